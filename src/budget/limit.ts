@@ -1,0 +1,51 @@
+// The limit: what a tenant may spend now. Never reads a clock; `now` is always an argument.
+
+import { type NanoUsd, partOf } from "./money.ts";
+import type { Instant, Override, TenantConfig } from "./tenant.ts";
+
+export interface Limit {
+  readonly limitNanoUsd: NanoUsd;
+  readonly overrideNanoUsd: NanoUsd;
+  /** The spend at and above which the tenant is blocked. */
+  readonly blocksAtNanoUsd: NanoUsd;
+  /** The spend at and above which its people are alerted. */
+  readonly alertsAtNanoUsd: NanoUsd;
+}
+
+/** max_budget plus the overrides that count at `now`, with the two lines that follow from it. */
+export function limitAt(config: TenantConfig, now: Instant): Limit {
+  const overrideNanoUsd = config.overrides
+    .filter((override) => countsAt(override, now))
+    .reduce((sum, override) => sum + override.amountNanoUsd, 0n);
+  const limitNanoUsd = config.maxBudgetNanoUsd + overrideNanoUsd;
+  return {
+    limitNanoUsd,
+    overrideNanoUsd,
+    blocksAtNanoUsd: partOf(limitNanoUsd, config.graceThreshold),
+    alertsAtNanoUsd: partOf(limitNanoUsd, config.alertThreshold),
+  };
+}
+
+/** Changes whenever the limit does: config changes, overrides granted and overrides ended, all counted. */
+export function limitVersion(config: TenantConfig, now: Instant): number {
+  const granted = config.overrides.filter((override) => override.createdAt <= now).length;
+  const ended = config.overrides.filter((override) => override.createdAt <= now && endOf(override) <= now).length;
+  return config.configVersion + granted + ended;
+}
+
+/** The next instant at which an override begins or ends; null when none will. */
+export function nextLimitChange(config: TenantConfig, now: Instant): Instant | null {
+  const instants = config.overrides.flatMap((override) =>
+    endOf(override) <= override.createdAt ? [] : [override.createdAt, endOf(override)],
+  );
+  const ahead = instants.filter((instant) => instant > now);
+  return ahead.length === 0 ? null : Math.min(...ahead);
+}
+
+function countsAt(override: Override, now: Instant): boolean {
+  return override.createdAt <= now && now < endOf(override);
+}
+
+function endOf(override: Override): Instant {
+  return override.revokedAt === null ? override.expiresAt : Math.min(override.expiresAt, override.revokedAt);
+}

@@ -1,0 +1,179 @@
+// The verdict: may this tenant spend, in which state is it, and why. Pure; the moment of the answer is an argument.
+
+import { limitAt } from "./limit.ts";
+import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
+import { asOf, type SpendRecord } from "./spend.ts";
+import {
+  type Enforcement,
+  type FailPolicy,
+  type Instant,
+  periodStartedAt,
+  type TenantConfig,
+  type TenantId,
+} from "./tenant.ts";
+
+export type State = "ok" | "warning" | "grace" | "blocked" | "unknown";
+
+export type Reason =
+  | "within_budget"
+  | "over_threshold"
+  | "over_limit"
+  | "over_grace"
+  | "zero_limit"
+  | "suspended"
+  | "spend_unknown";
+
+/**
+ * How the figure was come by: `cache` (fresh enough), `litellm` (read now), `last_known` (a read was due and LiteLLM
+ * could not be reached), `fail_open` and `fail_closed` (nothing known, or the policy refuses to trust it).
+ */
+export type VerdictSource = "cache" | "litellm" | "last_known" | "fail_open" | "fail_closed";
+
+export interface Verdict {
+  readonly tenantId: TenantId | null;
+  readonly allowed: boolean;
+  readonly state: State;
+  readonly reason: Reason;
+  /** What `enforce` would have done; only under `observe`. */
+  readonly wouldBlock: boolean | null;
+  readonly enforcement: Enforcement;
+  readonly source: VerdictSource;
+  readonly degraded: boolean;
+  /** Null when the config could not be had. */
+  readonly budget: VerdictBudget | null;
+  /** Null when no figure is known. */
+  readonly spend: VerdictSpend | null;
+}
+
+export interface VerdictBudget {
+  readonly maxBudgetNanoUsd: NanoUsd;
+  readonly overrideNanoUsd: NanoUsd;
+  readonly limitNanoUsd: NanoUsd;
+  readonly blocksAtNanoUsd: NanoUsd;
+  readonly alertThreshold: BasisPoints;
+  readonly graceThreshold: BasisPoints;
+  readonly periodStartedAt: Instant;
+  readonly resetsAt: Instant | null;
+}
+
+export interface VerdictSpend {
+  readonly spendNanoUsd: NanoUsd;
+  /** Of the limit, rounded down; null when the limit is zero. */
+  readonly used: BasisPoints | null;
+  /** Until the limit, not until the blocking line; never negative. */
+  readonly remainingNanoUsd: NanoUsd;
+  readonly asOf: Instant;
+  readonly ageSeconds: number;
+}
+
+/** State and reason at `now`. Comparisons are `>=` and exact. */
+export function stateAt(
+  config: TenantConfig,
+  spendNanoUsd: NanoUsd | null,
+  now: Instant,
+): { state: State; reason: Reason } {
+  const limit = limitAt(config, now);
+  if (config.suspendedAt !== null) return { state: "blocked", reason: "suspended" };
+  if (limit.limitNanoUsd === 0n) return { state: "blocked", reason: "zero_limit" };
+  if (spendNanoUsd === null) return { state: "unknown", reason: "spend_unknown" };
+  if (spendNanoUsd >= limit.blocksAtNanoUsd) return { state: "blocked", reason: "over_grace" };
+  if (spendNanoUsd >= limit.limitNanoUsd) return { state: "grace", reason: "over_limit" };
+  if (spendNanoUsd >= limit.alertsAtNanoUsd) return { state: "warning", reason: "over_threshold" };
+  return { state: "ok", reason: "within_budget" };
+}
+
+/** The verdict on figures that are fresh enough: from the cache, or read now. */
+export function verdictOn(
+  config: TenantConfig,
+  record: SpendRecord,
+  now: Instant,
+  source: "cache" | "litellm",
+): Verdict {
+  return assemble({ config, record, now, source, ...stateAt(config, record.spendNanoUsd, now) });
+}
+
+/**
+ * The verdict when a read was due and did not come. What is known beats a guess, whatever its age: blocked stays
+ * blocked until the period ends, allowed stays allowed under an open policy and is refused under a closed one.
+ */
+export function verdictWithoutRead(
+  config: TenantConfig,
+  record: SpendRecord | null,
+  now: Instant,
+  policy: FailPolicy,
+): Verdict {
+  const isOfThisPeriod = record !== null && !isPastReset(record, now);
+  const known = stateAt(config, isOfThisPeriod ? record.spendNanoUsd : null, now);
+  if (known.state === "blocked" || (known.state !== "unknown" && policy === "open")) {
+    return assemble({ config, record, now, source: "last_known", ...known });
+  }
+  const source = policy === "open" ? "fail_open" : "fail_closed";
+  return assemble({ config, record, now, source, state: "unknown", reason: "spend_unknown" });
+}
+
+/** The verdict when not even the config is known. */
+export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy): Verdict {
+  return {
+    tenantId,
+    allowed: policy === "open",
+    state: "unknown",
+    reason: "spend_unknown",
+    wouldBlock: null,
+    enforcement: "enforce",
+    source: policy === "open" ? "fail_open" : "fail_closed",
+    degraded: true,
+    budget: null,
+    spend: null,
+  };
+}
+
+/** True once the period that the record belongs to has ended by the clock, whether or not LiteLLM has reset yet. */
+export function isPastReset(record: Pick<SpendRecord, "resetsAt">, now: Instant): boolean {
+  return record.resetsAt !== null && now >= record.resetsAt;
+}
+
+function assemble(input: {
+  config: TenantConfig;
+  record: SpendRecord | null;
+  now: Instant;
+  source: VerdictSource;
+  state: State;
+  reason: Reason;
+}): Verdict {
+  const { config, record, now, source, state, reason } = input;
+  const limit = limitAt(config, now);
+  const isRefused = state === "blocked" || source === "fail_closed";
+  const observes = config.enforcement === "observe";
+  return {
+    tenantId: config.tenantId,
+    allowed: observes || !isRefused,
+    state,
+    reason,
+    wouldBlock: observes ? isRefused : null,
+    enforcement: config.enforcement,
+    source,
+    degraded: source !== "cache" && source !== "litellm",
+    budget: {
+      maxBudgetNanoUsd: config.maxBudgetNanoUsd,
+      overrideNanoUsd: limit.overrideNanoUsd,
+      limitNanoUsd: limit.limitNanoUsd,
+      blocksAtNanoUsd: limit.blocksAtNanoUsd,
+      alertThreshold: config.alertThreshold,
+      graceThreshold: config.graceThreshold,
+      periodStartedAt: record?.periodStartedAt ?? periodStartedAt(config),
+      resetsAt: record === null ? config.budgetResetAt : record.resetsAt,
+    },
+    spend: record === null ? null : spendPart(record, limit.limitNanoUsd, now),
+  };
+}
+
+function spendPart(record: SpendRecord, limitNanoUsd: NanoUsd, now: Instant): VerdictSpend {
+  const { spendNanoUsd } = record;
+  return {
+    spendNanoUsd,
+    used: shareOf(spendNanoUsd, limitNanoUsd),
+    remainingNanoUsd: spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n,
+    asOf: asOf(record),
+    ageSeconds: Math.max(0, Math.floor((now - asOf(record)) / 1_000)),
+  };
+}
