@@ -1,0 +1,212 @@
+// May this tenant spend? The one flow behind Ask, Guard and Gate. Answers within its deadline whatever breaks, and
+// never turns a failure into a refusal that looks like one of ours, nor a refusal into a failure.
+
+import { failPolicyAt } from "../budget/failure.ts";
+import { freshForMs, isServable, planRefresh, type RefreshPlan } from "../budget/freshness.ts";
+import { asOf, type SpendRecord } from "../budget/spend.ts";
+import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
+import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../budget/verdict.ts";
+import type { KnownTenant, Ports } from "../ports.ts";
+import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
+import { findTenant } from "./find-tenant.ts";
+import { orNothing } from "./patience.ts";
+import { recallTenant } from "./recall-tenant.ts";
+import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
+
+export type CheckDeps = Pick<
+  Ports,
+  | "memory"
+  | "snapshots"
+  | "tenants"
+  | "litellm"
+  | "claims"
+  | "spendQueue"
+  | "unknownCallers"
+  | "timers"
+  | "background"
+  | "log"
+  | "policy"
+>;
+
+export interface CheckInput {
+  readonly caller: Caller;
+  /** The caller's `Cache-Control`: 0 for `no-cache`, null without a wish. */
+  readonly demandedMaxAgeMs: number | null;
+  readonly colo: string;
+  readonly now: Instant;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+/** An agent is known by its key (and counted by its address while it is not); an orchestrator names the tenant. */
+export type Caller =
+  | { readonly kind: "key"; readonly keyHash: KeyHash; readonly address: string }
+  | { readonly kind: "tenant"; readonly tenantId: TenantId };
+
+export type CheckOutcome =
+  /** `freshForMs`: how long the caller may keep the verdict. */
+  | { readonly kind: "verdict"; readonly verdict: Verdict; readonly freshForMs: number }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "too_many_unknown" };
+
+/** From the request's arrival to an answer, whatever breaks; 10 ms of the promised 110 are left for the way out. */
+const DEADLINE_MS = 100;
+
+/** How often a loser looks whether the winner in its isolate has come back. */
+const LOOK_MS = 5;
+
+/** The outage note may be wanted when the deadline has already passed, so it gets what is left of the 110 ms. */
+const OUTAGE_PATIENCE_MS = 8;
+
+type Deadline = Promise<"passed">;
+
+export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
+  const deadline = deps.timers.after(DEADLINE_MS);
+  try {
+    return await check(input, deadline.passed, deps);
+  } finally {
+    deadline.cancel();
+  }
+}
+
+async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
+  const found = await whoIs(input, deps);
+  if (found.kind === "unknown" || found.kind === "too_many_unknown") return found;
+  if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
+
+  const recalled = await recallTenant({ tenantId: found.tenantId, told: found.known, now: input.now }, deps);
+  if (recalled.kind === "gone") return { kind: "unknown" };
+  if (recalled.kind === "unreachable") return checkUnfound(input, found.tenantId, deadline, deps);
+  return checkKnown(input, recalled.known, deadline, deps);
+}
+
+async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
+  if (caller.kind === "tenant") return { kind: "tenant", tenantId: caller.tenantId, known: null } as const;
+  return findTenant({ keyHash: caller.keyHash, callerAddress: caller.address, now }, deps);
+}
+
+async function checkKnown(
+  input: CheckInput,
+  known: KnownTenant,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<CheckOutcome> {
+  const { config, spend } = known;
+  if (config === null) return checkUnfound(input, null, deadline, deps);
+  const plan = planRefresh(config, spend, input.now, input);
+  if (plan.mode === "none" && spend !== null) return answer(config, spend, "cache", input);
+
+  const refresh = startRefresh(
+    { config, spend, colo: input.colo, now: input.now, exclusiveSeconds: plan.exclusiveSeconds },
+    deps,
+  );
+  if (plan.mode === "behind" && spend !== null) return answer(config, spend, "cache", input);
+  return answerAfter(refresh, { config, spend, plan }, input, deadline, deps);
+}
+
+/** Waits for the first try of a refresh, or for the deadline. */
+async function answerAfter(
+  refresh: Promise<RefreshOutcome>,
+  known: { config: TenantConfig; spend: SpendRecord | null; plan: RefreshPlan },
+  input: CheckInput,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<CheckOutcome> {
+  const { config, spend } = known;
+  const outcome = await Promise.race([refresh, deadline]);
+  if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps);
+  switch (outcome.kind) {
+    case "read":
+      return answer(outcome.config, outcome.spend, "litellm", input);
+    case "gone":
+      return { kind: "unknown" };
+    case "failed":
+      return answerWithoutRead(
+        { config: outcome.known.config ?? config, spend: outcome.known.spend ?? spend },
+        "failed",
+        input,
+        deps,
+      );
+    case "held": {
+      if (spend !== null && isServable(spend, input.now)) return answer(config, spend, "cache", input);
+      const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
+      if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
+      return answerWithoutRead({ config, spend }, "read by another failed", input, deps);
+    }
+  }
+}
+
+/** Nothing servable is known and another request of this isolate is reading: looks what it left in the memory. */
+async function awaitOther(
+  tenantId: TenantId,
+  before: SpendRecord | null,
+  now: Instant,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<{ config: TenantConfig; spend: SpendRecord } | null> {
+  let isOver = false;
+  void deadline.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const { config, spend } = deps.memory.tenant(tenantId) ?? { config: null, spend: null };
+    if (config !== null && spend !== null && (before === null || asOf(spend) > asOf(before))) return { config, spend };
+    if (deps.memory.failedRecently(tenantId, now)) return null;
+    await deps.timers.after(LOOK_MS).passed;
+  }
+  return null;
+}
+
+function answer(
+  config: TenantConfig,
+  spend: SpendRecord,
+  source: "cache" | "litellm",
+  { now }: CheckInput,
+): CheckOutcome {
+  const leftMs = freshForMs(config, spend, now) - Math.max(0, now - asOf(spend));
+  return { kind: "verdict", verdict: verdictOn(config, spend, now, source), freshForMs: Math.max(0, leftMs) };
+}
+
+/** A read was due and did not come. Fails open or closed as the tenant wants, and says so in the log. */
+async function answerWithoutRead(
+  { config, spend }: { config: TenantConfig; spend: SpendRecord | null },
+  why: string,
+  input: CheckInput,
+  deps: CheckDeps,
+): Promise<CheckOutcome> {
+  const policy = await currentPolicy(config, input, deps);
+  return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
+}
+
+/** The config cannot be had. LiteLLM alone still knows whether the key may spend. */
+async function checkUnfound(
+  input: CheckInput,
+  tenantId: TenantId | null,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<CheckOutcome> {
+  if (input.caller.kind === "key") {
+    const alone = checkWithLiteLlmAlone({ keyHash: input.caller.keyHash, now: input.now }, deps);
+    const outcome = await Promise.race([alone, deadline]);
+    if (outcome === "unknown_key") return { kind: "unknown" };
+    if (outcome !== "passed" && outcome !== "no_answer") return degraded(outcome, "config unreachable", deps);
+  }
+  return degraded(verdictOnNothing(tenantId, await currentPolicy(null, input, deps)), "nothing known", deps);
+}
+
+async function currentPolicy(config: TenantConfig | null, { now }: CheckInput, deps: CheckDeps) {
+  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
+  const outageStartedAt = await orNothing(
+    "kv read of the outage note",
+    deps.snapshots.outageStartedAt(),
+    OUTAGE_PATIENCE_MS,
+    deps,
+  );
+  return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
+}
+
+function degraded(verdict: Verdict, why: string, deps: CheckDeps): CheckOutcome {
+  const { tenantId, allowed, state, source } = verdict;
+  deps.log.warn("degraded answer", { tenant_id: tenantId, allowed, state, source, why });
+  return { kind: "verdict", verdict, freshForMs: 0 };
+}

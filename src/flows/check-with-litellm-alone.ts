@@ -1,0 +1,74 @@
+// A verdict when neither KV nor Postgres knows the key: LiteLLM's own row says whose it is and where it blocks.
+// The budget is inferred from what Bursar once told LiteLLM, so the verdict always counts as degraded.
+
+import { shareOf, WHOLE } from "../budget/money.ts";
+import { foldRead } from "../budget/spend.ts";
+import {
+  ALERT_THRESHOLD_RANGE,
+  DEFAULT_BUDGET,
+  type Instant,
+  type KeyHash,
+  type TenantConfig,
+  type TenantId,
+} from "../budget/tenant.ts";
+import { type Verdict, verdictOn } from "../budget/verdict.ts";
+import type { Ports, SubjectReading } from "../ports.ts";
+
+/** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
+export type LoneVerdict = Verdict | "unknown_key" | "no_answer";
+
+export async function checkWithLiteLlmAlone(
+  { keyHash, now }: { keyHash: KeyHash; now: Instant },
+  { litellm }: Pick<Ports, "litellm">,
+): Promise<LoneVerdict> {
+  const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
+  if (!key.ok) return key.failure.kind === "not_found" ? "unknown_key" : "no_answer";
+  if (tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
+  if (key.value.teamId === null) return "no_answer";
+  const team = await litellm.readSubject({ kind: "team", id: key.value.teamId }, { tries: 1 });
+  return team.ok ? verdictFrom(team.value, now) : "no_answer";
+}
+
+function verdictFrom(reading: SubjectReading, now: Instant): LoneVerdict {
+  const config = inferredConfig(reading);
+  if (config === null) return "no_answer";
+  const record = foldRead(null, reading, { startedAt: config.subjectCreatedAt, resetsAt: null });
+  return { ...verdictOn(config, record, now, "litellm"), degraded: true };
+}
+
+/** LiteLLM's max_budget is the blocking line; with the default grace that gives the limit, exactly where it matters. */
+function inferredConfig(reading: SubjectReading): TenantConfig | null {
+  const tenantId = tenantIdIn(reading);
+  if (tenantId === null || reading.maxBudgetNanoUsd === null) return null;
+  const { graceThreshold, enforcement } = DEFAULT_BUDGET;
+  const maxBudgetNanoUsd = (reading.maxBudgetNanoUsd * WHOLE) / graceThreshold;
+  return {
+    tenantId,
+    name: null,
+    subject: reading.subject,
+    maxBudgetNanoUsd,
+    alertThreshold: inferredAlertThreshold(reading, maxBudgetNanoUsd),
+    graceThreshold,
+    budgetDuration: reading.budgetDuration,
+    budgetResetAt: reading.resetsAt,
+    litellmKeyLastReset: null,
+    subjectCreatedAt: reading.createdAt ?? reading.begunAt,
+    configVersion: 0,
+    revision: 0,
+    enforcement,
+    failPolicy: null,
+    suspendedAt: null,
+    overrides: [],
+  };
+}
+
+function inferredAlertThreshold({ softBudgetNanoUsd }: SubjectReading, maxBudgetNanoUsd: bigint): bigint {
+  const share = softBudgetNanoUsd === null ? null : shareOf(softBudgetNanoUsd, maxBudgetNanoUsd);
+  const { min, max } = ALERT_THRESHOLD_RANGE;
+  return share !== null && share >= min && share <= max ? share : DEFAULT_BUDGET.alertThreshold;
+}
+
+function tenantIdIn({ metadata }: SubjectReading): TenantId | null {
+  const id = metadata["tenant_id"];
+  return typeof id === "string" && id !== "" ? (id as TenantId) : null;
+}

@@ -1,0 +1,104 @@
+// Key hash → tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a raw key.
+
+import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
+import type { KnownTenant, Ports } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { patiently } from "./patience.ts";
+
+type Deps = Pick<
+  Ports,
+  "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log"
+>;
+
+export type FoundTenant =
+  /** `known` is set when Postgres had to be asked, and so told everything else too. */
+  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: KnownTenant | null }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "too_many_unknown" }
+  /** Neither KV nor Postgres could say. */
+  | { readonly kind: "unreachable" };
+
+/** KV answers its hot keys in a millisecond and nearly all others in 50; slower than this counts as a miss. */
+export const KV_PATIENCE_MS = 40;
+
+/** What is left for Postgres if LiteLLM alone must still be asked within the deadline. */
+export const POSTGRES_PATIENCE_MS = 40;
+
+/** How long an address that keeps asking for unknown keys is refused before Postgres is asked again. */
+const TURNED_AWAY_SECONDS = 10;
+
+export async function findTenant(
+  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
+  deps: Deps,
+): Promise<FoundTenant> {
+  const { keyHash, now } = input;
+  const remembered = deps.memory.tenantOfKey(keyHash, now);
+  if (remembered === null) return refuseUnknown(input, deps);
+  if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
+
+  const cached = await patiently(deps.snapshots.tenantOfKey(keyHash), KV_PATIENCE_MS, deps);
+  if (cached.kind === "failed") deps.log.error("kv read of a key failed", cached.error);
+  if (cached.kind === "came" && cached.value !== null) {
+    deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
+    return { kind: "tenant", tenantId: cached.value, known: null };
+  }
+  if (deps.memory.isTurnedAway(input.callerAddress, now)) return { kind: "too_many_unknown" };
+  return findInPostgres(input, deps);
+}
+
+async function findInPostgres(
+  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
+  deps: Deps,
+): Promise<FoundTenant> {
+  const { keyHash, now } = input;
+  const search = deps.tenants.findByKey(keyHash);
+  // Goes on behind a slow answer, so that the next check of this key finds it.
+  deps.background(
+    "remember the tenant of a key",
+    search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
+  );
+  const found = await patiently(search, POSTGRES_PATIENCE_MS, deps);
+  if (found.kind !== "came") {
+    if (found.kind === "failed") deps.log.error("postgres read of a key failed", found.error);
+    return { kind: "unreachable" };
+  }
+  if (found.value.tenant !== null) return tenantFound(found.value.tenant);
+  if (found.value.mayBeInTeam) return findThroughTeam(input, deps);
+  return refuseUnknown(input, deps);
+}
+
+/** A team's keys need not be registered: LiteLLM knows which team a key belongs to. */
+async function findThroughTeam(
+  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
+  deps: Deps,
+): Promise<FoundTenant> {
+  const reading = await deps.litellm.readSubject({ kind: "key", id: input.keyHash }, { tries: 1 });
+  if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
+  if (reading.value.teamId === null) return refuseUnknown(input, deps);
+  const tenant = await deps.tenants.findBySubject({ kind: "team", id: reading.value.teamId });
+  if (tenant === null) return refuseUnknown(input, deps);
+  deps.background("remember the tenant of a key", remember(input.keyHash, tenant, input.now, deps));
+  return tenantFound(tenant);
+}
+
+function tenantFound(tenant: TenantRecord): FoundTenant {
+  const { config, spend } = tenant;
+  return { kind: "tenant", tenantId: config.tenantId, known: { config, spend } };
+}
+
+async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant, deps: Deps): Promise<void> {
+  deps.memory.rememberTenantOfKey(keyHash, config.tenantId, now);
+  await Promise.all([deps.snapshots.writeTenantOfKey(keyHash, config.tenantId), deps.snapshots.writeConfig(config)]);
+}
+
+/** Remembers that the key is nobody's and counts the caller, so that guessing keys never loads Postgres. */
+async function refuseUnknown(
+  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
+  deps: Deps,
+): Promise<FoundTenant> {
+  deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
+  const counted = await patiently(deps.unknownCallers.allows(input.callerAddress), KV_PATIENCE_MS, deps);
+  if (counted.kind !== "came" || counted.value) return { kind: "unknown" };
+  deps.memory.turnAway(input.callerAddress, input.now + TURNED_AWAY_SECONDS * 1_000);
+  return { kind: "too_many_unknown" };
+}

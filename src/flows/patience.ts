@@ -1,0 +1,41 @@
+// Waiting no longer than a caller can afford. The work goes on; only the waiting ends.
+
+import type { Ports } from "../ports.ts";
+
+/** `slow` and `failed` mean the same to an answer (go on without), but not to a log. */
+export type Patient<T> =
+  | { readonly kind: "came"; readonly value: T }
+  | { readonly kind: "slow" }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What came of `work` within `ms`. Never rejects. */
+export async function patiently<T>(
+  work: Promise<T>,
+  ms: number,
+  { timers }: Pick<Ports, "timers">,
+): Promise<Patient<T>> {
+  const timer = timers.after(ms);
+  const outcome = work.then(
+    (value): Patient<T> => ({ kind: "came", value }),
+    (error: unknown): Patient<T> => ({ kind: "failed", error }),
+  );
+  try {
+    return await Promise.race([outcome, timer.passed.then((): Patient<T> => ({ kind: "slow" }))]);
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** What came, or null; logs what had to be given up. */
+export async function orNothing<T>(
+  what: string,
+  work: Promise<T>,
+  ms: number,
+  deps: Pick<Ports, "timers" | "log">,
+): Promise<T | null> {
+  const outcome = await patiently(work, ms, deps);
+  if (outcome.kind === "came") return outcome.value;
+  if (outcome.kind === "failed") deps.log.error(`${what} failed`, outcome.error);
+  else deps.log.warn(`${what} slow`, { waited_ms: ms });
+  return null;
+}

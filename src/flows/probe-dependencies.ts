@@ -1,0 +1,34 @@
+// Is everything there that Bursar needs? Asks each dependency once; one second of memory keeps probers from loading them.
+
+import type { Instant } from "../budget/tenant.ts";
+import type { Ports, Readiness } from "../ports.ts";
+import { patiently } from "./patience.ts";
+
+type Deps = Pick<Ports, "tenants" | "claims" | "snapshots" | "litellm" | "timers" | "memory" | "clock">;
+
+const PATIENCE_MS = 2_000;
+
+export async function probeDependencies({ now }: { now: Instant }, deps: Deps): Promise<Readiness> {
+  const remembered = deps.memory.readiness(now);
+  if (remembered !== null) return remembered;
+  const dependencies = await Promise.all([
+    probe("postgres", () => deps.tenants.ping(), deps),
+    probe("redis", () => deps.claims.ping(), deps),
+    probe("kv", () => deps.snapshots.ping(), deps),
+    probe("litellm", () => pingLiteLlm(deps), deps),
+  ]);
+  const readiness = { ready: dependencies.every(({ ok }) => ok), dependencies };
+  deps.memory.rememberReadiness(readiness, now);
+  return readiness;
+}
+
+async function probe(name: string, ask: () => Promise<void>, deps: Deps) {
+  const begunAt = deps.clock();
+  const outcome = await patiently(ask(), PATIENCE_MS, deps);
+  return { name, ok: outcome.kind === "came", latencyMs: deps.clock() - begunAt };
+}
+
+async function pingLiteLlm({ litellm }: Pick<Ports, "litellm">): Promise<void> {
+  const answer = await litellm.ping();
+  if (!answer.ok) throw new Error(answer.failure.kind);
+}

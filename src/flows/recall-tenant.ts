@@ -1,0 +1,79 @@
+// What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
+
+import { joinRecords } from "../budget/spend.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { KnownTenant, Ports } from "../ports.ts";
+import { KV_PATIENCE_MS, POSTGRES_PATIENCE_MS } from "./find-tenant.ts";
+import { patiently } from "./patience.ts";
+
+type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log">;
+
+export type RecalledTenant =
+  | { readonly kind: "known"; readonly known: KnownTenant }
+  /** Deleted, or never there. */
+  | { readonly kind: "gone" }
+  /** Neither KV nor Postgres could say. */
+  | { readonly kind: "unreachable" };
+
+/** How long an isolate answers from what it remembers before it looks at KV again. */
+const MEMORY_MS = 2_000;
+
+/** `told` is what Postgres has said in this request already, if it was asked. */
+export async function recallTenant(
+  input: { tenantId: TenantId; told: KnownTenant | null; now: Instant },
+  deps: Deps,
+): Promise<RecalledTenant> {
+  const { tenantId, told, now } = input;
+  const remembered = deps.memory.tenant(tenantId);
+  if (told !== null) return keep(tenantId, joinKnown(remembered, told), now, deps);
+  if (remembered?.config && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
+
+  const cached = await patiently(deps.snapshots.tenant(tenantId), KV_PATIENCE_MS, deps);
+  if (cached.kind === "failed") deps.log.error("kv read of a tenant failed", cached.error, { tenant_id: tenantId });
+  if (cached.kind === "came") {
+    if (cached.value === "deleted") return forget(tenantId, deps);
+    const known = joinKnown(remembered, cached.value);
+    if (known.config !== null) return keep(tenantId, known, now, deps);
+  }
+  return recallFromPostgres({ tenantId, remembered, now }, deps);
+}
+
+async function recallFromPostgres(
+  input: { tenantId: TenantId; remembered: KnownTenant | null; now: Instant },
+  deps: Deps,
+): Promise<RecalledTenant> {
+  const { tenantId, remembered, now } = input;
+  const load = deps.tenants.load(tenantId);
+  deps.background(
+    "write a missing config snapshot",
+    load.then((stored) => stored && deps.snapshots.writeConfig(stored.config)),
+  );
+  const stored = await patiently(load, POSTGRES_PATIENCE_MS, deps);
+  if (stored.kind === "came") {
+    return stored.value === null
+      ? forget(tenantId, deps)
+      : keep(tenantId, joinKnown(remembered, stored.value), now, deps);
+  }
+  if (stored.kind === "failed")
+    deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
+  return remembered?.config ? { kind: "known", known: remembered } : { kind: "unreachable" };
+}
+
+/** The newer config and the joined spend of two memories of one tenant. */
+export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
+  if (a === null) return { config: b.config, spend: b.spend };
+  const config =
+    a.config && b.config ? (a.config.revision > b.config.revision ? a.config : b.config) : (a.config ?? b.config);
+  const spend = a.spend && b.spend ? joinRecords(a.spend, b.spend) : (a.spend ?? b.spend);
+  return { config, spend };
+}
+
+function keep(tenantId: TenantId, known: KnownTenant, now: Instant, deps: Deps): RecalledTenant {
+  deps.memory.rememberTenant(tenantId, known, now);
+  return { kind: "known", known };
+}
+
+function forget(tenantId: TenantId, deps: Deps): RecalledTenant {
+  deps.memory.forgetTenant(tenantId);
+  return { kind: "gone" };
+}

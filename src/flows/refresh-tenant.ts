@@ -1,0 +1,170 @@
+// Reads a tenant anew: config from Postgres and spend from LiteLLM at the same time. One reader per tenant and colo.
+// Tells the waiting answer as soon as the first try is decided; retries and writing go on behind it.
+
+import { limitAt } from "../budget/limit.ts";
+import { foldRead, type SpendRecord } from "../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantConfig } from "../budget/tenant.ts";
+import { stateAt } from "../budget/verdict.ts";
+import { observedMessage } from "../messages.ts";
+import type { KnownTenant, Ports, SubjectReading } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { POSTGRES_PATIENCE_MS } from "./find-tenant.ts";
+import { orNothing, patiently } from "./patience.ts";
+import { joinKnown } from "./recall-tenant.ts";
+import { differsFromWish } from "./sync-litellm.ts";
+
+type Deps = Pick<
+  Ports,
+  "memory" | "snapshots" | "tenants" | "litellm" | "claims" | "spendQueue" | "timers" | "background" | "log"
+>;
+
+export interface RefreshInput {
+  readonly config: TenantConfig;
+  readonly spend: SpendRecord | null;
+  readonly exclusiveSeconds: number;
+  readonly colo: string;
+  readonly now: Instant;
+}
+
+export type RefreshOutcome =
+  | { readonly kind: "read"; readonly config: TenantConfig; readonly spend: SpendRecord }
+  /** Somebody else in this colo is reading, or has just read. */
+  | { readonly kind: "held" }
+  /** LiteLLM did not answer; Postgres may have told something all the same. */
+  | { readonly kind: "failed"; readonly known: KnownTenant }
+  | { readonly kind: "gone" };
+
+/** One try in the path of an answer, two more behind it. */
+const TRIES = 3;
+
+/** Redis in the same region answers in a few milliseconds; an answer does not wait longer to be polite to LiteLLM. */
+const CLAIM_PATIENCE_MS = 20;
+
+/** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
+const SNAPSHOT_SECONDS = 15;
+const SNAPSHOT_SHARE = 100n;
+
+const SYNC_SECONDS = 60;
+
+/** Postgres hears of an unchanged figure this often, so that the sweep leaves busy tenants alone. */
+const CONFIRM_MS = 300_000;
+
+/** Starts a refresh that outlives the answer. The promise settles when the first try is decided; it never rejects. */
+export function startRefresh(input: RefreshInput, deps: Deps): Promise<RefreshOutcome> {
+  return new Promise((decide) => {
+    const refresh = refreshTenant(input, deps, decide);
+    deps.background(
+      "refresh a tenant",
+      refresh.finally(() => decide({ kind: "failed", known: input })),
+    );
+  });
+}
+
+async function refreshTenant(
+  input: RefreshInput,
+  deps: Deps,
+  decide: (outcome: RefreshOutcome) => void,
+): Promise<void> {
+  const { config, now } = input;
+  const { tenantId } = config;
+  if (!(await mayRead(input, deps))) return decide({ kind: "held" });
+
+  const load = patiently(deps.tenants.load(tenantId), POSTGRES_PATIENCE_MS, deps);
+  const { firstTry, whole } = readSubject(config, deps);
+  const reading = await firstTry;
+  const stored = await load;
+  if (stored.kind === "failed")
+    deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
+  if (stored.kind === "came" && stored.value === null) return tellGone(config, deps, decide);
+
+  const record = stored.kind === "came" ? stored.value : null;
+  const known = record === null ? input : joinKnown(input, record);
+  if (reading !== null) return settle({ ...input, record, known, reading }, deps, decide);
+  deps.memory.rememberFailedRead(tenantId, now);
+  decide({ kind: "failed", known: { config: known.config, spend: known.spend } });
+  const later = await whole;
+  if (later !== null) settle({ ...input, record, known, reading: later }, deps, decide);
+}
+
+async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
+  if (!deps.memory.takeTurn(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
+  const claim = deps.claims.claimRefresh(config.tenantId, colo, exclusiveSeconds);
+  // Without Redis the turn just taken in this isolate is all the politeness there is.
+  return (await orNothing("claim of a refresh", claim, CLAIM_PATIENCE_MS, deps)) ?? true;
+}
+
+/** `firstTry` is null as soon as one try has failed, `whole` when all of them have. */
+function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
+  const failed = Promise.withResolvers<null>();
+  const whole = deps.litellm
+    .readSubject(subject, { tries: TRIES, onFailedTry: () => failed.resolve(null) })
+    .then((result) => {
+      if (result.ok) return result.value;
+      const why = result.failure.kind === "unreachable" ? result.failure.why : result.failure.kind;
+      deps.log.warn("litellm read failed", { tenant_id: tenantId, why });
+      return null;
+    });
+  return { whole, firstTry: Promise.race([whole, failed.promise]) };
+}
+
+/** Postgres no longer has the tenant although the edge does: its tombstone was lost, so leave it again. */
+async function tellGone(config: TenantConfig, deps: Deps, decide: (outcome: RefreshOutcome) => void): Promise<void> {
+  decide({ kind: "gone" });
+  deps.memory.forgetTenant(config.tenantId);
+  await deps.snapshots.writeDeleted(config.tenantId, config.revision);
+}
+
+function settle(
+  learned: RefreshInput & { record: TenantRecord | null; known: KnownTenant; reading: SubjectReading },
+  deps: Deps,
+  decide: (outcome: RefreshOutcome) => void,
+): void {
+  const { known, record, reading, now } = learned;
+  const config = known.config ?? learned.config;
+  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
+  const spend = foldRead(known.spend, reading, period);
+  deps.memory.rememberTenant(config.tenantId, { config, spend }, now);
+  decide({ kind: "read", config, spend });
+
+  const { tenantId } = config;
+  if (isWorthASnapshot(config, learned.spend, spend, now, deps)) {
+    deps.background("write a spend snapshot", deps.snapshots.writeSpend(tenantId, spend));
+  }
+  if (config.revision > learned.config.revision) {
+    deps.background("write a config snapshot", deps.snapshots.writeConfig(config));
+  }
+  if (isNewsForPostgres(record, spend)) {
+    deps.background("send an observation", deps.spendQueue.send(observedMessage(tenantId, spend)));
+  }
+  if (record !== null && isWorthASync(record, reading, now, deps)) {
+    deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
+    deps.background("send a sync", deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId }));
+  }
+}
+
+/** Every read compares. What LiteLLM would not take is not sent again all the time. */
+function isWorthASync(record: TenantRecord, reading: SubjectReading, now: Instant, deps: Deps): boolean {
+  if (record.sync.status === "pending" || !differsFromWish(record, reading, now)) return false;
+  return deps.memory.takeTurn(`sync:${record.config.tenantId}`, SYNC_SECONDS, now);
+}
+
+function isWorthASnapshot(
+  config: TenantConfig,
+  before: SpendRecord | null,
+  after: SpendRecord,
+  now: Instant,
+  deps: Deps,
+): boolean {
+  if (before === null || before.resetsAt !== after.resetsAt) return true;
+  if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
+  const rise = after.spendNanoUsd - before.spendNanoUsd;
+  if (rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd) return true;
+  return deps.memory.takeTurn(`snapshot:${config.tenantId}`, SNAPSHOT_SECONDS, now);
+}
+
+function isNewsForPostgres(record: TenantRecord | null, spend: SpendRecord): boolean {
+  const stored = record?.spend ?? null;
+  if (stored === null) return true;
+  if (stored.spendNanoUsd !== spend.spendNanoUsd || stored.resetsAt !== spend.resetsAt) return true;
+  return (spend.readAt ?? 0) - (stored.readAt ?? 0) >= CONFIRM_MS;
+}

@@ -1,0 +1,20 @@
+// The clock's work, every minute. Each job is its own flow, bounded, and harmless when two sweeps overlap.
+
+import type { Instant } from "../budget/tenant.ts";
+import type { Ports } from "../ports.ts";
+import { noteOutage } from "./note-outage.ts";
+import { syncPending } from "./sync-pending.ts";
+
+const JOBS = { "note-outage": noteOutage, "sync-pending": syncPending } as const;
+
+/** Never throws: one failed job neither stops nor repeats another. */
+export async function sweep(input: { now: Instant }, ports: Ports): Promise<void> {
+  const runs = Object.entries(JOBS).map(async ([job, run]) => {
+    try {
+      await run(input, ports);
+    } catch (cause) {
+      ports.log.error("sweep job failed", cause, { job });
+    }
+  });
+  await Promise.all(runs);
+}

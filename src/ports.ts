@@ -1,0 +1,239 @@
+// Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
+// Unless a verb returns a Result, an outage throws.
+
+import type { NanoUsd } from "./budget/money.ts";
+import type { SpendRecord } from "./budget/spend.ts";
+import type { FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { SpendMessage } from "./messages.ts";
+import type { Result } from "./result.ts";
+import type {
+  Actor,
+  NewTenant,
+  SyncOutcome,
+  TenantChange,
+  TenantList,
+  TenantListQuery,
+  TenantRecord,
+} from "./tenant-record.ts";
+
+export interface Ports {
+  readonly memory: Memory;
+  readonly snapshots: Snapshots;
+  readonly tenants: Tenants;
+  readonly deadLetters: DeadLetters;
+  readonly litellm: LiteLlm;
+  readonly claims: Claims;
+  readonly spendQueue: SpendQueue;
+  readonly unknownCallers: RateLimit;
+  readonly sealer: Sealer;
+  readonly timers: Timers;
+  /** For measuring only; flows get `now` with their input. */
+  readonly clock: () => Instant;
+  readonly background: Background;
+  readonly log: Log;
+  readonly policy: Policy;
+}
+
+/** What this isolate remembers, for everyone it serves: plain data, synchronous, bounded, gone at any time. */
+export interface Memory {
+  /** `undefined`: not remembered (60 s are over). Null: known to be nobody's. */
+  tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined;
+  rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void;
+  tenant(tenantId: TenantId): RememberedTenant | null;
+  rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void;
+  forgetTenant(tenantId: TenantId): void;
+  /** A read failed: others need not wait for it. */
+  rememberFailedRead(tenantId: TenantId, now: Instant): void;
+  failedRecently(tenantId: TenantId, now: Instant): boolean;
+  /** An address that asked for too many unknown keys. */
+  turnAway(address: string, until: Instant): void;
+  isTurnedAway(address: string, now: Instant): boolean;
+  /** Null once it is a second old. */
+  readiness(now: Instant): Readiness | null;
+  rememberReadiness(readiness: Readiness, now: Instant): void;
+  /** True once per `seconds` and name: the throttle that holds even without Redis. */
+  takeTurn(name: string, seconds: number, now: Instant): boolean;
+}
+
+/** What is known of a tenant; either half can be missing. */
+export interface KnownTenant {
+  readonly config: TenantConfig | null;
+  readonly spend: SpendRecord | null;
+}
+
+export interface RememberedTenant extends KnownTenant {
+  /** When KV or Postgres was last asked. */
+  readonly checkedAt: Instant;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly dependencies: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];
+}
+
+/** KV: what every colo knows, up to a minute late. No writer replaces a newer value that it sees. */
+export interface Snapshots {
+  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
+  /** `deleted`: the tombstone of a tenant. */
+  tenant(tenantId: TenantId): Promise<KnownTenant | "deleted">;
+  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null): Promise<void>;
+  writeConfig(config: TenantConfig): Promise<void>;
+  writeDeleted(tenantId: TenantId, revision: number): Promise<void>;
+  writeSpend(tenantId: TenantId, record: SpendRecord): Promise<void>;
+  outageStartedAt(): Promise<Instant | null>;
+  writeOutage(startedAt: Instant | null): Promise<void>;
+  ping(): Promise<void>;
+}
+
+/** Postgres: the wish, and the last figure. Every change is one statement or one batch, audited in it. */
+export interface Tenants {
+  load(tenantId: TenantId): Promise<TenantRecord | null>;
+  /** For `sync-litellm` alone: also a tenant that is marked as deleted and waits for LiteLLM. */
+  loadEvenDeleted(tenantId: TenantId): Promise<TenantRecord | null>;
+  /** `mayBeInTeam` is false when no tenant's subject is a team: then an unknown key need not be looked up in LiteLLM. */
+  findByKey(keyHash: KeyHash): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }>;
+  findBySubject(subject: Subject): Promise<TenantRecord | null>;
+  list(query: TenantListQuery): Promise<TenantList>;
+  create(tenant: NewTenant, actor: Actor): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">>;
+  change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
+  /** Marks the tenant as deleted and frees its keys; it is gone for every reader, its row waits for LiteLLM. */
+  markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
+  /** Removes the row of a tenant that is marked as deleted. */
+  remove(tenantId: TenantId): Promise<void>;
+  /**
+   * Records what LiteLLM took and, once it has taken the wish, forgets the sealed key. Answers the tenant after it, which
+   * has a later revision when LiteLLM's dates were new; null when the wish has changed since `revision`.
+   */
+  recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
+  /** Tenants whose wish LiteLLM has not taken, also the deleted ones; longest waiting first. */
+  pendingSync(limit: number): Promise<TenantRecord[]>;
+  /** Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. */
+  recordSpend(tenantId: TenantId, record: SpendRecord): Promise<TenantRecord | null>;
+  ping(): Promise<void>;
+}
+
+/** What no consumer could handle, kept for people. */
+export interface DeadLetters {
+  record(letter: DeadLetter): Promise<void>;
+}
+
+export interface DeadLetter {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly body: unknown;
+  readonly attempts: number;
+  readonly error: string;
+  readonly recordedAt: Instant;
+}
+
+/** LiteLLM's management API. Never logs a key; never retries what LiteLLM refused. */
+export interface LiteLlm {
+  /**
+   * Reads the subject's spend and limits. `tries` counts all tries (5xx, 429, time-out, network and nonsense are tried
+   * again, with exponential backoff and jitter); `onFailedTry` hears of each failed one at once.
+   */
+  readSubject(
+    subject: Subject,
+    options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
+  ): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  /** Sends the given fields only; null clears. */
+  updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
+  updateSoftBudget(budgetId: string, softBudgetNanoUsd: NanoUsd): Promise<Result<void, LiteLlmFailure>>;
+  deleteKey(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
+  ping(): Promise<Result<void, LiteLlmFailure>>;
+}
+
+export type LiteLlmFailure =
+  /** Nothing was learned: time-out, network, 5xx, 429, an answer that makes no sense, or the breaker is open. */
+  | { readonly kind: "unreachable"; readonly why: string }
+  | { readonly kind: "not_found" }
+  /** LiteLLM understood and said no. `param` is the field it names. */
+  | { readonly kind: "refused"; readonly status: number; readonly param: string | null; readonly message: string };
+
+/** What LiteLLM's key or team row can be told. */
+export interface LiteLlmFields {
+  readonly maxBudgetNanoUsd: NanoUsd | null;
+  readonly softBudgetNanoUsd: NanoUsd | null;
+  readonly budgetDuration: string | null;
+  /** Replaces LiteLLM's, so it must hold what was there before. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** LiteLLM's key or team row, as far as Bursar cares. */
+export interface SubjectReading extends LiteLlmFields {
+  readonly subject: Subject;
+  readonly spendNanoUsd: NanoUsd;
+  readonly begunAt: Instant;
+  readonly resetsAt: Instant | null;
+  readonly createdAt: Instant | null;
+  /** The budget object that the key is linked to. */
+  readonly budgetId: string | null;
+  /** Of a key that belongs to a team. */
+  readonly teamId: string | null;
+}
+
+/** Upstash Redis. Slow counts as down: callers go on without it. */
+export interface Claims {
+  /** True when nobody else reads this tenant in this colo for so many seconds. */
+  claimRefresh(tenantId: TenantId, colo: string, seconds: number): Promise<boolean>;
+  /** Claims an idempotency key, or tells what was done under it. */
+  claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
+  finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
+  ping(): Promise<void>;
+}
+
+export interface IdempotencyKey {
+  readonly actor: string;
+  readonly route: string;
+  readonly key: string;
+}
+
+/** An answer kept for replay; never holds a virtual key. */
+export interface IdempotentAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export type IdempotencyClaim =
+  | { readonly kind: "claimed" }
+  | { readonly kind: "running" }
+  | { readonly kind: "other_body" }
+  | { readonly kind: "done"; readonly answer: IdempotentAnswer };
+
+export interface SpendQueue {
+  send(message: SpendMessage, delaySeconds?: number): Promise<void>;
+}
+
+/** Counts a caller; false once it has come too often. */
+export interface RateLimit {
+  allows(caller: string): Promise<boolean>;
+}
+
+/** AES-GCM under a named key, for what must not lie in Postgres in the clear. */
+export interface Sealer {
+  seal(text: string): Promise<string>;
+  open(sealed: string): Promise<string>;
+}
+
+export interface Timers {
+  after(ms: number): { readonly passed: Promise<"passed">; cancel(): void };
+}
+
+/** Lets work go on after the answer; a failure in it is logged under `what`, never thrown. */
+export type Background = (what: string, work: Promise<unknown>) => void;
+
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, cause: unknown, fields?: LogFields): void;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The deployment's own choices about failure. */
+export interface Policy {
+  readonly defaultFailPolicy: FailPolicy;
+  /** 0: open never turns closed. */
+  readonly failOpenMinutes: number;
+}

@@ -1,0 +1,100 @@
+// A tenant as Postgres keeps it, and what an administrator may ask of it. Types only, shared by flows and ports.
+
+import type { BasisPoints, NanoUsd } from "./budget/money.ts";
+import type { SpendRecord } from "./budget/spend.ts";
+import type { Enforcement, FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { State } from "./budget/verdict.ts";
+
+export interface TenantRecord {
+  readonly config: TenantConfig;
+  /** The last figure that reached Postgres. */
+  readonly spend: SpendRecord | null;
+  readonly sync: LiteLlmSync;
+  /** True for a key or team that was LiteLLM's before it was ours. */
+  readonly adopted: boolean;
+  /** What LiteLLM had before adoption, to be put back on release. */
+  readonly priorValues: PriorValues | null;
+  /** The virtual key, sealed; only while LiteLLM has not created it yet. */
+  readonly sealedKey: string | null;
+  readonly deletedAt: Instant | null;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+}
+
+export interface LiteLlmSync {
+  readonly status: "synced" | "pending";
+  /** Why it is pending, in words for an administrator; null when it was not tried yet. */
+  readonly error: string | null;
+  readonly since: Instant;
+  readonly budgetId: string | null;
+}
+
+/** LiteLLM's own numbers as decimal strings, so that they go back exactly. */
+export interface PriorValues {
+  readonly maxBudget: string | null;
+  readonly softBudget: string | null;
+  readonly budgetDuration: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What LiteLLM answered to the wish. */
+export type SyncOutcome =
+  | {
+      readonly status: "synced";
+      /** When LiteLLM's dates were asked for. */
+      readonly readAt: Instant;
+      readonly budgetId: string | null;
+      readonly resetsAt: Instant | null;
+      /** Taken for a key that Bursar has just created. */
+      readonly subjectCreatedAt: Instant | null;
+    }
+  | { readonly status: "pending"; readonly error: string };
+
+/** The budget's figures and policies: what `POST` sets and `PATCH` changes. */
+export interface TenantFigures {
+  readonly name: string | null;
+  readonly maxBudgetNanoUsd: NanoUsd;
+  readonly alertThreshold: BasisPoints;
+  readonly graceThreshold: BasisPoints;
+  readonly budgetDuration: string | null;
+  readonly enforcement: Enforcement;
+  readonly failPolicy: FailPolicy | null;
+}
+
+export type TenantChange = Partial<TenantFigures>;
+
+export interface NewTenant extends TenantFigures {
+  readonly tenantId: TenantId;
+  readonly subject: Subject;
+  /** The keys that are the tenant's from the start: none for a team. */
+  readonly keyHashes: readonly KeyHash[];
+  readonly subjectCreatedAt: Instant;
+  readonly budgetResetAt: Instant | null;
+  readonly adopted: boolean;
+  readonly priorValues: PriorValues | null;
+  readonly sealedKey: string | null;
+  readonly litellmBudgetId: string | null;
+  /** The figure read at adoption. */
+  readonly spend: SpendRecord | null;
+}
+
+/** Who asked, for the audit. */
+export interface Actor {
+  readonly name: string;
+  readonly requestId: string;
+  readonly now: Instant;
+}
+
+export interface TenantListQuery {
+  readonly state: State | null;
+  /** The tenant id after which to go on. */
+  readonly after: TenantId | null;
+  readonly limit: number;
+  readonly now: Instant;
+}
+
+export interface TenantList {
+  readonly tenants: readonly TenantRecord[];
+  readonly next: TenantId | null;
+  readonly counts: Readonly<Record<State, number>>;
+}
