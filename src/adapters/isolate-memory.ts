@@ -1,0 +1,91 @@
+// What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
+
+import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
+import type { KnownTenant, Memory, Readiness, RememberedTenant } from "../ports.ts";
+
+/** Keys change hands rarely, but deletion must be felt within a minute. */
+const KEY_MS = 60_000;
+
+/** While LiteLLM is out, an isolate tries each tenant this often; between tries nobody waits in vain. */
+const FAILED_READ_MS = 5_000;
+
+/** Probers come every few seconds, from everywhere. */
+const READINESS_MS = 1_000;
+
+/** At about 1 kB a tenant this stays far below an isolate's 128 MB. */
+const MAX_ENTRIES = 10_000;
+
+export class IsolateMemory implements Memory {
+  readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
+  readonly #tenants = new Map<TenantId, RememberedTenant>();
+  readonly #failedReads = new Map<TenantId, Instant>();
+  readonly #turnedAway = new Map<string, Instant>();
+  readonly #turns = new Map<string, Instant>();
+
+  #readiness: { readiness: Readiness; until: Instant } | null = null;
+
+  tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined {
+    const entry = this.#tenantOfKey.get(keyHash);
+    return entry !== undefined && now < entry.until ? entry.tenantId : undefined;
+  }
+
+  rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void {
+    put(this.#tenantOfKey, keyHash, { tenantId, until: now + KEY_MS });
+  }
+
+  tenant(tenantId: TenantId): RememberedTenant | null {
+    return this.#tenants.get(tenantId) ?? null;
+  }
+
+  rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void {
+    put(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
+  }
+
+  forgetTenant(tenantId: TenantId): void {
+    this.#tenants.delete(tenantId);
+    for (const [keyHash, entry] of this.#tenantOfKey) {
+      if (entry.tenantId === tenantId) this.#tenantOfKey.delete(keyHash);
+    }
+  }
+
+  rememberFailedRead(tenantId: TenantId, now: Instant): void {
+    put(this.#failedReads, tenantId, now);
+  }
+
+  failedRecently(tenantId: TenantId, now: Instant): boolean {
+    const failedAt = this.#failedReads.get(tenantId);
+    return failedAt !== undefined && now - failedAt < FAILED_READ_MS;
+  }
+
+  turnAway(address: string, until: Instant): void {
+    put(this.#turnedAway, address, until);
+  }
+
+  isTurnedAway(address: string, now: Instant): boolean {
+    return now < (this.#turnedAway.get(address) ?? 0);
+  }
+
+  readiness(now: Instant): Readiness | null {
+    return this.#readiness !== null && now < this.#readiness.until ? this.#readiness.readiness : null;
+  }
+
+  rememberReadiness(readiness: Readiness, now: Instant): void {
+    this.#readiness = { readiness, until: now + READINESS_MS };
+  }
+
+  takeTurn(name: string, seconds: number, now: Instant): boolean {
+    const last = this.#turns.get(name);
+    if (last !== undefined && now - last < seconds * 1_000) return false;
+    put(this.#turns, name, now);
+    return true;
+  }
+}
+
+/** Keeps the newest entries: a Map iterates in the order of insertion. */
+function put<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= MAX_ENTRIES) return;
+  const oldest = map.keys().next();
+  if (!oldest.done) map.delete(oldest.value);
+}

@@ -1,0 +1,107 @@
+// How snapshots lie in KV: JSON with decimal strings. A value that does not fit reads as missing, never as a guess.
+
+import { z } from "zod";
+import { decimalFromNanoUsd } from "../budget/money.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
+import { decimalMoney } from "../messages.ts";
+
+const instant = z.number().int();
+const basisPoints = z.number().int().nonnegative().transform(BigInt);
+
+const subject = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("key"), id: z.string().transform((id) => id as KeyHash) }),
+  z.object({ kind: z.literal("team"), id: z.string() }),
+]);
+
+const override = z
+  .object({
+    id: z.string(),
+    amount: decimalMoney,
+    created_at: instant,
+    expires_at: instant,
+    revoked_at: instant.nullable(),
+  })
+  .transform((raw) => ({
+    id: raw.id,
+    amountNanoUsd: raw.amount,
+    createdAt: raw.created_at,
+    expiresAt: raw.expires_at,
+    revokedAt: raw.revoked_at,
+  }));
+
+const config = z
+  .object({
+    tenant_id: z.string().transform((id) => id as TenantId),
+    name: z.string().nullable(),
+    subject,
+    max_budget: decimalMoney,
+    alert_threshold: basisPoints,
+    grace_threshold: basisPoints,
+    budget_duration: z.string().nullable(),
+    budget_reset_at: instant.nullable(),
+    litellm_key_last_reset: instant.nullable(),
+    subject_created_at: instant,
+    config_version: z.number().int(),
+    revision: z.number().int(),
+    enforcement: z.enum(["enforce", "observe"]),
+    fail_policy: z.enum(["open", "closed"]).nullable(),
+    suspended_at: instant.nullable(),
+    overrides: z.array(override),
+  })
+  .transform(
+    (raw): TenantConfig => ({
+      tenantId: raw.tenant_id,
+      name: raw.name,
+      subject: raw.subject,
+      maxBudgetNanoUsd: raw.max_budget,
+      alertThreshold: raw.alert_threshold,
+      graceThreshold: raw.grace_threshold,
+      budgetDuration: raw.budget_duration,
+      budgetResetAt: raw.budget_reset_at,
+      litellmKeyLastReset: raw.litellm_key_last_reset,
+      subjectCreatedAt: raw.subject_created_at,
+      configVersion: raw.config_version,
+      revision: raw.revision,
+      enforcement: raw.enforcement,
+      failPolicy: raw.fail_policy,
+      suspendedAt: raw.suspended_at,
+      overrides: raw.overrides,
+    }),
+  );
+
+const tombstone = z.object({ deleted: z.literal(true), revision: z.number().int() });
+
+export const configValue = z.union([tombstone, config]);
+
+export type ConfigValue = z.input<typeof configValue>;
+
+export function configJson(of: TenantConfig): ConfigValue {
+  return {
+    tenant_id: of.tenantId,
+    name: of.name,
+    subject: of.subject,
+    max_budget: decimalFromNanoUsd(of.maxBudgetNanoUsd),
+    alert_threshold: Number(of.alertThreshold),
+    grace_threshold: Number(of.graceThreshold),
+    budget_duration: of.budgetDuration,
+    budget_reset_at: of.budgetResetAt,
+    litellm_key_last_reset: of.litellmKeyLastReset,
+    subject_created_at: of.subjectCreatedAt,
+    config_version: of.configVersion,
+    revision: of.revision,
+    enforcement: of.enforcement,
+    fail_policy: of.failPolicy,
+    suspended_at: of.suspendedAt,
+    overrides: of.overrides.map((one) => ({
+      id: one.id,
+      amount: decimalFromNanoUsd(one.amountNanoUsd),
+      created_at: one.createdAt,
+      expires_at: one.expiresAt,
+      revoked_at: one.revokedAt,
+    })),
+  };
+}
+
+export const keyValue = z.object({ tenant_id: z.string().nullable() });
+
+export const outageValue = z.object({ started_at: instant.nullable() });

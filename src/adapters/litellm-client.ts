@@ -1,0 +1,117 @@
+// LiteLLM's management API behind the port. Only reads are retried: a change that may have happened is compared instead.
+
+import pRetry from "p-retry";
+import type { Instant, Subject } from "../budget/tenant.ts";
+import type { LiteLlm, LiteLlmFailure, Log, SubjectReading } from "../ports.ts";
+import { failure, type Result, success } from "../result.ts";
+import type { LiteLlmHttp } from "./litellm-http.ts";
+import { keyInfo, readingFromRow, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
+
+/** 200 ms, then 400 ms, each stretched by up to double: a restart of LiteLLM's worker takes about that long. */
+const FIRST_BACKOFF_MS = 200;
+
+export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
+  const readOnce = async (subject: Subject): Promise<Result<SubjectReading, LiteLlmFailure>> => {
+    const begunAt = clock();
+    const answer = await http.call(
+      subject.kind === "key"
+        ? { method: "GET", path: "/key/info", query: { key: subject.id } }
+        : { method: "GET", path: "/team/info", query: { team_id: subject.id } },
+    );
+    return answer.ok ? toReading(subject, answer.value, begunAt, log) : answer;
+  };
+  const change = async (path: string, body: unknown): Promise<Result<void, LiteLlmFailure>> => {
+    const answer = await http.call({ method: "POST", path, body });
+    return answer.ok ? success(undefined) : answer;
+  };
+
+  return {
+    readSubject: (subject, options) => retried(() => readOnce(subject), options),
+
+    async createKey(key, fields) {
+      const { keyAlias, ...rest } = fields;
+      const created = await http.call({
+        method: "POST",
+        path: "/key/generate",
+        body: { key, key_alias: keyAlias, ...requestFields(rest) },
+      });
+      if (!created.ok) return created;
+      const hash = (created.value as { token?: unknown }).token;
+      if (typeof hash !== "string") return failure({ kind: "unreachable", why: "answered nonsense" });
+      // The answer tells neither budget_reset_at nor what was made of the fields.
+      return readOnce({ kind: "key", id: hash } as Subject);
+    },
+
+    async updateSubject(subject, fields) {
+      const path = subject.kind === "key" ? "/key/update" : "/team/update";
+      const changed = await change(path, { ...subjectField(subject), ...requestFields(fields) });
+      return isUnknownKey(changed) ? failure({ kind: "not_found" }) : changed;
+    },
+
+    updateSoftBudget: (budgetId, softBudgetNanoUsd) =>
+      change("/budget/update", { budget_id: budgetId, ...requestFields({ softBudgetNanoUsd }) }),
+
+    deleteKey: (keyHash) => change("/key/delete", { keys: [keyHash] }),
+
+    async ping() {
+      const answer = await http.call({ method: "GET", path: "/health/liveliness" });
+      return answer.ok ? success(undefined) : answer;
+    },
+  };
+}
+
+function toReading(
+  subject: Subject,
+  body: unknown,
+  begunAt: Instant,
+  log: Log,
+): Result<SubjectReading, LiteLlmFailure> {
+  const parsed = subject.kind === "key" ? keyInfo.safeParse(body) : teamInfo.safeParse(body);
+  if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
+  const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
+  const reading = readingFromRow(subject, row, begunAt);
+  if (reading === null) return failure({ kind: "unreachable", why: "answered nonsense" });
+  if (reading.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
+  return success(reading);
+}
+
+/** `/key/update` answers 401 for a key it does not know; our own master key is in order if anything else works. */
+function isUnknownKey(result: Result<void, LiteLlmFailure>): boolean {
+  return (
+    !result.ok && result.failure.kind === "refused" && result.failure.status === 401 && result.failure.param === "None"
+  );
+}
+
+/** Carries a failure through p-retry, which knows only errors. */
+class FailedTry extends Error {
+  readonly failed: LiteLlmFailure;
+  constructor(failed: LiteLlmFailure) {
+    super(failed.kind);
+    this.failed = failed;
+  }
+}
+
+async function retried(
+  attempt: () => Promise<Result<SubjectReading, LiteLlmFailure>>,
+  options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
+): Promise<Result<SubjectReading, LiteLlmFailure>> {
+  try {
+    const run = async () => {
+      const result = await attempt();
+      if (result.ok) return result;
+      throw new FailedTry(result.failure);
+    };
+    return await pRetry(run, {
+      retries: options.tries - 1,
+      minTimeout: FIRST_BACKOFF_MS,
+      randomize: true,
+      onFailedAttempt: ({ error }) => {
+        if (error instanceof FailedTry) options.onFailedTry?.(error.failed);
+      },
+      shouldRetry: ({ error }) => error instanceof FailedTry && error.failed.kind === "unreachable",
+    });
+  } catch (error) {
+    if (error instanceof FailedTry) return failure(error.failed);
+    throw error;
+  }
+}

@@ -1,0 +1,16 @@
+// Structured lines for Workers Logs. Callers pass ids and figures only: no key, no token, no URL, no prompt.
+
+import type { Log } from "../ports.ts";
+
+export const consoleLog: Log = {
+  info: (event, fields) => console.log({ level: "info", event, ...fields }),
+  warn: (event, fields) => console.warn({ level: "warn", event, ...fields }),
+  error: (event, cause, fields) => console.error({ level: "error", event, ...fields, cause: causes(cause) }),
+};
+
+/** The chain of causes by name and message, which our own adapters keep free of secrets. */
+function causes(cause: unknown): string {
+  if (!(cause instanceof Error)) return typeof cause;
+  const own = `${cause.name}: ${cause.message}`;
+  return cause.cause === undefined ? own : `${own} <- ${causes(cause.cause)}`;
+}

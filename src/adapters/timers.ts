@@ -1,0 +1,11 @@
+// Timers that can be given up, so that no answer keeps one running.
+
+import type { Timers } from "../ports.ts";
+
+export const realTimers: Timers = {
+  after(ms) {
+    const { promise: passed, resolve } = Promise.withResolvers<"passed">();
+    const timer = setTimeout(() => resolve("passed"), ms);
+    return { passed, cancel: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,46 @@
+// The contents page of the HTTP side: what happens to every request, in which order, and which route is where.
+
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import type { AppEnv } from "./http/app-env.ts";
+import type { Tokens } from "./http/auth.ts";
+import { budgetRoutes } from "./http/budget.ts";
+import { answerError } from "./http/errors.ts";
+import { healthRoutes } from "./http/health.ts";
+import { problem } from "./http/problem.ts";
+import { serverTiming } from "./http/server-timing.ts";
+import { tenantRoutes } from "./http/tenants.ts";
+import type { Ports } from "./ports.ts";
+
+/** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
+export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };
+
+/** No admin body comes near it. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export function createApp(connect: Connect) {
+  const app = new Hono<AppEnv>();
+
+  app.use(requestId());
+  app.use(secureHeaders());
+  app.use(serverTiming);
+  app.use(async (c, next) => {
+    const { ports, tokens } = connect(c.env, c.executionCtx as ExecutionContext);
+    c.set("ports", ports);
+    c.set("tokens", tokens);
+    await next();
+  });
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "too-large") }));
+  app.use(methodNotAllowed({ app }));
+
+  app.route("/", healthRoutes);
+  app.route("/", budgetRoutes);
+  app.route("/", tenantRoutes);
+
+  app.notFound((c) => problem(c, "not-found", { detail: "There is no such route." }));
+  app.onError(answerError);
+  return app;
+}

@@ -1,0 +1,76 @@
+// Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
+
+import { aesSealer } from "./adapters/aes-sealer.ts";
+import { IsolateMemory } from "./adapters/isolate-memory.ts";
+import { kvSnapshots } from "./adapters/kv-snapshots.ts";
+import { liteLlmClient } from "./adapters/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
+import { consoleLog } from "./adapters/log.ts";
+import { openDatabase } from "./adapters/neon-client.ts";
+import { neonDeadLetters } from "./adapters/neon-dead-letters.ts";
+import { neonTenants } from "./adapters/neon-tenants.ts";
+import { queueSpend } from "./adapters/queue-spend.ts";
+import { realTimers } from "./adapters/timers.ts";
+import { upstashClaims } from "./adapters/upstash-claims.ts";
+import { type Config, readConfig } from "./config.ts";
+import type { Tokens } from "./http/auth.ts";
+import type { Background, Ports } from "./ports.ts";
+
+/** A query takes milliseconds; what takes this long is a database that is waking up or gone. */
+const POSTGRES_TIMEOUT_MS = 5_000;
+
+const memory = new IsolateMemory();
+const breaker = new Breaker();
+const clock = () => Date.now();
+
+let lastConfig: { env: Env; config: Config } | null = null;
+
+/** Reads the environment once per isolate; it does not change while one lives. */
+function configOf(env: Env): Config {
+  if (lastConfig?.env !== env) lastConfig = { env, config: readConfig(env) };
+  return lastConfig.config;
+}
+
+export function connect(env: Env, execution: ExecutionContext): { ports: Ports; tokens: Tokens } {
+  const config = configOf(env);
+  return {
+    ports: connectPorts(env, config, execution),
+    tokens: { admin: config.adminTokens, read: config.readTokens },
+  };
+}
+
+export function connectBatch(env: Env, execution: ExecutionContext): Ports {
+  return connectPorts(env, configOf(env), execution);
+}
+
+function connectPorts(env: Env, config: Config, execution: ExecutionContext): Ports {
+  const database = openDatabase({
+    url: config.databaseUrl,
+    endpoint: config.neonEndpoint,
+    timeoutMs: POSTGRES_TIMEOUT_MS,
+  });
+  const http = liteLlmHttp({ url: config.litellmUrl, masterKey: config.litellmMasterKey, breaker, clock });
+  return {
+    memory,
+    snapshots: kvSnapshots(env.SNAPSHOTS, consoleLog),
+    tenants: neonTenants(database),
+    deadLetters: neonDeadLetters(database),
+    litellm: liteLlmClient(http, clock, consoleLog),
+    claims: upstashClaims({ url: config.redisUrl, token: config.redisToken }),
+    spendQueue: queueSpend(env.SPEND_QUEUE),
+    unknownCallers: { allows: async (caller) => (await env.UNKNOWN_CALLERS.limit({ key: caller })).success },
+    sealer: aesSealer(config.sealingKeys),
+    timers: realTimers,
+    clock,
+    background: backgroundOf(execution),
+    log: consoleLog,
+    policy: config.policy,
+  };
+}
+
+function backgroundOf(execution: ExecutionContext): Background {
+  return (what, work) => {
+    const logged = work.catch((cause: unknown) => consoleLog.error(`${what} failed`, cause));
+    execution.waitUntil(logged);
+  };
+}

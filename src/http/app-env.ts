@@ -1,0 +1,19 @@
+// What every route finds in its context. Filled in by the first middleware, in app.ts.
+
+import type { Instant } from "../budget/tenant.ts";
+import type { Ports } from "../ports.ts";
+import type { Actor } from "../tenant-record.ts";
+import type { Tokens } from "./auth.ts";
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: {
+    ports: Ports;
+    tokens: Tokens;
+    /** Read once, when the request came in. */
+    now: Instant;
+    requestId: string;
+    /** Set by `requireAdmin` and `requireRead`: whose token it was. */
+    actor: Actor;
+  };
+}

@@ -1,0 +1,64 @@
+// Who is calling: admin and read tokens, and the virtual key of an agent. Compares in constant time, logs no token.
+
+import { createMiddleware } from "hono/factory";
+import type { KeyHash } from "../budget/tenant.ts";
+import type { AppEnv } from "./app-env.ts";
+import { problem } from "./problem.ts";
+
+export interface NamedToken {
+  readonly name: string;
+  readonly token: string;
+}
+
+export interface Tokens {
+  readonly admin: readonly NamedToken[];
+  readonly read: readonly NamedToken[];
+}
+
+const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
+
+/** The bearer token of an `Authorization` header; null when there is none. */
+export function bearerOf(header: string | undefined): string | null {
+  return BEARER.exec(header ?? "")?.[1] ?? null;
+}
+
+/** What LiteLLM stores instead of the key: sha256, lower-case hex. */
+export async function keyHashOf(virtualKey: string): Promise<KeyHash> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(virtualKey)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") as KeyHash;
+}
+
+/** For changing anything. */
+export const requireAdmin = requireToken(({ admin }) => admin);
+
+/** For reading and checks; whoever may change may also read. */
+export const requireRead = requireToken(({ admin, read }) => [...read, ...admin]);
+
+/** Lets through whoever has one of the tokens; its name becomes the actor. */
+function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const token = bearerOf(c.req.header("Authorization"));
+    const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
+    if (owner === null) {
+      return problem(c, "unauthorized", { headers: { "WWW-Authenticate": 'Bearer realm="bursar"' } });
+    }
+    c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now") });
+    return next();
+  });
+}
+
+/** Every token is looked at, and digests of equal length are compared, so that time tells nothing. */
+async function ownerOf(token: string, allowed: readonly NamedToken[]): Promise<string | null> {
+  const given = await keyHashOf(token);
+  let owner: string | null = null;
+  for (const candidate of allowed) {
+    if (isSameDigest(given, await keyHashOf(candidate.token))) owner = candidate.name;
+  }
+  return owner;
+}
+
+function isSameDigest(a: string, b: string): boolean {
+  let difference = 0;
+  for (let index = 0; index < a.length; index++) difference |= a.charCodeAt(index) ^ b.charCodeAt(index);
+  return difference === 0;
+}

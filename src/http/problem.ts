@@ -1,0 +1,61 @@
+// Every error of the API, as RFC 9457 problem+json. Owns the list of types; they are stable, their texts are not.
+
+import type { Context } from "hono";
+import type { AppEnv } from "./app-env.ts";
+
+const PROBLEMS = {
+  "malformed-json": { status: 400, title: "The body is not JSON" },
+  unauthorized: { status: 401, title: "A valid token is required" },
+  "unknown-key": { status: 401, title: "The virtual key is not known" },
+  "budget-exceeded": { status: 402, title: "Budget exceeded" },
+  "tenant-suspended": { status: 403, title: "The tenant is suspended" },
+  "not-found": { status: 404, title: "Not found" },
+  "method-not-allowed": { status: 405, title: "Method not allowed" },
+  "tenant-taken": { status: 409, title: "The tenant exists already" },
+  "subject-taken": { status: 409, title: "The LiteLLM key or team belongs to a tenant already" },
+  "request-running": { status: 409, title: "A request with this idempotency key is still running" },
+  "too-large": { status: 413, title: "The body is too large" },
+  "invalid-fields": { status: 422, title: "Some fields are not valid" },
+  "idempotency-key-reused": { status: 422, title: "The idempotency key was used with another body" },
+  "litellm-refused": { status: 422, title: "LiteLLM refused the change" },
+  "too-many-requests": { status: 429, title: "Too many requests" },
+  "internal-error": { status: 500, title: "Internal error" },
+  "spend-unknown": { status: 503, title: "The spend is not known" },
+  "dependency-unavailable": { status: 503, title: "A service that Bursar needs cannot be reached" },
+} as const;
+
+export type ProblemType = keyof typeof PROBLEMS;
+
+export interface FieldError {
+  /** Path of the field, dotted; empty for the body as a whole. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Answers with a problem. `members` are its extension members, `headers` come on top of the usual ones. */
+export function problem(
+  c: Context<AppEnv>,
+  type: ProblemType,
+  options: {
+    detail?: string;
+    members?: Readonly<Record<string, unknown>>;
+    headers?: Readonly<Record<string, string>>;
+  } = {},
+): Response {
+  const { status, title } = PROBLEMS[type];
+  const body = {
+    type: `urn:bursar:problem:${type}`,
+    title,
+    status,
+    ...(options.detail !== undefined && { detail: options.detail }),
+    request_id: c.get("requestId"),
+    ...options.members,
+  };
+  return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...options.headers });
+}
+
+/** 422, naming each field that is not valid. */
+export function invalidFields(c: Context<AppEnv>, errors: readonly FieldError[]): Response {
+  const detail = errors.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
+  return problem(c, "invalid-fields", { detail, members: { errors } });
+}

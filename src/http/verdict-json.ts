@@ -1,0 +1,112 @@
+// A verdict on the wire: the 200 body, and the refusals 402, 403 and 503 with what to do about them.
+
+import type { Context } from "hono";
+import { dollars, percentNumber, usdNumber } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+import { isPastReset, type Verdict } from "../budget/verdict.ts";
+import type { AppEnv } from "./app-env.ts";
+import { type ProblemType, problem } from "./problem.ts";
+
+/** A verdict that failed closed is worth asking for again soon: LiteLLM's breaker opens for 5 s at a time. */
+const RETRY_UNKNOWN_SECONDS = 5;
+
+/** LiteLLM resets up to 10 min late; a blocked agent that asks more often than this only loads it. */
+const RETRY_PAST_RESET_SECONDS = 30;
+
+export const iso = (instant: Instant | null): string | null =>
+  instant === null ? null : new Date(instant).toISOString();
+
+/** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
+export function verdictJson(verdict: Verdict) {
+  const { budget, spend } = verdict;
+  const usd = (amount: bigint | undefined) => (amount === undefined ? null : usdNumber(amount));
+  const percent = (share: bigint | null | undefined) => (share == null ? null : percentNumber(share));
+  return {
+    tenant_id: verdict.tenantId,
+    allowed: verdict.allowed,
+    state: verdict.state,
+    reason: verdict.reason,
+    currency: "USD",
+    spend: usd(spend?.spendNanoUsd),
+    limit: usd(budget?.limitNanoUsd),
+    used_percent: percent(spend?.used),
+    max_budget: usd(budget?.maxBudgetNanoUsd),
+    override_amount: usd(budget?.overrideNanoUsd),
+    alert_threshold: percent(budget?.alertThreshold),
+    grace_threshold: percent(budget?.graceThreshold),
+    remaining: usd(spend?.remainingNanoUsd),
+    blocks_at: usd(budget?.blocksAtNanoUsd),
+    period_started_at: iso(budget?.periodStartedAt ?? null),
+    resets_at: iso(budget?.resetsAt ?? null),
+    as_of: iso(spend?.asOf ?? null),
+    age_seconds: spend?.ageSeconds ?? null,
+    source: verdict.source,
+    degraded: verdict.degraded,
+    enforcement: verdict.enforcement,
+    ...(verdict.wouldBlock !== null && { would_block: verdict.wouldBlock }),
+  };
+}
+
+/** The whole answer: 200 with the verdict, or a refusal whose extension members are the verdict. */
+export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, freshForMs: number): Response {
+  const headers: Record<string, string> = {
+    "Cache-Control": `private, max-age=${Math.floor(freshForMs / 1_000)}`,
+    ...(verdict.spend !== null && { Age: String(verdict.spend.ageSeconds) }),
+  };
+  if (verdict.allowed) return c.json(verdictJson(verdict), 200, headers);
+  const { type, detail, remediation, retryAfterSeconds } = refusal(verdict, c.get("now"));
+  return problem(c, type, {
+    detail,
+    members: { remediation, ...verdictJson(verdict) },
+    headers: { ...headers, ...(retryAfterSeconds !== null && { "Retry-After": String(retryAfterSeconds) }) },
+  });
+}
+
+interface Refusal {
+  readonly type: ProblemType;
+  readonly detail: string;
+  readonly remediation: readonly string[];
+  readonly retryAfterSeconds: number | null;
+}
+
+function refusal(verdict: Verdict, now: Instant): Refusal {
+  switch (verdict.reason) {
+    case "suspended":
+      return {
+        type: "tenant-suspended",
+        detail: `Tenant ${verdict.tenantId} is suspended. Contact admin to resume it.`,
+        remediation: ["Ask an administrator to resume the tenant."],
+        retryAfterSeconds: null,
+      };
+    case "spend_unknown":
+      return {
+        type: "spend-unknown",
+        detail: "The spend cannot be read at the moment, and the tenant's policy is to wait until it can.",
+        remediation: ["Try again shortly.", "If it goes on, ask an administrator to look at LiteLLM's health."],
+        retryAfterSeconds: RETRY_UNKNOWN_SECONDS,
+      };
+    default:
+      return overBudget(verdict, now);
+  }
+}
+
+function overBudget({ tenantId, spend, budget }: Verdict, now: Instant): Refusal {
+  const current = dollars(spend?.spendNanoUsd ?? 0n);
+  const limit = dollars(budget?.limitNanoUsd ?? 0n);
+  const resetsAt = budget?.resetsAt ?? null;
+  return {
+    type: "budget-exceeded",
+    detail: `Budget exceeded for tenant ${tenantId}. Current: ${current}, Limit: ${limit}. Contact admin to increase budget.`,
+    remediation: [
+      "Ask an administrator to raise max_budget.",
+      "Ask an administrator for a temporary override.",
+      ...(resetsAt === null ? [] : [`Wait for the budget to reset at ${iso(resetsAt)}.`]),
+    ],
+    retryAfterSeconds: resetsAt === null ? null : secondsUntilReset(resetsAt, now),
+  };
+}
+
+function secondsUntilReset(resetsAt: Instant, now: Instant): number {
+  if (isPastReset({ resetsAt }, now)) return RETRY_PAST_RESET_SECONDS;
+  return Math.max(1, Math.ceil((resetsAt - now) / 1_000));
+}

@@ -1,0 +1,18 @@
+// Three entrances: requests, queue batches, the clock. Wiring only.
+
+import { createApp } from "./app.ts";
+import { connect, connectBatch } from "./deps.ts";
+import { sweep } from "./flows/sweep.ts";
+import { consumeBatch } from "./queue/consume-batch.ts";
+
+const app = createApp(connect);
+
+export default {
+  fetch: app.fetch,
+  async queue(batch, env, execution) {
+    await consumeBatch(batch, connectBatch(env, execution));
+  },
+  async scheduled(controller, env, execution) {
+    await sweep({ now: controller.scheduledTime }, connectBatch(env, execution));
+  },
+} satisfies ExportedHandler<Env>;
