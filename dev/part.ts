@@ -1,0 +1,120 @@
+// One part of the local stack: an HTTP server on loopback that can be broken on purpose and mended again.
+// It knows nothing of what it serves; every fault acts before the handler runs, so a broken part does no work.
+
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
+
+/**
+ * How a part misbehaves until it is mended.
+ * - `slow`: answers rightly, after `delayMs` milliseconds
+ * - `hang`: accepts the request and never answers
+ * - `error`: answers with `status` and a body that is not JSON
+ * - `nonsense`: answers 200 with JSON that has nothing to do with the protocol
+ * - `reset`: cuts the connection
+ * `path` limits the fault to request paths that contain it; `times` mends the part after so many faults.
+ */
+export type Fault = { path?: string; times?: number } & (
+  | { kind: "slow"; delayMs: number }
+  | { kind: "hang" }
+  | { kind: "error"; status: number }
+  | { kind: "nonsense" }
+  | { kind: "reset" }
+);
+
+export interface Part {
+  readonly name: string;
+  readonly port: number;
+  readonly url: string;
+  /** Sets or (with null) mends the fault. Also `PUT /_fault` with a `Fault` as JSON, and `DELETE /_fault`. */
+  setFault(fault: Fault | null): void;
+  /** Closes the listener and every connection, as if the process had died. */
+  stop(): Promise<void>;
+  /** Listens again on the same port after `stop`. */
+  restart(): Promise<void>;
+}
+
+export class PortTakenError extends Error {
+  readonly port: number;
+  constructor(name: string, port: number, variable: string, cause: unknown) {
+    super(`${name}: port ${port} is taken; set ${variable} to another one`, { cause });
+    this.port = port;
+  }
+}
+
+/**
+ * Serves `handler` on 127.0.0.1. `port` 0 takes any free one.
+ * @throws PortTakenError naming `portVariable`, the environment variable that moves the part.
+ */
+export async function startPart(options: {
+  name: string;
+  port: number;
+  portVariable: string;
+  handler: (request: Request) => Response | Promise<Response>;
+}): Promise<Part> {
+  let fault: Fault | null = null;
+  const takeFault = (path: string): Fault | null => {
+    if (fault === null || (fault.path !== undefined && !path.includes(fault.path))) return null;
+    const taken = fault;
+    if (taken.times !== undefined) fault = taken.times > 1 ? { ...taken, times: taken.times - 1 } : null;
+    return taken;
+  };
+
+  async function answer(request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/_fault") {
+      fault = request.method === "PUT" ? ((await request.json()) as Fault) : null;
+      return Response.json({ fault });
+    }
+    const taken = takeFault(pathname);
+    switch (taken?.kind) {
+      case undefined:
+        return options.handler(request);
+      case "slow":
+        await new Promise((resolve) => setTimeout(resolve, taken.delayMs));
+        return options.handler(request);
+      case "hang":
+        return new Promise<Response>(() => {});
+      case "error":
+        return new Response("<html>broken on purpose</html>", { status: taken.status });
+      case "nonsense":
+        return Response.json({ nonsense: [1, "two", null] });
+      case "reset":
+        incoming.socket.destroy();
+        return new Response(null, { status: 500 }); // nobody is left to read it
+    }
+  }
+
+  const create = () => createAdaptorServer({ fetch: answer, overrideGlobalObjects: false }) as Server;
+
+  let server = create();
+  await listen(server, options.port, options);
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    name: options.name,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    setFault(next) {
+      fault = next;
+    },
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+    async restart() {
+      server = create();
+      await listen(server, port, options);
+    },
+  };
+}
+
+function listen(server: Server, port: number, part: { name: string; portVariable: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "EADDRINUSE" ? new PortTakenError(part.name, port, part.portVariable, error) : error),
+    );
+    server.listen(port, "127.0.0.1", () => resolve());
+  });
+}

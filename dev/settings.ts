@@ -1,0 +1,48 @@
+// What the local stack takes from the environment: ports, and the real parts that replace embedded ones.
+
+export interface StackSettings {
+  readonly ports: Ports;
+  /** Real services instead of embedded ones. */
+  readonly databaseUrl: string | null;
+  readonly redisUrl: string | null;
+  readonly litellm: { readonly url: string; readonly masterKey: string } | null;
+}
+
+export interface Ports {
+  readonly worker: number;
+  readonly litellm: number;
+  readonly inbox: number;
+  readonly postgres: number;
+  readonly neon: number;
+  readonly upstash: number;
+}
+
+export class SettingsError extends Error {}
+
+/** @throws SettingsError naming the variable that makes no sense. */
+export function settingsFromEnv(env: NodeJS.ProcessEnv): StackSettings {
+  const port = (name: string, usual: number) => {
+    const text = env[name];
+    if (text === undefined || text === "") return usual;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+    throw new SettingsError(`${name}=${text} is not a port`);
+  };
+  const text = (name: string) => env[name] || null;
+  const litellmUrl = text("LITELLM_URL");
+  const masterKey = text("LITELLM_MASTER_KEY");
+  if (litellmUrl !== null && masterKey === null) throw new SettingsError("LITELLM_URL needs LITELLM_MASTER_KEY");
+  return {
+    ports: {
+      worker: port("PORT", 8787),
+      litellm: port("LITELLM_PORT", 4000),
+      inbox: port("INBOX_PORT", 8025),
+      postgres: port("POSTGRES_PORT", 54329),
+      neon: port("NEON_PORT", 54330),
+      upstash: port("UPSTASH_PORT", 54331),
+    },
+    databaseUrl: text("DATABASE_URL"),
+    redisUrl: text("REDIS_URL"),
+    litellm: litellmUrl === null || masterKey === null ? null : { url: litellmUrl, masterKey },
+  };
+}

@@ -1,0 +1,102 @@
+// The parts of the local stack around the Worker: Postgres, Redis, LiteLLM, the inbox. Starts and stops them together.
+
+import { fileURLToPath } from "node:url";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { migrate } from "drizzle-orm/node-postgres/migrator";
+import pg from "pg";
+import { startInbox } from "./inbox/start.ts";
+import type { LitellmOptions } from "./litellm/settings.ts";
+import { type Litellm, startLitellm } from "./litellm/start.ts";
+import type { Part } from "./part.ts";
+import { type LocalPostgres, startPostgres } from "./postgres/start-postgres.ts";
+import type { StackSettings } from "./settings.ts";
+import { startUpstash } from "./upstash/start-upstash.ts";
+import { type WorkerEnvironment, workerEnvironment } from "./worker/environment.ts";
+
+export interface Stack {
+  readonly postgres: LocalPostgres;
+  readonly upstash: Part;
+  /** Null when a real LiteLLM is used. */
+  readonly litellm: Litellm | null;
+  readonly litellmUrl: string;
+  readonly litellmMasterKey: string;
+  readonly inbox: Part;
+  readonly environment: WorkerEnvironment;
+  stop(): Promise<void>;
+}
+
+const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+const UPSTASH_TOKEN = "dev-upstash-token";
+
+/**
+ * Starts the parts one after the other and applies the migrations. `tell` hears of each part as it is there.
+ * @throws PortTakenError; what was started by then is stopped again.
+ */
+export async function startStack(
+  settings: StackSettings,
+  options: { litellm?: LitellmOptions; tell?: (part: string, where: string) => void } = {},
+): Promise<Stack> {
+  const { ports, databaseUrl, redisUrl } = settings;
+  const tell = options.tell ?? (() => {});
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const each of stops.toReversed()) await each();
+  };
+  try {
+    const postgres = await startPostgres({
+      port: ports.postgres,
+      neonPort: ports.neon,
+      ...(databaseUrl !== null && { databaseUrl }),
+    });
+    stops.push(() => postgres.stop());
+    await applyMigrations(postgres.databaseUrl);
+    tell("Postgres", withoutPassword(postgres.databaseUrl));
+    tell("Neon HTTP", postgres.neon.url);
+
+    const upstash = await startUpstash({
+      port: ports.upstash,
+      token: UPSTASH_TOKEN,
+      ...(redisUrl !== null && { redisUrl }),
+    });
+    stops.push(() => upstash.stop());
+    tell("Upstash REST", upstash.url);
+
+    const litellm = settings.litellm === null ? await startLitellm({ port: ports.litellm, ...options.litellm }) : null;
+    if (litellm !== null) stops.push(() => litellm.stop());
+    const litellmUrl = litellm?.url ?? settings.litellm?.url ?? "";
+    const litellmMasterKey = litellm?.masterKey ?? settings.litellm?.masterKey ?? "";
+    tell(litellm === null ? "LiteLLM" : "LiteLLM simulator", litellmUrl);
+
+    const inbox = await startInbox(ports.inbox);
+    stops.push(() => inbox.stop());
+    tell("Inbox", inbox.url);
+
+    const environment = workerEnvironment({
+      databaseUrl: postgres.databaseUrl,
+      neonUrl: postgres.neon.url,
+      upstashUrl: upstash.url,
+      litellmUrl,
+      litellmMasterKey,
+    });
+    return { postgres, upstash, litellm, litellmUrl, litellmMasterKey, inbox, environment, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function applyMigrations(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
+  } finally {
+    await client.end();
+  }
+}
+
+function withoutPassword(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  if (url.password !== "") url.password = "***";
+  return url.href;
+}

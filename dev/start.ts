@@ -1,0 +1,69 @@
+// `npm start` and `npm run dev`: the whole local stack, and (unless --no-story) the demo story.
+// With --exit it ends after the story: 0 when every step held, else 1 saying which did not.
+
+import { parseArgs } from "node:util";
+import { PortTakenError } from "./part.ts";
+import { SettingsError, settingsFromEnv } from "./settings.ts";
+import { type Stack, startStack } from "./stack.ts";
+import { playBudgetStory, StoryError } from "./story/budget-story.ts";
+import { clientsFor } from "./story/clients.ts";
+import { paint, startTimeline } from "./story/timeline.ts";
+import { startWranglerDev, type WorkerProcess } from "./worker/wrangler-dev.ts";
+
+/** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
+const STORY_DATABASE_DELAY_MS = 1_000;
+
+const { values: options } = parseArgs({
+  options: { exit: { type: "boolean", default: false }, "no-story": { type: "boolean", default: false } },
+});
+
+let stack: Stack | null = null;
+let worker: WorkerProcess | null = null;
+
+async function stopAll(): Promise<void> {
+  await worker?.stop();
+  await stack?.stop();
+}
+
+async function run(): Promise<void> {
+  const begunAt = Date.now();
+  const settings = settingsFromEnv(process.env);
+  console.log("Starting the local stack …");
+  const tell = (part: string, where: string) => console.log(`  ${part.padEnd(18)} ${where}`);
+  const litellm = options["no-story"] ? {} : { databaseDelayMs: STORY_DATABASE_DELAY_MS };
+  stack = await startStack(settings, { litellm, tell });
+  console.log("  Worker             building …");
+  worker = await startWranglerDev(settings.ports.worker, stack.environment);
+  tell("Worker", worker.url);
+  console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
+  if (options["no-story"]) return;
+
+  const urls = { worker: worker.url, litellm: stack.litellmUrl };
+  await playBudgetStory(clientsFor(urls, "dev-admin-token"), startTimeline(Date.now()));
+  console.log(paint("green", "\nEvery step held."));
+}
+
+function explain(error: unknown): string {
+  if (error instanceof StoryError) return `The story broke: ${error.message}`;
+  if (error instanceof PortTakenError || error instanceof SettingsError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    void stopAll().then(() => process.exit(0));
+  });
+}
+
+try {
+  await run();
+  if (options.exit) {
+    await stopAll();
+    process.exit(0);
+  }
+  console.log("The stack stays up; Ctrl-C ends it. Admin token: dev-admin-token, read token: dev-read-token.");
+} catch (error) {
+  console.error(paint("red", explain(error)));
+  await stopAll();
+  process.exit(1);
+}

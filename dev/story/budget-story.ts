@@ -1,0 +1,95 @@
+// The demo story: a tenant with $5 spends until it is refused, gets more, and goes on. Every step must hold.
+// Uses nothing but the public HTTP interfaces of Bursar and LiteLLM.
+
+import { randomBytes } from "node:crypto";
+import type { Answer, Clients } from "./clients.ts";
+import { paint, type Timeline } from "./timeline.ts";
+
+/** A step of the story did not hold. */
+export class StoryError extends Error {}
+
+/** Spend reaches LiteLLM's database late, so a state is waited for; much longer than that is a failure. */
+const PATIENCE_MS = 30_000;
+const LOOK_MS = 250;
+
+const BUDGET = 5;
+
+/** @throws StoryError naming the step that did not hold. */
+export async function playBudgetStory(clients: Clients, timeline: Timeline): Promise<void> {
+  const tenantId = `acme-${randomBytes(3).toString("hex")}`;
+  const virtualKey = await createTenant(clients, timeline, tenantId);
+  const spendTo = async (total: number, cost: number, expected: { status: number; state: string }) => {
+    await callModel(clients, timeline, virtualKey, cost);
+    return await untilState(clients, timeline, virtualKey, total, expected);
+  };
+
+  await untilState(clients, timeline, virtualKey, 0, { status: 200, state: "ok" });
+  await spendTo(2, 2, { status: 200, state: "ok" });
+  await spendTo(4.2, 2.2, { status: 200, state: "warning" });
+  await spendTo(5.25, 1.05, { status: 200, state: "grace" });
+  const refused = await spendTo(5.75, 0.5, { status: 402, state: "blocked" });
+  const detail = `Budget exceeded for tenant ${tenantId}. Current: $5.75, Limit: $5.00. Contact admin to increase budget.`;
+  expectThat(refused.body["detail"] === detail, `the refusal says "${detail}"`, refused);
+  timeline.add(detail);
+
+  const alsoRefused = await clients.call(virtualKey, 0.01);
+  const type = (alsoRefused.body["error"] as { type?: unknown } | undefined)?.type;
+  expectThat(type === "budget_exceeded", "LiteLLM refuses the key as well", alsoRefused);
+  timeline.tell("the agent calls all the same", `LiteLLM refuses it too (${alsoRefused.status})`);
+
+  const raised = await clients.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 10 });
+  expectThat(raised.status === 200 && raised.body["limit"] === 10, "the budget is raised to $10", raised);
+  expectThat(raised.body["litellm_sync"] === "synced", "LiteLLM has the new limit at once", raised);
+  timeline.tell("budget raised to $10", "LiteLLM has it too", raised.edgeMs);
+
+  await untilState(clients, timeline, virtualKey, 5.75, { status: 200, state: "ok" });
+  await callModel(clients, timeline, virtualKey, 0.25);
+}
+
+async function createTenant(clients: Clients, timeline: Timeline, tenantId: string): Promise<string> {
+  const created = await clients.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: BUDGET });
+  const virtualKey = created.body["virtual_key"];
+  expectThat(created.status === 201 && typeof virtualKey === "string", "a tenant is created with a key", created);
+  expectThat(created.body["litellm_sync"] === "synced", "LiteLLM has the key", created);
+  timeline.tell(`tenant ${tenantId} created`, `budget $${BUDGET}.00, key shown once`, created.edgeMs);
+  return virtualKey as string;
+}
+
+async function callModel(clients: Clients, timeline: Timeline, virtualKey: string, cost: number): Promise<void> {
+  const called = await clients.call(virtualKey, cost);
+  expectThat(called.status === 200, `a call of $${cost.toFixed(2)} goes through LiteLLM`, called);
+  timeline.tell("the agent calls a model", `$${cost.toFixed(2)} spent`);
+}
+
+/** Asks until LiteLLM's database has the spend. An answer that is already past the expected figure is wrong. */
+async function untilState(
+  clients: Clients,
+  timeline: Timeline,
+  virtualKey: string,
+  spend: number,
+  expected: { status: number; state: string },
+): Promise<Answer> {
+  const begunAt = Date.now();
+  for (;;) {
+    const answer = await clients.ask(virtualKey);
+    if (answer.body["spend"] === spend && answer.body["state"] === expected.state) {
+      expectThat(answer.status === expected.status, `${expected.state} answers ${expected.status}`, answer);
+      timeline.tell("the agent asks", describe(answer, Date.now() - begunAt), answer.edgeMs);
+      return answer;
+    }
+    const wanted = `the check says ${expected.state} at $${spend}`;
+    expectThat(Date.now() - begunAt < PATIENCE_MS, `${wanted} within ${PATIENCE_MS / 1_000} s`, answer);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+function describe({ status, body }: Answer, waitedMs: number): string {
+  const colour = status !== 200 ? "red" : body["state"] === "ok" ? "green" : "yellow";
+  const verdict = paint(colour, `${status} ${String(body["state"])}`);
+  const waited = waitedMs > LOOK_MS ? `, seen ${(waitedMs / 1_000).toFixed(1)} s after the call` : "";
+  return `${verdict} at ${String(body["used_percent"])} %${waited}`;
+}
+
+function expectThat(holds: boolean, what: string, seen: Answer): void {
+  if (!holds) throw new StoryError(`${what}: it does not hold; got ${seen.status} ${JSON.stringify(seen.body)}`);
+}

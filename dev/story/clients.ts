@@ -1,0 +1,56 @@
+// What the story's people use: the administrator's and the agent's view of Bursar, and the agent's of LiteLLM. Plain HTTP.
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  /** The edge's own time, from `Server-Timing`. */
+  readonly edgeMs: number | null;
+}
+
+export interface Clients {
+  admin(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Ask, demanding a figure not older than a second, so that the story does not have to wait. */
+  ask(virtualKey: string): Promise<Answer>;
+  /** One model call through LiteLLM at a set cost. */
+  call(virtualKey: string, usd: number): Promise<Answer>;
+}
+
+export function clientsFor(urls: { worker: string; litellm: string }, adminToken: string): Clients {
+  return {
+    admin: (method, path, body) => send(method, urls.worker + path, adminToken, {}, body),
+    ask: (virtualKey) => send("GET", `${urls.worker}/v1/budget`, virtualKey, { "Cache-Control": "max-age=1" }),
+    call: (virtualKey, usd) =>
+      send(
+        "POST",
+        `${urls.litellm}/v1/chat/completions`,
+        virtualKey,
+        { "x-sim-cost": String(usd) },
+        {
+          model: "mock",
+          messages: [{ role: "user", content: "hello" }],
+        },
+      ),
+  };
+}
+
+async function send(
+  method: string,
+  url: string,
+  token: string,
+  headers: Record<string, string>,
+  body?: unknown,
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const parsed: unknown = text === "" ? {} : JSON.parse(text);
+  const timing = /total;dur=(\d+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
+  return {
+    status: response.status,
+    body: parsed as Record<string, unknown>,
+    edgeMs: timing === undefined ? null : Number(timing),
+  };
+}

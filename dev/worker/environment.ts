@@ -1,0 +1,32 @@
+// What the Worker is told about the local stack: committed dev secrets, and where its parts listen.
+
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+
+const EXAMPLE = new URL("../../.dev.vars.example", import.meta.url);
+
+export interface WorkerEnvironment {
+  /** The `secrets.required` of wrangler.toml. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly vars: Readonly<Record<string, string>>;
+}
+
+/** The dev secrets, with the addresses of the parts that really run. */
+export function workerEnvironment(parts: {
+  databaseUrl: string;
+  neonUrl: string;
+  upstashUrl: string;
+  litellmUrl: string;
+  litellmMasterKey: string;
+}): WorkerEnvironment {
+  const example = parseEnv(readFileSync(EXAMPLE, "utf8")) as Record<string, string>;
+  return {
+    secrets: {
+      ...example,
+      DATABASE_URL: parts.databaseUrl,
+      UPSTASH_REDIS_REST_URL: parts.upstashUrl,
+      LITELLM_MASTER_KEY: parts.litellmMasterKey,
+    },
+    vars: { LITELLM_URL: parts.litellmUrl, NEON_ENDPOINT: parts.neonUrl },
+  };
+}

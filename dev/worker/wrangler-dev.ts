@@ -1,0 +1,98 @@
+// The Worker under `wrangler dev`, as a child process. Owns its temporary files and its end; ends it by process id.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PortTakenError } from "../part.ts";
+import type { WorkerEnvironment } from "./environment.ts";
+
+export interface WorkerProcess {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+
+/** A first build on a slow machine takes about ten seconds. */
+const READY_MS = 90_000;
+const LOOK_MS = 100;
+
+/**
+ * @throws PortTakenError naming PORT.
+ * @throws Error with what wrangler said, when it ends or does not come up.
+ */
+export async function startWranglerDev(port: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
+  await refuseTakenPort(port);
+  const directory = mkdtempSync(join(tmpdir(), "bursar-"));
+  const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment)], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
+  });
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+  const stop = async () => {
+    await end(child);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await untilReady(`${url}/healthz`, child, said);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, stop };
+}
+
+function wranglerArguments(port: number, directory: string, { secrets, vars }: WorkerEnvironment): string[] {
+  const envFile = join(directory, "dev.vars");
+  writeFileSync(
+    envFile,
+    Object.entries(secrets)
+      .map(([name, value]) => `${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
+  return [
+    "dev",
+    ...["--port", String(port), "--ip", "127.0.0.1", "--inspector-port", "0"],
+    ...["--env-file", envFile, "--persist-to", join(directory, "state")],
+    ...["--local", "--test-scheduled", "--show-interactive-dev-session=false"],
+    ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+  ];
+}
+
+/** Wrangler itself would take the next free port, and say so only on its console. */
+function refuseTakenPort(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", (error) => reject(new PortTakenError("worker", port, "PORT", error)));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  });
+}
+
+async function untilReady(url: string, child: ChildProcess, said: readonly string[]): Promise<void> {
+  const patience = AbortSignal.timeout(READY_MS);
+  while (!patience.aborted) {
+    if (child.exitCode !== null) throw new Error(`wrangler dev ended:\n${said.join("")}`);
+    const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => null);
+    if (answer?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  throw new Error(`wrangler dev did not come up within ${READY_MS / 1_000} s:\n${said.join("")}`);
+}
+
+/** Politely, then firmly: wrangler's own children end with it when it is asked. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGTERM");
+  const firmly = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  await ended;
+  clearTimeout(firmly);
+}
