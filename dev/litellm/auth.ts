@@ -1,0 +1,110 @@
+// Who is calling, and whether LiteLLM lets them: the order of its checks, the words of its refusals.
+// Must never log or keep a key: it is compared, hashed and dropped.
+
+import { type ErrorType, type LitellmError, proxyError } from "./errors.ts";
+import type { KeyView, TeamView } from "./memory.ts";
+import { floatText, instantText } from "./python-text.ts";
+import { keyHash } from "./rows.ts";
+import type { Store } from "./store.ts";
+
+export type Caller = { kind: "admin" } | { kind: "key"; key: KeyView; team: TeamView | null };
+
+export interface Route {
+  path: string;
+  /** "llm": budgets are enforced. "info": any key may ask. "admin": the master key only. */
+  kind: "llm" | "info" | "admin";
+  /** A call that costs nothing skips every budget check. */
+  isFree?: boolean;
+}
+
+/** Where LiteLLM looks for a key, in this order; the first two want or allow a scheme before it. */
+const KEY_HEADERS = [
+  "x-litellm-api-key",
+  "authorization",
+  "api-key",
+  "x-api-key",
+  "x-goog-api-key",
+  "ocp-apim-subscription-key",
+];
+
+/** @throws LitellmError as LiteLLM refuses. */
+export function authenticate(headers: Headers, route: Route, store: Store): Caller {
+  const credential = credentialIn(headers);
+  if (credential === null) throw refused("No api key passed in.");
+  if (credential === "") throw refused("Malformed API Key passed in. Ensure Key has `Bearer ` prefix.");
+  if (credential === store.settings.masterKey) return { kind: "admin" };
+  if (!credential.startsWith("sk-")) {
+    throw refused(`LiteLLM Virtual Key expected. Received=${credential}, expected to start with 'sk-'.`);
+  }
+  const key = store.viewKey(keyHash(credential));
+  if (key === null) throw unknownKey(credential);
+  const team = store.viewTeam(key.teamId);
+  checkKey(key, store);
+  if (route.kind === "llm") {
+    const refusal = route.isFree === true ? null : budgetRefusal(key, team);
+    store.settings.listener({ kind: "call_authorized", key: { ...key }, team: team && { ...team }, refusal });
+  }
+  if (route.isFree !== true && route.kind === "llm") checkKeyBudget(key, store);
+  checkTeam(team, route, store);
+  if (route.kind === "admin") throw adminOnly(route.path);
+  return { kind: "key", key, team };
+}
+
+function credentialIn(headers: Headers): string | null {
+  const found = KEY_HEADERS.find((name) => headers.get(name) !== null);
+  if (found === undefined) return null;
+  const value = headers.get(found) ?? "";
+  const bare = /^(?:Bearer|bearer|Basic) (.*)$/.exec(value)?.[1];
+  if (found === "authorization") return bare ?? "";
+  return found === "x-litellm-api-key" ? (bare ?? value) : value;
+}
+
+function checkKey(key: KeyView, store: Store): void {
+  if (key.hasUnreadableExpiry) throw refused("can't compare offset-naive and offset-aware datetimes");
+  if (key.blocked) throw refused("Key is blocked. Update via `/key/unblock` if you're admin.");
+  if (key.expires !== null && key.expires < store.now()) {
+    const [expiry, current] = [key.expires, store.now()].map((at) => instantText(at, "+00:00").replace("T", " "));
+    const message = `Authentication Error - Expired Key. Key Expiry time ${expiry} and current time ${current}`;
+    throw proxyError(400, "expired_key", message, `sk-...${key.hash.slice(-4)}`);
+  }
+}
+
+/** A key is over at its budget, a team only beyond it. */
+function budgetRefusal(key: KeyView, team: TeamView | null): "key_budget" | "team_budget" | null {
+  if (key.maxBudget !== null && key.spend >= key.maxBudget) return "key_budget";
+  return team !== null && team.maxBudget !== null && team.spend > team.maxBudget ? "team_budget" : null;
+}
+
+function checkKeyBudget(key: KeyView, store: Store): void {
+  if (budgetRefusal(key, null) === null) return;
+  const named = store.settings.version === "1.81.9" ? "" : ` Key=${key.alias} (${key.name})`;
+  throw overBudget(named, key.spend, key.maxBudget ?? 0, store);
+}
+
+/** The team's checks run on every route, so a key of a team over its budget cannot even read itself. */
+function checkTeam(team: TeamView | null, route: Route, store: Store): void {
+  if (team?.blocked === true) throw refused(`Team=${team.id} is blocked. Update via \`/team/unblock\` if your admin.`);
+  if (team === null || team.maxBudget === null || route.isFree === true || team.spend <= team.maxBudget) return;
+  throw overBudget(` Team=${team.id}`, team.spend, team.maxBudget, store);
+}
+
+function overBudget(named: string, spend: number, maxBudget: number, store: Store): LitellmError {
+  const figures = `Current cost: ${floatText(spend)}, Max budget: ${floatText(maxBudget)}`;
+  const status = store.settings.version === "1.81.9" ? 400 : 429;
+  return proxyError(status, "budget_exceeded", `Budget has been exceeded!${named} ${figures}`, null);
+}
+
+function unknownKey(credential: string): LitellmError {
+  const received = `Received API Key = sk-...${credential.slice(-4)}, Key Hash (Token) =${keyHash(credential)}.`;
+  const missing = "Unable to find token in cache or `LiteLLM_VerificationTokenTable`";
+  return refused(`Invalid proxy server token passed. ${received} ${missing}`, "token_not_found_in_db", "key");
+}
+
+function adminOnly(path: string): LitellmError {
+  const rule = "Only proxy admin can be used to generate, delete, update info for new keys/users/teams.";
+  return refused(`${rule} Route=${path}. Your role=unknown. Your user_id=unknown`);
+}
+
+function refused(message: string, type: ErrorType = "auth_error", param = "None"): LitellmError {
+  return proxyError(401, type, `Authentication Error, ${message}`, param);
+}

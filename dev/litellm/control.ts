@@ -1,0 +1,39 @@
+// The simulator's strings to pull, over HTTP under /_sim, for people and for tests that know only its address.
+// Nothing here exists in LiteLLM, and nothing here asks for a key: it is for loopback only.
+
+import { Hono } from "hono";
+import { detailError } from "./errors.ts";
+import { checkFields, type FieldTypes } from "./fields.ts";
+import type { RequestLog } from "./request-log.ts";
+import type { Store } from "./store.ts";
+
+/** `subject` is a key (raw or hash) or a team id; `usd` an amount. */
+const SPEND_FIELDS: FieldTypes = { subject: "string!", usd: "number!" };
+
+export function controlRoutes(store: Store, log: RequestLog): Hono {
+  const app = new Hono();
+  const spending = (act: (subject: string, usd: number) => void) => async (request: Request) => {
+    const { subject, usd } = checkFields(await request.json(), SPEND_FIELDS);
+    if (typeof subject !== "string" || typeof usd !== "number") throw detailError(400, "subject and usd are needed");
+    act(subject, usd);
+    return Response.json({ done: true });
+  };
+  const add = spending((subject, usd) => store.spend(subject, usd));
+  const set = spending((subject, usd) => store.setSpend(subject, usd));
+  app.post("/_sim/spend", (c) => add(c.req.raw));
+  app.post("/_sim/set-spend", (c) => set(c.req.raw));
+  app.post("/_sim/flush-spend", (c) => {
+    store.flushSpend();
+    return c.json({ done: true });
+  });
+  app.post("/_sim/run-reset-job", (c) => {
+    store.runResetJob();
+    return c.json({ done: true });
+  });
+  app.get("/_sim/requests", (c) => c.json({ requests: log.all() }));
+  app.delete("/_sim/requests", (c) => {
+    log.clear();
+    return c.json({ done: true });
+  });
+  return app;
+}

@@ -1,0 +1,50 @@
+// Starts the LiteLLM simulator: a double of the proxy, for tests, the local stack and benchmarks.
+// Must never be reachable from another machine, and keeps everything in memory.
+
+import { type Part, startPart } from "../part.ts";
+import { litellmApp } from "./app.ts";
+import { type LoggedRequest, RequestLog } from "./request-log.ts";
+import { type LitellmOptions, settingsFrom } from "./settings.ts";
+import { Store } from "./store.ts";
+
+export interface Litellm extends Part {
+  readonly masterKey: string;
+  /**
+   * Adds spend (USD) to a key (raw or hash) or a team, as calls of that cost would have: enforced at once, in the
+   * database later. Spend of a key is also its team's.
+   */
+  spend(keyOrTeam: string, usd: number): void;
+  /** Makes a spend exactly this, everywhere at once. */
+  setSpend(keyOrTeam: string, usd: number): void;
+  /** Writes to the database now what is on its way there. */
+  flushSpend(): void;
+  /** Runs the job that ends periods, now. */
+  runResetJob(): void;
+  /** The management requests that reached a route or were refused by one; faults keep requests from here. */
+  requests(): LoggedRequest[];
+  clearRequests(): void;
+}
+
+/** @throws PortTakenError when `port` is not free. */
+export async function startLitellm(options: LitellmOptions = {}): Promise<Litellm> {
+  const settings = settingsFrom(options);
+  const store = new Store(settings);
+  const log = new RequestLog();
+  const app = litellmApp(store, log);
+  const part = await startPart({
+    name: "litellm",
+    port: options.port ?? 0,
+    portVariable: "LITELLM_PORT",
+    handler: (request) => app.fetch(request),
+  });
+  return {
+    ...part,
+    masterKey: settings.masterKey,
+    spend: (keyOrTeam, usd) => store.spend(keyOrTeam, usd),
+    setSpend: (keyOrTeam, usd) => store.setSpend(keyOrTeam, usd),
+    flushSpend: () => store.flushSpend(),
+    runResetJob: () => store.runResetJob(),
+    requests: () => log.all(),
+    clearRequests: () => log.clear(),
+  };
+}

@@ -1,0 +1,203 @@
+// How every LiteLLM proxy counts spend and refuses calls. Costs are read from the proxy, never assumed.
+
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Answer, type Client, captured, hashOf, SPEND_WRITTEN, startTarget } from "./support.ts";
+
+let client: Client;
+let stop: () => Promise<void>;
+beforeAll(async () => {
+  ({ client, stop } = await startTarget());
+});
+afterAll(() => stop());
+
+const COST = 0.1 + 0.2;
+const costOf = (answer: Answer) => Number(answer.headers.get("x-litellm-response-cost"));
+
+/** What a call costs on this proxy, told by the proxy. */
+async function priceOfCall(): Promise<number> {
+  return costOf(await client.chat(await client.newKey(), { cost: COST }));
+}
+
+/** LiteLLM < 1.84 refuses with 400, later ones with 429. */
+function expectRefused(answer: Answer): void {
+  expect([400, 429]).toContain(answer.status);
+  expect(answer.body.error).toMatchObject({ type: "budget_exceeded", param: null, code: String(answer.status) });
+}
+
+describe("a model call", () => {
+  it("is answered in OpenAI's shape with the captured headers", async () => {
+    const answer = await client.chat(await client.newKey({ max_budget: 1_000 }), { cost: COST });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({ object: "chat.completion", usage: { total_tokens: expect.any(Number) } });
+    expect(answer.body.choices[0].message.role).toBe("assistant");
+    expect([...answer.headers.keys()]).toEqual(expect.arrayContaining(captured("chat-header-names")));
+    expect(answer.headers.get("x-litellm-key-max-budget")).toBe("1000.0");
+  });
+
+  it("shows the spend with its own cost at once, added up in doubles", async () => {
+    const key = await client.newKey();
+    let spend = 0;
+    for (const _ of [1, 2, 3]) {
+      const answer = await client.chat(key, { cost: COST });
+      spend += costOf(answer);
+      expect(Number(answer.headers.get("x-litellm-key-spend"))).toBe(spend);
+    }
+  });
+
+  it("reaches the database late", async () => {
+    const key = await client.newKey();
+    const cost = costOf(await client.chat(key, { cost: COST }));
+    expect((await client.info(key)).spend).toBe(0);
+    await vi.waitFor(async () => expect((await client.info(key)).spend).toBeCloseTo(cost, 12), SPEND_WRITTEN);
+  });
+
+  it("streams chunks, ends with [DONE], and shows no cost in its headers", async () => {
+    const key = await client.newKey();
+    const answer = await client.chat(key, { cost: COST, body: { stream: true } });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toContain("text/event-stream");
+    const events = answer.body.split("\n\n").filter((event: string) => event !== "");
+    expect(events.at(-1)).toBe("data: [DONE]");
+    const chunks = events.slice(0, -1).map((event: string) => JSON.parse(event.slice("data: ".length)));
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(chunks.every((chunk: { object: string }) => chunk.object === "chat.completion.chunk")).toBe(true);
+    expect(Number(answer.headers.get("x-litellm-key-spend"))).toBe(0);
+    await vi.waitFor(async () => expect((await client.info(key)).spend).toBeGreaterThan(0), SPEND_WRITTEN);
+  });
+});
+
+describe("a key", () => {
+  it("is refused when its spend is at its budget, and not before", async () => {
+    const cost = await priceOfCall();
+    const key = await client.newKey({ max_budget: cost });
+    expect((await client.chat(key, { cost: COST })).status).toBe(200);
+    const refused = await client.chat(key, { cost: COST });
+    expectRefused(refused);
+    expect([...refused.headers.keys()].filter((name) => name.startsWith("x-litellm-key"))).toEqual([]);
+    expect(refused.headers.get("retry-after")).toBeNull();
+  });
+
+  it("reads itself although it is over its budget", async () => {
+    const key = await client.newKey({ max_budget: 0 });
+    expectRefused(await client.chat(key));
+    expect((await client.call("GET", "/key/info", undefined, key)).status).toBe(200);
+  });
+
+  it("takes its limit from its budget object when it has none of its own", async () => {
+    const budget_id = randomUUID();
+    await client.call("POST", "/budget/new", { budget_id, max_budget: 0 });
+    const key = await client.newKey({ budget_id });
+    const info = await client.info(key);
+    expect([info.max_budget, info.litellm_budget_table.max_budget]).toEqual([null, 0]);
+    expectRefused(await client.chat(key));
+  });
+
+  it("may spend its temporary increase until that ends", async () => {
+    const key = await client.newKey({ max_budget: 0 });
+    const later = { temp_budget_increase: 5, temp_budget_expiry: "2099-12-31T00:00:00" };
+    await client.call("POST", "/key/update", { key, ...later });
+    const allowed = await client.chat(key);
+    expect([allowed.status, allowed.headers.get("x-litellm-key-max-budget")]).toEqual([200, "5.0"]);
+    await client.call("POST", "/key/update", { key, ...later, temp_budget_expiry: "2020-01-01T00:00:00" });
+    expectRefused(await client.chat(key));
+  });
+
+  it("may call again at once when its budget is raised", async () => {
+    const key = await client.newKey({ max_budget: 0 });
+    expectRefused(await client.chat(key));
+    await client.call("POST", "/key/update", { key: hashOf(key), max_budget: 1_000 });
+    expect((await client.chat(key)).status).toBe(200);
+  });
+
+  it("may call again at once when its spend is reset", async () => {
+    const key = await client.newKey({ max_budget: 5 });
+    await client.call("POST", "/key/update", { key, spend: 5 });
+    expectRefused(await client.chat(key));
+    await client.call("POST", `/key/${hashOf(key)}/reset_spend`, { reset_to: 0 });
+    expect((await client.chat(key)).status).toBe(200);
+  });
+
+  it("is charged again, after a reset, what was still on its way to the database", async () => {
+    const key = await client.newKey();
+    await client.call("POST", "/key/update", { key, spend: 7 });
+    const cost = costOf(await client.chat(key, { cost: COST }));
+    const reset = await client.call("POST", `/key/${hashOf(key)}/reset_spend`, { reset_to: 0 });
+    expect(reset.body).toMatchObject({ spend: 0, previous_spend: 7 });
+    await vi.waitFor(async () => expect((await client.info(key)).spend).toBeCloseTo(cost, 12), SPEND_WRITTEN);
+  });
+});
+
+describe("a team", () => {
+  it("is made and shown with exactly the captured fields", async () => {
+    const { status, body } = await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 });
+    expect(status).toBe(200);
+    expect(Object.keys(body).sort()).toEqual(Object.keys(captured("team-new")).sort());
+    const shown = await client.call("GET", `/team/info?team_id=${body.team_id}`);
+    expect(Object.keys(shown.body).sort()).toEqual(["keys", "team_id", "team_info", "team_memberships"]);
+    expect(shown.body.team_info).toMatchObject({ team_id: body.team_id, spend: 0, max_budget: 1 });
+  });
+
+  it("may spend up to its budget exactly, and is refused only beyond it", async () => {
+    const max_budget = await priceOfCall();
+    const { team_id } = (await client.call("POST", "/team/new", { max_budget: 0 })).body;
+    const key = await client.newKey({ team_id });
+    expect((await client.chat(key, { cost: COST })).status).toBe(200);
+    expectRefused(await client.chat(key, { cost: COST }));
+    const team = (await client.call("POST", "/team/new", { max_budget })).body;
+    const another = await client.newKey({ team_id: team.team_id });
+    expect((await client.chat(another, { cost: COST })).status).toBe(200);
+    expect((await client.chat(another, { cost: COST })).status).toBe(200);
+    const refused = await client.chat(another, { cost: COST });
+    expectRefused(refused);
+    expect(refused.body.error.message).toContain(`Team=${team.team_id} Current cost: `);
+  });
+
+  it("is read by its own keys and by no others", async () => {
+    const { team_id } = (await client.call("POST", "/team/new", {})).body;
+    const read = async (key: string) => client.call("GET", `/team/info?team_id=${team_id}`, undefined, key);
+    expect((await read(await client.newKey({ team_id }))).status).toBe(200);
+    expect((await read(await client.newKey())).status).toBe(403);
+  });
+
+  it("has the spend of its keys, in the database as late as theirs", async () => {
+    const { team_id } = (await client.call("POST", "/team/new", {})).body;
+    const cost = costOf(await client.chat(await client.newKey({ team_id }), { cost: COST }));
+    const spend = async () => (await client.call("GET", `/team/info?team_id=${team_id}`)).body.team_info.spend;
+    expect(await spend()).toBe(0);
+    await vi.waitFor(async () => expect(await spend()).toBeCloseTo(cost, 12), SPEND_WRITTEN);
+  });
+
+  it("is changed, and deleted with its keys; an unknown one is a 404", async () => {
+    const { team_id } = (await client.call("POST", "/team/new", { max_budget: 1 })).body;
+    const key = await client.newKey({ team_id });
+    const changed = await client.call("POST", "/team/update", { team_id, max_budget: 2, budget_duration: "1d" });
+    expect([changed.body.team_id, changed.body.data.max_budget]).toEqual([team_id, 2]);
+    expect(changed.body.data.budget_reset_at).toMatch(/T00:00:00Z$/);
+    expect((await client.call("POST", "/team/delete", { team_ids: [team_id] })).status).toBe(200);
+    expect((await client.call("GET", `/key/info?key=${hashOf(key)}`)).status).toBe(404);
+    const gone = await client.call("GET", `/team/info?team_id=${team_id}`);
+    const message = `{'message': 'Team not found, passed team id: ${team_id}.'}`;
+    expect([gone.status, gone.body.error.message]).toEqual([404, message]);
+  });
+});
+
+describe("a budget object", () => {
+  it("is made, changed, cleared by null, and read by id", async () => {
+    const budget_id = randomUUID();
+    const made = await client.call("POST", "/budget/new", { budget_id, max_budget: 5, soft_budget: 4 });
+    expect([made.status, made.body.budget_id]).toEqual([200, budget_id]);
+    await client.call("POST", "/budget/update", { budget_id, soft_budget: 3, max_budget: null });
+    const { body } = await client.call("POST", "/budget/info", { budgets: [budget_id, randomUUID()] });
+    expect(body).toMatchObject([{ budget_id, soft_budget: 3, max_budget: null }]);
+    expect(body).toHaveLength(1);
+  });
+
+  it("has a window of the plain length, not an aligned one", async () => {
+    const before = Date.now();
+    const { body } = await client.call("POST", "/budget/new", { budget_id: randomUUID(), budget_duration: "30d" });
+    const days = (Date.parse(body.budget_reset_at) - before) / 86_400_000;
+    expect(days).toBeGreaterThan(29.99);
+    expect(days).toBeLessThan(30.01);
+  });
+});

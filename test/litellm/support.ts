@@ -1,0 +1,89 @@
+// Speaks to a LiteLLM proxy over HTTP, the simulator or a real one, and compares answers with captured ones.
+// Must never use anything of the simulator that a real proxy has not.
+
+import { createHash, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the body of any endpoint; tests assert what they read of it
+  body: any;
+  headers: Headers;
+}
+
+export interface Client {
+  url: string;
+  masterKey: string;
+  /** A management call with the master key, or with `key`. */
+  call(method: "GET" | "POST", path: string, body?: unknown, key?: string): Promise<Answer>;
+  /** A model call; `cost` is heeded by the simulator only. */
+  chat(key: string, options?: { cost?: number; body?: Record<string, unknown> }): Promise<Answer>;
+  /** Makes a key with a random name, and returns the raw key. */
+  newKey(fields?: Record<string, unknown>): Promise<string>;
+  info(key: string): Promise<Answer["body"]>;
+}
+
+/** The model that a real proxy must serve; the simulator serves any. */
+const MODEL = process.env["LITELLM_MODEL"] ?? "mock";
+
+export function clientOf(proxy: { url: string; masterKey: string }): Client {
+  const { url, masterKey } = proxy;
+  const client: Client = {
+    url,
+    masterKey,
+    call: (method, path, body, key = masterKey) => send(url + path, method, { authorization: `Bearer ${key}` }, body),
+    chat(key, { cost, body } = {}) {
+      const headers = { authorization: `Bearer ${key}`, ...(cost === undefined ? {} : { "x-sim-cost": String(cost) }) };
+      const messages = [{ role: "user", content: "hi" }];
+      return send(`${url}/v1/chat/completions`, "POST", headers, { model: MODEL, messages, ...body });
+    },
+    async newKey(fields = {}) {
+      const key = `sk-contract-${randomUUID()}`;
+      const { status, body } = await client.call("POST", "/key/generate", { key, ...fields });
+      if (status !== 200) throw new Error(`no key: ${JSON.stringify(body)}`);
+      return key;
+    },
+    async info(key) {
+      return (await client.call("GET", `/key/info?key=${hashOf(key)}`)).body.info;
+    },
+  };
+  return client;
+}
+
+export async function send(url: string, method: string, headers: Record<string, string>, body?: unknown) {
+  const json = { "content-type": "application/json", ...headers };
+  const init = body === undefined ? { headers } : { headers: json, body: JSON.stringify(body) };
+  const response = await fetch(url, { method, ...init });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+}
+
+/** The proxy that the contract is held against: the simulator, or `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
+export async function startTarget(): Promise<{ client: Client; stop: () => Promise<void> }> {
+  const url = process.env["LITELLM_URL"];
+  const masterKey = process.env["LITELLM_MASTER_KEY"];
+  if (url !== undefined && masterKey !== undefined) {
+    return { client: clientOf({ url: url.replace(/\/$/, ""), masterKey }), stop: async () => {} };
+  }
+  const simulator: Litellm = await startLitellm({ databaseDelayMs: 150, callMs: 1 });
+  return { client: clientOf(simulator), stop: simulator.stop };
+}
+
+/** LiteLLM's writer takes up to 15 s. */
+export const SPEND_WRITTEN = { timeout: 25_000, interval: 50 };
+
+export function hashOf(key: string): string {
+  return createHash("sha256").update(key).digest("hex");
+}
+
+export function captured(name: string): Answer["body"] {
+  return JSON.parse(readFileSync(new URL(`./captures/${name}.json`, import.meta.url), "utf8"));
+}
+
+/** Which fields a body has, nested ones by path. */
+export function shapeOf(value: unknown, path = ""): string[] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [path];
+  return [path, ...Object.entries(value).flatMap(([name, inner]) => shapeOf(inner, `${path}.${name}`))].sort();
+}
