@@ -1,0 +1,52 @@
+// `npm run db:migrate`: applies what is pending, through drizzle-kit.
+// Refuses a database where our names already belong to somebody else, before anything is changed.
+
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { getTableName, is } from "drizzle-orm";
+import { isPgSequence, PgTable } from "drizzle-orm/pg-core";
+import type pg from "pg";
+import * as schema from "../../src/adapters/schema.ts";
+import { CommandError, runCommand, withDatabase } from "./connect.ts";
+import { listMigrations } from "./migrations.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+await runCommand(async () => {
+  await withDatabase(refuseForeignTables);
+  if ((await drizzleKitMigrate()) === 0) return 0;
+  // drizzle-kit swallows the reason, and all that is pending is one transaction.
+  console.error("\ndrizzle-kit migrate failed and changed nothing; the reason is in the log of Postgres");
+  return 1;
+});
+
+/** As long as the first migration has not run here, whatever bears one of our names was made by another program. */
+async function refuseForeignTables(client: pg.Client): Promise<void> {
+  const [first] = await listMigrations(client);
+  if (first === undefined || first.state !== "pending") return;
+  const { rows } = await client.query<{ name: string }>(
+    "select name from unnest($1::text[]) as name where to_regclass('public.' || quote_ident(name)) is not null",
+    [ourNames()],
+  );
+  if (rows.length === 0) return;
+  throw new CommandError(
+    `this database already has ${rows.map(({ name }) => name).join(", ")}, not made by Bursar's migrations. ` +
+      "Nothing was changed. Give Bursar a database of its own (DATABASE_URL).",
+  );
+}
+
+function ourNames(): string[] {
+  return Object.values(schema).flatMap((item: unknown) => {
+    if (is(item, PgTable)) return [getTableName(item)];
+    return isPgSequence(item) && item.seqName !== undefined ? [item.seqName] : [];
+  });
+}
+
+function drizzleKitMigrate(): Promise<number> {
+  const drizzleKit = fileURLToPath(new URL("bin.cjs", import.meta.resolve("drizzle-kit")));
+  const child = spawn(process.execPath, [drizzleKit, "migrate"], { cwd: root, stdio: "inherit" });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}

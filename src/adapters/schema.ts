@@ -1,0 +1,276 @@
+// The tables of Bursar's own database: the only description of them, from which drizzle-kit makes the migrations.
+// Holds no queries. The name of a check is part of the contract: adapters map it to the error of a field.
+
+import { type SQL, sql } from "drizzle-orm";
+import {
+  type AnyPgColumn,
+  bigint,
+  boolean,
+  check,
+  type ExtraConfigColumn,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+/** USD. Nine decimals are the nano-USD of the rules; fifteen digits before the point outlast any budget. */
+const money = (name: string) => numeric(name, { precision: 24, scale: 9 });
+/** Percent of the limit as people set it: two decimals, because 109.99 is allowed and 110.00 is not. */
+const percent = (name: string) => numeric(name, { precision: 6, scale: 2 });
+/** Milliseconds, the precision of a JavaScript date, so that what is read equals what was written. */
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+const notNegative = (name: string, column: AnyPgColumn) => check(name, sql`${column} >= 0`);
+/** To Postgres NaN is a numeric, and greater than every other one. */
+const moneyNotNegative = (name: string, column: AnyPgColumn) => check(name, sql`${column} >= 0 and ${column} <> 'NaN'`);
+/** Said as `order by … desc` means it: an index that ends with its nulls does not serve that order. */
+const newestFirst = (column: ExtraConfigColumn) => column.desc().nullsFirst();
+const oneOf = (name: string, column: AnyPgColumn, values: readonly string[]) =>
+  check(name, sql`${column} in (${sql.raw(values.map((value) => `'${value}'`).join(", "))})`);
+const matches = (name: string, column: AnyPgColumn, pattern: string) =>
+  check(name, sql`${column} ~ ${sql.raw(`'${pattern}'`)}`);
+const between = (name: string, column: AnyPgColumn, low: number, high: number) =>
+  check(name, sql`${column} between ${sql.raw(String(low))} and ${sql.raw(String(high))}`);
+
+const subjectKinds = ["key", "team"] as const;
+const enforcements = ["enforce", "observe"] as const;
+const failPolicies = ["open", "closed"] as const;
+const syncStatuses = ["synced", "pending"] as const;
+const spendSources = ["litellm", "webhook", "events", "gate"] as const;
+const channelKinds = ["slack", "email", "webhook"] as const;
+const deliveryStatuses = ["pending", "sent", "skipped", "failed"] as const;
+
+/** Counts every change of any tenant's config, so that a tenant made again under an old id is still the newer one. */
+export const configRevision = pgSequence("config_revision");
+
+const nextRevision: SQL = sql`nextval('config_revision')`;
+
+export const tenantConfigs = pgTable(
+  "tenant_configs",
+  {
+    tenantId: text("tenant_id").primaryKey(),
+    name: text("name"),
+    subjectKind: text("subject_kind", { enum: subjectKinds }).notNull(),
+    /** The key's hash or the team's id. */
+    subjectId: text("subject_id").notNull(),
+    maxBudget: money("max_budget").notNull().default("500.00"),
+    alertThreshold: percent("alert_threshold").notNull().default("80"),
+    graceThreshold: percent("grace_threshold").notNull().default("110"),
+    /** Null is a budget that never resets. */
+    budgetDuration: text("budget_duration").default("30d"),
+    budgetResetAt: instant("budget_reset_at"),
+    litellmKeyLastReset: instant("litellm_key_last_reset"),
+    /** Where the first period starts, until LiteLLM has reset once. */
+    subjectCreatedAt: instant("subject_created_at").notNull(),
+    /** Counts changes of the limit only: thresholds re-arm with it. */
+    configVersion: integer("config_version").notNull().default(1),
+    /** Set anew with every change of the row or its overrides: the order of snapshots. */
+    revision: bigint("revision", { mode: "number" }).notNull().default(nextRevision),
+    enforcement: text("enforcement", { enum: enforcements }).notNull().default("enforce"),
+    /** Null follows the deployment's default. */
+    failPolicy: text("fail_policy", { enum: failPolicies }),
+    suspendedAt: instant("suspended_at"),
+    deletedAt: instant("deleted_at"),
+    adopted: boolean("adopted").notNull().default(false),
+    /** What LiteLLM held before adoption, to restore on release. */
+    priorValues: jsonb("prior_values"),
+    /** The virtual key, sealed, only while its creation in LiteLLM is pending. */
+    sealedKey: text("sealed_key"),
+    litellmSync: text("litellm_sync", { enum: syncStatuses }).notNull().default("pending"),
+    litellmSyncError: text("litellm_sync_error"),
+    /** Since when `litellm_sync` is what it is. */
+    litellmSyncSince: instant("litellm_sync_since").notNull().defaultNow(),
+    litellmBudgetId: text("litellm_budget_id"),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    unique("tenant_configs_subject_unique").on(t.subjectKind, t.subjectId),
+    oneOf("tenant_configs_subject_kind_known", t.subjectKind, subjectKinds),
+    moneyNotNegative("tenant_configs_max_budget_not_negative", t.maxBudget),
+    between("tenant_configs_alert_threshold_range", t.alertThreshold, 50, 100),
+    between("tenant_configs_grace_threshold_range", t.graceThreshold, 100, 150),
+    matches("tenant_configs_budget_duration_format", t.budgetDuration, "^[1-9][0-9]*(s|m|h|d|w|mo)$"),
+    check("tenant_configs_config_version_positive", sql`${t.configVersion} >= 1`),
+    oneOf("tenant_configs_enforcement_known", t.enforcement, enforcements),
+    oneOf("tenant_configs_fail_policy_known", t.failPolicy, failPolicies),
+    oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
+    index("idx_tenant_configs_reset").on(t.budgetResetAt),
+    index("idx_tenant_configs_sync_pending").on(t.litellmSyncSince).where(sql`${t.litellmSync} = 'pending'`),
+  ],
+);
+
+const tenantOf = () => text("tenant_id").references(() => tenantConfigs.tenantId, { onDelete: "cascade" });
+
+export const tenantKeys = pgTable(
+  "tenant_keys",
+  {
+    keyHash: text("key_hash").primaryKey(),
+    tenantId: tenantOf().notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    matches("tenant_keys_key_hash_format", t.keyHash, "^[0-9a-f]{64}$"),
+    index("idx_tenant_keys_tenant").on(t.tenantId),
+  ],
+);
+
+export const tenantSpend = pgTable(
+  "tenant_spend",
+  {
+    tenantId: tenantOf().primaryKey(),
+    spend: money("spend").notNull(),
+    observedAt: instant("observed_at").notNull(),
+    /** When LiteLLM's own API was last read; null when it never was. */
+    readAt: instant("read_at"),
+    source: text("source", { enum: spendSources }).notNull(),
+    periodStartedAt: instant("period_started_at").notNull(),
+    resetsAt: instant("resets_at"),
+    burnPerSecond: money("burn_per_second").notNull().default("0"),
+  },
+  (t) => [
+    moneyNotNegative("tenant_spend_spend_not_negative", t.spend),
+    moneyNotNegative("tenant_spend_burn_per_second_not_negative", t.burnPerSecond),
+    oneOf("tenant_spend_source_known", t.source, spendSources),
+    index("idx_tenant_spend_read").on(t.readAt.asc().nullsFirst()),
+  ],
+);
+
+export const budgetOverrides = pgTable(
+  "budget_overrides",
+  {
+    id: uuid("id").primaryKey(),
+    tenantId: tenantOf().notNull(),
+    overrideAmount: money("override_amount").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+    reason: text("reason").notNull(),
+    createdBy: text("created_by").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    revokedAt: instant("revoked_at"),
+    revokedBy: text("revoked_by"),
+  },
+  (t) => [
+    check("budget_overrides_override_amount_positive", sql`${t.overrideAmount} > 0 and ${t.overrideAmount} <> 'NaN'`),
+    check("budget_overrides_expires_after_creation", sql`${t.expiresAt} > ${t.createdAt}`),
+    index("idx_budget_overrides_tenant").on(t.tenantId, t.expiresAt),
+    index("idx_budget_overrides_expiry").on(t.expiresAt),
+  ],
+);
+
+export const budgetAlertHistory = pgTable(
+  "budget_alert_history",
+  {
+    id: uuid("id").primaryKey(),
+    tenantId: tenantOf().notNull(),
+    identity: text("identity").notNull(),
+    eventType: text("event_type").notNull(),
+    threshold: percent("threshold"),
+    spend: money("spend").notNull(),
+    maxBudget: money("max_budget").notNull(),
+    /** Wider than a threshold: $500 spent on a limit of a nano-USD must still be recorded. */
+    percentage: numeric("percentage", { precision: 30, scale: 2 }),
+    periodStartedAt: instant("period_started_at").notNull(),
+    limitVersion: integer("limit_version").notNull(),
+    occurrence: integer("occurrence").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    unique("budget_alert_history_identity_unique").on(t.identity),
+    moneyNotNegative("budget_alert_history_spend_not_negative", t.spend),
+    moneyNotNegative("budget_alert_history_max_budget_not_negative", t.maxBudget),
+    moneyNotNegative("budget_alert_history_percentage_not_negative", t.percentage),
+    notNegative("budget_alert_history_occurrence_not_negative", t.occurrence),
+    index("idx_budget_alerts_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
+    index("idx_budget_alerts_created").on(newestFirst(t.createdAt), t.id),
+  ],
+);
+
+export const notificationChannels = pgTable(
+  "notification_channels",
+  {
+    id: uuid("id").primaryKey(),
+    /** Null is a channel of the whole platform. */
+    tenantId: tenantOf(),
+    kind: text("kind", { enum: channelKinds }).notNull(),
+    name: text("name").notNull(),
+    sealedTarget: text("sealed_target").notNull(),
+    enabled: boolean("enabled").notNull().default(true),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    oneOf("notification_channels_kind_known", t.kind, channelKinds),
+    index("idx_notification_channels_tenant").on(t.tenantId),
+  ],
+);
+
+export const noticeDeliveries = pgTable(
+  "notice_deliveries",
+  {
+    alertId: uuid("alert_id")
+      .notNull()
+      .references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
+    channelId: uuid("channel_id")
+      .notNull()
+      .references(() => notificationChannels.id, { onDelete: "cascade" }),
+    status: text("status", { enum: deliveryStatuses }).notNull().default("pending"),
+    attempts: integer("attempts").notNull().default(0),
+    nextAttemptAt: instant("next_attempt_at"),
+    lastError: text("last_error"),
+    sentAt: instant("sent_at"),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: "notice_deliveries_pkey", columns: [t.alertId, t.channelId] }),
+    oneOf("notice_deliveries_status_known", t.status, deliveryStatuses),
+    notNegative("notice_deliveries_attempts_not_negative", t.attempts),
+    index("idx_notice_deliveries_pending").on(t.nextAttemptAt).where(sql`${t.status} = 'pending'`),
+    index("idx_notice_deliveries_channel").on(t.channelId),
+  ],
+);
+
+/** `tenant_id` refers to nothing on purpose: the trail outlives the tenant. */
+export const auditLog = pgTable(
+  "audit_log",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant("at").notNull().defaultNow(),
+    actor: text("actor").notNull(),
+    action: text("action").notNull(),
+    tenantId: text("tenant_id"),
+    requestId: text("request_id"),
+    before: jsonb("before"),
+    after: jsonb("after"),
+    detail: jsonb("detail"),
+  },
+  // Newest first without a tenant is the primary key read backwards.
+  (t) => [index("idx_audit_log_tenant").on(t.tenantId, t.id)],
+);
+
+export const deadLetters = pgTable(
+  "dead_letters",
+  {
+    id: uuid("id").primaryKey(),
+    queue: text("queue").notNull(),
+    messageId: text("message_id").notNull(),
+    body: jsonb("body").notNull(),
+    attempts: integer("attempts").notNull().default(0),
+    error: text("error"),
+    recordedAt: instant("recorded_at").notNull().defaultNow(),
+    replayedAt: instant("replayed_at"),
+    replayedBy: text("replayed_by"),
+  },
+  (t) => [
+    unique("dead_letters_message_unique").on(t.queue, t.messageId),
+    notNegative("dead_letters_attempts_not_negative", t.attempts),
+    index("idx_dead_letters_recorded").on(newestFirst(t.recordedAt), t.id),
+  ],
+);
