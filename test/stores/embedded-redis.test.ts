@@ -1,0 +1,17 @@
+// What the embedded Redis must add to the mock beneath it, where HTTP cannot show it.
+
+import { expect, it } from "vitest";
+import { createEmbeddedRedis } from "../../dev/upstash/embedded-redis.ts";
+
+it("lets nothing come between the commands of a transaction", async () => {
+  const redis = createEmbeddedRedis();
+  const increaseTwice = () => redis.runTogether([["INCR", "n"] as const, ["INCR", "n"] as const]);
+  const replies = await Promise.all([increaseTwice(), redis.run(["INCR", "n"]), increaseTwice()]);
+  expect(replies).toEqual([[{ result: 1 }, { result: 2 }], 3, [{ result: 4 }, { result: 5 }]]);
+});
+
+it("goes on after a command that was refused", async () => {
+  const redis = createEmbeddedRedis();
+  await expect(redis.run(["NOSUCH"])).rejects.toThrow("ERR Command is not available: 'NOSUCH'");
+  expect(await redis.run(["SET", "k", "v"])).toBe("OK");
+});

@@ -1,0 +1,48 @@
+// The Postgres servers the tests run on: the embedded one always, a real one when TEST_DATABASE_URL names it.
+// On the real server each start makes a database of its own and drops it at the end; no other database is touched.
+
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { type LocalPostgres, startPostgres } from "../../dev/postgres/start-postgres.ts";
+
+export interface PostgresBackend {
+  readonly name: string;
+  start(): Promise<LocalPostgres>;
+}
+
+const testDatabaseUrl = process.env["TEST_DATABASE_URL"];
+
+export const postgresBackends: readonly PostgresBackend[] = [
+  { name: "PGlite", start: () => startPostgres({ port: 0, neonPort: 0 }) },
+  ...(testDatabaseUrl ? [{ name: "real Postgres", start: () => startOnRealServer(testDatabaseUrl) }] : []),
+];
+
+export async function connect(databaseUrl: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  return client;
+}
+
+async function startOnRealServer(serverUrl: string): Promise<LocalPostgres> {
+  const name = `bursar_test_${randomBytes(6).toString("hex")}`;
+  await onServer(serverUrl, `create database ${name}`);
+  const databaseUrl = new URL(serverUrl);
+  databaseUrl.pathname = `/${name}`;
+  const started = await startPostgres({ port: 0, neonPort: 0, databaseUrl: databaseUrl.href });
+  return {
+    ...started,
+    async stop() {
+      await started.stop();
+      await onServer(serverUrl, `drop database ${name} with (force)`);
+    },
+  };
+}
+
+async function onServer(serverUrl: string, statement: string): Promise<void> {
+  const client = await connect(serverUrl);
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
