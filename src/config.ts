@@ -81,6 +81,11 @@ const environment = z.object({
     .regex(/^\d{1,6}$/, "must be a whole number of minutes")
     .default("60")
     .transform(Number),
+  CHECK_DEADLINE_MS: z
+    .string()
+    .regex(/^[1-9]\d{1,3}$/, "must be a whole number of milliseconds, 10 to 9999")
+    .default("100")
+    .transform(Number),
 });
 
 /** @throws ConfigError when anything is missing or wrong. */
@@ -100,7 +105,11 @@ export function readConfig(env: object): Config {
     adminTokens: data.ADMIN_TOKENS,
     readTokens: data.READ_TOKENS,
     sealingKeys: data.ENCRYPTION_KEYS,
-    policy: { defaultFailPolicy: data.DEFAULT_FAIL_POLICY, failOpenMinutes: data.FAIL_OPEN_MINUTES },
+    policy: {
+      defaultFailPolicy: data.DEFAULT_FAIL_POLICY,
+      failOpenMinutes: data.FAIL_OPEN_MINUTES,
+      checkDeadlineMs: data.CHECK_DEADLINE_MS,
+    },
   };
 }
 

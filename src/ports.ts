@@ -231,9 +231,11 @@ export interface Log {
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
-/** The deployment's own choices about failure. */
+/** The deployment's own choices about failure and waiting. */
 export interface Policy {
   readonly defaultFailPolicy: FailPolicy;
   /** 0: open never turns closed. */
   readonly failOpenMinutes: number;
+  /** From a check's arrival to its answer, whatever breaks. */
+  readonly checkDeadlineMs: number;
 }

@@ -3,11 +3,11 @@
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
-import { patiently } from "./patience.ts";
+import { patiently, storePatienceMs } from "./patience.ts";
 
 type Deps = Pick<
   Ports,
-  "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log"
+  "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log" | "policy"
 >;
 
 export type FoundTenant =
@@ -17,12 +17,6 @@ export type FoundTenant =
   | { readonly kind: "too_many_unknown" }
   /** Neither KV nor Postgres could say. */
   | { readonly kind: "unreachable" };
-
-/** KV answers its hot keys in a millisecond and nearly all others in 50; slower than this counts as a miss. */
-export const KV_PATIENCE_MS = 40;
-
-/** What is left for Postgres if LiteLLM alone must still be asked within the deadline. */
-export const POSTGRES_PATIENCE_MS = 40;
 
 /** How long an address that keeps asking for unknown keys is refused before Postgres is asked again. */
 const TURNED_AWAY_SECONDS = 10;
@@ -36,7 +30,7 @@ export async function findTenant(
   if (remembered === null) return refuseUnknown(input, deps);
   if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
 
-  const cached = await patiently(deps.snapshots.tenantOfKey(keyHash), KV_PATIENCE_MS, deps);
+  const cached = await patiently(deps.snapshots.tenantOfKey(keyHash), storePatienceMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv read of a key failed", cached.error);
   if (cached.kind === "came" && cached.value !== null) {
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
@@ -57,7 +51,7 @@ async function findInPostgres(
     "remember the tenant of a key",
     search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
   );
-  const found = await patiently(search, POSTGRES_PATIENCE_MS, deps);
+  const found = await patiently(search, storePatienceMs(deps), deps);
   if (found.kind !== "came") {
     if (found.kind === "failed") deps.log.error("postgres read of a key failed", found.error);
     return { kind: "unreachable" };
@@ -97,7 +91,7 @@ async function refuseUnknown(
   deps: Deps,
 ): Promise<FoundTenant> {
   deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
-  const counted = await patiently(deps.unknownCallers.allows(input.callerAddress), KV_PATIENCE_MS, deps);
+  const counted = await patiently(deps.unknownCallers.allows(input.callerAddress), storePatienceMs(deps), deps);
   if (counted.kind !== "came" || counted.value) return { kind: "unknown" };
   deps.memory.turnAway(input.callerAddress, input.now + TURNED_AWAY_SECONDS * 1_000);
   return { kind: "too_many_unknown" };

@@ -8,6 +8,19 @@ export type Patient<T> =
   | { readonly kind: "slow" }
   | { readonly kind: "failed"; readonly error: unknown };
 
+/**
+ * How long KV or Postgres may take before the next one is asked: with two of them slow, LiteLLM alone is still heard
+ * within the deadline. At the usual 100 ms KV answers nearly all reads within these 40.
+ */
+export function storePatienceMs({ policy }: Pick<Ports, "policy">): number {
+  return policy.checkDeadlineMs * 0.4;
+}
+
+/** Redis in the same region answers in a few milliseconds; an answer does not wait longer to be polite to LiteLLM. */
+export function claimPatienceMs({ policy }: Pick<Ports, "policy">): number {
+  return policy.checkDeadlineMs * 0.2;
+}
+
 /** What came of `work` within `ms`. Never rejects. */
 export async function patiently<T>(
   work: Promise<T>,

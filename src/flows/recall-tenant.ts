@@ -3,10 +3,9 @@
 import { joinRecords } from "../budget/spend.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Ports } from "../ports.ts";
-import { KV_PATIENCE_MS, POSTGRES_PATIENCE_MS } from "./find-tenant.ts";
-import { patiently } from "./patience.ts";
+import { patiently, storePatienceMs } from "./patience.ts";
 
-type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log">;
+type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
 
 export type RecalledTenant =
   | { readonly kind: "known"; readonly known: KnownTenant }
@@ -28,7 +27,7 @@ export async function recallTenant(
   if (told !== null) return keep(tenantId, joinKnown(remembered, told), now, deps);
   if (remembered?.config && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
 
-  const cached = await patiently(deps.snapshots.tenant(tenantId), KV_PATIENCE_MS, deps);
+  const cached = await patiently(deps.snapshots.tenant(tenantId), storePatienceMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv read of a tenant failed", cached.error, { tenant_id: tenantId });
   if (cached.kind === "came") {
     if (cached.value === "deleted") return forget(tenantId, deps);
@@ -48,7 +47,7 @@ async function recallFromPostgres(
     "write a missing config snapshot",
     load.then((stored) => stored && deps.snapshots.writeConfig(stored.config)),
   );
-  const stored = await patiently(load, POSTGRES_PATIENCE_MS, deps);
+  const stored = await patiently(load, storePatienceMs(deps), deps);
   if (stored.kind === "came") {
     return stored.value === null
       ? forget(tenantId, deps)

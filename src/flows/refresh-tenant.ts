@@ -8,14 +8,13 @@ import { stateAt } from "../budget/verdict.ts";
 import { observedMessage } from "../messages.ts";
 import type { KnownTenant, Ports, SubjectReading } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
-import { POSTGRES_PATIENCE_MS } from "./find-tenant.ts";
-import { orNothing, patiently } from "./patience.ts";
+import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
 import { joinKnown } from "./recall-tenant.ts";
 import { differsFromWish } from "./sync-litellm.ts";
 
 type Deps = Pick<
   Ports,
-  "memory" | "snapshots" | "tenants" | "litellm" | "claims" | "spendQueue" | "timers" | "background" | "log"
+  "memory" | "snapshots" | "tenants" | "litellm" | "claims" | "spendQueue" | "timers" | "background" | "log" | "policy"
 >;
 
 export interface RefreshInput {
@@ -36,9 +35,6 @@ export type RefreshOutcome =
 
 /** One try in the path of an answer, two more behind it. */
 const TRIES = 3;
-
-/** Redis in the same region answers in a few milliseconds; an answer does not wait longer to be polite to LiteLLM. */
-const CLAIM_PATIENCE_MS = 20;
 
 /** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
 const SNAPSHOT_SECONDS = 15;
@@ -69,7 +65,7 @@ async function refreshTenant(
   const { tenantId } = config;
   if (!(await mayRead(input, deps))) return decide({ kind: "held" });
 
-  const load = patiently(deps.tenants.load(tenantId), POSTGRES_PATIENCE_MS, deps);
+  const load = patiently(deps.tenants.load(tenantId), storePatienceMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
   const reading = await firstTry;
   const stored = await load;
@@ -90,7 +86,7 @@ async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, de
   if (!deps.memory.takeTurn(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
   const claim = deps.claims.claimRefresh(config.tenantId, colo, exclusiveSeconds);
   // Without Redis the turn just taken in this isolate is all the politeness there is.
-  return (await orNothing("claim of a refresh", claim, CLAIM_PATIENCE_MS, deps)) ?? true;
+  return (await orNothing("claim of a refresh", claim, claimPatienceMs(deps), deps)) ?? true;
 }
 
 /** `firstTry` is null as soon as one try has failed, `whole` when all of them have. */

@@ -1,0 +1,141 @@
+// Ask from end to end: a tenant with a key of its own, spending through LiteLLM, from ok to blocked and back.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { apiOf } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+
+let bursar: Bursar;
+let api: ReturnType<typeof apiOf>;
+
+beforeAll(async () => {
+  bursar = await startBursar();
+  api = apiOf(bursar.url);
+});
+afterAll(() => bursar.stop());
+
+const NOW = { "Cache-Control": "no-cache" };
+
+/** Spend that LiteLLM's database has, as of calls made elsewhere. */
+async function spendTo(key: string, usd: number): Promise<void> {
+  bursar.stack.litellm?.setSpend(key, usd);
+  // At most one demanded read a second per tenant.
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+}
+
+describe("a verdict", () => {
+  it("says everything an agent needs", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 500 });
+    await spendTo(key, 412.5);
+    const answer = await api.ask(key, NOW);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      tenant_id: tenantId,
+      allowed: true,
+      state: "warning",
+      reason: "over_threshold",
+      currency: "USD",
+      spend: 412.5,
+      limit: 500,
+      used_percent: 82.5,
+      max_budget: 500,
+      override_amount: 0,
+      alert_threshold: 80,
+      grace_threshold: 110,
+      remaining: 87.5,
+      blocks_at: 550,
+      source: "litellm",
+      degraded: false,
+      enforcement: "enforce",
+    });
+    expect(Date.parse(answer.body.resets_at)).toBeGreaterThan(Date.now());
+    expect(answer.headers.get("Age")).toBe("0");
+    expect(answer.headers.get("Cache-Control")).toMatch(/^private, max-age=\d+$/);
+    expect(answer.headers.get("X-Request-Id")).toBeTruthy();
+    expect(answer.headers.get("Server-Timing")).toMatch(/total;dur=\d+/);
+  });
+
+  it.each([
+    [79.99, 200, "ok"],
+    [80, 200, "warning"],
+    [99.99, 200, "warning"],
+    [100, 200, "grace"],
+    [109.99, 200, "grace"],
+    [110, 402, "blocked"],
+  ])("at %d percent of the limit answers %i %s", async (percent, status, state) => {
+    const { key } = await api.createTenant({ max_budget: 100 });
+    await spendTo(key, percent);
+    const answer = await api.ask(key, NOW);
+    expect([answer.status, answer.body.state]).toEqual([status, state]);
+  });
+
+  it("is the same for an orchestrator that names the tenant", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 10 });
+    await spendTo(key, 11);
+    const [asked, checked] = [await api.ask(key, NOW), await api.check(tenantId)];
+    expect(checked.status).toBe(402);
+    expect(checked.body.detail).toBe(asked.body.detail);
+  });
+});
+
+describe("a refusal", () => {
+  it("names tenant, spend and limit, and says what to do", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 500 });
+    await spendTo(key, 552);
+    const answer = await api.ask(key, NOW);
+    expect(answer.status).toBe(402);
+    expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(answer.body.detail).toBe(
+      `Budget exceeded for tenant ${tenantId}. Current: $552.00, Limit: $500.00. Contact admin to increase budget.`,
+    );
+    expect(answer.body).toMatchObject({ type: "urn:bursar:problem:budget-exceeded", status: 402, allowed: false, reason: "over_grace", spend: 552, limit: 500 });
+    expect(answer.body.remediation.length).toBeGreaterThan(1);
+    const untilReset = (Date.parse(answer.body.resets_at) - Date.now()) / 1_000;
+    expect(Math.abs(Number(answer.headers.get("Retry-After")) - untilReset)).toBeLessThan(5);
+  });
+
+  it("meets every request of a tenant with a zero budget, at once", async () => {
+    const { key } = await api.createTenant({ max_budget: 0 });
+    const answer = await api.ask(key);
+    expect([answer.status, answer.body.reason, answer.body.used_percent]).toEqual([402, "zero_limit", null]);
+  });
+
+  it("never meets a tenant that is only observed, but says that it would", async () => {
+    const { key } = await api.createTenant({ max_budget: 1, enforcement: "observe" });
+    await spendTo(key, 5);
+    const answer = await api.ask(key, NOW);
+    expect([answer.status, answer.body.allowed, answer.body.would_block, answer.body.state]).toEqual([200, true, true, "blocked"]);
+  });
+});
+
+describe("who may ask", () => {
+  it("answers 401 to no key and to a key that nobody has", async () => {
+    const [none, unknown] = [await api.ask(""), await api.ask("sk-nobody-has-this")];
+    expect([none.status, none.body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
+    expect([unknown.status, unknown.body.type]).toEqual([401, "urn:bursar:problem:unknown-key"]);
+  });
+
+  it("answers 404 for a tenant that is not there, and 401 without a read token", async () => {
+    expect((await api.check("nobody")).status).toBe(404);
+    const { status } = await fetch(`${bursar.url}/v1/tenants/nobody/check`);
+    expect(status).toBe(401);
+  });
+
+});
+
+describe("a changed budget", () => {
+  it("counts at once, and LiteLLM has it too", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 5 });
+    await spendTo(key, 5.75);
+    expect((await api.ask(key, NOW)).status).toBe(402);
+    const changed = await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 10 });
+    expect(changed.body).toMatchObject({ limit: 10, blocks_at: 11, litellm_sync: "synced" });
+    expect((await api.ask(key)).body).toMatchObject({ allowed: true, state: "ok", limit: 10 });
+  });
+
+  it("of a deleted tenant makes its key unknown", async () => {
+    const { tenantId, key } = await api.createTenant();
+    expect((await api.admin("DELETE", `/v1/tenants/${tenantId}`)).status).toBe(204);
+    expect((await api.ask(key)).status).toBe(401);
+    expect((await api.check(tenantId)).status).toBe(404);
+  });
+});

@@ -1,0 +1,59 @@
+// The built Worker against a local stack of its own, over HTTP. Each test file starts its own, on free ports, so that
+// files run side by side and may break their parts. With BASE_URL the deployment there is tested instead.
+
+import { createTestHarness } from "wrangler";
+import type { LitellmOptions } from "../../../dev/litellm/settings.ts";
+import type { StackSettings } from "../../../dev/settings.ts";
+import { type Stack, startStack } from "../../../dev/stack.ts";
+import { BUNDLE_DIR } from "./build.ts";
+
+export interface Bursar {
+  readonly url: string;
+  readonly stack: Stack;
+  /** Runs the cron. */
+  sweep(): Promise<void>;
+  /** What the Worker has logged, a line each. */
+  logs(): string[];
+  stop(): Promise<void>;
+}
+
+const FREE_PORTS: StackSettings = {
+  ports: { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 },
+  databaseUrl: null,
+  redisUrl: null,
+  litellm: null,
+};
+
+/** Tests of what is answered, not of how fast: a busy test machine must not turn right answers into degraded ones. */
+const PATIENT = { CHECK_DEADLINE_MS: "5000" };
+
+/** `databaseDelayMs` 0 lets spend be read at once; tests about lateness set it. */
+export async function startBursar(
+  options: { litellm?: LitellmOptions; vars?: Readonly<Record<string, string>> } = {},
+): Promise<Bursar> {
+  const stack = await startStack(FREE_PORTS, { litellm: { databaseDelayMs: 0, callMs: 0, ...options.litellm } });
+  const { secrets, vars } = stack.environment;
+  const harness = createTestHarness({
+    workers: [
+      {
+        configPath: "wrangler.toml",
+        prebuiltWorkerDir: BUNDLE_DIR,
+        vars: { ...vars, ...PATIENT, ...options.vars },
+        secrets: { ...secrets },
+      },
+    ],
+  });
+  const { url } = await harness.listen();
+  return {
+    url: url.origin,
+    stack,
+    async sweep() {
+      await harness.getWorker().scheduled({ cron: "* * * * *", scheduledTime: new Date() });
+    },
+    logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
+    async stop() {
+      await harness.close();
+      await stack.stop();
+    },
+  };
+}
