@@ -44,6 +44,7 @@ export interface Memory {
   forgetTenant(tenantId: TenantId): void;
   /** A read failed: others need not wait for it. */
   rememberFailedRead(tenantId: TenantId, now: Instant): void;
+  forgetFailedRead(tenantId: TenantId): void;
   failedRecently(tenantId: TenantId, now: Instant): boolean;
   /** An address that asked for too many unknown keys. */
   turnAway(address: string, until: Instant): void;

@@ -52,6 +52,10 @@ export class IsolateMemory implements Memory {
     put(this.#failedReads, tenantId, now);
   }
 
+  forgetFailedRead(tenantId: TenantId): void {
+    this.#failedReads.delete(tenantId);
+  }
+
   failedRecently(tenantId: TenantId, now: Instant): boolean {
     const failedAt = this.#failedReads.get(tenantId);
     return failedAt !== undefined && now - failedAt < FAILED_READ_MS;

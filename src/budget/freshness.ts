@@ -1,9 +1,9 @@
 // How long a figure may be trusted, and what to do when it is too old. Decides only; reads nothing.
 
-import { limitAt } from "./limit.ts";
+import { limitAt, nextLimitChange } from "./limit.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
 import type { Instant, TenantConfig } from "./tenant.ts";
-import { isPastReset } from "./verdict.ts";
+import { isOfAnEndedPeriod, isPastReset } from "./verdict.ts";
 
 /** `behind`: answer from what is known, read meanwhile. `first`: read, then answer. */
 export type RefreshMode = "none" | "behind" | "first";
@@ -37,6 +37,19 @@ export function freshForMs(config: TenantConfig, record: SpendRecord, now: Insta
   if (record.burnNanoUsdPerSecond === 0n) return FRESH_MAX_MS;
   const halfWayMs = (remaining * 500n) / record.burnNanoUsdPerSecond;
   return Math.min(Math.max(Number(halfWayMs), FRESH_MIN_MS), FRESH_MAX_MS);
+}
+
+/**
+ * How long a caller may keep a verdict: while the figure is fresh, but not past the end of the period or of an
+ * override, at which the same figure means something else. In milliseconds.
+ */
+export function keepForMs(config: TenantConfig, record: SpendRecord, now: Instant): number {
+  const ends = [
+    now + freshForMs(config, record, now) - Math.max(0, now - asOf(record)),
+    nextLimitChange(config, now) ?? Number.POSITIVE_INFINITY,
+    isPastReset(record, now) ? now + AWAIT_RESET_MS : (record.resetsAt ?? Number.POSITIVE_INFINITY),
+  ];
+  return Math.max(0, Math.min(...ends) - now);
 }
 
 /**
@@ -83,8 +96,4 @@ function isNearTheLine(config: TenantConfig, record: SpendRecord, now: Instant, 
   const remaining = limitAt(config, now).blocksAtNanoUsd - record.spendNanoUsd;
   const reach = (record.burnNanoUsdPerSecond * BigInt(Math.max(ageMs, BURST_MS))) / 1_000n;
   return remaining > 0n && remaining <= reach;
-}
-
-function isOfAnEndedPeriod(config: TenantConfig, record: SpendRecord): boolean {
-  return config.litellmKeyLastReset !== null && record.periodStartedAt < config.litellmKeyLastReset;
 }

@@ -102,7 +102,7 @@ export function verdictWithoutRead(
   now: Instant,
   policy: FailPolicy,
 ): Verdict {
-  const isOfThisPeriod = record !== null && !isPastReset(record, now);
+  const isOfThisPeriod = record !== null && !isPastReset(record, now) && !isOfAnEndedPeriod(config, record);
   const known = stateAt(config, isOfThisPeriod ? record.spendNanoUsd : null, now);
   if (known.state === "blocked" || (known.state !== "unknown" && policy === "open")) {
     return assemble({ config, record, now, source: "last_known", ...known });
@@ -130,6 +130,11 @@ export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy):
 /** True once the period that the record belongs to has ended by the clock, whether or not LiteLLM has reset yet. */
 export function isPastReset(record: Pick<SpendRecord, "resetsAt">, now: Instant): boolean {
   return record.resetsAt !== null && now >= record.resetsAt;
+}
+
+/** True when the config knows of a later period than the record's: its figure says nothing of this one. */
+export function isOfAnEndedPeriod(config: TenantConfig, record: SpendRecord): boolean {
+  return record.periodStartedAt < periodStartedAt(config);
 }
 
 function assemble(input: {

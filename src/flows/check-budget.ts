@@ -2,7 +2,7 @@
 // never turns a failure into a refusal that looks like one of ours, nor a refusal into a failure.
 
 import { failPolicyAt } from "../budget/failure.ts";
-import { freshForMs, isServable, planRefresh, type RefreshPlan } from "../budget/freshness.ts";
+import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../budget/freshness.ts";
 import { asOf, type SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../budget/verdict.ts";
@@ -44,8 +44,8 @@ export type Caller =
   | { readonly kind: "tenant"; readonly tenantId: TenantId };
 
 export type CheckOutcome =
-  /** `freshForMs`: how long the caller may keep the verdict. */
-  | { readonly kind: "verdict"; readonly verdict: Verdict; readonly freshForMs: number }
+  /** `keepForMs`: how long the caller may keep the verdict. */
+  | { readonly kind: "verdict"; readonly verdict: Verdict; readonly keepForMs: number }
   | { readonly kind: "unknown" }
   | { readonly kind: "too_many_unknown" };
 
@@ -125,6 +125,9 @@ async function answerAfter(
         deps,
       );
     case "held": {
+      if (deps.memory.failedRecently(config.tenantId, input.now)) {
+        return answerWithoutRead(known, "read by another failed", input, deps);
+      }
       if (spend !== null && isServable(spend, input.now)) return answer(config, spend, "cache", input);
       const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
       if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
@@ -160,8 +163,7 @@ function answer(
   source: "cache" | "litellm",
   { now }: CheckInput,
 ): CheckOutcome {
-  const leftMs = freshForMs(config, spend, now) - Math.max(0, now - asOf(spend));
-  return { kind: "verdict", verdict: verdictOn(config, spend, now, source), freshForMs: Math.max(0, leftMs) };
+  return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
 }
 
 /** A read was due and did not come. Fails open or closed as the tenant wants, and says so in the log. */
@@ -205,5 +207,5 @@ async function currentPolicy(config: TenantConfig | null, { now }: CheckInput, d
 function degraded(verdict: Verdict, why: string, deps: CheckDeps): CheckOutcome {
   const { tenantId, allowed, state, source } = verdict;
   deps.log.warn("degraded answer", { tenant_id: tenantId, allowed, state, source, why });
-  return { kind: "verdict", verdict, freshForMs: 0 };
+  return { kind: "verdict", verdict, keepForMs: 0 };
 }

@@ -119,6 +119,7 @@ function settle(
   const config = known.config ?? learned.config;
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
   const spend = foldRead(known.spend, reading, period);
+  deps.memory.forgetFailedRead(config.tenantId);
   deps.memory.rememberTenant(config.tenantId, { config, spend }, now);
   decide({ kind: "read", config, spend });
 

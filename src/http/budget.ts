@@ -39,7 +39,7 @@ function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome> {
 }
 
 function answered(c: Context<AppEnv>, outcome: Exclude<CheckOutcome, { kind: "unknown" }>): Response {
-  if (outcome.kind === "verdict") return verdictResponse(c, outcome.verdict, outcome.freshForMs);
+  if (outcome.kind === "verdict") return verdictResponse(c, outcome.verdict, outcome.keepForMs);
   return problem(c, "too-many-requests", {
     detail: "Too many unknown virtual keys came from this address.",
     headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },

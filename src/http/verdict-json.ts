@@ -48,9 +48,9 @@ export function verdictJson(verdict: Verdict) {
 }
 
 /** The whole answer: 200 with the verdict, or a refusal whose extension members are the verdict. */
-export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, freshForMs: number): Response {
+export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, keepForMs: number): Response {
   const headers: Record<string, string> = {
-    "Cache-Control": `private, max-age=${Math.floor(freshForMs / 1_000)}`,
+    "Cache-Control": `private, max-age=${Math.floor(keepForMs / 1_000)}`,
     ...(verdict.spend !== null && { Age: String(verdict.spend.ageSeconds) }),
   };
   if (verdict.allowed) return c.json(verdictJson(verdict), 200, headers);

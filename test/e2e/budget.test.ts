@@ -87,7 +87,14 @@ describe("a refusal", () => {
     expect(answer.body.detail).toBe(
       `Budget exceeded for tenant ${tenantId}. Current: $552.00, Limit: $500.00. Contact admin to increase budget.`,
     );
-    expect(answer.body).toMatchObject({ type: "urn:bursar:problem:budget-exceeded", status: 402, allowed: false, reason: "over_grace", spend: 552, limit: 500 });
+    expect(answer.body).toMatchObject({
+      type: "urn:bursar:problem:budget-exceeded",
+      status: 402,
+      allowed: false,
+      reason: "over_grace",
+      spend: 552,
+      limit: 500,
+    });
     expect(answer.body.remediation.length).toBeGreaterThan(1);
     const untilReset = (Date.parse(answer.body.resets_at) - Date.now()) / 1_000;
     expect(Math.abs(Number(answer.headers.get("Retry-After")) - untilReset)).toBeLessThan(5);
@@ -103,7 +110,12 @@ describe("a refusal", () => {
     const { key } = await api.createTenant({ max_budget: 1, enforcement: "observe" });
     await spendTo(key, 5);
     const answer = await api.ask(key, NOW);
-    expect([answer.status, answer.body.allowed, answer.body.would_block, answer.body.state]).toEqual([200, true, true, "blocked"]);
+    expect([answer.status, answer.body.allowed, answer.body.would_block, answer.body.state]).toEqual([
+      200,
+      true,
+      true,
+      "blocked",
+    ]);
   });
 });
 
@@ -119,7 +131,6 @@ describe("who may ask", () => {
     const { status } = await fetch(`${bursar.url}/v1/tenants/nobody/check`);
     expect(status).toBe(401);
   });
-
 });
 
 describe("a changed budget", () => {

@@ -44,7 +44,10 @@ export function apiOf(baseUrl: string) {
     /** A tenant nobody else uses. @throws when it cannot be created. */
     async createTenant(fields: Record<string, unknown> = {}): Promise<{ tenantId: string; key: string }> {
       const tenantId = aTenantId();
-      const created = await send("POST", `${baseUrl}/v1/tenants`, { token: ADMIN, body: { tenant_id: tenantId, ...fields } });
+      const created = await send("POST", `${baseUrl}/v1/tenants`, {
+        token: ADMIN,
+        body: { tenant_id: tenantId, ...fields },
+      });
       if (created.status !== 201) throw new Error(`not created: ${created.status} ${JSON.stringify(created.body)}`);
       return { tenantId, key: created.body.virtual_key };
     },

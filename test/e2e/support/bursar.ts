@@ -14,8 +14,12 @@ export interface Bursar {
   sweep(): Promise<void>;
   /** What the Worker has logged, a line each. */
   logs(): string[];
+  /** Its KV namespace, from outside. */
+  snapshots(): Promise<{ put(key: string, value: string): Promise<void>; get(key: string): Promise<string | null> }>;
   stop(): Promise<void>;
 }
+
+type KvHandle = Awaited<ReturnType<Bursar["snapshots"]>>;
 
 const FREE_PORTS: StackSettings = {
   ports: { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 },
@@ -51,6 +55,7 @@ export async function startBursar(
       await harness.getWorker().scheduled({ cron: "* * * * *", scheduledTime: new Date() });
     },
     logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
+    snapshots: async () => (await harness.getWorker<{ SNAPSHOTS: KvHandle }>().getEnv()).SNAPSHOTS,
     async stop() {
       await harness.close();
       await stack.stop();

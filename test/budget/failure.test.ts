@@ -1,0 +1,170 @@
+// When nothing can be read: the fail policy and its bound, the breaker, and the verdict on what is left.
+
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import { afterFailure, afterSuccess, CLOSED_BREAKER, failPolicyAt, isOpen } from "../../src/budget/failure.ts";
+import type { FailPolicy, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import { verdictOnNothing, verdictWithoutRead } from "../../src/budget/verdict.ts";
+import { anyLimit, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
+
+describe("the fail policy", () => {
+  function policy(input: Partial<Parameters<typeof failPolicyAt>[0]>): FailPolicy {
+    return failPolicyAt({
+      config: { failPolicy: null },
+      defaultPolicy: "open",
+      outageStartedAt: null,
+      failOpenMinutes: 60,
+      now: NOW,
+      ...input,
+    });
+  }
+
+  it("is the tenant's, else the deployment's", () => {
+    expect(policy({ config: { failPolicy: "closed" }, defaultPolicy: "open" })).toBe("closed");
+    expect(policy({ config: { failPolicy: "open" }, defaultPolicy: "closed" })).toBe("open");
+    expect(policy({ defaultPolicy: "closed" })).toBe("closed");
+    expect(policy({ config: null, defaultPolicy: "closed" })).toBe("closed");
+    expect(policy({ config: null, defaultPolicy: "open" })).toBe("open");
+  });
+
+  test.each<[string, number | null, number, FailPolicy]>([
+    ["stays open without a known outage", null, 60, "open"],
+    ["stays open 1 ms before the bound", NOW - 60 * MINUTE + 1, 60, "open"],
+    ["turns closed at the bound", NOW - 60 * MINUTE, 60, "closed"],
+    ["has the bound of the deployment", NOW - 60 * MINUTE, 61, "open"],
+    ["never turns closed when the bound is 0", NOW - 900 * DAY, 0, "open"],
+    ["stays open when the outage is noted by a clock ahead of ours", NOW + MINUTE, 60, "open"],
+  ])("open %s", (_rule, outageStartedAt, failOpenMinutes, expected) => {
+    expect(policy({ outageStartedAt, failOpenMinutes })).toBe(expected);
+    expect(policy({ config: { failPolicy: "open" }, outageStartedAt, failOpenMinutes })).toBe(expected);
+  });
+
+  it("closed never turns open", () => {
+    const instant = fc.option(fc.integer({ min: NOW - DAY, max: NOW }), { nil: null });
+    fc.assert(
+      fc.property(instant, fc.nat(120), (outageStartedAt, failOpenMinutes) => {
+        expect(policy({ config: { failPolicy: "closed" }, outageStartedAt, failOpenMinutes })).toBe("closed");
+      }),
+    );
+  });
+});
+
+describe("the breaker", () => {
+  const twice = afterFailure(afterFailure(CLOSED_BREAKER, NOW), NOW);
+  const thrice = afterFailure(twice, NOW);
+
+  it("is closed at first and stays so through two failures", () => {
+    expect(isOpen(CLOSED_BREAKER, NOW)).toBe(false);
+    expect(isOpen(twice, NOW)).toBe(false);
+  });
+
+  it("opens for 5 s at the third failure in a row", () => {
+    expect([0, 4_999, 5_000].map((ms) => isOpen(thrice, NOW + ms))).toEqual([true, true, false]);
+  });
+
+  it("opens anew for 5 s when the first trial after the pause fails", () => {
+    const tried = afterFailure(thrice, NOW + 5_000);
+    expect([5_000, 9_999, 10_000].map((ms) => isOpen(tried, NOW + ms))).toEqual([true, true, false]);
+  });
+
+  it("closes at a success, which forgets the failures before it", () => {
+    expect(afterSuccess()).toEqual(CLOSED_BREAKER);
+    expect(isOpen(afterFailure(afterFailure(afterSuccess(), NOW), NOW), NOW)).toBe(false);
+  });
+});
+
+describe("without a read", () => {
+  const seenLongAgo = { observedAt: NOW - 10 * DAY, readAt: NOW - 10 * DAY };
+  const ok = aSpendRecord({ ...seenLongAgo, spendNanoUsd: usd("100") });
+  const grace = aSpendRecord({ ...seenLongAgo, spendNanoUsd: usd("549.999999999") });
+  const blocked = aSpendRecord({ ...seenLongAgo, spendNanoUsd: usd("550") });
+
+  const judge = (record: typeof ok | null, policy: FailPolicy, now = NOW, differences: Partial<TenantConfig> = {}) =>
+    verdictWithoutRead(aTenantConfig(differences), record, now, policy);
+
+  test.each<FailPolicy>(["open", "closed"])(
+    "blocked stays blocked under %s, however old, until the reset",
+    (policy) => {
+      const expected = { allowed: false, state: "blocked", reason: "over_grace", source: "last_known", degraded: true };
+      expect(judge(blocked, policy)).toMatchObject(expected);
+      expect(judge(blocked, policy, RESET - 1)).toMatchObject(expected);
+      expect(judge(blocked, policy, RESET).reason).toBe("spend_unknown");
+    },
+  );
+
+  it("from the reset on nothing is known, and the policy decides", () => {
+    const open = { allowed: true, state: "unknown", reason: "spend_unknown", source: "fail_open", degraded: true };
+    const closed = { allowed: false, state: "unknown", reason: "spend_unknown", source: "fail_closed", degraded: true };
+    for (const record of [ok, blocked]) {
+      expect(judge(record, "open", RESET)).toMatchObject(open);
+      expect(judge(record, "closed", RESET)).toMatchObject(closed);
+    }
+  });
+
+  it("blocked stays blocked for ever when the budget never resets", () => {
+    expect(judge({ ...blocked, resetsAt: null }, "open", NOW + 999 * DAY).allowed).toBe(false);
+  });
+
+  it("allowed stays allowed under open, in the state it was in", () => {
+    expect(judge(ok, "open")).toMatchObject({ allowed: true, state: "ok", source: "last_known", degraded: true });
+    expect(judge(grace, "open")).toMatchObject({ allowed: true, state: "grace", reason: "over_limit" });
+  });
+
+  it("allowed is refused under closed, as a failure and not as a refusal of ours", () => {
+    const expected = { allowed: false, state: "unknown", reason: "spend_unknown", source: "fail_closed" };
+    expect(judge(ok, "closed")).toMatchObject(expected);
+    expect(judge(ok, "closed").spend).toMatchObject({ spendNanoUsd: usd("100"), ageSeconds: 864_000 });
+  });
+
+  it("nothing known follows the policy", () => {
+    expect(judge(null, "open")).toMatchObject({ allowed: true, source: "fail_open", state: "unknown", spend: null });
+    expect(judge(null, "closed")).toMatchObject({ allowed: false, source: "fail_closed", reason: "spend_unknown" });
+  });
+
+  it("nothing known of the spend leaves the config's budget in the verdict", () => {
+    const budget = { periodStartedAt: PERIOD_START, resetsAt: RESET, limitNanoUsd: usd("500") };
+    expect(judge(null, "open").budget).toMatchObject(budget);
+  });
+
+  it.each<FailPolicy>(["open", "closed"])("suspended and zero-limit tenants are refused as such under %s", (policy) => {
+    const suspended = { allowed: false, reason: "suspended", source: "last_known" };
+    expect(judge(null, policy, NOW, { suspendedAt: NOW - DAY })).toMatchObject(suspended);
+    expect(judge(ok, policy, RESET, { maxBudgetNanoUsd: 0n })).toMatchObject({ allowed: false, reason: "zero_limit" });
+  });
+
+  it("a tenant under observe is allowed, and the verdict says that a closed policy would have refused", () => {
+    const observing = { enforcement: "observe" } as const;
+    expect(judge(ok, "closed", NOW, observing)).toMatchObject({
+      allowed: true,
+      wouldBlock: true,
+      source: "fail_closed",
+    });
+    expect(judge(null, "open", NOW, observing)).toMatchObject({ allowed: true, wouldBlock: false });
+    expect(judge(blocked, "open", NOW, observing)).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked" });
+  });
+
+  it("what is known to be blocked is refused by every policy, and closed allows nobody", () => {
+    fc.assert(
+      fc.property(anyLimit, anyLimit, (maxBudgetNanoUsd, spendNanoUsd) => {
+        const record = { ...ok, spendNanoUsd };
+        const open = judge(record, "open", NOW, { maxBudgetNanoUsd });
+        expect(open.allowed).toBe(open.state !== "blocked");
+        expect(open.source).toBe("last_known");
+        expect(judge(record, "closed", NOW, { maxBudgetNanoUsd }).allowed).toBe(false);
+      }),
+    );
+  });
+
+  it("not even a config leaves the policy alone to decide", () => {
+    const nothing = { state: "unknown", reason: "spend_unknown", degraded: true, budget: null, spend: null } as const;
+    expect(verdictOnNothing(null, "open")).toMatchObject({ ...nothing, allowed: true, source: "fail_open" });
+    const named = verdictOnNothing("acme" as TenantId, "closed");
+    expect(named).toMatchObject({
+      ...nothing,
+      allowed: false,
+      source: "fail_closed",
+      tenantId: "acme",
+      wouldBlock: null,
+    });
+  });
+});

@@ -1,0 +1,188 @@
+// How long a figure is fresh, and whether a read comes first, behind the answer, or not at all.
+
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import { freshForMs, isServable, planRefresh, type RefreshPlan } from "../../src/budget/freshness.ts";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
+import {
+  anOverride,
+  anyLimit,
+  aSpendRecord,
+  aTenantConfig,
+  DAY,
+  MINUTE,
+  NOW,
+  PERIOD_START,
+  RESET,
+  SECOND,
+  usd,
+} from "./builders.ts";
+
+const anyBurn = fc.oneof(fc.constant(0n), anyLimit);
+
+interface Situation {
+  config?: Partial<TenantConfig>;
+  record?: Partial<SpendRecord>;
+  /** How long ago the figure was confirmed. */
+  ageMs?: number;
+  demandedMaxAgeMs?: number | null;
+  random?: number;
+  now?: number;
+}
+
+function plan(situation: Situation): RefreshPlan {
+  const { config = {}, record = {}, ageMs = 0, demandedMaxAgeMs = null, random = 0, now = NOW } = situation;
+  const seenAt = now - ageMs;
+  const known = aSpendRecord({ observedAt: seenAt, readAt: seenAt, ...record });
+  return planRefresh(aTenantConfig(config), known, now, { demandedMaxAgeMs, random });
+}
+
+describe("a figure is fresh for", () => {
+  test.each([
+    ["half the time until the line", "450", "1", 50_000],
+    ["60 s at most", "450", "0.5", 60_000],
+    ["60 s when nothing burns", "549.99", "0", 60_000],
+    ["5 s at least", "450", "99", 5_000],
+    ["5 s when the line is reached", "550", "0", 5_000],
+    ["5 s when it is passed", "999", "7", 5_000],
+  ])("%s", (_rule, spend, burn, ms) => {
+    const record = aSpendRecord({ spendNanoUsd: usd(spend), burnNanoUsdPerSecond: usd(burn) });
+    expect(freshForMs(aTenantConfig(), record, NOW)).toBe(ms);
+  });
+
+  it("longer while an override moves the line away", () => {
+    const record = aSpendRecord({ spendNanoUsd: usd("540"), burnNanoUsdPerSecond: usd("1") });
+    const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50"), expiresAt: NOW + DAY })] });
+    expect(freshForMs(config, record, NOW)).toBe(32_500);
+    expect(freshForMs(config, record, NOW + DAY)).toBe(5_000);
+  });
+
+  it("5 s to 60 s, whatever the figures", () => {
+    fc.assert(
+      fc.property(anyLimit, anyLimit, anyBurn, (maxBudgetNanoUsd, spendNanoUsd, burnNanoUsdPerSecond) => {
+        const record = aSpendRecord({ spendNanoUsd, burnNanoUsdPerSecond });
+        const freshMs = freshForMs(aTenantConfig({ maxBudgetNanoUsd }), record, NOW);
+        expect(freshMs).toBeGreaterThanOrEqual(5_000);
+        expect(freshMs).toBeLessThanOrEqual(60_000);
+      }),
+    );
+  });
+
+  it("never longer when more burns or more is spent", () => {
+    fc.assert(
+      fc.property(anyLimit, anyLimit, anyBurn, anyLimit, anyBurn, (maxBudgetNanoUsd, spend, burn, spent, burnt) => {
+        const config = aTenantConfig({ maxBudgetNanoUsd });
+        const less = aSpendRecord({ spendNanoUsd: spend, burnNanoUsdPerSecond: burn });
+        const more = aSpendRecord({ spendNanoUsd: spend + spent, burnNanoUsdPerSecond: burn + burnt });
+        expect(freshForMs(config, more, NOW)).toBeLessThanOrEqual(freshForMs(config, less, NOW));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("no longer than half of what the burn rate needs to reach the line, when that is more than 5 s", () => {
+    fc.assert(
+      fc.property(anyLimit, anyLimit, fc.bigInt({ min: 5_000n, max: 60_000n }), (limit, burn, halfWayMs) => {
+        const config = aTenantConfig({ maxBudgetNanoUsd: limit, graceThreshold: 10_000n });
+        const remaining = (burn * halfWayMs) / 500n;
+        fc.pre(remaining < limit);
+        const record = aSpendRecord({ spendNanoUsd: limit - remaining, burnNanoUsdPerSecond: burn });
+        const burntMs = 2n * BigInt(freshForMs(config, record, NOW));
+        expect(burn * burntMs <= remaining * 1_000n || burntMs === 10_000n).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("a read", () => {
+  it("comes first when nothing is known", () => {
+    const nothing = planRefresh(aTenantConfig(), null, NOW, { demandedMaxAgeMs: null, random: 0.5 });
+    expect(nothing).toEqual({ mode: "first", exclusiveSeconds: 5 });
+  });
+
+  test.each([
+    ["is not needed while the figure is younger than it is fresh", 59_999, "none"],
+    ["goes behind the answer from then on", 60_000, "behind"],
+    ["goes behind the answer up to 10 min", 600_000, "behind"],
+    ["comes first when the figure is older than 10 min", 600_001, "first"],
+    ["is not needed for a figure from a clock ahead of ours", -30_000, "none"],
+  ])("%s", (_rule, ageMs, mode) => {
+    expect(plan({ ageMs })).toEqual({ mode, exclusiveSeconds: 5 });
+  });
+
+  it("may be replaced by what is known up to 10 min, and no longer", () => {
+    expect(isServable(aSpendRecord({ readAt: NOW }), NOW + 600_000)).toBe(true);
+    expect(isServable(aSpendRecord({ readAt: NOW }), NOW + 600_001)).toBe(false);
+  });
+
+  test.each([
+    ["comes first when the burst of 5 s would reach the line exactly", "540", "2", 0, "first"],
+    ["is not needed when the burst of 5 s stops a nano-dollar short", "539.999999999", "2", 0, "none"],
+    ["comes first when the burn over the figure's age would reach the line", "490", "2", 30_000, "first"],
+    ["goes behind the answer when it would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
+    ["is not hurried once the line is reached", "550", "2", 0, "none"],
+    ["is not hurried when nothing burns, however little is left", "549.999999999", "0", 0, "none"],
+  ])("near the line: it %s", (_rule, spend, burn, ageMs, mode) => {
+    const record = { spendNanoUsd: usd(spend), burnNanoUsdPerSecond: usd(burn) };
+    expect(plan({ record, ageMs }).mode).toBe(mode);
+  });
+
+  it("comes first when the config knows of a later period", () => {
+    const record = { periodStartedAt: PERIOD_START - DAY };
+    expect(plan({ record })).toEqual({ mode: "first", exclusiveSeconds: 5 });
+    expect(plan({ record, config: { litellmKeyLastReset: null } }).mode).toBe("none");
+  });
+
+  test.each([
+    [0, 0, "none", 5],
+    [1, 0, "first", 1],
+    [10_000, 10_000, "none", 5],
+    [10_001, 10_000, "first", 1],
+    [60_000, 90_000, "behind", 5],
+  ])("of a figure %i ms old, with max-age %i ms, is %s, one in %i s", (ageMs, demandedMaxAgeMs, mode, seconds) => {
+    expect(plan({ ageMs, demandedMaxAgeMs })).toEqual({ mode, exclusiveSeconds: seconds });
+  });
+
+  it("is never postponed by more age, more burn or a stricter wish", () => {
+    const rank = { none: 0, behind: 1, first: 2 };
+    const anyAge = fc.nat(700_000);
+    fc.assert(
+      fc.property(anyAge, anyAge, anyBurn, anyBurn, anyAge, (ageMs, olderMs, burn, more, demandedMaxAgeMs) => {
+        const calm = { ageMs, record: { burnNanoUsdPerSecond: burn }, demandedMaxAgeMs };
+        const older = { ...calm, ageMs: ageMs + olderMs };
+        const faster = { ...calm, record: { burnNanoUsdPerSecond: burn + more } };
+        const stricter = { ...calm, demandedMaxAgeMs: Math.max(0, demandedMaxAgeMs - olderMs) };
+        for (const situation of [older, faster, stricter]) {
+          expect(rank[plan(situation).mode]).toBeGreaterThanOrEqual(rank[plan(calm).mode]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("past the reset", () => {
+  test.each([
+    ["comes first when the figure is from before it", { now: RESET, ageMs: 1 }, "first"],
+    ["is not needed when the figure was read in its very instant", { now: RESET, ageMs: 0 }, "none"],
+    ["is not needed for 15 s after one that has seen it", { now: RESET + MINUTE, ageMs: 14_999 }, "none"],
+    ["goes behind the answer after 15 s", { now: RESET + MINUTE, ageMs: 15_000 }, "behind"],
+    ["is spread: the unluckiest waits 22.5 s", { now: RESET + MINUTE, ageMs: 22_400, random: 0.999 }, "none"],
+    ["is spread: but not longer", { now: RESET + MINUTE, ageMs: 22_500, random: 0.999 }, "behind"],
+    ["is not hurried by the caller's wish", { now: RESET + MINUTE, ageMs: 9_000, demandedMaxAgeMs: 0 }, "none"],
+    ["goes behind the answer up to 10 min", { now: RESET + DAY, ageMs: 600_000 }, "behind"],
+    ["comes first when nobody has looked for 10 min", { now: RESET + DAY, ageMs: 600_001 }, "first"],
+  ])("a read %s", (_rule, situation, mode) => {
+    expect(plan(situation)).toEqual({ mode, exclusiveSeconds: 15 });
+  });
+
+  it("begins at the instant of the reset and not before", () => {
+    expect(plan({ now: RESET - 1, ageMs: 30 * SECOND })).toEqual({ mode: "none", exclusiveSeconds: 5 });
+    expect(plan({ now: RESET, ageMs: 30 * SECOND })).toEqual({ mode: "first", exclusiveSeconds: 15 });
+  });
+
+  it("does not exist for a budget that never resets", () => {
+    expect(plan({ now: RESET + DAY, ageMs: 1, record: { resetsAt: null } }).mode).toBe("none");
+  });
+});

@@ -1,0 +1,165 @@
+// The limit: which overrides count at which instant, what follows from them, and when the limit version changes.
+
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import { limitAt, limitVersion, nextLimitChange } from "../../src/budget/limit.ts";
+import { type Override, periodStartedAt } from "../../src/budget/tenant.ts";
+import {
+  anInstantAround,
+  anOverride,
+  anyOverride,
+  aTenantConfig,
+  DAY,
+  MINUTE,
+  NOW,
+  PERIOD_START,
+  usd,
+} from "./builders.ts";
+
+const anyOverrides = fc.array(anyOverride, { maxLength: 5 });
+
+describe("the limit", () => {
+  it("is max_budget alone without overrides, with both lines exact", () => {
+    expect(limitAt(aTenantConfig(), NOW)).toEqual({
+      limitNanoUsd: usd("500"),
+      overrideNanoUsd: 0n,
+      blocksAtNanoUsd: usd("550"),
+      alertsAtNanoUsd: usd("400"),
+    });
+  });
+
+  it("adds every override that counts", () => {
+    const overrides = [anOverride({ amountNanoUsd: usd("100") }), anOverride({ id: "o2", amountNanoUsd: usd("0.5") })];
+    expect(limitAt(aTenantConfig({ overrides }), NOW)).toEqual({
+      limitNanoUsd: usd("600.5"),
+      overrideNanoUsd: usd("100.5"),
+      blocksAtNanoUsd: usd("660.55"),
+      alertsAtNanoUsd: usd("480.4"),
+    });
+  });
+
+  it("is exactly max_budget plus the overrides with created_at <= now < expires_at that are not revoked by now", () => {
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, (overrides, now) => {
+        const counting = overrides.filter(
+          ({ createdAt, expiresAt, revokedAt }) =>
+            createdAt <= now && now < expiresAt && (revokedAt === null || now < revokedAt),
+        );
+        const sum = counting.reduce((total, { amountNanoUsd }) => total + amountNanoUsd, 0n);
+        expect(limitAt(aTenantConfig({ overrides }), now).limitNanoUsd).toBe(usd("500") + sum);
+      }),
+    );
+  });
+});
+
+describe("an override", () => {
+  const from = NOW;
+  const until = NOW + DAY;
+  const revoked = NOW + MINUTE;
+  test.each<[string, Partial<Override>, number, boolean]>([
+    ["does not count 1 ms before its instant", {}, from - 1, false],
+    ["counts from its instant", {}, from, true],
+    ["counts up to 1 ms before its end", {}, until - 1, true],
+    ["ends at its instant", {}, until, false],
+    ["counts up to 1 ms before it is revoked", { revokedAt: revoked }, revoked - 1, true],
+    ["ends when it is revoked", { revokedAt: revoked }, revoked, false],
+    ["stays ended when it is revoked after its end", { revokedAt: until + MINUTE }, until, false],
+    ["never counts when it is revoked in the instant of its grant", { revokedAt: from }, from, false],
+  ])("%s", (_rule, differences, now, counts) => {
+    const override = anOverride({ createdAt: from, expiresAt: until, ...differences });
+    const { overrideNanoUsd } = limitAt(aTenantConfig({ overrides: [override] }), now);
+    expect(overrideNanoUsd).toBe(counts ? usd("100") : 0n);
+  });
+});
+
+describe("the limit version", () => {
+  const override = anOverride({ createdAt: NOW, expiresAt: NOW + DAY });
+  const config = aTenantConfig({ configVersion: 7, overrides: [override] });
+  const revoked = aTenantConfig({ configVersion: 7, overrides: [{ ...override, revokedAt: NOW + MINUTE }] });
+
+  test.each([
+    ["before the grant", config, NOW - 1, 7],
+    ["at the grant", config, NOW, 8],
+    ["just before the end", config, NOW + DAY - 1, 8],
+    ["at the end", config, NOW + DAY, 9],
+    ["long after the end", config, NOW + 900 * DAY, 9],
+    ["at the revocation", revoked, NOW + MINUTE, 9],
+    ["at the end that a revocation has overtaken", revoked, NOW + DAY, 9],
+  ])("%s counts what has happened so far", (_when, wish, now, version) => {
+    expect(limitVersion(wish, now)).toBe(version);
+  });
+
+  it("rises with every config version", () => {
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, fc.nat(1_000), (overrides, now, configVersion) => {
+        const before = aTenantConfig({ overrides, configVersion });
+        const after = aTenantConfig({ overrides, configVersion: configVersion + 1 });
+        expect(limitVersion(after, now)).toBe(limitVersion(before, now) + 1);
+      }),
+    );
+  });
+
+  it("changes between two instants exactly when an override begins or ends between them, and only rises", () => {
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, a, b) => {
+        const [from, to] = a <= b ? [a, b] : [b, a];
+        const wish = aTenantConfig({ overrides });
+        const happened = overrides.flatMap(eventsOf).filter((instant) => from < instant && instant <= to).length;
+        expect(limitVersion(wish, to) - limitVersion(wish, from)).toBe(happened);
+      }),
+    );
+  });
+
+  it("never is the same for two different limits of one config", () => {
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, a, b) => {
+        const wish = aTenantConfig({ overrides });
+        fc.pre(limitAt(wish, a).limitNanoUsd !== limitAt(wish, b).limitNanoUsd);
+        expect(limitVersion(wish, a)).not.toBe(limitVersion(wish, b));
+      }),
+    );
+  });
+});
+
+describe("the next change of the limit", () => {
+  it("is the earliest beginning or end that is still ahead", () => {
+    const early = anOverride({ createdAt: NOW - DAY, expiresAt: NOW + 2 * DAY });
+    const late = anOverride({ id: "o2", createdAt: NOW + DAY, expiresAt: NOW + 3 * DAY });
+    const config = aTenantConfig({ overrides: [early, late] });
+    expect(nextLimitChange(config, NOW)).toBe(NOW + DAY);
+    expect(nextLimitChange(config, NOW + DAY)).toBe(NOW + 2 * DAY);
+    expect(nextLimitChange(config, NOW + 3 * DAY)).toBeNull();
+  });
+
+  it("does not exist without overrides, nor for one that never counts", () => {
+    const never = anOverride({ createdAt: NOW + DAY, expiresAt: NOW + 2 * DAY, revokedAt: NOW + DAY });
+    expect(nextLimitChange(aTenantConfig(), NOW)).toBeNull();
+    expect(nextLimitChange(aTenantConfig({ overrides: [never] }), NOW)).toBeNull();
+  });
+
+  it("lies ahead, and until then the limit stays what it is", () => {
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, now, later) => {
+        const wish = aTenantConfig({ overrides });
+        const next = nextLimitChange(wish, now) ?? Number.POSITIVE_INFINITY;
+        expect(next).toBeGreaterThan(now);
+        fc.pre(now <= later && later < next);
+        expect(limitAt(wish, later)).toEqual(limitAt(wish, now));
+      }),
+    );
+  });
+});
+
+describe("the period", () => {
+  it("began at LiteLLM's last reset, else when the subject was created", () => {
+    expect(periodStartedAt(aTenantConfig())).toBe(PERIOD_START);
+    const fresh = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - DAY });
+    expect(periodStartedAt(fresh)).toBe(NOW - DAY);
+  });
+});
+
+/** When an override begins, and when it ends; one that ends before it begins does both at once. */
+function eventsOf({ createdAt, expiresAt, revokedAt }: Override): number[] {
+  const end = revokedAt !== null && revokedAt < expiresAt ? revokedAt : expiresAt;
+  return [createdAt, end < createdAt ? createdAt : end];
+}

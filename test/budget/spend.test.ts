@@ -1,0 +1,245 @@
+// What a read does to what is known: the maximum of the period, what may lower it, and when a period ends.
+
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import {
+  asOf,
+  foldRead,
+  joinRecords,
+  type SpendRead,
+  type SpendRecord,
+  showsNewPeriod,
+} from "../../src/budget/spend.ts";
+import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
+
+const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
+
+/** A read of so many dollars, begun so many seconds from now. */
+function read(dollars: string, seconds: number, resetsAt: number | null = RESET): SpendRead {
+  return aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * SECOND, resetsAt });
+}
+
+function foldAll(reads: readonly SpendRead[], from: SpendRecord | null = null): SpendRecord | null {
+  return reads.reduce<SpendRecord | null>((known, next) => foldRead(known, next, PERIOD), from);
+}
+
+describe("the first read", () => {
+  it("becomes the record of the config's period", () => {
+    expect(foldRead(null, read("12.5", 0), PERIOD)).toEqual({
+      spendNanoUsd: usd("12.5"),
+      observedAt: NOW,
+      readAt: NOW,
+      source: "litellm",
+      periodStartedAt: PERIOD_START,
+      resetsAt: RESET,
+      burnNanoUsdPerSecond: 0n,
+    });
+  });
+
+  it("belongs to the next period when LiteLLM has reset since the config learned of the end", () => {
+    const later = aRead({ begunAt: RESET + MINUTE, resetsAt: RESET + 30 * DAY });
+    expect(foldRead(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+  });
+
+  it("counts even when LiteLLM's clock runs ahead, so that the subject seems to be made after it", () => {
+    const record = foldRead(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
+    expect(record).toMatchObject({ spendNanoUsd: usd("3"), periodStartedAt: NOW + 30 * SECOND });
+  });
+});
+
+describe("within a period", () => {
+  it("a higher read raises the figure at once", () => {
+    const record = foldRead(aSpendRecord(), read("100.01", 1), PERIOD);
+    expect(record).toMatchObject({ spendNanoUsd: usd("100.01"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
+  });
+
+  it("an equal read confirms the figure without making it younger than its first sight", () => {
+    const record = foldRead(aSpendRecord(), read("100", 90), PERIOD);
+    expect(record).toMatchObject({ spendNanoUsd: usd("100"), observedAt: NOW, readAt: NOW + 90 * SECOND });
+    expect(asOf(record)).toBe(NOW + 90 * SECOND);
+  });
+
+  test.each([
+    ["59.999 s after the higher figure was seen changes nothing", 59_999, "100"],
+    ["60 s after the higher figure was seen lowers it", 60_000, "80"],
+  ])("a lower read begun %s", (_rule, ms, spend) => {
+    const record = foldRead(aSpendRecord(), aRead({ spendNanoUsd: usd("80"), begunAt: NOW + ms }), PERIOD);
+    expect(record).toMatchObject({ spendNanoUsd: usd(spend), readAt: NOW + ms });
+  });
+
+  it("a lower read lowers what the Gate saw as well, and is the source from then on", () => {
+    const seen = aSpendRecord({ source: "gate", readAt: null });
+    expect(foldRead(seen, read("80", 60), PERIOD)).toMatchObject({ spendNanoUsd: usd("80"), source: "litellm" });
+    expect(foldRead(seen, read("80", 59), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "gate" });
+  });
+
+  it("a late answer to an earlier read neither lowers the figure nor counts as the newest", () => {
+    const confirmed = aSpendRecord({ readAt: NOW + 90 * SECOND, resetsAt: RESET + DAY });
+    expect(foldRead(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
+  });
+
+  it("a late answer that is higher counts, unless a read begun 60 s after it has shown less", () => {
+    const lowered = aSpendRecord({ spendNanoUsd: usd("50") });
+    expect(foldRead(lowered, read("60", -59), PERIOD)).toMatchObject({ spendNanoUsd: usd("60"), readAt: NOW });
+    expect(foldRead(lowered, read("60", -60), PERIOD)).toEqual(lowered);
+  });
+
+  it("the newest read tells the reset, also that there is none any more", () => {
+    expect(foldRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
+    expect(foldRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
+    expect(foldRead(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
+    expect(foldRead(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
+  });
+
+  it("spend never falls but by a newest read, begun 60 s or more after the higher figure was seen", () => {
+    fc.assert(
+      fc.property(fc.array(anyRead, { minLength: 2, maxLength: 12 }), ([first, ...others]) => {
+        let known = foldRead(null, first ?? aRead(), PERIOD);
+        for (const next of others) {
+          const after = foldRead(known, next, PERIOD);
+          if (after.spendNanoUsd < known.spendNanoUsd) {
+            expect(after.spendNanoUsd).toBe(next.spendNanoUsd);
+            expect(next.begunAt - known.observedAt).toBeGreaterThanOrEqual(60_000);
+            expect(next.begunAt).toBeGreaterThan(known.readAt ?? 0);
+          } else {
+            expect(after.spendNanoUsd >= known.spendNanoUsd).toBe(true);
+          }
+          known = after;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("folding a read twice is folding it once", () => {
+    fc.assert(
+      fc.property(fc.array(anyRead, { maxLength: 8 }), anyRead, (reads, last) => {
+        const once = foldAll([...reads, last]);
+        expect(foldAll([last], once)).toEqual(once);
+      }),
+    );
+  });
+
+  it("folding a read gives the figure that joining its record would give", () => {
+    fc.assert(
+      fc.property(fc.array(anyRead, { minLength: 1, maxLength: 8 }), anyRead, (reads, last) => {
+        const known = foldAll(reads) ?? aSpendRecord();
+        const alone = foldRead(null, last, PERIOD);
+        expect(foldRead(known, last, PERIOD).spendNanoUsd).toBe(joinRecords(known, alone).spendNanoUsd);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("reads of a spend that only rises end in its maximum, in whatever order they come, though they lag 15 s", () => {
+    const anyLaggingRead = fc.record({ at: fc.integer({ min: 0, max: 600 }), lag: fc.integer({ min: 0, max: 15 }) });
+    fc.assert(
+      fc.property(fc.array(anyLaggingRead, { minLength: 1, maxLength: 10 }), (lagging) => {
+        const reads = lagging.map(({ at, lag }) => read(String(1_000 + at - lag), at));
+        expect(foldAll(reads)?.spendNanoUsd).toBe(largest(reads.map((lagged) => lagged.spendNanoUsd)));
+      }),
+    );
+  });
+});
+
+describe("a new period", () => {
+  const next = RESET + 31 * DAY;
+
+  it("is shown by a read begun at or after the end that names a later end", () => {
+    expect(showsNewPeriod(PERIOD, aRead({ begunAt: RESET, resetsAt: next }))).toBe(true);
+  });
+
+  test.each<[string, SpendRead, { startedAt: number; resetsAt: number | null }]>([
+    ["before the end: somebody moved the end", aRead({ begunAt: RESET - 1, resetsAt: next }), PERIOD],
+    ["while LiteLLM still names the old end", aRead({ begunAt: RESET + MINUTE, resetsAt: RESET }), PERIOD],
+    ["when LiteLLM names no end", aRead({ begunAt: RESET + MINUTE, resetsAt: null }), PERIOD],
+    ["when no end was known", aRead({ begunAt: NOW, resetsAt: next }), { startedAt: PERIOD_START, resetsAt: null }],
+    [
+      "when the end was overdue as the period began by hand",
+      aRead({ begunAt: RESET + 9 * MINUTE, resetsAt: next }),
+      { startedAt: RESET + 5 * MINUTE, resetsAt: RESET },
+    ],
+  ])("is not shown %s", (_rule, shown, known) => {
+    expect(showsNewPeriod(known, shown)).toBe(false);
+  });
+
+  it("begins at the old end with the figure read, however much lower, and keeps the burn rate", () => {
+    const known = aSpendRecord({
+      spendNanoUsd: usd("550"),
+      observedAt: RESET,
+      readAt: RESET,
+      burnNanoUsdPerSecond: 7n,
+    });
+    const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
+    expect(foldRead(known, shown, PERIOD)).toEqual({
+      spendNanoUsd: usd("0.5"),
+      observedAt: RESET + SECOND,
+      readAt: RESET + SECOND,
+      source: "litellm",
+      periodStartedAt: RESET,
+      resetsAt: next,
+      burnNanoUsdPerSecond: 7n,
+    });
+  });
+
+  it("that the config knows of replaces what is known of the one before", () => {
+    const period = { startedAt: NOW, resetsAt: RESET };
+    expect(foldRead(aSpendRecord(), read("1", 1), period)).toMatchObject({
+      spendNanoUsd: usd("1"),
+      periodStartedAt: NOW,
+    });
+  });
+
+  it("is not filled with the old spend by a read that was under way as it began", () => {
+    const known = aSpendRecord({ readAt: NOW - MINUTE });
+    const startedNow = { startedAt: NOW, resetsAt: RESET };
+    expect(foldRead(known, read("550", -1), startedNow)).toEqual(known);
+    const afterReset = { startedAt: RESET, resetsAt: next };
+    expect(foldRead(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
+  });
+
+  it("takes a read begun long before it, because then it is a clock that is wrong", () => {
+    const known = aSpendRecord();
+    const record = foldRead(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
+    expect(record).toMatchObject({ spendNanoUsd: usd("550"), periodStartedAt: NOW });
+    expect(foldRead(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
+  });
+
+  it("is left alone by late answers of the one before", () => {
+    const known = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW, observedAt: NOW + 9, readAt: NOW + 9 });
+    const period = { startedAt: NOW, resetsAt: RESET };
+    expect(foldRead(known, read("550", -1), period)).toEqual(known);
+    for (const begunAt of [NOW + 8, NOW + 9]) {
+      const lateOfReplica = aRead({ spendNanoUsd: usd("550"), begunAt, resetsAt: NOW });
+      expect(foldRead(known, lateOfReplica, period)).toEqual(known);
+    }
+  });
+
+  it("never gives way to an earlier one, whatever is read in whatever order", () => {
+    const anyEnd = fc.constantFrom(null, RESET, RESET + DAY, RESET + 2 * DAY);
+    const anyLateRead = fc.record({
+      spendNanoUsd: fc.bigInt({ min: 0n, max: 9n }),
+      begunAt: fc.integer({ min: -5, max: 60 }).map((hours) => RESET + hours * 60 * MINUTE),
+      resetsAt: anyEnd,
+    });
+    const anyStart = fc.constantFrom(PERIOD_START, RESET, RESET + 5 * MINUTE, RESET + DAY);
+    const step = fc.record({ shown: anyLateRead, startedAt: anyStart, resetsAt: anyEnd });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
+        let known: SpendRecord | null = null;
+        for (const { shown, startedAt, resetsAt } of steps) {
+          const after: SpendRecord = foldRead(known, shown, { startedAt, resetsAt });
+          expect(after.periodStartedAt).toBeGreaterThanOrEqual(known?.periodStartedAt ?? 0);
+          known = after;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+const anyRead: fc.Arbitrary<SpendRead> = fc.record({
+  spendNanoUsd: fc.bigInt({ min: 0n, max: 9n }),
+  begunAt: fc.integer({ min: 0, max: 30 }).map((tens) => NOW + tens * 10 * SECOND),
+  resetsAt: fc.constant(RESET),
+});

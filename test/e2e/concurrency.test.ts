@@ -1,0 +1,58 @@
+// Many checks at once: all right, and at most one read of LiteLLM per tenant behind them.
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { apiOf } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+import { seedTenant } from "./support/seed.ts";
+
+let bursar: Bursar;
+let api: ReturnType<typeof apiOf>;
+
+beforeAll(async () => {
+  bursar = await startBursar();
+  api = apiOf(bursar.url);
+});
+afterAll(() => bursar.stop());
+
+const readsByKey = () => {
+  const counts = new Map<string, number>();
+  for (const { path, keyHash } of bursar.stack.litellm?.requests() ?? []) {
+    if (path === "/key/info") counts.set(keyHash ?? "", (counts.get(keyHash ?? "") ?? 0) + 1);
+  }
+  return counts;
+};
+
+it.each([
+  ["nothing is known of it", undefined],
+  ["an old figure is known of it", { spend: 10, ageMs: 3_600_000 }],
+])("100 checks of one tenant when %s", async (_, snapshot) => {
+  const { tenantId, key } = await seedTenant(bursar, { spend: 105, ...(snapshot && { snapshot }) });
+  bursar.stack.litellm?.clearRequests();
+  const answers = await Promise.all(Array.from({ length: 100 }, () => api.ask(key)));
+  const expected = { tenant_id: tenantId, allowed: true, state: "grace", spend: 105, degraded: false };
+  for (const answer of answers) expect(answer.body).toMatchObject(expected);
+  expect([...readsByKey().values()]).toEqual([1]);
+});
+
+it("100 checks of a tenant that is over, all of them refused", async () => {
+  const { key } = await seedTenant(bursar, { spend: 110 });
+  const answers = await Promise.all(Array.from({ length: 100 }, () => api.ask(key)));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([402]));
+});
+
+it("one check each of 100 tenants", async () => {
+  const tenants = await Promise.all(
+    Array.from({ length: 100 }, async (_, index) => ({
+      spend: index + 20,
+      ...(await seedTenant(bursar, { spend: index + 20 })),
+    })),
+  );
+  bursar.stack.litellm?.clearRequests();
+  const answers = await Promise.all(tenants.map(({ key }) => api.ask(key)));
+  for (const [index, { tenantId, spend }] of tenants.entries()) {
+    const answer = answers[index];
+    expect(answer?.body).toMatchObject({ tenant_id: tenantId, spend, degraded: false });
+    expect(answer?.status).toBe(spend >= 110 ? 402 : 200);
+  }
+  expect([...readsByKey().values()]).toEqual(tenants.map(() => 1));
+});

@@ -1,0 +1,170 @@
+// Checks and admin calls while LiteLLM is really broken: last known, then policy; wishes wait. Rows of the failure table.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Fault } from "../../dev/part.ts";
+import { apiOf, aTenantId, eventually, send } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+import { type Seed, type SeededTenant, seedTenant } from "./support/seed.ts";
+
+let bursar: Bursar;
+let api: ReturnType<typeof apiOf>;
+
+const HOUR_MS = 3_600_000;
+const STALE = { ageMs: HOUR_MS };
+/** Room for a busy test machine; what is shown is that an answer comes although LiteLLM's never does. */
+const DEADLINE_MS = 400;
+
+beforeAll(async () => {
+  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: String(DEADLINE_MS) } });
+  api = apiOf(bursar.url);
+});
+afterAll(() => bursar.stop());
+
+const litellm = () => {
+  const part = bursar.stack.litellm;
+  if (part === null) throw new Error("these tests break the simulator");
+  return part;
+};
+
+/** Until the breaker lets calls through again. */
+async function untilReadable(): Promise<void> {
+  const { key } = await seedTenant(bursar);
+  await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).body.source === "litellm");
+}
+
+const STOPPED = "stopped";
+const BREAKS: [string, Fault | typeof STOPPED][] = [
+  ["is stopped", STOPPED],
+  ["hangs", { kind: "hang" }],
+  ["cuts connections", { kind: "reset" }],
+  ["answers 500", { kind: "error", status: 500 }],
+  ["answers 429", { kind: "error", status: 429 }],
+  ["answers nonsense", { kind: "nonsense" }],
+];
+
+describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
+  const seeded = new Map<string, SeededTenant>();
+  const ask = (name: string, headers?: Record<string, string>) => api.ask(seeded.get(name)?.key ?? "", headers);
+
+  beforeAll(async () => {
+    await untilReadable();
+    const seeds: Record<string, Seed> = {
+      fresh: { snapshot: { spend: 10, ageMs: 2_000 } },
+      stale: { snapshot: { spend: 82.5, ...STALE } },
+      blocked: { snapshot: { spend: 110, ...STALE } },
+      "blocked last period": { snapshot: { spend: 110, ...STALE, resetsInMs: -HOUR_MS / 2 } },
+      closed: { snapshot: { spend: 10, ...STALE }, failPolicy: "closed" },
+      "closed and blocked": { snapshot: { spend: 110, ...STALE }, failPolicy: "closed" },
+      unknown: {},
+      "unknown and closed": { failPolicy: "closed" },
+    };
+    for (const [name, seed] of Object.entries(seeds)) seeded.set(name, await seedTenant(bursar, seed));
+    seeded.set("created", await api.createTenant({ max_budget: 5 }));
+    if (fault === STOPPED) await litellm().stop();
+    else litellm().setFault(fault);
+  });
+  afterAll(async () => {
+    if (fault === STOPPED) await litellm().restart();
+    else litellm().setFault(null);
+  });
+
+  it("a fresh snapshot answers as ever", async () => {
+    const answer = await ask("fresh");
+    expect([answer.status, answer.body.source, answer.body.degraded]).toEqual([200, "cache", false]);
+  });
+
+  it("an old snapshot is the last known figure, and says so", async () => {
+    const answer = await ask("stale");
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({ state: "warning", spend: 82.5, source: "last_known", degraded: true });
+    expect(answer.body.age_seconds).toBeGreaterThanOrEqual(3_600);
+    expect(answer.headers.get("Cache-Control")).toBe("private, max-age=0");
+  });
+
+  it("a blocked tenant stays blocked until its period ends", async () => {
+    const answer = await ask("blocked");
+    expect([answer.status, answer.body.reason, answer.body.source]).toEqual([402, "over_grace", "last_known"]);
+    const after = await ask("blocked last period");
+    expect([after.status, after.body.state, after.body.source]).toEqual([200, "unknown", "fail_open"]);
+  });
+
+  it("a closed policy refuses what it cannot verify with 503, and what it knows to be over with 402", async () => {
+    const closed = await ask("closed");
+    expect([closed.status, closed.body.type]).toEqual([503, "urn:bursar:problem:spend-unknown"]);
+    expect(closed.body).toMatchObject({ state: "unknown", reason: "spend_unknown", source: "fail_closed", spend: 10 });
+    expect(Number(closed.headers.get("Retry-After"))).toBeLessThanOrEqual(10);
+    expect((await ask("closed and blocked")).status).toBe(402);
+  });
+
+  it("a tenant of which nothing is known follows its policy", async () => {
+    const open = await ask("unknown");
+    expect([open.status, open.body.source, open.body.spend]).toEqual([200, "fail_open", null]);
+    expect((await ask("unknown and closed")).status).toBe(503);
+  });
+
+  it("a demand for a new figure gets the last known one", async () => {
+    const answer = await ask("fresh", { "Cache-Control": "no-cache" });
+    expect([answer.status, answer.body.source]).toEqual([200, "last_known"]);
+  });
+
+  it("every degraded answer is logged, without the key", async () => {
+    await ask("stale");
+    const { tenantId, key } = seeded.get("stale") ?? { tenantId: "", key: "" };
+    const lines = bursar.logs().filter((line) => line.includes("degraded answer") && line.includes(tenantId));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(bursar.logs().some((line) => line.includes(key))).toBe(false);
+  });
+
+  it("a changed budget counts at once, and its answer says that LiteLLM does not have it yet", async () => {
+    const { tenantId = "" } = seeded.get("created") ?? {};
+    const changed = await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 20 });
+    expect(changed.status).toBe(200);
+    expect(changed.body).toMatchObject({ max_budget: 20, litellm_sync: "pending" });
+    expect(changed.body.litellm_sync_error).toBeTruthy();
+    expect((await api.check(tenantId)).body.limit).toBe(20);
+  });
+
+  it("a tenant can be created, and gets its key later", async () => {
+    const tenantId = aTenantId();
+    const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: 3 });
+    expect(created.status).toBe(201);
+    expect(created.body).toMatchObject({ tenant_id: tenantId, litellm_sync: "pending" });
+    expect(created.body.virtual_key).toMatch(/^sk-/);
+  });
+});
+
+it("once LiteLLM is back the sweep brings it every wish that waited, and the created keys work", async () => {
+  await untilReadable();
+  await litellm().stop();
+  const tenantId = aTenantId();
+  const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: 3 });
+  expect(created.body.litellm_sync).toBe("pending");
+  await litellm().restart();
+  await untilReadable();
+  await eventually(async () => {
+    await bursar.sweep();
+    return (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.litellm_sync === "synced";
+  });
+  const model = { model: "mock", messages: [{ role: "user", content: "hi" }] };
+  const call = { token: created.body.virtual_key, body: model };
+  expect((await send("POST", `${bursar.stack.litellmUrl}/v1/chat/completions`, call)).status).toBe(200);
+});
+
+it("after the bound of an outage an open policy turns closed, and opens again with LiteLLM", async () => {
+  await untilReadable();
+  const { key } = await seedTenant(bursar, { snapshot: { spend: 10, ...STALE } });
+  await litellm().stop();
+  await bursar.sweep();
+  expect((await api.ask(key)).status).toBe(200);
+  const kv = await bursar.snapshots();
+  const note = JSON.parse((await kv.get("outage:litellm")) ?? "{}");
+  expect(Date.now() - note.started_at).toBeLessThan(60_000);
+  await kv.put("outage:litellm", JSON.stringify({ started_at: note.started_at - HOUR_MS }));
+  expect((await api.ask(key)).status).toBe(503);
+  await litellm().restart();
+  await eventually(async () => {
+    await bursar.sweep();
+    return JSON.parse((await kv.get("outage:litellm")) ?? "{}").started_at === null;
+  });
+  await eventually(async () => (await api.ask(key)).status === 200);
+});

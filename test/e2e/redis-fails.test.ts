@@ -1,0 +1,55 @@
+// Checks and admin calls while Redis (Upstash's endpoint) is really broken: nobody notices. Rows of the failure table.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Fault } from "../../dev/part.ts";
+import { apiOf, aTenantId } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+import { type SeededTenant, seedTenant } from "./support/seed.ts";
+
+let bursar: Bursar;
+let api: ReturnType<typeof apiOf>;
+
+beforeAll(async () => {
+  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "1000" } });
+  api = apiOf(bursar.url);
+});
+afterAll(() => bursar.stop());
+
+const STOPPED = "stopped";
+const BREAKS: [string, Fault | typeof STOPPED][] = [
+  ["is stopped", STOPPED],
+  ["hangs", { kind: "hang" }],
+  ["answers 500", { kind: "error", status: 500 }],
+  ["answers nonsense", { kind: "nonsense" }],
+];
+
+describe.each(BREAKS)("while Redis %s", (_, fault) => {
+  let stale: SeededTenant;
+  beforeAll(async () => {
+    stale = await seedTenant(bursar, { spend: 42, snapshot: { spend: 10, ageMs: 3_600_000 } });
+    if (fault === STOPPED) await bursar.stack.upstash.stop();
+    else bursar.stack.upstash.setFault(fault);
+  });
+  afterAll(async () => {
+    if (fault === STOPPED) await bursar.stack.upstash.restart();
+    else bursar.stack.upstash.setFault(null);
+  });
+
+  it("a figure that is due is read all the same, once", async () => {
+    bursar.stack.litellm?.clearRequests();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => api.ask(stale.key)));
+    expect(answers.map(({ body }) => body.spend)).toEqual(answers.map(() => 42));
+    const reads = bursar.stack.litellm?.requests().filter(({ path }) => path === "/key/info");
+    expect(reads).toHaveLength(1);
+  });
+
+  it("admin calls work, also those with an idempotency key", async () => {
+    const tenantId = aTenantId();
+    const headers = { "Idempotency-Key": tenantId };
+    const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId }, headers);
+    expect([created.status, created.body.litellm_sync]).toEqual([201, "synced"]);
+    expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 9 })).body.max_budget).toBe(9);
+    // Without Redis a replay cannot be recognised; the id still keeps it from happening twice.
+    expect((await api.admin("POST", "/v1/tenants", { tenant_id: tenantId }, headers)).status).toBe(409);
+  });
+});

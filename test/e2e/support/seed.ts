@@ -1,0 +1,123 @@
+// A tenant that the Worker has never heard of in this isolate: put straight into Postgres, LiteLLM and (if wanted) KV,
+// so that tests decide how old each of them is.
+
+import { createHash, randomBytes } from "node:crypto";
+import pg from "pg";
+import { configJson } from "../../../src/adapters/kv-codec.ts";
+import { nanoUsdFromNumber } from "../../../src/budget/money.ts";
+import type { FailPolicy, KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import { spendRecordJson } from "../../../src/messages.ts";
+import { aTenantId, send } from "./api.ts";
+import type { Bursar } from "./bursar.ts";
+
+export interface Seed {
+  readonly maxBudget?: number;
+  readonly failPolicy?: FailPolicy;
+  /** What KV says; left out: KV has never heard of the tenant. */
+  readonly snapshot?: { readonly spend: number; readonly ageMs: number; readonly resetsInMs?: number };
+  /** What LiteLLM says. */
+  readonly spend?: number;
+  /** Left out of Postgres too: only LiteLLM has the key. */
+  readonly inPostgres?: boolean;
+}
+
+export interface SeededTenant {
+  readonly tenantId: string;
+  readonly key: string;
+}
+
+const DAY_MS = 86_400_000;
+
+export async function seedTenant(bursar: Bursar, seed: Seed = {}): Promise<SeededTenant> {
+  const tenantId = aTenantId();
+  const key = `sk-${randomBytes(16).toString("hex")}`;
+  const config = configOf(tenantId, createHash("sha256").update(key).digest("hex"), seed);
+  await seedLiteLlm(bursar, key, tenantId, seed);
+  if (seed.inPostgres !== false) await seedPostgres(bursar, config);
+  if (seed.snapshot !== undefined) await seedSnapshots(bursar, config, seed.snapshot);
+  return { tenantId, key };
+}
+
+function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy = "open" }: Seed): TenantConfig {
+  return {
+    tenantId: tenantId as TenantId,
+    name: null,
+    subject: { kind: "key", id: hash as KeyHash },
+    maxBudgetNanoUsd: nanoUsdFromNumber(maxBudget) ?? 0n,
+    alertThreshold: 8_000n,
+    graceThreshold: 11_000n,
+    budgetDuration: "30d",
+    budgetResetAt: null,
+    litellmKeyLastReset: null,
+    subjectCreatedAt: Date.now() - 10 * DAY_MS,
+    configVersion: 1,
+    revision: 1,
+    enforcement: "enforce",
+    failPolicy,
+    suspendedAt: null,
+    overrides: [],
+  };
+}
+
+async function seedLiteLlm(bursar: Bursar, key: string, tenantId: string, seed: Seed): Promise<void> {
+  const { maxBudget = 100, spend = 0 } = seed;
+  const { stack } = bursar;
+  const created = await send("POST", `${stack.litellmUrl}/key/generate`, {
+    token: stack.litellmMasterKey,
+    body: {
+      key,
+      key_alias: tenantId,
+      max_budget: Number((maxBudget * 1.1).toFixed(9)),
+      soft_budget: Number((maxBudget * 0.8).toFixed(9)),
+      budget_duration: "30d",
+      metadata: { tenant_id: tenantId },
+    },
+  });
+  if (created.status !== 200) throw new Error(`LiteLLM did not create the key: ${created.status}`);
+  if (spend > 0) stack.litellm?.setSpend(key, spend);
+}
+
+async function seedPostgres({ stack }: Bursar, config: TenantConfig): Promise<void> {
+  const client = new pg.Client({ connectionString: stack.postgres.databaseUrl });
+  await client.connect();
+  try {
+    await client.query(
+      `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, fail_policy, subject_created_at, litellm_sync)
+       values ($1, 'key', $2, $3, $4, $5, 'synced')`,
+      [
+        config.tenantId,
+        config.subject.id,
+        Number(config.maxBudgetNanoUsd) / 1e9,
+        config.failPolicy,
+        new Date(config.subjectCreatedAt),
+      ],
+    );
+    await client.query("insert into tenant_keys (key_hash, tenant_id) values ($1, $2)", [
+      config.subject.id,
+      config.tenantId,
+    ]);
+  } finally {
+    await client.end();
+  }
+}
+
+async function seedSnapshots(
+  bursar: Bursar,
+  config: TenantConfig,
+  snapshot: NonNullable<Seed["snapshot"]>,
+): Promise<void> {
+  const observedAt = Date.now() - snapshot.ageMs;
+  const record = spendRecordJson({
+    spendNanoUsd: nanoUsdFromNumber(snapshot.spend) ?? 0n,
+    observedAt,
+    readAt: observedAt,
+    source: "litellm",
+    periodStartedAt: config.subjectCreatedAt,
+    resetsAt: Date.now() + (snapshot.resetsInMs ?? 5 * DAY_MS),
+    burnNanoUsdPerSecond: 0n,
+  });
+  const kv = await bursar.snapshots();
+  await kv.put(`config:${config.tenantId}`, JSON.stringify(configJson(config)));
+  await kv.put(`spend:${config.tenantId}`, JSON.stringify(record));
+  await kv.put(`tenant-of-key:${config.subject.id}`, JSON.stringify({ tenant_id: config.tenantId }));
+}
