@@ -29,7 +29,7 @@ const litellm = () => {
 /** Until the breaker lets calls through again. */
 async function untilReadable(): Promise<void> {
   const { key } = await seedTenant(bursar);
-  await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).body.source === "litellm");
+  await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).body.source === "litellm", 30_000);
 }
 
 const STOPPED = "stopped";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../stores/postgres-backends.ts";
+import { connect, postgresBackends } from "../support/postgres-backends.ts";
 
 const migration = readFileSync(new URL("../../migrations/0000_budgets.sql", import.meta.url), "utf8");
 const hash = "a".repeat(64);

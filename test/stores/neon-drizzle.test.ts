@@ -6,7 +6,7 @@ import { drizzle } from "drizzle-orm/neon-http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { auditLog, budgetAlertHistory, tenantConfigs } from "../../src/adapters/schema.ts";
-import { connect, postgresBackends } from "./postgres-backends.ts";
+import { connect, postgresBackends } from "../support/postgres-backends.ts";
 
 const migration = readFileSync(new URL("../../migrations/0000_budgets.sql", import.meta.url), "utf8");
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { PortTakenError } from "../../dev/part.ts";
 import { startPostgres } from "../../dev/postgres/start-postgres.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
-import { connect } from "./postgres-backends.ts";
+import { connect } from "../support/postgres-backends.ts";
 
 const occupier = createServer();
 let taken = 0;

@@ -5,6 +5,7 @@ import { createTestHarness } from "wrangler";
 import type { LitellmOptions } from "../../../dev/litellm/settings.ts";
 import type { StackSettings } from "../../../dev/settings.ts";
 import { type Stack, startStack } from "../../../dev/stack.ts";
+import { createDatabase } from "../../support/postgres-backends.ts";
 import { BUNDLE_DIR } from "./build.ts";
 
 export interface Bursar {
@@ -17,6 +18,12 @@ export interface Bursar {
   /** Its KV namespace, from outside. */
   snapshots(): Promise<{ put(key: string, value: string): Promise<void>; get(key: string): Promise<string | null> }>;
   stop(): Promise<void>;
+}
+
+/** With TEST_DATABASE_URL (and TEST_REDIS_URL) the same tests run on real servers. */
+async function ownDatabase(): Promise<{ databaseUrl: string | null; drop(): Promise<void> }> {
+  const serverUrl = process.env["TEST_DATABASE_URL"];
+  return serverUrl ? createDatabase(serverUrl) : { databaseUrl: null, drop: async () => {} };
 }
 
 type KvHandle = Awaited<ReturnType<Bursar["snapshots"]>>;
@@ -35,7 +42,9 @@ const PATIENT = { CHECK_DEADLINE_MS: "5000" };
 export async function startBursar(
   options: { litellm?: LitellmOptions; vars?: Readonly<Record<string, string>> } = {},
 ): Promise<Bursar> {
-  const stack = await startStack(FREE_PORTS, { litellm: { databaseDelayMs: 0, callMs: 0, ...options.litellm } });
+  const { databaseUrl, drop } = await ownDatabase();
+  const settings = { ...FREE_PORTS, databaseUrl, redisUrl: process.env["TEST_REDIS_URL"] ?? null };
+  const stack = await startStack(settings, { litellm: { databaseDelayMs: 0, callMs: 0, ...options.litellm } });
   const { secrets, vars } = stack.environment;
   const harness = createTestHarness({
     workers: [
@@ -59,6 +68,7 @@ export async function startBursar(
     async stop() {
       await harness.close();
       await stack.stop();
+      await drop();
     },
   };
 }

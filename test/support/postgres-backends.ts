@@ -23,17 +23,23 @@ export async function connect(databaseUrl: string): Promise<pg.Client> {
   return client;
 }
 
-async function startOnRealServer(serverUrl: string): Promise<LocalPostgres> {
+/** A database of one's own on a real server. */
+export async function createDatabase(serverUrl: string): Promise<{ databaseUrl: string; drop(): Promise<void> }> {
   const name = `bursar_test_${randomBytes(6).toString("hex")}`;
   await onServer(serverUrl, `create database ${name}`);
   const databaseUrl = new URL(serverUrl);
   databaseUrl.pathname = `/${name}`;
-  const started = await startPostgres({ port: 0, neonPort: 0, databaseUrl: databaseUrl.href });
+  return { databaseUrl: databaseUrl.href, drop: () => onServer(serverUrl, `drop database ${name} with (force)`) };
+}
+
+async function startOnRealServer(serverUrl: string): Promise<LocalPostgres> {
+  const { databaseUrl, drop } = await createDatabase(serverUrl);
+  const started = await startPostgres({ port: 0, neonPort: 0, databaseUrl });
   return {
     ...started,
     async stop() {
       await started.stop();
-      await onServer(serverUrl, `drop database ${name} with (force)`);
+      await drop();
     },
   };
 }

@@ -1,0 +1,85 @@
+// A real Postgres server for tests, in a directory of its own, on loopback. Needs the server's programs on this machine.
+
+import { execFileSync, spawn } from "node:child_process";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { endProcess, freePort, ServiceMissingError, until } from "./process.ts";
+
+export interface Service {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Where Debian keeps the server's programs, which are not on the PATH. */
+const DEBIAN = "/usr/lib/postgresql";
+
+/** @throws ServiceMissingError when there is no Postgres server on this machine. */
+export async function startRealPostgres(): Promise<Service> {
+  const programs = findPrograms();
+  const directory = mkdtempSync(join(tmpdir(), "bursar-postgres-"));
+  const data = join(directory, "data");
+  const user = unprivileged();
+  if (user.uid !== undefined && user.gid !== undefined) chownSync(directory, user.uid, user.gid);
+  execFileSync(join(programs, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], {
+    ...user,
+    cwd: directory,
+    stdio: "pipe",
+  });
+  const port = await freePort();
+  const settings = [
+    "-p",
+    String(port),
+    "-h",
+    "127.0.0.1",
+    "-k",
+    directory,
+    "-c",
+    "fsync=off",
+    "-c",
+    "max_connections=200",
+  ];
+  const server = spawn(join(programs, "postgres"), ["-D", data, ...settings], {
+    ...user,
+    cwd: directory,
+    stdio: "ignore",
+  });
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  await until("Postgres", server, () => canConnect(url));
+  return {
+    url,
+    async stop() {
+      await endProcess(server, "SIGINT");
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function findPrograms(): string {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
+  const onPath = (process.env["PATH"] ?? "").split(":");
+  const found = [...versions.map((version) => join(DEBIAN, version, "bin")), ...onPath].find((directory) =>
+    existsSync(join(directory, "initdb")),
+  );
+  if (found === undefined) throw new ServiceMissingError("Postgres", "apt-get install postgresql");
+  return found;
+}
+
+/** Postgres refuses to run as root; its package brings a user for it. */
+function unprivileged(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const idOf = (flag: string) => Number(execFileSync("id", [flag, "postgres"]).toString());
+  return { uid: idOf("-u"), gid: idOf("-g") };
+}
+
+async function canConnect(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,35 @@
+// A real Redis server for tests, with nothing kept, on loopback. Needs the server's program on this machine.
+
+import { spawn, spawnSync } from "node:child_process";
+import { Redis } from "ioredis";
+import { endProcess, freePort, ServiceMissingError, until } from "./process.ts";
+import type { Service } from "./real-postgres.ts";
+
+/** @throws ServiceMissingError when there is no Redis server on this machine. */
+export async function startRealRedis(): Promise<Service> {
+  if (spawnSync("redis-server", ["--version"]).error)
+    throw new ServiceMissingError("Redis", "apt-get install redis-server");
+  const port = await freePort();
+  const server = spawn(
+    "redis-server",
+    ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+    {
+      stdio: "ignore",
+    },
+  );
+  await until("Redis", server, () => answersPing(port));
+  return { url: `redis://127.0.0.1:${port}`, stop: () => endProcess(server, "SIGTERM") };
+}
+
+async function answersPing(port: number): Promise<boolean> {
+  const client = new Redis({ port, host: "127.0.0.1", lazyConnect: true, retryStrategy: () => null });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return (await client.ping()) === "PONG";
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,42 @@
+// `npm run test:services`: everything that touches Postgres or Redis, again on real servers, which it starts and ends.
+// TEST_DATABASE_URL and TEST_REDIS_URL name servers that run already; the tests make databases of their own there.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { ServiceMissingError } from "./process.ts";
+import { type Service, startRealPostgres } from "./real-postgres.ts";
+import { startRealRedis } from "./real-redis.ts";
+
+const SUITES = ["test/stores", "test/migrations", "test/adapters", "test/e2e"];
+
+const started: Service[] = [];
+
+async function urlOf(name: string, start: () => Promise<Service>): Promise<string> {
+  const given = process.env[name];
+  if (given) return given;
+  const service = await start();
+  started.push(service);
+  return service.url;
+}
+
+async function run(): Promise<number> {
+  const databaseUrl = await urlOf("TEST_DATABASE_URL", startRealPostgres);
+  const redisUrl = await urlOf("TEST_REDIS_URL", startRealRedis);
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...SUITES, ...process.argv.slice(2)];
+  const child = spawn(process.execPath, vitest, {
+    stdio: "inherit",
+    env: { ...process.env, TEST_DATABASE_URL: databaseUrl, TEST_REDIS_URL: redisUrl },
+  });
+  const [code] = await once(child, "exit");
+  return typeof code === "number" ? code : 1;
+}
+
+let exitCode = 1;
+try {
+  exitCode = await run();
+} catch (error) {
+  console.error(error instanceof ServiceMissingError ? error.message : error);
+} finally {
+  for (const service of started) await service.stop();
+}
+process.exit(exitCode);
