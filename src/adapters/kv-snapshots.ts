@@ -5,10 +5,14 @@ import { joinRecords, type SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { spendRecordJson, spendRecordSchema } from "../messages.ts";
 import type { KnownTenant, Log, Snapshots } from "../ports.ts";
+import { bounded } from "./bounded.ts";
 import { configJson, configValue, keyValue, outageValue } from "./kv-codec.ts";
 
 /** The least that KV allows: how long a colo may answer from its own copy. */
 const CACHE_TTL_SECONDS = 30;
+
+/** Cold reads take up to a quarter of a second; a check gives up much sooner by itself. */
+const TIMEOUT_MS = 2_000;
 
 const OUTAGE_KEY = "outage:litellm";
 
@@ -18,10 +22,10 @@ const tenantOfKeyKey = (keyHash: KeyHash) => `tenant-of-key:${keyHash}`;
 
 export function kvSnapshots(kv: KVNamespace, log: Log): Snapshots {
   const read = async <T>(key: string, schema: z.ZodType<T>): Promise<T | null> => {
-    const text = await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+    const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
     return decode(key, text, schema, log);
   };
-  const write = (key: string, value: unknown) => kv.put(key, JSON.stringify(value));
+  const write = (key: string, value: unknown) => bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(value)));
 
   return {
     async tenantOfKey(keyHash) {
@@ -31,7 +35,8 @@ export function kvSnapshots(kv: KVNamespace, log: Log): Snapshots {
 
     async tenant(tenantId) {
       const keys = [configKey(tenantId), spendKey(tenantId)];
-      const texts = await kv.get(keys, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+      const bulk = kv.get(keys, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+      const texts = await bounded("kv", "bulk read", TIMEOUT_MS, bulk);
       return known(tenantId, texts, log);
     },
 
@@ -68,7 +73,7 @@ export function kvSnapshots(kv: KVNamespace, log: Log): Snapshots {
     },
 
     async ping() {
-      await kv.get(OUTAGE_KEY, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+      await read(OUTAGE_KEY, outageValue);
     },
   };
 }

@@ -1,17 +1,16 @@
 // The producer's side of the spend queue.
 
 import type { SpendMessage } from "../messages.ts";
-import { Outage } from "../outage.ts";
 import type { SpendQueue } from "../ports.ts";
+import { bounded } from "./bounded.ts";
+
+/** A send takes some ten milliseconds. */
+const TIMEOUT_MS = 2_000;
 
 export function queueSpend(queue: Queue): SpendQueue {
   return {
     async send(message: SpendMessage, delaySeconds = 0) {
-      try {
-        await queue.send(message, { contentType: "json", delaySeconds });
-      } catch (cause) {
-        throw new Outage("queue", "send", cause);
-      }
+      await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
     },
   };
 }

@@ -28,7 +28,7 @@ async function ownDatabase(): Promise<{ databaseUrl: string | null; drop(): Prom
 
 type KvHandle = Awaited<ReturnType<Bursar["snapshots"]>>;
 
-const FREE_PORTS: StackSettings = {
+export const FREE_PORTS: StackSettings = {
   ports: { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 },
   databaseUrl: null,
   redisUrl: null,

@@ -21,6 +21,9 @@ export interface Seed {
   readonly inPostgres?: boolean;
 }
 
+/** A Bursar, or a stack with a Worker whose KV is never seeded. */
+export type Seedable = Pick<Bursar, "stack"> & Partial<Pick<Bursar, "snapshots">>;
+
 export interface SeededTenant {
   readonly tenantId: string;
   readonly key: string;
@@ -28,7 +31,7 @@ export interface SeededTenant {
 
 const DAY_MS = 86_400_000;
 
-export async function seedTenant(bursar: Bursar, seed: Seed = {}): Promise<SeededTenant> {
+export async function seedTenant(bursar: Seedable, seed: Seed = {}): Promise<SeededTenant> {
   const tenantId = aTenantId();
   const key = `sk-${randomBytes(16).toString("hex")}`;
   const config = configOf(tenantId, createHash("sha256").update(key).digest("hex"), seed);
@@ -59,9 +62,8 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
   };
 }
 
-async function seedLiteLlm(bursar: Bursar, key: string, tenantId: string, seed: Seed): Promise<void> {
+async function seedLiteLlm({ stack }: Seedable, key: string, tenantId: string, seed: Seed): Promise<void> {
   const { maxBudget = 100, spend = 0 } = seed;
-  const { stack } = bursar;
   const created = await send("POST", `${stack.litellmUrl}/key/generate`, {
     token: stack.litellmMasterKey,
     body: {
@@ -77,7 +79,7 @@ async function seedLiteLlm(bursar: Bursar, key: string, tenantId: string, seed: 
   if (spend > 0) stack.litellm?.setSpend(key, spend);
 }
 
-async function seedPostgres({ stack }: Bursar, config: TenantConfig): Promise<void> {
+async function seedPostgres({ stack }: Seedable, config: TenantConfig): Promise<void> {
   const client = new pg.Client({ connectionString: stack.postgres.databaseUrl });
   await client.connect();
   try {
@@ -102,7 +104,7 @@ async function seedPostgres({ stack }: Bursar, config: TenantConfig): Promise<vo
 }
 
 async function seedSnapshots(
-  bursar: Bursar,
+  bursar: Seedable,
   config: TenantConfig,
   snapshot: NonNullable<Seed["snapshot"]>,
 ): Promise<void> {
@@ -116,7 +118,8 @@ async function seedSnapshots(
     resetsAt: Date.now() + (snapshot.resetsInMs ?? 5 * DAY_MS),
     burnNanoUsdPerSecond: 0n,
   });
-  const kv = await bursar.snapshots();
+  const kv = await bursar.snapshots?.();
+  if (kv === undefined) throw new Error("there is no KV to seed");
   await kv.put(`config:${config.tenantId}`, JSON.stringify(configJson(config)));
   await kv.put(`spend:${config.tenantId}`, JSON.stringify(record));
   await kv.put(`tenant-of-key:${config.subject.id}`, JSON.stringify({ tenant_id: config.tenantId }));

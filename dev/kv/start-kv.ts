@@ -1,0 +1,10 @@
+// A KV namespace outside the Worker's process, so that a test can stop it, slow it or make it answer 500.
+// Keeps everything in memory; what was put survives `stop` and `restart`.
+
+import { type Part, startPart } from "../part.ts";
+import { createKvHandler } from "./kv-handler.js";
+
+/** @throws PortTakenError naming KV_PORT. */
+export function startKv(port = 0): Promise<Part> {
+  return startPart({ name: "KV", port, portVariable: "KV_PORT", handler: createKvHandler() });
+}

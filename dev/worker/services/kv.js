@@ -1,0 +1,18 @@
+// A KV namespace inside workerd: the Worker's binding reaches it without a network.
+// `PUT /_delay` with a number makes every answer take so many milliseconds more.
+
+import { createKvHandler } from "./kv-handler.js";
+
+const handle = createKvHandler();
+let delayMs = 0;
+
+export default {
+  async fetch(request) {
+    if (new URL(request.url).pathname === "/_delay") {
+      delayMs = Number(await request.text());
+      return Response.json({ delayMs });
+    }
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    return handle(request);
+  },
+};

@@ -1,0 +1,16 @@
+// Bindings take no abort signal: what they never answer is given up here. The work itself cannot be stopped.
+
+import { type Dependency, Outage } from "../outage.ts";
+
+/** @throws Outage when `work` fails, or takes longer than `ms`. */
+export async function bounded<T>(dependency: Dependency, what: string, ms: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, late]);
+  } catch (cause) {
+    throw new Outage(dependency, what, cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}

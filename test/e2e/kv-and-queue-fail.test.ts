@@ -1,0 +1,103 @@
+// Checks and admin calls while KV or the queue is really broken, on plain workerd, where both are servers of their own.
+// Rows of the failure table.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startKv } from "../../dev/kv/start-kv.ts";
+import type { Fault, Part } from "../../dev/part.ts";
+import { type Stack, startStack } from "../../dev/stack.ts";
+import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
+import { apiOf, aTenantId } from "./support/api.ts";
+import { BUNDLE_DIR } from "./support/build.ts";
+import { FREE_PORTS } from "./support/bursar.ts";
+import { seedTenant } from "./support/seed.ts";
+
+let stack: Stack;
+let kv: Part;
+let workerd: Workerd;
+let api: ReturnType<typeof apiOf>;
+
+beforeAll(async () => {
+  stack = await startStack(FREE_PORTS, { litellm: { databaseDelayMs: 0, callMs: 0 } });
+  kv = await startKv();
+  const { secrets, vars } = stack.environment;
+  const environment = { secrets, vars: { ...vars, CHECK_DEADLINE_MS: "1000" } };
+  workerd = await startWorkerd({ bundleDir: BUNDLE_DIR, environment, kv: { address: `127.0.0.1:${kv.port}` } });
+  api = apiOf(workerd.url);
+});
+afterAll(async () => {
+  await workerd.stop();
+  await kv.stop();
+  await stack.stop();
+});
+
+const STOPPED = "stopped";
+const BREAKS: [string, Fault | typeof STOPPED][] = [
+  ["is stopped", STOPPED],
+  ["hangs", { kind: "hang" }],
+  ["answers 500", { kind: "error", status: 500 }],
+  ["answers nonsense", { kind: "nonsense" }],
+];
+
+describe.each(BREAKS)("while KV %s", (_, fault) => {
+  beforeAll(async () => {
+    if (fault === STOPPED) await kv.stop();
+    else kv.setFault(fault);
+  });
+  afterAll(async () => {
+    if (fault === STOPPED) await kv.restart();
+    else kv.setFault(null);
+  });
+
+  it("a check is answered from Postgres and LiteLLM", async () => {
+    const { tenantId, key } = await seedTenant({ stack }, { spend: 105 });
+    const answer = await api.ask(key);
+    expect(answer.body).toMatchObject({
+      tenant_id: tenantId,
+      state: "grace",
+      spend: 105,
+      source: "litellm",
+      degraded: false,
+    });
+    expect((await api.check(tenantId)).body.spend).toBe(105);
+  });
+
+  it("a key that nobody has is unknown", async () => {
+    expect((await api.ask("sk-nobody")).status).toBe(401);
+  });
+
+  it("admin calls work, and count at once where they were made", async () => {
+    const tenantId = aTenantId();
+    const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: 5 });
+    expect([created.status, created.body.litellm_sync]).toEqual([201, "synced"]);
+    expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 0 })).status).toBe(200);
+    expect((await api.ask(created.body.virtual_key)).status).toBe(402);
+    expect((await api.admin("DELETE", `/v1/tenants/${tenantId}`)).status).toBe(204);
+    expect((await api.ask(created.body.virtual_key)).status).toBe(401);
+  });
+});
+
+describe("while the queue refuses", () => {
+  const queue = () => workerd.services["SPEND_QUEUE"] ?? "";
+  beforeAll(async () => {
+    await fetch(`${queue()}/_refuse`, { method: "PUT" });
+  });
+  afterAll(async () => {
+    await fetch(`${queue()}/_refuse`, { method: "DELETE" });
+  });
+
+  it("a check is answered as ever", async () => {
+    const { key } = await seedTenant({ stack }, { spend: 50 });
+    expect((await api.ask(key)).body).toMatchObject({ spend: 50, source: "litellm", degraded: false });
+  });
+
+  it("admin calls work", async () => {
+    const tenantId = aTenantId();
+    expect((await api.admin("POST", "/v1/tenants", { tenant_id: tenantId })).status).toBe(201);
+    expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 1 })).body.limit).toBe(1);
+  });
+
+  it("what was given up is logged", () => {
+    expect(workerd.output()).toContain("send an observation failed");
+    expect(workerd.output()).toContain("could not queue a rewrite");
+  });
+});
