@@ -21,7 +21,10 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          // Against a deployment only what needs nothing but its public interface.
+          include: [
+            process.env["BASE_URL"]?.startsWith("http") ? "test/e2e/deployed.test.ts" : "test/e2e/**/*.test.ts",
+          ],
           globalSetup: "test/e2e/support/build.ts",
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -1,6 +1,6 @@
 // The contents page of the HTTP side: what happens to every request, in which order, and which route is where.
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
@@ -21,6 +21,9 @@ export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports;
 /** No admin body comes near it. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+const onMethodNotAllowed = (c: Context<AppEnv>, methods: string[]) =>
+  problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
+
 export function createApp(connect: Connect) {
   const app = new Hono<AppEnv>();
 
@@ -34,7 +37,7 @@ export function createApp(connect: Connect) {
     await next();
   });
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "too-large") }));
-  app.use(methodNotAllowed({ app }));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed }));
 
   app.route("/", healthRoutes);
   app.route("/", budgetRoutes);

@@ -1,6 +1,6 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { NamedToken } from "./http/auth.ts";
 import type { Policy } from "./ports.ts";
 

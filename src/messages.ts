@@ -1,6 +1,6 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
-import { z } from "zod";
+import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { TenantId } from "./budget/tenant.ts";

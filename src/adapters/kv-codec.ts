@@ -1,6 +1,6 @@
 // How snapshots lie in KV: JSON with decimal strings. A value that does not fit reads as missing, never as a guess.
 
-import { z } from "zod";
+import * as z from "zod";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { decimalMoney } from "../messages.ts";
@@ -71,7 +71,8 @@ const config = z
 
 const tombstone = z.object({ deleted: z.literal(true), revision: z.number().int() });
 
-export const configValue = z.union([tombstone, config]);
+/** The config first: nearly every value is one, and a union tries its parts in order. */
+export const configValue = z.union([config, tombstone]);
 
 export type ConfigValue = z.input<typeof configValue>;
 

@@ -1,6 +1,6 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
-import type { z } from "zod";
+import type * as z from "zod";
 import { joinRecords, type SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { spendRecordJson, spendRecordSchema } from "../messages.ts";

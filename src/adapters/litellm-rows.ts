@@ -1,6 +1,6 @@
 // LiteLLM's key and team rows as readings. Tolerant of every field it does not need, strict about money.
 
-import { z } from "zod";
+import * as z from "zod";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import { spendFromNumber } from "../budget/spend.ts";
 import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";

@@ -13,15 +13,13 @@ const BY_STATUS: Readonly<Record<number, ProblemType>> = {
   400: "malformed-json",
   401: "unauthorized",
   404: "not-found",
-  405: "method-not-allowed",
   413: "too-large",
 };
 
 export function answerError(error: Error, c: Context<AppEnv>): Response {
   if (error instanceof HTTPException) {
     const type = BY_STATUS[error.status];
-    const allow = error.res?.headers.get("Allow");
-    if (type !== undefined) return problem(c, type, { ...(allow != null && { headers: { Allow: allow } }) });
+    if (type !== undefined) return problem(c, type);
   }
   const route = { route: c.req.routePath, method: c.req.method, request_id: c.get("requestId") };
   // Without ports the configuration itself is broken; the console is all there is.
