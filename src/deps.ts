@@ -2,7 +2,7 @@
 
 import { aesSealer } from "./adapters/aes-sealer.ts";
 import { IsolateMemory } from "./adapters/isolate-memory.ts";
-import { kvSnapshots } from "./adapters/kv-snapshots.ts";
+import { type Decoded, kvSnapshots } from "./adapters/kv-snapshots.ts";
 import { liteLlmClient } from "./adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
 import { consoleLog } from "./adapters/log.ts";
@@ -21,6 +21,7 @@ const POSTGRES_TIMEOUT_MS = 5_000;
 
 const memory = new IsolateMemory();
 const breaker = new Breaker();
+const decoded: Decoded = new Map();
 const clock = () => Date.now();
 
 let lastConfig: { env: Env; config: Config } | null = null;
@@ -52,7 +53,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
   const http = liteLlmHttp({ url: config.litellmUrl, masterKey: config.litellmMasterKey, breaker, clock });
   return {
     memory,
-    snapshots: kvSnapshots(env.SNAPSHOTS, consoleLog),
+    snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
     tenants: neonTenants(database),
     deadLetters: neonDeadLetters(database),
     litellm: liteLlmClient(http, clock, consoleLog),

@@ -118,11 +118,10 @@ function listening(child: ChildProcess, sockets: readonly string[]): Promise<Rec
   });
 }
 
+/** At once: it keeps nothing, and asked politely it would wait for whatever a broken part makes it wait for. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  const firmly = setTimeout(() => child.kill("SIGKILL"), 2_000);
+  child.kill("SIGKILL");
   await ended;
-  clearTimeout(firmly);
 }

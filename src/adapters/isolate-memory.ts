@@ -2,6 +2,7 @@
 
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Memory, Readiness, RememberedTenant } from "../ports.ts";
+import { putBounded } from "./bounded-map.ts";
 
 /** Keys change hands rarely, but deletion must be felt within a minute. */
 const KEY_MS = 60_000;
@@ -11,9 +12,6 @@ const FAILED_READ_MS = 5_000;
 
 /** Probers come every few seconds, from everywhere. */
 const READINESS_MS = 1_000;
-
-/** At about 1 kB a tenant this stays far below an isolate's 128 MB. */
-const MAX_ENTRIES = 10_000;
 
 export class IsolateMemory implements Memory {
   readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
@@ -30,7 +28,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void {
-    put(this.#tenantOfKey, keyHash, { tenantId, until: now + KEY_MS });
+    putBounded(this.#tenantOfKey, keyHash, { tenantId, until: now + KEY_MS });
   }
 
   tenant(tenantId: TenantId): RememberedTenant | null {
@@ -38,7 +36,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void {
-    put(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
+    putBounded(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
   }
 
   forgetTenant(tenantId: TenantId): void {
@@ -49,7 +47,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberFailedRead(tenantId: TenantId, now: Instant): void {
-    put(this.#failedReads, tenantId, now);
+    putBounded(this.#failedReads, tenantId, now);
   }
 
   forgetFailedRead(tenantId: TenantId): void {
@@ -62,7 +60,7 @@ export class IsolateMemory implements Memory {
   }
 
   turnAway(address: string, until: Instant): void {
-    put(this.#turnedAway, address, until);
+    putBounded(this.#turnedAway, address, until);
   }
 
   isTurnedAway(address: string, now: Instant): boolean {
@@ -80,16 +78,7 @@ export class IsolateMemory implements Memory {
   takeTurn(name: string, seconds: number, now: Instant): boolean {
     const last = this.#turns.get(name);
     if (last !== undefined && now - last < seconds * 1_000) return false;
-    put(this.#turns, name, now);
+    putBounded(this.#turns, name, now);
     return true;
   }
-}
-
-/** Keeps the newest entries: a Map iterates in the order of insertion. */
-function put<K, V>(map: Map<K, V>, key: K, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= MAX_ENTRIES) return;
-  const oldest = map.keys().next();
-  if (!oldest.done) map.delete(oldest.value);
 }

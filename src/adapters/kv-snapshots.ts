@@ -1,11 +1,12 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
 import type * as z from "zod";
-import { joinRecords, type SpendRecord } from "../budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
+import { joinRecords } from "../budget/spend.ts";
+import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import { spendRecordJson, spendRecordSchema } from "../messages.ts";
 import type { KnownTenant, Log, Snapshots } from "../ports.ts";
 import { bounded } from "./bounded.ts";
+import { putBounded } from "./bounded-map.ts";
 import { configJson, configValue, keyValue, outageValue } from "./kv-codec.ts";
 
 /** The least that KV allows: how long a colo may answer from its own copy. */
@@ -20,24 +21,32 @@ const configKey = (tenantId: TenantId) => `config:${tenantId}`;
 const spendKey = (tenantId: TenantId) => `spend:${tenantId}`;
 const tenantOfKeyKey = (keyHash: KeyHash) => `tenant-of-key:${keyHash}`;
 
-export function kvSnapshots(kv: KVNamespace, log: Log): Snapshots {
+/** What was decoded last of each key. Values are read far more often than they change, and decoding is half the work. */
+export type Decoded = Map<string, { readonly text: string; readonly value: unknown }>;
+
+/** `decoded` lives as long as the isolate. */
+export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapshots {
+  const decode = decoderOf(decoded, log);
   const read = async <T>(key: string, schema: z.ZodType<T>): Promise<T | null> => {
     const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
-    return decode(key, text, schema, log);
+    return decode(key, text, schema);
   };
   const write = (key: string, value: unknown) => bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(value)));
 
   return {
+    // These two are in the path of every check, which waits for them no longer than it can afford: no second timer here.
     async tenantOfKey(keyHash) {
-      const value = await read(tenantOfKeyKey(keyHash), keyValue);
+      const key = tenantOfKeyKey(keyHash);
+      const value = decode(key, await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }), keyValue);
       return (value?.tenant_id ?? null) as TenantId | null;
     },
 
-    async tenant(tenantId) {
-      const keys = [configKey(tenantId), spendKey(tenantId)];
-      const bulk = kv.get(keys, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
-      const texts = await bounded("kv", "bulk read", TIMEOUT_MS, bulk);
-      return known(tenantId, texts, log);
+    async tenant(tenantId): Promise<KnownTenant | "deleted"> {
+      const keys = { config: configKey(tenantId), spend: spendKey(tenantId) };
+      const texts = await kv.get([keys.config, keys.spend], { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+      const config = decode(keys.config, texts.get(keys.config), configValue);
+      const spend = decode(keys.spend, texts.get(keys.spend), spendRecordSchema);
+      return config !== null && "deleted" in config ? "deleted" : { config, spend };
     },
 
     async writeTenantOfKey(keyHash, tenantId) {
@@ -78,20 +87,20 @@ export function kvSnapshots(kv: KVNamespace, log: Log): Snapshots {
   };
 }
 
-function known(tenantId: TenantId, texts: Map<string, string | null>, log: Log): KnownTenant | "deleted" {
-  const config = decode(configKey(tenantId), texts.get(configKey(tenantId)), configValue, log);
-  const spend: SpendRecord | null = decode(spendKey(tenantId), texts.get(spendKey(tenantId)), spendRecordSchema, log);
-  if (config !== null && "deleted" in config) return "deleted";
-  return { config: config satisfies TenantConfig | null, spend };
-}
-
-/** What lies there, or null with a log line when it makes no sense. */
-function decode<T>(key: string, text: string | null | undefined, schema: z.ZodType<T>, log: Log): T | null {
-  if (text === null || text === undefined) return null;
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    log.error("kv value makes no sense", cause, { kind: key.slice(0, key.indexOf(":")) });
-    return null;
-  }
+/** Gives what lies there, or null with a log line when it makes no sense. */
+function decoderOf(decoded: Decoded, log: Log) {
+  return <T>(key: string, text: string | null | undefined, schema: z.ZodType<T>): T | null => {
+    if (text === null || text === undefined) return null;
+    const last = decoded.get(key);
+    // One key is only ever read with one schema.
+    if (last?.text === text) return last.value as T;
+    try {
+      const value = schema.parse(JSON.parse(text));
+      putBounded(decoded, key, { text, value });
+      return value;
+    } catch (cause) {
+      log.error("kv value makes no sense", cause, { kind: key.slice(0, key.indexOf(":")) });
+      return null;
+    }
+  };
 }

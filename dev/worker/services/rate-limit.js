@@ -1,14 +1,15 @@
-// A rate limit binding inside workerd: so many per key and period, counted in this process.
+// A rate limit binding inside workerd: so many per key and period, counted in this process from the first call on.
 
 export default function rateLimit({ limit, period }) {
   const windows = new Map();
   return {
     async limit({ key }) {
-      const epoch = Math.floor(Date.now() / (period * 1_000));
+      const now = Date.now();
       const window = windows.get(key);
-      const count = window?.epoch === epoch ? window.count : 0;
+      const isRunning = window !== undefined && now - window.startedAt < period * 1_000;
+      const { startedAt, count } = isRunning ? window : { startedAt: now, count: 0 };
       if (count >= limit) return { success: false };
-      windows.set(key, { epoch, count: count + 1 });
+      windows.set(key, { startedAt, count: count + 1 });
       return { success: true };
     },
   };

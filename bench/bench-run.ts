@@ -1,0 +1,51 @@
+// What every case of the benchmark is given, and what it may start for itself. Owns no case.
+
+import type { Stack } from "../dev/stack.ts";
+import { startWorkerd, type Workerd } from "../dev/worker/workerd.ts";
+import type { Load } from "./load/start-load.ts";
+
+export interface BenchRun {
+  readonly quick: boolean;
+  readonly load: Load;
+  readonly stack: Stack;
+  readonly bundles: { readonly worker: string; readonly baseline: string };
+}
+
+/** The built Worker in a process of its own: nothing in its memory, nothing in its KV. Stops it whatever `work` does. */
+export async function withWorker<T>(
+  run: BenchRun,
+  work: (worker: Workerd) => Promise<T>,
+  environment = run.stack.environment,
+): Promise<T> {
+  const worker = await startWorkerd({ bundleDir: run.bundles.worker, environment });
+  try {
+    return await work(worker);
+  } finally {
+    await worker.stop();
+  }
+}
+
+/** Puts values into the Worker's KV past its binding. */
+export async function fillKv(worker: Workerd, values: Readonly<Record<string, string>>): Promise<void> {
+  await control(worker, "SNAPSHOTS", "/_entries", { method: "PUT", body: JSON.stringify(values) });
+}
+
+/** Everything in the Worker's KV. */
+export async function kvEntries(worker: Workerd): Promise<Record<string, string>> {
+  return (await control(worker, "SNAPSHOTS", "/_entries", { method: "GET" })) as Record<string, string>;
+}
+
+export async function delayKv(worker: Workerd, delayMs: number): Promise<void> {
+  await control(worker, "SNAPSHOTS", "/_delay", { method: "PUT", body: String(delayMs) });
+}
+
+/** Counts of a binding inside workerd; `reset` begins them anew. */
+export async function countsOf<T>(worker: Workerd, binding: string, reset = false): Promise<T> {
+  return (await control(worker, binding, "/_counts", { method: reset ? "DELETE" : "GET" })) as T;
+}
+
+async function control(worker: Workerd, binding: string, path: string, init: RequestInit): Promise<unknown> {
+  const response = await fetch(`${worker.services[binding]}${path}`, init);
+  if (!response.ok) throw new Error(`${binding}${path} answered ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,155 @@
+// Case: how long a check takes that needs no read of LiteLLM, beside a bare route that reads KV once.
+
+import type { KvCounts } from "../../dev/kv/kv-handler.js";
+import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
+import { type BenchRun, countsOf, delayKv, fillKv, withWorker } from "../bench-run.ts";
+import type { LoadJob, LoadRequest } from "../load/job.ts";
+import { ms, type Row, ratio } from "../report.ts";
+import { type Contender, type Figures, playRounds } from "../rounds.ts";
+import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
+
+/** So many that an isolate's memory of a tenant is older than its 2 s whenever the ring comes round to it again. */
+const RING = 9_000;
+
+/** KV's hot keys answer in about a millisecond, most others in tens: 2 ms is a good day. */
+const KV_DELAY_MS = 2;
+
+const TARGET = 1.25;
+
+const ONE_KEY = "bare route, one key";
+const TWO_KEYS = "bare route, a check's two keys";
+const FROM_KV = "check from KV";
+
+/** A smoke test fires one at a time, and comes nowhere near the end of this ring in a round. */
+const QUICK_RING = 3_000;
+
+/** More than a round can fire; handing over the whole ring each time would take longer than the round. */
+const ROUND_REQUESTS = 5_000;
+const ROUND_SECONDS = 0.7;
+
+const bareRequest = (path: string): LoadRequest => ({ path, headers: { authorization: "Bearer sk-bench-0" } });
+
+interface Setting {
+  readonly kvDelayMs: number;
+  readonly connections: number;
+}
+
+/** A hundred at a time load the machine to the full; a KV that takes its time would only hide that. */
+const SETTINGS: readonly Setting[] = [
+  { kvDelayMs: 0, connections: 1 },
+  { kvDelayMs: KV_DELAY_MS, connections: 1 },
+  { kvDelayMs: 0, connections: 100 },
+];
+
+interface Servers {
+  readonly baseline: Workerd;
+  readonly worker: Workerd;
+}
+
+export async function checkLatency(run: BenchRun): Promise<Row[]> {
+  const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
+  try {
+    return await withWorker(run, async (worker) => {
+      const tenants = imaginedTenants(run.quick ? QUICK_RING : RING);
+      const rows: Row[] = [];
+      for (const setting of run.quick ? SETTINGS.slice(0, 1) : SETTINGS) {
+        rows.push(...(await playSetting(run, { baseline, worker }, tenants, setting)));
+      }
+      return rows;
+    });
+  } finally {
+    await baseline.stop();
+  }
+}
+
+async function playSetting(
+  run: BenchRun,
+  servers: Servers,
+  tenants: readonly BenchTenant[],
+  setting: Setting,
+): Promise<Row[]> {
+  const { baseline, worker } = servers;
+  for (const server of [baseline, worker]) {
+    await delayKv(server, 0);
+    // Anew for each setting, so that no figure grows old enough to be read again.
+    await fillKv(server, snapshotsOf(tenants, Date.now()));
+    await delayKv(server, setting.kvDelayMs);
+  }
+  // From here on the isolate knows whose the keys are, as it would for a minute.
+  const requests = tenants.map(askRequest);
+  await run.load.fire({ url: worker.url, requests, connections: 20, seconds: null });
+  const figures = await playRounds(run.load, contenders(servers, requests, setting), run.quick ? 2 : 7);
+  return [...figures].map(([name, each]) => toRow(name, each, setting));
+}
+
+function contenders(
+  { baseline, worker }: Servers,
+  checks: readonly LoadRequest[],
+  { connections }: Setting,
+): Contender[] {
+  const job = (url: string, requests: readonly LoadRequest[]): LoadJob => ({
+    url,
+    connections,
+    seconds: ROUND_SECONDS,
+    requests: requests.length < connections ? repeated(requests, connections) : requests,
+  });
+  const bare = (name: string, path: string): Contender => ({
+    name,
+    baseline: name,
+    job: () => job(baseline.url, [bareRequest(path)]),
+  });
+  const fromMemory = (count: number): Contender => ({
+    name: `check from memory, ${count} tenant${count > 1 ? "s" : ""}`,
+    baseline: ONE_KEY,
+    job: () => job(worker.url, checks.slice(0, count)),
+  });
+  return [
+    bare(ONE_KEY, "/one/bench-0"),
+    fromMemory(1),
+    ...(connections > 1 ? [fromMemory(100)] : []),
+    bare(TWO_KEYS, "/two/bench-0"),
+    fromKv(worker, checks, (requests) => job(worker.url, requests)),
+  ];
+}
+
+function fromKv(
+  worker: Workerd,
+  checks: readonly LoadRequest[],
+  job: (requests: readonly LoadRequest[]) => LoadJob,
+): Contender {
+  let from = 0;
+  return {
+    name: FROM_KV,
+    baseline: TWO_KEYS,
+    job: () => job([...checks.slice(from), ...checks.slice(0, from)].slice(0, ROUND_REQUESTS)),
+    async after({ count }) {
+      from = (from + count) % checks.length;
+      const { bulkReads } = await countsOf<KvCounts>(worker, "SNAPSHOTS", true);
+      // The checks from memory read KV a few times as well; fewer reads than checks were no checks from KV.
+      if (bulkReads < count * 0.9) throw new Error(`${FROM_KV}: only ${bulkReads} of ${count} read KV`);
+    },
+  };
+}
+
+function toRow(name: string, figures: Figures, { kvDelayMs, connections }: Setting): Row {
+  const isBaseline = name === ONE_KEY || name === TWO_KEYS;
+  return {
+    group: `Check, ${connections} at a time, KV answers ${kvDelayMs === 0 ? "at once" : `after ${kvDelayMs} ms`}`,
+    name,
+    figures: {
+      "p50 ms": ms(figures.p50Ms),
+      "p95 ms": ms(figures.p95Ms),
+      "p99 ms": ms(figures.p99Ms),
+      "per s": figures.perSecond.toFixed(0),
+      "p50 ratio": ratio(figures.p50Ratio),
+      "p95 ratio": ratio(figures.p95Ratio),
+    },
+    ...(!isBaseline && { target: { text: `p95 <= ${TARGET}x`, met: figures.p95Ratio <= TARGET } }),
+  };
+}
+
+function repeated<T>(values: readonly T[], count: number): T[] {
+  return Array.from({ length: Math.ceil(count / values.length) }, () => values)
+    .flat()
+    .slice(0, count);
+}

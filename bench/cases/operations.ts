@@ -1,0 +1,129 @@
+// Case: what checks cost in operations of KV, queues, Redis, Postgres and LiteLLM. They are the bill.
+
+import type { KvCounts } from "../../dev/kv/kv-handler.js";
+import type { Workerd } from "../../dev/worker/workerd.ts";
+import { type BenchRun, countsOf, fillKv, withWorker } from "../bench-run.ts";
+import { type Counter, startCounter } from "../counter.ts";
+import { forgetSpend, type RealTenants } from "../real-tenants.ts";
+import type { Row } from "../report.ts";
+import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
+
+/** Long enough for everything behind an answer to be done. */
+const SETTLE_MS = 400;
+
+/** From one check to the next, so that the reads behind them do not queue for the one session of the database. */
+const PAUSE_MS = 10;
+
+/** An isolate looks at KV again after 2 s. */
+const MEMORY_MS = 2_100;
+
+/** Old enough to be read again, young enough to be answered with meanwhile. */
+const AGED_MS = 120_000;
+
+interface Counters {
+  readonly redis: Counter;
+  readonly postgres: Counter;
+  readonly litellm: Counter;
+}
+
+/** `real` is divided among the paths, because a read of a tenant keeps others from reading it again at once. */
+export async function operations(run: BenchRun, real: RealTenants): Promise<Row[]> {
+  const { secrets, vars } = run.stack.environment;
+  const counters = {
+    redis: await startCounter("redis", secrets["UPSTASH_REDIS_REST_URL"] ?? ""),
+    postgres: await startCounter("postgres", vars["NEON_ENDPOINT"] ?? ""),
+    litellm: await startCounter("litellm", run.stack.litellmUrl),
+  };
+  const environment = {
+    secrets: { ...secrets, UPSTASH_REDIS_REST_URL: counters.redis.url },
+    vars: { ...vars, NEON_ENDPOINT: counters.postgres.url, LITELLM_URL: counters.litellm.url },
+  };
+  const third = Math.floor(real.tenants.length / 3);
+  const [cold, unchanged, changed] = [0, 1, 2].map((part) => real.tenants.slice(part * third, (part + 1) * third));
+  await forgetSpend(run, cold ?? []);
+  try {
+    return [
+      ...(await withWorker(run, (worker) => playWithoutReads(worker, counters), environment)),
+      ...(await withWorker(
+        run,
+        (worker) => playReads(run, worker, counters, real, [unchanged ?? [], changed ?? []]),
+        environment,
+      )),
+      await withWorker(run, (worker) => play(worker, counters, "nothing in memory or KV", cold ?? []), environment),
+    ];
+  } finally {
+    for (const counter of Object.values(counters)) await counter.stop();
+  }
+}
+
+/** The order matters: each path leaves the isolate as the next one needs it. */
+async function playWithoutReads(worker: Workerd, counters: Counters): Promise<Row[]> {
+  const tenants = imaginedTenants(50);
+  await fillKv(worker, snapshotsOf(tenants, Date.now()));
+  const isNew = await play(worker, counters, "from KV, isolate new to the tenant", tenants);
+  const remembers = await play(worker, counters, "from memory (within 2 s)", tenants);
+  await sleep(MEMORY_MS);
+  return [remembers, await play(worker, counters, "from KV, after 2 s", tenants), isNew];
+}
+
+async function playReads(
+  run: BenchRun,
+  worker: Workerd,
+  counters: Counters,
+  { snapshots }: RealTenants,
+  [unchanged, changed]: [readonly BenchTenant[], readonly BenchTenant[]],
+): Promise<Row[]> {
+  await fillKv(worker, agedBy(AGED_MS, snapshots));
+  for (const { virtualKey } of changed) run.stack.litellm?.setSpend(virtualKey, 20);
+  return [
+    await play(worker, counters, "from KV + read behind it, spend as before", unchanged),
+    await play(worker, counters, "from KV + read behind it, spend risen", changed),
+  ];
+}
+
+async function play(
+  worker: Workerd,
+  { redis, postgres, litellm }: Counters,
+  name: string,
+  tenants: readonly BenchTenant[],
+): Promise<Row> {
+  // What runs once in a process (compiling the code, connecting) makes the first reads slow, and slow reads cost more.
+  const [first, ...rest] = tenants;
+  if (first !== undefined) await check(worker, first);
+  await sleep(SETTLE_MS);
+  for (const counter of [redis, postgres, litellm]) counter.reset();
+  for (const binding of ["SNAPSHOTS", "SPEND_QUEUE", "NOTICES_QUEUE"]) await countsOf(worker, binding, true);
+  for (const tenant of rest) {
+    await check(worker, tenant);
+    await sleep(PAUSE_MS);
+  }
+  await sleep(SETTLE_MS);
+  const kv = await countsOf<KvCounts>(worker, "SNAPSHOTS");
+  const spendQueue = await countsOf<{ messages: number }>(worker, "SPEND_QUEUE");
+  const notices = await countsOf<{ messages: number }>(worker, "NOTICES_QUEUE");
+  const perThousand = (count: number) => ((count * 1_000) / rest.length).toFixed(0);
+  return {
+    group: "Operations per 1,000 checks, by path",
+    name,
+    figures: {
+      "KV keys read": perThousand(kv.keysRead),
+      "KV writes": perThousand(kv.writes + kv.deletes),
+      "queue messages": perThousand(spendQueue.messages + notices.messages),
+      "Redis commands": perThousand(redis.count()),
+      "Postgres requests": perThousand(postgres.count()),
+      "LiteLLM reads": perThousand(litellm.count()),
+    },
+  };
+}
+
+/** @throws Error with the answer when it is not a verdict. */
+async function check({ url }: Workerd, tenant: BenchTenant): Promise<void> {
+  const { path, headers } = askRequest(tenant);
+  const response = await fetch(url + path, { headers });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`check of ${tenant.tenantId}: ${response.status} ${text}`);
+}
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}

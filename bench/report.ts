@@ -1,0 +1,41 @@
+// What the benchmark found: rows of figures and targets, printed as a table and written as JSON. Measures nothing.
+
+import { writeFileSync } from "node:fs";
+
+/** `missed` is about speed or size and fails nothing; what does not answer rightly throws instead. */
+export interface Row {
+  readonly group: string;
+  readonly name: string;
+  readonly figures: Readonly<Record<string, string>>;
+  readonly target?: { readonly text: string; readonly met: boolean };
+}
+
+export const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
+export const ratio = (value: number): string => `${value.toFixed(2)}x`;
+
+export function printRows(rows: readonly Row[]): void {
+  for (const group of new Set(rows.map((row) => row.group))) {
+    console.log(`\n${group}`);
+    const members = rows.filter((row) => row.group === group);
+    const columns = [...new Set(members.flatMap((row) => Object.keys(row.figures)))];
+    const lines = [
+      ["", ...columns, "target"],
+      ...members.map((row) => [row.name, ...columns.map((column) => row.figures[column] ?? ""), targetText(row)]),
+    ];
+    const widths = lines[0]?.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0))) ?? [];
+    for (const line of lines) console.log(`  ${line.map((cell, index) => aligned(cell, index, widths)).join("  ")}`);
+  }
+}
+
+export function writeResults(file: string, results: unknown): void {
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+function targetText({ target }: Row): string {
+  return target === undefined ? "" : `${target.text}: ${target.met ? "met" : "MISSED"}`;
+}
+
+function aligned(cell: string, index: number, widths: readonly number[]): string {
+  const width = widths[index] ?? 0;
+  return index === 0 || index === widths.length - 1 ? cell.padEnd(width) : cell.padStart(width);
+}
