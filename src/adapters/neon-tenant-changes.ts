@@ -1,0 +1,108 @@
+// How an administrator's change and deletion are written: each is one statement that locks, changes and audits, so that
+// the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
+
+import { type SQL, sql } from "drizzle-orm";
+import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
+import type { TenantId } from "../budget/tenant.ts";
+import type { Actor, TenantChange, TenantRecord } from "../tenant-record.ts";
+import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
+import { type Database, runStatement } from "./neon-client.ts";
+import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+
+/** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
+export async function changeTenant(
+  database: Database,
+  tenantId: TenantId,
+  change: TenantChange,
+  actor: Actor,
+): Promise<TenantRecord | null> {
+  const columns = sql.raw(FIGURE_COLUMNS.join(", "));
+  const isLitellmsToo = sql`(a.max_budget, a.alert_threshold, a.grace_threshold, a.budget_duration, a.enforcement)
+    is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold, t.budget_duration, t.enforcement)`;
+  const movesLimit = sql`(a.max_budget, a.alert_threshold, a.grace_threshold)
+    is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold)`;
+  const rows = await runStatement(
+    database,
+    sql`with before as (${lockTenant(tenantId)}),
+    asked as (select tenant_id, ${askedColumns(change)} from before),
+    after as (update tenant_configs t
+      set (${columns}) = (select ${columns} from asked),
+        revision = nextval('config_revision'), updated_at = ${timestampOf(actor.now)},
+        config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
+        ${syncPending(isLitellmsToo, actor)}
+      from asked a
+      where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})
+      returning t.*),
+    audit as (${auditInsert(lineOf(actor, "tenant_changed"))})
+    ${selectTenants({ tenants: sql`(select * from after union all select * from before where not exists (select from after))` })}`,
+  );
+  return firstTenant(rows);
+}
+
+/** Frees the keys at once; id and subject stay taken until LiteLLM's side is undone and the row is removed. */
+export async function markTenantDeleted(
+  database: Database,
+  tenantId: TenantId,
+  actor: Actor,
+): Promise<TenantRecord | null> {
+  const rows = await runStatement(
+    database,
+    sql`with before as (${lockTenant(tenantId)}),
+    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id),
+    after as (update tenant_configs t
+      set deleted_at = ${timestampOf(actor.now)}, updated_at = ${timestampOf(actor.now)},
+        revision = nextval('config_revision'), ${syncPending(sql`true`, actor)}
+      from before where t.tenant_id = before.tenant_id returning t.*),
+    audit as (${auditInsert(lineOf(actor, "tenant_deleted"))})
+    ${selectTenants({ tenants: sql`after` })}`,
+  );
+  return firstTenant(rows);
+}
+
+export async function removeTenant(database: Database, tenantId: TenantId): Promise<void> {
+  await runStatement(
+    database,
+    sql`delete from tenant_configs where tenant_id = ${tenantId} and deleted_at is not null`,
+  );
+}
+
+const FIGURE_COLUMNS = [
+  "name",
+  "max_budget",
+  "alert_threshold",
+  "grace_threshold",
+  "budget_duration",
+  "enforcement",
+  "fail_policy",
+] as const;
+
+/** Each figure as it is wished for; the locked row's own where the change says nothing. */
+function askedColumns(change: TenantChange): SQL {
+  const asked: Record<(typeof FIGURE_COLUMNS)[number], SQL | undefined> = {
+    name: change.name === undefined ? undefined : sql`${change.name}::text`,
+    max_budget: change.maxBudgetNanoUsd === undefined ? undefined : money(change.maxBudgetNanoUsd),
+    alert_threshold: change.alertThreshold === undefined ? undefined : percent(change.alertThreshold),
+    grace_threshold: change.graceThreshold === undefined ? undefined : percent(change.graceThreshold),
+    budget_duration: change.budgetDuration === undefined ? undefined : sql`${change.budgetDuration}::text`,
+    enforcement: change.enforcement === undefined ? undefined : sql`${change.enforcement}::text`,
+    fail_policy: change.failPolicy === undefined ? undefined : sql`${change.failPolicy}::text`,
+  };
+  const columns = FIGURE_COLUMNS.map((column) => sql`${asked[column] ?? sql.raw(column)} as ${sql.raw(column)}`);
+  return sql.join(columns, sql`, `);
+}
+
+function lockTenant(tenantId: TenantId): SQL {
+  return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
+}
+
+/** `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. */
+function syncPending(when: SQL, actor: Actor): SQL {
+  return sql`litellm_sync = case when ${when} then 'pending' else t.litellm_sync end,
+    litellm_sync_error = case when ${when} then null else t.litellm_sync_error end,
+    litellm_sync_since = case when ${when} and t.litellm_sync = 'synced' then ${timestampOf(actor.now)}
+      else t.litellm_sync_since end`;
+}
+
+const money = (amount: bigint): SQL => sql`${decimalFromNanoUsd(amount)}::numeric`;
+const percent = (share: bigint): SQL => sql`${String(percentNumber(share))}::numeric`;
+const prefixed = (alias: string): SQL => sql.raw(FIGURE_COLUMNS.map((column) => `${alias}.${column}`).join(", "));

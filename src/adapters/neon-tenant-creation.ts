@@ -1,0 +1,62 @@
+// How a new tenant is written: its row, its keys, the figure read at adoption and the audit's line, in one statement.
+// Tells LiteLLM nothing.
+
+import { type SQL, sql } from "drizzle-orm";
+import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
+import { failure, type Result, success } from "../result.ts";
+import type { Actor, NewTenant, TenantRecord } from "../tenant-record.ts";
+import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
+import { type Database, runStatement, violatedUnique } from "./neon-client.ts";
+import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+import { spendInsert } from "./neon-tenant-spend.ts";
+
+const TAKEN_BY: Readonly<Record<string, "tenant_taken" | "subject_taken">> = {
+  tenant_configs_pkey: "tenant_taken",
+  tenant_configs_subject_unique: "subject_taken",
+  tenant_keys_pkey: "subject_taken",
+};
+
+export async function createTenant(
+  database: Database,
+  tenant: NewTenant,
+  actor: Actor,
+): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">> {
+  const hashes = sql.join(
+    tenant.keyHashes.map((hash) => sql`${hash}`),
+    sql`, `,
+  );
+  const keys = tenant.keyHashes.length === 0 ? sql`'{}'` : sql`array[${hashes}]`;
+  const spend =
+    tenant.spend === null
+      ? sql`select * from tenant_spend where false`
+      : sql`${spendInsert(tenant.spend, sql`after`)} returning *`;
+  const statement = sql`with after as (${configInsert(tenant, actor)} returning *),
+    keys as (insert into tenant_keys (key_hash, tenant_id, created_at)
+      select hash, after.tenant_id, ${timestampOf(actor.now)} from after, unnest(${keys}::text[]) hash),
+    spend as (${spend}),
+    audit as (${auditInsert({ ...lineOf(actor, "tenant_created"), before: null })})
+    ${selectTenants({ tenants: sql`after`, spends: sql`spend` })}`;
+  try {
+    const created = firstTenant(await runStatement(database, statement));
+    if (created === null) throw new Error("the insert of a tenant returned no row");
+    return success(created);
+  } catch (error) {
+    const taken = TAKEN_BY[violatedUnique(error) ?? ""];
+    if (taken === undefined) throw error;
+    return failure(taken);
+  }
+}
+
+function configInsert(tenant: NewTenant, actor: Actor): SQL {
+  const now = timestampOf(actor.now);
+  const priorValues = tenant.priorValues === null ? null : JSON.stringify(tenant.priorValues);
+  return sql`insert into tenant_configs (tenant_id, name, subject_kind, subject_id, max_budget, alert_threshold,
+      grace_threshold, budget_duration, enforcement, fail_policy, budget_reset_at, subject_created_at, adopted,
+      prior_values, sealed_key, litellm_budget_id, litellm_sync, litellm_sync_since, created_at, updated_at)
+    values (${tenant.tenantId}, ${tenant.name}, ${tenant.subject.kind}, ${tenant.subject.id},
+      ${decimalFromNanoUsd(tenant.maxBudgetNanoUsd)}::numeric, ${percentNumber(tenant.alertThreshold)}::numeric,
+      ${percentNumber(tenant.graceThreshold)}::numeric,
+      ${tenant.budgetDuration}, ${tenant.enforcement}, ${tenant.failPolicy}, ${timestampOf(tenant.budgetResetAt)},
+      ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.sealedKey},
+      ${tenant.litellmBudgetId}, 'pending', ${now}, ${now}, ${now})`;
+}

@@ -1,0 +1,144 @@
+// From Postgres' rows to a TenantRecord: which columns are read, and what they become. Reads nothing itself.
+// Instants leave Postgres as milliseconds and money as text, so that no session setting and no double comes between.
+
+import { type SQL, sql } from "drizzle-orm";
+import * as z from "zod";
+import { basisPointsFromNumber, nanoUsdFromDecimal } from "../budget/money.ts";
+import type { KeyHash, Override, Subject, TenantId } from "../budget/tenant.ts";
+import { spendRecordSchema } from "../messages.ts";
+import type { PriorValues, TenantRecord } from "../tenant-record.ts";
+import type { Row } from "./neon-client.ts";
+
+/** `column` is trusted text: a column's name with its alias. */
+const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);
+
+/**
+ * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the
+ * results of the changes made in the same statement, which the tables do not show yet. The alias is `t`.
+ */
+export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: sql`tenant_configs` }): SQL {
+  const spends = from.spends ?? sql`tenant_spend`;
+  return sql`select t.tenant_id, t.name, t.subject_kind, t.subject_id, t.max_budget::text, t.alert_threshold::text,
+      t.grace_threshold::text, t.budget_duration, ${ms("t.budget_reset_at")} as budget_reset_at,
+      ${ms("t.litellm_key_last_reset")} as litellm_key_last_reset, ${ms("t.subject_created_at")} as subject_created_at,
+      t.config_version, t.revision::float8, t.enforcement, t.fail_policy, ${ms("t.suspended_at")} as suspended_at,
+      t.adopted, t.prior_values, t.sealed_key, t.litellm_sync, t.litellm_sync_error,
+      ${ms("t.litellm_sync_since")} as litellm_sync_since, t.litellm_budget_id, ${ms("t.deleted_at")} as deleted_at,
+      ${ms("t.created_at")} as created_at, ${ms("t.updated_at")} as updated_at,
+      case when s.tenant_id is not null then json_build_object('spend', s.spend::text,
+        'observed_at', ${ms("s.observed_at")}, 'read_at', ${ms("s.read_at")}, 'source', s.source,
+        'period_started_at', ${ms("s.period_started_at")}, 'resets_at', ${ms("s.resets_at")},
+        'burn_per_second', s.burn_per_second::text) end as spend,
+      (select coalesce(json_agg(json_build_object('id', o.id, 'amount', o.override_amount::text,
+        'created_at', ${ms("o.created_at")}, 'expires_at', ${ms("o.expires_at")}, 'revoked_at', ${ms("o.revoked_at")})
+        order by o.created_at, o.id), '[]'::json) from budget_overrides o where o.tenant_id = t.tenant_id) as overrides
+    from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
+}
+
+const orInvalid = <T>(value: T | null, context: z.RefinementCtx): T => {
+  if (value !== null) return value;
+  context.addIssue({ code: "custom", message: "not a figure" });
+  return z.NEVER;
+};
+const money = z.string().transform((text, context) => orInvalid(nanoUsdFromDecimal(text), context));
+const percent = z.string().transform((text, context) => orInvalid(basisPointsFromNumber(Number(text)), context));
+const instant = z.number();
+const priorValues = z
+  .object({
+    maxBudget: z.string().nullable(),
+    softBudget: z.string().nullable(),
+    budgetDuration: z.string().nullable(),
+    metadata: z.record(z.string(), z.unknown()),
+  })
+  .nullable();
+
+const override = z
+  .object({ id: z.string(), amount: money, created_at: instant, expires_at: instant, revoked_at: instant.nullable() })
+  .transform(
+    (raw): Override => ({
+      id: raw.id,
+      amountNanoUsd: raw.amount,
+      createdAt: raw.created_at,
+      expiresAt: raw.expires_at,
+      revokedAt: raw.revoked_at,
+    }),
+  );
+
+const row = z.object({
+  tenant_id: z.string(),
+  name: z.string().nullable(),
+  subject_kind: z.enum(["key", "team"]),
+  subject_id: z.string(),
+  max_budget: money,
+  alert_threshold: percent,
+  grace_threshold: percent,
+  budget_duration: z.string().nullable(),
+  budget_reset_at: instant.nullable(),
+  litellm_key_last_reset: instant.nullable(),
+  subject_created_at: instant,
+  config_version: z.number(),
+  revision: z.number(),
+  enforcement: z.enum(["enforce", "observe"]),
+  fail_policy: z.enum(["open", "closed"]).nullable(),
+  suspended_at: instant.nullable(),
+  adopted: z.boolean(),
+  prior_values: priorValues,
+  sealed_key: z.string().nullable(),
+  litellm_sync: z.enum(["synced", "pending"]),
+  litellm_sync_error: z.string().nullable(),
+  litellm_sync_since: instant,
+  litellm_budget_id: z.string().nullable(),
+  deleted_at: instant.nullable(),
+  created_at: instant,
+  updated_at: instant,
+  spend: spendRecordSchema.nullable(),
+  overrides: z.array(override),
+});
+
+/** The tenant of the first row; null when there is none. */
+export function firstTenant(rows: readonly Row[]): TenantRecord | null {
+  const [row] = rows;
+  return row === undefined ? null : tenantFromRow(row);
+}
+
+/** @throws ZodError when the row is not what `selectTenants` selects: a bug or a foreign table. */
+export function tenantFromRow(raw: Row): TenantRecord {
+  const read = row.parse(raw);
+  return {
+    config: {
+      tenantId: read.tenant_id as TenantId,
+      name: read.name,
+      subject: subjectFrom(read.subject_kind, read.subject_id),
+      maxBudgetNanoUsd: read.max_budget,
+      alertThreshold: read.alert_threshold,
+      graceThreshold: read.grace_threshold,
+      budgetDuration: read.budget_duration,
+      budgetResetAt: read.budget_reset_at,
+      litellmKeyLastReset: read.litellm_key_last_reset,
+      subjectCreatedAt: read.subject_created_at,
+      configVersion: read.config_version,
+      revision: read.revision,
+      enforcement: read.enforcement,
+      failPolicy: read.fail_policy,
+      suspendedAt: read.suspended_at,
+      overrides: read.overrides,
+    },
+    spend: read.spend,
+    sync: {
+      status: read.litellm_sync,
+      error: read.litellm_sync_error,
+      since: read.litellm_sync_since,
+      budgetId: read.litellm_budget_id,
+    },
+    adopted: read.adopted,
+    priorValues: read.prior_values satisfies PriorValues | null,
+    sealedKey: read.sealed_key,
+    deletedAt: read.deleted_at,
+    createdAt: read.created_at,
+    updatedAt: read.updated_at,
+  };
+}
+
+function subjectFrom(kind: "key" | "team", id: string): Subject {
+  return kind === "key" ? { kind, id: id as KeyHash } : { kind, id };
+}

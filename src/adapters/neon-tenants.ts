@@ -1,0 +1,58 @@
+// The Tenants port on Postgres: its readers, and the list of all its verbs. Deleted tenants are invisible here,
+// except to the two readers that LiteLLM's side is finished by.
+
+import { type SQL, sql } from "drizzle-orm";
+import type { KeyHash } from "../budget/tenant.ts";
+import type { Tenants } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { type Database, runStatement } from "./neon-client.ts";
+import { changeTenant, markTenantDeleted, removeTenant } from "./neon-tenant-changes.ts";
+import { createTenant } from "./neon-tenant-creation.ts";
+import { listTenants } from "./neon-tenant-list.ts";
+import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+import { recordTenantSpend } from "./neon-tenant-spend.ts";
+import { recordTenantSync } from "./neon-tenant-sync.ts";
+
+export function neonTenants(database: Database): Tenants {
+  const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
+  return {
+    load: (tenantId) => first(sql`t.tenant_id = ${tenantId} and t.deleted_at is null`),
+    loadEvenDeleted: (tenantId) => first(sql`t.tenant_id = ${tenantId}`),
+    findBySubject: ({ kind, id }) =>
+      first(sql`t.subject_kind = ${kind} and t.subject_id = ${id} and t.deleted_at is null`),
+    findByKey: (keyHash) => findByKey(database, keyHash),
+    list: (query) => listTenants(database, query),
+    create: (tenant, actor) => createTenant(database, tenant, actor),
+    change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
+    markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),
+    remove: (tenantId) => removeTenant(database, tenantId),
+    recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
+    pendingSync: async (limit) => {
+      const rows = await runStatement(
+        database,
+        sql`${selectTenants()} where t.litellm_sync = 'pending' order by t.litellm_sync_since, t.tenant_id limit ${limit}`,
+      );
+      return rows.map(tenantFromRow);
+    },
+    recordSpend: (tenantId, record) => recordTenantSpend(database, tenantId, record),
+    ping: async () => {
+      await runStatement(database, sql`select 1`);
+    },
+  };
+}
+
+/** One query whether or not the key is known, because an unknown one needs the second half of the answer. */
+async function findByKey(
+  database: Database,
+  keyHash: KeyHash,
+): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }> {
+  const [row] = await runStatement(
+    database,
+    sql`select teams.exist as teams_exist, tenant.*
+      from (select exists (select from tenant_configs where subject_kind = 'team' and deleted_at is null) as exist) teams
+      left join (${selectTenants()} join tenant_keys k on k.tenant_id = t.tenant_id
+        where k.key_hash = ${keyHash} and t.deleted_at is null) tenant on true`,
+  );
+  const isKnown = row !== undefined && row["tenant_id"] !== null;
+  return { tenant: isKnown ? tenantFromRow(row) : null, mayBeInTeam: row?.["teams_exist"] === true };
+}

@@ -1,0 +1,63 @@
+// What a key or team that LiteLLM already has becomes as a tenant: its figures unless the administrator gave others, its
+// spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
+
+import { parseDuration } from "../budget/duration.ts";
+import { foldRead } from "../budget/spend.ts";
+import { DEFAULT_BUDGET, type Subject } from "../budget/tenant.ts";
+import type { LiteLlmFailure, Ports, SubjectReading } from "../ports.ts";
+import { failure, type Result, success } from "../result.ts";
+import type { NewTenant, TenantFigures } from "../tenant-record.ts";
+import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
+import { priorValuesOf } from "./litellm-wish.ts";
+import { withoutKeys } from "./sync-litellm.ts";
+
+/** An administrator waits for the answer. */
+const TRIES = 2;
+
+export async function adoptedTenant(
+  { tenantId, figures, actor }: CreateTenantInput,
+  subject: Subject,
+  { litellm }: Pick<Ports, "litellm">,
+): Promise<Result<NewTenant, CreateTenantFailure>> {
+  const read = await litellm.readSubject(subject, { tries: TRIES });
+  if (!read.ok) return failure(failureOf(read.failure));
+  const reading = read.value;
+  const subjectCreatedAt = reading.createdAt ?? actor.now;
+  return success({
+    ...litellmsFigures(reading),
+    ...figures,
+    tenantId,
+    subject,
+    keyHashes: subject.kind === "key" ? [subject.id] : [],
+    subjectCreatedAt,
+    budgetResetAt: reading.resetsAt,
+    adopted: true,
+    priorValues: priorValuesOf(reading),
+    sealedKey: null,
+    litellmBudgetId: reading.budgetId,
+    spend: foldRead(null, reading, { startedAt: subjectCreatedAt, resetsAt: null }),
+  });
+}
+
+/** LiteLLM accepts durations that nobody can keep; such a one becomes the default. */
+function litellmsFigures({ maxBudgetNanoUsd, budgetDuration }: SubjectReading): TenantFigures {
+  const isKept = budgetDuration === null || parseDuration(budgetDuration) !== null;
+  return {
+    ...DEFAULT_BUDGET,
+    name: null,
+    failPolicy: null,
+    ...(maxBudgetNanoUsd !== null && { maxBudgetNanoUsd }),
+    ...(isKept && { budgetDuration }),
+  };
+}
+
+function failureOf(reason: LiteLlmFailure): CreateTenantFailure {
+  switch (reason.kind) {
+    case "not_found":
+      return { kind: "subject_not_found" };
+    case "refused":
+      return { kind: "litellm_refused", status: reason.status, message: withoutKeys(reason.message) };
+    case "unreachable":
+      return { kind: "litellm_unreachable", why: reason.why };
+  }
+}

@@ -1,0 +1,25 @@
+// An administrator deletes a tenant. It is gone for every reader at once; its row waits until LiteLLM's side is undone,
+// so that a key is never left behind unseen.
+
+import type { TenantId } from "../budget/tenant.ts";
+import { failure, type Result, success } from "../result.ts";
+import type { Actor } from "../tenant-record.ts";
+import { type PublishDeps, publishDeletion } from "./publish-config.ts";
+import { type SyncDeps, syncLiteLlm } from "./sync-litellm.ts";
+
+/** `pending`: LiteLLM still has to be told, which the sweep does. @throws when Postgres cannot be reached. */
+export async function deleteTenant(
+  { tenantId, actor }: { tenantId: TenantId; actor: Actor },
+  deps: PublishDeps & SyncDeps,
+): Promise<Result<"deleted" | "pending", "not_found">> {
+  const deleted = await deps.tenants.markDeleted(tenantId, actor);
+  if (deleted === null) return failure("not_found");
+  await publishDeletion(deleted, actor.now, deps);
+  try {
+    const synced = await syncLiteLlm({ tenantId, now: actor.now }, deps);
+    return success(synced.kind === "removed" ? "deleted" : "pending");
+  } catch (error) {
+    deps.log.error("could not release a deleted tenant", error, { tenant_id: tenantId });
+    return success("pending");
+  }
+}

@@ -1,0 +1,80 @@
+// Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
+// could not be written here is read from there within a minute.
+
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Ports } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { joinKnown } from "./recall-tenant.ts";
+
+export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;
+
+/** KV has no compare-and-set: a slower writer may overtake us. Once soon, and once when every colo's copy has run out. */
+const REWRITE_AFTER_SECONDS = [5, 65] as const;
+
+export async function publishConfig(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
+  const { config, spend } = tenant;
+  deps.memory.rememberTenant(config.tenantId, joinKnown(deps.memory.tenant(config.tenantId), { config, spend }), now);
+  await Promise.all([
+    attempt("write a config snapshot", tenant, deps, () => deps.snapshots.writeConfig(config)),
+    ...queueRewrites(tenant, deps),
+  ]);
+}
+
+/** Of a tenant that was not there before: nothing an earlier tenant of that id has left behind may speak for it. */
+export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
+  const { config, spend } = tenant;
+  const { tenantId, subject } = config;
+  deps.memory.forgetTenant(tenantId);
+  if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, tenantId, now);
+  await Promise.all([
+    publishConfig(tenant, now, deps),
+    spend !== null && attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(tenantId, spend)),
+    subject.kind === "key" &&
+      attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
+  ]);
+}
+
+export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
+  const { tenantId, subject, revision } = tenant.config;
+  deps.memory.forgetTenant(tenantId);
+  if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, null, now);
+  await Promise.all([
+    attempt("write a tombstone", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision)),
+    subject.kind === "key" &&
+      attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
+    ...queueRewrites(tenant, deps),
+  ]);
+}
+
+/** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */
+export async function rewriteConfig(
+  { tenantId }: { tenantId: TenantId },
+  { tenants, snapshots }: Pick<Ports, "tenants" | "snapshots">,
+): Promise<void> {
+  const tenant = await tenants.loadEvenDeleted(tenantId);
+  if (tenant !== null && tenant.deletedAt === null) return snapshots.writeConfig(tenant.config);
+  if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision);
+  // The row is gone already: a config that still lies there was written over the tombstone.
+  const left = await snapshots.tenant(tenantId);
+  if (left !== "deleted" && left.config !== null) await snapshots.writeDeleted(tenantId, left.config.revision);
+}
+
+function queueRewrites(tenant: TenantRecord, deps: PublishDeps): Promise<void>[] {
+  const message = { kind: "rewrite_config", tenant_id: tenant.config.tenantId } as const;
+  return REWRITE_AFTER_SECONDS.map((seconds) =>
+    attempt("queue a rewrite", tenant, deps, () => deps.spendQueue.send(message, seconds)),
+  );
+}
+
+async function attempt(
+  what: string,
+  tenant: TenantRecord,
+  { log }: PublishDeps,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    log.error(`could not ${what}`, error, { tenant_id: tenant.config.tenantId });
+  }
+}

@@ -1,0 +1,57 @@
+// A tenant on the wire: its figures, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
+
+import { limitAt } from "../budget/limit.ts";
+import { percentNumber, shareOf, usdNumber } from "../budget/money.ts";
+import { asOf } from "../budget/spend.ts";
+import { type Instant, type Override, periodStartedAt } from "../budget/tenant.ts";
+import { stateAt } from "../budget/verdict.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { iso } from "./verdict-json.ts";
+
+/** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
+export function tenantJson(tenant: TenantRecord, now: Instant) {
+  const { config, spend, sync } = tenant;
+  const limit = limitAt(config, now);
+  const used = spend === null ? null : shareOf(spend.spendNanoUsd, limit.limitNanoUsd);
+  return {
+    tenant_id: config.tenantId,
+    name: config.name,
+    subject: config.subject,
+    currency: "USD",
+    max_budget: usdNumber(config.maxBudgetNanoUsd),
+    alert_threshold: percentNumber(config.alertThreshold),
+    grace_threshold: percentNumber(config.graceThreshold),
+    budget_duration: config.budgetDuration,
+    enforcement: config.enforcement,
+    fail_policy: config.failPolicy,
+    state: stateAt(config, spend?.spendNanoUsd ?? null, now).state,
+    spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
+    limit: usdNumber(limit.limitNanoUsd),
+    used_percent: used === null ? null : percentNumber(used),
+    blocks_at: usdNumber(limit.blocksAtNanoUsd),
+    period_started_at: iso(spend?.periodStartedAt ?? periodStartedAt(config)),
+    resets_at: iso(spend === null ? config.budgetResetAt : spend.resetsAt),
+    as_of: spend === null ? null : iso(asOf(spend)),
+    overrides: config.overrides.filter((override) => countsAt(override, now)).map(overrideJson),
+    config_version: config.configVersion,
+    litellm_sync: sync.status,
+    litellm_sync_error: sync.error,
+    adopted: tenant.adopted,
+    suspended_at: iso(config.suspendedAt),
+    created_at: iso(tenant.createdAt),
+    updated_at: iso(tenant.updatedAt),
+  };
+}
+
+function overrideJson(override: Override) {
+  return {
+    id: override.id,
+    override_amount: usdNumber(override.amountNanoUsd),
+    created_at: iso(override.createdAt),
+    expires_at: iso(override.expiresAt),
+  };
+}
+
+function countsAt({ createdAt, expiresAt, revokedAt }: Override, now: Instant): boolean {
+  return createdAt <= now && now < Math.min(expiresAt, revokedAt ?? expiresAt);
+}

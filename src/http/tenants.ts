@@ -1,0 +1,130 @@
+// `/v1/tenants`: create or adopt, list, read, change, delete. Translates only; the flows decide and do.
+
+import { type Context, Hono } from "hono";
+import type * as z from "zod";
+import type { KeyHash, Subject } from "../budget/tenant.ts";
+import { changeTenant } from "../flows/change-tenant.ts";
+import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../flows/create-tenant.ts";
+import { deleteTenant } from "../flows/delete-tenant.ts";
+import type { AppEnv } from "./app-env.ts";
+import { keyHashOf, requireAdmin, requireRead } from "./auth.ts";
+import { type OnceAnswer, once } from "./idempotency.ts";
+import { invalidFields, problem } from "./problem.ts";
+import { tenantIdFrom } from "./tenant-id.ts";
+import { tenantJson } from "./tenant-json.ts";
+import { changeFrom, fieldErrors, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
+import { virtualKeyFrom } from "./virtual-key.ts";
+
+type NewTenantBody = z.output<typeof newTenantBody>;
+
+/** LiteLLM's own restart takes about as long. */
+const RETRY_LITELLM_SECONDS = 5;
+
+export const tenantRoutes = new Hono<AppEnv>()
+  .post("/v1/tenants", requireAdmin, async (c) => {
+    const text = await c.req.text();
+    const json = jsonFrom(text);
+    if (json === undefined) return problem(c, "malformed-json");
+    const body = newTenantBody.safeParse(json);
+    if (!body.success) return invalidFields(c, fieldErrors(body.error));
+    return once(c, { route: "POST /v1/tenants", body: text }, () => create(c, body.data));
+  })
+  .get("/v1/tenants", requireRead, async (c) => {
+    const query = tenantListQuery.safeParse(c.req.query());
+    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const { state = null, cursor = null, limit } = query.data;
+    const now = c.get("now");
+    const list = await c.get("ports").tenants.list({ state, after: cursor, limit, now });
+    return c.json({
+      data: list.tenants.map((tenant) => tenantJson(tenant, now)),
+      next_cursor: list.next,
+      counts: list.counts,
+    });
+  })
+  .get("/v1/tenants/:id", requireRead, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    return tenant === null ? noSuchTenant(c) : c.json(tenantJson(tenant, c.get("now")));
+  })
+  .patch("/v1/tenants/:id", requireAdmin, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    const json = jsonFrom(await c.req.text());
+    if (json === undefined) return problem(c, "malformed-json");
+    const body = tenantChangeBody.safeParse(json);
+    if (!body.success) return invalidFields(c, fieldErrors(body.error));
+    const changed = await changeTenant(
+      { tenantId, change: changeFrom(body.data), actor: c.get("actor") },
+      c.get("ports"),
+    );
+    return changed.ok ? c.json(tenantJson(changed.value, c.get("now"))) : noSuchTenant(c);
+  })
+  .delete("/v1/tenants/:id", requireAdmin, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    const deleted = await deleteTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
+    if (!deleted.ok) return noSuchTenant(c);
+    if (deleted.value === "deleted") return c.body(null, 204);
+    return c.json({ tenant_id: tenantId, litellm_sync: "pending" }, 202);
+  });
+
+async function create(c: Context<AppEnv>, body: NewTenantBody): Promise<OnceAnswer> {
+  const origin = await originOf(body);
+  const input = { tenantId: body.tenant_id, figures: changeFrom(body), origin, actor: c.get("actor") };
+  const created = await createTenant(input, c.get("ports"));
+  if (!created.ok) return { response: creationProblem(c, body, created.failure), kept: null };
+  const shown = tenantJson(created.value, c.get("now"));
+  const withKey = origin.kind === "own_key" ? { ...shown, virtual_key: origin.virtualKey } : shown;
+  const response = c.json(withKey, 201, { Location: `/v1/tenants/${body.tenant_id}`, "Cache-Control": "no-store" });
+  return { response, kept: { status: 201, body: shown } };
+}
+
+async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
+  if (body.litellm_team_id !== undefined) return adopted({ kind: "team", id: body.litellm_team_id });
+  if (body.litellm_key !== undefined) return adopted({ kind: "key", id: await hashFrom(body.litellm_key) });
+  const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
+  return { kind: "own_key", virtualKey, keyHash: await keyHashOf(virtualKey) };
+}
+
+const adopted = (subject: Subject): TenantOrigin => ({ kind: "adopted", subject });
+
+const hashFrom = async (key: string) => (key.startsWith("sk-") ? keyHashOf(key) : (key.toLowerCase() as KeyHash));
+
+function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: CreateTenantFailure): Response {
+  const field = body.litellm_team_id === undefined ? "litellm_key" : "litellm_team_id";
+  switch (reason.kind) {
+    case "tenant_taken":
+      return problem(c, "tenant-taken", { detail: `There is a tenant ${body.tenant_id} already.` });
+    case "subject_taken":
+      return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
+    case "subject_not_found":
+      return invalidFields(c, [{ field, message: "LiteLLM does not know it" }]);
+    case "litellm_refused":
+      return refusedByLiteLlm(c, reason);
+    case "litellm_unreachable":
+      return litellmAway(c, "LiteLLM cannot be reached. Nothing was changed.");
+  }
+}
+
+/** That LiteLLM does not accept Bursar's own key is no fault of the request. */
+function refusedByLiteLlm(c: Context<AppEnv>, { status, message }: { status: number; message: string }): Response {
+  if (status === 401 || status === 403) return litellmAway(c, "LiteLLM does not accept Bursar's master key.");
+  return problem(c, "litellm-refused", { detail: message });
+}
+
+function litellmAway(c: Context<AppEnv>, detail: string): Response {
+  return problem(c, "dependency-unavailable", { detail, headers: { "Retry-After": String(RETRY_LITELLM_SECONDS) } });
+}
+
+function noSuchTenant(c: Context<AppEnv>): Response {
+  return problem(c, "not-found", { detail: "There is no such tenant." });
+}
+
+/** `undefined` when it is not JSON, which no JSON ever is. */
+function jsonFrom(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,328 @@
+// Creating tenants: with a key of their own, or by adopting what LiteLLM has. Real Postgres, LiteLLM's simulator.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createTenant } from "../../src/flows/create-tenant.ts";
+import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
+import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { anActor, idOf } from "../support/builders.ts";
+
+const HOUR = 60 * MINUTE;
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+let world: AdminWorld;
+let deps: ReturnType<AdminWorld["deps"]>;
+
+beforeAll(async () => {
+  world = await AdminWorld.start();
+});
+beforeEach(async () => {
+  deps = await world.begin();
+});
+afterAll(() => world.stop());
+
+const created = async (...input: Parameters<typeof ownKeyInput>) => {
+  const result = await createTenant(ownKeyInput(...input), deps);
+  if (!result.ok) throw new Error(JSON.stringify(result.failure));
+  return result.value;
+};
+
+describe("a tenant with a key of its own", () => {
+  it("has the design's defaults, spends nothing yet, and LiteLLM has its key with the lines of the budget", async () => {
+    const tenant = await created();
+    expect(tenant).toMatchObject({
+      config: { maxBudgetNanoUsd: usd("500"), alertThreshold: 8_000n, graceThreshold: 11_000n, budgetResetAt: RESET },
+      sync: { status: "synced", error: null },
+      spend: { spendNanoUsd: 0n, resetsAt: RESET, source: "litellm" },
+      sealedKey: null,
+      adopted: false,
+    });
+    expect(await world.keyRow(hash)).toMatchObject({
+      key_alias: "acme",
+      max_budget: 550,
+      budget_duration: "30d",
+      metadata: { tenant_id: "acme" },
+      litellm_budget_table: { soft_budget: 400 },
+    });
+    expect(await deps.tenants.load(acme)).toEqual(tenant);
+  });
+
+  it("is known at the edge at once, and again after KV has settled", async () => {
+    const tenant = await created();
+    expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
+    expect(deps.snapshots.spends.get(acme)).toEqual(tenant.spend);
+    expect(deps.snapshots.tenantsOfKeys.get(hash)).toBe("acme");
+    expect(deps.memory.tenantOfKey(hash, NOW)).toBe("acme");
+    expect(deps.memory.tenant(acme)).toMatchObject({ config: tenant.config, spend: tenant.spend });
+    const message = { kind: "rewrite_config", tenant_id: "acme" };
+    expect(deps.spendQueue.sent).toEqual([
+      { message, delaySeconds: 5 },
+      { message, delaySeconds: 65 },
+    ]);
+  });
+
+  it("takes nothing over from an earlier tenant of the same id", async () => {
+    const stale = { ...(await created()).config, maxBudgetNanoUsd: 1n };
+    await deps.tenants.markDeleted(acme, anActor());
+    await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
+    const spend = { ...deps.snapshots.spends.get(acme), spendNanoUsd: usd("999") };
+    deps.memory.rememberTenant(acme, { config: stale, spend: spend as never }, NOW);
+    const again = await created();
+    expect(deps.memory.tenant(acme)).toMatchObject({ config: again.config, spend: { spendNanoUsd: 0n } });
+  });
+
+  it("takes another alias when LiteLLM has given the tenant's id to a key already", async () => {
+    await world.manage("POST", "/key/generate", { key_alias: "acme" });
+    expect((await created()).sync.status).toBe("synced");
+    expect((await world.keyRow(hash)).key_alias).toBe(`acme-${hash.slice(0, 8)}`);
+  });
+
+  it("leaves LiteLLM without limits under observe, but with the duration and the mark", async () => {
+    await created({ figures: { enforcement: "observe" } });
+    expect(await world.keyRow(hash)).toMatchObject({
+      max_budget: null,
+      budget_id: null,
+      budget_duration: "30d",
+      metadata: { tenant_id: "acme" },
+    });
+  });
+
+  it("is created while LiteLLM is away, pending, its key sealed, and the sweep finishes it with that very key", async () => {
+    await world.litellm.stop();
+    const tenant = await created();
+    expect(tenant.sync).toMatchObject({ status: "pending", error: expect.stringContaining("cannot be reached") });
+    expect(tenant.sealedKey).toMatch(/^v1\.k1\./);
+    expect(tenant.sealedKey).not.toContain("virtual-key");
+    expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
+
+    await world.litellm.restart();
+    await syncLiteLlm({ tenantId: acme, now: NOW }, { ...world.deps() });
+    expect(await deps.tenants.load(acme)).toMatchObject({ sync: { status: "synced" }, sealedKey: null });
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
+  });
+
+  it("is finished, not made twice, when LiteLLM had created the key but its answer was lost", async () => {
+    const { createKey } = deps.litellm;
+    const lost = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
+    deps.litellm.createKey = async (key, fields) => {
+      await createKey(key, fields);
+      return lost;
+    };
+    expect((await created()).sync.status).toBe("pending");
+    world.litellm.clearRequests();
+    const synced = await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
+    expect(synced.kind).toBe("synced");
+    expect(world.changesSent()).toEqual([]);
+    expect(await deps.tenants.load(acme)).toMatchObject({ sealedKey: null, config: { budgetResetAt: RESET } });
+  });
+
+  it("is taken back entirely when LiteLLM refuses it", async () => {
+    deps.litellm.createKey = async () => ({
+      ok: false,
+      failure: { kind: "refused", status: 400, param: null, message: `Key=${VIRTUAL_KEY} is no good` },
+    });
+    expect(await createTenant(ownKeyInput(), deps)).toEqual({
+      ok: false,
+      failure: { kind: "litellm_refused", status: 400, message: "Key=sk-… is no good" },
+    });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    expect(deps.snapshots.configs.size).toBe(0);
+    const audit = await world.db.query<{ action: string }>("select action from audit_log order by id");
+    expect(audit.map(({ action }) => action)).toEqual(["tenant_created", "tenant_deleted"]);
+  });
+
+  it("is not created twice under one id, and LiteLLM hears nothing of the second", async () => {
+    await created();
+    world.litellm.clearRequests();
+    const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
+    const again = await createTenant(ownKeyInput({ origin }), deps);
+    expect(again).toEqual({ ok: false, failure: { kind: "tenant_taken" } });
+    expect(world.litellm.requests()).toEqual([]);
+  });
+
+  it("is created although KV and the queue are away, and says what was given up", async () => {
+    deps.snapshots.isAway = true;
+    deps.spendQueue.isAway = true;
+    expect((await created()).sync.status).toBe("synced");
+    expect(deps.log.lines.filter((line) => line.startsWith("error could not"))).toHaveLength(5);
+  });
+
+  it("is created, its key to be shown, although Postgres breaks off before LiteLLM's answer is recorded", async () => {
+    deps.tenants.recordSync = async () => {
+      throw new Error("broken off");
+    };
+    expect((await created()).sync.status).toBe("pending");
+  });
+
+  it("does nothing at all when Postgres is away", async () => {
+    world.db.away();
+    try {
+      await expect(createTenant(ownKeyInput(), deps)).rejects.toThrow("postgres");
+    } finally {
+      world.db.back();
+    }
+    expect(world.litellm.requests()).toEqual([]);
+    expect(await deps.tenants.load(acme)).toBeNull();
+  });
+
+  it("never puts its key into a log line or the database in the clear", async () => {
+    await world.litellm.stop();
+    await created();
+    const rows = await world.db.query(
+      "select to_jsonb(t) as t, (select jsonb_agg(a) from audit_log a) as a from tenant_configs t",
+    );
+    expect(JSON.stringify(rows) + deps.log.lines.join()).not.toContain(VIRTUAL_KEY);
+    await world.litellm.restart();
+  });
+});
+
+describe("adopting a key", () => {
+  const adopt = (figures = {}) =>
+    createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject: { kind: "key", id: hash } } }), deps);
+  const adopted = async (figures = {}) => {
+    const result = await adopt(figures);
+    if (!result.ok) throw new Error(JSON.stringify(result.failure));
+    return result.value;
+  };
+  const generate = (fields: object = {}) =>
+    world.manage("POST", "/key/generate", {
+      key: VIRTUAL_KEY,
+      max_budget: 20,
+      soft_budget: 3,
+      budget_duration: "7d",
+      user_id: "somebody",
+      metadata: { team: "red" },
+      ...fields,
+    });
+
+  it("takes LiteLLM's figures, spend and dates, keeps what was there, and merges the metadata", async () => {
+    await generate();
+    world.litellm.setSpend(hash, 12.5);
+    world.now = NOW + HOUR;
+    const tenant = await adopted();
+    const row = await world.keyRow(hash);
+    expect(tenant).toMatchObject({
+      adopted: true,
+      config: {
+        maxBudgetNanoUsd: usd("20"),
+        budgetDuration: "7d",
+        subjectCreatedAt: NOW,
+        budgetResetAt: Date.parse(row.budget_reset_at),
+      },
+      spend: { spendNanoUsd: usd("12.5"), periodStartedAt: NOW, readAt: NOW + HOUR, source: "litellm" },
+      priorValues: { maxBudget: "20", softBudget: "3", budgetDuration: "7d", metadata: { team: "red" } },
+      sync: { status: "synced" },
+      sealedKey: null,
+    });
+    expect(row).toMatchObject({
+      max_budget: 22,
+      user_id: "somebody",
+      metadata: { team: "red", tenant_id: "acme" },
+      litellm_budget_table: { soft_budget: 3 },
+    });
+    expect(world.changesSent()).toEqual(["/key/generate", "/key/update"]);
+  });
+
+  it("does not resend a duration that LiteLLM has already: that would move its reset", async () => {
+    await generate({ budget_duration: "1h" });
+    const { budget_reset_at } = await world.keyRow(hash);
+    world.now = NOW + 50 * 60_000;
+    world.litellm.setSpend(hash, 1);
+    await adopted();
+    expect((await world.keyRow(hash)).budget_reset_at).toBe(budget_reset_at);
+  });
+
+  it("prefers what the administrator says to what LiteLLM has", async () => {
+    await generate();
+    const tenant = await adopted({ maxBudgetNanoUsd: usd("100"), budgetDuration: "1d", graceThreshold: 10_000n });
+    const row = await world.keyRow(hash);
+    expect(row).toMatchObject({ max_budget: 100, budget_duration: "1d" });
+    expect(tenant.config.budgetResetAt).toBe(Date.parse(row.budget_reset_at));
+  });
+
+  it("keeps a budget that never resets, and gives 500 dollars where LiteLLM has no budget", async () => {
+    await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
+    const { config } = await adopted();
+    expect(config).toMatchObject({ maxBudgetNanoUsd: usd("500"), budgetDuration: null, budgetResetAt: null });
+  });
+
+  it("replaces a duration that nobody can keep by the default", async () => {
+    await generate();
+    const { readSubject } = deps.litellm;
+    let isFirst = true;
+    deps.litellm.readSubject = async (...input) => {
+      const reading = await readSubject(...input);
+      const result =
+        isFirst && reading.ok ? { ...reading, value: { ...reading.value, budgetDuration: "banana" } } : reading;
+      isFirst = false;
+      return result;
+    };
+    expect((await adopted()).config.budgetDuration).toBe("30d");
+  });
+
+  it("touches nothing but the mark under observe", async () => {
+    await generate();
+    await adopted({ enforcement: "observe", maxBudgetNanoUsd: usd("1") });
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, metadata: { team: "red", tenant_id: "acme" } });
+  });
+
+  it("says that LiteLLM does not know the key, and creates nothing", async () => {
+    expect(await adopt()).toEqual({ ok: false, failure: { kind: "subject_not_found" } });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  });
+
+  it("creates nothing while LiteLLM is away", async () => {
+    await world.litellm.stop();
+    expect(await adopt()).toMatchObject({ ok: false, failure: { kind: "litellm_unreachable" } });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    await world.litellm.restart();
+  });
+
+  it("refuses a key that is another tenant's, and leaves LiteLLM as it was", async () => {
+    await generate();
+    await adopted();
+    world.litellm.clearRequests();
+    const origin = { kind: "adopted", subject: { kind: "key", id: hash } } as const;
+    const again = await createTenant(ownKeyInput({ tenantId: idOf("other"), origin }), deps);
+    expect(again).toEqual({ ok: false, failure: { kind: "subject_taken" } });
+    expect(world.changesSent()).toEqual([]);
+  });
+
+  it("is undone when LiteLLM refuses the wish: the key has again what it had", async () => {
+    await generate();
+    const { updateSubject } = deps.litellm;
+    deps.litellm.updateSubject = async (subject, fields) => {
+      if (fields.maxBudgetNanoUsd !== usd("22")) return updateSubject(subject, fields);
+      await updateSubject(subject, fields);
+      return { ok: false, failure: { kind: "refused", status: 400, param: null, message: "no" } };
+    };
+    expect(await adopt()).toMatchObject({ ok: false, failure: { kind: "litellm_refused", status: 400 } });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, metadata: { team: "red" } });
+    expect((await world.keyRow(hash)).metadata).not.toHaveProperty("tenant_id");
+  });
+});
+
+describe("adopting a team", () => {
+  const adopt = (figures = {}) =>
+    createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject: { kind: "team", id: "red" } } }), deps);
+
+  it("sets both lines on the team itself, and registers no key", async () => {
+    await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, metadata: { a: 1 } });
+    expect(await adopt()).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });
+    expect(await world.teamRow("red")).toMatchObject({
+      max_budget: 110,
+      soft_budget: 80,
+      metadata: { a: 1, tenant_id: "acme" },
+    });
+    expect(await world.db.query("select * from tenant_keys")).toEqual([]);
+    expect(deps.snapshots.tenantsOfKeys.size).toBe(0);
+  });
+
+  it("leaves a team without a soft budget where it would not be below the limit: LiteLLM refuses that", async () => {
+    await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, soft_budget: 90 });
+    const result = await adopt({ maxBudgetNanoUsd: 0n });
+    expect(result).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });
+    expect(await world.teamRow("red")).toMatchObject({ max_budget: 0, soft_budget: null });
+  });
+});

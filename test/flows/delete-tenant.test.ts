@@ -1,0 +1,165 @@
+// Deleting tenants: gone at once for everybody, and never a key left behind in LiteLLM.
+
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import type { Subject } from "../../src/budget/tenant.ts";
+import { changeTenant } from "../../src/flows/change-tenant.ts";
+import { createTenant } from "../../src/flows/create-tenant.ts";
+import { deleteTenant } from "../../src/flows/delete-tenant.ts";
+import { rewriteConfig } from "../../src/flows/publish-config.ts";
+import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import type { TenantChange } from "../../src/tenant-record.ts";
+import { NOW, usd } from "../budget/builders.ts";
+import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { anActor, idOf } from "../support/builders.ts";
+
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+const key: Subject = { kind: "key", id: hash };
+const team: Subject = { kind: "team", id: "red" };
+let world: AdminWorld;
+let deps: ReturnType<AdminWorld["deps"]>;
+
+beforeAll(async () => {
+  world = await AdminWorld.start();
+});
+beforeEach(async () => {
+  deps = await world.begin();
+});
+afterAll(() => world.stop());
+
+const remove = () => deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+const create = () => createTenant(ownKeyInput(), deps);
+const adopt = (subject: Subject, figures: TenantChange = {}) =>
+  createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject } }), deps);
+
+it("deletes the key that Bursar made, the row, and leaves a tombstone", async () => {
+  await create();
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+  expect(await world.keyRow(hash)).toBeNull();
+  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  expect(await deps.snapshots.tenantOfKey(hash)).toBeNull();
+  expect(deps.memory.tenant(acme)).toBeNull();
+  expect(deps.memory.tenantOfKey(hash, NOW)).toBeNull();
+});
+
+it("is gone at once and pending while LiteLLM is away; the sweep deletes the key and then the row", async () => {
+  await create();
+  await world.litellm.stop();
+  expect(await remove()).toEqual({ ok: true, value: "pending" });
+  expect(await deps.tenants.load(acme)).toBeNull();
+  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  await world.litellm.restart();
+  const [waiting] = await deps.tenants.pendingSync(10);
+  expect(waiting?.config.tenantId).toBe("acme");
+  expect(await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps())).toEqual({ kind: "removed" });
+  expect(await world.keyRow(hash)).toBeNull();
+  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+});
+
+it("counts a key that LiteLLM has deleted already as deleted", async () => {
+  await create();
+  await world.manage("POST", "/key/delete", { keys: [hash] });
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+});
+
+it("leaves nothing behind of a tenant whose key LiteLLM never made", async () => {
+  await world.litellm.stop();
+  await create();
+  await world.litellm.restart();
+  deps = world.deps();
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+});
+
+it("gives an adopted key back as it was, with what others wrote into its metadata meanwhile", async () => {
+  await world.manage("POST", "/key/generate", {
+    key: VIRTUAL_KEY,
+    max_budget: 20.5,
+    soft_budget: 3,
+    budget_duration: "7d",
+    metadata: { team: "red" },
+  });
+  const before = await world.keyRow(hash);
+  await adopt(key, { maxBudgetNanoUsd: usd("100"), budgetDuration: "1d" });
+  const { metadata } = await world.keyRow(hash);
+  await world.manage("POST", "/key/update", { key: hash, metadata: { ...metadata, added: true } });
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+  expect(await world.keyRow(hash)).toMatchObject({
+    max_budget: 20.5,
+    budget_duration: "7d",
+    budget_reset_at: before.budget_reset_at,
+    litellm_budget_table: { soft_budget: 3 },
+  });
+  expect((await world.keyRow(hash)).metadata).toEqual({ team: "red", added: true });
+});
+
+it("gives back a tenant_id that LiteLLM's metadata had before", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, metadata: { tenant_id: "theirs" } });
+  await adopt(key);
+  await remove();
+  const row = await world.keyRow(hash);
+  expect(row).toMatchObject({ max_budget: null, metadata: { tenant_id: "theirs" } });
+});
+
+it("does not touch the limits of a key that it only observed and somebody changed meanwhile", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key, { enforcement: "observe" });
+  await world.manage("POST", "/key/update", { key: hash, max_budget: 30 });
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30, metadata: {} });
+});
+
+it("takes its own limit off a key that it enforced before it observed", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key);
+  await changeTenant({ tenantId: acme, change: { enforcement: "observe" }, actor: anActor() }, deps);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
+});
+
+it.each([
+  ["no budgets", {}],
+  ["a soft budget above what Bursar allows", { soft_budget: 900 }],
+  ["both", { max_budget: 90, soft_budget: 10 }],
+  ["a limit alone", { max_budget: 90 }],
+])("gives an adopted team back as it was: %s", async (_, fields) => {
+  await world.manage("POST", "/team/new", { team_id: "red", ...fields });
+  const before = await world.teamRow("red");
+  await adopt(team, { maxBudgetNanoUsd: usd("100") });
+  expect((await world.teamRow("red")).max_budget).toBe(110);
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+  const { max_budget, soft_budget, metadata } = before;
+  expect(await world.teamRow("red")).toMatchObject({ max_budget, soft_budget, metadata });
+});
+
+it("deletes a tenant whose adopted key LiteLLM no longer knows", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
+  await adopt(key);
+  await world.manage("POST", "/key/delete", { keys: [hash] });
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+});
+
+it("leaves the tombstone again when a slower writer has overtaken it in KV, with the row or without it", async () => {
+  const created = await create();
+  if (!created.ok) throw new Error("not created");
+  await world.litellm.stop();
+  await remove();
+  deps.snapshots.configs.set(acme, created.value.config);
+  await rewriteConfig({ tenantId: acme }, deps);
+  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  await world.litellm.restart();
+  await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
+  deps.snapshots.configs.set(acme, created.value.config);
+  await rewriteConfig({ tenantId: acme }, deps);
+  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+});
+
+it("does not find a tenant that is not there, nor one that is deleted already", async () => {
+  expect(await remove()).toEqual({ ok: false, failure: "not_found" });
+  await create();
+  await world.litellm.stop();
+  await remove();
+  expect(await remove()).toEqual({ ok: false, failure: "not_found" });
+  await world.litellm.restart();
+});

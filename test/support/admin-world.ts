@@ -1,0 +1,112 @@
+// What the administrator's flows run in: a real Postgres, the LiteLLM simulator behind the real client, and in-memory
+// doubles for what only Cloudflare has. One clock for all of it, set by the test.
+
+import { createHash } from "node:crypto";
+import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
+import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
+import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import type { KeyHash } from "../../src/budget/tenant.ts";
+import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
+import type { LiteLlm } from "../../src/ports.ts";
+import { NOW } from "../budget/builders.ts";
+import { anActor, idOf } from "./builders.ts";
+import { FakeSnapshots } from "./fake-snapshots.ts";
+import { FakeSpendQueue } from "./fake-spend-queue.ts";
+import { postgresBackends } from "./postgres-backends.ts";
+import { RecordedLog } from "./recorded-log.ts";
+import { startTenantDatabase, type TenantDatabase } from "./tenant-database.ts";
+
+type Deps = ReturnType<AdminWorld["deps"]>;
+
+export const VIRTUAL_KEY = "sk-virtual-key-of-the-test";
+export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex") as KeyHash;
+
+/** Creating `acme` with a key of its own. */
+export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
+  const origin = { kind: "own_key", virtualKey: VIRTUAL_KEY, keyHash: sha256(VIRTUAL_KEY) } as const;
+  return { tenantId: idOf("acme"), figures: {}, origin, actor: anActor(), ...differences };
+}
+
+export class AdminWorld {
+  readonly db: TenantDatabase;
+  #litellm: Litellm | null = null;
+  now = NOW;
+
+  constructor(db: TenantDatabase) {
+    this.db = db;
+  }
+
+  static async start(): Promise<AdminWorld> {
+    const [embedded] = postgresBackends;
+    if (embedded === undefined) throw new Error("there is no Postgres");
+    return new AdminWorld(await startTenantDatabase(embedded));
+  }
+
+  get litellm(): Litellm {
+    if (this.#litellm === null) throw new Error("LiteLLM is not started");
+    return this.#litellm;
+  }
+
+  /** An empty database and a LiteLLM that knows nobody. */
+  async begin(): Promise<Deps> {
+    this.now = NOW;
+    await this.#litellm?.stop();
+    this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0 });
+    await this.db.empty();
+    return this.deps();
+  }
+
+  deps() {
+    const log = new RecordedLog();
+    const clock = () => this.now;
+    const { url, masterKey } = this.litellm;
+    const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
+    return {
+      tenants: neonTenants(this.db.database),
+      litellm: liteLlmClient(http, clock, log) as LiteLlm,
+      sealer: aesSealer([{ id: "k1", key: new Uint8Array(32).fill(7) }]),
+      memory: new IsolateMemory(),
+      snapshots: new FakeSnapshots(),
+      spendQueue: new FakeSpendQueue(),
+      log,
+    };
+  }
+
+  /** A management call past Bursar. */
+  // biome-ignore lint/suspicious/noExplicitAny: LiteLLM's rows; tests assert what they read of them
+  async manage(method: "GET" | "POST", path: string, body?: unknown): Promise<any> {
+    const response = await fetch(this.litellm.url + path, {
+      method,
+      headers: { authorization: `Bearer ${this.litellm.masterKey}`, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const json = await response.json();
+    if (method === "POST" && !response.ok) throw new Error(JSON.stringify(json));
+    return response.ok ? json : null;
+  }
+
+  /** LiteLLM's row of a key, or null. */
+  async keyRow(hash: string) {
+    return (await this.manage("GET", `/key/info?key=${hash}`))?.info ?? null;
+  }
+
+  async teamRow(teamId: string) {
+    return (await this.manage("GET", `/team/info?team_id=${teamId}`))?.team_info ?? null;
+  }
+
+  /** What was sent to LiteLLM since the last `clearRequests`, reads left out. */
+  changesSent(): string[] {
+    return this.litellm
+      .requests()
+      .filter(({ method }) => method !== "GET")
+      .map(({ path }) => path);
+  }
+
+  async stop() {
+    await this.#litellm?.stop();
+    await this.db.stop();
+  }
+}

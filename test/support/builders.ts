@@ -1,0 +1,51 @@
+// Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
+
+import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
+import type { Actor, NewTenant, TenantRecord } from "../../src/tenant-record.ts";
+import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";
+
+export const idOf = (text: string) => text as TenantId;
+
+/** A key hash that consists of one hex digit. */
+export const hashOf = (digit: string) => digit.repeat(64) as KeyHash;
+
+export function anActor(differences: Partial<Actor> = {}): Actor {
+  return { name: "alice", requestId: "request-1", now: NOW, ...differences };
+}
+
+/** A tenant with a key of its own, before LiteLLM has heard of it. */
+export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
+  const subject = differences.subject ?? { kind: "key", id: hashOf("a") };
+  return {
+    ...DEFAULT_BUDGET,
+    tenantId: idOf("acme"),
+    name: null,
+    failPolicy: null,
+    subject,
+    keyHashes: subject.kind === "key" ? [subject.id] : [],
+    subjectCreatedAt: NOW,
+    budgetResetAt: RESET,
+    adopted: false,
+    priorValues: null,
+    sealedKey: null,
+    litellmBudgetId: null,
+    spend: null,
+    ...differences,
+  };
+}
+
+/** A tenant that LiteLLM has the wish of. */
+export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
+  return {
+    config: aTenantConfig(),
+    spend: null,
+    sync: { status: "synced", error: null, since: NOW, budgetId: null },
+    adopted: false,
+    priorValues: null,
+    sealedKey: null,
+    deletedAt: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...differences,
+  };
+}

@@ -1,0 +1,71 @@
+// Snapshots in memory, by KV's own rules for versions. `away` makes every verb throw, as KV does when it is down.
+
+import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import { Outage } from "../../src/outage.ts";
+import type { Snapshots } from "../../src/ports.ts";
+
+type Tombstone = { readonly deleted: true; readonly revision: number };
+
+export class FakeSnapshots implements Snapshots {
+  isAway = false;
+  readonly configs = new Map<TenantId, TenantConfig | Tombstone>();
+  readonly spends = new Map<TenantId, SpendRecord>();
+  readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
+  outage: number | null = null;
+
+  async tenantOfKey(keyHash: KeyHash) {
+    this.#reach();
+    return this.tenantsOfKeys.get(keyHash) ?? null;
+  }
+
+  async tenant(tenantId: TenantId) {
+    this.#reach();
+    const config = this.configs.get(tenantId) ?? null;
+    if (config !== null && "deleted" in config) return "deleted";
+    return { config, spend: this.spends.get(tenantId) ?? null };
+  }
+
+  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null) {
+    this.#reach();
+    this.tenantsOfKeys.set(keyHash, tenantId);
+  }
+
+  async writeConfig(config: TenantConfig) {
+    this.#write(config.tenantId, config);
+  }
+
+  async writeDeleted(tenantId: TenantId, revision: number) {
+    this.#write(tenantId, { deleted: true, revision });
+  }
+
+  async writeSpend(tenantId: TenantId, record: SpendRecord) {
+    this.#reach();
+    const present = this.spends.get(tenantId);
+    this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
+  }
+
+  async outageStartedAt() {
+    this.#reach();
+    return this.outage;
+  }
+
+  async writeOutage(startedAt: number | null) {
+    this.#reach();
+    this.outage = startedAt;
+  }
+
+  async ping() {
+    this.#reach();
+  }
+
+  #write(tenantId: TenantId, value: TenantConfig | Tombstone) {
+    this.#reach();
+    const present = this.configs.get(tenantId);
+    if (present === undefined || present.revision <= value.revision) this.configs.set(tenantId, value);
+  }
+
+  #reach() {
+    if (this.isAway) throw new Outage("kv", "away", null);
+  }
+}

@@ -1,0 +1,15 @@
+// A queue that keeps what was sent, and when it is due. `isAway` makes it refuse.
+
+import type { SpendMessage } from "../../src/messages.ts";
+import { Outage } from "../../src/outage.ts";
+import type { SpendQueue } from "../../src/ports.ts";
+
+export class FakeSpendQueue implements SpendQueue {
+  isAway = false;
+  readonly sent: { message: SpendMessage; delaySeconds: number }[] = [];
+
+  async send(message: SpendMessage, delaySeconds = 0) {
+    if (this.isAway) throw new Outage("queue", "away", null);
+    this.sent.push({ message, delaySeconds });
+  }
+}
