@@ -46,7 +46,8 @@ const namedList = z.string().transform((text, context) => {
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
-    .map((part) => ({ name: part.slice(0, part.indexOf("=")), value: part.slice(part.indexOf("=") + 1) }));
+    .map((part) => part.split(/=(.*)/s))
+    .map(([name = "", value = ""]) => ({ name, value }));
   const names = new Set(pairs.map(({ name }) => name));
   const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
   if (isWhole) return pairs;

@@ -6,11 +6,11 @@ import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../budget/
 import { asOf, type SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../budget/verdict.ts";
-import type { KnownTenant, Ports } from "../ports.ts";
+import type { Ports } from "../ports.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
 import { findTenant } from "./find-tenant.ts";
 import { orNothing } from "./patience.ts";
-import { recallTenant } from "./recall-tenant.ts";
+import { type ConfiguredTenant, recallTenant } from "./recall-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
 export type CheckDeps = Pick<
@@ -66,15 +66,29 @@ export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<C
   }
 }
 
-async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
-  const found = await whoIs(input, deps);
-  if (found.kind === "unknown" || found.kind === "too_many_unknown") return found;
-  if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
+type LookedUp =
+  | { readonly kind: "known"; readonly known: ConfiguredTenant }
+  | { readonly kind: "unreachable"; readonly tenantId: TenantId | null }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "too_many_unknown" };
 
-  const recalled = await recallTenant({ tenantId: found.tenantId, told: found.known, now: input.now }, deps);
+async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
+  // Each store has its patience, but a few that are almost too slow add up.
+  const seen = await Promise.race([lookUp(input, deps), deadline]);
+  if (seen === "passed") return answerFromMemory(input, deps);
+  if (seen.kind === "unreachable") return checkUnfound(input, seen.tenantId, deadline, deps);
+  return seen.kind === "known" ? checkKnown(input, seen.known, deadline, deps) : seen;
+}
+
+/** Who asks, and what is known of them without reading LiteLLM. */
+async function lookUp(input: CheckInput, deps: CheckDeps): Promise<LookedUp> {
+  const found = await whoIs(input, deps);
+  if (found.kind === "unreachable") return { kind: "unreachable", tenantId: null };
+  if (found.kind !== "tenant") return found;
+  const { tenantId, known: told } = found;
+  const recalled = await recallTenant({ tenantId, told, now: input.now }, deps);
   if (recalled.kind === "gone") return { kind: "unknown" };
-  if (recalled.kind === "unreachable") return checkUnfound(input, found.tenantId, deadline, deps);
-  return checkKnown(input, recalled.known, deadline, deps);
+  return recalled.kind === "unreachable" ? { kind: "unreachable", tenantId } : recalled;
 }
 
 async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
@@ -84,12 +98,11 @@ async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
 
 async function checkKnown(
   input: CheckInput,
-  known: KnownTenant,
+  known: ConfiguredTenant,
   deadline: Deadline,
   deps: CheckDeps,
 ): Promise<CheckOutcome> {
   const { config, spend } = known;
-  if (config === null) return checkUnfound(input, null, deadline, deps);
   const plan = planRefresh(config, spend, input.now, input);
   if (plan.mode === "none" && spend !== null) return answer(config, spend, "cache", input);
 
@@ -118,12 +131,7 @@ async function answerAfter(
     case "gone":
       return { kind: "unknown" };
     case "failed":
-      return answerWithoutRead(
-        { config: outcome.known.config ?? config, spend: outcome.known.spend ?? spend },
-        "failed",
-        input,
-        deps,
-      );
+      return answerWithoutRead(outcome.known, "failed", input, deps);
     case "held": {
       if (deps.memory.failedRecently(config.tenantId, input.now)) {
         return answerWithoutRead(known, "read by another failed", input, deps);
@@ -168,13 +176,22 @@ function answer(
 
 /** A read was due and did not come. Fails open or closed as the tenant wants, and says so in the log. */
 async function answerWithoutRead(
-  { config, spend }: { config: TenantConfig; spend: SpendRecord | null },
+  { config, spend }: ConfiguredTenant,
   why: string,
   input: CheckInput,
   deps: CheckDeps,
 ): Promise<CheckOutcome> {
   const policy = await currentPolicy(config, input, deps);
   return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
+}
+
+/** The stores have used up all the time there is. */
+async function answerFromMemory(input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
+  const { caller, now } = input;
+  const tenantId = caller.kind === "tenant" ? caller.tenantId : (deps.memory.tenantOfKey(caller.keyHash, now) ?? null);
+  const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
+  if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
+  return degraded(verdictOnNothing(tenantId, await currentPolicy(null, input, deps)), "stores too slow", deps);
 }
 
 /** The config cannot be had. LiteLLM alone still knows whether the key may spend. */

@@ -1,9 +1,10 @@
 // Key hash → tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a raw key.
 
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { KnownTenant, Ports } from "../ports.ts";
+import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
-import { patiently, storePatienceMs } from "./patience.ts";
+import { orNothing, patiently, storePatienceMs } from "./patience.ts";
+import type { ConfiguredTenant } from "./recall-tenant.ts";
 
 type Deps = Pick<
   Ports,
@@ -12,7 +13,7 @@ type Deps = Pick<
 
 export type FoundTenant =
   /** `known` is set when Postgres had to be asked, and so told everything else too. */
-  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: KnownTenant | null }
+  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant | null }
   | { readonly kind: "unknown" }
   | { readonly kind: "too_many_unknown" }
   /** Neither KV nor Postgres could say. */
@@ -21,13 +22,16 @@ export type FoundTenant =
 /** How long an address that keeps asking for unknown keys is refused before Postgres is asked again. */
 const TURNED_AWAY_SECONDS = 10;
 
-export async function findTenant(
-  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
-  deps: Deps,
-): Promise<FoundTenant> {
+interface Input {
+  readonly keyHash: KeyHash;
+  readonly callerAddress: string;
+  readonly now: Instant;
+}
+
+export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant> {
   const { keyHash, now } = input;
   const remembered = deps.memory.tenantOfKey(keyHash, now);
-  if (remembered === null) return refuseUnknown(input, deps);
+  if (remembered === null) return countUnknown(input, deps);
   if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
 
   const cached = await patiently(deps.snapshots.tenantOfKey(keyHash), storePatienceMs(deps), deps);
@@ -40,10 +44,7 @@ export async function findTenant(
   return findInPostgres(input, deps);
 }
 
-async function findInPostgres(
-  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
-  deps: Deps,
-): Promise<FoundTenant> {
+async function findInPostgres(input: Input, deps: Deps): Promise<FoundTenant> {
   const { keyHash, now } = input;
   const search = deps.tenants.findByKey(keyHash);
   // Goes on behind a slow answer, so that the next check of this key finds it.
@@ -52,27 +53,34 @@ async function findInPostgres(
     search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
   );
   const found = await patiently(search, storePatienceMs(deps), deps);
-  if (found.kind !== "came") {
-    if (found.kind === "failed") deps.log.error("postgres read of a key failed", found.error);
-    return { kind: "unreachable" };
-  }
+  if (found.kind !== "came") return unreachable(found, deps);
   if (found.value.tenant !== null) return tenantFound(found.value.tenant);
-  if (found.value.mayBeInTeam) return findThroughTeam(input, deps);
-  return refuseUnknown(input, deps);
+  if (!found.value.mayBeInTeam) return refuseUnknown(input, deps);
+  const throughTeam = findThroughTeam(input, deps);
+  // LiteLLM may take longer than the caller can wait: the next check of this key then finds what it said.
+  deps.background("find the team of a key", throughTeam);
+  return throughTeam;
 }
 
 /** A team's keys need not be registered: LiteLLM knows which team a key belongs to. */
-async function findThroughTeam(
-  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
-  deps: Deps,
-): Promise<FoundTenant> {
-  const reading = await deps.litellm.readSubject({ kind: "key", id: input.keyHash }, { tries: 1 });
+async function findThroughTeam(input: Input, deps: Deps): Promise<FoundTenant> {
+  const { keyHash, now } = input;
+  const reading = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
   if (reading.value.teamId === null) return refuseUnknown(input, deps);
-  const tenant = await deps.tenants.findBySubject({ kind: "team", id: reading.value.teamId });
-  if (tenant === null) return refuseUnknown(input, deps);
-  deps.background("remember the tenant of a key", remember(input.keyHash, tenant, input.now, deps));
-  return tenantFound(tenant);
+  const search = deps.tenants.findBySubject({ kind: "team", id: reading.value.teamId });
+  deps.background(
+    "remember the tenant of a key",
+    search.then((tenant) => tenant && remember(keyHash, tenant, now, deps)),
+  );
+  const found = await patiently(search, storePatienceMs(deps), deps);
+  if (found.kind !== "came") return unreachable(found, deps);
+  return found.value === null ? refuseUnknown(input, deps) : tenantFound(found.value);
+}
+
+function unreachable(outcome: { kind: "slow" } | { kind: "failed"; error: unknown }, { log }: Deps): FoundTenant {
+  if (outcome.kind === "failed") log.error("postgres read of a key failed", outcome.error);
+  return { kind: "unreachable" };
 }
 
 function tenantFound(tenant: TenantRecord): FoundTenant {
@@ -85,14 +93,17 @@ async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant
   await Promise.all([deps.snapshots.writeTenantOfKey(keyHash, config.tenantId), deps.snapshots.writeConfig(config)]);
 }
 
-/** Remembers that the key is nobody's and counts the caller, so that guessing keys never loads Postgres. */
-async function refuseUnknown(
-  input: { keyHash: KeyHash; callerAddress: string; now: Instant },
-  deps: Deps,
-): Promise<FoundTenant> {
+/** Remembers that the key is nobody's, from now for a minute: asking again does not make it longer. */
+function refuseUnknown(input: Input, deps: Deps): Promise<FoundTenant> {
   deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
-  const counted = await patiently(deps.unknownCallers.allows(input.callerAddress), storePatienceMs(deps), deps);
-  if (counted.kind !== "came" || counted.value) return { kind: "unknown" };
-  deps.memory.turnAway(input.callerAddress, input.now + TURNED_AWAY_SECONDS * 1_000);
+  return countUnknown(input, deps);
+}
+
+/** Counts the caller, so that guessing keys never loads Postgres. */
+async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<FoundTenant> {
+  const count = deps.unknownCallers.allows(callerAddress);
+  const isAllowed = await orNothing("count of an unknown caller", count, storePatienceMs(deps), deps);
+  if (isAllowed ?? true) return { kind: "unknown" };
+  deps.memory.turnAway(callerAddress, now + TURNED_AWAY_SECONDS * 1_000);
   return { kind: "too_many_unknown" };
 }

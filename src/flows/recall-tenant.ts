@@ -1,14 +1,20 @@
 // What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
 
-import { joinRecords } from "../budget/spend.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import { joinRecords, type SpendRecord } from "../budget/spend.ts";
+import type { Instant, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Ports } from "../ports.ts";
 import { patiently, storePatienceMs } from "./patience.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
 
+/** Enough to answer a check. */
+export interface ConfiguredTenant extends KnownTenant {
+  readonly config: TenantConfig;
+  readonly spend: SpendRecord | null;
+}
+
 export type RecalledTenant =
-  | { readonly kind: "known"; readonly known: KnownTenant }
+  | { readonly kind: "known"; readonly known: ConfiguredTenant }
   /** Deleted, or never there. */
   | { readonly kind: "gone" }
   /** Neither KV nor Postgres could say. */
@@ -19,22 +25,21 @@ const MEMORY_MS = 2_000;
 
 /** `told` is what Postgres has said in this request already, if it was asked. */
 export async function recallTenant(
-  input: { tenantId: TenantId; told: KnownTenant | null; now: Instant },
+  input: { tenantId: TenantId; told: ConfiguredTenant | null; now: Instant },
   deps: Deps,
 ): Promise<RecalledTenant> {
   const { tenantId, told, now } = input;
   const remembered = deps.memory.tenant(tenantId);
-  if (told !== null) return keep(tenantId, joinKnown(remembered, told), now, deps);
-  if (remembered?.config && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
+  if (told !== null) return keep(joinKnown(remembered, told), now, deps);
+  if (isConfigured(remembered) && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
 
   const cached = await patiently(deps.snapshots.tenant(tenantId), storePatienceMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv read of a tenant failed", cached.error, { tenant_id: tenantId });
-  if (cached.kind === "came") {
-    if (cached.value === "deleted") return forget(tenantId, deps);
-    const known = joinKnown(remembered, cached.value);
-    if (known.config !== null) return keep(tenantId, known, now, deps);
-  }
-  return recallFromPostgres({ tenantId, remembered, now }, deps);
+  if (cached.kind !== "came") return recallFromPostgres({ tenantId, remembered, now }, deps);
+  if (cached.value === "deleted") return forget(tenantId, deps);
+  const known = joinKnown(remembered, cached.value);
+  // A figure without its config still counts: Postgres' may be an older one.
+  return isConfigured(known) ? keep(known, now, deps) : recallFromPostgres({ tenantId, remembered: known, now }, deps);
 }
 
 async function recallFromPostgres(
@@ -49,16 +54,16 @@ async function recallFromPostgres(
   );
   const stored = await patiently(load, storePatienceMs(deps), deps);
   if (stored.kind === "came") {
-    return stored.value === null
-      ? forget(tenantId, deps)
-      : keep(tenantId, joinKnown(remembered, stored.value), now, deps);
+    return stored.value === null ? forget(tenantId, deps) : keep(joinKnown(remembered, stored.value), now, deps);
   }
   if (stored.kind === "failed")
     deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
-  return remembered?.config ? { kind: "known", known: remembered } : { kind: "unreachable" };
+  return isConfigured(remembered) ? { kind: "known", known: remembered } : { kind: "unreachable" };
 }
 
 /** The newer config and the joined spend of two memories of one tenant. */
+export function joinKnown(a: KnownTenant | null, b: ConfiguredTenant): ConfiguredTenant;
+export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant;
 export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
   if (a === null) return { config: b.config, spend: b.spend };
   const config =
@@ -67,8 +72,12 @@ export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
   return { config, spend };
 }
 
-function keep(tenantId: TenantId, known: KnownTenant, now: Instant, deps: Deps): RecalledTenant {
-  deps.memory.rememberTenant(tenantId, known, now);
+function isConfigured<K extends KnownTenant>(known: K | null): known is K & ConfiguredTenant {
+  return known !== null && known.config !== null;
+}
+
+function keep(known: ConfiguredTenant, now: Instant, deps: Deps): RecalledTenant {
+  deps.memory.rememberTenant(known.config.tenantId, known, now);
   return { kind: "known", known };
 }
 

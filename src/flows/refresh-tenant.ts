@@ -6,10 +6,10 @@ import { foldRead, type SpendRecord } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
 import { observedMessage } from "../messages.ts";
-import type { KnownTenant, Ports, SubjectReading } from "../ports.ts";
+import type { Ports, SubjectReading } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
-import { joinKnown } from "./recall-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "./recall-tenant.ts";
 import { differsFromWish } from "./sync-litellm.ts";
 
 type Deps = Pick<
@@ -30,7 +30,7 @@ export type RefreshOutcome =
   /** Somebody else in this colo is reading, or has just read. */
   | { readonly kind: "held" }
   /** LiteLLM did not answer; Postgres may have told something all the same. */
-  | { readonly kind: "failed"; readonly known: KnownTenant }
+  | { readonly kind: "failed"; readonly known: ConfiguredTenant }
   | { readonly kind: "gone" };
 
 /** One try in the path of an answer, two more behind it. */
@@ -111,19 +111,20 @@ async function tellGone(config: TenantConfig, deps: Deps, decide: (outcome: Refr
 }
 
 function settle(
-  learned: RefreshInput & { record: TenantRecord | null; known: KnownTenant; reading: SubjectReading },
+  learned: RefreshInput & { record: TenantRecord | null; known: ConfiguredTenant; reading: SubjectReading },
   deps: Deps,
   decide: (outcome: RefreshOutcome) => void,
 ): void {
-  const { known, record, reading, now } = learned;
-  const config = known.config ?? learned.config;
+  const { record, reading, now } = learned;
+  const { tenantId } = learned.config;
+  // A read takes seconds at worst, and meanwhile the isolate may have learned of a newer config or figure.
+  const { config, spend: knownSpend } = joinKnown(deps.memory.tenant(tenantId), learned.known);
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const spend = foldRead(known.spend, reading, period);
-  deps.memory.forgetFailedRead(config.tenantId);
-  deps.memory.rememberTenant(config.tenantId, { config, spend }, now);
+  const spend = foldRead(knownSpend, reading, period);
+  deps.memory.forgetFailedRead(tenantId);
+  deps.memory.rememberTenant(tenantId, { config, spend }, now);
   decide({ kind: "read", config, spend });
 
-  const { tenantId } = config;
   if (isWorthASnapshot(config, learned.spend, spend, now, deps)) {
     deps.background("write a spend snapshot", deps.snapshots.writeSpend(tenantId, spend));
   }

@@ -1,0 +1,115 @@
+// What the spend queue asks for one tenant, on a real Postgres: any order, any number of times, the same end.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import { applySpendMessages } from "../../src/flows/apply-spend-messages.ts";
+import { createTenant } from "../../src/flows/create-tenant.ts";
+import { observedMessage, type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
+import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { anActor, idOf } from "../support/builders.ts";
+
+const acme = idOf("acme");
+let world: AdminWorld;
+let deps: ReturnType<AdminWorld["deps"]>;
+
+beforeAll(async () => {
+  world = await AdminWorld.start();
+});
+beforeEach(async () => {
+  deps = await world.begin();
+  await createTenant(ownKeyInput(), deps);
+  deps.snapshots.configs.clear();
+  deps.snapshots.spends.clear();
+});
+afterAll(() => world.stop());
+
+const apply = (...messages: SpendMessage[]) =>
+  applySpendMessages(
+    { tenantId: acme, messages: messages.map((each) => spendMessageSchema.parse(each)), now: NOW },
+    { ...deps, background: () => {} },
+  );
+const observed = (differences: Partial<SpendRecord>) =>
+  observedMessage(acme, aSpendRecord({ periodStartedAt: NOW, ...differences }));
+const stored = async () => (await deps.tenants.load(acme))?.spend ?? null;
+
+const three = [
+  observed({ spendNanoUsd: usd("1"), observedAt: NOW + SECOND, readAt: NOW + SECOND }),
+  observed({ spendNanoUsd: usd("3"), observedAt: NOW + 2 * SECOND, readAt: NOW + 2 * SECOND }),
+  observed({ spendNanoUsd: usd("2"), observedAt: NOW + 3 * SECOND, readAt: NOW + 3 * SECOND }),
+];
+
+describe("observations", () => {
+  it("are folded to one, the highest of the period", async () => {
+    await apply(...three);
+    expect(await stored()).toMatchObject({ spendNanoUsd: usd("3"), readAt: NOW + 3 * SECOND });
+  });
+
+  it("end in the same in any order, in any batches, however often", async () => {
+    await apply(...three);
+    const once = await stored();
+    for (const order of [
+      [2, 1, 0],
+      [1, 0, 2],
+      [0, 0, 2, 1, 1],
+    ]) {
+      await world.db.query("delete from tenant_spend");
+      for (const index of order) await apply(...[three[index]].filter((each) => each !== undefined));
+      expect(await stored()).toEqual(once);
+    }
+  });
+
+  it("write no snapshot while the period stays: the refresh has written it", async () => {
+    await apply(...three);
+    expect([deps.snapshots.configs.size, deps.snapshots.spends.size]).toEqual([0, 0]);
+  });
+
+  it("of a later period advance it once, and every colo hears of both", async () => {
+    const next = observed({
+      spendNanoUsd: usd("1"),
+      observedAt: RESET + MINUTE,
+      readAt: RESET + MINUTE,
+      periodStartedAt: RESET,
+      resetsAt: RESET + 30 * DAY,
+    });
+    await apply(next);
+    const config = { litellmKeyLastReset: RESET, budgetResetAt: RESET + 30 * DAY };
+    expect(deps.snapshots.configs.get(acme)).toMatchObject(config);
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ periodStartedAt: RESET, spendNanoUsd: usd("1") });
+    const { config: after } = (await deps.tenants.load(acme)) ?? {};
+    await apply(next, ...three);
+    expect((await deps.tenants.load(acme))?.config).toEqual(after);
+    expect(deps.log.lines.filter((line) => line.includes("period moved"))).toHaveLength(1);
+  });
+
+  it("of a tenant that is gone are nothing", async () => {
+    await deps.tenants.markDeleted(acme, anActor());
+    await apply(...three);
+    expect(await world.db.query("select 1 from tenant_spend where spend > 0")).toEqual([]);
+    expect(deps.snapshots.configs.size).toBe(0);
+  });
+});
+
+describe("the rest", () => {
+  it("a rewrite puts the config into KV as Postgres has it by now", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("7") }, anActor());
+    await apply({ kind: "rewrite_config", tenant_id: "acme" }, { kind: "rewrite_config", tenant_id: "acme" });
+    expect(deps.snapshots.configs.get(acme)).toMatchObject({ maxBudgetNanoUsd: usd("7") });
+  });
+
+  it("a sync brings LiteLLM to the wish, once for the batch", async () => {
+    await world.manage("POST", "/key/update", { key: sha256(VIRTUAL_KEY), max_budget: 9_999 });
+    world.litellm.clearRequests();
+    await apply({ kind: "sync_litellm", tenant_id: "acme" }, { kind: "sync_litellm", tenant_id: "acme" });
+    expect(await world.keyRow(sha256(VIRTUAL_KEY))).toMatchObject({ max_budget: 550 });
+    expect(world.changesSent()).toEqual(["/key/update"]);
+  });
+
+  it("throws when Postgres is away, so that the queue delivers again", async () => {
+    world.db.away();
+    await expect(apply(...three)).rejects.toMatchObject({ name: "Outage", dependency: "postgres" });
+    world.db.back();
+    await apply(...three);
+    expect(await stored()).toMatchObject({ spendNanoUsd: usd("3") });
+  });
+});

@@ -1,0 +1,59 @@
+// Readiness: every dependency is asked once, a slow one is not waited for, and probers load nobody.
+
+import { beforeEach, expect, it } from "vitest";
+import { probeDependencies } from "../../src/flows/probe-dependencies.ts";
+import { CheckWorld } from "../support/check-world.ts";
+import { AWAY } from "../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+const probe = () => world.timers.runUntil(probeDependencies({ now: world.clock() }, world.deps()));
+const notOk = async () => (await probe()).dependencies.filter(({ ok }) => !ok).map(({ name }) => name);
+
+it("is ready when all four answer, each with its own latency", async () => {
+  world.tenants.trouble("ping", 12);
+  world.claims.trouble("ping", 3);
+  expect(await probe()).toEqual({
+    ready: true,
+    dependencies: [
+      { name: "postgres", ok: true, latencyMs: 12 },
+      { name: "redis", ok: true, latencyMs: 3 },
+      { name: "kv", ok: true, latencyMs: 0 },
+      { name: "litellm", ok: true, latencyMs: 0 },
+    ],
+  });
+});
+
+it.each<[string, () => void]>([
+  ["postgres", () => world.tenants.trouble("ping", new Error("down"))],
+  ["redis", () => world.claims.trouble("ping", new Error("down"))],
+  ["kv", () => world.snapshots.trouble("ping", new Error("down"))],
+  [
+    "litellm",
+    () => {
+      world.litellm.pingFailure = AWAY;
+    },
+  ],
+])("is not ready without %s, and says that it is the one", async (name, breakIt) => {
+  breakIt();
+  expect(await notOk()).toEqual([name]);
+  expect((await probe()).ready).toBe(false);
+});
+
+it("waits two seconds for one that hangs", async () => {
+  world.tenants.trouble("ping", "hangs");
+  expect(await probe()).toMatchObject({ ready: false, dependencies: [{ ok: false, latencyMs: 2_000 }, {}, {}, {}] });
+  expect(world.timers.elapsedMs).toBe(2_000);
+});
+
+it("is remembered for a second", async () => {
+  await probe();
+  world.litellm.pingFailure = AWAY;
+  await world.timers.pass(999);
+  expect((await probe()).ready).toBe(true);
+  expect(world.tenants.calls("ping")).toBe(1);
+  await world.timers.pass(1);
+  expect((await probe()).ready).toBe(false);
+});

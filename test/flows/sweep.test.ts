@@ -1,0 +1,54 @@
+// The sweep: every job gets its turn each minute, whatever becomes of the others.
+
+import { beforeEach, expect, it } from "vitest";
+import { sweep } from "../../src/flows/sweep.ts";
+import type { Ports } from "../../src/ports.ts";
+import { NOW } from "../budget/builders.ts";
+import { CheckWorld } from "../support/check-world.ts";
+import { AWAY } from "../support/fake-litellm.ts";
+
+let world: CheckWorld;
+let looked: number;
+beforeEach(() => {
+  world = new CheckWorld();
+  world.litellm.pingFailure = AWAY;
+  looked = 0;
+});
+
+/** `pendingSync` tells whether the other job has run. */
+function ports(pendingSync: () => Promise<[]>): Ports {
+  const tenants = Object.assign(world.postgres, { pendingSync });
+  const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
+  return { ...world.deps(), tenants, sealer, deadLetters: { record: async () => {} } };
+}
+
+const found = async (): Promise<[]> => {
+  looked++;
+  return [];
+};
+
+it("runs every job", async () => {
+  await sweep({ now: NOW }, ports(found));
+  expect([looked, world.kv.outage]).toEqual([1, NOW]);
+});
+
+it("a failed outage note does not stop the syncs", async () => {
+  world.snapshots.trouble("outageStartedAt", new Error("down"));
+  await sweep({ now: NOW }, ports(found));
+  expect(looked).toBe(1);
+  expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
+});
+
+it("failed syncs do not stop the outage note", async () => {
+  await sweep(
+    { now: NOW },
+    ports(() => Promise.reject(new Error("pg down"))),
+  );
+  expect(world.kv.outage).toBe(NOW);
+  expect(world.log.lines).toContain('error sweep job failed {"job":"sync-pending"} Error: pg down');
+});
+
+it("two that overlap end in the same", async () => {
+  await Promise.all([sweep({ now: NOW }, ports(found)), sweep({ now: NOW }, ports(found))]);
+  expect(world.kv.outage).toBe(NOW);
+});

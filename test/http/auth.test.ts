@@ -1,0 +1,66 @@
+// Who may do what: read tokens read, admin tokens do both, and a token is never shown nor half right.
+
+import { Hono } from "hono";
+import { describe, expect, it } from "vitest";
+import type { AppEnv } from "../../src/http/app-env.ts";
+import { bearerOf, keyHashOf, requireAdmin, requireRead } from "../../src/http/auth.ts";
+import { sha256 } from "../support/admin-world.ts";
+import { TOKENS } from "../support/http-world.ts";
+
+const app = new Hono<AppEnv>()
+  .use(async (c, next) => {
+    c.set("tokens", TOKENS);
+    c.set("now", 7);
+    c.set("requestId", "request-1");
+    await next();
+  })
+  .get("/admin", requireAdmin, (c) => c.json(c.get("actor")))
+  .get("/read", requireRead, (c) => c.json(c.get("actor")));
+
+const call = (path: string, authorization?: string) =>
+  app.request(path, authorization === undefined ? {} : { headers: { authorization } });
+
+describe("a token", () => {
+  it.each([
+    ["/admin", "admin-token", "alice"],
+    ["/read", "admin-token", "alice"],
+    ["/read", "read-token", "reader"],
+    ["/read", "read-token-2", "second"],
+  ])("%s with %s: the actor is %s", async (path, token, name) => {
+    const response = await call(path, `Bearer ${token}`);
+    expect(await response.json()).toEqual({ name, requestId: "request-1", now: 7 });
+  });
+
+  it.each([
+    ["a read token on an admin's route", "/admin", "Bearer read-token"],
+    ["none", "/read", undefined],
+    ["an empty one", "/read", "Bearer "],
+    ["the beginning of one", "/read", "Bearer read-toke"],
+    ["one and more", "/read", "Bearer read-token-"],
+    ["one in another case", "/read", "Bearer READ-TOKEN"],
+    ["its hash", "/read", `Bearer ${sha256("read-token")}`],
+    ["one of another scheme", "/read", "Token read-token"],
+    ["one without a scheme", "/read", "read-token"],
+  ])("%s: 401, and it does not come back", async (_, path, authorization) => {
+    const response = await call(path, authorization);
+    expect(response.status).toBe(401);
+    expect(response.headers.get("WWW-Authenticate")).toBe('Bearer realm="bursar"');
+    expect(await response.text()).not.toContain("read-tok");
+  });
+});
+
+it("a key's hash is what LiteLLM stores: sha256 in lower-case hex", async () => {
+  expect(await keyHashOf("sk-dev")).toBe(sha256("sk-dev"));
+  expect(await keyHashOf("schlüssel")).toBe(sha256("schlüssel"));
+});
+
+it.each([
+  ["Bearer abc", "abc"],
+  ["BEARER   abc  ", "abc"],
+  ["Bearer abc\tdef", null],
+  ["Bearer äbc", null],
+  ["Bearerabc", null],
+  [undefined, null],
+])("the bearer of %j is %j", (header, token) => {
+  expect(bearerOf(header)).toBe(token);
+});

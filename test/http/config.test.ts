@@ -1,0 +1,103 @@
+// The environment: read once and total. What is missing or wrong is named, what it says is never shown.
+
+import { describe, expect, it } from "vitest";
+import { ConfigError, readConfig } from "../../src/config.ts";
+
+const KEY = btoa("0123456789".repeat(3).concat("01"));
+const ENV = {
+  DATABASE_URL: "postgres://user:secret-password@db.example/bursar",
+  UPSTASH_REDIS_REST_URL: "https://redis.example/",
+  UPSTASH_REDIS_REST_TOKEN: "redis-token",
+  LITELLM_URL: "https://litellm.example//",
+  LITELLM_MASTER_KEY: "sk-master",
+  ADMIN_TOKENS: "alice=one, bob=two=three,",
+  READ_TOKENS: "reader=four",
+  ENCRYPTION_KEYS: `new=${KEY},old=${KEY}`,
+};
+
+function problemsOf(env: object): string {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+  }
+  throw new Error("it was accepted");
+}
+
+it("is read whole, with the defaults of the contract", () => {
+  const config = readConfig(ENV);
+  expect(config).toMatchObject({
+    databaseUrl: ENV.DATABASE_URL,
+    neonEndpoint: null,
+    redisUrl: "https://redis.example",
+    redisToken: "redis-token",
+    litellmUrl: "https://litellm.example",
+    litellmMasterKey: "sk-master",
+    adminTokens: [
+      { name: "alice", token: "one" },
+      { name: "bob", token: "two=three" },
+    ],
+    readTokens: [{ name: "reader", token: "four" }],
+    policy: { defaultFailPolicy: "open", failOpenMinutes: 60, checkDeadlineMs: 100 },
+  });
+  expect(config.sealingKeys.map(({ id, key }) => [id, key.length])).toEqual([
+    ["new", 32],
+    ["old", 32],
+  ]);
+});
+
+it("takes what is set instead of a default, and ignores what is not its own", () => {
+  const env = { ...ENV, DEFAULT_FAIL_POLICY: "closed", FAIL_OPEN_MINUTES: "0", CHECK_DEADLINE_MS: "250", OTHER: {} };
+  expect(readConfig({ ...env, NEON_ENDPOINT: "http://127.0.0.1:54330/" })).toMatchObject({
+    neonEndpoint: "http://127.0.0.1:54330",
+    policy: { defaultFailPolicy: "closed", failOpenMinutes: 0, checkDeadlineMs: 250 },
+  });
+});
+
+describe("what is refused", () => {
+  it.each(Object.keys(ENV))("%s missing, by its name", (name) => {
+    expect(problemsOf({ ...ENV, [name]: undefined })).toContain(`${name}:`);
+  });
+
+  it.each([
+    ["DATABASE_URL", "mysql://db.example/x"],
+    ["DATABASE_URL", "secret-words"],
+    ["UPSTASH_REDIS_REST_URL", "redis://secret-words"],
+    ["UPSTASH_REDIS_REST_TOKEN", ""],
+    ["LITELLM_URL", ""],
+    ["NEON_ENDPOINT", "secret-words"],
+    ["LITELLM_MASTER_KEY", ""],
+    ["ADMIN_TOKENS", ""],
+    ["ADMIN_TOKENS", ","],
+    ["ADMIN_TOKENS", "secret-words"],
+    ["ADMIN_TOKENS", "=secret-words"],
+    ["ADMIN_TOKENS", "alice="],
+    ["READ_TOKENS", "a=secret-words,a=other"],
+    ["ENCRYPTION_KEYS", "id=c2VjcmV0LXdvcmRz"],
+    ["ENCRYPTION_KEYS", "id=secret words!"],
+    ["ENCRYPTION_KEYS", `with.dot=${KEY}`],
+    ["DEFAULT_FAIL_POLICY", "secret-words"],
+    ["FAIL_OPEN_MINUTES", "-1"],
+    ["FAIL_OPEN_MINUTES", "1.5"],
+    ["FAIL_OPEN_MINUTES", ""],
+    ["CHECK_DEADLINE_MS", "9"],
+    ["CHECK_DEADLINE_MS", "10000"],
+    ["CHECK_DEADLINE_MS", "fast"],
+  ])("%s = %j, and its value is not shown", (name, value) => {
+    const problems = problemsOf({ ...ENV, [name]: value });
+    expect(problems).toMatch(new RegExp(`^configuration: ${name}`));
+    expect(problems).not.toMatch(/secret|c2Vj/);
+  });
+
+  it("everything that is wrong, at once", () => {
+    const problems = problemsOf({});
+    for (const name of Object.keys(ENV)) expect(problems).toContain(name);
+  });
+});
+
+it.each([
+  ["10", 10],
+  ["9999", 9_999],
+])("a deadline of %s ms is taken", (text, ms) => {
+  expect(readConfig({ ...ENV, CHECK_DEADLINE_MS: text }).policy.checkDeadlineMs).toBe(ms);
+});

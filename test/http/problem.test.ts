@@ -1,0 +1,161 @@
+// Errors over HTTP: a stable type for each, an outage that names its service, a bug that names nothing but the request.
+
+import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createApp } from "../../src/app.ts";
+import type { AppEnv } from "../../src/http/app-env.ts";
+import { answerError } from "../../src/http/errors.ts";
+import { invalidFields, problem } from "../../src/http/problem.ts";
+import { Outage } from "../../src/outage.ts";
+import { HttpWorld } from "../support/http-world.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+
+let world: HttpWorld;
+beforeEach(() => {
+  world = new HttpWorld();
+});
+
+describe("every error", () => {
+  it.each([
+    ["no such route", "/v1/nothing", {}, 404, "not-found"],
+    ["another method", "/v1/budget", { method: "POST" }, 405, "method-not-allowed"],
+    [
+      "a body that is too large",
+      "/v1/tenants",
+      { method: "POST", body: "x".repeat(1024 * 1024 + 1) },
+      413,
+      "too-large",
+    ],
+    ["no token", "/v1/tenants", {}, 401, "unauthorized"],
+  ])("%s is a problem with its type, status and request", async (_, path, options, status, type) => {
+    const answer = await world.call(path, options);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(answer.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(answer.body).toMatchObject({ type: `urn:bursar:problem:${type}`, status });
+    expect(answer.body.request_id).toBe(answer.headers.get("X-Request-Id"));
+    expect(answer.body.title).not.toBe("");
+  });
+
+  it("of a method names those that there are", async () => {
+    expect((await world.call("/v1/budget", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD");
+  });
+
+  it("carries the caller's own request id", async () => {
+    const { body } = await world.call("/v1/nothing", { headers: { "X-Request-Id": "mine-1" } });
+    expect(body.request_id).toBe("mine-1");
+  });
+});
+
+/** One route that answers or throws whatever the test wants. */
+function appThat(handle: () => Response | Promise<Response>) {
+  const log = new RecordedLog();
+  const app = new Hono<AppEnv>();
+  app.use(async (c, next) => {
+    c.set("ports", { ...world.ports(), log });
+    c.set("requestId", "request-1");
+    await next();
+  });
+  app.get("/v1/things/:id", () => handle());
+  app.onError(answerError);
+  const get = async () => {
+    const response = await app.request("/v1/things/secret-id");
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  };
+  return { get, log };
+}
+
+describe("what is thrown", () => {
+  it("a bug is a 500 with the request id only; the log has the route's pattern, not its URL", async () => {
+    const { get, log } = appThat(() => {
+      throw new TypeError("secret internals");
+    });
+    const { status, body } = await get();
+    expect([status, body]).toEqual([
+      500,
+      { type: "urn:bursar:problem:internal-error", title: "Internal error", status: 500, request_id: "request-1" },
+    ]);
+    expect(log.lines).toEqual([
+      'error bug {"route":"/v1/things/:id","method":"GET","request_id":"request-1"} TypeError: secret internals',
+    ]);
+  });
+
+  it("an outage is a 503 that names the service and nothing of its cause", async () => {
+    const { get, log } = appThat(() => {
+      throw new Outage("postgres", "cannot be reached", new Error("postgres://user:password@host"));
+    });
+    const { status, headers, body } = await get();
+    expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
+    expect(body).toMatchObject({
+      type: "urn:bursar:problem:dependency-unavailable",
+      detail: "postgres cannot be reached. Nothing was changed.",
+    });
+    expect(JSON.stringify(body)).not.toContain("password");
+    expect(log.lines).toHaveLength(1);
+  });
+
+  it.each([
+    [400, 400, "malformed-json"],
+    [401, 401, "unauthorized"],
+    [404, 404, "not-found"],
+    [413, 413, "too-large"],
+    [418, 500, "internal-error"],
+  ])("the framework's %i is a %i problem", async (thrown, status, type) => {
+    const { get, log } = appThat(() => {
+      throw new HTTPException(thrown as 400, { message: "the framework's words" });
+    });
+    const answer = await get();
+    expect([answer.status, answer.body.type]).toEqual([status, `urn:bursar:problem:${type}`]);
+    expect(JSON.stringify(answer.body)).not.toContain("words");
+    expect(log.lines).toHaveLength(status === 500 ? 1 : 0);
+  });
+
+  it("a configuration that cannot be read is a 500 that tells nothing of it", async () => {
+    const app = createApp(() => {
+      throw new Error("configuration: ADMIN_TOKENS: secret");
+    });
+    const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
+    for (const path of ["/v1/budget", "/healthz"]) {
+      const response = await app.request(path, {}, {} as Env, execution);
+      expect(response.status).toBe(500);
+      expect(await response.text()).not.toContain("ADMIN_TOKENS");
+    }
+  });
+
+  it("an outage before there are ports is still named", async () => {
+    const app = new Hono<AppEnv>().get("/", () => {
+      throw new Outage("kv", "away", null);
+    });
+    app.onError(answerError);
+    expect((await app.request("/")).status).toBe(503);
+  });
+});
+
+it("fields that are not valid are named each, and together in the detail", async () => {
+  const app = new Hono<AppEnv>().get("/", (c) =>
+    invalidFields(c, [
+      { field: "", message: "must be an object" },
+      { field: "max_budget", message: "must not be negative" },
+    ]),
+  );
+  const response = await app.request("/");
+  expect(response.status).toBe(422);
+  expect(await response.json()).toMatchObject({
+    type: "urn:bursar:problem:invalid-fields",
+    detail: "must be an object; max_budget: must not be negative",
+    errors: [
+      { field: "", message: "must be an object" },
+      { field: "max_budget", message: "must not be negative" },
+    ],
+  });
+});
+
+it("a problem without details has none", async () => {
+  const app = new Hono<AppEnv>().get("/", (c) => problem(c, "not-found"));
+  expect(await (await app.request("/")).json()).toEqual({
+    type: "urn:bursar:problem:not-found",
+    title: "Not found",
+    status: 404,
+  });
+});

@@ -1,0 +1,54 @@
+// The whole HTTP side over a check's world: real middleware, routes and flows, in Node. The date stands still.
+
+import { createApp } from "../../src/app.ts";
+import type { Ports } from "../../src/ports.ts";
+import { CheckWorld } from "./check-world.ts";
+
+export const VIRTUAL_KEY = "sk-virtual-key-of-the-test";
+
+export const TOKENS = {
+  admin: [{ name: "alice", token: "admin-token" }],
+  read: [
+    { name: "reader", token: "read-token" },
+    { name: "second", token: "read-token-2" },
+  ],
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: the body of any answer; tests assert what they read of it
+  readonly body: any;
+}
+
+const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
+
+export class HttpWorld extends CheckWorld {
+  readonly app = createApp(() => ({ ports: this.ports(), tokens: TOKENS }));
+
+  ports(): Ports {
+    const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
+    return { ...this.deps(), sealer, deadLetters: { record: async () => {} } };
+  }
+
+  /** `colo`: where Cloudflare took the request; left out, as in a local run. */
+  async call(
+    path: string,
+    options: { method?: string; token?: string; headers?: Record<string, string>; body?: string; colo?: string } = {},
+  ): Promise<Answer> {
+    const { method = "GET", token, headers, body, colo } = options;
+    const request = new Request(`http://bursar.test${path}`, {
+      method,
+      headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+      ...(body !== undefined && { body }),
+    });
+    if (colo !== undefined) Object.assign(request, { cf: { colo } });
+    const response = await this.app.fetch(request, {}, execution);
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
+  }
+
+  ask(options: { headers?: Record<string, string>; colo?: string } = {}): Promise<Answer> {
+    return this.call("/v1/budget", { token: VIRTUAL_KEY, ...options });
+  }
+}
