@@ -26,10 +26,16 @@ const clock = () => Date.now();
 
 let lastConfig: { env: Env; config: Config } | null = null;
 
-/** Reads the environment once per isolate; it does not change while one lives. */
+/** Reads the environment once per isolate; it does not change while one lives. A broken one is nobody's answer. */
 function configOf(env: Env): Config {
-  if (lastConfig?.env !== env) lastConfig = { env, config: readConfig(env) };
-  return lastConfig.config;
+  if (lastConfig?.env === env) return lastConfig.config;
+  try {
+    lastConfig = { env, config: readConfig(env) };
+    return lastConfig.config;
+  } catch (cause) {
+    consoleLog.error("the configuration is broken", cause);
+    throw cause;
+  }
 }
 
 export function connect(env: Env, execution: ExecutionContext): { ports: Ports; tokens: Tokens } {

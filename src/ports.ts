@@ -227,6 +227,7 @@ export type Background = (what: string, work: Promise<unknown>) => void;
 export interface Log {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
+  /** `cause`: what was caught; null when nothing was thrown. */
   error(event: string, cause: unknown, fields?: LogFields): void;
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PortTakenError } from "../part.ts";
+import { freePort } from "../services/process.ts";
 import type { WorkerEnvironment } from "./environment.ts";
 
 export interface WorkerProcess {
@@ -22,10 +23,13 @@ const READY_MS = 90_000;
 const LOOK_MS = 100;
 
 /**
+ * Port 0 takes any free one.
  * @throws PortTakenError naming PORT.
  * @throws Error with what wrangler said, when it ends or does not come up.
  */
-export async function startWranglerDev(port: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
+export async function startWranglerDev(wanted: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
+  // Which port wrangler takes for 0 it says on its console only.
+  const port = wanted === 0 ? await freePort() : wanted;
   await refuseTakenPort(port);
   const directory = mkdtempSync(join(tmpdir(), "bursar-"));
   const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment)], {

@@ -8,6 +8,9 @@ import { failure, type Result, success } from "../result.ts";
 /** Long enough for a proxy under load and its database, short enough for three tries behind one answer. */
 const TIMEOUT_MS = 2_000;
 
+/** What the framework under LiteLLM says of an unknown path; LiteLLM itself always says what it is that is missing. */
+const NO_SUCH_ROUTE = "Not Found";
+
 /** What one isolate knows of LiteLLM's health; shared by its requests, so it holds no promise. */
 export class Breaker {
   #state: BreakerState = CLOSED_BREAKER;
@@ -85,8 +88,10 @@ function fromError(status: number, text: string): Result<unknown, LiteLlmFailure
   // A redirect, or a proxy page in front of LiteLLM, is not LiteLLM's word.
   const body = errorBody(text);
   if (status < 400 || body === null) return unreachable(`status ${status} without LiteLLM's error`);
+  // A path that the framework does not know: the address is wrong, and nothing was said about a key.
+  if (status === 404 && body.message === NO_SUCH_ROUTE) return unreachable("status 404: no such route");
   if (status === 404) return failure({ kind: "not_found" });
-  return failure({ kind: "refused", status, ...body });
+  return failure({ kind: "refused", status, param: body.param, message: withoutKeys(body.message) });
 }
 
 /** The shapes `{"error":{message,param}}`, `{"detail":{"error"}}`, `{"detail":[{loc,msg}]}` and `{"detail":"…"}`. */
@@ -106,6 +111,11 @@ function errorBody(text: string): { param: string | null; message: string } | nu
     return { param: null, message: messages.join("; ") };
   }
   return typeof detail === "string" ? { param: null, message: detail } : null;
+}
+
+/** LiteLLM's refusals may quote the key they are about. */
+function withoutKeys(message: string): string {
+  return message.replace(/sk-[\w-]+/g, "sk-…");
 }
 
 function textOrNull(value: unknown): string | null {

@@ -5,7 +5,8 @@ import type { Log } from "../ports.ts";
 export const consoleLog: Log = {
   info: (event, fields) => console.log({ level: "info", event, ...fields }),
   warn: (event, fields) => console.warn({ level: "warn", event, ...fields }),
-  error: (event, cause, fields) => console.error({ level: "error", event, ...fields, cause: causes(cause) }),
+  error: (event, cause, fields) =>
+    console.error({ level: "error", event, ...fields, ...(cause !== null && { cause: causes(cause) }) }),
 };
 
 /** The chain of causes by name and message, which our own adapters keep free of secrets. */

@@ -3,7 +3,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { SpendRecord } from "../budget/spend.ts";
+import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../budget/spend.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { auditInsert, timestampOf } from "./neon-audit.ts";
@@ -75,16 +75,19 @@ function isNewEndOfPeriod(record: SpendRecord): SQL {
 const KNOWN = sql.raw("s");
 const COMING = sql.raw("excluded");
 
+/** The rule's own constants; both are ours, neither comes from outside. */
+const SOURCES = sql.raw(`array[${SOURCES_BY_WORTH.map((source) => `'${source}'`).join(", ")}]`);
+const LOWER_READ_AFTER = sql.raw(`interval '${LOWER_READ_AFTER_MS} milliseconds'`);
+
 /** What `figureRank` and `readRank` order two records of one period by. */
-const figureRank = (of: SQL): SQL =>
-  sql`(${of}.spend, ${of}.observed_at, array_position(array['gate', 'events', 'webhook', 'litellm'], ${of}.source))`;
+const figureRank = (of: SQL): SQL => sql`(${of}.spend, ${of}.observed_at, array_position(${SOURCES}, ${of}.source))`;
 const readRank = (of: SQL): SQL =>
   sql`(coalesce(${of}.read_at, '-infinity'), coalesce(${of}.resets_at, '-infinity'), ${of}.burn_per_second)`;
 
 /** The lower figure counts when its read is the newest and was begun at least 60 s after the higher one was seen. */
 const disproves = (lower: SQL, higher: SQL): SQL =>
   sql`(${lower}.spend <> ${higher}.spend and coalesce(${lower}.read_at > coalesce(${higher}.read_at, '-infinity')
-    and ${lower}.read_at - ${higher}.observed_at >= interval '60 seconds', false))`;
+    and ${lower}.read_at - ${higher}.observed_at >= ${LOWER_READ_AFTER}, false))`;
 
 const takes = (withinPeriod: SQL): SQL => sql`case when s.period_started_at = excluded.period_started_at
   then ${withinPeriod} else s.period_started_at < excluded.period_started_at end`;

@@ -14,9 +14,7 @@ export interface Limit {
 
 /** max_budget plus the overrides that count at `now`, with the two lines that follow from it. */
 export function limitAt(config: TenantConfig, now: Instant): Limit {
-  const overrideNanoUsd = config.overrides
-    .filter((override) => countsAt(override, now))
-    .reduce((sum, override) => sum + override.amountNanoUsd, 0n);
+  const overrideNanoUsd = overridesAt(config, now).reduce((sum, override) => sum + override.amountNanoUsd, 0n);
   const limitNanoUsd = config.maxBudgetNanoUsd + overrideNanoUsd;
   return {
     limitNanoUsd,
@@ -42,8 +40,9 @@ export function nextLimitChange(config: TenantConfig, now: Instant): Instant | n
   return ahead.length === 0 ? null : Math.min(...ahead);
 }
 
-function countsAt(override: Override, now: Instant): boolean {
-  return override.createdAt <= now && now < endOf(override);
+/** The overrides that count at `now`. */
+export function overridesAt(config: TenantConfig, now: Instant): readonly Override[] {
+  return config.overrides.filter((override) => override.createdAt <= now && now < endOf(override));
 }
 
 function endOf(override: Override): Instant {

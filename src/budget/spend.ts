@@ -27,7 +27,7 @@ export interface SpendRead {
 }
 
 /** LiteLLM's database lags up to 15 s behind its memory, and its queue may be slow: an earlier lower read proves nothing. */
-const LOWER_READ_AFTER_MS = 60_000;
+export const LOWER_READ_AFTER_MS = 60_000;
 
 /** How fast an old burn rate is forgotten, and the shortest span a rate is measured over (LiteLLM writes every 10 s). */
 const BURN_HALF_LIFE_MS = 60_000;
@@ -134,7 +134,7 @@ function disproves(lower: SpendRecord, higher: SpendRecord): boolean {
 /** What two records are ordered by, first things first. It ends in trifles, so that no two orders of joining differ. */
 type Rank = readonly [bigint | number, bigint | number, bigint | number];
 
-const SOURCES_BY_WORTH: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
+export const SOURCES_BY_WORTH: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
 
 function figureRank(record: SpendRecord): Rank {
   return [record.spendNanoUsd, record.observedAt, SOURCES_BY_WORTH.indexOf(record.source)];

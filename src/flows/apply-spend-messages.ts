@@ -4,13 +4,10 @@ import { joinRecords, type SpendRecord } from "../budget/spend.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { ValidSpendMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
-import { rewriteConfig } from "./publish-config.ts";
-import { syncLiteLlm } from "./sync-litellm.ts";
+import { rewriteConfig } from "./rewrite-config.ts";
+import { syncAndPublish } from "./sync-pending.ts";
 
-type Deps = Pick<
-  Ports,
-  "tenants" | "snapshots" | "memory" | "litellm" | "sealer" | "spendQueue" | "background" | "log"
->;
+type Deps = Pick<Ports, "tenants" | "snapshots" | "litellm" | "sealer" | "log">;
 
 export async function applySpendMessages(
   input: { tenantId: TenantId; messages: readonly ValidSpendMessage[]; now: Instant },
@@ -20,7 +17,7 @@ export async function applySpendMessages(
   const newest = joinAll(messages);
   if (newest !== null) await recordObserved(tenantId, newest, deps);
   if (messages.some(({ kind }) => kind === "rewrite_config")) await rewriteConfig({ tenantId }, deps);
-  if (messages.some(({ kind }) => kind === "sync_litellm")) await syncLiteLlm({ tenantId, now }, deps);
+  if (messages.some(({ kind }) => kind === "sync_litellm")) await syncAndPublish({ tenantId, now }, deps);
 }
 
 function joinAll(messages: readonly ValidSpendMessage[]): SpendRecord | null {

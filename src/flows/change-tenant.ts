@@ -5,7 +5,7 @@ import type { TenantId } from "../budget/tenant.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { Actor, TenantChange, TenantRecord } from "../tenant-record.ts";
 import { type PublishDeps, publishConfig } from "./publish-config.ts";
-import { type SyncDeps, syncLiteLlm } from "./sync-litellm.ts";
+import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
 
 export interface ChangeTenantInput {
   readonly tenantId: TenantId;
@@ -22,17 +22,7 @@ export async function changeTenant(
   if (changed === null) return failure("not_found");
   await publishConfig(changed, actor.now, deps);
   if (changed.sync.status === "synced") return success(changed);
-  return success(await syncChanged(changed, actor, deps));
-}
-
-/** The change is made, whatever becomes of its way to LiteLLM: the sweep finds what is pending. */
-async function syncChanged(changed: TenantRecord, { now }: Actor, deps: SyncDeps): Promise<TenantRecord> {
-  const { tenantId } = changed.config;
-  try {
-    const synced = await syncLiteLlm({ tenantId, now }, deps);
-    return synced.kind === "removed" ? changed : synced.tenant;
-  } catch (error) {
-    deps.log.error("could not sync a changed tenant", error, { tenant_id: tenantId });
-    return changed;
-  }
+  // The change is made, whatever becomes of its way to LiteLLM.
+  const synced = await trySyncLiteLlm(changed, actor.now, deps);
+  return success(synced.kind === "removed" ? changed : synced.tenant);
 }

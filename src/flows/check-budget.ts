@@ -9,8 +9,9 @@ import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from ".
 import type { Ports } from "../ports.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
 import { findTenant } from "./find-tenant.ts";
+import type { ConfiguredTenant } from "./known-tenant.ts";
 import { orNothing } from "./patience.ts";
-import { type ConfiguredTenant, recallTenant } from "./recall-tenant.ts";
+import { recallTenant } from "./recall-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
 export type CheckDeps = Pick<
@@ -66,29 +67,19 @@ export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<C
   }
 }
 
-type LookedUp =
-  | { readonly kind: "known"; readonly known: ConfiguredTenant }
-  | { readonly kind: "unreachable"; readonly tenantId: TenantId | null }
-  | { readonly kind: "unknown" }
-  | { readonly kind: "too_many_unknown" };
-
 async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
   // Each store has its patience, but a few that are almost too slow add up.
-  const seen = await Promise.race([lookUp(input, deps), deadline]);
-  if (seen === "passed") return answerFromMemory(input, deps);
-  if (seen.kind === "unreachable") return checkUnfound(input, seen.tenantId, deadline, deps);
-  return seen.kind === "known" ? checkKnown(input, seen.known, deadline, deps) : seen;
-}
-
-/** Who asks, and what is known of them without reading LiteLLM. */
-async function lookUp(input: CheckInput, deps: CheckDeps): Promise<LookedUp> {
-  const found = await whoIs(input, deps);
-  if (found.kind === "unreachable") return { kind: "unreachable", tenantId: null };
+  const found = await Promise.race([whoIs(input, deps), deadline]);
+  if (found === "passed") return answerFromMemory(null, input, deps);
+  if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
   if (found.kind !== "tenant") return found;
+
   const { tenantId, known: told } = found;
-  const recalled = await recallTenant({ tenantId, told, now: input.now }, deps);
+  const recalled = await Promise.race([recallTenant({ tenantId, told, now: input.now }, deps), deadline]);
+  if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
   if (recalled.kind === "gone") return { kind: "unknown" };
-  return recalled.kind === "unreachable" ? { kind: "unreachable", tenantId } : recalled;
+  if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
+  return checkKnown(input, recalled.known, deadline, deps);
 }
 
 async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
@@ -186,9 +177,7 @@ async function answerWithoutRead(
 }
 
 /** The stores have used up all the time there is. */
-async function answerFromMemory(input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
-  const { caller, now } = input;
-  const tenantId = caller.kind === "tenant" ? caller.tenantId : (deps.memory.tenantOfKey(caller.keyHash, now) ?? null);
+async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
   const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
   if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
   return degraded(verdictOnNothing(tenantId, await currentPolicy(null, input, deps)), "stores too slow", deps);

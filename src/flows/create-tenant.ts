@@ -3,12 +3,12 @@
 
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
-import type { Ports, SubjectReading } from "../ports.ts";
+import type { SubjectReading } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { Actor, NewTenant, TenantChange, TenantFigures, TenantRecord } from "../tenant-record.ts";
-import { adoptedTenant } from "./adopt-subject.ts";
+import { planAdoption } from "./plan-adoption.ts";
 import { type PublishDeps, publishNewTenant } from "./publish-config.ts";
-import { type SyncDeps, type SyncResult, syncLiteLlm, withoutKeys } from "./sync-litellm.ts";
+import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "./sync-litellm.ts";
 
 export interface CreateTenantInput {
   readonly tenantId: TenantId;
@@ -33,27 +33,28 @@ export type CreateTenantFailure =
   /** An adoption needs LiteLLM's figures; nothing was created. */
   | { readonly kind: "litellm_unreachable"; readonly why: string };
 
-type Deps = PublishDeps & SyncDeps & Pick<Ports, "tenants" | "litellm" | "sealer">;
+type Deps = PublishDeps & SyncDeps;
 
 /** The tenant; its `sync` says whether LiteLLM has it too. @throws when Postgres cannot be reached. */
 export async function createTenant(
   input: CreateTenantInput,
   deps: Deps,
 ): Promise<Result<TenantRecord, CreateTenantFailure>> {
-  const { tenantId, origin, actor } = input;
+  const { origin, actor } = input;
   const planned =
     origin.kind === "own_key"
       ? success(await ownTenant(input, origin, deps))
-      : await adoptedTenant(input, origin.subject, deps);
+      : await planAdoption(input, origin.subject, deps);
   if (!planned.ok) return planned;
   const created = await deps.tenants.create(planned.value, actor);
   if (!created.ok) return failure({ kind: created.failure });
 
-  const synced = await syncCreated(created.value, actor, deps);
+  // The tenant exists from here on: whatever fails now is pending, and its key must still be shown.
+  const synced = await trySyncLiteLlm(created.value, actor.now, deps);
   if (synced.kind === "pending" && synced.failure.kind === "refused") {
-    await takeBack(tenantId, actor, deps);
+    await takeBack(created.value, actor, deps);
     const { status, message } = synced.failure;
-    return failure({ kind: "litellm_refused", status, message: withoutKeys(message) });
+    return failure({ kind: "litellm_refused", status, message });
   }
   const tenant = await withFirstSpend(created.value, synced, deps);
   await publishNewTenant(tenant, actor.now, deps);
@@ -84,20 +85,14 @@ function withDefaults(figures: TenantChange): TenantFigures {
   return { name: null, failPolicy: null, ...DEFAULT_BUDGET, ...figures };
 }
 
-/** The tenant exists from here on: whatever fails now is pending, and its key must still be shown. */
-async function syncCreated(created: TenantRecord, { now }: Actor, deps: Deps): Promise<SyncResult> {
-  const { tenantId } = created.config;
+/** What cannot be taken back now is a pending tenant, and says so; the refusal is the answer all the same. */
+async function takeBack(created: TenantRecord, actor: Actor, deps: Deps): Promise<void> {
   try {
-    return await syncLiteLlm({ tenantId, now }, deps);
+    const deleted = await deps.tenants.markDeleted(created.config.tenantId, actor);
+    if (deleted !== null) await trySyncLiteLlm(deleted, actor.now, deps);
   } catch (error) {
-    deps.log.error("could not sync a new tenant", error, { tenant_id: tenantId });
-    return { kind: "pending", tenant: created, failure: { kind: "unreachable", why: "the sync broke off" } };
+    deps.log.error("could not take a refused tenant back", error, { tenant_id: created.config.tenantId });
   }
-}
-
-async function takeBack(tenantId: TenantId, actor: Actor, deps: Deps): Promise<void> {
-  await deps.tenants.markDeleted(tenantId, actor);
-  await syncLiteLlm({ tenantId, now: actor.now }, deps);
 }
 
 /** The read that follows a key's creation is its first figure; without one the first check reads it. */

@@ -5,7 +5,7 @@ import type { TenantId } from "../budget/tenant.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { Actor } from "../tenant-record.ts";
 import { type PublishDeps, publishDeletion } from "./publish-config.ts";
-import { type SyncDeps, syncLiteLlm } from "./sync-litellm.ts";
+import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
 
 /** `pending`: LiteLLM still has to be told, which the sweep does. @throws when Postgres cannot be reached. */
 export async function deleteTenant(
@@ -15,11 +15,6 @@ export async function deleteTenant(
   const deleted = await deps.tenants.markDeleted(tenantId, actor);
   if (deleted === null) return failure("not_found");
   await publishDeletion(deleted, actor.now, deps);
-  try {
-    const synced = await syncLiteLlm({ tenantId, now: actor.now }, deps);
-    return success(synced.kind === "removed" ? "deleted" : "pending");
-  } catch (error) {
-    deps.log.error("could not release a deleted tenant", error, { tenant_id: tenantId });
-    return success("pending");
-  }
+  const synced = await trySyncLiteLlm(deleted, actor.now, deps);
+  return success(synced.kind === "removed" ? "deleted" : "pending");
 }

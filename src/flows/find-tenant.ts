@@ -3,8 +3,8 @@
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
+import type { ConfiguredTenant } from "./known-tenant.ts";
 import { orNothing, patiently, storePatienceMs } from "./patience.ts";
-import type { ConfiguredTenant } from "./recall-tenant.ts";
 
 type Deps = Pick<
   Ports,

@@ -64,7 +64,7 @@ export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[
   return steps.filter((step) => Object.keys(step).length > 0);
 }
 
-/** What an adopted subject had, to be given back when it is adopted. */
+/** What an adopted subject had, to be given back when it is released. */
 export function priorValuesOf(reading: SubjectReading): PriorValues {
   const decimal = (amount: NanoUsd | null) => (amount === null ? null : decimalFromNanoUsd(amount));
   return {

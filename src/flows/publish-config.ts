@@ -1,10 +1,10 @@
 // Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
 // could not be written here is read from there within a minute.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
-import { joinKnown } from "./recall-tenant.ts";
+import { joinKnown } from "./known-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;
 
@@ -44,19 +44,6 @@ export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: 
       attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
     ...queueRewrites(tenant, deps),
   ]);
-}
-
-/** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */
-export async function rewriteConfig(
-  { tenantId }: { tenantId: TenantId },
-  { tenants, snapshots }: Pick<Ports, "tenants" | "snapshots">,
-): Promise<void> {
-  const tenant = await tenants.loadEvenDeleted(tenantId);
-  if (tenant !== null && tenant.deletedAt === null) return snapshots.writeConfig(tenant.config);
-  if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision);
-  // The row is gone already: a config that still lies there was written over the tombstone.
-  const left = await snapshots.tenant(tenantId);
-  if (left !== "deleted" && left.config !== null) await snapshots.writeDeleted(tenantId, left.config.revision);
 }
 
 function queueRewrites(tenant: TenantRecord, deps: PublishDeps): Promise<void>[] {

@@ -1,17 +1,9 @@
-// What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
-
-import { joinRecords, type SpendRecord } from "../budget/spend.ts";
-import type { Instant, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Ports } from "../ports.ts";
+import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { patiently, storePatienceMs } from "./patience.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
-
-/** Enough to answer a check. */
-export interface ConfiguredTenant extends KnownTenant {
-  readonly config: TenantConfig;
-  readonly spend: SpendRecord | null;
-}
 
 export type RecalledTenant =
   | { readonly kind: "known"; readonly known: ConfiguredTenant }
@@ -59,17 +51,6 @@ async function recallFromPostgres(
   if (stored.kind === "failed")
     deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
   return isConfigured(remembered) ? { kind: "known", known: remembered } : { kind: "unreachable" };
-}
-
-/** The newer config and the joined spend of two memories of one tenant. */
-export function joinKnown(a: KnownTenant | null, b: ConfiguredTenant): ConfiguredTenant;
-export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant;
-export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
-  if (a === null) return { config: b.config, spend: b.spend };
-  const config =
-    a.config && b.config ? (a.config.revision > b.config.revision ? a.config : b.config) : (a.config ?? b.config);
-  const spend = a.spend && b.spend ? joinRecords(a.spend, b.spend) : (a.spend ?? b.spend);
-  return { config, spend };
 }
 
 function isConfigured<K extends KnownTenant>(known: K | null): known is K & ConfiguredTenant {

@@ -8,8 +8,8 @@ import { stateAt } from "../budget/verdict.ts";
 import { observedMessage } from "../messages.ts";
 import type { Ports, SubjectReading } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
+import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
-import { type ConfiguredTenant, joinKnown } from "./recall-tenant.ts";
 import { differsFromWish } from "./sync-litellm.ts";
 
 type Deps = Pick<
@@ -131,7 +131,7 @@ function settle(
   if (config.revision > learned.config.revision) {
     deps.background("write a config snapshot", deps.snapshots.writeConfig(config));
   }
-  if (isNewsForPostgres(record, spend)) {
+  if (isNewsForPostgres(record === null ? learned.spend : record.spend, spend)) {
     deps.background("send an observation", deps.spendQueue.send(observedMessage(tenantId, spend)));
   }
   if (record !== null && isWorthASync(record, reading, now, deps)) {
@@ -160,8 +160,8 @@ function isWorthASnapshot(
   return deps.memory.takeTurn(`snapshot:${config.tenantId}`, SNAPSHOT_SECONDS, now);
 }
 
-function isNewsForPostgres(record: TenantRecord | null, spend: SpendRecord): boolean {
-  const stored = record?.spend ?? null;
+/** `stored` is what Postgres says, or what the edge knew before while Postgres is too slow to say. */
+function isNewsForPostgres(stored: SpendRecord | null, spend: SpendRecord): boolean {
   if (stored === null) return true;
   if (stored.spendNanoUsd !== spend.spendNanoUsd || stored.resetsAt !== spend.resetsAt) return true;
   return (spend.readAt ?? 0) - (stored.readAt ?? 0) >= CONFIRM_MS;

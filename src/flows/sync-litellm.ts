@@ -49,6 +49,17 @@ export async function syncLiteLlm(
   return overtaken;
 }
 
+/** The same, where Postgres has the wish already: whatever breaks now is logged, and the sweep goes on. */
+export async function trySyncLiteLlm(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<SyncResult> {
+  const { tenantId } = tenant.config;
+  try {
+    return await syncLiteLlm({ tenantId, now }, deps);
+  } catch (error) {
+    deps.log.error("litellm sync broke off", error, { tenant_id: tenantId });
+    return { kind: "pending", tenant, failure: { kind: "unreachable", why: "the sync broke off" } };
+  }
+}
+
 /** True when LiteLLM does not have the wish: somebody has changed it there. */
 export function differsFromWish(tenant: TenantRecord, reading: SubjectReading, now: Instant): boolean {
   const { fields, softBudget } = missingIn(tenant, reading, now);
@@ -148,11 +159,6 @@ function wordsOf(tenant: TenantRecord, reason: LiteLlmFailure): string {
     case "not_found":
       return `LiteLLM does not know this ${tenant.config.subject.kind}`;
     case "refused":
-      return `LiteLLM refused: ${withoutKeys(reason.message)}`.slice(0, MAX_WORDS);
+      return `LiteLLM refused: ${reason.message}`.slice(0, MAX_WORDS);
   }
-}
-
-/** LiteLLM's refusals may quote the key they are about. */
-export function withoutKeys(message: string): string {
-  return message.replace(/sk-[\w-]+/g, "sk-…");
 }

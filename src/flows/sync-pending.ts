@@ -1,13 +1,10 @@
 // Brings LiteLLM to the wishes it has not taken yet. Bounded; two overlapping runs send the same values twice at worst.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
-type Deps = Pick<
-  Ports,
-  "tenants" | "litellm" | "sealer" | "snapshots" | "memory" | "spendQueue" | "background" | "log"
->;
+type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "log">;
 
 /** At up to three calls each this fits into a minute even when LiteLLM takes half a second per call. */
 const TENANTS_PER_RUN = 40;
@@ -16,9 +13,15 @@ export async function syncPending({ now }: { now: Instant }, deps: Deps): Promis
   const pending = await deps.tenants.pendingSync(TENANTS_PER_RUN);
   for (const { config } of pending) {
     try {
-      await syncLiteLlm({ tenantId: config.tenantId, now }, deps);
+      await syncAndPublish({ tenantId: config.tenantId, now }, deps);
     } catch (cause) {
       deps.log.error("sync failed", cause, { tenant_id: config.tenantId });
     }
   }
+}
+
+/** What LiteLLM answers may move the end of the period, which the edge must hear of. */
+export async function syncAndPublish(input: { tenantId: TenantId; now: Instant }, deps: Deps): Promise<void> {
+  const synced = await syncLiteLlm(input, deps);
+  if (synced.kind === "synced") await deps.snapshots.writeConfig(synced.tenant.config);
 }

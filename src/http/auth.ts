@@ -24,8 +24,13 @@ export function bearerOf(header: string | undefined): string | null {
 
 /** What LiteLLM stores instead of the key: sha256, lower-case hex. */
 export async function keyHashOf(virtualKey: string): Promise<KeyHash> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(virtualKey)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") as KeyHash;
+  return (await sha256Hex(virtualKey)) as KeyHash;
+}
+
+/** 64 lower-case hex digits. */
+export async function sha256Hex(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** For changing anything. */
@@ -49,10 +54,10 @@ function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
 
 /** Every token is looked at, and digests of equal length are compared, so that time tells nothing. */
 async function ownerOf(token: string, allowed: readonly NamedToken[]): Promise<string | null> {
-  const given = await keyHashOf(token);
+  const given = await sha256Hex(token);
   let owner: string | null = null;
   for (const candidate of allowed) {
-    if (isSameDigest(given, await keyHashOf(candidate.token))) owner = candidate.name;
+    if (isSameDigest(given, await sha256Hex(candidate.token))) owner = candidate.name;
   }
   return owner;
 }

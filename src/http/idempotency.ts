@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../ports.ts";
 import type { AppEnv } from "./app-env.ts";
-import { keyHashOf } from "./auth.ts";
+import { sha256Hex } from "./auth.ts";
 import { invalidFields, problem } from "./problem.ts";
 
 /** `kept` is what a replay answers; null when nothing was done and the key may be used again. */
@@ -28,7 +28,7 @@ export async function once(
     return invalidFields(c, [{ field: "Idempotency-Key", message: "must be 1 to 255 visible ASCII characters" }]);
   }
   const key: IdempotencyKey = { actor: c.get("actor").name, route, key: header };
-  const bodyHash = await keyHashOf(body);
+  const bodyHash = await sha256Hex(body);
   const claim = await claimOrGoOn(c, key, bodyHash);
   switch (claim.kind) {
     case "running":

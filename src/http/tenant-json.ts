@@ -1,6 +1,6 @@
 // A tenant on the wire: its figures, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
 
-import { limitAt } from "../budget/limit.ts";
+import { limitAt, overridesAt } from "../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../budget/money.ts";
 import { asOf } from "../budget/spend.ts";
 import { type Instant, type Override, periodStartedAt } from "../budget/tenant.ts";
@@ -32,7 +32,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     period_started_at: iso(spend?.periodStartedAt ?? periodStartedAt(config)),
     resets_at: iso(spend === null ? config.budgetResetAt : spend.resetsAt),
     as_of: spend === null ? null : iso(asOf(spend)),
-    overrides: config.overrides.filter((override) => countsAt(override, now)).map(overrideJson),
+    overrides: overridesAt(config, now).map(overrideJson),
     config_version: config.configVersion,
     litellm_sync: sync.status,
     litellm_sync_error: sync.error,
@@ -50,8 +50,4 @@ function overrideJson(override: Override) {
     created_at: iso(override.createdAt),
     expires_at: iso(override.expiresAt),
   };
-}
-
-function countsAt({ createdAt, expiresAt, revokedAt }: Override, now: Instant): boolean {
-  return createdAt <= now && now < Math.min(expiresAt, revokedAt ?? expiresAt);
 }

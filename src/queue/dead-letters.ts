@@ -1,24 +1,10 @@
-// The last stop: what no consumer could handle is kept in Postgres, where an administrator finds it.
+// The last stop: what no consumer could handle.
 
 import type { Ports } from "../ports.ts";
-import { backoffSeconds } from "./backoff.ts";
+import { recordDeadLetter } from "./record-dead-letter.ts";
 
 export async function consumeDeadLetters(batch: MessageBatch<unknown>, ports: Pick<Ports, "deadLetters" | "log">) {
   for (const message of batch.messages) {
-    try {
-      await ports.deadLetters.record({
-        queue: batch.queue,
-        messageId: message.id,
-        body: message.body,
-        attempts: message.attempts,
-        error: "gave up after the last retry",
-        recordedAt: message.timestamp.getTime(),
-      });
-      ports.log.error("dead letter", null, { queue: batch.queue, message_id: message.id });
-      message.ack();
-    } catch (cause) {
-      ports.log.error("dead letter could not be recorded", cause, { queue: batch.queue, message_id: message.id });
-      message.retry({ delaySeconds: backoffSeconds(message.attempts) });
-    }
+    await recordDeadLetter({ queue: batch.queue, message, why: "gave up after the last retry" }, ports);
   }
 }

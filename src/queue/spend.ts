@@ -5,6 +5,7 @@ import { applySpendMessages } from "../flows/apply-spend-messages.ts";
 import { spendMessageSchema, type ValidSpendMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
+import { recordDeadLetter } from "./record-dead-letter.ts";
 
 interface Parsed {
   readonly message: Message<unknown>;
@@ -17,7 +18,8 @@ export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): 
   for (const message of batch.messages) {
     const body = spendMessageSchema.safeParse(message.body);
     if (!body.success) {
-      await bury(batch.queue, message, ports);
+      // No retry can mend it.
+      await recordDeadLetter({ queue: batch.queue, message, why: "not a spend message" }, ports);
       continue;
     }
     const parsed = byTenant.get(body.data.tenant_id) ?? [];
@@ -33,25 +35,5 @@ async function applyFor(tenantId: TenantId, parsed: readonly Parsed[], now: numb
   } catch (cause) {
     ports.log.error("spend messages failed", cause, { tenant_id: tenantId, messages: parsed.length });
     for (const { message } of parsed) message.retry({ delaySeconds: backoffSeconds(message.attempts) });
-  }
-}
-
-/** Poison: no retry can mend it, so it goes where people look. */
-async function bury(queue: string, message: Message<unknown>, { deadLetters, log }: Ports): Promise<void> {
-  try {
-    const { id, body, attempts, timestamp } = message;
-    await deadLetters.record({
-      queue,
-      messageId: id,
-      body,
-      attempts,
-      error: "not a spend message",
-      recordedAt: timestamp.getTime(),
-    });
-    log.error("poison message recorded", null, { queue, message_id: id });
-    message.ack();
-  } catch (cause) {
-    log.error("poison message could not be recorded", cause, { queue, message_id: message.id });
-    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }

@@ -27,7 +27,7 @@ afterAll(() => world.stop());
 const apply = (...messages: SpendMessage[]) =>
   applySpendMessages(
     { tenantId: acme, messages: messages.map((each) => spendMessageSchema.parse(each)), now: NOW },
-    { ...deps, background: () => {} },
+    deps,
   );
 const observed = (differences: Partial<SpendRecord>) =>
   observedMessage(acme, aSpendRecord({ periodStartedAt: NOW, ...differences }));

@@ -246,6 +246,19 @@ describe("one after the other is almost too slow: still within 110 ms", () => {
     expect((await world.check()).tookMs).toBeLessThanOrEqual(110);
   });
 
+  it("the same, with a tenant that the memory still has: it answers, whatever its age", async () => {
+    world.hasTenant({}, { spendNanoUsd: usd("550") });
+    await world.check();
+    await world.timers.pass(MINUTE);
+    world.snapshots.trouble("tenantOfKey", 39);
+    world.snapshots.trouble("tenant", "hangs");
+    world.tenants.trouble("load", "hangs");
+    const answered = await world.check();
+    expect(answered.tookMs).toBe(100);
+    expect(verdictOf(answered)).toMatchObject({ allowed: false, reason: "over_grace", source: "last_known" });
+    expect(degradedLines()[0]).toContain('"why":"stores too slow"');
+  });
+
   it("counting an unknown caller", async () => {
     world.snapshots.trouble("tenantOfKey", "hangs");
     world.tenants.trouble("findByKey", 39);

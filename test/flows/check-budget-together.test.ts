@@ -97,3 +97,14 @@ it("nothing servable is known and another isolate reads: answers at the deadline
   expect(answered.tookMs).toBe(100);
   expect(verdictOf(answered)).toMatchObject({ allowed: true, source: "fail_open" });
 });
+
+it("the winner finds the tenant gone: it is unknown, also to those that wait once they ask again", async () => {
+  world.hasTenant({}, null);
+  world.postgres.rows.clear();
+  world.litellm.tryMs = 20;
+  const [winner, loser] = await world.together([{}, {}]);
+  expect(winner?.outcome).toEqual({ kind: "unknown" });
+  expect(loser && verdictOf(loser).degraded).toBe(true);
+  await world.untilQuiet();
+  expect((await world.check()).outcome).toEqual({ kind: "unknown" });
+});

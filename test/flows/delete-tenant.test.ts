@@ -5,7 +5,7 @@ import type { Subject } from "../../src/budget/tenant.ts";
 import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/delete-tenant.ts";
-import { rewriteConfig } from "../../src/flows/publish-config.ts";
+import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import type { TenantChange } from "../../src/tenant-record.ts";
 import { NOW, usd } from "../budget/builders.ts";

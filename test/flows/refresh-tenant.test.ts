@@ -109,11 +109,15 @@ describe("the observation for Postgres", () => {
     expect(sent("observed").map(({ message }) => message)).toEqual([observedMessage(ACME, outcome.spend)]);
   });
 
-  it("is sent when Postgres could not say what it has", async () => {
+  it.each<[string, Partial<SpendRecord> | null, boolean]>([
+    ["the edge knew nothing", null, true],
+    ["the edge knew another figure", { spendNanoUsd: usd("99") }, true],
+    ["the edge knew this one", {}, false],
+  ])("when Postgres cannot say what it has and %s: sent is decided", async (_, before, isSent) => {
     world.tenants.trouble("load", new Error("down"));
     world.litellm.has(aReading());
-    expect((await refresh()).kind).toBe("read");
-    expect(sent("observed")).toHaveLength(1);
+    expect((await refresh(before && { ...earlier, ...before })).kind).toBe("read");
+    expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
   });
 
   it("a queue that refuses is logged, and the read counts all the same", async () => {
@@ -185,6 +189,15 @@ describe("which period the figure belongs to", () => {
       spend: { spendNanoUsd: usd("2"), periodStartedAt: NOW - DAY },
     });
   });
+});
+
+it("a read that the beginning of a period has overtaken changes nothing, and nobody hears of it", async () => {
+  const config = aTenantConfig({ litellmKeyLastReset: NOW + 10 * SECOND });
+  const known = { spendNanoUsd: usd("3"), readAt: null, source: "webhook" } as const;
+  world.inPostgres(config, known);
+  world.litellm.has(aReading({ spendNanoUsd: usd("540") }));
+  expect(await refresh(aSpendRecord(known), config)).toMatchObject({ spend: { spendNanoUsd: usd("3"), readAt: null } });
+  expect(sent("observed")).toEqual([]);
 });
 
 describe("who may read", () => {

@@ -9,12 +9,11 @@ import { failure, type Result, success } from "../result.ts";
 import type { NewTenant, TenantFigures } from "../tenant-record.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
 import { priorValuesOf } from "./litellm-wish.ts";
-import { withoutKeys } from "./sync-litellm.ts";
 
 /** An administrator waits for the answer. */
 const TRIES = 2;
 
-export async function adoptedTenant(
+export async function planAdoption(
   { tenantId, figures, actor }: CreateTenantInput,
   subject: Subject,
   { litellm }: Pick<Ports, "litellm">,
@@ -56,7 +55,7 @@ function failureOf(reason: LiteLlmFailure): CreateTenantFailure {
     case "not_found":
       return { kind: "subject_not_found" };
     case "refused":
-      return { kind: "litellm_refused", status: reason.status, message: withoutKeys(reason.message) };
+      return { kind: "litellm_refused", status: reason.status, message: reason.message };
     case "unreachable":
       return { kind: "litellm_unreachable", why: reason.why };
   }

@@ -1,0 +1,22 @@
+// Joining what was learned of a tenant in different places. Decides only; never lets an older config or figure win.
+
+import { joinRecords, type SpendRecord } from "../budget/spend.ts";
+import type { TenantConfig } from "../budget/tenant.ts";
+import type { KnownTenant } from "../ports.ts";
+
+/** Enough to answer a check. */
+export interface ConfiguredTenant extends KnownTenant {
+  readonly config: TenantConfig;
+  readonly spend: SpendRecord | null;
+}
+
+/** The newer config and the joined spend of two memories of one tenant. */
+export function joinKnown(a: KnownTenant | null, b: ConfiguredTenant): ConfiguredTenant;
+export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant;
+export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
+  if (a === null) return { config: b.config, spend: b.spend };
+  const config =
+    a.config && b.config ? (a.config.revision > b.config.revision ? a.config : b.config) : (a.config ?? b.config);
+  const spend = a.spend && b.spend ? joinRecords(a.spend, b.spend) : (a.spend ?? b.spend);
+  return { config, spend };
+}

@@ -1,0 +1,29 @@
+// Reads of a key through the real LiteLLM client, with everything that came of them.
+
+import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
+import type { Instant, Subject } from "../../src/budget/tenant.ts";
+import type { LiteLlmFailure, Log } from "../../src/ports.ts";
+import { NOW } from "../budget/builders.ts";
+import { hashOf } from "./builders.ts";
+import { RecordedLog } from "./recorded-log.ts";
+
+export const KEY = { kind: "key", id: hashOf("a") } as const;
+export const OK = [200, { info: { spend: 1 } }] as const;
+export const BROKEN = [502, "<html>"] as const;
+
+/** A client with a breaker of its own, unless it is given one. */
+export function clientOf(
+  url: string,
+  options: { clock?: () => Instant; breaker?: Breaker; masterKey?: string; log?: Log } = {},
+) {
+  const { clock = () => NOW, breaker = new Breaker(), masterKey = "sk-master", log = new RecordedLog() } = options;
+  return liteLlmClient(liteLlmHttp({ url, masterKey, breaker, clock }), clock, log);
+}
+
+export async function readOnce(url: string, { tries = 1, subject = KEY }: { tries?: number; subject?: Subject }) {
+  const [failures, log]: [LiteLlmFailure[], RecordedLog] = [[], new RecordedLog()];
+  const onFailedTry = (failed: LiteLlmFailure) => void failures.push(failed);
+  const result = await clientOf(url, { log }).readSubject(subject, { tries, onFailedTry });
+  return { result, failures, lines: log.lines };
+}

@@ -1,0 +1,41 @@
+// What the tests inside workerd share: the Worker's bindings with some of them broken, and Postgres past the Worker.
+
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { openDatabase, type Row, runStatement } from "../../src/adapters/neon-client.ts";
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      /** Only tests and the local stack have one. */
+      NEON_ENDPOINT: string;
+    }
+  }
+}
+
+/** Nobody listens there. */
+export const NOWHERE = "http://127.0.0.1:9";
+
+/** The Worker's bindings, some of them changed: a new object, so that it reads its configuration anew. */
+export const bindingsWith = (differences: Record<string, unknown>): Env => ({ ...env, ...differences }) as Env;
+
+/** The driver keeps its endpoint for the whole isolate, so every look opens its own way. */
+export function query(text: string): Promise<readonly Row[]> {
+  const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 5_000 };
+  return runStatement(openDatabase(options), sql.raw(text));
+}
+
+/** A tenant of its own, straight into Postgres. */
+export async function seedTenant(subjectId: string, sync: "synced" | "pending" = "synced"): Promise<string> {
+  const tenantId = `t-${crypto.randomUUID()}`;
+  await query(
+    `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, subject_created_at, litellm_sync)
+     values ('${tenantId}', 'key', '${subjectId}', 100, '2026-11-01', '${sync}')`,
+  );
+  return tenantId;
+}
+
+/** 64 hex digits that nobody else has. */
+export function aHash(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,260 @@
+// Snapshots in real KV: everything comes back as it was, nothing older wins, and nonsense is nothing.
+
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { configJson } from "../../src/adapters/kv-codec.ts";
+import { kvSnapshots } from "../../src/adapters/kv-snapshots.ts";
+import { Outage } from "../../src/outage.ts";
+import type { Snapshots } from "../../src/ports.ts";
+import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
+import { hashOf, idOf } from "../support/builders.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+
+const kv = env.SNAPSHOTS;
+const acme = idOf("acme");
+let log: RecordedLog;
+let snapshots: Snapshots;
+beforeEach(() => {
+  log = new RecordedLog();
+  snapshots = kvSnapshots(kv, new Map(), log);
+});
+afterEach(() => reset());
+
+const MOST = 10n ** 24n - 1n;
+const configOf = async () => {
+  const known = await snapshots.tenant(acme);
+  return known === "deleted" ? known : known.config;
+};
+const spendOf = async () => {
+  const known = await snapshots.tenant(acme);
+  return known === "deleted" ? known : known.spend;
+};
+
+describe("what comes back", () => {
+  it.each([
+    ["the usual", aTenantConfig()],
+    [
+      "every field set",
+      aTenantConfig({
+        name: "Acme & Söhne 🐻",
+        subject: { kind: "team", id: "team-1" },
+        maxBudgetNanoUsd: usd("412.500000001"),
+        alertThreshold: 8_550n,
+        graceThreshold: 15_000n,
+        budgetDuration: "1mo",
+        configVersion: 7,
+        revision: Number.MAX_SAFE_INTEGER,
+        enforcement: "observe",
+        failPolicy: "closed",
+        suspendedAt: NOW,
+        overrides: [anOverride(), anOverride({ id: "o2", amountNanoUsd: MOST, revokedAt: NOW })],
+      }),
+    ],
+    [
+      "every field that can be null",
+      aTenantConfig({ budgetDuration: null, budgetResetAt: null, litellmKeyLastReset: null, maxBudgetNanoUsd: 0n }),
+    ],
+    ["the most money there is", aTenantConfig({ maxBudgetNanoUsd: MOST })],
+    ["the least", aTenantConfig({ maxBudgetNanoUsd: 1n })],
+    ["before 1970", aTenantConfig({ subjectCreatedAt: -DAY })],
+  ])("a config: %s", async (_, config) => {
+    await snapshots.writeConfig(config);
+    expect(await configOf()).toEqual(config);
+  });
+
+  it.each([
+    ["the usual", aSpendRecord()],
+    [
+      "every field that can be null",
+      aSpendRecord({ readAt: null, resetsAt: null, source: "webhook", spendNanoUsd: 0n }),
+    ],
+    ["the most money there is", aSpendRecord({ spendNanoUsd: MOST, burnNanoUsdPerSecond: MOST, source: "gate" })],
+    ["the least", aSpendRecord({ spendNanoUsd: 1n, burnNanoUsdPerSecond: 1n, source: "events" })],
+  ])("a spend: %s", async (_, record) => {
+    await snapshots.writeSpend(acme, record);
+    expect(await spendOf()).toEqual(record);
+  });
+
+  it("whose a key is, and that it is nobody's", async () => {
+    expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
+    await snapshots.writeTenantOfKey(hashOf("a"), acme);
+    expect(await snapshots.tenantOfKey(hashOf("a"))).toBe(acme);
+    await snapshots.writeTenantOfKey(hashOf("a"), null);
+    expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
+  });
+
+  it("since when LiteLLM is out, and that it is not", async () => {
+    expect(await snapshots.outageStartedAt()).toBeNull();
+    await snapshots.writeOutage(NOW);
+    expect(await snapshots.outageStartedAt()).toBe(NOW);
+    await snapshots.writeOutage(null);
+    expect(await snapshots.outageStartedAt()).toBeNull();
+  });
+
+  it("nothing of a tenant that was never written", async () => {
+    expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: null });
+    expect(log.lines).toEqual([]);
+  });
+});
+
+describe("what was decoded before", () => {
+  it("is not given any more once another text lies there, from whomever", async () => {
+    const [first, second] = [aTenantConfig({ revision: 1 }), aTenantConfig({ revision: 2 })];
+    await snapshots.writeConfig(first);
+    expect([await configOf(), await configOf()]).toEqual([first, first]);
+    await kv.put("config:acme", JSON.stringify(configJson(second)));
+    expect(await configOf()).toEqual(second);
+    await kv.put("config:acme", "nonsense");
+    expect(await configOf()).toBeNull();
+    await kv.delete("config:acme");
+    expect(await configOf()).toBeNull();
+  });
+
+  it("is shared by all requests of an isolate, and says the same", async () => {
+    const decoded = new Map();
+    await kvSnapshots(kv, decoded, log).writeConfig(aTenantConfig());
+    await kvSnapshots(kv, decoded, log).tenant(acme);
+    expect(await kvSnapshots(kv, decoded, log).tenant(acme)).toEqual({ config: aTenantConfig(), spend: null });
+  });
+});
+
+describe("money in KV", () => {
+  it("is a decimal string, so that no reader of JSON rounds it", async () => {
+    await snapshots.writeConfig(aTenantConfig({ maxBudgetNanoUsd: usd("0.1") }));
+    expect(await kv.get("config:acme", "json")).toMatchObject({ max_budget: "0.1", alert_threshold: 8000 });
+    await snapshots.writeSpend(acme, aSpendRecord({ spendNanoUsd: MOST }));
+    expect(await kv.get("spend:acme", "json")).toMatchObject({ spend: "999999999999999.999999999" });
+  });
+});
+
+describe("which value wins", () => {
+  const of = (revision: number) => aTenantConfig({ revision, name: `revision ${revision}` });
+
+  it.each([
+    ["a newer config", 1, 2, 2],
+    ["not an older one", 2, 1, 2],
+    ["the same again", 2, 2, 2],
+  ])("%s", async (_, first, second, wins) => {
+    await snapshots.writeConfig(of(first));
+    await snapshots.writeConfig(of(second));
+    expect(await configOf()).toEqual(of(wins));
+  });
+
+  it("a tombstone covers the config it is of, and an older one", async () => {
+    for (const revision of [1, 2]) {
+      await snapshots.writeConfig(of(revision));
+      await snapshots.writeDeleted(acme, 2);
+      expect(await snapshots.tenant(acme)).toBe("deleted");
+    }
+  });
+
+  it("an older tombstone does not cover a newer config", async () => {
+    await snapshots.writeConfig(of(3));
+    await snapshots.writeDeleted(acme, 2);
+    expect(await configOf()).toEqual(of(3));
+  });
+
+  it("an older config does not lift a tombstone, a newer one does", async () => {
+    await snapshots.writeDeleted(acme, 2);
+    await snapshots.writeConfig(of(1));
+    expect(await snapshots.tenant(acme)).toBe("deleted");
+    await snapshots.writeConfig(of(3));
+    expect(await configOf()).toEqual(of(3));
+  });
+
+  it("a tombstone hides the spend beside it", async () => {
+    await snapshots.writeSpend(acme, aSpendRecord());
+    await snapshots.writeDeleted(acme, 1);
+    expect(await snapshots.tenant(acme)).toBe("deleted");
+  });
+
+  it("a spend is joined with the one that lies there, in either order", async () => {
+    const low = aSpendRecord({ spendNanoUsd: usd("1"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
+    const high = aSpendRecord({ spendNanoUsd: usd("2") });
+    for (const [first, second] of [[low, high] as const, [high, low] as const]) {
+      await snapshots.writeSpend(acme, first);
+      await snapshots.writeSpend(acme, second);
+      expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("2"), readAt: NOW + SECOND });
+      await reset();
+    }
+  });
+
+  it("a later period beats a higher figure", async () => {
+    await snapshots.writeSpend(acme, aSpendRecord({ spendNanoUsd: usd("500") }));
+    await snapshots.writeSpend(
+      acme,
+      aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: RESET, observedAt: RESET + MINUTE }),
+    );
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: RESET });
+  });
+});
+
+describe("nonsense", () => {
+  const json = configJson(aTenantConfig());
+  it.each<[string, string]>([
+    ["no JSON", "{"],
+    ["null", "null"],
+    ["another shape", '{"a":1}'],
+    ["empty", ""],
+    ["a negative budget", JSON.stringify({ ...json, max_budget: "-1" })],
+    ["a budget that is a number", JSON.stringify({ ...json, max_budget: 500 })],
+    ["an unknown enforcement", JSON.stringify({ ...json, enforcement: "maybe" })],
+    ["a broken threshold", JSON.stringify({ ...json, alert_threshold: 80.5 })],
+    ["a missing field", JSON.stringify({ ...json, overrides: undefined })],
+  ])("a config that is %s reads as missing, is logged without its text, and can be written over", async (_, text) => {
+    await kv.put("config:acme", text);
+    await snapshots.writeSpend(acme, aSpendRecord());
+    expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: aSpendRecord() });
+    expect(log.lines).toHaveLength(1);
+    expect(log.lines[0]).toContain('error kv value makes no sense {"kind":"config"}');
+    await snapshots.writeConfig(aTenantConfig());
+    expect(await configOf()).toEqual(aTenantConfig());
+  });
+
+  it("a spend that makes no sense leaves the config", async () => {
+    await snapshots.writeConfig(aTenantConfig());
+    await kv.put("spend:acme", '{"spend":"NaN"}');
+    expect(await snapshots.tenant(acme)).toEqual({ config: aTenantConfig(), spend: null });
+    expect(log.lines[0]).toContain('{"kind":"spend"}');
+    await snapshots.writeSpend(acme, aSpendRecord());
+    expect(await spendOf()).toEqual(aSpendRecord());
+  });
+
+  it("a key's tenant and an outage note too", async () => {
+    await kv.put(`tenant-of-key:${hashOf("a")}`, "acme");
+    await kv.put("outage:litellm", '{"started_at":"today"}');
+    expect([await snapshots.tenantOfKey(hashOf("a")), await snapshots.outageStartedAt()]).toEqual([null, null]);
+    expect(log.lines).toHaveLength(2);
+  });
+});
+
+describe("KV in trouble", () => {
+  const broken = (trouble: () => Promise<never>) =>
+    kvSnapshots({ get: trouble, put: trouble } as unknown as KVNamespace, new Map(), log);
+
+  it.each<[string, (broken: Snapshots) => Promise<unknown>]>([
+    ["writing a config", (port) => port.writeConfig(aTenantConfig())],
+    ["writing a tombstone", (port) => port.writeDeleted(acme, 1)],
+    ["writing a spend", (port) => port.writeSpend(acme, aSpendRecord())],
+    ["writing a key", (port) => port.writeTenantOfKey(hashOf("a"), acme)],
+    ["writing an outage", (port) => port.writeOutage(NOW)],
+    ["a ping", (port) => port.ping()],
+  ])("%s throws an outage of KV", async (_, work) => {
+    const error = await work(broken(async () => Promise.reject(new Error("429")))).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Outage);
+    expect(error).toMatchObject({ dependency: "kv" });
+  });
+
+  it("the reads of a check throw what KV threw: the check has its own patience", async () => {
+    const port = broken(async () => Promise.reject(new Error("429")));
+    await expect(port.tenant(acme)).rejects.toThrow("429");
+    await expect(port.tenantOfKey(hashOf("a"))).rejects.toThrow("429");
+  });
+
+  it("that never answers is given up after two seconds", async () => {
+    const begunAt = Date.now();
+    await expect(broken(() => new Promise(() => {})).ping()).rejects.toMatchObject({ dependency: "kv" });
+    expect(Date.now() - begunAt).toBeLessThan(2_500);
+  });
+});
