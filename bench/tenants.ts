@@ -1,10 +1,10 @@
 // The tenants of the benchmark: their keys, and their snapshots in the words of the real codec.
 
 import { createHash } from "node:crypto";
-import { configJson } from "../src/adapters/kv-codec.ts";
+import { configJson, spendJson, spendValue } from "../src/adapters/kv-codec.ts";
 import type { SpendRecord } from "../src/budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, type TenantConfig, type TenantId } from "../src/budget/tenant.ts";
-import { spendRecordJson, spendRecordSchema } from "../src/messages.ts";
+import { spendRecordJson } from "../src/messages.ts";
 import type { LoadRequest } from "./load/job.ts";
 
 export interface BenchTenant {
@@ -34,7 +34,7 @@ export function snapshotsOf(tenants: readonly BenchTenant[], observedAt: number)
     return [
       [`tenant-of-key:${keyHashOf(tenant)}`, { tenant_id: tenant.tenantId }],
       [`config:${tenant.tenantId}`, configJson(config)],
-      [`spend:${tenant.tenantId}`, spendRecordJson(spendOf(config, observedAt))],
+      [`spend:${tenant.tenantId}`, spendJson(config, spendOf(config, observedAt))],
     ] as const;
   });
   return Object.fromEntries(entries.map(([key, value]) => [key, JSON.stringify(value)]));
@@ -77,12 +77,10 @@ function spendOf(config: TenantConfig, observedAt: number): SpendRecord {
 export function agedBy(ageMs: number, snapshots: Readonly<Record<string, string>>): Record<string, string> {
   const aged = Object.entries(snapshots).map(([key, text]) => {
     if (!key.startsWith("spend:")) return [key, text] as const;
-    const record = spendRecordSchema.parse(JSON.parse(text));
+    const { subject_id, record } = spendValue.parse(JSON.parse(text));
     const readAt = record.readAt === null ? null : record.readAt - ageMs;
-    return [
-      key,
-      JSON.stringify(spendRecordJson({ ...record, observedAt: record.observedAt - ageMs, readAt })),
-    ] as const;
+    const older = { ...record, observedAt: record.observedAt - ageMs, readAt };
+    return [key, JSON.stringify({ subject_id, record: spendRecordJson(older) })] as const;
   });
   return Object.fromEntries(aged);
 }

@@ -109,7 +109,10 @@ CREATE TABLE "tenant_configs" (
 	"litellm_sync" text DEFAULT 'pending' NOT NULL,
 	"litellm_sync_error" text,
 	"litellm_sync_since" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"litellm_sync_tried_at" timestamp (3) with time zone,
+	"litellm_sync_tries" integer DEFAULT 0 NOT NULL,
 	"litellm_budget_id" text,
+	"litellm_has_set_limits" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "tenant_configs_subject_unique" UNIQUE("subject_kind","subject_id"),
@@ -162,6 +165,6 @@ CREATE INDEX "idx_notice_deliveries_pending" ON "notice_deliveries" USING btree 
 CREATE INDEX "idx_notice_deliveries_channel" ON "notice_deliveries" USING btree ("channel_id");--> statement-breakpoint
 CREATE INDEX "idx_notification_channels_tenant" ON "notification_channels" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_configs_reset" ON "tenant_configs" USING btree ("budget_reset_at");--> statement-breakpoint
-CREATE INDEX "idx_tenant_configs_sync_pending" ON "tenant_configs" USING btree ("litellm_sync_since") WHERE "tenant_configs"."litellm_sync" = 'pending';--> statement-breakpoint
+CREATE INDEX "idx_tenant_configs_sync_pending" ON "tenant_configs" USING btree ("litellm_sync_tried_at" NULLS FIRST,"litellm_sync_since") WHERE "tenant_configs"."litellm_sync" = 'pending';--> statement-breakpoint
 CREATE INDEX "idx_tenant_keys_tenant" ON "tenant_keys" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_spend_read" ON "tenant_spend" USING btree ("read_at" NULLS FIRST);

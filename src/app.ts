@@ -6,14 +6,13 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import type { AppEnv } from "./http/app-env.ts";
-import type { Tokens } from "./http/auth.ts";
 import { budgetRoutes } from "./http/budget.ts";
 import { answerError } from "./http/errors.ts";
 import { healthRoutes } from "./http/health.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
 import { tenantRoutes } from "./http/tenants.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports, Tokens } from "./ports.ts";
 
 /** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };

@@ -1,14 +1,7 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
 import * as z from "zod";
-import type { NamedToken } from "./http/auth.ts";
-import type { Policy } from "./ports.ts";
-
-export interface SealingKey {
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array<ArrayBuffer>;
-}
+import type { NamedToken, Policy, SealingKey } from "./ports.ts";
 
 export interface Config {
   readonly databaseUrl: string;

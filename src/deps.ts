@@ -13,8 +13,7 @@ import { queueSpend } from "./adapters/queue-spend.ts";
 import { realTimers } from "./adapters/timers.ts";
 import { upstashClaims } from "./adapters/upstash-claims.ts";
 import { type Config, readConfig } from "./config.ts";
-import type { Tokens } from "./http/auth.ts";
-import type { Background, Ports } from "./ports.ts";
+import type { Background, Ports, Tokens } from "./ports.ts";
 
 /** A query takes milliseconds; what takes this long is a database that is waking up or gone. */
 const POSTGRES_TIMEOUT_MS = 5_000;

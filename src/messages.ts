@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
-import type { TenantId } from "./budget/tenant.ts";
+import type { TenantConfig, TenantId } from "./budget/tenant.ts";
 
 const tenantId = z
   .string()
@@ -57,7 +57,7 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
 
 export const spendMessageSchema = z.discriminatedUnion("kind", [
   /** A refresh learned a figure that Postgres should have. */
-  z.object({ kind: z.literal("observed"), tenant_id: tenantId, record: spendRecordSchema }),
+  z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
   /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
   /** A read showed that LiteLLM does not have the wish. */
@@ -70,7 +70,7 @@ export type SpendMessage = z.input<typeof spendMessageSchema>;
 /** As a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 
-/** Tells the consumer of a figure that a read has shown. */
-export function observedMessage(tenantId: TenantId, record: SpendRecord): SpendMessage {
-  return { kind: "observed", tenant_id: tenantId, record: spendRecordJson(record) };
+/** Tells the consumer of a figure that a read of the tenant's subject has shown. */
+export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
+  return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
 }

@@ -42,6 +42,7 @@ export interface Memory {
   tenant(tenantId: TenantId): RememberedTenant | null;
   rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
+  forgetTenantOfKey(keyHash: KeyHash): void;
   /** A read failed: others need not wait for it. */
   rememberFailedRead(tenantId: TenantId, now: Instant): void;
   forgetFailedRead(tenantId: TenantId): void;
@@ -49,8 +50,13 @@ export interface Memory {
   /** An address that asked for too many unknown keys. */
   turnAway(address: string, until: Instant): void;
   isTurnedAway(address: string, now: Instant): boolean;
+  /** When LiteLLM's outage began, as last read; `undefined` when that was too long ago to count. */
+  outage(now: Instant): Instant | null | undefined;
+  rememberOutage(startedAt: Instant | null, now: Instant): void;
   /** Null once it is a second old. */
   readiness(now: Instant): Readiness | null;
+  /** However old. */
+  lastReadiness(): Readiness | null;
   rememberReadiness(readiness: Readiness, now: Instant): void;
   /** True once per `seconds` and name: the throttle that holds even without Redis. */
   takeTurn(name: string, seconds: number, now: Instant): boolean;
@@ -67,6 +73,12 @@ export interface RememberedTenant extends KnownTenant {
   readonly checkedAt: Instant;
 }
 
+/** What a deleted tenant leaves at the edge. */
+export interface Tombstone {
+  readonly deletedRevision: number;
+  readonly deletedAt: Instant;
+}
+
 export interface Readiness {
   readonly ready: boolean;
   readonly dependencies: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];
@@ -75,12 +87,13 @@ export interface Readiness {
 /** KV: what every colo knows, up to a minute late. No writer replaces a newer value that it sees. */
 export interface Snapshots {
   tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
-  /** `deleted`: the tombstone of a tenant. */
-  tenant(tenantId: TenantId): Promise<KnownTenant | "deleted">;
-  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null): Promise<void>;
+  /** A figure is told only with the config of the subject that it belongs to. */
+  tenant(tenantId: TenantId): Promise<KnownTenant | Tombstone>;
+  /** `expires`: for a key that was found through its team, and may be in another one tomorrow. */
+  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
   writeConfig(config: TenantConfig): Promise<void>;
-  writeDeleted(tenantId: TenantId, revision: number): Promise<void>;
-  writeSpend(tenantId: TenantId, record: SpendRecord): Promise<void>;
+  writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
+  writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
   outageStartedAt(): Promise<Instant | null>;
   writeOutage(startedAt: Instant | null): Promise<void>;
   ping(): Promise<void>;
@@ -106,8 +119,11 @@ export interface Tenants {
    * has a later revision when LiteLLM's dates were new; null when the wish has changed since `revision`.
    */
   recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
-  /** Tenants whose wish LiteLLM has not taken, also the deleted ones; longest waiting first. */
-  pendingSync(limit: number): Promise<TenantRecord[]>;
+  /**
+   * Takes tenants whose wish LiteLLM has not taken, also the deleted ones; least recently tried first. It counts as a
+   * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.
+   */
+  claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /** Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. */
   recordSpend(tenantId: TenantId, record: SpendRecord): Promise<TenantRecord | null>;
   ping(): Promise<void>;
@@ -161,9 +177,11 @@ export interface LiteLlmFields {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** LiteLLM's key or team row, as far as Bursar cares. */
+/** LiteLLM's key or team row, as far as Bursar cares; a key's limits are its budget object's where it has none itself. */
 export interface SubjectReading extends LiteLlmFields {
   readonly subject: Subject;
+  /** What the row itself says: all that can be changed or given back without touching a shared budget object. */
+  readonly own: Pick<LiteLlmFields, "maxBudgetNanoUsd" | "budgetDuration">;
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
   readonly resetsAt: Instant | null;
@@ -240,4 +258,22 @@ export interface Policy {
   readonly failOpenMinutes: number;
   /** From a check's arrival to its answer, whatever breaks. */
   readonly checkDeadlineMs: number;
+}
+
+/** A token and whose it is; the name goes into the audit. */
+export interface NamedToken {
+  readonly name: string;
+  readonly token: string;
+}
+
+export interface Tokens {
+  readonly admin: readonly NamedToken[];
+  readonly read: readonly NamedToken[];
+}
+
+/** A key of the sealer: the first of a list seals, all of them open. */
+export interface SealingKey {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Uint8Array<ArrayBuffer>;
 }

@@ -26,10 +26,13 @@ export interface LiteLlmSync {
   /** Why it is pending, in words for an administrator; null when it was not tried yet. */
   readonly error: string | null;
   readonly since: Instant;
+  /** The budget object that LiteLLM made with a key of ours; nobody else's is ever written to. */
   readonly budgetId: string | null;
+  /** False while LiteLLM has no limits of Bursar's: since adoption, or since they were lifted for `observe`. */
+  readonly hasSetLimits: boolean;
 }
 
-/** LiteLLM's own numbers as decimal strings, so that they go back exactly. */
+/** The row's own numbers as decimal strings, so that they go back exactly. */
 export interface PriorValues {
   readonly maxBudget: string | null;
   readonly softBudget: string | null;
@@ -41,14 +44,24 @@ export interface PriorValues {
 export type SyncOutcome =
   | {
       readonly status: "synced";
+      readonly triedAt: Instant;
       /** When LiteLLM's dates were asked for. */
       readonly readAt: Instant;
+      /** Of a key that Bursar has just created. */
       readonly budgetId: string | null;
       readonly resetsAt: Instant | null;
+      /** True when this sync has told LiteLLM a duration, which moves the end of the running period. */
+      readonly hasMovedReset: boolean;
       /** Taken for a key that Bursar has just created. */
       readonly subjectCreatedAt: Instant | null;
     }
-  | { readonly status: "pending"; readonly error: string };
+  | {
+      readonly status: "pending";
+      readonly triedAt: Instant;
+      readonly error: string;
+      /** True when LiteLLM could not be asked: no fault of the wish, which is tried again as soon as may be. */
+      readonly isAway: boolean;
+    };
 
 /** The budget's figures and policies: what `POST` sets and `PATCH` changes. */
 export interface TenantFigures {
@@ -73,7 +86,6 @@ export interface NewTenant extends TenantFigures {
   readonly adopted: boolean;
   readonly priorValues: PriorValues | null;
   readonly sealedKey: string | null;
-  readonly litellmBudgetId: string | null;
   /** The figure read at adoption. */
   readonly spend: SpendRecord | null;
 }

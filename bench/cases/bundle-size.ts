@@ -1,6 +1,6 @@
 // Case: how large the Worker is that gets deployed. Size is start-up time.
 
-import type { Bundle } from "../build.ts";
+import type { Bundle } from "../../dev/worker/build.ts";
 import type { Row } from "../report.ts";
 
 const TARGET_KIB = 150;

@@ -1,14 +1,7 @@
 // Seals short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. The first key seals,
 // any of them opens: that is how keys are rotated. Never logs, never answers with anything but what was sealed.
 
-import type { Sealer } from "../ports.ts";
-
-export interface SealingKey {
-  /** Holds no dot. */
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array<ArrayBuffer>;
-}
+import type { Sealer, SealingKey } from "../ports.ts";
 
 const VERSION = "v1";
 

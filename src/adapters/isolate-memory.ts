@@ -10,6 +10,9 @@ const KEY_MS = 60_000;
 /** While LiteLLM is out, an isolate tries each tenant this often; between tries nobody waits in vain. */
 const FAILED_READ_MS = 5_000;
 
+/** The sweep looks every minute, so the note is never more wrong than twice that. */
+const OUTAGE_MS = 30_000;
+
 /** Probers come every few seconds, from everywhere. */
 const READINESS_MS = 1_000;
 
@@ -18,6 +21,7 @@ export class IsolateMemory implements Memory {
   readonly #tenants = new Map<TenantId, RememberedTenant>();
   readonly #failedReads = new Map<TenantId, Instant>();
   readonly #turnedAway = new Map<string, Instant>();
+  #outage: { startedAt: Instant | null; until: Instant } | null = null;
   readonly #turns = new Map<string, Instant>();
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
@@ -46,6 +50,18 @@ export class IsolateMemory implements Memory {
     }
   }
 
+  forgetTenantOfKey(keyHash: KeyHash): void {
+    this.#tenantOfKey.delete(keyHash);
+  }
+
+  outage(now: Instant): Instant | null | undefined {
+    return this.#outage !== null && now < this.#outage.until ? this.#outage.startedAt : undefined;
+  }
+
+  rememberOutage(startedAt: Instant | null, now: Instant): void {
+    this.#outage = { startedAt, until: now + OUTAGE_MS };
+  }
+
   rememberFailedRead(tenantId: TenantId, now: Instant): void {
     putBounded(this.#failedReads, tenantId, now);
   }
@@ -69,6 +85,10 @@ export class IsolateMemory implements Memory {
 
   readiness(now: Instant): Readiness | null {
     return this.#readiness !== null && now < this.#readiness.until ? this.#readiness.readiness : null;
+  }
+
+  lastReadiness(): Readiness | null {
+    return this.#readiness?.readiness ?? null;
   }
 
   rememberReadiness(readiness: Readiness, now: Instant): void {

@@ -2,8 +2,10 @@
 
 import * as z from "zod";
 import { decimalFromNanoUsd } from "../budget/money.ts";
+import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
-import { decimalMoney } from "../messages.ts";
+import { decimalMoney, spendRecordJson, spendRecordSchema } from "../messages.ts";
+import type { Tombstone } from "../ports.ts";
 
 const instant = z.number().int();
 const basisPoints = z.number().int().nonnegative().transform(BigInt);
@@ -69,7 +71,13 @@ const config = z
     }),
   );
 
-const tombstone = z.object({ deleted: z.literal(true), revision: z.number().int() });
+const tombstone = z
+  .object({ deleted: z.literal(true), revision: z.number().int(), deleted_at: instant })
+  .transform((raw): Tombstone & { revision: number } => ({
+    deletedRevision: raw.revision,
+    deletedAt: raw.deleted_at,
+    revision: raw.revision,
+  }));
 
 /** The config first: nearly every value is one, and a union tries its parts in order. */
 export const configValue = z.union([config, tombstone]);
@@ -101,6 +109,13 @@ export function configJson(of: TenantConfig): ConfigValue {
       revoked_at: one.revokedAt,
     })),
   };
+}
+
+/** The figure with the subject it belongs to: a tenant may be deleted and created again with another one. */
+export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
+
+export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {
+  return { subject_id: config.subject.id, record: spendRecordJson(record) };
 }
 
 export const keyValue = z.object({ tenant_id: z.string().nullable() });

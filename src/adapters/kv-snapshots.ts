@@ -3,17 +3,19 @@
 import type * as z from "zod";
 import { joinRecords } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import { spendRecordJson, spendRecordSchema } from "../messages.ts";
-import type { KnownTenant, Log, Snapshots } from "../ports.ts";
+import type { Log, Snapshots } from "../ports.ts";
 import { bounded } from "./bounded.ts";
 import { putBounded } from "./bounded-map.ts";
-import { configJson, configValue, keyValue, outageValue } from "./kv-codec.ts";
+import { configJson, configValue, keyValue, outageValue, spendJson, spendValue } from "./kv-codec.ts";
 
 /** The least that KV allows: how long a colo may answer from its own copy. */
 const CACHE_TTL_SECONDS = 30;
 
 /** Cold reads take up to a quarter of a second; a check gives up much sooner by itself. */
 const TIMEOUT_MS = 2_000;
+
+/** How long a team's key may go on counting for the tenant it was found for. */
+const TEAM_KEY_SECONDS = 3_600;
 
 const OUTAGE_KEY = "outage:litellm";
 
@@ -31,7 +33,8 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
     const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
     return decode(key, text, schema);
   };
-  const write = (key: string, value: unknown) => bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(value)));
+  const write = (key: string, value: unknown, options?: KVNamespacePutOptions) =>
+    bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(value), options));
 
   return {
     // These two are in the path of every check, which waits for them no longer than it can afford: no second timer here.
@@ -41,16 +44,18 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       return (value?.tenant_id ?? null) as TenantId | null;
     },
 
-    async tenant(tenantId): Promise<KnownTenant | "deleted"> {
+    async tenant(tenantId) {
       const keys = { config: configKey(tenantId), spend: spendKey(tenantId) };
       const texts = await kv.get([keys.config, keys.spend], { type: "text", cacheTtl: CACHE_TTL_SECONDS });
       const config = decode(keys.config, texts.get(keys.config), configValue);
-      const spend = decode(keys.spend, texts.get(keys.spend), spendRecordSchema);
-      return config !== null && "deleted" in config ? "deleted" : { config, spend };
+      if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
+      const spend = decode(keys.spend, texts.get(keys.spend), spendValue);
+      return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
     },
 
-    async writeTenantOfKey(keyHash, tenantId) {
-      await write(tenantOfKeyKey(keyHash), { tenant_id: tenantId });
+    async writeTenantOfKey(keyHash, tenantId, options) {
+      const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
+      await write(tenantOfKeyKey(keyHash), { tenant_id: tenantId }, lifetime);
     },
 
     async writeConfig(config) {
@@ -60,17 +65,18 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       }
     },
 
-    async writeDeleted(tenantId, revision) {
+    async writeDeleted(tenantId, revision, deletedAt) {
       const present = await read(configKey(tenantId), configValue);
       if (present === null || present.revision <= revision) {
-        await write(configKey(tenantId), { deleted: true, revision });
+        await write(configKey(tenantId), { deleted: true, revision, deleted_at: deletedAt });
       }
     },
 
-    async writeSpend(tenantId, record) {
-      const present = await read(spendKey(tenantId), spendRecordSchema);
-      const joined = present === null ? record : joinRecords(present, record);
-      await write(spendKey(tenantId), spendRecordJson(joined));
+    async writeSpend(config, record) {
+      const key = spendKey(config.tenantId);
+      const present = await read(key, spendValue);
+      const isOfSubject = present?.subject_id === config.subject.id;
+      await write(key, spendJson(config, isOfSubject ? joinRecords(present.record, record) : record));
     },
 
     async outageStartedAt(): Promise<Instant | null> {

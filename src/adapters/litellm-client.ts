@@ -10,6 +10,9 @@ import { keyInfo, readingFromRow, requestFields, subjectField, teamInfo } from "
 /** 200 ms, then 400 ms, each stretched by up to double: a restart of LiteLLM's worker takes about that long. */
 const FIRST_BACKOFF_MS = 200;
 
+/** No key hashes to it. */
+const NOBODYS_HASH = "0".repeat(64);
+
 export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
   const readOnce = async (subject: Subject): Promise<Result<SubjectReading, LiteLlmFailure>> => {
     const begunAt = clock();
@@ -53,9 +56,11 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
     deleteKey: (keyHash) => change("/key/delete", { keys: [keyHash] }),
 
+    // What a check needs: that LiteLLM accepts our key, and that its database answers.
     async ping() {
-      const answer = await http.call({ method: "GET", path: "/health/liveliness" });
-      return answer.ok ? success(undefined) : answer;
+      const query = { key: NOBODYS_HASH };
+      const answer = await http.call({ method: "GET", path: "/key/info", query, isProbe: true });
+      return answer.ok || answer.failure.kind === "not_found" ? success(undefined) : answer;
     },
   };
 }

@@ -33,6 +33,8 @@ export interface LiteLlmRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Asks even while the breaker is open, and leaves it as it is. */
+  readonly isProbe?: boolean;
 }
 
 export function liteLlmHttp(options: {
@@ -44,6 +46,7 @@ export function liteLlmHttp(options: {
   const { breaker, clock } = options;
   return {
     async call(request) {
+      if (request.isProbe === true) return send(options, request);
       if (breaker.isOpen(clock())) return unreachable("breaker open");
       const answer = await send(options, request);
       // A refusal is an answer: LiteLLM is there.

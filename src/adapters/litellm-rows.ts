@@ -59,6 +59,7 @@ export function readingFromRow(
     maxBudgetNanoUsd: raw.max_budget ?? linked?.max_budget ?? null,
     softBudgetNanoUsd: linked?.soft_budget ?? raw.soft_budget,
     budgetDuration: raw.budget_duration ?? linked?.budget_duration ?? null,
+    own: { maxBudgetNanoUsd: raw.max_budget, budgetDuration: raw.budget_duration ?? null },
     resetsAt: raw.budget_reset_at ?? linked?.budget_reset_at ?? null,
     createdAt: raw.created_at,
     metadata: raw.metadata ?? {},

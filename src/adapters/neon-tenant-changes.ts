@@ -29,6 +29,7 @@ export async function changeTenant(
       set (${columns}) = (select ${columns} from asked),
         revision = nextval('config_revision'), updated_at = ${timestampOf(actor.now)},
         config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
+        litellm_has_set_limits = t.litellm_has_set_limits or a.enforcement = 'enforce',
         ${syncPending(isLitellmsToo, actor)}
       from asked a
       where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})
@@ -95,12 +96,17 @@ function lockTenant(tenantId: TenantId): SQL {
   return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
 }
 
-/** `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. */
+/**
+ * `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. A new wish has not
+ * been tried yet, however often the one before it was.
+ */
 function syncPending(when: SQL, actor: Actor): SQL {
   return sql`litellm_sync = case when ${when} then 'pending' else t.litellm_sync end,
     litellm_sync_error = case when ${when} then null else t.litellm_sync_error end,
     litellm_sync_since = case when ${when} and t.litellm_sync = 'synced' then ${timestampOf(actor.now)}
-      else t.litellm_sync_since end`;
+      else t.litellm_sync_since end,
+    litellm_sync_tried_at = case when ${when} then null else t.litellm_sync_tried_at end,
+    litellm_sync_tries = case when ${when} then 0 else t.litellm_sync_tries end`;
 }
 
 const money = (amount: bigint): SQL => sql`${decimalFromNanoUsd(amount)}::numeric`;

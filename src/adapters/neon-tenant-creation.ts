@@ -3,6 +3,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
+import { Outage } from "../outage.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { Actor, NewTenant, TenantRecord } from "../tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
@@ -42,9 +43,25 @@ export async function createTenant(
     return success(created);
   } catch (error) {
     const taken = TAKEN_BY[violatedUnique(error) ?? ""];
-    if (taken === undefined) throw error;
-    return failure(taken);
+    if (taken !== undefined) return failure(taken);
+    const committed = error instanceof Outage ? await findCommitted(database, tenant) : null;
+    if (committed === null) throw error;
+    return success(committed);
   }
+}
+
+/**
+ * The tenant whose insert was committed although the answer was lost. Nobody else has the hash of a key that we have
+ * just made; an adopted subject may be another administrator's work.
+ */
+async function findCommitted(database: Database, { tenantId, subject, adopted }: NewTenant) {
+  if (adopted) return null;
+  const rows = await runStatement(
+    database,
+    sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.subject_kind = ${subject.kind}
+      and t.subject_id = ${subject.id} and t.deleted_at is null`,
+  );
+  return firstTenant(rows);
 }
 
 function configInsert(tenant: NewTenant, actor: Actor): SQL {
@@ -52,11 +69,11 @@ function configInsert(tenant: NewTenant, actor: Actor): SQL {
   const priorValues = tenant.priorValues === null ? null : JSON.stringify(tenant.priorValues);
   return sql`insert into tenant_configs (tenant_id, name, subject_kind, subject_id, max_budget, alert_threshold,
       grace_threshold, budget_duration, enforcement, fail_policy, budget_reset_at, subject_created_at, adopted,
-      prior_values, sealed_key, litellm_budget_id, litellm_sync, litellm_sync_since, created_at, updated_at)
+      prior_values, sealed_key, litellm_has_set_limits, litellm_sync, litellm_sync_since, created_at, updated_at)
     values (${tenant.tenantId}, ${tenant.name}, ${tenant.subject.kind}, ${tenant.subject.id},
       ${decimalFromNanoUsd(tenant.maxBudgetNanoUsd)}::numeric, ${percentNumber(tenant.alertThreshold)}::numeric,
       ${percentNumber(tenant.graceThreshold)}::numeric,
       ${tenant.budgetDuration}, ${tenant.enforcement}, ${tenant.failPolicy}, ${timestampOf(tenant.budgetResetAt)},
       ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.sealedKey},
-      ${tenant.litellmBudgetId}, 'pending', ${now}, ${now}, ${now})`;
+      ${tenant.enforcement === "enforce"}, 'pending', ${now}, ${now}, ${now})`;
 }

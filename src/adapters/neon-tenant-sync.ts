@@ -1,11 +1,37 @@
-// What LiteLLM answered to the wish, written down where the wish is. Never touches a wish that has changed meanwhile.
+// What LiteLLM answered to the wish, written down where the wish is, and whose turn it is to be tried again.
+// Never touches a wish that has changed meanwhile.
 
 import { sql } from "drizzle-orm";
-import type { TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { SyncOutcome, TenantRecord } from "../tenant-record.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+
+/** Whoever has just changed the tenant is telling LiteLLM at this moment. */
+const IN_FLIGHT = sql.raw("interval '30 seconds'");
+
+/** 1, 2, 4, 8, 16, 32 minutes after so many tries, then an hour; the inner bound keeps the power small. */
+const BACKOFF = sql.raw("least(interval '1 hour', interval '1 minute' * power(2, least(t.litellm_sync_tries, 7) - 1))");
+
+/** One statement, so that two sweeps never take the same tenant, and a try that dies has been counted. */
+export async function claimPendingSyncs(database: Database, limit: number, now: Instant): Promise<TenantId[]> {
+  const at = timestampOf(now);
+  const order = sql.raw("tried_at nulls first, since, tenant_id");
+  const rows = await runStatement(
+    database,
+    sql`with due as (select t.tenant_id, t.litellm_sync_tried_at as tried_at, t.litellm_sync_since as since
+      from tenant_configs t
+      where t.litellm_sync = 'pending' and t.litellm_sync_since <= ${at} - ${IN_FLIGHT}
+        and (t.litellm_sync_tried_at is null or t.litellm_sync_tried_at <= ${at} - ${BACKOFF})
+      order by ${order} limit ${limit} for no key update skip locked),
+    claimed as (update tenant_configs t
+      set litellm_sync_tried_at = ${at}, litellm_sync_tries = t.litellm_sync_tries + 1
+      from due where t.tenant_id = due.tenant_id returning due.*)
+    select tenant_id from claimed order by ${order}`,
+  );
+  return rows.map((row) => row["tenant_id"] as TenantId);
+}
 
 export async function recordTenantSync(
   database: Database,
@@ -15,31 +41,40 @@ export async function recordTenantSync(
 ): Promise<TenantRecord | null> {
   const rows = await runStatement(
     database,
-    sql`with after as (update tenant_configs t set ${outcome.status === "synced" ? taken(outcome) : waiting(outcome.error)}
+    sql`with after as (update tenant_configs t set ${outcome.status === "synced" ? taken(outcome) : waiting(outcome)}
       where t.tenant_id = ${tenantId} and t.revision = ${revision} returning t.*)
     ${selectTenants({ tenants: sql`after` })}`,
   );
   return firstTenant(rows);
 }
 
-function waiting(error: string) {
+/** The sweep has counted its try already; an administrator's first one counts here. */
+function waiting({ error, triedAt, isAway }: SyncOutcome & { status: "pending" }) {
+  const at = timestampOf(triedAt);
+  const tries = isAway ? sql`1` : sql`greatest(t.litellm_sync_tries, 1)`;
   return sql`litellm_sync = 'pending', litellm_sync_error = ${error},
-    litellm_sync_since = case when t.litellm_sync = 'synced' then now() else t.litellm_sync_since end`;
+    litellm_sync_since = case when t.litellm_sync = 'synced' then ${at} else t.litellm_sync_since end,
+    litellm_sync_tried_at = ${at}, litellm_sync_tries = ${tries}`;
 }
 
 /**
- * LiteLLM's end of the period is taken while ours is still ahead, or unknown. Once it has passed, a later one may mean
- * that LiteLLM has reset: that is a read's to find out, because then the period must advance with it.
+ * LiteLLM's end of the period is taken where none is known, and where this sync has moved it while ours was still
+ * ahead. Any other later end may mean that LiteLLM has reset, perhaps by a clock ahead of ours: that is a read's to
+ * find out, because then the period must advance with it.
  * LiteLLM's time of creation is taken for a key that we have just made; later it would move a period that has begun.
  */
 function taken(outcome: SyncOutcome & { status: "synced" }) {
-  const resetsAt = sql`case when t.budget_reset_at is null or t.budget_reset_at > ${timestampOf(outcome.readAt)}
+  const at = timestampOf(outcome.triedAt);
+  const resetsAt = sql`case when t.budget_reset_at is null
+      or (${outcome.hasMovedReset} and t.budget_reset_at > ${timestampOf(outcome.readAt)})
     then ${timestampOf(outcome.resetsAt)} else t.budget_reset_at end`;
   const createdAt = sql`case when t.sealed_key is null then t.subject_created_at
     else coalesce(${timestampOf(outcome.subjectCreatedAt)}, t.subject_created_at) end`;
   return sql`litellm_sync = 'synced', litellm_sync_error = null,
-    litellm_sync_since = case when t.litellm_sync = 'pending' then now() else t.litellm_sync_since end,
-    litellm_budget_id = ${outcome.budgetId}, sealed_key = null,
+    litellm_sync_since = case when t.litellm_sync = 'pending' then ${at} else t.litellm_sync_since end,
+    litellm_sync_tried_at = ${at}, litellm_sync_tries = 0,
+    litellm_budget_id = coalesce(t.litellm_budget_id, ${outcome.budgetId}), sealed_key = null,
+    litellm_has_set_limits = (t.enforcement = 'enforce'),
     budget_reset_at = ${resetsAt}, subject_created_at = ${createdAt},
     revision = case when (t.budget_reset_at, t.subject_created_at) is distinct from (${resetsAt}, ${createdAt})
       then nextval('config_revision') else t.revision end`;

@@ -11,7 +11,7 @@ import { createTenant } from "./neon-tenant-creation.ts";
 import { listTenants } from "./neon-tenant-list.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 import { recordTenantSpend } from "./neon-tenant-spend.ts";
-import { recordTenantSync } from "./neon-tenant-sync.ts";
+import { claimPendingSyncs, recordTenantSync } from "./neon-tenant-sync.ts";
 
 export function neonTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
@@ -27,13 +27,7 @@ export function neonTenants(database: Database): Tenants {
     markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
-    pendingSync: async (limit) => {
-      const rows = await runStatement(
-        database,
-        sql`${selectTenants()} where t.litellm_sync = 'pending' order by t.litellm_sync_since, t.tenant_id limit ${limit}`,
-      );
-      return rows.map(tenantFromRow);
-    },
+    claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     recordSpend: (tenantId, record) => recordTenantSpend(database, tenantId, record),
     ping: async () => {
       await runStatement(database, sql`select 1`);

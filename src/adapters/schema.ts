@@ -88,7 +88,13 @@ export const tenantConfigs = pgTable(
     litellmSyncError: text("litellm_sync_error"),
     /** Since when `litellm_sync` is what it is. */
     litellmSyncSince: instant("litellm_sync_since").notNull().defaultNow(),
+    litellmSyncTriedAt: instant("litellm_sync_tried_at"),
+    /** Tries since the wish changed or was taken: the more, the longer until the next. */
+    litellmSyncTries: integer("litellm_sync_tries").notNull().default(0),
+    /** The budget object that LiteLLM made with a key of ours, and no other. */
     litellmBudgetId: text("litellm_budget_id"),
+    /** Whether LiteLLM may have limits that Bursar set. */
+    litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
@@ -104,7 +110,9 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_fail_policy_known", t.failPolicy, failPolicies),
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
-    index("idx_tenant_configs_sync_pending").on(t.litellmSyncSince).where(sql`${t.litellmSync} = 'pending'`),
+    index("idx_tenant_configs_sync_pending")
+      .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
+      .where(sql`${t.litellmSync} = 'pending'`),
   ],
 );
 

@@ -3,7 +3,7 @@
 import { limitAt, nextLimitChange } from "./limit.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
 import type { Instant, TenantConfig } from "./tenant.ts";
-import { isOfAnEndedPeriod, isPastReset } from "./verdict.ts";
+import { isOfAnEndedPeriod, isPastReset, stateAt } from "./verdict.ts";
 
 /** `behind`: answer from what is known, read meanwhile. `first`: read, then answer. */
 export type RefreshMode = "none" | "behind" | "first";
@@ -44,7 +44,10 @@ export function freshForMs(config: TenantConfig, record: SpendRecord, now: Insta
  * override, at which the same figure means something else. In milliseconds.
  */
 export function keepForMs(config: TenantConfig, record: SpendRecord, now: Instant): number {
+  // Somebody who is refused wants to hear soon that the refusal is over.
+  const isBlocked = stateAt(config, record.spendNanoUsd, now).state === "blocked";
   const ends = [
+    isBlocked ? now + FRESH_MIN_MS : Number.POSITIVE_INFINITY,
     now + freshForMs(config, record, now) - Math.max(0, now - asOf(record)),
     nextLimitChange(config, now) ?? Number.POSITIVE_INFINITY,
     isPastReset(record, now) ? now + AWAIT_RESET_MS : (record.resetsAt ?? Number.POSITIVE_INFINITY),
@@ -64,11 +67,12 @@ export function planRefresh(
 ): RefreshPlan {
   if (record === null) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   const ageMs = Math.max(0, now - asOf(record));
+  if (isOfAnEndedPeriod(config, record)) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   if (isPastReset(record, now)) return planAfterReset(record, ageMs, caller.random);
   if (caller.demandedMaxAgeMs !== null && ageMs > caller.demandedMaxAgeMs) {
     return { mode: "first", exclusiveSeconds: DEMANDED_EXCLUSIVE_SECONDS };
   }
-  if (ageMs > SERVABLE_MS || isNearTheLine(config, record, now, ageMs) || isOfAnEndedPeriod(config, record)) {
+  if (ageMs > SERVABLE_MS || isNearTheLine(config, record, now, ageMs)) {
     return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   }
   const mode = ageMs < freshForMs(config, record, now) ? "none" : "behind";
@@ -76,8 +80,8 @@ export function planRefresh(
 }
 
 /** True while a figure may still be answered with, even if somebody else is reading a newer one. */
-export function isServable(record: SpendRecord, now: Instant): boolean {
-  return now - asOf(record) <= SERVABLE_MS;
+export function isServable(config: TenantConfig, record: SpendRecord, now: Instant): boolean {
+  return now - asOf(record) <= SERVABLE_MS && !isOfAnEndedPeriod(config, record);
 }
 
 /**

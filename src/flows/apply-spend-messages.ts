@@ -9,30 +9,38 @@ import { syncAndPublish } from "./sync-pending.ts";
 
 type Deps = Pick<Ports, "tenants" | "snapshots" | "litellm" | "sealer" | "log">;
 
-export async function applySpendMessages(
-  input: { tenantId: TenantId; messages: readonly ValidSpendMessage[]; now: Instant },
-  deps: Deps,
-): Promise<void> {
+interface Input {
+  readonly tenantId: TenantId;
+  readonly messages: readonly ValidSpendMessage[];
+  readonly now: Instant;
+}
+
+export async function applySpendMessages(input: Input, deps: Deps): Promise<void> {
   const { tenantId, messages, now } = input;
-  const newest = joinAll(messages);
-  if (newest !== null) await recordObserved(tenantId, newest, deps);
-  if (messages.some(({ kind }) => kind === "rewrite_config")) await rewriteConfig({ tenantId }, deps);
+  await recordObserved(input, deps);
+  if (messages.some(({ kind }) => kind === "rewrite_config")) await rewriteConfig({ tenantId, now }, deps);
   if (messages.some(({ kind }) => kind === "sync_litellm")) await syncAndPublish({ tenantId, now }, deps);
 }
 
-function joinAll(messages: readonly ValidSpendMessage[]): SpendRecord | null {
-  return messages.reduce<SpendRecord | null>((joined, message) => {
-    if (message.kind !== "observed") return joined;
-    return joined === null ? message.record : joinRecords(joined, message.record);
-  }, null);
-}
-
 /** A new period changes the config too, and every colo must hear of both. */
-async function recordObserved(tenantId: TenantId, record: SpendRecord, deps: Deps): Promise<void> {
+async function recordObserved({ tenantId, messages }: Input, deps: Deps): Promise<void> {
+  const observed = messages.filter((message) => message.kind === "observed");
+  if (observed.length === 0) return;
   const before = await deps.tenants.load(tenantId);
-  const after = await deps.tenants.recordSpend(tenantId, record);
-  if (before === null || after === null || after.config.revision === before.config.revision) return;
+  // Nothing that was learned of a former subject of this id is anything of the present one's.
+  const own = observed.filter((message) => message.subject_id === before?.config.subject.id);
+  const newest = joinAll(own.map(({ record }) => record));
+  if (before === null || newest === null) return;
+  const after = await deps.tenants.recordSpend(tenantId, newest);
+  if (after === null || after.config.revision === before.config.revision) return;
   deps.log.info("period moved", { tenant_id: tenantId });
   await deps.snapshots.writeConfig(after.config);
-  if (after.spend !== null) await deps.snapshots.writeSpend(tenantId, after.spend);
+  if (after.spend !== null) await deps.snapshots.writeSpend(after.config, after.spend);
+}
+
+function joinAll(records: readonly SpendRecord[]): SpendRecord | null {
+  return records.reduce<SpendRecord | null>(
+    (joined, record) => (joined === null ? record : joinRecords(joined, record)),
+    null,
+  );
 }

@@ -24,5 +24,8 @@ export async function changeTenant(
   if (changed.sync.status === "synced") return success(changed);
   // The change is made, whatever becomes of its way to LiteLLM.
   const synced = await trySyncLiteLlm(changed, actor.now, deps);
-  return success(synced.kind === "removed" ? changed : synced.tenant);
+  if (synced.kind === "removed") return success(changed);
+  // LiteLLM's answer may have moved the end of the period.
+  if (synced.tenant.config.revision > changed.config.revision) await publishConfig(synced.tenant, actor.now, deps);
+  return success(synced.tenant);
 }

@@ -8,8 +8,9 @@ import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../budget/verdict.ts";
 import type { Ports } from "../ports.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
-import { findTenant } from "./find-tenant.ts";
+import { findTenant, findTenantAnew } from "./find-tenant.ts";
 import type { ConfiguredTenant } from "./known-tenant.ts";
+import { lookForOutage } from "./outage-note.ts";
 import { orNothing } from "./patience.ts";
 import { recallTenant } from "./recall-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
@@ -77,9 +78,23 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   const { tenantId, known: told } = found;
   const recalled = await Promise.race([recallTenant({ tenantId, told, now: input.now }, deps), deadline]);
   if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
-  if (recalled.kind === "gone") return { kind: "unknown" };
+  if (recalled.kind === "gone") return told === null ? checkAnew(input, deadline, deps) : { kind: "unknown" };
   if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
   return checkKnown(input, recalled.known, deadline, deps);
+}
+
+/** What the edge knew of the key leads to a tenant that is gone. The key may have another by now, which Postgres knows. */
+async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
+  const { caller, now } = input;
+  if (caller.kind === "tenant") return { kind: "unknown" };
+  const found = await Promise.race([
+    findTenantAnew({ keyHash: caller.keyHash, callerAddress: caller.address, now }, deps),
+    deadline,
+  ]);
+  if (found === "passed" || found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
+  if (found.kind !== "tenant") return found;
+  deps.memory.rememberTenant(found.tenantId, found.known, now);
+  return checkKnown(input, found.known, deadline, deps);
 }
 
 async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
@@ -114,23 +129,25 @@ async function answerAfter(
   deps: CheckDeps,
 ): Promise<CheckOutcome> {
   const { config, spend } = known;
+  // Looked for from the start: once the deadline has passed there is no time for it.
+  const note = lookForOutage(input, deps);
   const outcome = await Promise.race([refresh, deadline]);
-  if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps);
+  if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps, note);
   switch (outcome.kind) {
     case "read":
       return answer(outcome.config, outcome.spend, "litellm", input);
     case "gone":
       return { kind: "unknown" };
     case "failed":
-      return answerWithoutRead(outcome.known, "failed", input, deps);
+      return answerWithoutRead(outcome.known, "failed", input, deps, note);
     case "held": {
       if (deps.memory.failedRecently(config.tenantId, input.now)) {
-        return answerWithoutRead(known, "read by another failed", input, deps);
+        return answerWithoutRead(known, "read by another failed", input, deps, note);
       }
-      if (spend !== null && isServable(spend, input.now)) return answer(config, spend, "cache", input);
+      if (spend !== null && isServable(config, spend, input.now)) return answer(config, spend, "cache", input);
       const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
       if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
-      return answerWithoutRead({ config, spend }, "read by another failed", input, deps);
+      return answerWithoutRead({ config, spend }, "read by another failed", input, deps, note);
     }
   }
 }
@@ -171,8 +188,9 @@ async function answerWithoutRead(
   why: string,
   input: CheckInput,
   deps: CheckDeps,
+  note = lookForOutage(input, deps),
 ): Promise<CheckOutcome> {
-  const policy = await currentPolicy(config, input, deps);
+  const policy = await currentPolicy(config, note, input, deps);
   return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
 }
 
@@ -180,7 +198,11 @@ async function answerWithoutRead(
 async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
   const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
   if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
-  return degraded(verdictOnNothing(tenantId, await currentPolicy(null, input, deps)), "stores too slow", deps);
+  return degraded(
+    verdictOnNothing(tenantId, await currentPolicy(null, lookForOutage(input, deps), input, deps)),
+    "stores too slow",
+    deps,
+  );
 }
 
 /** The config cannot be had. LiteLLM alone still knows whether the key may spend. */
@@ -196,17 +218,21 @@ async function checkUnfound(
     if (outcome === "unknown_key") return { kind: "unknown" };
     if (outcome !== "passed" && outcome !== "no_answer") return degraded(outcome, "config unreachable", deps);
   }
-  return degraded(verdictOnNothing(tenantId, await currentPolicy(null, input, deps)), "nothing known", deps);
-}
-
-async function currentPolicy(config: TenantConfig | null, { now }: CheckInput, deps: CheckDeps) {
-  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await orNothing(
-    "kv read of the outage note",
-    deps.snapshots.outageStartedAt(),
-    OUTAGE_PATIENCE_MS,
+  return degraded(
+    verdictOnNothing(tenantId, await currentPolicy(null, lookForOutage(input, deps), input, deps)),
+    "nothing known",
     deps,
   );
+}
+
+async function currentPolicy(
+  config: TenantConfig | null,
+  note: Promise<Instant | null>,
+  { now }: CheckInput,
+  deps: CheckDeps,
+) {
+  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
+  const outageStartedAt = await orNothing("kv read of the outage note", note, OUTAGE_PATIENCE_MS, deps);
   return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
 }
 

@@ -30,6 +30,8 @@ export type CreateTenantFailure =
   | { readonly kind: "subject_not_found" }
   /** Nothing was created, or it was taken back. */
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
+  /** LiteLLM has no budget for what is to be adopted, and enforcing the default one is nobody's wish. */
+  | { readonly kind: "no_max_budget" }
   /** An adoption needs LiteLLM's figures; nothing was created. */
   | { readonly kind: "litellm_unreachable"; readonly why: string };
 
@@ -76,7 +78,6 @@ async function ownTenant(
     adopted: false,
     priorValues: null,
     sealedKey: await sealer.seal(virtualKey),
-    litellmBudgetId: null,
     spend: null,
   };
 }

@@ -11,6 +11,13 @@ type Deps = Pick<
   "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log" | "policy"
 >;
 
+/** Postgres tells everything else of a tenant too. */
+type FoundInPostgres =
+  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant }
+  | NotFound;
+
+type NotFound = Exclude<FoundTenant, { kind: "tenant" }>;
+
 export type FoundTenant =
   /** `known` is set when Postgres had to be asked, and so told everything else too. */
   | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant | null }
@@ -44,7 +51,20 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
   return findInPostgres(input, deps);
 }
 
-async function findInPostgres(input: Input, deps: Deps): Promise<FoundTenant> {
+/**
+ * The same without what the edge remembers, which has led to a tenant that is gone. Whoever still asks with such a key
+ * is known by Postgres, or not at all.
+ */
+export async function findTenantAnew(input: Input, deps: Deps): Promise<FoundInPostgres> {
+  deps.memory.forgetTenantOfKey(input.keyHash);
+  const found = await findInPostgres(input, deps);
+  if (found.kind === "unknown" || found.kind === "too_many_unknown") {
+    deps.background("forget the tenant of a key", deps.snapshots.writeTenantOfKey(input.keyHash, null));
+  }
+  return found;
+}
+
+async function findInPostgres(input: Input, deps: Deps): Promise<FoundInPostgres> {
   const { keyHash, now } = input;
   const search = deps.tenants.findByKey(keyHash);
   // Goes on behind a slow answer, so that the next check of this key finds it.
@@ -63,7 +83,7 @@ async function findInPostgres(input: Input, deps: Deps): Promise<FoundTenant> {
 }
 
 /** A team's keys need not be registered: LiteLLM knows which team a key belongs to. */
-async function findThroughTeam(input: Input, deps: Deps): Promise<FoundTenant> {
+async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgres> {
   const { keyHash, now } = input;
   const reading = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
@@ -78,29 +98,33 @@ async function findThroughTeam(input: Input, deps: Deps): Promise<FoundTenant> {
   return found.value === null ? refuseUnknown(input, deps) : tenantFound(found.value);
 }
 
-function unreachable(outcome: { kind: "slow" } | { kind: "failed"; error: unknown }, { log }: Deps): FoundTenant {
+function unreachable(outcome: { kind: "slow" } | { kind: "failed"; error: unknown }, { log }: Deps): NotFound {
   if (outcome.kind === "failed") log.error("postgres read of a key failed", outcome.error);
   return { kind: "unreachable" };
 }
 
-function tenantFound(tenant: TenantRecord): FoundTenant {
+function tenantFound(tenant: TenantRecord): FoundInPostgres {
   const { config, spend } = tenant;
   return { kind: "tenant", tenantId: config.tenantId, known: { config, spend } };
 }
 
 async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant, deps: Deps): Promise<void> {
   deps.memory.rememberTenantOfKey(keyHash, config.tenantId, now);
-  await Promise.all([deps.snapshots.writeTenantOfKey(keyHash, config.tenantId), deps.snapshots.writeConfig(config)]);
+  const expires = config.subject.kind === "team";
+  await Promise.all([
+    deps.snapshots.writeTenantOfKey(keyHash, config.tenantId, { expires }),
+    deps.snapshots.writeConfig(config),
+  ]);
 }
 
 /** Remembers that the key is nobody's, from now for a minute: asking again does not make it longer. */
-function refuseUnknown(input: Input, deps: Deps): Promise<FoundTenant> {
+function refuseUnknown(input: Input, deps: Deps): Promise<NotFound> {
   deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
   return countUnknown(input, deps);
 }
 
-/** Counts the caller, so that guessing keys never loads Postgres. */
-async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<FoundTenant> {
+/** Counts the caller, so that one who goes on guessing keys soon loads Postgres no more. */
+async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<NotFound> {
   const count = deps.unknownCallers.allows(callerAddress);
   const isAllowed = await orNothing("count of an unknown caller", count, storePatienceMs(deps), deps);
   if (isAllowed ?? true) return { kind: "unknown" };

@@ -15,6 +15,11 @@ export function joinKnown(a: KnownTenant | null, b: ConfiguredTenant): Configure
 export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant;
 export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
   if (a === null) return { config: b.config, spend: b.spend };
+  // Deleted and created again with another key or team: nothing of the old one says anything of the new one.
+  if (a.config && b.config && a.config.subject.id !== b.config.subject.id) {
+    const { config, spend } = a.config.revision > b.config.revision ? a : b;
+    return { config, spend };
+  }
   const config =
     a.config && b.config ? (a.config.revision > b.config.revision ? a.config : b.config) : (a.config ?? b.config);
   const spend = a.spend && b.spend ? joinRecords(a.spend, b.spend) : (a.spend ?? b.spend);

@@ -6,11 +6,12 @@ import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } f
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
 import type { LiteLlmFields, SubjectReading } from "../ports.ts";
 import type { PriorValues, TenantRecord } from "../tenant-record.ts";
+import { litellmDuration } from "./litellm-duration.ts";
 
 export interface Missing {
   /** For the subject itself. */
   readonly fields: Partial<LiteLlmFields>;
-  /** For the budget object of a key that is ours. */
+  /** For the budget object that LiteLLM made with a key of ours. */
   readonly softBudget: { readonly budgetId: string; readonly nanoUsd: NanoUsd } | null;
 }
 
@@ -21,34 +22,52 @@ export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmField
   return {
     maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
     softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
-    budgetDuration: config.budgetDuration,
+    budgetDuration: litellmDuration(config.budgetDuration),
     metadata: { tenant_id: config.tenantId },
   };
 }
 
-/** What to send so that LiteLLM has the wish. Under `observe` only the mark in the metadata. */
+/**
+ * What to send so that LiteLLM has the wish. Under `observe` that is a subject which LiteLLM does not block for Bursar:
+ * a key of ours has no max_budget, an adopted subject what it had before Bursar set limits.
+ */
 export function missingIn(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
   const { config } = tenant;
   const mark = reading.metadata["tenant_id"] !== config.tenantId;
   const metadata = mark ? { metadata: { ...reading.metadata, tenant_id: config.tenantId } } : {};
-  if (config.enforcement === "observe") return { fields: metadata, softBudget: null };
+  if (config.enforcement === "enforce") {
+    const { fields, softBudget } = missingLimits(tenant, reading, now);
+    return { fields: { ...metadata, ...fields }, softBudget };
+  }
+  const lifted = tenant.adopted
+    ? missingPriorLimits(tenant, reading)
+    : { ...(reading.own.maxBudgetNanoUsd !== null && { maxBudgetNanoUsd: null }), ...missingDuration(tenant, reading) };
+  return { fields: { ...metadata, ...lifted }, softBudget: null };
+}
 
+function missingLimits(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
+  const { config } = tenant;
   const { blocksAtNanoUsd, alertsAtNanoUsd } = limitAt(config, now);
   const isTeam = config.subject.kind === "team";
   // LiteLLM refuses a team's soft budget that is not below its max_budget.
   const softBudget = isTeam && alertsAtNanoUsd >= blocksAtNanoUsd ? null : alertsAtNanoUsd;
   const lacksSoft = !isSame(reading.softBudgetNanoUsd, softBudget);
-  // A budget object may be shared, so that of an adopted key is never touched. Without one a key has no soft budget.
-  const budgetId = isTeam || tenant.adopted ? null : reading.budgetId;
+  // Any other object may be shared, also one that somebody has linked our own key to since.
+  const { budgetId } = tenant.sync;
+  const isOwnObject = budgetId !== null && reading.budgetId === budgetId;
   return {
     fields: {
-      ...metadata,
       ...(!isSame(reading.maxBudgetNanoUsd, blocksAtNanoUsd) && { maxBudgetNanoUsd: blocksAtNanoUsd }),
       ...(isTeam && lacksSoft && { softBudgetNanoUsd: softBudget }),
-      ...(reading.budgetDuration !== config.budgetDuration && { budgetDuration: config.budgetDuration }),
+      ...missingDuration(tenant, reading),
     },
-    softBudget: budgetId !== null && lacksSoft ? { budgetId, nanoUsd: alertsAtNanoUsd } : null,
+    softBudget: isOwnObject && lacksSoft ? { budgetId, nanoUsd: alertsAtNanoUsd } : null,
   };
+}
+
+function missingDuration({ config }: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+  const budgetDuration = litellmDuration(config.budgetDuration);
+  return reading.budgetDuration === budgetDuration ? {} : { budgetDuration };
 }
 
 /**
@@ -64,45 +83,39 @@ export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[
   return steps.filter((step) => Object.keys(step).length > 0);
 }
 
-/** What an adopted subject had, to be given back when it is released. */
-export function priorValuesOf(reading: SubjectReading): PriorValues {
+/** What an adopted subject had itself, to be given back. What its budget object says is not the subject's. */
+export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: SubjectReading): PriorValues {
   const decimal = (amount: NanoUsd | null) => (amount === null ? null : decimalFromNanoUsd(amount));
   return {
-    maxBudget: decimal(reading.maxBudgetNanoUsd),
-    softBudget: decimal(reading.softBudgetNanoUsd),
-    budgetDuration: reading.budgetDuration,
-    metadata: reading.metadata,
+    maxBudget: decimal(own.maxBudgetNanoUsd),
+    softBudget: decimal(softBudgetNanoUsd),
+    budgetDuration: own.budgetDuration,
+    metadata,
   };
 }
 
-/**
- * What to send to give an adopted subject back as it was. Under `observe` only what Bursar's own wish has left there:
- * another value is the work of somebody who manages LiteLLM by hand.
- */
-export function toRestore(
-  tenant: TenantRecord,
-  prior: PriorValues,
-  reading: SubjectReading,
-  now: Instant,
-): Partial<LiteLlmFields> {
-  const { config } = tenant;
-  const wish = limitAt(config, now);
-  const mayRestore = (isOurs: boolean) => config.enforcement === "enforce" || isOurs;
-  const maxBudget = amountOf(prior.maxBudget);
-  const softBudget = amountOf(prior.softBudget);
-  const restoresMax =
-    !isSame(reading.maxBudgetNanoUsd, maxBudget) && mayRestore(isSame(reading.maxBudgetNanoUsd, wish.blocksAtNanoUsd));
-  const restoresSoft =
-    config.subject.kind === "team" &&
-    !isSame(reading.softBudgetNanoUsd, softBudget) &&
-    mayRestore(isSame(reading.softBudgetNanoUsd, wish.alertsAtNanoUsd));
-  const restoresDuration =
-    reading.budgetDuration !== prior.budgetDuration && mayRestore(reading.budgetDuration === config.budgetDuration);
+/** What to send to give an adopted subject back as it was. */
+export function toRestore(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+  const { config, priorValues } = tenant;
+  if (priorValues === null) return {};
   return {
-    ...(restoresMax && { maxBudgetNanoUsd: maxBudget }),
-    ...(restoresSoft && { softBudgetNanoUsd: softBudget }),
-    ...(restoresDuration && { budgetDuration: prior.budgetDuration }),
-    ...(reading.metadata["tenant_id"] === config.tenantId && { metadata: withoutMark(reading, prior) }),
+    ...missingPriorLimits(tenant, reading),
+    ...(reading.metadata["tenant_id"] === config.tenantId && { metadata: withoutMark(reading, priorValues) }),
+  };
+}
+
+/** Nothing when Bursar has set no limits: what LiteLLM has then is the work of somebody who manages it by hand. */
+function missingPriorLimits(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+  const { config, priorValues, sync } = tenant;
+  if (priorValues === null || !sync.hasSetLimits) return {};
+  const { budgetDuration } = priorValues;
+  const maxBudget = amountOf(priorValues.maxBudget);
+  const softBudget = amountOf(priorValues.softBudget);
+  const lacksSoft = config.subject.kind === "team" && !isSame(reading.softBudgetNanoUsd, softBudget);
+  return {
+    ...(!isSame(reading.own.maxBudgetNanoUsd, maxBudget) && { maxBudgetNanoUsd: maxBudget }),
+    ...(lacksSoft && { softBudgetNanoUsd: softBudget }),
+    ...(reading.own.budgetDuration !== budgetDuration && { budgetDuration }),
   };
 }
 

@@ -1,13 +1,13 @@
 // What a key or team that LiteLLM already has becomes as a tenant: its figures unless the administrator gave others, its
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
-import { parseDuration } from "../budget/duration.ts";
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type Subject } from "../budget/tenant.ts";
 import type { LiteLlmFailure, Ports, SubjectReading } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { NewTenant, TenantFigures } from "../tenant-record.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
+import { isKeptByLiteLlm } from "./litellm-duration.ts";
 import { priorValuesOf } from "./litellm-wish.ts";
 
 /** An administrator waits for the answer. */
@@ -22,9 +22,11 @@ export async function planAdoption(
   if (!read.ok) return failure(failureOf(read.failure));
   const reading = read.value;
   const subjectCreatedAt = reading.createdAt ?? actor.now;
+  const planned = { ...litellmsFigures(reading), ...figures };
+  const hasBudget = reading.maxBudgetNanoUsd !== null || figures.maxBudgetNanoUsd !== undefined;
+  if (planned.enforcement === "enforce" && !hasBudget) return failure({ kind: "no_max_budget" });
   return success({
-    ...litellmsFigures(reading),
-    ...figures,
+    ...planned,
     tenantId,
     subject,
     keyHashes: subject.kind === "key" ? [subject.id] : [],
@@ -33,20 +35,18 @@ export async function planAdoption(
     adopted: true,
     priorValues: priorValuesOf(reading),
     sealedKey: null,
-    litellmBudgetId: reading.budgetId,
     spend: foldRead(null, reading, { startedAt: subjectCreatedAt, resetsAt: null }),
   });
 }
 
 /** LiteLLM accepts durations that nobody can keep; such a one becomes the default. */
 function litellmsFigures({ maxBudgetNanoUsd, budgetDuration }: SubjectReading): TenantFigures {
-  const isKept = budgetDuration === null || parseDuration(budgetDuration) !== null;
   return {
     ...DEFAULT_BUDGET,
     name: null,
     failPolicy: null,
     ...(maxBudgetNanoUsd !== null && { maxBudgetNanoUsd }),
-    ...(isKept && { budgetDuration }),
+    ...(isKeptByLiteLlm(budgetDuration) && { budgetDuration }),
   };
 }
 

@@ -28,7 +28,7 @@ export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps:
   if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, tenantId, now);
   await Promise.all([
     publishConfig(tenant, now, deps),
-    spend !== null && attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(tenantId, spend)),
+    spend !== null && attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(config, spend)),
     subject.kind === "key" &&
       attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
   ]);
@@ -39,7 +39,7 @@ export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: 
   deps.memory.forgetTenant(tenantId);
   if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, null, now);
   await Promise.all([
-    attempt("write a tombstone", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision)),
+    attempt("write a tombstone", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision, now)),
     subject.kind === "key" &&
       attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
     ...queueRewrites(tenant, deps),

@@ -1,5 +1,7 @@
+// What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
+
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { KnownTenant, Ports } from "../ports.ts";
+import type { KnownTenant, Ports, Tombstone } from "../ports.ts";
 import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { patiently, storePatienceMs } from "./patience.ts";
 
@@ -15,6 +17,9 @@ export type RecalledTenant =
 /** How long an isolate answers from what it remembers before it looks at KV again. */
 const MEMORY_MS = 2_000;
 
+/** A colo's copy of a tombstone may be a minute late, and the id may have been given anew meanwhile. */
+const TOMBSTONE_DOUBT_MS = 120_000;
+
 /** `told` is what Postgres has said in this request already, if it was asked. */
 export async function recallTenant(
   input: { tenantId: TenantId; told: ConfiguredTenant | null; now: Instant },
@@ -28,16 +33,29 @@ export async function recallTenant(
   const cached = await patiently(deps.snapshots.tenant(tenantId), storePatienceMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv read of a tenant failed", cached.error, { tenant_id: tenantId });
   if (cached.kind !== "came") return recallFromPostgres({ tenantId, remembered, now }, deps);
-  if (cached.value === "deleted") return forget(tenantId, deps);
+  if ("deletedRevision" in cached.value) return recallDeleted({ tenantId, remembered, now }, cached.value, deps);
   const known = joinKnown(remembered, cached.value);
   // A figure without its config still counts: Postgres' may be an older one.
   return isConfigured(known) ? keep(known, now, deps) : recallFromPostgres({ tenantId, remembered: known, now }, deps);
 }
 
-async function recallFromPostgres(
-  input: { tenantId: TenantId; remembered: KnownTenant | null; now: Instant },
-  deps: Deps,
-): Promise<RecalledTenant> {
+/** A tombstone may be older than the tenant that was created after it: what is known newer wins, and Postgres settles. */
+async function recallDeleted(input: Lookup, tombstone: Tombstone, deps: Deps): Promise<RecalledTenant> {
+  const { tenantId, remembered, now } = input;
+  if (isConfigured(remembered) && remembered.config.revision > tombstone.deletedRevision) {
+    return recallFromPostgres(input, deps);
+  }
+  const isRecent = now - tombstone.deletedAt < TOMBSTONE_DOUBT_MS;
+  return isRecent ? recallFromPostgres({ ...input, remembered: null }, deps) : forget(tenantId, deps);
+}
+
+interface Lookup {
+  readonly tenantId: TenantId;
+  readonly remembered: KnownTenant | null;
+  readonly now: Instant;
+}
+
+async function recallFromPostgres(input: Lookup, deps: Deps): Promise<RecalledTenant> {
   const { tenantId, remembered, now } = input;
   const load = deps.tenants.load(tenantId);
   deps.background(

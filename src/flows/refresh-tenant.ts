@@ -3,7 +3,7 @@
 
 import { limitAt } from "../budget/limit.ts";
 import { foldRead, type SpendRecord } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig } from "../budget/tenant.ts";
+import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
 import { observedMessage } from "../messages.ts";
 import type { Ports, SubjectReading } from "../ports.ts";
@@ -65,21 +65,44 @@ async function refreshTenant(
   const { tenantId } = config;
   if (!(await mayRead(input, deps))) return decide({ kind: "held" });
 
-  const load = patiently(deps.tenants.load(tenantId), storePatienceMs(deps), deps);
+  const load = loadTenant(tenantId, deps);
+  const soon = patiently(load, storePatienceMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
   const reading = await firstTry;
-  const stored = await load;
-  if (stored.kind === "failed")
-    deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
-  if (stored.kind === "came" && stored.value === null) return tellGone(config, deps, decide);
+  const stored = await soon;
+  const said = stored.kind === "came" ? stored.value : "unknown";
+  if (said === "gone") return tellGone(input, deps, decide);
+  const early = said === "unknown" ? null : said;
+  if (reading === null) deps.memory.rememberFailedRead(tenantId, now);
+  decide(outcomeOf(input, early, reading, deps));
 
-  const record = stored.kind === "came" ? stored.value : null;
+  // Whoever waits has an answer. LiteLLM's later tries, and a Postgres that is far away, go on behind it.
+  const final = reading ?? (await whole);
+  if (final !== null) spreadFigure(input, early, final, deps);
+  const record = await load;
+  if (record === "gone") return tellGone(input, deps, decide);
+  if (record !== "unknown") spreadConfig(input, record, final, deps);
+}
+
+/** What Postgres says of the tenant; bounded by its adapter. Never rejects. */
+async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord | "gone" | "unknown"> {
+  try {
+    return (await deps.tenants.load(tenantId)) ?? "gone";
+  } catch (error) {
+    deps.log.error("postgres read of a tenant failed", error, { tenant_id: tenantId });
+    return "unknown";
+  }
+}
+
+function outcomeOf(
+  input: RefreshInput,
+  record: TenantRecord | null,
+  reading: SubjectReading | null,
+  deps: Deps,
+): RefreshOutcome {
   const known = record === null ? input : joinKnown(input, record);
-  if (reading !== null) return settle({ ...input, record, known, reading }, deps, decide);
-  deps.memory.rememberFailedRead(tenantId, now);
-  decide({ kind: "failed", known: { config: known.config, spend: known.spend } });
-  const later = await whole;
-  if (later !== null) settle({ ...input, record, known, reading: later }, deps, decide);
+  const learned = reading === null ? null : learn(known, reading, input.now, deps);
+  return learned === null ? { kind: "failed", known } : { kind: "read", ...learned };
 }
 
 async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
@@ -104,37 +127,62 @@ function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
 }
 
 /** Postgres no longer has the tenant although the edge does: its tombstone was lost, so leave it again. */
-async function tellGone(config: TenantConfig, deps: Deps, decide: (outcome: RefreshOutcome) => void): Promise<void> {
-  decide({ kind: "gone" });
-  deps.memory.forgetTenant(config.tenantId);
-  await deps.snapshots.writeDeleted(config.tenantId, config.revision);
-}
-
-function settle(
-  learned: RefreshInput & { record: TenantRecord | null; known: ConfiguredTenant; reading: SubjectReading },
+async function tellGone(
+  { config, now }: RefreshInput,
   deps: Deps,
   decide: (outcome: RefreshOutcome) => void,
-): void {
-  const { record, reading, now } = learned;
-  const { tenantId } = learned.config;
+): Promise<void> {
+  decide({ kind: "gone" });
+  deps.memory.forgetTenant(config.tenantId);
+  await deps.snapshots.writeDeleted(config.tenantId, config.revision, now);
+}
+
+/**
+ * Folds a read into what is known, and remembers it. Null when the tenant has another subject by now: what was read
+ * says nothing of it.
+ */
+function learn(
+  known: ConfiguredTenant,
+  reading: SubjectReading,
+  now: Instant,
+  deps: Deps,
+): { config: TenantConfig; spend: SpendRecord } | null {
+  const { tenantId } = known.config;
   // A read takes seconds at worst, and meanwhile the isolate may have learned of a newer config or figure.
-  const { config, spend: knownSpend } = joinKnown(deps.memory.tenant(tenantId), learned.known);
+  const { config, spend: knownSpend } = joinKnown(deps.memory.tenant(tenantId), known);
+  if (config.subject.id !== reading.subject.id) {
+    deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
+    return null;
+  }
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
   const spend = foldRead(knownSpend, reading, period);
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
-  decide({ kind: "read", config, spend });
+  return { config, spend };
+}
 
-  if (isWorthASnapshot(config, learned.spend, spend, now, deps)) {
-    deps.background("write a spend snapshot", deps.snapshots.writeSpend(tenantId, spend));
+/** Tells KV and Postgres of a figure, if they should hear of it. `record` is null while Postgres has not said. */
+function spreadFigure(input: RefreshInput, record: TenantRecord | null, reading: SubjectReading, deps: Deps): void {
+  const learned = learn(record === null ? input : joinKnown(input, record), reading, input.now, deps);
+  if (learned === null) return;
+  const { config, spend } = learned;
+  if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
+    deps.background("write a spend snapshot", deps.snapshots.writeSpend(config, spend));
   }
-  if (config.revision > learned.config.revision) {
+  if (isNewsForPostgres(record === null ? input.spend : record.spend, spend)) {
+    deps.background("send an observation", deps.spendQueue.send(observedMessage(config, spend)));
+  }
+}
+
+/** Tells KV of a newer config, and LiteLLM of the wish if what was read is something else. */
+function spreadConfig(input: RefreshInput, record: TenantRecord, reading: SubjectReading | null, deps: Deps): void {
+  const { tenantId } = input.config;
+  const { config, spend } = joinKnown(deps.memory.tenant(tenantId), joinKnown(input, record));
+  deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
+  if (config.revision > input.config.revision) {
     deps.background("write a config snapshot", deps.snapshots.writeConfig(config));
   }
-  if (isNewsForPostgres(record === null ? learned.spend : record.spend, spend)) {
-    deps.background("send an observation", deps.spendQueue.send(observedMessage(tenantId, spend)));
-  }
-  if (record !== null && isWorthASync(record, reading, now, deps)) {
+  if (reading !== null && isWorthASync(record, reading, input.now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
     deps.background("send a sync", deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId }));
   }
@@ -142,7 +190,8 @@ function settle(
 
 /** Every read compares. What LiteLLM would not take is not sent again all the time. */
 function isWorthASync(record: TenantRecord, reading: SubjectReading, now: Instant, deps: Deps): boolean {
-  if (record.sync.status === "pending" || !differsFromWish(record, reading, now)) return false;
+  const isSame = record.config.subject.id === reading.subject.id;
+  if (!isSame || record.sync.status === "pending" || !differsFromWish(record, reading, now)) return false;
   return deps.memory.takeTurn(`sync:${record.config.tenantId}`, SYNC_SECONDS, now);
 }
 

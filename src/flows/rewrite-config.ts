@@ -1,18 +1,18 @@
 // Writes a config snapshot again, a while after the change: KV has no compare-and-set, and a slower writer may have
 // overtaken the one that was right.
 
-import type { TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 
 /** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */
 export async function rewriteConfig(
-  { tenantId }: { tenantId: TenantId },
+  { tenantId, now }: { tenantId: TenantId; now: Instant },
   { tenants, snapshots }: Pick<Ports, "tenants" | "snapshots">,
 ): Promise<void> {
   const tenant = await tenants.loadEvenDeleted(tenantId);
   if (tenant !== null && tenant.deletedAt === null) return snapshots.writeConfig(tenant.config);
-  if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision);
+  if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision, now);
   // The row is gone already: a config that still lies there was written over the tombstone.
   const left = await snapshots.tenant(tenantId);
-  if (left !== "deleted" && left.config !== null) await snapshots.writeDeleted(tenantId, left.config.revision);
+  if ("config" in left && left.config !== null) await snapshots.writeDeleted(tenantId, left.config.revision, now);
 }

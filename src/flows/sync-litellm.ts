@@ -9,19 +9,31 @@ import { fieldsOfNewKey, inSteps, missingIn, toRestore } from "./litellm-wish.ts
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;
 
+/** `broken`: Bursar itself could not go on. `why` holds no secret. */
+type SyncFailure = LiteLlmFailure | { readonly kind: "broken"; readonly why: string };
+
 export type SyncResult =
   /** LiteLLM has the wish. `reading` is what it said, from before the last update unless that moved its reset. */
   | { readonly kind: "synced"; readonly tenant: TenantRecord; readonly reading: SubjectReading }
   /** The sweep goes on; `failure` is why. */
-  | { readonly kind: "pending"; readonly tenant: TenantRecord; readonly failure: LiteLlmFailure }
+  | { readonly kind: "pending"; readonly tenant: TenantRecord; readonly failure: SyncFailure }
   /** The tenant is gone, in LiteLLM too. */
   | { readonly kind: "removed" };
+
+/** The subject as it stands after a sync. */
+interface Fulfilled {
+  readonly reading: SubjectReading;
+  readonly budgetId: string | null;
+  readonly hasMovedReset: boolean;
+}
 
 /** The wish changes while it is sent only when two administrators meet; after three rounds the sweep goes on. */
 const ROUNDS = 3;
 
 /** An administrator waits for the answer, so not as often as behind a check. */
 const TRIES = 2;
+
+const BROKE_OFF: SyncFailure = { kind: "broken", why: "Bursar's own log says why" };
 
 /** Enough for LiteLLM's sentence, too little for a page of HTML. */
 const MAX_WORDS = 300;
@@ -34,17 +46,17 @@ export async function syncLiteLlm(
   for (let round = 0; round < ROUNDS; round++) {
     const tenant = await deps.tenants.loadEvenDeleted(tenantId);
     if (tenant === null) return { kind: "removed" };
-    const done = tenant.deletedAt === null ? await fulfil(tenant, now, deps) : await release(tenant, now, deps);
+    const done = await attempt(tenant, now, deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
       return { kind: "removed" };
     }
-    const outcome = outcomeOf(tenant, done);
+    const outcome = outcomeOf(tenant, done, now);
     if (outcome.status === "pending")
       deps.log.warn("litellm sync pending", { tenant_id: tenantId, why: outcome.error });
     const recorded = await deps.tenants.recordSync(tenantId, tenant.config.revision, outcome);
     if (recorded !== null) return resultOf(recorded, done);
-    overtaken = { kind: "pending", tenant, failure: { kind: "unreachable", why: "the tenant changed meanwhile" } };
+    overtaken = { kind: "pending", tenant, failure: { kind: "broken", why: "the tenant changed meanwhile" } };
   }
   return overtaken;
 }
@@ -56,7 +68,7 @@ export async function trySyncLiteLlm(tenant: TenantRecord, now: Instant, deps: S
     return await syncLiteLlm({ tenantId, now }, deps);
   } catch (error) {
     deps.log.error("litellm sync broke off", error, { tenant_id: tenantId });
-    return { kind: "pending", tenant, failure: { kind: "unreachable", why: "the sync broke off" } };
+    return { kind: "pending", tenant, failure: BROKE_OFF };
   }
 }
 
@@ -69,21 +81,48 @@ export function differsFromWish(tenant: TenantRecord, reading: SubjectReading, n
   return softBudget !== null || Object.keys(lacking).length > 0;
 }
 
-async function fulfil(
+/** What breaks is written down like a refusal: a tenant that always breaks must not be the first in every sweep. */
+async function attempt(
   tenant: TenantRecord,
   now: Instant,
   deps: SyncDeps,
-): Promise<Result<SubjectReading, LiteLlmFailure>> {
-  const reading = await readOrCreate(tenant, now, deps);
-  if (!reading.ok) return reading;
-  const { fields, softBudget } = missingIn(tenant, reading.value, now);
+): Promise<"released" | Result<Fulfilled, SyncFailure>> {
+  try {
+    return tenant.deletedAt === null ? await fulfil(tenant, now, deps) : await release(tenant, deps);
+  } catch (error) {
+    deps.log.error("litellm sync broke off", error, { tenant_id: tenant.config.tenantId });
+    return failure(BROKE_OFF);
+  }
+}
+
+async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<Result<Fulfilled, SyncFailure>> {
+  const read = await readOrCreate(tenant, now, deps);
+  if (!read.ok) return read;
+  const reading = read.value;
+  const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, reading);
+  const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, reading, now);
   if (softBudget !== null) {
     const told = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
     if (!told.ok) return told;
   }
   const told = await send(tenant, fields, deps);
   if (!told.ok) return told;
-  return fields.budgetDuration === undefined ? reading : readMovedReset(tenant, deps);
+  if (fields.budgetDuration === undefined) return success({ reading, budgetId, hasMovedReset: false });
+  const after = await readDuration(tenant, fields.budgetDuration, deps);
+  if (!after.ok) return after;
+  // When LiteLLM's end was a later one than ours before, it may have reset: then ours has to pass first.
+  const { budgetResetAt } = tenant.config;
+  const hadOurEnd = budgetResetAt === null || reading.resetsAt === null || reading.resetsAt <= budgetResetAt;
+  return success({ reading: after.value, budgetId, hasMovedReset: hadOurEnd });
+}
+
+/**
+ * While the sealed key is kept nobody but Bursar has worked with the key, so the budget object that it is linked to was
+ * made with it, for the soft budget. Without one it may be an object that LiteLLM links every new key to.
+ */
+function objectMadeFor({ sealedKey, config }: TenantRecord, reading: SubjectReading): string | null {
+  const isNew = sealedKey !== null && config.enforcement === "enforce" && reading.softBudgetNanoUsd !== null;
+  return isNew ? reading.budgetId : null;
 }
 
 /** A key whose creation was cut off may exist already, so it is looked for before it is made. */
@@ -91,28 +130,44 @@ async function readOrCreate(
   tenant: TenantRecord,
   now: Instant,
   deps: SyncDeps,
-): Promise<Result<SubjectReading, LiteLlmFailure>> {
+): Promise<Result<SubjectReading, SyncFailure>> {
   const { config, sealedKey } = tenant;
   const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
   if (reading.ok || reading.failure.kind !== "not_found" || sealedKey === null) return reading;
-  const key = await deps.sealer.open(sealedKey);
+  const key = await openKey(tenant, sealedKey, deps);
+  if (key === null) return failure({ kind: "broken", why: "the sealed virtual key cannot be opened" });
   const fields = fieldsOfNewKey(config, now);
   const created = await deps.litellm.createKey(key, { ...fields, keyAlias: config.tenantId });
   if (created.ok || !isAliasTaken(created.failure)) return created;
   return deps.litellm.createKey(key, { ...fields, keyAlias: `${config.tenantId}-${config.subject.id.slice(0, 8)}` });
 }
 
+async function openKey({ config }: TenantRecord, sealedKey: string, { sealer, log }: SyncDeps): Promise<string | null> {
+  try {
+    return await sealer.open(sealedKey);
+  } catch (error) {
+    log.error("sealed key not opened", error, { tenant_id: config.tenantId });
+    return null;
+  }
+}
+
 /** Our key is deleted, an adopted subject gets back what it had. What LiteLLM no longer knows needs neither. */
-async function release(tenant: TenantRecord, now: Instant, deps: SyncDeps) {
-  const { config, priorValues } = tenant;
-  const undo = async (): Promise<Result<unknown, LiteLlmFailure>> => {
-    if (!tenant.adopted && config.subject.kind === "key") return deps.litellm.deleteKey(config.subject.id);
-    if (priorValues === null) return success(null);
-    const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
-    return reading.ok ? send(tenant, toRestore(tenant, priorValues, reading.value, now), deps) : reading;
-  };
-  const undone = await undo();
+async function release(tenant: TenantRecord, deps: SyncDeps): Promise<"released" | Result<never, SyncFailure>> {
+  const { subject } = tenant.config;
+  const isOwnKey = !tenant.adopted && subject.kind === "key";
+  const undone = isOwnKey ? await deps.litellm.deleteKey(subject.id) : await restore(tenant, deps);
   return undone.ok || undone.failure.kind === "not_found" ? "released" : failure(undone.failure);
+}
+
+async function restore(tenant: TenantRecord, deps: SyncDeps): Promise<Result<void, LiteLlmFailure>> {
+  const reading = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
+  if (!reading.ok) return reading;
+  const fields = toRestore(tenant, reading.value);
+  const told = await send(tenant, fields, deps);
+  if (!told.ok || fields.budgetDuration === undefined) return told;
+  const after = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
+  if (after.ok) noteKeptDuration(tenant, after.value, deps);
+  return success(undefined);
 }
 
 async function send(
@@ -127,38 +182,58 @@ async function send(
   return success(undefined);
 }
 
-/** LiteLLM takes a null duration with a 200 and keeps the old one: that is a refusal, and it must be seen. */
-async function readMovedReset(
-  { config }: TenantRecord,
+/** LiteLLM answers 200 to a duration that it does not take, such as null: that is a refusal, and it must be seen. */
+async function readDuration(
+  tenant: TenantRecord,
+  sent: string | null,
   deps: SyncDeps,
 ): Promise<Result<SubjectReading, LiteLlmFailure>> {
+  const { config, adopted } = tenant;
   const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
-  if (!reading.ok || config.budgetDuration !== null || reading.value.budgetDuration === null) return reading;
-  const message = `it keeps the budget_duration ${reading.value.budgetDuration}, which it cannot take away`;
+  if (!reading.ok || reading.value.budgetDuration === sent) return reading;
+  if (adopted && config.enforcement === "observe") {
+    noteKeptDuration(tenant, reading.value, deps);
+    return reading;
+  }
+  const message = `it kept budget_duration ${reading.value.budgetDuration}`;
   return failure({ kind: "refused", status: 200, param: "budget_duration", message });
+}
+
+/** Nothing more can be done for a subject that had no duration before: it blocks nobody, so it stays. */
+function noteKeptDuration({ config, priorValues }: TenantRecord, { own }: SubjectReading, { log }: SyncDeps): void {
+  if (own.budgetDuration === (priorValues?.budgetDuration ?? null)) return;
+  log.warn("litellm keeps a budget_duration", { tenant_id: config.tenantId, budget_duration: own.budgetDuration });
 }
 
 function isAliasTaken(reason: LiteLlmFailure): boolean {
   return reason.kind === "refused" && reason.param === "key_alias";
 }
 
-function outcomeOf(tenant: TenantRecord, done: Result<SubjectReading, LiteLlmFailure>): SyncOutcome {
-  if (!done.ok) return { status: "pending", error: wordsOf(tenant, done.failure) };
-  const { begunAt, budgetId, resetsAt, createdAt } = done.value;
-  return { status: "synced", readAt: begunAt, budgetId, resetsAt, subjectCreatedAt: createdAt };
+function outcomeOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>, triedAt: Instant): SyncOutcome {
+  if (!done.ok) {
+    const error = wordsOf(tenant, done.failure).slice(0, MAX_WORDS);
+    return { status: "pending", triedAt, error, isAway: done.failure.kind === "unreachable" };
+  }
+  const { reading, budgetId, hasMovedReset } = done.value;
+  const { begunAt, resetsAt, createdAt } = reading;
+  return { status: "synced", triedAt, readAt: begunAt, budgetId, resetsAt, hasMovedReset, subjectCreatedAt: createdAt };
 }
 
-function resultOf(tenant: TenantRecord, done: Result<SubjectReading, LiteLlmFailure>): SyncResult {
-  return done.ok ? { kind: "synced", tenant, reading: done.value } : { kind: "pending", tenant, failure: done.failure };
+function resultOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>): SyncResult {
+  return done.ok
+    ? { kind: "synced", tenant, reading: done.value.reading }
+    : { kind: "pending", tenant, failure: done.failure };
 }
 
-function wordsOf(tenant: TenantRecord, reason: LiteLlmFailure): string {
+function wordsOf(tenant: TenantRecord, reason: SyncFailure): string {
   switch (reason.kind) {
     case "unreachable":
-      return `LiteLLM cannot be reached: ${reason.why}`.slice(0, MAX_WORDS);
+      return `LiteLLM cannot be reached: ${reason.why}`;
     case "not_found":
       return `LiteLLM does not know this ${tenant.config.subject.kind}`;
     case "refused":
-      return `LiteLLM refused: ${reason.message}`.slice(0, MAX_WORDS);
+      return `LiteLLM refused: ${reason.message}`;
+    case "broken":
+      return `LiteLLM was not told: ${reason.why}`;
   }
 }

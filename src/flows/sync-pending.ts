@@ -1,4 +1,4 @@
-// Brings LiteLLM to the wishes it has not taken yet. Bounded; two overlapping runs send the same values twice at worst.
+// Brings LiteLLM to the wishes it has not taken yet. Bounded; what fails waits for its next turn behind all others.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
@@ -10,12 +10,12 @@ type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "log">;
 const TENANTS_PER_RUN = 40;
 
 export async function syncPending({ now }: { now: Instant }, deps: Deps): Promise<void> {
-  const pending = await deps.tenants.pendingSync(TENANTS_PER_RUN);
-  for (const { config } of pending) {
+  const claimed = await deps.tenants.claimPendingSyncs(TENANTS_PER_RUN, now);
+  for (const tenantId of claimed) {
     try {
-      await syncAndPublish({ tenantId: config.tenantId, now }, deps);
+      await syncAndPublish({ tenantId, now }, deps);
     } catch (cause) {
-      deps.log.error("sync failed", cause, { tenant_id: config.tenantId });
+      deps.log.error("sync failed", cause, { tenant_id: tenantId });
     }
   }
 }

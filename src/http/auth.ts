@@ -2,18 +2,9 @@
 
 import { createMiddleware } from "hono/factory";
 import type { KeyHash } from "../budget/tenant.ts";
+import type { NamedToken, Tokens } from "../ports.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
-
-export interface NamedToken {
-  readonly name: string;
-  readonly token: string;
-}
-
-export interface Tokens {
-  readonly admin: readonly NamedToken[];
-  readonly read: readonly NamedToken[];
-}
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 

@@ -10,6 +10,7 @@ import {
   usdNumber,
 } from "../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE, type TenantId } from "../budget/tenant.ts";
+import { isKeptByLiteLlm } from "../flows/litellm-duration.ts";
 import type { TenantChange } from "../tenant-record.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";
@@ -44,9 +45,10 @@ const threshold = (range: { min: BasisPoints; max: BasisPoints }) =>
 
 const duration = z
   .string()
+  .refine((text) => parseDuration(text) !== null, "must be <n> and s, m, h, d, w or mo, such as 30d; null never resets")
   .refine(
-    (text) => parseDuration(text) !== null,
-    "must be <n> and s, m, h, d, w or mo, such as 30d; null never resets",
+    (text) => parseDuration(text) === null || isKeptByLiteLlm(text),
+    "LiteLLM resets monthly budgets every month only: use 1mo, or days, such as 60d",
   );
 
 const name = z.string().trim().min(1).max(200);

@@ -20,6 +20,8 @@ type NewTenantBody = z.output<typeof newTenantBody>;
 /** LiteLLM's own restart takes about as long. */
 const RETRY_LITELLM_SECONDS = 5;
 
+const NO_MAX_BUDGET = "LiteLLM has no max_budget for it: send one, or adopt with enforcement observe";
+
 export const tenantRoutes = new Hono<AppEnv>()
   .post("/v1/tenants", requireAdmin, async (c) => {
     const text = await c.req.text();
@@ -99,6 +101,8 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
       return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
     case "subject_not_found":
       return invalidFields(c, [{ field, message: "LiteLLM does not know it" }]);
+    case "no_max_budget":
+      return invalidFields(c, [{ field: "max_budget", message: NO_MAX_BUDGET }]);
     case "litellm_refused":
       return refusedByLiteLlm(c, reason);
     case "litellm_unreachable":

@@ -50,7 +50,8 @@ export function verdictJson(verdict: Verdict) {
 /** The whole answer: 200 with the verdict, or a refusal whose extension members are the verdict. */
 export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, keepForMs: number): Response {
   const headers: Record<string, string> = {
-    "Cache-Control": `private, max-age=${Math.floor(keepForMs / 1_000)}`,
+    // `Age` is taken off it by whoever caches, so that what remains is how long the verdict may be kept.
+    "Cache-Control": `private, max-age=${maxAgeSeconds(verdict, keepForMs)}`,
     ...(verdict.spend !== null && { Age: String(verdict.spend.ageSeconds) }),
   };
   if (verdict.allowed) return c.json(verdictJson(verdict), 200, headers);
@@ -60,6 +61,10 @@ export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, keepForMs:
     members: { remediation, ...verdictJson(verdict) },
     headers: { ...headers, ...(retryAfterSeconds !== null && { "Retry-After": String(retryAfterSeconds) }) },
   });
+}
+
+function maxAgeSeconds({ spend, degraded }: Verdict, keepForMs: number): number {
+  return degraded ? 0 : (spend?.ageSeconds ?? 0) + Math.floor(keepForMs / 1_000);
 }
 
 interface Refusal {

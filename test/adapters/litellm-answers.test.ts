@@ -1,6 +1,6 @@
 // What LiteLLM's answers mean: each shape of an error, each shape of a row, and what is no figure at all.
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { KEY, OK, readOnce } from "../support/litellm-reads.ts";
@@ -10,6 +10,7 @@ let server: ScriptedServer;
 beforeAll(async () => {
   server = await startScriptedServer();
 });
+afterEach(() => void vi.unstubAllEnvs());
 afterAll(() => server.stop());
 
 const read = (options: { subject?: Subject } = {}) => readOnce(server.url, options);
@@ -76,6 +77,7 @@ describe("a row", () => {
       begunAt: NOW,
       maxBudgetNanoUsd: usd("5.5"),
       budgetDuration: "30d",
+      own: { maxBudgetNanoUsd: usd("5.5"), budgetDuration: "30d" },
       createdAt: Date.UTC(2026, 10, 1),
       resetsAt: null,
       metadata: { tenant_id: "acme" },
@@ -91,7 +93,8 @@ describe("a row", () => {
     ["with a short offset", "2026-12-01T01:00:00+0100"],
     ["naive, then UTC", "2026-12-01T00:00:00"],
     ["naive with microseconds", "2026-12-01T00:00:00.000123"],
-  ])("instants are read %s", async (_, text) => {
+  ])("instants are read %s, wherever the machine is", async (_, text) => {
+    vi.stubEnv("TZ", "America/New_York");
     expect(await readRow({ spend: 0, budget_reset_at: text })).toMatchObject({ resetsAt: Date.UTC(2026, 11, 1) });
   });
 
@@ -108,6 +111,7 @@ describe("a row", () => {
       budgetDuration: "1mo",
       resetsAt: Date.UTC(2026, 11, 1),
       budgetId: "b1",
+      own: { maxBudgetNanoUsd: null, budgetDuration: null },
     });
     expect(await readRow({ ...row, max_budget: 3, litellm_budget_table: table })).toMatchObject({
       maxBudgetNanoUsd: usd("3"),

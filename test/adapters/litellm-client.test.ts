@@ -144,12 +144,20 @@ describe("the breaker", () => {
     expect(server.asked).toHaveLength(6);
   });
 
-  it("is shared by everything that asks, also the ping", async () => {
+  it("is shared by everything that asks", async () => {
     const breaker = new Breaker();
     server.answers(BROKEN);
-    for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).ping();
+    for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 });
     expect(await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 })).toMatchObject({ ok: false });
     expect(server.asked).toHaveLength(3);
+  });
+
+  it("neither stops a ping nor is moved by one: a ping asks how things are", async () => {
+    const breaker = new Breaker();
+    server.answers(BROKEN);
+    for (let each = 0; each < 4; each++) await clientOf(server.url, { clock, breaker }).ping();
+    expect(breaker.isOpen(clock())).toBe(false);
+    expect(server.asked).toHaveLength(4);
   });
 });
 

@@ -7,7 +7,7 @@ import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Tenants } from "../../src/ports.ts";
 import type { NewTenant } from "../../src/tenant-record.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
-import { aNewTenant, anActor, idOf } from "../support/builders.ts";
+import { aNewTenant, anActor, aSyncOutcome, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
 
@@ -139,8 +139,8 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
   it("does not go back to the end that an older read told, however often that comes again", async () => {
     const { config } = await create();
     await tenants.recordSpend(acme, aSpendRecord());
-    const told = { budgetId: null, resetsAt: RESET - DAY, subjectCreatedAt: null };
-    const moved = await tenants.recordSync(acme, config.revision, { status: "synced", readAt: NOW + 1, ...told });
+    const told = aSyncOutcome({ readAt: NOW + 1, resetsAt: RESET - DAY, hasMovedReset: true });
+    const moved = await tenants.recordSync(acme, config.revision, told);
     expect(moved?.config.budgetResetAt).toBe(RESET - DAY);
     await tenants.recordSpend(acme, aSpendRecord());
     await tenants.recordSpend(acme, aSpendRecord({ readAt: null, source: "gate", spendNanoUsd: usd("200") }));

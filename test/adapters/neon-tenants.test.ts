@@ -1,11 +1,12 @@
 // The Tenants port on every Postgres there is, through Neon's driver: creating, finding, changing, deleting.
 
+import type { SQL } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Tenants } from "../../src/ports.ts";
 import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";
+import { aNewTenant, anActor, aSyncOutcome, hashOf, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
 
@@ -56,7 +57,6 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         adopted: true,
         priorValues,
         sealedKey: "v1.k.iv.body",
-        litellmBudgetId: "budget-1",
         spend,
       });
       expect(created).toEqual({
@@ -79,7 +79,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
           overrides: [],
         },
         spend,
-        sync: { status: "pending", error: null, since: NOW, budgetId: "budget-1" },
+        sync: { status: "pending", error: null, since: NOW, budgetId: null, hasSetLimits: false },
         adopted: true,
         priorValues,
         sealedKey: "v1.k.iv.body",
@@ -244,14 +244,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
 
     it("waits for LiteLLM again only when LiteLLM has to hear of it", async () => {
       const { config } = await create();
-      const outcome = {
-        status: "synced",
-        readAt: NOW,
-        budgetId: null,
-        resetsAt: RESET,
-        subjectCreatedAt: null,
-      } as const;
-      await tenants.recordSync(acme, config.revision, outcome);
+      await tenants.recordSync(acme, config.revision, aSyncOutcome());
       expect((await tenants.change(acme, { name: "x", failPolicy: "open" }, later))?.sync.status).toBe("synced");
       const pending = await tenants.change(acme, { alertThreshold: 9_000n }, later);
       expect(pending?.sync).toMatchObject({ status: "pending", error: null, since: later.now });
@@ -290,6 +283,42 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
     });
   });
 
+  describe("losing the answer", () => {
+    /** The answer of the next statement never comes, whether or not it is carried out. */
+    function losing({ carriesOut }: { carriesOut: boolean }): Tenants {
+      let isLost = false;
+      const database = () =>
+        new Proxy(db.database(), {
+          get(way, verb, self) {
+            if (verb !== "execute" || isLost) return Reflect.get(way, verb, self);
+            isLost = true;
+            return async (statement: SQL) => {
+              if (carriesOut) await way.execute(statement);
+              throw new TypeError("fetch failed");
+            };
+          },
+        });
+      return neonTenants(database);
+    }
+
+    it("finds the tenant that was created all the same: its key is nobody else's", async () => {
+      const created = await losing({ carriesOut: true }).create(aNewTenant({ sealedKey: "v1.k.iv.body" }), anActor());
+      expect(created).toEqual({ ok: true, value: await tenants.load(acme) });
+      expect(await audit()).toHaveLength(1);
+    });
+
+    it("throws when nothing was created, also while a tenant of that id has another key", async () => {
+      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
+      await create({ subject: { kind: "key", id: hashOf("b") } });
+      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
+    });
+
+    it("throws for an adoption: the same key may be what another administrator has just adopted", async () => {
+      const adopting = losing({ carriesOut: true }).create(aNewTenant({ adopted: true }), later);
+      await expect(adopting).rejects.toThrow(Outage);
+    });
+  });
+
   describe("deleting", () => {
     it("hides the tenant from every reader at once, and audits it", async () => {
       const before = await create();
@@ -321,7 +350,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.create(aNewTenant(), later)).toEqual({ ok: false, failure: "tenant_taken" });
       const sameSubject = aNewTenant({ tenantId: idOf("other") });
       expect(await tenants.create(sameSubject, later)).toEqual({ ok: false, failure: "subject_taken" });
-      expect((await tenants.pendingSync(10)).map(({ config }) => config.tenantId)).toEqual([acme]);
+      expect(await tenants.claimPendingSyncs(10, later.now + MINUTE)).toEqual([acme]);
       expect((await tenants.loadEvenDeleted(acme))?.deletedAt).toBe(later.now);
       await tenants.remove(acme);
       expect(await tenants.loadEvenDeleted(acme)).toBeNull();
@@ -339,64 +368,6 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       const created = await create();
       await tenants.remove(acme);
       expect(await tenants.load(acme)).toEqual(created);
-    });
-  });
-
-  describe("recording what LiteLLM took", () => {
-    const synced = {
-      status: "synced",
-      readAt: NOW,
-      budgetId: "b1",
-      resetsAt: RESET,
-      subjectCreatedAt: NOW + 5,
-    } as const;
-
-    it("forgets the sealed key and takes LiteLLM's dates for a key just made, as a later revision", async () => {
-      const created = await create({ sealedKey: "v1.k.iv.body", budgetResetAt: null });
-      const recorded = await tenants.recordSync(acme, created.config.revision, synced);
-      expect(recorded).toMatchObject({
-        config: { budgetResetAt: RESET, subjectCreatedAt: NOW + 5 },
-        sync: { status: "synced", error: null, budgetId: "b1" },
-        sealedKey: null,
-      });
-      expect(recorded?.config.revision).toBeGreaterThan(created.config.revision);
-    });
-
-    it("never moves the start of a period that has begun", async () => {
-      const created = await create();
-      const recorded = await tenants.recordSync(acme, created.config.revision, synced);
-      expect(recorded?.config).toEqual(created.config);
-    });
-
-    it("takes a new end of the running period, but not the next period's: that one has to advance", async () => {
-      const { config } = await create({ budgetResetAt: RESET });
-      const moved = await tenants.recordSync(acme, config.revision, { ...synced, resetsAt: RESET - 1 });
-      expect(moved?.config.budgetResetAt).toBe(RESET - 1);
-      const afterEnd = { ...synced, readAt: RESET, resetsAt: RESET + MINUTE };
-      const kept = await tenants.recordSync(acme, moved?.config.revision ?? 0, afterEnd);
-      expect(kept?.config.budgetResetAt).toBe(RESET - 1);
-    });
-
-    it("says no when the wish has changed since, and leaves it pending", async () => {
-      const { config } = await create({ sealedKey: "v1.k.iv.body" });
-      await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later);
-      expect(await tenants.recordSync(acme, config.revision, synced)).toBeNull();
-      expect(await tenants.load(acme)).toMatchObject({ sync: { status: "pending" }, sealedKey: "v1.k.iv.body" });
-    });
-
-    it("keeps why it is pending, and the longest waiting comes first", async () => {
-      const { config } = await create();
-      await tenants.create(
-        aNewTenant({ tenantId: idOf("older"), subject: { kind: "team", id: "t1" } }),
-        anActor({ now: NOW - MINUTE }),
-      );
-      await tenants.recordSync(acme, config.revision, { status: "pending", error: "LiteLLM cannot be reached" });
-      const pending = await tenants.pendingSync(10);
-      expect(pending.map((tenant) => [tenant.config.tenantId, tenant.sync.error])).toEqual([
-        ["older", null],
-        ["acme", "LiteLLM cannot be reached"],
-      ]);
-      expect(await tenants.pendingSync(1)).toHaveLength(1);
     });
   });
 

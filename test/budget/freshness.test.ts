@@ -112,8 +112,8 @@ describe("a read", () => {
   });
 
   it("may be replaced by what is known up to 10 min, and no longer", () => {
-    expect(isServable(aSpendRecord({ readAt: NOW }), NOW + 600_000)).toBe(true);
-    expect(isServable(aSpendRecord({ readAt: NOW }), NOW + 600_001)).toBe(false);
+    expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_000)).toBe(true);
+    expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_001)).toBe(false);
   });
 
   test.each([

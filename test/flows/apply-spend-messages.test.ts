@@ -5,7 +5,7 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import { applySpendMessages } from "../../src/flows/apply-spend-messages.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { observedMessage, type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
-import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
+import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
 
@@ -29,8 +29,9 @@ const apply = (...messages: SpendMessage[]) =>
     { tenantId: acme, messages: messages.map((each) => spendMessageSchema.parse(each)), now: NOW },
     deps,
   );
+const own = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256(VIRTUAL_KEY) } });
 const observed = (differences: Partial<SpendRecord>) =>
-  observedMessage(acme, aSpendRecord({ periodStartedAt: NOW, ...differences }));
+  observedMessage(own, aSpendRecord({ periodStartedAt: NOW, ...differences }));
 const stored = async () => (await deps.tenants.load(acme))?.spend ?? null;
 
 const three = [
@@ -80,6 +81,12 @@ describe("observations", () => {
     await apply(next, ...three);
     expect((await deps.tenants.load(acme))?.config).toEqual(after);
     expect(deps.log.lines.filter((line) => line.includes("period moved"))).toHaveLength(1);
+  });
+
+  it("of a former subject of the id are nothing", async () => {
+    const former = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256("sk-former") } });
+    await apply(observedMessage(former, aSpendRecord({ spendNanoUsd: usd("600"), periodStartedAt: NOW + DAY })));
+    expect(await stored()).toMatchObject({ spendNanoUsd: 0n });
   });
 
   it("of a tenant that is gone are nothing", async () => {

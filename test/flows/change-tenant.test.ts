@@ -59,6 +59,17 @@ it("takes over the end of the period that a new duration gives", async () => {
   expect(tenant.config.budgetResetAt).toBe(Date.UTC(2026, 10, 16));
   expect(tenant.config.budgetResetAt).not.toBe(RESET);
   expect(Date.parse((await world.keyRow(hash)).budget_reset_at)).toBe(tenant.config.budgetResetAt);
+  expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
+  expect(deps.memory.tenant(acme)?.config).toEqual(tenant.config);
+});
+
+it("stops LiteLLM blocking when the tenant is only observed, also with another budget, and back again", async () => {
+  const observed = await change({ enforcement: "observe", maxBudgetNanoUsd: usd("7"), budgetDuration: "1d" });
+  expect(observed.sync.status).toBe("synced");
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: null, budget_duration: "1d" });
+  const enforced = await change({ enforcement: "enforce" });
+  expect(enforced.sync.status).toBe("synced");
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 7.7, litellm_budget_table: { soft_budget: 5.6 } });
 });
 
 it("says so when LiteLLM will not take a duration away", async () => {
@@ -66,7 +77,7 @@ it("says so when LiteLLM will not take a duration away", async () => {
   expect(tenant.config.budgetDuration).toBeNull();
   expect(tenant.sync).toMatchObject({
     status: "pending",
-    error: expect.stringContaining("keeps the budget_duration 30d"),
+    error: expect.stringContaining("kept budget_duration 30d"),
   });
 });
 

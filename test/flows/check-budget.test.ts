@@ -196,10 +196,25 @@ describe("a tenant that is not there", () => {
   it("is unknown once its tombstone lies in KV, also to its key", async () => {
     world.hasTenant();
     await world.check();
-    world.kv.configs.set(ACME, { deleted: true, revision: 9 });
+    world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
+    world.postgres.rows.clear();
     await world.timers.pass(2 * SECOND);
     expect((await world.check()).outcome).toEqual({ kind: "unknown" });
     expect(world.memory.tenant(ACME)).toBeNull();
+  });
+
+  it("gives its key to the tenant that has it now, whatever the edge still remembers", async () => {
+    world.hasTenant();
+    await world.check();
+    const successor = idOf("successor");
+    world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
+    const row = world.postgres.rows.get(ACME);
+    if (row === undefined) throw new Error("no row");
+    world.postgres.rows.clear();
+    world.postgres.rows.set(successor, { ...row, config: { ...row.config, tenantId: successor } });
+    world.postgres.keys.set(hashOf("a"), successor);
+    await world.timers.pass(2 * SECOND);
+    expect((await world.check()).outcome).toMatchObject({ kind: "verdict", verdict: { tenantId: "successor" } });
   });
 
   it("is unknown when the read finds it gone from Postgres, and gets its tombstone back", async () => {
@@ -207,7 +222,7 @@ describe("a tenant that is not there", () => {
     world.postgres.rows.clear();
     expect((await world.check()).outcome).toEqual({ kind: "unknown" });
     await world.untilQuiet();
-    expect(world.kv.configs.get(ACME)).toEqual({ deleted: true, revision: 4 });
+    expect(world.kv.configs.get(ACME)).toMatchObject({ deletedRevision: 4 });
     expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
   });
 

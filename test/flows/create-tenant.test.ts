@@ -45,6 +45,13 @@ describe("a tenant with a key of its own", () => {
       litellm_budget_table: { soft_budget: 400 },
     });
     expect(await deps.tenants.load(acme)).toEqual(tenant);
+    expect(tenant.sync.budgetId).toBe((await world.keyRow(hash)).budget_id);
+  });
+
+  it("counts in weeks, which LiteLLM hears as days", async () => {
+    const { config } = await created({ figures: { budgetDuration: "2w" } });
+    expect(config).toMatchObject({ budgetDuration: "2w", budgetResetAt: Date.UTC(2026, 10, 29) });
+    expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
   });
 
   it("is known at the edge at once, and again after KV has settled", async () => {
@@ -79,6 +86,7 @@ describe("a tenant with a key of its own", () => {
 
   it("leaves LiteLLM without limits under observe, but with the duration and the mark", async () => {
     await created({ figures: { enforcement: "observe" } });
+    expect((await deps.tenants.load(acme))?.sync.hasSetLimits).toBe(false);
     expect(await world.keyRow(hash)).toMatchObject({
       max_budget: null,
       budget_id: null,
@@ -113,6 +121,8 @@ describe("a tenant with a key of its own", () => {
     const synced = await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
     expect(synced.kind).toBe("synced");
     expect(world.changesSent()).toEqual([]);
+    const { budget_id } = await world.keyRow(hash);
+    expect((await deps.tenants.load(acme))?.sync.budgetId).toBe(budget_id);
     expect(await deps.tenants.load(acme)).toMatchObject({ sealedKey: null, config: { budgetResetAt: RESET } });
   });
 
@@ -242,18 +252,38 @@ describe("adopting a key", () => {
 
   it("keeps a budget that never resets, and gives 500 dollars where LiteLLM has no budget", async () => {
     await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
-    const { config } = await adopted();
+    const { config } = await adopted({ enforcement: "observe" });
     expect(config).toMatchObject({ maxBudgetNanoUsd: usd("500"), budgetDuration: null, budgetResetAt: null });
   });
 
-  it("replaces a duration that nobody can keep by the default", async () => {
+  it("does not enforce the default budget on a key that has none: somebody has to say one", async () => {
+    await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
+    expect(await adopt()).toEqual({ ok: false, failure: { kind: "no_max_budget" } });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    expect((await adopted({ maxBudgetNanoUsd: usd("9") })).config.maxBudgetNanoUsd).toBe(usd("9"));
+  });
+
+  it("takes the limit of a shared budget object for the key's, and leaves the object alone", async () => {
+    const shared = { budget_id: "shared", max_budget: 20, soft_budget: 3, budget_duration: "30d" };
+    await world.manage("POST", "/budget/new", shared);
+    await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, budget_id: "shared" });
+    const tenant = await adopted();
+    expect(tenant).toMatchObject({
+      config: { maxBudgetNanoUsd: usd("20"), budgetDuration: "30d" },
+      priorValues: { maxBudget: null, budgetDuration: null },
+      sync: { status: "synced", budgetId: null },
+    });
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22, litellm_budget_table: shared });
+  });
+
+  it.each(["banana", "2mo"])("replaces a duration that nobody can keep by the default: %s", async (kept) => {
     await generate();
     const { readSubject } = deps.litellm;
     let isFirst = true;
     deps.litellm.readSubject = async (...input) => {
       const reading = await readSubject(...input);
       const result =
-        isFirst && reading.ok ? { ...reading, value: { ...reading.value, budgetDuration: "banana" } } : reading;
+        isFirst && reading.ok ? { ...reading, value: { ...reading.value, budgetDuration: kept } } : reading;
       isFirst = false;
       return result;
     };

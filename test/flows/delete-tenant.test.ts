@@ -8,13 +8,14 @@ import { deleteTenant } from "../../src/flows/delete-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import type { TenantChange } from "../../src/tenant-record.ts";
-import { NOW, usd } from "../budget/builders.ts";
+import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
 const key: Subject = { kind: "key", id: hash };
+const HOUR = 60 * MINUTE;
 const team: Subject = { kind: "team", id: "red" };
 let world: AdminWorld;
 let deps: ReturnType<AdminWorld["deps"]>;
@@ -37,7 +38,7 @@ it("deletes the key that Bursar made, the row, and leaves a tombstone", async ()
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
   expect(await world.keyRow(hash)).toBeNull();
   expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
-  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   expect(await deps.snapshots.tenantOfKey(hash)).toBeNull();
   expect(deps.memory.tenant(acme)).toBeNull();
   expect(deps.memory.tenantOfKey(hash, NOW)).toBeNull();
@@ -48,10 +49,9 @@ it("is gone at once and pending while LiteLLM is away; the sweep deletes the key
   await world.litellm.stop();
   expect(await remove()).toEqual({ ok: true, value: "pending" });
   expect(await deps.tenants.load(acme)).toBeNull();
-  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   await world.litellm.restart();
-  const [waiting] = await deps.tenants.pendingSync(10);
-  expect(waiting?.config.tenantId).toBe("acme");
+  expect(await deps.tenants.claimPendingSyncs(10, NOW + HOUR)).toEqual([acme]);
   expect(await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps())).toEqual({ kind: "removed" });
   expect(await world.keyRow(hash)).toBeNull();
   expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
@@ -95,7 +95,7 @@ it("gives an adopted key back as it was, with what others wrote into its metadat
 
 it("gives back a tenant_id that LiteLLM's metadata had before", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, metadata: { tenant_id: "theirs" } });
-  await adopt(key);
+  await adopt(key, { maxBudgetNanoUsd: usd("100") });
   await remove();
   const row = await world.keyRow(hash);
   expect(row).toMatchObject({ max_budget: null, metadata: { tenant_id: "theirs" } });
@@ -109,13 +109,56 @@ it("does not touch the limits of a key that it only observed and somebody change
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30, metadata: {} });
 });
 
-it("takes its own limit off a key that it enforced before it observed", async () => {
+it.each<[string, TenantChange]>([
+  ["alone", {}],
+  ["together with another budget", { maxBudgetNanoUsd: usd("700") }],
+])("takes its own limit off a key that is only observed from now on: said %s", async (_, other) => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20, budget_duration: "7d" });
+  await adopt(key, { budgetDuration: "1d" });
+  const observing = { tenantId: acme, change: { enforcement: "observe", ...other }, actor: anActor() } as const;
+  expect(await changeTenant(observing, deps)).toMatchObject({ value: { sync: { status: "synced" } } });
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, budget_duration: "7d" });
+  await world.manage("POST", "/key/update", { key: hash, max_budget: 30 });
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30 });
+});
+
+it("takes its own limit off a key although observing it could not be told before the deletion", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key);
+  await world.litellm.stop();
   await changeTenant({ tenantId: acme, change: { enforcement: "observe" }, actor: anActor() }, deps);
-  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  await world.litellm.restart();
+  deps = world.deps();
   await remove();
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
+});
+
+it("gives a key back to its shared budget object: it has no limit of its own again", async () => {
+  const shared = { budget_id: "shared", max_budget: 20, soft_budget: 3, budget_duration: "30d" };
+  await world.manage("POST", "/budget/new", shared);
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, budget_id: "shared" });
+  await adopt(key, { maxBudgetNanoUsd: usd("100") });
+  expect((await world.keyRow(hash)).max_budget).toBe(110);
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({
+    max_budget: null,
+    budget_duration: null,
+    litellm_budget_table: shared,
+  });
+});
+
+it("leaves a duration that LiteLLM cannot take away, says so, and is done with it", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key, { budgetDuration: "1d" });
+  const kept = 'warn litellm keeps a budget_duration {"tenant_id":"acme","budget_duration":"1d"}';
+  const observing = { tenantId: acme, change: { enforcement: "observe" }, actor: anActor() } as const;
+  expect(await changeTenant(observing, deps)).toMatchObject({ value: { sync: { status: "synced" } } });
+  expect(deps.log.lines).toEqual([kept]);
+  await changeTenant({ ...observing, change: { enforcement: "enforce" } }, deps);
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+  expect(deps.log.lines).toEqual([kept, kept]);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, budget_duration: "1d" });
 });
 
 it.each([
@@ -134,7 +177,7 @@ it.each([
 });
 
 it("deletes a tenant whose adopted key LiteLLM no longer knows", async () => {
-  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key);
   await world.manage("POST", "/key/delete", { keys: [hash] });
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
@@ -146,13 +189,13 @@ it("leaves the tombstone again when a slower writer has overtaken it in KV, with
   await world.litellm.stop();
   await remove();
   deps.snapshots.configs.set(acme, created.value.config);
-  await rewriteConfig({ tenantId: acme }, deps);
-  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  await rewriteConfig({ tenantId: acme, now: NOW }, deps);
+  expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   await world.litellm.restart();
   await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
   deps.snapshots.configs.set(acme, created.value.config);
-  await rewriteConfig({ tenantId: acme }, deps);
-  expect(await deps.snapshots.tenant(acme)).toBe("deleted");
+  await rewriteConfig({ tenantId: acme, now: NOW }, deps);
+  expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
 });
 
 it("does not find a tenant that is not there, nor one that is deleted already", async () => {

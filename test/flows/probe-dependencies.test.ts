@@ -48,6 +48,17 @@ it("waits two seconds for one that hangs", async () => {
   expect(world.timers.elapsedMs).toBe(2_000);
 });
 
+it("one prober asks, those of the same second hear what was heard last", async () => {
+  await probe();
+  await world.timers.pass(1_000);
+  world.litellm.pingFailure = AWAY;
+  world.tenants.trouble("ping", 50);
+  const now = world.clock();
+  const both = Promise.all([1, 2].map(() => probeDependencies({ now }, world.deps())));
+  expect((await world.timers.runUntil(both)).map(({ ready }) => ready)).toEqual([false, true]);
+  expect(world.tenants.calls("ping")).toBe(2);
+});
+
 it("is remembered for a second", async () => {
   await probe();
   world.litellm.pingFailure = AWAY;

@@ -55,6 +55,12 @@ describe("joining two memories of one tenant", () => {
       { config: null, spend: null },
       { config: old, spend: more },
     ],
+    [
+      "another subject of the same id takes nothing over",
+      { config: old, spend: more },
+      { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
+      { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
+    ],
     ["one alone stays as it is", null, { config: old, spend: less }, { config: old, spend: less }],
   ])("%s", (_, a, b, joined) => {
     expect(joinKnown(a, b)).toEqual(joined);
@@ -93,7 +99,7 @@ describe("KV", () => {
   it("a tombstone makes the tenant gone, and forgotten with its keys", async () => {
     world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - MINUTE);
     world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
-    world.kv.configs.set(ACME, { deleted: true, revision: 3 });
+    world.kv.configs.set(ACME, { deletedRevision: 3, deletedAt: 0, revision: 3 });
     expect(await recall()).toEqual({ kind: "gone" });
     expect(world.memory.tenant(ACME)).toBeNull();
     expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
@@ -111,10 +117,23 @@ describe("KV", () => {
     expect(world.kv.configs.get(ACME)).toEqual(young);
   });
 
-  it("a figure that lies there without its config still counts", async () => {
+  it.each([
+    ["a recent tombstone", NOW - MINUTE],
+    ["an old tombstone of an older revision than the remembered one", 0],
+  ])("%s is doubted: the id may have been given anew, and Postgres knows", async (_, deletedAt) => {
+    world.memory.rememberTenant(ACME, { config: aTenantConfig({ revision: 12 }), spend: null }, NOW - MINUTE);
+    world.kv.configs.set(ACME, { deletedRevision: 10, deletedAt, revision: 10 });
+    world.inPostgres(aTenantConfig({ revision: 12 }));
+    expect(await recall()).toMatchObject({ kind: "known", known: { config: { revision: 12 } } });
+  });
+
+  it("a figure that lies there without its config says nothing: it may be another subject's", async () => {
     world.kv.spends.set(ACME, more);
     world.inPostgres(young, { spendNanoUsd: usd("10") });
-    expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
+    expect(await recall()).toMatchObject({
+      kind: "known",
+      known: { config: young, spend: { spendNanoUsd: usd("10") } },
+    });
   });
 });
 

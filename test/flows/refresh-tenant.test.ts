@@ -6,7 +6,7 @@ import { type RefreshOutcome, startRefresh } from "../../src/flows/refresh-tenan
 import { observedMessage, type SpendMessage } from "../../src/messages.ts";
 import type { TenantRecord } from "../../src/tenant-record.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
-import { aTenant, idOf } from "../support/builders.ts";
+import { aTenant, hashOf, idOf } from "../support/builders.ts";
 import { ACME, CheckWorld } from "../support/check-world.ts";
 import { AWAY, aReading } from "../support/fake-litellm.ts";
 
@@ -106,7 +106,7 @@ describe("the observation for Postgres", () => {
     const outcome = await refresh();
     if (outcome.kind !== "read") throw new Error(outcome.kind);
     expect(outcome.spend.spendNanoUsd).toBe(usd("400.123456789"));
-    expect(sent("observed").map(({ message }) => message)).toEqual([observedMessage(ACME, outcome.spend)]);
+    expect(sent("observed").map(({ message }) => message)).toEqual([observedMessage(aTenantConfig(), outcome.spend)]);
   });
 
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
@@ -152,7 +152,7 @@ describe("LiteLLM does not have the wish", () => {
       "the sweep is at it already",
       () => {
         raisedByHand();
-        tenant({ sync: { status: "pending", error: "down", since: NOW, budgetId: null } });
+        tenant({ sync: { status: "pending", error: "down", since: NOW, budgetId: null, hasSetLimits: true } });
       },
     ],
     [
@@ -212,15 +212,31 @@ describe("who may read", () => {
     expect([world.litellm.reads.length, world.claims.calls("claimRefresh")]).toEqual([1, 1]);
   });
 
-  it("nor may one whose colo has a reader already", async () => {
-    await world.redis.claimRefresh(ACME, "FRA", 5);
-    expect(await refresh()).toEqual({ kind: "held" });
-  });
-
   it("another tenant may", async () => {
     await refresh();
     world.inPostgres(aTenantConfig({ tenantId: idOf("other") }));
     expect((await refresh(earlier, aTenantConfig({ tenantId: idOf("other") }))).kind).toBe("read");
+  });
+});
+
+describe("Postgres answers after its patience", () => {
+  const late = async (arrange: () => void) => {
+    arrange();
+    world.litellm.has(aReading());
+    world.tenants.trouble("load", 300);
+    expect((await refresh()).kind).toBe("read");
+  };
+
+  it("that the tenant is gone: forgotten, and its tombstone is left behind the answer", async () => {
+    await late(() => world.memory.rememberTenant(ACME, { config: aTenantConfig(), spend: earlier }, NOW));
+    expect(world.memory.tenant(ACME)).toBeNull();
+    expect(world.kv.configs.get(ACME)).toMatchObject({ deletedRevision: 1 });
+  });
+
+  it("with a newer config: remembered and written to KV for the next check", async () => {
+    await late(() => world.inPostgres(aTenantConfig({ revision: 5, maxBudgetNanoUsd: usd("7") })));
+    expect(world.memory.tenant(ACME)?.config).toMatchObject({ revision: 5 });
+    expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 5, maxBudgetNanoUsd: usd("7") });
   });
 });
 
@@ -229,8 +245,29 @@ describe("nobody hears of a failure but the log", () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
     world.litellm.has(aReading({ spendNanoUsd: usd("450") }));
-    expect(await refresh()).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
+    const input = { config: aTenantConfig(), spend: null, colo: "FRA", now: NOW, exclusiveSeconds: 5 };
+    const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
+    expect(outcome).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
     expect(world.timers.elapsedMs).toBe(40);
+    expect(world.kv.spends.get(ACME)).toMatchObject({ spendNanoUsd: usd("450") });
+  });
+
+  it("Postgres that is far away is heard all the same: KV gets its newer config behind the answer", async () => {
+    world.inPostgres(aTenantConfig({ revision: 9 }));
+    world.tenants.trouble("load", 60);
+    world.litellm.has(aReading());
+    expect(await refresh()).toMatchObject({ kind: "read", config: { revision: 1 } });
+    expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 9 });
+    expect(world.memory.tenant(ACME)).toMatchObject({ config: { revision: 9 } });
+  });
+
+  it("what was read of a former subject is nobody's spend", async () => {
+    const other = { kind: "key", id: hashOf("b") } as const;
+    world.inPostgres(aTenantConfig({ revision: 9, subject: other }));
+    world.litellm.has(aReading({ spendNanoUsd: usd("600") }));
+    expect(await refresh()).toMatchObject({ kind: "failed", known: { config: { revision: 9, subject: other } } });
+    expect(world.kv.spends.get(ACME)).toBeUndefined();
+    expect(sent("observed")).toEqual([]);
   });
 
   it("a failed read ends in what was known, and a success afterwards forgets it", async () => {

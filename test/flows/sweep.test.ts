@@ -15,9 +15,9 @@ beforeEach(() => {
   looked = 0;
 });
 
-/** `pendingSync` tells whether the other job has run. */
-function ports(pendingSync: () => Promise<[]>): Ports {
-  const tenants = Object.assign(world.postgres, { pendingSync });
+/** `claimPendingSyncs` tells whether the other job has run. */
+function ports(claimPendingSyncs: () => Promise<[]>): Ports {
+  const tenants = Object.assign(world.postgres, { claimPendingSyncs });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
   return { ...world.deps(), tenants, sealer, deadLetters: { record: async () => {} } };
 }

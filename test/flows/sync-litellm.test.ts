@@ -2,11 +2,10 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { differsFromWish, syncLiteLlm } from "../../src/flows/sync-litellm.ts";
-import type { SubjectReading } from "../../src/ports.ts";
-import { aTenantConfig, NOW, RESET, usd } from "../budget/builders.ts";
+import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
-import { anActor, aTenant, idOf } from "../support/builders.ts";
+import { anActor, idOf } from "../support/builders.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
@@ -115,58 +114,52 @@ describe("syncing", () => {
     await sync();
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660, litellm_budget_table: { soft_budget: 480 } });
   });
-});
 
-describe("whether LiteLLM differs from the wish", () => {
-  const reading: SubjectReading = {
-    subject: { kind: "key", id: hash },
-    spendNanoUsd: 0n,
-    begunAt: NOW,
-    resetsAt: RESET,
-    createdAt: NOW,
-    budgetId: "b1",
-    teamId: null,
-    maxBudgetNanoUsd: usd("550"),
-    softBudgetNanoUsd: usd("400"),
-    budgetDuration: "30d",
-    metadata: { tenant_id: "acme" },
-  };
-  const team = aTenantConfig({ subject: { kind: "team", id: "red" } });
-  const observed = aTenantConfig({ enforcement: "observe" });
-
-  it.each<[string, Partial<SubjectReading>]>([
-    ["max_budget", { maxBudgetNanoUsd: usd("549.99") }],
-    ["no max_budget", { maxBudgetNanoUsd: null }],
-    ["soft_budget", { softBudgetNanoUsd: null }],
-    ["budget_duration", { budgetDuration: null }],
-    ["the mark", { metadata: {} }],
-    ["another's mark", { metadata: { tenant_id: "other" } }],
-  ])("it does by its %s", (_, difference) => {
-    expect(differsFromWish(aTenant(), reading, NOW)).toBe(false);
-    expect(differsFromWish(aTenant(), { ...reading, ...difference }, NOW)).toBe(true);
+  it("never writes to a shared budget object that somebody has linked our key to", async () => {
+    await world.manage("POST", "/budget/new", { budget_id: "shared", max_budget: 50, soft_budget: 7 });
+    await world.manage("POST", "/key/update", { key: hash, budget_id: "shared" });
+    for (let round = 0; round < 2; round++) {
+      await deps.tenants.change(acme, { alertThreshold: 9_000n + BigInt(round) }, anActor());
+      expect((await sync()).kind).toBe("synced");
+    }
+    const { max_budget, litellm_budget_table } = await world.keyRow(hash);
+    expect([max_budget, litellm_budget_table.max_budget, litellm_budget_table.soft_budget]).toEqual([550, 50, 7]);
   });
 
-  it("it does not by what a double cannot hold", () => {
-    const config = aTenantConfig({ maxBudgetNanoUsd: usd("999999999.999999999"), graceThreshold: 10_000n });
-    const asLiteLlmHasIt = { maxBudgetNanoUsd: usd("1000000000"), softBudgetNanoUsd: usd("800000000") };
-    expect(differsFromWish(aTenant({ config }), { ...reading, ...asLiteLlmHasIt }, NOW)).toBe(false);
+  it("tells LiteLLM weeks as days, and does not tell them again", async () => {
+    await deps.tenants.change(acme, { budgetDuration: "2w" }, anActor());
+    expect((await sync()).kind).toBe("synced");
+    expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
+    expect((await deps.tenants.load(acme))?.config).toMatchObject({
+      budgetDuration: "2w",
+      budgetResetAt: Date.UTC(2026, 10, 29),
+    });
+    world.litellm.clearRequests();
+    await sync();
+    expect(world.changesSent()).toEqual([]);
   });
 
-  it("under observe only the mark counts", () => {
-    const other = { ...reading, maxBudgetNanoUsd: usd("1"), softBudgetNanoUsd: null, budgetDuration: "1d" };
-    expect(differsFromWish(aTenant({ config: observed }), other, NOW)).toBe(false);
-    expect(differsFromWish(aTenant({ config: observed }), { ...other, metadata: {} }, NOW)).toBe(true);
+  it.each([
+    ["does not take away", null],
+    ["does not set", "1d"],
+  ])("is pending, with the words for it, while there is a duration that LiteLLM %s", async (_, budgetDuration) => {
+    await deps.tenants.change(acme, { budgetDuration }, anActor());
+    deps.litellm.updateSubject = async () => ({ ok: true, value: undefined });
+    expect(await sync()).toMatchObject({ kind: "pending" });
+    expect((await deps.tenants.load(acme))?.sync).toMatchObject({
+      status: "pending",
+      error: "LiteLLM refused: it kept budget_duration 30d",
+    });
   });
 
-  it("the soft budget of an adopted key, and of a key without a budget object, is not Bursar's", () => {
-    const other = { ...reading, softBudgetNanoUsd: usd("1") };
-    expect(differsFromWish(aTenant({ adopted: true }), other, NOW)).toBe(false);
-    expect(differsFromWish(aTenant(), { ...other, budgetId: null }, NOW)).toBe(false);
-  });
-
-  it("a team's soft budget counts where LiteLLM has one, and is not sent for ever where LiteLLM knows none", () => {
-    const tenant = aTenant({ config: team, adopted: true });
-    expect(differsFromWish(tenant, { ...reading, softBudgetNanoUsd: usd("399") }, NOW)).toBe(true);
-    expect(differsFromWish(tenant, { ...reading, softBudgetNanoUsd: null }, NOW)).toBe(false);
+  it("takes no later end than its own change has made: LiteLLM may have reset by a clock ahead of ours", async () => {
+    await deps.tenants.change(acme, { budgetDuration: "1d" }, anActor());
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (...input) => {
+      const reading = await readSubject(...input);
+      return reading.ok ? { ...reading, value: { ...reading.value, resetsAt: RESET + MINUTE } } : reading;
+    };
+    expect((await sync()).kind).toBe("synced");
+    expect((await deps.tenants.load(acme))?.config.budgetResetAt).toBe(RESET);
   });
 });

@@ -58,7 +58,7 @@ describe("a verdict that allows", () => {
   it("says how old it is, how long it may be kept, and what it took", async () => {
     const { headers } = await world.ask();
     expect(headers.get("Age")).toBe("3");
-    expect(headers.get("Cache-Control")).toBe("private, max-age=57");
+    expect(headers.get("Cache-Control")).toBe("private, max-age=60");
     expect(headers.get("Server-Timing")).toBe("total;dur=0");
     expect(headers.get("X-Request-Id")).toMatch(/^[\w-]{10,}$/);
   });

@@ -123,6 +123,18 @@ describe("creating", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
+  it("answers 422 naming max_budget when the default would be enforced on a key or team that has none", async () => {
+    await world.manage("POST", "/key/generate", { key: "sk-theirs" });
+    await world.manage("POST", "/team/new", { team_id: "red" });
+    for (const subject of [{ litellm_key: "sk-theirs" }, { litellm_team_id: "red" }]) {
+      const answer = await create(subject);
+      expect([answer.status, fieldsOf(answer)]).toEqual([422, ["max_budget"]]);
+    }
+    expect((await create({ litellm_team_id: "red", enforcement: "observe" })).body.max_budget).toBe(500);
+    const named = await create({ tenant_id: "named", litellm_key: "sk-theirs", max_budget: 9 });
+    expect([named.status, named.body.max_budget]).toEqual([201, 9]);
+  });
+
   it("answers 503, not a refusal, when an adoption finds LiteLLM away", async () => {
     await world.litellm.stop();
     const { status, body, headers } = await create({ litellm_key: "sk-theirs" });
@@ -132,7 +144,7 @@ describe("creating", () => {
   });
 
   it("answers 409 for an id or a key that is taken", async () => {
-    await world.manage("POST", "/key/generate", { key: "sk-theirs" });
+    await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20 });
     await create({ litellm_key: "sk-theirs" });
     const sameId = await create();
     expect([sameId.status, sameId.body.type]).toEqual([409, "urn:bursar:problem:tenant-taken"]);
@@ -167,7 +179,7 @@ describe("creating", () => {
     ["max_budget", [0, 1e9, 1e-9, 0.1, 999999999.99], [-0.01, 1e9 + 1, 1e-10, 0.1 + 0.2, "5", null, true]],
     ["alert_threshold", [50, 100, 79.99], [49.99, 100.01, 80.001, 80.0000000001]],
     ["grace_threshold", [100, 150, 110.01], [99.99, 150.01, 110.001]],
-    ["budget_duration", ["1s", "12mo", "30d", null], ["", "0d", "30", "1y", "30D", 30, " 1d"]],
+    ["budget_duration", ["1s", "1mo", "30d", "2w", null], ["", "0d", "2mo", "12mo", "30", "1y", "30D", 30, " 1d"]],
     ["enforcement", ["enforce", "observe"], ["off", null]],
     ["fail_policy", ["open", "closed", null], ["ajar", false]],
     ["name", ["Zoë", null], ["", "   ", "x".repeat(201)]],
@@ -308,6 +320,13 @@ describe("changing and deleting", () => {
     await create();
     const answer = await call("PATCH", "/v1/tenants/acme", { tenant_id: "other", litellm_key: "sk-x", max_budget: -1 });
     expect([answer.status, fieldsOf(answer)]).toEqual([422, ["litellm_key", "max_budget", "tenant_id"]]);
+  });
+
+  it("refuses a budget of several months, which LiteLLM cannot keep, and says what to use", async () => {
+    await create();
+    const answer = await call("PATCH", "/v1/tenants/acme", { budget_duration: "2mo" });
+    expect([answer.status, fieldsOf(answer)]).toEqual([422, ["budget_duration"]]);
+    expect(answer.body.errors[0].message).toContain("60d");
   });
 
   it("says pending while LiteLLM is away: 200 for a change, 202 for a deletion, 404 from then on", async () => {

@@ -1,7 +1,7 @@
 // Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
-import type { Actor, NewTenant, TenantRecord } from "../../src/tenant-record.ts";
+import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/tenant-record.ts";
 import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";
 
 export const idOf = (text: string) => text as TenantId;
@@ -28,7 +28,6 @@ export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
     adopted: false,
     priorValues: null,
     sealedKey: null,
-    litellmBudgetId: null,
     spend: null,
     ...differences,
   };
@@ -39,7 +38,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
   return {
     config: aTenantConfig(),
     spend: null,
-    sync: { status: "synced", error: null, since: NOW, budgetId: null },
+    sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true },
     adopted: false,
     priorValues: null,
     sealedKey: null,
@@ -48,4 +47,18 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     updatedAt: NOW,
     ...differences,
   };
+}
+
+/** LiteLLM took the wish, and had it before. */
+export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synced" }> = {}) {
+  return {
+    status: "synced",
+    triedAt: NOW,
+    readAt: NOW,
+    budgetId: null,
+    resetsAt: RESET,
+    hasMovedReset: false,
+    subjectCreatedAt: null,
+    ...differences,
+  } as const;
 }

@@ -23,6 +23,7 @@ export function aReading(differences: Partial<SubjectReading> = {}): SubjectRead
     maxBudgetNanoUsd: usd("550"),
     softBudgetNanoUsd: usd("400"),
     budgetDuration: "30d",
+    own: { maxBudgetNanoUsd: usd("550"), budgetDuration: "30d" },
     metadata: { tenant_id: "acme" as TenantId },
     budgetId: "budget-1",
     teamId: null,

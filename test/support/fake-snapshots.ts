@@ -3,14 +3,16 @@
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/outage.ts";
-import type { Snapshots } from "../../src/ports.ts";
+import type { KnownTenant, Snapshots, Tombstone } from "../../src/ports.ts";
 
-type Tombstone = { readonly deleted: true; readonly revision: number };
+type Config = TenantConfig | (Tombstone & { readonly revision: number });
 
 export class FakeSnapshots implements Snapshots {
   isAway = false;
-  readonly configs = new Map<TenantId, TenantConfig | Tombstone>();
+  readonly configs = new Map<TenantId, Config>();
   readonly spends = new Map<TenantId, SpendRecord>();
+  /** Whose each of the figures is. */
+  readonly #subjects = new Map<TenantId, string>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
   outage: number | null = null;
 
@@ -19,11 +21,12 @@ export class FakeSnapshots implements Snapshots {
     return this.tenantsOfKeys.get(keyHash) ?? null;
   }
 
-  async tenant(tenantId: TenantId) {
+  async tenant(tenantId: TenantId): Promise<KnownTenant | Tombstone> {
     this.#reach();
     const config = this.configs.get(tenantId) ?? null;
-    if (config !== null && "deleted" in config) return "deleted";
-    return { config, spend: this.spends.get(tenantId) ?? null };
+    if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
+    const isOwn = (this.#subjects.get(tenantId) ?? config.subject.id) === config.subject.id;
+    return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
   async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null) {
@@ -35,13 +38,14 @@ export class FakeSnapshots implements Snapshots {
     this.#write(config.tenantId, config);
   }
 
-  async writeDeleted(tenantId: TenantId, revision: number) {
-    this.#write(tenantId, { deleted: true, revision });
+  async writeDeleted(tenantId: TenantId, revision: number, deletedAt: number) {
+    this.#write(tenantId, { deletedRevision: revision, deletedAt, revision });
   }
 
-  async writeSpend(tenantId: TenantId, record: SpendRecord) {
+  async writeSpend({ tenantId, subject }: TenantConfig, record: SpendRecord) {
     this.#reach();
-    const present = this.spends.get(tenantId);
+    const present = this.#subjects.get(tenantId) === subject.id ? this.spends.get(tenantId) : undefined;
+    this.#subjects.set(tenantId, subject.id);
     this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
   }
 
@@ -59,7 +63,7 @@ export class FakeSnapshots implements Snapshots {
     this.#reach();
   }
 
-  #write(tenantId: TenantId, value: TenantConfig | Tombstone) {
+  #write(tenantId: TenantId, value: Config) {
     this.#reach();
     const present = this.configs.get(tenantId);
     if (present === undefined || present.revision <= value.revision) this.configs.set(tenantId, value);

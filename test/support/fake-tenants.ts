@@ -38,7 +38,7 @@ export class FakeTenants implements Tenants {
   markDeleted = notForChecks;
   remove = notForChecks;
   recordSync = notForChecks;
-  pendingSync = notForChecks;
+  claimPendingSyncs = notForChecks;
   recordSpend = notForChecks;
 }
 

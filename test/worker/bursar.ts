@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
+import { vi } from "vitest";
 import { openDatabase, type Row, runStatement } from "../../src/adapters/neon-client.ts";
 
 declare global {
@@ -13,8 +14,20 @@ declare global {
   }
 }
 
-/** Nobody listens there. */
-export const NOWHERE = "http://127.0.0.1:9";
+/** Postgres or LiteLLM, away: who answers there speaks neither's language. (workerd prints each refused connection.) */
+export const ELSEWHERE = env.UPSTASH_REDIS_REST_URL;
+
+/** What the Worker logs from now on, by level; the console is quiet meanwhile. */
+export function recordConsole(): { error: unknown[]; warn: unknown[]; log: unknown[] } {
+  const lines = { error: [] as unknown[], warn: [] as unknown[], log: [] as unknown[] };
+  const { error, warn, log } = lines;
+  vi.stubGlobal("console", {
+    error: (line: unknown) => void error.push(line),
+    warn: (line: unknown) => void warn.push(line),
+    log: (line: unknown) => void log.push(line),
+  });
+  return lines;
+}
 
 /** The Worker's bindings, some of them changed: a new object, so that it reads its configuration anew. */
 export const bindingsWith = (differences: Record<string, unknown>): Env => ({ ...env, ...differences }) as Env;
@@ -25,12 +38,16 @@ export function query(text: string): Promise<readonly Row[]> {
   return runStatement(openDatabase(options), sql.raw(text));
 }
 
+/** Whose spend each seeded tenant's is. */
+export const subjects = new Map<string, string>();
+
 /** A tenant of its own, straight into Postgres. */
 export async function seedTenant(subjectId: string, sync: "synced" | "pending" = "synced"): Promise<string> {
   const tenantId = `t-${crypto.randomUUID()}`;
+  subjects.set(tenantId, subjectId);
   await query(
-    `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, subject_created_at, litellm_sync)
-     values ('${tenantId}', 'key', '${subjectId}', 100, '2026-11-01', '${sync}')`,
+    `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, subject_created_at, litellm_sync, litellm_sync_since)
+     values ('${tenantId}', 'key', '${subjectId}', 100, '2026-11-01', '${sync}', '2026-11-01')`,
   );
   return tenantId;
 }

@@ -24,11 +24,13 @@ afterEach(() => reset());
 const MOST = 10n ** 24n - 1n;
 const configOf = async () => {
   const known = await snapshots.tenant(acme);
-  return known === "deleted" ? known : known.config;
+  return "config" in known ? known.config : known;
 };
+/** A figure is told only with its subject's config. */
 const spendOf = async () => {
+  await snapshots.writeConfig(aTenantConfig());
   const known = await snapshots.tenant(acme);
-  return known === "deleted" ? known : known.spend;
+  return "spend" in known ? known.spend : known;
 };
 
 describe("what comes back", () => {
@@ -72,7 +74,7 @@ describe("what comes back", () => {
     ["the most money there is", aSpendRecord({ spendNanoUsd: MOST, burnNanoUsdPerSecond: MOST, source: "gate" })],
     ["the least", aSpendRecord({ spendNanoUsd: 1n, burnNanoUsdPerSecond: 1n, source: "events" })],
   ])("a spend: %s", async (_, record) => {
-    await snapshots.writeSpend(acme, record);
+    await snapshots.writeSpend(aTenantConfig(), record);
     expect(await spendOf()).toEqual(record);
   });
 
@@ -123,8 +125,8 @@ describe("money in KV", () => {
   it("is a decimal string, so that no reader of JSON rounds it", async () => {
     await snapshots.writeConfig(aTenantConfig({ maxBudgetNanoUsd: usd("0.1") }));
     expect(await kv.get("config:acme", "json")).toMatchObject({ max_budget: "0.1", alert_threshold: 8000 });
-    await snapshots.writeSpend(acme, aSpendRecord({ spendNanoUsd: MOST }));
-    expect(await kv.get("spend:acme", "json")).toMatchObject({ spend: "999999999999999.999999999" });
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: MOST }));
+    expect(await kv.get("spend:acme", "json")).toMatchObject({ record: { spend: "999999999999999.999999999" } });
   });
 });
 
@@ -144,46 +146,54 @@ describe("which value wins", () => {
   it("a tombstone covers the config it is of, and an older one", async () => {
     for (const revision of [1, 2]) {
       await snapshots.writeConfig(of(revision));
-      await snapshots.writeDeleted(acme, 2);
-      expect(await snapshots.tenant(acme)).toBe("deleted");
+      await snapshots.writeDeleted(acme, 2, NOW);
+      expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
     }
   });
 
   it("an older tombstone does not cover a newer config", async () => {
     await snapshots.writeConfig(of(3));
-    await snapshots.writeDeleted(acme, 2);
+    await snapshots.writeDeleted(acme, 2, NOW);
     expect(await configOf()).toEqual(of(3));
   });
 
   it("an older config does not lift a tombstone, a newer one does", async () => {
-    await snapshots.writeDeleted(acme, 2);
+    await snapshots.writeDeleted(acme, 2, NOW);
     await snapshots.writeConfig(of(1));
-    expect(await snapshots.tenant(acme)).toBe("deleted");
+    expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
     await snapshots.writeConfig(of(3));
     expect(await configOf()).toEqual(of(3));
   });
 
   it("a tombstone hides the spend beside it", async () => {
-    await snapshots.writeSpend(acme, aSpendRecord());
-    await snapshots.writeDeleted(acme, 1);
-    expect(await snapshots.tenant(acme)).toBe("deleted");
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
+    await snapshots.writeDeleted(acme, 1, NOW);
+    expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   });
 
   it("a spend is joined with the one that lies there, in either order", async () => {
     const low = aSpendRecord({ spendNanoUsd: usd("1"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
     const high = aSpendRecord({ spendNanoUsd: usd("2") });
     for (const [first, second] of [[low, high] as const, [high, low] as const]) {
-      await snapshots.writeSpend(acme, first);
-      await snapshots.writeSpend(acme, second);
+      await snapshots.writeSpend(aTenantConfig(), first);
+      await snapshots.writeSpend(aTenantConfig(), second);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("2"), readAt: NOW + SECOND });
       await reset();
     }
   });
 
+  it("a figure of another subject is neither told nor joined", async () => {
+    const before = aTenantConfig({ subject: { kind: "key", id: hashOf("b") }, revision: 1 });
+    await snapshots.writeSpend(before, aSpendRecord({ spendNanoUsd: usd("600"), periodStartedAt: RESET }));
+    expect(await spendOf()).toBeNull();
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("1") }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1") });
+  });
+
   it("a later period beats a higher figure", async () => {
-    await snapshots.writeSpend(acme, aSpendRecord({ spendNanoUsd: usd("500") }));
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("500") }));
     await snapshots.writeSpend(
-      acme,
+      aTenantConfig(),
       aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: RESET, observedAt: RESET + MINUTE }),
     );
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: RESET });
@@ -204,8 +214,8 @@ describe("nonsense", () => {
     ["a missing field", JSON.stringify({ ...json, overrides: undefined })],
   ])("a config that is %s reads as missing, is logged without its text, and can be written over", async (_, text) => {
     await kv.put("config:acme", text);
-    await snapshots.writeSpend(acme, aSpendRecord());
-    expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: aSpendRecord() });
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
+    expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: null });
     expect(log.lines).toHaveLength(1);
     expect(log.lines[0]).toContain('error kv value makes no sense {"kind":"config"}');
     await snapshots.writeConfig(aTenantConfig());
@@ -217,7 +227,7 @@ describe("nonsense", () => {
     await kv.put("spend:acme", '{"spend":"NaN"}');
     expect(await snapshots.tenant(acme)).toEqual({ config: aTenantConfig(), spend: null });
     expect(log.lines[0]).toContain('{"kind":"spend"}');
-    await snapshots.writeSpend(acme, aSpendRecord());
+    await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
     expect(await spendOf()).toEqual(aSpendRecord());
   });
 
@@ -235,8 +245,8 @@ describe("KV in trouble", () => {
 
   it.each<[string, (broken: Snapshots) => Promise<unknown>]>([
     ["writing a config", (port) => port.writeConfig(aTenantConfig())],
-    ["writing a tombstone", (port) => port.writeDeleted(acme, 1)],
-    ["writing a spend", (port) => port.writeSpend(acme, aSpendRecord())],
+    ["writing a tombstone", (port) => port.writeDeleted(acme, 1, NOW)],
+    ["writing a spend", (port) => port.writeSpend(aTenantConfig(), aSpendRecord())],
     ["writing a key", (port) => port.writeTenantOfKey(hashOf("a"), acme)],
     ["writing an outage", (port) => port.writeOutage(NOW)],
     ["a ping", (port) => port.ping()],

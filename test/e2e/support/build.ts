@@ -1,9 +1,7 @@
 // Builds the Worker once for all end-to-end tests, exactly as a deployment would.
 
-import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+import { buildBundle } from "../../../dev/worker/build.ts";
 
 /** The deployment to test instead of a stack of our own; Vite itself sets BASE_URL to "/". */
 export function deployedAt(): string | null {
@@ -14,15 +12,6 @@ export function deployedAt(): string | null {
 /** Where the harness finds the built Worker. */
 export const BUNDLE_DIR = fileURLToPath(new URL("../../../dist/e2e", import.meta.url));
 
-export function setup(): void {
-  if (deployedAt() !== null) return;
-  execFileSync(
-    process.execPath,
-    ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--outdir", BUNDLE_DIR],
-    {
-      cwd: ROOT,
-      stdio: "pipe",
-      env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-    },
-  );
+export async function setup(): Promise<void> {
+  if (deployedAt() === null) await buildBundle(BUNDLE_DIR);
 }

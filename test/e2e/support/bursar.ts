@@ -1,5 +1,5 @@
 // The built Worker against a local stack of its own, over HTTP. Each test file starts its own, on free ports, so that
-// files run side by side and may break their parts. With BASE_URL the deployment there is tested instead.
+// files run side by side and may break their parts.
 
 import { createTestHarness } from "wrangler";
 import type { LitellmOptions } from "../../../dev/litellm/settings.ts";

@@ -3,10 +3,9 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
-import { configJson } from "../../../src/adapters/kv-codec.ts";
+import { configJson, spendJson } from "../../../src/adapters/kv-codec.ts";
 import { nanoUsdFromNumber } from "../../../src/budget/money.ts";
 import type { FailPolicy, KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
-import { spendRecordJson } from "../../../src/messages.ts";
 import { aTenantId, send } from "./api.ts";
 import type { Bursar } from "./bursar.ts";
 
@@ -109,7 +108,7 @@ async function seedSnapshots(
   snapshot: NonNullable<Seed["snapshot"]>,
 ): Promise<void> {
   const observedAt = Date.now() - snapshot.ageMs;
-  const record = spendRecordJson({
+  const value = spendJson(config, {
     spendNanoUsd: nanoUsdFromNumber(snapshot.spend) ?? 0n,
     observedAt,
     readAt: observedAt,
@@ -121,6 +120,6 @@ async function seedSnapshots(
   const kv = await bursar.snapshots?.();
   if (kv === undefined) throw new Error("there is no KV to seed");
   await kv.put(`config:${config.tenantId}`, JSON.stringify(configJson(config)));
-  await kv.put(`spend:${config.tenantId}`, JSON.stringify(record));
+  await kv.put(`spend:${config.tenantId}`, JSON.stringify(value));
   await kv.put(`tenant-of-key:${config.subject.id}`, JSON.stringify({ tenant_id: config.tenantId }));
 }

@@ -1,4 +1,4 @@
-// The bundles that the benchmark runs: the Worker as it is deployed, and the baseline. Deploys nothing.
+// Bundles as `npm run deploy` makes them, for end-to-end tests and benchmarks. Deploys nothing.
 
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const WRANGLER = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 
 const execute = promisify(execFile);
 

@@ -1,0 +1,93 @@
+// Whether LiteLLM has the wish, reading by reading. What counts as a difference is sent, and nothing else is.
+
+import { describe, expect, it } from "vitest";
+import { missingIn } from "../../src/flows/litellm-wish.ts";
+import { differsFromWish } from "../../src/flows/sync-litellm.ts";
+import type { SubjectReading } from "../../src/ports.ts";
+import type { PriorValues, TenantRecord } from "../../src/tenant-record.ts";
+import { aTenantConfig, NOW, usd } from "../budget/builders.ts";
+import { aTenant } from "../support/builders.ts";
+import { aReading } from "../support/fake-litellm.ts";
+
+const { sync } = aTenant();
+const own = aTenant({ sync: { ...sync, budgetId: "budget-1" } });
+const team = aTenantConfig({ subject: { kind: "team", id: "red" } });
+const observe = aTenantConfig({ enforcement: "observe" });
+
+/** Both the row's own value and what follows from it. */
+const saying = (limits: Partial<SubjectReading["own"]>, differences: Partial<SubjectReading> = {}) =>
+  aReading({ ...limits, own: { ...aReading().own, ...limits }, ...differences });
+
+describe("under enforce LiteLLM differs from the wish", () => {
+  it.each<[string, SubjectReading]>([
+    ["max_budget", saying({ maxBudgetNanoUsd: usd("549.99") })],
+    ["lack of a max_budget", saying({ maxBudgetNanoUsd: null })],
+    ["soft_budget", aReading({ softBudgetNanoUsd: null })],
+    ["budget_duration", saying({ budgetDuration: null })],
+    ["lack of the mark", aReading({ metadata: {} })],
+    ["mark, which is another's", aReading({ metadata: { tenant_id: "other" } })],
+  ])("by its %s", (_, reading) => {
+    expect(differsFromWish(own, aReading(), NOW)).toBe(false);
+    expect(differsFromWish(own, reading, NOW)).toBe(true);
+  });
+
+  it("not by what a double cannot hold", () => {
+    const config = aTenantConfig({ maxBudgetNanoUsd: usd("999999999.999999999"), graceThreshold: 10_000n });
+    const asLiteLlmHasIt = saying({ maxBudgetNanoUsd: usd("1000000000") }, { softBudgetNanoUsd: usd("800000000") });
+    expect(differsFromWish({ ...own, config }, asLiteLlmHasIt, NOW)).toBe(false);
+  });
+
+  it("not by weeks that are told as days, but by weeks that LiteLLM would reset every midnight", () => {
+    const config = aTenantConfig({ budgetDuration: "1w" });
+    expect(differsFromWish({ ...own, config }, saying({ budgetDuration: "7d" }), NOW)).toBe(false);
+    expect(differsFromWish({ ...own, config }, saying({ budgetDuration: "1w" }), NOW)).toBe(true);
+  });
+
+  it.each<[string, TenantRecord, string | null]>([
+    ["of an adopted key", aTenant({ adopted: true }), "shared"],
+    ["of a key that has been linked to another object since", own, "shared"],
+    ["of a key without a budget object", own, null],
+    ["of a key that was made without one", aTenant(), "shared"],
+  ])("not by the soft budget %s: that is not Bursar's", (_, tenant, budgetId) => {
+    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: usd("1"), budgetId }), NOW)).toBe(false);
+  });
+
+  it("by a team's soft budget where LiteLLM has one; where LiteLLM knows none it is not sent for ever", () => {
+    const tenant = aTenant({ config: team, adopted: true });
+    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: usd("399") }), NOW)).toBe(true);
+    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: null }), NOW)).toBe(false);
+  });
+});
+
+describe("under observe LiteLLM lacks", () => {
+  const fieldsFor = (tenant: TenantRecord, reading: SubjectReading) => missingIn(tenant, reading, NOW).fields;
+  const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };
+  const adopted = aTenant({ config: observe, adopted: true, priorValues });
+
+  it("nothing to block at: a max_budget of a key of ours is taken away, its duration follows the wish", () => {
+    const tenant = { ...own, config: observe };
+    expect(fieldsFor(tenant, aReading())).toEqual({ maxBudgetNanoUsd: null });
+    expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null }))).toEqual({});
+    expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null, budgetDuration: "1d" }))).toEqual({
+      budgetDuration: "30d",
+    });
+    expect(missingIn(tenant, aReading({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
+  });
+
+  it("nothing of a limit that is a shared budget object's: it is no key's own", () => {
+    const reading = aReading({ own: { maxBudgetNanoUsd: null, budgetDuration: "30d" } });
+    expect(fieldsFor({ ...own, config: observe }, reading)).toEqual({});
+  });
+
+  it("what an adopted key had before, whatever Bursar's limit there was", () => {
+    const expected = { maxBudgetNanoUsd: usd("20"), budgetDuration: "7d" };
+    expect(fieldsFor(adopted, aReading())).toEqual(expected);
+    expect(fieldsFor(adopted, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual(expected);
+  });
+
+  it("only the mark where Bursar has set no limits: another value is the work of somebody else", () => {
+    const observed = { ...adopted, sync: { ...sync, hasSetLimits: false } };
+    expect(fieldsFor(observed, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual({});
+    expect(fieldsFor(observed, aReading({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
+  });
+});

@@ -1,0 +1,98 @@
+// The Worker's cron entrance inside workerd: every job runs, and none of them stops another.
+
+import { createExecutionContext, createScheduledController, reset, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import worker from "../../src/worker.ts";
+import { NOW } from "../budget/builders.ts";
+import { bindingsWith, ELSEWHERE, query, recordConsole, seedTenant } from "./bursar.ts";
+
+let logged: ReturnType<typeof recordConsole>;
+beforeEach(() => {
+  logged = recordConsole();
+});
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await query("update tenant_configs set litellm_sync = 'synced'");
+  await reset();
+});
+
+async function cron(bindings: Record<string, unknown> = {}, scheduledTime = NOW): Promise<void> {
+  const execution = createExecutionContext();
+  await worker.scheduled(createScheduledController({ scheduledTime }), bindingsWith(bindings), execution);
+  await waitOnExecutionContext(execution);
+}
+
+const litellm = async (method: string, path: string, body?: object) => {
+  const response = await fetch(env.LITELLM_URL + path, {
+    method,
+    headers: { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: LiteLLM's rows; tests assert what they read of them
+  return (await response.json()) as any;
+};
+
+/** A tenant whose key LiteLLM has, but not its wish. */
+async function pendingTenant() {
+  const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}`, max_budget: 1 });
+  const tenantId = await seedTenant(token, "pending");
+  return {
+    syncOf: async () => (await query(`select litellm_sync from tenant_configs where tenant_id = '${tenantId}'`))[0],
+    maxBudget: async () => (await litellm("GET", `/key/info?key=${token}`)).info.max_budget,
+  };
+}
+
+const outage = () => env.SNAPSHOTS.get("outage:litellm", "json");
+const brokenKv = () => {
+  const fail = async () => Promise.reject(new Error("KV is down"));
+  return { SNAPSHOTS: { get: fail, put: fail } };
+};
+
+describe("a run", () => {
+  it("notes that LiteLLM is out, with the minute it was seen first, and that it is back", async () => {
+    await cron({ LITELLM_URL: ELSEWHERE }, NOW);
+    await cron({ LITELLM_URL: ELSEWHERE }, NOW + 60_000);
+    expect(await outage()).toEqual({ started_at: NOW });
+    await cron();
+    expect(await outage()).toEqual({ started_at: null });
+  });
+
+  it("brings LiteLLM to a wish that waits", async () => {
+    const tenant = await pendingTenant();
+    await cron();
+    expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
+    expect(await outage()).toBeNull();
+  });
+
+  it("twice at once ends in the same", async () => {
+    const tenant = await pendingTenant();
+    await Promise.all([cron(), cron()]);
+    expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
+  });
+});
+
+describe("a job that fails", () => {
+  it("Postgres is away: the outage is noted all the same, and the log names the job", async () => {
+    await cron({ LITELLM_URL: ELSEWHERE, NEON_ENDPOINT: ELSEWHERE });
+    expect(await outage()).toEqual({ started_at: NOW });
+    expect(logged.error).toContainEqual(expect.objectContaining({ job: "sync-pending" }));
+  });
+
+  it("KV is away: LiteLLM gets the wish all the same, and the log names the job", async () => {
+    const tenant = await pendingTenant();
+    await cron(brokenKv());
+    expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
+    expect(logged.error).toContainEqual(expect.objectContaining({ job: "note-outage" }));
+  });
+
+  it("one tenant's sync does not stop the next one's", async () => {
+    const first = await seedTenant("0".repeat(64), "pending");
+    const tenant = await pendingTenant();
+    await cron();
+    expect(await tenant.syncOf()).toEqual({ litellm_sync: "synced" });
+    expect(
+      await query(`select litellm_sync, litellm_sync_error from tenant_configs where tenant_id = '${first}'`),
+    ).toEqual([{ litellm_sync: "pending", litellm_sync_error: "LiteLLM does not know this key" }]);
+  });
+});

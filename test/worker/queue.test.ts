@@ -1,0 +1,238 @@
+// The Worker's queue entrance inside workerd, on a real Postgres: nothing is lost, nothing is thrown, nothing counts twice.
+
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import { observedMessage, type SpendMessage } from "../../src/messages.ts";
+import type { Ports } from "../../src/ports.ts";
+import { backoffSeconds } from "../../src/queue/backoff.ts";
+import { consumeBatch } from "../../src/queue/consume-batch.ts";
+import worker from "../../src/worker.ts";
+import { aSpendRecord, aTenantConfig, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
+import { idOf } from "../support/builders.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { aHash, bindingsWith, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
+
+let logged: ReturnType<typeof recordConsole>;
+beforeEach(() => {
+  logged = recordConsole();
+});
+afterEach(() => void vi.unstubAllGlobals());
+
+const POSTGRES_AWAY = { NEON_ENDPOINT: ELSEWHERE };
+const NO_WORDS = { retry: false };
+
+/** Delivers the bodies as one batch. Whatever is thrown out of `queue()` fails the test. */
+async function deliver(
+  bodies: readonly unknown[],
+  options: { queue?: string; attempts?: number; bindings?: Record<string, unknown> } = {},
+) {
+  const { queue = "bursar-spend", attempts = 1, bindings = {} } = options;
+  const messages = bodies.map((body) => ({ id: crypto.randomUUID(), timestamp: new Date(NOW), attempts, body }));
+  const batch = createMessageBatch(queue, messages);
+  const delays: (number | undefined)[] = [];
+  for (const message of batch.messages) {
+    const retry = message.retry.bind(message);
+    message.retry = (how) => {
+      delays.push(how?.delaySeconds);
+      retry(how);
+    };
+  }
+  const execution = createExecutionContext();
+  await worker.queue(batch, bindingsWith(bindings), execution);
+  const result = await getQueueResult(batch, execution);
+  const ids = messages.map(({ id }) => id);
+  const indexesOf = (wanted: readonly string[]) => wanted.map((id) => ids.indexOf(id)).sort();
+  return {
+    ids,
+    acked: indexesOf(result.explicitAcks),
+    retried: indexesOf(result.retryMessages.map(({ msgId }) => msgId)),
+    retriedWhole: result.retryBatch.retry,
+    delays,
+  };
+}
+
+const configOf = (tenantId: string) =>
+  aTenantConfig({ tenantId: idOf(tenantId), subject: { kind: "team", id: subjects.get(tenantId) ?? "nobody's" } });
+const observed = (tenantId: string, differences: Partial<SpendRecord>): SpendMessage =>
+  observedMessage(configOf(tenantId), aSpendRecord({ periodStartedAt: PERIOD_START, ...differences }));
+const spendOf = async (tenantId: string) =>
+  (await query(`select spend from tenant_spend where tenant_id = '${tenantId}'`)).map(({ spend }) => Number(spend));
+const lettersOf = (ids: readonly string[]) =>
+  query(`select queue, message_id, body, attempts, error from dead_letters
+    where message_id in (${ids.map((id) => `'${id}'`).join(", ")}) order by body::text`);
+
+describe("spend", () => {
+  it("records the figures of several tenants, the newest of each, and acknowledges every message", async () => {
+    const [one, two] = [await seedTenant(aHash()), await seedTenant(aHash())];
+    const { acked } = await deliver([
+      observed(one, { spendNanoUsd: usd("3") }),
+      observed(two, { spendNanoUsd: usd("4") }),
+      observed(one, { spendNanoUsd: usd("2"), observedAt: NOW + SECOND, readAt: NOW + SECOND }),
+    ]);
+    expect(acked).toEqual([0, 1, 2]);
+    expect([await spendOf(one), await spendOf(two)]).toEqual([[3], [4]]);
+  });
+
+  it("delivered again it changes nothing", async () => {
+    const tenantId = await seedTenant(aHash());
+    const message = observed(tenantId, { spendNanoUsd: usd("3") });
+    const rows = () => query(`select * from tenant_spend where tenant_id = '${tenantId}'`);
+    await deliver([message]);
+    const once = await rows();
+    expect((await deliver([message, message])).acked).toEqual([0, 1]);
+    expect(await rows()).toEqual(once);
+  });
+
+  it("of a tenant that is gone is acknowledged, for no retry can mend it", async () => {
+    const nobody = observed("nobody", {});
+    const messages = [
+      nobody,
+      { kind: "rewrite_config", tenant_id: "nobody" },
+      { kind: "sync_litellm", tenant_id: "nobody" },
+    ];
+    expect((await deliver(messages)).acked).toEqual([0, 1, 2]);
+  });
+
+  it("a rewrite puts the config into KV", async () => {
+    const tenantId = await seedTenant(aHash());
+    await deliver([{ kind: "rewrite_config", tenant_id: tenantId }]);
+    expect(await env.SNAPSHOTS.get(`config:${tenantId}`, "json")).toMatchObject({
+      tenant_id: tenantId,
+      max_budget: "100",
+    });
+  });
+
+  it("one tenant's failure holds up no other", async () => {
+    const [broken, fine] = [await seedTenant(aHash()), await seedTenant(aHash())];
+    const put = async (key: string, value: string) => {
+      if (key.includes(broken)) throw new Error("429");
+      await env.SNAPSHOTS.put(key, value);
+    };
+    const SNAPSHOTS = { get: env.SNAPSHOTS.get.bind(env.SNAPSHOTS), put };
+    const rewrites = [broken, fine].map((tenantId) => ({ kind: "rewrite_config", tenant_id: tenantId }));
+    const { acked, retried } = await deliver(rewrites, { bindings: { SNAPSHOTS } });
+    expect([acked, retried]).toEqual([[1], [0]]);
+    expect(await env.SNAPSHOTS.get(`config:${fine}`)).not.toBeNull();
+  });
+});
+
+describe("poison", () => {
+  const POISON = [
+    null,
+    "text",
+    { kind: "nothing" },
+    { kind: "observed", tenant_id: "acme" },
+    { kind: "rewrite_config", tenant_id: "" },
+    { kind: "observed", tenant_id: "acme", subject_id: "s", record: { ...observed("acme", {}), spend: "-1" } },
+  ];
+
+  it("is recorded for people and acknowledged; the good message beside it counts", async () => {
+    const tenantId = await seedTenant(aHash());
+    const { ids, acked, retried } = await deliver([...POISON, observed(tenantId, { spendNanoUsd: usd("5") })]);
+    expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6], []]);
+    expect(await spendOf(tenantId)).toEqual([5]);
+    const letters = await lettersOf(ids);
+    expect(letters).toHaveLength(POISON.length);
+    expect(letters.map(({ body }) => body)).toEqual(expect.arrayContaining(POISON));
+    expect(new Set(letters.map(({ queue, error }) => `${queue}: ${error}`))).toEqual(
+      new Set(["bursar-spend: not a spend message"]),
+    );
+  });
+
+  it("waits for Postgres rather than be lost", async () => {
+    const { ids, acked, retried, delays } = await deliver([{ kind: "nothing" }], {
+      bindings: POSTGRES_AWAY,
+      attempts: 3,
+    });
+    expect([acked, retried, delays]).toEqual([[], [0], [20]]);
+    expect(await lettersOf(ids)).toEqual([]);
+  });
+});
+
+describe("Postgres is away", () => {
+  it("every message is retried, later each time, and none is thrown", async () => {
+    const tenantId = await seedTenant(aHash());
+    const messages = [observed(tenantId, { spendNanoUsd: usd("6") }), { kind: "rewrite_config", tenant_id: tenantId }];
+    const delays: (number | undefined)[] = [];
+    for (const attempts of [1, 2, 9]) {
+      const answer = await deliver(messages, { bindings: POSTGRES_AWAY, attempts });
+      expect([answer.acked, answer.retried, answer.retriedWhole]).toEqual([[], [0, 1], false]);
+      delays.push(answer.delays[0]);
+    }
+    expect(delays).toEqual([5, 10, 600]);
+    expect(await spendOf(tenantId)).toEqual([]);
+    expect((await deliver(messages, { attempts: 10 })).acked).toEqual([0, 1]);
+    expect(await spendOf(tenantId)).toEqual([6]);
+  });
+});
+
+describe("a dead-letter queue", () => {
+  it("is recorded whole, a letter once, under its own name", async () => {
+    const { ids, acked } = await deliver([{ any: "thing" }, 7], { queue: "bursar-notices-dead", attempts: 2 });
+    expect(acked).toEqual([0, 1]);
+    expect(await lettersOf(ids)).toMatchObject([
+      { queue: "bursar-notices-dead", body: 7, attempts: 2, error: "gave up after the last retry" },
+      { queue: "bursar-notices-dead", body: { any: "thing" }, attempts: 2 },
+    ]);
+  });
+
+  it("keeps what Postgres could not take yet", async () => {
+    const options = { queue: "bursar-spend-dead", bindings: POSTGRES_AWAY };
+    const { acked, retried, delays } = await deliver([1, 2], options);
+    expect([acked, retried, delays]).toEqual([[], [0, 1], [5, 5]]);
+  });
+});
+
+describe("which queue it is", () => {
+  it.each(["spend", "staging-bursar-spend"])("%s is spend, whatever the deployment calls itself", async (queue) => {
+    const tenantId = await seedTenant(aHash());
+    expect((await deliver([observed(tenantId, { spendNanoUsd: usd("1") })], { queue })).acked).toEqual([0]);
+    expect(await spendOf(tenantId)).toEqual([1]);
+  });
+
+  it.each(["overspend", "spend-old", "dead"])("%s is nobody's: kept, and said", async (queue) => {
+    const { acked, retriedWhole } = await deliver([{ kind: "nothing" }], { queue });
+    expect([acked, retriedWhole]).toEqual([[], true]);
+    expect(logged.error).toContainEqual(expect.objectContaining({ queue }));
+  });
+
+  it("a bug in a consumer keeps the batch, and throws at nobody", async () => {
+    const log = new RecordedLog();
+    const clock = () => {
+      throw new TypeError("a bug");
+    };
+    const batch = createMessageBatch("bursar-spend", [{ id: "m", timestamp: NOW, attempts: 1, body: 1 }]);
+    const execution = createExecutionContext();
+    await consumeBatch(batch, { log, clock } as unknown as Ports);
+    expect((await getQueueResult(batch, execution)).retryBatch).not.toEqual(NO_WORDS);
+    expect(log.lines).toEqual(['error consumer failed {"queue":"bursar-spend"} TypeError: a bug']);
+  });
+});
+
+describe("the queue itself", () => {
+  it("delivers what the Worker sent, and its poison too", async () => {
+    const tenantId = await seedTenant(aHash());
+    const marker = crypto.randomUUID();
+    await env.SPEND_QUEUE.send({ kind: "nothing", marker });
+    await env.SPEND_QUEUE.send(observed(tenantId, { spendNanoUsd: usd("8"), resetsAt: RESET }));
+    await vi.waitFor(async () => expect(await spendOf(tenantId)).toEqual([8]), { timeout: 15_000, interval: 100 });
+    const letters = `select queue from dead_letters where body->>'marker' = '${marker}'`;
+    await vi.waitFor(async () => expect(await query(letters)).toEqual([{ queue: "bursar-spend" }]), {
+      timeout: 15_000,
+    });
+  });
+});
+
+it.each([
+  [0, 5],
+  [1, 5],
+  [2, 10],
+  [3, 20],
+  [7, 320],
+  [8, 600],
+  [100, 600],
+])("after %i attempts the next is %i seconds later", (attempts, seconds) => {
+  expect(backoffSeconds(attempts)).toBe(seconds);
+});
