@@ -55,8 +55,8 @@ export interface Memory {
   rememberOutage(startedAt: Instant | null, now: Instant): void;
   /** Null once it is a second old. */
   readiness(now: Instant): Readiness | null;
-  /** However old. */
-  lastReadiness(): Readiness | null;
+  /** Null once it is ten seconds old. */
+  lastReadiness(now: Instant): Readiness | null;
   rememberReadiness(readiness: Readiness, now: Instant): void;
   /** True once per `seconds` and name: the throttle that holds even without Redis. */
   takeTurn(name: string, seconds: number, now: Instant): boolean;

@@ -15,6 +15,7 @@ const OUTAGE_MS = 30_000;
 
 /** Probers come every few seconds, from everywhere. */
 const READINESS_MS = 1_000;
+const LAST_READINESS_MS = 9_000;
 
 export class IsolateMemory implements Memory {
   readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
@@ -87,8 +88,10 @@ export class IsolateMemory implements Memory {
     return this.#readiness !== null && now < this.#readiness.until ? this.#readiness.readiness : null;
   }
 
-  lastReadiness(): Readiness | null {
-    return this.#readiness?.readiness ?? null;
+  lastReadiness(now: Instant): Readiness | null {
+    return this.#readiness !== null && now < this.#readiness.until + LAST_READINESS_MS
+      ? this.#readiness.readiness
+      : null;
   }
 
   rememberReadiness(readiness: Readiness, now: Instant): void {

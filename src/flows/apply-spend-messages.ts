@@ -32,8 +32,10 @@ async function recordObserved({ tenantId, messages }: Input, deps: Deps): Promis
   const newest = joinAll(own.map(({ record }) => record));
   if (before === null || newest === null) return;
   const after = await deps.tenants.recordSpend(tenantId, newest);
-  if (after === null || after.config.revision === before.config.revision) return;
-  deps.log.info("period moved", { tenant_id: tenantId });
+  if (after === null) return;
+  // Compared with KV, not with the row before: a delivery that broke off after Postgres had it comes again.
+  const known = await deps.snapshots.tenant(tenantId);
+  if ("config" in known && known.config !== null && known.config.revision >= after.config.revision) return;
   await deps.snapshots.writeConfig(after.config);
   if (after.spend !== null) await deps.snapshots.writeSpend(after.config, after.spend);
 }

@@ -12,7 +12,7 @@ export async function probeDependencies({ now }: { now: Instant }, deps: Deps): 
   const remembered = deps.memory.readiness(now);
   if (remembered !== null) return remembered;
   // One prober asks; the others of this second hear what the last one heard.
-  const last = deps.memory.lastReadiness();
+  const last = deps.memory.lastReadiness(now);
   if (last !== null && !deps.memory.takeTurn("readiness", 1, now)) return last;
   const dependencies = await Promise.all([
     probe("postgres", () => deps.tenants.ping(), deps),
