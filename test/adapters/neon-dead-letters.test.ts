@@ -1,22 +1,16 @@
 // Dead letters on every Postgres there is: recorded as they were, once, whatever is in them.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { neonDeadLetters } from "../../src/adapters/neon-dead-letters.ts";
 import type { DeadLetter, DeadLetters } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
-import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
+import { useTenantDatabase } from "../support/tenant-database.ts";
 
 describe.each(postgresBackends)("dead letters on $name", (backend) => {
-  let db: TenantDatabase;
-  let letters: DeadLetters;
-
-  beforeAll(async () => {
-    db = await startTenantDatabase(backend);
-    letters = neonDeadLetters(db.database);
-  });
+  const db = useTenantDatabase(backend);
+  const letters: DeadLetters = neonDeadLetters(() => db.database());
   beforeEach(() => db.query("truncate dead_letters"));
-  afterAll(() => db.stop());
 
   const aLetter = (differences: Partial<DeadLetter> = {}): DeadLetter => ({
     queue: "bursar-spend",

@@ -1,12 +1,10 @@
 // The list of tenants: Postgres computes their states, and must come to what the rules come to.
 
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import { describe, expect, it } from "vitest";
 import { limitAt } from "../../src/budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../src/budget/money.ts";
 import { type State, stateAt } from "../../src/budget/verdict.ts";
-import type { Tenants } from "../../src/ports.ts";
 import type { TenantRecord } from "../../src/tenant-record.ts";
 import {
   anyAlertThreshold,
@@ -21,7 +19,7 @@ import {
 } from "../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
-import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
+import { type TenantDatabase, useTenants } from "../support/tenant-database.ts";
 
 const STATES: readonly State[] = ["ok", "warning", "grace", "blocked", "unknown"];
 const everything = { state: null, after: null, limit: 200, now: NOW } as const;
@@ -106,25 +104,14 @@ async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: nu
 }
 
 describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
-  let db: TenantDatabase;
-  let tenants: Tenants;
-
-  const create = async (index: number, spendNanoUsd: NanoUsd | null = null, maxBudgetNanoUsd = usd("100")) => {
+  const { db, tenants, create: createTenant } = useTenants(backend);
+  const create = (index: number, spendNanoUsd: NanoUsd | null = null, maxBudgetNanoUsd = usd("100")) => {
     const spend = spendNanoUsd === null ? null : aSpendRecord({ spendNanoUsd });
     const tenantId = idOf(`t${String(index).padStart(3, "0")}`);
     const subject = { kind: "team", id: `team-${index}` } as const;
-    const created = await tenants.create(aNewTenant({ tenantId, subject, spend, maxBudgetNanoUsd }), anActor());
-    if (!created.ok) throw new Error(created.failure);
-    return created.value;
+    return createTenant({ tenantId, subject, spend, maxBudgetNanoUsd });
   };
   const idsIn = (list: { tenants: readonly TenantRecord[] }) => list.tenants.map(({ config }) => config.tenantId);
-
-  beforeAll(async () => {
-    db = await startTenantDatabase(backend);
-    tenants = neonTenants(db.database);
-  });
-  beforeEach(() => db.empty());
-  afterAll(() => db.stop());
 
   it("puts every tenant into the state that stateAt gives it, to the nano-dollar and the millisecond", async () => {
     const seen = new Set<State>();

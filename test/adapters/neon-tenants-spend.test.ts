@@ -1,15 +1,13 @@
 // Recording spend in Postgres: the statement must do exactly what the rules do, and advance a period exactly once.
 
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import { describe, expect, it } from "vitest";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
-import type { Tenants } from "../../src/ports.ts";
 import type { NewTenant } from "../../src/tenant-record.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
-import { aNewTenant, anActor, aSyncOutcome, idOf } from "../support/builders.ts";
+import { aSyncOutcome, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
-import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
+import { useTenants } from "../support/tenant-database.ts";
 
 const acme = idOf("acme");
 const NEXT_RESET = RESET + 31 * DAY;
@@ -27,22 +25,10 @@ const record: fc.Arbitrary<SpendRecord> = fc.record({
 });
 
 describe.each(postgresBackends)("recording spend on $name", (backend) => {
-  let db: TenantDatabase;
-  let tenants: Tenants;
-
-  const create = async (differences: Partial<NewTenant> = {}) => {
-    const created = await tenants.create(aNewTenant({ subjectCreatedAt: PERIOD_START, ...differences }), anActor());
-    if (!created.ok) throw new Error(created.failure);
-    return created.value;
-  };
+  const { db, tenants, create: createTenant } = useTenants(backend);
+  const create = (differences: Partial<NewTenant> = {}) =>
+    createTenant({ subjectCreatedAt: PERIOD_START, ...differences });
   const advances = () => db.query("select actor, before, after from audit_log where action = 'period_advanced'");
-
-  beforeAll(async () => {
-    db = await startTenantDatabase(backend);
-    tenants = neonTenants(db.database);
-  });
-  beforeEach(() => db.empty());
-  afterAll(() => db.stop());
 
   it("ends in what joinRecords says, whatever comes in whichever order", async () => {
     await create();

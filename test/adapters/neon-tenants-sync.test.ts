@@ -1,38 +1,22 @@
 // What Postgres keeps of LiteLLM's side: what was taken, why it waits, and whose turn it is. On every Postgres there is.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { neonTenants } from "../../src/adapters/neon-tenants.ts";
-import type { Tenants } from "../../src/ports.ts";
+import { describe, expect, it } from "vitest";
 import type { TenantRecord } from "../../src/tenant-record.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { aNewTenant, anActor, aSyncOutcome, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
-import { startTenantDatabase, type TenantDatabase } from "../support/tenant-database.ts";
+import { useTenants } from "../support/tenant-database.ts";
 
 const acme = idOf("acme");
 const later = anActor({ now: NOW + MINUTE });
 const HOUR = 60 * MINUTE;
 
 describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
-  let db: TenantDatabase;
-  let tenants: Tenants;
-
-  const create = async (differences: Parameters<typeof aNewTenant>[0] = {}) => {
-    const created = await tenants.create(aNewTenant(differences), anActor());
-    if (!created.ok) throw new Error(created.failure);
-    return created.value;
-  };
+  const { tenants, create } = useTenants(backend);
   /** A team of that name, so that there can be many. */
   const createTeam = (id: string) => create({ tenantId: idOf(id), subject: { kind: "team", id } });
   const fail = ({ config }: TenantRecord, triedAt: number, isAway = false) =>
     tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isAway });
-
-  beforeAll(async () => {
-    db = await startTenantDatabase(backend);
-    tenants = neonTenants(db.database);
-  });
-  beforeEach(() => db.empty());
-  afterAll(() => db.stop());
 
   describe("recording what LiteLLM took", () => {
     it("forgets the sealed key and takes LiteLLM's dates for a key just made, as a later revision", async () => {

@@ -3,10 +3,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startKv } from "../../dev/kv/start-kv.ts";
-import type { Fault, Part } from "../../dev/part.ts";
+import type { Part } from "../../dev/part.ts";
 import { type Stack, startStack } from "../../dev/stack.ts";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 import { apiOf, aTenantId } from "./support/api.ts";
+import { breakPart, breaks, mendPart } from "./support/breaking.ts";
 import { BUNDLE_DIR } from "./support/build.ts";
 import { FREE_PORTS } from "./support/bursar.ts";
 import { seedTenant } from "./support/seed.ts";
@@ -30,23 +31,11 @@ afterAll(async () => {
   await stack.stop();
 });
 
-const STOPPED = "stopped";
-const BREAKS: [string, Fault | typeof STOPPED][] = [
-  ["is stopped", STOPPED],
-  ["hangs", { kind: "hang" }],
-  ["answers 500", { kind: "error", status: 500 }],
-  ["answers nonsense", { kind: "nonsense" }],
-];
+const BREAKS = breaks("is stopped", "hangs", "answers 500", "answers nonsense");
 
 describe.each(BREAKS)("while KV %s", (_, fault) => {
-  beforeAll(async () => {
-    if (fault === STOPPED) await kv.stop();
-    else kv.setFault(fault);
-  });
-  afterAll(async () => {
-    if (fault === STOPPED) await kv.restart();
-    else kv.setFault(null);
-  });
+  beforeAll(() => breakPart(kv, fault));
+  afterAll(() => mendPart(kv, fault));
 
   it("a check is answered from Postgres and LiteLLM", async () => {
     const { tenantId, key } = await seedTenant({ stack }, { spend: 105 });

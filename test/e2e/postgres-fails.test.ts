@@ -1,8 +1,8 @@
 // Checks and admin calls while Postgres (Neon's endpoint) is really broken. Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Fault } from "../../dev/part.ts";
 import { apiOf, aTenantId } from "./support/api.ts";
+import { breakPart, breaks, mendPart } from "./support/breaking.ts";
 import { type Bursar, startBursar } from "./support/bursar.ts";
 import { type SeededTenant, seedTenant } from "./support/seed.ts";
 
@@ -16,14 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => bursar.stop());
 
-const STOPPED = "stopped";
-const BREAKS: [string, Fault | typeof STOPPED][] = [
-  ["is stopped", STOPPED],
-  ["hangs", { kind: "hang" }],
-  ["cuts connections", { kind: "reset" }],
-  ["answers 500", { kind: "error", status: 500 }],
-  ["answers nonsense", { kind: "nonsense" }],
-];
+const BREAKS = breaks("is stopped", "hangs", "cuts connections", "answers 500", "answers nonsense");
 
 describe.each(BREAKS)("while Postgres %s", (_, fault) => {
   const seeded = new Map<string, SeededTenant>();
@@ -36,13 +29,9 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     seeded.set("ok in LiteLLM", await seedTenant(bursar, { spend: 90 }));
     seeded.set("over in LiteLLM", await seedTenant(bursar, { spend: 110 }));
     seeded.set("created", await api.createTenant({ max_budget: 5 }));
-    if (fault === STOPPED) await postgres().stop();
-    else postgres().setFault(fault);
+    await breakPart(postgres(), fault);
   });
-  afterAll(async () => {
-    if (fault === STOPPED) await postgres().restart();
-    else postgres().setFault(null);
-  });
+  afterAll(() => mendPart(postgres(), fault));
 
   it("KV answers as ever", async () => {
     const answer = await api.ask(keyOf("in KV"));

@@ -1,8 +1,8 @@
 // Checks and admin calls while Redis (Upstash's endpoint) is really broken: nobody notices. Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Fault } from "../../dev/part.ts";
 import { apiOf, aTenantId } from "./support/api.ts";
+import { breakPart, breaks, mendPart } from "./support/breaking.ts";
 import { type Bursar, startBursar } from "./support/bursar.ts";
 import { type SeededTenant, seedTenant } from "./support/seed.ts";
 
@@ -15,25 +15,15 @@ beforeAll(async () => {
 });
 afterAll(() => bursar.stop());
 
-const STOPPED = "stopped";
-const BREAKS: [string, Fault | typeof STOPPED][] = [
-  ["is stopped", STOPPED],
-  ["hangs", { kind: "hang" }],
-  ["answers 500", { kind: "error", status: 500 }],
-  ["answers nonsense", { kind: "nonsense" }],
-];
+const BREAKS = breaks("is stopped", "hangs", "answers 500", "answers nonsense");
 
 describe.each(BREAKS)("while Redis %s", (_, fault) => {
   let stale: SeededTenant;
   beforeAll(async () => {
     stale = await seedTenant(bursar, { spend: 42, snapshot: { spend: 10, ageMs: 3_600_000 } });
-    if (fault === STOPPED) await bursar.stack.upstash.stop();
-    else bursar.stack.upstash.setFault(fault);
+    await breakPart(bursar.stack.upstash, fault);
   });
-  afterAll(async () => {
-    if (fault === STOPPED) await bursar.stack.upstash.restart();
-    else bursar.stack.upstash.setFault(null);
-  });
+  afterAll(() => mendPart(bursar.stack.upstash, fault));
 
   it("a figure that is due is read all the same, once", async () => {
     bursar.stack.litellm?.clearRequests();

@@ -1,27 +1,22 @@
 // What the spend queue asks for one tenant, on a real Postgres: any order, any number of times, the same end.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import { applySpendMessages } from "../../src/flows/apply-spend-messages.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { observedMessage, type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
-import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
-let world: AdminWorld;
-let deps: ReturnType<AdminWorld["deps"]>;
+const { world, deps } = useAdminWorld();
 
-beforeAll(async () => {
-  world = await AdminWorld.start();
-});
 beforeEach(async () => {
-  deps = await world.begin();
   await createTenant(ownKeyInput(), deps);
   deps.snapshots.spends.clear();
 });
-afterAll(() => world.stop());
 
 const apply = (...messages: SpendMessage[]) =>
   applySpendMessages(
@@ -104,7 +99,7 @@ describe("observations", () => {
   });
 });
 
-describe("the rest", () => {
+describe("works from what Postgres has by now, and never without it", () => {
   it("a rewrite puts the config into KV as Postgres has it by now", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("7") }, anActor());
     await apply({ kind: "rewrite_config", tenant_id: "acme" }, { kind: "rewrite_config", tenant_id: "acme" });

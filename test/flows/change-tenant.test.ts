@@ -1,29 +1,24 @@
 // Changing tenants: Postgres, the edge and LiteLLM each end with the new wish, or say that they wait for it.
 
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import type { TenantChange } from "../../src/tenant-record.ts";
 import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
-import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
-let world: AdminWorld;
-let deps: ReturnType<AdminWorld["deps"]>;
+const { world, deps, renewDeps } = useAdminWorld();
 
-beforeAll(async () => {
-  world = await AdminWorld.start();
-});
 beforeEach(async () => {
-  deps = await world.begin();
   await createTenant(ownKeyInput(), deps);
   world.litellm.clearRequests();
   deps.spendQueue.sent.length = 0;
 });
-afterAll(() => world.stop());
 
 const change = async (wish: TenantChange) => {
   const result = await changeTenant({ tenantId: acme, change: wish, actor: anActor({ now: NOW + MINUTE }) }, deps);
@@ -109,7 +104,7 @@ it("tries LiteLLM again when it is asked for what is already wished for and stil
   await world.litellm.stop();
   await change({ maxBudgetNanoUsd: usd("10") });
   await world.litellm.restart();
-  deps = { ...world.deps() };
+  renewDeps();
   expect((await change({ maxBudgetNanoUsd: usd("10") })).sync.status).toBe("synced");
 });
 

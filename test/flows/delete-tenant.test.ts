@@ -1,6 +1,6 @@
 // Deleting tenants: gone at once for everybody, and never a key left behind in LiteLLM.
 
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
 import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
@@ -9,24 +9,16 @@ import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import type { TenantChange } from "../../src/tenant-record.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
-import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
 const key: Subject = { kind: "key", id: hash };
 const HOUR = 60 * MINUTE;
 const team: Subject = { kind: "team", id: "red" };
-let world: AdminWorld;
-let deps: ReturnType<AdminWorld["deps"]>;
-
-beforeAll(async () => {
-  world = await AdminWorld.start();
-});
-beforeEach(async () => {
-  deps = await world.begin();
-});
-afterAll(() => world.stop());
+const { world, deps, renewDeps } = useAdminWorld();
 
 const remove = () => deleteTenant({ tenantId: acme, actor: anActor() }, deps);
 const create = () => createTenant(ownKeyInput(), deps);
@@ -67,7 +59,7 @@ it("leaves nothing behind of a tenant whose key LiteLLM never made", async () =>
   await world.litellm.stop();
   await create();
   await world.litellm.restart();
-  deps = world.deps();
+  renewDeps();
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
 });
 
@@ -129,7 +121,7 @@ it("takes its own limit off a key although observing it could not be told before
   await world.litellm.stop();
   await changeTenant({ tenantId: acme, change: { enforcement: "observe" }, actor: anActor() }, deps);
   await world.litellm.restart();
-  deps = world.deps();
+  renewDeps();
   await remove();
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
 });

@@ -41,7 +41,7 @@ describe("patiently", () => {
   });
 });
 
-describe("or nothing", () => {
+describe("work that can be done without never fails its caller", () => {
   it.each([
     ["what came", () => Promise.resolve(7), 7, []],
     ["null for what failed", () => Promise.reject(new Error("down")), null, ["error work failed {} Error: down"]],

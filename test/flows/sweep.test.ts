@@ -48,7 +48,7 @@ it("failed syncs do not stop the outage note", async () => {
   expect(world.log.lines).toContain('error sweep job failed {"job":"sync-pending"} Error: pg down');
 });
 
-it("two that overlap end in the same", async () => {
+it("two sweeps that overlap leave the outage note that one would leave", async () => {
   await Promise.all([sweep({ now: NOW }, ports(found)), sweep({ now: NOW }, ports(found))]);
   expect(world.kv.outage).toBe(NOW);
 });

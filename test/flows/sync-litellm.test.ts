@@ -1,28 +1,23 @@
 // Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
-import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
 
 describe("syncing", () => {
-  let world: AdminWorld;
-  let deps: ReturnType<AdminWorld["deps"]>;
+  const { world, deps } = useAdminWorld();
 
-  beforeAll(async () => {
-    world = await AdminWorld.start();
-  });
   beforeEach(async () => {
-    deps = await world.begin();
     await createTenant(ownKeyInput(), deps);
     world.litellm.clearRequests();
   });
-  afterAll(() => world.stop());
 
   const sync = () => syncLiteLlm({ tenantId: acme, now: NOW }, deps);
 

@@ -1,27 +1,22 @@
 // The sweep's syncs: each tenant gets its turn, and none that always fails is in the way of the others.
 
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { AdminWorld, ownKeyInput, sha256, VIRTUAL_KEY } from "../support/admin-world.ts";
+import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
-let world: AdminWorld;
-let deps: ReturnType<AdminWorld["deps"]>;
+const { world, deps, renewDeps } = useAdminWorld();
 
-beforeAll(async () => {
-  world = await AdminWorld.start();
-});
 beforeEach(async () => {
-  deps = await world.begin();
   await world.litellm.stop();
   await createTenant(ownKeyInput(), deps);
   await world.litellm.restart();
-  deps = world.deps();
+  renewDeps();
 });
-afterAll(() => world.stop());
 
 it("brings what was pending to LiteLLM and to the edge", async () => {
   await syncPending({ now: NOW + MINUTE }, deps);
@@ -53,7 +48,7 @@ it("writes down that a sync broke off, and goes on with the next tenant", async 
   await world.litellm.stop();
   await createTenant(ownKeyInput({ tenantId: idOf("other"), origin }), deps);
   await world.litellm.restart();
-  deps = world.deps();
+  renewDeps();
   const { readSubject } = deps.litellm;
   deps.litellm.readSubject = async (subject, options) => {
     if (subject.id === sha256(VIRTUAL_KEY)) throw new Error("a bug");

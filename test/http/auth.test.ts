@@ -4,8 +4,8 @@ import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import type { AppEnv } from "../../src/http/app-env.ts";
 import { bearerOf, keyHashOf, requireAdmin, requireRead } from "../../src/http/auth.ts";
-import { sha256 } from "../support/admin-world.ts";
 import { TOKENS } from "../support/http-world.ts";
+import { sha256 } from "../support/virtual-key.ts";
 
 const app = new Hono<AppEnv>()
   .use(async (c, next) => {

@@ -5,10 +5,10 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
 import { demandedMaxAgeMs } from "../../src/http/budget.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
-import { sha256 } from "../support/admin-world.ts";
 import { ACME } from "../support/check-world.ts";
 import { AWAY, aReading } from "../support/fake-litellm.ts";
-import { HttpWorld, VIRTUAL_KEY } from "../support/http-world.ts";
+import { HttpWorld } from "../support/http-world.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 let world: HttpWorld;
 beforeEach(() => {

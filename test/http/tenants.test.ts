@@ -1,63 +1,11 @@
-// `/v1/tenants` over HTTP: statuses, problems that name each field, and what a replay may say. Real Postgres and simulator.
+// `/v1/tenants` over HTTP: statuses, and problems that name each field. Real Postgres and simulator.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { createApp } from "../../src/app.ts";
-import type { Ports } from "../../src/ports.ts";
+import { describe, expect, it } from "vitest";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { AdminWorld, sha256 } from "../support/admin-world.ts";
-import { FakeClaims } from "../support/fake-claims.ts";
+import { fieldsOf, useTenantsApi } from "../support/tenants-api.ts";
+import { sha256 } from "../support/virtual-key.ts";
 
-const tokens = { admin: [{ name: "alice", token: "admin" }], read: [{ name: "reader", token: "read" }] };
-const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
-let world: AdminWorld;
-let deps: ReturnType<AdminWorld["deps"]>;
-let claims: FakeClaims;
-let app: ReturnType<typeof createApp>;
-
-beforeAll(async () => {
-  world = await AdminWorld.start();
-});
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  deps = await world.begin();
-  claims = new FakeClaims();
-  // The routes under test use no other port.
-  const ports = { ...deps, claims, clock: () => world.now } as unknown as Ports;
-  app = createApp(() => ({ ports, tokens }));
-});
-afterAll(async () => {
-  vi.useRealTimers();
-  await world.stop();
-});
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: the body of any answer; tests assert what they read of it
-  readonly body: any;
-}
-
-async function call(
-  method: string,
-  path: string,
-  body?: unknown,
-  options: { token?: string; key?: string } = {},
-): Promise<Answer> {
-  const headers: Record<string, string> = {
-    authorization: `Bearer ${options.token ?? "admin"}`,
-    ...(options.key !== undefined && { "idempotency-key": options.key }),
-  };
-  const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
-  const init = { method, headers, ...(text !== undefined && { body: text }) };
-  const response = await app.request(path, init, {} as Env, execution);
-  const answered = await response.text();
-  return { status: response.status, headers: response.headers, body: answered === "" ? null : JSON.parse(answered) };
-}
-
-const create = (body: object = {}, key?: string) =>
-  call("POST", "/v1/tenants", { tenant_id: "acme", ...body }, key === undefined ? {} : { key });
-
-const fieldsOf = ({ body }: Answer): string[] => body.errors.map(({ field }: { field: string }) => field).sort();
+const { world, deps, call, create } = useTenantsApi();
 
 describe("creating", () => {
   it("answers 201 with the tenant and the key that LiteLLM now accepts, shown to nobody else", async () => {
@@ -214,48 +162,6 @@ describe("creating", () => {
     const body = { tenant_id: "acme" };
     expect((await call("POST", "/v1/tenants", body, { token: "read" })).status).toBe(401);
     expect((await call("POST", "/v1/tenants", body, { token: "wrong" })).status).toBe(401);
-  });
-});
-
-describe("creating with an idempotency key", () => {
-  it("creates once and answers the same again, but shows the key no second time", async () => {
-    const first = await create({}, "k1");
-    vi.setSystemTime(NOW + MINUTE);
-    const second = await create({}, "k1");
-    const { virtual_key: _, ...shown } = first.body;
-    expect([second.status, second.body]).toEqual([201, shown]);
-    expect(second.headers.get("Idempotency-Replayed")).toBe("true");
-    expect(first.headers.get("Idempotency-Replayed")).toBeNull();
-    expect(JSON.stringify([...claims.answers])).not.toContain("sk-");
-  });
-
-  it("refuses the same key with another body, and does nothing", async () => {
-    await create({}, "k1");
-    const { status, body } = await create({ tenant_id: "other" }, "k1");
-    expect([status, body.type]).toEqual([422, "urn:bursar:problem:idempotency-key-reused"]);
-    expect((await call("GET", "/v1/tenants/other")).status).toBe(404);
-  });
-
-  it("answers 409 while the first is still running, and creates one tenant", async () => {
-    const statuses = (await Promise.all([create({}, "k1"), create({}, "k1")])).map(({ status }) => status);
-    expect(statuses.sort()).toEqual([201, 409]);
-  });
-
-  it("may be tried again after a failure, which is not kept", async () => {
-    world.db.away();
-    expect((await create({}, "k1").finally(() => world.db.back())).status).toBe(503);
-    expect((await create({}, "k1")).status).toBe(201);
-  });
-
-  it("works without Redis and says so in the log", async () => {
-    claims.isAway = true;
-    expect((await create({}, "k1")).status).toBe(201);
-    expect(deps.log.lines.filter((line) => line.includes("idempotency key not"))).toHaveLength(2);
-  });
-
-  it("refuses a key that nobody could repeat", async () => {
-    const answer = await create({}, "x".repeat(256));
-    expect([answer.status, fieldsOf(answer)]).toEqual([422, ["Idempotency-Key"]]);
   });
 });
 

@@ -20,7 +20,7 @@ describe("amounts", () => {
     expect(on(spend).spend).toBe(wire);
   });
 
-  it("the parts of a limit add up", () => {
+  it("the limit is max_budget plus the override amount, and remaining is what is left of it", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("50.5") })];
     expect(on("540", { maxBudgetNanoUsd: usd("499.5"), overrides })).toMatchObject({
       max_budget: 499.5,

@@ -1,14 +1,13 @@
 // What the administrator's flows run in: a real Postgres, the LiteLLM simulator behind the real client, and in-memory
 // doubles for what only Cloudflare has. One clock for all of it, set by the test.
 
-import { createHash } from "node:crypto";
+import { afterAll, beforeEach } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
 import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
 import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
-import type { KeyHash } from "../../src/budget/tenant.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
@@ -17,12 +16,10 @@ import { FakeSnapshots } from "./fake-snapshots.ts";
 import { FakeSpendQueue } from "./fake-spend-queue.ts";
 import { postgresBackends } from "./postgres-backends.ts";
 import { RecordedLog } from "./recorded-log.ts";
-import { startTenantDatabase, type TenantDatabase } from "./tenant-database.ts";
+import { type TenantDatabase, useTenantDatabase } from "./tenant-database.ts";
+import { sha256, VIRTUAL_KEY } from "./virtual-key.ts";
 
 type Deps = ReturnType<AdminWorld["deps"]>;
-
-export const VIRTUAL_KEY = "sk-virtual-key-of-the-test";
-export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex") as KeyHash;
 
 /** Creating `acme` with a key of its own. */
 export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
@@ -39,24 +36,16 @@ export class AdminWorld {
     this.db = db;
   }
 
-  static async start(): Promise<AdminWorld> {
-    const [embedded] = postgresBackends;
-    if (embedded === undefined) throw new Error("there is no Postgres");
-    return new AdminWorld(await startTenantDatabase(embedded));
-  }
-
   get litellm(): Litellm {
     if (this.#litellm === null) throw new Error("LiteLLM is not started");
     return this.#litellm;
   }
 
-  /** An empty database and a LiteLLM that knows nobody. */
-  async begin(): Promise<Deps> {
+  /** A LiteLLM that knows nobody. */
+  async begin(): Promise<void> {
     this.now = NOW;
     await this.#litellm?.stop();
     this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0 });
-    await this.db.empty();
-    return this.deps();
   }
 
   deps() {
@@ -107,6 +96,23 @@ export class AdminWorld {
 
   async stop() {
     await this.#litellm?.stop();
-    await this.db.stop();
   }
+}
+
+/**
+ * Registers the hooks of a suite: before each test the database is empty and LiteLLM knows nobody.
+ * `deps` are those of one isolate; `renewDeps` makes them those of another, with nothing in memory and no breaker open.
+ */
+export function useAdminWorld() {
+  const [embedded] = postgresBackends;
+  if (embedded === undefined) throw new Error("there is no Postgres");
+  const world = new AdminWorld(useTenantDatabase(embedded));
+  const deps = {} as Deps; // filled before each test
+  const renewDeps = () => void Object.assign(deps, world.deps());
+  beforeEach(async () => {
+    await world.begin();
+    renewDeps();
+  });
+  afterAll(() => world.stop());
+  return { world, deps, renewDeps };
 }

@@ -3,8 +3,7 @@
 import { createApp } from "../../src/app.ts";
 import type { Ports } from "../../src/ports.ts";
 import { CheckWorld } from "./check-world.ts";
-
-export const VIRTUAL_KEY = "sk-virtual-key-of-the-test";
+import { VIRTUAL_KEY } from "./virtual-key.ts";
 
 export const TOKENS = {
   admin: [{ name: "alice", token: "admin-token" }],

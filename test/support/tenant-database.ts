@@ -2,7 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import type pg from "pg";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Database, openDatabase } from "../../src/adapters/neon-client.ts";
+import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import type { Tenants } from "../../src/ports.ts";
+import type { NewTenant, TenantRecord } from "../../src/tenant-record.ts";
+import { aNewTenant, anActor } from "./builders.ts";
 import { connect, type PostgresBackend } from "./postgres-backends.ts";
 
 export interface TenantDatabase {
@@ -16,9 +21,18 @@ export interface TenantDatabase {
   stop(): Promise<void>;
 }
 
+export interface AuditRow {
+  at: Date;
+  actor: string;
+  action: string;
+  request_id: string | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown>;
+}
+
 const migrations = new URL("../../migrations/", import.meta.url);
 
-export async function startTenantDatabase(backend: PostgresBackend): Promise<TenantDatabase> {
+async function startTenantDatabase(backend: PostgresBackend): Promise<TenantDatabase> {
   const postgres = await backend.start();
   const wire = await connect(postgres.databaseUrl);
   const { entries } = JSON.parse(readFileSync(new URL("meta/_journal.json", migrations), "utf8"));
@@ -39,3 +53,34 @@ export async function startTenantDatabase(backend: PostgresBackend): Promise<Ten
     },
   };
 }
+
+/**
+ * Registers the hooks of a suite: its database starts before its tests, is empty before each, and stops after them.
+ * What it returns can be used in tests and in hooks registered later.
+ */
+export function useTenantDatabase(backend: PostgresBackend): TenantDatabase {
+  const db = {} as TenantDatabase; // filled before anything can use it
+  let started: TenantDatabase | null = null;
+  beforeAll(async () => {
+    started = await startTenantDatabase(backend);
+    Object.assign(db, started);
+  });
+  beforeEach(() => db.empty());
+  afterAll(() => started?.stop());
+  return db;
+}
+
+/** The same, with the Tenants port on it and a verb that creates a tenant or throws. */
+export function useTenants(backend: PostgresBackend) {
+  const db = useTenantDatabase(backend);
+  const tenants: Tenants = neonTenants(() => db.database());
+  const create = async (differences: Partial<NewTenant> = {}): Promise<TenantRecord> => {
+    const created = await tenants.create(aNewTenant(differences), anActor());
+    if (!created.ok) throw new Error(created.failure);
+    return created.value;
+  };
+  return { db, tenants, create };
+}
+
+/** Every line of the audit, in the order of its writing. */
+export const auditLog = (db: TenantDatabase) => db.query<AuditRow>("select * from audit_log order by id");

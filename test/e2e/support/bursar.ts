@@ -11,8 +11,8 @@ import { BUNDLE_DIR } from "./build.ts";
 export interface Bursar {
   readonly url: string;
   readonly stack: Stack;
-  /** Runs the cron. */
-  sweep(): Promise<void>;
+  /** Runs the cron, as of so much later. */
+  sweep(laterMs?: number): Promise<void>;
   /** What the Worker has logged, a line each. */
   logs(): string[];
   /** Its KV namespace, from outside. */
@@ -60,8 +60,8 @@ export async function startBursar(
   return {
     url: url.origin,
     stack,
-    async sweep() {
-      await harness.getWorker().scheduled({ cron: "* * * * *", scheduledTime: new Date() });
+    async sweep(laterMs = 0) {
+      await harness.getWorker().scheduled({ cron: "* * * * *", scheduledTime: new Date(Date.now() + laterMs) });
     },
     logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
     snapshots: async () => (await harness.getWorker<{ SNAPSHOTS: KvHandle }>().getEnv()).SNAPSHOTS,

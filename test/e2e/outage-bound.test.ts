@@ -1,0 +1,33 @@
+// How long an open policy stays open. Alone in its file: an isolate keeps what it has read of the outage note for a while.
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { apiOf, eventually } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+import { seedTenant } from "./support/seed.ts";
+
+const HOUR_MS = 3_600_000;
+
+let bursar: Bursar;
+beforeAll(async () => {
+  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "400" } });
+});
+afterAll(() => bursar.stop());
+
+it("after the bound of an outage an open policy turns closed, and opens again with LiteLLM", async () => {
+  const api = apiOf(bursar.url);
+  const { key } = await seedTenant(bursar, { snapshot: { spend: 10, ageMs: HOUR_MS } });
+  const kv = await bursar.snapshots();
+  const noted = async () => JSON.parse((await kv.get("outage:litellm")) ?? "{}").started_at;
+
+  await bursar.stack.litellm?.stop();
+  await bursar.sweep();
+  expect(Date.now() - (await noted())).toBeLessThan(60_000);
+  await kv.put("outage:litellm", JSON.stringify({ started_at: (await noted()) - HOUR_MS }));
+  const refused = await api.ask(key);
+  expect([refused.status, refused.body.source]).toEqual([503, "fail_closed"]);
+
+  await bursar.stack.litellm?.restart();
+  await bursar.sweep();
+  expect(await noted()).toBeNull();
+  await eventually(async () => (await api.ask(key)).status === 200);
+});
