@@ -3,7 +3,7 @@
 import pg from "pg";
 import type { TenantId } from "../src/budget/tenant.ts";
 import { type BenchRun, kvEntries, withWorker } from "./bench-run.ts";
-import type { BenchTenant } from "./tenants.ts";
+import { type BenchTenant, keyHashOf } from "./tenants.ts";
 
 export interface RealTenants {
   readonly tenants: readonly BenchTenant[];
@@ -35,6 +35,27 @@ async function createTenant(url: string, id: string): Promise<BenchTenant> {
   if (response.status !== 201) throw new Error(`tenant ${id}: ${response.status} ${await response.text()}`);
   const { virtual_key: virtualKey } = (await response.json()) as { virtual_key: string };
   return { tenantId: id as TenantId, virtualKey };
+}
+
+/** Puts tenants into Postgres as they are in KV: a KV that stalls for a moment sends their checks there. */
+export async function insertTenants({ stack }: BenchRun, tenants: readonly BenchTenant[]): Promise<void> {
+  const client = new pg.Client({ connectionString: stack.postgres.databaseUrl });
+  await client.connect();
+  try {
+    const ids = tenants.map(({ tenantId }) => tenantId);
+    const hashes = tenants.map(keyHashOf);
+    await client.query(
+      `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, revision, litellm_sync)
+       select id, 'key', hash, now() - interval '10 days', 1, 'synced' from unnest($1::text[], $2::text[]) as t (id, hash)`,
+      [ids, hashes],
+    );
+    await client.query(
+      "insert into tenant_keys (key_hash, tenant_id) select hash, id from unnest($1::text[], $2::text[]) as t (id, hash)",
+      [ids, hashes],
+    );
+  } finally {
+    await client.end();
+  }
 }
 
 /** Takes what Postgres knows of their spend, so that a check has to read LiteLLM before it can answer. */

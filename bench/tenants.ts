@@ -40,7 +40,7 @@ export function snapshotsOf(tenants: readonly BenchTenant[], observedAt: number)
   return Object.fromEntries(entries.map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
-function keyHashOf({ virtualKey }: BenchTenant): KeyHash {
+export function keyHashOf({ virtualKey }: BenchTenant): KeyHash {
   return createHash("sha256").update(virtualKey).digest("hex") as KeyHash;
 }
 

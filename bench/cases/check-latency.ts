@@ -4,6 +4,7 @@ import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, delayKv, fillKv, withWorker } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
+import { insertTenants } from "../real-tenants.ts";
 import { ms, type Row, ratio } from "../report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
 import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
@@ -51,6 +52,7 @@ export async function checkLatency(run: BenchRun): Promise<Row[]> {
   try {
     return await withWorker(run, async (worker) => {
       const tenants = imaginedTenants(run.quick ? QUICK_RING : RING);
+      await insertTenants(run, tenants);
       const rows: Row[] = [];
       for (const setting of run.quick ? SETTINGS.slice(0, 1) : SETTINGS) {
         rows.push(...(await playSetting(run, { baseline, worker }, tenants, setting)));
