@@ -37,6 +37,12 @@ async function run(): Promise<void> {
   tell("Worker", worker.url);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
   if (options["no-story"]) return;
+  if (stack.litellm === null) {
+    console.log(
+      "The story sets what its calls cost, which only the simulator lets it: it is not played on a real LiteLLM.",
+    );
+    return;
+  }
 
   const urls = { worker: worker.url, litellm: stack.litellmUrl };
   await playBudgetStory(clientsFor(urls, "dev-admin-token"), startTimeline(Date.now()));

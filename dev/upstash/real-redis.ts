@@ -1,11 +1,15 @@
 // A real Redis server behind the same face as the embedded one.
 // Transactions are Redis' own. Never prints its URL: that may hold a password.
 
+import { setTimeout } from "node:timers/promises";
 import { Redis, ReplyError } from "ioredis";
 import { type Command, CommandRefusedError, type RedisStore, refuseConnectionCommand } from "./redis-store.ts";
 
 /** How long to try to connect. */
 const connectTimeoutMs = 2_000;
+
+/** While ioredis is one of these it refuses to connect. */
+const BUSY = new Set(["connecting", "connect", "ready"]);
 
 export function createRealRedis(redisUrl: string): RedisStore {
   const redis = new Redis(redisUrl, { lazyConnect: true, maxRetriesPerRequest: 1, connectTimeout: connectTimeoutMs });
@@ -26,7 +30,11 @@ export function createRealRedis(redisUrl: string): RedisStore {
       return replies.map(([error, result]) => (error === null ? { result } : { error: error.message }));
     },
     open: () => redis.connect(),
-    close: async () => redis.disconnect(),
+    // Disconnecting goes on after the call, and until the socket is gone nothing can be opened again.
+    async close() {
+      redis.disconnect();
+      for (let looks = 0; BUSY.has(redis.status) && looks < 100; looks++) await setTimeout(5);
+    },
   };
 }
 
