@@ -73,12 +73,15 @@ async function refreshTenant(
   const said = stored.kind === "came" ? stored.value : "unknown";
   if (said === "gone") return tellGone(input, deps, decide);
   const early = said === "unknown" ? null : said;
+  const known = early === null ? input : joinKnown(input, early);
   if (reading === null) deps.memory.rememberFailedRead(tenantId, now);
-  decide(outcomeOf(input, early, reading, deps));
+  const learned = reading === null ? null : learn(known, reading, now, deps);
+  decide(learned === null ? { kind: "failed", known } : { kind: "read", ...learned });
 
   // Whoever waits has an answer. LiteLLM's later tries, and a Postgres that is far away, go on behind it.
   const final = reading ?? (await whole);
-  if (final !== null) spreadFigure(input, early, final, deps);
+  const figure = reading === null && final !== null ? learn(known, final, now, deps) : learned;
+  if (figure !== null) spreadFigure(input, early, figure, deps);
   const record = await load;
   if (record === "gone") return tellGone(input, deps, decide);
   if (record !== "unknown") spreadConfig(input, record, final, deps);
@@ -92,17 +95,6 @@ async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord 
     deps.log.error("postgres read of a tenant failed", error, { tenant_id: tenantId });
     return "unknown";
   }
-}
-
-function outcomeOf(
-  input: RefreshInput,
-  record: TenantRecord | null,
-  reading: SubjectReading | null,
-  deps: Deps,
-): RefreshOutcome {
-  const known = record === null ? input : joinKnown(input, record);
-  const learned = reading === null ? null : learn(known, reading, input.now, deps);
-  return learned === null ? { kind: "failed", known } : { kind: "read", ...learned };
 }
 
 async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
@@ -137,16 +129,16 @@ async function tellGone(
   await deps.snapshots.writeDeleted(config.tenantId, config.revision, now);
 }
 
+interface Learned {
+  readonly config: TenantConfig;
+  readonly spend: SpendRecord;
+}
+
 /**
  * Folds a read into what is known, and remembers it. Null when the tenant has another subject by now: what was read
  * says nothing of it.
  */
-function learn(
-  known: ConfiguredTenant,
-  reading: SubjectReading,
-  now: Instant,
-  deps: Deps,
-): { config: TenantConfig; spend: SpendRecord } | null {
+function learn(known: ConfiguredTenant, reading: SubjectReading, now: Instant, deps: Deps): Learned | null {
   const { tenantId } = known.config;
   // A read takes seconds at worst, and meanwhile the isolate may have learned of a newer config or figure.
   const { config, spend: knownSpend } = joinKnown(deps.memory.tenant(tenantId), known);
@@ -162,10 +154,7 @@ function learn(
 }
 
 /** Tells KV and Postgres of a figure, if they should hear of it. `record` is null while Postgres has not said. */
-function spreadFigure(input: RefreshInput, record: TenantRecord | null, reading: SubjectReading, deps: Deps): void {
-  const learned = learn(record === null ? input : joinKnown(input, record), reading, input.now, deps);
-  if (learned === null) return;
-  const { config, spend } = learned;
+function spreadFigure(input: RefreshInput, record: TenantRecord | null, { config, spend }: Learned, deps: Deps): void {
   if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
     deps.background("write a spend snapshot", deps.snapshots.writeSpend(config, spend));
   }
