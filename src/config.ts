@@ -1,6 +1,6 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { NamedToken, Policy, SealingKey } from "./ports.ts";
 
 export interface Config {
@@ -27,59 +27,78 @@ export class ConfigError extends Error {
 }
 
 const url = (...protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-    message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-  });
+  z.string().check(
+    z.refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+      message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+    }),
+  );
 
-const httpUrl = url("http:", "https:").transform((text) => text.replace(/\/+$/, ""));
+const httpUrl = z.pipe(
+  url("http:", "https:"),
+  z.transform((text: string) => text.replace(/\/+$/, "")),
+);
 
 /** `name=value,name2=value2`; names are unique, values may hold `=` but no comma. */
-const namedList = z.string().transform((text, context) => {
-  const pairs = text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "")
-    .map((part) => part.split(/=(.*)/s))
-    .map(([name = "", value = ""]) => ({ name, value }));
-  const names = new Set(pairs.map(({ name }) => name));
-  const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
-  if (isWhole) return pairs;
-  context.addIssue({ code: "custom", message: "must be a list name=value,name2=value2 with unique names" });
-  return z.NEVER;
-});
-
-const tokens = namedList.transform((pairs) => pairs.map(({ name, value }): NamedToken => ({ name, token: value })));
-
-const sealingKeys = namedList.transform((pairs, context) =>
-  pairs.map(({ name, value }): SealingKey => {
-    const key = bytesFromBase64(value);
-    if (key?.length === 32 && !name.includes(".")) return { id: name, key };
-    context.addIssue({ code: "custom", message: "must be a list id=base64 of 32 bytes; an id holds no dot" });
+const namedList = z.pipe(
+  z.string(),
+  z.transform((text: string, context) => {
+    const pairs = text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "")
+      .map((part) => part.split(/=(.*)/s))
+      .map(([name = "", value = ""]) => ({ name, value }));
+    const names = new Set(pairs.map(({ name }) => name));
+    const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
+    if (isWhole) return pairs;
+    context.issues.push({
+      code: "custom",
+      input: "***",
+      message: "must be a list name=value,name2=value2 with unique names",
+    });
     return z.NEVER;
   }),
 );
 
+type Pairs = { name: string; value: string }[];
+
+const tokens = z.pipe(
+  namedList,
+  z.transform((pairs: Pairs) => pairs.map(({ name, value }): NamedToken => ({ name, token: value }))),
+);
+
+const sealingKeys = z.pipe(
+  namedList,
+  z.transform((pairs: Pairs, context) =>
+    pairs.map(({ name, value }): SealingKey => {
+      const key = bytesFromBase64(value);
+      if (key?.length === 32 && !name.includes(".")) return { id: name, key };
+      context.issues.push({
+        code: "custom",
+        input: "***",
+        message: "must be a list id=base64 of 32 bytes; an id holds no dot",
+      });
+      return z.NEVER;
+    }),
+  ),
+);
+
+const wholeNumber = (pattern: RegExp, usual: string, message: string) =>
+  z.pipe(z._default(z.string().check(z.regex(pattern, message)), usual), z.transform(Number));
+
 const environment = z.object({
   DATABASE_URL: url("postgres:", "postgresql:"),
-  NEON_ENDPOINT: httpUrl.optional(),
+  NEON_ENDPOINT: z.optional(httpUrl),
   UPSTASH_REDIS_REST_URL: httpUrl,
-  UPSTASH_REDIS_REST_TOKEN: z.string().min(1),
+  UPSTASH_REDIS_REST_TOKEN: z.string().check(z.minLength(1)),
   LITELLM_URL: httpUrl,
-  LITELLM_MASTER_KEY: z.string().min(1),
+  LITELLM_MASTER_KEY: z.string().check(z.minLength(1)),
   ADMIN_TOKENS: tokens,
   READ_TOKENS: tokens,
   ENCRYPTION_KEYS: sealingKeys,
-  DEFAULT_FAIL_POLICY: z.enum(["open", "closed"]).default("open"),
-  FAIL_OPEN_MINUTES: z
-    .string()
-    .regex(/^\d{1,6}$/, "must be a whole number of minutes")
-    .default("60")
-    .transform(Number),
-  CHECK_DEADLINE_MS: z
-    .string()
-    .regex(/^[1-9]\d{1,3}$/, "must be a whole number of milliseconds, 10 to 9999")
-    .default("100")
-    .transform(Number),
+  DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
+  FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
+  CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
 });
 
 /** @throws ConfigError when anything is missing or wrong. */

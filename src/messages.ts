@@ -1,37 +1,42 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { TenantConfig, TenantId } from "./budget/tenant.ts";
 
-const tenantId = z
-  .string()
-  .min(1)
-  .transform((id) => id as TenantId);
-const instant = z.number().int().nonnegative();
+const tenantId = z.pipe(
+  z.string().check(z.minLength(1)),
+  z.transform((id: string) => id as TenantId),
+);
+const instant = z.number().check(z.int(), z.gte(0));
 
 /** An amount of US dollars as a decimal string. */
-export const decimalMoney = z.string().transform((text, context) => {
-  const amount = nanoUsdFromDecimal(text);
-  if (amount !== null && amount >= 0n) return amount;
-  context.addIssue({ code: "custom", message: "not an amount of money" });
-  return z.NEVER;
-});
+export const decimalMoney = z.pipe(
+  z.string(),
+  z.transform((text: string, context): bigint => {
+    const amount = nanoUsdFromDecimal(text);
+    if (amount !== null && amount >= 0n) return amount;
+    context.issues.push({ code: "custom", input: text, message: "not an amount of money" });
+    return z.NEVER;
+  }),
+);
 
 /** A spend record as queues and KV carry it. */
-export const spendRecordSchema = z
-  .object({
-    spend: decimalMoney,
-    observed_at: instant,
-    read_at: instant.nullable(),
-    source: z.enum(["litellm", "webhook", "events", "gate"]),
-    period_started_at: instant,
-    resets_at: instant.nullable(),
-    burn_per_second: decimalMoney,
-  })
-  .transform(
-    (raw): SpendRecord => ({
+const rawSpendRecord = z.object({
+  spend: decimalMoney,
+  observed_at: instant,
+  read_at: z.nullable(instant),
+  source: z.enum(["litellm", "webhook", "events", "gate"]),
+  period_started_at: instant,
+  resets_at: z.nullable(instant),
+  burn_per_second: decimalMoney,
+});
+
+export const spendRecordSchema = z.pipe(
+  rawSpendRecord,
+  z.transform(
+    (raw: z.output<typeof rawSpendRecord>): SpendRecord => ({
       spendNanoUsd: raw.spend,
       observedAt: raw.observed_at,
       readAt: raw.read_at,
@@ -40,7 +45,8 @@ export const spendRecordSchema = z
       resetsAt: raw.resets_at,
       burnNanoUsdPerSecond: raw.burn_per_second,
     }),
-  );
+  ),
+);
 
 /** The same record on its way out. */
 export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecordSchema> {

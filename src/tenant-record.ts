@@ -63,8 +63,8 @@ export type SyncOutcome =
       readonly isAway: boolean;
     };
 
-/** The budget's figures and policies: what `POST` sets and `PATCH` changes. */
-export interface TenantFigures {
+/** The budget and its policies: what `POST` sets and `PATCH` changes. */
+export interface TenantSettings {
   readonly name: string | null;
   readonly maxBudgetNanoUsd: NanoUsd;
   readonly alertThreshold: BasisPoints;
@@ -74,9 +74,9 @@ export interface TenantFigures {
   readonly failPolicy: FailPolicy | null;
 }
 
-export type TenantChange = Partial<TenantFigures>;
+export type TenantChange = Partial<TenantSettings>;
 
-export interface NewTenant extends TenantFigures {
+export interface NewTenant extends TenantSettings {
   readonly tenantId: TenantId;
   readonly subject: Subject;
   /** The keys that are the tenant's from the start: none for a team. */

@@ -1,57 +1,74 @@
 // How snapshots lie in KV: JSON with decimal strings. A value that does not fit reads as missing, never as a guess.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { decimalMoney, spendRecordJson, spendRecordSchema } from "../messages.ts";
 import type { Tombstone } from "../ports.ts";
 
-const instant = z.number().int();
-const basisPoints = z.number().int().nonnegative().transform(BigInt);
+const instant = z.int();
+const basisPoints = z.pipe(
+  z.int().check(z.gte(0)),
+  z.transform((share: number) => BigInt(share)),
+);
 
 const subject = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("key"), id: z.string().transform((id) => id as KeyHash) }),
+  z.object({
+    kind: z.literal("key"),
+    id: z.pipe(
+      z.string(),
+      z.transform((id: string) => id as KeyHash),
+    ),
+  }),
   z.object({ kind: z.literal("team"), id: z.string() }),
 ]);
 
-const override = z
-  .object({
-    id: z.string(),
-    amount: decimalMoney,
-    created_at: instant,
-    expires_at: instant,
-    revoked_at: instant.nullable(),
-  })
-  .transform((raw) => ({
+const rawOverride = z.object({
+  id: z.string(),
+  amount: decimalMoney,
+  created_at: instant,
+  expires_at: instant,
+  revoked_at: z.nullable(instant),
+});
+
+const override = z.pipe(
+  rawOverride,
+  z.transform((raw: z.output<typeof rawOverride>) => ({
     id: raw.id,
     amountNanoUsd: raw.amount,
     createdAt: raw.created_at,
     expiresAt: raw.expires_at,
     revokedAt: raw.revoked_at,
-  }));
+  })),
+);
 
-const config = z
-  .object({
-    tenant_id: z.string().transform((id) => id as TenantId),
-    name: z.string().nullable(),
-    subject,
-    max_budget: decimalMoney,
-    alert_threshold: basisPoints,
-    grace_threshold: basisPoints,
-    budget_duration: z.string().nullable(),
-    budget_reset_at: instant.nullable(),
-    litellm_key_last_reset: instant.nullable(),
-    subject_created_at: instant,
-    config_version: z.number().int(),
-    revision: z.number().int(),
-    enforcement: z.enum(["enforce", "observe"]),
-    fail_policy: z.enum(["open", "closed"]).nullable(),
-    suspended_at: instant.nullable(),
-    overrides: z.array(override),
-  })
-  .transform(
-    (raw): TenantConfig => ({
+const rawConfig = z.object({
+  tenant_id: z.pipe(
+    z.string(),
+    z.transform((id: string) => id as TenantId),
+  ),
+  name: z.nullable(z.string()),
+  subject,
+  max_budget: decimalMoney,
+  alert_threshold: basisPoints,
+  grace_threshold: basisPoints,
+  budget_duration: z.nullable(z.string()),
+  budget_reset_at: z.nullable(instant),
+  litellm_key_last_reset: z.nullable(instant),
+  subject_created_at: instant,
+  config_version: z.int(),
+  revision: z.int(),
+  enforcement: z.enum(["enforce", "observe"]),
+  fail_policy: z.nullable(z.enum(["open", "closed"])),
+  suspended_at: z.nullable(instant),
+  overrides: z.array(override),
+});
+
+const config = z.pipe(
+  rawConfig,
+  z.transform(
+    (raw: z.output<typeof rawConfig>): TenantConfig => ({
       tenantId: raw.tenant_id,
       name: raw.name,
       subject: raw.subject,
@@ -69,15 +86,19 @@ const config = z
       suspendedAt: raw.suspended_at,
       overrides: raw.overrides,
     }),
-  );
+  ),
+);
 
-const tombstone = z
-  .object({ deleted: z.literal(true), revision: z.number().int(), deleted_at: instant })
-  .transform((raw): Tombstone & { revision: number } => ({
+const rawTombstone = z.object({ deleted: z.literal(true), revision: z.int(), deleted_at: instant });
+
+const tombstone = z.pipe(
+  rawTombstone,
+  z.transform((raw: z.output<typeof rawTombstone>): Tombstone & { revision: number } => ({
     deletedRevision: raw.revision,
     deletedAt: raw.deleted_at,
     revision: raw.revision,
-  }));
+  })),
+);
 
 /** The config first: nearly every value is one, and a union tries its parts in order. */
 export const configValue = z.union([config, tombstone]);
@@ -118,6 +139,6 @@ export function spendJson(config: TenantConfig, record: SpendRecord): z.input<ty
   return { subject_id: config.subject.id, record: spendRecordJson(record) };
 }
 
-export const keyValue = z.object({ tenant_id: z.string().nullable() });
+export const keyValue = z.object({ tenant_id: z.nullable(z.string()) });
 
-export const outageValue = z.object({ started_at: instant.nullable() });
+export const outageValue = z.object({ started_at: z.nullable(instant) });

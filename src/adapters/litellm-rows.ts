@@ -1,40 +1,45 @@
 // LiteLLM's key and team rows as readings. Tolerant of every field it does not need, strict about money.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import { spendFromNumber } from "../budget/spend.ts";
 import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";
 import type { LiteLlmFields, SubjectReading } from "../ports.ts";
 
-const money = z
-  .number()
-  .nullish()
-  .transform((usd) => (usd == null ? null : nanoUsdFromNumber(usd)));
+const money = z.pipe(
+  z.nullish(z.number()),
+  z.transform((usd: number | null | undefined) => (usd == null ? null : nanoUsdFromNumber(usd))),
+);
 
 /** LiteLLM writes instants with `Z`, with an offset, or naive (then UTC). */
-const instant = z
-  .string()
-  .nullish()
-  .transform((text) => {
+const instant = z.pipe(
+  z.nullish(z.string()),
+  z.transform((text: string | null | undefined) => {
     if (text == null) return null;
     const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text);
     const parsed = Date.parse(hasZone ? text : `${text}Z`);
     return Number.isNaN(parsed) ? null : parsed;
-  });
+  }),
+);
 
 const row = z.object({
   spend: z.number(),
   max_budget: money,
   soft_budget: money,
-  budget_duration: z.string().nullish(),
+  budget_duration: z.nullish(z.string()),
   budget_reset_at: instant,
   created_at: instant,
-  metadata: z.record(z.string(), z.unknown()).nullish(),
-  budget_id: z.string().nullish(),
-  team_id: z.string().nullish(),
-  litellm_budget_table: z
-    .object({ max_budget: money, soft_budget: money, budget_duration: z.string().nullish(), budget_reset_at: instant })
-    .nullish(),
+  metadata: z.nullish(z.record(z.string(), z.unknown())),
+  budget_id: z.nullish(z.string()),
+  team_id: z.nullish(z.string()),
+  litellm_budget_table: z.nullish(
+    z.object({
+      max_budget: money,
+      soft_budget: money,
+      budget_duration: z.nullish(z.string()),
+      budget_reset_at: instant,
+    }),
+  ),
 });
 
 export const keyInfo = z.object({ info: row });

@@ -16,7 +16,7 @@ export async function changeTenant(
   change: TenantChange,
   actor: Actor,
 ): Promise<TenantRecord | null> {
-  const columns = sql.raw(FIGURE_COLUMNS.join(", "));
+  const columns = sql.raw(SETTING_COLUMNS.join(", "));
   const isLitellmsToo = sql`(a.max_budget, a.alert_threshold, a.grace_threshold, a.budget_duration, a.enforcement)
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold, t.budget_duration, t.enforcement)`;
   const movesLimit = sql`(a.max_budget, a.alert_threshold, a.grace_threshold)
@@ -67,7 +67,7 @@ export async function removeTenant(database: Database, tenantId: TenantId): Prom
   );
 }
 
-const FIGURE_COLUMNS = [
+const SETTING_COLUMNS = [
   "name",
   "max_budget",
   "alert_threshold",
@@ -77,9 +77,9 @@ const FIGURE_COLUMNS = [
   "fail_policy",
 ] as const;
 
-/** Each figure as it is wished for; the locked row's own where the change says nothing. */
+/** Each setting as it is wished for; the locked row's own where the change says nothing. */
 function askedColumns(change: TenantChange): SQL {
-  const asked: Record<(typeof FIGURE_COLUMNS)[number], SQL | undefined> = {
+  const asked: Record<(typeof SETTING_COLUMNS)[number], SQL | undefined> = {
     name: change.name === undefined ? undefined : sql`${change.name}::text`,
     max_budget: change.maxBudgetNanoUsd === undefined ? undefined : money(change.maxBudgetNanoUsd),
     alert_threshold: change.alertThreshold === undefined ? undefined : percent(change.alertThreshold),
@@ -88,7 +88,7 @@ function askedColumns(change: TenantChange): SQL {
     enforcement: change.enforcement === undefined ? undefined : sql`${change.enforcement}::text`,
     fail_policy: change.failPolicy === undefined ? undefined : sql`${change.failPolicy}::text`,
   };
-  const columns = FIGURE_COLUMNS.map((column) => sql`${asked[column] ?? sql.raw(column)} as ${sql.raw(column)}`);
+  const columns = SETTING_COLUMNS.map((column) => sql`${asked[column] ?? sql.raw(column)} as ${sql.raw(column)}`);
   return sql.join(columns, sql`, `);
 }
 
@@ -111,4 +111,4 @@ function syncPending(when: SQL, actor: Actor): SQL {
 
 const money = (amount: bigint): SQL => sql`${decimalFromNanoUsd(amount)}::numeric`;
 const percent = (share: bigint): SQL => sql`${String(percentNumber(share))}::numeric`;
-const prefixed = (alias: string): SQL => sql.raw(FIGURE_COLUMNS.map((column) => `${alias}.${column}`).join(", "));
+const prefixed = (alias: string): SQL => sql.raw(SETTING_COLUMNS.map((column) => `${alias}.${column}`).join(", "));

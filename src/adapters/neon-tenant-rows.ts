@@ -2,7 +2,7 @@
 // Instants leave Postgres as milliseconds and money as text, so that no session setting and no double comes between.
 
 import { type SQL, sql } from "drizzle-orm";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { KeyHash, Override, Subject, TenantId } from "../budget/tenant.ts";
 import { spendRecordSchema } from "../messages.ts";
@@ -36,64 +36,78 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
     from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
 }
 
-const orInvalid = <T>(value: T | null, context: z.RefinementCtx): T => {
-  if (value !== null) return value;
-  context.addIssue({ code: "custom", message: "not a figure" });
-  return z.NEVER;
-};
-const money = z.string().transform((text, context) => orInvalid(nanoUsdFromDecimal(text), context));
-const percent = z.string().transform((text, context) => orInvalid(basisPointsFromNumber(Number(text)), context));
+const figure = <T>(read: (text: string) => T | null) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string, context): T => {
+      const value = read(text);
+      if (value !== null) return value;
+      context.issues.push({ code: "custom", input: text, message: "not a figure" });
+      return z.NEVER;
+    }),
+  );
+const money = figure(nanoUsdFromDecimal);
+const percent = figure((text) => basisPointsFromNumber(Number(text)));
 const instant = z.number();
-const priorValues = z
-  .object({
-    maxBudget: z.string().nullable(),
-    softBudget: z.string().nullable(),
-    budgetDuration: z.string().nullable(),
+const priorValues = z.nullable(
+  z.object({
+    maxBudget: z.nullable(z.string()),
+    softBudget: z.nullable(z.string()),
+    budgetDuration: z.nullable(z.string()),
     metadata: z.record(z.string(), z.unknown()),
-  })
-  .nullable();
+  }),
+);
 
-const override = z
-  .object({ id: z.string(), amount: money, created_at: instant, expires_at: instant, revoked_at: instant.nullable() })
-  .transform(
-    (raw): Override => ({
+const rawOverride = z.object({
+  id: z.string(),
+  amount: money,
+  created_at: instant,
+  expires_at: instant,
+  revoked_at: z.nullable(instant),
+});
+
+const override = z.pipe(
+  rawOverride,
+  z.transform(
+    (raw: z.output<typeof rawOverride>): Override => ({
       id: raw.id,
       amountNanoUsd: raw.amount,
       createdAt: raw.created_at,
       expiresAt: raw.expires_at,
       revokedAt: raw.revoked_at,
     }),
-  );
+  ),
+);
 
 const row = z.object({
   tenant_id: z.string(),
-  name: z.string().nullable(),
+  name: z.nullable(z.string()),
   subject_kind: z.enum(["key", "team"]),
   subject_id: z.string(),
   max_budget: money,
   alert_threshold: percent,
   grace_threshold: percent,
-  budget_duration: z.string().nullable(),
-  budget_reset_at: instant.nullable(),
-  litellm_key_last_reset: instant.nullable(),
+  budget_duration: z.nullable(z.string()),
+  budget_reset_at: z.nullable(instant),
+  litellm_key_last_reset: z.nullable(instant),
   subject_created_at: instant,
   config_version: z.number(),
   revision: z.number(),
   enforcement: z.enum(["enforce", "observe"]),
-  fail_policy: z.enum(["open", "closed"]).nullable(),
-  suspended_at: instant.nullable(),
+  fail_policy: z.nullable(z.enum(["open", "closed"])),
+  suspended_at: z.nullable(instant),
   adopted: z.boolean(),
   prior_values: priorValues,
-  sealed_key: z.string().nullable(),
+  sealed_key: z.nullable(z.string()),
   litellm_sync: z.enum(["synced", "pending"]),
-  litellm_sync_error: z.string().nullable(),
+  litellm_sync_error: z.nullable(z.string()),
   litellm_sync_since: instant,
-  litellm_budget_id: z.string().nullable(),
+  litellm_budget_id: z.nullable(z.string()),
   litellm_has_set_limits: z.boolean(),
-  deleted_at: instant.nullable(),
+  deleted_at: z.nullable(instant),
   created_at: instant,
   updated_at: instant,
-  spend: spendRecordSchema.nullable(),
+  spend: z.nullable(spendRecordSchema),
   overrides: z.array(override),
 });
 

@@ -5,7 +5,7 @@ import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
 import type { SubjectReading } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { Actor, NewTenant, TenantChange, TenantFigures, TenantRecord } from "../tenant-record.ts";
+import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../tenant-record.ts";
 import { planAdoption } from "./plan-adoption.ts";
 import { type PublishDeps, publishNewTenant } from "./publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "./sync-litellm.ts";
@@ -13,7 +13,7 @@ import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "./sync-litellm.t
 export interface CreateTenantInput {
   readonly tenantId: TenantId;
   /** What the administrator said; the rest is LiteLLM's (when adopting) or the default. */
-  readonly figures: TenantChange;
+  readonly settings: TenantChange;
   readonly origin: TenantOrigin;
   readonly actor: Actor;
 }
@@ -32,7 +32,7 @@ export type CreateTenantFailure =
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
   /** LiteLLM has no budget for what is to be adopted, and enforcing the default one is nobody's wish. */
   | { readonly kind: "no_max_budget" }
-  /** An adoption needs LiteLLM's figures; nothing was created. */
+  /** An adoption needs LiteLLM's settings; nothing was created. */
   | { readonly kind: "litellm_unreachable"; readonly why: string };
 
 type Deps = PublishDeps & SyncDeps;
@@ -64,12 +64,12 @@ export async function createTenant(
 }
 
 async function ownTenant(
-  { tenantId, figures, actor }: CreateTenantInput,
+  { tenantId, settings, actor }: CreateTenantInput,
   { virtualKey, keyHash }: TenantOrigin & { kind: "own_key" },
   { sealer }: Deps,
 ): Promise<NewTenant> {
   return {
-    ...withDefaults(figures),
+    ...withDefaults(settings),
     tenantId,
     subject: { kind: "key", id: keyHash },
     keyHashes: [keyHash],
@@ -82,8 +82,8 @@ async function ownTenant(
   };
 }
 
-function withDefaults(figures: TenantChange): TenantFigures {
-  return { name: null, failPolicy: null, ...DEFAULT_BUDGET, ...figures };
+function withDefaults(settings: TenantChange): TenantSettings {
+  return { name: null, failPolicy: null, ...DEFAULT_BUDGET, ...settings };
 }
 
 /** What cannot be taken back now is a pending tenant, and says so; the refusal is the answer all the same. */

@@ -1,11 +1,11 @@
-// What a key or team that LiteLLM already has becomes as a tenant: its figures unless the administrator gave others, its
+// What a key or team that LiteLLM already has becomes as a tenant: its settings unless the administrator gave others, its
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type Subject } from "../budget/tenant.ts";
 import type { LiteLlmFailure, Ports, SubjectReading } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { NewTenant, TenantFigures } from "../tenant-record.ts";
+import type { NewTenant, TenantSettings } from "../tenant-record.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
 import { isKeptByLiteLlm } from "./litellm-duration.ts";
 import { priorValuesOf } from "./litellm-wish.ts";
@@ -14,7 +14,7 @@ import { priorValuesOf } from "./litellm-wish.ts";
 const TRIES = 2;
 
 export async function planAdoption(
-  { tenantId, figures, actor }: CreateTenantInput,
+  { tenantId, settings, actor }: CreateTenantInput,
   subject: Subject,
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<Result<NewTenant, CreateTenantFailure>> {
@@ -22,8 +22,8 @@ export async function planAdoption(
   if (!read.ok) return failure(failureOf(read.failure));
   const reading = read.value;
   const subjectCreatedAt = reading.createdAt ?? actor.now;
-  const planned = { ...litellmsFigures(reading), ...figures };
-  const hasBudget = reading.maxBudgetNanoUsd !== null || figures.maxBudgetNanoUsd !== undefined;
+  const planned = { ...litellmsSettings(reading), ...settings };
+  const hasBudget = reading.maxBudgetNanoUsd !== null || settings.maxBudgetNanoUsd !== undefined;
   if (planned.enforcement === "enforce" && !hasBudget) return failure({ kind: "no_max_budget" });
   return success({
     ...planned,
@@ -40,7 +40,7 @@ export async function planAdoption(
 }
 
 /** LiteLLM accepts durations that nobody can keep; such a one becomes the default. */
-function litellmsFigures({ maxBudgetNanoUsd, budgetDuration }: SubjectReading): TenantFigures {
+function litellmsSettings({ maxBudgetNanoUsd, budgetDuration }: SubjectReading): TenantSettings {
   return {
     ...DEFAULT_BUDGET,
     name: null,

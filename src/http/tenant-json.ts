@@ -1,4 +1,4 @@
-// A tenant on the wire: its figures, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
+// A tenant on the wire: its settings, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
 
 import { limitAt, overridesAt } from "../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../budget/money.ts";

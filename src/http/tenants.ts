@@ -1,18 +1,19 @@
 // `/v1/tenants`: create or adopt, list, read, change, delete. Translates only; the flows decide and do.
 
 import { type Context, Hono } from "hono";
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import type { KeyHash, Subject } from "../budget/tenant.ts";
 import { changeTenant } from "../flows/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../flows/create-tenant.ts";
 import { deleteTenant } from "../flows/delete-tenant.ts";
 import type { AppEnv } from "./app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "./auth.ts";
+import { fieldErrors, jsonFrom } from "./fields.ts";
 import { type OnceAnswer, once } from "./idempotency.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { changeFrom, fieldErrors, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
+import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
@@ -72,7 +73,7 @@ export const tenantRoutes = new Hono<AppEnv>()
 
 async function create(c: Context<AppEnv>, body: NewTenantBody): Promise<OnceAnswer> {
   const origin = await originOf(body);
-  const input = { tenantId: body.tenant_id, figures: changeFrom(body), origin, actor: c.get("actor") };
+  const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor") };
   const created = await createTenant(input, c.get("ports"));
   if (!created.ok) return { response: creationProblem(c, body, created.failure), kept: null };
   const shown = tenantJson(created.value, c.get("now"));
@@ -122,13 +123,4 @@ function litellmAway(c: Context<AppEnv>, detail: string): Response {
 
 function noSuchTenant(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: "There is no such tenant." });
-}
-
-/** `undefined` when it is not JSON, which no JSON ever is. */
-function jsonFrom(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -13,10 +13,10 @@ const hash = sha256(VIRTUAL_KEY);
 const { world, deps } = useAdminWorld();
 
 describe("adopting a key", () => {
-  const adopt = (figures = {}) =>
-    createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject: { kind: "key", id: hash } } }), deps);
-  const adopted = async (figures = {}) => {
-    const result = await adopt(figures);
+  const adopt = (settings = {}) =>
+    createTenant(ownKeyInput({ settings, origin: { kind: "adopted", subject: { kind: "key", id: hash } } }), deps);
+  const adopted = async (settings = {}) => {
+    const result = await adopt(settings);
     if (!result.ok) throw new Error(JSON.stringify(result.failure));
     return result.value;
   };
@@ -31,7 +31,7 @@ describe("adopting a key", () => {
       ...fields,
     });
 
-  it("takes LiteLLM's figures, spend and dates, keeps what was there, and merges the metadata", async () => {
+  it("takes LiteLLM's settings, spend and dates, keeps what was there, and merges the metadata", async () => {
     await generate();
     world.litellm.setSpend(hash, 12.5);
     world.now = NOW + HOUR;
@@ -160,8 +160,8 @@ describe("adopting a key", () => {
 });
 
 describe("adopting a team", () => {
-  const adopt = (figures = {}) =>
-    createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject: { kind: "team", id: "red" } } }), deps);
+  const adopt = (settings = {}) =>
+    createTenant(ownKeyInput({ settings, origin: { kind: "adopted", subject: { kind: "team", id: "red" } } }), deps);
 
   it("sets both lines on the team itself, and registers no key", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, metadata: { a: 1 } });

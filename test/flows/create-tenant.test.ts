@@ -40,7 +40,7 @@ describe("a tenant with a key of its own", () => {
   });
 
   it("counts in weeks, which LiteLLM hears as days", async () => {
-    const { config } = await created({ figures: { budgetDuration: "2w" } });
+    const { config } = await created({ settings: { budgetDuration: "2w" } });
     expect(config).toMatchObject({ budgetDuration: "2w", budgetResetAt: Date.UTC(2026, 10, 29) });
     expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
   });
@@ -76,7 +76,7 @@ describe("a tenant with a key of its own", () => {
   });
 
   it("leaves LiteLLM without limits under observe, but with the duration and the mark", async () => {
-    await created({ figures: { enforcement: "observe" } });
+    await created({ settings: { enforcement: "observe" } });
     expect((await deps.tenants.load(acme))?.sync.hasSetLimits).toBe(false);
     expect(await world.keyRow(hash)).toMatchObject({
       max_budget: null,

@@ -22,8 +22,8 @@ const { world, deps, renewDeps } = useAdminWorld();
 
 const remove = () => deleteTenant({ tenantId: acme, actor: anActor() }, deps);
 const create = () => createTenant(ownKeyInput(), deps);
-const adopt = (subject: Subject, figures: TenantChange = {}) =>
-  createTenant(ownKeyInput({ figures, origin: { kind: "adopted", subject } }), deps);
+const adopt = (subject: Subject, settings: TenantChange = {}) =>
+  createTenant(ownKeyInput({ settings, origin: { kind: "adopted", subject } }), deps);
 
 it("deletes the key that Bursar made, the row, and leaves a tombstone", async () => {
   await create();

@@ -24,7 +24,7 @@ type Deps = ReturnType<AdminWorld["deps"]>;
 /** Creating `acme` with a key of its own. */
 export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
   const origin = { kind: "own_key", virtualKey: VIRTUAL_KEY, keyHash: sha256(VIRTUAL_KEY) } as const;
-  return { tenantId: idOf("acme"), figures: {}, origin, actor: anActor(), ...differences };
+  return { tenantId: idOf("acme"), settings: {}, origin, actor: anActor(), ...differences };
 }
 
 export class AdminWorld {

@@ -1,0 +1,68 @@
+// What every route does with a body: is it JSON, and which of its fields are wrong. Owns the kinds of fields that several
+// resources have.
+
+import { en } from "zod/locales";
+import * as z from "zod/mini";
+import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
+import type { TenantId } from "../budget/tenant.ts";
+import type { FieldError } from "./problem.ts";
+import { TENANT_ID } from "./tenant-id.ts";
+
+// zod/mini has no words of its own.
+z.config(en());
+
+const MAX_USD = 1e9;
+const MAX_PAGE = 200;
+const DEFAULT_PAGE = 50;
+
+/** Refused rather than rounded: 1e-10 would become a budget of zero. */
+export const money = z.pipe(
+  z.number().check(z.gte(0), z.lte(MAX_USD)),
+  z.transform((usd: number, context) => {
+    const amount = nanoUsdFromNumber(usd);
+    if (amount !== null && usdNumber(amount) === usd) return amount;
+    context.issues.push({ code: "custom", input: usd, message: "at most nine decimals" });
+    return z.NEVER;
+  }),
+);
+
+/** A name for people. */
+export const shortName = z.string().check(z.trim(), z.minLength(1), z.maxLength(200));
+
+export const tenantId = z.pipe(
+  z
+    .string()
+    .check(
+      z.regex(
+        TENANT_ID,
+        "must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit",
+      ),
+    ),
+  z.transform((id: string) => id as TenantId),
+);
+
+/** How many rows of a list are wanted, from the query. */
+export const pageSize = z.pipe(
+  z._default(
+    z.pipe(z.string().check(z.regex(/^\d{1,3}$/, `must be a whole number from 1 to ${MAX_PAGE}`)), z.transform(Number)),
+    DEFAULT_PAGE,
+  ),
+  z.number().check(z.gte(1), z.lte(MAX_PAGE)),
+);
+
+/** `undefined` when it is not JSON, which no JSON ever is. */
+export function jsonFrom(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line per field that is wrong, unknown ones included. */
+export function fieldErrors(error: z.core.$ZodError): FieldError[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return issue.keys.map((field) => ({ field, message: "unknown field" }));
+    return [{ field: issue.path.join("."), message: issue.message }];
+  });
+}
