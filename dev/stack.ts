@@ -77,6 +77,7 @@ export async function startStack(
       upstashUrl: upstash.url,
       litellmUrl,
       litellmMasterKey,
+      inboxUrl: inbox.url,
     });
     return { postgres, upstash, litellm, litellmUrl, litellmMasterKey, inbox, environment, stop };
   } catch (error) {

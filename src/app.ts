@@ -5,14 +5,21 @@ import { bodyLimit } from "hono/body-limit";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
+import { alertRoutes } from "./http/alerts.ts";
 import type { AppEnv } from "./http/app-env.ts";
 import { budgetRoutes } from "./http/budget.ts";
+import { channelRoutes } from "./http/channels.ts";
+import { deadLetterRoutes } from "./http/dead-letters.ts";
 import { answerError } from "./http/errors.ts";
+import { eventRoutes } from "./http/events.ts";
 import { healthRoutes } from "./http/health.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
+import { setupRoutes } from "./http/setup.ts";
 import { tenantRoutes } from "./http/tenants.ts";
-import type { Ports, Tokens } from "./ports.ts";
+import { webhookRoutes } from "./http/webhooks.ts";
+import type { Tokens } from "./policy.ts";
+import type { Ports } from "./ports.ts";
 
 /** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };
@@ -40,7 +47,13 @@ export function createApp(connect: Connect) {
 
   app.route("/", healthRoutes);
   app.route("/", budgetRoutes);
+  app.route("/", webhookRoutes);
+  app.route("/", eventRoutes);
   app.route("/", tenantRoutes);
+  app.route("/", channelRoutes);
+  app.route("/", alertRoutes);
+  app.route("/", deadLetterRoutes);
+  app.route("/", setupRoutes);
 
   app.notFound((c) => problem(c, "not-found", { detail: "There is no such route." }));
   app.onError(answerError);

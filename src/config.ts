@@ -1,7 +1,7 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
 import * as z from "zod/mini";
-import type { NamedToken, Policy, SealingKey } from "./ports.ts";
+import type { EmailProvider, NamedToken, Policy, SealingKey } from "./policy.ts";
 
 export interface Config {
   readonly databaseUrl: string;
@@ -13,6 +13,11 @@ export interface Config {
   readonly litellmMasterKey: string;
   readonly adminTokens: readonly NamedToken[];
   readonly readTokens: readonly NamedToken[];
+  /** Of the doors that LiteLLM reports through; the first of each is the present one. */
+  readonly webhookSecrets: readonly string[];
+  readonly webhookUrlTokens: readonly string[];
+  readonly eventsTokens: readonly string[];
+  readonly email: EmailProvider;
   /** The first one seals; all of them open. */
   readonly sealingKeys: readonly SealingKey[];
   readonly policy: Policy;
@@ -86,6 +91,20 @@ const sealingKeys = z.pipe(
 const wholeNumber = (pattern: RegExp, usual: string, message: string) =>
   z.pipe(z._default(z.string().check(z.regex(pattern, message)), usual), z.transform(Number));
 
+/** `one,two`: any of them counts, so that they can be changed without a gap. */
+const list = z.pipe(
+  z.string(),
+  z.transform((text: string, context) => {
+    const values = text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+    if (values.length > 0) return values;
+    context.issues.push({ code: "custom", input: "***", message: "must be a list of one or more, with commas" });
+    return z.NEVER;
+  }),
+);
+
 const environment = z.object({
   DATABASE_URL: url("postgres:", "postgresql:"),
   NEON_ENDPOINT: z.optional(httpUrl),
@@ -95,10 +114,19 @@ const environment = z.object({
   LITELLM_MASTER_KEY: z.string().check(z.minLength(1)),
   ADMIN_TOKENS: tokens,
   READ_TOKENS: tokens,
+  WEBHOOK_SECRETS: list,
+  WEBHOOK_URL_TOKENS: list,
+  EVENTS_TOKENS: list,
   ENCRYPTION_KEYS: sealingKeys,
   DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
+  ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
+  EMAIL_FROM: z._default(z.string(), ""),
+  RESEND_API_KEY: z._default(z.string(), ""),
+  RESEND_URL: z._default(httpUrl, "https://api.resend.com"),
+  EMAIL_BINDING_ENDPOINT: z.optional(httpUrl),
+  ALLOW_LOCAL_TARGETS: z._default(z.enum(["true", "false"]), "false"),
 });
 
 /** @throws ConfigError when anything is missing or wrong. */
@@ -117,11 +145,21 @@ export function readConfig(env: object): Config {
     litellmMasterKey: data.LITELLM_MASTER_KEY,
     adminTokens: data.ADMIN_TOKENS,
     readTokens: data.READ_TOKENS,
+    webhookSecrets: data.WEBHOOK_SECRETS,
+    webhookUrlTokens: data.WEBHOOK_URL_TOKENS,
+    eventsTokens: data.EVENTS_TOKENS,
+    email: {
+      from: data.EMAIL_FROM || null,
+      resend: data.RESEND_API_KEY === "" ? null : { url: data.RESEND_URL, apiKey: data.RESEND_API_KEY },
+      bindingEndpoint: data.EMAIL_BINDING_ENDPOINT ?? null,
+    },
     sealingKeys: data.ENCRYPTION_KEYS,
     policy: {
       defaultFailPolicy: data.DEFAULT_FAIL_POLICY,
       failOpenMinutes: data.FAIL_OPEN_MINUTES,
       checkDeadlineMs: data.CHECK_DEADLINE_MS,
+      alertRepeatSeconds: data.ALERT_REPEAT_SECONDS,
+      allowsLocalTargets: data.ALLOW_LOCAL_TARGETS === "true",
     },
   };
 }

@@ -1,19 +1,28 @@
 // Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
 
 import { aesSealer } from "./adapters/aes-sealer.ts";
+import { emailNotifier } from "./adapters/email-notifier.ts";
 import { IsolateMemory } from "./adapters/isolate-memory.ts";
 import { type Decoded, kvSnapshots } from "./adapters/kv-snapshots.ts";
 import { liteLlmClient } from "./adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
 import { consoleLog } from "./adapters/log.ts";
+import { neonAlerts } from "./adapters/neon-alerts.ts";
+import { neonAuditLog } from "./adapters/neon-audit-log.ts";
+import { neonChannels } from "./adapters/neon-channels.ts";
 import { openDatabase } from "./adapters/neon-client.ts";
 import { neonDeadLetters } from "./adapters/neon-dead-letters.ts";
+import { neonDeliveries } from "./adapters/neon-deliveries.ts";
+import { neonLedger } from "./adapters/neon-ledger.ts";
 import { neonTenants } from "./adapters/neon-tenants.ts";
-import { queueSpend } from "./adapters/queue-spend.ts";
+import { queueNotices, queueSpend, replayQueues } from "./adapters/queues.ts";
+import { slackNotifier } from "./adapters/slack-notifier.ts";
 import { realTimers } from "./adapters/timers.ts";
 import { upstashClaims } from "./adapters/upstash-claims.ts";
+import { webhookNotifier } from "./adapters/webhook-notifier.ts";
 import { type Config, readConfig } from "./config.ts";
-import type { Background, Ports, Tokens } from "./ports.ts";
+import type { Tokens } from "./policy.ts";
+import type { Background, Ports } from "./ports.ts";
 
 /** A query takes milliseconds; what takes this long is a database that is waking up or gone. */
 const POSTGRES_TIMEOUT_MS = 5_000;
@@ -41,7 +50,13 @@ export function connect(env: Env, execution: ExecutionContext): { ports: Ports; 
   const config = configOf(env);
   return {
     ports: connectPorts(env, config, execution),
-    tokens: { admin: config.adminTokens, read: config.readTokens },
+    tokens: {
+      admin: config.adminTokens,
+      read: config.readTokens,
+      webhookSecrets: config.webhookSecrets,
+      webhookUrl: config.webhookUrlTokens,
+      events: config.eventsTokens,
+    },
   };
 }
 
@@ -60,10 +75,22 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     memory,
     snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
     tenants: neonTenants(database),
+    ledger: neonLedger(database),
+    alerts: neonAlerts(database),
+    deliveries: neonDeliveries(database),
+    channels: neonChannels(database),
+    audit: neonAuditLog(database),
     deadLetters: neonDeadLetters(database),
     litellm: liteLlmClient(http, clock, consoleLog),
     claims: upstashClaims({ url: config.redisUrl, token: config.redisToken }),
     spendQueue: queueSpend(env.SPEND_QUEUE),
+    noticeQueue: queueNotices(env.NOTICES_QUEUE),
+    replayQueues: replayQueues({ spend: env.SPEND_QUEUE, notices: env.NOTICES_QUEUE }),
+    notifier: {
+      slack: slackNotifier(config.policy),
+      email: emailNotifier(config.email, env.EMAIL, config.policy),
+      webhook: webhookNotifier(config.policy),
+    },
     unknownCallers: { allows: async (caller) => (await env.UNKNOWN_CALLERS.limit({ key: caller })).success },
     sealer: aesSealer(config.sealingKeys),
     timers: realTimers,

@@ -1,6 +1,7 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
 import * as z from "zod/mini";
+import type { AlertId, ChannelId, DeliveryKey } from "./alert-record.ts";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { TenantConfig, TenantId } from "./budget/tenant.ts";
@@ -68,7 +69,69 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
   /** A read showed that LiteLLM does not have the wish. */
   z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
+  /** LiteLLM's alert webhook has come. */
+  z.object({
+    kind: z.literal("webhook"),
+    /** How its sender was known: only a signed one's figure counts. */
+    door: z.enum(["signed", "url_token"]),
+    event: z.string(),
+    event_group: z.string(),
+    key_hash: z.nullable(z.string()),
+    team_id: z.nullable(z.string()),
+    user_id: z.nullable(z.string()),
+    /** What LiteLLM says was spent; null when it is no figure. */
+    spend: z.nullable(decimalMoney),
+    projected_spend: z.nullable(decimalMoney),
+    projected_exceeded_date: z.nullable(z.string()),
+    /** When its sender signed it, else when it came. */
+    sent_at: instant,
+    received_at: instant,
+  }),
+  /** Calls of one key that LiteLLM's generic_api callback told of, folded: the highest figure among them. */
+  z.object({
+    kind: z.literal("calls"),
+    key_hash: z.string(),
+    team_id: z.nullable(z.string()),
+    /** What the key had spent after a call; null when no call said it. */
+    spend: z.nullable(decimalMoney),
+    /** When the call with that figure began. */
+    begun_at: instant,
+    /** The end of the period that the figure is of. */
+    resets_at: z.nullable(instant),
+    received_at: instant,
+    count: z.int().check(z.gte(1)),
+  }),
+  /** It is time to read the tenant's subject: a hint that was not confirmed yet, or a bound to be confirmed. */
+  z.object({
+    kind: z.literal("read_due"),
+    tenant_id: tenantId,
+    subject_id: z.string(),
+    lane: z.enum(["hint-1", "hint-2", "confirmation"]),
+    /** What an alert of LiteLLM was about that no figure has shown yet. */
+    repeats: z.nullable(z.enum(["alert_threshold", "block"])),
+    received_at: instant,
+  }),
 ]);
+
+/** One alert on its way to one channel. */
+export const noticeMessageSchema = z.object({
+  kind: z.literal("notice"),
+  alert_id: z.pipe(
+    z.string().check(z.minLength(1)),
+    z.transform((id: string) => id as AlertId),
+  ),
+  channel_id: z.pipe(
+    z.string().check(z.minLength(1)),
+    z.transform((id: string) => id as ChannelId),
+  ),
+});
+
+/** As it lies on the queue. */
+export type NoticeMessage = z.input<typeof noticeMessageSchema>;
+
+export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessage {
+  return { kind: "notice", alert_id: alertId, channel_id: channelId };
+}
 
 /** As it lies on the queue. */
 export type SpendMessage = z.input<typeof spendMessageSchema>;

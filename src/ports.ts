@@ -1,11 +1,30 @@
 // Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a verb returns a Result, an outage throws.
 
+import type {
+  AlertEntry,
+  AlertListRow,
+  AuditNote,
+  AuditRecord,
+  ChannelChange,
+  ChannelId,
+  ChannelRecord,
+  DeadLetterRecord,
+  DeliveryKey,
+  Dispatch,
+  NewChannel,
+  Page,
+  PageQuery,
+} from "./alert-record.ts";
+import type { AlertStanding } from "./budget/alerts.ts";
 import type { NanoUsd } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
-import type { FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
-import type { SpendMessage } from "./messages.ts";
+import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { NoticeMessage, SpendMessage } from "./messages.ts";
+import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
+import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
+import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./subject-reading.ts";
 import type {
   Actor,
   NewTenant,
@@ -20,10 +39,18 @@ export interface Ports {
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
+  readonly ledger: Ledger;
+  readonly alerts: Alerts;
+  readonly deliveries: Deliveries;
+  readonly channels: Channels;
+  readonly audit: Audit;
   readonly deadLetters: DeadLetters;
   readonly litellm: LiteLlm;
   readonly claims: Claims;
   readonly spendQueue: SpendQueue;
+  readonly noticeQueue: NoticeQueue;
+  readonly replayQueues: ReplayQueues;
+  readonly notifier: Notifier;
   readonly unknownCallers: RateLimit;
   readonly sealer: Sealer;
   readonly timers: Timers;
@@ -129,9 +156,81 @@ export interface Tenants {
   ping(): Promise<void>;
 }
 
+/** Postgres again, for the consumer of spend: many tenants at once. */
+export interface Ledger {
+  /** The living tenants that the references lead to, each once. `withPending`: also deliveries that nobody has begun. */
+  open(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly Account[]>;
+  /** Joins figures that advance no period, and writes lines of the audit that are not there yet: in one step. */
+  record(figures: readonly LedgerFigure[], notes: readonly AuditNote[]): Promise<void>;
+}
+
+/** By what LiteLLM names whose spend something is. */
+export type SpendReference =
+  | { readonly kind: "key"; readonly id: KeyHash }
+  | { readonly kind: "team"; readonly id: string }
+  | { readonly kind: "tenant"; readonly id: TenantId };
+
+export interface Account {
+  readonly tenant: TenantRecord;
+  readonly standing: AlertStanding;
+  /** Which of the references led here. */
+  readonly references: readonly SpendReference[];
+  readonly pending: readonly DeliveryKey[];
+}
+
+export interface LedgerFigure {
+  readonly tenantId: TenantId;
+  readonly subject: Subject;
+  readonly record: SpendRecord;
+}
+
+export interface Alerts {
+  /**
+   * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
+   * the platform: in one step. An identity that is there already is left alone. Answers the deliveries that are new;
+   * null when somebody has looked for this tenant's alerts since.
+   */
+  record(entry: AlertEntry): Promise<readonly DeliveryKey[] | null>;
+  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
+}
+
+/** How notices fare. `sent`, `skipped` and `failed` are final. */
+export interface Deliveries {
+  /** Null when the alert or its channel is gone. */
+  load(key: DeliveryKey): Promise<Dispatch | null>;
+  /** Ends a delivery that is pending; one that has ended stays as it is. */
+  end(
+    key: DeliveryKey,
+    end: { status: "sent" | "skipped" | "failed"; error: string | null; at: Instant },
+  ): Promise<void>;
+  /** Counts a failed attempt of a pending delivery. */
+  postpone(key: DeliveryKey, next: { error: string; nextAttemptAt: Instant; at: Instant }): Promise<void>;
+  /** Takes deliveries that should have been tried before `before`, and gives each to one caller only. */
+  claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
+  /** Makes a failed delivery pending again, as if it had never been tried. */
+  revive(key: DeliveryKey, now: Instant): Promise<void>;
+}
+
+export interface Channels {
+  load(channelId: ChannelId): Promise<ChannelRecord | null>;
+  /** `tenantId` null: all of them. */
+  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<ChannelRecord>>;
+  create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found">>;
+  change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
+  /** False when there is none. */
+  remove(channelId: ChannelId, actor: Actor): Promise<boolean>;
+}
+
+export interface Audit {
+  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AuditRecord>>;
+}
+
 /** What no consumer could handle, kept for people. */
 export interface DeadLetters {
   record(letter: DeadLetter): Promise<void>;
+  list(query: PageQuery): Promise<Page<DeadLetterRecord>>;
+  load(id: string): Promise<DeadLetterRecord | null>;
+  markReplayed(id: string, actor: Actor): Promise<void>;
 }
 
 export interface DeadLetter {
@@ -161,37 +260,6 @@ export interface LiteLlm {
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }
 
-export type LiteLlmFailure =
-  /** Nothing was learned: time-out, network, 5xx, 429, an answer that makes no sense, or the breaker is open. */
-  | { readonly kind: "unreachable"; readonly why: string }
-  | { readonly kind: "not_found" }
-  /** LiteLLM understood and said no. `param` is the field it names. */
-  | { readonly kind: "refused"; readonly status: number; readonly param: string | null; readonly message: string };
-
-/** What LiteLLM's key or team row can be told. */
-export interface LiteLlmFields {
-  readonly maxBudgetNanoUsd: NanoUsd | null;
-  readonly softBudgetNanoUsd: NanoUsd | null;
-  readonly budgetDuration: string | null;
-  /** Replaces LiteLLM's, so it must hold what was there before. */
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
-
-/** LiteLLM's key or team row, as far as Bursar cares; a key's limits are its budget object's where it has none itself. */
-export interface SubjectReading extends LiteLlmFields {
-  readonly subject: Subject;
-  /** What the row itself says: all that can be changed or given back without touching a shared budget object. */
-  readonly own: Pick<LiteLlmFields, "maxBudgetNanoUsd" | "budgetDuration">;
-  readonly spendNanoUsd: NanoUsd;
-  readonly begunAt: Instant;
-  readonly resetsAt: Instant | null;
-  readonly createdAt: Instant | null;
-  /** The budget object that the key is linked to. */
-  readonly budgetId: string | null;
-  /** Of a key that belongs to a team. */
-  readonly teamId: string | null;
-}
-
 /** Upstash Redis. Slow counts as down: callers go on without it. */
 export interface Claims {
   /** True when nobody else reads this tenant in this colo for so many seconds. */
@@ -199,8 +267,21 @@ export interface Claims {
   /** Claims an idempotency key, or tells what was done under it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
+  /** True when a webhook of this id was taken within the last ten minutes. */
+  hasTakenWebhook(webhookId: string): Promise<boolean>;
+  rememberWebhook(webhookId: string): Promise<void>;
+  /** True while a later read of the tenant is on its way, so that no second one need be. */
+  isReadDue(tenantId: TenantId, lane: ReadLane): Promise<boolean>;
+  noteReadDue(tenantId: TenantId, lane: ReadLane, seconds: number): Promise<void>;
+  /** `claimed` also for the message that has the claim already. */
+  claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
+  noteNoticeSent(key: DeliveryKey): Promise<void>;
+  releaseNotice(key: DeliveryKey): Promise<void>;
   ping(): Promise<void>;
 }
+
+/** Why a read is due later: to see what a hint said (first and second look), or to confirm a bound. */
+export type ReadLane = "hint-1" | "hint-2" | "confirmation";
 
 export interface IdempotencyKey {
   readonly actor: string;
@@ -222,7 +303,38 @@ export type IdempotencyClaim =
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
+  sendAll(messages: readonly SpendMessage[]): Promise<void>;
 }
+
+export interface NoticeQueue {
+  sendAll(messages: readonly NoticeMessage[]): Promise<void>;
+}
+
+export interface ReplayQueues {
+  /** Sends a dead letter's body to its queue again; false when the queue is none of ours. */
+  send(queue: string, body: unknown): Promise<boolean>;
+}
+
+/** The ways to people. Https only, follows no redirect; never logs a target. */
+export interface Notifier {
+  slack(url: string, message: SlackMessage): Promise<SendOutcome>;
+  /** `idempotencyKey`: the same notice is not delivered twice where the provider knows such keys. */
+  email(to: readonly string[], message: EmailMessage, idempotencyKey: string): Promise<SendOutcome>;
+  /** `webhookId` is the same for every attempt at one notice: receivers dedupe by it. `sentAt` goes into the signature. */
+  webhook(
+    url: string,
+    secret: string,
+    event: { body: string; webhookId: string; sentAt: Instant },
+  ): Promise<SendOutcome>;
+}
+
+export type SendOutcome =
+  | { readonly kind: "sent" }
+  /** This deployment has no provider for it. */
+  | { readonly kind: "not_configured"; readonly why: string }
+  /** Trying again would not help. */
+  | { readonly kind: "rejected"; readonly why: string }
+  | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null };
 
 /** Counts a caller; false once it has come too often. */
 export interface RateLimit {
@@ -250,30 +362,3 @@ export interface Log {
 }
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
-
-/** The deployment's own choices about failure and waiting. */
-export interface Policy {
-  readonly defaultFailPolicy: FailPolicy;
-  /** 0: open never turns closed. */
-  readonly failOpenMinutes: number;
-  /** From a check's arrival to its answer, whatever breaks. */
-  readonly checkDeadlineMs: number;
-}
-
-/** A token and whose it is; the name goes into the audit. */
-export interface NamedToken {
-  readonly name: string;
-  readonly token: string;
-}
-
-export interface Tokens {
-  readonly admin: readonly NamedToken[];
-  readonly read: readonly NamedToken[];
-}
-
-/** A key of the sealer: the first of a list seals, all of them open. */
-export interface SealingKey {
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array<ArrayBuffer>;
-}

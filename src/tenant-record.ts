@@ -16,6 +16,8 @@ export interface TenantRecord {
   readonly priorValues: PriorValues | null;
   /** The virtual key, sealed; only while LiteLLM has not created it yet. */
   readonly sealedKey: string | null;
+  /** When LiteLLM was first seen in the running period, which it enters up to ten minutes late; null in the first one. */
+  readonly periodSeenAt: Instant | null;
   readonly deletedAt: Instant | null;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;

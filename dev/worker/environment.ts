@@ -18,6 +18,7 @@ export function workerEnvironment(parts: {
   upstashUrl: string;
   litellmUrl: string;
   litellmMasterKey: string;
+  inboxUrl: string;
 }): WorkerEnvironment {
   const example = parseEnv(readFileSync(EXAMPLE, "utf8")) as Record<string, string>;
   return {
@@ -27,6 +28,13 @@ export function workerEnvironment(parts: {
       UPSTASH_REDIS_REST_URL: parts.upstashUrl,
       LITELLM_MASTER_KEY: parts.litellmMasterKey,
     },
-    vars: { LITELLM_URL: parts.litellmUrl, NEON_ENDPOINT: parts.neonUrl },
+    vars: {
+      LITELLM_URL: parts.litellmUrl,
+      NEON_ENDPOINT: parts.neonUrl,
+      EMAIL_FROM: "Bursar <budgets@bursar.example>",
+      RESEND_API_KEY: "dev-resend-key",
+      RESEND_URL: `${parts.inboxUrl}/resend`,
+      ALLOW_LOCAL_TARGETS: "true",
+    },
   };
 }

@@ -2,8 +2,9 @@
 
 import pRetry from "p-retry";
 import type { Instant, Subject } from "../budget/tenant.ts";
-import type { LiteLlm, LiteLlmFailure, Log, SubjectReading } from "../ports.ts";
+import type { LiteLlm, Log } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
+import type { LiteLlmFailure, SubjectReading } from "../subject-reading.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
 import { keyInfo, readingFromRow, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
 

@@ -68,6 +68,8 @@ export const tenantConfigs = pgTable(
     budgetDuration: text("budget_duration").default("30d"),
     budgetResetAt: instant("budget_reset_at"),
     litellmKeyLastReset: instant("litellm_key_last_reset"),
+    /** When LiteLLM was first seen in the running period, up to ten minutes after it began; null in the first one. */
+    periodSeenAt: instant("period_seen_at"),
     /** Where the first period starts, until LiteLLM has reset once. */
     subjectCreatedAt: instant("subject_created_at").notNull(),
     /** Counts changes of the limit only: thresholds re-arm with it. */
@@ -143,6 +145,9 @@ export const tenantSpend = pgTable(
     periodStartedAt: instant("period_started_at").notNull(),
     resetsAt: instant("resets_at"),
     burnPerSecond: money("burn_per_second").notNull().default("0"),
+    /** The limit version and the period for which alerts were last looked for; null before the first look. */
+    alertsVersion: integer("alerts_version"),
+    alertsPeriodStartedAt: instant("alerts_period_started_at"),
   },
   (t) => [
     moneyNotNegative("tenant_spend_spend_not_negative", t.spend),
@@ -183,17 +188,25 @@ export const budgetAlertHistory = pgTable(
     threshold: percent("threshold"),
     spend: money("spend").notNull(),
     maxBudget: money("max_budget").notNull(),
+    /** What applied then: max_budget and the overrides that counted. */
+    limitAmount: money("limit_amount").notNull().default("0"),
     /** Wider than a threshold: $500 spent on a limit of a nano-USD must still be recorded. */
     percentage: numeric("percentage", { precision: 30, scale: 2 }),
     periodStartedAt: instant("period_started_at").notNull(),
+    resetsAt: instant("resets_at"),
     limitVersion: integer("limit_version").notNull(),
     occurrence: integer("occurrence").notNull().default(0),
+    /** Recorded, and nobody told. */
+    silent: boolean("silent").notNull().default(false),
+    /** What only this kind of event has to say. */
+    detail: jsonb("detail"),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [
     unique("budget_alert_history_identity_unique").on(t.identity),
     moneyNotNegative("budget_alert_history_spend_not_negative", t.spend),
     moneyNotNegative("budget_alert_history_max_budget_not_negative", t.maxBudget),
+    moneyNotNegative("budget_alert_history_limit_amount_not_negative", t.limitAmount),
     moneyNotNegative("budget_alert_history_percentage_not_negative", t.percentage),
     notNegative("budget_alert_history_occurrence_not_negative", t.occurrence),
     index("idx_budget_alerts_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
@@ -210,6 +223,8 @@ export const notificationChannels = pgTable(
     kind: text("kind", { enum: channelKinds }).notNull(),
     name: text("name").notNull(),
     sealedTarget: text("sealed_target").notNull(),
+    /** As much of the target as an administrator may see in a list. */
+    targetHint: text("target_hint").notNull().default(""),
     enabled: boolean("enabled").notNull().default(true),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
@@ -258,6 +273,8 @@ export const auditLog = pgTable(
     before: jsonb("before"),
     after: jsonb("after"),
     detail: jsonb("detail"),
+    /** What the line tells of, where that may be told twice: a queue's message comes at least once. */
+    sourceId: text("source_id").unique("audit_log_source_unique"),
   },
   // Newest first without a tenant is the primary key read backwards.
   (t) => [index("idx_audit_log_tenant").on(t.tenantId, t.id)],

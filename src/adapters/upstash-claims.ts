@@ -1,9 +1,10 @@
 // Claims in Upstash Redis. Owns its keys. Slow counts as down: a call throws after its time, and callers go on without.
 
 import { Redis } from "@upstash/redis/cloudflare";
+import type { DeliveryKey } from "../alert-record.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import { Outage } from "../outage.ts";
-import type { Claims, IdempotencyClaim, IdempotencyKey } from "../ports.ts";
+import type { Claims, IdempotencyClaim, IdempotencyKey, ReadLane } from "../ports.ts";
 
 /** Anything slower helps nobody: every caller has a way without Redis. */
 const TIMEOUT_MS = 250;
@@ -13,6 +14,18 @@ const IDEMPOTENCY_SECONDS = 86_400;
 /** A request that died in the middle frees its key after this long; no request of ours runs longer. */
 const RUNNING_SECONDS = 60;
 
+/** Senders repeat a webhook for minutes at most; LiteLLM itself within milliseconds. */
+const WEBHOOK_SECONDS = 600;
+
+/** Longer than a provider may take to answer; whoever died while sending frees the notice after it. */
+const SENDING_SECONDS = 60;
+
+/** Later than this no message of the same notice is under way. */
+const SENT_SECONDS = 3_600;
+
+const webhookKey = (webhookId: string) => `webhook:${webhookId}`;
+const readDueKey = (tenantId: TenantId, lane: ReadLane) => `read-due:${tenantId}:${lane}`;
+const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refresh:${tenantId}:${colo}:${seconds}`;
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
 
@@ -59,6 +72,39 @@ export function upstashClaims(options: { url: string; token: string }): Claims {
           ? redis().del(idempotencyKey(key))
           : redis().set(idempotencyKey(key), done, { ex: IDEMPOTENCY_SECONDS });
       await guarded("finish an idempotency key", write as Promise<unknown>);
+    },
+
+    async hasTakenWebhook(webhookId) {
+      return (await guarded("look for a webhook", redis().exists(webhookKey(webhookId)))) > 0;
+    },
+
+    async rememberWebhook(webhookId) {
+      await guarded("remember a webhook", redis().set(webhookKey(webhookId), 1, { ex: WEBHOOK_SECONDS }));
+    },
+
+    async isReadDue(tenantId, lane) {
+      return (await guarded("look for a read", redis().exists(readDueKey(tenantId, lane)))) > 0;
+    },
+
+    async noteReadDue(tenantId, lane, seconds) {
+      await guarded("note a read", redis().set(readDueKey(tenantId, lane), 1, { ex: seconds }));
+    },
+
+    async claimNotice(key, messageId) {
+      const mine = `sending:${messageId}`;
+      const claim = redis().set(noticeKey(key), mine, { nx: true, ex: SENDING_SECONDS });
+      if ((await guarded("claim a notice", claim)) === "OK") return "claimed";
+      const present = await guarded("read a notice's claim", redis().get<string>(noticeKey(key)));
+      if (present === "sent") return "sent";
+      return present === mine ? "claimed" : "sending";
+    },
+
+    async noteNoticeSent(key) {
+      await guarded("note a sent notice", redis().set(noticeKey(key), "sent", { ex: SENT_SECONDS }));
+    },
+
+    async releaseNotice(key) {
+      await guarded("release a notice", redis().del(noticeKey(key)));
     },
 
     async ping() {

@@ -3,8 +3,8 @@
 
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
-import type { SubjectReading } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
+import type { SubjectReading } from "../subject-reading.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../tenant-record.ts";
 import { planAdoption } from "./plan-adoption.ts";
 import { type PublishDeps, publishNewTenant } from "./publish-config.ts";

@@ -4,7 +4,7 @@
 import { limitAt } from "../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../budget/money.ts";
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../ports.ts";
+import type { LiteLlmFields, SubjectReading } from "../subject-reading.ts";
 import type { PriorValues, TenantRecord } from "../tenant-record.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 

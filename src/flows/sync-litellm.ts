@@ -2,8 +2,9 @@
 // Idempotent and safe to overlap: it reads first, sends only what differs, and starts again when the wish has changed.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { LiteLlmFailure, LiteLlmFields, Ports, SubjectReading } from "../ports.ts";
+import type { Ports } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
+import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../subject-reading.ts";
 import type { SyncOutcome, TenantRecord } from "../tenant-record.ts";
 import { fieldsOfNewKey, inSteps, missingIn, toRestore } from "./litellm-wish.ts";
 

@@ -2,7 +2,7 @@
 
 import { createMiddleware } from "hono/factory";
 import type { KeyHash } from "../budget/tenant.ts";
-import type { NamedToken, Tokens } from "../ports.ts";
+import type { NamedToken, Tokens } from "../policy.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 

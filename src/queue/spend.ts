@@ -22,6 +22,7 @@ export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): 
       await recordDeadLetter({ queue: batch.queue, message, why: "not a spend message" }, ports);
       continue;
     }
+    if (!("tenant_id" in body.data)) continue;
     const parsed = byTenant.get(body.data.tenant_id) ?? [];
     byTenant.set(body.data.tenant_id, [...parsed, { message, body: body.data }]);
   }

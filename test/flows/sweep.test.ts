@@ -6,6 +6,7 @@ import type { Ports } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { CheckWorld } from "../support/check-world.ts";
 import { AWAY } from "../support/fake-litellm.ts";
+import { unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
@@ -19,7 +20,7 @@ beforeEach(() => {
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const tenants = Object.assign(world.postgres, { claimPendingSyncs });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-  return { ...world.deps(), tenants, sealer, deadLetters: { record: async () => {} } };
+  return { ...unusedPorts(), ...world.deps(), tenants, sealer };
 }
 
 const found = async (): Promise<[]> => {

@@ -12,6 +12,9 @@ const ENV = {
   LITELLM_MASTER_KEY: "sk-master",
   ADMIN_TOKENS: "alice=one, bob=two=three,",
   READ_TOKENS: "reader=four",
+  WEBHOOK_SECRETS: "webhook-one, webhook-two",
+  WEBHOOK_URL_TOKENS: "url-one",
+  EVENTS_TOKENS: "events-one,",
   ENCRYPTION_KEYS: `new=${KEY},old=${KEY}`,
 };
 

@@ -42,6 +42,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     adopted: false,
     priorValues: null,
     sealedKey: null,
+    periodSeenAt: null,
     deletedAt: null,
     createdAt: NOW,
     updatedAt: NOW,

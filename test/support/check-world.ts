@@ -6,7 +6,8 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { Verdict } from "../../src/budget/verdict.ts";
 import { type CheckInput, type CheckOutcome, checkBudget } from "../../src/flows/check-budget.ts";
-import type { Background, Policy } from "../../src/ports.ts";
+import type { Policy } from "../../src/policy.ts";
+import type { Background } from "../../src/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";
 import { aTenant, hashOf, idOf } from "./builders.ts";
@@ -23,7 +24,13 @@ export const ADDRESS = "203.0.113.7";
 export const byKey = { kind: "key", keyHash: hashOf("a"), address: ADDRESS } as const;
 export const byId = { kind: "tenant", tenantId: ACME } as const;
 
-export const POLICY: Policy = { defaultFailPolicy: "open", failOpenMinutes: 60, checkDeadlineMs: 100 };
+export const POLICY: Policy = {
+  defaultFailPolicy: "open",
+  failOpenMinutes: 60,
+  checkDeadlineMs: 100,
+  alertRepeatSeconds: 3_600,
+  allowsLocalTargets: false,
+};
 
 export interface Answered {
   readonly outcome: CheckOutcome;

@@ -1,14 +1,20 @@
 // Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
 
+import type { DeliveryKey } from "../../src/alert-record.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/outage.ts";
-import type { Claims, IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/ports.ts";
+import type { Claims, IdempotencyClaim, IdempotencyKey, IdempotentAnswer, ReadLane } from "../../src/ports.ts";
 
 const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor, route, key]);
 
 export class FakeClaims implements Claims {
   isAway = false;
   readonly refreshes = new Set<string>();
+  readonly webhooks = new Set<string>();
+  /** `tenant lane`; they never end here: a test lets them end by `clear`. */
+  readonly readsDue = new Set<string>();
+  /** `alert channel` → "sent", or the message that is sending it. */
+  readonly notices = new Map<string, string>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
 
   async claimRefresh(tenantId: TenantId, colo: string) {
@@ -34,6 +40,46 @@ export class FakeClaims implements Claims {
     this.#reach();
     if (answer === null) this.answers.delete(nameOf(key));
     else this.answers.set(nameOf(key), { bodyHash, answer });
+  }
+
+  async hasTakenWebhook(webhookId: string) {
+    this.#reach();
+    return this.webhooks.has(webhookId);
+  }
+
+  async rememberWebhook(webhookId: string) {
+    this.#reach();
+    this.webhooks.add(webhookId);
+  }
+
+  async isReadDue(tenantId: TenantId, lane: ReadLane) {
+    this.#reach();
+    return this.readsDue.has(`${tenantId} ${lane}`);
+  }
+
+  async noteReadDue(tenantId: TenantId, lane: ReadLane) {
+    this.#reach();
+    this.readsDue.add(`${tenantId} ${lane}`);
+  }
+
+  async claimNotice({ alertId, channelId }: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent"> {
+    this.#reach();
+    const name = `${alertId} ${channelId}`;
+    const present = this.notices.get(name);
+    if (present === "sent") return "sent";
+    if (present !== undefined && present !== messageId) return "sending";
+    this.notices.set(name, messageId);
+    return "claimed";
+  }
+
+  async noteNoticeSent({ alertId, channelId }: DeliveryKey) {
+    this.#reach();
+    this.notices.set(`${alertId} ${channelId}`, "sent");
+  }
+
+  async releaseNotice({ alertId, channelId }: DeliveryKey) {
+    this.#reach();
+    this.notices.delete(`${alertId} ${channelId}`);
   }
 
   async ping() {

@@ -12,4 +12,8 @@ export class FakeSpendQueue implements SpendQueue {
     if (this.isAway) throw new Outage("queue", "away", null);
     this.sent.push({ message, delaySeconds });
   }
+
+  async sendAll(messages: readonly SpendMessage[]) {
+    for (const message of messages) await this.send(message);
+  }
 }

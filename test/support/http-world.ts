@@ -3,6 +3,7 @@
 import { createApp } from "../../src/app.ts";
 import type { Ports } from "../../src/ports.ts";
 import { CheckWorld } from "./check-world.ts";
+import { unusedPorts } from "./unused-port.ts";
 import { VIRTUAL_KEY } from "./virtual-key.ts";
 
 export const TOKENS = {
@@ -11,6 +12,9 @@ export const TOKENS = {
     { name: "reader", token: "read-token" },
     { name: "second", token: "read-token-2" },
   ],
+  webhookSecrets: ["webhook-secret", "old-webhook-secret"],
+  webhookUrl: ["url-token", "old-url-token"],
+  events: ["events-token", "old-events-token"],
 };
 
 export interface Answer {
@@ -27,7 +31,7 @@ export class HttpWorld extends CheckWorld {
 
   ports(): Ports {
     const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-    return { ...this.deps(), sealer, deadLetters: { record: async () => {} } };
+    return { ...unusedPorts(), ...this.deps(), sealer };
   }
 
   /** `colo`: where Cloudflare took the request; left out, as in a local run. */

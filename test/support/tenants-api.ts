@@ -8,7 +8,13 @@ import { useAdminWorld } from "./admin-world.ts";
 import { FakeClaims } from "./fake-claims.ts";
 import type { Answer } from "./http-world.ts";
 
-const tokens = { admin: [{ name: "alice", token: "admin" }], read: [{ name: "reader", token: "read" }] };
+const tokens = {
+  admin: [{ name: "alice", token: "admin" }],
+  read: [{ name: "reader", token: "read" }],
+  webhookSecrets: [],
+  webhookUrl: [],
+  events: [],
+};
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
 
 /** The fields that a 422 names, sorted. */

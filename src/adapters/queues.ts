@@ -1,0 +1,44 @@
+// The producers' side of the queues. A send that is not answered in time counts as refused: the caller decides what then.
+
+import type { NoticeMessage, SpendMessage } from "../messages.ts";
+import type { NoticeQueue, ReplayQueues, SpendQueue } from "../ports.ts";
+import { bounded } from "./bounded.ts";
+
+/** A send takes some ten milliseconds. */
+const TIMEOUT_MS = 2_000;
+
+/** Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each. */
+const BATCH_MESSAGES = 100;
+
+export function queueSpend(queue: Queue): SpendQueue {
+  return {
+    async send(message: SpendMessage, delaySeconds = 0) {
+      await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
+    },
+    sendAll: (messages) => sendAll(queue, messages),
+  };
+}
+
+export function queueNotices(queue: Queue): NoticeQueue {
+  return { sendAll: (messages: readonly NoticeMessage[]) => sendAll(queue, messages) };
+}
+
+/** `queues`: by the end of their names, which every deployment keeps. */
+export function replayQueues(queues: Readonly<Record<string, Queue>>): ReplayQueues {
+  return {
+    async send(name, body) {
+      const found = Object.entries(queues).find(([end]) => name.replace(/-dead$/, "").endsWith(end));
+      if (found === undefined) return false;
+      await bounded("queue", "send", TIMEOUT_MS, found[1].send(body, { contentType: "json" }));
+      return true;
+    },
+  };
+}
+
+/** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
+async function sendAll(queue: Queue, messages: readonly unknown[]): Promise<void> {
+  for (let from = 0; from < messages.length; from += BATCH_MESSAGES) {
+    const batch = messages.slice(from, from + BATCH_MESSAGES).map((body) => ({ body, contentType: "json" as const }));
+    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(batch));
+  }
+}

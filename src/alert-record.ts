@@ -1,0 +1,143 @@
+// Alerts, channels and deliveries as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
+
+import type { AlertDraft, AlertLook } from "./budget/alerts.ts";
+import type { BasisPoints } from "./budget/money.ts";
+import type { Instant, TenantId } from "./budget/tenant.ts";
+
+export type AlertId = string & { readonly brand: "AlertId" };
+export type ChannelId = string & { readonly brand: "ChannelId" };
+
+/** An alert as it was recorded. */
+export interface AlertRecord extends AlertDraft {
+  readonly id: AlertId;
+  readonly tenantId: TenantId;
+  readonly createdAt: Instant;
+}
+
+export type ChannelKind = "slack" | "email" | "webhook";
+
+export interface ChannelRecord {
+  readonly id: ChannelId;
+  /** Null: the whole platform's. */
+  readonly tenantId: TenantId | null;
+  readonly kind: ChannelKind;
+  readonly name: string;
+  /** A `ChannelTarget` as JSON, sealed. */
+  readonly sealedTarget: string;
+  /** As much of the target as a list may show. */
+  readonly targetHint: string;
+  readonly enabled: boolean;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+}
+
+/** Where a channel's notices go; sealed at rest, never logged. */
+export type ChannelTarget =
+  /** An incoming webhook of Slack. */
+  | { readonly kind: "slack"; readonly url: string }
+  | { readonly kind: "email"; readonly to: readonly string[] }
+  /** `secret`: `whsec_…`, with which our events are signed. */
+  | { readonly kind: "webhook"; readonly url: string; readonly secret: string };
+
+export interface NewChannel {
+  readonly tenantId: TenantId | null;
+  readonly kind: ChannelKind;
+  readonly name: string;
+  readonly sealedTarget: string;
+  readonly targetHint: string;
+  readonly enabled: boolean;
+}
+
+export type ChannelChange = Partial<Pick<NewChannel, "name" | "sealedTarget" | "targetHint" | "enabled">>;
+
+export type DeliveryStatus = "pending" | "sent" | "skipped" | "failed";
+
+/** One alert on its way to one channel. */
+export interface DeliveryKey {
+  readonly alertId: AlertId;
+  readonly channelId: ChannelId;
+}
+
+export interface DeliveryRecord extends DeliveryKey {
+  readonly status: DeliveryStatus;
+  readonly attempts: number;
+  readonly nextAttemptAt: Instant | null;
+  readonly lastError: string | null;
+  readonly sentAt: Instant | null;
+}
+
+/** Everything that a notice is made of. */
+export interface Dispatch {
+  readonly delivery: DeliveryRecord;
+  readonly alert: AlertRecord;
+  readonly channel: ChannelRecord;
+  readonly tenantName: string | null;
+  /** The present thresholds of the tenant, for the words of a notice. */
+  readonly alertThreshold: BasisPoints;
+  readonly graceThreshold: BasisPoints;
+}
+
+/** Alerts to be recorded in one step. */
+export interface AlertEntry {
+  readonly tenantId: TenantId;
+  /** Both as they were read with the standing: whoever has looked meanwhile wins. */
+  readonly looked: AlertLook | null;
+  readonly looking: AlertLook;
+  readonly drafts: readonly AlertDraft[];
+  readonly now: Instant;
+}
+
+/** An alert with how its notices fare. */
+export interface AlertListRow {
+  readonly alert: AlertRecord;
+  readonly deliveries: readonly (DeliveryRecord & {
+    readonly channelName: string;
+    readonly channelKind: ChannelKind;
+  })[];
+}
+
+/** Lists go from the newest on; `before` is what the page before ended with. */
+export interface PageQuery {
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+export interface Page<T> {
+  readonly rows: readonly T[];
+  /** The cursor of the next page; null at the end. */
+  readonly next: string | null;
+}
+
+export interface AuditRecord {
+  readonly id: number;
+  readonly at: Instant;
+  readonly actor: string;
+  readonly action: string;
+  readonly tenantId: TenantId | null;
+  readonly requestId: string | null;
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly detail: unknown;
+}
+
+/** What happened outside the admin API: a webhook that came, say. Told twice it is one line. */
+export interface AuditNote {
+  readonly action: string;
+  readonly tenantId: TenantId | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Names what the line tells of, for ever. */
+  readonly sourceId: string;
+  readonly at: Instant;
+}
+
+export interface DeadLetterRecord {
+  readonly id: string;
+  readonly queue: string;
+  readonly messageId: string;
+  readonly body: unknown;
+  readonly attempts: number;
+  readonly error: string | null;
+  readonly recordedAt: Instant;
+  readonly replayedAt: Instant | null;
+  readonly replayedBy: string | null;
+}

@@ -1,0 +1,252 @@
+// Which alerts a figure calls for. Found by level, never by edge: what is exceeded and not yet recorded is recorded now,
+// whatever the figure was before. Never reads a clock; owns the identity of every alert.
+
+import { limitAt, limitVersion } from "./limit.ts";
+import { type BasisPoints, type NanoUsd, partOf, percentNumber, shareOf, WHOLE } from "./money.ts";
+import type { SpendRecord } from "./spend.ts";
+import type { Instant, TenantConfig, TenantId } from "./tenant.ts";
+
+export type ThresholdEventType = "threshold_crossed" | "budget_crossed" | "budget_blocked";
+
+export type AlertEventType =
+  | ThresholdEventType
+  | "budget_resolved"
+  | "projected_limit_exceeded"
+  | "budget_reset"
+  | "override_granted"
+  | "override_ended"
+  | "tenant_suspended"
+  | "tenant_resumed";
+
+/** What makes an alert the one that it is. Instants in milliseconds. */
+export type AlertKey = { readonly tenantId: TenantId } & (
+  | {
+      readonly eventType: ThresholdEventType;
+      readonly periodStartedAt: Instant;
+      readonly limitVersion: number;
+      readonly threshold: BasisPoints;
+      readonly occurrence: number;
+    }
+  | { readonly eventType: "budget_resolved"; readonly periodStartedAt: Instant; readonly limitVersion: number }
+  /** `day`: `2026-11-25`, UTC. */
+  | { readonly eventType: "projected_limit_exceeded"; readonly periodStartedAt: Instant; readonly day: string }
+  | { readonly eventType: "budget_reset"; readonly periodStartedAt: Instant }
+  | { readonly eventType: "override_granted" | "override_ended"; readonly overrideId: string }
+  | { readonly eventType: "tenant_suspended" | "tenant_resumed"; readonly auditId: number }
+);
+
+/** The identity: unique for ever, the same whoever builds it. No part can hold the separator but the tenant id, the last. */
+export function alertIdentity(key: AlertKey): string {
+  return [key.eventType, ...uniqueParts(key), key.tenantId].join("/");
+}
+
+function uniqueParts(key: AlertKey): (string | number)[] {
+  switch (key.eventType) {
+    case "threshold_crossed":
+    case "budget_crossed":
+    case "budget_blocked":
+      return [key.periodStartedAt, key.limitVersion, percentNumber(key.threshold), key.occurrence];
+    case "budget_resolved":
+      return [key.periodStartedAt, key.limitVersion];
+    case "projected_limit_exceeded":
+      return [key.periodStartedAt, key.day];
+    case "budget_reset":
+      return [key.periodStartedAt];
+    case "override_granted":
+    case "override_ended":
+      return [key.overrideId];
+    case "tenant_suspended":
+    case "tenant_resumed":
+      return [key.auditId];
+  }
+}
+
+/** What only some kinds of event have to say; JSON, so money is a decimal string and instants are ISO 8601. */
+export type AlertDetail = Readonly<Record<string, string | number | null>>;
+
+/** An alert that is to be recorded: the figures are those of its moment. */
+export interface AlertDraft {
+  readonly identity: string;
+  readonly eventType: AlertEventType;
+  /** Percent of the limit; null for events that no threshold causes. */
+  readonly threshold: BasisPoints | null;
+  readonly spendNanoUsd: NanoUsd;
+  readonly maxBudgetNanoUsd: NanoUsd;
+  readonly limitNanoUsd: NanoUsd;
+  /** Of the limit, rounded down; null when the limit is zero. */
+  readonly used: BasisPoints | null;
+  readonly periodStartedAt: Instant;
+  readonly resetsAt: Instant | null;
+  readonly limitVersion: number;
+  readonly occurrence: number;
+  /** Recorded, and nobody told. */
+  readonly isSilent: boolean;
+  readonly detail: AlertDetail | null;
+}
+
+/** As much of a recorded alert as new ones depend on. */
+export type RecordedAlert = Pick<AlertDraft, "eventType" | "periodStartedAt" | "limitVersion" | "occurrence"> & {
+  readonly createdAt: Instant;
+};
+
+/** For which limit version and period alerts were looked for. */
+export interface AlertLook {
+  readonly limitVersion: number;
+  readonly periodStartedAt: Instant;
+}
+
+/** What is known of a tenant's alerts, as far as new ones depend on it. */
+export interface AlertStanding {
+  /** The last look; null before the first. */
+  readonly looked: AlertLook | null;
+  /** Those of the running period, and the last one of any period that said blocked or resolved. */
+  readonly alerts: readonly RecordedAlert[];
+}
+
+/** LiteLLM has alerted again: about a threshold that it knows, or about whichever its figure has reached. */
+export interface RepeatedAlert {
+  readonly about: "alert_threshold" | "block" | { readonly spendNanoUsd: NanoUsd };
+  readonly receivedAt: Instant;
+}
+
+export interface FindAlertsInput {
+  readonly config: TenantConfig;
+  readonly record: SpendRecord;
+  readonly standing: AlertStanding;
+  /** What is exceeded now is how the tenant was found: nobody is told. */
+  readonly isBaseline: boolean;
+  readonly repeats: readonly RepeatedAlert[];
+  readonly repeatAfterMs: number;
+  readonly now: Instant;
+}
+
+interface Threshold {
+  readonly eventType: ThresholdEventType;
+  readonly threshold: BasisPoints;
+}
+
+/** From the lowest to the highest. A limit of zero is exceeded by everybody: it blocks, and has no percentages. */
+export function thresholdsOf(config: TenantConfig, now: Instant): readonly Threshold[] {
+  const blocked: Threshold = { eventType: "budget_blocked", threshold: config.graceThreshold };
+  if (limitAt(config, now).limitNanoUsd === 0n) return [blocked];
+  return [
+    { eventType: "threshold_crossed", threshold: config.alertThreshold },
+    { eventType: "budget_crossed", threshold: WHOLE },
+    blocked,
+  ];
+}
+
+/** The alerts to record, lowest threshold first. At most one of the thresholds is told: the highest that is new. */
+export function findAlerts(input: FindAlertsInput): AlertDraft[] {
+  const crossed = findCrossed(input);
+  const highest = crossed.findLast((draft) => !draft.isSilent);
+  const toldOnce = crossed.map((draft) => ({ ...draft, isSilent: draft !== highest }));
+  return [...toldOnce, ...findResolved(input)];
+}
+
+function findCrossed(input: FindAlertsInput): AlertDraft[] {
+  const { config, record, now } = input;
+  const { limitNanoUsd } = limitAt(config, now);
+  return thresholdsOf(config, now).flatMap((each) => {
+    if (record.spendNanoUsd < partOf(limitNanoUsd, each.threshold)) return [];
+    const recorded = recordedOf(input, each.eventType, limitVersion(config, now));
+    const last = recorded.reduce((latest, alert) => Math.max(latest, alert.occurrence), -1);
+    if (last < 0) return [draftOf(input, each, 0, input.isBaseline || isCarriedOver(input, each.eventType))];
+    return isRepeated(input, each, recorded) ? [draftOf(input, each, last + 1, false)] : [];
+  });
+}
+
+function recordedOf({ record, standing }: FindAlertsInput, eventType: AlertEventType, version: number) {
+  return standing.alerts.filter(
+    (alert) =>
+      alert.eventType === eventType &&
+      alert.periodStartedAt === record.periodStartedAt &&
+      alert.limitVersion === version,
+  );
+}
+
+/** Under the limit that was looked at last it was announced, and it is still exceeded under the present one. */
+function isCarriedOver(input: FindAlertsInput, eventType: ThresholdEventType): boolean {
+  const { looked } = input.standing;
+  if (looked === null || looked.periodStartedAt !== input.record.periodStartedAt) return false;
+  const isEarlier = looked.limitVersion < limitVersion(input.config, input.now);
+  return isEarlier && recordedOf(input, eventType, looked.limitVersion).length > 0;
+}
+
+/** At most once per `repeatAfterMs`, counted from the last alert to the arrival of the word that repeats it. */
+function isRepeated(
+  { config, repeats, repeatAfterMs, now }: FindAlertsInput,
+  { eventType }: Threshold,
+  recorded: readonly { readonly createdAt: Instant }[],
+): boolean {
+  const lastAt = Math.max(...recorded.map(({ createdAt }) => createdAt));
+  return repeats.some(
+    (repeat) => repeat.receivedAt - lastAt >= repeatAfterMs && eventTypeOf(repeat, config, now) === eventType,
+  );
+}
+
+function eventTypeOf({ about }: RepeatedAlert, config: TenantConfig, now: Instant): ThresholdEventType | null {
+  if (about === "alert_threshold") return "threshold_crossed";
+  if (about === "block") return "budget_blocked";
+  const { limitNanoUsd } = limitAt(config, now);
+  const reached = thresholdsOf(config, now).findLast(
+    ({ threshold }) => about.spendNanoUsd >= partOf(limitNanoUsd, threshold),
+  );
+  return reached?.eventType ?? null;
+}
+
+/** Was blocked by its spend and no longer is. While it is suspended that would be no news. */
+function findResolved(input: FindAlertsInput): AlertDraft[] {
+  const { config, record, standing, now } = input;
+  const { limitNanoUsd, blocksAtNanoUsd } = limitAt(config, now);
+  const isBlocked = limitNanoUsd === 0n || record.spendNanoUsd >= blocksAtNanoUsd || config.suspendedAt !== null;
+  const turns = standing.alerts.filter(
+    ({ eventType }) => eventType === "budget_blocked" || eventType === "budget_resolved",
+  );
+  const last = turns.reduce<(typeof turns)[number] | null>(
+    (latest, alert) => (latest === null || alert.createdAt >= latest.createdAt ? alert : latest),
+    null,
+  );
+  if (isBlocked || last?.eventType !== "budget_blocked") return [];
+  const version = limitVersion(config, now);
+  if (recordedOf(input, "budget_resolved", version).length > 0) return [];
+  const identity = alertIdentity({
+    tenantId: config.tenantId,
+    eventType: "budget_resolved",
+    periodStartedAt: record.periodStartedAt,
+    limitVersion: version,
+  });
+  return [
+    { ...figuresOf(input), identity, eventType: "budget_resolved", threshold: null, occurrence: 0, isSilent: false },
+  ];
+}
+
+function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, occurrence: number, isSilent: boolean) {
+  const figures = figuresOf(input);
+  const { periodStartedAt, limitVersion: version } = figures;
+  const { tenantId } = input.config;
+  const identity = alertIdentity({
+    tenantId,
+    eventType,
+    periodStartedAt,
+    limitVersion: version,
+    threshold,
+    occurrence,
+  });
+  return { ...figures, identity, eventType, threshold, occurrence, isSilent };
+}
+
+/** The figures of this moment, as an alert keeps them. */
+export function figuresOf({ config, record, now }: Pick<FindAlertsInput, "config" | "record" | "now">) {
+  const { limitNanoUsd } = limitAt(config, now);
+  return {
+    spendNanoUsd: record.spendNanoUsd,
+    maxBudgetNanoUsd: config.maxBudgetNanoUsd,
+    limitNanoUsd,
+    used: shareOf(record.spendNanoUsd, limitNanoUsd),
+    periodStartedAt: record.periodStartedAt,
+    resetsAt: record.resetsAt,
+    limitVersion: limitVersion(config, now),
+    detail: null,
+  };
+}

@@ -1,0 +1,68 @@
+// What a figure is worth that is not LiteLLM's own answer: a lower bound of the spend, if it is of the running period.
+// Owns which figures are ignored. Never raises a figure of one period by that of another.
+
+import type { NanoUsd } from "./money.ts";
+import { joinRecords, LOWER_READ_AFTER_MS, type ObservationSource, type SpendRecord } from "./spend.ts";
+import { type Instant, periodStartedAt, type TenantConfig } from "./tenant.ts";
+
+/** A figure that somebody has told. */
+export interface SpendBound {
+  readonly spendNanoUsd: NanoUsd;
+  readonly source: Exclude<ObservationSource, "litellm">;
+  /** When the call began that it is told after, or when it was told. */
+  readonly begunAt: Instant;
+  /** When it reached us. */
+  readonly observedAt: Instant;
+  /** The end of its period; `undefined` when it does not say. */
+  readonly resetsAt: Instant | null | undefined;
+}
+
+/** LiteLLM's pods go on for a minute with what they had in memory before a reset. */
+const AFTER_RESET_MS = 90_000;
+
+/** LiteLLM writes the same end with and without fractions of a second. */
+const SAME_END_MS = 1_000;
+
+/**
+ * The record with the bound folded in; the same object when it tells nothing new. Null when the bound is of another
+ * period, or of calls so early in this one that they may have counted from the last.
+ * `periodSeenAt`: when LiteLLM was first seen in the period, which it enters up to ten minutes late.
+ */
+export function foldBound(
+  tenant: { readonly config: TenantConfig; readonly spend: SpendRecord | null; readonly periodSeenAt: Instant | null },
+  bound: SpendBound,
+): SpendRecord | null {
+  const { config, spend } = tenant;
+  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
+  const resetsAt = spend?.periodStartedAt === startedAt ? spend.resetsAt : config.budgetResetAt;
+  const isFirstPeriod = config.litellmKeyLastReset === null && tenant.periodSeenAt === null;
+  const seenAt = Math.max(startedAt, tenant.periodSeenAt ?? 0);
+  if (!isFirstPeriod && bound.begunAt < seenAt + AFTER_RESET_MS) return null;
+  if (bound.resetsAt !== undefined && !isSameEnd(bound.resetsAt, resetsAt)) return null;
+  const told: SpendRecord = {
+    spendNanoUsd: bound.spendNanoUsd,
+    observedAt: bound.observedAt,
+    readAt: null,
+    source: bound.source,
+    periodStartedAt: startedAt,
+    resetsAt,
+    burnNanoUsdPerSecond: 0n,
+  };
+  if (spend === null || spend.periodStartedAt < startedAt) return told;
+  const joined = joinRecords(spend, told);
+  return joined.spendNanoUsd > spend.spendNanoUsd ? joined : spend;
+}
+
+/** True until a read, begun late enough, has shown what the figure was worth. */
+export function isUnconfirmed(record: SpendRecord): boolean {
+  return record.source !== "litellm" && (record.readAt ?? 0) < confirmableAt(record);
+}
+
+/** From when on a read settles the record's figure. */
+export function confirmableAt(record: SpendRecord): Instant {
+  return record.observedAt + LOWER_READ_AFTER_MS;
+}
+
+function isSameEnd(a: Instant | null, b: Instant | null): boolean {
+  return a === b || (a !== null && b !== null && Math.abs(a - b) < SAME_END_MS);
+}
