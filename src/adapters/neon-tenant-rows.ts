@@ -9,8 +9,8 @@ import { spendRecordSchema } from "../messages.ts";
 import type { PriorValues, TenantRecord } from "../tenant-record.ts";
 import type { Row } from "./neon-client.ts";
 
-/** `column` is trusted text: a column's name with its alias. */
-const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);
+/** An instant in milliseconds. `column` is trusted text: a column's name with its alias. */
+export const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);
 
 /**
  * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the
@@ -46,7 +46,7 @@ const figure = <T>(read: (text: string) => T | null) =>
       return z.NEVER;
     }),
   );
-const money = figure(nanoUsdFromDecimal);
+export const money = figure(nanoUsdFromDecimal);
 const percent = figure((text) => basisPointsFromNumber(Number(text)));
 const instant = z.number();
 const priorValues = z.nullable(

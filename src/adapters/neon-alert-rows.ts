@@ -1,0 +1,78 @@
+// From Postgres' rows to an AlertRecord: which columns are read, and what they become. Reads nothing itself.
+// Instants leave Postgres as milliseconds, money and percents as text, so that no double comes between.
+
+import { sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { AlertId, AlertRecord } from "../alert-record.ts";
+import type { BasisPoints } from "../budget/money.ts";
+import type { TenantId } from "../budget/tenant.ts";
+import { money, ms } from "./neon-tenant-rows.ts";
+
+/** An alert in one column, as `alertFromRow` reads it. The alias of `budget_alert_history` is `a`. */
+export const alertColumn = sql`json_build_object('id', a.id, 'tenant_id', a.tenant_id, 'identity', a.identity,
+  'event_type', a.event_type, 'threshold', a.threshold::text, 'spend', a.spend::text, 'max_budget', a.max_budget::text,
+  'limit_amount', a.limit_amount::text, 'percentage', a.percentage::text,
+  'period_started_at', ${ms("a.period_started_at")}, 'resets_at', ${ms("a.resets_at")},
+  'limit_version', a.limit_version, 'occurrence', a.occurrence, 'silent', a.silent, 'detail', a.detail,
+  'created_at', ${ms("a.created_at")})`;
+
+/** Of two decimals, as Postgres keeps them: exact for any share, however small the limit was. */
+export const percent = z.pipe(
+  z.string().check(z.regex(/^\d+\.\d{2}$/)),
+  z.transform((text: string): BasisPoints => BigInt(text.replace(".", ""))),
+);
+
+const instant = z.number();
+
+const row = z.object({
+  id: z.string(),
+  tenant_id: z.string(),
+  identity: z.string(),
+  event_type: z.enum([
+    "threshold_crossed",
+    "budget_crossed",
+    "budget_blocked",
+    "budget_resolved",
+    "projected_limit_exceeded",
+    "budget_reset",
+    "override_granted",
+    "override_ended",
+    "tenant_suspended",
+    "tenant_resumed",
+  ]),
+  threshold: z.nullable(percent),
+  spend: money,
+  max_budget: money,
+  limit_amount: money,
+  percentage: z.nullable(percent),
+  period_started_at: instant,
+  resets_at: z.nullable(instant),
+  limit_version: z.number(),
+  occurrence: z.number(),
+  silent: z.boolean(),
+  detail: z.nullable(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
+  created_at: instant,
+});
+
+/** @throws ZodError when it is not what `alertColumn` selects: a bug or a foreign table. */
+export function alertFromRow(raw: unknown): AlertRecord {
+  const read = row.parse(raw);
+  return {
+    id: read.id as AlertId,
+    tenantId: read.tenant_id as TenantId,
+    identity: read.identity,
+    eventType: read.event_type,
+    threshold: read.threshold,
+    spendNanoUsd: read.spend,
+    maxBudgetNanoUsd: read.max_budget,
+    limitNanoUsd: read.limit_amount,
+    used: read.percentage,
+    periodStartedAt: read.period_started_at,
+    resetsAt: read.resets_at,
+    limitVersion: read.limit_version,
+    occurrence: read.occurrence,
+    isSilent: read.silent,
+    detail: read.detail,
+    createdAt: read.created_at,
+  };
+}

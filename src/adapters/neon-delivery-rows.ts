@@ -1,0 +1,35 @@
+// From Postgres' rows to a DeliveryRecord: which columns are read, and what they become. Reads nothing itself.
+
+import { sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { AlertId, ChannelId, DeliveryRecord } from "../alert-record.ts";
+import { ms } from "./neon-tenant-rows.ts";
+
+/** A delivery in one column, as `deliveryFromRow` reads it. The alias of `notice_deliveries` is `d`. */
+export const deliveryColumn = sql`json_build_object('alert_id', d.alert_id, 'channel_id', d.channel_id,
+  'status', d.status, 'attempts', d.attempts, 'next_attempt_at', ${ms("d.next_attempt_at")},
+  'last_error', d.last_error, 'sent_at', ${ms("d.sent_at")})`;
+
+const row = z.object({
+  alert_id: z.string(),
+  channel_id: z.string(),
+  status: z.enum(["pending", "sent", "skipped", "failed"]),
+  attempts: z.number(),
+  next_attempt_at: z.nullable(z.number()),
+  last_error: z.nullable(z.string()),
+  sent_at: z.nullable(z.number()),
+});
+
+/** @throws ZodError when it is not what `deliveryColumn` selects: a bug or a foreign table. */
+export function deliveryFromRow(raw: unknown): DeliveryRecord {
+  const read = row.parse(raw);
+  return {
+    alertId: read.alert_id as AlertId,
+    channelId: read.channel_id as ChannelId,
+    status: read.status,
+    attempts: read.attempts,
+    nextAttemptAt: read.next_attempt_at,
+    lastError: read.last_error,
+    sentAt: read.sent_at,
+  };
+}
