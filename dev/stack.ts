@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
 import pg from "pg";
-import { startInbox } from "./inbox/start.ts";
+import { type Inbox, startInbox } from "./inbox/start.ts";
 import type { LitellmOptions } from "./litellm/settings.ts";
 import { type Litellm, startLitellm } from "./litellm/start.ts";
 import type { Part } from "./part.ts";
@@ -20,7 +20,7 @@ export interface Stack {
   readonly litellm: Litellm | null;
   readonly litellmUrl: string;
   readonly litellmMasterKey: string;
-  readonly inbox: Part;
+  readonly inbox: Inbox;
   readonly environment: WorkerEnvironment;
   stop(): Promise<void>;
 }

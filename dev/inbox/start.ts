@@ -1,18 +1,53 @@
-// The inbox of the local stack: where notices arrive. Nothing is sent to it yet, and it says so.
+// The inbox of the local stack: where every notice arrives, shown on a page and as JSON. Nothing is sent on.
 
-import { Hono } from "hono";
 import { type Part, startPart } from "../part.ts";
+import { createFailures, type Failure } from "./failures.ts";
+import { createMailbox } from "./mailbox.ts";
+import type { InboxMessage, MessageFilter } from "./message.ts";
+import { createResendDoor } from "./resend.ts";
+import { inboxRoutes } from "./routes.ts";
+import { sendEmailDoor } from "./send-email.ts";
+import { slackDoor } from "./slack.ts";
+import { createWebhookDoor } from "./webhook.ts";
 
-const PAGE = `<!doctype html>
-<meta charset="utf-8">
-<title>Bursar inbox</title>
-<style>body { font: 16px/1.5 system-ui; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }</style>
-<h1>Inbox</h1>
-<p>No notices yet. The same as JSON: <a href="/messages">/messages</a></p>
-`;
+export interface Inbox extends Part {
+  /** Newest first; also `GET /messages`. */
+  messages(filter?: MessageFilter): InboxMessage[];
+  /** Forgets all that came, with its idempotency keys and webhook ids; failures and secrets stay. */
+  clear(): void;
+  /** Lets calls of a kind fail; null lets all pass again. Also `PUT /_fail` and `DELETE /_fail`. */
+  fail(failure: Failure | null): void;
+  /** The secrets (`whsec_…`) that may have signed calls to `/webhook/<name>`; also `PUT /webhook-secrets/<name>`. */
+  trust(name: string, secrets: readonly string[]): void;
+}
 
 /** @throws PortTakenError naming INBOX_PORT. */
-export function startInbox(port: number): Promise<Part> {
-  const app = new Hono().get("/", (c) => c.html(PAGE)).get("/messages", (c) => c.json({ data: [] }));
-  return startPart({ name: "inbox", port, portVariable: "INBOX_PORT", handler: (request) => app.fetch(request) });
+export async function startInbox(port: number): Promise<Inbox> {
+  const mailbox = createMailbox();
+  const failures = createFailures();
+  const doors = {
+    slack: slackDoor,
+    resend: createResendDoor(),
+    sendEmail: sendEmailDoor,
+    webhook: createWebhookDoor(),
+  };
+  const clear = () => {
+    mailbox.clear();
+    doors.resend.forget?.();
+    doors.webhook.forget?.();
+  };
+  const app = inboxRoutes({ mailbox, failures, doors, clear });
+  const part = await startPart({
+    name: "inbox",
+    port,
+    portVariable: "INBOX_PORT",
+    handler: (request) => app.fetch(request),
+  });
+  return {
+    ...part,
+    messages: (filter) => mailbox.list(filter),
+    clear,
+    fail: (failure) => failures.set(failure),
+    trust: (name, secrets) => doors.webhook.trust(name, secrets),
+  };
 }

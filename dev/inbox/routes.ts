@@ -1,0 +1,101 @@
+// The inbox over HTTP: its doors, its messages as JSON, its failures, its page. Translates, nothing more.
+
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import type { Door } from "./door.ts";
+import { type Failures, failureSchema } from "./failures.ts";
+import type { Mailbox } from "./mailbox.ts";
+import { KINDS, type MessageFilter } from "./message.ts";
+import { renderCard } from "./page/card.ts";
+import { EMAIL_CSP, emailHtml } from "./page/email.ts";
+import { PAGE_CSP, PAGE_LENGTH, renderPage } from "./page/page.ts";
+import { takeIn } from "./take-in.ts";
+import type { WebhookDoor } from "./webhook.ts";
+
+export interface InboxState {
+  readonly mailbox: Mailbox;
+  readonly failures: Failures;
+  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookDoor };
+  clear(): void;
+}
+
+/** An empty value is no filter: the page's form sends every field. */
+const blank = z.literal("").transform(() => undefined);
+const filterSchema = z.object({
+  kind: z.enum(KINDS).or(blank).optional(),
+  accepted: z
+    .enum(["true", "false"])
+    .transform((text) => text === "true")
+    .or(blank)
+    .optional(),
+  tenant: z
+    .string()
+    .transform((text) => text.trim() || undefined)
+    .optional(),
+  limit: z.coerce.number().int().min(1).optional(),
+});
+
+const secretsSchema = z.strictObject({ secrets: z.array(z.string()).min(1) });
+
+export function inboxRoutes(state: InboxState): Hono {
+  const { mailbox, failures, doors } = state;
+  const app = new Hono();
+  // A browser must not take the list of an earlier inbox on this port for that of this one.
+  const runId = crypto.randomUUID();
+  const at = (door: Door) => (c: Context) => takeIn(c.req.raw, door, state);
+  app.post("/slack/*", at(doors.slack));
+  app.post("/resend/emails", at(doors.resend));
+  app.post("/send-email", at(doors.sendEmail));
+  app.post("/webhook/:name", at(doors.webhook));
+
+  app.put("/webhook-secrets/:name", async (c) => {
+    const name = c.req.param("name");
+    const { secrets } = secretsSchema.parse(await c.req.json());
+    doors.webhook.trust(name, secrets);
+    return c.json({ name, secrets: secrets.length });
+  });
+  app.put("/_fail", async (c) => {
+    failures.set(failureSchema.parse(await c.req.json()));
+    return c.json({ data: failures.list() });
+  });
+  app.delete("/_fail", (c) => {
+    failures.set(null);
+    return c.json({ data: [] });
+  });
+  app.get("/_fail", (c) => c.json({ data: failures.list() }));
+
+  app.get("/messages", (c) => listMessages(c, mailbox, runId));
+  app.get("/messages/count", (c) => c.json({ count: mailbox.count(filterOf(c)) }));
+  app.delete("/messages", (c) => {
+    state.clear();
+    return c.body(null, 204);
+  });
+  app.get("/messages/:id/html", (c) => {
+    const html = emailHtml(mailbox.find(c.req.param("id")));
+    return html === null ? c.notFound() : c.html(html, 200, { "Content-Security-Policy": EMAIL_CSP });
+  });
+  app.get("/", (c) => {
+    const filter = filterOf(c);
+    const page = renderPage(mailbox.list({ ...filter, limit: PAGE_LENGTH }), filter);
+    return c.html(page, 200, { "Content-Security-Policy": PAGE_CSP });
+  });
+  // What was asked for wrongly says so; nobody but a developer hears it.
+  app.onError((error, c) => c.json({ error: error.message }, 400));
+  return app;
+}
+
+/** With `rendered=true` each message also has its card as HTML, which is what the page polls for. */
+function listMessages(c: Context, mailbox: Mailbox, runId: string): Response {
+  const etag = `"${runId}-${mailbox.revision()}"`;
+  const headers = { ETag: etag, "Cache-Control": "no-cache" };
+  if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+  const messages = mailbox.list(filterOf(c));
+  const isRendered = c.req.query("rendered") === "true";
+  const data = isRendered ? messages.map((each) => ({ ...each, html: renderCard(each).markup })) : messages;
+  return c.json({ data }, 200, headers);
+}
+
+/** @throws ZodError for a filter there is not. */
+function filterOf(c: Context): MessageFilter {
+  return filterSchema.parse(c.req.query());
+}
