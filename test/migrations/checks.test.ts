@@ -5,8 +5,9 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { connect, postgresBackends } from "../support/postgres-backends.ts";
+import { tags } from "./commands.ts";
 
-const migration = readFileSync(new URL("../../migrations/0000_budgets.sql", import.meta.url), "utf8");
+const migrations = tags.map((tag) => readFileSync(new URL(`../../migrations/${tag}.sql`, import.meta.url), "utf8"));
 const hash = "a".repeat(64);
 
 /** A valid row of each table; the tests change one column of it. Values are SQL. */
@@ -33,6 +34,7 @@ const rows = {
   },
   notification_channels: { id: "gen_random_uuid()", kind: "'slack'", name: "'n'", sealed_target: "'s'" },
   notice_deliveries: { alert_id: "gen_random_uuid()", channel_id: "gen_random_uuid()" },
+  audit_log: { actor: "'a'", action: "'webhook_received'", source_id: "'m'" },
   dead_letters: { id: "gen_random_uuid()", queue: "'spend'", message_id: "'m'", body: "'{}'" },
 };
 type Table = keyof typeof rows;
@@ -80,6 +82,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   ["budget_alert_history_spend_not_negative", "budget_alert_history", "spend", notNegative],
   ["budget_alert_history_max_budget_not_negative", "budget_alert_history", "max_budget", notNegative],
+  ["budget_alert_history_limit_amount_not_negative", "budget_alert_history", "limit_amount", notNegative],
   [
     ...(["budget_alert_history_percentage_not_negative", "budget_alert_history", "percentage"] as const),
     { refused: ["-0.01", "'NaN'"], accepted: ["0", "80.00", "50000000000.00", "null"] },
@@ -101,7 +104,7 @@ describe.each(postgresBackends)("checks on $name", ({ start }) => {
   beforeAll(async () => {
     postgres = await start();
     client = await connect(postgres.databaseUrl);
-    await client.query(migration);
+    for (const migration of migrations) await client.query(migration);
   });
 
   afterAll(async () => {
@@ -139,13 +142,18 @@ describe.each(postgresBackends)("checks on $name", ({ start }) => {
     expect(found.map(({ conname }) => conname).sort()).toEqual(checks.map(([name]) => name).sort());
   });
 
-  it("gives one subject to one tenant only, and one alert to one identity", async () => {
+  it("gives one subject to one tenant only, one alert to one identity, and one line to one source", async () => {
     await client.query(insert("tenant_configs", rows.tenant_configs));
     const twin = client.query(insert("tenant_configs", { ...rows.tenant_configs, tenant_id: "'other'" }));
     await expect(twin).rejects.toMatchObject({ code: "23505", constraint: "tenant_configs_subject_unique" });
     await client.query(insert("budget_alert_history", rows.budget_alert_history));
     const again = client.query(insert("budget_alert_history", rows.budget_alert_history));
     await expect(again).rejects.toMatchObject({ code: "23505", constraint: "budget_alert_history_identity_unique" });
+    await client.query(insert("audit_log", rows.audit_log));
+    const line = client.query(insert("audit_log", rows.audit_log));
+    await expect(line).rejects.toMatchObject({ code: "23505", constraint: "audit_log_source_unique" });
+    await client.query(insert("audit_log", { ...rows.audit_log, source_id: "null" }));
+    await client.query(insert("audit_log", { ...rows.audit_log, source_id: "null" }));
     await client.query(insert("dead_letters", rows.dead_letters));
     const letter = client.query(insert("dead_letters", rows.dead_letters));
     await expect(letter).rejects.toMatchObject({ code: "23505", constraint: "dead_letters_message_unique" });

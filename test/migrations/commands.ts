@@ -1,12 +1,22 @@
 // Runs the migration commands as an operator does: each in a process of its own, on a copy of the tree if need be.
 
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const tree = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Every migration of the tree, first to last; by its files, not by the journal that the commands read. */
+export const tags: readonly string[] = readdirSync(join(tree, "migrations"))
+  .filter((file) => file.endsWith(".sql"))
+  .map((file) => file.slice(0, -".sql".length))
+  .sort();
+
+/** What `db:rollback` prints once it has taken these down, in this order. */
+export const rolledBack = (...down: string[]) => down.map((tag) => `rolled back ${tag}\n`).join("");
 
 export type Outcome = { code: number; out: string; err: string };
 export type Database = { DATABASE_URL?: string };
@@ -31,6 +41,19 @@ export async function copyTree(): Promise<{ root: string; remove(): Promise<void
   }
   await symlink(join(tree, "node_modules"), join(root, "node_modules"));
   return { root, remove: () => rm(root, { recursive: true }) };
+}
+
+interface JournalEntry {
+  readonly idx: number;
+  readonly when: number;
+  readonly tag: string;
+}
+
+/** Rewrites the journal of a copied tree: which migrations there are. */
+export async function editJournal(root: string, edit: (entries: JournalEntry[]) => JournalEntry[]): Promise<void> {
+  const file = join(root, "migrations/meta/_journal.json");
+  const journal = JSON.parse(await readFile(file, "utf8"));
+  await writeFile(file, JSON.stringify({ ...journal, entries: edit(journal.entries) }));
 }
 
 function run(args: string[], database: Database, cwd: string): Promise<Outcome> {

@@ -5,7 +5,7 @@ import type pg from "pg";
 
 const queries = {
   columns: `
-    select c.relname as "table", a.attnum as position, a.attname as "column",
+    select c.relname as "table", row_number() over (partition by c.oid order by a.attnum) as position, a.attname as "column",
       format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null, a.attidentity as identity,
       pg_get_expr(d.adbin, d.adrelid) as "default"
     from pg_attribute a join pg_class c on c.oid = a.attrelid

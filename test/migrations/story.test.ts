@@ -1,10 +1,10 @@
-// The migration of the story, applied by drizzle-kit itself, on every Postgres there is.
+// The migrations of the story, applied by drizzle-kit itself, on every Postgres there is.
 
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { connect, postgresBackends } from "../support/postgres-backends.ts";
-import { command, drizzleKitMigrate } from "./commands.ts";
+import { command, copyTree, drizzleKitMigrate, editJournal, rolledBack, tags } from "./commands.ts";
 import { type Introspection, introspect } from "./introspect.ts";
 
 const nothing: Introspection = { columns: [], constraints: [], indexes: [], sequences: [], relations: [], others: [] };
@@ -60,7 +60,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 
   it("M1: keeps money exact to the nano-USD and instants to the millisecond with their zone", () => {
-    for (const name of ["spend", "max_budget", "override_amount", "burn_per_second"]) {
+    for (const name of ["spend", "max_budget", "limit_amount", "override_amount", "burn_per_second"]) {
       const types = migrated.columns.filter((each) => each["column"] === name).map(({ type }) => type);
       expect(new Set(types)).toEqual(new Set(["numeric(24,9)"]));
     }
@@ -134,11 +134,42 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 
   it("M3: down takes all of it away, and up again restores exactly the same schema", async () => {
-    expect(await command("rollback", database)).toMatchObject({ code: 0, out: "rolled back 0000_budgets\n" });
+    const down = await command("rollback", database, ["--all"]);
+    expect(down).toMatchObject({ code: 0, out: rolledBack(...tags.toReversed()) });
     expect(await introspect(client)).toEqual(nothing);
     expect((await client.query("select * from drizzle.__drizzle_migrations")).rows).toEqual([]);
 
     expect((await drizzleKitMigrate(database)).code).toBe(0);
     expect(await introspect(client)).toEqual(migrated);
   });
+
+  it("M3: each migration in turn: its down leaves the schema that was before it, its up the one after it", async () => {
+    // A sequence that was used is not what its migration made.
+    await command("rollback", database, ["--all"]);
+    const stages = [await introspect(client)];
+    for (const tag of tags) {
+      await migrateUpTo(tag, database);
+      stages.push(await introspect(client));
+    }
+    expect(stages.at(-1)).toEqual(migrated);
+    for (const [index, tag] of [...tags.entries()].reverse()) {
+      expect(await command("rollback", database)).toMatchObject({ code: 0, out: rolledBack(tag) });
+      expect(await introspect(client)).toEqual(stages[index]);
+      await migrateUpTo(tag, database);
+      expect(await introspect(client)).toEqual(stages[index + 1]);
+      await command("rollback", database);
+    }
+    expect((await drizzleKitMigrate(database)).code).toBe(0);
+  });
 });
+
+/** Migrates by drizzle-kit from a tree that knows nothing later than `tag`. */
+async function migrateUpTo(tag: string, database: { DATABASE_URL: string }): Promise<void> {
+  const copy = await copyTree();
+  try {
+    await editJournal(copy.root, (entries) => entries.slice(0, tags.indexOf(tag) + 1));
+    expect((await drizzleKitMigrate(database, copy.root)).code).toBe(0);
+  } finally {
+    await copy.remove();
+  }
+}
