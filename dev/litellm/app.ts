@@ -4,35 +4,37 @@
 import { Hono } from "hono";
 import { budgetRoutes } from "./budgets.ts";
 import { chatRoutes } from "./chat.ts";
-import { controlRoutes } from "./control.ts";
+import { controlRoutes, outgoingControls } from "./control.ts";
 import { crash, LitellmError } from "./errors.ts";
+import { healthRoutes } from "./health.ts";
 import { keyChanges } from "./key-changes.ts";
 import { keyCreation } from "./key-creation.ts";
 import { keyReads } from "./key-reads.ts";
 import { keyUpdate } from "./key-update.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { RequestLog } from "./request-log.ts";
 import type { Store } from "./store.ts";
 import { teamRoutes } from "./teams.ts";
 
 const MANAGEMENT = /^\/(?:v2\/)?(?:key|team|budget)\//;
 
-export function litellmApp(store: Store, log: RequestLog): Hono {
+export function litellmApp(store: Store, log: RequestLog, outgoing: Outgoing): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
     if (MANAGEMENT.test(c.req.path)) await log.add(c.req.raw.clone(), store.now());
     await next();
     c.header("server", "uvicorn");
   });
-  for (const path of ["/health/liveliness", "/health/liveness"]) app.get(path, (c) => c.json("I'm alive!"));
-  app.get("/health/readiness", (c) => c.json(readiness(store)));
+  app.route("/", healthRoutes(store, outgoing));
   app.route("/", keyCreation(store));
   app.route("/", keyReads(store));
   app.route("/", keyUpdate(store));
   app.route("/", keyChanges(store));
   app.route("/", teamRoutes(store));
   app.route("/", budgetRoutes(store));
-  app.route("/", chatRoutes(store));
+  app.route("/", chatRoutes(store, outgoing.guardrail));
   app.route("/", controlRoutes(store, log));
+  app.route("/", outgoingControls(outgoing));
 
   app.notFound((c) => {
     const isKnown = app.routes.some((route) => route.path === c.req.path && route.method !== "ALL");
@@ -44,15 +46,4 @@ export function litellmApp(store: Store, log: RequestLog): Hono {
     return crash().toResponse();
   });
   return app;
-}
-
-function readiness(store: Store) {
-  return {
-    status: "healthy",
-    db: "connected",
-    cache: null,
-    litellm_version: store.settings.version,
-    success_callbacks: [],
-    use_aiohttp_transport: true,
-  };
 }

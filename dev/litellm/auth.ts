@@ -18,7 +18,7 @@ export interface Route {
 }
 
 /** Where LiteLLM looks for a key, in this order; the first two want or allow a scheme before it. */
-const KEY_HEADERS = [
+export const KEY_HEADERS = [
   "x-litellm-api-key",
   "authorization",
   "api-key",
@@ -41,13 +41,19 @@ export function authenticate(headers: Headers, route: Route, store: Store): Call
   const team = store.viewTeam(key.teamId);
   checkKey(key, store);
   if (route.kind === "llm") {
-    const refusal = route.isFree === true ? null : budgetRefusal(key, team);
-    store.settings.listener({ kind: "call_authorized", key: { ...key }, team: team && { ...team }, refusal });
+    const isFree = route.isFree === true;
+    const refusal = isFree ? null : budgetRefusal(key, team);
+    store.settings.listener({ kind: "call_authorized", key: { ...key }, team: team && { ...team }, refusal, isFree });
   }
   if (route.isFree !== true && route.kind === "llm") checkKeyBudget(key, store);
   checkTeam(team, route, store);
   if (route.kind === "admin") throw adminOnly(route.path);
   return { kind: "key", key, team };
+}
+
+/** The hash of the key that a request came with, whoever's it is. */
+export function callerHash(headers: Headers): string {
+  return keyHash(credentialIn(headers) ?? "");
 }
 
 function credentialIn(headers: Headers): string | null {

@@ -1,31 +1,34 @@
-// Model calls: checked against the budgets, answered with fixed words, and charged.
-// Must never keep or log a prompt. Checked before and charged after, so calls at the same moment overspend.
+// Model calls: checked against the budgets, shown to the guardrail, answered with fixed words, and charged.
+// Must never log a prompt. Checked before and charged after, so calls at the same moment overspend.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Context, Hono } from "hono";
-import { authenticate, type Caller } from "./auth.ts";
-import { detailError, proxyError } from "./errors.ts";
+import { authenticate, type Caller, callerHash, KEY_HEADERS } from "./auth.ts";
+import type { CallRecord } from "./call-events.ts";
+import { completion, headersOf, streamEvents } from "./completion.ts";
+import { budgetRefusalMessage, detailError, proxyError } from "./errors.ts";
 import { type Body, isDict } from "./fields.ts";
-import { floatText } from "./python-text.ts";
+import type { Guardrail } from "./guardrail.ts";
+import { ADMIN_USER, keyHash } from "./rows.ts";
 import type { Store } from "./store.ts";
 
-const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };
-const PIECES = ["hel", "lo"];
+/** Not told to anyone: what may hold a key, and what only the simulator understands. */
+const UNTOLD_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
 
-interface Call {
-  id: string;
-  model: string;
-  cost: number;
-  caller: Caller;
+interface Call extends CallRecord {
+  readonly cost: number;
+  readonly caller: Caller;
   /** As memory had it when the call was checked: other calls of the same moment are not in it. */
-  spendBefore: number;
-  startedAt: number;
+  readonly spendBefore: number;
+  readonly begunAt: number;
 }
 
-export function chatRoutes(store: Store): Hono {
+export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
   const app = new Hono();
-  for (const path of ["/v1/chat/completions", "/chat/completions"]) app.post(path, (c) => complete(c, store));
+  for (const path of ["/v1/chat/completions", "/chat/completions"]) {
+    app.post(path, (c) => complete(c, store, guardrail));
+  }
   for (const path of ["/v1/models", "/models"]) {
     app.get(path, (c) => {
       authenticate(c.req.raw.headers, { path, kind: "info" }, store);
@@ -36,21 +39,24 @@ export function chatRoutes(store: Store): Hono {
   return app;
 }
 
-async function complete(c: Context, store: Store): Promise<Response> {
+async function complete(c: Context, store: Store, guardrail: Guardrail): Promise<Response> {
   const body = await jsonBody(c);
   const cost = costOf(c, body, store.settings.defaultCost);
-  const caller = authenticate(c.req.raw.headers, { path: c.req.path, kind: "llm", isFree: cost === 0 }, store);
-  const { model } = body;
-  if (typeof model !== "string") {
+  const record = recordOf(c, body, store.now());
+  const caller = callerOf(c, record, cost === 0, store);
+  if (typeof body["model"] !== "string") {
     const rule = "Invalid model name passed in model=None. Call `/v1/models` to view available models for your key.";
     throw proxyError(400, "invalid_request_error", `${c.req.path}: ${rule}`);
   }
   const spendBefore = caller.kind === "key" ? caller.key.spend : 0;
-  const call: Call = { id: randomUUID(), model, cost, caller, spendBefore, startedAt: performance.now() };
+  const call: Call = { ...record, cost, caller, spendBefore, begunAt: performance.now() };
+  await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
   await sleep(store.settings.callMs());
-  if (body["stream"] === true) return new Response(streamed(call, store), { headers: headersOf(call, store, true) });
-  finish(call, store);
-  return Response.json(completion(call), { headers: headersOf(call, store, false) });
+  const isStream = call.isStream;
+  if (isStream) return new Response(streamed(call, store), { headers: headersOf(answered(call, store), isStream) });
+  const response = completion(call);
+  finish(call, response, store);
+  return Response.json(response, { headers: headersOf(answered(call, store), isStream) });
 }
 
 async function jsonBody(c: Context): Promise<Body> {
@@ -71,75 +77,81 @@ function costOf(c: Context, body: Body, otherwise: number): number {
   return cost;
 }
 
-function finish(call: Call, store: Store): void {
-  if (call.caller.kind === "admin") return;
-  const { key, team } = call.caller;
-  const before = { ...key, spend: call.spendBefore };
-  store.charge(key.hash, key.teamId, call.cost);
-  const { id, model, cost } = call;
-  store.settings.listener({ kind: "call_finished", callId: id, model, key: before, team: team && { ...team }, cost });
-}
-
-/** A stream has no cost yet when its headers go out, so they show the spend before it. */
-function headersOf(call: Call, store: Store, isStream: boolean): Headers {
-  const maxBudget = call.caller.kind === "key" ? call.caller.key.maxBudget : null;
-  const cost = floatText(call.cost);
-  return new Headers({
-    "content-type": isStream ? "text/event-stream; charset=utf-8" : "application/json",
-    "x-litellm-call-id": call.id,
-    "x-litellm-model-id": "simulated",
-    "x-litellm-model-api-base": "https://api.openai.com",
-    "x-litellm-version": store.settings.version,
-    ...(isStream ? {} : { "x-litellm-response-cost": cost, "x-litellm-response-cost-original": cost }),
-    "x-litellm-response-cost-discount-amount": "0.0",
-    "x-litellm-response-cost-margin-amount": "0.0",
-    "x-litellm-response-cost-margin-percent": "0.0",
-    ...(maxBudget === null ? {} : { "x-litellm-key-max-budget": floatText(maxBudget) }),
-    "x-litellm-key-spend": floatText(isStream ? call.spendBefore : call.spendBefore + call.cost),
-    "x-litellm-response-duration-ms": floatText(performance.now() - call.startedAt),
-    "x-litellm-model-group": call.model,
-    "x-litellm-attempted-retries": "0",
-    "x-litellm-attempted-fallbacks": "0",
-  });
-}
-
-function completion(call: Call): Body {
-  const message = { content: PIECES.join(""), role: "assistant", tool_calls: null, function_call: null };
-  const usage = { ...USAGE, completion_tokens_details: null, prompt_tokens_details: null };
-  return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
-}
-
-function envelope(call: Call, object: string): Body {
+function recordOf(c: Context, body: Body, startedAt: number): CallRecord {
+  const { model, user } = body;
   return {
-    id: `chatcmpl-${call.id}`,
-    created: Math.floor(Date.now() / 1000),
-    model: call.model,
-    object,
-    system_fingerprint: null,
+    id: randomUUID(),
+    traceId: randomUUID(),
+    route: c.req.path,
+    model: typeof model === "string" ? model : "",
+    endUser: typeof user === "string" && user !== "" ? user : null,
+    isStream: body["stream"] === true,
+    messages: body["messages"] ?? null,
+    headers: Object.fromEntries([...c.req.raw.headers].filter(([name]) => !UNTOLD_HEADERS.includes(name))),
+    startedAt,
   };
+}
+
+function callerOf(c: Context, call: CallRecord, isFree: boolean, store: Store): Caller {
+  const { headers } = c.req.raw;
+  try {
+    return authenticate(headers, { path: call.route, kind: "llm", isFree }, store);
+  } catch (error) {
+    const message = budgetRefusalMessage(error);
+    if (message !== null) {
+      const refused = { kind: "call_refused" as const, keyHash: callerHash(headers), call, message };
+      store.settings.listener({ ...refused, endedAt: store.now() });
+    }
+    throw error;
+  }
+}
+
+/** What the guardrail is told of the caller. */
+function callerFields({ caller, endUser }: Call, store: Store) {
+  const known = caller.kind === "key" ? caller : null;
+  return {
+    user_api_key_hash: known?.key.hash ?? keyHash(store.settings.masterKey),
+    user_api_key_alias: known?.key.alias ?? null,
+    user_api_key_user_id: known === null ? ADMIN_USER : known.key.userId,
+    user_api_key_team_id: known?.key.teamId ?? null,
+    user_api_key_team_alias: known?.team?.alias ?? null,
+    user_api_key_end_user_id: endUser,
+  };
+}
+
+function finish(call: Call, response: Body, store: Store): void {
+  const { caller, cost, spendBefore, begunAt, ...record } = call;
+  if (caller.kind === "admin") return;
+  const { key, team } = caller;
+  const before = { ...key, spend: spendBefore };
+  store.charge(key.hash, key.teamId, cost);
+  const shown = { callId: record.id, model: record.model, key: before, team: team && { ...team }, cost };
+  store.settings.listener({ kind: "call_finished", ...shown, call: record, response, endedAt: store.now() });
+}
+
+function answered(call: Call, store: Store) {
+  const maxBudget = call.caller.kind === "key" ? call.caller.key.maxBudget : null;
+  return { ...call, maxBudget, durationMs: performance.now() - call.begunAt, version: store.settings.version };
 }
 
 /** Charged when the last piece is out; a reader that leaves early is charged too, for the model has been paid. */
 function streamed(call: Call, store: Store): ReadableStream<Uint8Array> {
-  const deltas: Body[] = PIECES.map((content, index) => (index === 0 ? { content, role: "assistant" } : { content }));
-  const chunks = [...deltas.map((delta) => ({ index: 0, delta })), { finish_reason: "stop", index: 0, delta: {} }].map(
-    (choice) => JSON.stringify({ ...envelope(call, "chat.completion.chunk"), choices: [choice] }),
-  );
-  const events = [...chunks, "[DONE]"];
+  const events = streamEvents(call);
+  const pauseMs = store.settings.callMs() / events.length;
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
       const event = events.shift();
       if (event === undefined) {
-        finish(call, store);
+        finish(call, completion(call), store);
         controller.close();
         return;
       }
-      await sleep(store.settings.callMs() / chunks.length);
+      await sleep(pauseMs);
       controller.enqueue(encoder.encode(`data: ${event}\n\n`));
     },
     cancel() {
-      finish(call, store);
+      finish(call, completion(call), store);
     },
   });
 }

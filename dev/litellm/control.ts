@@ -4,6 +4,8 @@
 import { Hono } from "hono";
 import { detailError } from "./errors.ts";
 import { checkFields, type FieldTypes } from "./fields.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { receiversFrom } from "./receivers.ts";
 import type { RequestLog } from "./request-log.ts";
 import type { Store } from "./store.ts";
 
@@ -33,6 +35,25 @@ export function controlRoutes(store: Store, log: RequestLog): Hono {
   app.get("/_sim/requests", (c) => c.json({ requests: log.all() }));
   app.delete("/_sim/requests", (c) => {
     log.clear();
+    return c.json({ done: true });
+  });
+  return app;
+}
+
+/** Where the simulator sends to, and what it has sent. */
+export function outgoingControls(outgoing: Outgoing): Hono {
+  const app = new Hono();
+  app.post("/_sim/connect", async (c) => {
+    outgoing.connect(receiversFrom(await c.req.json()));
+    return c.json({ done: true });
+  });
+  app.post("/_sim/flush-events", async (c) => {
+    await outgoing.flushEvents();
+    return c.json({ done: true });
+  });
+  app.get("/_sim/sent", (c) => c.json({ sent: outgoing.sent.all() }));
+  app.delete("/_sim/sent", (c) => {
+    outgoing.sent.clear();
     return c.json({ done: true });
   });
   return app;

@@ -1,6 +1,7 @@
 // The shapes in which LiteLLM refuses and fails, and the one exception that carries them to the response.
 // Must never hold a raw key beyond what LiteLLM itself sends back to its caller.
 
+import { isDict } from "./fields.ts";
 import { dictText } from "./python-text.ts";
 
 /** An answer other than success, thrown from wherever it is found out. `body` is JSON, or plain text for a crash. */
@@ -31,6 +32,18 @@ export type ErrorType =
 /** `{"error": {message, type, param, code}}`; the code is a string, and an unset param is usually the text "None". */
 export function proxyError(status: number, type: ErrorType, message: string, param: string | null = "None") {
   return new LitellmError(status, { error: { message, type, param, code: String(status) } });
+}
+
+/** A guardrail's refusal or failure: an exception that knows no type, whose unset fields become the text "None". */
+export function guardrailError(status: number, message: string) {
+  return new LitellmError(status, { error: { message, type: "None", param: "None", code: String(status) } });
+}
+
+/** The message of a refusal over budget, null for anything else that was thrown. */
+export function budgetRefusalMessage(error: unknown): string | null {
+  const body = error instanceof LitellmError && isDict(error.body) ? error.body["error"] : null;
+  if (!isDict(body) || body["type"] !== "budget_exceeded") return null;
+  return String(body["message"]);
 }
 
 /** An error detail that was a dict and became text on its way out. */

@@ -2,6 +2,7 @@
 // Must never read the environment: whoever starts the simulator does that.
 
 import type { CallListener } from "./call-events.ts";
+import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./receivers.ts";
 
 /** "1.81.9" refuses over budget with 400; "1.84" with 429 and a message that names the key. */
 export type LitellmVersion = "1.81.9" | "1.84";
@@ -25,6 +26,14 @@ export interface LitellmOptions {
   now?: () => number;
   /** Hears what happens to calls. */
   listener?: CallListener;
+  /** Where budget alerts go. Unset: nowhere. */
+  webhook?: WebhookReceiver;
+  /** Where finished and refused calls are reported. Unset: nowhere. */
+  events?: EventsReceiver;
+  /** Who is asked before each call. Unset: nobody. */
+  guardrail?: GuardrailReceiver;
+  /** 0 to below 1; draws the copies and delays of webhooks. Unset: `Math.random`. */
+  random?: () => number;
 }
 
 export interface Settings {
@@ -37,6 +46,8 @@ export interface Settings {
   defaultCost: number;
   now: () => number;
   listener: CallListener;
+  receivers: Receivers;
+  random: () => number;
 }
 
 export function settingsFrom(options: LitellmOptions): Settings {
@@ -51,5 +62,11 @@ export function settingsFrom(options: LitellmOptions): Settings {
     defaultCost: options.defaultCost ?? 0.01,
     now: options.now ?? Date.now,
     listener: options.listener ?? (() => {}),
+    receivers: {
+      webhook: options.webhook ?? null,
+      events: options.events ?? null,
+      guardrail: options.guardrail ?? null,
+    },
+    random: options.random ?? Math.random,
   };
 }

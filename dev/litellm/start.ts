@@ -3,8 +3,11 @@
 
 import { type Part, startPart } from "../part.ts";
 import { litellmApp } from "./app.ts";
+import { Outgoing } from "./outgoing.ts";
+import type { Receivers } from "./receivers.ts";
 import { type LoggedRequest, RequestLog } from "./request-log.ts";
-import { type LitellmOptions, settingsFrom } from "./settings.ts";
+import type { SentRequest } from "./sent-log.ts";
+import { type LitellmOptions, type Settings, settingsFrom } from "./settings.ts";
 import { Store } from "./store.ts";
 
 export interface Litellm extends Part {
@@ -23,14 +26,32 @@ export interface Litellm extends Part {
   /** The management requests that reached a route or were refused by one; faults keep requests from here. */
   requests(): LoggedRequest[];
   clearRequests(): void;
+  /** Says where to send from now on; what is left out stays as it is, null disconnects. */
+  connect(receivers: Receivers): void;
+  /** Sends the gathered call events now, and resolves when they are answered. */
+  flushEvents(): Promise<void>;
+  /** Resolves when every webhook and batch that is on its way has been answered. */
+  settled(): Promise<void>;
+  /** What was sent out, in the order of the answers. */
+  sent(): SentRequest[];
+  clearSent(): void;
 }
 
 /** @throws PortTakenError when `port` is not free. */
 export async function startLitellm(options: LitellmOptions = {}): Promise<Litellm> {
-  const settings = settingsFrom(options);
+  const asked = settingsFrom(options);
+  const outgoing = new Outgoing(asked);
+  outgoing.connect(asked.receivers);
+  const settings: Settings = {
+    ...asked,
+    listener(event) {
+      asked.listener(event);
+      outgoing.hear(event);
+    },
+  };
   const store = new Store(settings);
   const log = new RequestLog();
-  const app = litellmApp(store, log);
+  const app = litellmApp(store, log, outgoing);
   const part = await startPart({
     name: "litellm",
     port: options.port ?? 0,
@@ -39,6 +60,15 @@ export async function startLitellm(options: LitellmOptions = {}): Promise<Litell
   });
   return {
     ...part,
+    ...outgoingHandle(outgoing),
+    async stop() {
+      outgoing.stop();
+      await part.stop();
+    },
+    async restart() {
+      await part.restart();
+      outgoing.restart();
+    },
     masterKey: settings.masterKey,
     spend: (keyOrTeam, usd) => store.spend(keyOrTeam, usd),
     setSpend: (keyOrTeam, usd) => store.setSpend(keyOrTeam, usd),
@@ -46,5 +76,15 @@ export async function startLitellm(options: LitellmOptions = {}): Promise<Litell
     runResetJob: () => store.runResetJob(),
     requests: () => log.all(),
     clearRequests: () => log.clear(),
+  };
+}
+
+function outgoingHandle(outgoing: Outgoing) {
+  return {
+    connect: (receivers: Receivers) => outgoing.connect(receivers),
+    flushEvents: () => outgoing.flushEvents(),
+    settled: () => outgoing.settled(),
+    sent: () => outgoing.sent.all(),
+    clearSent: () => outgoing.sent.clear(),
   };
 }

@@ -224,7 +224,7 @@ describe("the controls", () => {
     expect((await client.info(key)).spend).toBe(0);
   });
 
-  it("tell a listener of each check and each finished call, with the spend before it", async () => {
+  it("tell a listener of each check and each finished or refused call, with the spend before it", async () => {
     const events: CallEvent[] = [];
     await start({ listener: (event) => events.push(event) });
     const key = await client.newKey({ max_budget: 0.25, soft_budget: 0.2, metadata: { tenant_id: "acme" } });
@@ -235,6 +235,7 @@ describe("the controls", () => {
       { kind: "call_authorized", refusal: null, key: before },
       { kind: "call_finished", cost: 0.25, model: "mock", key: before },
       { kind: "call_authorized", refusal: "key_budget", key: { spend: 0.25 } },
+      { kind: "call_refused", keyHash: before.hash },
     ]);
     expect(JSON.stringify(events)).not.toContain(key);
   });

@@ -82,6 +82,16 @@ export function captured(name: string): Answer["body"] {
   return JSON.parse(readFileSync(new URL(`./captures/${name}.json`, import.meta.url), "utf8"));
 }
 
+/** Which fields a body has, in their order, and the JSON type of each. */
+export function typedShapeOf(value: unknown, path = ""): string[] {
+  if (typeof value !== "object" || value === null) return [`${path}: ${value === null ? "null" : typeof value}`];
+  const brackets = Array.isArray(value) ? "[]" : "{}";
+  return [
+    `${path}: ${brackets}`,
+    ...Object.entries(value).flatMap(([name, inner]) => typedShapeOf(inner, `${path}.${name}`)),
+  ];
+}
+
 /** Which fields a body has, nested ones by path. */
 export function shapeOf(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [path];
