@@ -107,9 +107,6 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     tenant_id: tenantId,
     subject_id: z.string(),
     lane: z.enum(["hint-1", "hint-2", "confirmation"]),
-    /** What an alert of LiteLLM was about that no figure has shown yet. */
-    repeats: z.nullable(z.enum(["alert_threshold", "block"])),
-    received_at: instant,
   }),
 ]);
 

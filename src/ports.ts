@@ -85,6 +85,9 @@ export interface Memory {
   /** Null once it is ten seconds old. */
   lastReadiness(now: Instant): Readiness | null;
   rememberReadiness(readiness: Readiness, now: Instant): void;
+  /** The figure that this isolate last put into KV; KV itself shows it up to a minute late. */
+  writtenSpend(tenantId: TenantId): SpendRecord | null;
+  rememberWrittenSpend(tenantId: TenantId, record: SpendRecord): void;
   /** True once per `seconds` and name: the throttle that holds even without Redis. */
   takeTurn(name: string, seconds: number, now: Instant): boolean;
 }
@@ -187,11 +190,17 @@ export interface LedgerFigure {
 export interface Alerts {
   /**
    * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
-   * the platform: in one step. An identity that is there already is left alone. Answers the deliveries that are new;
-   * null when somebody has looked for this tenant's alerts since.
+   * the platform: in one step. An identity that is there already is left alone. Answers what is new; null when somebody
+   * has looked for this tenant's alerts since.
    */
-  record(entry: AlertEntry): Promise<readonly DeliveryKey[] | null>;
+  record(entry: AlertEntry): Promise<RecordedAlerts | null>;
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
+}
+
+export interface RecordedAlerts {
+  /** How many of them people are to be told of. */
+  readonly told: number;
+  readonly deliveries: readonly DeliveryKey[];
 }
 
 /** How notices fare. `sent`, `skipped` and `failed` are final. */

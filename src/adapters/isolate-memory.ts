@@ -1,5 +1,6 @@
 // What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
 
+import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import type { KnownTenant, Memory, Readiness, RememberedTenant } from "../ports.ts";
 import { putBounded } from "./bounded-map.ts";
@@ -23,6 +24,7 @@ export class IsolateMemory implements Memory {
   readonly #failedReads = new Map<TenantId, Instant>();
   readonly #turnedAway = new Map<string, Instant>();
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
+  readonly #writtenSpends = new Map<TenantId, SpendRecord>();
   readonly #turns = new Map<string, Instant>();
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
@@ -96,6 +98,14 @@ export class IsolateMemory implements Memory {
 
   rememberReadiness(readiness: Readiness, now: Instant): void {
     this.#readiness = { readiness, until: now + READINESS_MS };
+  }
+
+  writtenSpend(tenantId: TenantId): SpendRecord | null {
+    return this.#writtenSpends.get(tenantId) ?? null;
+  }
+
+  rememberWrittenSpend(tenantId: TenantId, record: SpendRecord): void {
+    putBounded(this.#writtenSpends, tenantId, record);
   }
 
   takeTurn(name: string, seconds: number, now: Instant): boolean {

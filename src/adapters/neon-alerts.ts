@@ -1,6 +1,92 @@
-import type { Alerts } from "../ports.ts";
-import type { Database } from "./neon-client.ts";
+// How alerts are recorded: once each, with their deliveries and their lines in the audit, in one statement. Whoever looked
+// on from the same standing second finds that somebody was there, and records nothing.
 
-export function neonAlerts(_database: Database): Alerts {
-  return {} as Alerts; // not built yet
+import { type SQL, sql } from "drizzle-orm";
+import type { AlertEntry, AlertId, ChannelId, DeliveryKey } from "../alert-record.ts";
+import type { AlertDraft } from "../budget/alerts.ts";
+import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
+import type { Alerts, RecordedAlerts } from "../ports.ts";
+import { jsonbText } from "./jsonb.ts";
+import { listAlerts } from "./neon-alert-list.ts";
+import { timestampOf } from "./neon-audit.ts";
+import { type Database, runStatement } from "./neon-client.ts";
+
+export function neonAlerts(database: Database): Alerts {
+  return {
+    record: (entry) => recordAlerts(database, entry),
+    list: (query) => listAlerts(database, query),
+  };
+}
+
+async function recordAlerts(database: Database, entry: AlertEntry): Promise<RecordedAlerts | null> {
+  const [row] = await runStatement(
+    database,
+    sql`with turn as (${takeTurn(entry)}),
+    recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
+        limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
+      select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
+        d.limit_amount, d.percentage, d.period_started_at, d.resets_at, d.limit_version, d.occurrence, d.silent,
+        d.detail, ${timestampOf(entry.now)}
+      from turn cross join ${draftRows(entry.drafts)}
+      on conflict (identity) do nothing returning *),
+    deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, updated_at)
+      select r.id, c.id, ${timestampOf(entry.now)}, ${timestampOf(entry.now)}
+      from recorded r join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled
+      where not r.silent returning alert_id, channel_id),
+    audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
+      select r.created_at, 'bursar', 'alert_recorded', r.tenant_id, jsonb_build_object('alert_id', r.id,
+        'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'silent', r.silent),
+        'alert/' || r.identity
+      from recorded r on conflict (source_id) do nothing)
+    select (select count(*) from recorded where not silent)::int as told,
+      (select coalesce(json_agg(json_build_object('alert_id', alert_id, 'channel_id', channel_id)), '[]'::json)
+        from deliveries) as deliveries
+    from turn`,
+  );
+  return row === undefined ? null : { told: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
+}
+
+/** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */
+function takeTurn({ tenantId, looked, looking }: AlertEntry): SQL {
+  return sql`update tenant_spend s
+    set alerts_version = ${looking.limitVersion}, alerts_period_started_at = ${timestampOf(looking.periodStartedAt)}
+    from tenant_configs t
+    where s.tenant_id = ${tenantId} and t.tenant_id = s.tenant_id and t.deleted_at is null
+      and s.alerts_version is not distinct from ${looked?.limitVersion ?? null}::integer
+      and s.alerts_period_started_at is not distinct from ${timestampOf(looked?.periodStartedAt ?? null)}
+    returning s.tenant_id`;
+}
+
+/** The drafts as a relation `d`. */
+function draftRows(drafts: readonly AlertDraft[]): SQL {
+  const rows = drafts.map((draft) => ({
+    identity: draft.identity,
+    event_type: draft.eventType,
+    threshold: draft.threshold === null ? null : percentNumber(draft.threshold),
+    spend: decimalFromNanoUsd(draft.spendNanoUsd),
+    max_budget: decimalFromNanoUsd(draft.maxBudgetNanoUsd),
+    limit_amount: decimalFromNanoUsd(draft.limitNanoUsd),
+    percentage: draft.used === null ? null : hundredths(draft.used),
+    period_started_at: new Date(draft.periodStartedAt).toISOString(),
+    resets_at: draft.resetsAt === null ? null : new Date(draft.resetsAt).toISOString(),
+    limit_version: draft.limitVersion,
+    occurrence: draft.occurrence,
+    silent: draft.isSilent,
+    detail: draft.detail,
+  }));
+  return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb) as d(identity text, event_type text, threshold numeric,
+    spend numeric, max_budget numeric, limit_amount numeric, percentage numeric, period_started_at timestamptz,
+    resets_at timestamptz, limit_version integer, occurrence integer, silent boolean, detail jsonb)`;
+}
+
+/** Basis points as an exact decimal of percent; a tiny limit makes them larger than a double can count. */
+function hundredths(share: bigint): string {
+  return `${share / 100n}.${(share % 100n).toString().padStart(2, "0")}`;
+}
+
+function deliveriesFrom(raw: unknown): DeliveryKey[] {
+  return (raw as { alert_id: string; channel_id: string }[]).map(({ alert_id, channel_id }) => ({
+    alertId: alert_id as AlertId,
+    channelId: channel_id as ChannelId,
+  }));
 }

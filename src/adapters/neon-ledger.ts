@@ -1,6 +1,165 @@
-import type { Ledger } from "../ports.ts";
-import type { Database } from "./neon-client.ts";
+// Many tenants of Postgres at once, for the consumer of spend: whose something is, what is known of them, and the figures
+// that were folded. Never advances a period: only a read of LiteLLM does, and that is neon-tenant-spend's.
 
-export function neonLedger(_database: Database): Ledger {
-  return {} as Ledger; // not built yet
+import { type SQL, sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../alert-record.ts";
+import type { AlertEventType, AlertStanding } from "../budget/alerts.ts";
+import { decimalFromNanoUsd } from "../budget/money.ts";
+import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
+import type { Account, Ledger, LedgerFigure, SpendReference } from "../ports.ts";
+import { jsonbText } from "./jsonb.ts";
+import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
+import { ms, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+import { JOIN_KNOWN } from "./neon-tenant-spend.ts";
+
+export function neonLedger(database: Database): Ledger {
+  return {
+    async open(references, { withPending }) {
+      if (references.length === 0) return [];
+      return (await runStatement(database, selectAccounts(references, withPending))).map(accountFromRow);
+    },
+
+    async record(figures, notes) {
+      const statements = [
+        ...(figures.length > 0 ? [insertFigures(figures)] : []),
+        ...(notes.length > 0 ? [insertNotes(notes)] : []),
+      ];
+      const [first, ...rest] = statements;
+      if (first !== undefined) await runBatch(database, [first, ...rest]);
+    },
+  };
+}
+
+function selectAccounts(references: readonly SpendReference[], withPending: boolean): SQL {
+  const asked = sql`asked as materialized (select * from jsonb_to_recordset(${jsonbText(references)}::jsonb)
+    as asked(kind text, id text))`;
+  const found = sql`found as materialized (
+    select a.kind, a.id, t.tenant_id from asked a join tenant_configs t on t.tenant_id = a.id
+      where a.kind = 'tenant' and t.deleted_at is null
+    union all select a.kind, a.id, t.tenant_id from asked a join tenant_keys k on k.key_hash = a.id
+      join tenant_configs t on t.tenant_id = k.tenant_id where a.kind = 'key' and t.deleted_at is null
+    union all select a.kind, a.id, t.tenant_id from asked a
+      join tenant_configs t on t.subject_kind = 'team' and t.subject_id = a.id
+      where a.kind = 'team' and t.deleted_at is null)`;
+  const tenants = sql`(select * from tenant_configs where tenant_id in (select tenant_id from found))`;
+  const pending = withPending ? sql`${PENDING}` : sql`'[]'::json`;
+  return sql`with ${asked}, ${found}
+    select tenant.*, (select json_agg(json_build_object('kind', f.kind, 'id', f.id)) from found f
+        where f.tenant_id = tenant.tenant_id) as "references",
+      (select json_build_object('version', s.alerts_version, 'period_started_at', ${ms("s.alerts_period_started_at")})
+        from tenant_spend s where s.tenant_id = tenant.tenant_id) as looked,
+      ${ALERTS} as alerts, ${pending} as pending
+    from (${selectTenants({ tenants })}) tenant`;
+}
+
+const PERIOD_START = sql.raw(
+  "to_timestamp(coalesce(tenant.litellm_key_last_reset, tenant.subject_created_at) / 1000.0)",
+);
+
+/** The last occurrence of each kind and limit version of the period, and the last word on being blocked of any. */
+const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.identity, 'event_type', a.event_type,
+      'period_started_at', ${ms("a.period_started_at")}, 'limit_version', a.limit_version,
+      'occurrence', a.occurrence, 'created_at', ${ms("a.created_at")})), '[]'::json)
+    from ((select distinct on (h.event_type, h.period_started_at, h.limit_version) h.*
+        from budget_alert_history h
+        where h.tenant_id = tenant.tenant_id and h.period_started_at >= ${PERIOD_START}
+        order by h.event_type, h.period_started_at, h.limit_version, h.occurrence desc, h.created_at desc)
+      union (select h.* from budget_alert_history h
+        where h.tenant_id = tenant.tenant_id and h.event_type in ('budget_blocked', 'budget_resolved')
+        order by h.created_at desc limit 1)) a)`;
+
+const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.alert_id, 'channel_id', d.channel_id)),
+      '[]'::json)
+    from notice_deliveries d join budget_alert_history a on a.id = d.alert_id
+    where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
+
+/** In one order everywhere, so that two consumers never wait for each other's rows. */
+function insertFigures(figures: readonly LedgerFigure[]): SQL {
+  const rows = figures.map(({ tenantId, subject, record }) => ({
+    tenant_id: tenantId,
+    subject_kind: subject.kind,
+    subject_id: subject.id,
+    spend: decimalFromNanoUsd(record.spendNanoUsd),
+    observed_at: iso(record.observedAt),
+    read_at: iso(record.readAt),
+    source: record.source,
+    period_started_at: iso(record.periodStartedAt),
+    resets_at: iso(record.resetsAt),
+    burn_per_second: decimalFromNanoUsd(record.burnNanoUsdPerSecond),
+  }));
+  return sql`insert into tenant_spend as s
+      (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, burn_per_second)
+    select t.tenant_id, f.spend, f.observed_at, f.read_at, f.source, f.period_started_at, f.resets_at, f.burn_per_second
+    from jsonb_to_recordset(${jsonbText(rows)}::jsonb) as f(tenant_id text, subject_kind text, subject_id text,
+      spend numeric, observed_at timestamptz, read_at timestamptz, source text, period_started_at timestamptz,
+      resets_at timestamptz, burn_per_second numeric)
+    join tenant_configs t on t.tenant_id = f.tenant_id and t.subject_kind = f.subject_kind
+      and t.subject_id = f.subject_id and t.deleted_at is null
+    order by t.tenant_id ${JOIN_KNOWN}`;
+}
+
+function insertNotes(notes: readonly AuditNote[]): SQL {
+  const rows = notes.map(({ action, tenantId, detail, sourceId, at }) => ({
+    at: iso(at),
+    action,
+    tenant_id: tenantId,
+    detail,
+    source_id: sourceId,
+  }));
+  return sql`insert into audit_log (at, actor, action, tenant_id, detail, source_id)
+    select n.at, 'litellm', n.action, n.tenant_id, n.detail, n.source_id
+    from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
+      as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text)
+    order by n.source_id on conflict (source_id) do nothing`;
+}
+
+const iso = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString());
+
+const accountRow = z.object({
+  references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),
+  looked: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
+  alerts: z.array(
+    z.object({
+      identity: z.string(),
+      event_type: z.string(),
+      period_started_at: z.number(),
+      limit_version: z.number(),
+      occurrence: z.number(),
+      created_at: z.number(),
+    }),
+  ),
+  pending: z.array(z.object({ alert_id: z.string(), channel_id: z.string() })),
+});
+
+function accountFromRow(row: Row): Account {
+  const raw = accountRow.parse(row);
+  return {
+    tenant: tenantFromRow(row),
+    standing: standingFrom(raw),
+    references: raw.references.map(({ kind, id }) => referenceFrom(kind, id)),
+    pending: raw.pending.map(
+      (each): DeliveryKey => ({ alertId: each.alert_id as AlertId, channelId: each.channel_id as ChannelId }),
+    ),
+  };
+}
+
+function standingFrom({ looked, alerts }: z.output<typeof accountRow>): AlertStanding {
+  const hasLooked = looked !== null && looked.version !== null && looked.period_started_at !== null;
+  return {
+    looked: hasLooked ? { limitVersion: looked.version ?? 0, periodStartedAt: looked.period_started_at ?? 0 } : null,
+    alerts: alerts.map((alert) => ({
+      identity: alert.identity,
+      eventType: alert.event_type as AlertEventType,
+      periodStartedAt: alert.period_started_at,
+      limitVersion: alert.limit_version,
+      occurrence: alert.occurrence,
+      createdAt: alert.created_at,
+    })),
+  };
+}
+
+function referenceFrom(kind: SpendReference["kind"], id: string): SpendReference {
+  if (kind === "key") return { kind, id: id as KeyHash };
+  return kind === "team" ? { kind, id } : { kind, id: id as TenantId };
 }

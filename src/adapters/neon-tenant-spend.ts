@@ -100,7 +100,8 @@ const chosen = (column: string, takesIt: SQL): SQL => {
   return sql`${name} = case when ${takesIt} then excluded.${name} else s.${name} end`;
 };
 
-const JOIN_KNOWN = sql`on conflict (tenant_id) do update set ${sql.join(
+/** What becomes of a figure that is there already. */
+export const JOIN_KNOWN = sql`on conflict (tenant_id) do update set ${sql.join(
   [
     ...["spend", "observed_at", "source"].map((column) => chosen(column, TAKES_FIGURE)),
     ...["period_started_at", "resets_at", "read_at", "burn_per_second"].map((column) => chosen(column, TAKES_READ)),

@@ -2,7 +2,7 @@
 // whatever the figure was before. Never reads a clock; owns the identity of every alert.
 
 import { limitAt, limitVersion } from "./limit.ts";
-import { type BasisPoints, type NanoUsd, partOf, percentNumber, shareOf, WHOLE } from "./money.ts";
+import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, percentNumber, shareOf, WHOLE } from "./money.ts";
 import type { SpendRecord } from "./spend.ts";
 import type { Instant, TenantConfig, TenantId } from "./tenant.ts";
 
@@ -85,9 +85,10 @@ export interface AlertDraft {
 }
 
 /** As much of a recorded alert as new ones depend on. */
-export type RecordedAlert = Pick<AlertDraft, "eventType" | "periodStartedAt" | "limitVersion" | "occurrence"> & {
-  readonly createdAt: Instant;
-};
+export type RecordedAlert = Pick<
+  AlertDraft,
+  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence"
+> & { readonly createdAt: Instant };
 
 /** For which limit version and period alerts were looked for. */
 export interface AlertLook {
@@ -109,6 +110,13 @@ export interface RepeatedAlert {
   readonly receivedAt: Instant;
 }
 
+/** LiteLLM expects that the budget will not last the period. Both figures are its own, and nobody's decision. */
+export interface Projection {
+  readonly projectedSpendNanoUsd: NanoUsd | null;
+  readonly exceededDate: string | null;
+  readonly receivedAt: Instant;
+}
+
 export interface FindAlertsInput {
   readonly config: TenantConfig;
   readonly record: SpendRecord;
@@ -117,6 +125,7 @@ export interface FindAlertsInput {
   readonly isBaseline: boolean;
   readonly repeats: readonly RepeatedAlert[];
   readonly repeatAfterMs: number;
+  readonly projections: readonly Projection[];
   readonly now: Instant;
 }
 
@@ -136,12 +145,12 @@ export function thresholdsOf(config: TenantConfig, now: Instant): readonly Thres
   ];
 }
 
-/** The alerts to record, lowest threshold first. At most one of the thresholds is told: the highest that is new. */
+/** The alerts to record, thresholds first from the lowest on. At most one threshold is told: the highest that is new. */
 export function findAlerts(input: FindAlertsInput): AlertDraft[] {
   const crossed = findCrossed(input);
   const highest = crossed.findLast((draft) => !draft.isSilent);
   const toldOnce = crossed.map((draft) => ({ ...draft, isSilent: draft !== highest }));
-  return [...toldOnce, ...findResolved(input)];
+  return [...toldOnce, ...findResolved(input), ...findProjected(input)];
 }
 
 function findCrossed(input: FindAlertsInput): AlertDraft[] {
@@ -208,17 +217,33 @@ function findResolved(input: FindAlertsInput): AlertDraft[] {
     null,
   );
   if (isBlocked || last?.eventType !== "budget_blocked") return [];
+  const { tenantId } = config;
+  const { periodStartedAt } = record;
   const version = limitVersion(config, now);
-  if (recordedOf(input, "budget_resolved", version).length > 0) return [];
-  const identity = alertIdentity({
-    tenantId: config.tenantId,
-    eventType: "budget_resolved",
-    periodStartedAt: record.periodStartedAt,
-    limitVersion: version,
-  });
-  return [
-    { ...figuresOf(input), identity, eventType: "budget_resolved", threshold: null, occurrence: 0, isSilent: false },
-  ];
+  return plainDraft(input, { tenantId, eventType: "budget_resolved", periodStartedAt, limitVersion: version }, null);
+}
+
+/** One a day, however often LiteLLM says it. */
+function findProjected(input: FindAlertsInput): AlertDraft[] {
+  const [projection] = input.projections;
+  if (projection === undefined) return [];
+  const { tenantId } = input.config;
+  const { periodStartedAt } = input.record;
+  const day = new Date(projection.receivedAt).toISOString().slice(0, 10);
+  const { projectedSpendNanoUsd: spend, exceededDate } = projection;
+  const detail = {
+    projected_spend: spend === null ? null : decimalFromNanoUsd(spend),
+    projected_exceeded_date: exceededDate,
+  };
+  return plainDraft(input, { tenantId, eventType: "projected_limit_exceeded", periodStartedAt, day }, detail);
+}
+
+/** An alert that no threshold causes, unless it is recorded already. */
+function plainDraft(input: FindAlertsInput, key: AlertKey, detail: AlertDetail | null): AlertDraft[] {
+  const identity = alertIdentity(key);
+  if (input.standing.alerts.some((alert) => alert.identity === identity)) return [];
+  const { eventType } = key;
+  return [{ ...figuresOf(input), identity, eventType, threshold: null, occurrence: 0, isSilent: false, detail }];
 }
 
 function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, occurrence: number, isSilent: boolean) {

@@ -1,17 +1,15 @@
 // Reads a tenant anew: config from Postgres and spend from LiteLLM at the same time. One reader per tenant and colo.
 // Tells the waiting answer as soon as the first try is decided; retries and writing go on behind it.
 
-import { limitAt } from "../budget/limit.ts";
 import { foldRead, type SpendRecord } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
-import { stateAt } from "../budget/verdict.ts";
 import { observedMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import type { SubjectReading } from "../subject-reading.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
-import { differsFromWish } from "./sync-litellm.ts";
+import { isWorthASnapshot, isWorthASync } from "./spread-cadence.ts";
 
 type Deps = Pick<
   Ports,
@@ -36,12 +34,6 @@ export type RefreshOutcome =
 
 /** One try in the path of an answer, two more behind it. */
 const TRIES = 3;
-
-/** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
-const SNAPSHOT_SECONDS = 15;
-const SNAPSHOT_SHARE = 100n;
-
-const SYNC_SECONDS = 60;
 
 /** Postgres hears of an unchanged figure this often, so that the sweep leaves busy tenants alone. */
 const CONFIRM_MS = 300_000;
@@ -176,27 +168,6 @@ function spreadConfig(input: RefreshInput, record: TenantRecord, reading: Subjec
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
     deps.background("send a sync", deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId }));
   }
-}
-
-/** Every read compares. What LiteLLM would not take is not sent again all the time. */
-function isWorthASync(record: TenantRecord, reading: SubjectReading, now: Instant, deps: Deps): boolean {
-  const isSame = record.config.subject.id === reading.subject.id;
-  if (!isSame || record.sync.status === "pending" || !differsFromWish(record, reading, now)) return false;
-  return deps.memory.takeTurn(`sync:${record.config.tenantId}`, SYNC_SECONDS, now);
-}
-
-function isWorthASnapshot(
-  config: TenantConfig,
-  before: SpendRecord | null,
-  after: SpendRecord,
-  now: Instant,
-  deps: Deps,
-): boolean {
-  if (before === null || before.resetsAt !== after.resetsAt) return true;
-  if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
-  const rise = after.spendNanoUsd - before.spendNanoUsd;
-  if (rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd) return true;
-  return deps.memory.takeTurn(`snapshot:${config.tenantId}`, SNAPSHOT_SECONDS, now);
 }
 
 /** `stored` is what Postgres says, or what the edge knew before while Postgres is too slow to say. */

@@ -7,11 +7,16 @@ import { aesSealer } from "../../src/adapters/aes-sealer.ts";
 import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
 import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
+import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
+import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "./builders.ts";
+import { POLICY } from "./check-world.ts";
+import { FakeClaims } from "./fake-claims.ts";
+import { FakeNoticeQueue } from "./fake-notice-queue.ts";
 import { FakeSnapshots } from "./fake-snapshots.ts";
 import { FakeSpendQueue } from "./fake-spend-queue.ts";
 import { postgresBackends } from "./postgres-backends.ts";
@@ -55,6 +60,11 @@ export class AdminWorld {
     const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
     return {
       tenants: neonTenants(this.db.database),
+      ledger: neonLedger(this.db.database),
+      alerts: neonAlerts(this.db.database),
+      claims: new FakeClaims(),
+      noticeQueue: new FakeNoticeQueue(),
+      policy: POLICY,
       litellm: liteLlmClient(http, clock, log) as LiteLlm,
       sealer: aesSealer([{ id: "k1", key: new Uint8Array(32).fill(7) }]),
       memory: new IsolateMemory(),

@@ -1,6 +1,8 @@
 // Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
+import type { Incoming } from "../../src/flows/fold-account.ts";
+import { type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
 import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/tenant-record.ts";
 import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";
 
@@ -62,4 +64,9 @@ export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synce
     subjectCreatedAt: null,
     ...differences,
   } as const;
+}
+
+/** A message of the spend queue as its consumer hands it on. */
+export function incomingOf(message: SpendMessage, differences: Partial<Incoming> = {}): Incoming {
+  return { body: spendMessageSchema.parse(message), messageId: "m1", isRedelivery: false, ...differences };
 }

@@ -2,12 +2,12 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import { applySpendMessages } from "../../src/flows/apply-spend-messages.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { observedMessage, type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
+import { recordSpend } from "../../src/flows/record-spend.ts";
+import { observedMessage, type SpendMessage } from "../../src/messages.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
-import { anActor, idOf } from "../support/builders.ts";
+import { anActor, idOf, incomingOf } from "../support/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const acme = idOf("acme");
@@ -18,11 +18,11 @@ beforeEach(async () => {
   deps.snapshots.spends.clear();
 });
 
-const apply = (...messages: SpendMessage[]) =>
-  applySpendMessages(
-    { tenantId: acme, messages: messages.map((each) => spendMessageSchema.parse(each)), now: NOW },
-    deps,
-  );
+async function apply(...messages: SpendMessage[]): Promise<void> {
+  const incoming = messages.map((each, index) => incomingOf(each, { messageId: `m${index}` }));
+  const failed = await recordSpend({ incoming, now: NOW }, deps);
+  if (failed.size > 0) throw new Error(`${failed.size} messages failed`);
+}
 const own = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256(VIRTUAL_KEY) } });
 const observed = (differences: Partial<SpendRecord>) =>
   observedMessage(own, aSpendRecord({ periodStartedAt: NOW, ...differences }));

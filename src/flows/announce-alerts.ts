@@ -1,0 +1,82 @@
+// Records the alerts that a tenant's figure calls for, and puts their notices on the queue. Repeating it records nothing
+// twice; a queue that refuses loses nothing, because the deliveries lie in Postgres.
+
+import type { DeliveryKey } from "../alert-record.ts";
+import { type AlertDraft, type FindAlertsInput, findAlerts } from "../budget/alerts.ts";
+import { limitVersion } from "../budget/limit.ts";
+import { percentNumber } from "../budget/money.ts";
+import { isOfAnEndedPeriod } from "../budget/verdict.ts";
+import { noticeMessage } from "../messages.ts";
+import type { Account, Ports, RecordedAlerts } from "../ports.ts";
+
+export type AnnounceDeps = Pick<Ports, "ledger" | "alerts" | "noticeQueue" | "log" | "policy">;
+
+export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "repeats" | "projections" | "now"> {
+  readonly account: Pick<Account, "tenant" | "standing">;
+}
+
+/** Whoever finds the standing changed looks again; three others at one tenant in one moment are a fault. */
+const LOOKS = 3;
+
+/** @throws when Postgres or the queue cannot be reached: then the messages come again. */
+export async function announceAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<void> {
+  const recorded = await recordAlerts(input, deps);
+  await sendNotices(recorded.deliveries, deps);
+}
+
+export async function sendNotices(
+  deliveries: readonly DeliveryKey[],
+  { noticeQueue }: Pick<Ports, "noticeQueue">,
+): Promise<void> {
+  if (deliveries.length > 0) await noticeQueue.sendAll(deliveries.map(noticeMessage));
+}
+
+const NOTHING: RecordedAlerts = { told: 0, deliveries: [] };
+
+async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<RecordedAlerts> {
+  let account: AnnounceInput["account"] | undefined = input.account;
+  for (let looks = 0; looks < LOOKS && account !== undefined; looks++) {
+    const wanted = alertsOf({ ...input, account }, deps);
+    if (wanted === null) return NOTHING;
+    const recorded = await deps.alerts.record(wanted);
+    if (recorded !== null) {
+      if (recorded.told > 0 && recorded.deliveries.length === 0)
+        previewUndelivered(wanted.tenantId, wanted.drafts, deps);
+      return recorded;
+    }
+    const { tenantId } = account.tenant.config;
+    [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+  }
+  // Deleted meanwhile: nobody is left to be told.
+  if (account === undefined) return NOTHING;
+  throw new Error("others keep recording alerts of this tenant");
+}
+
+/** What is to be recorded; null when this has been looked at already and nothing is new. */
+function alertsOf({ account, isBaseline, repeats, projections, now }: AnnounceInput, { policy }: AnnounceDeps) {
+  const { tenant, standing } = account;
+  const { config, spend: record } = tenant;
+  // Somebody else has taken the baseline meanwhile; what is new since is no part of it.
+  if (isBaseline && standing.looked !== null) return null;
+  // A figure of an ended period says nothing of this one.
+  if (record === null || isOfAnEndedPeriod(config, record)) return null;
+  const repeatAfterMs = policy.alertRepeatSeconds * 1_000;
+  const drafts = findAlerts({ config, record, standing, isBaseline, repeats, repeatAfterMs, projections, now });
+  const looking = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };
+  const { looked } = standing;
+  const isLookedAt =
+    looked?.limitVersion === looking.limitVersion && looked.periodStartedAt === looking.periodStartedAt;
+  return drafts.length === 0 && isLookedAt ? null : { tenantId: config.tenantId, looked, looking, drafts, now };
+}
+
+/** There is nobody to tell: the log is. */
+function previewUndelivered(tenantId: string, drafts: readonly AlertDraft[], { log }: AnnounceDeps): void {
+  for (const { eventType, used } of drafts.filter(({ isSilent }) => !isSilent)) {
+    log.info("notice preview", {
+      tenant_id: tenantId,
+      event_type: eventType,
+      used_percent: used === null ? null : percentNumber(used),
+      why: "no channel is configured",
+    });
+  }
+}

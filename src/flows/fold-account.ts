@@ -1,0 +1,69 @@
+// Everything that a batch says of one tenant, folded: its highest figure, what it was told again, and why it is to be read.
+// Decides only. The order of the messages does not matter.
+
+import type { Projection, RepeatedAlert } from "../budget/alerts.ts";
+import { foldBound } from "../budget/observation.ts";
+import { joinRecords, type SpendRecord } from "../budget/spend.ts";
+import type { ValidSpendMessage } from "../messages.ts";
+import type { Account, ReadLane } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { toldBy } from "./attribute-spend.ts";
+
+export interface Incoming {
+  readonly body: ValidSpendMessage;
+  /** The queue's own id of the message: the same however often it is delivered. */
+  readonly messageId: string;
+  readonly isRedelivery: boolean;
+}
+
+export interface Fold {
+  readonly account: Account;
+  /** With the bounds folded in; its spend is the account's own object when they told nothing new. */
+  readonly tenant: TenantRecord;
+  /** What reads elsewhere have shown, joined; null when there were none. */
+  readonly observed: SpendRecord | null;
+  readonly repeats: readonly RepeatedAlert[];
+  readonly projections: readonly Projection[];
+  readonly isHinted: boolean;
+  readonly lanes: readonly ReadLane[];
+  readonly isRedelivery: boolean;
+}
+
+export function foldAccount(account: Account, messages: readonly Incoming[]): Fold {
+  const { config } = account.tenant;
+  const bodies = messages.map(({ body }) => body);
+  const told = bodies.flatMap((body) =>
+    body.kind === "webhook" || body.kind === "calls" ? [toldBy(body, config.subject)] : [],
+  );
+  let tenant = account.tenant;
+  let isHinted = told.some(({ isHint }) => isHint);
+  for (const { bound } of told) {
+    const spend = bound === null ? tenant.spend : foldBound(tenant, bound);
+    // A figure that may be of another period counts for nothing, but something has happened.
+    if (bound !== null && spend === null) isHinted = true;
+    if (spend !== null && spend !== tenant.spend) tenant = { ...tenant, spend };
+  }
+  return {
+    account,
+    tenant,
+    observed: observedOf(bodies, config.subject.id),
+    repeats: told.flatMap(({ repeat }) => repeat ?? []),
+    projections: told.flatMap(({ projection }) => projection ?? []),
+    isHinted,
+    lanes: lanesOf(bodies, config.subject.id),
+    isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),
+  };
+}
+
+/** Nothing that was learned of a former subject of this id is anything of the present one's. */
+function observedOf(bodies: readonly ValidSpendMessage[], subjectId: string): SpendRecord | null {
+  return bodies.reduce<SpendRecord | null>((joined, body) => {
+    if (body.kind !== "observed" || body.subject_id !== subjectId) return joined;
+    return joined === null ? body.record : joinRecords(joined, body.record);
+  }, null);
+}
+
+function lanesOf(bodies: readonly ValidSpendMessage[], subjectId: string): ReadLane[] {
+  const due = bodies.flatMap((body) => (body.kind === "read_due" && body.subject_id === subjectId ? [body.lane] : []));
+  return [...new Set(due)];
+}

@@ -1,0 +1,62 @@
+// What the audit says of LiteLLM's webhooks: a line for each, one line for a tenant's single costs in a batch, and one for
+// each kind that led to no tenant. Decides only; a message that comes again has the same lines.
+
+import type { AuditNote } from "../alert-record.ts";
+import { decimalFromNanoUsd } from "../budget/money.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Incoming } from "./fold-account.ts";
+
+type Webhook = Extract<Incoming["body"], { kind: "webhook" }>;
+
+interface Arrived {
+  readonly body: Webhook;
+  readonly messageId: string;
+}
+
+export function noteReports(tenantId: TenantId, messages: readonly Incoming[], now: Instant): AuditNote[] {
+  const webhooks = webhooksOf(messages);
+  const costs = webhooks.filter(({ body }) => body.event === "spend_tracked");
+  const others = webhooks.filter(({ body }) => body.event !== "spend_tracked");
+  return [
+    ...others.map(({ body, messageId }) => ({
+      action: "webhook_received",
+      tenantId,
+      detail: { ...wordsOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
+      sourceId: `webhook/${messageId}`,
+      at: now,
+    })),
+    ...foldedNote("spend_tracked", tenantId, costs, now),
+  ];
+}
+
+/** By event and group: a proxy with keys that are no tenant's reports of them all the time. */
+export function noteUnmatched(messages: readonly Incoming[], now: Instant): AuditNote[] {
+  const kinds = new Map<string, Arrived[]>();
+  for (const webhook of webhooksOf(messages)) {
+    const kind = JSON.stringify([webhook.body.event, webhook.body.event_group, webhook.body.door]);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), webhook]);
+  }
+  return [...kinds.values()].flatMap((webhooks) => foldedNote("webhook_unmatched", null, webhooks, now));
+}
+
+function foldedNote(
+  action: string,
+  tenantId: TenantId | null,
+  webhooks: readonly Arrived[],
+  now: Instant,
+): AuditNote[] {
+  const [first] = webhooks;
+  if (first === undefined) return [];
+  const { body, messageId } = first;
+  const whose = tenantId === null ? { key_hash: body.key_hash, team_id: body.team_id, user_id: body.user_id } : {};
+  const detail = { ...wordsOf(body), ...whose, count: webhooks.length };
+  return [{ action, tenantId, detail, sourceId: `${action}/${messageId}`, at: now }];
+}
+
+function webhooksOf(messages: readonly Incoming[]): Arrived[] {
+  return messages.flatMap(({ body, messageId }) => (body.kind === "webhook" ? [{ body, messageId }] : []));
+}
+
+function wordsOf({ event, event_group: group, door }: Webhook) {
+  return { event, event_group: group, door };
+}

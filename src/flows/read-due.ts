@@ -1,0 +1,111 @@
+// Reads a tenant because something says that it is time: a hint, or a figure that only a read can confirm. Reads that are
+// due later lie on the queue; at most one of each kind per tenant, as long as Redis can say so.
+
+import { confirmableAt, isUnconfirmed } from "../budget/observation.ts";
+import { foldRead } from "../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
+import { stateAt } from "../budget/verdict.ts";
+import type { Ports, ReadLane } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { isWorthASync } from "./spread-cadence.ts";
+
+export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
+
+/** Hints coalesce to one read in this time. */
+const HINT_SECONDS = 5;
+
+/** LiteLLM's database is up to 15 s late, and later under load: a hint is looked into again after 20 s and after 60. */
+const FIRST_LOOK_SECONDS = 20;
+const SECOND_LOOK_SECONDS = 40;
+
+/** LiteLLM was away when a figure was to be confirmed. */
+const CONFIRM_AGAIN_SECONDS = 60;
+
+const TRIES = 3;
+
+export interface ReadDueInput {
+  readonly tenant: TenantRecord;
+  /** Which later reads have come due; none: a new hint. */
+  readonly lanes: readonly ReadLane[];
+  readonly now: Instant;
+}
+
+/** The tenant after the read; null when it was somebody else's turn, or LiteLLM could not say. */
+export async function readDue(input: ReadDueInput, deps: ReadDueDeps): Promise<TenantRecord | null> {
+  const { tenant, lanes, now } = input;
+  if (lanes.length === 0 && !(await isOurTurn(tenant.config.tenantId, now, deps))) {
+    await readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
+    return null;
+  }
+  const after = await read(tenant, now, deps);
+  const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
+  if (!hasRisen) await lookAgain(input, deps);
+  if (after === null && lanes.includes("confirmation")) {
+    await readLater(input, "confirmation", CONFIRM_AGAIN_SECONDS, deps);
+  }
+  return after;
+}
+
+/** A figure that nobody has confirmed, of a tenant that is not simply all right, is read when a read can settle it. */
+export async function confirmLater(input: ReadDueInput, deps: ReadDueDeps): Promise<void> {
+  const { config, spend } = input.tenant;
+  if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, input.now).state === "ok") return;
+  const seconds = Math.max(1, Math.ceil((confirmableAt(spend) - input.now) / 1_000));
+  await readLater(input, "confirmation", seconds, deps);
+}
+
+async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Promise<TenantRecord | null> {
+  const { config, spend } = tenant;
+  const { tenantId } = config;
+  const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
+  if (!reading.ok) {
+    const why = reading.failure.kind === "unreachable" ? reading.failure.why : reading.failure.kind;
+    deps.log.warn("litellm read failed", { tenant_id: tenantId, why });
+    return null;
+  }
+  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
+  const after = await deps.tenants.recordSpend(tenantId, foldRead(spend, reading.value, period));
+  if (after !== null && isWorthASync(after, reading.value, now, deps)) {
+    deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
+    await deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId });
+  }
+  return after;
+}
+
+async function lookAgain(input: ReadDueInput, deps: ReadDueDeps): Promise<void> {
+  const { lanes } = input;
+  if (lanes.length === 0) return readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
+  if (lanes.includes("hint-1")) return readLater(input, "hint-2", SECOND_LOOK_SECONDS, deps);
+  if (lanes.includes("hint-2")) {
+    deps.log.info("hint dropped: no read confirmed it", { tenant_id: input.tenant.config.tenantId });
+  }
+}
+
+async function isOurTurn(tenantId: TenantId, now: Instant, { claims, memory, log }: ReadDueDeps): Promise<boolean> {
+  if (!memory.takeTurn(`hint:${tenantId}`, HINT_SECONDS, now)) return false;
+  try {
+    return await claims.claimRefresh(tenantId, "hint", HINT_SECONDS);
+  } catch (error) {
+    log.error("redis away: hints coalesce per isolate only", error, { tenant_id: tenantId });
+    return true;
+  }
+}
+
+/** Queued first and noted afterwards, so that a crash in between reads once too often instead of never. */
+async function readLater(
+  { tenant, lanes, now }: ReadDueInput,
+  lane: ReadLane,
+  seconds: number,
+  { claims, memory, spendQueue, log }: ReadDueDeps,
+): Promise<void> {
+  const { tenantId, subject } = tenant.config;
+  const withoutRedis = (error: unknown) => {
+    log.error("redis away: later reads coalesce per isolate only", error, { tenant_id: tenantId });
+    return !memory.takeTurn(`read-due:${tenantId}:${lane}`, seconds, now);
+  };
+  // The note of the message that is being handled may outlive its delivery by a moment.
+  const isDue = !lanes.includes(lane) && (await claims.isReadDue(tenantId, lane).catch(withoutRedis));
+  if (isDue) return;
+  await spendQueue.send({ kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane }, seconds);
+  await claims.noteReadDue(tenantId, lane, seconds).catch(withoutRedis);
+}

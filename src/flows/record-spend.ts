@@ -1,0 +1,135 @@
+// What the spend queue brings, a batch at a time: attributes it, folds it per tenant, records figures and alerts, tells
+// the edge and people. Every step may be repeated, and a crash between any two loses nothing: the messages come again.
+
+import type { AuditNote } from "../alert-record.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Account, LedgerFigure, SpendReference } from "../ports.ts";
+import { announceAlerts } from "./announce-alerts.ts";
+import { type Report, referencesOf } from "./attribute-spend.ts";
+import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
+import { noteReports, noteUnmatched } from "./note-reports.ts";
+import { rewriteConfig } from "./rewrite-config.ts";
+import { type SettleDeps, settleAccount } from "./settle-account.ts";
+import { syncAndPublish } from "./sync-pending.ts";
+
+export interface RecordSpendInput {
+  readonly incoming: readonly Incoming[];
+  readonly now: Instant;
+}
+
+/** Tenants at a time: each waits for Postgres, KV and sometimes LiteLLM, and a Worker has six connections. */
+const TENANTS_AT_ONCE = 4;
+
+/** Answers the messages that must come again; the others are done with. @throws when not even Postgres could be asked. */
+export async function recordSpend(
+  { incoming, now }: RecordSpendInput,
+  deps: SettleDeps,
+): Promise<ReadonlySet<Incoming>> {
+  const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
+  const accounts = await deps.ledger.open(referencesTo(incoming), { withPending });
+  const { groups, unmatched } = groupByTenant(incoming, accounts);
+  const failed = new Set<Incoming>();
+  const attempt = async ({ tenantId, messages }: Group, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (cause) {
+      deps.log.error("spend messages failed", cause, { tenant_id: tenantId, messages: messages.length });
+      for (const message of messages) failed.add(message);
+    }
+  };
+
+  for (const group of groups) {
+    const { account } = group;
+    if (account !== null && isNewlyAdopted(account)) await attempt(group, () => takeBaseline(account, now, deps));
+  }
+  const folded = groups
+    .filter(({ messages }) => !messages.some((message) => failed.has(message)))
+    .map((group) => ({ group, fold: group.account === null ? null : foldAccount(group.account, group.messages) }));
+  const figures = folded.flatMap(({ fold }) => (fold === null ? [] : figureOf(fold)));
+  await deps.ledger.record(figures, notesOf(groups, unmatched, now));
+  await inTurns(folded, TENANTS_AT_ONCE, ({ group, fold }) =>
+    attempt(group, async () => {
+      if (fold !== null) await settleAccount({ fold, now }, deps);
+      await keepUp(group, now, deps);
+    }),
+  );
+  return failed;
+}
+
+interface Group {
+  readonly tenantId: TenantId;
+  /** Null when there is no such tenant, or none any more. */
+  readonly account: Account | null;
+  readonly messages: readonly Incoming[];
+}
+
+/** Each once. */
+function referencesTo(incoming: readonly Incoming[]): SpendReference[] {
+  const references = incoming.flatMap(({ body }) => referencesIn(body));
+  return [...new Map(references.map((reference) => [nameOf(reference), reference])).values()];
+}
+
+function referencesIn(body: Incoming["body"]): readonly SpendReference[] {
+  return isReport(body) ? referencesOf(body) : [{ kind: "tenant", id: body.tenant_id }];
+}
+
+function groupByTenant(incoming: readonly Incoming[], accounts: readonly Account[]) {
+  const byReference = new Map(accounts.flatMap((each) => each.references.map((name) => [nameOf(name), each] as const)));
+  const groups = new Map<TenantId, Group & { readonly messages: Incoming[] }>();
+  const unmatched: Incoming[] = [];
+  for (const message of incoming) {
+    const { body } = message;
+    const account = referencesIn(body).flatMap((each) => byReference.get(nameOf(each)) ?? [])[0] ?? null;
+    const tenantId = account?.tenant.config.tenantId ?? (isReport(body) ? null : body.tenant_id);
+    if (tenantId === null) unmatched.push(message);
+    else {
+      const group = groups.get(tenantId) ?? { tenantId, account, messages: [] };
+      groups.set(tenantId, group);
+      group.messages.push(message);
+    }
+  }
+  return { groups: [...groups.values()], unmatched };
+}
+
+const nameOf = ({ kind, id }: SpendReference): string => `${kind}/${id}`;
+
+function isReport(body: Incoming["body"]): body is Report {
+  return body.kind === "webhook" || body.kind === "calls";
+}
+
+function isNewlyAdopted({ tenant, standing }: Account): boolean {
+  return tenant.adopted && standing.looked === null && tenant.spend !== null;
+}
+
+/** How the tenant was found, before anything of this batch counts. */
+async function takeBaseline(account: Account, now: Instant, deps: SettleDeps): Promise<void> {
+  await announceAlerts({ account, isBaseline: true, repeats: [], projections: [], now }, deps);
+}
+
+function figureOf({ account, tenant }: Fold): LedgerFigure[] {
+  const { config, spend: record } = tenant;
+  if (record === null || record === account.tenant.spend) return [];
+  return [{ tenantId: config.tenantId, subject: config.subject, record }];
+}
+
+function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: Instant): AuditNote[] {
+  return [
+    ...groups.flatMap(({ tenantId, messages }) => noteReports(tenantId, messages, now)),
+    ...noteUnmatched(unmatched, now),
+  ];
+}
+
+/** What has nothing to do with spend, and is done for deleted tenants too. */
+async function keepUp({ tenantId, messages }: Group, now: Instant, deps: SettleDeps): Promise<void> {
+  if (messages.some(({ body }) => body.kind === "rewrite_config")) await rewriteConfig({ tenantId, now }, deps);
+  if (messages.some(({ body }) => body.kind === "sync_litellm")) await syncAndPublish({ tenantId, now }, deps);
+}
+
+/** Runs `work` on every item, so many at a time. */
+async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = items.values();
+  const runner = async () => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, runner));
+}

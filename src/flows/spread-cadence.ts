@@ -1,0 +1,43 @@
+// How often what was learned of a tenant is told on: to KV, and to LiteLLM that it does not have the wish.
+
+import { limitAt } from "../budget/limit.ts";
+import type { SpendRecord } from "../budget/spend.ts";
+import type { Instant, TenantConfig } from "../budget/tenant.ts";
+import { stateAt } from "../budget/verdict.ts";
+import type { Ports } from "../ports.ts";
+import type { SubjectReading } from "../subject-reading.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { differsFromWish } from "./sync-litellm.ts";
+
+/** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
+const SNAPSHOT_SECONDS = 15;
+const SNAPSHOT_SHARE = 100n;
+
+const SYNC_SECONDS = 60;
+
+/** `before` is what KV has; null when it has nothing. */
+export function isWorthASnapshot(
+  config: TenantConfig,
+  before: SpendRecord | null,
+  after: SpendRecord,
+  now: Instant,
+  { memory }: Pick<Ports, "memory">,
+): boolean {
+  if (before === null || before.resetsAt !== after.resetsAt) return true;
+  if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
+  const rise = after.spendNanoUsd - before.spendNanoUsd;
+  if (rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd) return true;
+  return memory.takeTurn(`snapshot:${config.tenantId}`, SNAPSHOT_SECONDS, now);
+}
+
+/** Every read compares. What LiteLLM would not take is not sent again all the time. */
+export function isWorthASync(
+  tenant: TenantRecord,
+  reading: SubjectReading,
+  now: Instant,
+  { memory }: Pick<Ports, "memory">,
+): boolean {
+  const isSame = tenant.config.subject.id === reading.subject.id;
+  if (!isSame || tenant.sync.status === "pending" || !differsFromWish(tenant, reading, now)) return false;
+  return memory.takeTurn(`sync:${tenant.config.tenantId}`, SYNC_SECONDS, now);
+}

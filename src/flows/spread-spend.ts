@@ -1,0 +1,42 @@
+// Tells the edge of a tenant's figure that Postgres has: KV when it is worth a write, this isolate's memory always.
+
+import { joinRecords, type SpendRecord } from "../budget/spend.ts";
+import type { Instant } from "../budget/tenant.ts";
+import type { Ports } from "../ports.ts";
+import type { TenantRecord } from "../tenant-record.ts";
+import { joinKnown } from "./known-tenant.ts";
+import { isWorthASnapshot } from "./spread-cadence.ts";
+
+type Deps = Pick<Ports, "memory" | "snapshots">;
+
+export interface SpreadInput {
+  readonly tenant: TenantRecord;
+  /** Whoever read the figure has told the edge of it already: it goes along with a newer config only. */
+  readonly isTold: boolean;
+  readonly now: Instant;
+}
+
+/**
+ * Compared with KV, not with what Postgres had before: a delivery that broke off after Postgres had the figure comes
+ * again. A config that KV has an older one of goes there too. @throws when KV cannot be reached.
+ */
+export async function spreadSpend({ tenant, isTold, now }: SpreadInput, deps: Deps): Promise<void> {
+  const { memory, snapshots } = deps;
+  const { config, spend } = tenant;
+  const { tenantId } = config;
+  const known = await snapshots.tenant(tenantId);
+  const cached = "config" in known ? known : null;
+  memory.rememberTenant(tenantId, joinKnown(memory.tenant(tenantId), joinKnown(cached, { config, spend })), now);
+  const isNewConfig = (cached?.config?.revision ?? 0) < config.revision;
+  if (isNewConfig) await snapshots.writeConfig(config);
+  if (spend === null || (isTold && !isNewConfig)) return;
+  const isOwn = cached?.config?.subject.id === config.subject.id;
+  const before = joinFigures(isOwn ? cached.spend : null, memory.writtenSpend(tenantId));
+  if (!isNewConfig && !isWorthASnapshot(config, before, spend, now, deps)) return;
+  await snapshots.writeSpend(config, spend);
+  memory.rememberWrittenSpend(tenantId, spend);
+}
+
+function joinFigures(a: SpendRecord | null, b: SpendRecord | null): SpendRecord | null {
+  return a === null || b === null ? (a ?? b) : joinRecords(a, b);
+}
