@@ -2,7 +2,7 @@
 
 import type { AlertDraft, AlertLook } from "./budget/alerts.ts";
 import type { BasisPoints } from "./budget/money.ts";
-import type { Instant, TenantId } from "./budget/tenant.ts";
+import type { Enforcement, Instant, TenantId } from "./budget/tenant.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
 export type ChannelId = string & { readonly brand: "ChannelId" };
@@ -75,6 +75,8 @@ export interface Dispatch {
   /** The present thresholds of the tenant, for the words of a notice. */
   readonly alertThreshold: BasisPoints;
   readonly graceThreshold: BasisPoints;
+  /** Of an observed tenant nothing is refused, and no notice may say so. */
+  readonly enforcement: Enforcement;
 }
 
 /** Alerts to be recorded in one step. */

@@ -1,9 +1,16 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { DeadLetterRecord } from "../alert-record.ts";
+import { positionOf } from "../page-cursor.ts";
 import type { DeadLetters } from "../ports.ts";
+import { keptText } from "./kept-text.ts";
 import { timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
+import { type Database, type Row, runStatement } from "./neon-client.ts";
+import { pageOf } from "./neon-page.ts";
+import { ms } from "./neon-tenant-rows.ts";
+import { isUuid } from "./uuid.ts";
 
 /** An escaped backslash is one of them, so that it is never taken for the beginning of the next. */
 const ANY_ESCAPE = /\\(?:u[0-9a-f]{4}|.)/g;
@@ -16,18 +23,79 @@ export function neonDeadLetters(database: Database): DeadLetters {
         database,
         sql`insert into dead_letters (id, queue, message_id, body, attempts, error, recorded_at)
           values (gen_random_uuid(), ${queue}, ${messageId}, ${jsonOf(body)}::jsonb, ${attempts},
-            ${error}, ${timestampOf(recordedAt)})
+            ${keptText(error)}, ${timestampOf(recordedAt)})
           on conflict (queue, message_id) do nothing`,
       );
     },
-    list: notBuilt,
-    load: notBuilt,
-    markReplayed: notBuilt,
+
+    async list({ before, limit }) {
+      // One more than asked for tells whether there is a next page.
+      const rows = await runStatement(
+        database,
+        sql`${selectLetters} where ${isOlderThan(before)} order by l.recorded_at desc, l.id limit ${limit + 1}`,
+      );
+      return pageOf(rows.map(letterFromRow), limit, ({ recordedAt, id }) => ({ at: recordedAt, id }));
+    },
+
+    async load(id) {
+      if (!isUuid(id)) return null;
+      const [row] = await runStatement(database, sql`${selectLetters} where l.id = ${id}`);
+      return row === undefined ? null : letterFromRow(row);
+    },
+
+    async markReplayed(id, { name, requestId, now }) {
+      if (!isUuid(id)) return;
+      const at = timestampOf(now);
+      await runStatement(
+        database,
+        sql`with replayed as (update dead_letters l set replayed_at = ${at}, replayed_by = ${name}
+            where l.id = ${id} returning l.*)
+          insert into audit_log (at, actor, action, request_id, detail)
+          select ${at}, ${name}, 'dead_letter_replayed', ${requestId},
+            jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id) from replayed l`,
+      );
+    },
   };
 }
 
-async function notBuilt(): Promise<never> {
-  throw new Error("not built yet");
+const selectLetters = sql`select l.id, l.queue, l.message_id, l.body, l.attempts, l.error,
+  ${ms("l.recorded_at")} as recorded_at, ${ms("l.replayed_at")} as replayed_at, l.replayed_by from dead_letters l`;
+
+/** In the order of the list: newest first, those of one instant by id. */
+function isOlderThan(cursor: string | null): SQL {
+  if (cursor === null) return sql`true`;
+  const position = positionOf(cursor);
+  if (position === null) throw new Error("not a cursor of ours");
+  const at = timestampOf(position.at);
+  return sql`(l.recorded_at < ${at} or (l.recorded_at = ${at} and l.id > ${position.id}))`;
+}
+
+const row = z.object({
+  id: z.string(),
+  queue: z.string(),
+  message_id: z.string(),
+  body: z.unknown(),
+  attempts: z.number(),
+  error: z.nullable(z.string()),
+  recorded_at: z.number(),
+  replayed_at: z.nullable(z.number()),
+  replayed_by: z.nullable(z.string()),
+});
+
+/** @throws ZodError when it is not what `selectLetters` selects: a bug or a foreign table. */
+function letterFromRow(raw: Row): DeadLetterRecord {
+  const read = row.parse(raw);
+  return {
+    id: read.id,
+    queue: read.queue,
+    messageId: read.message_id,
+    body: read.body,
+    attempts: read.attempts,
+    error: read.error,
+    recordedAt: read.recorded_at,
+    replayedAt: read.replayed_at,
+    replayedBy: read.replayed_by,
+  };
 }
 
 /** jsonb takes neither NUL nor half a surrogate pair, which JSON writes as escapes: a letter is kept without them. */
