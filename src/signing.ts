@@ -57,7 +57,7 @@ export async function verifyStandardWebhook(
 /** True when `signature` (`[sha256=]<hex>`) is of the body and by one of the secrets. */
 export async function verifyHexSignature(
   secrets: readonly string[],
-  { signature, body }: { signature: string; body: Bytes },
+  { signature = "", body }: { signature: string | undefined; body: Bytes },
 ): Promise<boolean> {
   const hex = HEX_SHA256.exec(signature)?.[1];
   return hex !== undefined && isAnyOf(secrets, [bytesFromHex(hex)], body);

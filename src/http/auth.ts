@@ -1,5 +1,7 @@
-// Who is calling: admin and read tokens, and the virtual key of an agent. Compares in constant time, logs no token.
+// Who is calling: admin and read tokens, LiteLLM's own, and the virtual key of an agent. Compares in constant time, logs
+// no token.
 
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { KeyHash } from "../budget/tenant.ts";
 import type { NamedToken, Tokens } from "../policy.ts";
@@ -30,17 +32,32 @@ export const requireAdmin = requireToken(({ admin }) => admin);
 /** For reading and checks; whoever may change may also read. */
 export const requireRead = requireToken(({ admin, read }) => [...read, ...admin]);
 
+/** LiteLLM's callback. Answers before a byte of the body is read. */
+export const requireEvents = createMiddleware<AppEnv>(async (c, next) => {
+  const token = bearerOf(c.req.header("Authorization"));
+  if (token !== null && (await isOneOf(c.get("tokens").events, token))) return next();
+  return noToken(c);
+});
+
 /** Lets through whoever has one of the tokens; its name becomes the actor. */
 function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
-    if (owner === null) {
-      return problem(c, "unauthorized", { headers: { "WWW-Authenticate": 'Bearer realm="bursar"' } });
-    }
+    if (owner === null) return noToken(c);
     c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now") });
     return next();
   });
+}
+
+function noToken(c: Context<AppEnv>): Response {
+  return problem(c, "unauthorized", { headers: { "WWW-Authenticate": 'Bearer realm="bursar"' } });
+}
+
+/** For tokens without a name. Takes the same time for every wrong one. */
+export async function isOneOf(allowed: readonly string[], token: string): Promise<boolean> {
+  const named = allowed.map((accepted) => ({ name: "", token: accepted }));
+  return (await ownerOf(token, named)) !== null;
 }
 
 /** Every token is looked at, and digests of equal length are compared, so that time tells nothing. */

@@ -6,6 +6,7 @@ import type { AppEnv } from "./app-env.ts";
 const PROBLEMS = {
   "malformed-json": { status: 400, title: "The body is not JSON" },
   unauthorized: { status: 401, title: "A valid token is required" },
+  "invalid-signature": { status: 401, title: "A valid signature is required" },
   "unknown-key": { status: 401, title: "The virtual key is not known" },
   "budget-exceeded": { status: 402, title: "Budget exceeded" },
   "tenant-suspended": { status: 403, title: "The tenant is suspended" },

@@ -1,0 +1,46 @@
+// The kinds of fields that LiteLLM's reports have. Tolerant of what is absent, strict about money and about identifiers.
+
+import * as z from "zod/mini";
+import { nanoUsdFromNumber } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+
+/** A queue message holds several of them. LiteLLM's own identifiers have 36 or 64 characters. */
+const MAX_TEXT = 500;
+
+const KEY_HASH = /^[0-9a-f]{64}$/i;
+
+/** Postgres keeps neither NUL nor half a surrogate pair, so no such text can be anybody's identifier. */
+export const shortText = z.string().check(
+  z.maxLength(MAX_TEXT),
+  z.refine((text) => text.isWellFormed() && !text.includes("\0"), "must be Unicode text without NUL"),
+);
+
+/** Null when it is absent or empty. */
+export const identifier = z.pipe(
+  z.nullish(shortText),
+  z.transform((text: string | null | undefined) => text || null),
+);
+
+/** What LiteLLM calls the token: as it is stored, in lower case. */
+export const keyHash = z.pipe(
+  identifier,
+  z.transform((hash: string | null) => (hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash)),
+);
+
+/** US dollars; can be negative. */
+export const money = z.pipe(
+  z.number(),
+  z.transform((usd: number, context) => {
+    const amount = nanoUsdFromNumber(usd);
+    if (amount !== null) return amount;
+    context.issues.push({ code: "custom", input: usd, message: "is no amount of money" });
+    return z.NEVER;
+  }),
+);
+
+/** LiteLLM writes instants with `Z`, with an offset, or naive: then it means UTC. Null when it is none. */
+export function instantFrom(text: string): Instant | null {
+  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text);
+  const instant = Date.parse(hasZone ? text : `${text}Z`);
+  return instant >= 0 ? instant : null;
+}
