@@ -1,6 +1,44 @@
-import type { Audit } from "../ports.ts";
-import type { Database } from "./neon-client.ts";
+// The Audit port: reads the trail, from the newest line on. Writes nothing; changes write their own lines.
 
-export function neonAuditLog(_database: Database): Audit {
-  return {} as Audit; // not built yet
+import { sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { AuditRecord } from "../alert-record.ts";
+import type { TenantId } from "../budget/tenant.ts";
+import type { Audit } from "../ports.ts";
+import { type Database, type Row, runStatement } from "./neon-client.ts";
+
+export function neonAuditLog(database: Database): Audit {
+  return {
+    /** Ids rise with every line, so the last one of a page is where the next begins. */
+    async list({ tenantId, before, limit }) {
+      const ofTenant = tenantId === null ? sql`` : sql`and tenant_id = ${tenantId}`;
+      const isBefore = before === null ? sql`true` : sql`id < ${before}::bigint`;
+      const found = await runStatement(
+        database,
+        sql`select id::float8, (extract(epoch from at) * 1000)::float8 as at, actor, action, tenant_id, request_id,
+            before, after, detail
+          from audit_log where ${isBefore} ${ofTenant} order by id desc limit ${limit + 1}`,
+      );
+      const rows = found.slice(0, limit).map(auditFromRow);
+      const last = rows.at(-1);
+      return { rows, next: found.length > limit && last !== undefined ? String(last.id) : null };
+    },
+  };
+}
+
+const line = z.object({
+  id: z.number(),
+  at: z.number(),
+  actor: z.string(),
+  action: z.string(),
+  tenant_id: z.nullable(z.string()),
+  request_id: z.nullable(z.string()),
+  before: z.unknown(),
+  after: z.unknown(),
+  detail: z.unknown(),
+});
+
+function auditFromRow(row: Row): AuditRecord {
+  const { tenant_id, request_id, ...read } = line.parse(row);
+  return { ...read, tenantId: tenant_id as TenantId | null, requestId: request_id };
 }
