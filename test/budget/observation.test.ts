@@ -1,0 +1,112 @@
+// What a figure is worth that is not LiteLLM's own answer: a lower bound of the running period, or nothing.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { confirmableAt, foldBound, isUnconfirmed, type SpendBound } from "../../src/budget/observation.ts";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
+
+const config = aTenantConfig();
+
+function fold(bound: Partial<SpendBound>, differences: { spend?: SpendRecord | null; periodSeenAt?: number } = {}) {
+  const { spend = aSpendRecord({ observedAt: NOW - MINUTE, readAt: NOW - MINUTE }), periodSeenAt = PERIOD_START } =
+    differences;
+  const whole: SpendBound = {
+    spendNanoUsd: usd("120"),
+    source: "webhook",
+    begunAt: NOW,
+    observedAt: NOW,
+    resetsAt: undefined,
+    ...bound,
+  };
+  return { spend, folded: foldBound({ config, spend, periodSeenAt }, whole) };
+}
+
+describe("a higher figure", () => {
+  it("counts from when it was seen", () => {
+    const { folded } = fold({});
+    expect(folded).toMatchObject({
+      spendNanoUsd: usd("120"),
+      source: "webhook",
+      observedAt: NOW,
+      readAt: NOW - MINUTE,
+    });
+  });
+
+  it("is the first there is of a tenant that was never read", () => {
+    const { folded } = fold({}, { spend: null });
+    expect(folded).toMatchObject({
+      spendNanoUsd: usd("120"),
+      periodStartedAt: PERIOD_START,
+      resetsAt: RESET,
+      readAt: null,
+    });
+  });
+
+  it("that a later read has disproved does not come back", () => {
+    const spend = aSpendRecord({ readAt: NOW + 2 * MINUTE, observedAt: NOW + 2 * MINUTE });
+    expect(fold({}, { spend }).folded).toBe(spend);
+  });
+});
+
+it("a lower or equal figure tells nothing: the record is the same one", () => {
+  for (const amount of ["100", "99.999999999", "0"]) {
+    const { spend, folded } = fold({ spendNanoUsd: usd(amount) });
+    expect(folded).toBe(spend);
+  }
+});
+
+describe("a figure of another period", () => {
+  it.each([
+    ["whose end is not ours", { resetsAt: RESET - 30 * DAY }],
+    ["that says it never ends", { resetsAt: null }],
+    ["of a call within 90 s of the period's start", { begunAt: PERIOD_START + 90 * SECOND - 1 }],
+    ["of a call before the period", { begunAt: PERIOD_START - 1 }],
+  ])("%s is ignored", (_, bound) => {
+    expect(fold(bound).folded).toBeNull();
+  });
+
+  it("counts from 90 s after LiteLLM was first seen in the period, which it enters late", () => {
+    const periodSeenAt = PERIOD_START + 9 * MINUTE;
+    expect(fold({ begunAt: periodSeenAt + 90 * SECOND - 1 }, { periodSeenAt }).folded).toBeNull();
+    expect(fold({ begunAt: periodSeenAt + 90 * SECOND }, { periodSeenAt }).folded).not.toBeNull();
+  });
+
+  it("is never told from ours by a fraction of a second", () => {
+    expect(fold({ resetsAt: RESET + 999 }).folded).not.toBeNull();
+    expect(fold({ resetsAt: RESET + 1_000 }).folded).toBeNull();
+  });
+
+  it("cannot be in the first period: there was none before", () => {
+    const first = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - SECOND });
+    const bound = { spendNanoUsd: 1n, source: "events", begunAt: NOW, observedAt: NOW, resetsAt: RESET } as const;
+    expect(foldBound({ config: first, spend: null, periodSeenAt: null }, bound)).toMatchObject({ spendNanoUsd: 1n });
+  });
+});
+
+it("the order of figures does not matter, and neither does repetition", () => {
+  const amounts = fc.array(fc.bigInt(0n, 10n ** 12n), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(amounts, fc.infiniteStream(fc.nat()), (spends, chance) => {
+      const all = (order: readonly bigint[]) =>
+        order.reduce<SpendRecord | null>((spend, spendNanoUsd) => fold({ spendNanoUsd }, { spend }).folded, null);
+      const shuffled = [...spends, ...spends].toSorted(() => ((chance.next().value ?? 0) % 3) - 1);
+      expect(all(shuffled)).toEqual(all(spends));
+    }),
+  );
+});
+
+describe("confirmation", () => {
+  const bound = aSpendRecord({ source: "webhook", observedAt: NOW, readAt: NOW + 59 * SECOND });
+
+  it("comes with a read begun 60 s after the figure was seen", () => {
+    expect(confirmableAt(bound)).toBe(NOW + 60 * SECOND);
+    expect(isUnconfirmed(bound)).toBe(true);
+    expect(isUnconfirmed({ ...bound, readAt: NOW + 60 * SECOND })).toBe(false);
+    expect(isUnconfirmed({ ...bound, readAt: null })).toBe(true);
+  });
+
+  it("is not needed of what LiteLLM itself has said", () => {
+    expect(isUnconfirmed({ ...bound, source: "litellm" })).toBe(false);
+  });
+});
