@@ -1,50 +1,25 @@
 // What LiteLLM reports, recorded on a real Postgres: figures, alerts with their deliveries and audit, snapshots, notices.
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { recordSpend } from "../../src/flows/record-spend.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
+import { ownKeyInput } from "../support/admin-world.ts";
 import { hashOf, idOf, incomingOf } from "../support/builders.ts";
 import { aWebhook, someCalls } from "../support/spend-messages.ts";
+import { useSpendWorld } from "../support/spend-world.ts";
 import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const HOUR = 60 * MINUTE;
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps } = useAdminWorld();
+const { world, deps, deliver, alerts, told, spendOf } = useSpendWorld();
 
-/** $500, with a Slack channel of its own and an e-mail channel of the platform. */
-beforeEach(async () => {
-  await createTenant(ownKeyInput(), deps);
-  await world.db.query("delete from notification_channels");
-  await world.db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values
-    ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's', true),
-    ('22222222-2222-4222-8222-222222222222', null, 'email', 'platform', 's', true),
-    ('33333333-3333-4333-8333-333333333333', 'acme', 'webhook', 'off', 's', false)`);
-  deps.spendQueue.sent.length = 0;
-});
-
-let delivered = 0;
-
-/** Delivers one batch. @throws when any message of it would come again. */
-async function deliver(...messages: SpendMessage[]): Promise<void> {
-  const incoming = messages.map((each) => incomingOf(each, { messageId: `m${delivered++}` }));
-  const failed = await recordSpend({ incoming, now: world.now }, deps);
-  if (failed.size > 0) throw new Error(deps.log.lines.join("\n"));
-}
-
-const alerts = () =>
-  world.db.query<{ event_type: string; silent: boolean; occurrence: number; spend: string }>(
-    "select event_type, silent, occurrence, spend::float8 as spend from budget_alert_history order by created_at, threshold",
-  );
-const told = async () => (await alerts()).filter(({ silent }) => !silent).map(({ event_type: event }) => event);
 const actions = async () =>
   (await world.db.query<{ action: string }>("select action from audit_log order by id"))
     .map(({ action }) => action)
     .filter((action) => !action.startsWith("tenant_"));
-const spendOf = async () => (await deps.tenants.load(acme))?.spend ?? null;
 
 describe("a signed webhook", () => {
   it("W4: at 80 percent stores the alert, writes the audit and puts a notice for each channel on the queue", async () => {
@@ -113,77 +88,6 @@ describe("a signed webhook", () => {
   });
 });
 
-describe("a stock webhook", () => {
-  const stock = (differences = {}) =>
-    aWebhook(key, "560", { door: "url_token", event: "budget_crossed", ...differences });
-
-  it("is a hint: its figure counts for nothing, what LiteLLM answers does", async () => {
-    world.litellm.setSpend(key, 410);
-    await deliver(stock());
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410"), source: "litellm" });
-    expect(await told()).toEqual(["threshold_crossed"]);
-  });
-
-  it("that no read confirms is looked into after 20 s and after 60 s, then dropped", async () => {
-    await deliver(stock());
-    expect(deps.spendQueue.sent).toMatchObject([{ message: { lane: "hint-1" }, delaySeconds: 20 }]);
-    for (const [lane, next] of [
-      ["hint-1", "hint-2"],
-      ["hint-2", null],
-    ] as const) {
-      const { message } = deps.spendQueue.sent.pop() ?? {};
-      expect(message).toMatchObject({ kind: "read_due", lane });
-      await deliver(message as SpendMessage);
-      expect(deps.spendQueue.sent.map(({ message: each }) => ("lane" in each ? each.lane : each.kind))).toEqual(
-        next === null ? [] : [next],
-      );
-    }
-  });
-
-  it("finds spend that LiteLLM's database has late", async () => {
-    await deliver(stock());
-    world.litellm.setSpend(key, 560);
-    const { message } = deps.spendQueue.sent[0] ?? {};
-    await deliver(message as SpendMessage);
-    expect(await told()).toEqual(["budget_blocked"]);
-  });
-
-  it("in a flood is one read in five seconds", async () => {
-    world.litellm.clearRequests();
-    await deliver(stock(), stock(), stock());
-    await deliver(stock());
-    expect(world.litellm.requests()).toHaveLength(1);
-  });
-
-  it("in a flood is one read in five seconds of an isolate, when Redis cannot say what others do", async () => {
-    deps.claims.isAway = true;
-    world.litellm.clearRequests();
-    await deliver(stock());
-    await deliver(stock());
-    world.now = NOW + 5 * SECOND;
-    await deliver(stock());
-    expect(world.litellm.requests()).toHaveLength(2);
-  });
-
-  it("is retried while LiteLLM is away, and loses no figure of the same batch", async () => {
-    await world.litellm.stop();
-    await deliver(stock(), aWebhook(key, "400"));
-    expect(await told()).toEqual(["threshold_crossed"]);
-    expect(deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : ""))).toContain("hint-1");
-  });
-
-  it("N1: repeats the block after an hour, and never within it", async () => {
-    world.litellm.setSpend(key, 560);
-    await deliver(stock());
-    expect(await told()).toEqual(["budget_blocked"]);
-    world.now = NOW + HOUR;
-    await deliver(stock({ received_at: NOW + HOUR - 1 }));
-    expect(await told()).toHaveLength(1);
-    await deliver(stock({ received_at: NOW + HOUR }));
-    expect(await told()).toEqual(["budget_blocked", "budget_blocked"]);
-  });
-});
-
 describe("calls", () => {
   const first = { resets_at: null } as const;
 
@@ -242,39 +146,6 @@ it("a single cost is never a figure, not even of the tenant's own key", async ()
   await deliver(aWebhook(key, "560", { event: "spend_tracked" }));
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
   expect(await alerts()).toEqual([]);
-});
-
-describe("an adopted tenant", () => {
-  const adopted = sha256("sk-adopted");
-  const adopt = async (spend: number) => {
-    await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 110, budget_duration: "30d" });
-    world.litellm.setSpend(adopted, spend);
-    const origin = { kind: "adopted", subject: { kind: "key", id: adopted } } as const;
-    const settings = { maxBudgetNanoUsd: usd("100") };
-    await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin, settings }), deps);
-  };
-
-  it("is taken as it is found: nobody is told of what was exceeded before", async () => {
-    await adopt(85);
-    await deliver(aWebhook(adopted, "86"));
-    expect(await alerts()).toMatchObject([{ event_type: "threshold_crossed", silent: true, spend: 85 }]);
-    expect(deps.noticeQueue.sent).toEqual([]);
-  });
-
-  it("has its first crossing told, even in the batch that brings the first word of it", async () => {
-    await adopt(79);
-    await deliver(aWebhook(adopted, "80"));
-    expect(await told()).toEqual(["threshold_crossed"]);
-  });
-
-  it("is looked at soon after it was adopted, without a report", async () => {
-    await adopt(120);
-    const rewrite = deps.spendQueue.sent.find(
-      ({ message }) => "tenant_id" in message && message.tenant_id === "globex",
-    );
-    await deliver(rewrite?.message as SpendMessage);
-    expect((await alerts()).map(({ silent }) => silent)).toEqual([true, true, true]);
-  });
 });
 
 describe("an alert", () => {

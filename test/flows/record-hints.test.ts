@@ -1,0 +1,83 @@
+// Stock webhooks sign nothing, so they are hints: what counts is what LiteLLM answers, and when it is asked.
+
+import { describe, expect, it } from "vitest";
+import type { SpendMessage } from "../../src/messages.ts";
+import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
+import { aWebhook } from "../support/spend-messages.ts";
+import { useSpendWorld } from "../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
+
+const HOUR = 60 * MINUTE;
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+
+describe("a stock webhook", () => {
+  const stock = (differences = {}) =>
+    aWebhook(key, "560", { door: "url_token", event: "budget_crossed", ...differences });
+
+  it("is a hint: its figure counts for nothing, what LiteLLM answers does", async () => {
+    world.litellm.setSpend(key, 410);
+    await deliver(stock());
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410"), source: "litellm" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("that no read confirms is looked into after 20 s and after 60 s, then dropped", async () => {
+    await deliver(stock());
+    expect(deps.spendQueue.sent).toMatchObject([{ message: { lane: "hint-1" }, delaySeconds: 20 }]);
+    for (const [lane, next] of [
+      ["hint-1", "hint-2"],
+      ["hint-2", null],
+    ] as const) {
+      const { message } = deps.spendQueue.sent.pop() ?? {};
+      expect(message).toMatchObject({ kind: "read_due", lane });
+      await deliver(message as SpendMessage);
+      expect(deps.spendQueue.sent.map(({ message: each }) => ("lane" in each ? each.lane : each.kind))).toEqual(
+        next === null ? [] : [next],
+      );
+    }
+  });
+
+  it("finds spend that LiteLLM's database has late", async () => {
+    await deliver(stock());
+    world.litellm.setSpend(key, 560);
+    const { message } = deps.spendQueue.sent[0] ?? {};
+    await deliver(message as SpendMessage);
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+
+  it("in a flood is one read in five seconds", async () => {
+    world.litellm.clearRequests();
+    await deliver(stock(), stock(), stock());
+    await deliver(stock());
+    expect(world.litellm.requests()).toHaveLength(1);
+  });
+
+  it("in a flood is one read in five seconds of an isolate, when Redis cannot say what others do", async () => {
+    deps.claims.isAway = true;
+    world.litellm.clearRequests();
+    await deliver(stock());
+    await deliver(stock());
+    world.now = NOW + 5 * SECOND;
+    await deliver(stock());
+    expect(world.litellm.requests()).toHaveLength(2);
+  });
+
+  it("is retried while LiteLLM is away, and loses no figure of the same batch", async () => {
+    await world.litellm.stop();
+    await deliver(stock(), aWebhook(key, "400"));
+    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : ""))).toContain("hint-1");
+  });
+
+  it("N1: repeats the block after an hour, and never within it", async () => {
+    world.litellm.setSpend(key, 560);
+    await deliver(stock());
+    expect(await told()).toEqual(["budget_blocked"]);
+    world.now = NOW + HOUR;
+    await deliver(stock({ received_at: NOW + HOUR - 1 }));
+    expect(await told()).toHaveLength(1);
+    await deliver(stock({ received_at: NOW + HOUR }));
+    expect(await told()).toEqual(["budget_blocked", "budget_blocked"]);
+  });
+});
