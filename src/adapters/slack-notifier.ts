@@ -1,6 +1,21 @@
+// Notices to Slack's incoming webhooks. The address of one is a secret: it is in no log and in no outcome.
+
 import type { Policy } from "../policy.ts";
 import type { Notifier } from "../ports.ts";
+import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
-export function slackNotifier(_policy: Policy): Notifier["slack"] {
-  return async () => ({ kind: "not_configured", why: "not built yet" });
+export function slackNotifier(
+  policy: Pick<Policy, "allowsLocalTargets">,
+  timeoutMs = PROVIDER_TIMEOUT_MS,
+): Notifier["slack"] {
+  return async (url, message) => {
+    const posted = await postToProvider({
+      url,
+      body: JSON.stringify(message),
+      allowsLocal: policy.allowsLocalTargets,
+      timeoutMs,
+    });
+    // Slack's whole answer is the name of the error: `invalid_token`, `no_service`.
+    return posted.kind === "ended" ? posted.outcome : outcomeOf(posted.answer, (text) => text.trim());
+  };
 }

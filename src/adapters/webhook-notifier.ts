@@ -1,6 +1,29 @@
+// Events to webhooks of our users, signed by Standard Webhooks. What a receiver answers is theirs: only its status counts.
+
 import type { Policy } from "../policy.ts";
 import type { Notifier } from "../ports.ts";
+import { signStandardWebhook } from "../signing.ts";
+import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
-export function webhookNotifier(_policy: Policy): Notifier["webhook"] {
-  return async () => ({ kind: "not_configured", why: "not built yet" });
+/** @throws when the secret holds no key. */
+export function webhookNotifier(
+  policy: Pick<Policy, "allowsLocalTargets">,
+  timeoutMs = PROVIDER_TIMEOUT_MS,
+): Notifier["webhook"] {
+  return async (url, secret, { body, webhookId, sentAt }) => {
+    const timestampSeconds = Math.floor(sentAt / 1_000);
+    const signature = await signStandardWebhook(secret, { id: webhookId, timestampSeconds, body });
+    const posted = await postToProvider({
+      url,
+      headers: {
+        "webhook-id": webhookId,
+        "webhook-timestamp": String(timestampSeconds),
+        "webhook-signature": signature,
+      },
+      body,
+      allowsLocal: policy.allowsLocalTargets,
+      timeoutMs,
+    });
+    return posted.kind === "ended" ? posted.outcome : outcomeOf(posted.answer, () => null);
+  };
 }

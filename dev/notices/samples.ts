@@ -1,0 +1,107 @@
+// One notice of every kind, with figures that could be real, and some whose names mean harm. Data only.
+
+import type { AlertId } from "../../src/alert-record.ts";
+import type { AlertEventType } from "../../src/budget/alerts.ts";
+import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
+import type { TenantId } from "../../src/budget/tenant.ts";
+import type { AlertNotice, Notice } from "../../src/notices/notice.ts";
+import { testNotice } from "../../src/notices/test-notice.ts";
+
+const PERIOD_START = Date.UTC(2026, 10, 1);
+const RESET = Date.UTC(2026, 11, 1);
+const NOW = Date.UTC(2026, 10, 15, 12);
+
+export type Difference = Partial<AlertNotice["alert"]> &
+  Partial<Omit<AlertNotice, "alert">> & {
+    /** US dollars, as decimals. */
+    readonly spend?: string;
+    readonly limit?: string;
+    readonly maxBudget?: string;
+  };
+
+/** A notice of `eventType`: acme, called Acme Corp, has spent $412.50 of $500.00. */
+export function aNotice(eventType: AlertEventType, differences: Difference = {}): AlertNotice {
+  const { spend = "412.5", limit = "500", maxBudget = limit, ...rest } = differences;
+  const { tenantName = "Acme Corp", alertThreshold = 8_000n, graceThreshold = 11_000n, enforcement, ...alert } = rest;
+  const [spendNanoUsd, limitNanoUsd] = [nanoUsd(spend), nanoUsd(limit)];
+  return {
+    tenantName,
+    alertThreshold,
+    graceThreshold,
+    ...(enforcement !== undefined && { enforcement }),
+    alert: {
+      id: "0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10" as AlertId,
+      tenantId: "acme" as TenantId,
+      identity: "not shown",
+      eventType,
+      threshold: null,
+      spendNanoUsd,
+      limitNanoUsd,
+      maxBudgetNanoUsd: nanoUsd(maxBudget),
+      used: shareOf(spendNanoUsd, limitNanoUsd),
+      periodStartedAt: PERIOD_START,
+      resetsAt: RESET,
+      limitVersion: 1,
+      occurrence: 0,
+      isSilent: false,
+      detail: null,
+      createdAt: NOW,
+      ...alert,
+    },
+  };
+}
+
+const OVERRIDE = {
+  override_amount: "100",
+  reason: "Launch week, agreed with finance",
+  expires_at: "2026-11-22T18:00:00.000Z",
+  granted_by: "dana",
+};
+
+const HOSTILE =
+  '<script>alert(1)</script> & "Sons" </td> *bold* _it_ `code` <!channel> @here :skull: \u202egnp.exe\r\nBcc: a@b.c';
+
+export const SAMPLES: Readonly<Record<string, Notice>> = {
+  warning: aNotice("threshold_crossed", { threshold: 8_000n }),
+  "warning-repeated": aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2, tenantName: null }),
+  critical: aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }),
+  "critical-at-100": aNotice("budget_crossed", { threshold: 10_000n, spend: "500", resetsAt: null }),
+  "critical-at-109.99": aNotice("budget_crossed", { threshold: 10_000n, spend: "549.99" }),
+  blocked: aNotice("budget_blocked", { threshold: 11_000n, spend: "552" }),
+  "blocked-zero-limit": aNotice("budget_blocked", { threshold: 11_000n, spend: "3.2", limit: "0" }),
+  "blocked-observed": aNotice("budget_blocked", { threshold: 11_000n, spend: "552", enforcement: "observe" }),
+  resolved: aNotice("budget_resolved", { spend: "552", limit: "900", maxBudget: "500" }),
+  projected: aNotice("projected_limit_exceeded", {
+    spend: "290",
+    detail: { projected_spend: "640.25", projected_exceeded_date: "2026-11-24" },
+  }),
+  "projected-unknown": aNotice("projected_limit_exceeded", {
+    spend: "290",
+    detail: { projected_spend: null, projected_exceeded_date: null },
+  }),
+  reset: aNotice("budget_reset", { spend: "0" }),
+  "override-granted": aNotice("override_granted", { spend: "505", limit: "600", maxBudget: "500", detail: OVERRIDE }),
+  "override-ended": aNotice("override_ended", { spend: "590", detail: OVERRIDE }),
+  suspended: aNotice("tenant_suspended", { detail: { reason: "A key was leaked" } }),
+  resumed: aNotice("tenant_resumed", { spend: "120.4" }),
+  test: testNotice({
+    id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02",
+    channelName: "ops alerts",
+    tenantId: "acme" as TenantId,
+    requestedAt: NOW,
+  }),
+  hostile: aNotice("override_granted", {
+    spend: "505",
+    limit: "600",
+    maxBudget: "500",
+    tenantName: HOSTILE.repeat(20),
+    tenantId: HOSTILE.repeat(2) as TenantId,
+    detail: { ...OVERRIDE, reason: HOSTILE.repeat(9), granted_by: HOSTILE },
+  }),
+};
+
+function nanoUsd(decimal: string): bigint {
+  const amount = nanoUsdFromDecimal(decimal);
+  if (amount === null) throw new Error(`not an amount: ${decimal}`);
+  return amount;
+}

@@ -1,0 +1,121 @@
+// One POST to a provider or a receiver of notices, and what its answer means. Follows no redirect, reads no more than a
+// little of an answer, never logs, and never names the target.
+
+import type { SendOutcome } from "../ports.ts";
+import { targetProblem } from "../targets.ts";
+
+/** Providers answer within a second; Slack and mail providers have been seen to take several under load. */
+export const PROVIDER_TIMEOUT_MS = 10_000;
+
+/** Enough for the error that a provider names; what else an answer holds is nobody's business. */
+const MAX_ANSWER_BYTES = 2_048;
+
+/** So many digits are more than anybody means to wait. */
+const SECONDS = /^\d{1,7}$/;
+
+/** The one form of an HTTP date that is sent; Date.parse alone reads nearly anything as some date. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/** The names that providers give to errors: `invalid_token`, `validation_error`, `E_SENDER_NOT_VERIFIED`. */
+const ERROR_NAME = /^[A-Za-z]+(?:_[A-Za-z]+)*$/;
+const MAX_ERROR_NAME = 48;
+
+export interface ProviderPost {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly allowsLocal: boolean;
+  readonly timeoutMs: number;
+}
+
+/** What was said; `text` is its beginning, empty for a success. */
+export interface ProviderAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfterSeconds: number | null;
+}
+
+export type Posted =
+  | { readonly kind: "answered"; readonly answer: ProviderAnswer }
+  | { readonly kind: "ended"; readonly outcome: SendOutcome };
+
+/** Sends once. Ends early when the target is not allowed, or nobody answers. */
+export async function postToProvider(post: ProviderPost): Promise<Posted> {
+  const problem = targetProblem(post.url, post);
+  if (problem !== null) return { kind: "ended", outcome: { kind: "rejected", why: `the target ${problem}` } };
+  try {
+    const response = await fetch(post.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", "user-agent": "Bursar", ...post.headers },
+      body: post.body,
+      redirect: "manual",
+      signal: AbortSignal.timeout(post.timeoutMs),
+    });
+    const { status, headers } = response;
+    const retryAfterSeconds = retryAfter(headers.get("retry-after"), headers.get("date"));
+    return { kind: "answered", answer: { status, text: await beginningOf(response), retryAfterSeconds } };
+  } catch (error) {
+    const isLate = error instanceof Error && error.name === "TimeoutError";
+    return { kind: "ended", outcome: failed(isLate ? "no answer in time" : "network") };
+  }
+}
+
+/** By its status. `errorName`: where to look for the provider's own name of the error. */
+export function outcomeOf(answer: ProviderAnswer, errorName: (text: string) => string | null): SendOutcome {
+  const { status, text, retryAfterSeconds } = answer;
+  if (status >= 200 && status < 300) return { kind: "sent" };
+  const name = plainName(errorName(text));
+  const why = name === null ? `status ${status}` : `status ${status}, ${name}`;
+  if (status >= 500 || status === 429 || status === 408) return failed(why, retryAfterSeconds);
+  return { kind: "rejected", why: status < 400 ? `${why}: redirects are not followed` : why };
+}
+
+export function failed(why: string, retryAfterSeconds: number | null = null): SendOutcome {
+  return { kind: "failed", why, retryAfterSeconds };
+}
+
+/** Only what looks like a name, so that no address and no secret can come along. */
+export function plainName(text: string | null): string | null {
+  return text !== null && text.length <= MAX_ERROR_NAME && ERROR_NAME.test(text) ? text : null;
+}
+
+/** A text field of a JSON object; null when there is none. */
+export function jsonField(text: string, field: string): string | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const found: unknown = typeof value === "object" && value !== null ? Reflect.get(value, field) : null;
+    return typeof found === "string" ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Seconds, or an HTTP date measured by the answer's own clock; null when absent or nonsense. */
+function retryAfter(header: string | null, date: string | null): number | null {
+  const text = header?.trim() ?? "";
+  if (SECONDS.test(text)) return Number(text);
+  const milliseconds = HTTP_DATE.test(text) ? Date.parse(text) - Date.parse(date ?? "") : Number.NaN;
+  return Number.isNaN(milliseconds) ? null : Math.max(0, Math.ceil(milliseconds / 1_000));
+}
+
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (let bytes = 0; bytes < MAX_ANSWER_BYTES && !response.ok; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes += value.length;
+      text += decoder.decode(value, { stream: true });
+    }
+    return text.slice(0, MAX_ANSWER_BYTES);
+  } catch {
+    // The status is known; a body that breaks off takes nothing from it.
+    return "";
+  } finally {
+    // Without it the connection would wait for the rest, which nobody reads.
+    reader.cancel().catch(() => {});
+  }
+}

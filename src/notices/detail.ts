@@ -1,0 +1,29 @@
+// What only some kinds of event say, read from an alert's detail. Much of it came from outside: what does not fit is left out.
+
+import type { AlertDetail } from "../budget/alerts.ts";
+import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+import { cut, oneLine } from "./outside-text.ts";
+
+/** Longer reasons are read where they were written. */
+const MAX_TEXT = 300;
+
+/** Date.parse alone reads far too much. */
+const DATE = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2}))?$/;
+
+export function moneyOf(detail: AlertDetail | null, field: string): NanoUsd | null {
+  const value = detail?.[field];
+  return typeof value === "string" ? nanoUsdFromDecimal(value) : nanoUsdFromNumber(value);
+}
+
+export function textOf(detail: AlertDetail | null, field: string): string | null {
+  const value = detail?.[field];
+  const line = typeof value === "string" ? oneLine(value) : null;
+  return line === null ? null : cut(line, MAX_TEXT);
+}
+
+export function dateOf(detail: AlertDetail | null, field: string): Instant | null {
+  const value = detail?.[field];
+  const instant = typeof value === "string" && DATE.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(instant) ? null : instant;
+}

@@ -1,0 +1,86 @@
+// The event of outgoing webhooks: JSON that programs read, so a name in it never changes its meaning.
+
+import { percentNumber, usdNumber } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+import { moneyOf } from "./detail.ts";
+import type { AlertNotice, Notice, TestNotice } from "./notice.ts";
+import { standingOf } from "./standing.ts";
+
+/** Every type there is. The kind of an alert first names what it is about. */
+export const EVENT_TYPES = {
+  threshold_crossed: "budget.threshold_crossed",
+  budget_crossed: "budget.crossed",
+  budget_blocked: "budget.blocked",
+  budget_resolved: "budget.resolved",
+  projected_limit_exceeded: "budget.projected_limit_exceeded",
+  budget_reset: "budget.reset",
+  override_granted: "override.granted",
+  override_ended: "override.ended",
+  tenant_suspended: "tenant.suspended",
+  tenant_resumed: "tenant.resumed",
+  channel_test: "channel.test",
+} as const;
+
+interface NoticeEvent {
+  readonly type: (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
+  /** ISO 8601 UTC: when the alert was recorded. */
+  readonly timestamp: string;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Amounts of a detail, which holds them as decimals. */
+const MONEY_FIELDS = ["override_amount", "projected_spend"];
+
+/** JSON text, to be signed and sent as it is: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
+export function eventBody(notice: Notice): string {
+  return JSON.stringify("test" in notice ? testEvent(notice) : alertEvent(notice));
+}
+
+function alertEvent(notice: AlertNotice): NoticeEvent {
+  const { alert, tenantName } = notice;
+  const standing = standingOf(notice);
+  return {
+    type: EVENT_TYPES[alert.eventType],
+    timestamp: iso(alert.createdAt),
+    data: {
+      // First, so that nothing in it can stand for a figure of ours.
+      ...detailJson(notice),
+      alert_id: alert.id,
+      tenant_id: alert.tenantId,
+      tenant_name: tenantName,
+      state: standing.state,
+      enforcement: notice.enforcement ?? "enforce",
+      threshold: alert.threshold === null ? null : percentNumber(alert.threshold),
+      currency: "USD",
+      spend: usdNumber(standing.spendNanoUsd),
+      limit: usdNumber(standing.limitNanoUsd),
+      max_budget: usdNumber(standing.maxBudgetNanoUsd),
+      used_percent: standing.used === null ? null : percentNumber(standing.used),
+      remaining: usdNumber(standing.remainingNanoUsd),
+      blocks_at: usdNumber(standing.blocksAtNanoUsd),
+      period_started_at: iso(alert.periodStartedAt),
+      resets_at: alert.resetsAt === null ? null : iso(alert.resetsAt),
+      occurrence: alert.occurrence,
+    },
+  };
+}
+
+function testEvent({ test }: TestNotice): NoticeEvent {
+  return {
+    type: EVENT_TYPES.channel_test,
+    timestamp: iso(test.requestedAt),
+    data: { test_id: test.id, tenant_id: test.tenantId, channel_name: test.channelName },
+  };
+}
+
+function detailJson({ alert: { detail } }: AlertNotice): Record<string, string | number | null> {
+  const amounts = MONEY_FIELDS.filter((field) => detail?.[field] !== undefined).map((field) => {
+    const amount = moneyOf(detail, field);
+    return [field, amount === null ? null : usdNumber(amount)] as const;
+  });
+  return { ...detail, ...Object.fromEntries(amounts) };
+}
+
+function iso(instant: Instant): string {
+  return new Date(instant).toISOString();
+}

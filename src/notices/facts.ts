@@ -1,0 +1,91 @@
+// The figures of a notice as rows of label and value, the same in every rendering. At most ten: Slack shows no more.
+
+import type { AlertRecord } from "../alert-record.ts";
+import { dollars } from "../budget/money.ts";
+import { dateOf, moneyOf, textOf } from "./detail.ts";
+import type { TestNotice } from "./notice.ts";
+import { cut, oneLine } from "./outside-text.ts";
+import { dayText, instantText, percent } from "./plain-words.ts";
+import type { Standing } from "./standing.ts";
+
+export interface Fact {
+  readonly label: string;
+  /** One line; not escaped, and some of them came from outside. */
+  readonly value: string;
+}
+
+/** Names of channels and tenants are shorter than this, unless somebody means harm. */
+const MAX_NAME = 120;
+
+export function factsOf(alert: AlertRecord, standing: Standing): Fact[] {
+  return [...figures(standing), ...particulars(alert)];
+}
+
+export function testFacts({ channelName, tenantId }: TestNotice["test"]): Fact[] {
+  const whose = tenantId === null ? "the whole platform" : `tenant ${cut(oneLine(tenantId) ?? "–", MAX_NAME)}`;
+  return [
+    { label: "Channel", value: cut(oneLine(channelName) ?? "–", MAX_NAME) },
+    { label: "Notices about", value: whose },
+  ];
+}
+
+function figures(standing: Standing): Fact[] {
+  const { limitNanoUsd, used, overrideNanoUsd, overLimitNanoUsd, blocksAtNanoUsd, untilBlockNanoUsd } = standing;
+  const limit = dollars(limitNanoUsd);
+  const distance = untilBlockNanoUsd === 0n ? "reached" : `${dollars(untilBlockNanoUsd)} to go`;
+  return [
+    { label: "Spend", value: dollars(standing.spendNanoUsd) },
+    {
+      label: "Limit",
+      value:
+        overrideNanoUsd === 0n
+          ? limit
+          : `${limit} (${dollars(standing.maxBudgetNanoUsd)} budget + ${dollars(overrideNanoUsd)} override)`,
+    },
+    { label: "Used", value: used === null ? "– (the limit is zero)" : percent(used) },
+    {
+      label: "Remaining",
+      value:
+        overLimitNanoUsd > 0n
+          ? `none, ${dollars(overLimitNanoUsd)} over the limit`
+          : dollars(standing.remainingNanoUsd),
+    },
+    {
+      label: standing.observes ? "Would block at" : "Blocks at",
+      value:
+        limitNanoUsd === 0n
+          ? "any spend"
+          : `${dollars(blocksAtNanoUsd)} (${percent(standing.graceThreshold)}), ${distance}`,
+    },
+    { label: "Resets", value: instantText(standing.resetsAt) },
+  ];
+}
+
+/** What the event's own detail adds to the figures. */
+function particulars({ eventType, detail }: AlertRecord): Fact[] {
+  const money = (label: string, field: string) => fact(label, moneyOf(detail, field), dollars);
+  const text = (label: string, field: string) => fact(label, textOf(detail, field), (value) => value);
+  switch (eventType) {
+    case "override_granted":
+    case "override_ended":
+      return [
+        ...money("Override", "override_amount"),
+        ...fact("Override ends", dateOf(detail, "expires_at"), instantText),
+        ...text("Granted by", "granted_by"),
+        ...text("Reason", "reason"),
+      ];
+    case "tenant_suspended":
+      return text("Reason", "reason");
+    case "projected_limit_exceeded":
+      return [
+        ...money("Projected spend", "projected_spend"),
+        ...fact("Limit exceeded on", dateOf(detail, "projected_exceeded_date"), dayText),
+      ];
+    default:
+      return [];
+  }
+}
+
+function fact<T>(label: string, value: T | null, show: (value: T) => string): Fact[] {
+  return value === null ? [] : [{ label, value: show(value) }];
+}

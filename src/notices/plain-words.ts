@@ -1,0 +1,24 @@
+// Percentages and instants as people read them: UTC, no abbreviations, nothing rounded up.
+
+import type { BasisPoints } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+
+const MONTHS = "January February March April May June July August September October November December".split(" ");
+
+/** 8_250n is `82.5 %`. Basis points are rounded down already, so that 109.999 % never reads 110. */
+export function percent(share: BasisPoints): string {
+  const fraction = (share % 100n).toString().padStart(2, "0").replace(/0+$/, "");
+  return fraction === "" ? `${share / 100n} %` : `${share / 100n}.${fraction} %`;
+}
+
+/** `1 December 2026`, UTC. */
+export function dayText(instant: Instant): string {
+  const date = new Date(instant);
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
+}
+
+/** `1 December 2026, 00:00 UTC`; `never` for null. */
+export function instantText(instant: Instant | null): string {
+  if (instant === null) return "never";
+  return `${dayText(instant)}, ${new Date(instant).toISOString().slice(11, 16)} UTC`;
+}

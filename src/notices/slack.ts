@@ -1,0 +1,113 @@
+// Notices for Slack, in Block Kit. Whatever came from outside is escaped: it can make no link, no mention, no emphasis.
+
+import { type BasisPoints, dollars, WHOLE } from "../budget/money.ts";
+import type { Fact } from "./facts.ts";
+import type { Notice, SlackMessage } from "./notice.ts";
+import { cut } from "./outside-text.ts";
+import { percent } from "./plain-words.ts";
+import type { KnownState, Standing } from "./standing.ts";
+import { headlineOf, type Telling, type Tone, tellingOf } from "./telling.ts";
+
+/** Slack's own limit is 150, emoji and blanks included. */
+const MAX_HEADER = 150;
+
+/** Of the tenant's name and what happened, in the fallback: notifications show less than that. */
+const MAX_HEADLINE = 240;
+
+/** Slack's limit is 2,000; a reason of 300 characters has at most five times as many once it is escaped. */
+const MAX_FIELD = 1_900;
+
+const CELLS = 20;
+
+const STATE_EMOJI: Readonly<Record<KnownState, string>> = {
+  ok: ":large_green_circle:",
+  warning: ":warning:",
+  grace: ":rotating_light:",
+  blocked: ":no_entry:",
+};
+
+/** Those that are not here show the emoji of the tenant's state. */
+const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
+  projected: ":chart_with_upwards_trend:",
+  reset: ":arrows_counterclockwise:",
+  override: ":ticket:",
+  suspended: ":octagonal_sign:",
+  test: ":wrench:",
+};
+
+export function slackMessage(notice: Notice): SlackMessage {
+  const telling = tellingOf(notice);
+  const { standing, repetition, summary, advice, tag, footer } = telling;
+  const emoji = emojiOf(telling);
+  const headline = headlineOf(telling, MAX_HEADLINE, escapeSlack);
+  const sentences = [`${emoji} ${tag}: ${headline}.`, repetition, summary, advice];
+  return {
+    text: sentences.filter((sentence) => sentence !== null).join(" "),
+    blocks: [
+      header(`${emoji} ${headlineOf(telling, MAX_HEADER - emoji.length - 1, escapeSlack)}`),
+      ...(standing === null ? [] : [section(progress(standing, emoji))]),
+      section(repetition === null ? summary : `*${repetition}* ${summary}`),
+      { type: "section", fields: telling.facts.map(field) },
+      section(`*What to do*\n${advice}`),
+      { type: "context", elements: [mrkdwn(escapeSlack(footer))] },
+    ],
+  };
+}
+
+function emojiOf({ tone, standing }: Telling): string {
+  return TONE_EMOJI[tone] ?? STATE_EMOJI[standing?.state ?? "ok"];
+}
+
+/** Not as code, which Slack writes in red whatever the state. */
+function progress(standing: Standing, headerEmoji: string): string {
+  const { used, overLimitNanoUsd, budgetState } = standing;
+  const over = overLimitNanoUsd > 0n ? `, ${dollars(overLimitNanoUsd)} over the limit` : "";
+  const words = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
+  const emoji = STATE_EMOJI[budgetState];
+  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${words}`;
+}
+
+/** Twenty cells to the limit; what goes past it, or a limit of zero, shows as an arrow at the end. */
+export function progressBar(used: BasisPoints | null): string {
+  const full = used === null || used > WHOLE ? CELLS : Number((used * BigInt(CELLS)) / WHOLE);
+  const isOver = used === null || used > WHOLE;
+  return `${"▓".repeat(full)}${"░".repeat(CELLS - full)}${isOver ? "▶" : ""}`;
+}
+
+/** Marks that Slack would act on, and others that look like them: it has no way to escape these. */
+const LOOK_ALIKES: Readonly<Record<string, string>> = {
+  "*": "∗",
+  "~": "∼",
+  "`": "ˋ",
+  _: "ˍ",
+  ":": "꞉",
+  "@": "＠",
+  ">": "›",
+};
+
+/** Emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and the `>` that begins a quote. */
+const MARKS = /[*~`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|:(?=[^\s:]+:)|@(?=(?:here|channel|everyone|group)\b)|^>/giu;
+
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+function escapeSlack(text: string): string {
+  const plain = text.replace(MARKS, (mark) => LOOK_ALIKES[mark] ?? "");
+  return plain.replace(/[&<>]/g, (character) => ENTITIES[character] ?? "");
+}
+
+function header(text: string) {
+  return { type: "header", text: { type: "plain_text", text, emoji: true } };
+}
+
+function section(text: string) {
+  return { type: "section", text: mrkdwn(text) };
+}
+
+function field({ label, value }: Fact) {
+  return mrkdwn(`*${label}*\n${cut(value, MAX_FIELD, escapeSlack)}`);
+}
+
+/** `verbatim`: Slack makes no links and mentions of its own. */
+function mrkdwn(text: string) {
+  return { type: "mrkdwn", text, verbatim: true };
+}
