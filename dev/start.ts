@@ -2,6 +2,7 @@
 // With --exit it ends after the story: 0 when every step held, else 1 saying which did not.
 
 import { parseArgs } from "node:util";
+import { DEV_ADMIN_TOKEN, openInboxChannels, reportTo } from "./connect.ts";
 import { PortTakenError } from "./part.ts";
 import { SettingsError, settingsFromEnv } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
@@ -12,6 +13,9 @@ import { startWranglerDev, type WorkerProcess } from "./worker/wrangler-dev.ts";
 
 /** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
 const STORY_DATABASE_DELAY_MS = 1_000;
+
+/** And it tells what calls have cost every second, not every five. */
+const STORY_FLUSH_MS = 1_000;
 
 const { values: options } = parseArgs({
   options: { exit: { type: "boolean", default: false }, "no-story": { type: "boolean", default: false } },
@@ -35,6 +39,9 @@ async function run(): Promise<void> {
   console.log("  Worker             building …");
   worker = await startWranglerDev(settings.ports.worker, stack.environment);
   tell("Worker", worker.url);
+  await openInboxChannels(worker.url, stack.inbox);
+  const reporting = options["no-story"] ? {} : { flushEventsMs: STORY_FLUSH_MS };
+  if (stack.litellm !== null) reportTo(worker.url, stack.litellm, reporting);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
   if (options["no-story"]) return;
   if (stack.litellm === null) {
@@ -44,8 +51,8 @@ async function run(): Promise<void> {
     return;
   }
 
-  const urls = { worker: worker.url, litellm: stack.litellmUrl };
-  await playBudgetStory(clientsFor(urls, "dev-admin-token"), startTimeline(Date.now()));
+  const urls = { worker: worker.url, litellm: stack.litellmUrl, inbox: stack.inbox.url };
+  await playBudgetStory(clientsFor(urls, DEV_ADMIN_TOKEN), startTimeline(Date.now()));
   console.log(paint("green", "\nEvery step held."));
 }
 
@@ -67,7 +74,7 @@ try {
     await stopAll();
     process.exit(0);
   }
-  console.log("The stack stays up; Ctrl-C ends it. Admin token: dev-admin-token, read token: dev-read-token.");
+  console.log(`The stack stays up; Ctrl-C ends it. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
 } catch (error) {
   console.error(paint("red", explain(error)));
   await stopAll();

@@ -2,7 +2,7 @@
 // Uses nothing but the public HTTP interfaces of Bursar and LiteLLM.
 
 import { randomBytes } from "node:crypto";
-import type { Answer, Clients } from "./clients.ts";
+import type { Answer, Clients, Notice } from "./clients.ts";
 import { paint, type Timeline } from "./timeline.ts";
 
 /** A step of the story did not hold. */
@@ -18,6 +18,7 @@ const BUDGET = 5;
 export async function playBudgetStory(clients: Clients, timeline: Timeline): Promise<void> {
   const tenantId = `acme-${randomBytes(3).toString("hex")}`;
   const virtualKey = await createTenant(clients, timeline, tenantId);
+  const told = startListening(clients, timeline, tenantId);
   const spendTo = async (total: number, cost: number, expected: { status: number; state: string }) => {
     await callModel(clients, timeline, virtualKey, cost);
     return await untilState(clients, timeline, virtualKey, total, expected);
@@ -25,25 +26,67 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
 
   await untilState(clients, timeline, virtualKey, 0, { status: 200, state: "ok" });
   await spendTo(2, 2, { status: 200, state: "ok" });
+  let spentAt = Date.now();
   await spendTo(4.2, 2.2, { status: 200, state: "warning" });
+  await told("80 % notice", "budget.threshold_crossed", spentAt);
+  spentAt = Date.now();
   await spendTo(5.25, 1.05, { status: 200, state: "grace" });
+  await told("100 % notice", "budget.crossed", spentAt);
+  spentAt = Date.now();
   const refused = await spendTo(5.75, 0.5, { status: 402, state: "blocked" });
   const detail = `Budget exceeded for tenant ${tenantId}. Current: $5.75, Limit: $5.00. Contact admin to increase budget.`;
   expectThat(refused.body["detail"] === detail, `the refusal says "${detail}"`, refused);
   timeline.add(detail);
+  await told("blocked notice", "budget.blocked", spentAt);
 
   const alsoRefused = await clients.call(virtualKey, 0.01);
   const type = (alsoRefused.body["error"] as { type?: unknown } | undefined)?.type;
   expectThat(type === "budget_exceeded", "LiteLLM refuses the key as well", alsoRefused);
   timeline.tell("the agent calls all the same", `LiteLLM refuses it too (${alsoRefused.status})`);
 
+  const raisedAt = Date.now();
   const raised = await clients.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 10 });
   expectThat(raised.status === 200 && raised.body["limit"] === 10, "the budget is raised to $10", raised);
   expectThat(raised.body["litellm_sync"] === "synced", "LiteLLM has the new limit at once", raised);
   timeline.tell("budget raised to $10", "LiteLLM has it too", raised.edgeMs);
 
   await untilState(clients, timeline, virtualKey, 5.75, { status: 200, state: "ok" });
+  await told("notice that it is over", "budget.resolved", raisedAt);
   await callModel(clients, timeline, virtualKey, 0.25);
+}
+
+const CHANNELS = ["slack", "email", "webhook"] as const;
+
+/** Waits for the next notice on every channel, which must be of the given type, and the only one. */
+function startListening(clients: Clients, timeline: Timeline, tenantId: string) {
+  let heard = 0;
+  return async (what: string, type: string, causedAt: number): Promise<void> => {
+    heard++;
+    const begunAt = Date.now();
+    for (;;) {
+      const notices = await clients.notices(tenantId);
+      const of = (kind: Notice["kind"]) => notices.filter((notice) => notice.kind === kind);
+      if (CHANNELS.every((kind) => of(kind).length >= heard)) {
+        const newest = CHANNELS.flatMap((kind) => of(kind).slice(0, 1));
+        const isOnce = CHANNELS.every((kind) => of(kind).length === heard);
+        const isRight = newest.some(
+          ({ kind, summary, signature }) => kind === "webhook" && summary === type && signature === "valid",
+        );
+        if (!isOnce || !isRight)
+          throw new StoryError(`one ${type} arrives on each channel; got ${JSON.stringify(notices)}`);
+        timeline.tell(`${what} in the inbox`, newest.map((notice) => wordsOn(notice, causedAt)).join(", "));
+        timeline.add(newest.find(({ kind }) => kind === "slack")?.summary ?? "");
+        return;
+      }
+      if (Date.now() - begunAt > PATIENCE_MS)
+        throw new StoryError(`${type} arrives on every channel within ${PATIENCE_MS / 1_000} s`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  };
+}
+
+function wordsOn({ kind, receivedAt }: Notice, causedAt: number): string {
+  return `${kind} ${((receivedAt - causedAt) / 1_000).toFixed(1)} s after`;
 }
 
 async function createTenant(clients: Clients, timeline: Timeline, tenantId: string): Promise<string> {

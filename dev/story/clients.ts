@@ -7,18 +7,41 @@ export interface Answer {
   readonly edgeMs: number | null;
 }
 
+/** A message that has arrived in the inbox. */
+export interface Notice {
+  readonly kind: "slack" | "email" | "webhook";
+  readonly receivedAt: number;
+  readonly summary: string;
+  /** Of a webhook: whether its signature was ours. */
+  readonly signature: string | null;
+}
+
 export interface Clients {
   admin(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Ask, demanding a figure not older than a second, so that the story does not have to wait. */
   ask(virtualKey: string): Promise<Answer>;
+  /** What the inbox has taken in about a tenant, newest first. */
+  notices(tenantId: string): Promise<Notice[]>;
   /** One model call through LiteLLM at a set cost. */
   call(virtualKey: string, usd: number): Promise<Answer>;
 }
 
-export function clientsFor(urls: { worker: string; litellm: string }, adminToken: string): Clients {
+type RawNotice = Pick<Notice, "kind" | "summary"> & { readonly received_at: string; readonly signature?: string };
+
+export function clientsFor(urls: { worker: string; litellm: string; inbox: string }, adminToken: string): Clients {
   return {
     admin: (method, path, body) => send(method, urls.worker + path, adminToken, {}, body),
     ask: (virtualKey) => send("GET", `${urls.worker}/v1/budget`, virtualKey, { "Cache-Control": "max-age=1" }),
+    async notices(tenantId) {
+      const response = await fetch(`${urls.inbox}/messages?tenant=${tenantId}&accepted=true`);
+      const { data } = (await response.json()) as { data: readonly RawNotice[] };
+      return data.map(({ kind, received_at, summary, signature }) => ({
+        kind,
+        receivedAt: Date.parse(received_at),
+        summary,
+        signature: signature ?? null,
+      }));
+    },
     call: (virtualKey, usd) =>
       send(
         "POST",
