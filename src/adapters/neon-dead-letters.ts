@@ -5,6 +5,7 @@ import * as z from "zod/mini";
 import type { DeadLetterRecord } from "../alert-record.ts";
 import { positionOf } from "../page-cursor.ts";
 import type { DeadLetters } from "../ports.ts";
+import { jsonbText } from "./jsonb.ts";
 import { keptText } from "./kept-text.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
@@ -12,17 +13,13 @@ import { pageOf } from "./neon-page.ts";
 import { ms } from "./neon-tenant-rows.ts";
 import { isUuid } from "./uuid.ts";
 
-/** An escaped backslash is one of them, so that it is never taken for the beginning of the next. */
-const ANY_ESCAPE = /\\(?:u[0-9a-f]{4}|.)/g;
-const REFUSED = /^\\u(?:0000|d[89a-f])/;
-
 export function neonDeadLetters(database: Database): DeadLetters {
   return {
     async record({ queue, messageId, body, attempts, error, recordedAt }) {
       await runStatement(
         database,
         sql`insert into dead_letters (id, queue, message_id, body, attempts, error, recorded_at)
-          values (gen_random_uuid(), ${queue}, ${messageId}, ${jsonOf(body)}::jsonb, ${attempts},
+          values (gen_random_uuid(), ${queue}, ${messageId}, ${jsonbText(body)}::jsonb, ${attempts},
             ${keptText(error)}, ${timestampOf(recordedAt)})
           on conflict (queue, message_id) do nothing`,
       );
@@ -96,9 +93,4 @@ function letterFromRow(raw: Row): DeadLetterRecord {
     replayedAt: read.replayed_at,
     replayedBy: read.replayed_by,
   };
-}
-
-/** jsonb takes neither NUL nor half a surrogate pair, which JSON writes as escapes: a letter is kept without them. */
-function jsonOf(body: unknown): string {
-  return JSON.stringify(body ?? null).replace(ANY_ESCAPE, (found) => (REFUSED.test(found) ? "\\ufffd" : found));
 }

@@ -3,9 +3,14 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import { noteOutage } from "./note-outage.ts";
+import { requeueDeliveries } from "./requeue-deliveries.ts";
 import { syncPending } from "./sync-pending.ts";
 
-const JOBS = { "note-outage": noteOutage, "sync-pending": syncPending } as const;
+const JOBS = {
+  "note-outage": noteOutage,
+  "sync-pending": syncPending,
+  "requeue-deliveries": requeueDeliveries,
+} as const;
 
 /** Never throws: one failed job neither stops nor repeats another. */
 export async function sweep(input: { now: Instant }, ports: Ports): Promise<void> {

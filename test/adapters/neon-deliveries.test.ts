@@ -5,7 +5,8 @@ import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/alert-record.ts";
 import type { Deliveries } from "../../src/ports.ts";
 import { MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
-import { alertIdOf, channelIdOf, insertAlert, insertChannel, insertDelivery, uuidOf } from "../support/alert-rows.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../support/alert-rows.ts";
+import { alertIdOf, channelIdOf, uuidOf } from "../support/notice-builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { useTenants } from "../support/tenant-database.ts";
 

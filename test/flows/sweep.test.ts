@@ -3,24 +3,32 @@
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/flows/sweep.ts";
 import type { Ports } from "../../src/ports.ts";
-import { NOW } from "../budget/builders.ts";
+import { MINUTE, NOW } from "../budget/builders.ts";
 import { CheckWorld } from "../support/check-world.ts";
+import { FakeDeliveries } from "../support/fake-deliveries.ts";
 import { AWAY } from "../support/fake-litellm.ts";
+import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";
+import { aDispatch } from "../support/notice-builders.ts";
 import { unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
+let deliveries: FakeDeliveries;
+let noticeQueue: FakeNoticeQueue;
 beforeEach(() => {
+  deliveries = new FakeDeliveries();
+  deliveries.has(aDispatch({ delivery: { nextAttemptAt: NOW - 11 * MINUTE } }));
+  noticeQueue = new FakeNoticeQueue();
   world = new CheckWorld();
   world.litellm.pingFailure = AWAY;
   looked = 0;
 });
 
-/** `claimPendingSyncs` tells whether the other job has run. */
+/** `claimPendingSyncs` tells whether its job has run. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const tenants = Object.assign(world.postgres, { claimPendingSyncs });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-  return { ...unusedPorts(), ...world.deps(), tenants, sealer };
+  return { ...unusedPorts(), ...world.deps(), tenants, sealer, deliveries, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {
@@ -30,7 +38,7 @@ const found = async (): Promise<[]> => {
 
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
-  expect([looked, world.kv.outage]).toEqual([1, NOW]);
+  expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([1, NOW, 1]);
 });
 
 it("a failed outage note does not stop the syncs", async () => {
@@ -49,7 +57,15 @@ it("failed syncs do not stop the outage note", async () => {
   expect(world.log.lines).toContain('error sweep job failed {"job":"sync-pending"} Error: pg down');
 });
 
-it("two sweeps that overlap leave the outage note that one would leave", async () => {
+it("notices that their queue refuses stop neither the syncs nor the outage note", async () => {
+  noticeQueue.isAway = true;
+  await sweep({ now: NOW }, ports(found));
+  expect([looked, world.kv.outage]).toEqual([1, NOW]);
+  expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
+});
+
+it("two sweeps that overlap leave what one would leave", async () => {
   await Promise.all([sweep({ now: NOW }, ports(found)), sweep({ now: NOW }, ports(found))]);
   expect(world.kv.outage).toBe(NOW);
+  expect(noticeQueue.sent).toHaveLength(1);
 });

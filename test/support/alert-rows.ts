@@ -1,13 +1,9 @@
 // Alerts, channels and deliveries straight into Postgres, past every adapter. A test names only what it is about.
 
-import type { AlertId, ChannelId, ChannelKind, DeliveryKey, DeliveryStatus } from "../../src/alert-record.ts";
+import type { ChannelKind, DeliveryKey, DeliveryStatus } from "../../src/alert-record.ts";
 import { NOW, PERIOD_START, RESET } from "../budget/builders.ts";
+import { alertIdOf, channelIdOf, uuidOf } from "./notice-builders.ts";
 import type { TenantDatabase } from "./tenant-database.ts";
-
-/** An id that is told by its number. */
-export const uuidOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
-export const alertIdOf = (number: number) => uuidOf(number) as AlertId;
-export const channelIdOf = (number: number) => uuidOf(number) as ChannelId;
 
 /** $400 of $500: the 80 % of `acme`. */
 export async function insertAlert(db: TenantDatabase, differences: Record<string, unknown> = {}): Promise<void> {

@@ -1,0 +1,39 @@
+// Where a channel's notices go, out of its seal. Never tells anybody what was in it: also not what was wrong with it.
+
+import type { ChannelRecord, ChannelTarget } from "../alert-record.ts";
+import type { Ports } from "../ports.ts";
+
+/** Null when it cannot be opened, or holds no target of this kind of channel. No second try would mend it. */
+export async function openTarget(
+  { id, kind, sealedTarget }: Pick<ChannelRecord, "id" | "kind" | "sealedTarget">,
+  { sealer, log }: Pick<Ports, "sealer" | "log">,
+): Promise<ChannelTarget | null> {
+  try {
+    const target = targetFrom(await sealer.open(sealedTarget));
+    if (target?.kind === kind) return target;
+    log.error("a sealed target is none", null, { channel_id: id });
+  } catch (cause) {
+    log.error("a sealed target could not be opened", cause, { channel_id: id });
+  }
+  return null;
+}
+
+function targetFrom(text: string): ChannelTarget | null {
+  const { kind, url, to, secret } = fieldsFrom(text);
+  if (kind === "slack" && isText(url)) return { kind, url };
+  if (kind === "email" && Array.isArray(to) && to.length > 0 && to.every(isText)) return { kind, to };
+  if (kind === "webhook" && isText(url) && isText(secret)) return { kind, url, secret };
+  return null;
+}
+
+/** None when it is no object. The parser's own error would quote it. */
+function fieldsFrom(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";

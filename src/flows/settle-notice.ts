@@ -1,0 +1,98 @@
+// What came of one attempt at a notice, written down: sent, skipped, failed, or to be tried again. Owns which is which,
+// and when a notice is given up. Sends nothing.
+
+import type { DeliveryKey } from "../alert-record.ts";
+import type { Instant } from "../budget/tenant.ts";
+import { noticeMessage } from "../messages.ts";
+import type { LogFields, Ports } from "../ports.ts";
+import { insist } from "./insist.ts";
+import { nextAttemptSeconds } from "./notice-backoff.ts";
+import type { Offered } from "./offer-notice.ts";
+
+type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
+
+/** What the consumer does with the message. */
+export type NoticeEnd =
+  | { readonly kind: "done" }
+  | { readonly kind: "later"; readonly delaySeconds: number; readonly why: string };
+
+export const DONE: NoticeEnd = { kind: "done" };
+
+export function later(delaySeconds: number, why: string): NoticeEnd {
+  return { kind: "later", delaySeconds, why };
+}
+
+export interface SendAttempt {
+  readonly key: DeliveryKey;
+  readonly messageId: string;
+  readonly now: Instant;
+  /** Those that have failed before it. */
+  readonly attempts: number;
+  readonly about: LogFields;
+}
+
+/** Where a letter is replayed to. */
+const QUEUE = "bursar-notices";
+
+/** @throws Outage when Postgres does not take it. */
+export async function settleNotice(
+  attempt: SendAttempt,
+  { outcome, preview }: Offered,
+  deps: Deps,
+): Promise<NoticeEnd> {
+  const { key, now, about } = attempt;
+  switch (outcome.kind) {
+    case "sent":
+      return recordSent(attempt, deps);
+    case "not_configured":
+      deps.log.info("notice skipped: not configured", { ...about, why: outcome.why, preview });
+      await deps.deliveries.end(key, { status: "skipped", error: outcome.why, at: now });
+      return DONE;
+    case "rejected":
+      deps.log.error("notice rejected", null, { ...about, why: outcome.why });
+      await deps.deliveries.end(key, { status: "failed", error: outcome.why, at: now });
+      return DONE;
+    case "failed": {
+      const seconds = nextAttemptSeconds(attempt.attempts + 1, outcome.retryAfterSeconds);
+      return seconds === null ? giveUp(attempt, outcome.why, deps) : postpone(attempt, outcome.why, seconds, deps);
+    }
+  }
+}
+
+/**
+ * Both stores are told, each insistently: from either of them the next message learns that it was sent.
+ * @throws when Postgres does not take it. Redis keeps it for an hour, and in it the message comes again.
+ */
+async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<NoticeEnd> {
+  const sent = { status: "sent", error: null, at: now } as const;
+  const noted = await insist("noting that a notice was sent", () => deps.claims.noteNoticeSent(key), deps);
+  const recorded = await insist("recording that a notice was sent", () => deps.deliveries.end(key, sent), deps);
+  if (recorded.ok) {
+    deps.log.info("notice sent", about);
+    return DONE;
+  }
+  if (!noted.ok) deps.log.error("neither store knows that a notice was sent: it will come twice", null, about);
+  throw recorded.failure;
+}
+
+async function postpone({ key, now, attempts, about }: SendAttempt, why: string, delaySeconds: number, deps: Deps) {
+  deps.log.warn("notice failed", { ...about, why, failed_attempts: attempts + 1, next_in_seconds: delaySeconds });
+  await deps.deliveries.postpone(key, { error: why, nextAttemptAt: now + delaySeconds * 1_000, at: now });
+  return later(delaySeconds, why);
+}
+
+/** The letter comes first: after a crash in between there is another attempt, and no notice that nobody finds. */
+async function giveUp({ key, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
+  deps.log.error("notice given up", null, { ...about, why, failed_attempts: attempts + 1 });
+  const body = noticeMessage(key);
+  await deps.deadLetters.record({
+    queue: QUEUE,
+    messageId,
+    body,
+    attempts: attempts + 1,
+    error: why,
+    recordedAt: now,
+  });
+  await deps.deliveries.end(key, { status: "failed", error: why, at: now });
+  return DONE;
+}

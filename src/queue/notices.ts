@@ -1,0 +1,37 @@
+// The notices queue's consumer: each message by itself, so that no channel delays or repeats another. Never throws.
+
+import { sendNotice } from "../flows/send-notice.ts";
+import { noticeMessageSchema } from "../messages.ts";
+import type { Ports } from "../ports.ts";
+import { backoffSeconds } from "./backoff.ts";
+import { recordDeadLetter } from "./record-dead-letter.ts";
+
+/** As many connections as a Worker may have open; a notice has one at a time. */
+const AT_ONCE = 6;
+
+export async function consumeNotices({ queue, messages }: MessageBatch<unknown>, ports: Ports): Promise<void> {
+  const waiting = messages.values();
+  const lanes = Array.from({ length: AT_ONCE }, async () => {
+    // The lanes share one iterator: each takes whichever message is next.
+    for (const message of waiting) await consumeNotice(queue, message, ports);
+  });
+  await Promise.all(lanes);
+}
+
+async function consumeNotice(queue: string, message: Message<unknown>, ports: Ports): Promise<void> {
+  const body = noticeMessageSchema.safeParse(message.body);
+  // No retry can mend it.
+  if (!body.success) return recordDeadLetter({ queue, message, why: "not a notice" }, ports);
+  const { alert_id: alertId, channel_id: channelId } = body.data;
+  const about = { alert_id: alertId, channel_id: channelId };
+  try {
+    const key = { alertId, channelId };
+    const end = await sendNotice({ key, messageId: message.id, now: ports.clock() }, ports);
+    if (end.kind === "done") return message.ack();
+    ports.log.info("a notice waits", { ...about, why: end.why, seconds: end.delaySeconds });
+    message.retry({ delaySeconds: end.delaySeconds });
+  } catch (cause) {
+    ports.log.error("a notice could not be settled", cause, about);
+    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+  }
+}
