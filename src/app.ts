@@ -24,7 +24,7 @@ import type { Ports } from "./ports.ts";
 /** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };
 
-/** No admin body comes near it. */
+/** No body of an administrator's, nor any webhook, comes near it. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 const onMethodNotAllowed = (c: Context<AppEnv>, methods: string[]) =>
@@ -42,13 +42,14 @@ export function createApp(connect: Connect) {
     c.set("tokens", tokens);
     await next();
   });
+  // Above the limit: their bodies are larger, and are read as they come in, by a limit of their own.
+  app.route("/", eventRoutes);
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "too-large") }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed }));
 
   app.route("/", healthRoutes);
   app.route("/", budgetRoutes);
   app.route("/", webhookRoutes);
-  app.route("/", eventRoutes);
   app.route("/", tenantRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);

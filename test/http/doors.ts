@@ -4,12 +4,16 @@ import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { SpendMessage } from "../../src/messages.ts";
 import { signStandardWebhook } from "../../src/signing.ts";
+import { NOW } from "../budget/builders.ts";
 import { type Answer, HttpWorld, TOKENS } from "../support/http-world.ts";
 
 export const SIGNED = "/v1/webhooks/litellm";
 export const BY_TOKEN = "/v1/webhooks/litellm/url-token";
 export const EVENTS = "/v1/events/litellm";
 export const BEARER = { authorization: "Bearer events-token" };
+
+/** The key of the captures. */
+const HASH = "99a8a3fadd94abc1a9f7b4120d408636c6dbe922390756385c07b15cf4ceaaf8";
 
 const [SECRET = ""] = TOKENS.webhookSecrets;
 const capture = (name: string) =>
@@ -29,6 +33,38 @@ export function anEvent(metadata: Json = {}, differences: Json = {}): Json {
   const [real = {}] = CAPTURES.events;
   return { ...real, ...differences, metadata: { ...(real["metadata"] as Json), ...metadata } };
 }
+
+/** A call of LiteLLM's own key: of so many dollars before it, and of half a dollar. */
+export const callAfter = (spend: number, metadata: Json = {}, differences: Json = {}) =>
+  anEvent({ user_api_key_spend: spend, ...metadata }, { response_cost: 0.5, ...differences });
+
+/** What becomes of LiteLLM's own webhook, and of its own event. */
+export const WEBHOOK = {
+  kind: "webhook",
+  door: "signed",
+  event: "threshold_crossed",
+  event_group: "key",
+  key_hash: HASH,
+  team_id: null,
+  user_id: null,
+  spend: "0.9",
+  projected_spend: null,
+  projected_exceeded_date: null,
+  sent_at: NOW,
+  received_at: NOW,
+};
+export const CALLS = {
+  kind: "calls",
+  key_hash: HASH,
+  team_id: null,
+  spend: "0.3",
+  begun_at: 1_795_336_382_936,
+  resets_at: Date.UTC(2026, 11, 1),
+  received_at: NOW,
+  count: 1,
+};
+
+export const problemOf = ({ body }: Answer): string => body.type.replace("urn:bursar:problem:", "");
 
 /** The headers of Standard Webhooks for a body that is text. */
 export async function standardHeaders(

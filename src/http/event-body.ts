@@ -1,0 +1,133 @@
+// The body of LiteLLM's generic_api callback as calls, one by one while it streams in. LiteLLM sends a batch once and
+// never again: what is wrong in it is noted, and never keeps what is right from being counted.
+
+import * as z from "zod/mini";
+import type { Call } from "../flows/accept-calls.ts";
+import { fieldErrors } from "./fields.ts";
+import { identifier, instantFrom, keyHash, money } from "./litellm-fields.ts";
+import type { FieldError } from "./problem.ts";
+import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
+
+type Body = ReadableStream<Uint8Array> | null;
+
+const END = { done: true, value: undefined } as const;
+
+/** LiteLLM's batch of 512 calls with their prompts. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+const MAX_NAMED = 20;
+
+/** More than a batch of LiteLLM's has: this is something else, and not worth reading on. */
+const MAX_WRONG = 1_000;
+
+/** The last instant that a Date can hold. */
+const MAX_SECONDS = 8.64e12;
+
+const event = z.object({
+  status: z.nullish(z.string()),
+  response_cost: z.nullish(money),
+  startTime: z.nullish(z.number().check(z.gte(0), z.lte(MAX_SECONDS))),
+  metadata: z.nullish(
+    z.object({
+      user_api_key_hash: keyHash,
+      user_api_key_team_id: identifier,
+      user_api_key_spend: z.nullish(money),
+      user_api_key_budget_reset_at: z.nullish(z.string()),
+    }),
+  ),
+});
+
+/** What is wrong with a body, as far as it has been read. */
+export class Shortcomings {
+  /** Elements that are no events, by index and field; the first twenty elements. */
+  readonly named: FieldError[] = [];
+  wrong = 0;
+  isTooLarge = false;
+  /** Whether something of it is no JSON. */
+  isMalformed = false;
+  /** Why the body as a whole is not. */
+  failure: string | null = null;
+
+  note(errors: readonly FieldError[]): void {
+    if (this.wrong < MAX_NAMED) this.named.push(...errors);
+    this.wrong++;
+  }
+
+  fail(why: string): void {
+    this.isMalformed = true;
+    this.failure ??= why;
+  }
+}
+
+/** The calls that have a key, in order. Never throws for what is sent: that goes into `shortcomings`. */
+export async function* callsFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<Call> {
+  let index = 0;
+  for await (const element of elementsFrom(body, shortcomings)) {
+    const call = callFrom(element, index, shortcomings);
+    if (call !== null) yield call;
+    index++;
+    if (shortcomings.wrong === MAX_WRONG) return shortcomings.fail(`event ${index} and those after it were not read`);
+  }
+}
+
+async function* elementsFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<JsonElement> {
+  const json = new ShallowJsonReader();
+  for await (const chunk of chunksFrom(body, shortcomings)) {
+    yield* json.write(chunk);
+    if (json.hasFailed) break;
+  }
+  if (shortcomings.isTooLarge) return;
+  const { elements, failure } = json.end();
+  yield* elements;
+  if (failure !== null) shortcomings.fail(failure);
+}
+
+/** Up to the limit, whatever the headers say. A sender that goes away in the middle has sent what it has sent. */
+async function* chunksFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = (await reader?.read().catch(() => shortcomings.fail("the sender went away"))) ?? END;
+      if (done || value === undefined) return;
+      size += value.length;
+      shortcomings.isTooLarge = size > MAX_BYTES;
+      if (shortcomings.isTooLarge) return;
+      yield value;
+    }
+  } finally {
+    await reader?.cancel().catch(() => {});
+  }
+}
+
+function callFrom(element: JsonElement, index: number, shortcomings: Shortcomings): Call | null {
+  if (element.kind !== "value") {
+    if (element.kind === "not_json") shortcomings.isMalformed = true;
+    shortcomings.note([
+      { field: String(index), message: element.kind === "not_json" ? "is not JSON" : "is too large" },
+    ]);
+    return null;
+  }
+  const parsed = event.safeParse(element.value);
+  if (!parsed.success) {
+    shortcomings.note(
+      fieldErrors(parsed.error).map(({ field, message }) => ({
+        field: field === "" ? String(index) : `${index}.${field}`,
+        message,
+      })),
+    );
+    return null;
+  }
+  const { status, response_cost: cost, startTime, metadata } = parsed.data;
+  if (metadata == null || metadata.user_api_key_hash === null) return null;
+  const { user_api_key_spend: spendBefore, user_api_key_budget_reset_at: resetsAt } = metadata;
+  return {
+    keyHash: metadata.user_api_key_hash,
+    teamId: metadata.user_api_key_team_id,
+    isSuccess: status === "success",
+    spendBeforeNanoUsd: spendBefore ?? null,
+    costNanoUsd: cost ?? null,
+    begunAt: startTime == null ? null : Math.floor(startTime * 1_000),
+    resetsAt: resetsAt == null ? null : instantFrom(resetsAt),
+  };
+}
