@@ -1,0 +1,117 @@
+// The events of outgoing webhooks: their types, and every field that programs read.
+
+import { describe, expect, it } from "vitest";
+import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
+import type { AlertEventType } from "../../src/budget/alerts.ts";
+import { EVENT_TYPES, eventBody } from "../../src/notices/event.ts";
+import type { Notice } from "../../src/notices/notice.ts";
+
+const event = (notice: Notice) => JSON.parse(eventBody(notice));
+
+describe("an event", () => {
+  it("has the alert's figures as JSON numbers and its instants as ISO 8601", () => {
+    expect(event(SAMPLES["warning"] as Notice)).toEqual({
+      type: "budget.threshold_crossed",
+      timestamp: "2026-11-15T12:00:00.000Z",
+      data: {
+        alert_id: "0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10",
+        tenant_id: "acme",
+        tenant_name: "Acme Corp",
+        state: "warning",
+        enforcement: "enforce",
+        threshold: 80,
+        currency: "USD",
+        spend: 412.5,
+        limit: 500,
+        max_budget: 500,
+        used_percent: 82.5,
+        remaining: 87.5,
+        blocks_at: 550,
+        period_started_at: "2026-11-01T00:00:00.000Z",
+        resets_at: "2026-12-01T00:00:00.000Z",
+        occurrence: 0,
+      },
+    });
+  });
+
+  it("has null where there is nothing", () => {
+    const zero = event(aNotice("budget_blocked", { spend: "3.2", limit: "0", resetsAt: null, tenantName: null }));
+    expect(zero.data).toMatchObject({
+      state: "blocked",
+      threshold: null,
+      used_percent: null,
+      remaining: 0,
+      blocks_at: 0,
+      resets_at: null,
+      tenant_name: null,
+    });
+  });
+
+  it("rounds 109.99 percent down", () => {
+    const { data } = event(aNotice("budget_crossed", { threshold: 10_000n, spend: "549.999999999" }));
+    expect(data).toMatchObject({ state: "grace", used_percent: 109.99, threshold: 100 });
+  });
+
+  it("of an override has its detail, the amount as a number", () => {
+    expect(event(SAMPLES["override-granted"] as Notice).data).toMatchObject({
+      override_amount: 100,
+      reason: "Launch week, agreed with finance",
+      expires_at: "2026-11-22T18:00:00.000Z",
+      granted_by: "dana",
+      limit: 600,
+      max_budget: 500,
+    });
+  });
+
+  it("of a forecast keeps null what is not known", () => {
+    expect(event(SAMPLES["projected"] as Notice).data).toMatchObject({
+      projected_spend: 640.25,
+      projected_exceeded_date: "2026-11-24",
+    });
+    expect(event(SAMPLES["projected-unknown"] as Notice).data).toMatchObject({
+      projected_spend: null,
+      projected_exceeded_date: null,
+    });
+  });
+
+  it("a detail cannot stand for a figure of ours", () => {
+    const { data } = event(aNotice("tenant_suspended", { detail: { tenant_id: "other", spend: 0, reason: "leak" } }));
+    expect(data).toMatchObject({ tenant_id: "acme", spend: 412.5, reason: "leak", state: "blocked" });
+  });
+
+  it("of a suspension without a reason has no reason", () => {
+    expect(event(aNotice("tenant_suspended", { detail: null })).data).not.toHaveProperty("reason");
+  });
+
+  it("says when a tenant is only observed", () => {
+    expect(event(SAMPLES["blocked-observed"] as Notice).data).toMatchObject({
+      state: "blocked",
+      enforcement: "observe",
+    });
+  });
+});
+
+it("every kind of alert has a type of its own", () => {
+  const { channel_test: _, ...ofAlerts } = EVENT_TYPES;
+  const types = Object.keys(ofAlerts).map((eventType) => event(aNotice(eventType as AlertEventType)).type);
+  expect(types).toEqual([
+    "budget.threshold_crossed",
+    "budget.crossed",
+    "budget.blocked",
+    "budget.resolved",
+    "budget.projected_limit_exceeded",
+    "budget.reset",
+    "override.granted",
+    "override.ended",
+    "tenant.suspended",
+    "tenant.resumed",
+  ]);
+});
+
+it("a test is an event of its own, without a figure", () => {
+  expect(event(SAMPLES["test"] as Notice)).toEqual({
+    type: "channel.test",
+    timestamp: "2026-11-15T12:00:00.000Z",
+    data: { test_id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02", tenant_id: "acme", channel_name: "ops alerts" },
+  });
+});

@@ -1,0 +1,146 @@
+// Names, ids and reasons that mean harm: none of them makes markup, a mention, a header or a message that is refused.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { blockProblems } from "../../dev/inbox/slack-blocks.ts";
+import { aNotice } from "../../dev/notices/samples.ts";
+import type { TenantId } from "../../src/budget/tenant.ts";
+import { emailMessage } from "../../src/notices/email.ts";
+import { eventBody } from "../../src/notices/event.ts";
+import { slackMessage } from "../../src/notices/slack.ts";
+import { testNotice } from "../../src/notices/test-notice.ts";
+
+const withName = (tenantName: string) => aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName });
+const withReason = (reason: string) => aNotice("tenant_suspended", { detail: { reason } });
+const slackText = (name: string) => JSON.stringify(slackMessage(withName(name)));
+
+const HOSTILE = [
+  "<script>alert(1)</script>",
+  "</td></tr></table><h1>Paid",
+  '" onmouseover="x',
+  "<!channel> <@U123> <#C123> <https://evil.example|Click>",
+  "@here @channel @everyone",
+  "*bold* _italic_ ~gone~ `code`",
+  "```\nblock\n```",
+  ":skull: :no_entry:",
+  "> quoted",
+  "Acme\r\nBcc: victim@example.com\r\n\r\nbody",
+  "Acme\u2028next\u2029next\u0085next\u0000",
+  "invoice\u202Efdp.exe",
+  "\u2066\u200Fmixed\u2069",
+  "&amp; &lt;b&gt;",
+  "{{7*7}} %s \\",
+  "👩‍👩‍👧‍👦 Família 株式会社",
+  "\ud800 lone",
+  "x".repeat(10_000),
+  "&".repeat(10_000),
+  "🚀".repeat(10_000),
+  " ",
+  "",
+];
+
+describe("an e-mail", () => {
+  const plain = emailMessage(withName("Acme")).html.replace(/Acme/g, "");
+  const tags = (html: string) => html.match(/<[^>]*>/g);
+
+  it.each(HOSTILE)("N2: the name %j adds no tag to the HTML and no line to the subject", (name) => {
+    const { subject, html, text } = emailMessage(withName(name));
+    expect(tags(html)).toEqual(tags(plain));
+    expect(subject).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]|[\u202a-\u202e\u2066-\u2069\u200e\u200f]/u);
+    expect(subject.length).toBeLessThanOrEqual(200);
+    expect(subject).toMatch(/^Blocked: .*has used 110\.4 % of its budget; requests are refused$/u);
+    for (const part of [subject, html, text]) expect(part.isWellFormed()).toBe(true);
+    expect(text).not.toMatch(/^Bcc:/m);
+  });
+
+  it("N2: hostile characters are shown, not acted on", () => {
+    const { html, text } = emailMessage(withName("<script>alert('1')</script> & \"Sons\""));
+    expect(html).toContain("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;Sons&quot;");
+    expect(html).not.toContain("<script");
+    expect(text).toContain("<script>alert('1')</script> & \"Sons\" (acme)");
+  });
+
+  it("N2: a reason is escaped as a name is", () => {
+    const { html } = emailMessage(withReason("</td><img src=x onerror=alert(1)>"));
+    expect(html).toContain("&lt;/td&gt;&lt;img src=x onerror=alert(1)&gt;");
+    expect(html).not.toContain("<img");
+  });
+
+  it("a text that would turn the direction of reading reads as it stands", () => {
+    expect(emailMessage(withName("invoice\u202Efdp.exe")).subject).toContain("Blocked: invoicefdp.exe (acme)");
+  });
+
+  it("a name of which nothing is left is no name", () => {
+    expect(emailMessage(withName("\u202e \r\n")).subject).toMatch(/^Blocked: acme has used/);
+  });
+
+  it("neither a long name nor a long id pushes the other out", () => {
+    const notice = { ...withName("N".repeat(500)) };
+    const long = { ...notice, alert: { ...notice.alert, tenantId: "i".repeat(128) as TenantId } };
+    expect(emailMessage(long).subject).toMatch(/^Blocked: N{50,}… \(i{50,}…\) has used 110\.4 %/);
+  });
+});
+
+describe("a Slack message", () => {
+  it.each(HOSTILE)("the name %j passes Slack's checks, and can mention, link and format nothing", (name) => {
+    const { text, blocks } = slackMessage(withName(name));
+    expect(blockProblems(blocks, "blocks")).toEqual([]);
+    const all = JSON.stringify({ text, blocks });
+    expect(all).not.toMatch(/[<>]/);
+    expect(all.isWellFormed()).toBe(true);
+    expect(text).not.toMatch(/[*~`]|(?<![:\w])@(?:here|channel|everyone)/);
+    expect(text.match(/:[a-z_]+:/g)).toEqual([":no_entry:"]);
+  });
+
+  it.each(HOSTILE)("the reason %j passes too, and stays in its field", (reason) => {
+    const { blocks } = slackMessage(withReason(reason));
+    expect(blockProblems(blocks, "blocks")).toEqual([]);
+    const fields = blocks.flatMap((block) => (block["fields"] as { text: string }[] | undefined) ?? []);
+    for (const { text } of fields) expect(text).toMatch(/^\*[A-Z][a-z ]+\*\n[^\n*~`<>]+$/);
+  });
+
+  it("escapes by Slack's own entities", () => {
+    expect(slackText("R&D <!channel>")).toContain("R&amp;D &lt;!channel&gt; (acme)");
+  });
+
+  it("marks that cannot be escaped become others that look like them", () => {
+    expect(slackText("*b* _i_ ~s~ `c` :x: @here")).toContain("∗b∗ ˍiˍ ∼s∼ ˋcˋ ꞉x: ＠here (acme)");
+  });
+
+  it("leaves alone what Slack leaves alone", () => {
+    expect(slackText("my_team a@b.example 10:30")).toContain("my_team a@b.example 10:30 (acme)");
+  });
+
+  it("a reason cannot begin a quote", () => {
+    expect(JSON.stringify(slackMessage(withReason("> all is well")))).toContain("*Reason*\\n› all is well");
+  });
+});
+
+describe("an event", () => {
+  it.each(HOSTILE)("has the name %j as it is", (name) => {
+    expect(JSON.parse(eventBody(withName(name))).data.tenant_name).toBe(name);
+  });
+});
+
+it("whatever the name, the id, the reason and the channel are, every rendering holds", () => {
+  const anyText = fc.oneof(fc.string({ unit: "binary", maxLength: 400 }), fc.constantFrom(...HOSTILE));
+  fc.assert(
+    fc.property(anyText, anyText, anyText, (name, id, reason) => {
+      const tenantId = id as TenantId;
+      const detail = { reason, granted_by: name, override_amount: reason, expires_at: id };
+      const granted = aNotice("override_granted", { tenantName: name, tenantId, detail });
+      const test = testNotice({ id: "t1", channelName: name, tenantId, requestedAt: 0 });
+      for (const notice of [granted, test]) {
+        const { text, blocks } = slackMessage(notice);
+        expect(blockProblems(blocks, "blocks")).toEqual([]);
+        expect(text + JSON.stringify(blocks)).not.toMatch(/[<>]/);
+        const { subject, html } = emailMessage(notice);
+        expect(subject).not.toMatch(/\p{Cc}/u);
+        expect(subject.length).toBeLessThanOrEqual(200);
+        expect(html.match(/<table/g)?.length).toBe(html.match(/<\/table>/g)?.length);
+        JSON.parse(eventBody(notice));
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
