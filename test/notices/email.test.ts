@@ -81,7 +81,9 @@ describe("the critical alert", () => {
 
   it("between limit and block the bar is full to where the spend is", () => {
     const { html } = emailMessage(aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }));
-    expect([...html.matchAll(/width="([\d.]+%)" height="14" style="[^"]*background:(#\w+)/g)].map((cell) => cell.slice(1))).toEqual([
+    expect(
+      [...html.matchAll(/width="([\d.]+%)" height="14" style="[^"]*background:(#\w+)/g)].map((cell) => cell.slice(1)),
+    ).toEqual([
       ["90.9%", "#dc3b32"],
       ["4.54%", "#dc3b32"],
       ["4.54%", "#e3e7eb"],
