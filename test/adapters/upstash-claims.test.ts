@@ -5,11 +5,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Fault, Part } from "../../dev/part.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import type { AlertId, DeliveryKey } from "../../src/alert-record.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Claims, IdempotencyKey } from "../../src/ports.ts";
 import { idOf } from "../support/builders.ts";
+import { channelIdOf } from "../support/notice-builders.ts";
 
 const TOKEN = "a-token";
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const redisUrl = process.env["TEST_REDIS_URL"];
 const backends = [
   { store: "embedded Redis", options: {} },
@@ -21,6 +24,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   let claims: Claims;
   let tenant: ReturnType<typeof idOf>;
   let key: IdempotencyKey;
+  let notice: DeliveryKey;
 
   beforeAll(async () => {
     redis = await startUpstash({ port: 0, token: TOKEN, ...options });
@@ -30,8 +34,18 @@ describe.each(backends)("claims in $store", ({ options }) => {
     claims = upstashClaims({ url: redis.url, token: TOKEN });
     tenant = idOf(`t-${randomUUID()}`);
     key = { actor: "alice", route: "POST /v1/tenants", key: randomUUID() };
+    notice = { alertId: randomUUID() as AlertId, channelId: channelIdOf(1) };
   });
   afterEach(() => redis.setFault(null));
+
+  /** Past the adapter. */
+  const command = async (...words: string[]): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const response = await fetch(redis.url, { method: "POST", headers, body: JSON.stringify(words) });
+    return ((await response.json()) as { result: unknown }).result;
+  };
+  const secondsLeft = (name: string) => command("TTL", name);
+  const keyOf = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 
   describe("a refresh", () => {
     it("is one reader's, however many claim it at once", async () => {
@@ -49,7 +63,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
     it("is free again after its seconds", async () => {
       await claims.claimRefresh(tenant, "FRA", 1);
       expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(false);
-      await new Promise((resolve) => setTimeout(resolve, 1_050));
+      await pause(1_050);
       expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(true);
     });
   });
@@ -84,6 +98,102 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
+  describe("a notice", () => {
+    it("is claimed by one message, which may come again; any other hears that it is being sent", async () => {
+      expect(await claims.claimNotice(notice, "m1")).toBe("claimed");
+      expect(await claims.claimNotice(notice, "m1")).toBe("claimed");
+      expect(await claims.claimNotice(notice, "m2")).toBe("sending");
+    });
+
+    it("N6: of fifty messages that claim it at once one wins", async () => {
+      const taken = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => claims.claimNotice(notice, `m${index}`)),
+      );
+      expect(taken.filter((claim) => claim === "claimed")).toHaveLength(1);
+      expect(taken.filter((claim) => claim === "sending")).toHaveLength(49);
+    });
+
+    it("that was sent is sent for everybody, also for the message that sent it", async () => {
+      await claims.claimNotice(notice, "m1");
+      await claims.noteNoticeSent(notice);
+      expect([await claims.claimNotice(notice, "m1"), await claims.claimNotice(notice, "m2")]).toEqual([
+        "sent",
+        "sent",
+      ]);
+    });
+
+    it("that was sent without a claim is sent all the same", async () => {
+      await claims.noteNoticeSent(notice);
+      expect(await claims.claimNotice(notice, "m1")).toBe("sent");
+    });
+
+    it("that was given back is the next one's", async () => {
+      await claims.claimNotice(notice, "m1");
+      await claims.releaseNotice(notice);
+      expect(await claims.claimNotice(notice, "m2")).toBe("claimed");
+      await claims.releaseNotice({ ...notice, channelId: channelIdOf(9) });
+    });
+
+    it("of another alert or channel is another notice", async () => {
+      await claims.claimNotice(notice, "m1");
+      expect(await claims.claimNotice({ ...notice, channelId: channelIdOf(2) }, "m2")).toBe("claimed");
+      expect(await claims.claimNotice({ ...notice, alertId: randomUUID() as AlertId }, "m2")).toBe("claimed");
+    });
+
+    it("is free a minute after its claim, and forgotten an hour after it was sent", async () => {
+      await claims.claimNotice(notice, "m1");
+      expect(await secondsLeft(keyOf(notice))).toBeOneOf([59, 60]);
+      await claims.noteNoticeSent(notice);
+      expect(await secondsLeft(keyOf(notice))).toBeOneOf([3_599, 3_600]);
+      await command("PEXPIRE", keyOf(notice), "20");
+      await pause(40);
+      expect(await claims.claimNotice(notice, "m2")).toBe("claimed");
+    });
+
+    it("its claim is not made longer by coming again: who died while sending does not keep it for ever", async () => {
+      await claims.claimNotice(notice, "m1");
+      await command("EXPIRE", keyOf(notice), "10");
+      await claims.claimNotice(notice, "m1");
+      expect(await secondsLeft(keyOf(notice))).toBeLessThanOrEqual(10);
+    });
+
+    it("whose message is called as the claim is kept apart from what was sent", async () => {
+      await claims.claimNotice(notice, "sent");
+      expect(await claims.claimNotice(notice, "m2")).toBe("sending");
+    });
+  });
+
+  describe("a webhook", () => {
+    it("is taken once it is remembered, for ten minutes", async () => {
+      const webhookId = `msg_${randomUUID()}`;
+      expect(await claims.hasTakenWebhook(webhookId)).toBe(false);
+      await claims.rememberWebhook(webhookId);
+      await claims.rememberWebhook(webhookId);
+      expect([await claims.hasTakenWebhook(webhookId), await claims.hasTakenWebhook(`${webhookId}2`)]).toEqual([
+        true,
+        false,
+      ]);
+      expect(await secondsLeft(`webhook:${webhookId}`)).toBeOneOf([599, 600]);
+    });
+  });
+
+  describe("a later read", () => {
+    it("is due from its note on, for its tenant and lane alone", async () => {
+      expect(await claims.isReadDue(tenant, "hint-1")).toBe(false);
+      await claims.noteReadDue(tenant, "hint-1", 60);
+      expect(await claims.isReadDue(tenant, "hint-1")).toBe(true);
+      expect(await claims.isReadDue(tenant, "hint-2")).toBe(false);
+      expect(await claims.isReadDue(idOf(`${tenant}-2`), "hint-1")).toBe(false);
+    });
+
+    it("is no longer due after its seconds", async () => {
+      await claims.noteReadDue(tenant, "confirmation", 1);
+      expect(await claims.isReadDue(tenant, "confirmation")).toBe(true);
+      await pause(1_050);
+      expect(await claims.isReadDue(tenant, "confirmation")).toBe(false);
+    });
+  });
+
   const FAULTS: [string, Fault][] = [
     ["is slower than 250 ms", { kind: "slow", delayMs: 400 }],
     ["hangs", { kind: "hang" }],
@@ -99,6 +209,13 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["a claim of a refresh", () => claims.claimRefresh(tenant, "FRA", 5)],
       ["a claim of an idempotency key", () => claims.claimIdempotency(key, "hash")],
       ["the end of one", () => claims.finishIdempotency(key, "hash", null)],
+      ["a claim of a notice", () => claims.claimNotice(notice, "m1")],
+      ["the note of a sent one", () => claims.noteNoticeSent(notice)],
+      ["the release of one", () => claims.releaseNotice(notice)],
+      ["a look for a webhook", () => claims.hasTakenWebhook("msg_1")],
+      ["the memory of one", () => claims.rememberWebhook("msg_1")],
+      ["a look for a read", () => claims.isReadDue(tenant, "hint-1")],
+      ["the note of one", () => claims.noteReadDue(tenant, "hint-1", 5)],
       ["a ping", () => claims.ping()],
     ])("%s is an outage of Redis, in time", async (_what, claim) => {
       const begunAt = performance.now();
