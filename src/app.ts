@@ -7,6 +7,7 @@ import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { alertRoutes } from "./http/alerts.ts";
 import type { AppEnv } from "./http/app-env.ts";
+import { auditRoutes } from "./http/audit.ts";
 import { budgetRoutes } from "./http/budget.ts";
 import { channelRoutes } from "./http/channels.ts";
 import { deadLetterRoutes } from "./http/dead-letters.ts";
@@ -53,6 +54,7 @@ export function createApp(connect: Connect) {
   app.route("/", tenantRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);
+  app.route("/", auditRoutes);
   app.route("/", deadLetterRoutes);
   app.route("/", setupRoutes);
 

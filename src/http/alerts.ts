@@ -1,4 +1,30 @@
-import { Hono } from "hono";
-import type { AppEnv } from "./app-env.ts";
+// `/v1/alerts` and a tenant's own: what happened and whom it reached, from the newest on. Reads only.
 
-export const alertRoutes = new Hono<AppEnv>(); // not built yet
+import { type Context, Hono } from "hono";
+import * as z from "zod/mini";
+import type { TenantId } from "../budget/tenant.ts";
+import { alertJson } from "./alert-json.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireRead } from "./auth.ts";
+import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
+import { invalidFields, problem } from "./problem.ts";
+import { tenantIdFrom } from "./tenant-id.ts";
+
+const alertListQuery = z.object({ cursor: z.optional(pageCursor), limit: pageSize });
+
+export const alertRoutes = new Hono<AppEnv>()
+  .get("/v1/alerts", requireRead, (c) => list(c, null))
+  .get("/v1/tenants/:id/alerts", requireRead, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    if (tenant === null) return problem(c, "not-found", { detail: "There is no such tenant." });
+    return list(c, tenant.config.tenantId);
+  });
+
+async function list(c: Context<AppEnv>, tenantId: TenantId | null): Promise<Response> {
+  const query = alertListQuery.safeParse(c.req.query());
+  if (!query.success) return invalidFields(c, fieldErrors(query.error));
+  const { cursor = null, limit } = query.data;
+  const page = await c.get("ports").alerts.list({ tenantId, before: cursor, limit });
+  return c.json({ data: page.rows.map(alertJson), next_cursor: page.next });
+}

@@ -1,4 +1,161 @@
-import { Hono } from "hono";
-import type { AppEnv } from "./app-env.ts";
+// `/v1/channels`: where notices go. Create, list, read, change, remove, test. A target is taken in and never shown again;
+// the signing secret of a webhook is shown once, when it is made.
 
-export const channelRoutes = new Hono<AppEnv>(); // not built yet
+import { type Context, Hono } from "hono";
+import type * as z from "zod/mini";
+import type { ChannelRecord, ChannelTarget } from "../alert-record.ts";
+import { type ChangeChannelFailure, changeChannel } from "../flows/change-channel.ts";
+import { createChannel } from "../flows/create-channel.ts";
+import { testChannel } from "../flows/test-channel.ts";
+import type { SendOutcome } from "../ports.ts";
+import { targetProblem } from "../targets.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin, requireRead } from "./auth.ts";
+import { channelJson } from "./channel-json.ts";
+import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
+import { fieldErrors, jsonFrom } from "./fields.ts";
+import { invalidFields, problem } from "./problem.ts";
+import { signingSecretFrom } from "./signing-secret.ts";
+
+const PATH = "/v1/channels/:id";
+
+export const channelRoutes = new Hono<AppEnv>()
+  .post("/v1/channels", requireAdmin, async (c) => {
+    const json = jsonFrom(await c.req.text());
+    if (json === undefined) return problem(c, "malformed-json");
+    const body = newChannelBody.safeParse(json);
+    if (!body.success) return invalidFields(c, fieldErrors(body.error));
+    return create(c, body.data);
+  })
+  .get("/v1/channels", requireRead, async (c) => {
+    const query = channelListQuery.safeParse(c.req.query());
+    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const { tenant_id = null, cursor = null, limit } = query.data;
+    const page = await c.get("ports").channels.list({ tenantId: tenant_id, before: cursor, limit });
+    return c.json({ data: page.rows.map(channelJson), next_cursor: page.next });
+  })
+  .get(PATH, requireRead, async (c) => {
+    const channelId = channelIdFrom(c.req.param("id"));
+    const channel = channelId === null ? null : await c.get("ports").channels.load(channelId);
+    return channel === null ? noSuchChannel(c) : c.json(channelJson(channel));
+  })
+  .patch(PATH, requireAdmin, async (c) => {
+    const json = jsonFrom(await c.req.text());
+    if (json === undefined) return problem(c, "malformed-json");
+    const body = channelChangeBody.safeParse(json);
+    if (!body.success) return invalidFields(c, fieldErrors(body.error));
+    return change(c, c.req.param("id"), body.data);
+  })
+  .delete(PATH, requireAdmin, async (c) => {
+    const channelId = channelIdFrom(c.req.param("id"));
+    const isRemoved = channelId !== null && (await c.get("ports").channels.remove(channelId, c.get("actor")));
+    return isRemoved ? c.body(null, 204) : noSuchChannel(c);
+  })
+  .post(`${PATH}/test`, requireAdmin, async (c) => {
+    const channelId = channelIdFrom(c.req.param("id"));
+    if (channelId === null) return noSuchChannel(c);
+    const testId = `test_${crypto.randomUUID()}`;
+    const outcome = await testChannel({ channelId, testId, now: c.get("now") }, c.get("ports"));
+    return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
+  });
+
+async function create(c: Context<AppEnv>, body: z.output<typeof newChannelBody>): Promise<Response> {
+  const wrong = "url" in body ? urlProblem(c, body.url) : null;
+  if (wrong !== null) return wrong;
+  const { tenant_id: tenantId, name, enabled } = body;
+  const target = targetOf(body);
+  const created = await createChannel({ tenantId, name, enabled, target, actor: c.get("actor") }, c.get("ports"));
+  if (!created.ok) return invalidFields(c, [{ field: "tenant_id", message: "there is no such tenant" }]);
+  const secret = target.kind === "webhook" ? target.secret : null;
+  return shown(c, created.value, secret, { status: 201, headers: { Location: `/v1/channels/${created.value.id}` } });
+}
+
+function targetOf(body: z.output<typeof newChannelBody>): ChannelTarget {
+  if (body.kind === "slack") return { kind: "slack", url: body.url };
+  if (body.kind === "email") return { kind: "email", to: body.to };
+  return { kind: "webhook", url: body.url, secret: newSecret() };
+}
+
+async function change(
+  c: Context<AppEnv>,
+  id: string,
+  { name, enabled, url, to, rotate_secret }: z.output<typeof channelChangeBody>,
+): Promise<Response> {
+  const channelId = channelIdFrom(id);
+  if (channelId === null) return noSuchChannel(c);
+  const wrong = url === undefined ? null : urlProblem(c, url);
+  if (wrong !== null) return wrong;
+  const secret = rotate_secret === true ? newSecret() : null;
+  const changed = await changeChannel(
+    {
+      channelId,
+      change: { ...(name !== undefined && { name }), ...(enabled !== undefined && { enabled }) },
+      target: {
+        ...(url !== undefined && { url }),
+        ...(to !== undefined && { to }),
+        ...(secret !== null && { secret }),
+      },
+      actor: c.get("actor"),
+    },
+    c.get("ports"),
+  );
+  return changed.ok ? shown(c, changed.value, secret) : changeProblem(c, changed.failure);
+}
+
+const newSecret = () => signingSecretFrom(crypto.getRandomValues(new Uint8Array(32)));
+
+function shown(
+  c: Context<AppEnv>,
+  channel: ChannelRecord,
+  secret: string | null,
+  { status = 200, headers = {} }: { status?: 200 | 201; headers?: Record<string, string> } = {},
+): Response {
+  if (secret === null) return c.json(channelJson(channel), status, headers);
+  const body = { ...channelJson(channel), signing_secret: secret };
+  return c.json(body, status, { ...headers, "Cache-Control": "no-store" });
+}
+
+function urlProblem(c: Context<AppEnv>, url: string): Response | null {
+  const message = targetProblem(url, { allowsLocal: c.get("ports").policy.allowsLocalTargets });
+  return message === null ? null : invalidFields(c, [{ field: "url", message }]);
+}
+
+const FIELD_OF = { url: "url", to: "to", secret: "rotate_secret" } as const;
+
+function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Response {
+  switch (reason.kind) {
+    case "channel_not_found":
+      return noSuchChannel(c);
+    case "foreign_part": {
+      const message = `a channel of kind ${reason.channelKind} has none`;
+      return invalidFields(
+        c,
+        reason.parts.map((part) => ({ field: FIELD_OF[part], message })),
+      );
+    }
+    case "target_unreadable": {
+      const message = "the present target cannot be opened: send url and rotate_secret together";
+      return invalidFields(c, [{ field: "url", message }]);
+    }
+  }
+}
+
+function testAnswer(c: Context<AppEnv>, outcome: SendOutcome): Response {
+  switch (outcome.kind) {
+    case "sent":
+      return c.json({ status: "sent" });
+    case "not_configured":
+      return problem(c, "channel-not-configured", { detail: outcome.why });
+    case "rejected":
+      return problem(c, "channel-failed", { detail: outcome.why });
+    case "failed": {
+      const { why, retryAfterSeconds } = outcome;
+      const headers = retryAfterSeconds === null ? {} : { "Retry-After": String(Math.ceil(retryAfterSeconds)) };
+      return problem(c, "channel-failed", { detail: why, headers });
+    }
+  }
+}
+
+function noSuchChannel(c: Context<AppEnv>): Response {
+  return problem(c, "not-found", { detail: "There is no such channel." });
+}

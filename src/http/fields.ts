@@ -5,6 +5,7 @@ import { en } from "zod/locales";
 import * as z from "zod/mini";
 import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
+import { positionOf } from "../page-cursor.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";
 
@@ -26,8 +27,10 @@ export const money = z.pipe(
   }),
 );
 
-/** A name for people. */
-export const shortName = z.string().check(z.trim(), z.minLength(1), z.maxLength(200));
+/** A name for people: one line, which also becomes part of subjects of e-mails. */
+export const shortName = z
+  .string()
+  .check(z.trim(), z.minLength(1), z.maxLength(200), z.regex(/^\P{Cc}*$/u, "must not hold control characters"));
 
 export const tenantId = z.pipe(
   z
@@ -49,6 +52,11 @@ export const pageSize = z.pipe(
   ),
   z.number().check(z.gte(1), z.lte(MAX_PAGE)),
 );
+
+/** Where a list goes on, in lists that go from the newest on. */
+export const pageCursor = z
+  .string()
+  .check(z.refine((text) => positionOf(text) !== null, "must be the next_cursor of the page before"));
 
 /** `undefined` when it is not JSON, which no JSON ever is. */
 export function jsonFrom(text: string): unknown {

@@ -1,0 +1,21 @@
+// An administrator adds a channel: of one tenant, or of the whole platform. Postgres gets its target sealed only.
+
+import type { ChannelRecord, ChannelTarget, NewChannel } from "../alert-record.ts";
+import type { Ports } from "../ports.ts";
+import type { Result } from "../result.ts";
+import type { Actor } from "../tenant-record.ts";
+import { sealTarget } from "./seal-target.ts";
+
+export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {
+  readonly target: ChannelTarget;
+  readonly actor: Actor;
+}
+
+/** @throws when Postgres cannot be reached. */
+export async function createChannel(
+  { tenantId, name, enabled, target, actor }: CreateChannelInput,
+  deps: Pick<Ports, "channels" | "sealer">,
+): Promise<Result<ChannelRecord, "tenant_not_found">> {
+  const sealed = await sealTarget(target, deps);
+  return deps.channels.create({ tenantId, kind: target.kind, name, enabled, ...sealed }, actor);
+}

@@ -1,0 +1,37 @@
+// An alert on the wire, with how its notices fare.
+
+import type { AlertListRow } from "../alert-record.ts";
+import { percentNumber, usdNumber } from "../budget/money.ts";
+import { iso } from "./verdict-json.ts";
+
+/** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; all of the moment of the alert. */
+export function alertJson({ alert, deliveries }: AlertListRow) {
+  return {
+    id: alert.id,
+    tenant_id: alert.tenantId,
+    event_type: alert.eventType,
+    threshold: alert.threshold === null ? null : percentNumber(alert.threshold),
+    currency: "USD",
+    spend: usdNumber(alert.spendNanoUsd),
+    limit: usdNumber(alert.limitNanoUsd),
+    max_budget: usdNumber(alert.maxBudgetNanoUsd),
+    used_percent: alert.used === null ? null : percentNumber(alert.used),
+    period_started_at: iso(alert.periodStartedAt),
+    resets_at: iso(alert.resetsAt),
+    limit_version: alert.limitVersion,
+    occurrence: alert.occurrence,
+    silent: alert.isSilent,
+    detail: alert.detail,
+    created_at: iso(alert.createdAt),
+    deliveries: deliveries.map((delivery) => ({
+      channel_id: delivery.channelId,
+      channel_name: delivery.channelName,
+      channel_kind: delivery.channelKind,
+      status: delivery.status,
+      attempts: delivery.attempts,
+      next_attempt_at: iso(delivery.nextAttemptAt),
+      last_error: delivery.lastError,
+      sent_at: iso(delivery.sentAt),
+    })),
+  };
+}

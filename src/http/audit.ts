@@ -1,0 +1,27 @@
+// `/v1/audit`: who changed what, from the newest on; also of tenants that are gone. Reads only.
+
+import { Hono } from "hono";
+import * as z from "zod/mini";
+import type { AuditRecord } from "../alert-record.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin } from "./auth.ts";
+import { fieldErrors, pageSize, tenantId } from "./fields.ts";
+import { invalidFields } from "./problem.ts";
+import { iso } from "./verdict-json.ts";
+
+/** The id of the last line. Fifteen digits are exact as a number, and more than will ever be written. */
+const cursor = z.string().check(z.regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before"));
+
+const auditQuery = z.object({ tenant_id: z.optional(tenantId), cursor: z.optional(cursor), limit: pageSize });
+
+export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
+  const query = auditQuery.safeParse(c.req.query());
+  if (!query.success) return invalidFields(c, fieldErrors(query.error));
+  const { tenant_id = null, cursor: before = null, limit } = query.data;
+  const page = await c.get("ports").audit.list({ tenantId: tenant_id, before, limit });
+  return c.json({ data: page.rows.map(auditJson), next_cursor: page.next });
+});
+
+function auditJson({ id, at, actor, action, tenantId, requestId, before, after, detail }: AuditRecord) {
+  return { id, at: iso(at), actor, action, tenant_id: tenantId, request_id: requestId, before, after, detail };
+}

@@ -1,0 +1,17 @@
+// A channel on the wire: never its target, nor the secret in it.
+
+import type { ChannelRecord } from "../alert-record.ts";
+import { iso } from "./verdict-json.ts";
+
+export function channelJson(channel: ChannelRecord) {
+  return {
+    id: channel.id,
+    tenant_id: channel.tenantId,
+    kind: channel.kind,
+    name: channel.name,
+    target_hint: channel.targetHint,
+    enabled: channel.enabled,
+    created_at: iso(channel.createdAt),
+    updated_at: iso(channel.updatedAt),
+  };
+}
