@@ -1,4 +1,23 @@
-import { Hono } from "hono";
-import type { AppEnv } from "./app-env.ts";
+// `/v1/setup/litellm`: the config that makes a LiteLLM proxy report to this deployment. It shows secrets: to administrators
+// only, and nobody may keep it.
 
-export const setupRoutes = new Hono<AppEnv>(); // not built yet
+import { Hono } from "hono";
+import * as z from "zod/mini";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin } from "./auth.ts";
+import { fieldErrors } from "./fields.ts";
+import { litellmSetup } from "./litellm-setup.ts";
+import { invalidFields } from "./problem.ts";
+
+const setupQuery = z.object({ secrets: z._default(z.enum(["env", "inline"]), "env") });
+
+export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAdmin, (c) => {
+  const query = setupQuery.safeParse(c.req.query());
+  if (!query.success) return invalidFields(c, fieldErrors(query.error));
+  const [urlToken] = c.get("tokens").webhookUrl;
+  const [eventsToken] = c.get("tokens").events;
+  if (urlToken === undefined || eventsToken === undefined) throw new Error("the doors of LiteLLM have no tokens");
+  const { origin } = new URL(c.req.url);
+  const yaml = litellmSetup({ origin, urlToken, eventsToken, secrets: query.data.secrets });
+  return c.body(yaml, 200, { "Content-Type": "text/yaml; charset=utf-8", "Cache-Control": "no-store" });
+});
