@@ -2,45 +2,65 @@
 // Owns the text only; starts nothing.
 
 import type { WorkerEnvironment } from "./environment.ts";
+import { brokers, countingQueue, type QueueConsumer, queueServiceOf } from "./workerd-queues.ts";
+import { quoted } from "./workerd-text.ts";
 
 /** What wrangler.toml says, as far as workerd has to know it. */
 export interface WorkerBindings {
   readonly compatibilityDate: string;
   readonly vars: Readonly<Record<string, string>>;
   readonly kvNamespaces: readonly string[];
-  readonly queues: readonly string[];
+  readonly queues: readonly { readonly binding: string; readonly queue: string }[];
+  readonly consumers: readonly QueueConsumer[];
   readonly rateLimits: readonly { readonly name: string; readonly limit: number; readonly period: number }[];
 }
 
-/** The sockets that the configuration opens, all on free loopback ports. */
+/** The sockets that the configuration opens, all on free loopback ports; the others are named after bindings. */
 export const HTTP_SOCKET = "http";
-export const serviceOf = (binding: string) => `binding:${binding}`;
 
-/** `kvAddress`: host and port of a KV namespace outside; null for one inside. Every path is relative to the file. */
+const WORKER = "worker";
+const kvServiceOf = (binding: string) => `binding:${binding}`;
+
+export interface WorkerdParts {
+  /** Host and port of a KV namespace outside; null for one inside. */
+  readonly kvAddress: string | null;
+  /** Whether what is sent to a queue comes back to the Worker; else it is only counted. */
+  readonly deliversQueues: boolean;
+}
+
+/** Every path is relative to the file. */
 export function workerdConfig(
   bindings: WorkerBindings,
   environment: WorkerEnvironment,
-  kvAddress: string | null,
+  { kvAddress, deliversQueues }: WorkerdParts,
 ): string {
-  const inside = [...(kvAddress === null ? bindings.kvNamespaces : []), ...bindings.queues];
+  const { compatibilityDate, kvNamespaces, queues, consumers } = bindings;
+  const kvInside = kvAddress === null ? kvNamespaces : [];
+  const queueServices = deliversQueues
+    ? brokers(consumers, { compatibilityDate, worker: WORKER })
+    : queues.map(({ queue }) => countingQueue(queue, compatibilityDate));
+  const sockets = [
+    socket(HTTP_SOCKET, WORKER),
+    ...kvInside.map((binding) => socket(binding, kvServiceOf(binding))),
+    ...queues.map(({ binding, queue }) => socket(binding, queueServiceOf(queue))),
+  ];
   return `# Written by dev/worker/workerd.ts.
 @0xd4f1c6a2b7e38059;
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
-    (name = "worker", worker = (
+    (name = ${quoted(WORKER)}, worker = (
       modules = [(name = "worker.js", esModule = embed "worker.js")],
-      compatibilityDate = ${quoted(bindings.compatibilityDate)},
+      compatibilityDate = ${quoted(compatibilityDate)},
       bindings = [
 ${workerBindings(bindings, environment).join(",\n")}
       ],
     )),
-${[...kvServices(bindings, kvAddress), ...bindings.queues.map((name) => queueService(name, bindings))].join(",\n")}
+${[...kvServices(bindings, kvAddress), ...queueServices].join(",\n")}
   ],
   sockets = [
-    ${socket(HTTP_SOCKET, "worker")},
-${inside.map((name) => `    ${socket(name, serviceOf(name))}`).join(",\n")}
+${sockets.map((each) => `    ${each}`).join(",\n")}
   ],
   extensions = [(modules = [
     (name = "dev:rate-limit", internal = true, esModule = embed "rate-limit.js"),
@@ -53,8 +73,10 @@ function workerBindings(bindings: WorkerBindings, { secrets, vars }: WorkerEnvir
   const texts = { ...bindings.vars, ...vars, ...secrets };
   return [
     ...Object.entries(texts).map(([name, value]) => `(name = ${quoted(name)}, text = ${quoted(value)})`),
-    ...bindings.kvNamespaces.map((name) => `(name = ${quoted(name)}, kvNamespace = ${quoted(serviceOf(name))})`),
-    ...bindings.queues.map((name) => `(name = ${quoted(name)}, queue = ${quoted(serviceOf(name))})`),
+    ...bindings.kvNamespaces.map((name) => `(name = ${quoted(name)}, kvNamespace = ${quoted(kvServiceOf(name))})`),
+    ...bindings.queues.map(
+      ({ binding, queue }) => `(name = ${quoted(binding)}, queue = ${quoted(queueServiceOf(queue))})`,
+    ),
     ...bindings.rateLimits.map(
       ({ name, limit, period }) =>
         `(name = ${quoted(name)}, wrapped = (moduleName = "dev:rate-limit", innerBindings = [
@@ -66,22 +88,12 @@ function workerBindings(bindings: WorkerBindings, { secrets, vars }: WorkerEnvir
 function kvServices({ kvNamespaces, compatibilityDate }: WorkerBindings, kvAddress: string | null): string[] {
   return kvNamespaces.map((name) =>
     kvAddress === null
-      ? `    (name = ${quoted(serviceOf(name))}, worker = (compatibilityDate = ${quoted(compatibilityDate)}, modules = [
+      ? `    (name = ${quoted(kvServiceOf(name))}, worker = (compatibilityDate = ${quoted(compatibilityDate)}, modules = [
       (name = "kv.js", esModule = embed "kv.js"), (name = "kv-handler.js", esModule = embed "kv-handler.js")]))`
-      : `    (name = ${quoted(serviceOf(name))}, external = (address = ${quoted(kvAddress)}, http = ()))`,
+      : `    (name = ${quoted(kvServiceOf(name))}, external = (address = ${quoted(kvAddress)}, http = ()))`,
   );
-}
-
-function queueService(name: string, { compatibilityDate }: WorkerBindings): string {
-  return `    (name = ${quoted(serviceOf(name))}, worker = (compatibilityDate = ${quoted(compatibilityDate)}, modules = [
-      (name = "queue.js", esModule = embed "queue.js")]))`;
 }
 
 function socket(name: string, service: string): string {
   return `(name = ${quoted(name)}, address = "127.0.0.1:0", http = (), service = ${quoted(service)})`;
-}
-
-/** JSON's escapes are Cap'n Proto's too, for everything an environment holds. */
-function quoted(text: string): string {
-  return JSON.stringify(text);
 }

@@ -1,5 +1,5 @@
 // The built Worker on plain workerd, as a child process: no proxy in front, and a KV that can be really broken.
-// Owns its temporary files and its end; ends it by process id. No queue is delivered and no cron runs here.
+// Owns its temporary files and its end; ends it by process id. No cron runs here, and queues deliver only where asked to.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,11 +11,12 @@ import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
 import type { WorkerEnvironment } from "./environment.ts";
 import { HTTP_SOCKET, type WorkerBindings, workerdConfig } from "./workerd-config.ts";
+import type { QueueConsumer } from "./workerd-queues.ts";
 
 export interface Workerd {
   readonly pid: number;
   readonly url: string;
-  /** By binding: where the KV namespaces and queues inside answer `/_counts`, and KV its own protocol too. */
+  /** By binding: where the KV namespaces and queues inside answer `/_counts`, KV its own protocol too, and brokers `/_backlog`. */
   readonly services: Readonly<Record<string, string>>;
   /** What it has printed so far: the Worker's log lines among it. */
   output(): string;
@@ -23,7 +24,10 @@ export interface Workerd {
 }
 
 const WRANGLER_TOML = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
-const SERVICES = ["services/kv.js", "services/queue.js", "services/rate-limit.js", "../kv/kv-handler.js"];
+const SERVICES = [
+  ...["kv", "queue", "queue-broker", "rate-limit"].map((name) => `services/${name}.js`),
+  "../kv/kv-handler.js",
+];
 
 /** It listens within half a second; a machine that is busy with other tests takes longer. */
 const READY_MS = 20_000;
@@ -31,16 +35,21 @@ const READY_MS = 20_000;
 /**
  * Runs `bundleDir`/worker.js, as `wrangler deploy --dry-run --outdir` leaves it.
  * `kv`: host and port of a KV namespace outside (see dev/kv/start-kv.ts); without it there is one inside.
+ * `deliversQueues`: messages come back to the Worker by the consumers of wrangler.toml; without it they are only counted.
  * @throws Error with what workerd said, when it ends or does not come up.
  */
 export async function startWorkerd(options: {
   bundleDir: string;
   environment: WorkerEnvironment;
   kv?: { address: string };
+  deliversQueues?: boolean;
 }): Promise<Workerd> {
   const directory = mkdtempSync(join(tmpdir(), "bursar-workerd-"));
   const bindings = readBindings();
-  const config = workerdConfig(bindings, options.environment, options.kv?.address ?? null);
+  const config = workerdConfig(bindings, options.environment, {
+    kvAddress: options.kv?.address ?? null,
+    deliversQueues: options.deliversQueues ?? false,
+  });
   writeFileSync(join(directory, "workerd.capnp"), config, { mode: 0o600 });
   copyFileSync(join(options.bundleDir, "worker.js"), join(directory, "worker.js"));
   for (const file of SERVICES) {
@@ -57,7 +66,8 @@ export async function startWorkerd(options: {
     await end(child);
     rmSync(directory, { recursive: true, force: true });
   };
-  const sockets = [HTTP_SOCKET, ...(options.kv ? [] : bindings.kvNamespaces), ...bindings.queues];
+  const queues = bindings.queues.map(({ binding }) => binding);
+  const sockets = [HTTP_SOCKET, ...(options.kv ? [] : bindings.kvNamespaces), ...queues];
   try {
     const { [HTTP_SOCKET]: url = "", ...services } = await listening(child, sockets);
     return { pid: child.pid ?? 0, url, services, output: () => said.join(""), stop };
@@ -72,7 +82,10 @@ interface WranglerConfig {
   readonly compatibility_date?: string;
   readonly vars: Readonly<Record<string, unknown>>;
   readonly kv_namespaces: readonly { binding: string }[];
-  readonly queues: { readonly producers?: readonly { binding: string }[] };
+  readonly queues: {
+    readonly producers?: readonly { binding: string; queue?: string }[];
+    readonly consumers?: readonly QueueConsumer[];
+  };
   readonly ratelimits: readonly { name: string; simple: { limit: number; period: number } }[];
 }
 
@@ -82,7 +95,8 @@ function readBindings(): WorkerBindings {
     compatibilityDate: config.compatibility_date ?? "",
     vars: Object.fromEntries(Object.entries(config.vars).map(([name, value]) => [name, String(value)])),
     kvNamespaces: config.kv_namespaces.map(({ binding }) => binding),
-    queues: (config.queues.producers ?? []).map(({ binding }) => binding),
+    queues: (config.queues.producers ?? []).map(({ binding, queue = binding }) => ({ binding, queue })),
+    consumers: config.queues.consumers ?? [],
     rateLimits: config.ratelimits.map(({ name, simple }) => ({ name, ...simple })),
   };
 }
