@@ -4,8 +4,8 @@ import * as z from "zod/mini";
 import { nanoUsdFromNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 
-/** A queue message holds several of them. LiteLLM's own identifiers have 36 or 64 characters. */
-const MAX_TEXT = 500;
+/** A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to 64. */
+const MAX_TEXT = 200;
 
 const KEY_HASH = /^[0-9a-f]{64}$/i;
 
