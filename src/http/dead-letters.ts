@@ -1,4 +1,54 @@
-import { Hono } from "hono";
-import type { AppEnv } from "./app-env.ts";
+// `/v1/dead-letters`: what no consumer could handle, and another chance for it. Translates only.
 
-export const deadLetterRoutes = new Hono<AppEnv>(); // not built yet
+import { type Context, Hono } from "hono";
+import * as z from "zod/mini";
+import type { DeadLetterRecord } from "../alert-record.ts";
+import { replayDeadLetter } from "../flows/replay-dead-letter.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin, requireRead } from "./auth.ts";
+import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
+import { invalidFields, problem } from "./problem.ts";
+import { iso } from "./verdict-json.ts";
+
+const listQuery = z.object({
+  cursor: z.optional(pageCursor),
+  limit: pageSize,
+});
+
+export const deadLetterRoutes = new Hono<AppEnv>()
+  .get("/v1/dead-letters", requireRead, async (c) => {
+    const query = listQuery.safeParse(c.req.query());
+    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const { cursor = null, limit } = query.data;
+    const page = await c.get("ports").deadLetters.list({ before: cursor, limit });
+    return c.json({ data: page.rows.map(letterJson), next_cursor: page.next });
+  })
+  .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {
+    const replayed = await replayDeadLetter({ id: c.req.param("id"), actor: c.get("actor") }, c.get("ports"));
+    return replayed.ok ? c.json(letterJson(replayed.value)) : replayProblem(c, replayed.failure);
+  });
+
+function replayProblem(c: Context<AppEnv>, reason: "not_found" | "unknown_queue"): Response {
+  switch (reason) {
+    case "not_found":
+      return problem(c, "not-found", { detail: "There is no such dead letter." });
+    case "unknown_queue":
+      return problem(c, "unknown-queue", {
+        detail: "The letter came from a queue that this deployment does not have.",
+      });
+  }
+}
+
+function letterJson(letter: DeadLetterRecord) {
+  return {
+    id: letter.id,
+    queue: letter.queue,
+    message_id: letter.messageId,
+    body: letter.body,
+    attempts: letter.attempts,
+    error: letter.error,
+    recorded_at: iso(letter.recordedAt),
+    replayed_at: iso(letter.replayedAt),
+    replayed_by: letter.replayedBy,
+  };
+}
