@@ -45,7 +45,7 @@ export async function settleNotice(
     case "sent":
       return recordSent(attempt, deps);
     case "not_configured":
-      deps.log.info("notice skipped: not configured", { ...about, why: outcome.why, preview });
+      deps.log.info("notice preview", { ...about, why: outcome.why, preview });
       await deps.deliveries.end(key, { status: "skipped", error: outcome.why, at: now });
       return DONE;
     case "rejected":
@@ -83,16 +83,17 @@ async function postpone({ key, now, attempts, about }: SendAttempt, why: string,
 
 /** The letter comes first: after a crash in between there is another attempt, and no notice that nobody finds. */
 async function giveUp({ key, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
-  deps.log.error("notice given up", null, { ...about, why, failed_attempts: attempts + 1 });
-  const body = noticeMessage(key);
+  const failedAttempts = attempts + 1;
   await deps.deadLetters.record({
     queue: QUEUE,
     messageId,
-    body,
-    attempts: attempts + 1,
+    body: noticeMessage(key),
+    attempts: failedAttempts,
     error: why,
     recordedAt: now,
   });
+  const letter = { queue: QUEUE, message_id: messageId, why };
+  deps.log.error("dead letter", null, { ...about, ...letter, failed_attempts: failedAttempts });
   await deps.deliveries.end(key, { status: "failed", error: why, at: now });
   return DONE;
 }

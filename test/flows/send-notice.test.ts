@@ -216,7 +216,7 @@ describe("not sent for good", () => {
         letters: 0,
       });
       const [line] = world.log.lines;
-      expect(line).toMatch(/^info notice skipped: not configured .*"preview":"/);
+      expect(line).toMatch(/^info notice preview .*"preview":"/);
       expect(line).toContain(words);
       expect(line).not.toContain("SECRET");
     },
