@@ -8,11 +8,11 @@ import { observedMessage, type SpendMessage } from "../../src/messages.ts";
 import type { Ports } from "../../src/ports.ts";
 import { backoffSeconds } from "../../src/queue/backoff.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
-import worker from "../../src/worker.ts";
 import { aSpendRecord, aTenantConfig, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
 import { idOf } from "../support/builders.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
-import { aHash, bindingsWith, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
+import { aHash, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
+import { deliver } from "./deliver.ts";
 
 let logged: ReturnType<typeof recordConsole>;
 beforeEach(() => {
@@ -22,36 +22,6 @@ afterEach(() => void vi.unstubAllGlobals());
 
 const POSTGRES_AWAY = { NEON_ENDPOINT: ELSEWHERE };
 const NO_WORDS = { retry: false };
-
-/** Delivers the bodies as one batch. Whatever is thrown out of `queue()` fails the test. */
-async function deliver(
-  bodies: readonly unknown[],
-  options: { queue?: string; attempts?: number; bindings?: Record<string, unknown> } = {},
-) {
-  const { queue = "bursar-spend", attempts = 1, bindings = {} } = options;
-  const messages = bodies.map((body) => ({ id: crypto.randomUUID(), timestamp: new Date(NOW), attempts, body }));
-  const batch = createMessageBatch(queue, messages);
-  const delays: (number | undefined)[] = [];
-  for (const message of batch.messages) {
-    const retry = message.retry.bind(message);
-    message.retry = (how) => {
-      delays.push(how?.delaySeconds);
-      retry(how);
-    };
-  }
-  const execution = createExecutionContext();
-  await worker.queue(batch, bindingsWith(bindings), execution);
-  const result = await getQueueResult(batch, execution);
-  const ids = messages.map(({ id }) => id);
-  const indexesOf = (wanted: readonly string[]) => wanted.map((id) => ids.indexOf(id)).sort();
-  return {
-    ids,
-    acked: indexesOf(result.explicitAcks),
-    retried: indexesOf(result.retryMessages.map(({ msgId }) => msgId)),
-    retriedWhole: result.retryBatch.retry,
-    delays,
-  };
-}
 
 const configOf = (tenantId: string) =>
   aTenantConfig({ tenantId: idOf(tenantId), subject: { kind: "team", id: subjects.get(tenantId) ?? "nobody's" } });

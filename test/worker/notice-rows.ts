@@ -1,0 +1,89 @@
+// Alerts and channels in the Worker's own Postgres, channels that lead to the local inbox, and what has arrived there.
+
+import { env } from "cloudflare:workers";
+import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/alert-record.ts";
+import { readConfig } from "../../src/config.ts";
+import { aHash, query, seedTenant } from "./bursar.ts";
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      /** Only tests and the local stack set it: the inbox stands for Resend. */
+      RESEND_URL: string;
+    }
+  }
+}
+
+const INBOX = new URL(env.RESEND_URL).origin;
+const SECRET = `whsec_${btoa("a secret of 24 bytes or so")}`;
+
+/** Stands in every URL and address, and must stand in no log. */
+export const MARKER = "TARGET-MARKER";
+
+const TARGETS: Record<ChannelKind, ChannelTarget> = {
+  slack: { kind: "slack", url: `${INBOX}/slack/services/${MARKER}` },
+  email: { kind: "email", to: [`${MARKER}@example.com`] },
+  webhook: { kind: "webhook", url: `${INBOX}/webhook/${MARKER}`, secret: SECRET },
+};
+
+export interface SeededNotice {
+  readonly key: DeliveryKey;
+  readonly tenantId: string;
+  readonly message: { kind: "notice"; alert_id: string; channel_id: string };
+}
+
+/** A pending delivery, due at once, of a tenant of its own. */
+export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Promise<SeededNotice> {
+  const tenantId = await seedTenant(aHash());
+  const [alertId, channelId] = [crypto.randomUUID() as AlertId, crypto.randomUUID() as ChannelId];
+  const sealed = await aesSealer(readConfig(env).sealingKeys).seal(JSON.stringify(TARGETS[kind]));
+  await query(
+    `insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget, limit_amount,
+       percentage, period_started_at, limit_version)
+     values ('${alertId}', '${tenantId}', '${alertId}', 'threshold_crossed', 80, 80, 100, 100, 80, '2026-11-01', 1)`,
+  );
+  await query(
+    `insert into notification_channels (id, tenant_id, kind, name, sealed_target)
+     values ('${channelId}', '${tenantId}', '${kind}', 'ops', '${sealed}')`,
+  );
+  await query(
+    `insert into notice_deliveries (alert_id, channel_id, attempts, next_attempt_at)
+     values ('${alertId}', '${channelId}', ${attempts}, now())`,
+  );
+  const message = { kind: "notice", alert_id: alertId, channel_id: channelId } as const;
+  return { key: { alertId, channelId }, tenantId, message };
+}
+
+export async function deliveryOf({ key }: SeededNotice) {
+  const [row] = await query(
+    `select status, attempts, last_error, round(extract(epoch from next_attempt_at - updated_at))::int as waits,
+       sent_at is not null as is_sent
+     from notice_deliveries where alert_id = '${key.alertId}'`,
+  );
+  return row;
+}
+
+/** As if the time until the next attempt had passed. */
+export async function makeDue({ key }: SeededNotice): Promise<void> {
+  await query(`update notice_deliveries set next_attempt_at = now() where alert_id = '${key.alertId}'`);
+}
+
+export interface Arrived {
+  readonly kind: ChannelKind;
+  readonly accepted: boolean;
+  readonly signature?: string;
+  readonly headers: Record<string, string>;
+}
+
+/** The calls about its tenant that reached the inbox, refused ones too. */
+export async function inboxOf({ tenantId }: SeededNotice): Promise<Arrived[]> {
+  const response = await fetch(`${INBOX}/messages?tenant=${tenantId}`);
+  return ((await response.json()) as { data: Arrived[] }).data;
+}
+
+/** What the inbox answers to every message of a kind from now on; null: as it should. */
+export async function inboxFails(failure: object | null): Promise<void> {
+  const init = failure === null ? { method: "DELETE" } : { method: "PUT", body: JSON.stringify(failure) };
+  await (await fetch(`${INBOX}/_fail`, init)).text();
+}

@@ -1,0 +1,225 @@
+// Notices inside workerd, from the queue to the inbox, on a real Postgres, a Redis and the real Queues binding.
+
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import type { Ports } from "../../src/ports.ts";
+import { consumeBatch } from "../../src/queue/consume-batch.ts";
+import worker from "../../src/worker.ts";
+import { NOW } from "../budget/builders.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { ELSEWHERE, query, recordConsole } from "./bursar.ts";
+import { deliver } from "./deliver.ts";
+import { deliveryOf, inboxFails, inboxOf, MARKER, makeDue, type SeededNotice, seedNotice } from "./notice-rows.ts";
+
+const QUEUE = { queue: "bursar-notices" };
+const SOON = { timeout: 15_000, interval: 100 };
+
+let logged: ReturnType<typeof recordConsole>;
+beforeEach(() => {
+  logged = recordConsole();
+});
+afterEach(async () => {
+  await inboxFails(null);
+  const lines = JSON.stringify(logged);
+  vi.unstubAllGlobals();
+  expect(lines).not.toContain(MARKER);
+});
+
+const arrivedOf = async (notice: SeededNotice) => (await inboxOf(notice)).filter(({ accepted }) => accepted);
+const letterOf = async ({ key }: SeededNotice) =>
+  (await query(`select id, queue, attempts, error from dead_letters where body->>'alert_id' = '${key.alertId}'`))[0];
+
+describe("a notice", () => {
+  it.each(["slack", "email", "webhook"] as const)("reaches a channel of kind %s, and once", async (kind) => {
+    const notice = await seedNotice(kind);
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect((await deliver([notice.message, notice.message], QUEUE)).acked).toEqual([0, 1]);
+    expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1, is_sent: true, last_error: null });
+  });
+
+  it("is signed, and known to its receiver by an id that every attempt has", async () => {
+    const notice = await seedNotice("webhook");
+    await inboxFails({ kind: "webhook", how: { status: 500 }, times: 1 });
+    await deliver([notice.message], QUEUE);
+    await makeDue(notice);
+    await deliver([notice.message], QUEUE);
+    const ids = (await inboxOf(notice)).map(({ headers }) => headers["webhook-id"]);
+    expect(ids).toEqual([ids[0], ids[0]]);
+    expect(ids[0]).toContain(notice.key.alertId);
+  });
+
+  it("N6: in ten messages at once is sent once, and the others come later", async () => {
+    const notice = await seedNotice();
+    const { acked, retried, delays } = await deliver(Array(10).fill(notice.message), QUEUE);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+    expect([...acked, ...retried]).toHaveLength(10);
+    expect(delays.filter((seconds) => seconds !== 30)).toEqual([]);
+    expect((await deliver(Array(10).fill(notice.message), QUEUE)).acked).toHaveLength(10);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+  });
+
+  it("that another message is sending waits half a minute, and is not acknowledged", async () => {
+    const notice = await seedNotice();
+    const redis = upstashClaims({ url: env.UPSTASH_REDIS_REST_URL, token: env.UPSTASH_REDIS_REST_TOKEN });
+    await redis.claimNotice(notice.key, "another");
+    const { retried, delays } = await deliver([notice.message], QUEUE);
+    expect([retried, delays, await inboxOf(notice)]).toEqual([[0], [30], []]);
+    await redis.noteNoticeSent(notice.key);
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent" });
+    expect(await inboxOf(notice)).toEqual([]);
+  });
+
+  it("N5: Redis down: it is sent all the same, and the log says so", async () => {
+    const notice = await seedNotice();
+    const bindings = { UPSTASH_REDIS_REST_URL: `${ELSEWHERE}/nowhere` };
+    expect((await deliver([notice.message], { ...QUEUE, bindings })).acked).toEqual([0]);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent" });
+    expect(logged.error).toContainEqual(
+      expect.objectContaining({ event: "a notice is sent without a claim: it may come twice" }),
+    );
+  });
+
+  it("N4: e-mail not configured: a preview is logged, nothing thrown, the delivery skipped", async () => {
+    const notice = await seedNotice("email");
+    expect((await deliver([notice.message], { ...QUEUE, bindings: { EMAIL_FROM: "" } })).acked).toEqual([0]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "skipped", attempts: 0 });
+    expect(logged.log).toContainEqual(
+      expect.objectContaining({ event: "notice preview", preview: expect.stringContaining(notice.tenantId) }),
+    );
+    expect(await inboxOf(notice)).toEqual([]);
+  });
+});
+
+describe("a provider that fails", () => {
+  it.each([
+    ["500", { status: 500 }, 10],
+    ["429 and asks for 90 seconds", { status: 429, retryAfter: "90" }, 90],
+  ])("with %s is asked again when it is time, not before, and then the notice arrives", async (_, how, seconds) => {
+    const notice = await seedNotice();
+    await inboxFails({ kind: "slack", how, times: 1 });
+    const first = await deliver([notice.message], QUEUE);
+    expect([first.retried, first.delays]).toEqual([[0], [seconds]]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "pending", attempts: 1, waits: seconds });
+    const early = await deliver([notice.message], QUEUE);
+    expect(early.retried).toEqual([0]);
+    expect(early.delays[0]).toBeLessThanOrEqual(seconds);
+    await makeDue(notice);
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 2 });
+  });
+
+  it("N7: with 403 is not asked again, its reason is logged, and every other notice of the batch arrives once", async () => {
+    const [broken, fine, good] = [await seedNotice("slack"), await seedNotice("email"), await seedNotice("webhook")];
+    await inboxFails({ kind: "slack", how: { status: 403 } });
+    const { acked } = await deliver([broken.message, fine.message, good.message], QUEUE);
+    expect(acked).toEqual([0, 1, 2]);
+    expect(await deliveryOf(broken)).toMatchObject({ status: "failed", last_error: expect.stringContaining("403") });
+    expect(logged.error).toContainEqual(
+      expect.objectContaining({ event: "notice rejected", alert_id: broken.key.alertId, why: expect.any(String) }),
+    );
+    expect([(await arrivedOf(fine)).length, (await arrivedOf(good)).length]).toEqual([1, 1]);
+  });
+
+  it("for the sixth time leaves a dead letter, and its replay sends the notice by the real queue", async () => {
+    const notice = await seedNotice("slack", 5);
+    await inboxFails({ kind: "slack", how: { status: 503 } });
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "failed", attempts: 6 });
+    const letter = await letterOf(notice);
+    expect(letter).toMatchObject({ queue: "bursar-notices", attempts: 6 });
+    await inboxFails(null);
+    expect(await replay(String(letter?.["id"]))).toBe(200);
+    await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 }), SOON);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+  });
+});
+
+describe("the queues", () => {
+  it("the real one delivers what was put on it", async () => {
+    const notice = await seedNotice("webhook");
+    await env.NOTICES_QUEUE.send(notice.message);
+    await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
+    expect(await arrivedOf(notice)).toHaveLength(1);
+  });
+
+  it("what ended on the dead-letter queue is recorded, and its replay goes to the queue that it belongs to", async () => {
+    const notice = await seedNotice();
+    expect((await deliver([notice.message], { queue: "bursar-notices-dead" })).acked).toEqual([0]);
+    expect(await inboxOf(notice)).toEqual([]);
+    const letter = await letterOf(notice);
+    expect(letter).toMatchObject({ queue: "bursar-notices-dead", error: "gave up after the last retry" });
+    expect(await replay(String(letter?.["id"]))).toBe(200);
+    await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
+  });
+
+  it("poison is recorded for people and holds up nobody", async () => {
+    const notice = await seedNotice();
+    const poison = [null, "text", { kind: "notice" }, { ...notice.message, channel_id: "" }, { kind: "observed" }];
+    const { ids, acked } = await deliver([...poison, notice.message], QUEUE);
+    expect(acked).toEqual([0, 1, 2, 3, 4, 5]);
+    const letters = await query(`select body, queue, error from dead_letters
+      where message_id in (${ids.map((id) => `'${id}'`)})`);
+    expect(letters).toHaveLength(poison.length);
+    expect(new Set(letters.map(({ queue, error }) => `${queue}: ${error}`))).toEqual(
+      new Set(["bursar-notices: not a notice"]),
+    );
+    expect(await arrivedOf(notice)).toHaveLength(1);
+  });
+
+  it("a notice of ids that nobody has is nothing to do", async () => {
+    const strangers = [
+      { kind: "notice", alert_id: crypto.randomUUID(), channel_id: crypto.randomUUID() },
+      { kind: "notice", alert_id: "'; drop table", channel_id: "\0" },
+    ];
+    expect((await deliver(strangers, QUEUE)).acked).toEqual([0, 1]);
+  });
+
+  it("Postgres away: every message is retried, later each time, and nothing is sent", async () => {
+    const notice = await seedNotice();
+    const bindings = { NEON_ENDPOINT: ELSEWHERE };
+    const { acked, retried, delays } = await deliver([notice.message, null], { ...QUEUE, bindings, attempts: 3 });
+    expect([acked, retried, delays]).toEqual([[], [0, 1], [20, 20]]);
+    expect(await inboxOf(notice)).toEqual([]);
+  });
+
+  it("takes six notices at a time, and all of them", async () => {
+    let [running, most] = [0, 0];
+    const load = async () => {
+      running++;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      return null;
+    };
+    const ports = { deliveries: { load }, log: new RecordedLog(), clock: () => NOW } as unknown as Ports;
+    const body = { kind: "notice", alert_id: "a", channel_id: "c" };
+    const messages = Array.from({ length: 20 }, (_, index) => ({
+      id: `m${index}`,
+      timestamp: new Date(NOW),
+      attempts: 1,
+      body,
+    }));
+    const batch = createMessageBatch("staging-bursar-notices", messages);
+    await consumeBatch(batch, ports);
+    expect(most).toBe(6);
+    expect((await getQueueResult(batch, createExecutionContext())).explicitAcks).toHaveLength(20);
+  });
+});
+
+/** The status of an administrator's replay. */
+async function replay(id: string): Promise<number> {
+  const [token] = env.ADMIN_TOKENS.split(",").map((each) => each.split("=")[1]);
+  const request = new Request(`https://bursar.test/v1/dead-letters/${id}/replay`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+  });
+  const response = await worker.fetch(request, env, createExecutionContext());
+  await response.text();
+  return response.status;
+}
