@@ -60,6 +60,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         adopted: true,
         priorValues,
         sealedKey: "v1.k.iv.body",
+        periodSeenAt: null,
         deletedAt: null,
         createdAt: NOW,
         updatedAt: NOW,
@@ -125,10 +126,10 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       const database = () =>
         new Proxy(db.database(), {
           get(way, verb, self) {
-            if (verb !== "execute" || isLost) return Reflect.get(way, verb, self);
+            if (verb !== "query" || isLost) return Reflect.get(way, verb, self);
             isLost = true;
-            return async (statement: SQL) => {
-              if (carriesOut) await way.execute(statement);
+            return async (text: string, parameters: unknown[]) => {
+              if (carriesOut) await way.query(text, parameters);
               throw new TypeError("fetch failed");
             };
           },
