@@ -55,6 +55,11 @@ describe.each(postgresBackends)("the audit trail on $name", (backend) => {
     });
   });
 
+  it("has no next page after one that is just full", async () => {
+    await note("acme", "only");
+    expect(await audit.list({ ...all, limit: 1 })).toMatchObject({ rows: [{ action: "only" }], next: null });
+  });
+
   it("shows each line once, page by page, while new ones are written", async () => {
     for (let index = 0; index < 5; index++) await note("acme", `action_${index}`);
     await note("other", "not_theirs");

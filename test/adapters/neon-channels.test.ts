@@ -138,6 +138,11 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     expect(listed).toEqual(newestFirst);
   });
 
+  it("has no next page after one that is just full", async () => {
+    const made = await create();
+    expect(await channels.list({ ...all, limit: 1 })).toEqual({ rows: [made], next: null });
+  });
+
   it("lists those of one tenant only when asked to, and nothing after the last one", async () => {
     await createTenant(aNewTenant({ tenantId: idOf("other"), subject: { kind: "key", id: hashOf("b") } }));
     const acme = await create({ tenantId: idOf("acme") });
