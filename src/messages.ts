@@ -96,8 +96,8 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     spend: z.nullable(decimalMoney),
     /** When the call with that figure began. */
     begun_at: instant,
-    /** The end of the period that the figure is of. */
-    resets_at: z.nullable(instant),
+    /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
+    resets_at: z.optional(z.nullable(instant)),
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),

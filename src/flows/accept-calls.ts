@@ -15,7 +15,7 @@ export interface Call {
   readonly spendBeforeNanoUsd: NanoUsd | null;
   readonly costNanoUsd: NanoUsd | null;
   readonly begunAt: Instant | null;
-  readonly resetsAt: Instant | null;
+  readonly resetsAt: Instant | null | undefined;
 }
 
 interface Folded {
@@ -30,7 +30,7 @@ interface Folded {
 interface Figure {
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
-  readonly resetsAt: Instant | null;
+  readonly resetsAt: Instant | null | undefined;
 }
 
 /** LiteLLM sends 512 calls at once; a body of many tiny ones must not fill the memory with keys. */
@@ -91,7 +91,7 @@ function messageOf({ keyHash, teamId, figure, begunAt, count }: Folded, now: Ins
     team_id: teamId,
     spend: figure === null ? null : decimalFromNanoUsd(figure.spendNanoUsd < 0n ? 0n : figure.spendNanoUsd),
     begun_at: figure?.begunAt ?? begunAt,
-    resets_at: figure?.resetsAt ?? null,
+    ...(figure?.resetsAt !== undefined && { resets_at: figure.resetsAt }),
     received_at: now,
     count,
   };

@@ -128,6 +128,7 @@ function callFrom(element: JsonElement, index: number, shortcomings: Shortcoming
     spendBeforeNanoUsd: spendBefore ?? null,
     costNanoUsd: cost ?? null,
     begunAt: startTime == null ? null : Math.floor(startTime * 1_000),
-    resetsAt: resetsAt == null ? null : instantFrom(resetsAt),
+    // Older versions do not say it; null is a period that never ends.
+    resetsAt: resetsAt == null ? resetsAt : instantFrom(resetsAt),
   };
 }

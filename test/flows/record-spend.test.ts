@@ -105,6 +105,11 @@ describe("calls", () => {
     expect(await alerts()).toEqual([]);
   });
 
+  it("that do not say which period they are of count, as a webhook does", async () => {
+    await deliver(someCalls(key, "400", { resets_at: undefined }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
+  });
+
   it("are no matter of the audit", async () => {
     await deliver(someCalls(key, "1"));
     expect(await actions()).toEqual([]);

@@ -63,7 +63,9 @@ describe("the figure of a key", () => {
     ["does not say when it began", callAfter(9, {}, { startTime: null })],
     ["says more money than there is", callAfter(9e14, {}, { response_cost: 9e14 })],
   ])("is not that of a call that %s: it is a hint", async (_, event) => {
-    expect(await folded(event)).toMatchObject([{ key_hash: CALLS.key_hash, spend: null, resets_at: null, count: 1 }]);
+    const [hint] = await folded(event);
+    expect(hint).toMatchObject({ key_hash: CALLS.key_hash, spend: null, count: 1 });
+    expect(hint).not.toHaveProperty("resets_at");
     world.queue.sent.length = 0;
     expect(await folded(event, callAfter(1), event)).toEqual([{ ...CALLS, spend: "1.5", count: 3 }]);
   });
@@ -96,6 +98,14 @@ describe("the figure of a key", () => {
     expect(await folded(callAfter(1, { user_api_key_budget_reset_at: written }))).toMatchObject([
       { resets_at: resetsAt },
     ]);
+  });
+
+  it("its period's end is left out where LiteLLM, as its older versions, does not say it", async () => {
+    const event = callAfter(1);
+    delete (event["metadata"] as Record<string, unknown>)["user_api_key_budget_reset_at"];
+    const [message] = await folded(event);
+    expect(message).toMatchObject({ spend: "1.5" });
+    expect(message).not.toHaveProperty("resets_at");
   });
 
   it.each([
