@@ -143,3 +143,26 @@ export interface DeadLetterRecord {
   readonly replayedAt: Instant | null;
   readonly replayedBy: string | null;
 }
+
+export interface RecordedAlerts {
+  /** How many of them people are to be told of. */
+  readonly told: number;
+  readonly deliveries: readonly DeliveryKey[];
+}
+
+export interface DeadLetter {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly body: unknown;
+  readonly attempts: number;
+  readonly error: string;
+  readonly recordedAt: Instant;
+}
+
+export type SendOutcome =
+  | { readonly kind: "sent" }
+  /** This deployment has no provider for it. */
+  | { readonly kind: "not_configured"; readonly why: string }
+  /** Trying again would not help. */
+  | { readonly kind: "rejected"; readonly why: string }
+  | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null };

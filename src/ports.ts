@@ -1,6 +1,7 @@
 // Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a verb returns a Result, an outage throws.
 
+import type { Account, LedgerFigure, SpendReference } from "./account.ts";
 import type {
   AlertEntry,
   AlertListRow,
@@ -9,17 +10,21 @@ import type {
   ChannelChange,
   ChannelId,
   ChannelRecord,
+  DeadLetter,
   DeadLetterRecord,
   DeliveryKey,
   Dispatch,
   NewChannel,
   Page,
   PageQuery,
+  RecordedAlerts,
+  SendOutcome,
 } from "./alert-record.ts";
-import type { AlertStanding } from "./budget/alerts.ts";
 import type { NanoUsd } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Tombstone } from "./edge-record.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./idempotency-record.ts";
 import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
 import type { Policy } from "./policy.ts";
@@ -92,28 +97,6 @@ export interface Memory {
   takeTurn(name: string, seconds: number, now: Instant): boolean;
 }
 
-/** What is known of a tenant; either half can be missing. */
-export interface KnownTenant {
-  readonly config: TenantConfig | null;
-  readonly spend: SpendRecord | null;
-}
-
-export interface RememberedTenant extends KnownTenant {
-  /** When KV or Postgres was last asked. */
-  readonly checkedAt: Instant;
-}
-
-/** What a deleted tenant leaves at the edge. */
-export interface Tombstone {
-  readonly deletedRevision: number;
-  readonly deletedAt: Instant;
-}
-
-export interface Readiness {
-  readonly ready: boolean;
-  readonly dependencies: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];
-}
-
 /** KV: what every colo knows, up to a minute late. No writer replaces a newer value that it sees. */
 export interface Snapshots {
   tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
@@ -167,26 +150,6 @@ export interface Ledger {
   record(figures: readonly LedgerFigure[], notes: readonly AuditNote[]): Promise<void>;
 }
 
-/** By what LiteLLM names whose spend something is. */
-export type SpendReference =
-  | { readonly kind: "key"; readonly id: KeyHash }
-  | { readonly kind: "team"; readonly id: string }
-  | { readonly kind: "tenant"; readonly id: TenantId };
-
-export interface Account {
-  readonly tenant: TenantRecord;
-  readonly standing: AlertStanding;
-  /** Which of the references led here. */
-  readonly references: readonly SpendReference[];
-  readonly pending: readonly DeliveryKey[];
-}
-
-export interface LedgerFigure {
-  readonly tenantId: TenantId;
-  readonly subject: Subject;
-  readonly record: SpendRecord;
-}
-
 export interface Alerts {
   /**
    * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
@@ -195,12 +158,6 @@ export interface Alerts {
    */
   record(entry: AlertEntry): Promise<RecordedAlerts | null>;
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
-}
-
-export interface RecordedAlerts {
-  /** How many of them people are to be told of. */
-  readonly told: number;
-  readonly deliveries: readonly DeliveryKey[];
 }
 
 /** How notices fare. `sent`, `skipped` and `failed` are final. */
@@ -240,15 +197,6 @@ export interface DeadLetters {
   list(query: PageQuery): Promise<Page<DeadLetterRecord>>;
   load(id: string): Promise<DeadLetterRecord | null>;
   markReplayed(id: string, actor: Actor): Promise<void>;
-}
-
-export interface DeadLetter {
-  readonly queue: string;
-  readonly messageId: string;
-  readonly body: unknown;
-  readonly attempts: number;
-  readonly error: string;
-  readonly recordedAt: Instant;
 }
 
 /** LiteLLM's management API. Never logs a key; never retries what LiteLLM refused. */
@@ -292,24 +240,6 @@ export interface Claims {
 /** Why a read is due later: to see what a hint said (first and second look), or to confirm a bound. */
 export type ReadLane = "hint-1" | "hint-2" | "confirmation";
 
-export interface IdempotencyKey {
-  readonly actor: string;
-  readonly route: string;
-  readonly key: string;
-}
-
-/** An answer kept for replay; never holds a virtual key. */
-export interface IdempotentAnswer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-export type IdempotencyClaim =
-  | { readonly kind: "claimed" }
-  | { readonly kind: "running" }
-  | { readonly kind: "other_body" }
-  | { readonly kind: "done"; readonly answer: IdempotentAnswer };
-
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
   sendAll(messages: readonly SpendMessage[]): Promise<void>;
@@ -336,14 +266,6 @@ export interface Notifier {
     event: { body: string; webhookId: string; sentAt: Instant },
   ): Promise<SendOutcome>;
 }
-
-export type SendOutcome =
-  | { readonly kind: "sent" }
-  /** This deployment has no provider for it. */
-  | { readonly kind: "not_configured"; readonly why: string }
-  /** Trying again would not help. */
-  | { readonly kind: "rejected"; readonly why: string }
-  | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null };
 
 /** Counts a caller; false once it has come too often. */
 export interface RateLimit {

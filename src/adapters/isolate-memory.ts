@@ -2,7 +2,8 @@
 
 import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { KnownTenant, Memory, Readiness, RememberedTenant } from "../ports.ts";
+import type { KnownTenant, Readiness, RememberedTenant } from "../edge-record.ts";
+import type { Memory } from "../ports.ts";
 import { putBounded } from "./bounded-map.ts";
 
 /** Keys change hands rarely, but deletion must be felt within a minute. */

@@ -2,10 +2,10 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertEntry, AlertId, ChannelId, DeliveryKey } from "../alert-record.ts";
+import type { AlertEntry, AlertId, ChannelId, DeliveryKey, RecordedAlerts } from "../alert-record.ts";
 import type { AlertDraft } from "../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
-import type { Alerts, RecordedAlerts } from "../ports.ts";
+import type { Alerts } from "../ports.ts";
 import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";

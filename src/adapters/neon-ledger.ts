@@ -3,11 +3,12 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
+import type { Account, LedgerFigure, SpendReference } from "../account.ts";
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../alert-record.ts";
 import type { AlertEventType, AlertStanding } from "../budget/alerts.ts";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { Account, Ledger, LedgerFigure, SpendReference } from "../ports.ts";
+import type { Ledger } from "../ports.ts";
 import { jsonbText } from "./jsonb.ts";
 import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
 import { ms, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";

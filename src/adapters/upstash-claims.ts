@@ -3,8 +3,9 @@
 import { Redis } from "@upstash/redis/cloudflare";
 import type { DeliveryKey } from "../alert-record.ts";
 import type { TenantId } from "../budget/tenant.ts";
+import type { IdempotencyClaim, IdempotencyKey } from "../idempotency-record.ts";
 import { Outage } from "../outage.ts";
-import type { Claims, IdempotencyClaim, IdempotencyKey, ReadLane } from "../ports.ts";
+import type { Claims, ReadLane } from "../ports.ts";
 
 /** Anything slower helps nobody: every caller has a way without Redis. */
 const TIMEOUT_MS = 250;

@@ -1,10 +1,10 @@
 // Sends a test notice through a channel at once, so that whoever asked sees what the provider says. Goes past the queue
 // and leaves no delivery behind; also a disabled channel can be tested, which is how one is tried before it counts.
 
-import type { ChannelId } from "../alert-record.ts";
+import type { ChannelId, SendOutcome } from "../alert-record.ts";
 import type { Instant } from "../budget/tenant.ts";
 import { testNotice } from "../notices/test-notice.ts";
-import type { Ports, SendOutcome } from "../ports.ts";
+import type { Ports } from "../ports.ts";
 import { offerNotice } from "./offer-notice.ts";
 import { openTarget } from "./open-target.ts";
 

@@ -2,8 +2,9 @@
 
 import type { DeliveryKey } from "../../src/alert-record.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/idempotency-record.ts";
 import { Outage } from "../../src/outage.ts";
-import type { Claims, IdempotencyClaim, IdempotencyKey, IdempotentAnswer, ReadLane } from "../../src/ports.ts";
+import type { Claims, ReadLane } from "../../src/ports.ts";
 
 const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor, route, key]);
 

@@ -1,9 +1,9 @@
 // Dead letters in memory: a message that is recorded twice is one letter. `isAway` makes every verb throw.
 
-import type { DeadLetterRecord, PageQuery } from "../../src/alert-record.ts";
+import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/alert-record.ts";
 import { Outage } from "../../src/outage.ts";
 import { cursorOf, positionOf } from "../../src/page-cursor.ts";
-import type { DeadLetter, DeadLetters } from "../../src/ports.ts";
+import type { DeadLetters } from "../../src/ports.ts";
 import type { Actor } from "../../src/tenant-record.ts";
 import { uuidOf } from "./notice-builders.ts";
 

@@ -1,0 +1,26 @@
+// What the edge knows of tenants and of its own health: in KV, and in an isolate's memory. Types only.
+
+import type { SpendRecord } from "./budget/spend.ts";
+import type { Instant, TenantConfig } from "./budget/tenant.ts";
+
+/** What is known of a tenant; either half can be missing. */
+export interface KnownTenant {
+  readonly config: TenantConfig | null;
+  readonly spend: SpendRecord | null;
+}
+
+export interface RememberedTenant extends KnownTenant {
+  /** When KV or Postgres was last asked. */
+  readonly checkedAt: Instant;
+}
+
+/** What a deleted tenant leaves at the edge. */
+export interface Tombstone {
+  readonly deletedRevision: number;
+  readonly deletedAt: Instant;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly dependencies: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];
+}

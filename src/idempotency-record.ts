@@ -1,0 +1,19 @@
+// What Redis keeps of a request with an idempotency key. Types only.
+
+export interface IdempotencyKey {
+  readonly actor: string;
+  readonly route: string;
+  readonly key: string;
+}
+
+/** An answer kept for replay; never holds a virtual key. */
+export interface IdempotentAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export type IdempotencyClaim =
+  | { readonly kind: "claimed" }
+  | { readonly kind: "running" }
+  | { readonly kind: "other_body" }
+  | { readonly kind: "done"; readonly answer: IdempotentAnswer };
