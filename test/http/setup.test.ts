@@ -109,13 +109,14 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
   });
 });
 
-it("refers to the environment unless it is told not to, and needs no environment then", async () => {
-  const byEnvironment = parse((await setup("")).text);
+it("works as pasted, and refers to the environment only when it is told to", async () => {
+  const byEnvironment = parse((await setup("?secrets=env")).text);
   expect(JSON.stringify(byEnvironment)).not.toMatch(/url-token|events-token/);
   expect(byEnvironment.callback_settings.bursar.headers).toEqual({
     Authorization: "os.environ/BURSAR_EVENTS_AUTHORIZATION",
   });
-  const { text } = await setup("?secrets=inline");
+  const { text } = await setup("");
+  expect(text).toBe((await setup("?secrets=inline")).text);
   expect(environmentIn(text)).toEqual({});
   expect(text).not.toContain("os.environ/");
 });
