@@ -4,6 +4,17 @@ import type { Stack } from "../dev/stack.ts";
 import { startWorkerd, type Workerd } from "../dev/worker/workerd.ts";
 import type { Load } from "./load/start-load.ts";
 
+/** As the broker tells it. `messages`: due and not acknowledged; `delayed`: sent with a delay that is not over. */
+export interface Backlog {
+  readonly messages: number;
+  readonly oldestMs: number;
+  readonly delayed: number;
+  readonly delivered: number;
+  readonly acked: number;
+  readonly retried: number;
+  readonly dead: number;
+}
+
 export interface BenchRun {
   readonly quick: boolean;
   readonly load: Load;
@@ -16,8 +27,9 @@ export async function withWorker<T>(
   run: BenchRun,
   work: (worker: Workerd) => Promise<T>,
   environment = run.stack.environment,
+  options: { readonly deliversQueues?: boolean } = {},
 ): Promise<T> {
-  const worker = await startWorkerd({ bundleDir: run.bundles.worker, environment });
+  const worker = await startWorkerd({ bundleDir: run.bundles.worker, environment, ...options });
   try {
     return await work(worker);
   } finally {
@@ -42,6 +54,11 @@ export async function delayKv(worker: Workerd, delayMs: number): Promise<void> {
 /** Counts of a binding inside workerd; `reset` begins them anew. */
 export async function countsOf<T>(worker: Workerd, binding: string, reset = false): Promise<T> {
   return (await control(worker, binding, "/_counts", { method: reset ? "DELETE" : "GET" })) as T;
+}
+
+/** What a queue that delivers holds. */
+export async function backlogOf(worker: Workerd, binding: string): Promise<Backlog> {
+  return (await control(worker, binding, "/_backlog", { method: "GET" })) as Backlog;
 }
 
 async function control(worker: Workerd, binding: string, path: string, init: RequestInit): Promise<unknown> {

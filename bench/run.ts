@@ -1,9 +1,9 @@
 // `npm run bench`: the built Worker on plain workerd beside a bare baseline. `--quick` is the smoke test of it.
 // Ends with 1 when something does not run or answers wrongly; never because it is slow.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { settingsFromEnv } from "../dev/settings.ts";
@@ -14,42 +14,46 @@ import { bundleSize } from "./cases/bundle-size.ts";
 import { checkLatency } from "./cases/check-latency.ts";
 import { coldMiss } from "./cases/cold-miss.ts";
 import { deadLiteLlm } from "./cases/dead-litellm.ts";
+import { dedupeClaims } from "./cases/dedupe-claims.ts";
 import { operations } from "./cases/operations.ts";
+import { spendToInbox } from "./cases/spend-to-inbox.ts";
+import { type BacklogSeries, type Sustained, sustainedLoad } from "./cases/sustained-load.ts";
+import { webhookLatency } from "./cases/webhook-latency.ts";
+import type { Backend } from "./counted-stores.ts";
 import { startLoad } from "./load/start-load.ts";
+import { backlogPlot } from "./plot.ts";
+import { ANY_PORTS } from "./ports.ts";
+import { startRealBackend } from "./real-backend.ts";
 import { createTenants } from "./real-tenants.ts";
 import { printRows, type Row, writeResults } from "./report.ts";
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
-const ANY_PORTS = ["PORT", "LITELLM_PORT", "INBOX_PORT", "POSTGRES_PORT", "NEON_PORT", "UPSTASH_PORT"];
+const PLOT = fileURLToPath(new URL("../docs/img/backlog.svg", import.meta.url));
+
+/** Webhooks a second. */
+const RATES = [50, 200, 1_000];
+const QUICK_RATES = [200];
 
 const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
 
 const directory = mkdtempSync(join(tmpdir(), "bursar-bench-"));
 const begunAt = new Date();
 const load = startLoad();
-const stack = await startStack(settingsFromEnv(Object.fromEntries(ANY_PORTS.map((name) => [name, "0"]))));
+const stack = await startStack(settingsFromEnv(ANY_PORTS));
 try {
   const worker = await buildBundle(join(directory, "worker"));
   const baseline = await buildBundle(join(directory, "baseline"), "bench/baseline/worker.ts");
   const bundles = { worker: worker.dir, baseline: baseline.dir };
   const run: BenchRun = { quick: options.quick, load, stack, bundles };
 
-  const { cold, stale, counted } = await timed("tenants", async () => ({
-    cold: await createTenants(run, "cold", options.quick ? 40 : 220),
-    stale: await createTenants(run, "stale", options.quick ? 66 : 120),
-    counted: await createTenants(run, "counted", options.quick ? 30 : 150),
-  }));
-  const rows: Row[] = [
-    ...(await timed("checks", () => checkLatency(run))),
-    ...(await timed("cold misses", () => coldMiss(run, cold.tenants))),
-    ...(await timed("dead LiteLLM", () => deadLiteLlm(run, stale))),
-    ...(await timed("operations", () => operations(run, counted))),
-    bundleSize(worker),
-  ];
+  const checkRows = await playChecks(run);
+  const { rows: webhookRows, backlog } = await playWebhooks(run);
+  const rows = [...checkRows, ...webhookRows, bundleSize(worker)];
   printRows(rows);
   const seconds = Math.round((Date.now() - begunAt.getTime()) / 1_000);
   const machine = { cores: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version };
-  writeResults(RESULTS, { begun_at: begunAt.toISOString(), seconds, quick: options.quick, machine, rows });
+  writeResults(RESULTS, { begun_at: begunAt.toISOString(), seconds, quick: run.quick, machine, rows, backlog });
+  if (!run.quick) writePlot(backlog);
   console.log(`\n${seconds} s on ${machine.cores} cores (${machine.model}); written to bench/results.json`);
 } catch (error) {
   console.error(error);
@@ -58,6 +62,53 @@ try {
   await load.stop();
   await stack.stop();
   rmSync(directory, { recursive: true, force: true });
+}
+
+async function playChecks(run: BenchRun): Promise<Row[]> {
+  const { cold, stale, counted } = await timed("tenants", async () => ({
+    cold: await createTenants(run, "cold", run.quick ? 40 : 220),
+    stale: await createTenants(run, "stale", run.quick ? 66 : 120),
+    counted: await createTenants(run, "counted", run.quick ? 30 : 150),
+  }));
+  return [
+    ...(await timed("checks", () => checkLatency(run))),
+    ...(await timed("cold misses", () => coldMiss(run, cold.tenants))),
+    ...(await timed("dead LiteLLM", () => deadLiteLlm(run, stale))),
+    ...(await timed("operations", () => operations(run, counted))),
+  ];
+}
+
+/** A smoke test takes what is embedded; everything else is also played on real servers, where there are any. */
+async function playWebhooks(run: BenchRun): Promise<{ rows: Row[]; backlog: BacklogSeries[] }> {
+  const real = run.quick ? null : await timed("real servers", startRealBackend);
+  const embedded: Backend = { name: "embedded Postgres and Redis", stack, redisUrl: null, sessions: 1 };
+  const inbox = await timed("spend to inbox", () => spendToInbox(run));
+  try {
+    const accepted = await timed("webhooks", () => webhookLatency(run));
+    const sustained: Sustained[] = [];
+    for (const backend of real === null ? [embedded] : [embedded, real]) {
+      const rates = run.quick ? QUICK_RATES : RATES;
+      sustained.push(await timed(`sustained, ${backend.name}`, () => sustainedLoad(run, backend, rates)));
+    }
+    const confirmed = run.quick ? [] : await timed("confirmations", () => inbox.confirmations());
+    const claims = await timed("claims", () => dedupeClaims(run, real?.redisUrl ?? null));
+    const sustainedRows = sustained.flatMap((each) => each.rows);
+    return {
+      rows: [...accepted, ...sustainedRows, ...inbox.rows, ...confirmed, ...claims],
+      backlog: sustained.flatMap(({ series }) => series),
+    };
+  } finally {
+    await inbox.stop();
+    await real?.stop();
+  }
+}
+
+/** Of the last backend played: the real one where there is one. */
+function writePlot(backlog: readonly BacklogSeries[]): void {
+  const backend = backlog.at(-1)?.backend;
+  const series = backlog.filter((each) => each.backend === backend);
+  mkdirSync(dirname(PLOT), { recursive: true });
+  writeFileSync(PLOT, backlogPlot(series, `Backlog of the spend queue, ${backend}`));
 }
 
 /** Tells what is going on, and how long it took. */

@@ -1,4 +1,4 @@
-// What checks are measured against: bare Hono routes with one KV read each. They do nothing else on purpose.
+// What the Worker is measured against: bare Hono routes that do one thing with one binding, and nothing else on purpose.
 
 import { Hono } from "hono";
 
@@ -13,9 +13,22 @@ interface ReadOptions {
   readonly cacheTtl: number;
 }
 
+interface SpendQueue {
+  send(message: string, options: { readonly contentType: "text" }): Promise<unknown>;
+}
+
+interface Bindings {
+  readonly SNAPSHOTS: Snapshots;
+  readonly SPEND_QUEUE: SpendQueue;
+  readonly WEBHOOK_SECRETS: string;
+}
+
+const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
+
 const OPTIONS: ReadOptions = { type: "text", cacheTtl: 30 };
 
-const app = new Hono<{ Bindings: { SNAPSHOTS: Snapshots } }>();
+const app = new Hono<{ Bindings: Bindings }>();
+let key: CryptoKey | null = null;
 
 app.get("/one/:tenant", async (c) => {
   const value = await c.env.SNAPSHOTS.get(`spend:${c.req.param("tenant")}`, OPTIONS);
@@ -28,6 +41,19 @@ app.get("/two/:tenant", async (c) => {
   const values = await c.env.SNAPSHOTS.get(keys, OPTIONS);
   const value = values.get(keys[1] ?? "");
   return typeof value === "string" ? c.text(value) : c.notFound();
+});
+
+/** A webhook's least: its signature holds, and the queue has it. It is not even looked into. */
+app.post("/webhook", async (c) => {
+  const body = await c.req.arrayBuffer();
+  const hex = (c.req.header("x-litellm-signature") ?? "").replace("sha256=", "");
+  const signature = Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+  key ??= await crypto.subtle.importKey("raw", new TextEncoder().encode(c.env.WEBHOOK_SECRETS), HMAC, false, [
+    "verify",
+  ]);
+  if (!(await crypto.subtle.verify(HMAC, key, signature, body))) return c.text("not signed", 401);
+  await c.env.SPEND_QUEUE.send(new TextDecoder().decode(body), { contentType: "text" });
+  return c.text("accepted");
 });
 
 // biome-ignore lint/style/noDefaultExport: workerd takes a Worker by its default export

@@ -3,9 +3,14 @@
 
 import autocannon from "autocannon";
 import type { LoadJob, LoadResult } from "./job.ts";
+import { fireByClock } from "./open-loop.ts";
+import { type PreparedRequest, prepared } from "./prepare.ts";
 
 /** Longer than any answer may take, also that of a Worker whose LiteLLM hangs. */
 const TIMEOUT_SECONDS = 5;
+
+/** By the clock, an answer may be late because many others are: a queue that long is a figure, not an error. */
+const LATE_MS = 60_000;
 
 /** How often autocannon looks whether a job is over. */
 const SAMPLE_MS = 50;
@@ -15,11 +20,14 @@ process.on("message", (job: LoadJob) => {
 });
 process.on("disconnect", () => process.exit(0));
 
+type OnAnswer = (status: number, latencyMs: number) => void;
+
 async function fire(job: LoadJob): Promise<LoadResult> {
   const latenciesMs: number[] = [];
   const statuses: Record<string, number> = {};
+  const requests = job.requests.map(prepared);
   const begunAt = performance.now();
-  const { errors, timeouts } = await run(job, (status, latencyMs) => {
+  const errors = await run(job, requests, (status, latencyMs) => {
     latenciesMs.push(latencyMs);
     statuses[status] = (statuses[status] ?? 0) + 1;
   });
@@ -34,14 +42,24 @@ async function fire(job: LoadJob): Promise<LoadResult> {
     p99Ms: at(0.99),
     maxMs: at(1),
     statuses,
-    errors: errors + timeouts,
+    errors,
   };
 }
 
+async function run(job: LoadJob, requests: readonly PreparedRequest[], onAnswer: OnAnswer): Promise<number> {
+  const { url, connections, perSecond } = job;
+  if (perSecond !== undefined) {
+    return fireByClock({ url, requests, perSecond, connections, timeoutMs: LATE_MS }, onAnswer);
+  }
+  const { errors, timeouts } = await cannonade(job, requests, onAnswer);
+  return errors + timeouts;
+}
+
 /** autocannon's own figures are whole milliseconds, too coarse for answers of less than one. */
-function run(
-  { url, requests, connections, seconds }: LoadJob,
-  onAnswer: (status: number, latencyMs: number) => void,
+function cannonade(
+  { url, connections, seconds }: LoadJob,
+  requests: readonly PreparedRequest[],
+  onAnswer: OnAnswer,
 ): Promise<autocannon.Result> {
   let next = 0;
   return new Promise((resolve, reject) => {
@@ -54,11 +72,7 @@ function run(
         ...(seconds === null ? { amount: requests.length } : { duration: seconds }),
         setupClient(client) {
           const first = next++;
-          client.setRequests(
-            requests
-              .filter((_, index) => index % connections === first % requests.length)
-              .map(({ path, headers }) => ({ method: "GET", path, headers })),
-          );
+          client.setRequests(requests.filter((_, index) => index % connections === first % requests.length));
         },
       },
       (error: unknown, result) => (error ? reject(error) : resolve(result)),

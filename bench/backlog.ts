@@ -1,0 +1,36 @@
+// What a queue holds, looked at again and again until it holds nothing.
+
+import type { Workerd } from "../dev/worker/workerd.ts";
+import { backlogOf } from "./bench-run.ts";
+
+export interface BacklogSample {
+  readonly atMs: number;
+  readonly messages: number;
+  readonly oldestMs: number;
+}
+
+const SAMPLE_MS = 250;
+
+/** More patience than any machine needs; without an end a lost message would hold up the benchmark for ever. */
+const PATIENCE_MS = 180_000;
+
+/** Samples the spend queue from now until `sending` has settled and both queues are empty. */
+export async function sampleBacklog(worker: Workerd, sending: Promise<unknown>): Promise<BacklogSample[]> {
+  const samples: BacklogSample[] = [];
+  const begunAt = performance.now();
+  let isSending = true;
+  const done = sending.finally(() => {
+    isSending = false;
+  });
+  for (;;) {
+    const wasSending = isSending;
+    const { messages, oldestMs } = await backlogOf(worker, "SPEND_QUEUE");
+    const atMs = performance.now() - begunAt;
+    samples.push({ atMs, messages, oldestMs });
+    if (!wasSending && messages === 0 && (await backlogOf(worker, "NOTICES_QUEUE")).messages === 0) break;
+    if (atMs > PATIENCE_MS) throw new Error(`after ${PATIENCE_MS / 1_000} s there are still ${messages} messages`);
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+  }
+  await done;
+  return samples;
+}

@@ -1,0 +1,130 @@
+// Case: webhooks by the clock for a while, whatever the answers do, and how the spend queue fares until it is empty.
+// Judges that nothing is lost: every figure, every alert, every notice, every line of the audit.
+
+import type { Workerd } from "../../dev/worker/workerd.ts";
+import { type BacklogSample, sampleBacklog } from "../backlog.ts";
+import { type BenchRun, backlogOf, fillKv, withWorker } from "../bench-run.ts";
+import { createSlackChannel, removeChannel } from "../channels.ts";
+import { type Backend, type CountedStores, startCountedStores } from "../counted-stores.ts";
+import type { LoadResult } from "../load/job.ts";
+import { createTenants } from "../real-tenants.ts";
+import { ms, type Row } from "../report.ts";
+import { type RisingTenant, refuseLosses, risingTenants, risingWebhooks } from "../rising-spend.ts";
+import { refuseWrongAnswers } from "../rounds.ts";
+
+const TENANTS = 50;
+const SECONDS = 20;
+const QUICK_SECONDS = 4;
+
+/** As many as a proxy's connection pool holds open, and some. */
+const CONNECTIONS = 200;
+
+/** A backlog that never holds more than so many seconds of webhooks is one that its consumers keep up with. */
+const BOUND_SECONDS = 5;
+
+/** Of what was to be sent; the last answers come a little after the last second. */
+const ACCEPTED_SHARE = 0.98;
+
+export interface BacklogSeries {
+  readonly backend: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly samples: readonly BacklogSample[];
+}
+
+export interface Sustained {
+  readonly rows: readonly Row[];
+  readonly series: readonly BacklogSeries[];
+}
+
+export async function sustainedLoad(run: BenchRun, backend: Backend, rates: readonly number[]): Promise<Sustained> {
+  const rows: Row[] = [];
+  const series: BacklogSeries[] = [];
+  for (const perSecond of rates) {
+    const stores = await startCountedStores(backend);
+    try {
+      const played = await playRate({ ...run, stack: backend.stack }, stores, perSecond);
+      rows.push(toRow(backend, perSecond, played));
+      const { seconds, samples } = played;
+      series.push({ backend: backend.name, perSecond, seconds, samples });
+    } finally {
+      await stores.stop();
+    }
+  }
+  return { rows, series };
+}
+
+interface Played {
+  readonly seconds: number;
+  readonly accepted: LoadResult;
+  readonly samples: readonly BacklogSample[];
+  readonly drainedMs: number;
+  readonly operations: { readonly postgres: number; readonly redis: number };
+}
+
+async function playRate(run: BenchRun, stores: CountedStores, perSecond: number): Promise<Played> {
+  const { tenants, snapshots } = await createTenants(run, `sustained-${perSecond}`, TENANTS);
+  const seconds = run.quick ? QUICK_SECONDS : SECONDS;
+  const rounds = Math.round((perSecond * seconds) / TENANTS);
+  const rising = risingTenants(tenants);
+  const play = async (worker: Workerd): Promise<Played> => {
+    await fillKv(worker, snapshots);
+    const channel = await createSlackChannel(worker, `${run.stack.inbox.url}/slack/sustained`, null);
+    stores.take();
+    let sentAt = 0;
+    const requests = risingWebhooks(rising, rounds);
+    const sending = run.load
+      .fire({ url: worker.url, requests, connections: CONNECTIONS, seconds: null, perSecond })
+      .then((result) => {
+        sentAt = performance.now();
+        confirmWhenRead(run, rising);
+        return result;
+      });
+    const samples = await sampleBacklog(worker, sending);
+    const drainedMs = performance.now() - sentAt;
+    const accepted = await sending;
+    const operations = stores.take();
+    await removeChannel(worker, channel);
+    refuseWrongAnswers(`${perSecond} a second`, accepted, "200");
+    await refuseRetries(worker);
+    await refuseLosses(run.stack, rising, rounds);
+    return { seconds, accepted, samples, drainedMs, operations };
+  };
+  return withWorker(run, play, stores.environment, { deliversQueues: true });
+}
+
+/** LiteLLM is asked about figures that are a minute old; with what it says they must not fall. */
+function confirmWhenRead({ stack }: BenchRun, rising: readonly RisingTenant[]): void {
+  for (const { tenant, lastUsd } of rising) stack.litellm?.setSpend(tenant.virtualKey, lastUsd);
+}
+
+/** Nothing was broken: what has to come twice is a fault, though nothing is lost by it. */
+async function refuseRetries(worker: Workerd): Promise<void> {
+  for (const queue of ["SPEND_QUEUE", "NOTICES_QUEUE"]) {
+    const { retried, dead } = await backlogOf(worker, queue);
+    if (retried + dead > 0) throw new Error(`${queue}: ${retried} retries, ${dead} dead letters:\n${worker.output()}`);
+  }
+}
+
+function toRow(backend: Backend, perSecond: number, played: Played): Row {
+  const { accepted, samples, drainedMs, operations } = played;
+  const largest = Math.max(...samples.map(({ messages }) => messages));
+  const oldestMs = Math.max(...samples.map(({ oldestMs }) => oldestMs));
+  const isBounded = largest <= perSecond * BOUND_SECONDS && accepted.perSecond >= perSecond * ACCEPTED_SHARE;
+  const per = (count: number) => (count / accepted.count).toFixed(3);
+  return {
+    group: `Sustained webhooks, ${TENANTS} tenants, ${played.seconds} s, ${backend.name}`,
+    name: `${perSecond} a second`,
+    figures: {
+      "accepted per s": accepted.perSecond.toFixed(0),
+      "p50 ms": ms(accepted.p50Ms),
+      "p95 ms": ms(accepted.p95Ms),
+      "largest backlog": String(largest),
+      "oldest s": (oldestMs / 1_000).toFixed(1),
+      "drained after s": (drainedMs / 1_000).toFixed(1),
+      "Postgres per webhook": per(operations.postgres),
+      "Redis per webhook": per(operations.redis),
+    },
+    target: { text: `accepted, backlog < ${BOUND_SECONDS} s`, met: isBounded },
+  };
+}

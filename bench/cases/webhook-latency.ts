@@ -1,0 +1,102 @@
+// Case: how long LiteLLM waits for its webhook to be accepted, beside a bare route with one HMAC and one queue send.
+
+import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
+import { type BenchRun, countsOf, withWorker } from "../bench-run.ts";
+import type { LoadJob, LoadRequest } from "../load/job.ts";
+import { ms, type Row, ratio } from "../report.ts";
+import { type Contender, type Figures, playRounds } from "../rounds.ts";
+import { type BenchTenant, imaginedTenants } from "../tenants.ts";
+import { callEvents, signedWebhook, stockWebhook } from "../webhooks.ts";
+
+const TARGET = 1.5;
+const TARGET_MS = 100;
+
+const BARE = "bare route: HMAC, queue send";
+const EVENTS = "batch of 50 call events";
+
+/** More than a round can fire, so that no webhook-id comes twice: a duplicate would be answered without the queue. */
+const ROUND_REQUESTS = 5_000;
+const ROUND_SECONDS = 0.7;
+
+const CALLS_PER_BATCH = 50;
+
+interface Servers {
+  readonly baseline: Workerd;
+  readonly worker: Workerd;
+}
+
+export async function webhookLatency(run: BenchRun): Promise<Row[]> {
+  const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
+  try {
+    return await withWorker(run, async (worker) => {
+      const rows: Row[] = [];
+      for (const connections of run.quick ? [1] : [1, 100]) {
+        const rivals = contenders({ baseline, worker }, connections);
+        const figures = await playRounds(run.load, rivals, run.quick ? 1 : 5);
+        rows.push(...[...figures].map(([name, each]) => toRow(name, each, connections)));
+      }
+      return rows;
+    });
+  } finally {
+    await baseline.stop();
+  }
+}
+
+function contenders({ baseline, worker }: Servers, connections: number): Contender[] {
+  const tenants = imaginedTenants(ROUND_REQUESTS);
+  const webhooks = (make: (tenant: BenchTenant) => LoadRequest) => tenants.map(make);
+  const bare = tenants.map((tenant) => ({ ...signedWebhook(tenant, 1, "x_litellm_signature"), path: "/webhook" }));
+  const batches = [callEvents(tenants.slice(0, CALLS_PER_BATCH))];
+  const contender = (name: string, server: Workerd, requests: readonly LoadRequest[], messages = 1): Contender => ({
+    name,
+    baseline: BARE,
+    job: (): LoadJob => ({ url: server.url, connections, seconds: ROUND_SECONDS, requests }),
+    after: ({ count }) => refuseUnsent(name, server, count * messages),
+  });
+  return [
+    contender(BARE, baseline, bare),
+    contender(
+      "X-LiteLLM-Signature",
+      worker,
+      webhooks((tenant) => signedWebhook(tenant, 1, "x_litellm_signature")),
+    ),
+    contender(
+      "Standard Webhooks, new ids",
+      worker,
+      webhooks((tenant) => signedWebhook(tenant, 1, "standard_webhooks")),
+    ),
+    contender(
+      "token in the URL",
+      worker,
+      webhooks((tenant) => stockWebhook(tenant, 1)),
+    ),
+    // A hundred of them at once are 19 MB of JSON: the first answer would come after the round.
+    ...(connections === 1 ? [contender(EVENTS, worker, batches, CALLS_PER_BATCH)] : []),
+  ];
+}
+
+/** A 200 that has sent nothing was no acceptance. */
+async function refuseUnsent(name: string, server: Workerd, expected: number): Promise<void> {
+  const { messages } = await countsOf<{ messages: number }>(server, "SPEND_QUEUE", true);
+  if (messages < expected) throw new Error(`${name}: only ${messages} of ${expected} messages are on the queue`);
+}
+
+function toRow(name: string, figures: Figures, connections: number): Row {
+  const { p50Ms, p95Ms, p99Ms, perSecond, p50Ratio, p95Ratio } = figures;
+  const hasTarget = name !== BARE && name !== EVENTS;
+  return {
+    group: `Webhook accepted, ${connections} at a time`,
+    name,
+    figures: {
+      "p50 ms": ms(p50Ms),
+      "p95 ms": ms(p95Ms),
+      "p99 ms": ms(p99Ms),
+      "per s": perSecond.toFixed(0),
+      "p50 ratio": ratio(p50Ratio),
+      "p95 ratio": ratio(p95Ratio),
+    },
+    ...(hasTarget && {
+      target: { text: `p95 <= ${TARGET}x, < ${TARGET_MS} ms`, met: p95Ratio <= TARGET && p95Ms < TARGET_MS },
+    }),
+  };
+}

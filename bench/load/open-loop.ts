@@ -1,0 +1,71 @@
+// Sends requests by the clock, whatever the answers do: a server that is too slow meets the requests that have piled up,
+// as it would with senders that know nothing of each other. An answer's time counts from the turn of its request.
+
+import { Agent, request as httpRequest } from "node:http";
+import type { PreparedRequest } from "./prepare.ts";
+
+export interface OpenLoop {
+  readonly url: string;
+  readonly requests: readonly PreparedRequest[];
+  readonly perSecond: number;
+  readonly connections: number;
+  readonly timeoutMs: number;
+}
+
+/** How often the clock is looked at. */
+const TICK_MS = 1;
+
+/** Resolves when every request has been answered or has failed; with how many failed. */
+export async function fireByClock(
+  { url, requests, perSecond, connections, timeoutMs }: OpenLoop,
+  onAnswer: (status: number, latencyMs: number) => void,
+): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const { hostname, port } = new URL(url);
+  const sent: Promise<boolean>[] = [];
+  const begunAt = performance.now();
+  await new Promise<void>((resolve) => {
+    const clock = setInterval(() => {
+      const due = Math.min(requests.length, Math.ceil(((performance.now() - begunAt) / 1_000) * perSecond));
+      for (let at = sent.length; at < due; at++) {
+        const turn = begunAt + (at / perSecond) * 1_000;
+        const each = requests[at];
+        if (each !== undefined) sent.push(send(each, { agent, hostname, port, timeoutMs, turn }, onAnswer));
+      }
+      if (due < requests.length) return;
+      clearInterval(clock);
+      resolve();
+    }, TICK_MS);
+  });
+  const answered = await Promise.all(sent);
+  agent.destroy();
+  return answered.filter((wasAnswered) => !wasAnswered).length;
+}
+
+interface Way {
+  readonly agent: Agent;
+  readonly hostname: string;
+  readonly port: string;
+  readonly timeoutMs: number;
+  readonly turn: number;
+}
+
+function send(
+  { method, path, headers, body = "" }: PreparedRequest,
+  { turn, timeoutMs, ...way }: Way,
+  onAnswer: (status: number, latencyMs: number) => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const lengthened = { ...headers, "content-length": Buffer.byteLength(body) };
+    const request = httpRequest({ ...way, method, path, headers: lengthened }, (response) => {
+      response.resume();
+      response.once("end", () => {
+        onAnswer(response.statusCode ?? 0, performance.now() - turn);
+        resolve(true);
+      });
+    });
+    request.setTimeout(timeoutMs, () => request.destroy());
+    request.once("error", () => resolve(false));
+    request.end(body);
+  });
+}

@@ -1,0 +1,30 @@
+// Requests as they go over the wire, signed where they are to be: all of them before the clock starts, so that no
+// signature is in a measured time. A signature by Standard Webhooks is good for five minutes.
+
+import { createHmac, randomUUID } from "node:crypto";
+import type { LoadRequest, Signing } from "./job.ts";
+
+export interface PreparedRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export function prepared({ path, headers, body, signed }: LoadRequest): PreparedRequest {
+  if (body === undefined) return { method: "GET", path, headers };
+  const signature = signed === undefined ? {} : signatureHeaders(signed, body);
+  return { method: "POST", path, headers: { "content-type": "application/json", ...headers, ...signature }, body };
+}
+
+function signatureHeaders({ scheme, secret }: Signing, body: string): Record<string, string> {
+  const sign = (text: string, encoding: "hex" | "base64") => createHmac("sha256", secret).update(text).digest(encoding);
+  if (scheme === "x_litellm_signature") return { "x-litellm-signature": `sha256=${sign(body, "hex")}` };
+  const id = `msg_${randomUUID()}`;
+  const timestamp = Math.floor(Date.now() / 1_000);
+  return {
+    "webhook-id": id,
+    "webhook-timestamp": String(timestamp),
+    "webhook-signature": `v1,${sign(`${id}.${timestamp}.${body}`, "base64")}`,
+  };
+}

@@ -1,0 +1,5 @@
+// The environment of a stack whose every part listens on any free port.
+
+const NAMES = ["PORT", "LITELLM_PORT", "INBOX_PORT", "POSTGRES_PORT", "NEON_PORT", "UPSTASH_PORT"];
+
+export const ANY_PORTS: Readonly<Record<string, string>> = Object.fromEntries(NAMES.map((name) => [name, "0"]));
