@@ -1,7 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const NODE_SUITES = ["budget", "flows", "http", "adapters", "litellm", "stores", "migrations", "dev", "notices"];
+const NODE_SUITES = ["budget", "flows", "http", "adapters", "litellm", "stores", "migrations", "dev", "notices", "soak"];
 
 export default defineConfig({
   test: {

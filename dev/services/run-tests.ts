@@ -11,6 +11,7 @@ const SUITES = [
   "test/stores",
   "test/migrations",
   "test/adapters",
+  "test/soak",
   // Those that break LiteLLM, KV or the queue learn nothing more from another Postgres.
   ...["budget", "concurrency", "deployed", "postgres-fails", "redis-fails"].map((name) => `test/e2e/${name}.test.ts`),
 ];

@@ -1,0 +1,97 @@
+// Ten thousand reports for fifty tenants, each one to three times, in any order, through consumers that fail and die at
+// random, end in exactly the alerts and the notices of the undisturbed run: none lost, none doubled.
+//
+// What nobody could do anything about is left out. Slack cannot recognise a message that comes again: a process that dies
+// between Slack's acceptance and the first of our two notes of it (Redis, Postgres) doubles it, so none dies there, and no
+// answer of Slack's is lost; both notes fail like everything else, and are insisted on. And Redis fails no claim of a Slack
+// notice that another message has in hand, or of which Redis alone knows that it was sent: whoever cannot ask Redis sends,
+// because to be told twice is better than not to be told.
+
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
+import { MINUTE, NOW } from "../budget/builders.ts";
+import { postgresBackends } from "../support/postgres-backends.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+import { useTenants } from "../support/tenant-database.ts";
+import { makeChannels, type SoakChannel, WEBHOOK_SECRET } from "./channels.ts";
+import { expectedFrom } from "./expected.ts";
+import { outcomeOf } from "./outcome.ts";
+import { insertSoakChannel, newSoakTenant } from "./seed.ts";
+import { type SoakRedis, startSoakRedis } from "./soak-redis.ts";
+import { SoakWorld } from "./soak-world.ts";
+import { disturbed, makeTraffic, REPORTS } from "./traffic.ts";
+
+const SEED = Number(process.env["SOAK_SEED"] ?? 20_261_125);
+
+/** In this stage all notices that go on their queue are lost, as if somebody had purged it: the sweep finds them. */
+const PURGED_STAGE = 2;
+
+describe.each(postgresBackends)("on $name", (backend) => {
+  const { db, create } = useTenants(backend);
+  let redis: SoakRedis;
+  let inbox: Inbox;
+  let channels: readonly SoakChannel[];
+  const traffic = makeTraffic(new SeededRandom(SEED));
+
+  beforeAll(async () => {
+    redis = await startSoakRedis(backend.name === "PGlite" ? undefined : process.env["TEST_REDIS_URL"]);
+    inbox = await startInbox(0);
+    channels = makeChannels(traffic.tenants, inbox.url);
+    for (const { kind, name } of channels) if (kind === "webhook") inbox.trust(name, [WEBHOOK_SECRET]);
+    vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  });
+  afterAll(async () => {
+    vi.useRealTimers();
+    await redis.stop();
+    await inbox.stop();
+  });
+
+  const pending = async () => (await db.query("select from notice_deliveries where status = 'pending'")).length;
+
+  async function run(random: SeededRandom | null) {
+    await db.empty();
+    await db.query("delete from dead_letters");
+    await redis.empty();
+    inbox.clear();
+    inbox.fail(null);
+    for (const tenant of traffic.tenants) await create(newSoakTenant(tenant));
+    for (const channel of channels) await insertSoakChannel(db, channel);
+    const world = new SoakWorld({ db, redis, inbox, channels, random });
+    let sweeps = 0;
+    for (const [number, stage] of traffic.stages.entries()) {
+      const isPurged = random !== null && number === PURGED_STAGE;
+      world.loseNotices(isPurged ? 1 : 0);
+      await world.live(stage, traffic.tenants, random === null ? stage.reports : disturbed(stage, random));
+      // Whatever a dying consumer left, its messages found when they came again: nothing waits for the sweep.
+      if (!isPurged) expect(await pending(), `SOAK_SEED=${SEED}, stage ${number}`).toBe(0);
+      world.loseNotices(0);
+      sweeps += await world.sweep(pending);
+    }
+    expect(world.queues.size).toBe(0);
+    return {
+      outcome: await outcomeOf(db, inbox, channels),
+      counts: { sweeps, ...world.counts, ...world.queues.counts },
+    };
+  }
+
+  it("ends in the alerts and notices of the undisturbed run", { timeout: 10 * MINUTE }, async () => {
+    const begunAt = performance.now();
+    const undisturbed = await run(null);
+    // The undisturbed run itself is right.
+    expect(undisturbed.outcome).toMatchObject({ ...expectedFrom(traffic, channels), deadLetters: 0 });
+    const { outcome, counts } = await run(new SeededRandom(SEED + 1));
+    const seconds = Math.round((performance.now() - begunAt) / 1_000);
+    const notices = outcome.notices.length;
+    console.log(`soak on ${backend.name}, seed ${SEED}: ${JSON.stringify({ ...counts, notices, seconds })}`);
+    expect(outcome, `SOAK_SEED=${SEED}`).toEqual(undisturbed.outcome);
+    expectDisturbed(counts);
+  });
+});
+
+/** Else the run would show nothing. */
+function expectDisturbed(counts: Readonly<Record<string, number>>): void {
+  const least = { failedBefore: 200, answersLost: 200, providerFailures: 20, deaths: 20, cameAgain: 100, sweeps: 1 };
+  for (const [name, count] of Object.entries({ ...least, retried: 1_000, delivered: 2 * REPORTS })) {
+    expect(counts[name], name).toBeGreaterThanOrEqual(count);
+  }
+}

@@ -1,0 +1,84 @@
+// What must come of the traffic, by the rules alone: which alerts, silent or told, and to which channels. Asks nobody.
+
+import { type AlertKey, alertIdentity } from "../../src/budget/alerts.ts";
+import { NOW } from "../budget/builders.ts";
+import { idOf } from "../support/builders.ts";
+import type { SoakChannel } from "./channels.ts";
+import type { Outcome } from "./outcome.ts";
+import type { SoakTenant, Traffic } from "./traffic.ts";
+
+/** Of the bands of the traffic; below the first threshold there is none. */
+const THRESHOLDS = [
+  null,
+  { eventType: "threshold_crossed", threshold: 8_000n },
+  { eventType: "budget_crossed", threshold: 10_000n },
+  { eventType: "budget_blocked", threshold: 11_000n },
+] as const;
+
+interface Alert {
+  readonly tenantName: string;
+  readonly identity: string;
+  readonly isSilent: boolean;
+}
+
+export function expectedFrom(
+  traffic: Traffic,
+  channels: readonly SoakChannel[],
+): Pick<Outcome, "alerts" | "deliveries" | "notices"> {
+  const projected = projectedIn(traffic);
+  const alerts = traffic.tenants.flatMap((tenant) => [
+    ...thresholdsOf(tenant),
+    ...(projected.has(tenant.subject.id) ? [projectionOf(tenant, traffic)] : []),
+  ]);
+  const notices = alerts
+    .filter(({ isSilent }) => !isSilent)
+    .flatMap(({ tenantName, identity }) =>
+      channels
+        .filter((channel) => channel.tenantName === null || channel.tenantName === tenantName)
+        .map((channel) => `${identity} to ${channel.name}`),
+    )
+    .sort();
+  return {
+    alerts: alerts.map(({ identity, isSilent }) => `${identity}${isSilent ? " silent" : ""}`).sort(),
+    deliveries: notices.map((notice) => `${notice}: sent`),
+    notices,
+  };
+}
+
+function thresholdsOf(tenant: SoakTenant): Alert[] {
+  const { reaches, isHintedOnly, adoptedAtNanoUsd } = tenant;
+  const isAdopted = adoptedAtNanoUsd !== null;
+  const crossed = Array.from({ length: reaches }, (_, index) => index + 1);
+  // How an adopted tenant was found is told nobody. When its figures reach that threshold again, hours later, that is.
+  const first = isAdopted ? [alertOf(tenant, 1, 0, true)] : [];
+  const occurrences = crossed.map((level) => alertOf(tenant, level, isAdopted && level === 1 ? 1 : 0, false));
+  // Then LiteLLM says it all again. A stock webhook names our threshold, or the block; a signed one has a figure.
+  const highest = Math.max(reaches, isAdopted ? 1 : 0);
+  const repeated = isHintedOnly && highest === 2 ? 1 : highest;
+  const occurrence = isAdopted && repeated === 1 && reaches >= 1 ? 2 : 1;
+  return [...first, ...occurrences, ...(repeated === 0 ? [] : [alertOf(tenant, repeated, occurrence, false)])];
+}
+
+function alertOf({ name }: SoakTenant, level: number, occurrence: number, isSilent: boolean): Alert {
+  const threshold = THRESHOLDS[level];
+  if (!threshold) throw new Error(`no threshold: ${level}`);
+  const key: AlertKey = { ...threshold, tenantId: idOf(name), periodStartedAt: NOW, limitVersion: 1, occurrence };
+  return { tenantName: name, identity: alertIdentity(key), isSilent };
+}
+
+/** One for the one day on which LiteLLM says it. */
+function projectionOf({ name }: SoakTenant, { stages }: Traffic): Alert {
+  const day = new Date(stages[1]?.startsAt ?? 0).toISOString().slice(0, 10);
+  const key: AlertKey = { eventType: "projected_limit_exceeded", tenantId: idOf(name), periodStartedAt: NOW, day };
+  return { tenantName: name, identity: alertIdentity(key), isSilent: false };
+}
+
+/** The subjects of which LiteLLM says that the budget will not last. */
+function projectedIn({ stages }: Traffic): ReadonlySet<string | null> {
+  const bodies = stages.flatMap(({ reports }) => reports.map(({ body }) => body));
+  return new Set(
+    bodies.flatMap((body) =>
+      body.kind === "webhook" && body.event === "projected_limit_exceeded" ? [body.team_id ?? body.key_hash] : [],
+    ),
+  );
+}

@@ -1,0 +1,208 @@
+// What the traffic runs through: the real consumers over Postgres, Redis and the providers' doors, doubles for what only
+// Cloudflare and LiteLLM have, and one clock for all of it. Owns the order of things; judges nothing.
+
+import { vi } from "vitest";
+import type { Inbox } from "../../dev/inbox/start.ts";
+import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { emailNotifier } from "../../src/adapters/email-notifier.ts";
+import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
+import { neonAuditLog } from "../../src/adapters/neon-audit-log.ts";
+import { neonChannels } from "../../src/adapters/neon-channels.ts";
+import { neonDeadLetters } from "../../src/adapters/neon-dead-letters.ts";
+import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
+import { neonLedger } from "../../src/adapters/neon-ledger.ts";
+import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/queues.ts";
+import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
+import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import { webhookNotifier } from "../../src/adapters/webhook-notifier.ts";
+import type { Instant } from "../../src/budget/tenant.ts";
+import { requeueDeliveries } from "../../src/flows/requeue-deliveries.ts";
+import { noticeMessage } from "../../src/messages.ts";
+import type { Ports } from "../../src/ports.ts";
+import { consumeBatch } from "../../src/queue/consume-batch.ts";
+import { MINUTE, NOW } from "../budget/builders.ts";
+import { POLICY } from "../support/check-world.ts";
+import { aReading, FakeLiteLlm } from "../support/fake-litellm.ts";
+import { FakeSnapshots } from "../support/fake-snapshots.ts";
+import type { SeededRandom } from "../support/seeded-random.ts";
+import type { TenantDatabase } from "../support/tenant-database.ts";
+import { type QueueRules, type TestBatch, TestQueues } from "../support/test-queues.ts";
+import { Turns } from "../support/turns.ts";
+import type { SoakChannel } from "./channels.ts";
+import type { SoakRedis } from "./soak-redis.ts";
+import type { Report, SoakTenant, Stage } from "./traffic.ts";
+import { type Counts, Process, type Surroundings } from "./troubles.ts";
+
+const SPEND = "bursar-spend";
+const NOTICES = "bursar-notices";
+
+/** As wrangler.toml has them. */
+const RULES: Readonly<Record<string, QueueRules>> = {
+  [SPEND]: { maxBatchSize: 100, maxRetries: 10, retryDelaySeconds: 5, deadLetterQueue: `${SPEND}-dead` },
+  [NOTICES]: { maxBatchSize: 10, maxRetries: 20, retryDelaySeconds: 10, deadLetterQueue: `${NOTICES}-dead` },
+  [`${SPEND}-dead`]: { maxBatchSize: 20, maxRetries: 100, retryDelaySeconds: 60, deadLetterQueue: null },
+  [`${NOTICES}-dead`]: { maxBatchSize: 20, maxRetries: 100, retryDelaySeconds: 60, deadLetterQueue: null },
+};
+
+/** Invocations that run at once, and isolates that they run in. */
+const AT_ONCE = 3;
+const ISOLATES = 2;
+
+/** How long a delivery lies before the sweep takes it, and a little. */
+const OVERDUE_MS = 11 * MINUTE;
+
+const SWEEPS = 20;
+
+export interface SoakOptions {
+  readonly db: TenantDatabase;
+  readonly redis: SoakRedis;
+  readonly inbox: Inbox;
+  readonly channels: readonly SoakChannel[];
+  /** Null: an undisturbed run. */
+  readonly random: SeededRandom | null;
+}
+
+export class SoakWorld {
+  readonly queues: TestQueues;
+  readonly counts: Counts = { failedBefore: 0, answersLost: 0, providerFailures: 0, deaths: 0 };
+  #now = NOW;
+  readonly #options: SoakOptions;
+  readonly #turns: Turns;
+  readonly #litellm: FakeLiteLlm;
+  readonly #ports: Omit<Ports, "memory">;
+  readonly #isolates = Array.from({ length: ISOLATES }, () => new IsolateMemory());
+  #round: readonly TestBatch[] = [];
+  readonly #unrecorded = new Set<string>();
+
+  constructor(options: SoakOptions) {
+    const clock = () => this.#now;
+    this.#options = options;
+    this.queues = new TestQueues(RULES, options.random, clock);
+    this.#turns = new Turns(options.random);
+    this.#litellm = new FakeLiteLlm(this.#turns, clock);
+    const spendQueue = this.queues.producer(SPEND);
+    const noticeQueue = this.queues.producer(NOTICES);
+    this.#ports = {
+      ...storesOf(options),
+      snapshots: new FakeSnapshots(),
+      litellm: this.#litellm,
+      spendQueue: queueSpend(spendQueue),
+      noticeQueue: queueNotices(noticeQueue),
+      replayQueues: replayQueues({ spend: spendQueue, notices: noticeQueue }),
+      notifier: notifierOf(options.inbox),
+      timers: this.#turns,
+      clock,
+    };
+  }
+
+  /** LiteLLM counts, and its reports come; until everything that follows is over. */
+  async live(
+    { startsAt, truth }: Pick<Stage, "startsAt" | "truth">,
+    tenants: readonly SoakTenant[],
+    reports: readonly Report[],
+  ) {
+    if (this.#now > startsAt) throw new Error("the last stage is not over yet");
+    await this.#moveTo(startsAt);
+    for (const { name, subject } of tenants) {
+      const spendNanoUsd = truth.get(subject.id) ?? 0n;
+      this.#litellm.has(aReading({ subject, spendNanoUsd, metadata: { tenant_id: name } }));
+    }
+    const queue = this.queues.producer(SPEND);
+    for (const { body, dueAt } of reports) await queue.send(body, { delaySeconds: (dueAt - startsAt) / 1_000 });
+    await this.#drain();
+  }
+
+  /** As many minutes of the sweep as it takes until no delivery is left to be found; how often it had to look. */
+  async sweep(pending: () => Promise<number>): Promise<number> {
+    let sweeps = 0;
+    for (; (await pending()) > 0; sweeps++) {
+      if (sweeps === SWEEPS) throw new Error("the sweep does not find what is pending");
+      await this.#moveTo(this.#now + OVERDUE_MS);
+      const process = this.#begin(new IsolateMemory());
+      const swept = requeueDeliveries({ now: this.#now }, process.ports).catch(() => "the next one finds them");
+      await this.#turns.runUntil(swept);
+      await this.#drain();
+    }
+    return sweeps;
+  }
+
+  /** From now on so many of the notices that are sent never come. */
+  loseNotices(share: number): void {
+    this.queues.losses.set(NOTICES, share);
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.queues.nextDueAt(); next !== null; next = this.queues.nextDueAt()) {
+      if (next > this.#now) await this.#moveTo(next);
+      this.#round = this.queues.takeBatches(this.#options.random === null ? 1 : AT_ONCE);
+      await this.#turns.runUntil(Promise.all(this.#round.map((batch) => this.#invoke(batch))));
+    }
+  }
+
+  async #invoke(batch: TestBatch): Promise<void> {
+    const isolate = this.#options.random?.below(ISOLATES) ?? 0;
+    const process = this.#begin(this.#isolates[isolate] ?? new IsolateMemory());
+    await consumeBatch(batch, process.ports);
+    batch.settle(process);
+    if (process.hasDied) this.#isolates[isolate] = new IsolateMemory();
+  }
+
+  #begin(memory: IsolateMemory): Process {
+    const { random, inbox, channels } = this.#options;
+    const around: Surroundings = {
+      turns: this.#turns,
+      random,
+      counts: this.counts,
+      unrecorded: this.#unrecorded,
+      refuseNext: (kind, status) =>
+        inbox.fail({ kind, how: { status, ...(status === 429 && { retryAfter: "7" }) }, times: 1 }),
+      slackUrlOf: (id) => channels.find((each) => each.id === id)?.slackUrl ?? null,
+      inHand: (key) => {
+        const wanted = JSON.stringify(noticeMessage(key));
+        const messages = this.#round.flatMap((batch) => batch.messages);
+        return messages.filter(({ body }) => JSON.stringify(body) === wanted).length;
+      },
+    };
+    return new Process({ ...this.#ports, memory }, around);
+  }
+
+  async #moveTo(now: Instant): Promise<void> {
+    await this.#options.redis.age(now - this.#now);
+    this.#now = now;
+    vi.setSystemTime(now);
+  }
+}
+
+function storesOf({ db, redis }: SoakOptions) {
+  const { database } = db;
+  return {
+    tenants: neonTenants(database),
+    ledger: neonLedger(database),
+    alerts: neonAlerts(database),
+    deliveries: neonDeliveries(database),
+    channels: neonChannels(database),
+    audit: neonAuditLog(database),
+    deadLetters: neonDeadLetters(database),
+    claims: upstashClaims({ url: redis.url, token: redis.token }),
+    unknownCallers: { allows: async () => true },
+    sealer: SEALER,
+    background: () => {},
+    log: { info() {}, warn() {}, error() {} },
+    policy: POLICY,
+  };
+}
+
+export const SEALER = aesSealer([{ id: "k1", key: new Uint8Array(32).fill(7) }]);
+
+function notifierOf({ url }: Inbox): Ports["notifier"] {
+  const local = { allowsLocalTargets: true };
+  const resend = { url: `${url}/resend`, apiKey: "re_soak" };
+  const provider = { from: "Bursar <budgets@example.com>", resend, bindingEndpoint: null };
+  return {
+    slack: slackNotifier(local),
+    email: emailNotifier(provider, undefined, local),
+    webhook: webhookNotifier(local),
+  };
+}

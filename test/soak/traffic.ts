@@ -1,0 +1,162 @@
+// What LiteLLM says of fifty tenants on one day: ten thousand reports in stages, each stage within one band of the
+// limit, because of several thresholds at once only the highest is told. Decided by a seed; sends nothing.
+
+import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
+import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
+import type { SpendMessage } from "../../src/messages.ts";
+import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
+import type { SeededRandom } from "../support/seeded-random.ts";
+import { aWebhook, someCalls } from "../support/spend-messages.ts";
+import { sha256 } from "../support/virtual-key.ts";
+
+export const REPORTS = 10_000;
+export const TENANTS = 50;
+
+/** Basis points of the limit that each stage's figures lie in: below every threshold, and past 80, 100 and 110 percent. */
+const BANDS = [
+  [4_000, 7_999],
+  [8_000, 9_999],
+  [10_000, 10_999],
+  [11_000, 12_500],
+] as const;
+
+/** Longer than any retry, so that a stage is over before the next; longer than the hour after which LiteLLM's word counts anew. */
+const STAGE_MS = 6 * 60 * MINUTE;
+
+/** A stage's reports come in so many waves, half a minute apart. */
+const WAVES = 3;
+const WAVE_MS = 30 * SECOND;
+
+export interface SoakTenant {
+  readonly name: string;
+  readonly subject: Subject;
+  readonly keyHash: KeyHash;
+  readonly limitNanoUsd: bigint;
+  /** Index of the last band that its spend reaches. */
+  readonly reaches: number;
+  /** Only stock webhooks tell of it, which say no figure: all is learned by reading. */
+  readonly isHintedOnly: boolean;
+  /** What it had spent when it was adopted; null when it was not. */
+  readonly adoptedAtNanoUsd: bigint | null;
+}
+
+export interface Report {
+  readonly body: SpendMessage;
+  readonly dueAt: Instant;
+}
+
+export interface Stage {
+  readonly startsAt: Instant;
+  /** In the order of their coming. */
+  readonly reports: readonly Report[];
+  /** What LiteLLM has counted of each subject by then. */
+  readonly truth: ReadonlyMap<string, bigint>;
+}
+
+export interface Traffic {
+  readonly tenants: readonly SoakTenant[];
+  readonly stages: readonly Stage[];
+}
+
+export function makeTraffic(random: SeededRandom): Traffic {
+  const tenants = Array.from({ length: TENANTS }, (_, index) => makeTenant(index));
+  // The last stage is LiteLLM saying it all again, hours later.
+  const stages = [...BANDS.keys(), BANDS.length].map((number) => tenants.filter((each) => isIn(each, number)));
+  const shares = sharesOf(stages.reduce((sum, { length }) => sum + length, 0));
+  const truth = new Map(tenants.map((each) => [each.subject.id, each.adoptedAtNanoUsd ?? 0n]));
+  const told: SpendMessage[] = [];
+  return {
+    tenants,
+    stages: stages.map((members, number): Stage => {
+      const startsAt = NOW + number * STAGE_MS;
+      const reports = members.flatMap((tenant) => {
+        const figures = figuresOf(tenant, number, shares.next().value ?? 0, truth, random);
+        return figures.map((figure) => {
+          const dueAt = startsAt + random.below(WAVES) * WAVE_MS;
+          const isStale = told.length > 0 && random.chance(0.1);
+          return { body: isStale ? random.pick(told) : reportOf(tenant, number, figure, dueAt, random), dueAt };
+        });
+      });
+      told.push(...reports.map(({ body }) => body));
+      return { startsAt, reports: reports.toSorted((a, b) => a.dueAt - b.dueAt), truth: new Map(truth) };
+    }),
+  };
+}
+
+/** Every report one to three times, each copy whenever it comes. */
+export function disturbed({ reports, startsAt }: Stage, random: SeededRandom): Report[] {
+  const copies = reports.flatMap(({ body, dueAt }) =>
+    Array.from({ length: 1 + random.below(3) }, (_, copy) => ({
+      body,
+      dueAt: copy === 0 ? dueAt : startsAt + random.below(WAVES) * WAVE_MS,
+    })),
+  );
+  return random.shuffled(copies);
+}
+
+function makeTenant(index: number): SoakTenant {
+  const name = `soak-${String(index).padStart(2, "0")}`;
+  const keyHash = sha256(name);
+  const limitNanoUsd = [usd("500"), usd("20"), usd("12345.67")][index % 3] ?? 0n;
+  return {
+    name,
+    keyHash,
+    subject: index % 10 === 7 ? { kind: "team", id: `team-of-${name}` } : { kind: "key", id: keyHash },
+    limitNanoUsd,
+    reaches: index % BANDS.length,
+    isHintedOnly: index % 5 === 3 && index < 30,
+    adoptedAtNanoUsd: index % 10 === 5 ? partOf(limitNanoUsd, 8_500n) : null,
+  };
+}
+
+function isIn({ reaches }: SoakTenant, stage: number): boolean {
+  return stage <= reaches || stage === BANDS.length;
+}
+
+/** How many of all reports each of so many takes. */
+function* sharesOf(parts: number): Generator<number, undefined> {
+  for (let part = 0; part < parts; part++) {
+    yield Math.floor(((part + 1) * REPORTS) / parts) - Math.floor((part * REPORTS) / parts);
+  }
+}
+
+/** Anything in the band, and its very ends; when all is said again, what is the truth. Notes the highest in `truth`. */
+function figuresOf(
+  { subject, limitNanoUsd }: SoakTenant,
+  stage: number,
+  count: number,
+  truth: Map<string, bigint>,
+  random: SeededRandom,
+): bigint[] {
+  const known = truth.get(subject.id) ?? 0n;
+  const [low, high] = BANDS[stage] ?? [];
+  if (low === undefined || high === undefined) return Array.from({ length: count }, () => known);
+  const any = () => partOf(limitNanoUsd, BigInt(low + random.below(high - low))) + BigInt(random.below(1_000));
+  const figures = Array.from({ length: count }, (_, at) => (at === 0 ? partOf(limitNanoUsd, BigInt(low)) : any()));
+  truth.set(subject.id, largest([known, ...figures]));
+  return figures;
+}
+
+function reportOf(tenant: SoakTenant, stage: number, figure: bigint, at: Instant, random: SeededRandom): SpendMessage {
+  const { subject, keyHash, isHintedOnly } = tenant;
+  const spend = decimalFromNanoUsd(figure);
+  const whose = { event_group: subject.kind, team_id: subject.kind === "team" ? subject.id : null };
+  const webhook = (text: string | null, differences: object) =>
+    aWebhook(keyHash, text, { ...whose, sent_at: at, received_at: at, ...differences });
+  const cost = webhook("0.0012", { event: "spend_tracked", event_group: "end_user" });
+  if (isHintedOnly)
+    return random.chance(0.3) ? cost : webhook(null, { door: "url_token", event: hintOf(tenant, stage) });
+  const kind = random.next();
+  if (kind < 0.03) return cost;
+  if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: whose.team_id };
+  if (kind < 0.38) return webhook(null, { door: "url_token", event: "threshold_crossed" });
+  if (stage === 1 && kind < 0.45)
+    return webhook(spend, { event: "projected_limit_exceeded", projected_spend: "99999" });
+  return webhook(spend, { event: random.pick(["soft_budget_crossed", "threshold_crossed", "budget_crossed"]) });
+}
+
+/** Only when all is said again does LiteLLM name which of our thresholds it means. */
+function hintOf({ reaches }: SoakTenant, stage: number): string {
+  if (stage < BANDS.length) return "threshold_crossed";
+  return reaches === BANDS.length - 1 ? "budget_crossed" : "soft_budget_crossed";
+}

@@ -1,0 +1,169 @@
+// What befalls one invocation of a consumer: calls that fail, calls whose answers are lost, and its death. Decided by
+// chance, except where nobody could do anything about it: exactly-once.test.ts says what that is.
+
+import type { DeliveryKey, Dispatch } from "../../src/alert-record.ts";
+import { slackMessage } from "../../src/notices/slack.ts";
+import { Outage } from "../../src/outage.ts";
+import type { Ports } from "../../src/ports.ts";
+import { failure } from "../../src/result.ts";
+import { AWAY } from "../support/fake-litellm.ts";
+import { failed } from "../support/fake-notifier.ts";
+import { Killed } from "../support/killed-after.ts";
+import type { SeededRandom } from "../support/seeded-random.ts";
+import type { Turns } from "../support/turns.ts";
+
+/** A batch has from a few to some hundred messages, and a few calls for each; it may be over before. */
+const DEATH = 0.12;
+const LATEST_DEATH = 80;
+
+const FAILS_BEFORE = 0.02;
+const ANSWER_IS_LOST = 0.02;
+const PROVIDER_FAILS = 0.08;
+
+/** What reaches out of the process. */
+const OUTSIDE = [
+  ...(["tenants", "ledger", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
+  ...(["snapshots", "spendQueue", "noticeQueue", "notifier", "sealer"] as const),
+];
+
+export interface Counts {
+  failedBefore: number;
+  answersLost: number;
+  providerFailures: number;
+  deaths: number;
+}
+
+export interface Surroundings {
+  readonly turns: Turns;
+  /** Null: nothing goes wrong. */
+  readonly random: SeededRandom | null;
+  readonly counts: Counts;
+  /** Notices that Slack has accepted and of which Postgres does not know that. */
+  readonly unrecorded: Set<string>;
+  /** Lets the provider itself refuse the next call of this kind. */
+  refuseNext(kind: "slack" | "email" | "webhook", status: 429 | 500): void;
+  /** Where a Slack channel's notices go; null for any other channel. */
+  slackUrlOf(channelId: string): string | null;
+  /** How many of the messages that are being handled now are of this delivery. */
+  inHand(key: DeliveryKey): number;
+}
+
+type Call = { readonly port: string; readonly verb: string; readonly inputs: readonly unknown[] };
+type Work = () => Promise<unknown>;
+
+export class Process {
+  readonly ports: Ports;
+  #hasDied = false;
+  #calls = 0;
+  readonly #diesAt: number;
+  readonly #around: Surroundings;
+  /** Which delivery a call of Slack is about: Slack is not told. */
+  readonly #slackNotices = new Map<string, string>();
+  /** Deliveries that Slack has accepted and of which neither of our two notes tells yet. */
+  readonly #unnoted = new Set<string>();
+
+  constructor(ports: Ports, around: Surroundings) {
+    const { random } = around;
+    this.#around = around;
+    this.#diesAt = random?.chance(DEATH) ? 1 + random.below(LATEST_DEATH) : Number.POSITIVE_INFINITY;
+    const wrapped = OUTSIDE.map((name) => [name, this.#wrap(name, ports[name])]);
+    this.ports = { ...ports, ...Object.fromEntries(wrapped) };
+  }
+
+  get hasDied(): boolean {
+    return this.#hasDied;
+  }
+
+  #wrap(port: string, whole: object): object {
+    return new Proxy(whole, {
+      get: (target, verb) => {
+        const work: unknown = Reflect.get(target, verb);
+        if (typeof work !== "function" || typeof verb !== "string") return work;
+        return (...inputs: unknown[]) =>
+          this.#around.turns.take(() => this.#meet({ port, verb, inputs }, async () => work.apply(target, inputs)));
+      },
+    });
+  }
+
+  async #meet(call: Call, work: Work): Promise<unknown> {
+    if (this.#hasDied) throw new Killed();
+    if (++this.#calls >= this.#diesAt && this.#unnoted.size === 0) return this.#die(call, work);
+    const answer = await (call.port === "notifier" ? this.#offer(call, work) : this.#try(call, work));
+    if (call.port === "deliveries" && call.verb === "load") this.#noteDispatch(answer as Dispatch | null);
+    return answer;
+  }
+
+  async #die(call: Call, work: Work): Promise<never> {
+    this.#hasDied = true;
+    this.#around.counts.deaths++;
+    if (call.verb !== "slack" && this.#around.random?.chance(0.5)) {
+      await work();
+      this.#noteEffect(call);
+    }
+    throw new Killed();
+  }
+
+  async #try(call: Call, work: Work): Promise<unknown> {
+    const { random, counts } = this.#around;
+    const mayFail = !this.#isSpared(call);
+    if (mayFail && random?.chance(FAILS_BEFORE)) {
+      counts.failedBefore++;
+      if (call.port === "litellm") return failure(AWAY);
+      throw new Outage("queue", "no effect", null);
+    }
+    const answer = await work();
+    this.#noteEffect(call);
+    if (mayFail && random?.chance(ANSWER_IS_LOST)) {
+      counts.answersLost++;
+      throw new Outage("queue", "an effect, and no answer", null);
+    }
+    return answer;
+  }
+
+  async #offer({ verb, inputs }: Call, work: Work): Promise<unknown> {
+    const { random, counts, refuseNext } = this.#around;
+    const kind = verb as "slack" | "email" | "webhook";
+    if (random?.chance(PROVIDER_FAILS)) {
+      counts.providerFailures++;
+      if (random.chance(0.3)) return failed("network");
+      refuseNext(kind, random.pick([429, 500]));
+    }
+    const outcome = (await work()) as { kind: string };
+    if (kind === "slack") {
+      const notice = this.#slackNotices.get(JSON.stringify(inputs));
+      if (notice === undefined) throw new Error("a notice that nobody has loaded");
+      if (outcome.kind === "sent") {
+        this.#unnoted.add(notice);
+        this.#around.unrecorded.add(notice);
+      }
+    } else if (random?.chance(PROVIDER_FAILS)) {
+      counts.providerFailures++;
+      return failed("no answer in time");
+    }
+    return outcome;
+  }
+
+  /** Opening a seal is arithmetic; and whoever cannot ask Redis about a notice goes on without. */
+  #isSpared({ port, verb, inputs }: Call): boolean {
+    if (port !== "claims" || verb !== "claimNotice") return port === "sealer";
+    const key = inputs[0] as DeliveryKey;
+    const { slackUrlOf, inHand, unrecorded } = this.#around;
+    return slackUrlOf(key.channelId) !== null && (inHand(key) > 1 || unrecorded.has(nameOf(key)));
+  }
+
+  #noteDispatch(dispatch: Dispatch | null): void {
+    const url = dispatch === null ? null : this.#around.slackUrlOf(dispatch.channel.id);
+    if (dispatch === null || url === null) return;
+    this.#slackNotices.set(JSON.stringify([url, slackMessage(dispatch)]), nameOf(dispatch.delivery));
+  }
+
+  #noteEffect({ port, verb, inputs }: Call): void {
+    const isRecord = port === "deliveries" && verb === "end";
+    if (!isRecord && !(port === "claims" && verb === "noteNoticeSent")) return;
+    const notice = nameOf(inputs[0] as DeliveryKey);
+    this.#unnoted.delete(notice);
+    if (isRecord) this.#around.unrecorded.delete(notice);
+  }
+}
+
+const nameOf = ({ alertId, channelId }: DeliveryKey): string => `${alertId} ${channelId}`;
