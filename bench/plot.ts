@@ -19,17 +19,25 @@ const LINES = [
 
 const TICKS = 5;
 
+/** So that a backlog of fifty and one of thousands can both be read; nought is at the foot of it. */
+const DECADES = [0, 10, 100, 1_000, 10_000, 100_000];
+const height = (messages: number) => Math.log10(1 + messages);
+
 export function backlogPlot(series: readonly BacklogSeries[], title: string): string {
   const seconds = niceAbove(Math.max(...series.flatMap(({ samples }) => samples.map(({ atMs }) => atMs / 1_000))));
-  const messages = niceAbove(Math.max(...series.flatMap(({ samples }) => samples.map((sample) => sample.messages))));
+  const largest = Math.max(...series.flatMap(({ samples }) => samples.map((sample) => sample.messages)));
+  const top = DECADES.find((each) => each >= largest) ?? largest;
   const x = (value: number) => LEFT + (value / seconds) * (WIDTH - LEFT - RIGHT);
-  const y = (value: number) => HEIGHT - BOTTOM - (value / messages) * (HEIGHT - TOP - BOTTOM);
-  const ticks = Array.from({ length: TICKS + 1 }, (_, at) => at / TICKS);
-  const axes = ticks.flatMap((share) => [
-    line("grid", [LEFT, y(share * messages)], [WIDTH - RIGHT, y(share * messages)]),
-    text(LEFT - 8, y(share * messages) + 4, "end", (share * messages).toLocaleString("en-US")),
-    text(x(share * seconds), HEIGHT - BOTTOM + 18, "middle", String(Math.round(share * seconds * 10) / 10)),
-  ]);
+  const y = (value: number) => HEIGHT - BOTTOM - (height(value) / height(top)) * (HEIGHT - TOP - BOTTOM);
+  const axes = [
+    ...DECADES.filter((each) => each <= top).flatMap((each) => [
+      line("grid", [LEFT, y(each)], [WIDTH - RIGHT, y(each)]),
+      text(LEFT - 8, y(each) + 4, "end", each.toLocaleString("en-US")),
+    ]),
+    ...Array.from({ length: TICKS + 1 }, (_, at) => (at * seconds) / TICKS).map((each) =>
+      text(x(each), HEIGHT - BOTTOM + 18, "middle", String(Math.round(each * 10) / 10)),
+    ),
+  ];
   const lines = series.map(({ samples }, at) => {
     const points = samples.map((sample) => `${x(sample.atMs / 1_000).toFixed(1)},${y(sample.messages).toFixed(1)}`);
     return `<polyline class="line l${at}" points="${points.join(" ")}"/>`;
