@@ -1,7 +1,18 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const NODE_SUITES = ["budget", "flows", "http", "adapters", "litellm", "stores", "migrations", "dev", "notices", "soak"];
+const NODE_SUITES = [
+  "budget",
+  "flows",
+  "http",
+  "adapters",
+  "litellm",
+  "stores",
+  "migrations",
+  "dev",
+  "notices",
+  "soak",
+];
 
 export default defineConfig({
   test: {
