@@ -9,7 +9,7 @@ import { type Stack, startStack } from "./stack.ts";
 import { playBudgetStory, StoryError } from "./story/budget-story.ts";
 import { clientsFor } from "./story/clients.ts";
 import { paint, startTimeline } from "./story/timeline.ts";
-import { startWranglerDev, type WorkerProcess } from "./worker/wrangler-dev.ts";
+import { startWranglerDev, WORKER_LOG, type WorkerProcess } from "./worker/wrangler-dev.ts";
 
 /** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
 const STORY_DATABASE_DELAY_MS = 1_000;
@@ -29,7 +29,8 @@ async function stopAll(): Promise<void> {
   await stack?.stop();
 }
 
-async function run(): Promise<void> {
+/** Answers where the inbox is. */
+async function run(): Promise<string> {
   const begunAt = Date.now();
   const settings = settingsFromEnv(process.env);
   console.log("Starting the local stack …");
@@ -43,17 +44,18 @@ async function run(): Promise<void> {
   const reporting = options["no-story"] ? {} : { flushEventsMs: STORY_FLUSH_MS };
   if (stack.litellm !== null) reportTo(worker.url, stack.litellm, reporting);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
-  if (options["no-story"]) return;
+  if (options["no-story"]) return stack.inbox.url;
   if (stack.litellm === null) {
     console.log(
       "The story sets what its calls cost, which only the simulator lets it: it is not played on a real LiteLLM.",
     );
-    return;
+    return stack.inbox.url;
   }
 
   const urls = { worker: worker.url, litellm: stack.litellmUrl, inbox: stack.inbox.url };
   await playBudgetStory(clientsFor(urls, DEV_ADMIN_TOKEN), startTimeline(Date.now()));
   console.log(paint("green", "\nEvery step held."));
+  return stack.inbox.url;
 }
 
 function explain(error: unknown): string {
@@ -69,11 +71,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  await run();
+  const inboxUrl = await run();
   if (options.exit) {
     await stopAll();
     process.exit(0);
   }
+  console.log(`Notices arrive at ${inboxUrl}; the Worker's log is ${WORKER_LOG}.`);
   console.log(`The stack stays up; Ctrl-C ends it. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
 } catch (error) {
   console.error(paint("red", explain(error)));

@@ -105,6 +105,23 @@ const list = z.pipe(
   }),
 );
 
+/** A key that signs: any text, or `whsec_` and base64. One that holds no key would turn every webhook away in silence. */
+const signingSecrets = z.pipe(
+  list,
+  z.array(
+    z
+      .string()
+      .check(
+        z.refine(
+          (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
+          "after whsec_ must come base64",
+        ),
+      ),
+  ),
+);
+
+const SENDER = /^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)?$/;
+
 const environment = z.object({
   DATABASE_URL: url("postgres:", "postgresql:"),
   NEON_ENDPOINT: z.optional(httpUrl),
@@ -114,7 +131,7 @@ const environment = z.object({
   LITELLM_MASTER_KEY: z.string().check(z.minLength(1)),
   ADMIN_TOKENS: tokens,
   READ_TOKENS: tokens,
-  WEBHOOK_SECRETS: list,
+  WEBHOOK_SECRETS: signingSecrets,
   WEBHOOK_URL_TOKENS: list,
   EVENTS_TOKENS: list,
   ENCRYPTION_KEYS: sealingKeys,
@@ -122,7 +139,10 @@ const environment = z.object({
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
   ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
-  EMAIL_FROM: z._default(z.string(), ""),
+  EMAIL_FROM: z._default(
+    z.string().check(z.regex(SENDER, "must be an address, or a name and an address: Bursar <budgets@example.com>")),
+    "",
+  ),
   RESEND_API_KEY: z._default(z.string(), ""),
   RESEND_URL: z._default(httpUrl, "https://api.resend.com"),
   EMAIL_BINDING_ENDPOINT: z.optional(httpUrl),

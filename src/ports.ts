@@ -59,7 +59,7 @@ export interface Ports {
   readonly unknownCallers: RateLimit;
   readonly sealer: Sealer;
   readonly timers: Timers;
-  /** For measuring only; flows get `now` with their input. */
+  /** For the edges, and for measuring; flows get `now` with their input. */
   readonly clock: () => Instant;
   readonly background: Background;
   readonly log: Log;

@@ -1,10 +1,10 @@
 // The Worker under `wrangler dev`, as a child process. Owns its temporary files and its end; ends it by process id.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PortTakenError } from "../part.ts";
 import { freePort } from "../services/process.ts";
@@ -16,6 +16,9 @@ export interface WorkerProcess {
 }
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** What the Worker says; git ignores the folder. */
+export const WORKER_LOG = fileURLToPath(new URL("../../.wrangler/worker.log", import.meta.url));
+const MAX_CHUNKS = 1_000;
 const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 
 /** A first build on a slow machine takes about ten seconds. */
@@ -38,9 +41,18 @@ export async function startWranglerDev(wanted: number, environment: WorkerEnviro
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
   });
   const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+  mkdirSync(dirname(WORKER_LOG), { recursive: true });
+  const log = createWriteStream(WORKER_LOG);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      log.write(chunk);
+      // What it says on its way up explains why it does not come up; later it would only fill the memory.
+      if (said.length < MAX_CHUNKS) said.push(chunk.toString());
+    });
+  }
   const stop = async () => {
     await end(child);
+    log.end();
     rmSync(directory, { recursive: true, force: true });
   };
   const url = `http://127.0.0.1:${port}`;

@@ -1,6 +1,6 @@
 // The producers' side of the queues. A send that is not answered in time counts as refused: the caller decides what then.
 
-import type { NoticeMessage, SpendMessage } from "../messages.ts";
+import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../ports.ts";
 import { bounded } from "./bounded.ts";
 
@@ -23,13 +23,12 @@ export function queueNotices(queue: Queue): NoticeQueue {
   return { sendAll: (messages: readonly NoticeMessage[]) => sendAll(queue, messages) };
 }
 
-/** `queues`: by the end of their names, which every deployment keeps. */
-export function replayQueues(queues: Readonly<Record<string, Queue>>): ReplayQueues {
+export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): ReplayQueues {
   return {
     async send(name, body) {
-      const found = Object.entries(queues).find(([end]) => name.replace(/-dead$/, "").endsWith(end));
-      if (found === undefined) return false;
-      await bounded("queue", "send", TIMEOUT_MS, found[1].send(body, { contentType: "json" }));
+      const role = queueRoleOf(name);
+      if (role === null) return false;
+      await bounded("queue", "send", TIMEOUT_MS, queues[role].send(body, { contentType: "json" }));
       return true;
     },
   };

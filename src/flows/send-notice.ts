@@ -14,6 +14,8 @@ type Deps = Pick<Ports, "deliveries" | "claims" | "sealer" | "notifier" | "deadL
 
 export interface SendNoticeInput {
   readonly key: DeliveryKey;
+  /** The queue that it lies on, as this deployment names it: where a dead letter is replayed to. */
+  readonly queue: string;
   /** The queue's, the same at every delivery of the message: a claim that it has made already lets it pass. */
   readonly messageId: string;
   readonly now: Instant;
@@ -35,13 +37,13 @@ const UNOPENED: Offered = {
 
 /** @throws Outage when Postgres is away: the message comes again, and nothing was lost. */
 export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<NoticeEnd> {
-  const { key, messageId, now } = input;
+  const { key, queue, messageId, now } = input;
   const dispatch = await deps.deliveries.load(key);
   if (dispatch === null || dispatch.delivery.status !== "pending") return DONE;
   const earlyMs = (dispatch.delivery.nextAttemptAt ?? now) - now;
   // Another message of the same delivery has failed meanwhile, or this one died before it was put back.
   if (earlyMs > EARLY_MS) return later(Math.ceil(earlyMs / 1_000), "its next attempt is not due yet");
-  const attempt = { key, messageId, now, attempts: dispatch.delivery.attempts, about: aboutOf(dispatch) };
+  const attempt = { key, queue, messageId, now, attempts: dispatch.delivery.attempts, about: aboutOf(dispatch) };
   if (!dispatch.channel.enabled) {
     await deps.deliveries.end(key, { status: "skipped", error: "the channel is disabled", at: now });
     return DONE;

@@ -24,15 +24,13 @@ export function later(delaySeconds: number, why: string): NoticeEnd {
 
 export interface SendAttempt {
   readonly key: DeliveryKey;
+  readonly queue: string;
   readonly messageId: string;
   readonly now: Instant;
   /** Those that have failed before it. */
   readonly attempts: number;
   readonly about: LogFields;
 }
-
-/** Where a letter is replayed to. */
-const QUEUE = "bursar-notices";
 
 /** @throws Outage when Postgres does not take it. */
 export async function settleNotice(
@@ -82,17 +80,17 @@ async function postpone({ key, now, attempts, about }: SendAttempt, why: string,
 }
 
 /** The letter comes first: after a crash in between there is another attempt, and no notice that nobody finds. */
-async function giveUp({ key, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
+async function giveUp({ key, queue, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
   const failedAttempts = attempts + 1;
   await deps.deadLetters.record({
-    queue: QUEUE,
+    queue,
     messageId,
     body: noticeMessage(key),
     attempts: failedAttempts,
     error: why,
     recordedAt: now,
   });
-  const letter = { queue: QUEUE, message_id: messageId, why };
+  const letter = { queue, message_id: messageId, why };
   deps.log.error("dead letter", null, { ...about, ...letter, failed_attempts: failedAttempts });
   await deps.deliveries.end(key, { status: "failed", error: why, at: now });
   return DONE;

@@ -10,7 +10,7 @@ import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
 
-const alertListQuery = z.object({ cursor: z.optional(pageCursor), limit: pageSize });
+const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
 
 export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/alerts", requireRead, (c) => list(c, null))

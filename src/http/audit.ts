@@ -12,7 +12,7 @@ import { iso } from "./verdict-json.ts";
 /** The id of the last line. Fifteen digits are exact as a number, and more than will ever be written. */
 const cursor = z.string().check(z.regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before"));
 
-const auditQuery = z.object({ tenant_id: z.optional(tenantId), cursor: z.optional(cursor), limit: pageSize });
+const auditQuery = z.strictObject({ tenant_id: z.optional(tenantId), cursor: z.optional(cursor), limit: pageSize });
 
 export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
   const query = auditQuery.safeParse(c.req.query());

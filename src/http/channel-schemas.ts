@@ -49,7 +49,7 @@ export const channelChangeBody = z.strictObject({
   rotate_secret: z.optional(z.boolean()),
 });
 
-export const channelListQuery = z.object({
+export const channelListQuery = z.strictObject({
   tenant_id: z.optional(tenantId),
   cursor: z.optional(pageCursor),
   limit: pageSize,

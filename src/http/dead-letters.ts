@@ -10,7 +10,7 @@ import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { iso } from "./verdict-json.ts";
 
-const listQuery = z.object({
+const listQuery = z.strictObject({
   cursor: z.optional(pageCursor),
   limit: pageSize,
 });

@@ -9,7 +9,7 @@ import { fieldErrors } from "./fields.ts";
 import { litellmSetup } from "./litellm-setup.ts";
 import { invalidFields } from "./problem.ts";
 
-const setupQuery = z.object({ secrets: z._default(z.enum(["inline", "env"]), "inline") });
+const setupQuery = z.strictObject({ secrets: z._default(z.enum(["inline", "env"]), "inline") });
 
 export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAdmin, (c) => {
   const query = setupQuery.safeParse(c.req.query());

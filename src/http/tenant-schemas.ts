@@ -68,7 +68,7 @@ export const newTenantBody = z
 
 export const tenantChangeBody = z.partial(z.strictObject(settings));
 
-export const tenantListQuery = z.object({
+export const tenantListQuery = z.strictObject({
   state: z.optional(z.enum(["ok", "warning", "grace", "blocked", "unknown"])),
   cursor: z.optional(tenantId),
   limit: pageSize,

@@ -64,7 +64,7 @@ async function accept(c: Context<AppEnv>, bytes: Bytes, origin: WebhookOrigin): 
   if (!body.success) return invalidFields(c, fieldErrors(body.error));
   const input = { report: reportFrom(body.data), origin, requestId: c.get("requestId"), now: c.get("now") };
   await acceptWebhook(input, c.get("ports"));
-  return c.json({ accepted: true });
+  return c.json({ accepted: 1 });
 }
 
 function jsonFromBytes(bytes: Bytes): unknown {

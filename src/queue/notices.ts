@@ -26,7 +26,7 @@ async function consumeNotice(queue: string, message: Message<unknown>, ports: Po
   const about = { alert_id: alertId, channel_id: channelId };
   try {
     const key = { alertId, channelId };
-    const end = await sendNotice({ key, messageId: message.id, now: ports.clock() }, ports);
+    const end = await sendNotice({ key, queue, messageId: message.id, now: ports.clock() }, ports);
     if (end.kind === "done") return message.ack();
     ports.log.info("a notice waits", { ...about, why: end.why, seconds: end.delaySeconds });
     message.retry({ delaySeconds: end.delaySeconds });

@@ -2,9 +2,10 @@
 
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openInboxChannels, reportTo } from "../../dev/connect.ts";
+import { parse } from "yaml";
+import { openInboxChannels } from "../../dev/connect.ts";
 import type { Litellm } from "../../dev/litellm/start.ts";
-import { apiOf, eventually, send } from "./support/api.ts";
+import { ADMIN, apiOf, eventually, send } from "./support/api.ts";
 import { type Bursar, startBursar } from "./support/bursar.ts";
 
 let bursar: Bursar;
@@ -164,8 +165,23 @@ it("E6: while LiteLLM's API fails and Redis fails, agents go on working and peop
   }
 });
 
-it("stock LiteLLM, as its setup page configures it, has each crossing told once", async () => {
-  reportTo(bursar.url, litellm, { flushEventsMs: 200 });
+/** Connects the simulator as a proxy would be that was given the page as it is. */
+async function pasteSetup(): Promise<void> {
+  const page = await fetch(`${bursar.url}/v1/setup/litellm`, { headers: { Authorization: `Bearer ${ADMIN}` } });
+  const config = parse(await page.text());
+  const { endpoint, headers } = config.callback_settings[config.litellm_settings.callbacks[0]];
+  expect(config.general_settings.alerting).toEqual(["slack", "webhook"]);
+  litellm.connect({
+    webhook: {
+      url: config.environment_variables.WEBHOOK_URL,
+      budgetAlertTtlMs: config.general_settings.alerting_args.budget_alert_ttl * 1_000,
+    },
+    events: { url: endpoint, token: headers.Authorization.replace("Bearer ", ""), flushEveryMs: 200 },
+  });
+}
+
+it("stock LiteLLM, with the setup page pasted, has each crossing told once", async () => {
+  await pasteSetup();
   const { tenantId, key } = await api.createTenant({ max_budget: 10 });
   await call(key, 8.5);
   expect(await untilTold(tenantId, 1)).toEqual([1, 1, 1]);

@@ -27,6 +27,24 @@ function problemsOf(env: object): string {
   throw new Error("it was accepted");
 }
 
+it.each([
+  ["WEBHOOK_SECRETS", "whsec_"],
+  ["WEBHOOK_SECRETS", "good,whsec_not base64!"],
+  ["WEBHOOK_SECRETS", " , "],
+  ["EVENTS_TOKENS", ""],
+  ["EMAIL_FROM", "not an address"],
+  ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
+  ["ALERT_REPEAT_SECONDS", "1h"],
+])("refuses %s=%j, which would fail in silence later", (name, value) => {
+  const problems = problemsOf({ ...ENV, [name]: value });
+  expect(problems).toContain(name);
+  if (value.length > 6) expect(problems).not.toContain(value);
+});
+
+it.each(["", "budgets@example.com", "Bursar <budgets@example.com>"])("takes %j as the sender of e-mail", (from) => {
+  expect(readConfig({ ...ENV, EMAIL_FROM: from }).email.from).toBe(from || null);
+});
+
 it("is read whole, with the defaults of the contract", () => {
   const config = readConfig(ENV);
   expect(config).toMatchObject({

@@ -51,7 +51,7 @@ export class NoticeWorld {
 
   /** One message comes, once. `at`: how long after the alert. */
   send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<NoticeEnd> {
-    return this.timers.runUntil(sendNotice({ key, messageId, now: NOW + at }, deps));
+    return this.timers.runUntil(sendNotice({ key, queue: "bursar-notices", messageId, now: NOW + at }, deps));
   }
 
   /** What is known of the notice afterwards. */

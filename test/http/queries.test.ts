@@ -1,0 +1,16 @@
+// A misspelt filter is refused: it would otherwise show everybody's rows to somebody who asked for one tenant's.
+
+import { expect, it } from "vitest";
+import { HttpWorld } from "../support/http-world.ts";
+
+it.each([
+  ["/v1/tenants?stat=ok", "stat"],
+  ["/v1/alerts?tenant_id=acme", "tenant_id"],
+  ["/v1/audit?tenant=acme", "tenant"],
+  ["/v1/channels?tenantid=acme", "tenantid"],
+  ["/v1/dead-letters?queue=spend", "queue"],
+  ["/v1/setup/litellm?secret=env", "secret"],
+])("%s is a 422 that names %s", async (path, field) => {
+  const { status, body } = await new HttpWorld().call(path, { token: "admin-token" });
+  expect([status, body.errors]).toEqual([422, [{ field, message: "unknown field" }]]);
+});
