@@ -182,9 +182,13 @@ async function untilQuiet({ workers }: Scene): Promise<void> {
   }
 }
 
+/** What is read may ask for another read, so that it is over only when nothing is under way either. */
 async function untilNothingIsDelayed(scene: Scene): Promise<void> {
   for (const worker of scene.workers) {
-    while ((await backlogOf(worker, "SPEND_QUEUE")).delayed > 0) await sleep(200);
+    for (let isOver = false; !isOver; await sleep(LOOK_MS)) {
+      const { delayed, messages } = await backlogOf(worker, "SPEND_QUEUE");
+      isOver = delayed + messages === 0;
+    }
   }
   await untilQuiet(scene);
 }
