@@ -36,7 +36,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
     audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
       select r.created_at, 'bursar', 'alert_recorded', r.tenant_id, jsonb_build_object('alert_id', r.id,
         'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'silent', r.silent),
-        'alert/' || r.identity
+        'alert/' || r.id
       from recorded r on conflict (source_id) do nothing)
     select (select count(*) from recorded where not silent)::int as told,
       (select coalesce(json_agg(json_build_object('alert_id', alert_id, 'channel_id', channel_id)), '[]'::json)

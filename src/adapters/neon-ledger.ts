@@ -5,9 +5,11 @@ import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { Account, LedgerFigure, SpendReference } from "../account.ts";
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../alert-record.ts";
-import type { AlertEventType, AlertStanding } from "../budget/alerts.ts";
+import type { AlertEventType } from "../budget/alert-identity.ts";
+import type { AlertStanding } from "../budget/alerts.ts";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
+import { decimalMoney } from "../messages.ts";
 import type { Ledger } from "../ports.ts";
 import { jsonbText } from "./jsonb.ts";
 import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
@@ -61,7 +63,7 @@ const PERIOD_START = sql.raw(
 /** The last occurrence of each kind and limit version of the period, and the last word on being blocked of any. */
 const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.identity, 'event_type', a.event_type,
       'period_started_at', ${ms("a.period_started_at")}, 'limit_version', a.limit_version,
-      'occurrence', a.occurrence, 'created_at', ${ms("a.created_at")})), '[]'::json)
+      'occurrence', a.occurrence, 'spend', a.spend::text, 'silent', a.silent, 'created_at', ${ms("a.created_at")})), '[]'::json)
     from ((select distinct on (h.event_type, h.period_started_at, h.limit_version) h.*
         from budget_alert_history h
         where h.tenant_id = tenant.tenant_id and h.period_started_at >= ${PERIOD_START}
@@ -127,6 +129,8 @@ const accountRow = z.object({
       period_started_at: z.number(),
       limit_version: z.number(),
       occurrence: z.number(),
+      spend: decimalMoney,
+      silent: z.boolean(),
       created_at: z.number(),
     }),
   ),
@@ -155,6 +159,8 @@ function standingFrom({ looked, alerts }: z.output<typeof accountRow>): AlertSta
       periodStartedAt: alert.period_started_at,
       limitVersion: alert.limit_version,
       occurrence: alert.occurrence,
+      spendNanoUsd: alert.spend,
+      isSilent: alert.silent,
       createdAt: alert.created_at,
     })),
   };

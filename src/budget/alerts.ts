@@ -1,65 +1,11 @@
 // Which alerts a figure calls for. Found by level, never by edge: what is exceeded and not yet recorded is recorded now,
-// whatever the figure was before. Never reads a clock; owns the identity of every alert.
+// whatever the figure was before. Never reads a clock.
 
+import { type AlertEventType, type AlertKey, alertIdentity, type ThresholdEventType } from "./alert-identity.ts";
 import { limitAt, limitVersion } from "./limit.ts";
-import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, percentNumber, shareOf, WHOLE } from "./money.ts";
+import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, shareOf, WHOLE } from "./money.ts";
 import type { SpendRecord } from "./spend.ts";
-import type { Instant, TenantConfig, TenantId } from "./tenant.ts";
-
-export type ThresholdEventType = "threshold_crossed" | "budget_crossed" | "budget_blocked";
-
-export type AlertEventType =
-  | ThresholdEventType
-  | "budget_resolved"
-  | "projected_limit_exceeded"
-  | "budget_reset"
-  | "override_granted"
-  | "override_ended"
-  | "tenant_suspended"
-  | "tenant_resumed";
-
-/** What makes an alert the one that it is. Instants in milliseconds. */
-export type AlertKey = { readonly tenantId: TenantId } & (
-  | {
-      readonly eventType: ThresholdEventType;
-      readonly periodStartedAt: Instant;
-      readonly limitVersion: number;
-      readonly threshold: BasisPoints;
-      readonly occurrence: number;
-    }
-  | { readonly eventType: "budget_resolved"; readonly periodStartedAt: Instant; readonly limitVersion: number }
-  /** `day`: `2026-11-25`, UTC. */
-  | { readonly eventType: "projected_limit_exceeded"; readonly periodStartedAt: Instant; readonly day: string }
-  | { readonly eventType: "budget_reset"; readonly periodStartedAt: Instant }
-  | { readonly eventType: "override_granted" | "override_ended"; readonly overrideId: string }
-  | { readonly eventType: "tenant_suspended" | "tenant_resumed"; readonly auditId: number }
-);
-
-/** The identity: unique for ever, the same whoever builds it. No part can hold the separator but the tenant id, the last. */
-export function alertIdentity(key: AlertKey): string {
-  return [key.eventType, ...uniqueParts(key), key.tenantId].join("/");
-}
-
-function uniqueParts(key: AlertKey): (string | number)[] {
-  switch (key.eventType) {
-    case "threshold_crossed":
-    case "budget_crossed":
-    case "budget_blocked":
-      return [key.periodStartedAt, key.limitVersion, percentNumber(key.threshold), key.occurrence];
-    case "budget_resolved":
-      return [key.periodStartedAt, key.limitVersion];
-    case "projected_limit_exceeded":
-      return [key.periodStartedAt, key.day];
-    case "budget_reset":
-      return [key.periodStartedAt];
-    case "override_granted":
-    case "override_ended":
-      return [key.overrideId];
-    case "tenant_suspended":
-    case "tenant_resumed":
-      return [key.auditId];
-  }
-}
+import type { Instant, TenantConfig } from "./tenant.ts";
 
 /** What only some kinds of event have to say; JSON, so money is a decimal string and instants are ISO 8601. */
 export type AlertDetail = Readonly<Record<string, string | number | null>>;
@@ -87,7 +33,7 @@ export interface AlertDraft {
 /** As much of a recorded alert as new ones depend on. */
 export type RecordedAlert = Pick<
   AlertDraft,
-  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence"
+  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence" | "spendNanoUsd" | "isSilent"
 > & { readonly createdAt: Instant };
 
 /** For which limit version and period alerts were looked for. */
@@ -158,10 +104,10 @@ function findCrossed(input: FindAlertsInput): AlertDraft[] {
   const { limitNanoUsd } = limitAt(config, now);
   return thresholdsOf(config, now).flatMap((each) => {
     if (record.spendNanoUsd < partOf(limitNanoUsd, each.threshold)) return [];
-    const recorded = recordedOf(input, each.eventType, limitVersion(config, now));
-    const last = recorded.reduce((latest, alert) => Math.max(latest, alert.occurrence), -1);
-    if (last < 0) return [draftOf(input, each, 0, input.isBaseline || isCarriedOver(input, each.eventType))];
-    return isRepeated(input, each, recorded) ? [draftOf(input, each, last + 1, false)] : [];
+    const last = lastOf(recordedOf(input, each.eventType, limitVersion(config, now)));
+    if (last === null) return [draftOf(input, each, 0, input.isBaseline || isCarriedOver(input, each))];
+    const isNext = isArmedAgain(input, each, last) || isRepeated(input, each);
+    return isNext ? [draftOf(input, each, last.occurrence + 1, false)] : [];
   });
 }
 
@@ -174,21 +120,42 @@ function recordedOf({ record, standing }: FindAlertsInput, eventType: AlertEvent
   );
 }
 
-/** Under the limit that was looked at last it was announced, and it is still exceeded under the present one. */
-function isCarriedOver(input: FindAlertsInput, eventType: ThresholdEventType): boolean {
-  const { looked } = input.standing;
-  if (looked === null || looked.periodStartedAt !== input.record.periodStartedAt) return false;
-  const isEarlier = looked.limitVersion < limitVersion(input.config, input.now);
-  return isEarlier && recordedOf(input, eventType, looked.limitVersion).length > 0;
+function lastOf(alerts: readonly RecordedAlert[]): RecordedAlert | null {
+  return alerts.reduce<RecordedAlert | null>(
+    (last, alert) => (last === null || alert.occurrence > last.occurrence ? alert : last),
+    null,
+  );
 }
 
-/** At most once per `repeatAfterMs`, counted from the last alert to the arrival of the word that repeats it. */
+/** Under the limit that was looked at last it was announced, and it is still exceeded under the present one. */
+function isCarriedOver(input: FindAlertsInput, threshold: Threshold): boolean {
+  const { looked } = input.standing;
+  if (looked === null || looked.periodStartedAt !== input.record.periodStartedAt) return false;
+  const last = lastOf(recordedOf(input, threshold.eventType, looked.limitVersion));
+  const isEarlier = looked.limitVersion < limitVersion(input.config, input.now);
+  return isEarlier && last !== null && !isArmedAgain(input, threshold, last);
+}
+
+/** People were told that a block is over, at a figure below this threshold: what they hear next of it is news again. */
+function isArmedAgain(input: FindAlertsInput, { threshold }: Threshold, last: RecordedAlert): boolean {
+  const line = partOf(limitAt(input.config, input.now).limitNanoUsd, threshold);
+  const resolved = recordedOf(input, "budget_resolved", last.limitVersion);
+  return resolved.some(({ createdAt, spendNanoUsd }) => createdAt >= last.createdAt && spendNanoUsd < line);
+}
+
+/**
+ * At most once per `repeatAfterMs`, counted from when people last heard of it in this period, under whatever limit, to the
+ * arrival of the word that repeats it; from when it was recorded, if they never did.
+ */
 function isRepeated(
-  { config, repeats, repeatAfterMs, now }: FindAlertsInput,
+  { config, record, standing, repeats, repeatAfterMs, now }: FindAlertsInput,
   { eventType }: Threshold,
-  recorded: readonly { readonly createdAt: Instant }[],
 ): boolean {
-  const lastAt = Math.max(...recorded.map(({ createdAt }) => createdAt));
+  const recorded = standing.alerts.filter(
+    (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
+  );
+  const told = recorded.filter(({ isSilent }) => !isSilent);
+  const lastAt = Math.max(...(told.length > 0 ? told : recorded).map(({ createdAt }) => createdAt));
   return repeats.some(
     (repeat) => repeat.receivedAt - lastAt >= repeatAfterMs && eventTypeOf(repeat, config, now) === eventType,
   );
@@ -219,8 +186,10 @@ function findResolved(input: FindAlertsInput): AlertDraft[] {
   if (isBlocked || last?.eventType !== "budget_blocked") return [];
   const { tenantId } = config;
   const { periodStartedAt } = record;
+  const { occurrence } = last;
   const version = limitVersion(config, now);
-  return plainDraft(input, { tenantId, eventType: "budget_resolved", periodStartedAt, limitVersion: version }, null);
+  const key = { tenantId, eventType: "budget_resolved", periodStartedAt, limitVersion: version, occurrence } as const;
+  return plainDraft(input, key, null);
 }
 
 /** One a day, however often LiteLLM says it. */
@@ -243,7 +212,8 @@ function plainDraft(input: FindAlertsInput, key: AlertKey, detail: AlertDetail |
   const identity = alertIdentity(key);
   if (input.standing.alerts.some((alert) => alert.identity === identity)) return [];
   const { eventType } = key;
-  return [{ ...figuresOf(input), identity, eventType, threshold: null, occurrence: 0, isSilent: false, detail }];
+  const occurrence = "occurrence" in key ? key.occurrence : 0;
+  return [{ ...figuresOf(input), identity, eventType, threshold: null, occurrence, isSilent: false, detail }];
 }
 
 function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, occurrence: number, isSilent: boolean) {

@@ -1,6 +1,5 @@
 // The Tenants port on every Postgres there is, through Neon's driver: creating, and answers that are lost or never come.
 
-import type { SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { Outage } from "../../src/outage.ts";

@@ -62,8 +62,9 @@ const STATE = {
   deliveries: `select a.identity, d.channel_id, d.status, d.attempts from notice_deliveries d
     join budget_alert_history a on a.id = d.alert_id order by 1, 2`,
   spend: "select * from tenant_spend order by tenant_id",
-  audit: `select actor, action, tenant_id, detail - 'alert_id' as detail, source_id from audit_log
-    where source_id is not null order by source_id`,
+  audit: `select l.actor, l.action, l.tenant_id, l.detail - 'alert_id' as detail, coalesce(a.identity, l.source_id) as source
+    from audit_log l left join budget_alert_history a on l.source_id = 'alert/' || a.id
+    where l.source_id is not null order by source`,
 };
 
 /** What is the same in two runs that ended alike: without ids that chance has made, each notice and read once. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
-import type { AlertEventType } from "../../src/budget/alerts.ts";
+import type { AlertEventType } from "../../src/budget/alert-identity.ts";
 import { EVENT_TYPES, eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 

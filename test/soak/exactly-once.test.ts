@@ -16,7 +16,7 @@ import { useTenants } from "../support/tenant-database.ts";
 import { makeChannels, type SoakChannel, WEBHOOK_SECRET } from "./channels.ts";
 import { expectedFrom } from "./expected.ts";
 import { outcomeOf } from "./outcome.ts";
-import { insertSoakChannel, newSoakTenant } from "./seed.ts";
+import { insertSoakChannel, makeIdsRepeatable, newSoakTenant } from "./seed.ts";
 import { type SoakRedis, startSoakRedis } from "./soak-redis.ts";
 import { SoakWorld } from "./soak-world.ts";
 import { disturbed, makeTraffic, REPORTS } from "./traffic.ts";
@@ -34,6 +34,7 @@ describe.each(postgresBackends)("on $name", (backend) => {
   const traffic = makeTraffic(new SeededRandom(SEED));
 
   beforeAll(async () => {
+    await makeIdsRepeatable(db);
     redis = await startSoakRedis(backend.name === "PGlite" ? undefined : process.env["TEST_REDIS_URL"]);
     inbox = await startInbox(0);
     channels = makeChannels(traffic.tenants, inbox.url);

@@ -22,3 +22,16 @@ export async function insertSoakChannel(db: TenantDatabase, channel: SoakChannel
   const sealed = await SEALER.seal(JSON.stringify(target));
   await insertChannel(db, { id, tenant_id: tenantName, kind, name, sealed_target: sealed });
 }
+
+/** Postgres' random ids decide in which order it answers: here they are the same in every run. Before any other session. */
+export async function makeIdsRepeatable(db: TenantDatabase): Promise<void> {
+  await db.query("create schema repeatable");
+  await db.query("create sequence repeatable.ids");
+  await db.query(`create function repeatable.gen_random_uuid() returns uuid language sql volatile
+    as $$ select md5(nextval('repeatable.ids')::text)::uuid $$`);
+  const path = "search_path = repeatable, pg_catalog, public";
+  const [row] = await db.query<{ name: string }>("select current_database() as name");
+  await db.query(`alter database ${row?.name} set ${path}`);
+  // The embedded one has a single session, which is there already.
+  await db.query(`set ${path}`);
+}

@@ -1,0 +1,36 @@
+// The identity of an alert: one name for one occasion.
+
+import { describe, expect, it } from "vitest";
+import { alertIdentity } from "../../src/budget/alert-identity.ts";
+import type { TenantId } from "../../src/budget/tenant.ts";
+
+describe("an identity", () => {
+  const tenantId = "acme/x" as TenantId;
+  const base = { tenantId, periodStartedAt: 1, limitVersion: 2, threshold: 8_000n, occurrence: 0 } as const;
+  const keys = [
+    { ...base, eventType: "threshold_crossed" },
+    { ...base, eventType: "budget_crossed" },
+    { ...base, eventType: "budget_blocked" },
+    { ...base, eventType: "threshold_crossed", occurrence: 1 },
+    { ...base, eventType: "threshold_crossed", limitVersion: 3 },
+    { ...base, eventType: "threshold_crossed", periodStartedAt: 2 },
+    { ...base, eventType: "threshold_crossed", threshold: 8_050n },
+    { ...base, eventType: "threshold_crossed", tenantId: "acme" as TenantId },
+    { tenantId, eventType: "budget_resolved", periodStartedAt: 1, limitVersion: 2, occurrence: 0 },
+    { tenantId, eventType: "budget_resolved", periodStartedAt: 1, limitVersion: 2, occurrence: 1 },
+    { tenantId, eventType: "projected_limit_exceeded", periodStartedAt: 1, day: "2026-11-25" },
+    { tenantId, eventType: "budget_reset", periodStartedAt: 1 },
+    { tenantId, eventType: "override_granted", overrideId: "o1" },
+    { tenantId, eventType: "override_ended", overrideId: "o1" },
+    { tenantId, eventType: "tenant_suspended", auditId: 7 },
+    { tenantId, eventType: "tenant_resumed", auditId: 7 },
+  ] as const;
+
+  it("is another one whenever anything of it is another", () => {
+    expect(new Set(keys.map(alertIdentity)).size).toBe(keys.length);
+  });
+
+  it("stays as it is for ever: Postgres holds old ones", () => {
+    expect(alertIdentity({ ...base, eventType: "threshold_crossed" })).toBe("threshold_crossed/1/2/80/0/acme/x");
+  });
+});

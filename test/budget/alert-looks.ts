@@ -1,0 +1,51 @@
+// Looking for acme's alerts at a figure, and what Postgres knows afterwards.
+
+import {
+  type AlertDraft,
+  type AlertStanding,
+  type FindAlertsInput,
+  findAlerts,
+  type RecordedAlert,
+} from "../../src/budget/alerts.ts";
+import { limitVersion } from "../../src/budget/limit.ts";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
+import { aSpendRecord, aTenantConfig, MINUTE, NOW, PERIOD_START, usd } from "./builders.ts";
+
+export const HOUR = 60 * MINUTE;
+export const acme = aTenantConfig({ maxBudgetNanoUsd: usd("500") });
+export const NEVER_LOOKED: AlertStanding = { looked: null, alerts: [] };
+
+export function find(spend: string, differences: Partial<FindAlertsInput> = {}): AlertDraft[] {
+  return findAlerts({
+    config: acme,
+    record: aSpendRecord({ spendNanoUsd: usd(spend) }),
+    standing: NEVER_LOOKED,
+    isBaseline: false,
+    repeats: [],
+    repeatAfterMs: HOUR,
+    projections: [],
+    now: NOW,
+    ...differences,
+  });
+}
+
+/** `threshold_crossed told`, and the like. */
+export const said = (drafts: readonly AlertDraft[]) =>
+  drafts.map(({ eventType, isSilent }) => `${eventType} ${isSilent ? "silent" : "told"}`);
+
+/** What Postgres knows after the drafts were recorded under a config. */
+export function standingAfter(
+  drafts: readonly AlertDraft[],
+  config: TenantConfig = acme,
+  createdAt = NOW,
+): AlertStanding {
+  const looked = { limitVersion: limitVersion(config, NOW), periodStartedAt: PERIOD_START };
+  return { looked, alerts: drafts.map((draft): RecordedAlert => ({ ...draft, createdAt })) };
+}
+
+/** A look at a later moment, and what Postgres knows after it. */
+export function findAt(spend: string, before: AlertStanding, now: number) {
+  const drafts = find(spend, { standing: before, now });
+  const { looked, alerts } = standingAfter(drafts, acme, now);
+  return { drafts, standing: { looked, alerts: [...before.alerts, ...alerts] } };
+}

@@ -1,0 +1,128 @@
+// What makes an alert news again: LiteLLM repeats it, a block is over and comes back, a day has passed.
+
+import { describe, expect, it } from "vitest";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
+import { acme, find, findAt, HOUR, said, standingAfter } from "./alert-looks.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "./builders.ts";
+
+describe("LiteLLM's repetition", () => {
+  const standing = standingAfter(find("420"), acme, NOW - HOUR);
+  const soft = { about: "alert_threshold", receivedAt: NOW } as const;
+
+  it("N1: within the hour is a duplicate", () => {
+    const repeats = [{ ...soft, receivedAt: NOW - 1 }];
+    expect(find("420", { standing, repeats })).toEqual([]);
+  });
+
+  it("N1: after the hour is told as the next occurrence", () => {
+    const drafts = find("420", { standing, repeats: [soft] });
+    expect(said(drafts)).toEqual(["threshold_crossed told"]);
+    expect(drafts[0]?.occurrence).toBe(1);
+  });
+
+  it("in duplicates is one occurrence", () => {
+    expect(find("420", { standing, repeats: [soft, soft, soft] })).toHaveLength(1);
+  });
+
+  it("counts from the last occurrence, not from the first", () => {
+    const { alerts, looked } = standing;
+    const again = { looked, alerts: alerts.map((alert) => ({ ...alert, occurrence: 3, createdAt: NOW - MINUTE })) };
+    expect(find("420", { standing: again, repeats: [soft] })).toEqual([]);
+    const old = { looked, alerts: alerts.map((alert) => ({ ...alert, occurrence: 3 })) };
+    expect(find("420", { standing: old, repeats: [soft] })[0]?.occurrence).toBe(4);
+  });
+
+  it("of what is not exceeded is nothing", () => {
+    expect(find("420", { standing, repeats: [{ about: "block", receivedAt: NOW }] })).toEqual([]);
+  });
+
+  it("of a figure is about the highest threshold that the figure reaches", () => {
+    const blocked = standingAfter(find("560"), acme, NOW - HOUR);
+    const about = (spend: string) => [{ about: { spendNanoUsd: usd(spend) }, receivedAt: NOW }];
+    expect(said(find("560", { standing: blocked, repeats: about("560") }))).toEqual(["budget_blocked told"]);
+    expect(said(find("560", { standing: blocked, repeats: about("510") }))).toEqual(["budget_crossed told"]);
+    expect(find("560", { standing: blocked, repeats: about("399") })).toEqual([]);
+  });
+
+  it("counts from when people last heard of it, not from a change of the limit", () => {
+    const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("510"), configVersion: 2 };
+    const carried = standingAfter(find("420", { config: lowered, standing }), lowered, NOW - MINUTE);
+    const both = { looked: carried.looked, alerts: [...standing.alerts, ...carried.alerts] };
+    expect(said(find("420", { config: lowered, standing: both, repeats: [soft] }))).toEqual(["threshold_crossed told"]);
+  });
+
+  it("never comes from spend alone", () => {
+    expect(find("430", { standing })).toEqual([]);
+  });
+});
+
+describe("leaving the block", () => {
+  const blocked = standingAfter(find("560"));
+  const raised: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("1000"), configVersion: 2 };
+
+  it("is told once per limit version", () => {
+    const drafts = find("560", { config: raised, standing: blocked });
+    expect(said(drafts)).toEqual(["budget_resolved told"]);
+    const after = { ...blocked, alerts: [...blocked.alerts, ...standingAfter(drafts, raised, NOW + 1).alerts] };
+    expect(find("560", { config: raised, standing: after })).toEqual([]);
+  });
+
+  it("arms what is above the figure it was told at: the next real block is told, and its end", () => {
+    const false560 = find("560");
+    const over = findAt("100", standingAfter(false560), NOW + MINUTE);
+    expect(said(over.drafts)).toEqual(["budget_resolved told"]);
+    const again = findAt("560", over.standing, NOW + DAY);
+    expect(said(again.drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked told"]);
+    expect(again.drafts.map(({ occurrence }) => occurrence)).toEqual([1, 1, 1]);
+    expect(findAt("565", again.standing, NOW + DAY + MINUTE).drafts).toEqual([]);
+    const overAgain = findAt("100", again.standing, NOW + 2 * DAY);
+    expect(overAgain.drafts).toMatchObject([{ eventType: "budget_resolved", occurrence: 1 }]);
+  });
+
+  it("arms nothing that was still exceeded when it was told", () => {
+    const over = findAt("520", standingAfter(find("560")), NOW + MINUTE);
+    expect(said(findAt("560", over.standing, NOW + DAY).drafts)).toEqual(["budget_blocked told"]);
+  });
+
+  it("is not carried over by a change of the limit: blocked again under a new one, it is told", () => {
+    const over = findAt("100", standingAfter(find("560")), NOW + MINUTE);
+    const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("300"), configVersion: 2 };
+    expect(said(find("560", { config: lowered, standing: over.standing }))).toEqual([
+      "threshold_crossed silent",
+      "budget_crossed silent",
+      "budget_blocked told",
+    ]);
+  });
+
+  it("is no news for a tenant that was not blocked", () => {
+    expect(find("560", { config: raised, standing: standingAfter(find("510")) })).toEqual([]);
+  });
+
+  it("comes with a new period too", () => {
+    const record = aSpendRecord({ spendNanoUsd: usd("1"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
+    expect(said(find("0", { record, standing: blocked }))).toEqual(["budget_resolved told"]);
+  });
+
+  it("is not told while the tenant is suspended", () => {
+    expect(find("560", { config: { ...raised, suspendedAt: NOW }, standing: blocked })).toEqual([]);
+  });
+});
+
+describe("a projection", () => {
+  const projection = { projectedSpendNanoUsd: usd("700.5"), exceededDate: "2026-11-28", receivedAt: NOW };
+
+  it("is told with LiteLLM's own figures", () => {
+    const [draft] = find("100", { projections: [projection] });
+    expect(draft).toMatchObject({
+      eventType: "projected_limit_exceeded",
+      isSilent: false,
+      detail: { projected_spend: "700.5", projected_exceeded_date: "2026-11-28" },
+    });
+  });
+
+  it("is told once a day", () => {
+    const standing = standingAfter(find("100", { projections: [projection] }));
+    expect(find("100", { standing, projections: [{ ...projection, receivedAt: NOW + HOUR }] })).toEqual([]);
+    expect(find("100", { standing, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
+  });
+});
