@@ -1,6 +1,4 @@
-// Durations as LiteLLM writes them: `30d`, `1mo`. Owns what is accepted and how long it is; knows no calendar but UTC.
-
-import type { Instant } from "./tenant.ts";
+// Durations as LiteLLM writes them: `30d`, `1mo`. Owns what is accepted; where one ends is LiteLLM's to say.
 
 export type DurationUnit = "s" | "m" | "h" | "d" | "w" | "mo";
 
@@ -25,20 +23,6 @@ export function parseDuration(text: string): Duration | null {
   return isTooLong(duration) ? null : duration;
 }
 
-/** The instant one duration later. Months are calendar months, in UTC: Jan 31 + 1mo is the last day of February. */
-export function addDuration(from: Instant, { count, unit }: Duration): Instant {
-  if (unit !== "mo") return from + count * MS_PER_UNIT[unit];
-  const start = new Date(from);
-  const months = start.getUTCMonth() + count;
-  const daysInTarget = new Date(Date.UTC(start.getUTCFullYear(), months + 1, 0)).getUTCDate();
-  const day = Math.min(start.getUTCDate(), daysInTarget);
-  return Date.UTC(start.getUTCFullYear(), months, day) + (from - startOfDay(from));
-}
-
 function isTooLong({ count, unit }: Duration): boolean {
   return unit === "mo" ? count > MAX_MONTHS : count * MS_PER_UNIT[unit] > MAX_MS;
-}
-
-function startOfDay(instant: Instant): Instant {
-  return Math.floor(instant / MS_PER_UNIT.d) * MS_PER_UNIT.d;
 }

@@ -1,18 +1,8 @@
-// Durations: what is accepted, and where the calendar puts their end.
+// Durations: what is accepted.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { addDuration, type Duration, parseDuration } from "../../src/budget/duration.ts";
-
-function endAfter(from: string, text: string): string {
-  return new Date(addDuration(Date.parse(from), parsed(text))).toISOString();
-}
-
-function parsed(text: string): Duration {
-  const duration = parseDuration(text);
-  if (duration === null) throw new Error(`not a duration: ${text}`);
-  return duration;
-}
+import { parseDuration } from "../../src/budget/duration.ts";
 
 describe("a duration", () => {
   test.each([
@@ -51,45 +41,3 @@ describe("a duration", () => {
     );
   });
 });
-
-describe("the end of a duration", () => {
-  test.each([
-    ["2026-11-15T12:00:00.000Z", "45s", "2026-11-15T12:00:45.000Z"],
-    ["2026-11-15T12:00:00.000Z", "90m", "2026-11-15T13:30:00.000Z"],
-    ["2026-11-15T12:00:00.000Z", "36h", "2026-11-17T00:00:00.000Z"],
-    ["2026-11-15T12:00:00.000Z", "30d", "2026-12-15T12:00:00.000Z"],
-    ["2026-11-15T12:00:00.000Z", "2w", "2026-11-29T12:00:00.000Z"],
-  ])("after %s + %s is %s", (from, text, end) => {
-    expect(endAfter(from, text)).toBe(end);
-  });
-
-  test.each([
-    ["2026-01-15T06:07:08.009Z", "1mo", "2026-02-15T06:07:08.009Z"],
-    ["2026-01-31T23:59:59.999Z", "1mo", "2026-02-28T23:59:59.999Z"],
-    ["2028-01-31T00:00:00.000Z", "1mo", "2028-02-29T00:00:00.000Z"],
-    ["2028-02-29T12:00:00.000Z", "12mo", "2029-02-28T12:00:00.000Z"],
-    ["2028-02-29T12:00:00.000Z", "48mo", "2032-02-29T12:00:00.000Z"],
-    ["2026-03-31T12:00:00.000Z", "1mo", "2026-04-30T12:00:00.000Z"],
-    ["2026-12-31T12:00:00.000Z", "1mo", "2027-01-31T12:00:00.000Z"],
-    ["2026-11-30T12:00:00.000Z", "3mo", "2027-02-28T12:00:00.000Z"],
-    ["2099-12-31T12:00:00.000Z", "2mo", "2100-02-28T12:00:00.000Z"],
-  ])("in months, after %s + %s, is %s", (from, text, end) => {
-    expect(endAfter(from, text)).toBe(end);
-  });
-
-  it("keeps the time of the day, over any number of months", () => {
-    const instant = fc.integer({ min: 0, max: 4_000_000_000_000 });
-    fc.assert(
-      fc.property(instant, fc.integer({ min: 1, max: 1_200 }), (from, count) => {
-        const end = addDuration(from, { count, unit: "mo" });
-        expect(end % 86_400_000).toBe(from % 86_400_000);
-        expect(monthOf(end) - monthOf(from)).toBe(count);
-      }),
-    );
-  });
-});
-
-function monthOf(instant: number): number {
-  const date = new Date(instant);
-  return date.getUTCFullYear() * 12 + date.getUTCMonth();
-}
