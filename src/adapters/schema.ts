@@ -3,11 +3,9 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import {
-  type AnyPgColumn,
   bigint,
   boolean,
   check,
-  type ExtraConfigColumn,
   index,
   integer,
   jsonb,
@@ -16,29 +14,20 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-
-/** USD. Nine decimals are the nano-USD of the rules; fifteen digits before the point outlast any budget. */
-const money = (name: string) => numeric(name, { precision: 24, scale: 9 });
-/** Percent of the limit as people set it: two decimals, because 109.99 is allowed and 110.00 is not. */
-const percent = (name: string) => numeric(name, { precision: 6, scale: 2 });
-/** Milliseconds, the precision of a JavaScript date, so that what is read equals what was written. */
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
-
-const notNegative = (name: string, column: AnyPgColumn) => check(name, sql`${column} >= 0`);
-/** To Postgres NaN is a numeric, and greater than every other one. */
-const moneyNotNegative = (name: string, column: AnyPgColumn) => check(name, sql`${column} >= 0 and ${column} <> 'NaN'`);
-/** Said as `order by … desc` means it: an index that ends with its nulls does not serve that order. */
-const newestFirst = (column: ExtraConfigColumn) => column.desc().nullsFirst();
-const oneOf = (name: string, column: AnyPgColumn, values: readonly string[]) =>
-  check(name, sql`${column} in (${sql.raw(values.map((value) => `'${value}'`).join(", "))})`);
-const matches = (name: string, column: AnyPgColumn, pattern: string) =>
-  check(name, sql`${column} ~ ${sql.raw(`'${pattern}'`)}`);
-const between = (name: string, column: AnyPgColumn, low: number, high: number) =>
-  check(name, sql`${column} between ${sql.raw(String(low))} and ${sql.raw(String(high))}`);
+import {
+  between,
+  instant,
+  matches,
+  money,
+  moneyNotNegative,
+  newestFirst,
+  notNegative,
+  oneOf,
+  percent,
+} from "./schema-columns.ts";
 
 const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
