@@ -5,7 +5,6 @@ import type { AlertEventType } from "../../src/budget/alert-identity.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertNotice, Notice } from "../../src/notices/notice.ts";
-import { testNotice } from "../../src/notices/test-notice.ts";
 
 const PERIOD_START = Date.UTC(2026, 10, 1);
 const RESET = Date.UTC(2026, 11, 1);
@@ -22,13 +21,14 @@ export type Difference = Partial<AlertNotice["alert"]> &
 /** A notice of `eventType`: acme, called Acme Corp, has spent $412.50 of $500.00. */
 export function aNotice(eventType: AlertEventType, differences: Difference = {}): AlertNotice {
   const { spend = "412.5", limit = "500", maxBudget = limit, ...rest } = differences;
-  const { tenantName = "Acme Corp", alertThreshold = 8_000n, graceThreshold = 11_000n, enforcement, ...alert } = rest;
+  const { tenantName = "Acme Corp", alertThreshold = 8_000n, graceThreshold = 11_000n, ...others } = rest;
+  const { enforcement = "enforce", ...alert } = others;
   const [spendNanoUsd, limitNanoUsd] = [nanoUsd(spend), nanoUsd(limit)];
   return {
     tenantName,
     alertThreshold,
     graceThreshold,
-    ...(enforcement !== undefined && { enforcement }),
+    enforcement,
     alert: {
       id: "0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10" as AlertId,
       tenantId: "acme" as TenantId,
@@ -84,12 +84,14 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
   "override-ended": aNotice("override_ended", { spend: "590", detail: OVERRIDE }),
   suspended: aNotice("tenant_suspended", { detail: { reason: "A key was leaked" } }),
   resumed: aNotice("tenant_resumed", { spend: "120.4" }),
-  test: testNotice({
-    id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02",
-    channelName: "ops alerts",
-    tenantId: "acme" as TenantId,
-    requestedAt: NOW,
-  }),
+  test: {
+    test: {
+      id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02",
+      channelName: "ops alerts",
+      tenantId: "acme" as TenantId,
+      requestedAt: NOW,
+    },
+  },
   hostile: aNotice("override_granted", {
     spend: "505",
     limit: "600",

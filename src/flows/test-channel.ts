@@ -3,7 +3,6 @@
 
 import type { ChannelId, SendOutcome } from "../alert-record.ts";
 import type { Instant } from "../budget/tenant.ts";
-import { testNotice } from "../notices/test-notice.ts";
 import type { Ports } from "../ports.ts";
 import { offerNotice } from "./offer-notice.ts";
 import { openTarget } from "./open-target.ts";
@@ -25,7 +24,7 @@ export async function testChannel(
   const target = await openTarget(channel, deps);
   if (target === null) return { kind: "rejected", why: "the channel's target cannot be opened: set it anew" };
   const { name: channelName, tenantId } = channel;
-  const notice = testNotice({ id: testId, channelName, tenantId, requestedAt: now });
+  const notice = { test: { id: testId, channelName, tenantId, requestedAt: now } };
   const { outcome } = await offerNotice(
     { notice, target, noticeId: testId, about: { channel_id: channelId }, now },
     deps,

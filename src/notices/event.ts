@@ -49,7 +49,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       tenant_id: alert.tenantId,
       tenant_name: tenantName,
       state: standing.state,
-      enforcement: notice.enforcement ?? "enforce",
+      enforcement: notice.enforcement,
       threshold: alert.threshold === null ? null : percentNumber(alert.threshold),
       currency: "USD",
       spend: usdNumber(standing.spendNanoUsd),

@@ -1,19 +1,17 @@
 // What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
 
 import type { Dispatch } from "../alert-record.ts";
-import type { Enforcement, Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 
 export type Notice = AlertNotice | TestNotice;
 
 /** An alert with as much of its tenant as people want to read. */
-export type AlertNotice = Pick<Dispatch, "alert" | "tenantName" | "alertThreshold" | "graceThreshold"> & {
-  /** `observe`: nothing of the tenant's is ever refused, and no notice may say so. Without it: `enforce`. */
-  readonly enforcement?: Enforcement;
-};
+export type AlertNotice = Pick<Dispatch, "alert" | "tenantName" | "alertThreshold" | "graceThreshold" | "enforcement">;
 
 /** Asks a channel whether it works. It has no figures, so that nobody can take it for an alert. */
 export interface TestNotice {
   readonly test: {
+    /** Of this one request, as an alert's id would be. */
     readonly id: string;
     readonly channelName: string;
     /** Null: the channel is the whole platform's. */

@@ -8,7 +8,6 @@ import type { TenantId } from "../../src/budget/tenant.ts";
 import { emailMessage } from "../../src/notices/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
-import { testNotice } from "../../src/notices/test-notice.ts";
 
 const withName = (tenantName: string) => aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName });
 const withReason = (reason: string) => aNotice("tenant_suspended", { detail: { reason } });
@@ -129,7 +128,7 @@ it("whatever the name, the id, the reason and the channel are, every rendering h
       const tenantId = id as TenantId;
       const detail = { reason, granted_by: name, override_amount: reason, expires_at: id };
       const granted = aNotice("override_granted", { tenantName: name, tenantId, detail });
-      const test = testNotice({ id: "t1", channelName: name, tenantId, requestedAt: 0 });
+      const test = { test: { id: "t1", channelName: name, tenantId, requestedAt: 0 } };
       for (const notice of [granted, test]) {
         const { text, blocks } = slackMessage(notice);
         expect(blockProblems(blocks, "blocks")).toEqual([]);
