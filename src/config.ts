@@ -1,7 +1,7 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
 import * as z from "zod/mini";
-import type { EmailProvider, NamedToken, Policy, SealingKey } from "./policy.ts";
+import type { EmailProvider, NamedToken, Policy, Rotated, SealingKey } from "./policy.ts";
 
 export interface Config {
   readonly databaseUrl: string;
@@ -13,10 +13,10 @@ export interface Config {
   readonly litellmMasterKey: string;
   readonly adminTokens: readonly NamedToken[];
   readonly readTokens: readonly NamedToken[];
-  /** Of the doors that LiteLLM reports through; the first of each is the present one. */
-  readonly webhookSecrets: readonly string[];
-  readonly webhookUrlTokens: readonly string[];
-  readonly eventsTokens: readonly string[];
+  /** Of the doors that LiteLLM reports through. */
+  readonly webhookSecrets: Rotated;
+  readonly webhookUrlTokens: Rotated;
+  readonly eventsTokens: Rotated;
   readonly email: EmailProvider;
   /** The first one seals; all of them open. */
   readonly sealingKeys: readonly SealingKey[];
@@ -47,10 +47,7 @@ const httpUrl = z.pipe(
 const namedList = z.pipe(
   z.string(),
   z.transform((text: string, context) => {
-    const pairs = text
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== "")
+    const pairs = partsOf(text)
       .map((part) => part.split(/=(.*)/s))
       .map(([name = "", value = ""]) => ({ name, value }));
     const names = new Set(pairs.map(({ name }) => name));
@@ -94,31 +91,25 @@ const wholeNumber = (pattern: RegExp, usual: string, message: string) =>
 /** `one,two`: any of them counts, so that they can be changed without a gap. */
 const list = z.pipe(
   z.string(),
-  z.transform((text: string, context) => {
-    const values = text
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== "");
-    if (values.length > 0) return values;
+  z.transform((text: string, context): [string, ...string[]] => {
+    const [first, ...rest] = partsOf(text);
+    if (first !== undefined) return [first, ...rest];
     context.issues.push({ code: "custom", input: "***", message: "must be a list of one or more, with commas" });
     return z.NEVER;
   }),
 );
 
 /** A key that signs: any text, or `whsec_` and base64. One that holds no key would turn every webhook away in silence. */
-const signingSecrets = z.pipe(
-  list,
-  z.array(
-    z
-      .string()
-      .check(
-        z.refine(
-          (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
-          "after whsec_ must come base64",
-        ),
-      ),
-  ),
-);
+const signingSecret = z
+  .string()
+  .check(
+    z.refine(
+      (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
+      "after whsec_ must come base64",
+    ),
+  );
+
+const signingSecrets = z.pipe(list, z.tuple([signingSecret], signingSecret));
 
 const SENDER = /^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)?$/;
 
@@ -182,6 +173,13 @@ export function readConfig(env: object): Config {
       allowsLocalTargets: data.ALLOW_LOCAL_TARGETS === "true",
     },
   };
+}
+
+function partsOf(list: string): string[] {
+  return list
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }
 
 function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> | null {

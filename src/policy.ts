@@ -24,11 +24,14 @@ export interface NamedToken {
 export interface Tokens {
   readonly admin: readonly NamedToken[];
   readonly read: readonly NamedToken[];
-  /** LiteLLM's side: what signs a webhook, what stands in its URL, the bearer of events. Any of a list counts. */
-  readonly webhookSecrets: readonly string[];
-  readonly webhookUrl: readonly string[];
-  readonly events: readonly string[];
+  /** LiteLLM's side: what signs a webhook, what stands in its URL, the bearer of events. */
+  readonly webhookSecrets: Rotated;
+  readonly webhookUrl: Rotated;
+  readonly events: Rotated;
 }
+
+/** Any of them counts; the first is the present one. */
+export type Rotated = readonly [string, ...string[]];
 
 /** A key of the sealer: the first of a list seals, all of them open. */
 export interface SealingKey {

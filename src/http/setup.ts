@@ -14,9 +14,10 @@ const setupQuery = z.strictObject({ secrets: z._default(z.enum(["inline", "env"]
 export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAdmin, (c) => {
   const query = setupQuery.safeParse(c.req.query());
   if (!query.success) return invalidFields(c, fieldErrors(query.error));
-  const [urlToken] = c.get("tokens").webhookUrl;
-  const [eventsToken] = c.get("tokens").events;
-  if (urlToken === undefined || eventsToken === undefined) throw new Error("the doors of LiteLLM have no tokens");
+  const {
+    webhookUrl: [urlToken],
+    events: [eventsToken],
+  } = c.get("tokens");
   const { origin } = new URL(c.req.url);
   const yaml = litellmSetup({ origin, urlToken, eventsToken, secrets: query.data.secrets });
   return c.body(yaml, 200, { "Content-Type": "text/yaml; charset=utf-8", "Cache-Control": "no-store" });

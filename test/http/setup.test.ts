@@ -23,7 +23,7 @@ function send(url: string, init: RequestInit, tokens: Tokens = TOKENS): Promise<
   return Promise.resolve(app.fetch(new Request(url, init), {}, execution));
 }
 
-async function setup(query: string, { token = "admin-token", tokens = TOKENS as Tokens } = {}) {
+async function setup(query: string, { token = "admin-token", tokens = TOKENS } = {}) {
   const headers = { authorization: `Bearer ${token}` };
   const response = await send(`${ORIGIN}/v1/setup/litellm${query}`, { headers }, tokens);
   return { status: response.status, headers: response.headers, text: await response.text() };
@@ -58,7 +58,7 @@ function asLiteLlmReads(text: string) {
   return { config, settings, environment: { ...environment, ...config.environment_variables } };
 }
 
-const ODD_TOKENS = { ...TOKENS, webhookUrl: [`a/b c?d#e%f"g'h`], events: [`"a'b\\c#d:e{f}%`] };
+const ODD_TOKENS: Tokens = { ...TOKENS, webhookUrl: [`a/b c?d#e%f"g'h`], events: [`"a'b\\c#d:e{f}%`] };
 
 describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/litellm%s", (query) => {
   it.each([

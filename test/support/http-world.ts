@@ -1,12 +1,13 @@
 // The whole HTTP side over a check's world: real middleware, routes and flows, in Node. The date stands still.
 
 import { createApp } from "../../src/app.ts";
+import type { Tokens } from "../../src/policy.ts";
 import type { Ports } from "../../src/ports.ts";
 import { CheckWorld } from "./check-world.ts";
 import { unusedPorts } from "./unused-port.ts";
 import { VIRTUAL_KEY } from "./virtual-key.ts";
 
-export const TOKENS = {
+export const TOKENS: Tokens = {
   admin: [{ name: "alice", token: "admin-token" }],
   read: [
     { name: "reader", token: "read-token" },

@@ -2,18 +2,19 @@
 
 import { afterAll, beforeEach, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
+import type { Tokens } from "../../src/policy.ts";
 import type { Ports } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { useAdminWorld } from "./admin-world.ts";
 import { FakeClaims } from "./fake-claims.ts";
 import type { Answer } from "./http-world.ts";
 
-const tokens = {
+const tokens: Tokens = {
   admin: [{ name: "alice", token: "admin" }],
   read: [{ name: "reader", token: "read" }],
-  webhookSecrets: [],
-  webhookUrl: [],
-  events: [],
+  webhookSecrets: ["not used"],
+  webhookUrl: ["not used"],
+  events: ["not used"],
 };
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
 
