@@ -1,14 +1,11 @@
 // Drizzle on Neon's HTTP protocol, with the real schema. A file of its own: Drizzle changes how Neon's driver reads types.
 
-import { readFileSync } from "node:fs";
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { auditLog, budgetAlertHistory, tenantConfigs } from "../../src/adapters/schema.ts";
-import { connect, postgresBackends } from "../support/postgres-backends.ts";
-
-const migration = readFileSync(new URL("../../migrations/0000_budgets.sql", import.meta.url), "utf8");
+import { connect, migrate, postgresBackends } from "../support/postgres-backends.ts";
 
 const tenant = {
   tenantId: "acme",
@@ -28,7 +25,7 @@ describe.each(postgresBackends)("Drizzle on $name", ({ start }) => {
     neonConfig.fetchEndpoint = `${postgres.neon.url}/sql`;
     db = open();
     const wire = await connect(postgres.databaseUrl);
-    await wire.query(migration);
+    await migrate(wire);
     await wire.end();
   });
 

@@ -2,6 +2,7 @@
 // On the real server each start makes a database of its own and drops it at the end; no other database is touched.
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import pg from "pg";
 import { type LocalPostgres, startPostgres } from "../../dev/postgres/start-postgres.ts";
 
@@ -21,6 +22,14 @@ export async function connect(databaseUrl: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   return client;
+}
+
+const migrations = new URL("../../migrations/", import.meta.url);
+
+/** All our tables, in a database that has none. */
+export async function migrate(client: pg.Client): Promise<void> {
+  const { entries } = JSON.parse(readFileSync(new URL("meta/_journal.json", migrations), "utf8"));
+  for (const { tag } of entries) await client.query(readFileSync(new URL(`${tag}.sql`, migrations), "utf8"));
 }
 
 /** A database of one's own on a real server. */

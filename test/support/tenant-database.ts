@@ -1,6 +1,5 @@
 // A real Postgres with our tables, reached as the Worker reaches it: Neon's driver over HTTP. Empty before each test.
 
-import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Database, openDatabase } from "../../src/adapters/neon-client.ts";
@@ -8,7 +7,7 @@ import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import type { Tenants } from "../../src/ports.ts";
 import type { NewTenant, TenantRecord } from "../../src/tenant-record.ts";
 import { aNewTenant, anActor } from "./builders.ts";
-import { connect, type PostgresBackend } from "./postgres-backends.ts";
+import { connect, migrate, type PostgresBackend } from "./postgres-backends.ts";
 
 export interface TenantDatabase {
   readonly database: Database;
@@ -30,13 +29,10 @@ export interface AuditRow {
   after: Record<string, unknown>;
 }
 
-const migrations = new URL("../../migrations/", import.meta.url);
-
 async function startTenantDatabase(backend: PostgresBackend): Promise<TenantDatabase> {
   const postgres = await backend.start();
   const wire = await connect(postgres.databaseUrl);
-  const { entries } = JSON.parse(readFileSync(new URL("meta/_journal.json", migrations), "utf8"));
-  for (const { tag } of entries) await wire.query(readFileSync(new URL(`${tag}.sql`, migrations), "utf8"));
+  await migrate(wire);
   return {
     database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 2_000 }),
     async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
