@@ -110,6 +110,22 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+/** All that the audit tells of. */
+export type AuditAction =
+  | "tenant_created"
+  | "tenant_changed"
+  | "tenant_deleted"
+  | "period_advanced"
+  | "channel_created"
+  | "channel_changed"
+  | "channel_deleted"
+  | "alert_recorded"
+  | "webhook_received"
+  | "webhook_unmatched"
+  | "spend_tracked"
+  | "dead_letter_replayed";
+
+/** A line as it is read: a later release may have written it, so its action is any text. */
 export interface AuditRecord {
   readonly id: number;
   readonly at: Instant;
@@ -124,7 +140,7 @@ export interface AuditRecord {
 
 /** What happened outside the admin API: a webhook that came, say. Told twice it is one line. */
 export interface AuditNote {
-  readonly action: string;
+  readonly action: AuditAction;
   readonly tenantId: TenantId | null;
   readonly detail: Readonly<Record<string, unknown>>;
   /** Names what the line tells of, for ever. */

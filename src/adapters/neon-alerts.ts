@@ -2,7 +2,7 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertEntry, AlertId, ChannelId, DeliveryKey, RecordedAlerts } from "../alert-record.ts";
+import type { AlertEntry, AlertId, AuditAction, ChannelId, DeliveryKey, RecordedAlerts } from "../alert-record.ts";
 import type { AlertDraft } from "../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { Alerts } from "../ports.ts";
@@ -10,6 +10,8 @@ import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
+
+const RECORDED: AuditAction = "alert_recorded";
 
 export function neonAlerts(database: Database): Alerts {
   return {
@@ -34,7 +36,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
       from recorded r join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled
       where not r.silent returning alert_id, channel_id),
     audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
-      select r.created_at, 'bursar', 'alert_recorded', r.tenant_id, jsonb_build_object('alert_id', r.id,
+      select r.created_at, 'bursar', ${RECORDED}, r.tenant_id, jsonb_build_object('alert_id', r.id,
         'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'silent', r.silent),
         'alert/' || r.id
       from recorded r on conflict (source_id) do nothing)

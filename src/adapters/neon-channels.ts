@@ -2,7 +2,7 @@
 // sealed or not. A channel of a tenant that is marked as deleted is gone for everybody.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../alert-record.ts";
+import type { AuditAction, ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../alert-record.ts";
 import type { Channels } from "../ports.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { Actor } from "../tenant-record.ts";
@@ -109,11 +109,7 @@ function lockChannel(channelId: ChannelId): SQL {
 }
 
 /** `line` selects tenant_id, before, after and detail; without a row nothing has changed and nothing is written. */
-function auditInsert(
-  action: "channel_created" | "channel_changed" | "channel_deleted",
-  { name, requestId, now }: Actor,
-  line: SQL,
-): SQL {
+function auditInsert(action: AuditAction, { name, requestId, now }: Actor, line: SQL): SQL {
   return sql`insert into audit_log (at, actor, action, request_id, tenant_id, before, after, detail)
     select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, line.* from (${line}) line`;
 }

@@ -2,7 +2,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { DeadLetterRecord } from "../alert-record.ts";
+import type { AuditAction, DeadLetterRecord } from "../alert-record.ts";
 import { positionOf } from "../page-cursor.ts";
 import type { DeadLetters } from "../ports.ts";
 import { jsonbText } from "./jsonb.ts";
@@ -12,6 +12,8 @@ import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { pageOf } from "./neon-page.ts";
 import { ms } from "./neon-tenant-rows.ts";
 import { isUuid } from "./uuid.ts";
+
+const REPLAYED: AuditAction = "dead_letter_replayed";
 
 export function neonDeadLetters(database: Database): DeadLetters {
   return {
@@ -48,7 +50,7 @@ export function neonDeadLetters(database: Database): DeadLetters {
         sql`with replayed as (update dead_letters l set replayed_at = ${at}, replayed_by = ${name}
             where l.id = ${id} returning l.*)
           insert into audit_log (at, actor, action, request_id, detail)
-          select ${at}, ${name}, 'dead_letter_replayed', ${requestId},
+          select ${at}, ${name}, ${REPLAYED}, ${requestId},
             jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id) from replayed l`,
       );
     },

@@ -1,7 +1,7 @@
 // What the audit says of LiteLLM's webhooks: a line for each, one line for a tenant's single costs in a batch, and one for
 // each kind that led to no tenant. Decides only; a message that comes again has the same lines.
 
-import type { AuditNote } from "../alert-record.ts";
+import type { AuditAction, AuditNote } from "../alert-record.ts";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Incoming } from "./fold-account.ts";
@@ -18,13 +18,15 @@ export function noteReports(tenantId: TenantId, messages: readonly Incoming[], n
   const costs = webhooks.filter(({ body }) => body.event === "spend_tracked");
   const others = webhooks.filter(({ body }) => body.event !== "spend_tracked");
   return [
-    ...others.map(({ body, messageId }) => ({
-      action: "webhook_received",
-      tenantId,
-      detail: { ...wordsOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
-      sourceId: `webhook/${messageId}`,
-      at: now,
-    })),
+    ...others.map(
+      ({ body, messageId }): AuditNote => ({
+        action: "webhook_received",
+        tenantId,
+        detail: { ...wordsOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
+        sourceId: `webhook/${messageId}`,
+        at: now,
+      }),
+    ),
     ...foldedNote("spend_tracked", tenantId, costs, now),
   ];
 }
@@ -40,7 +42,7 @@ export function noteUnmatched(messages: readonly Incoming[], now: Instant): Audi
 }
 
 function foldedNote(
-  action: string,
+  action: AuditAction,
   tenantId: TenantId | null,
   webhooks: readonly Arrived[],
   now: Instant,
