@@ -1,15 +1,14 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
-import { type SQL, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { AuditAction, DeadLetterRecord } from "../alert-record.ts";
-import { positionOf } from "../page-cursor.ts";
 import type { DeadLetters } from "../ports.ts";
 import { jsonbText } from "./jsonb.ts";
 import { keptText } from "./kept-text.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { pageOf } from "./neon-page.ts";
+import { comesAfter, pageOf } from "./neon-page.ts";
 import { ms } from "./neon-tenant-rows.ts";
 import { isUuid } from "./uuid.ts";
 
@@ -31,7 +30,7 @@ export function neonDeadLetters(database: Database): DeadLetters {
       // One more than asked for tells whether there is a next page.
       const rows = await runStatement(
         database,
-        sql`${selectLetters} where ${isOlderThan(before)} order by l.recorded_at desc, l.id limit ${limit + 1}`,
+        sql`${selectLetters} where ${comesAfter(before, "l", "recorded_at")} order by l.recorded_at desc, l.id limit ${limit + 1}`,
       );
       return pageOf(rows.map(letterFromRow), limit, ({ recordedAt, id }) => ({ at: recordedAt, id }));
     },
@@ -59,15 +58,6 @@ export function neonDeadLetters(database: Database): DeadLetters {
 
 const selectLetters = sql`select l.id, l.queue, l.message_id, l.body, l.attempts, l.error,
   ${ms("l.recorded_at")} as recorded_at, ${ms("l.replayed_at")} as replayed_at, l.replayed_by from dead_letters l`;
-
-/** In the order of the list: newest first, those of one instant by id. */
-function isOlderThan(cursor: string | null): SQL {
-  if (cursor === null) return sql`true`;
-  const position = positionOf(cursor);
-  if (position === null) throw new Error("not a cursor of ours");
-  const at = timestampOf(position.at);
-  return sql`(l.recorded_at < ${at} or (l.recorded_at = ${at} and l.id > ${position.id}))`;
-}
 
 const row = z.object({
   id: z.string(),

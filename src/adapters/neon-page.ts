@@ -7,14 +7,14 @@ import { cursorOf, type PagePosition, positionOf } from "../page-cursor.ts";
 import { timestampOf } from "./neon-audit.ts";
 
 /**
- * True for rows that come after the cursor in `order by <alias>.created_at desc, <alias>.id`. `alias` is trusted text.
+ * True for rows that come after the cursor in `order by <alias>.<moment> desc, <alias>.id`. Both are trusted text.
  * @throws when it is no cursor, which the door refuses.
  */
-export function comesAfter(cursor: string | null, alias: string): SQL {
+export function comesAfter(cursor: string | null, alias: string, moment = "created_at"): SQL {
   if (cursor === null) return sql`true`;
   const position = positionOf(cursor);
   if (position === null) throw new Error("not a cursor");
-  const [at, id] = [sql.raw(`${alias}.created_at`), sql.raw(`${alias}.id`)];
+  const [at, id] = [sql.raw(`${alias}.${moment}`), sql.raw(`${alias}.id`)];
   // The first half is what an index can begin at.
   return sql`(${at} <= ${timestampOf(position.at)}
     and (${at} < ${timestampOf(position.at)} or ${id} > ${position.id}::uuid))`;
