@@ -4,6 +4,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { AlertId, AlertRecord } from "../alert-record.ts";
+import { ALERT_EVENT_TYPES } from "../budget/alert-identity.ts";
 import type { BasisPoints } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import { money, ms } from "./neon-tenant-rows.ts";
@@ -28,18 +29,7 @@ const row = z.object({
   id: z.string(),
   tenant_id: z.string(),
   identity: z.string(),
-  event_type: z.enum([
-    "threshold_crossed",
-    "budget_crossed",
-    "budget_blocked",
-    "budget_resolved",
-    "projected_limit_exceeded",
-    "budget_reset",
-    "override_granted",
-    "override_ended",
-    "tenant_suspended",
-    "tenant_resumed",
-  ]),
+  event_type: z.enum(ALERT_EVENT_TYPES),
   threshold: z.nullable(percent),
   spend: money,
   max_budget: money,

@@ -3,17 +3,22 @@
 import { type BasisPoints, percentNumber } from "./money.ts";
 import type { Instant, TenantId } from "./tenant.ts";
 
-export type ThresholdEventType = "threshold_crossed" | "budget_crossed" | "budget_blocked";
+export const ALERT_EVENT_TYPES = [
+  "threshold_crossed",
+  "budget_crossed",
+  "budget_blocked",
+  "budget_resolved",
+  "projected_limit_exceeded",
+  "budget_reset",
+  "override_granted",
+  "override_ended",
+  "tenant_suspended",
+  "tenant_resumed",
+] as const;
 
-export type AlertEventType =
-  | ThresholdEventType
-  | "budget_resolved"
-  | "projected_limit_exceeded"
-  | "budget_reset"
-  | "override_granted"
-  | "override_ended"
-  | "tenant_suspended"
-  | "tenant_resumed";
+export type AlertEventType = (typeof ALERT_EVENT_TYPES)[number];
+
+export type ThresholdEventType = Extract<AlertEventType, "threshold_crossed" | "budget_crossed" | "budget_blocked">;
 
 /** What makes an alert the one that it is. Instants in milliseconds. */
 export type AlertKey = { readonly tenantId: TenantId } & (

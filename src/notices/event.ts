@@ -1,5 +1,6 @@
 // The event of outgoing webhooks: JSON that programs read, so a name in it never changes its meaning.
 
+import type { AlertEventType } from "../budget/alert-identity.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 import { moneyOf } from "./detail.ts";
@@ -7,7 +8,7 @@ import type { AlertNotice, Notice, TestNotice } from "./notice.ts";
 import { standingOf } from "./standing.ts";
 
 /** Every type there is. The kind of an alert first names what it is about. */
-export const EVENT_TYPES = {
+const EVENT_TYPES = {
   threshold_crossed: "budget.threshold_crossed",
   budget_crossed: "budget.crossed",
   budget_blocked: "budget.blocked",
@@ -19,7 +20,7 @@ export const EVENT_TYPES = {
   tenant_suspended: "tenant.suspended",
   tenant_resumed: "tenant.resumed",
   channel_test: "channel.test",
-} as const;
+} as const satisfies Record<AlertEventType | "channel_test", string>;
 
 interface NoticeEvent {
   readonly type: (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
