@@ -4,13 +4,13 @@ import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { AuditAction, DeadLetterRecord } from "../alert-record.ts";
 import type { DeadLetters } from "../ports.ts";
+import { isUuid } from "../uuid.ts";
 import { jsonbText } from "./jsonb.ts";
 import { keptText } from "./kept-text.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { comesAfter, pageOf } from "./neon-page.ts";
 import { ms } from "./neon-tenant-rows.ts";
-import { isUuid } from "./uuid.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 

@@ -4,13 +4,13 @@ import { type SQL, sql } from "drizzle-orm";
 import type { AlertId, ChannelId, DeliveryKey, Dispatch } from "../alert-record.ts";
 import type { Enforcement } from "../budget/tenant.ts";
 import type { Deliveries } from "../ports.ts";
+import { isUuid } from "../uuid.ts";
 import { keptText } from "./kept-text.ts";
 import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { channelColumn, channelFromRow } from "./neon-channel-rows.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";
-import { isUuid } from "./uuid.ts";
 
 export function neonDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);

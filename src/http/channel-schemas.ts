@@ -3,6 +3,7 @@
 
 import * as z from "zod/mini";
 import type { ChannelId } from "../alert-record.ts";
+import { isUuid } from "../uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "./fields.ts";
 
 const MAX_ADDRESSES = 50;
@@ -10,10 +11,8 @@ const MAX_ADDRESSES = 50;
 /** The longest address that mail can be delivered to. */
 const MAX_ADDRESS_LENGTH = 254;
 
-const CHANNEL_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 export function channelIdFrom(text: string): ChannelId | null {
-  return CHANNEL_ID.test(text) ? (text as ChannelId) : null;
+  return isUuid(text) ? (text as ChannelId) : null;
 }
 
 /** Where it may lead is for the deployment to say, and is asked at the route. */

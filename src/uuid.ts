@@ -1,4 +1,4 @@
-// What an id must look like before Postgres is asked for it: to it, any other text is an error, and to us, nobody's id.
+// The form of an id that Postgres gave. Asked before it is looked up: to Postgres any other text is an error, to us nobody's id.
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
