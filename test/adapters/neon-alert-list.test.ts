@@ -2,14 +2,14 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { listAlerts } from "../../src/adapters/neon-alert-list.ts";
-import type { AlertListRow } from "../../src/alert-record.ts";
+import type { AlertListRow, DeliveryStatus } from "../../src/alert-record.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../support/alert-rows.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";
+import { alertIdOf, channelIdOf, uuidOf } from "../support/notice-builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { useTenants } from "../support/tenant-database.ts";
-
-const uuid = (end: number) => `00000000-0000-4000-8000-${String(end).padStart(12, "0")}`;
 
 describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
@@ -19,25 +19,20 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
   });
 
   async function addAlert(end: number, createdAt: number, tenantId = "acme"): Promise<void> {
-    await db.query(
-      `insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget, limit_amount,
-        percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
-       values ($1, $2, $3, 'threshold_crossed', 80, 412.5, 500, 550, 75.01, $4, $5, 3, 1, true, '{"day": "2026-11-25"}', $6)`,
-      [uuid(end), tenantId, `identity-${end}`, new Date(PERIOD_START), new Date(RESET), new Date(createdAt)],
-    );
+    await insertAlert(db, {
+      ...{ id: uuidOf(end), tenant_id: tenantId, created_at: new Date(createdAt), limit_version: 3, occurrence: 1 },
+      ...{ spend: "412.5", limit_amount: "550", percentage: "75.01", silent: true, detail: { day: "2026-11-25" } },
+    });
   }
 
-  async function addDelivery(alert: number, channel: number, status: string): Promise<void> {
-    await db.query(
-      `insert into notification_channels (id, kind, name, sealed_target, created_at) values ($1, 'email', $2, 'sealed', $3)
-       on conflict do nothing`,
-      [uuid(channel), `channel ${channel}`, new Date(NOW - channel)],
-    );
-    await db.query(
-      `insert into notice_deliveries (alert_id, channel_id, status, attempts, next_attempt_at, last_error, sent_at)
-       values ($1, $2, $3, 2, $4, 'it answered 500', $5)`,
-      [uuid(alert), uuid(channel), status, new Date(NOW + SECOND), status === "sent" ? new Date(NOW) : null],
-    );
+  async function addDelivery(alert: number, channel: number, status: DeliveryStatus): Promise<void> {
+    const channelId = channelIdOf(channel);
+    const created_at = new Date(NOW - channel);
+    await insertChannel(db, { id: channelId, kind: "email", name: `channel ${channel}`, created_at });
+    await insertDelivery(db, {
+      ...{ alertId: alertIdOf(alert), channelId, status, attempts: 2, last_error: "it answered 500" },
+      ...{ next_attempt_at: new Date(NOW + SECOND), sent_at: status === "sent" ? new Date(NOW) : null },
+    });
   }
 
   const list = (tenantId: TenantId | null = null, before: string | null = null, limit = 200) =>
@@ -64,14 +59,14 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     await addAlert(1, NOW);
     await addDelivery(1, 11, "sent");
     await addDelivery(1, 12, "pending");
-    const delivery = { alertId: uuid(1), channelKind: "email", attempts: 2, nextAttemptAt: NOW + SECOND };
+    const delivery = { alertId: uuidOf(1), channelKind: "email", attempts: 2, nextAttemptAt: NOW + SECOND };
     expect(await list()).toEqual({
       rows: [
         {
           alert: {
-            id: uuid(1),
+            id: uuidOf(1),
             tenantId: "acme",
-            identity: "identity-1",
+            identity: `identity of ${uuidOf(1)}`,
             eventType: "threshold_crossed",
             threshold: 8_000n,
             spendNanoUsd: usd("412.5"),
@@ -89,12 +84,12 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
           deliveries: [
             {
               ...delivery,
-              ...{ channelId: uuid(12), channelName: "channel 12", status: "pending" },
+              ...{ channelId: uuidOf(12), channelName: "channel 12", status: "pending" },
               ...{ lastError: "it answered 500", sentAt: null },
             },
             {
               ...delivery,
-              ...{ channelId: uuid(11), channelName: "channel 11", status: "sent" },
+              ...{ channelId: uuidOf(11), channelName: "channel 11", status: "sent" },
               ...{ lastError: "it answered 500", sentAt: NOW },
             },
           ],
@@ -112,7 +107,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     ] as const)
       await addAlert(end, at);
     const { rows } = await list();
-    expect(rows.map(({ alert }) => alert.id)).toEqual([2, 3, 1].map(uuid));
+    expect(rows.map(({ alert }) => alert.id)).toEqual([2, 3, 1].map(uuidOf));
     expect(rows.map(({ deliveries }) => deliveries)).toEqual([[], [], []]);
   });
 
@@ -122,17 +117,17 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
       for (let end = 1; end <= 7; end++) await addAlert(end, NOW + Math.floor(end / 3));
       let newest = 100;
       const rows = await everyPage(null, limit, () => addAlert(newest++, NOW + SECOND));
-      expect(rows.map(({ alert }) => alert.id)).toEqual([6, 7, 3, 4, 5, 1, 2].map(uuid));
+      expect(rows.map(({ alert }) => alert.id)).toEqual([6, 7, 3, 4, 5, 1, 2].map(uuidOf));
     },
   );
 
   it("shows one tenant's when asked to, and nobody's of a tenant that is marked as deleted", async () => {
     await addAlert(1, NOW);
     await addAlert(2, NOW, "other");
-    expect((await list(idOf("other"))).rows.map(({ alert }) => alert.id)).toEqual([uuid(2)]);
+    expect((await list(idOf("other"))).rows.map(({ alert }) => alert.id)).toEqual([uuidOf(2)]);
     await tenants.markDeleted(idOf("other"), anActor());
     expect((await list(idOf("other"))).rows).toEqual([]);
-    expect((await list()).rows.map(({ alert }) => alert.id)).toEqual([uuid(1)]);
+    expect((await list()).rows.map(({ alert }) => alert.id)).toEqual([uuidOf(1)]);
   });
 
   it("refuses what is no cursor before Postgres does", async () => {
