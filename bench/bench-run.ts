@@ -37,6 +37,21 @@ export async function withWorker<T>(
   }
 }
 
+export interface Servers {
+  readonly baseline: Workerd;
+  readonly worker: Workerd;
+}
+
+/** The same, with a bare Worker beside it for comparison. */
+export async function withBaseline<T>(run: BenchRun, work: (servers: Servers) => Promise<T>): Promise<T> {
+  const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
+  try {
+    return await withWorker(run, (worker) => work({ baseline, worker }));
+  } finally {
+    await baseline.stop();
+  }
+}
+
 /** Puts values into the Worker's KV past its binding. */
 export async function fillKv(worker: Workerd, values: Readonly<Record<string, string>>): Promise<void> {
   await control(worker, "SNAPSHOTS", "/_entries", { method: "PUT", body: JSON.stringify(values) });

@@ -1,6 +1,7 @@
 // What the benchmark found: rows of figures and targets, printed as a table and written as JSON. Measures nothing.
 
 import { writeFileSync } from "node:fs";
+import type { Figures } from "./rounds.ts";
 
 /** `missed` is about speed or size and fails nothing; what does not answer rightly throws instead. */
 export interface Row {
@@ -11,7 +12,19 @@ export interface Row {
 }
 
 export const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
-export const ratio = (value: number): string => `${value.toFixed(2)}x`;
+const ratio = (value: number): string => `${value.toFixed(2)}x`;
+
+/** The cells of rounds beside their baseline. */
+export function latencyCells({ p50Ms, p95Ms, p99Ms, perSecond, p50Ratio, p95Ratio }: Figures): Row["figures"] {
+  return {
+    "p50 ms": ms(p50Ms),
+    "p95 ms": ms(p95Ms),
+    "p99 ms": ms(p99Ms),
+    "per s": perSecond.toFixed(0),
+    "p50 ratio": ratio(p50Ratio),
+    "p95 ratio": ratio(p95Ratio),
+  };
+}
 
 export function printRows(rows: readonly Row[]): void {
   for (const group of new Set(rows.map((row) => row.group))) {

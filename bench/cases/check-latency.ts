@@ -1,11 +1,11 @@
 // Case: how long a check takes that needs no read of LiteLLM, beside a bare route that reads KV once.
 
 import type { KvCounts } from "../../dev/kv/kv-handler.js";
-import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
-import { type BenchRun, countsOf, delayKv, fillKv, withWorker } from "../bench-run.ts";
+import type { Workerd } from "../../dev/worker/workerd.ts";
+import { type BenchRun, countsOf, delayKv, fillKv, type Servers, withBaseline } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
 import { insertTenants } from "../real-tenants.ts";
-import { ms, type Row, ratio } from "../report.ts";
+import { latencyCells, type Row } from "../report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
 import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
 
@@ -42,26 +42,16 @@ const SETTINGS: readonly Setting[] = [
   { kvDelayMs: 0, connections: 100 },
 ];
 
-interface Servers {
-  readonly baseline: Workerd;
-  readonly worker: Workerd;
-}
-
-export async function checkLatency(run: BenchRun): Promise<Row[]> {
-  const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
-  try {
-    return await withWorker(run, async (worker) => {
-      const tenants = imaginedTenants(run.quick ? QUICK_RING : RING);
-      await insertTenants(run, tenants);
-      const rows: Row[] = [];
-      for (const setting of run.quick ? SETTINGS.slice(0, 1) : SETTINGS) {
-        rows.push(...(await playSetting(run, { baseline, worker }, tenants, setting)));
-      }
-      return rows;
-    });
-  } finally {
-    await baseline.stop();
-  }
+export function checkLatency(run: BenchRun): Promise<Row[]> {
+  return withBaseline(run, async (servers) => {
+    const tenants = imaginedTenants(run.quick ? QUICK_RING : RING);
+    await insertTenants(run, tenants);
+    const rows: Row[] = [];
+    for (const setting of run.quick ? SETTINGS.slice(0, 1) : SETTINGS) {
+      rows.push(...(await playSetting(run, servers, tenants, setting)));
+    }
+    return rows;
+  });
 }
 
 async function playSetting(
@@ -138,14 +128,7 @@ function toRow(name: string, figures: Figures, { kvDelayMs, connections }: Setti
   return {
     group: `Check, ${connections} at a time, KV answers ${kvDelayMs === 0 ? "at once" : `after ${kvDelayMs} ms`}`,
     name,
-    figures: {
-      "p50 ms": ms(figures.p50Ms),
-      "p95 ms": ms(figures.p95Ms),
-      "p99 ms": ms(figures.p99Ms),
-      "per s": figures.perSecond.toFixed(0),
-      "p50 ratio": ratio(figures.p50Ratio),
-      "p95 ratio": ratio(figures.p95Ratio),
-    },
+    figures: latencyCells(figures),
     ...(!isBaseline && { target: { text: `p95 <= ${TARGET}x`, met: figures.p95Ratio <= TARGET } }),
   };
 }

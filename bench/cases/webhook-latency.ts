@@ -1,9 +1,9 @@
 // Case: how long LiteLLM waits for its webhook to be accepted, beside a bare route with one HMAC and one queue send.
 
-import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
-import { type BenchRun, countsOf, withWorker } from "../bench-run.ts";
+import type { Workerd } from "../../dev/worker/workerd.ts";
+import { type BenchRun, countsOf, type Servers, withBaseline } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
-import { ms, type Row, ratio } from "../report.ts";
+import { latencyCells, type Row } from "../report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
 import { type BenchTenant, imaginedTenants } from "../tenants.ts";
 import { callEvents, signedWebhook, stockWebhook } from "../webhooks.ts";
@@ -20,26 +20,15 @@ const ROUND_SECONDS = 0.7;
 
 const CALLS_PER_BATCH = 50;
 
-interface Servers {
-  readonly baseline: Workerd;
-  readonly worker: Workerd;
-}
-
-export async function webhookLatency(run: BenchRun): Promise<Row[]> {
-  const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
-  try {
-    return await withWorker(run, async (worker) => {
-      const rows: Row[] = [];
-      for (const connections of run.quick ? [1] : [1, 100]) {
-        const rivals = contenders({ baseline, worker }, connections);
-        const figures = await playRounds(run.load, rivals, run.quick ? 1 : 5);
-        rows.push(...[...figures].map(([name, each]) => toRow(name, each, connections)));
-      }
-      return rows;
-    });
-  } finally {
-    await baseline.stop();
-  }
+export function webhookLatency(run: BenchRun): Promise<Row[]> {
+  return withBaseline(run, async (servers) => {
+    const rows: Row[] = [];
+    for (const connections of run.quick ? [1] : [1, 100]) {
+      const figures = await playRounds(run.load, contenders(servers, connections), run.quick ? 1 : 5);
+      rows.push(...[...figures].map(([name, each]) => toRow(name, each, connections)));
+    }
+    return rows;
+  });
 }
 
 function contenders({ baseline, worker }: Servers, connections: number): Contender[] {
@@ -82,21 +71,16 @@ async function refuseUnsent(name: string, server: Workerd, expected: number): Pr
 }
 
 function toRow(name: string, figures: Figures, connections: number): Row {
-  const { p50Ms, p95Ms, p99Ms, perSecond, p50Ratio, p95Ratio } = figures;
   const hasTarget = name !== BARE && name !== EVENTS;
   return {
     group: `Webhook accepted, ${connections} at a time`,
     name,
-    figures: {
-      "p50 ms": ms(p50Ms),
-      "p95 ms": ms(p95Ms),
-      "p99 ms": ms(p99Ms),
-      "per s": perSecond.toFixed(0),
-      "p50 ratio": ratio(p50Ratio),
-      "p95 ratio": ratio(p95Ratio),
-    },
+    figures: latencyCells(figures),
     ...(hasTarget && {
-      target: { text: `p95 <= ${TARGET}x, < ${TARGET_MS} ms`, met: p95Ratio <= TARGET && p95Ms < TARGET_MS },
+      target: {
+        text: `p95 <= ${TARGET}x, < ${TARGET_MS} ms`,
+        met: figures.p95Ratio <= TARGET && figures.p95Ms < TARGET_MS,
+      },
     }),
   };
 }
