@@ -38,8 +38,13 @@ export class VirtualTimers implements Timers {
     for (;;) {
       await everythingThatCan();
       if (isDone) return work;
-      if (!this.#passNext(Number.POSITIVE_INFINITY)) throw new Error("waits for ever");
+      if (!(await this.goOn())) throw new Error("waits for ever");
     }
+  }
+
+  /** Does the next thing that `runUntil` waits for; false when there is none. */
+  protected goOn(): boolean | Promise<boolean> {
+    return this.#passNext(Number.POSITIVE_INFINITY);
   }
 
   /** Lets exactly so much time pass. */
