@@ -39,14 +39,7 @@ export type ChannelTarget =
   /** `secret`: `whsec_…`, with which our events are signed. */
   | { readonly kind: "webhook"; readonly url: string; readonly secret: string };
 
-export interface NewChannel {
-  readonly tenantId: TenantId | null;
-  readonly kind: ChannelKind;
-  readonly name: string;
-  readonly sealedTarget: string;
-  readonly targetHint: string;
-  readonly enabled: boolean;
-}
+export type NewChannel = Omit<ChannelRecord, "id" | "createdAt" | "updatedAt">;
 
 export type ChannelChange = Partial<Pick<NewChannel, "name" | "sealedTarget" | "targetHint" | "enabled">>;
 
