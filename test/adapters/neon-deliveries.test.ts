@@ -4,9 +4,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/alert-record.ts";
 import type { Deliveries } from "../../src/ports.ts";
-import { MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
+import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { insertAlert, insertChannel, insertDelivery } from "../support/alert-rows.ts";
-import { alertIdOf, channelIdOf, uuidOf } from "../support/notice-builders.ts";
+import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../support/notice-builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { useTenants } from "../support/tenant-database.ts";
 
@@ -51,24 +51,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           lastError: "500",
           sentAt: null,
         },
-        alert: {
-          id: uuidOf(1),
-          tenantId: "acme",
-          identity: `identity of ${uuidOf(1)}`,
-          eventType: "threshold_crossed",
-          threshold: 8_000n,
-          spendNanoUsd: usd("400"),
-          maxBudgetNanoUsd: usd("500"),
-          limitNanoUsd: usd("500"),
-          used: 8_000n,
-          periodStartedAt: PERIOD_START,
-          resetsAt: RESET,
-          limitVersion: 1,
-          occurrence: 0,
-          isSilent: false,
-          detail: null,
-          createdAt: NOW,
-        },
+        alert: anAlert({ identity: `identity of ${uuidOf(1)}` }),
         channel: {
           id: uuidOf(1),
           tenantId: null,
