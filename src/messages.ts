@@ -97,7 +97,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     /** When the call with that figure began. */
     begun_at: instant,
     /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
-    resets_at: z.optional(z.nullable(instant)),
+    resets_at: z.optional(instant),
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),

@@ -14,7 +14,7 @@ export interface SpendBound {
   /** When it reached us. */
   readonly observedAt: Instant;
   /** The end of its period; `undefined` when it does not say. */
-  readonly resetsAt: Instant | null | undefined;
+  readonly resetsAt: Instant | undefined;
 }
 
 /** LiteLLM's pods go on for a minute with what they had in memory before a reset. */
@@ -63,6 +63,6 @@ export function confirmableAt(record: SpendRecord): Instant {
   return record.observedAt + LOWER_READ_AFTER_MS;
 }
 
-function isSameEnd(a: Instant | null, b: Instant | null): boolean {
-  return a === b || (a !== null && b !== null && Math.abs(a - b) < SAME_END_MS);
+function isSameEnd(told: Instant, known: Instant | null): boolean {
+  return known !== null && Math.abs(told - known) < SAME_END_MS;
 }

@@ -15,7 +15,8 @@ export interface Call {
   readonly spendBeforeNanoUsd: NanoUsd | null;
   readonly costNanoUsd: NanoUsd | null;
   readonly begunAt: Instant | null;
-  readonly resetsAt: Instant | null | undefined;
+  /** Of the period that the spend is of; `undefined` when LiteLLM does not say it. */
+  readonly resetsAt: Instant | undefined;
 }
 
 interface Folded {
@@ -30,7 +31,7 @@ interface Folded {
 interface Figure {
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
-  readonly resetsAt: Instant | null | undefined;
+  readonly resetsAt: Instant | undefined;
 }
 
 /** LiteLLM sends 512 calls at once; a body of many tiny ones must not fill the memory with keys. */

@@ -3,7 +3,7 @@
 import type { ChannelRecord, ChannelTarget } from "../alert-record.ts";
 import type { Ports } from "../ports.ts";
 
-/** Null when it cannot be opened, or holds no target of this kind of channel. No second try would mend it. */
+/** Null when it cannot be opened, or holds no target of this kind of channel. */
 export async function openTarget(
   { id, kind, sealedTarget }: Pick<ChannelRecord, "id" | "kind" | "sealedTarget">,
   { sealer, log }: Pick<Ports, "sealer" | "log">,

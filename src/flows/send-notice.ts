@@ -30,8 +30,9 @@ const SENDING_SECONDS = 30;
 /** Clocks differ: what is due within a second is due. */
 const EARLY_MS = 1_000;
 
+/** A key that is missing from the configuration comes back, and an administrator may set the target anew meanwhile. */
 const UNOPENED: Offered = {
-  outcome: { kind: "rejected", why: "the channel's target cannot be opened: set it anew" },
+  outcome: { kind: "failed", why: "the channel's target cannot be opened: set it anew", retryAfterSeconds: null },
   preview: "",
 };
 

@@ -128,7 +128,7 @@ function callFrom(element: JsonElement, index: number, shortcomings: Shortcoming
     spendBeforeNanoUsd: spendBefore ?? null,
     costNanoUsd: cost ?? null,
     begunAt: startTime == null ? null : Math.floor(startTime * 1_000),
-    // Older versions do not say it; null is a period that never ends.
-    resetsAt: resetsAt == null ? resetsAt : instantFrom(resetsAt),
+    // Null says nothing: keys whose budget is a shared object have it too, whatever the end of their period.
+    resetsAt: (resetsAt == null ? null : instantFrom(resetsAt)) ?? undefined,
   };
 }

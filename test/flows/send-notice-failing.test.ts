@@ -139,3 +139,16 @@ it.each([
     expect(world.log.lines[0]).toContain(`error ${said}`);
   },
 );
+
+it("a target that cannot be opened is tried again, for its key may come back, and says so plainly", async () => {
+  const key = world.has(aDispatch({ channel: { sealedTarget: "broken" } }));
+  expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });
+  expect(world.provider.offers).toEqual([]);
+  expect(world.stateOf(key)).toMatchObject({
+    status: "pending",
+    lastError: "the channel's target cannot be opened: set it anew",
+    claim: null,
+  });
+  for (const at of DUE.slice(1)) await world.send(key, { at });
+  expect(world.stateOf(key)).toMatchObject({ status: "failed", letters: 1 });
+});

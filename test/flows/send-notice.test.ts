@@ -236,15 +236,4 @@ describe("not sent for good", () => {
     expect(await world.send(key, { messageId: "m2" })).toEqual(DONE);
     expect(world.provider.offers).toHaveLength(1);
   });
-
-  it("a target that cannot be opened fails at once, and says so plainly", async () => {
-    const key = world.has(aDispatch({ channel: { sealedTarget: "broken" } }));
-    expect(await world.send(key)).toEqual(DONE);
-    expect(world.provider.offers).toEqual([]);
-    expect(world.stateOf(key)).toMatchObject({
-      status: "failed",
-      lastError: "the channel's target cannot be opened: set it anew",
-      claim: null,
-    });
-  });
 });

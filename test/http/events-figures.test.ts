@@ -91,13 +91,20 @@ describe("the figure of a key", () => {
     ["naive, which is UTC", "2026-12-01T00:00:00", CALLS.resets_at],
     ["with an offset", "2026-12-01T02:00:00+02:00", CALLS.resets_at],
     ["with Z", "2026-12-01T00:00:00.000Z", CALLS.resets_at],
-    ["null", null, null],
-    ["something else", "banana", null],
-    ["before all time", "1969-12-31T00:00:00Z", null],
   ])("its period's end %s", async (_, written, resetsAt) => {
     expect(await folded(callAfter(1, { user_api_key_budget_reset_at: written }))).toMatchObject([
       { resets_at: resetsAt },
     ]);
+  });
+
+  it.each([
+    ["null, as of every key whose budget is a shared object", null],
+    ["something else", "banana"],
+    ["before all time", "1969-12-31T00:00:00Z"],
+  ])("its period's end is not said by %s", async (_, written) => {
+    const [message] = await folded(callAfter(1, { user_api_key_budget_reset_at: written }));
+    expect(message).toMatchObject({ kind: "calls", spend: "1.5" });
+    expect(message).not.toHaveProperty("resets_at");
   });
 
   it("its period's end is left out where LiteLLM, as its older versions, does not say it", async () => {
