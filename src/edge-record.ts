@@ -20,6 +20,12 @@ export interface Tombstone {
   readonly deletedAt: Instant;
 }
 
+/** What an isolate has put into KV of a tenant; revision 0 and null: nothing. */
+export interface Written {
+  readonly revision: number;
+  readonly spend: SpendRecord | null;
+}
+
 export interface Readiness {
   readonly ready: boolean;
   readonly dependencies: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];

@@ -23,7 +23,7 @@ import type {
 import type { NanoUsd } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Tombstone } from "./edge-record.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "./edge-record.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./idempotency-record.ts";
 import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
@@ -90,9 +90,9 @@ export interface Memory {
   /** Null once it is ten seconds old. */
   lastReadiness(now: Instant): Readiness | null;
   rememberReadiness(readiness: Readiness, now: Instant): void;
-  /** The figure that this isolate last put into KV; KV itself shows it up to a minute late. */
-  writtenSpend(tenantId: TenantId): SpendRecord | null;
-  rememberWrittenSpend(tenantId: TenantId, record: SpendRecord): void;
+  /** What this isolate has put into KV; KV itself shows it up to a minute late. */
+  written(tenantId: TenantId): Written;
+  rememberWritten(tenantId: TenantId, written: Partial<Written>): void;
   /** True once per `seconds` and name: the throttle that holds even without Redis. */
   takeTurn(name: string, seconds: number, now: Instant): boolean;
 }
@@ -137,8 +137,11 @@ export interface Tenants {
    * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.
    */
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
-  /** Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. */
-  recordSpend(tenantId: TenantId, record: SpendRecord): Promise<TenantRecord | null>;
+  /**
+   * Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. Null when
+   * there is no such tenant, or when its subject is another one by now.
+   */
+  recordSpend(figure: LedgerFigure): Promise<TenantRecord | null>;
   ping(): Promise<void>;
 }
 

@@ -1,8 +1,7 @@
 // What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
 
-import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { KnownTenant, Readiness, RememberedTenant } from "../edge-record.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Written } from "../edge-record.ts";
 import type { Memory } from "../ports.ts";
 import { putBounded } from "./bounded-map.ts";
 
@@ -19,13 +18,15 @@ const OUTAGE_MS = 30_000;
 const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 
+const NOTHING_WRITTEN: Written = { revision: 0, spend: null };
+
 export class IsolateMemory implements Memory {
   readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
   readonly #tenants = new Map<TenantId, RememberedTenant>();
   readonly #failedReads = new Map<TenantId, Instant>();
   readonly #turnedAway = new Map<string, Instant>();
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
-  readonly #writtenSpends = new Map<TenantId, SpendRecord>();
+  readonly #written = new Map<TenantId, Written>();
   readonly #turns = new Map<string, Instant>();
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
@@ -49,6 +50,7 @@ export class IsolateMemory implements Memory {
 
   forgetTenant(tenantId: TenantId): void {
     this.#tenants.delete(tenantId);
+    this.#written.delete(tenantId);
     for (const [keyHash, entry] of this.#tenantOfKey) {
       if (entry.tenantId === tenantId) this.#tenantOfKey.delete(keyHash);
     }
@@ -101,12 +103,12 @@ export class IsolateMemory implements Memory {
     this.#readiness = { readiness, until: now + READINESS_MS };
   }
 
-  writtenSpend(tenantId: TenantId): SpendRecord | null {
-    return this.#writtenSpends.get(tenantId) ?? null;
+  written(tenantId: TenantId): Written {
+    return this.#written.get(tenantId) ?? NOTHING_WRITTEN;
   }
 
-  rememberWrittenSpend(tenantId: TenantId, record: SpendRecord): void {
-    putBounded(this.#writtenSpends, tenantId, record);
+  rememberWritten(tenantId: TenantId, written: Partial<Written>): void {
+    putBounded(this.#written, tenantId, { ...this.written(tenantId), ...written });
   }
 
   takeTurn(name: string, seconds: number, now: Instant): boolean {

@@ -28,7 +28,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
         d.limit_amount, d.percentage, d.period_started_at, d.resets_at, d.limit_version, d.occurrence, d.silent,
-        d.detail, ${timestampOf(entry.now)}
+        d.detail, ${createdAt(entry)}
       from turn cross join ${draftRows(entry.drafts)}
       on conflict (identity) do nothing returning *),
     deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, updated_at)
@@ -46,6 +46,15 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
     from turn`,
   );
   return row === undefined ? null : { told: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
+}
+
+/**
+ * Later than every alert of the tenant that is there, whatever the clocks of two consumers say, and even within one
+ * batch: whether a block is over depends on which of two came last.
+ */
+function createdAt({ tenantId, now }: AlertEntry): SQL {
+  return sql`(select greatest(${timestampOf(now)}, max(created_at) + interval '1 millisecond')
+    from budget_alert_history where tenant_id = ${tenantId})`;
 }
 
 /** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */

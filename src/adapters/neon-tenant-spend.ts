@@ -2,9 +2,9 @@
 // `joinRecords` whatever arrives in whatever order; it never replaces a newer figure, and advances a period once.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { LedgerFigure } from "../account.ts";
 import { decimalFromNanoUsd } from "../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../budget/spend.ts";
-import type { TenantId } from "../budget/tenant.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { auditInsert, timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
@@ -20,17 +20,16 @@ export function spendInsert(record: SpendRecord, tenants: SQL): SQL {
     from ${tenants}`;
 }
 
-/** Null when there is no such tenant. */
+/** Null when there is no such tenant, or when its subject is another one by now: the figure is none of its own. */
 export async function recordTenantSpend(
   database: Database,
-  tenantId: TenantId,
-  record: SpendRecord,
+  { tenantId, subject, record }: LedgerFigure,
 ): Promise<TenantRecord | null> {
   const advance = { action: "period_advanced", actor: "bursar", requestId: null, at: null } as const;
   const rows = await runStatement(
     database,
     sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-      for no key update),
+        and subject_kind = ${subject.kind} and subject_id = ${subject.id} for no key update),
     spend as (${spendInsert(record, sql`before`)} ${JOIN_KNOWN} returning *),
     advanced as (update tenant_configs t
       set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},

@@ -28,7 +28,7 @@ export function neonTenants(database: Database): Tenants {
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
-    recordSpend: (tenantId, record) => recordTenantSpend(database, tenantId, record),
+    recordSpend: (figure) => recordTenantSpend(database, figure),
     ping: async () => {
       await runStatement(database, sql`select 1`);
     },

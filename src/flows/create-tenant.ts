@@ -101,9 +101,10 @@ async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: D
   if (synced.kind === "removed") return created;
   const { tenant } = synced;
   if (synced.kind === "pending" || tenant.spend !== null) return tenant;
-  const { tenantId } = tenant.config;
+  const { tenantId, subject } = tenant.config;
   try {
-    return (await deps.tenants.recordSpend(tenantId, firstSpend(tenant, synced.reading))) ?? tenant;
+    const record = firstSpend(tenant, synced.reading);
+    return (await deps.tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
   } catch (error) {
     deps.log.error("could not record a new tenant's spend", error, { tenant_id: tenantId });
     return tenant;

@@ -1,7 +1,7 @@
 // Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
 // could not be written here is read from there within a minute.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant, TenantConfig } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
@@ -11,11 +11,20 @@ export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "l
 /** KV has no compare-and-set: a slower writer may overtake us. Once soon, and once when every colo's copy has run out. */
 const REWRITE_AFTER_SECONDS = [5, 65] as const;
 
+/** Puts a config into KV, and remembers that it lies there. @throws when KV cannot be reached. */
+export async function writeConfig(
+  config: TenantConfig,
+  { memory, snapshots }: Pick<Ports, "memory" | "snapshots">,
+): Promise<void> {
+  await snapshots.writeConfig(config);
+  memory.rememberWritten(config.tenantId, { revision: config.revision });
+}
+
 export async function publishConfig(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { config, spend } = tenant;
   deps.memory.rememberTenant(config.tenantId, joinKnown(deps.memory.tenant(config.tenantId), { config, spend }), now);
   await Promise.all([
-    attempt("write a config snapshot", tenant, deps, () => deps.snapshots.writeConfig(config)),
+    attempt("write a config snapshot", tenant, deps, () => writeConfig(config, deps)),
     ...queueRewrites(tenant, deps),
   ]);
 }

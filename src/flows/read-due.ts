@@ -18,10 +18,11 @@ const HINT_SECONDS = 5;
 const FIRST_LOOK_SECONDS = 20;
 const SECOND_LOOK_SECONDS = 40;
 
-/** LiteLLM was away when a figure was to be confirmed. */
-const CONFIRM_AGAIN_SECONDS = 60;
+/** LiteLLM could not say: the read is due again, however long it takes to come back. */
+const AGAIN_SECONDS = 60;
 
-const TRIES = 3;
+/** What fails comes again by itself, and others wait behind it. */
+const TRIES = 1;
 
 export interface ReadDueInput {
   readonly tenant: TenantRecord;
@@ -30,7 +31,7 @@ export interface ReadDueInput {
   readonly now: Instant;
 }
 
-/** The tenant after the read; null when it was somebody else's turn, or LiteLLM could not say. */
+/** The tenant after the read; null when it was somebody else's turn, or LiteLLM did not say. */
 export async function readDue(input: ReadDueInput, deps: ReadDueDeps): Promise<TenantRecord | null> {
   const { tenant, lanes, now } = input;
   if (lanes.length === 0 && !(await isOurTurn(tenant.config.tenantId, now, deps))) {
@@ -38,11 +39,13 @@ export async function readDue(input: ReadDueInput, deps: ReadDueDeps): Promise<T
     return null;
   }
   const after = await read(tenant, now, deps);
-  const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
-  if (!hasRisen) await lookAgain(input, deps);
-  if (after === null && lanes.includes("confirmation")) {
-    await readLater(input, "confirmation", CONFIRM_AGAIN_SECONDS, deps);
+  if (after === "away") {
+    for (const lane of lanes) await readLater(input, lane, AGAIN_SECONDS, deps);
+    if (lanes.length === 0) await readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
+    return null;
   }
+  const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
+  if (after !== null && !hasRisen) await lookAgain(input, deps);
   return after;
 }
 
@@ -54,17 +57,22 @@ export async function confirmLater(input: ReadDueInput, deps: ReadDueDeps): Prom
   await readLater(input, "confirmation", seconds, deps);
 }
 
-async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Promise<TenantRecord | null> {
+/** Null when LiteLLM has no such subject, or Postgres no such tenant any more: there is nothing to read. */
+async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Promise<TenantRecord | null | "away"> {
   const { config, spend } = tenant;
-  const { tenantId } = config;
-  const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
+  const { tenantId, subject } = config;
+  const reading = await deps.litellm.readSubject(subject, { tries: TRIES });
   if (!reading.ok) {
-    const why = reading.failure.kind === "unreachable" ? reading.failure.why : reading.failure.kind;
-    deps.log.warn("litellm read failed", { tenant_id: tenantId, why });
-    return null;
+    const { failure } = reading;
+    deps.log.warn("litellm read failed", {
+      tenant_id: tenantId,
+      why: failure.kind === "unreachable" ? failure.why : failure.kind,
+    });
+    return failure.kind === "not_found" ? null : "away";
   }
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const after = await deps.tenants.recordSpend(tenantId, foldRead(spend, reading.value, period));
+  const record = foldRead(spend, reading.value, period);
+  const after = await deps.tenants.recordSpend({ tenantId, subject, record });
   if (after !== null && isWorthASync(after, reading.value, now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
     await deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId });

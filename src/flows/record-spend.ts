@@ -3,13 +3,15 @@
 
 import type { Account, LedgerFigure, SpendReference } from "../account.ts";
 import type { AuditNote } from "../alert-record.ts";
+import { limitVersion } from "../budget/limit.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { TenantRecord } from "../tenant-record.ts";
 import { announceAlerts } from "./announce-alerts.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
 import { noteReports, noteUnmatched } from "./note-reports.ts";
 import { rewriteConfig } from "./rewrite-config.ts";
-import { type SettleDeps, settleAccount } from "./settle-account.ts";
+import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./settle-account.ts";
 import { syncAndPublish } from "./sync-pending.ts";
 
 export interface RecordSpendInput {
@@ -29,32 +31,44 @@ export async function recordSpend(
   const accounts = await deps.ledger.open(referencesTo(incoming), { withPending });
   const { groups, unmatched } = groupByTenant(incoming, accounts);
   const failed = new Set<Incoming>();
-  const attempt = async ({ tenantId, messages }: Group, work: () => Promise<void>) => {
+  const attempt: Attempt = async ({ tenantId, messages }, work) => {
     try {
-      await work();
+      return await work();
     } catch (cause) {
       deps.log.error("spend messages failed", cause, { tenant_id: tenantId, messages: messages.length });
       for (const message of messages) failed.add(message);
+      return null;
     }
   };
 
-  for (const group of groups) {
-    const { account } = group;
-    if (account !== null && isNewlyAdopted(account)) await attempt(group, () => takeBaseline(account, now, deps));
-  }
+  await inTurns(groups, TENANTS_AT_ONCE, (group) => attempt(group, () => lookBefore(group, now, deps)));
   const folded = groups
     .filter(({ messages }) => !messages.some((message) => failed.has(message)))
     .map((group) => ({ group, fold: group.account === null ? null : foldAccount(group.account, group.messages) }));
   const figures = folded.flatMap(({ fold }) => (fold === null ? [] : figureOf(fold)));
   await deps.ledger.record(figures, notesOf(groups, unmatched, now));
-  await inTurns(folded, TENANTS_AT_ONCE, ({ group, fold }) =>
-    attempt(group, async () => {
-      if (fold !== null) await settleAccount({ fold, now }, deps);
-      await keepUp(group, now, deps);
-    }),
-  );
+  const told = new Map<Group, TenantRecord | null>();
+  await inTurns(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
+    const tenant = fold === null ? null : await attempt(group, () => tellPeople({ fold, now }, deps));
+    told.set(group, tenant);
+    await attempt(group, async () => {
+      if (isAsked(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
+      if (fold !== null && tenant !== null) await tellEdge(tenant, { fold, now }, deps);
+    });
+  });
+  // Nobody's alert waits for what LiteLLM answers of another tenant, or takes its time to answer.
+  await inTurns(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
+    const tenant = told.get(group) ?? null;
+    if (fold !== null && tenant !== null) await attempt(group, () => askLiteLlm(tenant, { fold, now }, deps));
+    if (isAsked(group, "sync_litellm")) {
+      await attempt(group, () => syncAndPublish({ tenantId: group.tenantId, now }, deps));
+    }
+  });
   return failed;
 }
+
+/** What fails counts against the messages of its tenant alone, and is null. */
+type Attempt = <T>(group: Group, work: () => Promise<T>) => Promise<T | null>;
 
 interface Group {
   readonly tenantId: TenantId;
@@ -97,13 +111,16 @@ function isReport(body: Incoming["body"]): body is Report {
   return body.kind === "webhook" || body.kind === "calls";
 }
 
-function isNewlyAdopted({ tenant, standing }: Account): boolean {
-  return tenant.adopted && standing.looked === null && tenant.spend !== null;
-}
-
-/** How the tenant was found, before anything of this batch counts. */
-async function takeBaseline(account: Account, now: Instant, deps: SettleDeps): Promise<void> {
-  await announceAlerts({ account, isBaseline: true, repeats: [], projections: [], now }, deps);
+/**
+ * Looks at the figure from before the batch: how an adopted tenant was found, and what is exceeded still under a limit
+ * that is new. What the batch brings is news, not part of either.
+ */
+async function lookBefore({ account }: Group, now: Instant, deps: SettleDeps): Promise<void> {
+  if (account === null || account.tenant.spend === null) return;
+  const { tenant, standing } = account;
+  const isBaseline = tenant.adopted && standing.looked === null;
+  const isNewLimit = standing.looked !== null && standing.looked.limitVersion !== limitVersion(tenant.config, now);
+  if (isBaseline || isNewLimit) await announceAlerts({ account, isBaseline, repeats: [], projections: [], now }, deps);
 }
 
 function figureOf({ account, tenant }: Fold): LedgerFigure[] {
@@ -119,14 +136,13 @@ function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: 
   ];
 }
 
-/** What has nothing to do with spend, and is done for deleted tenants too. */
-async function keepUp({ tenantId, messages }: Group, now: Instant, deps: SettleDeps): Promise<void> {
-  if (messages.some(({ body }) => body.kind === "rewrite_config")) await rewriteConfig({ tenantId, now }, deps);
-  if (messages.some(({ body }) => body.kind === "sync_litellm")) await syncAndPublish({ tenantId, now }, deps);
+/** These have nothing to do with spend, and are done for deleted tenants too. */
+function isAsked({ messages }: Group, kind: "rewrite_config" | "sync_litellm"): boolean {
+  return messages.some(({ body }) => body.kind === kind);
 }
 
 /** Runs `work` on every item, so many at a time. */
-async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<unknown>): Promise<void> {
   const waiting = items.values();
   const runner = async () => {
     for (const item of waiting) await work(item);

@@ -9,6 +9,7 @@ import type { SubjectReading } from "../subject-reading.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
+import { writeConfig } from "./publish-config.ts";
 import { isWorthASnapshot, isWorthASync } from "./spread-cadence.ts";
 
 type Deps = Pick<
@@ -162,7 +163,7 @@ function spreadConfig(input: RefreshInput, record: TenantRecord, reading: Subjec
   const { config, spend } = joinKnown(deps.memory.tenant(tenantId), joinKnown(input, record));
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
-    deps.background("write a config snapshot", deps.snapshots.writeConfig(config));
+    deps.background("write a config snapshot", writeConfig(config, deps));
   }
   if (reading !== null && isWorthASync(record, reading, input.now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });

@@ -3,14 +3,16 @@
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import { writeConfig } from "./publish-config.ts";
 
 /** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */
 export async function rewriteConfig(
   { tenantId, now }: { tenantId: TenantId; now: Instant },
-  { tenants, snapshots }: Pick<Ports, "tenants" | "snapshots">,
+  deps: Pick<Ports, "tenants" | "snapshots" | "memory">,
 ): Promise<void> {
+  const { tenants, snapshots } = deps;
   const tenant = await tenants.loadEvenDeleted(tenantId);
-  if (tenant !== null && tenant.deletedAt === null) return snapshots.writeConfig(tenant.config);
+  if (tenant !== null && tenant.deletedAt === null) return writeConfig(tenant.config, deps);
   if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision, now);
   // The row is gone already: a config that still lies there was written over the tombstone.
   const left = await snapshots.tenant(tenantId);

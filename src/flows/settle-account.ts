@@ -1,5 +1,5 @@
-// One tenant's part of a batch, after its figure is in Postgres: alerts and their notices first, then the edge, then the
-// reads that are due. Repeating any of it is harmless.
+// One tenant's part of a batch, after its figure is in Postgres: people hear of its alerts, the edge of its figure, and
+// LiteLLM is asked where that is due. Each step may be repeated, and none waits for what another one depends on.
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
@@ -11,29 +11,41 @@ import { spreadSpend } from "./spread-spend.ts";
 
 export type SettleDeps = AnnounceDeps & ReadDueDeps & Pick<Ports, "snapshots" | "sealer">;
 
-/** @throws when anything could not be done: then the messages come again. */
-export async function settleAccount({ fold, now }: { fold: Fold; now: Instant }, deps: SettleDeps): Promise<void> {
+interface SettleInput {
+  readonly fold: Fold;
+  readonly now: Instant;
+}
+
+/** The tenant as Postgres has it now; null when it was deleted meanwhile. @throws when the messages must come again. */
+export async function tellPeople({ fold, now }: SettleInput, deps: SettleDeps): Promise<TenantRecord | null> {
   const { account, observed, repeats, projections, lanes } = fold;
-  const { tenantId } = account.tenant.config;
-  const tenant = observed === null ? fold.tenant : await deps.tenants.recordSpend(tenantId, observed);
-  // Deleted meanwhile.
-  if (tenant === null) return;
+  const { tenantId, subject } = account.tenant.config;
+  const tenant =
+    observed === null ? fold.tenant : await deps.tenants.recordSpend({ tenantId, subject, record: observed });
+  if (tenant === null) return null;
   const { standing } = account;
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats, projections, now }, deps);
   // A delivery that broke off between Postgres and the queue: nobody has begun on these.
   await sendNotices(account.pending, deps);
-  const isNews = fold.tenant.spend !== account.tenant.spend || fold.isRedelivery;
-  if (isNews || observed !== null) await spreadSpend({ tenant, isTold: !isNews, now }, deps);
-  await confirmLater({ tenant, lanes: [], now }, deps);
-  if (fold.isHinted || lanes.length > 0) await readAndSettle(fold, tenant, now, deps);
+  // Where a confirmation has come due, the read that follows says whether it takes another one.
+  if (!lanes.includes("confirmation")) await confirmLater({ tenant, lanes, now }, deps);
+  return tenant;
 }
 
-async function readAndSettle(fold: Fold, before: TenantRecord, now: Instant, deps: SettleDeps): Promise<void> {
-  const { account, lanes } = fold;
+/** @throws when KV cannot be reached: then the messages come again. */
+export async function tellEdge(tenant: TenantRecord, { fold, now }: SettleInput, deps: SettleDeps): Promise<void> {
+  const isNews = fold.tenant.spend !== fold.account.tenant.spend || fold.isRedelivery;
+  if (isNews || fold.observed !== null) await spreadSpend({ tenant, isTold: !isNews, now }, deps);
+}
+
+/** What LiteLLM answers goes the same way. @throws when the messages must come again. */
+export async function askLiteLlm(before: TenantRecord, { fold, now }: SettleInput, deps: SettleDeps): Promise<void> {
+  const { account, lanes, isHinted } = fold;
+  if (!isHinted && lanes.length === 0) return;
   const tenant = await readDue({ tenant: before, lanes, now }, deps);
   if (tenant === null) return;
   const { standing } = account;
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
-  await spreadSpend({ tenant, isTold: false, now }, deps);
   await confirmLater({ tenant, lanes, now }, deps);
+  await spreadSpend({ tenant, isTold: false, now }, deps);
 }

@@ -23,11 +23,16 @@ export function isWorthASnapshot(
   now: Instant,
   { memory }: Pick<Ports, "memory">,
 ): boolean {
+  // Whatever is written is written now: the next small step waits from here on.
+  const seconds = isBigStep(config, before, after, now) ? 0 : SNAPSHOT_SECONDS;
+  return memory.takeTurn(`snapshot:${config.tenantId}`, seconds, now);
+}
+
+function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
   if (before === null || before.resetsAt !== after.resetsAt) return true;
   if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
   const rise = after.spendNanoUsd - before.spendNanoUsd;
-  if (rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd) return true;
-  return memory.takeTurn(`snapshot:${config.tenantId}`, SNAPSHOT_SECONDS, now);
+  return rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd;
 }
 
 /** Every read compares. What LiteLLM would not take is not sent again all the time. */

@@ -5,6 +5,7 @@ import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
+import { writeConfig } from "./publish-config.ts";
 import { isWorthASnapshot } from "./spread-cadence.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots">;
@@ -27,14 +28,15 @@ export async function spreadSpend({ tenant, isTold, now }: SpreadInput, deps: De
   const known = await snapshots.tenant(tenantId);
   const cached = "config" in known ? known : null;
   memory.rememberTenant(tenantId, joinKnown(memory.tenant(tenantId), joinKnown(cached, { config, spend })), now);
-  const isNewConfig = (cached?.config?.revision ?? 0) < config.revision;
-  if (isNewConfig) await snapshots.writeConfig(config);
+  const written = memory.written(tenantId);
+  const isNewConfig = Math.max(cached?.config?.revision ?? 0, written.revision) < config.revision;
+  if (isNewConfig) await writeConfig(config, deps);
   if (spend === null || (isTold && !isNewConfig)) return;
   const isOwn = cached?.config?.subject.id === config.subject.id;
-  const before = joinFigures(isOwn ? cached.spend : null, memory.writtenSpend(tenantId));
+  const before = joinFigures(isOwn ? cached.spend : null, written.spend);
   if (!isNewConfig && !isWorthASnapshot(config, before, spend, now, deps)) return;
   await snapshots.writeSpend(config, spend);
-  memory.rememberWrittenSpend(tenantId, spend);
+  memory.rememberWritten(tenantId, { spend });
 }
 
 function joinFigures(a: SpendRecord | null, b: SpendRecord | null): SpendRecord | null {

@@ -2,9 +2,10 @@
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import { writeConfig } from "./publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
-type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "log">;
+type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "memory" | "log">;
 
 /** At up to three calls each this fits into a minute even when LiteLLM takes half a second per call. */
 const TENANTS_PER_RUN = 40;
@@ -23,5 +24,5 @@ export async function syncPending({ now }: { now: Instant }, deps: Deps): Promis
 /** What LiteLLM answers may move the end of the period, which the edge must hear of. */
 export async function syncAndPublish(input: { tenantId: TenantId; now: Instant }, deps: Deps): Promise<void> {
   const synced = await syncLiteLlm(input, deps);
-  if (synced.kind === "synced") await deps.snapshots.writeConfig(synced.tenant.config);
+  if (synced.kind === "synced") await writeConfig(synced.tenant.config, deps);
 }

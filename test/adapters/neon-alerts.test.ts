@@ -6,7 +6,7 @@ import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import type { AlertEntry } from "../../src/alert-record.ts";
 import { alertIdentity, type ThresholdEventType } from "../../src/budget/alert-identity.ts";
 import type { AlertDraft } from "../../src/budget/alerts.ts";
-import { aSpendRecord, NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
+import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { auditLog, useTenants } from "../support/tenant-database.ts";
@@ -62,6 +62,26 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "globex" } });
     await withChannels();
   };
+
+  it("of a later look are later, also at one instant and by a clock that is behind", async () => {
+    await begin();
+    const globex = idOf("globex");
+    await alerts.record(
+      entry([aDraft("budget_blocked", { identity: "of globex" })], { tenantId: globex, now: NOW + DAY }),
+    );
+    await alerts.record(entry([aDraft("threshold_crossed")]));
+    await alerts.record(entry([aDraft("budget_crossed")], { looked: looking }));
+    await alerts.record(entry([aDraft("budget_blocked")], { looked: looking, now: NOW - DAY }));
+    const rows = await db.query<{ event_type: string; at: number }>(
+      `select event_type, extract(epoch from created_at) * 1000 - ${NOW} as at from budget_alert_history
+        where tenant_id = 'acme' order by created_at`,
+    );
+    expect(rows.map(({ event_type: event, at }) => [event, Number(at)])).toEqual([
+      ["threshold_crossed", 0],
+      ["budget_crossed", 1],
+      ["budget_blocked", 2],
+    ]);
+  });
 
   it("are kept exactly as they were found", async () => {
     await begin();

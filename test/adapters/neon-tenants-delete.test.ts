@@ -23,7 +23,9 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.load(acme)).toBeNull();
       expect(await tenants.findBySubject({ kind: "key", id: hashOf("a") })).toBeNull();
       expect((await tenants.findByKey(hashOf("a"))).tenant).toBeNull();
-      expect(await tenants.recordSpend(acme, aSpendRecord())).toBeNull();
+      expect(
+        await tenants.recordSpend({ tenantId: acme, subject: before.config.subject, record: aSpendRecord() }),
+      ).toBeNull();
       expect(await tenants.markDeleted(acme, later)).toBeNull();
       const page = await tenants.list({ state: null, after: null, limit: 10, now: NOW });
       expect(page).toEqual({

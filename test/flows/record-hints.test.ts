@@ -3,9 +3,11 @@
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../src/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
+import { aReading, FakeLiteLlm } from "../support/fake-litellm.ts";
 import { aWebhook } from "../support/spend-messages.ts";
 import { useSpendWorld } from "../support/spend-world.ts";
 import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
+import { VirtualTimers } from "../support/virtual-timers.ts";
 
 const HOUR = 60 * MINUTE;
 const key = sha256(VIRTUAL_KEY);
@@ -68,6 +70,38 @@ describe("a stock webhook", () => {
     await deliver(stock(), aWebhook(key, "400"));
     expect(await told()).toEqual(["threshold_crossed"]);
     expect(deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : ""))).toContain("hint-1");
+  });
+
+  it("is not used up while LiteLLM is away: its looks come again every minute until LiteLLM answers", async () => {
+    await world.litellm.stop();
+    await deliver(stock());
+    for (const lane of ["hint-1", "hint-1", "hint-1"]) {
+      const { message } = deps.spendQueue.sent.pop() ?? {};
+      expect(message).toMatchObject({ lane });
+      world.now += MINUTE;
+      await deliver(message as SpendMessage);
+      expect(deps.spendQueue.sent).toMatchObject([{ message: { lane }, delaySeconds: 60 }]);
+    }
+    const { message } = deps.spendQueue.sent.pop() ?? {};
+    const back = new FakeLiteLlm(new VirtualTimers(), () => world.now);
+    back.has(aReading({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
+    deps.litellm = back;
+    await deliver(message as SpendMessage);
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+
+  it("of a key that LiteLLM no longer has is dropped", async () => {
+    await world.manage("POST", "/key/delete", { keys: [key] });
+    await deliver(stock());
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+
+  it("is looked into although KV is away, and people hear what was found", async () => {
+    world.litellm.setSpend(key, 560);
+    deps.snapshots.isAway = true;
+    await expect(deliver(stock())).rejects.toThrow();
+    expect(await told()).toEqual(["budget_blocked"]);
   });
 
   it("N1: repeats the block after an hour, and never within it", async () => {
