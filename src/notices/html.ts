@@ -30,5 +30,10 @@ function textOf(value: Value): string {
   if (value === null) return "";
   if (value instanceof Markup) return value.text;
   if (Array.isArray(value)) return value.map(textOf).join("");
-  return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+  return escaped(String(value));
+}
+
+/** As it may stand between tags and in quoted attributes. */
+export function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

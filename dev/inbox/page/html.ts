@@ -1,5 +1,7 @@
 // HTML that is escaped unless it was made here: text from outside cannot become markup by being forgotten.
 
+import { escaped } from "../../../src/notices/html.ts";
+
 export class Html {
   readonly markup: string;
   constructor(markup: string) {
@@ -10,14 +12,6 @@ export class Html {
 /** Null, undefined and false render as nothing, a list as its parts in a row. */
 export type Renderable = Html | string | number | null | undefined | false | readonly Renderable[];
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
 export function html(strings: TemplateStringsArray, ...values: Renderable[]): Html {
   return new Html(strings.map((text, at) => text + (at < values.length ? markupOf(values[at]) : "")).join(""));
 }
@@ -26,7 +20,7 @@ function markupOf(value: Renderable): string {
   if (value instanceof Html) return value.markup;
   if (isList(value)) return value.map(markupOf).join("");
   if (value === null || value === undefined || value === false) return "";
-  return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+  return escaped(String(value));
 }
 
 function isList(value: Renderable): value is readonly Renderable[] {
