@@ -1,7 +1,13 @@
 // Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a verb returns a Result, an outage throws.
 
-import type { Account, LedgerFigure, SpendReference } from "./account.ts";
+import type { NanoUsd } from "./budget/money.ts";
+import type { SpendRecord } from "./budget/spend.ts";
+import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { NoticeMessage, SpendMessage } from "./messages.ts";
+import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
+import type { Policy } from "./policy.ts";
+import type { Account, LedgerFigure, SpendReference } from "./records/account.ts";
 import type {
   AlertEntry,
   AlertListRow,
@@ -19,17 +25,10 @@ import type {
   PageQuery,
   RecordedAlerts,
   SendOutcome,
-} from "./alert-record.ts";
-import type { NanoUsd } from "./budget/money.ts";
-import type { SpendRecord } from "./budget/spend.ts";
-import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "./edge-record.ts";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./idempotency-record.ts";
-import type { NoticeMessage, SpendMessage } from "./messages.ts";
-import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
-import type { Policy } from "./policy.ts";
-import type { Result } from "./result.ts";
-import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./subject-reading.ts";
+} from "./records/alert-record.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "./records/edge-record.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
+import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
 import type {
   Actor,
   NewTenant,
@@ -38,7 +37,8 @@ import type {
   TenantList,
   TenantListQuery,
   TenantRecord,
-} from "./tenant-record.ts";
+} from "./records/tenant-record.ts";
+import type { Result } from "./result.ts";
 
 export interface Ports {
   readonly memory: Memory;

@@ -1,10 +1,10 @@
 // One notice of every kind, with figures that could be real, and some whose names mean harm. Data only.
 
-import type { AlertId } from "../../src/alert-record.ts";
 import type { AlertEventType } from "../../src/budget/alert-identity.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertNotice, Notice } from "../../src/notices/notice.ts";
+import type { AlertId } from "../../src/records/alert-record.ts";
 
 const PERIOD_START = Date.UTC(2026, 10, 1);
 const RESET = Date.UTC(2026, 11, 1);

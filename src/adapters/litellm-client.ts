@@ -3,8 +3,8 @@
 import pRetry from "p-retry";
 import type { Instant, Subject } from "../budget/tenant.ts";
 import type { LiteLlm, Log } from "../ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../subject-reading.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
 import { keyInfo, readingFromRow, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
 

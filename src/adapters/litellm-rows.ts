@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import { spendFromNumber } from "../budget/spend.ts";
 import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../subject-reading.ts";
+import type { LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
 
 const money = z.pipe(
   z.nullish(z.number()),

@@ -2,10 +2,17 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertEntry, AlertId, AuditAction, ChannelId, DeliveryKey, RecordedAlerts } from "../alert-record.ts";
 import type { AlertDraft } from "../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { Alerts } from "../ports.ts";
+import type {
+  AlertEntry,
+  AlertId,
+  AuditAction,
+  ChannelId,
+  DeliveryKey,
+  RecordedAlerts,
+} from "../records/alert-record.ts";
 import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";

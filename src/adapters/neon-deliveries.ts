@@ -1,9 +1,9 @@
 // How notices fare, in Postgres. One statement per verb; what has ended stays as it ended.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertId, ChannelId, DeliveryKey, Dispatch } from "../alert-record.ts";
 import type { Enforcement } from "../budget/tenant.ts";
 import type { Deliveries } from "../ports.ts";
+import type { AlertId, ChannelId, DeliveryKey, Dispatch } from "../records/alert-record.ts";
 import { isUuid } from "../uuid.ts";
 import { keptText } from "./kept-text.ts";
 import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";

@@ -2,7 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { AlertId, ChannelId, DeliveryRecord } from "../alert-record.ts";
+import type { AlertId, ChannelId, DeliveryRecord } from "../records/alert-record.ts";
 import { ms } from "./neon-tenant-rows.ts";
 
 /** A delivery in one column, as `deliveryFromRow` reads it. The alias of `notice_deliveries` is `d`. */

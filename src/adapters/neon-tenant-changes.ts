@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
-import type { Actor, TenantChange, TenantRecord } from "../tenant-record.ts";
+import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";

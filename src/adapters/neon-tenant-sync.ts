@@ -3,7 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { SyncOutcome, TenantRecord } from "../tenant-record.ts";
+import type { SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";

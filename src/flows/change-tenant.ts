@@ -2,8 +2,8 @@
 // its part, never the change.
 
 import type { TenantId } from "../budget/tenant.ts";
+import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { Actor, TenantChange, TenantRecord } from "../tenant-record.ts";
 import { type PublishDeps, publishConfig } from "./publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
 

@@ -13,7 +13,7 @@ import {
 } from "../budget/tenant.ts";
 import { type Verdict, verdictOn } from "../budget/verdict.ts";
 import type { Ports } from "../ports.ts";
-import type { SubjectReading } from "../subject-reading.ts";
+import type { SubjectReading } from "../records/subject-reading.ts";
 
 /** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
 export type LoneVerdict = Verdict | "unknown_key" | "no_answer";

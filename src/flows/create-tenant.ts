@@ -3,9 +3,9 @@
 
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
+import type { SubjectReading } from "../records/subject-reading.ts";
+import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { SubjectReading } from "../subject-reading.ts";
-import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../tenant-record.ts";
 import { planAdoption } from "./plan-adoption.ts";
 import { type PublishDeps, publishNewTenant } from "./publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "./sync-litellm.ts";

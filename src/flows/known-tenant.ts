@@ -2,7 +2,7 @@
 
 import { joinRecords, type SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig } from "../budget/tenant.ts";
-import type { KnownTenant } from "../edge-record.ts";
+import type { KnownTenant } from "../records/edge-record.ts";
 
 /** Enough to answer a check. */
 export interface ConfiguredTenant extends KnownTenant {

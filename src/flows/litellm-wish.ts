@@ -4,8 +4,8 @@
 import { limitAt } from "../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../budget/money.ts";
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../subject-reading.ts";
-import type { PriorValues, TenantRecord } from "../tenant-record.ts";
+import type { LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
+import type { PriorValues, TenantRecord } from "../records/tenant-record.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 
 export interface Missing {

@@ -4,9 +4,9 @@
 import { foldRead } from "../budget/spend.ts";
 import { DEFAULT_BUDGET, type Subject } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
+import type { NewTenant, TenantSettings } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../subject-reading.ts";
-import type { NewTenant, TenantSettings } from "../tenant-record.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
 import { isKeptByLiteLlm } from "./litellm-duration.ts";
 import { priorValuesOf } from "./litellm-wish.ts";

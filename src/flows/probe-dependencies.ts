@@ -1,8 +1,8 @@
 // Is everything there that Bursar needs? Asks each dependency once; one second of memory keeps probers from loading them.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Readiness } from "../edge-record.ts";
 import type { Ports } from "../ports.ts";
+import type { Readiness } from "../records/edge-record.ts";
 import { patiently } from "./patience.ts";
 
 type Deps = Pick<Ports, "tenants" | "claims" | "snapshots" | "litellm" | "timers" | "memory" | "clock">;

@@ -3,7 +3,7 @@
 
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../tenant-record.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;

@@ -6,7 +6,7 @@ import { foldRead } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
 import type { Ports, ReadLane } from "../ports.ts";
-import type { TenantRecord } from "../tenant-record.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
 import { isWorthASync } from "./spread-cadence.ts";
 
 export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;

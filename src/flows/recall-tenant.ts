@@ -1,8 +1,8 @@
 // What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { KnownTenant, Tombstone } from "../edge-record.ts";
 import type { Ports } from "../ports.ts";
+import type { KnownTenant, Tombstone } from "../records/edge-record.ts";
 import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
 import { patiently, storePatienceMs } from "./patience.ts";
 

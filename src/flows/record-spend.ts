@@ -1,11 +1,11 @@
 // What the spend queue brings, a batch at a time: attributes it, folds it per tenant, records figures and alerts, tells
 // the edge and people. Every step may be repeated, and a crash between any two loses nothing: the messages come again.
 
-import type { Account, LedgerFigure, SpendReference } from "../account.ts";
-import type { AuditNote } from "../alert-record.ts";
 import { limitVersion } from "../budget/limit.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { TenantRecord } from "../tenant-record.ts";
+import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
+import type { AuditNote } from "../records/alert-record.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
 import { announceAlerts } from "./announce-alerts.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";

@@ -1,7 +1,7 @@
 // Where a channel's notices go, into its seal, and as much of it as a list may show. Never logs a target.
 
-import type { ChannelTarget, NewChannel } from "../alert-record.ts";
 import type { Ports } from "../ports.ts";
+import type { ChannelTarget, NewChannel } from "../records/alert-record.ts";
 
 export async function sealTarget(
   target: ChannelTarget,

@@ -3,7 +3,7 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../tenant-record.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "./announce-alerts.ts";
 import type { Fold } from "./fold-account.ts";
 import { confirmLater, type ReadDueDeps, readDue } from "./read-due.ts";

@@ -3,7 +3,7 @@
 import { joinRecords, type SpendRecord } from "../budget/spend.ts";
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../tenant-record.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 import { writeConfig } from "./publish-config.ts";
 import { isWorthASnapshot } from "./spread-cadence.ts";

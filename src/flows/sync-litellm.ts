@@ -3,9 +3,9 @@
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
+import type { SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../subject-reading.ts";
-import type { SyncOutcome, TenantRecord } from "../tenant-record.ts";
 import { fieldsOfNewKey, inSteps, missingIn, toRestore } from "./litellm-wish.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;

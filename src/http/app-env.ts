@@ -3,7 +3,7 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Tokens } from "../policy.ts";
 import type { Ports } from "../ports.ts";
-import type { Actor } from "../tenant-record.ts";
+import type { Actor } from "../records/tenant-record.ts";
 
 export interface AppEnv {
   Bindings: Env;

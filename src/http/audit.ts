@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import * as z from "zod/mini";
-import type { AuditRecord } from "../alert-record.ts";
+import type { AuditRecord } from "../records/alert-record.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireAdmin } from "./auth.ts";
 import { fieldErrors, pageSize, tenantId } from "./fields.ts";

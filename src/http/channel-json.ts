@@ -1,6 +1,6 @@
 // A channel on the wire: never its target, nor the secret in it.
 
-import type { ChannelRecord } from "../alert-record.ts";
+import type { ChannelRecord } from "../records/alert-record.ts";
 import { iso } from "./verdict-json.ts";
 
 export function channelJson(channel: ChannelRecord) {

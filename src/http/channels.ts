@@ -3,10 +3,10 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
-import type { ChannelRecord, ChannelTarget, SendOutcome } from "../alert-record.ts";
 import { type ChangeChannelFailure, changeChannel } from "../flows/change-channel.ts";
 import { createChannel } from "../flows/create-channel.ts";
 import { testChannel } from "../flows/test-channel.ts";
+import type { ChannelRecord, ChannelTarget, SendOutcome } from "../records/alert-record.ts";
 import { targetProblem } from "../targets.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireAdmin, requireRead } from "./auth.ts";

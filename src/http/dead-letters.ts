@@ -2,8 +2,8 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
-import type { DeadLetterRecord } from "../alert-record.ts";
 import { replayDeadLetter } from "../flows/replay-dead-letter.ts";
+import type { DeadLetterRecord } from "../records/alert-record.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireAdmin, requireRead } from "./auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "./fields.ts";

@@ -1,8 +1,8 @@
 // Alive, and ready: each dependency with its latency. The only routes without a token; they tell nothing else.
 
 import { Hono } from "hono";
-import type { Readiness } from "../edge-record.ts";
 import { probeDependencies } from "../flows/probe-dependencies.ts";
+import type { Readiness } from "../records/edge-record.ts";
 import type { AppEnv } from "./app-env.ts";
 
 export const healthRoutes = new Hono<AppEnv>()

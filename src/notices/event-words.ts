@@ -1,7 +1,7 @@
 // The words of every kind of event, and of a test. Own words and figures only; nothing from outside is put into them.
 
-import type { AlertRecord } from "../alert-record.ts";
 import { dollars } from "../budget/money.ts";
+import type { AlertRecord } from "../records/alert-record.ts";
 import { dateOf, moneyOf } from "./detail.ts";
 import { dayText, instantText } from "./plain-words.ts";
 import type { Standing } from "./standing.ts";

@@ -1,7 +1,7 @@
 // The figures of a notice as rows of label and value, the same in every rendering. At most ten: Slack shows no more.
 
-import type { AlertRecord } from "../alert-record.ts";
 import { dollars } from "../budget/money.ts";
+import type { AlertRecord } from "../records/alert-record.ts";
 import { dateOf, moneyOf, textOf } from "./detail.ts";
 import type { TestNotice } from "./notice.ts";
 import { cut, oneLine } from "./outside-text.ts";

@@ -1,7 +1,7 @@
 // What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
 
-import type { Dispatch } from "../alert-record.ts";
 import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Dispatch } from "../records/alert-record.ts";
 
 export type Notice = AlertNotice | TestNotice;
 

@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { listAlerts } from "../../src/adapters/neon-alert-list.ts";
-import type { AlertListRow, DeliveryStatus } from "../../src/alert-record.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
+import type { AlertListRow, DeliveryStatus } from "../../src/records/alert-record.ts";
 import { NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
 import { insertAlert, insertChannel, insertDelivery } from "../support/alert-rows.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";

@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
-import type { AlertEntry } from "../../src/alert-record.ts";
 import { alertIdentity, type ThresholdEventType } from "../../src/budget/alert-identity.ts";
 import type { AlertDraft } from "../../src/budget/alerts.ts";
+import type { AlertEntry } from "../../src/records/alert-record.ts";
 import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

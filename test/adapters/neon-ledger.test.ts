@@ -1,10 +1,10 @@
 // Many tenants at once: found by key, team and id, with what their alerts depend on; figures that join and never advance.
 
 import { describe, expect, it } from "vitest";
-import type { LedgerFigure, SpendReference } from "../../src/account.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
-import type { AuditNote } from "../../src/alert-record.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
+import type { LedgerFigure, SpendReference } from "../../src/records/account.ts";
+import type { AuditNote } from "../../src/records/alert-record.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
 import { anActor, hashOf, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

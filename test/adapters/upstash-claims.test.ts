@@ -5,10 +5,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Fault, Part } from "../../dev/part.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
-import type { AlertId, DeliveryKey } from "../../src/alert-record.ts";
-import type { IdempotencyKey } from "../../src/idempotency-record.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Claims } from "../../src/ports.ts";
+import type { AlertId, DeliveryKey } from "../../src/records/alert-record.ts";
+import type { IdempotencyKey } from "../../src/records/idempotency-record.ts";
 import { idOf } from "../support/builders.ts";
 import { channelIdOf } from "../support/notice-builders.ts";
 

@@ -4,7 +4,7 @@ import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
-import type { TenantChange } from "../../src/tenant-record.ts";
+import type { TenantChange } from "../../src/records/tenant-record.ts";
 import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkWithLiteLlmAlone, type LoneVerdict } from "../../src/flows/check-with-litellm-alone.ts";
-import type { SubjectReading } from "../../src/subject-reading.ts";
+import type { SubjectReading } from "../../src/records/subject-reading.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";
 import { CheckWorld } from "../support/check-world.ts";

@@ -7,7 +7,7 @@ import { createTenant } from "../../src/flows/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/delete-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
-import type { TenantChange } from "../../src/tenant-record.ts";
+import type { TenantChange } from "../../src/records/tenant-record.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

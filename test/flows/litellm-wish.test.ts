@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { missingIn } from "../../src/flows/litellm-wish.ts";
 import { differsFromWish } from "../../src/flows/sync-litellm.ts";
-import type { SubjectReading } from "../../src/subject-reading.ts";
-import type { PriorValues, TenantRecord } from "../../src/tenant-record.ts";
+import type { SubjectReading } from "../../src/records/subject-reading.ts";
+import type { PriorValues, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { aTenant } from "../support/builders.ts";
 import { aReading } from "../support/fake-litellm.ts";

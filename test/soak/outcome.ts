@@ -3,8 +3,8 @@
 
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
-import type { DeliveryKey } from "../../src/alert-record.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
+import type { DeliveryKey } from "../../src/records/alert-record.ts";
 import type { TenantDatabase } from "../support/tenant-database.ts";
 import type { SoakChannel } from "./channels.ts";
 

@@ -1,10 +1,10 @@
 // What befalls one invocation of a consumer: calls that fail, calls whose answers are lost, and its death. Decided by
 // chance, except where nobody could do anything about it: exactly-once.test.ts says what that is.
 
-import type { DeliveryKey, Dispatch } from "../../src/alert-record.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Ports } from "../../src/ports.ts";
+import type { DeliveryKey, Dispatch } from "../../src/records/alert-record.ts";
 import { failure } from "../../src/result.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { failed } from "../support/fake-notifier.ts";

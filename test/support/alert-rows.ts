@@ -1,6 +1,6 @@
 // Alerts, channels and deliveries straight into Postgres, past every adapter. A test names only what it is about.
 
-import type { ChannelKind, DeliveryKey, DeliveryStatus } from "../../src/alert-record.ts";
+import type { ChannelKind, DeliveryKey, DeliveryStatus } from "../../src/records/alert-record.ts";
 import { NOW, PERIOD_START, RESET } from "../budget/builders.ts";
 import { alertIdOf, channelIdOf, uuidOf } from "./notice-builders.ts";
 import type { TenantDatabase } from "./tenant-database.ts";

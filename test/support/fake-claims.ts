@@ -1,10 +1,10 @@
 // Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
 
-import type { DeliveryKey } from "../../src/alert-record.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/idempotency-record.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Claims, ReadLane } from "../../src/ports.ts";
+import type { DeliveryKey } from "../../src/records/alert-record.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/records/idempotency-record.ts";
 
 const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor, route, key]);
 

@@ -1,10 +1,10 @@
 // Dead letters in memory: a message that is recorded twice is one letter. `isAway` makes every verb throw.
 
-import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/alert-record.ts";
 import { Outage } from "../../src/outage.ts";
 import { cursorOf, positionOf } from "../../src/page-cursor.ts";
 import type { DeadLetters } from "../../src/ports.ts";
-import type { Actor } from "../../src/tenant-record.ts";
+import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/records/alert-record.ts";
+import type { Actor } from "../../src/records/tenant-record.ts";
 import { uuidOf } from "./notice-builders.ts";
 
 export class FakeDeadLetters implements DeadLetters {

@@ -1,9 +1,9 @@
 // Deliveries in memory, by the rules of Postgres: what has ended stays as it ended. `isAway` makes every verb throw.
 
-import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/alert-record.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Deliveries } from "../../src/ports.ts";
+import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/records/alert-record.ts";
 
 const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}`;
 

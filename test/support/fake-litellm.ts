@@ -3,8 +3,8 @@
 
 import type { Instant, KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
 import type { LiteLlm, Timers } from "../../src/ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../../src/records/subject-reading.ts";
 import { failure, type Result, success } from "../../src/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../src/subject-reading.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { hashOf } from "./builders.ts";
 

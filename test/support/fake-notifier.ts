@@ -1,7 +1,7 @@
 // The ways to people, as a test wrote down what becomes of each offer; the last of it for ever. Keeps what was offered.
 
-import type { ChannelKind, SendOutcome } from "../../src/alert-record.ts";
 import type { Notifier } from "../../src/ports.ts";
+import type { ChannelKind, SendOutcome } from "../../src/records/alert-record.ts";
 
 export interface Offer {
   readonly kind: ChannelKind;

@@ -2,9 +2,9 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { KnownTenant, Tombstone } from "../../src/edge-record.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Snapshots } from "../../src/ports.ts";
+import type { KnownTenant, Tombstone } from "../../src/records/edge-record.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
 

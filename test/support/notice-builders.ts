@@ -8,7 +8,7 @@ import type {
   ChannelTarget,
   DeliveryRecord,
   Dispatch,
-} from "../../src/alert-record.ts";
+} from "../../src/records/alert-record.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { idOf } from "./builders.ts";
 

@@ -2,8 +2,8 @@
 
 import { env } from "cloudflare:workers";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
-import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/alert-record.ts";
 import { readConfig } from "../../src/config.ts";
+import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/records/alert-record.ts";
 import { aHash, query, seedTenant } from "./bursar.ts";
 
 declare global {

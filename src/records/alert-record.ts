@@ -1,8 +1,8 @@
 // Alerts, channels and deliveries as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
 
-import type { AlertDraft, AlertLook } from "./budget/alerts.ts";
-import type { BasisPoints } from "./budget/money.ts";
-import type { Enforcement, Instant, TenantId } from "./budget/tenant.ts";
+import type { AlertDraft, AlertLook } from "../budget/alerts.ts";
+import type { BasisPoints } from "../budget/money.ts";
+import type { Enforcement, Instant, TenantId } from "../budget/tenant.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
 export type ChannelId = string & { readonly brand: "ChannelId" };

@@ -1,9 +1,9 @@
 // Tenants as the consumer of spend opens them, many at once, and by what names LiteLLM leads to them. Types only.
 
+import type { AlertStanding } from "../budget/alerts.ts";
+import type { SpendRecord } from "../budget/spend.ts";
+import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { DeliveryKey } from "./alert-record.ts";
-import type { AlertStanding } from "./budget/alerts.ts";
-import type { SpendRecord } from "./budget/spend.ts";
-import type { KeyHash, Subject, TenantId } from "./budget/tenant.ts";
 import type { TenantRecord } from "./tenant-record.ts";
 
 /** By what LiteLLM names whose spend something is. */
