@@ -36,6 +36,8 @@ export interface SoakTenant {
   readonly reaches: number;
   /** Only stock webhooks tell of it, which say no figure: all is learned by reading. */
   readonly isHintedOnly: boolean;
+  /** One report tells of each of its crossings, once: what loses that loses an alert. */
+  readonly isQuiet: boolean;
   /** What it had spent when it was adopted; null when it was not. */
   readonly adoptedAtNanoUsd: bigint | null;
 }
@@ -43,6 +45,7 @@ export interface SoakTenant {
 export interface Report {
   readonly body: SpendMessage;
   readonly dueAt: Instant;
+  readonly isOnce: boolean;
 }
 
 export interface Stage {
@@ -62,7 +65,8 @@ export function makeTraffic(random: SeededRandom): Traffic {
   const tenants = Array.from({ length: TENANTS }, (_, index) => makeTenant(index));
   // The last stage is LiteLLM saying it all again, hours later.
   const stages = [...BANDS.keys(), BANDS.length].map((number) => tenants.filter((each) => isIn(each, number)));
-  const shares = sharesOf(stages.reduce((sum, { length }) => sum + length, 0));
+  const quiet = stages.flat().filter(({ isQuiet }) => isQuiet).length;
+  const shares = sharesOf(REPORTS - quiet, stages.flat().length - quiet);
   const truth = new Map(tenants.map((each) => [each.subject.id, each.adoptedAtNanoUsd ?? 0n]));
   const told: SpendMessage[] = [];
   return {
@@ -70,25 +74,27 @@ export function makeTraffic(random: SeededRandom): Traffic {
     stages: stages.map((members, number): Stage => {
       const startsAt = NOW + number * STAGE_MS;
       const reports = members.flatMap((tenant) => {
-        const figures = figuresOf(tenant, number, shares.next().value ?? 0, truth, random);
-        return figures.map((figure) => {
+        const { isQuiet } = tenant;
+        const figures = figuresOf(tenant, number, isQuiet ? 1 : (shares.next().value ?? 0), truth, random);
+        return figures.map((figure): Report => {
           const dueAt = startsAt + random.below(WAVES) * WAVE_MS;
-          const isStale = told.length > 0 && random.chance(0.1);
-          return { body: isStale ? random.pick(told) : reportOf(tenant, number, figure, dueAt, random), dueAt };
+          const isStale = !isQuiet && told.length > 0 && random.chance(0.1);
+          const body = isStale ? random.pick(told) : reportOf(tenant, number, figure, dueAt, random);
+          return { body, dueAt, isOnce: isQuiet };
         });
       });
-      told.push(...reports.map(({ body }) => body));
+      told.push(...reports.filter(({ isOnce }) => !isOnce).map(({ body }) => body));
       return { startsAt, reports: reports.toSorted((a, b) => a.dueAt - b.dueAt), truth: new Map(truth) };
     }),
   };
 }
 
-/** Every report one to three times, each copy whenever it comes. */
+/** Every report one to three times, each copy whenever it comes; those of quiet tenants once. */
 export function disturbed({ reports, startsAt }: Stage, random: SeededRandom): Report[] {
-  const copies = reports.flatMap(({ body, dueAt }) =>
-    Array.from({ length: 1 + random.below(3) }, (_, copy) => ({
-      body,
-      dueAt: copy === 0 ? dueAt : startsAt + random.below(WAVES) * WAVE_MS,
+  const copies = reports.flatMap((report) =>
+    Array.from({ length: report.isOnce ? 1 : 1 + random.below(3) }, (_, copy) => ({
+      ...report,
+      dueAt: copy === 0 ? report.dueAt : startsAt + random.below(WAVES) * WAVE_MS,
     })),
   );
   return random.shuffled(copies);
@@ -105,6 +111,7 @@ function makeTenant(index: number): SoakTenant {
     limitNanoUsd,
     reaches: index % BANDS.length,
     isHintedOnly: index % 5 === 3 && index < 30,
+    isQuiet: index % 8 === 6,
     adoptedAtNanoUsd: index % 10 === 5 ? partOf(limitNanoUsd, 8_500n) : null,
   };
 }
@@ -114,9 +121,9 @@ function isIn({ reaches }: SoakTenant, stage: number): boolean {
 }
 
 /** How many of all reports each of so many takes. */
-function* sharesOf(parts: number): Generator<number, undefined> {
+function* sharesOf(reports: number, parts: number): Generator<number, undefined> {
   for (let part = 0; part < parts; part++) {
-    yield Math.floor(((part + 1) * REPORTS) / parts) - Math.floor((part * REPORTS) / parts);
+    yield Math.floor(((part + 1) * reports) / parts) - Math.floor((part * reports) / parts);
   }
 }
 
@@ -138,7 +145,7 @@ function figuresOf(
 }
 
 function reportOf(tenant: SoakTenant, stage: number, figure: bigint, at: Instant, random: SeededRandom): SpendMessage {
-  const { subject, keyHash, isHintedOnly } = tenant;
+  const { subject, keyHash, isHintedOnly, isQuiet } = tenant;
   const spend = decimalFromNanoUsd(figure);
   const whose = { event_group: subject.kind, team_id: subject.kind === "team" ? subject.id : null };
   const webhook = (text: string | null, differences: object) =>
@@ -146,6 +153,7 @@ function reportOf(tenant: SoakTenant, stage: number, figure: bigint, at: Instant
   const cost = webhook("0.0012", { event: "spend_tracked", event_group: "end_user" });
   if (isHintedOnly)
     return random.chance(0.3) ? cost : webhook(null, { door: "url_token", event: hintOf(tenant, stage) });
+  if (isQuiet) return webhook(spend, { event: "threshold_crossed" });
   const kind = random.next();
   if (kind < 0.03) return cost;
   if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: whose.team_id };
