@@ -32,11 +32,14 @@ export const command = (
   root = tree,
 ) => run([`dev/database/${name}.ts`, ...args], database, root);
 
+const SCHEMA = ["src/adapters/schema.ts", "src/adapters/schema-columns.ts"];
+const USED = ["dev/database", "migrations", ...SCHEMA, "drizzle.config.ts", "package.json"];
+
 /** A copy of what the commands use, to be changed at will. */
 export async function copyTree(): Promise<{ root: string; remove(): Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), "bursar-migrations-"));
   await mkdir(join(root, "src/adapters"), { recursive: true });
-  for (const path of ["dev/database", "migrations", "src/adapters/schema.ts", "drizzle.config.ts", "package.json"]) {
+  for (const path of USED) {
     await cp(join(tree, path), join(root, path), { recursive: true });
   }
   await symlink(join(tree, "node_modules"), join(root, "node_modules"));
