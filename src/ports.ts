@@ -7,38 +7,12 @@ import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget
 import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
 import type { Policy } from "./policy.ts";
-import type { Account, LedgerFigure, SpendReference } from "./records/account.ts";
-import type {
-  AlertEntry,
-  AlertListRow,
-  AuditNote,
-  AuditRecord,
-  ChannelChange,
-  ChannelId,
-  ChannelRecord,
-  DeadLetter,
-  DeadLetterRecord,
-  DeliveryKey,
-  Dispatch,
-  NewChannel,
-  Page,
-  PageQuery,
-  RecordedAlerts,
-  SendOutcome,
-} from "./records/alert-record.ts";
+import type { DeliveryKey, SendOutcome } from "./records/alert-record.ts";
 import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "./records/edge-record.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
-import type {
-  Actor,
-  NewTenant,
-  SyncOutcome,
-  TenantChange,
-  TenantList,
-  TenantListQuery,
-  TenantRecord,
-} from "./records/tenant-record.ts";
 import type { Result } from "./result.ts";
+import type { Alerts, Audit, Channels, DeadLetters, Deliveries, Ledger, Tenants } from "./stores.ts";
 
 export interface Ports {
   readonly memory: Memory;
@@ -110,96 +84,6 @@ export interface Snapshots {
   outageStartedAt(): Promise<Instant | null>;
   writeOutage(startedAt: Instant | null): Promise<void>;
   ping(): Promise<void>;
-}
-
-/** Postgres: the wish, and the last figure. Every change is one statement or one batch, audited in it. */
-export interface Tenants {
-  load(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** For `sync-litellm` alone: also a tenant that is marked as deleted and waits for LiteLLM. */
-  loadEvenDeleted(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** `mayBeInTeam` is false when no tenant's subject is a team: then an unknown key need not be looked up in LiteLLM. */
-  findByKey(keyHash: KeyHash): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }>;
-  findBySubject(subject: Subject): Promise<TenantRecord | null>;
-  list(query: TenantListQuery): Promise<TenantList>;
-  create(tenant: NewTenant, actor: Actor): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">>;
-  change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
-  /** Marks the tenant as deleted and frees its keys; it is gone for every reader, its row waits for LiteLLM. */
-  markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
-  /** Removes the row of a tenant that is marked as deleted. */
-  remove(tenantId: TenantId): Promise<void>;
-  /**
-   * Records what LiteLLM took and, once it has taken the wish, forgets the sealed key. Answers the tenant after it, which
-   * has a later revision when LiteLLM's dates were new; null when the wish has changed since `revision`.
-   */
-  recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
-  /**
-   * Takes tenants whose wish LiteLLM has not taken, also the deleted ones; least recently tried first. It counts as a
-   * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.
-   */
-  claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
-  /**
-   * Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. Null when
-   * there is no such tenant, or when its subject is another one by now.
-   */
-  recordSpend(figure: LedgerFigure): Promise<TenantRecord | null>;
-  ping(): Promise<void>;
-}
-
-/** Postgres again, for the consumer of spend: many tenants at once. */
-export interface Ledger {
-  /** The living tenants that the references lead to, each once. `withPending`: also deliveries that nobody has begun. */
-  open(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly Account[]>;
-  /** Joins figures that advance no period, and writes lines of the audit that are not there yet: in one step. */
-  record(figures: readonly LedgerFigure[], notes: readonly AuditNote[]): Promise<void>;
-}
-
-export interface Alerts {
-  /**
-   * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
-   * the platform: in one step. An identity that is there already is left alone. Answers what is new; null when somebody
-   * has looked for this tenant's alerts since.
-   */
-  record(entry: AlertEntry): Promise<RecordedAlerts | null>;
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
-}
-
-/** How notices fare. `sent`, `skipped` and `failed` are final. */
-export interface Deliveries {
-  /** Null when the alert or its channel is gone. */
-  load(key: DeliveryKey): Promise<Dispatch | null>;
-  /** Ends a delivery that is pending; one that has ended stays as it is. */
-  end(
-    key: DeliveryKey,
-    end: { status: "sent" | "skipped" | "failed"; error: string | null; at: Instant },
-  ): Promise<void>;
-  /** Counts a failed attempt of a pending delivery. */
-  postpone(key: DeliveryKey, next: { error: string; nextAttemptAt: Instant; at: Instant }): Promise<void>;
-  /** Takes deliveries that should have been tried before `before`, and gives each to one caller only. */
-  claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
-  /** Makes a failed delivery pending again, as if it had never been tried. */
-  revive(key: DeliveryKey, now: Instant): Promise<void>;
-}
-
-export interface Channels {
-  load(channelId: ChannelId): Promise<ChannelRecord | null>;
-  /** `tenantId` null: all of them. */
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<ChannelRecord>>;
-  create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found">>;
-  change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
-  /** False when there is none. */
-  remove(channelId: ChannelId, actor: Actor): Promise<boolean>;
-}
-
-export interface Audit {
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AuditRecord>>;
-}
-
-/** What no consumer could handle, kept for people. */
-export interface DeadLetters {
-  record(letter: DeadLetter): Promise<void>;
-  list(query: PageQuery): Promise<Page<DeadLetterRecord>>;
-  load(id: string): Promise<DeadLetterRecord | null>;
-  markReplayed(id: string, actor: Actor): Promise<void>;
 }
 
 /** LiteLLM's management API. Never logs a key; never retries what LiteLLM refused. */

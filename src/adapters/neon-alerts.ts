@@ -2,9 +2,8 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertDraft } from "../budget/alerts.ts";
+import type { AlertDraft, AlertLook } from "../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
-import type { Alerts } from "../ports.ts";
 import type {
   AlertEntry,
   AlertId,
@@ -13,6 +12,7 @@ import type {
   DeliveryKey,
   RecordedAlerts,
 } from "../records/alert-record.ts";
+import type { Alerts } from "../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";
@@ -30,7 +30,7 @@ export function neonAlerts(database: Database): Alerts {
 async function recordAlerts(database: Database, entry: AlertEntry): Promise<RecordedAlerts | null> {
   const [row] = await runStatement(
     database,
-    sql`with turn as (${takeTurn(entry)}),
+    sql`with turn as (${entry.looking === null ? livingTenant(entry) : takeTurn(entry, entry.looking)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
@@ -65,7 +65,7 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
 }
 
 /** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */
-function takeTurn({ tenantId, looked, looking }: AlertEntry): SQL {
+function takeTurn({ tenantId, looked }: AlertEntry, looking: AlertLook): SQL {
   return sql`update tenant_spend s
     set alerts_version = ${looking.limitVersion}, alerts_period_started_at = ${timestampOf(looking.periodStartedAt)}
     from tenant_configs t
@@ -73,6 +73,10 @@ function takeTurn({ tenantId, looked, looking }: AlertEntry): SQL {
       and s.alerts_version is not distinct from ${looked?.limitVersion ?? null}::integer
       and s.alerts_period_started_at is not distinct from ${timestampOf(looked?.periodStartedAt ?? null)}
     returning s.tenant_id`;
+}
+
+function livingTenant({ tenantId }: AlertEntry): SQL {
+  return sql`select tenant_id from tenant_configs where tenant_id = ${tenantId} and deleted_at is null`;
 }
 
 /** The drafts as a relation `d`. */

@@ -231,8 +231,14 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
   return { ...figures, identity, eventType, threshold, occurrence, isSilent };
 }
 
+interface Moment {
+  readonly config: TenantConfig;
+  readonly record: Pick<SpendRecord, "spendNanoUsd" | "periodStartedAt" | "resetsAt">;
+  readonly now: Instant;
+}
+
 /** The figures of this moment, as an alert keeps them. */
-export function figuresOf({ config, record, now }: Pick<FindAlertsInput, "config" | "record" | "now">) {
+export function figuresOf({ config, record, now }: Moment) {
   const { limitNanoUsd } = limitAt(config, now);
   return {
     spendNanoUsd: record.spendNanoUsd,

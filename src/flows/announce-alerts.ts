@@ -71,7 +71,7 @@ function alertsOf({ account, isBaseline, repeats, projections, now }: AnnounceIn
 }
 
 /** There is nobody to tell: the log is. */
-function previewUndelivered(tenantId: string, drafts: readonly AlertDraft[], { log }: AnnounceDeps): void {
+export function previewUndelivered(tenantId: string, drafts: readonly AlertDraft[], { log }: Pick<Ports, "log">): void {
   for (const { eventType, used } of drafts.filter(({ isSilent }) => !isSilent)) {
     log.info("notice preview", {
       tenant_id: tenantId,

@@ -75,9 +75,10 @@ export interface Dispatch {
 /** Alerts to be recorded in one step. */
 export interface AlertEntry {
   readonly tenantId: TenantId;
-  /** Both as they were read with the standing: whoever has looked meanwhile wins. */
+  /** As it was read with the standing: whoever has looked meanwhile wins. */
   readonly looked: AlertLook | null;
-  readonly looking: AlertLook;
+  /** Null for alerts of a change, which depend on no look. */
+  readonly looking: AlertLook | null;
   readonly drafts: readonly AlertDraft[];
   readonly now: Instant;
 }

@@ -2,9 +2,9 @@
 
 import { Outage } from "../../src/outage.ts";
 import { cursorOf, positionOf } from "../../src/page-cursor.ts";
-import type { DeadLetters } from "../../src/ports.ts";
 import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/records/alert-record.ts";
 import type { Actor } from "../../src/records/tenant-record.ts";
+import type { DeadLetters } from "../../src/stores.ts";
 import { uuidOf } from "./notice-builders.ts";
 
 export class FakeDeadLetters implements DeadLetters {

@@ -2,8 +2,8 @@
 
 import type { Instant } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/outage.ts";
-import type { Deliveries } from "../../src/ports.ts";
 import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/records/alert-record.ts";
+import type { Deliveries } from "../../src/stores.ts";
 
 const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}`;
 
