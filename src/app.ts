@@ -13,6 +13,7 @@ import { channelRoutes } from "./http/channels.ts";
 import { deadLetterRoutes } from "./http/dead-letters.ts";
 import { answerError } from "./http/errors.ts";
 import { eventRoutes } from "./http/events.ts";
+import { guardRoutes } from "./http/guard.ts";
 import { healthRoutes } from "./http/health.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
@@ -45,6 +46,7 @@ export function createApp(connect: Connect) {
   });
   // Above the limit: their bodies are larger, and are read as they come in, by a limit of their own.
   app.route("/", eventRoutes);
+  app.route("/", guardRoutes);
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "too-large") }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed }));
 

@@ -17,6 +17,7 @@ export interface Config {
   readonly webhookSecrets: Rotated;
   readonly webhookUrlTokens: Rotated;
   readonly eventsTokens: Rotated;
+  readonly guardrailTokens: Rotated;
   readonly email: EmailProvider;
   /** The first one seals; all of them open. */
   readonly sealingKeys: readonly SealingKey[];
@@ -125,8 +126,10 @@ const environment = z.object({
   WEBHOOK_SECRETS: signingSecrets,
   WEBHOOK_URL_TOKENS: list,
   EVENTS_TOKENS: list,
+  GUARDRAIL_TOKENS: list,
   ENCRYPTION_KEYS: sealingKeys,
   DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
+  UNMANAGED_KEYS: z._default(z.enum(["allow", "block"]), "allow"),
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
   ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
@@ -159,6 +162,7 @@ export function readConfig(env: object): Config {
     webhookSecrets: data.WEBHOOK_SECRETS,
     webhookUrlTokens: data.WEBHOOK_URL_TOKENS,
     eventsTokens: data.EVENTS_TOKENS,
+    guardrailTokens: data.GUARDRAIL_TOKENS,
     email: {
       from: data.EMAIL_FROM || null,
       resend: data.RESEND_API_KEY === "" ? null : { url: data.RESEND_URL, apiKey: data.RESEND_API_KEY },
@@ -167,6 +171,7 @@ export function readConfig(env: object): Config {
     sealingKeys: data.ENCRYPTION_KEYS,
     policy: {
       defaultFailPolicy: data.DEFAULT_FAIL_POLICY,
+      unmanagedKeys: data.UNMANAGED_KEYS,
       failOpenMinutes: data.FAIL_OPEN_MINUTES,
       checkDeadlineMs: data.CHECK_DEADLINE_MS,
       alertRepeatSeconds: data.ALERT_REPEAT_SECONDS,

@@ -56,6 +56,7 @@ export function connect(env: Env, execution: ExecutionContext): { ports: Ports; 
       webhookSecrets: config.webhookSecrets,
       webhookUrl: config.webhookUrlTokens,
       events: config.eventsTokens,
+      guardrail: config.guardrailTokens,
     },
   };
 }

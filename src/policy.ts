@@ -5,6 +5,8 @@ import type { FailPolicy } from "./budget/tenant.ts";
 /** The deployment's own choices about failure and waiting. */
 export interface Policy {
   readonly defaultFailPolicy: FailPolicy;
+  /** What becomes of a call with a key that is no tenant's, where Bursar stands in its way: Guard and Gate. */
+  readonly unmanagedKeys: "allow" | "block";
   /** 0: open never turns closed. */
   readonly failOpenMinutes: number;
   /** From a check's arrival to its answer, whatever breaks. */
@@ -24,10 +26,11 @@ export interface NamedToken {
 export interface Tokens {
   readonly admin: readonly NamedToken[];
   readonly read: readonly NamedToken[];
-  /** LiteLLM's side: what signs a webhook, what stands in its URL, the bearer of events. */
+  /** LiteLLM's side: what signs a webhook, what stands in its URL, the bearer of events, the guardrail's x-api-key. */
   readonly webhookSecrets: Rotated;
   readonly webhookUrl: Rotated;
   readonly events: Rotated;
+  readonly guardrail: Rotated;
 }
 
 /** Any of them counts; the first is the present one. */

@@ -42,7 +42,13 @@ export interface CheckInput {
 
 /** An agent is known by its key (and counted by its address while it is not); an orchestrator names the tenant. */
 export type Caller =
-  | { readonly kind: "key"; readonly keyHash: KeyHash; readonly address: string }
+  /** Without an address it is LiteLLM that asks, and says of which team the key is. */
+  | {
+      readonly kind: "key";
+      readonly keyHash: KeyHash;
+      readonly address: string | null;
+      readonly teamId?: string | null;
+    }
   | { readonly kind: "tenant"; readonly tenantId: TenantId };
 
 export type CheckOutcome =
@@ -80,15 +86,22 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
   if (recalled.kind === "gone") return told === null ? checkAnew(input, deadline, deps) : { kind: "unknown" };
   if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
+  if (told === null && hasLeftTeam(input.caller, recalled.known.config)) return checkAnew(input, deadline, deps);
   return checkKnown(input, recalled.known, deadline, deps);
 }
 
-/** What the edge knew of the key leads to a tenant that is gone. The key may have another by now, which Postgres knows. */
+/** LiteLLM says in which team a key is now; what the edge remembers of it may be an hour old. */
+function hasLeftTeam(caller: Caller, { subject }: TenantConfig): boolean {
+  if (caller.kind !== "key" || caller.teamId === undefined) return false;
+  return subject.kind === "team" && subject.id !== caller.teamId;
+}
+
+/** What the edge knew of the key leads to a tenant that is gone, or not its own. Postgres knows who has it by now. */
 async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
   const { caller, now } = input;
   if (caller.kind === "tenant") return { kind: "unknown" };
   const found = await Promise.race([
-    findTenantAnew({ keyHash: caller.keyHash, callerAddress: caller.address, now }, deps),
+    findTenantAnew({ keyHash: caller.keyHash, callerAddress: caller.address, teamId: caller.teamId, now }, deps),
     deadline,
   ]);
   if (found === "passed" || found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
@@ -99,7 +112,8 @@ async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps)
 
 async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
   if (caller.kind === "tenant") return { kind: "tenant", tenantId: caller.tenantId, known: null } as const;
-  return findTenant({ keyHash: caller.keyHash, callerAddress: caller.address, now }, deps);
+  const { keyHash, address: callerAddress, teamId } = caller;
+  return findTenant({ keyHash, callerAddress, teamId, now }, deps);
 }
 
 async function checkKnown(
@@ -213,7 +227,8 @@ async function checkUnfound(
   deps: CheckDeps,
 ): Promise<CheckOutcome> {
   if (input.caller.kind === "key") {
-    const alone = checkWithLiteLlmAlone({ keyHash: input.caller.keyHash, now: input.now }, deps);
+    const { keyHash, teamId } = input.caller;
+    const alone = checkWithLiteLlmAlone({ keyHash, teamId, now: input.now }, deps);
     const outcome = await Promise.race([alone, deadline]);
     if (outcome === "unknown_key") return { kind: "unknown" };
     if (outcome !== "passed" && outcome !== "no_answer") return degraded(outcome, "config unreachable", deps);

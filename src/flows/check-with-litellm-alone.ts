@@ -18,15 +18,17 @@ import type { SubjectReading } from "../records/subject-reading.ts";
 /** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
 export type LoneVerdict = Verdict | "unknown_key" | "no_answer";
 
+/** `teamId`: where LiteLLM itself asks, the team that it says the key is of. */
 export async function checkWithLiteLlmAlone(
-  { keyHash, now }: { keyHash: KeyHash; now: Instant },
+  { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<LoneVerdict> {
   const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
-  if (!key.ok) return key.failure.kind === "not_found" ? "unknown_key" : "no_answer";
-  if (tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
-  if (key.value.teamId === null) return "no_answer";
-  const team = await litellm.readSubject({ kind: "team", id: key.value.teamId }, { tries: 1 });
+  if (!key.ok && key.failure.kind !== "not_found") return "no_answer";
+  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
+  const id = teamId ?? (key.ok ? key.value.teamId : null);
+  if (id === null) return key.ok ? "no_answer" : "unknown_key";
+  const team = await litellm.readSubject({ kind: "team", id }, { tries: 1 });
   return team.ok ? verdictFrom(team.value, now) : "no_answer";
 }
 

@@ -31,7 +31,10 @@ const TURNED_AWAY_SECONDS = 10;
 
 interface Input {
   readonly keyHash: KeyHash;
-  readonly callerAddress: string;
+  /** Null: LiteLLM itself asks, of a key that it has checked. Nobody is guessing, so nobody is counted. */
+  readonly callerAddress: string | null;
+  /** The key's team, or null, where LiteLLM has said so. Left out, LiteLLM is asked. */
+  readonly teamId?: string | null | undefined;
   readonly now: Instant;
 }
 
@@ -47,7 +50,8 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
     return { kind: "tenant", tenantId: cached.value, known: null };
   }
-  if (deps.memory.isTurnedAway(input.callerAddress, now)) return { kind: "too_many_unknown" };
+  if (input.callerAddress !== null && deps.memory.isTurnedAway(input.callerAddress, now))
+    return { kind: "too_many_unknown" };
   return findInPostgres(input, deps);
 }
 
@@ -85,10 +89,14 @@ async function findInPostgres(input: Input, deps: Deps): Promise<FoundInPostgres
 /** A team's keys need not be registered: LiteLLM knows which team a key belongs to. */
 async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgres> {
   const { keyHash, now } = input;
-  const reading = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
-  if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
-  if (reading.value.teamId === null) return refuseUnknown(input, deps);
-  const search = deps.tenants.findBySubject({ kind: "team", id: reading.value.teamId });
+  let { teamId } = input;
+  if (teamId === undefined) {
+    const reading = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
+    if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
+    teamId = reading.value.teamId;
+  }
+  if (teamId === null) return refuseUnknown(input, deps);
+  const search = deps.tenants.findBySubject({ kind: "team", id: teamId });
   deps.background(
     "remember the tenant of a key",
     search.then((tenant) => tenant && remember(keyHash, tenant, now, deps)),
@@ -125,6 +133,7 @@ function refuseUnknown(input: Input, deps: Deps): Promise<NotFound> {
 
 /** Counts the caller, so that one who goes on guessing keys soon loads Postgres no more. */
 async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<NotFound> {
+  if (callerAddress === null) return { kind: "unknown" };
   const count = deps.unknownCallers.allows(callerAddress);
   const isAllowed = await orNothing("count of an unknown caller", count, storePatienceMs(deps), deps);
   if (isAllowed ?? true) return { kind: "unknown" };

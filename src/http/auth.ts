@@ -39,6 +39,13 @@ export const requireEvents = createMiddleware<AppEnv>(async (c, next) => {
   return noToken(c);
 });
 
+/** LiteLLM's guardrail, which says who it is in a header of its own. */
+export const requireGuardrail = createMiddleware<AppEnv>(async (c, next) => {
+  const token = c.req.header("x-api-key");
+  if (token !== undefined && (await isOneOf(c.get("tokens").guardrail, token))) return next();
+  return problem(c, "unauthorized");
+});
+
 /** Lets through whoever has one of the tokens; its name becomes the actor. */
 function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
   return createMiddleware<AppEnv>(async (c, next) => {

@@ -27,7 +27,8 @@ export const budgetRoutes = new Hono<AppEnv>()
     return answered(c, outcome);
   });
 
-function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome> {
+/** Asks the one flow as of the request's `now`. */
+export function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome> {
   const input = {
     caller,
     demandedMaxAgeMs: demandedMaxAgeMs(c.req.header("Cache-Control")),

@@ -1,7 +1,7 @@
 // Cuts a JSON body into its elements while it streams in: those of an array, the lines of ndjson, or the body itself.
-// Keeps what lies in an element's upper two levels, without long texts: prompts pass by and are never held.
+// Keeps what lies in an element's upper two levels, without lists and long texts: prompts pass by and are never held.
 
-/** Only that much is kept of `{"metadata": {"user_api_key_hash": "…", "deeper": {}}}`; what is deeper is left out. */
+/** Only that much is kept of `{"metadata": {"user_api_key_hash": "…", "deeper": {}, "list": []}}`. */
 const KEPT_LEVELS = 2;
 
 /** A longer text reads as empty: prompts are, and nothing that anybody needs. */
@@ -41,6 +41,8 @@ export class ShallowJsonReader {
   #isEscaped = false;
   #isLongText = false;
   #textStart = 0;
+  /** How deep it is kept; less than usual inside a list. */
+  #keptLevels = KEPT_LEVELS;
   #isTooLarge = false;
   #keptLength = 0;
   readonly #kept = new Uint8Array(MAX_KEPT_BYTES);
@@ -49,6 +51,11 @@ export class ShallowJsonReader {
   /** From here on nothing can be told apart. */
   get hasFailed(): boolean {
     return this.#place === "failed";
+  }
+
+  /** Whether the elements are those of an array. */
+  get isArray(): boolean {
+    return this.#isArray;
   }
 
   /** The elements that end in this chunk. After a failure there are no more. */
@@ -112,10 +119,12 @@ export class ShallowJsonReader {
         continue;
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         this.#keep(byte);
+        if (byte === OPEN_BRACKET) this.#keptLevels = Math.min(this.#keptLevels, this.#depth);
         this.#depth++;
         continue;
       } else if (this.#depth > 0) {
         if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth--;
+        if (this.#depth <= this.#keptLevels) this.#keptLevels = KEPT_LEVELS;
         this.#keep(byte);
         if (this.#depth > 0) continue;
       } else if (isSpace(byte) || byte === COMMA || byte === CLOSE_BRACKET) {
@@ -156,7 +165,7 @@ export class ShallowJsonReader {
   }
 
   #keepText(part: Uint8Array): void {
-    if (this.#depth > KEPT_LEVELS || this.#isLongText) return;
+    if (this.#depth > this.#keptLevels || this.#isLongText) return;
     if (this.#keptLength + part.length - this.#textStart > MAX_TEXT_BYTES) {
       this.#isLongText = true;
       this.#keptLength = this.#textStart;
@@ -164,7 +173,7 @@ export class ShallowJsonReader {
   }
 
   #keep(byte: number): void {
-    if (this.#depth > KEPT_LEVELS) return;
+    if (this.#depth > this.#keptLevels) return;
     if (this.#keptLength === MAX_KEPT_BYTES) this.#isTooLarge = true;
     else this.#kept[this.#keptLength++] = byte;
   }

@@ -74,7 +74,8 @@ interface Refusal {
   readonly retryAfterSeconds: number | null;
 }
 
-function refusal(verdict: Verdict, now: Instant): Refusal {
+/** What is said of a verdict that does not allow. */
+export function refusal(verdict: Verdict, now: Instant): Refusal {
   switch (verdict.reason) {
     case "suspended":
       return {

@@ -26,6 +26,7 @@ export const byId = { kind: "tenant", tenantId: ACME } as const;
 
 export const POLICY: Policy = {
   defaultFailPolicy: "open",
+  unmanagedKeys: "allow",
   failOpenMinutes: 60,
   checkDeadlineMs: 100,
   alertRepeatSeconds: 3_600,

@@ -16,6 +16,7 @@ export const TOKENS: Tokens = {
   webhookSecrets: ["webhook-secret", "old-webhook-secret"],
   webhookUrl: ["url-token", "old-url-token"],
   events: ["events-token", "old-events-token"],
+  guardrail: ["guardrail-token", "old-guardrail-token"],
 };
 
 export interface Answer {

@@ -14,6 +14,7 @@ const tokens: Tokens = {
   read: [{ name: "reader", token: "read" }],
   webhookSecrets: ["not used"],
   webhookUrl: ["not used"],
+  guardrail: ["guardrail-token"],
   events: ["not used"],
 };
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
