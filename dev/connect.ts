@@ -1,5 +1,5 @@
-// Joins the running Worker with the parts around it: LiteLLM reports to its doors, and its notices go to the inbox.
-// Uses the Worker's own admin API, as an operator would; what an earlier start has left there is replaced.
+// Joins the running Worker with the parts around it: LiteLLM reports to its doors and asks Guard, and its notices go to
+// the inbox. Uses the Worker's own admin API, as an operator would; what an earlier start has left there is replaced.
 
 import type { Inbox } from "./inbox/start.ts";
 import type { Litellm } from "./litellm/start.ts";
@@ -7,6 +7,7 @@ import type { Litellm } from "./litellm/start.ts";
 export const DEV_ADMIN_TOKEN = "dev-admin-token";
 const WEBHOOK_URL_TOKEN = "dev-webhook-url-token";
 const EVENTS_TOKEN = "dev-events-token";
+const GUARDRAIL_TOKEN = "dev-guardrail-token";
 
 /** LiteLLM's own is a day: then nothing would be repeated while somebody looks. */
 const BUDGET_ALERT_TTL_MS = 60_000;
@@ -33,6 +34,12 @@ export function reportTo(workerUrl: string, litellm: Litellm, options: { flushEv
       token: EVENTS_TOKEN,
       turnOffMessageLogging: true,
       ...(options.flushEventsMs !== undefined && { flushEveryMs: options.flushEventsMs }),
+    },
+    guardrail: {
+      url: `${workerUrl}/litellm`,
+      token: GUARDRAIL_TOKEN,
+      unreachableFallback: "fail_open",
+      failOnError: false,
     },
   });
 }

@@ -44,6 +44,11 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
   expectThat(type === "budget_exceeded", "LiteLLM refuses the key as well", alsoRefused);
   timeline.tell("the agent calls all the same", `LiteLLM refuses it too (${alsoRefused.status})`);
 
+  const guarded = await clients.call(virtualKey, 0);
+  const message = (guarded.body["error"] as { message?: unknown } | undefined)?.message;
+  expectThat(message === detail, "LiteLLM asks Guard about a free model, which its own limits let pass", guarded);
+  timeline.tell("and a model that costs nothing", `LiteLLM asks Guard, and refuses it (${guarded.status})`);
+
   const raisedAt = Date.now();
   const raised = await clients.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 10 });
   expectThat(raised.status === 200 && raised.body["limit"] === 10, "the budget is raised to $10", raised);

@@ -1,27 +1,40 @@
-// What to paste into a LiteLLM proxy's config.yaml so that it reports to Bursar, with what each version makes of it. Pure.
-// Holds secrets: whoever sends it says that it may not be kept.
+// What to paste into a LiteLLM proxy's config.yaml so that it reports to Bursar, and asks it before each call; with what
+// each version makes of it. Pure. Holds secrets: whoever sends it says that it may not be kept.
+
+import type { FailPolicy } from "../budget/tenant.ts";
 
 export interface LiteLlmSetup {
   /** Where LiteLLM reaches this Worker, without a slash at the end. */
   readonly origin: string;
   readonly urlToken: string;
   readonly eventsToken: string;
+  readonly guardrailToken: string;
+  /** What becomes of a call while this Worker cannot be asked: the same as while it can find nothing out. */
+  readonly failPolicy: FailPolicy;
   /** `env`: the config refers to variables that the proxy must be given. `inline`: it needs nothing else. */
   readonly secrets: "env" | "inline";
 }
 
 /** LiteLLM resolves `os.environ/` only where it is the whole of a value, so the variable holds the word Bearer too. */
 const AUTHORIZATION_VARIABLE = "BURSAR_EVENTS_AUTHORIZATION";
+const GUARDRAIL_VARIABLE = "BURSAR_GUARDRAIL_TOKEN";
 
 export function litellmSetup(setup: LiteLlmSetup): string {
-  const { origin, eventsToken, secrets } = setup;
-  const bearer = `Bearer ${eventsToken}`;
-  const inEnvironment = [...alertVariables(setup), [AUTHORIZATION_VARIABLE, bearer] as const];
+  const { origin, eventsToken, guardrailToken, failPolicy, secrets } = setup;
+  const ownVariables: Variables = [
+    [AUTHORIZATION_VARIABLE, `Bearer ${eventsToken}`],
+    [GUARDRAIL_VARIABLE, guardrailToken],
+  ];
+  const [authorization = "", apiKey = ""] = ownVariables.map(([name, value]) =>
+    secrets === "env" ? `os.environ/${name}` : value,
+  );
+  const inEnvironment = [...alertVariables(setup), ...ownVariables];
   return [
     PREFACE,
     secrets === "env" ? environmentToSet(inEnvironment) : environmentSection(alertVariables(setup)),
     ALERTS,
-    callback(`${origin}/v1/events/litellm`, secrets === "env" ? `os.environ/${AUTHORIZATION_VARIABLE}` : bearer),
+    callback(`${origin}/v1/events/litellm`, authorization),
+    guardrail(`${origin}/litellm`, apiKey, failPolicy),
   ].join("\n");
 }
 
@@ -37,7 +50,7 @@ function alertVariables({ origin, urlToken }: LiteLlmSetup): Variables {
 /** JSON's strings are YAML's too, whatever a token holds. */
 const quoted = (text: string) => JSON.stringify(text);
 
-const PREFACE = `# LiteLLM reports to Bursar. Merge this into the proxy's config.yaml (a section that is there already gets these
+const PREFACE = `# LiteLLM reports to Bursar and asks it before each call. Merge this into the proxy's config.yaml (a section that is there already gets these
 # entries, a list these items) and restart the proxy. To try it: GET <proxy>/health/services?service=webhook
 `;
 
@@ -98,5 +111,26 @@ callback_settings:
     # Heeded since spring 2026. Before, what cannot be delivered at once is lost; Bursar's own reads make up for it.
     max_retries: 4
     retry_delay: 5
+`;
+}
+
+function guardrail(apiBase: string, apiKey: string, failPolicy: FailPolicy): string {
+  const isOpen = failPolicy === "open";
+  return `# LiteLLM asks Bursar before each call, and passes a refusal on to the agent: as a 500 in 1.81.9, as a 400 since.
+# The whole prompt is sent along; Bursar reads whose call it is, and keeps and logs nothing of the rest.
+# Without this section LiteLLM's own limit, which Bursar sets, still stops a key.
+# Before summer 2026 calls with built-in tools (code_interpreter, file_search) fail while it is there.
+guardrails:
+  - guardrail_name: "bursar"
+    litellm_params:
+      guardrail: generic_guardrail_api
+      mode: pre_call
+      default_on: true
+      api_base: ${quoted(apiBase)}
+      api_key: ${quoted(apiKey)}
+      # As DEFAULT_FAIL_POLICY: ${failPolicy}. For when Bursar cannot be reached (heeded since spring 2026), and for any other
+      # failure (since summer 2026). Before, a guardrail that fails, fails the call, in 1.81.9 too.
+      unreachable_fallback: ${isOpen ? "fail_open" : "fail_closed"}
+      fail_on_error: ${!isOpen}
 `;
 }

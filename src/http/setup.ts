@@ -1,5 +1,5 @@
-// `/v1/setup/litellm`: the config that makes a LiteLLM proxy report to this deployment. It shows secrets: to administrators
-// only, and nobody may keep it.
+// `/v1/setup/litellm`: the config that makes a LiteLLM proxy report to this deployment, and ask it. It shows secrets: to
+// administrators only, and nobody may keep it.
 
 import { Hono } from "hono";
 import * as z from "zod/mini";
@@ -17,8 +17,11 @@ export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAd
   const {
     webhookUrl: [urlToken],
     events: [eventsToken],
+    guardrail: [guardrailToken],
   } = c.get("tokens");
+  const { defaultFailPolicy: failPolicy } = c.get("ports").policy;
   const { origin } = new URL(c.req.url);
-  const yaml = litellmSetup({ origin, urlToken, eventsToken, secrets: query.data.secrets });
+  const { secrets } = query.data;
+  const yaml = litellmSetup({ origin, urlToken, eventsToken, guardrailToken, failPolicy, secrets });
   return c.body(yaml, 200, { "Content-Type": "text/yaml; charset=utf-8", "Cache-Control": "no-store" });
 });
