@@ -15,6 +15,7 @@ const ENV = {
   WEBHOOK_SECRETS: "webhook-one, webhook-two",
   WEBHOOK_URL_TOKENS: "url-one",
   EVENTS_TOKENS: "events-one,",
+  GUARDRAIL_TOKENS: "guard-one,guard-two",
   ENCRYPTION_KEYS: `new=${KEY},old=${KEY}`,
 };
 
@@ -32,6 +33,8 @@ it.each([
   ["WEBHOOK_SECRETS", "good,whsec_not base64!"],
   ["WEBHOOK_SECRETS", " , "],
   ["EVENTS_TOKENS", ""],
+  ["GUARDRAIL_TOKENS", ","],
+  ["UNMANAGED_KEYS", "refuse"],
   ["EMAIL_FROM", "not an address"],
   ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
   ["ALERT_REPEAT_SECONDS", "1h"],
@@ -59,7 +62,8 @@ it("is read whole, with the defaults of the contract", () => {
       { name: "bob", token: "two=three" },
     ],
     readTokens: [{ name: "reader", token: "four" }],
-    policy: { defaultFailPolicy: "open", failOpenMinutes: 60, checkDeadlineMs: 100 },
+    guardrailTokens: ["guard-one", "guard-two"],
+    policy: { defaultFailPolicy: "open", unmanagedKeys: "allow", failOpenMinutes: 60, checkDeadlineMs: 100 },
   });
   expect(config.sealingKeys.map(({ id, key }) => [id, key.length])).toEqual([
     ["new", 32],
@@ -68,10 +72,17 @@ it("is read whole, with the defaults of the contract", () => {
 });
 
 it("takes what is set instead of a default, and ignores what is not its own", () => {
-  const env = { ...ENV, DEFAULT_FAIL_POLICY: "closed", FAIL_OPEN_MINUTES: "0", CHECK_DEADLINE_MS: "250", OTHER: {} };
+  const env = {
+    ...ENV,
+    DEFAULT_FAIL_POLICY: "closed",
+    UNMANAGED_KEYS: "block",
+    FAIL_OPEN_MINUTES: "0",
+    CHECK_DEADLINE_MS: "250",
+    OTHER: {},
+  };
   expect(readConfig({ ...env, NEON_ENDPOINT: "http://127.0.0.1:54330/" })).toMatchObject({
     neonEndpoint: "http://127.0.0.1:54330",
-    policy: { defaultFailPolicy: "closed", failOpenMinutes: 0, checkDeadlineMs: 250 },
+    policy: { defaultFailPolicy: "closed", unmanagedKeys: "block", failOpenMinutes: 0, checkDeadlineMs: 250 },
   });
 });
 

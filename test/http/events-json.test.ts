@@ -29,10 +29,10 @@ function chunksOf(body: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: count }, (_, index) => body.subarray(index * size, (index + 1) * size));
 }
 
-/** What the reader is to keep of a value: two levels. */
+/** What the reader is to keep of a value: two levels, and nothing in a list. */
 function shallow(value: unknown, levels = 2): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return levels === 0 ? [] : value.map((item) => shallow(item, levels - 1));
+  if (Array.isArray(value)) return [];
   if (levels === 0) return {};
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shallow(item, levels - 1)]));
 }
@@ -52,7 +52,12 @@ describe("the elements", () => {
       '[{"a":"}],[{\\"\\\\"},{"b":"\\\\\\""}]',
       [{ a: '}],[{"\\' }, { b: '\\"' }],
     ],
-    ["two levels deep", '[{"a":{"b":1,"c":{"d":2},"e":[3]},"f":[4,[5]]}]', [{ a: { b: 1, c: {}, e: [] }, f: [4, []] }]],
+    ["two levels deep", '[{"a":{"b":1,"c":{"d":2},"e":[3]},"f":7}]', [{ a: { b: 1, c: {}, e: [] }, f: 7 }]],
+    [
+      "without their lists",
+      '[{"a":[1,[2],{"b":3}],"c":{"d":[[4]],"e":5}},[6],7]',
+      [{ a: [], c: { d: [], e: 5 } }, [], 7],
+    ],
   ])("%s", (_, text, values) => {
     expect(readText(text)).toEqual(whole(...values));
   });
@@ -97,7 +102,7 @@ describe("of an element", () => {
   });
 
   it("depth costs nothing: a million brackets are one empty list", () => {
-    expect(readText(`[{"a":${"[".repeat(1e6)}${"]".repeat(1e6)}}]`)).toEqual(whole({ a: [[]] }));
+    expect(readText(`[{"a":${"[".repeat(1e6)}${"]".repeat(1e6)}}]`)).toEqual(whole({ a: [] }));
   });
 });
 

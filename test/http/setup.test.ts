@@ -5,8 +5,10 @@ import { parse } from "yaml";
 import { createApp } from "../../src/app.ts";
 import type { Tokens } from "../../src/policy.ts";
 import { NOW } from "../budget/builders.ts";
+import { POLICY } from "../support/check-world.ts";
 import { TOKENS } from "../support/http-world.ts";
 import { CAPTURES, DoorsWorld } from "./doors.ts";
+import { aQuestion } from "./guard-world.ts";
 
 const ORIGIN = "https://bursar.example";
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
@@ -50,6 +52,7 @@ function asLiteLlmReads(text: string) {
     general_settings: unknown;
     litellm_settings: { callbacks: string[] };
     callback_settings: Record<string, { endpoint: string; headers: Record<string, string> }>;
+    guardrails: { litellm_params: { api_base: string; api_key: string } }[];
     environment_variables?: Record<string, string>;
   };
   const [callback = ""] = config.litellm_settings.callbacks;
@@ -58,15 +61,20 @@ function asLiteLlmReads(text: string) {
   return { config, settings, environment: { ...environment, ...config.environment_variables } };
 }
 
-const ODD_TOKENS: Tokens = { ...TOKENS, webhookUrl: [`a/b c?d#e%f"g'h`], events: [`"a'b\\c#d:e{f}%`] };
+const ODD_TOKENS: Tokens = {
+  ...TOKENS,
+  webhookUrl: [`a/b c?d#e%f"g'h`],
+  events: [`"a'b\\c#d:e{f}%`],
+  guardrail: [`'a"b\\c: #d{e}`],
+};
 
 describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/litellm%s", (query) => {
   it.each([
     ["the tokens of the deployment", TOKENS],
     ["tokens of odd characters", ODD_TOKENS],
-  ])("leads LiteLLM's own alerts and call events to where they are taken, with %s", async (_, tokens) => {
+  ])("leads LiteLLM's own alerts, call events and questions to where they are taken, with %s", async (_, tokens) => {
     const { text } = await setup(query, { tokens });
-    const { settings, environment } = asLiteLlmReads(text);
+    const { config, settings, environment } = asLiteLlmReads(text);
     const alert = { method: "POST", body: JSON.stringify(CAPTURES.threshold) };
     const webhook = await send(environment["WEBHOOK_URL"] ?? "", alert, tokens);
     expect([webhook.status, world.messages.length]).toEqual([200, 1]);
@@ -75,12 +83,18 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
     const accepted = await send(settings.endpoint, events, tokens);
     expect([accepted.status, world.messages.length]).toEqual([200, 2]);
     expect(world.messages).toMatchObject([{ kind: "webhook", door: "url_token" }, { kind: "calls" }]);
+
+    const { api_base: base, api_key: apiKey } = config.guardrails[0]?.litellm_params ?? {};
+    const question = { method: "POST", headers: { "x-api-key": apiKey ?? "" }, body: JSON.stringify(aQuestion()) };
+    const answer = await send(`${base}/beta/litellm_basic_guardrail_api`, question, tokens);
+    expect([answer.status, await answer.json()]).toEqual([200, { action: "NONE" }]);
   });
 
   it("uses the first token of each list: the others are going out", async () => {
     const { text } = await setup(query);
     expect(text).toContain("/v1/webhooks/litellm/url-token");
     expect(text).toContain("Bearer events-token");
+    expect(text).toMatch(/\bguardrail-token/);
     expect(text).not.toContain("old-");
   });
 
@@ -98,7 +112,25 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
       log_format: "json_array",
     });
     expect(environment["SLACK_WEBHOOK_URL"]).toBe(`${ORIGIN}/healthz`);
-    expect(config).not.toHaveProperty("guardrails");
+  });
+
+  it.each([
+    ["open", "fail_open", false],
+    ["closed", "fail_closed", true],
+  ] as const)("asks before each call, and fails as the deployment does: %s", async (policy, fallback, failsOnError) => {
+    world.policy = { ...POLICY, defaultFailPolicy: policy };
+    expect(asLiteLlmReads((await setup(query)).text).config.guardrails).toMatchObject([
+      {
+        guardrail_name: "bursar",
+        litellm_params: {
+          guardrail: "generic_guardrail_api",
+          mode: "pre_call",
+          default_on: true,
+          unreachable_fallback: fallback,
+          fail_on_error: failsOnError,
+        },
+      },
+    ]);
   });
 
   it("is YAML that nobody may keep", async () => {
@@ -111,7 +143,8 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
 
 it("works as pasted, and refers to the environment only when it is told to", async () => {
   const byEnvironment = parse((await setup("?secrets=env")).text);
-  expect(JSON.stringify(byEnvironment)).not.toMatch(/url-token|events-token/);
+  expect(JSON.stringify(byEnvironment)).not.toMatch(/url-token|events-token|guardrail-token/);
+  expect(byEnvironment.guardrails[0].litellm_params.api_key).toBe("os.environ/BURSAR_GUARDRAIL_TOKEN");
   expect(byEnvironment.callback_settings.bursar.headers).toEqual({
     Authorization: "os.environ/BURSAR_EVENTS_AUTHORIZATION",
   });
@@ -124,7 +157,7 @@ it("works as pasted, and refers to the environment only when it is told to", asy
 it("is for administrators only", async () => {
   const { status, text } = await setup("", { token: "read-token" });
   expect(status).toBe(401);
-  expect(text).not.toMatch(/url-token|events-token/);
+  expect(text).not.toMatch(/url-token|events-token|guardrail-token/);
 });
 
 it("answers 422 naming secrets for a way that it does not know", async () => {
@@ -134,5 +167,5 @@ it("answers 422 naming secrets for a way that it does not know", async () => {
 
 it("says nothing of its secrets in the log", async () => {
   await setup("?secrets=inline");
-  expect(JSON.stringify(world.log.lines)).not.toMatch(/url-token|events-token/);
+  expect(JSON.stringify(world.log.lines)).not.toMatch(/url-token|events-token|guardrail-token/);
 });
