@@ -25,7 +25,7 @@ afterAll(() => bursar.stop());
 beforeEach(() => {
   const relay = { scheme: "x-litellm-signature", secret: "dev-webhook-secret" } as const;
   const webhook = { url: `${bursar.url}/v1/webhooks/litellm`, budgetAlertTtlMs: 0, relay };
-  litellm.connect({ webhook, events: null });
+  litellm.connect({ webhook, events: null, guardrail: null });
 });
 
 const call = (key: string, usd: number) =>
@@ -170,6 +170,7 @@ async function pasteSetup(): Promise<void> {
   const page = await fetch(`${bursar.url}/v1/setup/litellm`, { headers: { Authorization: `Bearer ${ADMIN}` } });
   const config = parse(await page.text());
   const { endpoint, headers } = config.callback_settings[config.litellm_settings.callbacks[0]];
+  const { litellm_params: guardrail } = config.guardrails[0];
   expect(config.general_settings.alerting).toEqual(["slack", "webhook"]);
   litellm.connect({
     webhook: {
@@ -177,6 +178,7 @@ async function pasteSetup(): Promise<void> {
       budgetAlertTtlMs: config.general_settings.alerting_args.budget_alert_ttl * 1_000,
     },
     events: { url: endpoint, token: headers.Authorization.replace("Bearer ", ""), flushEveryMs: 200 },
+    guardrail: { url: guardrail.api_base, token: guardrail.api_key },
   });
 }
 
