@@ -37,6 +37,8 @@ export async function startPostgres(options: {
   });
   // An idle connection that breaks is replaced by the next query; unheard, the event would end the process.
   pool.on("error", () => {});
+  // So would one that is cut off while it is in use, between two statements of a batch; the batch itself fails.
+  pool.on("connect", (client) => client.on("error", () => {}));
 
   const stopDatabase = async () => {
     // The wire first: it cuts off whoever waits for the session, so that the pool has nothing left to wait for.

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import { Outage } from "../outage.ts";
 import type { AppEnv } from "./app-env.ts";
-import { answerUnasked, GUARD_PATH } from "./guard.ts";
+import { answerUnchecked, GUARD_PATH } from "./guard.ts";
 import { problem } from "./problem.ts";
 
 /** Long enough for a connection to come back, short enough for a person who waits. */
@@ -15,7 +15,7 @@ export function answerError(error: Error, c: Context<AppEnv>): Response {
   const log = c.get("ports")?.log;
   if (c.req.path === GUARD_PATH) {
     log?.error("guardrail failed", error, route);
-    return answerUnasked(c);
+    return answerUnchecked(c);
   }
   if (error instanceof Outage) {
     log?.error("a dependency is away", error, route);

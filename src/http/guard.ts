@@ -21,7 +21,7 @@ export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail,
   c.set("now", clock());
   if (question === null) {
     log.warn("guardrail question not understood", { request_id: c.get("requestId") });
-    return answerUnasked(c);
+    return answerUnchecked(c);
   }
   const outcome = await outcomeFor(c, question);
   if (outcome.kind === "verdict") return answer(c, outcome.verdict);
@@ -41,7 +41,7 @@ async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: Question): Pr
 const NOT_MANAGED = "No tenant has this virtual key. Contact admin to have it added to one.";
 
 /** What is answered when nothing could be checked: by the deployment's fail policy, as of a tenant without its own. */
-export function answerUnasked(c: Context<AppEnv>): Response {
+export function answerUnchecked(c: Context<AppEnv>): Response {
   // Without ports the configuration is broken, and nobody knows what it wants.
   return answer(c, verdictOnNothing(null, c.get("ports")?.policy.defaultFailPolicy ?? "open"));
 }

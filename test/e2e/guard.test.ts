@@ -17,16 +17,16 @@ const HOUR_MS = 3_600_000;
 const TOKEN = { "x-api-key": "dev-guardrail-token" };
 const NONE = { action: "NONE" };
 
-/** As in docs/api.md, and what a test machine that does other things may add to it. */
-const PROMISED_MS = 110;
-const BUSY_MS = 150;
+/** Room for a busy test machine; test/flows shows the promise to the millisecond, this that hanging sockets do not undo it. */
+const DEADLINE_MS = 400;
+const BUSY_MS = 600;
 
 let bursar: Bursar;
 let api: ReturnType<typeof apiOf>;
 let litellm: Litellm;
 
 beforeAll(async () => {
-  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "100" } });
+  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: String(DEADLINE_MS) } });
   api = apiOf(bursar.url);
   if (bursar.stack.litellm === null) throw new Error("these tests need the simulator");
   litellm = bursar.stack.litellm;
@@ -115,7 +115,7 @@ describe.each([
     const { status, body } = await guard(key);
     const tookMs = performance.now() - begunAt;
     expect(status).toBe(200);
-    expect(tookMs).toBeLessThan(PROMISED_MS + BUSY_MS);
+    expect(tookMs).toBeLessThan(DEADLINE_MS + BUSY_MS);
     return body;
   }
 
