@@ -84,9 +84,9 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   const { tenantId, known: told } = found;
   const recalled = await Promise.race([recallTenant({ tenantId, told, now: input.now }, deps), deadline]);
   if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
-  if (recalled.kind === "gone") return told === null ? checkAnew(input, deadline, deps) : { kind: "unknown" };
+  if (recalled.kind === "gone") return checkAnew(input, deadline, deps);
   if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
-  if (told === null && hasLeftTeam(input.caller, recalled.known.config)) return checkAnew(input, deadline, deps);
+  if (hasLeftTeam(input.caller, recalled.known.config)) return checkAnew(input, deadline, deps);
   return checkKnown(input, recalled.known, deadline, deps);
 }
 
