@@ -129,6 +129,7 @@ const environment = z.object({
   DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
+  UNMANAGED_KEYS: z._default(z.enum(["allow", "block"]), "allow"),
   ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
   EMAIL_FROM: z._default(
     z.string().check(z.regex(SENDER, "must be an address, or a name and an address: Bursar <budgets@example.com>")),
@@ -170,6 +171,7 @@ export function readConfig(env: object): Config {
       failOpenMinutes: data.FAIL_OPEN_MINUTES,
       checkDeadlineMs: data.CHECK_DEADLINE_MS,
       alertRepeatSeconds: data.ALERT_REPEAT_SECONDS,
+      unmanagedKeys: data.UNMANAGED_KEYS,
       allowsLocalTargets: data.ALLOW_LOCAL_TARGETS === "true",
     },
   };

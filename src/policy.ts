@@ -11,6 +11,8 @@ export interface Policy {
   readonly checkDeadlineMs: number;
   /** How long after an alert LiteLLM's repetition of it is a new one. */
   readonly alertRepeatSeconds: number;
+  /** What becomes of a call with a key that no tenant has: LiteLLM judges it, or it is refused. */
+  readonly unmanagedKeys: "allow" | "block";
   /** Whether notices may go to plain http and to private hosts: on a developer's machine only. */
   readonly allowsLocalTargets: boolean;
 }

@@ -41,9 +41,13 @@ export interface CheckInput {
 }
 
 /** An agent is known by its key (and counted by its address while it is not); an orchestrator names the tenant. */
-export type Caller =
-  | { readonly kind: "key"; readonly keyHash: KeyHash; readonly address: string }
-  | { readonly kind: "tenant"; readonly tenantId: TenantId };
+export type Caller = KeyCaller | { readonly kind: "tenant"; readonly tenantId: TenantId };
+
+export interface KeyCaller {
+  readonly kind: "key";
+  readonly keyHash: KeyHash;
+  readonly address: string;
+}
 
 export type CheckOutcome =
   /** `keepForMs`: how long the caller may keep the verdict. */

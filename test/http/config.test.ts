@@ -35,6 +35,7 @@ it.each([
   ["EMAIL_FROM", "not an address"],
   ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
   ["ALERT_REPEAT_SECONDS", "1h"],
+  ["UNMANAGED_KEYS", "ignore"],
 ])("refuses %s=%j, which would fail in silence later", (name, value) => {
   const problems = problemsOf({ ...ENV, [name]: value });
   expect(problems).toContain(name);
@@ -59,7 +60,7 @@ it("is read whole, with the defaults of the contract", () => {
       { name: "bob", token: "two=three" },
     ],
     readTokens: [{ name: "reader", token: "four" }],
-    policy: { defaultFailPolicy: "open", failOpenMinutes: 60, checkDeadlineMs: 100 },
+    policy: { defaultFailPolicy: "open", failOpenMinutes: 60, checkDeadlineMs: 100, unmanagedKeys: "allow" },
   });
   expect(config.sealingKeys.map(({ id, key }) => [id, key.length])).toEqual([
     ["new", 32],
@@ -104,6 +105,7 @@ describe("what is refused", () => {
     ["CHECK_DEADLINE_MS", "9"],
     ["CHECK_DEADLINE_MS", "10000"],
     ["CHECK_DEADLINE_MS", "fast"],
+    ["UNMANAGED_KEYS", "secret-words"],
   ])("%s = %j, and its value is not shown", (name, value) => {
     const problems = problemsOf({ ...ENV, [name]: value });
     expect(problems).toMatch(new RegExp(`^configuration: ${name}`));

@@ -29,6 +29,7 @@ export const POLICY: Policy = {
   failOpenMinutes: 60,
   checkDeadlineMs: 100,
   alertRepeatSeconds: 3_600,
+  unmanagedKeys: "allow",
   allowsLocalTargets: false,
 };
 
