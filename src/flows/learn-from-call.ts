@@ -72,7 +72,8 @@ function tell(
   { memory, spendQueue, background, clock }: LearnDeps,
 ): void {
   const at = clock();
-  if (!memory.takeTurn(`tell:${spendNanoUsd === null}:${tenantId}`, everySeconds, at)) return;
+  const turn = spendNanoUsd === null ? "gate-hint" : "gate-spend";
+  if (!memory.takeTurn(`${turn}:${tenantId}`, everySeconds, at)) return;
   const message: SpendMessage = {
     kind: "calls",
     source: "gate",
@@ -87,7 +88,7 @@ function tell(
 }
 
 async function readLater({ tenantId, subject }: TenantConfig, deps: LearnDeps): Promise<void> {
-  if (!deps.memory.takeTurn(`read:${tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
+  if (!deps.memory.takeTurn(`gate-read:${tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
   const message = { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane: "hint-1" } as const;
   await deps.spendQueue.send(message, READ_AFTER_SECONDS);
 }

@@ -157,7 +157,7 @@ describe("the headers of a call", () => {
   it("carry one key, in one place, whatever came", () => {
     const names = ["x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
     const headers = sent({
-      ...Object.fromEntries(names.map((name) => [name, "sk-other"])),
+      ...Object.fromEntries(names.map((name) => [name, "another"])),
       authorization: "Bearer sk-other",
       "x-my-litellm-key": "Bearer sk-other",
       "sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-other",
