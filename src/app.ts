@@ -13,6 +13,7 @@ import { channelRoutes } from "./http/channels.ts";
 import { deadLetterRoutes } from "./http/dead-letters.ts";
 import { answerError } from "./http/errors.ts";
 import { eventRoutes } from "./http/events.ts";
+import { gateRoutes } from "./http/gate.ts";
 import { guardRoutes } from "./http/guard.ts";
 import { healthRoutes } from "./http/health.ts";
 import { problem } from "./http/problem.ts";
@@ -44,9 +45,10 @@ export function createApp(connect: Connect) {
     c.set("tokens", tokens);
     await next();
   });
-  // Above the limit: their bodies are larger, and are read as they come in, by a limit of their own.
+  // Above the limit: events are larger and are read as they come in, by a limit of their own; a model call is not read at all.
   app.route("/", eventRoutes);
   app.route("/", guardRoutes);
+  app.route("/", gateRoutes);
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "too-large") }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed }));
 

@@ -4,6 +4,7 @@ import { aesSealer } from "./adapters/aes-sealer.ts";
 import { emailNotifier } from "./adapters/email-notifier.ts";
 import { IsolateMemory } from "./adapters/isolate-memory.ts";
 import { type Decoded, kvSnapshots } from "./adapters/kv-snapshots.ts";
+import { liteLlmCalls } from "./adapters/litellm-calls.ts";
 import { liteLlmClient } from "./adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
 import { consoleLog } from "./adapters/log.ts";
@@ -83,6 +84,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     audit: neonAuditLog(database),
     deadLetters: neonDeadLetters(database),
     litellm: liteLlmClient(http, clock, consoleLog),
+    modelCalls: liteLlmCalls(config.litellmUrl),
     claims: upstashClaims({ url: config.redisUrl, token: config.redisToken }),
     spendQueue: queueSpend(env.SPEND_QUEUE),
     noticeQueue: queueNotices(env.NOTICES_QUEUE),

@@ -87,7 +87,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     sent_at: instant,
     received_at: instant,
   }),
-  /** Calls of one key that LiteLLM's generic_api callback told of, folded: the highest figure among them. */
+  /** Calls of one key, folded to the highest figure among them: told by LiteLLM's generic_api callback, or seen by Gate. */
   z.object({
     kind: z.literal("calls"),
     key_hash: z.string(),
@@ -98,6 +98,8 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     begun_at: instant,
     /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
     resets_at: z.optional(instant),
+    /** Where the figure was seen: in an answer that went through Gate, else in LiteLLM's events. */
+    source: z._default(z.enum(["events", "gate"]), "events"),
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),

@@ -25,6 +25,7 @@ export interface Ports {
   readonly audit: Audit;
   readonly deadLetters: DeadLetters;
   readonly litellm: LiteLlm;
+  readonly modelCalls: ModelCalls;
   readonly claims: Claims;
   readonly spendQueue: SpendQueue;
   readonly noticeQueue: NoticeQueue;
@@ -103,6 +104,36 @@ export interface LiteLlm {
   deleteKey(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }
+
+/** LiteLLM as an agent calls it. Streams both ways, and never calls twice: the first one may have been charged. */
+export interface ModelCalls {
+  forward(call: ModelCall): Promise<ModelAnswer>;
+}
+
+export interface ModelCall {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: ReadableStream | null;
+  /** Of the agent that may leave. */
+  readonly signal: AbortSignal;
+}
+
+export type ModelAnswer =
+  | {
+      readonly kind: "answered";
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: ReadableStream | null;
+      /** What LiteLLM says that the key has spent; null when it does not say. */
+      readonly keySpendNanoUsd: NanoUsd | null;
+      /** LiteLLM's words when it refuses for a budget of its own; else null. */
+      readonly budgetRefusal: string | null;
+      /** Of a stream: settles when its last piece is out or its reader has left. Never rejects. */
+      readonly ended: Promise<void> | null;
+    }
+  | { readonly kind: "unreachable"; readonly why: string };
 
 /** Upstash Redis. Slow counts as down: callers go on without it. */
 export interface Claims {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Context, Hono } from "hono";
 import { authenticate, type Caller, callerHash, KEY_HEADERS } from "./auth.ts";
 import type { CallRecord } from "./call-events.ts";
-import { completion, headersOf, streamEvents } from "./completion.ts";
+import { completion, embeddings, headersOf, streamEvents } from "./completion.ts";
 import { budgetRefusalMessage, detailError, proxyError } from "./errors.ts";
 import { type Body, isDict } from "./fields.ts";
 import type { Guardrail } from "./guardrail.ts";
@@ -26,7 +26,7 @@ interface Call extends CallRecord {
 
 export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
   const app = new Hono();
-  for (const path of ["/v1/chat/completions", "/chat/completions"]) {
+  for (const path of ["/v1/chat/completions", "/chat/completions", "/v1/embeddings", "/embeddings"]) {
     app.post(path, (c) => complete(c, store, guardrail));
   }
   for (const path of ["/v1/models", "/models"]) {
@@ -54,7 +54,8 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
   await sleep(store.settings.callMs());
   const isStream = call.isStream;
   if (isStream) return new Response(streamed(call, store), { headers: headersOf(answered(call, store), isStream) });
-  const response = completion(call);
+  const isEmbedding = call.route.endsWith("/embeddings");
+  const response = isEmbedding ? embeddings(call, body["encoding_format"] === "base64") : completion(call);
   finish(call, response, store);
   return Response.json(response, { headers: headersOf(answered(call, store), isStream) });
 }

@@ -6,6 +6,8 @@ import { floatText } from "./python-text.ts";
 
 const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };
 const PIECES = ["hel", "lo"];
+/** Exact as floats of 32 bits. */
+const VECTOR = [0.5, -0.25, 0.125];
 
 export interface Answered {
   id: string;
@@ -49,6 +51,14 @@ export function completion(call: Named): Body {
   const message = { content: PIECES.join(""), role: "assistant", tool_calls: null, function_call: null };
   const usage = { ...USAGE, completion_tokens_details: null, prompt_tokens_details: null };
   return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
+}
+
+/** One vector, whatever was to be embedded; as base64 of its floats, as OpenAI's clients ask for it, or as numbers. */
+export function embeddings(call: Named, asBase64: boolean): Body {
+  const bytes = Buffer.from(Float32Array.from(VECTOR).buffer);
+  const embedding = asBase64 ? bytes.toString("base64") : VECTOR;
+  const usage = { prompt_tokens: 10, total_tokens: 10 };
+  return { object: "list", model: call.model, data: [{ object: "embedding", index: 0, embedding }], usage };
 }
 
 /** The events of a stream, the last of them `[DONE]`. */

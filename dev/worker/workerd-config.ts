@@ -8,6 +8,7 @@ import { quoted } from "./workerd-text.ts";
 /** What wrangler.toml says, as far as workerd has to know it. */
 export interface WorkerBindings {
   readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
   readonly vars: Readonly<Record<string, string>>;
   readonly kvNamespaces: readonly string[];
   readonly queues: readonly { readonly binding: string; readonly queue: string }[];
@@ -53,6 +54,7 @@ const config :Workerd.Config = (
     (name = ${quoted(WORKER)}, worker = (
       modules = [(name = "worker.js", esModule = embed "worker.js")],
       compatibilityDate = ${quoted(compatibilityDate)},
+      compatibilityFlags = [${bindings.compatibilityFlags.map(quoted).join(", ")}],
       bindings = [
 ${workerBindings(bindings, environment).join(",\n")}
       ],

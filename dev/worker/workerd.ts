@@ -80,6 +80,7 @@ export async function startWorkerd(options: {
 /** The part of wrangler's parsed configuration that is read here; its own type is not exported whole. */
 interface WranglerConfig {
   readonly compatibility_date?: string;
+  readonly compatibility_flags: readonly string[];
   readonly vars: Readonly<Record<string, unknown>>;
   readonly kv_namespaces: readonly { binding: string }[];
   readonly queues: {
@@ -93,6 +94,7 @@ function readBindings(): WorkerBindings {
   const config: WranglerConfig = unstable_readConfig({ config: WRANGLER_TOML });
   return {
     compatibilityDate: config.compatibility_date ?? "",
+    compatibilityFlags: config.compatibility_flags,
     vars: Object.fromEntries(Object.entries(config.vars).map(([name, value]) => [name, String(value)])),
     kvNamespaces: config.kv_namespaces.map(({ binding }) => binding),
     queues: (config.queues.producers ?? []).map(({ binding, queue = binding }) => ({ binding, queue })),

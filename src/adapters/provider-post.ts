@@ -98,7 +98,8 @@ function retryAfter(header: string | null, date: string | null): number | null {
   return Number.isNaN(milliseconds) ? null : Math.max(0, Math.ceil(milliseconds / 1_000));
 }
 
-async function beginningOf(response: Response): Promise<string> {
+/** Of an error, its first 2 kB; nothing of a success. */
+export async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
   const decoder = new TextDecoder();

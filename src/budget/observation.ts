@@ -53,6 +53,20 @@ export function foldBound(
   return joined.spendNanoUsd > spend.spendNanoUsd ? joined : spend;
 }
 
+/** LiteLLM's reset job runs every 605 s at the latest. */
+const ENTERED_AFTER_MS = 605_000;
+
+/** The same at the edge, where nobody knows when LiteLLM was seen in the period: as late as it ever enters one. */
+export function foldBoundAtEdge(
+  config: TenantConfig,
+  spend: SpendRecord | null,
+  bound: SpendBound,
+): SpendRecord | null {
+  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
+  const isFirstPeriod = startedAt === config.subjectCreatedAt;
+  return foldBound({ config, spend, periodSeenAt: isFirstPeriod ? null : startedAt + ENTERED_AFTER_MS }, bound);
+}
+
 /** True until a read, begun late enough, has shown what the figure was worth. */
 export function isUnconfirmed(record: SpendRecord): boolean {
   return record.source !== "litellm" && (record.readAt ?? 0) < confirmableAt(record);

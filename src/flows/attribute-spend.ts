@@ -43,7 +43,7 @@ function toldByCalls(report: Report & { kind: "calls" }, subject: Subject): Told
   if (!isOwn || report.spend === null) return HINT;
   const bound: SpendBound = {
     spendNanoUsd: report.spend,
-    source: "events",
+    source: report.source,
     begunAt: report.begun_at,
     observedAt: report.received_at,
     resetsAt: report.resets_at,

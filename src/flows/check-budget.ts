@@ -41,15 +41,16 @@ export interface CheckInput {
 }
 
 /** An agent is known by its key (and counted by its address while it is not); an orchestrator names the tenant. */
-export type Caller =
-  /** Without an address it is LiteLLM that asks, and says of which team the key is. */
-  | {
-      readonly kind: "key";
-      readonly keyHash: KeyHash;
-      readonly address: string | null;
-      readonly teamId?: string | null;
-    }
-  | { readonly kind: "tenant"; readonly tenantId: TenantId };
+export type Caller = KeyCaller | { readonly kind: "tenant"; readonly tenantId: TenantId };
+
+export interface KeyCaller {
+  readonly kind: "key";
+  readonly keyHash: KeyHash;
+  /** Null where LiteLLM asks: its callers are not counted. */
+  readonly address: string | null;
+  /** Where LiteLLM says of which team the key is. */
+  readonly teamId?: string | null;
+}
 
 export type CheckOutcome =
   /** `keepForMs`: how long the caller may keep the verdict. */

@@ -28,7 +28,8 @@ export function isWorthASnapshot(
   return memory.takeTurn(`snapshot:${config.tenantId}`, seconds, now);
 }
 
-function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
+/** True when a figure is news: another state, another period, or a step of 1 % of the limit. */
+export function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
   if (before === null || before.resetsAt !== after.resetsAt) return true;
   if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
   const rise = after.spendNanoUsd - before.spendNanoUsd;

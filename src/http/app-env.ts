@@ -13,6 +13,8 @@ export interface AppEnv {
     /** Read once, when the request came in. */
     now: Instant;
     requestId: string;
+    /** True where agents call as they call OpenAI: their SDKs then show a problem as an error of its kind. */
+    speaksOpenAi?: true;
     /** Set by `requireAdmin` and `requireRead`: whose token it was. */
     actor: Actor;
   };

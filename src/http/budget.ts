@@ -15,8 +15,7 @@ export const budgetRoutes = new Hono<AppEnv>()
   .get("/v1/budget", async (c) => {
     const key = bearerOf(c.req.header("Authorization"));
     if (key === null) return unauthorized(c, "unauthorized", "Send the LiteLLM virtual key as a bearer token.");
-    const address = c.req.header("CF-Connecting-IP") ?? "unknown";
-    const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), address });
+    const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) });
     if (outcome.kind === "unknown") return unauthorized(c, "unknown-key", "No tenant has this virtual key.");
     return answered(c, outcome);
   })
@@ -41,13 +40,17 @@ export function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome>
 
 function answered(c: Context<AppEnv>, outcome: Exclude<CheckOutcome, { kind: "unknown" }>): Response {
   if (outcome.kind === "verdict") return verdictResponse(c, outcome.verdict, outcome.keepForMs);
+  return tooManyUnknown(c);
+}
+
+export function tooManyUnknown(c: Context<AppEnv>): Response {
   return problem(c, "too-many-requests", {
     detail: "Too many unknown virtual keys came from this address.",
     headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
   });
 }
 
-function unauthorized(c: Context<AppEnv>, type: "unauthorized" | "unknown-key", detail: string): Response {
+export function unauthorized(c: Context<AppEnv>, type: "unauthorized" | "unknown-key", detail: string): Response {
   return problem(c, type, { detail, headers: { "WWW-Authenticate": 'Bearer realm="bursar"' } });
 }
 
@@ -62,7 +65,11 @@ export function demandedMaxAgeMs(cacheControl: string | undefined): number | nul
   return ages.length === 0 ? null : Math.min(...ages.map(Number)) * 1_000;
 }
 
-function coloOf(request: Request): string {
+export function addressOf(c: Context<AppEnv>): string {
+  return c.req.header("CF-Connecting-IP") ?? "unknown";
+}
+
+export function coloOf(request: Request): string {
   const { cf } = request as Request & { cf?: { colo?: unknown } };
   return typeof cf?.colo === "string" ? cf.colo : "local";
 }

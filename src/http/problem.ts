@@ -47,6 +47,7 @@ export function problem(
   } = {},
 ): Response {
   const { status, title } = PROBLEMS[type];
+  const speaksOpenAi = c.get("speaksOpenAi");
   const body = {
     type: `urn:bursar:problem:${type}`,
     title,
@@ -54,8 +55,20 @@ export function problem(
     ...(options.detail !== undefined && { detail: options.detail }),
     request_id: c.get("requestId"),
     ...options.members,
+    ...(speaksOpenAi && { error: openAiError(status, options.detail ?? title, options.members?.["reason"] ?? type) }),
   };
-  return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...options.headers });
+  return c.body(JSON.stringify(body), status, {
+    "Content-Type": "application/problem+json",
+    // Trying again at once changes nothing about a refusal.
+    ...(speaksOpenAi && (status === 402 || status === 403) && { "x-should-retry": "false" }),
+    ...options.headers,
+  });
+}
+
+/** `budget_exceeded` is LiteLLM's own word for a refusal; a failure never has it. */
+function openAiError(status: number, message: string, code: unknown) {
+  const type = { 401: "authentication_error", 402: "budget_exceeded", 403: "budget_exceeded" }[status];
+  return { message, type: type ?? (status < 500 ? "invalid_request_error" : "api_error"), param: null, code };
 }
 
 /** 422, naming each field that is not valid. */

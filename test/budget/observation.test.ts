@@ -2,7 +2,13 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { confirmableAt, foldBound, isUnconfirmed, type SpendBound } from "../../src/budget/observation.ts";
+import {
+  confirmableAt,
+  foldBound,
+  foldBoundAtEdge,
+  isUnconfirmed,
+  type SpendBound,
+} from "../../src/budget/observation.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
@@ -107,5 +113,37 @@ describe("confirmation", () => {
 
   it("is not needed of what LiteLLM itself has said", () => {
     expect(isUnconfirmed({ ...bound, source: "litellm" })).toBe(false);
+  });
+});
+
+describe("at the edge, where nobody knows when LiteLLM was seen in the period", () => {
+  const LATEST = 605 * SECOND + 90 * SECOND;
+  const told = (begunAt: number): SpendBound => ({
+    spendNanoUsd: usd("120"),
+    source: "gate",
+    begunAt,
+    observedAt: begunAt,
+    resetsAt: undefined,
+  });
+
+  it.each([
+    ["just before LiteLLM has surely entered it", LATEST - 1, null],
+    ["from then on", LATEST, usd("120")],
+  ])("a figure of a call that began %s", (_, sinceMs, expected) => {
+    const spend = aSpendRecord({ spendNanoUsd: 0n, observedAt: PERIOD_START, readAt: PERIOD_START });
+    const folded = foldBoundAtEdge(config, spend, told(PERIOD_START + sinceMs));
+    expect(folded?.spendNanoUsd ?? null).toBe(expected);
+  });
+
+  it("counts at once in the first period, which nothing was carried into", () => {
+    const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW });
+    expect(foldBoundAtEdge(young, null, told(NOW))?.spendNanoUsd).toBe(usd("120"));
+  });
+
+  it("waits when the figure is already of a period that the config has not heard of", () => {
+    const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - DAY });
+    const spend = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW });
+    expect(foldBoundAtEdge(young, spend, told(NOW + MINUTE))).toBeNull();
+    expect(foldBoundAtEdge(young, spend, told(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
   });
 });

@@ -98,6 +98,12 @@ describe("calls", () => {
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
+  it("that went through Gate are worth the same, and remembered as such", async () => {
+    await deliver(someCalls(key, "400", { resets_at: undefined, source: "gate" }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "gate" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
   it("of another period count for nothing, but it is time to read", async () => {
     world.litellm.setSpend(key, 7);
     await deliver(someCalls(key, "560", first));

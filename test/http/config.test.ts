@@ -38,6 +38,7 @@ it.each([
   ["EMAIL_FROM", "not an address"],
   ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
   ["ALERT_REPEAT_SECONDS", "1h"],
+  ["UNMANAGED_KEYS", "ignore"],
 ])("refuses %s=%j, which would fail in silence later", (name, value) => {
   const problems = problemsOf({ ...ENV, [name]: value });
   expect(problems).toContain(name);
@@ -115,6 +116,7 @@ describe("what is refused", () => {
     ["CHECK_DEADLINE_MS", "9"],
     ["CHECK_DEADLINE_MS", "10000"],
     ["CHECK_DEADLINE_MS", "fast"],
+    ["UNMANAGED_KEYS", "secret-words"],
   ])("%s = %j, and its value is not shown", (name, value) => {
     const problems = problemsOf({ ...ENV, [name]: value });
     expect(problems).toMatch(new RegExp(`^configuration: ${name}`));

@@ -30,6 +30,7 @@ import type { SeededRandom } from "../support/seeded-random.ts";
 import type { TenantDatabase } from "../support/tenant-database.ts";
 import { type QueueRules, type TestBatch, TestQueues } from "../support/test-queues.ts";
 import { Turns } from "../support/turns.ts";
+import { unusedPort } from "../support/unused-port.ts";
 import type { SoakChannel } from "./channels.ts";
 import type { SoakRedis } from "./soak-redis.ts";
 import type { Report, SoakTenant, Stage } from "./traffic.ts";
@@ -88,6 +89,7 @@ export class SoakWorld {
       ...storesOf(options),
       snapshots: new FakeSnapshots(),
       litellm: this.#litellm,
+      modelCalls: unusedPort("modelCalls"),
       spendQueue: queueSpend(spendQueue),
       noticeQueue: queueNotices(noticeQueue),
       replayQueues: replayQueues({ spend: spendQueue, notices: noticeQueue }),

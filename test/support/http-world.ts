@@ -4,6 +4,7 @@ import { createApp } from "../../src/app.ts";
 import type { Tokens } from "../../src/policy.ts";
 import type { Ports } from "../../src/ports.ts";
 import { CheckWorld } from "./check-world.ts";
+import { FakeModelCalls } from "./fake-model-calls.ts";
 import { unusedPorts } from "./unused-port.ts";
 import { VIRTUAL_KEY } from "./virtual-key.ts";
 
@@ -29,11 +30,12 @@ export interface Answer {
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
 
 export class HttpWorld extends CheckWorld {
+  readonly models = new FakeModelCalls();
   readonly app = createApp(() => ({ ports: this.ports(), tokens: TOKENS }));
 
   ports(): Ports {
     const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-    return { ...unusedPorts(), ...this.deps(), sealer };
+    return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, sealer };
   }
 
   /** `colo`: where Cloudflare took the request; left out, as in a local run. */

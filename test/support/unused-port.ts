@@ -13,6 +13,7 @@ const NAMES = [
   "noticeQueue",
   "replayQueues",
   "notifier",
+  "modelCalls",
 ] as const;
 type Unused = Pick<Ports, (typeof NAMES)[number]>;
 

@@ -1,0 +1,202 @@
+// Gate's bytes on plain workerd, with nothing between it and a LiteLLM that this test plays itself: what streams, what
+// ends with its caller, and what a LiteLLM that cannot be reached looks like. The key is no tenant's, so it goes through.
+
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Stack, startStack } from "../../dev/stack.ts";
+import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
+import { BUNDLE_DIR } from "./support/build.ts";
+import { FREE_PORTS } from "./support/bursar.ts";
+
+let stack: Stack;
+let workerd: Workerd;
+let litellm: Server;
+/** How LiteLLM handles the next call. */
+let handle: (incoming: IncomingMessage, answer: ServerResponse) => void;
+
+beforeAll(async () => {
+  stack = await startStack(FREE_PORTS, {});
+  litellm = createServer((incoming, answer) => handle(incoming, answer));
+  await new Promise<void>((resolve) => litellm.listen(0, "127.0.0.1", resolve));
+  const { port } = litellm.address() as AddressInfo;
+  const { secrets, vars } = stack.environment;
+  const environment = {
+    secrets,
+    vars: { ...vars, LITELLM_URL: `http://127.0.0.1:${port}`, CHECK_DEADLINE_MS: "5000" },
+  };
+  workerd = await startWorkerd({ bundleDir: BUNDLE_DIR, environment });
+});
+afterAll(async () => {
+  await workerd.stop();
+  litellm.closeAllConnections();
+  litellm.close();
+  await stack.stop();
+});
+beforeEach(() => {
+  handle = (_, answer) => void answer.end();
+});
+
+const HEADERS = { authorization: "Bearer sk-nobodys", "content-type": "application/json" };
+
+function chat(options: { signal?: AbortSignal; body?: string } = {}): Promise<Response> {
+  const { signal, body = '{"stream":true}' } = options;
+  return fetch(`${workerd.url}/llm/v1/chat/completions`, {
+    method: "POST",
+    headers: HEADERS,
+    body,
+    redirect: "manual",
+    ...(signal && { signal }),
+  });
+}
+
+const startEvents = (answer: ServerResponse) => {
+  answer.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-litellm-key-spend": "1.5" });
+  answer.write("data: one\n\n");
+};
+
+describe("an answer", () => {
+  it("arrives piece by piece, before LiteLLM has written the next one", async () => {
+    let writer: ServerResponse | null = null;
+    handle = (_, answer) => {
+      writer = answer;
+      startEvents(answer);
+    };
+    const response = await chat();
+    expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+    expect(response.headers.get("x-litellm-key-spend")).toBe("1.5");
+    const pieces = (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream()).getReader();
+    for (const piece of ["one", "two", "three"]) {
+      expect(await pieces.read()).toEqual({ done: false, value: `data: ${piece}\n\n` });
+      const next = { one: "two", two: "three" }[piece];
+      if (next !== undefined) (writer as ServerResponse | null)?.write(`data: ${next}\n\n`);
+    }
+    (writer as ServerResponse | null)?.end();
+    expect((await pieces.read()).done).toBe(true);
+  });
+
+  it("that LiteLLM compresses is readable", async () => {
+    handle = (_, answer) => {
+      answer.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
+      answer.end(gzipSync('{"object":"list"}'));
+    };
+    expect(await (await chat()).json()).toEqual({ object: "list" });
+  });
+
+  it("that is an error of another kind comes through whole, however long", async () => {
+    const message = "x".repeat(100_000);
+    handle = (_, answer) => {
+      answer.writeHead(429, { "content-type": "application/json", "retry-after": "7" });
+      answer.end(JSON.stringify({ error: { message, type: "rate_limit_error" } }));
+    };
+    const response = await chat();
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "7"]);
+    expect(((await response.json()) as { error: { message: string } }).error.message).toBe(message);
+  });
+
+  it("over LiteLLM's own budget, to a key that is no tenant's, comes through whole", async () => {
+    const error = { message: "Budget has been exceeded!", type: "budget_exceeded", param: null, code: "400" };
+    handle = (_, answer) => {
+      answer.writeHead(400, { "content-type": "application/json" });
+      answer.end(JSON.stringify({ error }));
+    };
+    const response = await chat();
+    expect([response.status, await response.json()]).toEqual([400, { error }]);
+  });
+});
+
+describe("a request", () => {
+  it("reaches LiteLLM piece by piece, before the agent has written the next one", async () => {
+    const arrived = Promise.withResolvers<string>();
+    handle = (incoming, answer) => {
+      incoming.once("data", (piece: Buffer) => arrived.resolve(piece.toString()));
+      incoming.on("end", () => answer.end("{}"));
+    };
+    const answered = Promise.withResolvers<number | undefined>();
+    const url = `${workerd.url}/llm/v1/audio/transcriptions`;
+    const upload = request(url, { method: "POST", headers: HEADERS }, ({ statusCode }) => answered.resolve(statusCode));
+    upload.write("first");
+    expect(await arrived.promise).toBe("first");
+    upload.end("second");
+    expect(await answered.promise).toBe(200);
+  });
+
+  it("of 20 MB goes through", async () => {
+    handle = (incoming, answer) => {
+      let bytes = 0;
+      incoming.on("data", (piece: Buffer) => {
+        bytes += piece.length;
+      });
+      incoming.on("end", () => answer.end(String(bytes)));
+    };
+    const body = "x".repeat(20_000_000);
+    expect(await (await chat({ body })).text()).toBe("20000000");
+  });
+});
+
+describe("an agent that leaves", () => {
+  /** Resolves when LiteLLM's side of the call is cut. */
+  const cutAfter = (begin: (answer: ServerResponse) => void) =>
+    new Promise<void>((resolve) => {
+      handle = (_, answer) => {
+        answer.on("close", () => resolve());
+        begin(answer);
+      };
+    });
+
+  it("in the middle of a stream ends the call to LiteLLM", async () => {
+    const cut = cutAfter((answer) => {
+      startEvents(answer);
+      const talking = setInterval(() => answer.write("data: more\n\n"), 20);
+      answer.on("close", () => clearInterval(talking));
+    });
+    const leaving = new AbortController();
+    const response = await chat({ signal: leaving.signal });
+    await response.body?.getReader().read();
+    leaving.abort();
+    await cut;
+  });
+
+  it("before the first byte ends it too", async () => {
+    const cut = cutAfter(() => leave());
+    const call = request(`${workerd.url}/llm/v1/chat/completions`, { method: "POST", headers: HEADERS });
+    // A reset, as Cloudflare's edge passes on: to workerd a closed half is an agent that still listens.
+    const leave = () => void call.socket?.resetAndDestroy();
+    call.on("error", () => {});
+    call.end("{}");
+    await cut;
+  });
+});
+
+describe("a LiteLLM that cannot be reached is a failure, said as one", () => {
+  const failure = { status: 503, error: { type: "api_error", code: "dependency-unavailable" } };
+  const answerOf = async () => {
+    const response = await chat();
+    return { ...((await response.json()) as object), status: response.status };
+  };
+
+  it("because it cuts the connection", async () => {
+    let calls = 0;
+    handle = (incoming) => {
+      calls++;
+      incoming.socket.destroy();
+    };
+    expect(await answerOf()).toMatchObject(failure);
+    expect(calls).toBe(1);
+  });
+
+  it.each([307, 522])("because somebody else answers %i in its place", async (status) => {
+    handle = (_, answer) => {
+      answer.writeHead(status, { location: "http://127.0.0.1:1/v1/models" });
+      answer.end();
+    };
+    expect(await answerOf()).toMatchObject(failure);
+  });
+
+  it("because it is not there", async () => {
+    litellm.closeAllConnections();
+    await new Promise((resolve) => litellm.close(resolve));
+    expect(await answerOf()).toMatchObject(failure);
+  });
+});

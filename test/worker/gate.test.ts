@@ -1,0 +1,57 @@
+// Gate inside workerd, with LiteLLM's simulator behind it: what follows a stream when its reader is done, or has left.
+
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { SpendMessage } from "../../src/messages.ts";
+import worker from "../../src/worker.ts";
+import { bindingsWith, query, recordConsole, seedTenant } from "./bursar.ts";
+
+beforeEach(() => void recordConsole());
+afterEach(() => void vi.unstubAllGlobals());
+
+async function tenantWithKey(): Promise<{ tenantId: string; key: string; hash: string }> {
+  const key = `sk-${crypto.randomUUID()}`;
+  const response = await fetch(`${env.LITELLM_URL}/key/generate`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ key }),
+  });
+  const { token } = await response.json<{ token: string }>();
+  const tenantId = await seedTenant(token);
+  await query(`insert into tenant_keys (key_hash, tenant_id) values ('${token}', '${tenantId}')`);
+  return { tenantId, key, hash: token };
+}
+
+/** Calls in a stream; `read` says what its reader does. */
+async function stream(key: string, read: (body: ReadableStream<Uint8Array>) => Promise<unknown>) {
+  const sent: { message: SpendMessage; delaySeconds: number | undefined }[] = [];
+  const SPEND_QUEUE = {
+    send: async (message: SpendMessage, { delaySeconds }: QueueSendOptions) =>
+      void sent.push({ message, delaySeconds }),
+  };
+  const execution = createExecutionContext();
+  const request = new Request("http://bursar.test/llm/v1/chat/completions", {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "x-sim-cost": "2.5" },
+    body: JSON.stringify({ model: "mock", messages: [], stream: true }),
+  });
+  const response = await worker.fetch(request, bindingsWith({ SPEND_QUEUE, CHECK_DEADLINE_MS: "5000" }), execution);
+  expect(response.headers.get("content-type")).toContain("text/event-stream");
+  const sentEarly = sent.filter(({ message }) => message.kind === "read_due").length;
+  if (response.body !== null) await read(response.body);
+  await waitOnExecutionContext(execution);
+  return { sentEarly, reads: sent.filter(({ message }) => message.kind === "read_due") };
+}
+
+it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
+  ["that was read to its end", (body) => new Response(body).text()],
+  ["that its reader has left", (body) => body.cancel()],
+])("a stream %s is followed by a read 20 s later, and by none before", async (_, read) => {
+  const { tenantId, key, hash } = await tenantWithKey();
+  const { sentEarly, reads } = await stream(key, read);
+  expect(sentEarly).toBe(0);
+  expect(reads).toEqual([
+    { message: { kind: "read_due", tenant_id: tenantId, subject_id: hash, lane: "hint-1" }, delaySeconds: 20 },
+  ]);
+});
