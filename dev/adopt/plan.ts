@@ -68,8 +68,8 @@ async function decide(candidate: Candidate, tenantId: string | null, input: Plan
   if (existing !== undefined) return { kind: "skip", why: `is tenant ${existing} already` };
   const obstacle = obstacleTo(candidate, input);
   if (obstacle !== null) return { kind: "skip", why: obstacle };
-  if (tenantId === null) return { kind: "refuse", why: "has nothing to be named after: choose another --tenant-id" };
-  if (reading === null) return { kind: "refuse", why: "LiteLLM's row makes no sense" };
+  if (tenantId === null) return { kind: "skip", why: "has nothing to be named after: choose another --tenant-id" };
+  if (reading === null) return { kind: "skip", why: "LiteLLM's row makes no sense" };
   const tenant = await adoptionOf(reading, tenantId as TenantId, options.enforcement, now);
   if (tenant === null) return { kind: "skip", why: "has no max_budget" };
   const config = configOf(tenant);

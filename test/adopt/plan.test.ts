@@ -107,6 +107,15 @@ describe("skipped is", () => {
     expect(plan.has("session")).toBe(false);
   });
 
+  it("what LiteLLM says nonsense of; the others are adopted all the same", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await newKey({ key: "sk-broken", key_alias: "broken" });
+    world.litellm.setSpend(sha256("sk-broken"), Number.NaN);
+    expect((await planned()).get("broken")).toMatchObject({ action: "skip", why: "LiteLLM's row makes no sense" });
+    expect((await adopt(["--apply"])).code).toBe(0);
+    expect(await tenants()).toMatchObject([{ tenant_id: "acme" }]);
+  });
+
   it("what is a tenant already, by whatever name", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await adopt(["--apply"]);
@@ -169,12 +178,16 @@ describe("names", () => {
     expect(names).toEqual(["8f3c", "Acme-Corp-prod", `key-${sha256("sk-none").slice(0, 12)}`]);
   });
 
-  it("can be a field of LiteLLM's metadata; what lacks it is to be settled first", async () => {
+  it("can be a field of LiteLLM's metadata; what lacks it is skipped", async () => {
     await newKey({ key: "sk-acme", key_alias: "a", metadata: { customer: "acme" } });
     await newKey({ key: "sk-none", key_alias: "b" });
     const plan = await planned("--tenant-id", "metadata.customer");
     expect(plan.get("acme").action).toBe("adopt");
-    expect(plan.get("b")).toMatchObject({ action: "refuse", tenant_id: null });
+    expect(plan.get("b")).toMatchObject({
+      action: "skip",
+      tenant_id: null,
+      why: expect.stringContaining("--tenant-id"),
+    });
   });
 
   it("can be the team's", async () => {
