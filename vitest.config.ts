@@ -12,6 +12,7 @@ const NODE_SUITES = [
   "dev",
   "notices",
   "soak",
+  "adopt",
 ];
 
 export default defineConfig({

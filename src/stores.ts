@@ -23,6 +23,7 @@ import type {
 import type {
   Actor,
   NewTenant,
+  PriorValues,
   SyncOutcome,
   TenantChange,
   TenantList,
@@ -51,6 +52,11 @@ export interface Tenants {
    * has a later revision when LiteLLM's dates were new; null when the wish has changed since `revision`.
    */
   recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
+  /**
+   * Keeps what LiteLLM has of an adopted tenant before Bursar sets limits there; the mark it had before stays what it
+   * was at adoption. Null when that was done already, or when the wish has changed since `revision`.
+   */
+  recordPriorValues(tenantId: TenantId, revision: number, values: PriorValues): Promise<TenantRecord | null>;
   /**
    * Takes tenants whose wish LiteLLM has not taken, also the deleted ones; least recently tried first. It counts as a
    * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.

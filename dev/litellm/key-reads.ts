@@ -42,6 +42,9 @@ function keysInfo({ body }: ManagementCall, store: Store): Body {
   return { key: keys ?? null, info: rows.map((row) => keyOnWire(row, store.budgetOf(row), "+00:00")) };
 }
 
+/** The team of the keys that LiteLLM's own dashboard works with; lists leave them out. */
+const DASHBOARD_TEAM = "litellm-dashboard";
+
 function listKeys({ caller, param }: ManagementCall, store: Store): Body {
   if (caller.kind === "key") {
     const message = "You are not authorized to access this endpoint. No 'user_id' is associated with your API key.";
@@ -52,6 +55,7 @@ function listKeys({ caller, param }: ManagementCall, store: Store): Body {
   const filters = (["user_id", "team_id", "key_alias"] as const).filter((name) => param(name) !== undefined);
   const hash = param("key_hash");
   const found = [...store.keys.values()]
+    .filter((row) => row.team_id !== DASHBOARD_TEAM)
     .filter((row) => filters.every((name) => row[name] === param(name)) && (hash === undefined || row.token === hash))
     .sort((a, b) => b.created_at - a.created_at || (a.token < b.token ? 1 : -1));
   const shown = found.slice((page - 1) * size, page * size);

@@ -8,7 +8,7 @@ import type { Body, FieldTypes } from "./fields.ts";
 import { calculated } from "./key-fields.ts";
 import { adminRoute, infoRoute, type ManagementCall, refuseNegative } from "./management.ts";
 import { floatText } from "./python-text.ts";
-import { keyOnWire, type TeamRow, teamOnWire } from "./rows.ts";
+import { ADMIN_USER, keyOnWire, type TeamRow, teamOnWire } from "./rows.ts";
 import type { Store } from "./store.ts";
 
 const FIELDS: FieldTypes = {
@@ -28,6 +28,7 @@ export function teamRoutes(store: Store): Hono {
   const app = new Hono();
   app.post("/team/new", adminRoute(store, { ...FIELDS, team_id: "string" }, newTeam));
   app.get("/team/info", infoRoute(store, null, teamInfo));
+  app.get("/team/list", infoRoute(store, null, listTeams));
   app.post("/team/update", adminRoute(store, { ...FIELDS, ...ONE_TEAM }, updateTeam));
   app.post("/team/delete", adminRoute(store, { team_ids: "list!" }, deleteTeams));
   app.post("/team/block", adminRoute(store, ONE_TEAM, setBlocked(true)));
@@ -82,6 +83,23 @@ function teamInfo({ caller, param }: ManagementCall, store: Store): Body {
     keys: keys.map((key) => keyOnWire(key, store.budgetOf(key), "Z")),
     team_memberships: [],
   };
+}
+
+/** All at once, there are no pages; in order of alias, those without one first. */
+function listTeams({ caller, param }: ManagementCall, store: Store): Body[] {
+  if (caller.kind === "key") {
+    throw detailError(401, "Only admin users can query all teams/other teams. Your user role=None");
+  }
+  const user = param("user_id");
+  // Here every team has one member: whoever holds the master key.
+  const teams = user === undefined || user === ADMIN_USER ? [...store.teams.values()] : [];
+  teams.sort((a, b) => ((a.team_alias ?? "") < (b.team_alias ?? "") ? -1 : 1));
+  const keys = [...store.keys.values()];
+  return teams.map((row) => ({
+    ...shownTeam(row),
+    team_memberships: [],
+    keys: keys.filter(({ team_id }) => team_id === row.team_id).map((key) => keyOnWire(key, null, "Z")),
+  }));
 }
 
 function updateTeam({ body, now }: ManagementCall, store: Store): Body {

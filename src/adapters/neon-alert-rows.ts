@@ -23,6 +23,8 @@ export const percent = z.pipe(
   z.transform((text: string): BasisPoints => BigInt(text.replace(".", ""))),
 );
 
+export const alertDetail = z.nullable(z.record(z.string(), z.union([z.string(), z.number(), z.null()])));
+
 const instant = z.number();
 
 const row = z.object({
@@ -40,7 +42,7 @@ const row = z.object({
   limit_version: z.number(),
   occurrence: z.number(),
   silent: z.boolean(),
-  detail: z.nullable(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
+  detail: alertDetail,
   created_at: instant,
 });
 

@@ -12,6 +12,7 @@ import type { Account, LedgerFigure, SpendReference } from "../records/account.t
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../records/alert-record.ts";
 import type { Ledger } from "../stores.ts";
 import { jsonbText } from "./jsonb.ts";
+import { alertDetail } from "./neon-alert-rows.ts";
 import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
 import { ms, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 import { JOIN_KNOWN } from "./neon-tenant-spend.ts";
@@ -63,7 +64,7 @@ const PERIOD_START = sql.raw(
 /** The last occurrence of each kind and limit version of the period, and the last word on being blocked of any. */
 const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.identity, 'event_type', a.event_type,
       'period_started_at', ${ms("a.period_started_at")}, 'limit_version', a.limit_version,
-      'occurrence', a.occurrence, 'spend', a.spend::text, 'silent', a.silent, 'created_at', ${ms("a.created_at")})), '[]'::json)
+      'occurrence', a.occurrence, 'spend', a.spend::text, 'silent', a.silent, 'detail', a.detail, 'created_at', ${ms("a.created_at")})), '[]'::json)
     from ((select distinct on (h.event_type, h.period_started_at, h.limit_version) h.*
         from budget_alert_history h
         where h.tenant_id = tenant.tenant_id and h.period_started_at >= ${PERIOD_START}
@@ -131,6 +132,7 @@ const accountRow = z.object({
       occurrence: z.number(),
       spend: decimalMoney,
       silent: z.boolean(),
+      detail: alertDetail,
       created_at: z.number(),
     }),
   ),
@@ -161,6 +163,7 @@ function standingFrom({ looked, alerts }: z.output<typeof accountRow>): AlertSta
       occurrence: alert.occurrence,
       spendNanoUsd: alert.spend,
       isSilent: alert.silent,
+      detail: alert.detail,
       createdAt: alert.created_at,
     })),
   };

@@ -29,7 +29,6 @@ export async function changeTenant(
       set (${columns}) = (select ${columns} from asked),
         revision = nextval('config_revision'), updated_at = ${timestampOf(actor.now)},
         config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
-        litellm_has_set_limits = t.litellm_has_set_limits or a.enforcement = 'enforce',
         ${syncPending(isLitellmsToo, actor)}
       from asked a
       where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})

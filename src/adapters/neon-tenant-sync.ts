@@ -3,7 +3,8 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
+import type { PriorValues, SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
+import { jsonbText } from "./jsonb.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
@@ -43,6 +44,23 @@ export async function recordTenantSync(
     database,
     sql`with after as (update tenant_configs t set ${outcome.status === "synced" ? taken(outcome) : waiting(outcome)}
       where t.tenant_id = ${tenantId} and t.revision = ${revision} returning t.*)
+    ${selectTenants({ tenants: sql`after` })}`,
+  );
+  return firstTenant(rows);
+}
+
+/** Of what was in the metadata only the first state is told: later ones hold Bursar's own mark. */
+export async function recordPriorValues(
+  database: Database,
+  tenantId: TenantId,
+  revision: number,
+  { metadata: _, ...limits }: PriorValues,
+): Promise<TenantRecord | null> {
+  const rows = await runStatement(
+    database,
+    sql`with after as (update tenant_configs t
+      set prior_values = t.prior_values || ${jsonbText(limits)}::jsonb, litellm_has_set_limits = true
+      where t.tenant_id = ${tenantId} and t.revision = ${revision} and not t.litellm_has_set_limits returning t.*)
     ${selectTenants({ tenants: sql`after` })}`,
   );
   return firstTenant(rows);

@@ -11,7 +11,7 @@ import { createTenant } from "./neon-tenant-creation.ts";
 import { listTenants } from "./neon-tenant-list.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 import { recordTenantSpend } from "./neon-tenant-spend.ts";
-import { claimPendingSyncs, recordTenantSync } from "./neon-tenant-sync.ts";
+import { claimPendingSyncs, recordPriorValues, recordTenantSync } from "./neon-tenant-sync.ts";
 
 export function neonTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
@@ -27,6 +27,7 @@ export function neonTenants(database: Database): Tenants {
     markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
+    recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     recordSpend: (figure) => recordTenantSpend(database, figure),
     ping: async () => {

@@ -33,7 +33,7 @@ export interface AlertDraft {
 /** As much of a recorded alert as new ones depend on. */
 export type RecordedAlert = Pick<
   AlertDraft,
-  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence" | "spendNanoUsd" | "isSilent"
+  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence" | "spendNanoUsd" | "isSilent" | "detail"
 > & { readonly createdAt: Instant };
 
 /** For which limit version and period alerts were looked for. */
@@ -136,8 +136,13 @@ function isCarriedOver(input: FindAlertsInput, threshold: Threshold): boolean {
   return isEarlier && last !== null && !isArmedAgain(input, threshold, last);
 }
 
-/** People were told that a block is over, at a figure below this threshold: what they hear next of it is news again. */
-function isArmedAgain(input: FindAlertsInput, { threshold }: Threshold, last: RecordedAlert): boolean {
+/**
+ * People were told that a block is over, at a figure below this threshold: what they hear next of it is news again. So is
+ * a block that would have been one when it was recorded, and now is: nobody was refused under `observe`.
+ */
+function isArmedAgain(input: FindAlertsInput, { eventType, threshold }: Threshold, last: RecordedAlert): boolean {
+  const wasObserved = eventType === "budget_blocked" && last.detail?.["enforcement"] === "observe";
+  if (wasObserved && input.config.enforcement === "enforce") return true;
   const line = partOf(limitAt(input.config, input.now).limitNanoUsd, threshold);
   const resolved = recordedOf(input, "budget_resolved", last.limitVersion);
   return resolved.some(({ createdAt, spendNanoUsd }) => createdAt >= last.createdAt && spendNanoUsd < line);
@@ -228,7 +233,9 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
     threshold,
     occurrence,
   });
-  return { ...figures, identity, eventType, threshold, occurrence, isSilent };
+  const isObserved = eventType === "budget_blocked" && input.config.enforcement === "observe";
+  const detail = isObserved ? { enforcement: "observe" } : null;
+  return { ...figures, identity, eventType, threshold, occurrence, isSilent, detail };
 }
 
 interface Moment {

@@ -91,16 +91,20 @@ function groupByTenant(incoming: readonly Incoming[], accounts: readonly Account
   const byReference = new Map(accounts.flatMap((each) => each.references.map((name) => [nameOf(name), each] as const)));
   const groups = new Map<TenantId, Group & { readonly messages: Incoming[] }>();
   const unmatched: Incoming[] = [];
+  const add = (tenantId: TenantId, account: Account | null, message: Incoming) => {
+    const group = groups.get(tenantId) ?? { tenantId, account, messages: [] };
+    groups.set(tenantId, group);
+    group.messages.push(message);
+  };
   for (const message of incoming) {
     const { body } = message;
-    const account = referencesIn(body).flatMap((each) => byReference.get(nameOf(each)) ?? [])[0] ?? null;
-    const tenantId = account?.tenant.config.tenantId ?? (isReport(body) ? null : body.tenant_id);
-    if (tenantId === null) unmatched.push(message);
-    else {
-      const group = groups.get(tenantId) ?? { tenantId, account, messages: [] };
-      groups.set(tenantId, group);
-      group.messages.push(message);
-    }
+    const found = new Set(referencesIn(body).flatMap((each) => byReference.get(nameOf(each)) ?? []));
+    // Calls of a key that is a tenant itself are its team's spend as well.
+    const accounts = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
+    for (const account of accounts) add(account.tenant.config.tenantId, account, message);
+    if (accounts.length > 0) continue;
+    if (isReport(body)) unmatched.push(message);
+    else add(body.tenant_id, null, message);
   }
   return { groups: [...groups.values()], unmatched };
 }

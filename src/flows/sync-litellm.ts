@@ -6,7 +6,7 @@ import type { Ports } from "../ports.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
 import type { SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { fieldsOfNewKey, inSteps, missingIn, toRestore } from "./litellm-wish.ts";
+import { fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./litellm-wish.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;
 
@@ -36,6 +36,8 @@ const TRIES = 2;
 
 const BROKE_OFF: SyncFailure = { kind: "broken", why: "Bursar's own log says why" };
 
+const OVERTAKEN: SyncFailure = { kind: "broken", why: "the tenant changed meanwhile" };
+
 /** Enough for LiteLLM's sentence, too little for a page of HTML. */
 const MAX_WORDS = 300;
 
@@ -44,9 +46,12 @@ export async function syncLiteLlm(
   deps: SyncDeps,
 ): Promise<SyncResult> {
   let overtaken: SyncResult = { kind: "removed" };
+  let before: TenantRecord | null = null;
   for (let round = 0; round < ROUNDS; round++) {
-    const tenant = await deps.tenants.loadEvenDeleted(tenantId);
-    if (tenant === null) return { kind: "removed" };
+    const loaded = await deps.tenants.loadEvenDeleted(tenantId);
+    if (loaded === null) return { kind: "removed" };
+    const tenant: TenantRecord = before === null ? loaded : afterOvertaken(before, loaded);
+    before = tenant;
     const done = await attempt(tenant, now, deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
@@ -57,9 +62,15 @@ export async function syncLiteLlm(
       deps.log.warn("litellm sync pending", { tenant_id: tenantId, why: outcome.error });
     const recorded = await deps.tenants.recordSync(tenantId, tenant.config.revision, outcome);
     if (recorded !== null) return resultOf(recorded, done);
-    overtaken = { kind: "pending", tenant, failure: { kind: "broken", why: "the tenant changed meanwhile" } };
+    overtaken = { kind: "pending", tenant, failure: OVERTAKEN };
   }
   return overtaken;
+}
+
+/** What the round before has sent may have come after another sync had lifted the limits, and said so in Postgres. */
+function afterOvertaken({ config }: TenantRecord, tenant: TenantRecord): TenantRecord {
+  const { sync } = tenant;
+  return { ...tenant, sync: { ...sync, hasSetLimits: sync.hasSetLimits || config.enforcement === "enforce" } };
 }
 
 /** The same, where Postgres has the wish already: whatever breaks now is logged, and the sweep goes on. */
@@ -100,6 +111,8 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   const read = await readOrCreate(tenant, now, deps);
   if (!read.ok) return read;
   const reading = read.value;
+  const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
+  if (isFirstTime && !(await keepPriorValues(tenant, reading, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, reading);
   const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, reading, now);
   if (softBudget !== null) {
@@ -115,6 +128,11 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   const { budgetResetAt } = tenant.config;
   const hadOurEnd = budgetResetAt === null || reading.resetsAt === null || reading.resetsAt <= budgetResetAt;
   return success({ reading: after.value, budgetId, hasMovedReset: hadOurEnd });
+}
+
+/** Before anything is sent: what LiteLLM has by then is to be given back, and not what it had at adoption. */
+async function keepPriorValues({ config }: TenantRecord, reading: SubjectReading, { tenants }: SyncDeps) {
+  return (await tenants.recordPriorValues(config.tenantId, config.revision, priorValuesOf(reading))) !== null;
 }
 
 /**

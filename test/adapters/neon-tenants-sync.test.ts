@@ -10,6 +10,7 @@ import { useTenants } from "../support/tenant-database.ts";
 const acme = idOf("acme");
 const later = anActor({ now: NOW + MINUTE });
 const HOUR = 60 * MINUTE;
+const PRIOR = { maxBudget: "20", softBudget: null, budgetDuration: "30d", metadata: { tenant_id: "theirs" } };
 
 describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
   const { tenants, create } = useTenants(backend);
@@ -74,15 +75,36 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect((await fail(created, NOW + HOUR))?.sync).toMatchObject({ status: "pending", since: NOW + HOUR });
     });
 
-    it("knows whether LiteLLM has limits of Bursar's: from the wish to enforce until observing is taken", async () => {
-      const observed = await create({ enforcement: "observe" });
+    it("knows whether LiteLLM has limits of Bursar's: from before they are sent until observing is taken", async () => {
+      const observed = await create({ enforcement: "observe", priorValues: PRIOR });
       expect(observed.sync.hasSetLimits).toBe(false);
       const enforced = await tenants.change(acme, { enforcement: "enforce" }, later);
-      expect(enforced?.sync.hasSetLimits).toBe(true);
+      expect(enforced?.sync.hasSetLimits).toBe(false);
+      const kept = await tenants.recordPriorValues(acme, enforced?.config.revision ?? 0, PRIOR);
+      expect(kept?.sync.hasSetLimits).toBe(true);
       const again = await tenants.change(acme, { enforcement: "observe" }, later);
       expect(again?.sync.hasSetLimits).toBe(true);
       const lifted = await tenants.recordSync(acme, again?.config.revision ?? 0, aSyncOutcome());
       expect(lifted?.sync.hasSetLimits).toBe(false);
+    });
+  });
+
+  describe("what LiteLLM had before", () => {
+    const later = { ...PRIOR, maxBudget: "30", metadata: { tenant_id: "acme" } };
+
+    it("is kept once: the limits as they are now, the metadata as it was", async () => {
+      const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
+      const kept = await tenants.recordPriorValues(acme, config.revision, later);
+      expect(kept?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
+      expect(await tenants.recordPriorValues(acme, config.revision, PRIOR)).toBeNull();
+      expect((await tenants.load(acme))?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
+    });
+
+    it("is not what a wish finds that has changed meanwhile", async () => {
+      const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
+      await tenants.change(acme, { name: "x" }, anActor());
+      expect(await tenants.recordPriorValues(acme, config.revision, later)).toBeNull();
+      expect((await tenants.load(acme))?.priorValues).toEqual(PRIOR);
     });
   });
 

@@ -126,3 +126,50 @@ describe("a projection", () => {
     expect(find("100", { standing, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
   });
 });
+
+describe("enforcing what was only observed", () => {
+  const observed: TenantConfig = { ...acme, enforcement: "observe" };
+  const wouldBlock = standingAfter(find("560", { config: observed }), observed, NOW - MINUTE);
+
+  it("says of a block under observe that it is none yet", () => {
+    const details = find("560", { config: observed }).map(({ eventType, detail }) => [eventType, detail]);
+    expect(details).toEqual([
+      ["threshold_crossed", null],
+      ["budget_crossed", null],
+      ["budget_blocked", { enforcement: "observe" }],
+    ]);
+    expect(find("560").map(({ detail }) => detail)).toEqual([null, null, null]);
+  });
+
+  it("tells of the block, once: now requests are refused", () => {
+    const drafts = find("560", { standing: wouldBlock });
+    expect(said(drafts)).toEqual(["budget_blocked told"]);
+    const { alerts, looked } = standingAfter(drafts);
+    expect(find("560", { standing: { looked, alerts: [...wouldBlock.alerts, ...alerts] } })).toEqual([]);
+  });
+
+  it("tells of it although it was the baseline, and nobody has heard of it before", () => {
+    const baseline = standingAfter(find("560", { config: observed, isBaseline: true }), observed, NOW - MINUTE);
+    expect(said(find("560", { standing: baseline }))).toEqual(["budget_blocked told"]);
+  });
+
+  it("tells of it although the limit was changed as well and is still exceeded", () => {
+    const changed = { ...acme, maxBudgetNanoUsd: usd("505"), configVersion: 2 };
+    expect(said(find("560", { config: changed, standing: wouldBlock }))).toEqual([
+      "threshold_crossed silent",
+      "budget_crossed silent",
+      "budget_blocked told",
+    ]);
+  });
+
+  it("tells of nothing below the block: no request is refused there", () => {
+    const standing = standingAfter(find("540", { config: observed }), observed);
+    expect(find("540", { standing })).toEqual([]);
+  });
+
+  it("tells of nothing when a block that was one is observed for a while and enforced again", () => {
+    const blocked = standingAfter(find("560"));
+    expect(find("560", { config: observed, standing: blocked })).toEqual([]);
+    expect(find("560", { standing: blocked })).toEqual([]);
+  });
+});

@@ -7,6 +7,7 @@ import { createTenant } from "../../src/flows/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/delete-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { syncPending } from "../../src/flows/sync-pending.ts";
 import type { TenantChange } from "../../src/records/tenant-record.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
@@ -115,6 +116,72 @@ it.each<[string, TenantChange]>([
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30 });
 });
 
+it("gives back what the key had when it was enforced, not what it had at adoption", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20, metadata: { tenant_id: "theirs" } });
+  await adopt(key, { enforcement: "observe" });
+  await world.manage("POST", "/key/update", { key: hash, max_budget: 30 });
+  await changeTenant({ tenantId: acme, change: { enforcement: "enforce" }, actor: anActor() }, deps);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  await changeTenant({ tenantId: acme, change: { enforcement: "observe" }, actor: anActor() }, deps);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30 });
+  await changeTenant({ tenantId: acme, change: { enforcement: "enforce" }, actor: anActor() }, deps);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30, metadata: { tenant_id: "theirs" } });
+});
+
+it("overrules a limit that somebody sets in LiteLLM while it is enforced, and gives back what was before", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key);
+  await world.manage("POST", "/key/update", { key: hash, max_budget: 50 });
+  await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  await world.manage("POST", "/key/update", { key: hash, max_budget: 50 });
+  await remove();
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
+});
+
+it("leaves no limit on a key that another administrator wants observed while it is being enforced", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key, { enforcement: "observe" });
+  const change = (enforcement: "enforce" | "observe") =>
+    changeTenant({ tenantId: acme, change: { enforcement }, actor: anActor() }, deps);
+  const { updateSubject } = deps.litellm;
+  deps.litellm.updateSubject = async (...update) => {
+    deps.litellm.updateSubject = updateSubject;
+    await change("observe");
+    return updateSubject(...update);
+  };
+  await change("enforce");
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
+});
+
+it.each<[string, Subject]>([
+  ["key", key],
+  ["team", team],
+])("gives an adopted %s back by the sweep when LiteLLM was away", async (_, subject) => {
+  await world.manage("POST", "/key/generate", {
+    key: VIRTUAL_KEY,
+    max_budget: 20,
+    budget_duration: "7d",
+    user_id: "somebody",
+    metadata: { team: "red" },
+  });
+  await world.manage("POST", "/team/new", { team_id: "red", max_budget: 20, soft_budget: 9, metadata: { a: 1 } });
+  const before = [await world.keyRow(hash), await world.teamRow("red")];
+  await adopt(subject, { maxBudgetNanoUsd: usd("100") });
+  await world.litellm.stop();
+  expect(await remove()).toEqual({ ok: true, value: "pending" });
+  await world.litellm.restart();
+  renewDeps();
+  await syncPending({ now: NOW + HOUR }, deps);
+  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  const after = [await world.keyRow(hash), await world.teamRow("red")];
+  expect(after.map((row) => ({ ...row, updated_at: null }))).toEqual(
+    before.map((row) => ({ ...row, updated_at: null })),
+  );
+});
+
 it("takes its own limit off a key although observing it could not be told before the deletion", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key);
@@ -149,7 +216,7 @@ it("leaves a duration that LiteLLM cannot take away, says so, and is done with i
   expect(deps.log.lines).toEqual([kept]);
   await changeTenant({ ...observing, change: { enforcement: "enforce" } }, deps);
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
-  expect(deps.log.lines).toEqual([kept, kept]);
+  expect(deps.log.lines).toEqual([kept]);
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, budget_duration: "1d" });
 });
 

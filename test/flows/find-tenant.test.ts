@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FoundTenant, findTenant } from "../../src/flows/find-tenant.ts";
-import { SECOND } from "../budget/builders.ts";
-import { hashOf } from "../support/builders.ts";
+import { aTenantConfig, SECOND } from "../budget/builders.ts";
+import { hashOf, idOf } from "../support/builders.ts";
 import { ACME, ADDRESS, CheckWorld } from "../support/check-world.ts";
 import { AWAY, aReading } from "../support/fake-litellm.ts";
 
@@ -93,6 +93,39 @@ describe("a key of a team's tenant", () => {
     await find();
     expect(world.litellm.reads).toEqual([{ subject: { kind: "key", id: hashOf("a") }, at: world.clock() }]);
     expect(world.kv.tenantsOfKeys.get(hashOf("a"))).toBe(ACME);
+  });
+
+  it("stays in KV until that expires, even when it is moved to another team; then it is the other team's", async () => {
+    await find();
+    await world.untilQuiet();
+    expect(world.kv.expiring.has(hashOf("a"))).toBe(true);
+    const other = idOf("globex");
+    world.inPostgres(aTenantConfig({ tenantId: other, subject: { kind: "team", id: "team-2" } }));
+    world.litellm.has(aReading({ metadata: {}, teamId: "team-2" }));
+    await world.timers.pass(59 * 60 * SECOND);
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+    await world.timers.pass(60 * SECOND);
+    world.kv.tenantsOfKeys.delete(hashOf("a"));
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: other });
+  });
+
+  it("goes on being found while LiteLLM is away, once it was found", async () => {
+    await find();
+    await world.untilQuiet();
+    await world.timers.pass(61 * SECOND);
+    world.litellm.nextTries.push(AWAY);
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+  });
+
+  it("is asked of LiteLLM once a minute as long as it is in no tenant's team", async () => {
+    world.litellm.has(aReading({ teamId: null }));
+    for (let second = 0; second < 60; second++) {
+      await find();
+      await world.timers.pass(SECOND);
+    }
+    expect(world.litellm.reads).toHaveLength(1);
+    world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME });
   });
 
   it.each([

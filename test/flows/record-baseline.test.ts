@@ -1,11 +1,12 @@
 // An adopted tenant is taken as it is found: its baseline is recorded, and nobody is told.
 
 import { describe, expect, it } from "vitest";
+import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
-import { idOf } from "../support/builders.ts";
+import { anActor, idOf } from "../support/builders.ts";
 import { aWebhook } from "../support/spend-messages.ts";
 import { useSpendWorld } from "../support/spend-world.ts";
 import { sha256 } from "../support/virtual-key.ts";
@@ -14,12 +15,14 @@ const { world, deps, deliver, alerts, told } = useSpendWorld();
 
 describe("an adopted tenant", () => {
   const adopted = sha256("sk-adopted");
-  const adopt = async (spend: number) => {
+  const globex = idOf("globex");
+  const look: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
+  const adopt = async (spend: number, enforcement: "enforce" | "observe" = "enforce") => {
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 110, budget_duration: "30d" });
     world.litellm.setSpend(adopted, spend);
     const origin = { kind: "adopted", subject: { kind: "key", id: adopted } } as const;
-    const settings = { maxBudgetNanoUsd: usd("100") };
-    await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin, settings }), deps);
+    const settings = { maxBudgetNanoUsd: usd("100"), enforcement };
+    await createTenant(ownKeyInput({ tenantId: globex, origin, settings }), deps);
   };
 
   it("is taken as it is found: nobody is told of what was exceeded before", async () => {
@@ -42,5 +45,51 @@ describe("an adopted tenant", () => {
     );
     await deliver(rewrite?.message as SpendMessage);
     expect((await alerts()).map(({ silent }) => silent)).toEqual([true, true, true]);
+  });
+
+  it.each([
+    [85, "observe", "100", "budget_crossed"],
+    [85, "enforce", "100", "budget_crossed"],
+    [105, "observe", "110", "budget_blocked"],
+    [105, "enforce", "110", "budget_blocked"],
+  ] as const)(
+    "at %d percent under %s is recorded in silence, and told of the next threshold",
+    async (spend, enforcement, next, crossed) => {
+      await adopt(spend, enforcement);
+      await deliver(look);
+      await deliver(aWebhook(adopted, String(spend)));
+      expect(await told()).toEqual([]);
+      await deliver(aWebhook(adopted, next));
+      expect(await told()).toEqual([crossed]);
+    },
+  );
+
+  it.each(["observe", "enforce"] as const)(
+    "at 120 percent under %s hears nothing more of this period",
+    async (enforcement) => {
+      await adopt(120, enforcement);
+      await deliver(look);
+      await deliver(aWebhook(adopted, "130"));
+      expect([await told(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
+    },
+  );
+
+  it.each([
+    ["found above the blocking line", 120, []],
+    ["observed to cross it", 79, ["budget_blocked"]],
+  ])("that was %s is told of the block once it is enforced, and once only", async (_, spend, before) => {
+    await adopt(spend, "observe");
+    await deliver(look);
+    await deliver(aWebhook(adopted, "120"));
+    expect(await told()).toEqual(before);
+    await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
+    await deliver(look);
+    await deliver(look);
+    expect(await told()).toEqual([...before, "budget_blocked"]);
+    for (const enforcement of ["observe", "enforce"] as const) {
+      await changeTenant({ tenantId: globex, change: { enforcement }, actor: anActor() }, deps);
+      await deliver(look);
+    }
+    expect(await told()).toEqual([...before, "budget_blocked"]);
   });
 });

@@ -209,3 +209,9 @@ it("lists keys by page, newest first, as hashes or as whole objects", async () =
   const whole = await client.call("GET", `/key/list?team_id=${team_id}&size=2&page=2&return_full_object=true`);
   expect(whole.body.keys).toMatchObject([{ token: hashOf(keys[0] ?? ""), spend: 0, team_id }]);
 });
+
+it("leaves the keys of its own dashboard out of the list", async () => {
+  const alias = unique("dashboard");
+  await client.newKey({ team_id: "litellm-dashboard", key_alias: alias });
+  expect((await client.call("GET", `/key/list?key_alias=${alias}&size=1`)).body.keys).toEqual([]);
+});

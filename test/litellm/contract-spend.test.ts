@@ -129,6 +129,20 @@ describe("a key", () => {
 });
 
 describe("a team", () => {
+  it("is in the list of all teams, with its keys as their rows are, but not for a key to see", async () => {
+    const made = (await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 })).body;
+    const key = await client.newKey({ team_id: made.team_id, soft_budget: 0.5 });
+    await client.call("POST", "/team/new", { team_alias: randomUUID() });
+    const { status, body } = await client.call("GET", "/team/list");
+    const listed = body.find(({ team_id }: { team_id: string }) => team_id === made.team_id);
+    expect(status).toBe(200);
+    expect(listed).toMatchObject({ team_alias: made.team_alias, spend: 0, max_budget: 1, team_memberships: [] });
+    expect(listed.keys).toMatchObject([{ token: hashOf(key), team_id: made.team_id, litellm_budget_table: null }]);
+    const aliases: string[] = body.map(({ team_alias: alias }: { team_alias: string | null }) => alias ?? "");
+    expect(aliases).toEqual([...aliases].sort());
+    expect((await client.call("GET", "/team/list", undefined, key)).status).toBe(401);
+  });
+
   it("is made and shown with exactly the captured fields", async () => {
     const { status, body } = await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 });
     expect(status).toBe(200);

@@ -15,6 +15,8 @@ export class FakeSnapshots implements Snapshots {
   /** Whose each of the figures is. */
   readonly #subjects = new Map<TenantId, string>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
+  /** Those of them that KV forgets by itself after an hour. */
+  readonly expiring = new Set<KeyHash>();
   outage: number | null = null;
 
   async tenantOfKey(keyHash: KeyHash) {
@@ -30,9 +32,11 @@ export class FakeSnapshots implements Snapshots {
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
-  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null) {
+  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }) {
     this.#reach();
     this.tenantsOfKeys.set(keyHash, tenantId);
+    if (options?.expires === true) this.expiring.add(keyHash);
+    else this.expiring.delete(keyHash);
   }
 
   async writeConfig(config: TenantConfig) {

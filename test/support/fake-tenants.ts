@@ -38,6 +38,7 @@ export class FakeTenants implements Tenants {
   markDeleted = notForChecks;
   remove = notForChecks;
   recordSync = notForChecks;
+  recordPriorValues = notForChecks;
   claimPendingSyncs = notForChecks;
   recordSpend = notForChecks;
 }

@@ -239,6 +239,17 @@ describe("nonsense", () => {
   });
 });
 
+describe("whose a key is", () => {
+  it("is kept for an hour when it was found through its team, else for ever", async () => {
+    await snapshots.writeTenantOfKey(hashOf("a"), acme, { expires: true });
+    await snapshots.writeTenantOfKey(hashOf("b"), acme);
+    const { keys } = await kv.list({ prefix: "tenant-of-key:" });
+    const [ofTeam, own] = keys.map(({ expiration }) => expiration);
+    expect(Math.abs((ofTeam ?? 0) - Date.now() / 1_000 - 3_600)).toBeLessThan(5);
+    expect(own).toBeUndefined();
+  });
+});
+
 describe("KV in trouble", () => {
   const broken = (trouble: () => Promise<never>) =>
     kvSnapshots({ get: trouble, put: trouble } as unknown as KVNamespace, new Map(), log);

@@ -1,0 +1,44 @@
+// Carries a plan out, a few tenants at a time. What is done stays done: whoever goes on later plans anew and finds it.
+
+import pMap from "p-map";
+import type { Enforcement } from "../../src/budget/tenant.ts";
+import { type Adopted, adopt } from "./bursar-admin.ts";
+import type { PlanRow } from "./plan.ts";
+import type { Api } from "./polite-api.ts";
+
+/** `not_begun`: somebody wanted it to end. */
+export type Outcome = Adopted | { readonly kind: "not_begun" };
+
+/** Each asks Bursar for two or three calls of LiteLLM, which goes on serving agents meanwhile. */
+const AT_ONCE = 4;
+
+interface ApplyInput {
+  readonly rows: readonly PlanRow[];
+  readonly enforcement: Enforcement;
+  /** Once it is aborted nothing new is begun, and what has been begun is brought to its end. */
+  readonly signal: AbortSignal;
+  readonly onOutcome: (row: PlanRow, outcome: Outcome) => void;
+}
+
+/** The outcomes of the rows that are to be adopted. Never throws for one of them. */
+export async function applyPlan(
+  { rows, enforcement, signal, onOutcome }: ApplyInput,
+  bursar: Api,
+): Promise<ReadonlyMap<PlanRow, Outcome>> {
+  const outcomes = new Map<PlanRow, Outcome>();
+  await pMap(
+    rows,
+    async (row) => {
+      const { tenantId, candidate } = row;
+      if (row.decision.kind !== "adopt" || tenantId === null) return;
+      const { subject } = candidate;
+      const outcome: Outcome = signal.aborted
+        ? { kind: "not_begun" }
+        : await adopt({ tenantId, subject, enforcement }, bursar);
+      outcomes.set(row, outcome);
+      onOutcome(row, outcome);
+    },
+    { concurrency: AT_ONCE },
+  );
+  return outcomes;
+}

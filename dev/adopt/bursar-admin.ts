@@ -1,0 +1,68 @@
+// Bursar's admin API as far as adopting needs it: which tenants there are, and one more of them.
+
+import type { Enforcement, Subject } from "../../src/budget/tenant.ts";
+import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
+
+/** Tenant ids by subject, and subjects by tenant id. */
+export interface Tenants {
+  readonly bySubject: ReadonlyMap<string, string>;
+  readonly byId: ReadonlyMap<string, string>;
+}
+
+/** `isPending`: LiteLLM has not taken what it is to be told yet; Bursar's sweep goes on. */
+export type Adopted =
+  | { readonly kind: "adopted"; readonly isPending: boolean }
+  | { readonly kind: "already" }
+  | { readonly kind: "failed"; readonly why: string };
+
+/** The API's most. */
+const PAGE_SIZE = 200;
+
+export const subjectName = ({ kind, id }: Subject): string => `${kind}/${id}`;
+
+/** @throws Error in words. */
+export async function listTenants(bursar: Api): Promise<Tenants> {
+  const bySubject = new Map<string, string>();
+  const byId = new Map<string, string>();
+  let cursor: string | null = null;
+  do {
+    const after: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const answer: ApiAnswer = await bursar.get(`/v1/tenants?limit=${PAGE_SIZE}${after}`);
+    const { body } = answer;
+    const data = isRecord(body) ? body["data"] : null;
+    if (answer.status !== 200 || !isRecord(body) || !Array.isArray(data)) {
+      throw new Error(`Bursar's /v1/tenants answers ${wordsOf(answer)}`);
+    }
+    for (const tenant of data.filter(isRecord)) {
+      const name = subjectName(tenant["subject"] as Subject);
+      bySubject.set(name, String(tenant["tenant_id"]));
+      byId.set(String(tenant["tenant_id"]), name);
+    }
+    cursor = typeof body["next_cursor"] === "string" ? body["next_cursor"] : null;
+  } while (cursor !== null);
+  return { bySubject, byId };
+}
+
+/** Also right when an earlier request was carried out and its answer lost. */
+export async function adopt(
+  { tenantId, subject, enforcement }: { tenantId: string; subject: Subject; enforcement: Enforcement },
+  bursar: Api,
+): Promise<Adopted> {
+  const field = subject.kind === "key" ? "litellm_key" : "litellm_team_id";
+  const body = { tenant_id: tenantId, [field]: subject.id, enforcement };
+  try {
+    const answer = await bursar.post("/v1/tenants", body);
+    if (answer.status === 201) {
+      return { kind: "adopted", isPending: isRecord(answer.body) && answer.body["litellm_sync"] === "pending" };
+    }
+    if (answer.status === 409 && (await isThere(tenantId, subject, bursar))) return { kind: "already" };
+    return { kind: "failed", why: `Bursar answers ${wordsOf(answer)}` };
+  } catch (error) {
+    return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function isThere(tenantId: string, subject: Subject, bursar: Api): Promise<boolean> {
+  const { status, body } = await bursar.get(`/v1/tenants/${encodeURIComponent(tenantId)}`);
+  return status === 200 && isRecord(body) && subjectName(body["subject"] as Subject) === subjectName(subject);
+}

@@ -1,0 +1,166 @@
+// What becomes of each of LiteLLM's keys and teams: a tenant, nothing, or a question to the operator. Decides only.
+// What a tenant would be is asked of the very flows that Bursar adopts with, so that the plan cannot say another thing.
+
+import { type Limit, limitAt } from "../../src/budget/limit.ts";
+import type { Enforcement, Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import { missingIn } from "../../src/flows/litellm-wish.ts";
+import { planAdoption } from "../../src/flows/plan-adoption.ts";
+import type { LiteLlm } from "../../src/ports.ts";
+import type { LiteLlmFields, SubjectReading } from "../../src/records/subject-reading.ts";
+import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
+import { success } from "../../src/result.ts";
+import { subjectName, type Tenants } from "./bursar-admin.ts";
+import type { Candidate } from "./litellm-subjects.ts";
+import type { AdoptOptions } from "./options.ts";
+import { tenantIdOf } from "./tenant-ids.ts";
+
+export interface PlanRow {
+  readonly candidate: Candidate;
+  /** Null when nothing gives it a name. */
+  readonly tenantId: string | null;
+  readonly decision: Decision;
+}
+
+export type Decision =
+  | {
+      readonly kind: "adopt";
+      readonly tenant: NewTenant;
+      readonly limit: Limit;
+      /** What Bursar would tell LiteLLM at once. Its mark in the metadata is always among it. */
+      readonly changes: Partial<LiteLlmFields>;
+    }
+  /** There is nothing to do. */
+  | { readonly kind: "skip"; readonly why: string }
+  /** Somebody has to say something else first. */
+  | { readonly kind: "refuse"; readonly why: string };
+
+export interface PlanInput {
+  readonly teams: readonly Candidate[];
+  readonly keys: readonly Candidate[];
+  readonly tenants: Tenants;
+  readonly masterKeyHash: string;
+  readonly options: AdoptOptions;
+  readonly now: Instant;
+}
+
+/** The team of the keys that LiteLLM's dashboard makes for each of its sessions. */
+const DASHBOARD_TEAM = "litellm-dashboard";
+
+/** In LiteLLM's order, teams first. */
+export async function planAll(input: PlanInput): Promise<PlanRow[]> {
+  const { options } = input;
+  const wanted = [...(options.teams ? input.teams : []), ...(options.keys ? input.keys : [])];
+  const named = wanted
+    .map((candidate) => ({ candidate, tenantId: tenantIdOf(candidate, options.naming, input.teams) }))
+    .filter(({ candidate, tenantId }) => isWanted(options.only, [tenantId, candidate.alias]));
+  const rows = await Promise.all(
+    named.map(async ({ candidate, tenantId }): Promise<PlanRow> => {
+      return { candidate, tenantId, decision: await decide(candidate, tenantId, input) };
+    }),
+  );
+  return refuseCollisions(rows, input.tenants);
+}
+
+async function decide(candidate: Candidate, tenantId: string | null, input: PlanInput): Promise<Decision> {
+  const { tenants, options, now } = input;
+  const { subject, reading } = candidate;
+  const existing = tenants.bySubject.get(subjectName(subject));
+  if (existing !== undefined) return { kind: "skip", why: `is tenant ${existing} already` };
+  const obstacle = obstacleTo(candidate, input);
+  if (obstacle !== null) return { kind: "skip", why: obstacle };
+  if (tenantId === null) return { kind: "skip", why: "has nothing to be named after: choose another --tenant-id" };
+  if (reading === null) return { kind: "skip", why: "LiteLLM's row makes no sense" };
+  const tenant = await adoptionOf(reading, tenantId as TenantId, options.enforcement, now);
+  if (tenant === null) return { kind: "skip", why: "has no max_budget" };
+  const config = configOf(tenant);
+  return { kind: "adopt", tenant, limit: limitAt(config, now), changes: changesFor(tenant, config, reading, now) };
+}
+
+function obstacleTo(candidate: Candidate, input: PlanInput): string | null {
+  const { subject, teamId, reading } = candidate;
+  if (teamId === DASHBOARD_TEAM || subject.id === DASHBOARD_TEAM) return "belongs to LiteLLM's dashboard";
+  if (subject.id === input.masterKeyHash) return "is the master key";
+  if (candidate.isBlocked) return "is blocked in LiteLLM";
+  if (candidate.expiresAt !== null && candidate.expiresAt <= input.now) return "has expired";
+  const team = input.options.keysOfTeams ? null : budgetedTeam(teamId, input);
+  if (team !== null) return `goes with its team ${team}: --keys-of-teams adopts it for itself`;
+  return reading !== null && reading.maxBudgetNanoUsd === null ? "has no max_budget" : null;
+}
+
+/** The team, if it is a tenant or could be one: then a budget of the key's own is not all that binds it. */
+function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): string | null {
+  const team = teams.find(({ subject }) => subject.id === teamId);
+  if (teamId === null || team === undefined) return null;
+  const isTenant = tenants.bySubject.has(subjectName(team.subject));
+  const hasBudget = !team.isBlocked && (team.reading?.maxBudgetNanoUsd ?? null) !== null;
+  return isTenant || hasBudget ? (team.alias ?? teamId) : null;
+}
+
+async function adoptionOf(
+  reading: SubjectReading,
+  tenantId: TenantId,
+  enforcement: Enforcement,
+  now: Instant,
+): Promise<NewTenant | null> {
+  const { subject } = reading;
+  const litellm = { readSubject: async () => success(reading) } as Pick<LiteLlm, "readSubject"> as LiteLlm;
+  const actor = { name: "adopt", requestId: "plan", now };
+  const input = { tenantId, settings: { enforcement }, origin: { kind: "adopted", subject }, actor } as const;
+  const planned = await planAdoption(input, subject, { litellm });
+  return planned.ok ? planned.value : null;
+}
+
+function configOf(tenant: NewTenant): TenantConfig {
+  return { ...tenant, litellmKeyLastReset: null, configVersion: 1, revision: 1, suspendedAt: null, overrides: [] };
+}
+
+function changesFor(
+  { adopted, priorValues, enforcement }: NewTenant,
+  config: TenantConfig,
+  reading: SubjectReading,
+  now: Instant,
+): Partial<LiteLlmFields> {
+  const sync = { status: "pending", error: null, since: now, budgetId: null } as const;
+  const record: TenantRecord = {
+    config,
+    spend: null,
+    sync: { ...sync, hasSetLimits: enforcement === "enforce" },
+    adopted,
+    priorValues,
+    sealedKey: null,
+    periodSeenAt: null,
+    deletedAt: null,
+    createdAt: now,
+    updatedAt: now,
+  };
+  return missingIn(record, reading, now).fields;
+}
+
+/** Two of one name, or one whose name another tenant has. */
+function refuseCollisions(rows: readonly PlanRow[], { byId }: Tenants): PlanRow[] {
+  const named = Map.groupBy(
+    rows.filter(({ decision }) => decision.kind === "adopt"),
+    ({ tenantId }) => tenantId,
+  );
+  return rows.map((row) => {
+    if (row.decision.kind !== "adopt" || row.tenantId === null) return row;
+    const others = (named.get(row.tenantId) ?? []).filter((other) => other !== row);
+    const taken = byId.has(row.tenantId) ? ["another tenant"] : [];
+    const names = [...others.map(({ candidate }) => shortSubject(candidate)), ...taken];
+    if (names.length === 0) return row;
+    return { ...row, decision: { kind: "refuse", why: `the name is also that of ${names.slice(0, 3).join(", ")}` } };
+  });
+}
+
+/** A key by the beginning of its hash. */
+export function shortSubject({ subject, alias }: Candidate): string {
+  const id = subject.kind === "key" ? `${subject.id.slice(0, 12)}…` : subject.id;
+  return alias === null ? `${subject.kind} ${id}` : `${subject.kind} ${alias} (${id})`;
+}
+
+function isWanted(only: string | null, texts: readonly (string | null)[]): boolean {
+  if (only === null) return true;
+  const parts = only.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const pattern = new RegExp(`^${parts.join(".*")}$`, "su");
+  return texts.some((text) => text !== null && pattern.test(text));
+}

@@ -1,0 +1,240 @@
+// What `npm run adopt` says it would do, and that saying it changes nothing. Real app and Postgres, LiteLLM's simulator.
+
+import { describe, expect, it } from "vitest";
+import { useAdoptWorld } from "../support/adopt-world.ts";
+import { sha256 } from "../support/virtual-key.ts";
+
+const { world, adopt, planned, tenants } = useAdoptWorld();
+
+const newKey = (fields: object) => world.manage("POST", "/key/generate", { max_budget: 20, ...fields });
+const newTeam = (fields: object) => world.manage("POST", "/team/new", { max_budget: 100, ...fields });
+
+describe("a plan", () => {
+  it("shows LiteLLM's figures, Bursar's, and that LiteLLM keeps its limits under observe", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme", budget_duration: "30d", soft_budget: 15 });
+    world.litellm.setSpend(sha256("sk-acme"), 12.5);
+    expect((await planned()).get("acme")).toEqual({
+      tenant_id: "acme",
+      action: "adopt",
+      why: null,
+      subject: { kind: "key", id: `${sha256("sk-acme").slice(0, 12)}…` },
+      alias: "acme",
+      litellm: {
+        max_budget: 20,
+        soft_budget: 15,
+        budget_duration: "30d",
+        budget_reset_at: "2026-12-01T00:00:00.000Z",
+        spend: 12.5,
+      },
+      bursar: { enforcement: "observe", max_budget: 20, alerts_at: 16, blocks_at: 22, budget_duration: "30d" },
+      litellm_changes: {},
+    });
+    const { out } = await adopt([]);
+    expect(out).toMatch(/acme .*\$20\.00.*\$15\.00.*30d.*\$12\.50.*2026-12-01.*\$16\.00.*would: \$22\.00.*nothing/);
+    expect(out).toContain("1 to adopt, 0 skipped. Enforcement: observe.");
+  });
+
+  it("says what enforce would change in LiteLLM, and just that is what it then does", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await newTeam({ team_id: "red", team_alias: "red" });
+    const plan = await planned("--enforcement", "enforce");
+    expect(plan.get("acme").litellm_changes).toEqual({ max_budget: 22 });
+    expect(plan.get("red").litellm_changes).toEqual({ max_budget: 110, soft_budget: 80 });
+    await adopt(["--enforcement", "enforce", "--apply"]);
+    expect(await world.keyRow(sha256("sk-acme"))).toMatchObject({ max_budget: 22, litellm_budget_table: null });
+    expect(await world.teamRow("red")).toMatchObject({ max_budget: 110, soft_budget: 80 });
+  });
+
+  it("changes nothing, neither here nor there", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    world.litellm.clearRequests();
+    expect((await adopt(["--enforcement", "enforce"])).code).toBe(0);
+    expect(await tenants()).toEqual([]);
+    expect(world.changesSent()).toEqual(["/v2/key/info"]);
+  });
+
+  it("finds the limit that a key has of a budget object", async () => {
+    await world.manage("POST", "/budget/new", { budget_id: "shared", max_budget: 30, budget_duration: "30d" });
+    await newKey({ key: "sk-acme", key_alias: "acme", max_budget: null, budget_id: "shared" });
+    expect((await planned()).get("acme").litellm).toMatchObject({ max_budget: 30, budget_duration: "30d" });
+  });
+
+  it("tells of no key, no hash and no token in full, and of no escape sequence that an alias holds", async () => {
+    await newKey({ key: "sk-acme-secret", key_alias: "acme\u001b[2J\nevil" });
+    await newKey({ key: "sk-blocked", key_alias: "bad\u001b[2J", blocked: true });
+    for (const args of [[], ["--json"], ["--apply"]]) {
+      const { out, err } = await adopt(args);
+      for (const secret of [
+        "sk-acme-secret",
+        sha256("sk-acme-secret"),
+        sha256("sk-blocked"),
+        world.litellm.masterKey,
+      ]) {
+        expect(out + err).not.toContain(secret);
+      }
+      expect(out + err).not.toContain("admin-token");
+      expect(out + err).not.toContain("\u001b");
+    }
+  });
+});
+
+describe("skipped is", () => {
+  it.each<[string, object]>([
+    ["has no max_budget", { max_budget: null }],
+    ["is blocked in LiteLLM", { blocked: true }],
+    ["has expired", { duration: "1s" }],
+  ])("a key that %s", async (why, fields) => {
+    await newKey({ key: "sk-acme", key_alias: "acme", ...fields });
+    world.now += 2_000;
+    expect((await planned()).get("acme")).toMatchObject({ action: "skip", why });
+  });
+
+  it.each([
+    ["has no max_budget", {}],
+    ["is blocked in LiteLLM", { max_budget: 100, blocked: true }],
+  ])("a team that %s", async (why, fields) => {
+    await world.manage("POST", "/team/new", { team_id: "red", ...fields });
+    expect((await planned()).get("red")).toMatchObject({ action: "skip", why });
+  });
+
+  it("the master key, should LiteLLM list it, and what belongs to its dashboard", async () => {
+    await newKey({ key: world.litellm.masterKey, key_alias: "master" });
+    await newTeam({ team_id: "litellm-dashboard" });
+    await newKey({ key: "sk-session", key_alias: "session", team_id: "litellm-dashboard" });
+    const plan = await planned();
+    expect(plan.get("master")).toMatchObject({ action: "skip", why: "is the master key" });
+    expect(plan.get("litellm-dashboard")).toMatchObject({ action: "skip", why: "belongs to LiteLLM's dashboard" });
+    expect(plan.has("session")).toBe(false);
+  });
+
+  it("what LiteLLM says nonsense of; the others are adopted all the same", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await newKey({ key: "sk-broken", key_alias: "broken" });
+    world.litellm.setSpend(sha256("sk-broken"), Number.NaN);
+    expect((await planned()).get("broken")).toMatchObject({ action: "skip", why: "LiteLLM's row makes no sense" });
+    expect((await adopt(["--apply"])).code).toBe(0);
+    expect(await tenants()).toMatchObject([{ tenant_id: "acme" }]);
+  });
+
+  it("what is a tenant already, by whatever name", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await adopt(["--apply"]);
+    await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "renamed" });
+    expect((await planned()).get("renamed")).toMatchObject({ action: "skip", why: "is tenant acme already" });
+  });
+});
+
+describe("a key of a team", () => {
+  const inRed = { key: "sk-one", key_alias: "one", team_id: "red" };
+
+  it("goes with its team when the team has a budget", async () => {
+    await newTeam({ team_id: "red", team_alias: "Red" });
+    await newKey(inRed);
+    const why = "goes with its team Red: --keys-of-teams adopts it for itself";
+    expect((await planned()).get("one")).toMatchObject({ action: "skip", why });
+    expect((await planned("--keys")).get("one")).toMatchObject({ action: "skip", why });
+    expect((await planned("--keys-of-teams")).get("one").action).toBe("adopt");
+  });
+
+  it("goes with its team when the team is a tenant, whatever its budget in LiteLLM is now", async () => {
+    await newTeam({ team_id: "red" });
+    await adopt(["--apply"]);
+    await world.manage("POST", "/team/update", { team_id: "red", max_budget: null });
+    await newKey(inRed);
+    expect((await planned()).get("one").action).toBe("skip");
+  });
+
+  it("is adopted for itself when the team has no budget", async () => {
+    await world.manage("POST", "/team/new", { team_id: "red" });
+    await newKey(inRed);
+    expect((await planned()).get("one").action).toBe("adopt");
+  });
+});
+
+describe("only what is asked for", () => {
+  it.each([
+    [["--teams"], ["red"]],
+    [["--keys"], ["acme", "acme-2"]],
+    [["--only", "acme"], ["acme"]],
+    [
+      ["--only", "acme*"],
+      ["acme", "acme-2"],
+    ],
+    [["--only", "*.*"], []],
+  ])("%j", async (args, names) => {
+    await newTeam({ team_id: "red" });
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await newKey({ key: "sk-acme-2", key_alias: "acme-2" });
+    expect([...(await planned(...args)).keys()].sort()).toEqual(names);
+  });
+});
+
+describe("names", () => {
+  it("are aliases made fit for an id, and a part of the hash where there is none", async () => {
+    await newKey({ key: "sk-acme", key_alias: "Ácme Corp / prod" });
+    await newKey({ key: "sk-none" });
+    await newTeam({ team_id: "8f3c" });
+    const names = [...(await planned()).keys()].sort();
+    expect(names).toEqual(["8f3c", "Acme-Corp-prod", `key-${sha256("sk-none").slice(0, 12)}`]);
+  });
+
+  it("can be a field of LiteLLM's metadata; what lacks it is skipped", async () => {
+    await newKey({ key: "sk-acme", key_alias: "a", metadata: { customer: "acme" } });
+    await newKey({ key: "sk-none", key_alias: "b" });
+    const plan = await planned("--tenant-id", "metadata.customer");
+    expect(plan.get("acme").action).toBe("adopt");
+    expect(plan.get("b")).toMatchObject({
+      action: "skip",
+      tenant_id: null,
+      why: expect.stringContaining("--tenant-id"),
+    });
+  });
+
+  it("can be the team's", async () => {
+    await world.manage("POST", "/team/new", { team_id: "8f3c", team_alias: "red" });
+    await newKey({ key: "sk-one", key_alias: "one", team_id: "8f3c" });
+    expect((await planned("--tenant-id", "team")).get("red").subject.kind).toBe("key");
+  });
+
+  it("that two would have are shown and refused, and nothing at all is done before they are settled", async () => {
+    await newTeam({ team_id: "t1", team_alias: "acme" });
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await newKey({ key: "sk-globex", key_alias: "globex" });
+    const { code, out, err } = await adopt(["--apply"]);
+    expect([code, await tenants()]).toEqual([1, []]);
+    expect(out).toContain("To be settled first (2)");
+    expect(out).toContain("the name is also that of team acme (t1)");
+    expect(err).toContain("Nothing was done");
+    expect((await adopt(["--apply", "--only", "globex"])).code).toBe(0);
+    expect(await tenants()).toMatchObject([{ tenant_id: "globex" }]);
+  });
+
+  it("that another tenant has are refused", async () => {
+    await newKey({ key: "sk-acme", key_alias: "acme" });
+    await adopt(["--apply"]);
+    await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "old" });
+    await newKey({ key: "sk-new", key_alias: "acme" });
+    const why = "the name is also that of another tenant";
+    expect([...(await planned()).values()]).toContainEqual(expect.objectContaining({ action: "refuse", why }));
+  });
+});
+
+describe("what makes no sense exits 2 and says what would", () => {
+  it.each<[string, string[], object, string]>([
+    ["an unknown option", ["--aply"], {}, "--aply"],
+    ["another source", ["--from", "portkey"], {}, "--from litellm is needed"],
+    ["another enforcement", ["--enforcement", "block"], {}, "observe or enforce"],
+    ["another naming", ["--tenant-id", "hash"], {}, "metadata.<field>"],
+    ["a missing variable", [], { ADMIN_TOKEN: "", BURSAR_URL: "" }, "set BURSAR_URL, ADMIN_TOKEN"],
+    ["a URL that is none", [], { BURSAR_URL: "bursar" }, "BURSAR_URL is no http(s) URL"],
+    ["a URL with a password", [], { LITELLM_URL: "http://a:b@localhost" }, "LITELLM_URL must hold no password"],
+  ])("%s", async (_, args, env, words) => {
+    const { code, err } = await adopt(args, { env });
+    expect([code, err]).toEqual([2, expect.stringContaining(words)]);
+    expect(err).toContain("npm run adopt -- --from litellm");
+  });
+
+  it("--help exits 0", async () => {
+    expect((await adopt(["--help"])).code).toBe(0);
+  });
+});
