@@ -47,7 +47,8 @@ export async function syncLiteLlm(
   for (let round = 0; round < ROUNDS; round++) {
     const tenant = await deps.tenants.loadEvenDeleted(tenantId);
     if (tenant === null) return { kind: "removed" };
-    const done = await attempt(tenant, now, deps);
+    // What has begun or ended since then is part of the wish, however late this comes or whatever the clocks say.
+    const done = await attempt(tenant, Math.max(now, tenant.updatedAt), deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
       return { kind: "removed" };
