@@ -14,6 +14,7 @@ import { deadLetterRoutes } from "./http/dead-letters.ts";
 import { answerError } from "./http/errors.ts";
 import { eventRoutes } from "./http/events.ts";
 import { healthRoutes } from "./http/health.ts";
+import { overrideRoutes } from "./http/overrides.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
 import { setupRoutes } from "./http/setup.ts";
@@ -52,6 +53,7 @@ export function createApp(connect: Connect) {
   app.route("/", budgetRoutes);
   app.route("/", webhookRoutes);
   app.route("/", tenantRoutes);
+  app.route("/", overrideRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);
   app.route("/", auditRoutes);
