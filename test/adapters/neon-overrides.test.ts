@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { limitAt, limitVersion } from "../../src/budget/limit.ts";
-import { DAY, MINUTE, NOW, usd } from "../budget/builders.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { anActor, aSyncOutcome, idOf } from "../support/builders.ts";
 import { uuidOf } from "../support/notice-builders.ts";
 import { aNewOverride } from "../support/override-builders.ts";
@@ -133,6 +133,21 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
         tenants.change(acme, { maxBudgetNanoUsd: usd("10") }, later),
       ]);
       const last = (granted?.tenant.config.revision ?? 0) > (changed?.config.revision ?? 0) ? granted?.tenant : changed;
+      expect(last?.config).toEqual((await tenants.load(acme))?.config);
+    }
+  });
+
+  it("a figure of a new period that meets a grant knows of it, if it comes after it", async () => {
+    const record = aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+    for (let round = 0; round < 5; round++) {
+      await db.empty();
+      const { config } = await create();
+      const [granted, recorded] = await Promise.all([
+        overrides.grant(aNewOverride(), later),
+        tenants.recordSpend({ tenantId: acme, subject: config.subject, record }),
+      ]);
+      const isGrantLast = (granted?.tenant.config.revision ?? 0) > (recorded?.config.revision ?? 0);
+      const last = isGrantLast ? granted?.tenant : recorded;
       expect(last?.config).toEqual((await tenants.load(acme))?.config);
     }
   });

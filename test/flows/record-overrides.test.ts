@@ -77,3 +77,12 @@ it("R2: an end counts as a change of the limit, by the clock and by a revocation
   await spend("453");
   expect(await crossings()).toEqual(["threshold_crossed", "threshold_crossed"]);
 });
+
+it("R2: a threshold announced under the override and still exceeded after its end carries over silently", async () => {
+  await grant("100");
+  await spend("490");
+  world.now = EXPIRES;
+  await spend("491");
+  expect(await crossings()).toEqual(["threshold_crossed"]);
+  expect(await silent()).toEqual(["threshold_crossed"]);
+});
