@@ -16,6 +16,7 @@ import { eventRoutes } from "./http/events.ts";
 import { gateRoutes } from "./http/gate.ts";
 import { guardRoutes } from "./http/guard.ts";
 import { healthRoutes } from "./http/health.ts";
+import { overrideRoutes } from "./http/overrides.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
 import { setupRoutes } from "./http/setup.ts";
@@ -56,6 +57,7 @@ export function createApp(connect: Connect) {
   app.route("/", budgetRoutes);
   app.route("/", webhookRoutes);
   app.route("/", tenantRoutes);
+  app.route("/", overrideRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);
   app.route("/", auditRoutes);

@@ -15,6 +15,7 @@ import { openDatabase } from "./adapters/neon-client.ts";
 import { neonDeadLetters } from "./adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "./adapters/neon-deliveries.ts";
 import { neonLedger } from "./adapters/neon-ledger.ts";
+import { neonOverrides } from "./adapters/neon-overrides.ts";
 import { neonTenants } from "./adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "./adapters/queues.ts";
 import { slackNotifier } from "./adapters/slack-notifier.ts";
@@ -77,6 +78,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     memory,
     snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
     tenants: neonTenants(database),
+    overrides: neonOverrides(database),
     ledger: neonLedger(database),
     alerts: neonAlerts(database),
     deliveries: neonDeliveries(database),

@@ -12,12 +12,13 @@ import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } fro
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
 import type { Result } from "./result.ts";
-import type { Alerts, Audit, Channels, DeadLetters, Deliveries, Ledger, Tenants } from "./stores.ts";
+import type { Alerts, Audit, Channels, DeadLetters, Deliveries, Ledger, Overrides, Tenants } from "./stores.ts";
 
 export interface Ports {
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
+  readonly overrides: Overrides;
   readonly ledger: Ledger;
   readonly alerts: Alerts;
   readonly deliveries: Deliveries;

@@ -21,6 +21,14 @@ import type {
   RecordedAlerts,
 } from "./records/alert-record.ts";
 import type {
+  ChangedOverride,
+  EndingOverride,
+  NewOverride,
+  OverrideKey,
+  OverrideRecord,
+  UntoldChange,
+} from "./records/override-record.ts";
+import type {
   Actor,
   NewTenant,
   PriorValues,
@@ -70,6 +78,22 @@ export interface Tenants {
   ping(): Promise<void>;
 }
 
+/** Temporary increases of the limit. At the edge they begin and end by themselves. */
+export interface Overrides {
+  /** Null when there is no such tenant. One that is there already under this id is left as it is. */
+  grant(override: NewOverride, actor: Actor): Promise<ChangedOverride | null>;
+  /** Null when the tenant has no such override. One that is over stays as it is. */
+  revoke(key: OverrideKey, actor: Actor): Promise<ChangedOverride | null>;
+  list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
+  /**
+   * Writes down that overrides have run out, each once whoever comes: audited, and LiteLLM has to hear of it. Answers
+   * those that were not written down before, about `limit` of them.
+   */
+  noteEnds(limit: number, now: Instant): Promise<OverrideRecord[]>;
+  /** Those that run out after `after` and up to `until`, the first ones first. */
+  listEnding(within: { readonly after: Instant; readonly until: Instant }, limit: number): Promise<EndingOverride[]>;
+}
+
 /** For the consumer of spend: many tenants at once. */
 export interface Ledger {
   /** The living tenants that the references lead to, each once. `withPending`: also deliveries that nobody has begun. */
@@ -86,6 +110,11 @@ export interface Alerts {
    */
   record(entry: AlertEntry): Promise<RecordedAlerts | null>;
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
+  /**
+   * Overrides that were granted or have ended, suspensions and resumptions, audited from `since` up to `until`, that no
+   * alert tells of; the oldest first. An alert tells of one by `override_id` or `audit_id` in its detail.
+   */
+  listUntold(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<UntoldChange[]>;
 }
 
 /** How notices fare. `sent`, `skipped` and `failed` are final. */

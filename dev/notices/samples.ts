@@ -82,6 +82,10 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
   reset: aNotice("budget_reset", { spend: "0" }),
   "override-granted": aNotice("override_granted", { spend: "505", limit: "600", maxBudget: "500", detail: OVERRIDE }),
   "override-ended": aNotice("override_ended", { spend: "590", detail: OVERRIDE }),
+  "override-revoked": aNotice("override_ended", {
+    spend: "590",
+    detail: { ...OVERRIDE, revoked_at: "2026-11-18T09:30:00.000Z", revoked_by: "lee" },
+  }),
   suspended: aNotice("tenant_suspended", { detail: { reason: "A key was leaked" } }),
   resumed: aNotice("tenant_resumed", { spend: "120.4" }),
   test: {

@@ -12,8 +12,11 @@ const SUITES = [
   "test/migrations",
   "test/adapters",
   "test/soak",
+  "test/flows/overrides-together.test.ts",
   // Those that break LiteLLM, KV or the queue learn nothing more from another Postgres.
-  ...["budget", "concurrency", "deployed", "postgres-fails", "redis-fails"].map((name) => `test/e2e/${name}.test.ts`),
+  ...["budget", "concurrency", "deployed", "overrides", "postgres-fails", "redis-fails"].map(
+    (name) => `test/e2e/${name}.test.ts`,
+  ),
 ];
 
 const started: Service[] = [];

@@ -13,6 +13,7 @@ const PATIENCE_MS = 30_000;
 const LOOK_MS = 250;
 
 const BUDGET = 5;
+const OVERRIDE = 5;
 
 /** @throws StoryError naming the step that did not hold. */
 export async function playBudgetStory(clients: Clients, timeline: Timeline): Promise<void> {
@@ -28,16 +29,16 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
   await spendTo(2, 2, { status: 200, state: "ok" });
   let spentAt = Date.now();
   await spendTo(4.2, 2.2, { status: 200, state: "warning" });
-  await told("80 % notice", "budget.threshold_crossed", spentAt);
+  await told("80 % notice", ["budget.threshold_crossed"], spentAt);
   spentAt = Date.now();
   await spendTo(5.25, 1.05, { status: 200, state: "grace" });
-  await told("100 % notice", "budget.crossed", spentAt);
+  await told("100 % notice", ["budget.crossed"], spentAt);
   spentAt = Date.now();
   const refused = await spendTo(5.75, 0.5, { status: 402, state: "blocked" });
   const detail = `Budget exceeded for tenant ${tenantId}. Current: $5.75, Limit: $5.00. Contact admin to increase budget.`;
   expectThat(refused.body["detail"] === detail, `the refusal says "${detail}"`, refused);
   timeline.add(detail);
-  await told("blocked notice", "budget.blocked", spentAt);
+  await told("blocked notice", ["budget.blocked"], spentAt);
 
   const alsoRefused = await clients.call(virtualKey, 0.01);
   const type = (alsoRefused.body["error"] as { type?: unknown } | undefined)?.type;
@@ -49,15 +50,20 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
   expectThat(message === detail, "LiteLLM asks Guard about a free model, which its own limits let pass", guarded);
   timeline.tell("and a model that costs nothing", `LiteLLM asks Guard, and refuses it (${guarded.status})`);
 
-  const raisedAt = Date.now();
-  const raised = await clients.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 10 });
-  expectThat(raised.status === 200 && raised.body["limit"] === 10, "the budget is raised to $10", raised);
-  expectThat(raised.body["litellm_sync"] === "synced", "LiteLLM has the new limit at once", raised);
-  timeline.tell("budget raised to $10", "LiteLLM has it too", raised.edgeMs);
-
-  await untilState(clients, timeline, virtualKey, 5.75, { status: 200, state: "ok" });
-  await told("resolved notice", "budget.resolved", raisedAt);
+  const grantedAt = Date.now();
+  await grantOverride(clients, timeline, tenantId);
+  const allowed = await untilState(clients, timeline, virtualKey, 5.75, { status: 200, state: "ok" });
+  expectThat(allowed.body["override_amount"] === OVERRIDE, "the check counts the override", allowed);
+  await told("override and resolved", ["override.granted", "budget.resolved"], grantedAt);
   await callModel(clients, timeline, virtualKey, 0.25);
+}
+
+async function grantOverride(clients: Clients, timeline: Timeline, tenantId: string): Promise<void> {
+  const wish = { override_amount: OVERRIDE, duration: "1h", reason: "launch day" };
+  const granted = await clients.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish);
+  expectThat(granted.status === 201 && granted.body["state"] === "active", `$${OVERRIDE} more are granted`, granted);
+  expectThat(granted.body["litellm_sync"] === "synced", "LiteLLM has the new limit at once", granted);
+  timeline.tell(`override of $${OVERRIDE}.00 granted`, "for an hour, LiteLLM has it too", granted.edgeMs);
 }
 
 /** LiteLLM also projects the spend of the period, and Bursar passes that on once a day: no part of this story. */
@@ -65,29 +71,31 @@ const FORECAST = /forecast|projected_limit/i;
 
 const CHANNELS = ["slack", "email", "webhook"] as const;
 
-/** Waits for the next notice on every channel, which must be of the given type, and the only one. */
+/** Waits for the next notices on every channel, which must be of the given types in whichever order, and the only ones. */
 function startListening(clients: Clients, timeline: Timeline, tenantId: string) {
   let heard = 0;
-  return async (what: string, type: string, causedAt: number): Promise<void> => {
-    heard++;
+  return async (what: string, types: readonly string[], causedAt: number): Promise<void> => {
+    heard += types.length;
     const begunAt = Date.now();
     for (;;) {
       const notices = (await clients.notices(tenantId)).filter(({ summary }) => !FORECAST.test(summary));
       const of = (kind: Notice["kind"]) => notices.filter((notice) => notice.kind === kind);
       if (CHANNELS.every((kind) => of(kind).length >= heard)) {
-        const newest = CHANNELS.flatMap((kind) => of(kind).slice(0, 1));
+        const newest = CHANNELS.flatMap((kind) => of(kind).slice(0, types.length).reverse());
         const isOnce = CHANNELS.every((kind) => of(kind).length === heard);
-        const isRight = newest.some(
-          ({ kind, summary, signature }) => kind === "webhook" && summary === type && signature === "valid",
+        const isRight = types.every((type) =>
+          newest.some(
+            ({ kind, summary, signature }) => kind === "webhook" && summary === type && signature === "valid",
+          ),
         );
         if (!isOnce || !isRight)
-          throw new StoryError(`one ${type} arrives on each channel; got ${JSON.stringify(notices)}`);
+          throw new StoryError(`one ${types.join(", one ")} arrives on each channel; got ${JSON.stringify(notices)}`);
         timeline.tell(`${what} in the inbox`, newest.map((notice) => wordsOn(notice, causedAt)).join(", "));
-        timeline.add(firstSentence(newest.find(({ kind }) => kind === "slack")?.summary ?? ""));
+        for (const { kind, summary } of newest) if (kind === "slack") timeline.add(firstSentence(summary));
         return;
       }
       if (Date.now() - begunAt > PATIENCE_MS)
-        throw new StoryError(`${type} arrives on every channel within ${PATIENCE_MS / 1_000} s`);
+        throw new StoryError(`${types.join(", ")} arrives on every channel within ${PATIENCE_MS / 1_000} s`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   };

@@ -17,6 +17,7 @@ import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
+import { listUntold } from "./neon-untold.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
 
@@ -24,6 +25,7 @@ export function neonAlerts(database: Database): Alerts {
   return {
     record: (entry) => recordAlerts(database, entry),
     list: (query) => listAlerts(database, query),
+    listUntold: (audited, limit) => listUntold(database, audited, limit),
   };
 }
 

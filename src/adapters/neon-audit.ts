@@ -15,6 +15,8 @@ export interface AuditLine {
   readonly before: SQL | null;
   /** The relation that holds it afterwards. Without a row nothing has changed and nothing is written. */
   readonly after: SQL;
+  /** What else the line says: `value` is made of the columns of `d`, the row of `from` that has the same tenant. */
+  readonly detail?: { readonly from: SQL; readonly value: SQL };
 }
 
 /** An administrator's line, between the relations `before` and `after`. */
@@ -32,14 +34,22 @@ export function auditInsert(line: AuditLine): SQL {
   const at = line.at === null ? sql`now()` : timestampOf(line.at);
   const before = line.before === null ? sql`null::jsonb` : publicTenant("b");
   const join = line.before === null ? sql`` : sql`join ${line.before} b on b.tenant_id = a.tenant_id`;
-  return sql`insert into audit_log (at, actor, action, tenant_id, request_id, before, after)
-    select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")}
-    from ${line.after} a ${join}`;
+  const { detail } = line;
+  const told = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
+  return sql`insert into audit_log (at, actor, action, tenant_id, request_id, before, after, detail)
+    select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")},
+      ${detail?.value ?? sql`null::jsonb`}
+    from ${line.after} a ${join} ${told}`;
+}
+
+/** SQL for an instant as ISO 8601 in UTC. `column` is trusted text. */
+export function isoText(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
 /** A tenant's row as the admin API words it. Columns are named one by one, so that no secret slips in with a new one. */
 function publicTenant(alias: "a" | "b"): SQL {
-  const iso = (column: string) => `to_char(${alias}.${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+  const iso = (column: string) => isoText(`${alias}.${column}`);
   return sql.raw(`jsonb_build_object('tenant_id', ${alias}.tenant_id, 'name', ${alias}.name,
     'subject', jsonb_build_object('kind', ${alias}.subject_kind, 'id', ${alias}.subject_id),
     'max_budget', trim_scale(${alias}.max_budget), 'alert_threshold', trim_scale(${alias}.alert_threshold),

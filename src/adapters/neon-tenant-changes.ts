@@ -6,7 +6,7 @@ import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
+import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
@@ -21,21 +21,22 @@ export async function changeTenant(
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold, t.budget_duration, t.enforcement)`;
   const movesLimit = sql`(a.max_budget, a.alert_threshold, a.grace_threshold)
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold)`;
-  const rows = await runStatement(
-    database,
+  const [, rows] = await runBatch(database, [
     sql`with before as (${lockTenant(tenantId)}),
     asked as (select tenant_id, ${askedColumns(change)} from before),
     after as (update tenant_configs t
       set (${columns}) = (select ${columns} from asked),
-        revision = nextval('config_revision'), updated_at = ${timestampOf(actor.now)},
+        revision = nextval('config_revision'), ${updatedAt(actor)},
         config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
         ${syncPending(isLitellmsToo, actor)}
       from asked a
       where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})
       returning t.*),
     audit as (${auditInsert(lineOf(actor, "tenant_changed"))})
-    ${selectTenants({ tenants: sql`(select * from after union all select * from before where not exists (select from after))` })}`,
-  );
+    select from before`,
+    // A statement that waited for the lock does not see the overrides that were granted meanwhile; the next one does.
+    sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`,
+  ]);
   return firstTenant(rows);
 }
 
@@ -91,15 +92,20 @@ function askedColumns(change: TenantChange): SQL {
   return sql.join(columns, sql`, `);
 }
 
-function lockTenant(tenantId: TenantId): SQL {
+export function lockTenant(tenantId: TenantId): SQL {
   return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
+}
+
+/** Never moves back, whatever the clocks of two isolates say: what LiteLLM is told is reckoned from then on. */
+export function updatedAt({ now }: Pick<Actor, "now">): SQL {
+  return sql`updated_at = greatest(t.updated_at, ${timestampOf(now)})`;
 }
 
 /**
  * `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. A new wish has not
  * been tried yet, however often the one before it was.
  */
-function syncPending(when: SQL, actor: Actor): SQL {
+export function syncPending(when: SQL, actor: Pick<Actor, "now">): SQL {
   return sql`litellm_sync = case when ${when} then 'pending' else t.litellm_sync end,
     litellm_sync_error = case when ${when} then null else t.litellm_sync_error end,
     litellm_sync_since = case when ${when} and t.litellm_sync = 'synced' then ${timestampOf(actor.now)}

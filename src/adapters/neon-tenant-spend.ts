@@ -7,7 +7,7 @@ import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../budg
 import type { LedgerFigure } from "../records/account.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
+import { type Database, runBatch } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
 
 /** Inserts the figure for the tenant in `tenants`. */
@@ -26,10 +26,10 @@ export async function recordTenantSpend(
   { tenantId, subject, record }: LedgerFigure,
 ): Promise<TenantRecord | null> {
   const advance = { action: "period_advanced", actor: "bursar", requestId: null, at: null } as const;
-  const rows = await runStatement(
-    database,
-    sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-        and subject_kind = ${subject.kind} and subject_id = ${subject.id} for no key update),
+  const itsOwn = sql`t.tenant_id = ${tenantId} and t.deleted_at is null
+    and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
+  const [, rows] = await runBatch(database, [
+    sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     spend as (${spendInsert(record, sql`before`)} ${JOIN_KNOWN} returning *),
     advanced as (update tenant_configs t
       set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},
@@ -39,13 +39,11 @@ export async function recordTenantSpend(
       set budget_reset_at = s.resets_at, revision = nextval('config_revision'), updated_at = now()
       from before join spend s on s.tenant_id = before.tenant_id
       where t.tenant_id = before.tenant_id and ${isNewEndOfPeriod(record)} returning t.*),
-    after as (select * from advanced union all select * from followed),
     audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })})
-    ${selectTenants({
-      tenants: sql`(select * from after union all select * from before where not exists (select from after))`,
-      spends: sql`spend`,
-    })}`,
-  );
+    select from before`,
+    // A statement that waited for the lock does not see the overrides that were granted meanwhile; the next one does.
+    sql`${selectTenants()} where ${itsOwn}`,
+  ]);
   return firstTenant(rows);
 }
 

@@ -158,12 +158,15 @@ export const budgetOverrides = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
     revokedAt: instant("revoked_at"),
     revokedBy: text("revoked_by"),
+    /** When its end was written down: at its revocation, or by the sweep once it had run out. */
+    endNotedAt: instant("end_noted_at"),
   },
   (t) => [
     check("budget_overrides_override_amount_positive", sql`${t.overrideAmount} > 0 and ${t.overrideAmount} <> 'NaN'`),
     check("budget_overrides_expires_after_creation", sql`${t.expiresAt} > ${t.createdAt}`),
     index("idx_budget_overrides_tenant").on(t.tenantId, t.expiresAt),
-    index("idx_budget_overrides_expiry").on(t.expiresAt),
+    // Only what has still to end is looked for by its end.
+    index("idx_budget_overrides_expiry").on(t.expiresAt).where(sql`${t.endNotedAt} is null`),
   ],
 );
 
@@ -266,7 +269,15 @@ export const auditLog = pgTable(
     sourceId: text("source_id").unique("audit_log_source_unique"),
   },
   // Newest first without a tenant is the primary key read backwards.
-  (t) => [index("idx_audit_log_tenant").on(t.tenantId, t.id)],
+  (t) => [
+    index("idx_audit_log_tenant").on(t.tenantId, t.id),
+    // The sweep looks every minute whether people were told of these; most lines are of other kinds.
+    index("idx_audit_log_told")
+      .on(t.at)
+      .where(
+        sql`${t.action} in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')`,
+      ),
+  ],
 );
 
 export const deadLetters = pgTable(

@@ -1,4 +1,7 @@
-// Durations as LiteLLM writes them: `30d`, `1mo`. Owns what is accepted; where one ends is LiteLLM's to say.
+// Durations as LiteLLM writes them: `30d`, `1mo`. Owns what is accepted. Where a budget period ends is
+// LiteLLM's to say; where an override ends is ours.
+
+import type { Instant } from "./tenant.ts";
 
 export type DurationUnit = "s" | "m" | "h" | "d" | "w" | "mo";
 
@@ -25,4 +28,17 @@ export function parseDuration(text: string): Duration | null {
 
 function isTooLong({ count, unit }: Duration): boolean {
   return unit === "mo" ? count > MAX_MONTHS : count * MS_PER_UNIT[unit] > MAX_MS;
+}
+
+/**
+ * The instant so much later. Months are those of the calendar, UTC: a day that the later month does not have is its last
+ * one, so that a month from 31 January ends on 28 February.
+ */
+export function instantAfter(from: Instant, { count, unit }: Duration): Instant {
+  if (unit !== "mo") return from + count * MS_PER_UNIT[unit];
+  const date = new Date(from);
+  const day = date.getUTCDate();
+  date.setUTCMonth(date.getUTCMonth() + count, 1);
+  const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
+  return date.setUTCDate(Math.min(day, lastDay));
 }

@@ -2,13 +2,17 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import { announceChanges } from "./announce-changes.ts";
+import { endOverrides } from "./end-overrides.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./requeue-deliveries.ts";
 import { syncPending } from "./sync-pending.ts";
 
 const JOBS = {
   "note-outage": noteOutage,
+  "end-overrides": endOverrides,
   "sync-pending": syncPending,
+  "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,
 } as const;
 

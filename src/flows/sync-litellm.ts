@@ -52,7 +52,8 @@ export async function syncLiteLlm(
     if (loaded === null) return { kind: "removed" };
     const tenant: TenantRecord = before === null ? loaded : afterOvertaken(before, loaded);
     before = tenant;
-    const done = await attempt(tenant, now, deps);
+    // What has begun or ended since then is part of the wish, however late this comes or whatever the clocks say.
+    const done = await attempt(tenant, Math.max(now, tenant.updatedAt), deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
       return { kind: "removed" };

@@ -52,6 +52,20 @@ async function claimOrGoOn(c: Context<AppEnv>, key: IdempotencyKey, bodyHash: st
   }
 }
 
+/**
+ * A uuid for what the request makes: under an idempotency key always the same one for the same body, so that Postgres
+ * makes it once even when Redis was away, or a request died before its answer was kept.
+ */
+export async function onceId(c: Context<AppEnv>, { route, body }: { route: string; body: string }): Promise<string> {
+  const key = c.req.header("Idempotency-Key");
+  if (key === undefined) return crypto.randomUUID();
+  const hex = await sha256Hex(JSON.stringify([c.get("actor").name, route, key, body]));
+  // Version 8 of RFC 9562: the bits are the maker's own.
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    "-",
+  );
+}
+
 /** What throws has not answered, so its key is free again. */
 async function claimed(
   c: Context<AppEnv>,

@@ -29,6 +29,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
     blocks_at: usdNumber(limit.blocksAtNanoUsd),
+    override_amount: usdNumber(limit.overrideNanoUsd),
     period_started_at: iso(spend?.periodStartedAt ?? periodStartedAt(config)),
     resets_at: iso(spend === null ? config.budgetResetAt : spend.resetsAt),
     as_of: spend === null ? null : iso(asOf(spend)),

@@ -34,7 +34,7 @@ export function wordsOf(alert: AlertRecord, standing: Standing): Words {
     case "override_granted":
       return grantedWords(alert, standing);
     case "override_ended":
-      return endedWords(standing);
+      return endedWords(alert, standing);
     case "tenant_suspended":
       return suspendedWords(standing);
     case "tenant_resumed":
@@ -88,12 +88,15 @@ function grantedWords({ detail }: AlertRecord, standing: Standing): Words {
   };
 }
 
-function endedWords(standing: Standing): Words {
+function endedWords({ detail }: AlertRecord, standing: Standing): Words {
+  const amount = moneyOf(detail, "override_amount");
+  const increase = `The temporary increase${amount === null ? "" : ` of ${dollars(amount)}`}`;
+  const end = dateOf(detail, "revoked_at") === null ? "is over" : "was taken back before its end";
   return {
     tone: "override",
     tag: "Override ended",
     predicate: `now has a limit of ${dollars(standing.limitNanoUsd)}`,
-    summary: `A temporary increase is over. ${standingSentence(standing)}`,
+    summary: `${increase} ${end}. ${standingSentence(standing)}`,
     advice: adviceByState(standing),
   };
 }

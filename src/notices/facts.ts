@@ -67,11 +67,17 @@ function particulars({ eventType, detail }: AlertRecord): Fact[] {
   const text = (label: string, field: string) => fact(label, textOf(detail, field), (value) => value);
   switch (eventType) {
     case "override_granted":
-    case "override_ended":
       return [
         ...money("Override", "override_amount"),
         ...fact("Override ends", dateOf(detail, "expires_at"), instantText),
         ...text("Granted by", "granted_by"),
+        ...text("Reason", "reason"),
+      ];
+    case "override_ended":
+      return [
+        ...money("Override", "override_amount"),
+        ...fact("Override ended", dateOf(detail, "revoked_at") ?? dateOf(detail, "expires_at"), instantText),
+        ...whoOf(text("Revoked by", "revoked_by"), text("Granted by", "granted_by")),
         ...text("Reason", "reason"),
       ];
     case "tenant_suspended":
@@ -84,6 +90,11 @@ function particulars({ eventType, detail }: AlertRecord): Fact[] {
     default:
       return [];
   }
+}
+
+/** There is room for one of them; who ended it before its time is the news. */
+function whoOf(revokedBy: Fact[], grantedBy: Fact[]): Fact[] {
+  return revokedBy.length > 0 ? revokedBy : grantedBy;
 }
 
 function fact<T>(label: string, value: T | null, show: (value: T) => string): Fact[] {

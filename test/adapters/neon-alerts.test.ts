@@ -151,6 +151,39 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect(await history()).toEqual([]);
   });
 
+  describe("of a change", () => {
+    const change = (differences: Partial<AlertEntry> = {}) => {
+      const identity = alertIdentity({ eventType: "override_granted", tenantId: acme, overrideId: "o1" });
+      const draft = { ...aDraft("budget_blocked"), eventType: "override_granted", identity, threshold: null } as const;
+      return entry([draft], { looking: null, ...differences });
+    };
+
+    it("depend on no look and take none, also for a tenant without any figure", async () => {
+      await create();
+      expect(await alerts.record(change())).toEqual({ told: 1, deliveries: [] });
+      await db.empty();
+      await begin();
+      await alerts.record(entry([], { looked: null }));
+      expect((await alerts.record(change()))?.deliveries).toHaveLength(2);
+      expect((await standing())?.looked).toEqual(looking);
+    });
+
+    it("announced by ten at once are recorded and told once", async () => {
+      await begin();
+      const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(change())));
+      expect(all.map((each) => each?.told).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+      expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
+    });
+
+    it("of a tenant that is not there, or is deleted, are nobody's", async () => {
+      expect(await alerts.record(change())).toBeNull();
+      await begin();
+      await tenants.markDeleted(acme, anActor());
+      expect(await alerts.record(change())).toBeNull();
+      expect(await history()).toEqual([]);
+    });
+  });
+
   it("on a limit of a nano-dollar are recorded all the same", async () => {
     await begin();
     const used = 10n ** 27n;

@@ -1,8 +1,8 @@
-// Durations: what is accepted.
+// Durations: what is accepted, and which instant is so much later.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { parseDuration } from "../../src/budget/duration.ts";
+import { instantAfter, parseDuration } from "../../src/budget/duration.ts";
 
 describe("a duration", () => {
   test.each([
@@ -39,5 +39,35 @@ describe("a duration", () => {
         expect(parseDuration(text)).toBeNull();
       }),
     );
+  });
+});
+
+describe("the instant after a duration", () => {
+  const later = (from: string, text: string) => {
+    const duration = parseDuration(text);
+    return duration === null ? null : new Date(instantAfter(Date.parse(from), duration)).toISOString();
+  };
+
+  test.each([
+    ["2026-11-15T12:00:00.123Z", "1s", "2026-11-15T12:00:01.123Z"],
+    ["2026-11-15T12:00:00.000Z", "90m", "2026-11-15T13:30:00.000Z"],
+    ["2026-11-15T12:00:00.000Z", "24h", "2026-11-16T12:00:00.000Z"],
+    ["2026-12-31T12:00:00.000Z", "30d", "2027-01-30T12:00:00.000Z"],
+    ["2026-11-15T12:00:00.000Z", "2w", "2026-11-29T12:00:00.000Z"],
+    // Clocks in Europe go back on that day; these do not.
+    ["2026-10-25T00:00:00.000Z", "1d", "2026-10-26T00:00:00.000Z"],
+  ])("%s and %s is %s", (from, text, expected) => {
+    expect(later(from, text)).toBe(expected);
+  });
+
+  test.each([
+    ["2026-11-15T12:34:56.789Z", "1mo", "2026-12-15T12:34:56.789Z"],
+    ["2026-11-15T12:00:00.000Z", "2mo", "2027-01-15T12:00:00.000Z"],
+    ["2026-01-31T23:59:59.999Z", "1mo", "2026-02-28T23:59:59.999Z"],
+    ["2027-12-31T00:00:00.000Z", "2mo", "2028-02-29T00:00:00.000Z"],
+    ["2026-08-31T00:00:00.000Z", "13mo", "2027-09-30T00:00:00.000Z"],
+    ["2026-11-15T00:00:00.000Z", "1200mo", "2126-11-15T00:00:00.000Z"],
+  ])("%s and %s of the calendar is %s", (from, text, expected) => {
+    expect(later(from, text)).toBe(expected);
   });
 });

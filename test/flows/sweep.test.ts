@@ -9,7 +9,7 @@ import { FakeDeliveries } from "../support/fake-deliveries.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";
 import { aDispatch } from "../support/notice-builders.ts";
-import { unusedPorts } from "../support/unused-port.ts";
+import { unusedPort, unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
@@ -24,11 +24,13 @@ beforeEach(() => {
   looked = 0;
 });
 
-/** `claimPendingSyncs` tells whether its job has run. */
+/** Each look of a job into Postgres is counted: two of end-overrides, one of sync-pending and of announce-changes each. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const tenants = Object.assign(world.postgres, { claimPendingSyncs });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-  return { ...unusedPorts(), ...world.deps(), tenants, sealer, deliveries, noticeQueue };
+  const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), noteEnds: found, listEnding: found };
+  const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUntold: found };
+  return { ...unusedPorts(), ...world.deps(), tenants, overrides, alerts, sealer, deliveries, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {
@@ -38,13 +40,14 @@ const found = async (): Promise<[]> => {
 
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
-  expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([1, NOW, 1]);
+  expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
+  expect(world.log.lines.filter((line) => line.includes("sweep job failed"))).toEqual([]);
 });
 
 it("a failed outage note does not stop the syncs", async () => {
   world.snapshots.trouble("outageStartedAt", new Error("down"));
   await sweep({ now: NOW }, ports(found));
-  expect(looked).toBe(1);
+  expect(looked).toBe(4);
   expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
 });
 
@@ -60,7 +63,7 @@ it("failed syncs do not stop the outage note", async () => {
 it("notices that their queue refuses stop neither the syncs nor the outage note", async () => {
   noticeQueue.isAway = true;
   await sweep({ now: NOW }, ports(found));
-  expect([looked, world.kv.outage]).toEqual([1, NOW]);
+  expect([looked, world.kv.outage]).toEqual([4, NOW]);
   expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
 });
 

@@ -161,6 +161,21 @@ describe("the other kinds", () => {
     expect(text).toContain("Granted by:    dana\nReason:        Launch week, agreed with finance");
   });
 
+  it("R2: an override that has run out shows how much it was, until when, who granted it and why", () => {
+    const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
+    expect(text).toContain("The temporary increase of $100.00 is over. By its budget the tenant is blocked");
+    expect(text).toContain("Override:       $100.00\nOverride ended: 22 November 2026, 18:00 UTC");
+    expect(text).toContain("Granted by:     dana\nReason:         Launch week, agreed with finance");
+  });
+
+  it("R2: an override that was revoked shows when, and who revoked it", () => {
+    const { text } = emailMessage(SAMPLES["override-revoked"] as Notice);
+    expect(text).toContain("The temporary increase of $100.00 was taken back before its end.");
+    expect(text).toContain("Override:       $100.00\nOverride ended: 18 November 2026, 09:30 UTC");
+    expect(text).toContain("Revoked by:     lee\nReason:         Launch week, agreed with finance");
+    expect(text).not.toContain("Granted by");
+  });
+
   it("a suspension without a reason has none", () => {
     expect(emailMessage(aNotice("tenant_suspended", { detail: null })).text).not.toContain("Reason");
     expect(emailMessage(aNotice("tenant_suspended", { detail: { reason: "leak" } })).text).toContain("Reason:    leak");

@@ -12,6 +12,7 @@ import { neonChannels } from "../../src/adapters/neon-channels.ts";
 import { neonDeadLetters } from "../../src/adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
+import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/queues.ts";
 import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
@@ -181,6 +182,7 @@ function storesOf({ db, redis }: SoakOptions) {
   const { database } = db;
   return {
     tenants: neonTenants(database),
+    overrides: neonOverrides(database),
     ledger: neonLedger(database),
     alerts: neonAlerts(database),
     deliveries: neonDeliveries(database),

@@ -9,6 +9,7 @@ import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
+import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
@@ -60,6 +61,7 @@ export class AdminWorld {
     const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
     return {
       tenants: neonTenants(this.db.database),
+      overrides: neonOverrides(this.db.database),
       ledger: neonLedger(this.db.database),
       alerts: neonAlerts(this.db.database),
       claims: new FakeClaims(),
@@ -113,10 +115,9 @@ export class AdminWorld {
  * Registers the hooks of a suite: before each test the database is empty and LiteLLM knows nobody.
  * `deps` are those of one isolate; `renewDeps` makes them those of another, with nothing in memory and no breaker open.
  */
-export function useAdminWorld() {
-  const [embedded] = postgresBackends;
-  if (embedded === undefined) throw new Error("there is no Postgres");
-  const world = new AdminWorld(useTenantDatabase(embedded));
+export function useAdminWorld(backend = postgresBackends[0]) {
+  if (backend === undefined) throw new Error("there is no Postgres");
+  const world = new AdminWorld(useTenantDatabase(backend));
   const deps = {} as Deps; // filled before each test
   const renewDeps = () => void Object.assign(deps, world.deps());
   beforeEach(async () => {

@@ -4,6 +4,7 @@ import type { Ports } from "../../src/ports.ts";
 
 /** What neither a check nor an administrator of tenants needs. */
 const NAMES = [
+  "overrides",
   "ledger",
   "alerts",
   "deliveries",

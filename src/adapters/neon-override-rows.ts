@@ -1,0 +1,31 @@
+// From Postgres' rows to an OverrideRecord: which columns are read, and what they become. Reads nothing itself.
+// Instants leave Postgres as milliseconds and money as text, so that no double comes between.
+
+import { sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { TenantId } from "../budget/tenant.ts";
+import type { OverrideRecord } from "../records/override-record.ts";
+import { money, ms } from "./neon-tenant-rows.ts";
+
+/** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
+export const overrideColumn = sql`json_build_object('id', o.id, 'tenantId', o.tenant_id,
+  'amountNanoUsd', o.override_amount::text, 'createdAt', ${ms("o.created_at")}, 'expiresAt', ${ms("o.expires_at")},
+  'revokedAt', ${ms("o.revoked_at")}, 'reason', o.reason, 'createdBy', o.created_by, 'revokedBy', o.revoked_by)`;
+
+const row = z.object({
+  id: z.string(),
+  tenantId: z.string(),
+  amountNanoUsd: money,
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  revokedAt: z.nullable(z.number()),
+  reason: z.string(),
+  createdBy: z.string(),
+  revokedBy: z.nullable(z.string()),
+});
+
+/** @throws ZodError when it is not what `overrideColumn` selects: a bug or a foreign table. */
+export function overrideFromRow(raw: unknown): OverrideRecord {
+  const read = row.parse(raw);
+  return { ...read, tenantId: read.tenantId as TenantId };
+}

@@ -1,0 +1,116 @@
+// The Overrides port on Postgres. Granting, revoking and running out are each one statement that locks the tenant, changes
+// and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
+
+import { type SQL, sql } from "drizzle-orm";
+import { decimalFromNanoUsd } from "../budget/money.ts";
+import type { Instant } from "../budget/tenant.ts";
+import type { AuditAction } from "../records/alert-record.ts";
+import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override-record.ts";
+import type { Actor } from "../records/tenant-record.ts";
+import type { Overrides } from "../stores.ts";
+import { auditInsert, isoText, lineOf, timestampOf } from "./neon-audit.ts";
+import { type Database, runBatch, runStatement } from "./neon-client.ts";
+import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
+import { comesAfter, pageOf } from "./neon-page.ts";
+import { lockTenant, syncPending, updatedAt } from "./neon-tenant-changes.ts";
+import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+
+export function neonOverrides(database: Database): Overrides {
+  return {
+    grant: (override, actor) => grantOverride(database, override, actor),
+    revoke: (key, actor) => revokeOverride(database, key, actor),
+    async list({ tenantId, before, limit }) {
+      const rows = await runStatement(
+        database,
+        sql`select ${overrideColumn} as override from budget_overrides o
+          where o.tenant_id = ${tenantId} and ${comesAfter(before, "o")}
+          order by o.created_at desc, o.id limit ${limit + 1}`,
+      );
+      return pageOf(rows.map(fromRow), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+    },
+    noteEnds: (limit, now) => noteEnds(database, limit, now),
+    async listEnding({ after, until }, limit) {
+      const rows = await runStatement(
+        database,
+        sql`select ${overrideColumn} as override from budget_overrides o join tenant_configs t using (tenant_id)
+          where o.end_noted_at is null and o.expires_at > ${timestampOf(after)} and o.expires_at <= ${timestampOf(until)}
+            and t.deleted_at is null and t.enforcement = 'enforce'
+          order by o.expires_at limit ${limit}`,
+      );
+      return rows.map(fromRow);
+    },
+  };
+}
+
+const fromRow = ({ override }: { override?: unknown }): OverrideRecord => overrideFromRow(override);
+
+function grantOverride(database: Database, override: NewOverride, actor: Actor): Promise<ChangedOverride | null> {
+  const { id, tenantId, amountNanoUsd, expiresAt, reason } = override;
+  const granted = sql`insert into budget_overrides
+      (id, tenant_id, override_amount, expires_at, reason, created_by, created_at)
+    select ${id}::uuid, tenant_id, ${decimalFromNanoUsd(amountNanoUsd)}::numeric, ${timestampOf(expiresAt)},
+      ${reason}, ${actor.name}, ${timestampOf(actor.now)}
+    from before on conflict (id) do nothing returning *`;
+  return change(database, { tenantId, overrideId: id }, granted, "override_granted", actor);
+}
+
+function revokeOverride(database: Database, key: OverrideKey, actor: Actor): Promise<ChangedOverride | null> {
+  const at = timestampOf(actor.now);
+  const revoked = sql`update budget_overrides o set revoked_at = ${at}, revoked_by = ${actor.name}, end_noted_at = ${at}
+    from before
+    where o.id = ${key.overrideId}::uuid and o.tenant_id = before.tenant_id and o.end_noted_at is null
+      and o.expires_at > ${at} returning o.*`;
+  return change(database, key, revoked, "override_revoked", actor);
+}
+
+/** `changed` changes one override of the locked tenant in `before`, or none. */
+async function change(
+  database: Database,
+  { tenantId, overrideId }: OverrideKey,
+  changed: SQL,
+  action: AuditAction,
+  actor: Actor,
+): Promise<ChangedOverride | null> {
+  const [[made], [row]] = await runBatch(database, [
+    sql`with before as (${lockTenant(tenantId)}), changed as (${changed}), ${withAudit(lineOf(actor, action), actor)}
+    select exists (select from changed) as has_changed`,
+    // A statement that waited for the lock does not see what was changed meanwhile; the next one does.
+    sql`select tenant.*, ${overrideColumn} as override
+      from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null) tenant
+      join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${overrideId}::uuid`,
+  ]);
+  if (row === undefined) return null;
+  return { tenant: tenantFromRow(row), override: fromRow(row), hasChanged: made?.["has_changed"] === true };
+}
+
+/** What follows from overrides in `changed` for their tenants in `before`: a new revision, LiteLLM's turn, a line each. */
+function withAudit(line: Omit<Parameters<typeof auditInsert>[0], "detail">, { now }: Pick<Actor, "now">): SQL {
+  const detail = { from: sql`changed`, value: CHANGED_OVERRIDE };
+  return sql`after as (update tenant_configs t
+      set revision = nextval('config_revision'), ${updatedAt({ now })}, ${syncPending(sql`t.enforcement = 'enforce'`, { now })}
+      where t.tenant_id in (select tenant_id from changed) returning t.*),
+    audit as (${auditInsert({ ...line, detail })})`;
+}
+
+const CHANGED_OVERRIDE = sql.raw(`jsonb_build_object('override_id', d.id,
+  'override_amount', trim_scale(d.override_amount), 'expires_at', ${isoText("d.expires_at")}, 'reason', d.reason,
+  'granted_by', d.created_by)`);
+
+/** Tenants that somebody else is changing at this moment are left to the next sweep. */
+async function noteEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
+  const at = timestampOf(now);
+  const isOver = sql`o.end_noted_at is null and o.expires_at <= ${at}`;
+  const line = { action: "override_ended", actor: "bursar", requestId: null, at: now } as const;
+  const rows = await runStatement(
+    database,
+    sql`with before as (select * from tenant_configs where deleted_at is null and tenant_id in (
+        select o.tenant_id from budget_overrides o join tenant_configs t using (tenant_id)
+        where ${isOver} and t.deleted_at is null order by o.expires_at limit ${limit})
+      for no key update skip locked),
+    changed as (update budget_overrides o set end_noted_at = ${at} from before
+      where o.tenant_id = before.tenant_id and ${isOver} returning o.*),
+    ${withAudit({ ...line, before: sql`before`, after: sql`after` }, { now })}
+    select ${overrideColumn} as override from changed o order by o.expires_at, o.id`,
+  );
+  return rows.map(fromRow);
+}

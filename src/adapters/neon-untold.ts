@@ -1,0 +1,54 @@
+// Changes that the audit has and no alert tells of: what a process that died in between has left. Reads only.
+
+import { sql } from "drizzle-orm";
+import * as z from "zod/mini";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { UntoldChange } from "../records/override-record.ts";
+import { timestampOf } from "./neon-audit.ts";
+import { type Database, type Row, runStatement } from "./neon-client.ts";
+import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
+
+/** As the index `idx_audit_log_told` has them. */
+const TOLD = sql.raw(
+  "l.action in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')",
+);
+
+/** Lines of an earlier tenant of the same id, and those whose override went with it, are nobody's news. */
+export async function listUntold(
+  database: Database,
+  { since, until }: { since: Instant; until: Instant },
+  limit: number,
+): Promise<UntoldChange[]> {
+  const rows = await runStatement(
+    database,
+    sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type, l.detail->>'reason' as reason,
+        case when o.id is not null then ${overrideColumn} end as override
+      from (select *, case action when 'override_revoked' then 'override_ended' else action end as event_type
+        from audit_log l where ${TOLD} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
+      join tenant_configs t on t.tenant_id = l.tenant_id and t.deleted_at is null and t.created_at <= l.at
+      left join budget_overrides o on o.id = (l.detail->>'override_id')::uuid
+      where (o.id is not null or l.event_type in ('tenant_suspended', 'tenant_resumed'))
+        and not exists (select from budget_alert_history h where h.tenant_id = l.tenant_id and h.event_type = l.event_type
+          and h.created_at >= l.at - interval '1 hour'
+          and (h.detail->>'override_id' = o.id::text or h.detail->>'audit_id' = l.id::text))
+      order by l.at, l.id limit ${limit}`,
+  );
+  return rows.map(changeFromRow);
+}
+
+const row = z.object({
+  audit_id: z.number(),
+  tenant_id: z.string(),
+  event_type: z.enum(["override_granted", "override_ended", "tenant_suspended", "tenant_resumed"]),
+  reason: z.nullable(z.string()),
+  override: z.unknown(),
+});
+
+function changeFromRow(raw: Row): UntoldChange {
+  const read = row.parse(raw);
+  const { event_type: eventType } = read;
+  if (eventType === "override_granted" || eventType === "override_ended") {
+    return { eventType, override: overrideFromRow(read.override) };
+  }
+  return { eventType, tenantId: read.tenant_id as TenantId, auditId: read.audit_id, reason: read.reason };
+}

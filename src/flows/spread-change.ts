@@ -1,0 +1,20 @@
+// What follows every change of a tenant that Postgres has: the edge hears of it, then LiteLLM. Never fails the change;
+// what cannot be reached now is made up for by the sweep.
+
+import type { Instant } from "../budget/tenant.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
+import { type PublishDeps, publishConfig } from "./publish-config.ts";
+import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
+
+export type SpreadDeps = PublishDeps & SyncDeps;
+
+/** The tenant as it stands then; its `sync` says whether LiteLLM has it too. */
+export async function spreadChange(changed: TenantRecord, now: Instant, deps: SpreadDeps): Promise<TenantRecord> {
+  await publishConfig(changed, now, deps);
+  if (changed.sync.status === "synced") return changed;
+  const synced = await trySyncLiteLlm(changed, now, deps);
+  if (synced.kind === "removed") return changed;
+  // LiteLLM's answer may have moved the end of the period.
+  if (synced.tenant.config.revision > changed.config.revision) await publishConfig(synced.tenant, now, deps);
+  return synced.tenant;
+}

@@ -1,0 +1,147 @@
+// `/v1/tenants/{id}/overrides`: grant, list, revoke. Translates only; the flows decide and do.
+
+import { type Context, Hono } from "hono";
+import * as z from "zod/mini";
+import { instantAfter, parseDuration } from "../budget/duration.ts";
+import { usdNumber } from "../budget/money.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import { grantOverride } from "../flows/grant-override.ts";
+import { revokeOverride } from "../flows/revoke-override.ts";
+import type { OverrideRecord } from "../records/override-record.ts";
+import { isUuid } from "../uuid.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin, requireRead } from "./auth.ts";
+import { fieldErrors, jsonFrom, money, pageCursor, pageSize } from "./fields.ts";
+import { type OnceAnswer, once, onceId } from "./idempotency.ts";
+import { invalidFields, problem } from "./problem.ts";
+import { tenantIdFrom } from "./tenant-id.ts";
+import { iso } from "./verdict-json.ts";
+
+const PATH = "/v1/tenants/:id/overrides";
+
+const ONE_END = "exactly one of duration and expires_at";
+
+const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** Null when it is none. `Date.parse` alone reads 31 February as 3 March, and texts of every kind. */
+function instantFrom(text: string): Instant | null {
+  const day = DATE_TIME.exec(text)?.[1];
+  const instant = day === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(instant) || !new Date(`${day}T00:00Z`).toISOString().startsWith(`${day}T`) ? null : instant;
+}
+
+const readBy = <T>(read: (text: string) => T | null, message: string) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string, context): T => {
+      const value = read(text);
+      if (value !== null) return value;
+      context.issues.push({ code: "custom", input: text, message });
+      return z.NEVER;
+    }),
+  );
+
+const newOverrideBody = z
+  .strictObject({
+    override_amount: money.check(z.refine((amount) => amount > 0n, "must be more than 0")),
+    duration: z.optional(readBy(parseDuration, "must be <n> and s, m, h, d, w or mo, such as 7d")),
+    expires_at: z.optional(readBy(instantFrom, "must be ISO 8601 with its offset, such as 2026-12-01T00:00:00Z")),
+    /** One line: it becomes part of notices. */
+    reason: z
+      .string()
+      .check(
+        z.trim(),
+        z.minLength(1),
+        z.maxLength(500),
+        z.regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
+      ),
+  })
+  .check(
+    z.refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
+      message: ONE_END,
+      path: ["expires_at"],
+      // Also when other fields are wrong: all that is wrong is named at once.
+      when: ({ value }) => typeof value === "object" && value !== null,
+    }),
+  );
+
+const overrideListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
+
+export const overrideRoutes = new Hono<AppEnv>()
+  .post(PATH, requireAdmin, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    const text = await c.req.text();
+    const json = jsonFrom(text);
+    if (json === undefined) return problem(c, "malformed-json");
+    const body = newOverrideBody.safeParse(json);
+    if (!body.success) return invalidFields(c, fieldErrors(body.error));
+    const request = { route: `POST /v1/tenants/${tenantId}/overrides`, body: text };
+    return once(c, request, async () => grant(c, tenantId, body.data, await onceId(c, request)));
+  })
+  .get(PATH, requireRead, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const query = overrideListQuery.safeParse(c.req.query());
+    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const { overrides, tenants } = c.get("ports");
+    if (tenantId === null || (await tenants.load(tenantId)) === null) return noSuchTenant(c);
+    const { cursor = null, limit } = query.data;
+    const page = await overrides.list({ tenantId, before: cursor, limit });
+    return c.json({ data: page.rows.map((row) => overrideJson(row, c.get("now"))), next_cursor: page.next });
+  })
+  .delete(`${PATH}/:overrideId`, requireAdmin, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const overrideId = c.req.param("overrideId");
+    if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
+    const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
+    return revoked.ok ? c.body(null, 204) : noSuchOverride(c);
+  });
+
+async function grant(
+  c: Context<AppEnv>,
+  tenantId: TenantId,
+  body: z.output<typeof newOverrideBody>,
+  id: string,
+): Promise<OnceAnswer> {
+  const now = c.get("now");
+  const expiresAt = body.duration === undefined ? (body.expires_at ?? now) : instantAfter(now, body.duration);
+  if (expiresAt <= now) {
+    return refused(invalidFields(c, [{ field: "expires_at", message: "must be in the future" }]));
+  }
+  const override = { id, tenantId, amountNanoUsd: body.override_amount, expiresAt, reason: body.reason };
+  const granted = await grantOverride({ override, actor: c.get("actor") }, c.get("ports"));
+  if (!granted.ok) return refused(noSuchTenant(c));
+  const shown = { ...overrideJson(granted.value.override, now), litellm_sync: granted.value.tenant.sync.status };
+  return { response: c.json(shown, 201), kept: { status: 201, body: shown } };
+}
+
+const refused = (response: Response): OnceAnswer => ({ response, kept: null });
+
+function overrideJson(override: OverrideRecord, now: Instant) {
+  return {
+    id: override.id,
+    tenant_id: override.tenantId,
+    state: stateOf(override, now),
+    currency: "USD",
+    override_amount: usdNumber(override.amountNanoUsd),
+    reason: override.reason,
+    created_by: override.createdBy,
+    created_at: iso(override.createdAt),
+    expires_at: iso(override.expiresAt),
+    revoked_by: override.revokedBy,
+    revoked_at: iso(override.revokedAt),
+  };
+}
+
+function stateOf({ revokedAt, expiresAt }: OverrideRecord, now: Instant): "active" | "ended" | "revoked" {
+  if (revokedAt !== null) return "revoked";
+  return now < expiresAt ? "active" : "ended";
+}
+
+function noSuchTenant(c: Context<AppEnv>): Response {
+  return problem(c, "not-found", { detail: "There is no such tenant." });
+}
+
+function noSuchOverride(c: Context<AppEnv>): Response {
+  return problem(c, "not-found", { detail: "The tenant has no such override." });
+}

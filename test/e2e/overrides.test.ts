@@ -1,0 +1,105 @@
+// An override end to end over HTTP with real parts: it lets requests through at once, and ends at its instant by itself.
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { openInboxChannels } from "../../dev/connect.ts";
+import type { Litellm } from "../../dev/litellm/start.ts";
+import { connect } from "../support/postgres-backends.ts";
+import { apiOf, eventually, send } from "./support/api.ts";
+import { type Bursar, startBursar } from "./support/bursar.ts";
+
+let bursar: Bursar;
+let api: ReturnType<typeof apiOf>;
+let litellm: Litellm;
+
+beforeAll(async () => {
+  bursar = await startBursar();
+  api = apiOf(bursar.url);
+  if (bursar.stack.litellm === null) throw new Error("this needs the simulator");
+  litellm = bursar.stack.litellm;
+  await openInboxChannels(bursar.url, bursar.stack.inbox);
+});
+afterAll(() => bursar.stop());
+
+/** Long enough to grant and ask on a busy machine, short enough to wait for. */
+const LASTS_MS = 6_000;
+const FRESH = { "Cache-Control": "no-cache" };
+
+const maxBudgetOf = async (key: string) => {
+  const path = `${litellm.url}/key/info?key=${key}`;
+  return (await send("GET", path, { token: litellm.masterKey })).body.info.max_budget;
+};
+const call = (key: string, usd = 0.01) =>
+  send("POST", `${litellm.url}/v1/chat/completions`, {
+    token: key,
+    headers: { "x-sim-cost": String(usd) },
+    body: { model: "mock", messages: [{ role: "user", content: "hello" }] },
+  });
+const heardOf = (tenantId: string) =>
+  bursar.stack.inbox
+    .messages({ tenant: tenantId, accepted: true })
+    .filter(({ kind }) => kind === "webhook")
+    .map(({ summary }) => summary);
+
+/** Everything in Postgres that says how the tenant is to be treated. */
+async function written(tenantId: string) {
+  const client = await connect(bursar.stack.postgres.databaseUrl);
+  try {
+    const query = `select t.revision, t.updated_at, t.litellm_sync, o.* from tenant_configs t
+      join budget_overrides o using (tenant_id) where t.tenant_id = $1`;
+    return (await client.query(query, [tenantId])).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+it("R2: a blocked tenant is allowed at once, and refused again at the instant of the end, without any write", async () => {
+  const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+  expect((await call(key, 115)).status).toBe(200);
+  await eventually(async () => (await api.ask(key, FRESH)).status === 402);
+  expect((await call(key)).status).not.toBe(200);
+
+  const expiresAt = Date.now() + LASTS_MS;
+  const wish = { override_amount: 100, expires_at: new Date(expiresAt).toISOString(), reason: "launch week" };
+  const granted = await api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish, { "Idempotency-Key": tenantId });
+  expect(granted).toMatchObject({ status: 201, body: { state: "active", litellm_sync: "synced" } });
+  const allowed = await api.ask(key);
+  expect(allowed).toMatchObject({ status: 200, body: { limit: 200, override_amount: 100, state: "ok" } });
+  expect((await call(key)).status).toBe(200);
+  expect(await maxBudgetOf(key)).toBe(220);
+  const before = await written(tenantId);
+
+  const answers: { at: number; status: number }[] = [];
+  while (answers.at(-1)?.status !== 402) {
+    const at = Date.now();
+    if (at > expiresAt + 2_000) throw new Error("it did not end");
+    answers.push({ at, status: (await api.ask(key)).status });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  // A request that is asked just before the end may be answered just after it.
+  const answeredRight = answers.every(
+    ({ at, status }) => status === (at < expiresAt ? 200 : 402) || expiresAt - at < 500,
+  );
+  expect(answeredRight, JSON.stringify({ expiresAt, answers })).toBe(true);
+  expect(await written(tenantId)).toEqual(before);
+  expect(await maxBudgetOf(key)).toBe(220);
+
+  await bursar.sweep();
+  await eventually(async () => (await maxBudgetOf(key)) === 110);
+  await eventually(async () => heardOf(tenantId).includes("override.ended"));
+  expect(heardOf(tenantId).filter((each) => each.startsWith("override"))).toEqual([
+    "override.ended",
+    "override.granted",
+  ]);
+});
+
+it("R2: revoking refuses at once, in LiteLLM too, and is told", async () => {
+  const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+  litellm.setSpend(key, 115);
+  const wish = { override_amount: 100, duration: "1d", reason: "launch week" };
+  const { id } = (await api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish)).body;
+  expect((await api.ask(key, FRESH)).status).toBe(200);
+  expect((await api.admin("DELETE", `/v1/tenants/${tenantId}/overrides/${id}`)).status).toBe(204);
+  expect((await api.ask(key)).status).toBe(402);
+  expect(await maxBudgetOf(key)).toBe(110);
+  await eventually(async () => heardOf(tenantId).includes("override.ended"));
+});
