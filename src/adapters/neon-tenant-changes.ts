@@ -4,10 +4,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
-import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
+import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
-import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
 export async function changeTenant(
@@ -38,6 +38,29 @@ export async function changeTenant(
     ${selectTenants({ tenants: sql`(select * from after union all select * from before where not exists (select from after))` })}`,
   );
   return firstTenant(rows);
+}
+
+/** A tenant that is so already keeps its instant, its revision and its audit as they are. */
+export async function setTenantSuspended(
+  database: Database,
+  tenantId: TenantId,
+  isSuspended: boolean,
+  actor: Actor,
+): Promise<AuditedChange | null> {
+  const [row] = await runStatement(
+    database,
+    sql`with before as (${lockTenant(tenantId)}),
+    after as (update tenant_configs t
+      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, updated_at = ${timestampOf(actor.now)},
+        revision = nextval('config_revision'), ${syncPending(sql`true`, actor)}
+      from before where t.tenant_id = before.tenant_id and (before.suspended_at is not null) <> ${isSuspended}
+      returning t.*),
+    audit as (${auditInsert(lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed"))} returning id)
+    select (select id from audit)::float8 as audit_id, tenant.* from (${selectTenants({
+      tenants: sql`(select * from after union all select * from before where not exists (select from after))`,
+    })}) tenant`,
+  );
+  return row === undefined ? null : { tenant: tenantFromRow(row), auditId: row["audit_id"] as number | null };
 }
 
 /** Frees the keys at once; id and subject stay taken until LiteLLM's side is undone and the row is removed. */

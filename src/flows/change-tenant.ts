@@ -1,11 +1,11 @@
-// An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM. LiteLLM being away delays
-// its part, never the change.
+// An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM.
 
 import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { type PublishDeps, publishConfig } from "./publish-config.ts";
-import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
+import { bringAbout } from "./bring-about.ts";
+import type { PublishDeps } from "./publish-config.ts";
+import type { SyncDeps } from "./sync-litellm.ts";
 
 export interface ChangeTenantInput {
   readonly tenantId: TenantId;
@@ -19,13 +19,5 @@ export async function changeTenant(
   deps: PublishDeps & SyncDeps,
 ): Promise<Result<TenantRecord, "not_found">> {
   const changed = await deps.tenants.change(tenantId, change, actor);
-  if (changed === null) return failure("not_found");
-  await publishConfig(changed, actor.now, deps);
-  if (changed.sync.status === "synced") return success(changed);
-  // The change is made, whatever becomes of its way to LiteLLM.
-  const synced = await trySyncLiteLlm(changed, actor.now, deps);
-  if (synced.kind === "removed") return success(changed);
-  // LiteLLM's answer may have moved the end of the period.
-  if (synced.tenant.config.revision > changed.config.revision) await publishConfig(synced.tenant, actor.now, deps);
-  return success(synced.tenant);
+  return changed === null ? failure("not_found") : success(await bringAbout(changed, actor.now, deps));
 }

@@ -175,7 +175,8 @@ describe("the simulator", () => {
     ["answers nonsense", { kind: "nonsense" }],
     ["cuts connections", { kind: "reset" }],
   ] as const)("that %s twice is read at the third try", async (_, fault) => {
-    const fields = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d", metadata: {} };
+    const limits = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d" };
+    const fields = { ...limits, metadata: {}, blocked: false };
     const name = `sk-${fault.kind}`;
     const created = await client().createKey(name, { ...fields, keyAlias: name });
     if (!created.ok) throw new Error(JSON.stringify(created.failure));
