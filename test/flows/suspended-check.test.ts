@@ -36,12 +36,12 @@ it("a colo whose KV still has the old config learns it from Postgres with its ne
 
 it("is refused whatever else is away: LiteLLM, Postgres and KV behind what is remembered", async () => {
   world.hasTenant({ suspendedAt: NOW });
-  expect(await reasonOf(byId)).toBe("suspended");
+  expect(await reasonOf({ caller: byId })).toBe("suspended");
   for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, "hangs");
   for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, "hangs");
   world.reads.trouble("readSubject", "hangs");
   await world.timers.pass(61 * SECOND);
-  expect(await reasonOf(byId)).toBe("suspended");
+  expect(await reasonOf({ caller: byId })).toBe("suspended");
 });
 
 it("is refused by what LiteLLM alone says, when neither KV nor Postgres can be asked", async () => {
