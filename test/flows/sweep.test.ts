@@ -13,6 +13,7 @@ import { unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
+let periods: string[];
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;
 beforeEach(() => {
@@ -22,11 +23,14 @@ beforeEach(() => {
   world = new CheckWorld();
   world.litellm.pingFailure = AWAY;
   looked = 0;
+  periods = [];
 });
 
 /** `claimPendingSyncs` tells whether its job has run. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
-  const tenants = Object.assign(world.postgres, { claimPendingSyncs });
+  const claimEndedPeriods = async () => void periods.push("ended") ?? [];
+  const findUnannounced = async () => void periods.push("unannounced") ?? [];
+  const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
   return { ...unusedPorts(), ...world.deps(), tenants, sealer, deliveries, noticeQueue };
 }
@@ -39,6 +43,8 @@ const found = async (): Promise<[]> => {
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([1, NOW, 1]);
+  expect(periods.sort()).toEqual(["ended", "unannounced"]);
+  expect(world.log.lines.join("\n")).not.toContain("sweep job failed");
 });
 
 it("a failed outage note does not stop the syncs", async () => {
