@@ -28,8 +28,11 @@ beforeEach(() => {
 
 /** `claimPendingSyncs` tells whether its job has run. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
-  const claimEndedPeriods = async () => void periods.push("ended") ?? [];
-  const findUnannounced = async () => void periods.push("unannounced") ?? [];
+  const noted = (job: string) => async () => {
+    periods.push(job);
+    return [];
+  };
+  const [claimEndedPeriods, findUnannounced] = [noted("ended"), noted("unannounced")];
   const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
   return { ...unusedPorts(), ...world.deps(), tenants, sealer, deliveries, noticeQueue };
