@@ -101,10 +101,15 @@ function missingDuration({ config }: TenantRecord, reading: SubjectReading): Par
 }
 
 /**
- * The updates in which LiteLLM takes the fields. It compares a team's two budgets with each other, a null counting as
+ * The updates in which LiteLLM takes the fields. A block comes first, with its mark and nothing else, so that no other
+ * field that LiteLLM refuses is in its way. It compares a team's two budgets with each other, a null counting as
  * what it has already; so where one of them is cleared, the soft one goes first and comes back last.
  */
 export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[] {
+  if (fields.blocked !== undefined) {
+    const { blocked, metadata, ...others } = fields;
+    return [{ blocked, ...(metadata !== undefined && { metadata }) }, ...inSteps(others)];
+  }
   const { softBudgetNanoUsd, ...rest } = fields;
   const clears = softBudgetNanoUsd === null || (softBudgetNanoUsd !== undefined && rest.maxBudgetNanoUsd === null);
   const steps = clears

@@ -43,12 +43,15 @@ describe("a period that should be over", () => {
     await spendTo(600, NOW);
     expect(await told()).toEqual(["budget_blocked"]);
     expect(await sweepAt(RESET - MINUTE)).toEqual([]);
+    const inKv = deps.snapshots.spends.get(acme);
     // LiteLLM's job comes up to ten minutes late.
     for (let minute = 0; minute < 4; minute++) {
       expect(await sweepAt(RESET + minute * MINUTE)).toEqual([look]);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });
     }
     expect(await advances()).toEqual([]);
+    // Nothing to tell the edge: KV writes are what costs.
+    expect(deps.snapshots.spends.get(acme)).toEqual(inKv);
     world.now = RESET + 5 * MINUTE;
     world.litellm.runResetJob();
     await sweepAt(RESET + 5 * MINUTE);

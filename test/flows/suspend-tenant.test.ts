@@ -103,6 +103,19 @@ describe("suspending", () => {
     expect((await chat()).status).toBe(401);
   });
 
+  it("is in nobody's way: what else LiteLLM refuses of the wish does not keep it from blocking", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("7"), alertThreshold: 9_000n }, anActor());
+    const no = { ok: false, failure: { kind: "refused", status: 400, param: null, message: "no" } } as const;
+    const { updateSubject } = deps.litellm;
+    deps.litellm.updateSoftBudget = async () => no;
+    deps.litellm.updateSubject = async (subject, fields) =>
+      fields.maxBudgetNanoUsd === undefined ? updateSubject(subject, fields) : no;
+    expect((await suspend()).sync.status).toBe("pending");
+    expect((await chat()).status).toBe(401);
+    await resume();
+    expect((await chat()).status).toBe(200);
+  });
+
   it("makes a key that LiteLLM has not made yet a blocked one", async () => {
     await deleteTenant({ tenantId: acme, actor }, deps);
     await world.litellm.stop();
