@@ -20,6 +20,7 @@ import { overrideRoutes } from "./http/overrides.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
 import { setupRoutes } from "./http/setup.ts";
+import { tenantActRoutes } from "./http/tenant-acts.ts";
 import { tenantRoutes } from "./http/tenants.ts";
 import { webhookRoutes } from "./http/webhooks.ts";
 import type { Tokens } from "./policy.ts";
@@ -58,6 +59,7 @@ export function createApp(connect: Connect) {
   app.route("/", webhookRoutes);
   app.route("/", tenantRoutes);
   app.route("/", overrideRoutes);
+  app.route("/", tenantActRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);
   app.route("/", auditRoutes);

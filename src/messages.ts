@@ -103,12 +103,12 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),
-  /** It is time to read the tenant's subject: a hint that was not confirmed yet, or a bound to be confirmed. */
+  /** It is time to read the tenant's subject: a hint or a bound to be confirmed, or a period that should be over. */
   z.object({
     kind: z.literal("read_due"),
     tenant_id: tenantId,
     subject_id: z.string(),
-    lane: z.enum(["hint-1", "hint-2", "confirmation"]),
+    lane: z.enum(["hint-1", "hint-2", "confirmation", "period-end"]),
   }),
 ]);
 

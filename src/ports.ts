@@ -103,6 +103,8 @@ export interface LiteLlm {
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
   updateSoftBudget(budgetId: string, softBudgetNanoUsd: NanoUsd): Promise<Result<void, LiteLlmFailure>>;
   deleteKey(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
+  /** Zeroes what a key has spent; what LiteLLM has not written yet comes on top within 15 s. Of a team nobody can. */
+  resetSpend(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }
 
@@ -156,12 +158,12 @@ export interface Claims {
   ping(): Promise<void>;
 }
 
-/** Why a read is due later: to see what a hint said (first and second look), or to confirm a bound. */
-export type ReadLane = "hint-1" | "hint-2" | "confirmation";
+/** Why a read is due later: to see what a hint said (first and second look), to confirm a bound, or to see a reset. */
+export type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
-  sendAll(messages: readonly SpendMessage[]): Promise<void>;
+  sendAll(messages: readonly SpendMessage[], delaySeconds?: number): Promise<void>;
 }
 
 export interface NoticeQueue {

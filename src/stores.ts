@@ -30,6 +30,7 @@ import type {
 } from "./records/override-record.ts";
 import type {
   Actor,
+  AuditedChange,
   NewTenant,
   PriorValues,
   SyncOutcome,
@@ -37,6 +38,7 @@ import type {
   TenantList,
   TenantListQuery,
   TenantRecord,
+  TenantSubject,
 } from "./records/tenant-record.ts";
 import type { Result } from "./result.ts";
 
@@ -51,6 +53,8 @@ export interface Tenants {
   list(query: TenantListQuery): Promise<TenantList>;
   create(tenant: NewTenant, actor: Actor): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">>;
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
+  /** The kill switch. Null when there is no such tenant. */
+  setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
   /** Marks the tenant as deleted and frees its keys; it is gone for every reader, its row waits for LiteLLM. */
   markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
   /** Removes the row of a tenant that is marked as deleted. */
@@ -75,6 +79,17 @@ export interface Tenants {
    * there is no such tenant, or when its subject is another one by now.
    */
   recordSpend(figure: LedgerFigure): Promise<TenantRecord | null>;
+  /**
+   * Begins the figure's period by hand, unless another one than that of `since` has begun meanwhile: then nothing
+   * changes. Null as with `recordSpend`.
+   */
+  resetPeriod(figure: LedgerFigure, since: Instant, actor: Actor): Promise<AuditedChange | null>;
+  /** Takes tenants whose period should be over, for a look at LiteLLM: each at most every 30 s, in time ever less often. */
+  claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
+  /** Tenants whose running period was seen before `before`, and that nobody has told people of. */
+  findUnannounced(before: Instant, limit: number): Promise<TenantRecord[]>;
+  /** Unless another period has begun since. */
+  notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
   ping(): Promise<void>;
 }
 

@@ -129,6 +129,7 @@ function changesFor(
     priorValues,
     sealedKey: null,
     periodSeenAt: null,
+    periodAnnounced: true,
     deletedAt: null,
     createdAt: now,
     updatedAt: now,

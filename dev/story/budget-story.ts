@@ -1,4 +1,4 @@
-// The demo story: a tenant with $5 spends until it is refused, gets more, and goes on. Every step must hold.
+// The demo story: a tenant with $5 spends until it is refused, gets more, goes on, and is reset. Every step must hold.
 // Uses nothing but the public HTTP interfaces of Bursar and LiteLLM.
 
 import { randomBytes } from "node:crypto";
@@ -55,6 +55,15 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
   const allowed = await untilState(clients, timeline, virtualKey, 5.75, { status: 200, state: "ok" });
   expectThat(allowed.body["override_amount"] === OVERRIDE, "the check counts the override", allowed);
   await told("override and resolved", ["override.granted", "budget.resolved"], grantedAt);
+  await callModel(clients, timeline, virtualKey, 0.25);
+  await untilState(clients, timeline, virtualKey, 6, { status: 200, state: "ok" });
+
+  const resetAt = Date.now();
+  const reset = await clients.admin("POST", `/v1/tenants/${tenantId}/reset`);
+  expectThat(reset.status === 200 && reset.body["spend"] === 0, "a new period begins with nothing spent", reset);
+  timeline.tell("the budget is reset by hand", "a new period, $0.00 spent", reset.edgeMs);
+  await untilState(clients, timeline, virtualKey, 0, { status: 200, state: "ok" });
+  await told("reset notice", ["budget.reset"], resetAt);
   await callModel(clients, timeline, virtualKey, 0.25);
 }
 

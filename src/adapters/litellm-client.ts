@@ -57,6 +57,13 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
     deleteKey: (keyHash) => change("/key/delete", { keys: [keyHash] }),
 
+    async resetSpend(keyHash) {
+      const reset = await change(`/key/${keyHash}/reset_spend`, { reset_to: 0 });
+      if (reset.ok || !isNotForThisVersion(reset.failure)) return reset;
+      const changed = await change("/key/update", { key: keyHash, spend: 0 });
+      return isUnknownKey(changed) ? failure({ kind: "not_found" }) : changed;
+    },
+
     // What a check needs: that LiteLLM accepts our key, and that its database answers.
     async ping() {
       const query = { key: NOBODYS_HASH };
@@ -86,6 +93,13 @@ function isUnknownKey(result: Result<void, LiteLlmFailure>): boolean {
   return (
     !result.ok && result.failure.kind === "refused" && result.failure.status === 401 && result.failure.param === "None"
   );
+}
+
+/** 1.80 has no such route, and none of them resets a key whose refunds have made its spend negative. */
+function isNotForThisVersion(failed: LiteLlmFailure): boolean {
+  return failed.kind === "unreachable"
+    ? failed.lacksRoute === true
+    : failed.kind === "refused" && failed.status === 400;
 }
 
 /** Carries a failure through p-retry, which knows only errors. */

@@ -92,7 +92,9 @@ function fromError(status: number, text: string): Result<unknown, LiteLlmFailure
   const body = errorBody(text);
   if (status < 400 || body === null) return unreachable(`status ${status} without LiteLLM's error`);
   // A path that the framework does not know: the address is wrong, and nothing was said about a key.
-  if (status === 404 && body.message === NO_SUCH_ROUTE) return unreachable("status 404: no such route");
+  if (status === 404 && body.message === NO_SUCH_ROUTE) {
+    return failure({ kind: "unreachable", why: "status 404: no such route", lacksRoute: true });
+  }
   if (status === 404) return failure({ kind: "not_found" });
   return failure({ kind: "refused", status, param: body.param, message: withoutKeys(body.message) });
 }

@@ -32,6 +32,7 @@ const row = z.object({
   metadata: z.nullish(z.record(z.string(), z.unknown())),
   budget_id: z.nullish(z.string()),
   team_id: z.nullish(z.string()),
+  blocked: z.nullish(z.boolean()),
   litellm_budget_table: z.nullish(
     z.object({
       max_budget: money,
@@ -68,6 +69,7 @@ export function readingFromRow(
     resetsAt: raw.budget_reset_at ?? linked?.budget_reset_at ?? null,
     createdAt: raw.created_at,
     metadata: raw.metadata ?? {},
+    blocked: raw.blocked === true,
     budgetId: raw.budget_id ?? null,
     teamId: subject.kind === "key" ? (raw.team_id ?? null) : null,
   };
@@ -81,6 +83,7 @@ export function requestFields(fields: Partial<LiteLlmFields>): Record<string, un
     ...(fields.softBudgetNanoUsd !== undefined && { soft_budget: amount(fields.softBudgetNanoUsd) }),
     ...(fields.budgetDuration !== undefined && { budget_duration: fields.budgetDuration }),
     ...(fields.metadata !== undefined && { metadata: fields.metadata }),
+    ...(fields.blocked !== undefined && { blocked: fields.blocked }),
   };
 }
 

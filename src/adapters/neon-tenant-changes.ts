@@ -4,9 +4,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
-import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";
+import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, runBatch, runStatement } from "./neon-client.ts";
+import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
@@ -34,10 +34,40 @@ export async function changeTenant(
       returning t.*),
     audit as (${auditInsert(lineOf(actor, "tenant_changed"))})
     select from before`,
-    // A statement that waited for the lock does not see the overrides that were granted meanwhile; the next one does.
-    sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`,
+    livingTenant(tenantId),
   ]);
   return firstTenant(rows);
+}
+
+/** A tenant that is so already keeps its instant, its revision and its audit as they are. */
+export async function setTenantSuspended(
+  database: Database,
+  tenantId: TenantId,
+  isSuspended: boolean,
+  actor: Actor,
+): Promise<AuditedChange | null> {
+  const [lines, rows] = await runBatch(database, [
+    sql`with before as (${lockTenant(tenantId)}),
+    after as (update tenant_configs t
+      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor)},
+        revision = nextval('config_revision'), ${syncPending(sql`true`, actor)}
+      from before where t.tenant_id = before.tenant_id and (before.suspended_at is not null) <> ${isSuspended}
+      returning t.*),
+    audit as (${auditInsert(lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed"))} returning id)
+    select id::float8 as audit_id from audit`,
+    livingTenant(tenantId),
+  ]);
+  return auditedChange(lines, rows);
+}
+
+/** Read by a statement of its own: one that waited for the lock does not see the overrides that were granted meanwhile. */
+export function livingTenant(tenantId: TenantId): SQL {
+  return sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`;
+}
+
+export function auditedChange([line]: readonly Row[], rows: readonly Row[]): AuditedChange | null {
+  const tenant = firstTenant(rows);
+  return tenant === null ? null : { tenant, auditId: (line?.["audit_id"] as number | undefined) ?? null };
 }
 
 /** Frees the keys at once; id and subject stay taken until LiteLLM's side is undone and the row is removed. */

@@ -33,7 +33,7 @@ export async function recordTenantSpend(
     spend as (${spendInsert(record, sql`before`)} ${JOIN_KNOWN} returning *),
     advanced as (update tenant_configs t
       set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},
-        period_seen_at = ${timestampOf(record.readAt)}, revision = nextval('config_revision'), updated_at = now()
+        period_seen_at = ${timestampOf(record.readAt)}, period_announced = false, revision = nextval('config_revision'), updated_at = now()
       from before where t.tenant_id = before.tenant_id and ${isLaterPeriod(record)} returning t.*),
     followed as (update tenant_configs t
       set budget_reset_at = s.resets_at, revision = nextval('config_revision'), updated_at = now()
@@ -47,7 +47,7 @@ export async function recordTenantSpend(
   return firstTenant(rows);
 }
 
-const PERIOD_START = sql`coalesce(t.litellm_key_last_reset, t.subject_created_at)`;
+export const PERIOD_START = sql`coalesce(t.litellm_key_last_reset, t.subject_created_at)`;
 
 /** Compare-and-set: whoever comes second finds the period already advanced. */
 function isLaterPeriod(record: SpendRecord): SQL {

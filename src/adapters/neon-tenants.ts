@@ -6,9 +6,10 @@ import type { KeyHash } from "../budget/tenant.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import type { Tenants } from "../stores.ts";
 import { type Database, runStatement } from "./neon-client.ts";
-import { changeTenant, markTenantDeleted, removeTenant } from "./neon-tenant-changes.ts";
+import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./neon-tenant-changes.ts";
 import { createTenant } from "./neon-tenant-creation.ts";
 import { listTenants } from "./neon-tenant-list.ts";
+import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./neon-tenant-periods.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 import { recordTenantSpend } from "./neon-tenant-spend.ts";
 import { claimPendingSyncs, recordPriorValues, recordTenantSync } from "./neon-tenant-sync.ts";
@@ -24,12 +25,17 @@ export function neonTenants(database: Database): Tenants {
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
     change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
+    setSuspended: (tenantId, isSuspended, actor) => setTenantSuspended(database, tenantId, isSuspended, actor),
     markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     recordSpend: (figure) => recordTenantSpend(database, figure),
+    resetPeriod: (figure, since, actor) => resetTenantPeriod(database, figure, since, actor),
+    claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
+    findUnannounced: (before, limit) => findUnannounced(database, before, limit),
+    notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),
     ping: async () => {
       await runStatement(database, sql`select 1`);
     },

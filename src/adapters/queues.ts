@@ -15,7 +15,7 @@ export function queueSpend(queue: Queue): SpendQueue {
     async send(message: SpendMessage, delaySeconds = 0) {
       await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
     },
-    sendAll: (messages) => sendAll(queue, messages),
+    sendAll: (messages, delaySeconds) => sendAll(queue, messages, delaySeconds),
   };
 }
 
@@ -35,9 +35,11 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
 }
 
 /** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
-async function sendAll(queue: Queue, messages: readonly unknown[]): Promise<void> {
+async function sendAll(queue: Queue, messages: readonly unknown[], delaySeconds = 0): Promise<void> {
   for (let from = 0; from < messages.length; from += BATCH_MESSAGES) {
-    const batch = messages.slice(from, from + BATCH_MESSAGES).map((body) => ({ body, contentType: "json" as const }));
+    const batch = messages
+      .slice(from, from + BATCH_MESSAGES)
+      .map((body) => ({ body, contentType: "json" as const, delaySeconds }));
     await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(batch));
   }
 }

@@ -59,6 +59,10 @@ export const tenantConfigs = pgTable(
     litellmKeyLastReset: instant("litellm_key_last_reset"),
     /** When LiteLLM was first seen in the running period, up to ten minutes after it began; null in the first one. */
     periodSeenAt: instant("period_seen_at"),
+    /** False from the step into a period until its alert is recorded. The first period has none. */
+    periodAnnounced: boolean("period_announced").notNull().default(true),
+    /** When the sweep last had an ended period looked at. */
+    periodCloseTriedAt: instant("period_close_tried_at"),
     /** Where the first period starts, until LiteLLM has reset once. */
     subjectCreatedAt: instant("subject_created_at").notNull(),
     /** Counts changes of the limit only: thresholds re-arm with it. */
@@ -101,6 +105,7 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_fail_policy_known", t.failPolicy, failPolicies),
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
+    index("idx_tenant_configs_unannounced").on(t.periodSeenAt).where(sql`not ${t.periodAnnounced}`),
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
       .where(sql`${t.litellmSync} = 'pending'`),

@@ -149,9 +149,11 @@ function assemble(input: {
   const limit = limitAt(config, now);
   const isRefused = state === "blocked" || source === "fail_closed";
   const observes = config.enforcement === "observe";
+  // A kill switch is somebody's explicit act, and no rule that is only being watched.
+  const isSpared = observes && reason !== "suspended";
   return {
     tenantId: config.tenantId,
-    allowed: observes || !isRefused,
+    allowed: isSpared || !isRefused,
     state,
     reason,
     wouldBlock: observes ? isRefused : null,

@@ -1,5 +1,4 @@
-// An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM. LiteLLM being away delays
-// its part, never the change.
+// An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM.
 
 import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantChange, TenantRecord } from "../records/tenant-record.ts";

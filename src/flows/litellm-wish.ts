@@ -15,6 +15,12 @@ export interface Missing {
   readonly softBudget: { readonly budgetId: string; readonly nanoUsd: NanoUsd } | null;
 }
 
+/**
+ * In the metadata of a subject that Bursar has blocked, with the tenant's id: what somebody else has blocked is never
+ * unblocked. It travels in one update with the block, so that neither is ever there without the other.
+ */
+export const BLOCK_MARK = "bursar_blocked_for";
+
 /** The fields of a key that Bursar creates. Under `observe` LiteLLM counts and resets, but has nothing to block at. */
 export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmFields {
   const limit = limitAt(config, now);
@@ -23,8 +29,13 @@ export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmField
     maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
     softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
     budgetDuration: litellmDuration(config.budgetDuration),
-    metadata: { tenant_id: config.tenantId },
+    metadata: { tenant_id: config.tenantId, ...(isSuspended(config) && { [BLOCK_MARK]: config.tenantId }) },
+    blocked: isSuspended(config),
   };
+}
+
+function isSuspended({ suspendedAt }: TenantConfig): boolean {
+  return suspendedAt !== null;
 }
 
 /**
@@ -33,16 +44,35 @@ export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmField
  */
 export function missingIn(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
   const { config } = tenant;
-  const mark = reading.metadata["tenant_id"] !== config.tenantId;
-  const metadata = mark ? { metadata: { ...reading.metadata, tenant_id: config.tenantId } } : {};
+  const marks = missingMarks(config, reading);
   if (config.enforcement === "enforce") {
     const { fields, softBudget } = missingLimits(tenant, reading, now);
-    return { fields: { ...metadata, ...fields }, softBudget };
+    return { fields: { ...marks, ...fields }, softBudget };
   }
   const lifted = tenant.adopted
     ? missingPriorLimits(tenant, reading)
     : { ...(reading.own.maxBudgetNanoUsd !== null && { maxBudgetNanoUsd: null }), ...missingDuration(tenant, reading) };
-  return { fields: { ...metadata, ...lifted }, softBudget: null };
+  return { fields: { ...marks, ...lifted }, softBudget: null };
+}
+
+/** Whose the subject is, and whether it is blocked. A block without our mark is somebody else's, and stays. */
+function missingMarks(config: TenantConfig, reading: SubjectReading): Partial<LiteLlmFields> {
+  const { tenantId } = config;
+  const { [BLOCK_MARK]: _, ...unmarked } = reading.metadata;
+  const blocks = isSuspended(config) && !reading.blocked;
+  const resumes = !isSuspended(config) && reading.metadata[BLOCK_MARK] === tenantId;
+  const before = resumes ? unmarked : reading.metadata;
+  const metadata: LiteLlmFields["metadata"] = {
+    ...before,
+    tenant_id: tenantId,
+    ...(blocks && { [BLOCK_MARK]: tenantId }),
+  };
+  const isSaid = [BLOCK_MARK, "tenant_id"].every((mark) => reading.metadata[mark] === metadata[mark]);
+  return {
+    ...(!isSaid && { metadata }),
+    ...(blocks && { blocked: true }),
+    ...(resumes && reading.blocked && { blocked: false }),
+  };
 }
 
 function missingLimits(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
@@ -71,10 +101,15 @@ function missingDuration({ config }: TenantRecord, reading: SubjectReading): Par
 }
 
 /**
- * The updates in which LiteLLM takes the fields. It compares a team's two budgets with each other, a null counting as
+ * The updates in which LiteLLM takes the fields. A block comes first, with its mark and nothing else, so that no other
+ * field that LiteLLM refuses is in its way. It compares a team's two budgets with each other, a null counting as
  * what it has already; so where one of them is cleared, the soft one goes first and comes back last.
  */
 export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[] {
+  if (fields.blocked !== undefined) {
+    const { blocked, metadata, ...others } = fields;
+    return [{ blocked, ...(metadata !== undefined && { metadata }) }, ...inSteps(others)];
+  }
   const { softBudgetNanoUsd, ...rest } = fields;
   const clears = softBudgetNanoUsd === null || (softBudgetNanoUsd !== undefined && rest.maxBudgetNanoUsd === null);
   const steps = clears
@@ -98,9 +133,12 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: SubjectReadi
 export function toRestore(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
+  const isOurBlock = reading.metadata[BLOCK_MARK] === config.tenantId;
+  const isMarked = isOurBlock || reading.metadata["tenant_id"] === config.tenantId;
   return {
     ...missingPriorLimits(tenant, reading),
-    ...(reading.metadata["tenant_id"] === config.tenantId && { metadata: withoutMark(reading, priorValues) }),
+    ...(isMarked && { metadata: withoutMarks(config, reading, priorValues) }),
+    ...(isOurBlock && reading.blocked && { blocked: false }),
   };
 }
 
@@ -120,9 +158,10 @@ function missingPriorLimits(tenant: TenantRecord, reading: SubjectReading): Part
 }
 
 /** Whatever else was written into the metadata meanwhile stays. */
-function withoutMark(reading: SubjectReading, prior: PriorValues): Record<string, unknown> {
-  const { tenant_id: _, ...metadata } = reading.metadata;
-  return "tenant_id" in prior.metadata ? { ...metadata, tenant_id: prior.metadata["tenant_id"] } : metadata;
+function withoutMarks({ tenantId }: TenantConfig, reading: SubjectReading, prior: PriorValues) {
+  const { tenant_id: whose, [BLOCK_MARK]: _, ...others } = reading.metadata;
+  const before = whose === tenantId ? prior.metadata["tenant_id"] : whose;
+  return before === undefined ? others : { ...others, tenant_id: before };
 }
 
 function isSame(a: NanoUsd | null, b: NanoUsd | null): boolean {

@@ -29,15 +29,24 @@ export async function publishConfig(tenant: TenantRecord, now: Instant, deps: Pu
   ]);
 }
 
+/** With the first figure of a period, so that nobody is judged by the last one of the period before. */
+export async function publishPeriod(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
+  await Promise.all([publishConfig(tenant, now, deps), writeSpend(tenant, deps)]);
+}
+
+async function writeSpend(tenant: TenantRecord, deps: PublishDeps): Promise<void> {
+  const { config, spend } = tenant;
+  if (spend === null) return;
+  await attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(config, spend));
+}
+
 /** Of a tenant that was not there before: nothing an earlier tenant of that id has left behind may speak for it. */
 export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
-  const { config, spend } = tenant;
-  const { tenantId, subject } = config;
+  const { tenantId, subject } = tenant.config;
   deps.memory.forgetTenant(tenantId);
   if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, tenantId, now);
   await Promise.all([
-    publishConfig(tenant, now, deps),
-    spend !== null && attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(config, spend)),
+    publishPeriod(tenant, now, deps),
     subject.kind === "key" &&
       attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
   ]);

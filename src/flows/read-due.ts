@@ -40,7 +40,8 @@ export async function readDue(input: ReadDueInput, deps: ReadDueDeps): Promise<T
   }
   const after = await read(tenant, now, deps);
   if (after === "away") {
-    for (const lane of lanes) await readLater(input, lane, AGAIN_SECONDS, deps);
+    // The end of a period is looked for by every sweep.
+    for (const lane of lanes) if (lane !== "period-end") await readLater(input, lane, AGAIN_SECONDS, deps);
     if (lanes.length === 0) await readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
     return null;
   }

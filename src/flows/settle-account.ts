@@ -5,6 +5,7 @@ import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "./announce-alerts.ts";
+import { announcePeriod } from "./announce-period.ts";
 import type { Fold } from "./fold-account.ts";
 import { confirmLater, type ReadDueDeps, readDue } from "./read-due.ts";
 import { spreadSpend } from "./spread-spend.ts";
@@ -24,6 +25,7 @@ export async function tellPeople({ fold, now }: SettleInput, deps: SettleDeps): 
     observed === null ? fold.tenant : await deps.tenants.recordSpend({ tenantId, subject, record: observed });
   if (tenant === null) return null;
   const { standing } = account;
+  await announcePeriod(tenant, now, deps);
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats, projections, now }, deps);
   // A delivery that broke off between Postgres and the queue: nobody has begun on these.
   await sendNotices(account.pending, deps);
@@ -45,7 +47,10 @@ export async function askLiteLlm(before: TenantRecord, { fold, now }: SettleInpu
   const tenant = await readDue({ tenant: before, lanes, now }, deps);
   if (tenant === null) return;
   const { standing } = account;
+  await announcePeriod(tenant, now, deps);
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
   await confirmLater({ tenant, lanes, now }, deps);
-  await spreadSpend({ tenant, isTold: false, now }, deps);
+  // A look for a reset that has not come yet is not worth a write; one that has come is a newer config.
+  const isOnlyLook = !isHinted && lanes.every((lane) => lane === "period-end");
+  await spreadSpend({ tenant, isTold: isOnlyLook, now }, deps);
 }

@@ -3,6 +3,8 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import { announceChanges } from "./announce-changes.ts";
+import { announcePeriods } from "./announce-periods.ts";
+import { closePeriod } from "./close-period.ts";
 import { endOverrides } from "./end-overrides.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./requeue-deliveries.ts";
@@ -14,6 +16,8 @@ const JOBS = {
   "sync-pending": syncPending,
   "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,
+  "close-period": closePeriod,
+  "announce-periods": announcePeriods,
 } as const;
 
 /** Never throws: one failed job neither stops nor repeats another. */

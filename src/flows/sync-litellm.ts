@@ -116,12 +116,12 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   if (isFirstTime && !(await keepPriorValues(tenant, reading, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, reading);
   const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, reading, now);
-  if (softBudget !== null) {
-    const told = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
-    if (!told.ok) return told;
-  }
   const told = await send(tenant, fields, deps);
   if (!told.ok) return told;
+  if (softBudget !== null) {
+    const toldSoft = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
+    if (!toldSoft.ok) return toldSoft;
+  }
   if (fields.budgetDuration === undefined) return success({ reading, budgetId, hasMovedReset: false });
   const after = await readDuration(tenant, fields.budgetDuration, deps);
   if (!after.ok) return after;

@@ -1,4 +1,5 @@
 // `/v1/tenants`: create or adopt, list, read, change, delete. Translates only; the flows decide and do.
+// What is done to a tenant besides (suspend, resume, reset) is tenant-acts.ts.
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
@@ -13,13 +14,11 @@ import { type OnceAnswer, once } from "./idempotency.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
 import { tenantJson } from "./tenant-json.ts";
+import { litellmAway, noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
-
-/** LiteLLM's own restart takes about as long. */
-const RETRY_LITELLM_SECONDS = 5;
 
 const NO_MAX_BUDGET = "LiteLLM has no max_budget for it: send one, or adopt with enforcement observe";
 
@@ -109,18 +108,4 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "litellm_unreachable":
       return litellmAway(c, "LiteLLM cannot be reached. Nothing was changed.");
   }
-}
-
-/** That LiteLLM does not accept Bursar's own key is no fault of the request. */
-function refusedByLiteLlm(c: Context<AppEnv>, { status, message }: { status: number; message: string }): Response {
-  if (status === 401 || status === 403) return litellmAway(c, "LiteLLM does not accept Bursar's master key.");
-  return problem(c, "litellm-refused", { detail: message });
-}
-
-function litellmAway(c: Context<AppEnv>, detail: string): Response {
-  return problem(c, "dependency-unavailable", { detail, headers: { "Retry-After": String(RETRY_LITELLM_SECONDS) } });
-}
-
-function noSuchTenant(c: Context<AppEnv>): Response {
-  return problem(c, "not-found", { detail: "There is no such tenant." });
 }

@@ -6,7 +6,7 @@ import { dateOf, moneyOf } from "./detail.ts";
 import { dayText, instantText } from "./plain-words.ts";
 import type { Standing } from "./standing.ts";
 import type { Words } from "./telling.ts";
-import { adviceToRaise, aside, requestsAre, standingSentence, thresholdWords, usedText } from "./threshold-words.ts";
+import { adviceToRaise, standingSentence, thresholdWords, usedText } from "./threshold-words.ts";
 
 const NOTHING_TO_DO = "Nothing needs to be done.";
 
@@ -36,7 +36,7 @@ export function wordsOf(alert: AlertRecord, standing: Standing): Words {
     case "override_ended":
       return endedWords(alert, standing);
     case "tenant_suspended":
-      return suspendedWords(standing);
+      return SUSPENDED_WORDS;
     case "tenant_resumed":
       return resumedWords(standing);
   }
@@ -101,15 +101,14 @@ function endedWords({ detail }: AlertRecord, standing: Standing): Words {
   };
 }
 
-function suspendedWords(standing: Standing): Words {
-  return {
-    tone: "suspended",
-    tag: "Suspended",
-    predicate: `is suspended; ${requestsAre(standing)} refused`,
-    summary: `Whatever its budget says, ${requestsAre(standing, "every request")} refused until an administrator resumes the tenant.${aside(standing)}`,
-    advice: "If nobody meant to suspend it, resume the tenant.",
-  };
-}
+/** The same for a tenant that is only observed: a kill switch counts there too. */
+const SUSPENDED_WORDS: Words = {
+  tone: "suspended",
+  tag: "Suspended",
+  predicate: "is suspended; requests are refused",
+  summary: "Whatever its budget says, every request is refused until an administrator resumes the tenant.",
+  advice: "If nobody meant to suspend it, resume the tenant.",
+};
 
 function resumedWords(standing: Standing): Words {
   return {

@@ -5,7 +5,12 @@ import type { Instant, Subject } from "../budget/tenant.ts";
 
 export type LiteLlmFailure =
   /** Nothing was learned: time-out, network, 5xx, 429, an answer that makes no sense, or the breaker is open. */
-  | { readonly kind: "unreachable"; readonly why: string }
+  | {
+      readonly kind: "unreachable";
+      readonly why: string;
+      /** The path is none of its API: another version, or another address. */
+      readonly lacksRoute?: true;
+    }
   | { readonly kind: "not_found" }
   /** LiteLLM understood and said no. `param` is the field it names. */
   | { readonly kind: "refused"; readonly status: number; readonly param: string | null; readonly message: string };
@@ -17,6 +22,8 @@ export interface LiteLlmFields {
   readonly budgetDuration: string | null;
   /** Replaces LiteLLM's, so it must hold what was there before. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Whether LiteLLM refuses every call of the key, or of the team's keys. */
+  readonly blocked: boolean;
 }
 
 /** LiteLLM's key or team row, as far as Bursar cares; a key's limits are its budget object's where it has none itself. */

@@ -18,6 +18,8 @@ export interface TenantRecord {
   readonly sealedKey: string | null;
   /** When LiteLLM was first seen in the running period, which it enters up to ten minutes late; null in the first one. */
   readonly periodSeenAt: Instant | null;
+  /** False until people were told of the step into the running period; true in the first one. */
+  readonly periodAnnounced: boolean;
   readonly deletedAt: Instant | null;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
@@ -77,6 +79,18 @@ export interface TenantSettings {
 }
 
 export type TenantChange = Partial<TenantSettings>;
+
+export interface TenantSubject {
+  readonly tenantId: TenantId;
+  /** The key's hash or the team's id. */
+  readonly subjectId: string;
+}
+
+/** A change with the line of the audit that tells of it; null when it was so already. */
+export interface AuditedChange {
+  readonly tenant: TenantRecord;
+  readonly auditId: number | null;
+}
 
 export interface NewTenant extends TenantSettings {
   readonly tenantId: TenantId;

@@ -8,6 +8,7 @@ import { NOW, SECOND, usd } from "../budget/builders.ts";
 import { BROKEN, clientOf, KEY, OK, readOnce } from "../support/litellm-reads.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { type ScriptedServer, startScriptedServer } from "../support/scripted-server.ts";
+import { sha256 } from "../support/virtual-key.ts";
 
 let server: ScriptedServer;
 let now: number;
@@ -24,6 +25,33 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks());
 
 const read = (options: { tries?: number } = {}) => readOnce(server.url, options);
+
+describe("zeroing a key's spend", () => {
+  const NO_ROUTE = [404, { detail: "Not Found" }] as const;
+  const asked = () => server.asked.map(({ path, body }) => [path, JSON.parse(body)]);
+
+  it.each([
+    ["an old LiteLLM, which has no route for it,", NO_ROUTE],
+    ["one that does not reset below zero", [400, { detail: { error: "reset_to must be <= current spend" } }]],
+  ] as const)("of %s is done by an update", async (_, scripted) => {
+    server.answers(scripted, [200, {}]);
+    expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: true, value: undefined });
+    expect(asked()).toEqual([
+      [`/key/${KEY.id}/reset_spend`, { reset_to: 0 }],
+      ["/key/update", { key: KEY.id, spend: 0 }],
+    ]);
+  });
+
+  it.each([
+    ["unknown to the update", [NO_ROUTE, [401, { error: { message: "no", param: "None" } }]], { kind: "not_found" }],
+    ["unknown to the reset", [[404, { detail: { error: "no" } }]], { kind: "not_found" }],
+    ["behind a LiteLLM that is away", [[503, ""]], { kind: "unreachable", why: "status 503" }],
+  ] as const)("of a key %s is not done", async (_, scripted, failure) => {
+    server.answers(...scripted);
+    expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: false, failure });
+    expect(server.asked).toHaveLength(scripted.length);
+  });
+});
 
 describe("tries", () => {
   /** The pauses between the tries. */
@@ -175,7 +203,8 @@ describe("the simulator", () => {
     ["answers nonsense", { kind: "nonsense" }],
     ["cuts connections", { kind: "reset" }],
   ] as const)("that %s twice is read at the third try", async (_, fault) => {
-    const fields = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d", metadata: {} };
+    const limits = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d" };
+    const fields = { ...limits, metadata: {}, blocked: false };
     const name = `sk-${fault.kind}`;
     const created = await client().createKey(name, { ...fields, keyAlias: name });
     if (!created.ok) throw new Error(JSON.stringify(created.failure));
@@ -186,6 +215,19 @@ describe("the simulator", () => {
       ok: true,
       value: { spendNanoUsd: usd("4.2"), maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8") },
     });
+  });
+
+  it("zeroes a key's spend, and says when there is no such key", async () => {
+    await client().createKey("sk-zeroed", {
+      ...{ maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: null, budgetDuration: "30d", metadata: {} },
+      ...{ blocked: true, keyAlias: "zeroed" },
+    });
+    const subject = { kind: "key", id: sha256("sk-zeroed") } as const;
+    litellm.setSpend("sk-zeroed", 4.2);
+    expect(await client().resetSpend(subject.id)).toEqual({ ok: true, value: undefined });
+    const read = await client().readSubject(subject, { tries: 1 });
+    expect(read).toMatchObject({ ok: true, value: { spendNanoUsd: 0n, blocked: true } });
+    expect(await client().resetSpend(KEY.id)).toEqual({ ok: false, failure: { kind: "not_found" } });
   });
 
   it("says what it does not have, of keys and of teams", async () => {

@@ -60,6 +60,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         priorValues,
         sealedKey: "v1.k.iv.body",
         periodSeenAt: null,
+        periodAnnounced: true,
         deletedAt: null,
         createdAt: NOW,
         updatedAt: NOW,

@@ -176,16 +176,16 @@ describe("the verdict", () => {
 describe("under observe", () => {
   const observing = aTenantConfig({ enforcement: "observe" });
 
-  it("a tenant is always allowed, and its verdict says what enforce would have done", () => {
+  it("a tenant is allowed whatever it spends, and its verdict says what enforce would have done", () => {
     const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache");
     expect(blocked).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked", reason: "over_grace" });
     const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache");
     expect(fine).toMatchObject({ allowed: true, wouldBlock: false, state: "grace" });
   });
 
-  it("even a suspended tenant is allowed", () => {
+  it("a suspended tenant is refused all the same: a kill switch is no rule that is only being watched", () => {
     const suspended = { ...observing, suspendedAt: NOW - DAY };
-    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: true, wouldBlock: true });
+    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: false, wouldBlock: true });
   });
 });
 

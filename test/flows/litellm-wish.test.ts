@@ -59,6 +59,32 @@ describe("under enforce LiteLLM differs from the wish", () => {
   });
 });
 
+describe("the block of a tenant", () => {
+  const suspended = aTenant({ config: aTenantConfig({ suspendedAt: NOW }) });
+  const marked = (differences: Partial<SubjectReading> = {}, whose = "acme") =>
+    aReading({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
+  const fields = (tenant: TenantRecord, reading: SubjectReading) => missingIn(tenant, reading, NOW).fields;
+
+  it("that is suspended is sent in one update with its mark", () => {
+    const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
+    expect(fields(suspended, aReading())).toEqual({ blocked: true, metadata });
+    expect(fields(suspended, marked())).toEqual({ blocked: true });
+  });
+
+  it("that is suspended is nothing new where it is blocked, by Bursar or by somebody else", () => {
+    expect(fields(suspended, marked({ blocked: true }))).toEqual({});
+    expect(fields(suspended, aReading({ blocked: true }))).toEqual({});
+  });
+
+  it("that is not suspended is taken off with its mark, and only where it is Bursar's for this tenant", () => {
+    const metadata = { tenant_id: "acme", note: "n" };
+    expect(fields(aTenant(), marked({ blocked: true }))).toEqual({ blocked: false, metadata });
+    expect(fields(aTenant(), marked())).toEqual({ metadata });
+    expect(fields(aTenant(), aReading({ blocked: true }))).toEqual({});
+    expect(fields(aTenant(), marked({ blocked: true }, "other"))).toEqual({});
+  });
+});
+
 describe("under observe LiteLLM lacks", () => {
   const fieldsFor = (tenant: TenantRecord, reading: SubjectReading) => missingIn(tenant, reading, NOW).fields;
   const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };

@@ -13,6 +13,7 @@ import { unusedPort, unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
+let periods: string[];
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;
 beforeEach(() => {
@@ -22,11 +23,17 @@ beforeEach(() => {
   world = new CheckWorld();
   world.litellm.pingFailure = AWAY;
   looked = 0;
+  periods = [];
 });
 
 /** Each look of a job into Postgres is counted: two of end-overrides, one of sync-pending and of announce-changes each. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
-  const tenants = Object.assign(world.postgres, { claimPendingSyncs });
+  const noted = (job: string) => async () => {
+    periods.push(job);
+    return [];
+  };
+  const [claimEndedPeriods, findUnannounced] = [noted("ended"), noted("unannounced")];
+  const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
   const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), noteEnds: found, listEnding: found };
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUntold: found };
@@ -41,6 +48,7 @@ const found = async (): Promise<[]> => {
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
+  expect(periods.sort()).toEqual(["ended", "unannounced"]);
   expect(world.log.lines.filter((line) => line.includes("sweep job failed"))).toEqual([]);
 });
 

@@ -13,7 +13,7 @@ import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
-import { NOW } from "../budget/builders.ts";
+import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "./builders.ts";
 import { POLICY } from "./check-world.ts";
 import { FakeClaims } from "./fake-claims.ts";
@@ -51,7 +51,9 @@ export class AdminWorld {
   async begin(): Promise<void> {
     this.now = NOW;
     await this.#litellm?.stop();
-    this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0 });
+    // Its reset job comes at every tenth minute, and so exactly ten minutes after a period that ends at midnight.
+    const resetCheckMs = 10 * MINUTE;
+    this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0, resetCheckMs });
   }
 
   deps() {

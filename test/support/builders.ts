@@ -45,6 +45,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     priorValues: null,
     sealedKey: null,
     periodSeenAt: null,
+    periodAnnounced: true,
     deletedAt: null,
     createdAt: NOW,
     updatedAt: NOW,

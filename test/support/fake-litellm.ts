@@ -26,6 +26,7 @@ export function aReading(differences: Partial<SubjectReading> = {}): SubjectRead
     budgetDuration: "30d",
     own: { maxBudgetNanoUsd: usd("550"), budgetDuration: "30d" },
     metadata: { tenant_id: "acme" as TenantId },
+    blocked: false,
     budgetId: "budget-1",
     teamId: null,
     ...differences,
@@ -73,6 +74,7 @@ export class FakeLiteLlm implements LiteLlm {
   updateSubject = notForChecks;
   updateSoftBudget = notForChecks;
   deleteKey = (_: KeyHash) => notForChecks();
+  resetSpend = (_: KeyHash) => notForChecks();
 
   async #try(subject: Subject): Promise<Result<SubjectReading, LiteLlmFailure>> {
     const begunAt = this.#clock();

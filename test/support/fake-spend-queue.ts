@@ -13,7 +13,7 @@ export class FakeSpendQueue implements SpendQueue {
     this.sent.push({ message, delaySeconds });
   }
 
-  async sendAll(messages: readonly SpendMessage[]) {
-    for (const message of messages) await this.send(message);
+  async sendAll(messages: readonly SpendMessage[], delaySeconds = 0) {
+    for (const message of messages) await this.send(message, delaySeconds);
   }
 }

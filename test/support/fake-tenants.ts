@@ -35,12 +35,17 @@ export class FakeTenants implements Tenants {
   list = notForChecks;
   create = notForChecks;
   change = notForChecks;
+  setSuspended = notForChecks;
   markDeleted = notForChecks;
   remove = notForChecks;
   recordSync = notForChecks;
   recordPriorValues = notForChecks;
   claimPendingSyncs = notForChecks;
   recordSpend = notForChecks;
+  resetPeriod = notForChecks;
+  claimEndedPeriods = notForChecks;
+  findUnannounced = notForChecks;
+  notePeriodAnnounced = notForChecks;
 }
 
 async function notForChecks(): Promise<never> {

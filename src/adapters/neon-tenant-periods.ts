@@ -1,0 +1,79 @@
+// Periods that begin by hand, those that should be over, and those that nobody has told people of yet. The step that
+// LiteLLM's own reset makes is neon-tenant-spend's.
+
+import { sql } from "drizzle-orm";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { LedgerFigure } from "../records/account.ts";
+import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../records/tenant-record.ts";
+import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
+import { type Database, runBatch, runStatement } from "./neon-client.ts";
+import { auditedChange, livingTenant, updatedAt } from "./neon-tenant-changes.ts";
+import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+import { JOIN_KNOWN, PERIOD_START, spendInsert } from "./neon-tenant-spend.ts";
+
+/** Compare-and-set on the period that was looked at: of two who reset at once, one begins a period. */
+export async function resetTenantPeriod(
+  database: Database,
+  { tenantId, subject, record }: LedgerFigure,
+  since: Instant,
+  actor: Actor,
+): Promise<AuditedChange | null> {
+  const [lines, rows] = await runBatch(database, [
+    sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
+        and subject_kind = ${subject.kind} and subject_id = ${subject.id} for no key update),
+    after as (update tenant_configs t
+      set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},
+        period_seen_at = ${timestampOf(record.readAt)}, period_announced = false,
+        revision = nextval('config_revision'), ${updatedAt(actor)}
+      from before where t.tenant_id = before.tenant_id and ${PERIOD_START} = ${timestampOf(since)} returning t.*),
+    spend as (${spendInsert(record, sql`after`)} ${JOIN_KNOWN} returning *),
+    audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id)
+    select id::float8 as audit_id from audit`,
+    sql`${livingTenant(tenantId)} and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`,
+  ]);
+  return auditedChange(lines, rows);
+}
+
+/**
+ * LiteLLM resets up to ten minutes late, so for ten minutes every sweep looks. One that never comes (a key deleted in
+ * LiteLLM, resets switched off) is looked for ever less often: every twentieth of its lateness, at least every hour.
+ */
+const PACE = sql.raw("interval '30 seconds', least(interval '1 hour', (due_at - t.budget_reset_at) / 20)");
+
+/** One statement, so that two sweeps never take the same tenant. Who was never looked at comes first, then the latest. */
+export async function claimEndedPeriods(database: Database, limit: number, now: Instant): Promise<TenantSubject[]> {
+  const at = timestampOf(now);
+  const rows = await runStatement(
+    database,
+    sql`with due as (select t.tenant_id from tenant_configs t cross join (select ${at} as due_at) clock
+      where t.budget_reset_at <= due_at and t.deleted_at is null
+        and (t.period_close_tried_at is null or t.period_close_tried_at <= due_at - greatest(${PACE}))
+      order by t.period_close_tried_at nulls first, t.budget_reset_at, t.tenant_id
+      limit ${limit} for no key update of t skip locked)
+    update tenant_configs t set period_close_tried_at = ${at} from due where t.tenant_id = due.tenant_id
+    returning t.tenant_id, t.subject_id`,
+  );
+  return rows.map((row) => ({ tenantId: row["tenant_id"] as TenantId, subjectId: String(row["subject_id"]) }));
+}
+
+export async function findUnannounced(database: Database, before: Instant, limit: number): Promise<TenantRecord[]> {
+  const rows = await runStatement(
+    database,
+    sql`${selectTenants()} where not t.period_announced and t.deleted_at is null
+      and t.period_seen_at <= ${timestampOf(before)} order by t.period_seen_at limit ${limit}`,
+  );
+  return rows.map(tenantFromRow);
+}
+
+/** No change of the config: the edge need not hear of it. */
+export async function notePeriodAnnounced(
+  database: Database,
+  tenantId: TenantId,
+  periodStartedAt: Instant,
+): Promise<void> {
+  await runStatement(
+    database,
+    sql`update tenant_configs t set period_announced = true
+      where t.tenant_id = ${tenantId} and ${PERIOD_START} = ${timestampOf(periodStartedAt)}`,
+  );
+}

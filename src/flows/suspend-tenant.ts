@@ -1,0 +1,45 @@
+// The kill switch, and its release: in Postgres first, then at the edge, then in LiteLLM; people hear of it last.
+// Whoever asks for what is so already changes nothing, and has the edge and LiteLLM told again.
+
+import type { TenantId } from "../budget/tenant.ts";
+import type { Actor, TenantRecord } from "../records/tenant-record.ts";
+import { failure, type Result, success } from "../result.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
+import type { PublishDeps } from "./publish-config.ts";
+import { spreadChange } from "./spread-change.ts";
+import type { SyncDeps } from "./sync-litellm.ts";
+
+export type SwitchDeps = PublishDeps & SyncDeps & AnnounceChangeDeps;
+
+export interface SwitchInput {
+  readonly tenantId: TenantId;
+  readonly actor: Actor;
+}
+
+/** The tenant as it now is; its `sync` says whether LiteLLM refuses too. @throws when Postgres cannot be reached. */
+export async function suspendTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
+  return switchTenant(input, true, deps);
+}
+
+/** A block that LiteLLM had from somebody else stays. @throws when Postgres cannot be reached. */
+export async function resumeTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
+  return switchTenant(input, false, deps);
+}
+
+async function switchTenant(
+  { tenantId, actor }: SwitchInput,
+  isSuspended: boolean,
+  deps: SwitchDeps,
+): Promise<Result<TenantRecord, "not_found">> {
+  const { now } = actor;
+  const switched = await deps.tenants.setSuspended(tenantId, isSuspended, actor);
+  if (switched === null) return failure("not_found");
+  const tenant = await spreadChange(switched.tenant, now, deps);
+  const { auditId } = switched;
+  if (auditId !== null) {
+    const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
+    const detail = { audit_id: auditId };
+    await tryAnnounceChange({ tenant, key: { tenantId, eventType, auditId }, detail, now }, deps);
+  }
+  return success(tenant);
+}

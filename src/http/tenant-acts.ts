@@ -1,0 +1,54 @@
+// What is done to a tenant that is no setting of it: suspend, resume, reset. Translates only; the flows decide and do.
+
+import { type Context, Hono } from "hono";
+import { type ResetFailure, resetTenant } from "../flows/reset-tenant.ts";
+import { resumeTenant, suspendTenant } from "../flows/suspend-tenant.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requireAdmin } from "./auth.ts";
+import { problem } from "./problem.ts";
+import { tenantIdFrom } from "./tenant-id.ts";
+import { tenantJson } from "./tenant-json.ts";
+import { litellmAway, noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
+
+const NO_RESET_OF_TEAMS =
+  "LiteLLM cannot zero the spend of a team. Raise max_budget, or grant an override until the period ends.";
+
+export const tenantActRoutes = new Hono<AppEnv>()
+  .post("/v1/tenants/:id/suspend", requireAdmin, (c) => switchTenant(c, suspendTenant))
+  .post("/v1/tenants/:id/resume", requireAdmin, (c) => switchTenant(c, resumeTenant))
+  .post("/v1/tenants/:id/reset", requireAdmin, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
+    return reset.ok ? c.json(tenantJson(reset.value, c.get("now"))) : resetProblem(c, reset.failure);
+  });
+
+async function switchTenant(
+  c: Context<AppEnv, "/v1/tenants/:id/suspend">,
+  run: typeof suspendTenant,
+): Promise<Response> {
+  const tenantId = tenantIdFrom(c.req.param("id"));
+  if (tenantId === null) return noSuchTenant(c);
+  const switched = await run({ tenantId, actor: c.get("actor") }, c.get("ports"));
+  return switched.ok ? c.json(tenantJson(switched.value, c.get("now"))) : noSuchTenant(c);
+}
+
+function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
+  switch (reason.kind) {
+    case "not_found":
+      return noSuchTenant(c);
+    case "is_team":
+      return problem(c, "litellm-refused", { detail: NO_RESET_OF_TEAMS });
+    case "subject_not_found":
+      return problem(c, "litellm-refused", { detail: "LiteLLM does not know this key." });
+    case "litellm_refused":
+      return refusedByLiteLlm(c, reason);
+    case "litellm_unreachable":
+      return litellmAway(
+        c,
+        reason.hasZeroed
+          ? "LiteLLM has zeroed the spend, and then could not be read. Ask again."
+          : "LiteLLM cannot be reached. Nothing was changed.",
+      );
+  }
+}
