@@ -13,7 +13,9 @@ const SUITES = [
   "test/adapters",
   "test/soak",
   // Those that break LiteLLM, KV or the queue learn nothing more from another Postgres.
-  ...["budget", "concurrency", "deployed", "postgres-fails", "redis-fails"].map((name) => `test/e2e/${name}.test.ts`),
+  ...["budget", "concurrency", "deployed", "postgres-fails", "redis-fails", "story"].map(
+    (name) => `test/e2e/${name}.test.ts`,
+  ),
 ];
 
 const started: Service[] = [];
