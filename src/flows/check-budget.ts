@@ -78,7 +78,7 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   const { tenantId, known: told } = found;
   const recalled = await Promise.race([recallTenant({ tenantId, told, now: input.now }, deps), deadline]);
   if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
-  if (recalled.kind === "gone") return told === null ? checkAnew(input, deadline, deps) : { kind: "unknown" };
+  if (recalled.kind === "gone") return checkAnew(input, deadline, deps);
   if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
   return checkKnown(input, recalled.known, deadline, deps);
 }
