@@ -72,7 +72,7 @@ export class Edge {
     this.#consumer = this.#consumerDeps();
   }
 
-  /** What LiteLLM's callback has told, as its door puts it on the queue. */
+  /** What LiteLLM has told, as one of its doors puts it on the queue. */
   report(message: SpendMessage): void {
     void this.#deliver(message, 0);
   }
@@ -149,6 +149,24 @@ export class Edge {
     info: () => {},
     warn: () => {},
     error: (event, cause) => void this.errors.push(cause ?? event),
+  };
+}
+
+/** As the door of the stock webhook puts it on the queue: a hint. */
+export function budgetCrossedMessage({ subject }: TenantConfig, spendNanoUsd: bigint, at: Instant): SpendMessage {
+  return {
+    kind: "webhook",
+    door: "url_token",
+    event: "budget_crossed",
+    event_group: "key",
+    key_hash: subject.id,
+    team_id: null,
+    user_id: null,
+    spend: decimalFromNanoUsd(spendNanoUsd),
+    projected_spend: null,
+    projected_exceeded_date: null,
+    sent_at: at,
+    received_at: at,
   };
 }
 

@@ -1,5 +1,5 @@
-// LiteLLM as far as money is concerned: pods that count what their own calls have cost, a database that is late, and reports
-// of finished calls. In virtual time. Never asks Bursar anything.
+// LiteLLM as far as money is concerned: pods that count what their own calls have cost, a database that is late, reports of
+// finished calls, and a webhook when it refuses. In virtual time. Never asks Bursar anything.
 
 import type { NanoUsd } from "../../src/budget/money.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
@@ -27,6 +27,7 @@ interface Pod {
   fetchedAt: Instant;
   unwritten: NanoUsd;
   report: PodReport | null;
+  hasAlerted: boolean;
 }
 
 export interface PodsOptions {
@@ -39,6 +40,8 @@ export interface PodsOptions {
   readonly random: SeededRandom;
   readonly onWritten: (database: NanoUsd) => void;
   readonly onReport: (report: PodReport) => void;
+  /** The webhook: sent by the call that is refused, and by each pod once. */
+  readonly onBudgetCrossed: (spend: NanoUsd) => void;
 }
 
 export class LiteLlmPods {
@@ -58,6 +61,7 @@ export class LiteLlmPods {
       fetchedAt: options.clock() - options.random.next() * POD_CACHE_SECONDS * 1_000,
       unwritten: 0n,
       report: null,
+      hasAlerted: false,
     }));
   }
 
@@ -86,10 +90,14 @@ export class LiteLlmPods {
 
   /** Null: refused, for by what this pod knows the budget is spent. */
   begin(index: number): Begun | null {
-    const { clock, blocksAt } = this.#options;
+    const { clock, blocksAt, onBudgetCrossed } = this.#options;
     const pod = this.#podAt(index);
     this.#fetchIfOld(pod);
-    if (blocksAt !== null && pod.spend >= blocksAt) return null;
+    if (blocksAt !== null && pod.spend >= blocksAt) {
+      if (!pod.hasAlerted) onBudgetCrossed(pod.spend);
+      pod.hasAlerted = true;
+      return null;
+    }
     return { pod: index, spendBefore: pod.spend, begunAt: clock() };
   }
 

@@ -8,7 +8,7 @@ import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts"
 import { aReading, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
 import { VirtualTimers } from "../../test/support/virtual-timers.ts";
-import { callsMessage, Edge, type Isolate } from "./edge.ts";
+import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
 import { LiteLlmPods } from "./litellm-pods.ts";
 import {
   AGENTS,
@@ -113,6 +113,7 @@ class World {
       random: this.#random,
       onWritten,
       onReport: (report) => this.#edge.report(callsMessage(config, report, this.#clock())),
+      onBudgetCrossed: (crossing) => this.#edge.report(budgetCrossedMessage(config, crossing, this.#clock())),
     });
   }
 
