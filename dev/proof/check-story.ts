@@ -27,9 +27,11 @@ function check(): number {
   const problems = storyProblems(evidence);
   for (const problem of problems) console.error(problem);
   const { open, tested } = notYet(evidence);
-  console.log(`${STORY_IDS.length - open.length} of ${STORY_IDS.length} rows are claimed, ${problems.length} problems`);
-  if (open.length > 0)
-    console.log(`not yet: ${open.join(", ")}${tested.length > 0 ? `; with tests already: ${tested.join(", ")}` : ""}`);
+  const ranAt = statSync(join(ROOT, REPORT)).mtime.toISOString();
+  const claimed = STORY_IDS.length - open.length;
+  console.log(`${claimed} of ${STORY_IDS.length} rows are claimed, ${problems.length} problems in the run of ${ranAt}`);
+  if (open.length > 0) console.log(`not yet: ${open.join(", ")}`);
+  if (tested.length > 0) console.log(`not claimed, and tested already: ${tested.join(", ")}`);
   return problems.length === 0 ? 0 : 1;
 }
 

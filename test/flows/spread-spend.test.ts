@@ -34,7 +34,7 @@ describe("KV has", () => {
   it("the figure of an earlier subject, which is as high: the present one's is written", async () => {
     const former = aTenantConfig({ revision: 1, subject: { kind: "team", id: "red" } });
     await deps.snapshots.writeConfig(former);
-    await deps.snapshots.writeSpend(former, spend);
+    await deps.snapshots.writeSpend(former, { ...spend, source: "gate" });
     deps.memory.rememberWritten(acme, { revision: 2 });
     // So that only the difference decides.
     deps.memory.takeTurn("snapshot:acme", 15, NOW);
