@@ -67,6 +67,12 @@ describe("to a tenant of that key a report is worth", () => {
     });
   });
 
+  it("a lower bound for a tenant that is a team: what a signed webhook says of the team", () => {
+    const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" }));
+    expect(toldBy(report, { kind: "team", id: "red" })).toMatchObject({ bound: { spendNanoUsd: usd("7") } });
+    expect(toldBy(report, { kind: "team", id: "blue" })).toEqual(hint);
+  });
+
   it("a projection, and no repetition beside it", () => {
     const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
     const { projection, repeat } = toldBy(reportOf(aWebhook(KEY, "7", event)), own);
