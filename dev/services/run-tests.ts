@@ -14,7 +14,7 @@ const SUITES = [
   "test/soak",
   "test/flows/overrides-together.test.ts",
   // Those that break LiteLLM, KV or the queue learn nothing more from another Postgres.
-  ...["budget", "concurrency", "deployed", "overrides", "postgres-fails", "redis-fails"].map(
+  ...["budget", "concurrency", "deployed", "overrides", "postgres-fails", "redis-fails", "story"].map(
     (name) => `test/e2e/${name}.test.ts`,
   ),
 ];

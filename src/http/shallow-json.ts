@@ -63,7 +63,7 @@ export class ShallowJsonReader {
     const elements: JsonElement[] = [];
     let at = 0;
     while (at < chunk.length && this.#place !== "failed") {
-      if (this.#place !== "element") this.#step(chunk[at] ?? 0, this.#offset + at);
+      if (this.#place !== "element") this.#step(chunk[at] as number, this.#offset + at);
       // As a step may have found the element's beginning, the same byte is read again as part of it.
       if (this.#place !== "element") {
         at++;
@@ -110,7 +110,7 @@ export class ShallowJsonReader {
   /** From `from` to the element's end or the chunk's; answers where that is. */
   #readElement(chunk: Uint8Array, from: number, elements: JsonElement[]): number {
     for (let at = from; at < chunk.length; at++) {
-      const byte = chunk[at] ?? 0;
+      const byte = chunk[at] as number;
       if (this.#isInText) {
         at = this.#readText(chunk, at);
         if (this.#isInText || this.#depth > 0) continue;

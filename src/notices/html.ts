@@ -12,14 +12,6 @@ export type Html = Markup;
 /** Null is nothing; a list is its parts one after the other. */
 type Value = Html | string | number | null | readonly Html[];
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
 /** Blanks that only indent the template are left out: mail clients cut off what is long. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
   const parts = strings.map((part, index) => part.replace(/\n\s*/g, "") + textOf(values[index] ?? null));
@@ -35,5 +27,6 @@ function textOf(value: Value): string {
 
 /** As it may stand between tags and in quoted attributes. */
 export function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+  const withoutTags = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return withoutTags.replaceAll('"', "&quot;").replaceAll("'", "&#39;");
 }

@@ -18,12 +18,11 @@ export function cut(text: string, max: number, encode: (text: string) => string 
   const whole = encode(text);
   if (whole.length <= max) return whole;
   const characters = [...text].slice(0, max);
-  while (characters.length > 0) {
+  for (;;) {
     characters.pop();
     const shorter = encode(`${characters.join("").trimEnd()}…`);
-    if (shorter.length <= max) return shorter;
+    if (shorter.length <= max || characters.length === 0) return shorter;
   }
-  return "…";
 }
 
 /** Whom a notice is about; both are one line already. */

@@ -55,7 +55,8 @@ export function slackMessage(notice: Notice): SlackMessage {
 }
 
 function emojiOf({ tone, standing }: Telling): string {
-  return TONE_EMOJI[tone] ?? STATE_EMOJI[standing?.state ?? "ok"];
+  const ofState = STATE_EMOJI[standing?.state ?? "ok"];
+  return TONE_EMOJI[tone] ?? ofState;
 }
 
 /** Not as code, which Slack writes in red whatever the state. */
@@ -75,7 +76,7 @@ export function progressBar(used: BasisPoints | null): string {
 }
 
 /** Marks that Slack would act on, and others that look like them: it has no way to escape these. */
-const LOOK_ALIKES: Readonly<Record<string, string>> = {
+const LOOK_ALIKES = {
   "*": "∗",
   "~": "∼",
   "`": "ˋ",
@@ -83,16 +84,14 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
   ":": "꞉",
   "@": "＠",
   ">": "›",
-};
+} as const;
 
-/** Emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and the `>` that begins a quote. */
+/** Each matches one of the characters above: emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and the `>` that begins a quote. */
 const MARKS = /[*~`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|:(?=[^\s:]+:)|@(?=(?:here|channel|everyone|group)\b)|^>/giu;
 
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-
 function escapeSlack(text: string): string {
-  const plain = text.replace(MARKS, (mark) => LOOK_ALIKES[mark] ?? "");
-  return plain.replace(/[&<>]/g, (character) => ENTITIES[character] ?? "");
+  const plain = text.replace(MARKS, (mark) => LOOK_ALIKES[mark as keyof typeof LOOK_ALIKES]);
+  return plain.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 function header(text: string) {

@@ -60,7 +60,7 @@ describe("tries", () => {
   it.each([
     ["no jitter", 0, [200, 400]],
     ["nearly all of it", 0.9, [380, 760]],
-  ])("pause exponentially, stretched by up to double: %s", async (_, random, expected) => {
+  ])("X7: after a 5xx pause exponentially, stretched by up to double: %s", async (_, random, expected) => {
     vi.spyOn(Math, "random").mockReturnValue(random);
     server.answers(BROKEN, BROKEN, OK);
     const { result, failures } = await read({ tries: 3 });

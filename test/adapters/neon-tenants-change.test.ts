@@ -84,7 +84,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.change(acme, { name: "x" }, later)).toBeNull();
     });
 
-    it("applies changes that meet one after the other, each whole, each audited", async () => {
+    it("X5: applies changes that meet one after the other, each whole, each audited", async () => {
       await create();
       const amounts = Array.from({ length: 8 }, (_, index) => BigInt(index + 1) * usd("1"));
       await Promise.all(

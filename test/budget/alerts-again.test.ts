@@ -32,6 +32,13 @@ describe("LiteLLM's repetition", () => {
     expect(find("420", { standing: old, repeats: [soft] })[0]?.occurrence).toBe(4);
   });
 
+  it("counts from the last occurrence, in whatever order they were recorded", () => {
+    const { alerts, looked } = standing;
+    const alertOf = (occurrence: number) => alerts.map((alert) => ({ ...alert, occurrence }));
+    const newestFirst = { looked, alerts: [...alertOf(2), ...alertOf(0), ...alertOf(1)] };
+    expect(find("420", { standing: newestFirst, repeats: [soft] })[0]?.occurrence).toBe(3);
+  });
+
   it("of what is not exceeded is nothing", () => {
     expect(find("420", { standing, repeats: [{ about: "block", receivedAt: NOW }] })).toEqual([]);
   });
@@ -118,6 +125,11 @@ describe("a projection", () => {
       isSilent: false,
       detail: { projected_spend: "700.5", projected_exceeded_date: "2026-11-28" },
     });
+  });
+
+  it("without a figure is told by its day alone", () => {
+    const [draft] = find("100", { projections: [{ ...projection, projectedSpendNanoUsd: null }] });
+    expect(draft?.detail).toEqual({ projected_spend: null, projected_exceeded_date: "2026-11-28" });
   });
 
   it("is told once a day", () => {

@@ -50,6 +50,12 @@ describe("the state", () => {
     expect(stateAt(aTenantConfig(differences), figure, NOW)).toEqual({ state, reason });
   });
 
+  it("X4: 109.99 percent is allowed, 110.00 percent is blocked", () => {
+    const at = (spend: string) => verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache");
+    expect(at("549.999999999")).toMatchObject({ allowed: true, state: "grace", spend: { used: 10_999n } });
+    expect(at("550")).toMatchObject({ allowed: false, reason: "over_grace", spend: { used: 11_000n } });
+  });
+
   it("gets no better by spending more", () => {
     fc.assert(
       fc.property(anyConfig(), anyLimit, anyLimit, anInstantAround, (config, a, b, now) => {

@@ -78,7 +78,7 @@ describe("a verdict", () => {
 });
 
 describe("a refusal", () => {
-  it("names tenant, spend and limit, and says what to do", async () => {
+  it("R3: names tenant, spend and limit, and says what to do", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 500 });
     await spendTo(key, 552);
     const answer = await api.ask(key, NOW);
@@ -100,7 +100,7 @@ describe("a refusal", () => {
     expect(Math.abs(Number(answer.headers.get("Retry-After")) - untilReset)).toBeLessThan(5);
   });
 
-  it("meets every request of a tenant with a zero budget, at once", async () => {
+  it("X1: meets every request of a tenant with a zero budget, at once", async () => {
     const { key } = await api.createTenant({ max_budget: 0 });
     const answer = await api.ask(key);
     expect([answer.status, answer.body.reason, answer.body.used_percent]).toEqual([402, "zero_limit", null]);

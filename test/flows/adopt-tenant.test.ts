@@ -144,6 +144,25 @@ describe("adopting a key", () => {
     expect(world.changesSent()).toEqual([]);
   });
 
+  it("is refused as LiteLLM refuses to show it", async () => {
+    const failure = { kind: "refused", status: 403, param: null, message: "not yours" } as const;
+    deps.litellm.readSubject = async () => ({ ok: false, failure });
+    expect(await adopt()).toEqual({
+      ok: false,
+      failure: { kind: "litellm_refused", status: 403, message: "not yours" },
+    });
+  });
+
+  it("of which LiteLLM does not say when it was made begins its period now", async () => {
+    await generate();
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (...input) => {
+      const read = await readSubject(...input);
+      return read.ok ? { ok: true, value: { ...read.value, createdAt: null } } : read;
+    };
+    expect((await adopted()).config.subjectCreatedAt).toBe(NOW);
+  });
+
   it("is undone when LiteLLM refuses the wish: the key has again what it had", async () => {
     await generate();
     const { updateSubject } = deps.litellm;

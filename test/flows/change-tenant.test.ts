@@ -108,7 +108,7 @@ it("tries LiteLLM again when it is asked for what is already wished for and stil
   expect((await change({ maxBudgetNanoUsd: usd("10") })).sync.status).toBe("synced");
 });
 
-it("ends with one administrator's whole wish when two meet, in Postgres and in LiteLLM alike", async () => {
+it("X5: ends with one administrator's whole wish when two meet, in Postgres and in LiteLLM alike", async () => {
   await Promise.all([change({ maxBudgetNanoUsd: usd("100") }), change({ maxBudgetNanoUsd: usd("200") })]);
   await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
   const tenant = await deps.tenants.load(acme);

@@ -20,7 +20,7 @@ const degradedLines = () => world.log.lines.filter((line) => line.startsWith("wa
 describe("LiteLLM hangs", () => {
   beforeEach(() => world.reads.trouble("readSubject", "hangs"));
 
-  it("answers at exactly the deadline, with what is known", async () => {
+  it("X6: answers at exactly the deadline, allowed by what is known, and says so in the log", async () => {
     world.hasTenant({}, WARNED);
     const answered = await world.check();
     expect(answered.tookMs).toBe(100);

@@ -132,6 +132,39 @@ describe("a tenant with a key of its own", () => {
     expect(audit.map(({ action }) => action)).toEqual(["tenant_created", "tenant_deleted"]);
   });
 
+  it.each([
+    ["is already gone", async () => null],
+    [
+      "cannot be taken back now",
+      async () => {
+        throw new Error("postgres away");
+      },
+    ],
+  ])("is refused when LiteLLM refuses it, though it %s", async (_, markDeleted) => {
+    deps.litellm.createKey = async () => ({
+      ok: false,
+      failure: { kind: "refused", status: 400, param: null, message: "no" },
+    });
+    deps.tenants.markDeleted = markDeleted;
+    expect(await createTenant(ownKeyInput(), deps)).toMatchObject({
+      ok: false,
+      failure: { kind: "litellm_refused", message: "no" },
+    });
+  });
+
+  it.each([
+    ["is not taken", async () => null],
+    [
+      "cannot be recorded",
+      async () => {
+        throw new Error("postgres away");
+      },
+    ],
+  ])("is created, though its first figure %s: the first check reads it", async (_, recordSpend) => {
+    deps.tenants.recordSpend = recordSpend;
+    expect(await created()).toMatchObject({ sync: { status: "synced" }, spend: null });
+  });
+
   it("is not created twice under one id, and LiteLLM hears nothing of the second", async () => {
     await created();
     world.litellm.clearRequests();

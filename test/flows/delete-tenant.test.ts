@@ -207,6 +207,19 @@ it("gives a key back to its shared budget object: it has no limit of its own aga
   });
 });
 
+it("is done with a key that is given back, though LiteLLM does not say any more which duration it kept", async () => {
+  await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
+  await adopt(key, { budgetDuration: "1d" });
+  const { readSubject, updateSubject } = deps.litellm;
+  deps.litellm.updateSubject = async (...input) => {
+    deps.litellm.readSubject = async () => ({ ok: false, failure: { kind: "unreachable", why: "status 500" } });
+    return updateSubject(...input);
+  };
+  expect(await remove()).toEqual({ ok: true, value: "deleted" });
+  deps.litellm.readSubject = readSubject;
+  expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
+});
+
 it("leaves a duration that LiteLLM cannot take away, says so, and is done with it", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { budgetDuration: "1d" });

@@ -1,7 +1,7 @@
 // Whether LiteLLM has the wish, reading by reading. What counts as a difference is sent, and nothing else is.
 
 import { describe, expect, it } from "vitest";
-import { missingIn } from "../../src/flows/litellm-wish.ts";
+import { missingIn, toRestore } from "../../src/flows/litellm-wish.ts";
 import { differsFromWish } from "../../src/flows/sync-litellm.ts";
 import type { SubjectReading } from "../../src/records/subject-reading.ts";
 import type { PriorValues, TenantRecord } from "../../src/records/tenant-record.ts";
@@ -116,4 +116,8 @@ describe("under observe LiteLLM lacks", () => {
     expect(fieldsFor(observed, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual({});
     expect(fieldsFor(observed, aReading({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
   });
+});
+
+it("nothing is given back of a subject of which no prior values are known", () => {
+  expect(toRestore(aTenant({ adopted: true, priorValues: null }), aReading())).toEqual({});
 });

@@ -48,6 +48,24 @@ describe("a stock webhook", () => {
     expect(await told()).toEqual(["budget_blocked"]);
   });
 
+  it("of a tenant without a figure is confirmed by its first one", async () => {
+    await world.db.query("delete from tenant_spend");
+    world.litellm.setSpend(key, 410);
+    await deliver(stock());
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410") });
+    expect(deps.spendQueue.sent.filter(({ message }) => message.kind === "read_due")).toEqual([]);
+  });
+
+  it("that shows LiteLLM without the wish has it told, soon", async () => {
+    await world.manage("POST", "/key/update", { key, max_budget: 9_999 });
+    await deliver(stock());
+    expect(deps.spendQueue.sent.map(({ message }) => message)).toContainEqual({
+      kind: "sync_litellm",
+      tenant_id: "acme",
+    });
+    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme"}');
+  });
+
   it("in a flood is one read in five seconds", async () => {
     world.litellm.clearRequests();
     await deliver(stock(), stock(), stock());

@@ -140,6 +140,20 @@ it.each([
   },
 );
 
+it("a notifier that throws what is no error is counted like any failure", async () => {
+  const key = world.hasDelivery();
+  const slack = () => Promise.reject("a bug");
+  const deps = { ...world.deps(), notifier: { ...world.provider.port, slack } };
+  expect(await world.send(key, { deps })).toMatchObject({ kind: "later", delaySeconds: 10 });
+  expect(world.log.lines[0]).toContain('"error":"string"');
+});
+
+it("a delivery of which nobody knows when it is due is due", async () => {
+  const key = world.has(aDispatch({ delivery: { nextAttemptAt: null } }));
+  expect(await world.send(key)).toEqual(DONE);
+  expect(world.stateOf(key).status).toBe("sent");
+});
+
 it("a target that cannot be opened is tried again, for its key may come back, and says so plainly", async () => {
   const key = world.has(aDispatch({ channel: { sealedTarget: "broken" } }));
   expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });

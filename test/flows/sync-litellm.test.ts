@@ -50,6 +50,16 @@ describe("syncing", () => {
     expect(world.changesSent()).toEqual([]);
   });
 
+  it("of a tenant that there is not is done", async () => {
+    expect(await syncLiteLlm({ tenantId: idOf("nobody"), now: NOW }, deps)).toEqual({ kind: "removed" });
+  });
+
+  it("stays pending when LiteLLM does not take the soft budget", async () => {
+    await deps.tenants.change(acme, { alertThreshold: 9_000n }, anActor());
+    deps.litellm.updateSoftBudget = async () => ({ ok: false, failure: { kind: "unreachable", why: "status 500" } });
+    expect(await sync()).toMatchObject({ kind: "pending", failure: { kind: "unreachable", why: "status 500" } });
+  });
+
   it("keeps why LiteLLM refused, and stays pending", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
     deps.litellm.updateSubject = async () => ({

@@ -74,7 +74,7 @@ describe("a verdict that allows", () => {
 });
 
 describe("a refusal", () => {
-  it("over the grace line is 402, names the sums, and ends with the period", async () => {
+  it("R3: over the grace line is 402, names the sums, and ends with the period", async () => {
     hasTenant({}, { spendNanoUsd: usd("552") });
     const { status, headers, body } = await world.ask();
     expect([status, headers.get("Content-Type")]).toEqual([402, "application/problem+json"]);
@@ -95,6 +95,16 @@ describe("a refusal", () => {
     expect(headers.get("Retry-After")).toBe(String((RESET - NOW) / SECOND));
   });
 
+  it("X4: is none at 109.99 percent, and is one at 110.00", async () => {
+    hasTenant({}, { spendNanoUsd: usd("549.999999999") });
+    const allowed = await world.ask();
+    expect([allowed.status, allowed.body.state, allowed.body.used_percent]).toEqual([200, "grace", 109.99]);
+    world = new HttpWorld();
+    hasTenant({}, { spendNanoUsd: usd("550") });
+    const refused = await world.ask();
+    expect([refused.status, refused.body.state, refused.body.used_percent]).toEqual([402, "blocked", 110]);
+  });
+
   it("of a budget that never resets names no end", async () => {
     hasTenant({ budgetDuration: null, budgetResetAt: null }, { spendNanoUsd: usd("552"), resetsAt: null });
     const { status, headers, body } = await world.ask();
@@ -112,7 +122,7 @@ describe("a refusal", () => {
     expect((await world.ask()).headers.get("Retry-After")).toBe("1");
   });
 
-  it("of a budget of nothing is 402, even before any spend is known", async () => {
+  it("X1: of a budget of nothing is 402, even before any spend is known", async () => {
     hasTenant({ maxBudgetNanoUsd: 0n, budgetResetAt: null }, null);
     world.litellm.nextTries.push(AWAY);
     const { status, body } = await world.ask();

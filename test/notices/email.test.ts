@@ -206,6 +206,33 @@ describe("the other kinds", () => {
   });
 });
 
+describe("in grace", () => {
+  it("an event about something else says that the limit is reached, and what to do", () => {
+    const { text } = emailMessage(aNotice("override_ended", { spend: "525" }));
+    expect(text).toContain(
+      "A temporary increase is over. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
+    );
+    expect(text).toContain("What to do: If the tenant is to go on working, raise max_budget or grant an override.\n");
+  });
+
+  it("a tenant that is only observed hears that nothing will be refused", () => {
+    const { text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
+    expect(text).toContain("Nothing will be refused: the tenant is only observed.");
+    expect(text).toContain("What to do: Raise max_budget or grant an override before the tenant is enforced.");
+  });
+});
+
+it("without any grace the bar has no gap: the limit is the block", () => {
+  const { html } = emailMessage(aNotice("threshold_crossed", { graceThreshold: 10_000n }));
+  expect(html).toContain('<td width="82.5%" height="14"');
+  expect(html).not.toContain('width="3"');
+});
+
+it("figures that do not fit their event are told as they are", () => {
+  const { subject } = emailMessage(aNotice("budget_resolved", { limit: "0" }));
+  expect(subject).toBe("Resolved: Acme Corp (acme) is no longer blocked (all used)");
+});
+
 describe("a repetition", () => {
   it("says that it is one, in the subject and in both parts", () => {
     const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2 }));

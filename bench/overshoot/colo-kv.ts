@@ -1,0 +1,62 @@
+// Workers KV with what no local KV has: a copy per colo, and writes that other colos see late. Holds one tenant.
+
+import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
+import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
+import type { Snapshots } from "../../src/ports.ts";
+import { KV_COPY_SECONDS, KV_ELSEWHERE_SECONDS } from "./scenario.ts";
+
+interface Write {
+  readonly record: SpendRecord;
+  readonly at: Instant;
+  readonly colo: string;
+}
+
+interface Copy {
+  readonly record: SpendRecord;
+  readonly fetchedAt: Instant;
+}
+
+export class ColoKv {
+  readonly #config: TenantConfig;
+  readonly #clock: () => Instant;
+  readonly #first: SpendRecord;
+  readonly #writes: Write[] = [];
+  readonly #copies = new Map<string, Copy>();
+
+  constructor(config: TenantConfig, first: SpendRecord, clock: () => Instant) {
+    this.#config = config;
+    this.#first = first;
+    this.#clock = clock;
+  }
+
+  /** KV as one colo sees it. The config is the same everywhere and never changes. */
+  in(colo: string): Snapshots {
+    const config = this.#config;
+    return {
+      tenantOfKey: async () => config.tenantId,
+      tenant: async () => ({ config, spend: this.#read(colo) }),
+      writeSpend: async (_, record) => {
+        const joined = joinRecords(this.#read(colo), record);
+        this.#writes.push({ record: joined, at: this.#clock(), colo });
+      },
+      writeTenantOfKey: async () => {},
+      writeConfig: async () => {},
+      writeDeleted: async () => {},
+      outageStartedAt: async () => null,
+      writeOutage: async () => {},
+      ping: async () => {},
+    };
+  }
+
+  #read(colo: string): SpendRecord {
+    const now = this.#clock();
+    const copy = this.#copies.get(colo);
+    if (copy !== undefined && now - copy.fetchedAt < KV_COPY_SECONDS * 1_000) return copy.record;
+    const seen = this.#writes.findLast(
+      (write) => write.colo === colo || now - write.at >= KV_ELSEWHERE_SECONDS * 1_000,
+    );
+    const record = seen?.record ?? this.#first;
+    this.#copies.set(colo, { record, fetchedAt: now });
+    return record;
+  }
+}

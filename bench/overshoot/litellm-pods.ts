@@ -1,0 +1,142 @@
+// LiteLLM as far as money is concerned: pods that count what their own calls have cost, a database that is late, reports of
+// finished calls, and a webhook when it refuses. In virtual time. Never asks Bursar anything.
+
+import type { NanoUsd } from "../../src/budget/money.ts";
+import type { Instant } from "../../src/budget/tenant.ts";
+import type { SeededRandom } from "../../test/support/seeded-random.ts";
+import type { VirtualTimers } from "../../test/support/virtual-timers.ts";
+import { DATABASE_SECONDS, POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
+
+/** A call that was let through: what its pod thought was spent when it began. */
+export interface Begun {
+  readonly pod: number;
+  readonly spendBefore: NanoUsd;
+  readonly begunAt: Instant;
+}
+
+/** The highest figure among the calls that a pod tells of. */
+export interface PodReport {
+  readonly spendNanoUsd: NanoUsd;
+  readonly begunAt: Instant;
+  readonly count: number;
+}
+
+interface Pod {
+  /** What it holds of the key: the database's figure when it was fetched, and its own calls since. */
+  spend: NanoUsd;
+  fetchedAt: Instant;
+  unwritten: NanoUsd;
+  report: PodReport | null;
+  hasAlerted: boolean;
+}
+
+export interface PodsOptions {
+  readonly pods: number;
+  /** Null: LiteLLM refuses nothing. */
+  readonly blocksAt: NanoUsd | null;
+  readonly spend: NanoUsd;
+  readonly timers: VirtualTimers;
+  readonly clock: () => Instant;
+  readonly random: SeededRandom;
+  readonly onWritten: (database: NanoUsd) => void;
+  readonly onReport: (report: PodReport) => void;
+  /** The webhook: sent by the call that is refused, and by each pod once. */
+  readonly onBudgetCrossed: (spend: NanoUsd) => void;
+}
+
+export class LiteLlmPods {
+  readonly #options: PodsOptions;
+  readonly #pods: readonly Pod[];
+  #database: NanoUsd;
+  /** What was really spent. */
+  spent: NanoUsd;
+
+  constructor(options: PodsOptions) {
+    this.#options = options;
+    this.#database = options.spend;
+    this.spent = options.spend;
+    // Pods were started at different times.
+    this.#pods = Array.from({ length: options.pods }, () => ({
+      spend: options.spend,
+      fetchedAt: options.clock() - options.random.next() * POD_CACHE_SECONDS * 1_000,
+      unwritten: 0n,
+      report: null,
+      hasAlerted: false,
+    }));
+  }
+
+  /** Until `isOver`; each pod by a clock of its own. */
+  start(isOver: () => boolean): void {
+    const { timers, random } = this.#options;
+    const every = async (seconds: () => number, work: () => void) => {
+      await timers.after(random.next() * seconds() * 1_000).passed;
+      while (!isOver()) {
+        work();
+        await timers.after(seconds() * 1_000).passed;
+      }
+    };
+    const { min, max } = DATABASE_SECONDS;
+    for (const pod of this.#pods) {
+      void every(
+        () => min + random.next() * (max - min),
+        () => this.#write(pod),
+      );
+      void every(
+        () => REPORT_SECONDS,
+        () => this.#report(pod),
+      );
+    }
+  }
+
+  /** Null: refused, for by what this pod knows the budget is spent. */
+  begin(index: number): Begun | null {
+    const { clock, blocksAt, onBudgetCrossed } = this.#options;
+    const pod = this.#podAt(index);
+    this.#fetchIfOld(pod);
+    if (blocksAt !== null && pod.spend >= blocksAt) {
+      if (!pod.hasAlerted) onBudgetCrossed(pod.spend);
+      pod.hasAlerted = true;
+      return null;
+    }
+    return { pod: index, spendBefore: pod.spend, begunAt: clock() };
+  }
+
+  /** Answers what the pod now thinks was spent: the header of an answer that is no stream. */
+  finish({ pod: index, spendBefore, begunAt }: Begun, cost: NanoUsd): NanoUsd {
+    const pod = this.#podAt(index);
+    pod.spend += cost;
+    pod.unwritten += cost;
+    this.spent += cost;
+    const told = spendBefore + cost;
+    const { report } = pod;
+    const isHighest = report === null || told > report.spendNanoUsd;
+    const highest = isHighest ? { spendNanoUsd: told, begunAt } : report;
+    pod.report = { ...highest, count: (report?.count ?? 0) + 1 };
+    return pod.spend;
+  }
+
+  /** A pod that fetches the key again knows at least what the database knows. */
+  #fetchIfOld(pod: Pod): void {
+    const now = this.#options.clock();
+    if (now - pod.fetchedAt < POD_CACHE_SECONDS * 1_000) return;
+    pod.fetchedAt = now;
+    if (this.#database > pod.spend) pod.spend = this.#database;
+  }
+
+  #write(pod: Pod): void {
+    this.#database += pod.unwritten;
+    pod.unwritten = 0n;
+    this.#options.onWritten(this.#database);
+  }
+
+  #report(pod: Pod): void {
+    if (pod.report !== null) this.#options.onReport(pod.report);
+    pod.report = null;
+  }
+
+  #podAt(index: number): Pod {
+    const pod = this.#pods[index];
+    if (pod === undefined) throw new Error(`there is no pod ${index}`);
+    return pod;
+  }
+}

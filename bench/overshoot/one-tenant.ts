@@ -1,0 +1,68 @@
+// Postgres with one tenant, and Redis with its claims, in memory and in virtual time.
+
+import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
+import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import type { ReadLane } from "../../src/ports.ts";
+import type { TenantRecord } from "../../src/records/tenant-record.ts";
+import type { Ledger, Tenants } from "../../src/stores.ts";
+import { aTenant } from "../../test/support/builders.ts";
+import { FakeClaims } from "../../test/support/fake-claims.ts";
+import { unusedPort } from "../../test/support/unused-port.ts";
+
+export class OnePostgres {
+  #tenant: TenantRecord;
+
+  constructor(config: TenantConfig, spend: SpendRecord) {
+    this.#tenant = aTenant({ config, spend });
+  }
+
+  readonly tenants: Tenants = {
+    ...unusedPort<Tenants>("tenants"),
+    load: async () => this.#tenant,
+    recordSpend: async ({ record }) => this.#record(record),
+  };
+
+  readonly ledger: Ledger = {
+    open: async (references) => [
+      { tenant: this.#tenant, standing: { looked: null, alerts: [] }, references, pending: [] },
+    ],
+    record: async (figures) => {
+      for (const { record } of figures) this.#record(record);
+    },
+  };
+
+  #record(record: SpendRecord): TenantRecord {
+    const { spend } = this.#tenant;
+    this.#tenant = { ...this.#tenant, spend: spend === null ? record : joinRecords(spend, record) };
+    return this.#tenant;
+  }
+}
+
+/** As Redis does, a claim ends after its time. */
+export class TimedClaims extends FakeClaims {
+  readonly #clock: () => Instant;
+  readonly #until = new Map<string, Instant>();
+
+  constructor(clock: () => Instant) {
+    super();
+    this.#clock = clock;
+  }
+
+  override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5): Promise<boolean> {
+    return this.#take(`refresh ${tenantId} ${colo}`, seconds);
+  }
+
+  override async isReadDue(_: TenantId, lane: ReadLane): Promise<boolean> {
+    return (this.#until.get(lane) ?? 0) > this.#clock();
+  }
+
+  override async noteReadDue(_: TenantId, lane: ReadLane, seconds = 60): Promise<void> {
+    this.#take(lane, seconds);
+  }
+
+  #take(name: string, seconds: number): boolean {
+    const isFree = (this.#until.get(name) ?? 0) <= this.#clock();
+    if (isFree) this.#until.set(name, this.#clock() + seconds * 1_000);
+    return isFree;
+  }
+}

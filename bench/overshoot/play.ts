@@ -1,0 +1,218 @@
+// Plays a scenario: agents that go on calling until they are refused, and that ask again and again when they are.
+// Deterministic: the same seed is the same run.
+
+import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
+import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
+import { aReading, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
+import { SeededRandom } from "../../test/support/seeded-random.ts";
+import { VirtualTimers } from "../../test/support/virtual-timers.ts";
+import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
+import { LiteLlmPods } from "./litellm-pods.ts";
+import {
+  AGENTS,
+  BLOCKS_AT,
+  CALL_SECONDS,
+  COST_SPREAD,
+  colosOf,
+  MAX_BUDGET,
+  meanCost,
+  type Scenario,
+} from "./scenario.ts";
+
+export interface SpendSample {
+  /** Seconds after the line was crossed; negative before. */
+  readonly atSeconds: number;
+  /** US dollars past the line; negative below it. */
+  readonly pastLine: number;
+}
+
+export interface Played {
+  /** US dollars past the blocking line, in the end. */
+  readonly overshoot: number;
+  /** How long after the line was crossed the last call was let through. */
+  readonly lastCallSeconds: number;
+  /** The fastest that was spent in any ten seconds, in US dollars a second. */
+  readonly fastestBurn: number;
+  readonly samples: readonly SpendSample[];
+}
+
+/** Long enough for the burn rate to be known, and for the first reads to come and go. */
+const STEADY_BEFORE_SECONDS = 120;
+const SILENCE_BEFORE_SECONDS = 30;
+const SILENT_SECONDS = 600;
+
+/** Longer than any scenario stays blind. */
+const AFTER_SECONDS = 180;
+
+/** An agent that is refused asks again after so long: as often as a careless client does. */
+const ASK_AGAIN_SECONDS = 2;
+
+/** How long LiteLLM takes to answer a read. */
+const READ_MS = 30;
+
+const FASTEST_OVER_SECONDS = 10;
+
+interface Charge {
+  readonly at: Instant;
+  readonly spent: NanoUsd;
+}
+
+export async function play(scenario: Scenario): Promise<Played> {
+  const world = new World(scenario);
+  await world.run();
+  return world.played();
+}
+
+class World {
+  readonly #scenario: Scenario;
+  readonly #timers = new VirtualTimers();
+  readonly #clock = (): Instant => NOW + Math.floor(this.#timers.elapsedMs);
+  readonly #random: SeededRandom;
+  readonly #pods: LiteLlmPods;
+  readonly #edge: Edge;
+  readonly #isolates: readonly Isolate[];
+  readonly #line = nanoUsd(BLOCKS_AT);
+  readonly #charges: Charge[] = [];
+  #lastCallAt: Instant = NOW;
+  #isOver = false;
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario;
+    this.#random = new SeededRandom(scenario.seed);
+    const before = scenario.start === "steady" ? STEADY_BEFORE_SECONDS : SILENCE_BEFORE_SECONDS;
+    const spend = nanoUsd(BLOCKS_AT - scenario.burn * before);
+    const config = aTenantConfig({ maxBudgetNanoUsd: nanoUsd(MAX_BUDGET) });
+    const litellm = new FakeLiteLlm(this.#timers, this.#clock);
+    litellm.tryMs = READ_MS;
+    const tell = (database: NanoUsd) => litellm.has(rowOf(database));
+    tell(spend);
+    this.#edge = new Edge({
+      config,
+      spend: firstRecord(scenario, spend),
+      litellm,
+      timers: this.#timers,
+      clock: this.#clock,
+    });
+    this.#pods = this.#litellmPods(config, spend, tell);
+    const colos = colosOf(scenario);
+    this.#isolates = Array.from({ length: scenario.isolates }, (_, index) =>
+      this.#edge.isolateIn(colos[index % colos.length] ?? "FRA"),
+    );
+  }
+
+  #litellmPods(config: TenantConfig, spend: NanoUsd, onWritten: (database: NanoUsd) => void): LiteLlmPods {
+    const { pods, litellmEnforces } = this.#scenario;
+    return new LiteLlmPods({
+      pods,
+      blocksAt: litellmEnforces ? this.#line : null,
+      spend,
+      timers: this.#timers,
+      clock: this.#clock,
+      random: this.#random,
+      onWritten,
+      onReport: (report) => this.#edge.report(callsMessage(config, report, this.#clock())),
+      onBudgetCrossed: (crossing) => this.#edge.report(budgetCrossedMessage(config, crossing, this.#clock())),
+    });
+  }
+
+  async run(): Promise<void> {
+    this.#pods.start(() => this.#isOver);
+    for (let agent = 0; agent < AGENTS; agent++) void this.#agent(agent);
+    await this.#timers.pass(1_000 * (STEADY_BEFORE_SECONDS + CALL_SECONDS.max));
+    while (this.#pods.spent < this.#line) await this.#timers.pass(1_000);
+    await this.#timers.pass(1_000 * AFTER_SECONDS);
+    this.#isOver = true;
+    await this.#timers.pass(1_000 * CALL_SECONDS.max);
+    const [error] = this.#edge.errors;
+    if (error !== undefined) throw new Error("something failed that must not", { cause: error });
+  }
+
+  /** Near one colo, whose isolates it meets as chance has it. */
+  async #agent(index: number): Promise<void> {
+    const colos = colosOf(this.#scenario);
+    const near = this.#isolates.filter((_, isolate) => isolate % colos.length === index % colos.length);
+    // Not all at once: a steady burn has calls at every stage.
+    if (this.#scenario.start === "steady") await this.#pause(this.#random.next() * CALL_SECONDS.max);
+    while (!this.#isOver) {
+      if (!(await this.#call(this.#random.pick(near)))) await this.#pause(ASK_AGAIN_SECONDS);
+    }
+  }
+
+  /** False when it was refused. */
+  async #call(isolate: Isolate): Promise<boolean> {
+    const { door, pods } = this.#scenario;
+    const asksFirst = door === "ask" || door === "gate" || door === "gate_streamed";
+    if (asksFirst && !(await isolate.mayCall(this.#random.next()))) return false;
+    const begun = this.#pods.begin(this.#random.below(pods));
+    if (begun === null || (door === "guard" && !(await isolate.mayCall(this.#random.next())))) return false;
+
+    this.#lastCallAt = this.#clock();
+    const { min, max } = CALL_SECONDS;
+    const duration = this.#pause(min + this.#random.next() * (max - min));
+    if (door === "gate_streamed") isolate.learn(begun.spendBefore, begun.begunAt);
+    await duration;
+    const shown = this.#pods.finish(begun, this.#cost());
+    this.#charges.push({ at: this.#clock(), spent: this.#pods.spent });
+    if (door === "gate") isolate.learn(shown, begun.begunAt);
+    return true;
+  }
+
+  #cost(): NanoUsd {
+    return nanoUsd(meanCost(this.#scenario) * (1 + COST_SPREAD * (2 * this.#random.next() - 1)));
+  }
+
+  #pause(seconds: number): Promise<unknown> {
+    return this.#timers.after(seconds * 1_000).passed;
+  }
+
+  played(): Played {
+    const crossedAt = this.#charges.find(({ spent }) => spent >= this.#line)?.at ?? this.#clock();
+    return {
+      overshoot: usdNumber(this.#pods.spent - this.#line),
+      lastCallSeconds: Math.max(0, (this.#lastCallAt - crossedAt) / 1_000),
+      fastestBurn: fastestBurn(this.#charges),
+      samples: this.#charges.map(({ at, spent }) => ({
+        atSeconds: (at - crossedAt) / 1_000,
+        pastLine: usdNumber(spent - this.#line),
+      })),
+    };
+  }
+}
+
+/** What Bursar knew before the play: read a moment ago under a steady burn, or before a long silence. */
+function firstRecord({ start, burn }: Scenario, spendNanoUsd: NanoUsd): SpendRecord {
+  if (start === "steady") return aSpendRecord({ spendNanoUsd, burnNanoUsdPerSecond: nanoUsd(burn) });
+  const at = NOW - SILENT_SECONDS * 1_000;
+  return aSpendRecord({ spendNanoUsd, observedAt: at, readAt: at });
+}
+
+/** LiteLLM has the wish, so no read asks for a sync. */
+function rowOf(database: NanoUsd) {
+  const maxBudgetNanoUsd = nanoUsd(BLOCKS_AT);
+  return aReading({
+    spendNanoUsd: database,
+    maxBudgetNanoUsd,
+    softBudgetNanoUsd: nanoUsd(MAX_BUDGET * 0.8),
+    own: { maxBudgetNanoUsd, budgetDuration: "30d" },
+  });
+}
+
+function fastestBurn(charges: readonly Charge[]): number {
+  const spanMs = FASTEST_OVER_SECONDS * 1_000;
+  let first = 0;
+  let fastest = 0;
+  for (const { at, spent } of charges) {
+    while ((charges[first]?.at ?? at) < at - spanMs) first++;
+    const before = charges[first - 1]?.spent ?? charges[0]?.spent ?? spent;
+    fastest = Math.max(fastest, usdNumber(spent - before) / FASTEST_OVER_SECONDS);
+  }
+  return fastest;
+}
+
+function nanoUsd(usd: number): NanoUsd {
+  const amount = nanoUsdFromNumber(Math.round(usd * 1e9) / 1e9);
+  if (amount === null) throw new Error(`not an amount: ${usd}`);
+  return amount;
+}

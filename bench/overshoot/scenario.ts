@@ -1,0 +1,104 @@
+// What is played of the overshoot, and how far past the line each of it may go. Decides only: no time passes here.
+
+/** Who stops the calls: one of Bursar's doors, or nobody but LiteLLM. A stream shows what was spent before it. */
+export type Door = "ask" | "guard" | "gate" | "gate_streamed" | "none";
+
+export interface Scenario {
+  readonly door: Door;
+  /** US dollars a second, of all agents together. */
+  readonly burn: number;
+  readonly isolates: number;
+  readonly pods: number;
+  /** LiteLLM refuses by itself, at the same line. */
+  readonly litellmEnforces: boolean;
+  /** `silence`: nobody has spent anything for ten minutes, and then all begin at once, half a minute before the line. */
+  readonly start: "steady" | "silence";
+  readonly seed: number;
+}
+
+export const AGENTS = 50;
+
+/** US dollars. Large, so that 1 % of it is a long way at a slow burn and a short one at a fast burn. */
+export const MAX_BUDGET = 5_000;
+export const BLOCKS_AT = 5_500;
+
+/** A model call lasts so long, any length alike; and costs the mean, give or take half of it. */
+export const CALL_SECONDS = { min: 2, max: 6 } as const;
+const CALL_MEAN_SECONDS = (CALL_SECONDS.min + CALL_SECONDS.max) / 2;
+export const COST_SPREAD = 0.5;
+
+export function meanCost({ burn }: Pick<Scenario, "burn">): number {
+  return (burn * CALL_MEAN_SECONDS) / AGENTS;
+}
+
+/** LiteLLM's: its database is written every 10 s and up to 5 s later, its reports go out every 5 s, a pod's key is kept for 60 s. */
+export const DATABASE_SECONDS = { min: 10, max: 15 } as const;
+export const REPORT_SECONDS = 5;
+export const POD_CACHE_SECONDS = 60;
+
+/** The spend queue gathers for a second, and its consumer takes a moment. */
+export const QUEUE_SECONDS = 1.2;
+
+/** KV: a colo answers from its copy for so long; what was written elsewhere is fetched as late as that again. */
+export const KV_COPY_SECONDS = 30;
+export const KV_ELSEWHERE_SECONDS = 30;
+
+/** An isolate looks at KV again after 2 s; a colo reads a tenant near its line every 5 s, and an unsuspected one every 60 s. */
+const MEMORY_SECONDS = 2;
+const READ_SECONDS = 5;
+const UNSUSPECTED_SECONDS = 60;
+/** A figure goes to KV this often when it is no news. */
+const SNAPSHOT_SECONDS = 15;
+
+export const COLOS = ["FRA", "IAD", "SIN"] as const;
+
+/** LiteLLM stands in one region, so Guard is asked in one colo; agents are in all three, as soon as there are isolates for them. */
+export function colosOf({ door, isolates }: Pick<Scenario, "door" | "isolates">): readonly string[] {
+  return door === "guard" || isolates < COLOS.length ? COLOS.slice(0, 1) : COLOS;
+}
+
+/**
+ * For how long after the line is crossed somebody may still be let through: the age of the newest figure that the last
+ * isolate can hold. Seconds; a sum of waits, each of which was just missed.
+ */
+export function blindSeconds(scenario: Scenario): number {
+  const { door, pods } = scenario;
+  // Whoever is let through brings back what one LiteLLM has spent, so no isolate is wrong for longer than a call.
+  if (pods === 1 && door === "gate") return CALL_SECONDS.max;
+  if (pods === 1 && door === "gate_streamed") return 2 * CALL_SECONDS.max;
+  if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
+  // One LiteLLM's reports hold all that was spent when the call began; of several, each knows its own part.
+  const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;
+  const figure = pods === 1 ? Math.min(DATABASE_SECONDS.max, reported) : DATABASE_SECONDS.max;
+  const hasOthers = scenario.isolates > colosOf(scenario).length;
+  // The isolate that reads knows at once; the others of its colo when the copy of KV has run out.
+  const told = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
+  return figure + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + told;
+}
+
+/** Until a rise that nothing foretold is seen: by a read, or in KV by what the reports have said. */
+function unsuspected({ pods }: Scenario): number {
+  const throughKv = SNAPSHOT_SECONDS + KV_ELSEWHERE_SECONDS;
+  return pods === 1 ? Math.min(UNSUSPECTED_SECONDS, throughKv) : UNSUSPECTED_SECONDS;
+}
+
+/** What all of them can cost that are let through at one moment. US dollars. */
+export function inFlight(scenario: Pick<Scenario, "burn">): number {
+  return AGENTS * meanCost(scenario) * (1 + COST_SPREAD);
+}
+
+/** Both stop calls, each by what it knows: the sooner of them counts. */
+function blindSecondsOfBoth(scenario: Scenario): number {
+  const alone = blindSeconds({ ...scenario, door: "none" });
+  if (scenario.door === "none" || !scenario.litellmEnforces) return blindSeconds(scenario);
+  return Math.min(alone, blindSeconds(scenario));
+}
+
+/**
+ * The most that may be spent past the line, in US dollars: what was in flight, and what the agents spend in the blind
+ * time. `burn` is the fastest that they were seen to spend.
+ */
+export function boundOf(scenario: Scenario, burn: number): { readonly blindSeconds: number; readonly usd: number } {
+  const seconds = blindSecondsOfBoth(scenario);
+  return { blindSeconds: seconds, usd: inFlight(scenario) + burn * seconds };
+}

@@ -1,0 +1,102 @@
+// Whether what the story's table claims is shown by tests that ran and passed. Decides only; the files are read elsewhere.
+
+import type { Proof, StoryRow } from "./story-table.ts";
+import type { TestOutcome } from "./test-report.ts";
+
+/** All rows of the story, by letter: how many it has. */
+const STORY = { M: 4, N: 7, W: 5, E: 6, X: 7, P: 4, R: 4, T: 3 } as const;
+
+export const STORY_IDS: readonly string[] = Object.entries(STORY).flatMap(([letter, count]) =>
+  Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
+);
+
+/** Rows on the tests and documents themselves, which no single test could show. */
+const SHOWN_BY_FILES = /^T/;
+
+/** Speed is measured, not tested: the bench fails by itself when a case does not run. */
+const SHOWN_BY_BENCH = /^P/;
+
+const BENCH_CASES = "bench/cases/";
+const TESTS = "test/";
+
+export interface Evidence {
+  readonly rows: readonly StoryRow[];
+  readonly outcomes: readonly TestOutcome[];
+  /** The text of a file from the root of the repository; null when there is none. */
+  readonly textOf: (file: string) => string | null;
+}
+
+/** What is wrong, a line each; nothing when every claim is shown. */
+export function storyProblems({ rows, outcomes, textOf }: Evidence): string[] {
+  return [
+    ...tableProblems(rows),
+    ...outcomes.flatMap(({ file, titles }) =>
+      titles.flatMap(idsOf).flatMap((id) => (STORY_IDS.includes(id) ? [] : [`${file}: there is no row ${id} to test`])),
+    ),
+    ...rows.flatMap((row) => (row.proofs === null ? [] : rowProblems(row, row.proofs, outcomes, textOf))),
+  ];
+}
+
+/** The rows that nobody claims, and of these the ones that tests exist for already. */
+export function notYet({ rows, outcomes }: Pick<Evidence, "rows" | "outcomes">) {
+  const open = rows.filter(({ proofs }) => proofs === null).map(({ id }) => id);
+  const tested = new Set(outcomes.flatMap(({ titles }) => titles.flatMap(idsOf)));
+  return { open, tested: open.filter((id) => tested.has(id)) };
+}
+
+function tableProblems(rows: readonly StoryRow[]): string[] {
+  const ids = rows.map(({ id }) => id);
+  return [
+    ...STORY_IDS.filter((id) => !ids.includes(id)).map((id) => `${id}: the table has no such row`),
+    ...ids.filter((id) => !STORY_IDS.includes(id)).map((id) => `${id}: the story has no such row`),
+    ...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id}: the table has it twice`),
+  ];
+}
+
+function rowProblems(
+  { id }: StoryRow,
+  proofs: readonly Proof[],
+  outcomes: readonly TestOutcome[],
+  textOf: Evidence["textOf"],
+): string[] {
+  const own = outcomes.filter(({ titles }) => titles.flatMap(idsOf).includes(id));
+  const failed = own.filter(({ status }) => status !== "passed").map((test) => `${id}: ${said(test)}`);
+  return [
+    ...(proofs.some(({ file }) => showsRow(id, file)) ? [] : [`${id}: claimed, and no ${needOf(id)} is named`]),
+    ...failed,
+    ...proofs.flatMap((proof) =>
+      proof.file.startsWith(TESTS) ? testProblems(id, proof, outcomes) : fileProblems(id, proof, textOf),
+    ),
+  ];
+}
+
+function showsRow(id: string, file: string): boolean {
+  if (SHOWN_BY_FILES.test(id)) return true;
+  return file.startsWith(SHOWN_BY_BENCH.test(id) ? BENCH_CASES : TESTS);
+}
+
+function needOf(id: string): string {
+  if (SHOWN_BY_FILES.test(id)) return "file";
+  return SHOWN_BY_BENCH.test(id) ? "case of the bench" : "test";
+}
+
+function testProblems(id: string, { file, title }: Proof, outcomes: readonly TestOutcome[]): string[] {
+  const named = outcomes.filter((test) => test.file === file && test.titles.includes(title));
+  if (named.length === 0) return [`${id}: ${file} has no test "${title}"`];
+  return idsOf(title).includes(id) ? [] : [`${id}: the title "${title}" does not begin with "${id}: "`];
+}
+
+function fileProblems(id: string, { file, title }: Proof, textOf: Evidence["textOf"]): string[] {
+  const text = textOf(file);
+  if (text === null) return [`${id}: there is no ${file}`];
+  return text.includes(title) ? [] : [`${id}: ${file} does not say "${title}"`];
+}
+
+/** `X3, X4: …` is of both rows. */
+function idsOf(title: string): string[] {
+  return /^([A-Z]\d+(?:, [A-Z]\d+)*): /.exec(title)?.[1]?.split(", ") ?? [];
+}
+
+function said({ file, titles, status }: TestOutcome): string {
+  return `${file} "${titles.join(" > ")}" ${status}`;
+}

@@ -1,0 +1,48 @@
+// The simulation of the overshoot: it can be had again, and its bound is what it says.
+
+import { expect, it } from "vitest";
+import { play } from "../../bench/overshoot/play.ts";
+import { blindSeconds, boundOf, inFlight, type Scenario } from "../../bench/overshoot/scenario.ts";
+
+const aScenario = (differences: Partial<Scenario> = {}): Scenario => ({
+  door: "ask",
+  burn: 1,
+  isolates: 4,
+  pods: 1,
+  litellmEnforces: false,
+  start: "steady",
+  seed: 1,
+  ...differences,
+});
+
+it("the same seed is the same run, another one is another", async () => {
+  const [once, again, other] = [await play(aScenario()), await play(aScenario()), await play(aScenario({ seed: 2 }))];
+  expect(again).toEqual(once);
+  expect(other.overshoot).not.toBe(once.overshoot);
+});
+
+it("without anybody who refuses the spend goes past every bound", async () => {
+  const scenario = aScenario({ door: "none" });
+  const { overshoot, fastestBurn } = await play(scenario);
+  expect(overshoot).toBeGreaterThan(boundOf({ ...scenario, door: "ask" }, fastestBurn).usd);
+});
+
+it("one LiteLLM alone, and Gate before it, stop at what was in flight", async () => {
+  for (const door of ["none", "gate"] as const) {
+    const { overshoot } = await play(aScenario({ door, litellmEnforces: door === "none" }));
+    expect(overshoot).toBeGreaterThan(0);
+    expect(overshoot).toBeLessThan(inFlight({ burn: 1 }));
+  }
+});
+
+it("of two that refuse the sooner one bounds", () => {
+  const alone = aScenario({ door: "none", litellmEnforces: true });
+  const both = aScenario({ litellmEnforces: true });
+  expect(boundOf(both, 1)).toEqual(boundOf(alone, 1));
+  expect(boundOf({ ...both, pods: 4 }, 1)).toEqual(boundOf(aScenario({ pods: 4 }), 1));
+});
+
+it("a bound is what can be in flight, and the burn for as long as nobody can know", () => {
+  expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(6 + 5 + 1.2 + 5);
+  expect(boundOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
+});
