@@ -10,6 +10,7 @@ import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import { realTimers } from "../../src/adapters/timers.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
 import { NOW } from "../budget/builders.ts";
@@ -70,6 +71,7 @@ export class AdminWorld {
       memory: new IsolateMemory(),
       snapshots: new FakeSnapshots(),
       spendQueue: new FakeSpendQueue(),
+      timers: realTimers,
       log,
     };
   }
