@@ -83,6 +83,8 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     spend: z.nullable(decimalMoney),
     projected_spend: z.nullable(decimalMoney),
     projected_exceeded_date: z.nullable(z.string()),
+    /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
+    webhook_id: z.optional(z.nullable(z.string())),
     /** When its sender signed it, else when it came. */
     sent_at: instant,
     received_at: instant,

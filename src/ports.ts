@@ -145,9 +145,9 @@ export interface Claims {
   /** Claims an idempotency key, or tells what was done under it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
-  /** True when a webhook of this id was taken within the last ten minutes. */
-  hasTakenWebhook(webhookId: string): Promise<boolean>;
-  rememberWebhook(webhookId: string): Promise<void>;
+  /** By which message each was done with within ten minutes, in their order; null: by none. A name: whom it tells of, and its id. */
+  webhooksDone(names: readonly string[]): Promise<readonly (string | null)[]>;
+  noteWebhooksDone(messageIds: ReadonlyMap<string, string>): Promise<void>;
   /** True while a later read of the tenant is on its way, so that no second one need be. */
   isReadDue(tenantId: TenantId, lane: ReadLane): Promise<boolean>;
   noteReadDue(tenantId: TenantId, lane: ReadLane, seconds: number): Promise<void>;

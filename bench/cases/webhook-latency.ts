@@ -14,7 +14,7 @@ const TARGET_MS = 100;
 const BARE = "bare route: HMAC, queue send";
 const EVENTS = "batch of 50 call events";
 
-/** More than a round can fire, so that no webhook-id comes twice: a duplicate would be answered without the queue. */
+/** More than a round can fire, so that no webhook comes twice. */
 const ROUND_REQUESTS = 5_000;
 const ROUND_SECONDS = 0.7;
 
@@ -50,7 +50,7 @@ function contenders({ baseline, worker }: Servers, connections: number): Contend
       webhooks((tenant) => signedWebhook(tenant, 1, "x_litellm_signature")),
     ),
     contender(
-      "Standard Webhooks, new ids",
+      "Standard Webhooks",
       worker,
       webhooks((tenant) => signedWebhook(tenant, 1, "standard_webhooks")),
     ),

@@ -24,7 +24,7 @@ const SENDING_SECONDS = 60;
 /** Later than this no message of the same notice is under way. */
 const SENT_SECONDS = 3_600;
 
-const webhookKey = (webhookId: string) => `webhook:${webhookId}`;
+const webhookKey = (name: string) => `webhook:${name}`;
 const readDueKey = (tenantId: TenantId, lane: ReadLane) => `read-due:${tenantId}:${lane}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refresh:${tenantId}:${colo}:${seconds}`;
@@ -75,12 +75,14 @@ export function upstashClaims(options: { url: string; token: string }): Claims {
       await guarded("finish an idempotency key", write as Promise<unknown>);
     },
 
-    async hasTakenWebhook(webhookId) {
-      return (await guarded("look for a webhook", redis().exists(webhookKey(webhookId)))) > 0;
+    async webhooksDone(names) {
+      return guarded("look for webhooks", redis().mget<(string | null)[]>(names.map(webhookKey)));
     },
 
-    async rememberWebhook(webhookId) {
-      await guarded("remember a webhook", redis().set(webhookKey(webhookId), 1, { ex: WEBHOOK_SECONDS }));
+    async noteWebhooksDone(messageIds) {
+      const notes = redis().pipeline();
+      for (const [name, by] of messageIds) notes.set(webhookKey(name), by, { ex: WEBHOOK_SECONDS });
+      await guarded("note webhooks", notes.exec());
     },
 
     async isReadDue(tenantId, lane) {

@@ -1,5 +1,5 @@
-// Puts LiteLLM's alert on the spend queue, and the id of a signed one aside once the queue has it: what crashes in
-// between comes twice, which harms nothing, and is never lost. Asks neither Postgres nor LiteLLM.
+// Puts LiteLLM's alert on the spend queue and asks nobody else while its sender waits. A webhook that comes twice is
+// queued twice: whoever records them knows them by their id.
 
 import { decimalFromNanoUsd, type NanoUsd } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
@@ -33,29 +33,15 @@ interface Input {
   readonly now: Instant;
 }
 
-type Deps = Pick<Ports, "claims" | "spendQueue" | "background" | "log">;
+type Deps = Pick<Ports, "spendQueue" | "log">;
 
 /** @throws when the queue refuses. */
-export async function acceptWebhook(input: Input, deps: Deps): Promise<void> {
-  const { claims, spendQueue, background, log } = deps;
-  const { report, origin, requestId } = input;
-  const { webhookId } = origin;
+export async function acceptWebhook(input: Input, { spendQueue, log }: Deps): Promise<void> {
+  const { report, requestId } = input;
   if (report.spendNanoUsd < 0n) {
     log.warn("negative spend counts as zero", { source: "webhook", event: report.event, request_id: requestId });
   }
-  if (webhookId !== null && (await wasTaken(webhookId, requestId, deps))) return;
   await spendQueue.send(messageOf(input));
-  if (webhookId !== null) background("remember a webhook", claims.rememberWebhook(webhookId));
-}
-
-/** Without Redis it counts as new: a duplicate is harmless. */
-async function wasTaken(webhookId: string, requestId: string, { claims, log }: Deps): Promise<boolean> {
-  try {
-    return await claims.hasTakenWebhook(webhookId);
-  } catch (error) {
-    log.error("webhook id not checked", error, { request_id: requestId });
-    return false;
-  }
 }
 
 function messageOf({ report, origin, now }: Input): SpendMessage {
@@ -70,6 +56,7 @@ function messageOf({ report, origin, now }: Input): SpendMessage {
     spend: decimalFromNanoUsd(report.spendNanoUsd < 0n ? 0n : report.spendNanoUsd),
     projected_spend: report.projectedSpendNanoUsd === null ? null : decimalFromNanoUsd(report.projectedSpendNanoUsd),
     projected_exceeded_date: report.projectedExceededDate,
+    webhook_id: origin.webhookId,
     sent_at: origin.sentAt,
     received_at: now,
   };

@@ -23,12 +23,17 @@ export function noteReports(tenantId: TenantId, messages: readonly Incoming[], n
         action: "webhook_received",
         tenantId,
         detail: { ...wordsOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
-        sourceId: `webhook/${messageId}`,
+        sourceId: sourceIdOf(tenantId, body, messageId),
         at: now,
       }),
     ),
     ...foldedNote("spend_tracked", tenantId, costs, now),
   ];
+}
+
+/** Copies are one line even where Redis could not tell them. A tenant's id has no slash, nor has a message's. */
+function sourceIdOf(tenantId: TenantId, { webhook_id: webhookId }: Webhook, messageId: string): string {
+  return `webhook/${webhookId ? `${tenantId}/${webhookId}` : messageId}`;
 }
 
 /** By event and group: a proxy with keys that are no tenant's reports of them all the time. */

@@ -12,6 +12,7 @@ import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
 import { noteReports, noteUnmatched } from "./note-reports.ts";
 import { rewriteConfig } from "./rewrite-config.ts";
 import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./settle-account.ts";
+import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
 import { syncAndPublish } from "./sync-pending.ts";
 
 export interface RecordSpendInput {
@@ -25,8 +26,17 @@ const TENANTS_AT_ONCE = 4;
 /** Answers the messages that must come again; the others are done with. @throws when not even Postgres could be asked. */
 export async function recordSpend(
   { incoming, now }: RecordSpendInput,
-  deps: SettleDeps,
+  deps: SettleDeps & DuplicateDeps,
 ): Promise<ReadonlySet<Incoming>> {
+  const { fresh, isAsked } = await skipDuplicates(incoming, deps);
+  const failed = await recordFresh({ incoming: fresh, now }, deps);
+  // Last of all: what is noted before everything is done would be lost by a crash, or by a replay of its dead letter.
+  const done = fresh.filter((message) => !failed.has(message));
+  if (isAsked) await noteDone(done, deps);
+  return failed;
+}
+
+async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
   const accounts = await deps.ledger.open(referencesTo(incoming), { withPending });
   const { groups, unmatched } = groupByTenant(incoming, accounts);

@@ -164,17 +164,44 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
-  describe("a webhook", () => {
-    it("is taken once it is remembered, for ten minutes", async () => {
-      const webhookId = `msg_${randomUUID()}`;
-      expect(await claims.hasTakenWebhook(webhookId)).toBe(false);
-      await claims.rememberWebhook(webhookId);
-      await claims.rememberWebhook(webhookId);
-      expect([await claims.hasTakenWebhook(webhookId), await claims.hasTakenWebhook(`${webhookId}2`)]).toEqual([
-        true,
-        false,
-      ]);
-      expect(await secondsLeft(`webhook:${webhookId}`)).toBeOneOf([599, 600]);
+  describe("webhooks", () => {
+    const names = () => Array.from({ length: 3 }, () => `key/msg_${randomUUID()}`) as [string, string, string];
+
+    it("are done with by the messages that were noted, for ten minutes", async () => {
+      const [a, b, c] = names();
+      expect(await claims.webhooksDone([a, b, c])).toEqual([null, null, null]);
+      await claims.noteWebhooksDone(new Map([[c, "m1"]]));
+      await claims.noteWebhooksDone(new Map([[a, "m2"]]));
+      expect(await claims.webhooksDone([a, b, c])).toEqual(["m2", null, "m1"]);
+      for (const name of [a, c]) expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
+    });
+
+    it("are done with by the last message that was noted, for ten minutes from then on", async () => {
+      const [name] = names();
+      await claims.noteWebhooksDone(new Map([[name, "m1"]]));
+      await command("EXPIRE", `webhook:${name}`, "10");
+      await claims.noteWebhooksDone(new Map([[name, "m2"]]));
+      expect(await claims.webhooksDone([name])).toEqual(["m2"]);
+      expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
+    });
+
+    it.each([
+      "12345678901234567890123456789012",
+      "00000000000000000000000000000012",
+      "123456789012345678901234567890e1",
+    ])("keep a message's id as it is, although it looks like a number: %s", async (messageId) => {
+      const [name] = names();
+      await claims.noteWebhooksDone(new Map([[name, messageId]]));
+      expect(await claims.webhooksDone([name])).toEqual([messageId]);
+    });
+
+    it("are looked for, and noted, in one trip for all of a batch", async () => {
+      const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
+      redis.setFault({ kind: "slow", delayMs: 100 });
+      const begunAt = performance.now();
+      await claims.noteWebhooksDone(new Map(batch.map((name) => [name, "m1"])));
+      expect(await claims.webhooksDone(batch)).toEqual(batch.map(() => "m1"));
+      expect(performance.now() - begunAt).toBeLessThan(400);
     });
   });
 
@@ -213,8 +240,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["a claim of a notice", () => claims.claimNotice(notice, "m1")],
       ["the note of a sent one", () => claims.noteNoticeSent(notice)],
       ["the release of one", () => claims.releaseNotice(notice)],
-      ["a look for a webhook", () => claims.hasTakenWebhook("msg_1")],
-      ["the memory of one", () => claims.rememberWebhook("msg_1")],
+      ["a look for webhooks", () => claims.webhooksDone(["key/msg_1"])],
+      ["the note of them", () => claims.noteWebhooksDone(new Map([["key/msg_1", "m1"]]))],
       ["a look for a read", () => claims.isReadDue(tenant, "hint-1")],
       ["the note of one", () => claims.noteReadDue(tenant, "hint-1", 5)],
       ["a ping", () => claims.ping()],

@@ -19,15 +19,24 @@ const key = sha256(VIRTUAL_KEY);
 const adoptedKey = sha256(ADOPTED_KEY);
 const { world, deps, renewDeps } = useAdminWorld();
 
-/** A crossing by webhooks, one by calls, a hint, a confirmation come due, an adopted tenant's baseline, and strays. */
+/** Recorded before all of it. */
+const earlier = aWebhook(key, "120", { webhook_id: "msg_0" });
+
+/**
+ * A crossing by webhooks, one by calls, a hint, a confirmation come due, an adopted tenant's baseline, and strays; with
+ * ids and without, and copies of what is in the batch and of what was recorded earlier.
+ */
 const messages: readonly SpendMessage[] = [
+  earlier,
   aWebhook(key, "410"),
-  aWebhook(key, "410"),
-  aWebhook(key, "560", { event: "budget_crossed" }),
+  aWebhook(key, "410", { webhook_id: "msg_1" }),
+  aWebhook(key, "410", { webhook_id: "msg_1" }),
+  aWebhook(key, "560", { event: "budget_crossed", webhook_id: "msg_2" }),
   aWebhook(adoptedKey, "0.3", { event: "spend_tracked", event_group: "end_user" }),
   someCalls(adoptedKey, "20.5"),
   aWebhook(adoptedKey, null, { door: "url_token" }),
-  aWebhook(hashOf("f"), "1"),
+  aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),
+  aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),
   { kind: "read_due", tenant_id: "globex", subject_id: adoptedKey, lane: "confirmation" },
   { kind: "rewrite_config", tenant_id: "acme" },
 ];
@@ -48,6 +57,7 @@ async function begin(): Promise<void> {
   await world.db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target) values
     ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's'),
     ('22222222-2222-4222-8222-222222222222', null, 'email', 'platform', 's')`);
+  await recordSpend({ incoming: [incomingOf(earlier, { messageId: "m-earlier" })], now: world.now }, deps);
   deps.spendQueue.sent.length = 0;
 }
 
@@ -79,6 +89,7 @@ async function dump() {
     notices: [...new Set(notices)].sort(),
     queued: [...new Set(deps.spendQueue.sent.map((each) => JSON.stringify(each)))].sort(),
     snapshots: [...deps.snapshots.spends].sort(),
+    webhooksDone: [...deps.claims.webhooks.keys()].sort(),
   };
 }
 
@@ -87,7 +98,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
   const undisturbed = killedAfter({ ...deps }, OUTSIDE, Number.POSITIVE_INFINITY);
   expect(await deliver(undisturbed.ports, false)).toEqual(new Set());
   const wanted = await dump();
-  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 } });
+  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 }, webhooksDone: { length: 4 } });
 
   const steps = undisturbed.calls();
   expect(steps).toBeGreaterThan(20);

@@ -50,9 +50,12 @@ export const WEBHOOK = {
   spend: "0.9",
   projected_spend: null,
   projected_exceeded_date: null,
+  webhook_id: "msg_1",
   sent_at: NOW,
   received_at: NOW,
 };
+/** The same from one that only knows the token in the URL. */
+export const STOCK_WEBHOOK = { ...WEBHOOK, door: "url_token", webhook_id: null };
 export const CALLS = {
   kind: "calls",
   key_hash: HASH,

@@ -9,6 +9,7 @@ import {
   DoorsWorld,
   problemOf,
   SIGNED,
+  STOCK_WEBHOOK,
   standardHeaders,
   streamOf,
   WEBHOOK,
@@ -87,12 +88,12 @@ describe("a body", () => {
     ["a projection without end", { projected_exceeded_date: `2026-11-20${" ".repeat(31)}` }, {}],
   ])("%s is taken", async (_, differences, expected) => {
     expect((await post(JSON.stringify({ ...threshold, ...differences }))).status).toBe(200);
-    expect(world.messages).toEqual([{ ...WEBHOOK, door: "url_token", ...expected }]);
+    expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, ...expected }]);
   });
 
   it("X2: negative spend counts as zero, and the log says so", async () => {
     expect((await post(JSON.stringify({ ...threshold, spend: -0.25 }))).status).toBe(200);
-    expect(world.messages).toEqual([{ ...WEBHOOK, door: "url_token", spend: "0" }]);
+    expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, spend: "0" }]);
     expect(world.log.lines.join()).toContain("negative spend counts as zero");
   });
 

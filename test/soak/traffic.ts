@@ -80,13 +80,19 @@ export function makeTraffic(random: SeededRandom): Traffic {
           const dueAt = startsAt + random.below(WAVES) * WAVE_MS;
           const isStale = !isQuiet && told.length > 0 && random.chance(0.1);
           const body = isStale ? random.pick(told) : reportOf(tenant, number, figure, dueAt, random);
-          return { body, dueAt, isOnce: isQuiet };
+          return { body: isStale ? body : withId(body, random), dueAt, isOnce: isQuiet };
         });
       });
       told.push(...reports.filter(({ isOnce }) => !isOnce).map(({ body }) => body));
       return { startsAt, reports: reports.toSorted((a, b) => a.dueAt - b.dueAt), truth: new Map(truth) };
     }),
   };
+}
+
+/** Most signed webhooks have an id, which their copies share. */
+function withId(body: SpendMessage, random: SeededRandom): SpendMessage {
+  const hasOne = body.kind === "webhook" && body.door === "signed" && random.chance(0.7);
+  return hasOne ? { ...body, webhook_id: `msg_${random.below(2 ** 48)}` } : body;
 }
 
 /** Every report one to three times, each copy whenever it comes; those of quiet tenants once. */

@@ -11,6 +11,7 @@ import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
+import { realTimers } from "../../src/adapters/timers.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
@@ -74,6 +75,7 @@ export class AdminWorld {
       memory: new IsolateMemory(),
       snapshots: new FakeSnapshots(),
       spendQueue: new FakeSpendQueue(),
+      timers: realTimers,
       log,
     };
   }

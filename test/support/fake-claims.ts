@@ -11,7 +11,8 @@ const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor,
 export class FakeClaims implements Claims {
   isAway = false;
   readonly refreshes = new Set<string>();
-  readonly webhooks = new Set<string>();
+  /** Webhook → the message by which it was done with. */
+  readonly webhooks = new Map<string, string>();
   /** `tenant lane`; they never end here: a test lets them end by `clear`. */
   readonly readsDue = new Set<string>();
   /** `alert channel` → "sent", or the message that is sending it. */
@@ -43,14 +44,14 @@ export class FakeClaims implements Claims {
     else this.answers.set(nameOf(key), { bodyHash, answer });
   }
 
-  async hasTakenWebhook(webhookId: string) {
+  async webhooksDone(names: readonly string[]) {
     this.#reach();
-    return this.webhooks.has(webhookId);
+    return names.map((name) => this.webhooks.get(name) ?? null);
   }
 
-  async rememberWebhook(webhookId: string) {
+  async noteWebhooksDone(messageIds: ReadonlyMap<string, string>) {
     this.#reach();
-    this.webhooks.add(webhookId);
+    for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
   }
 
   async isReadDue(tenantId: TenantId, lane: ReadLane) {
