@@ -9,6 +9,7 @@ import type { Instant, KeyHash, TenantConfig } from "../../src/budget/tenant.ts"
 import { type CheckDeps, checkBudget } from "../../src/flows/check-budget.ts";
 import { recordSpend } from "../../src/flows/record-spend.ts";
 import type { SettleDeps } from "../../src/flows/settle-account.ts";
+import type { DuplicateDeps } from "../../src/flows/skip-duplicates.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import type { Policy } from "../../src/policy.ts";
 import type { LiteLlm, Log, Sealer, SpendQueue } from "../../src/ports.ts";
@@ -56,7 +57,7 @@ export class Edge {
   /** What was logged as an error: a run with any is no run. */
   readonly errors: unknown[] = [];
   #waiting: SpendMessage[] = [];
-  readonly #consumer: SettleDeps;
+  readonly #consumer: SettleDeps & DuplicateDeps;
 
   constructor(options: EdgeOptions) {
     const { config, spend, clock } = options;
@@ -121,7 +122,7 @@ export class Edge {
   }
 
   /** It runs in one colo, wherever LiteLLM's reports arrive. */
-  #consumerDeps(): SettleDeps {
+  #consumerDeps(): SettleDeps & DuplicateDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
       ledger: this.#postgres.ledger,
