@@ -14,6 +14,8 @@ import { openDatabase } from "./adapters/neon-client.ts";
 import { neonDeadLetters } from "./adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "./adapters/neon-deliveries.ts";
 import { neonLedger } from "./adapters/neon-ledger.ts";
+import { neonPlatformAlerts } from "./adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "./adapters/neon-read-leases.ts";
 import { neonTenants } from "./adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "./adapters/queues.ts";
 import { slackNotifier } from "./adapters/slack-notifier.ts";
@@ -76,7 +78,9 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
     tenants: neonTenants(database),
     ledger: neonLedger(database),
+    readLeases: neonReadLeases(database),
     alerts: neonAlerts(database),
+    platformAlerts: neonPlatformAlerts(database),
     deliveries: neonDeliveries(database),
     channels: neonChannels(database),
     audit: neonAuditLog(database),

@@ -12,14 +12,26 @@ import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } fro
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
 import type { Result } from "./result.ts";
-import type { Alerts, Audit, Channels, DeadLetters, Deliveries, Ledger, Tenants } from "./stores.ts";
+import type {
+  Alerts,
+  Audit,
+  Channels,
+  DeadLetters,
+  Deliveries,
+  Ledger,
+  PlatformAlerts,
+  ReadLeases,
+  Tenants,
+} from "./stores.ts";
 
 export interface Ports {
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
   readonly ledger: Ledger;
+  readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
+  readonly platformAlerts: PlatformAlerts;
   readonly deliveries: Deliveries;
   readonly channels: Channels;
   readonly audit: Audit;
@@ -96,6 +108,8 @@ export interface LiteLlm {
     subject: Subject,
     options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
   ): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  /** Reads many keys with one try. Those that LiteLLM does not know, or says nonsense of, are left out. */
+  readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly SubjectReading[], LiteLlmFailure>>;
   createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<SubjectReading, LiteLlmFailure>>;
   /** Sends the given fields only; null clears. */
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;

@@ -7,7 +7,10 @@ import { bounded } from "./bounded.ts";
 /** A send takes some ten milliseconds. */
 const TIMEOUT_MS = 2_000;
 
-/** Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each. */
+/**
+ * Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each; only those that
+ * reconcile may have 13 KB, and the sweep sends no more than 17 of them.
+ */
 const BATCH_MESSAGES = 100;
 
 export function queueSpend(queue: Queue): SpendQueue {

@@ -12,7 +12,6 @@ import {
   numeric,
   pgSequence,
   pgTable,
-  primaryKey,
   text,
   unique,
   uuid,
@@ -28,6 +27,7 @@ import {
   oneOf,
   percent,
 } from "./schema-columns.ts";
+import { platformAlerts } from "./schema-platform.ts";
 
 const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
@@ -86,6 +86,8 @@ export const tenantConfigs = pgTable(
     litellmBudgetId: text("litellm_budget_id"),
     /** Whether LiteLLM may have limits that Bursar set. */
     litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
+    /** Until when somebody is reading the tenant to reconcile it; null when nobody is. One that ran out was not finished. */
+    readLeasedUntil: instant("read_leased_until"),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
@@ -224,12 +226,12 @@ export const notificationChannels = pgTable(
   ],
 );
 
+/** Of an alert, or of one of the platform's: one of the two. */
 export const noticeDeliveries = pgTable(
   "notice_deliveries",
   {
-    alertId: uuid("alert_id")
-      .notNull()
-      .references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
+    alertId: uuid("alert_id").references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
+    platformAlertId: uuid("platform_alert_id").references(() => platformAlerts.id, { onDelete: "cascade" }),
     channelId: uuid("channel_id")
       .notNull()
       .references(() => notificationChannels.id, { onDelete: "cascade" }),
@@ -241,7 +243,9 @@ export const noticeDeliveries = pgTable(
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "notice_deliveries_pkey", columns: [t.alertId, t.channelId] }),
+    unique("notice_deliveries_alert_unique").on(t.alertId, t.channelId),
+    unique("notice_deliveries_platform_alert_unique").on(t.platformAlertId, t.channelId),
+    check("notice_deliveries_of_one_alert", sql`num_nonnulls(${t.alertId}, ${t.platformAlertId}) = 1`),
     oneOf("notice_deliveries_status_known", t.status, deliveryStatuses),
     notNegative("notice_deliveries_attempts_not_negative", t.attempts),
     index("idx_notice_deliveries_pending").on(t.nextAttemptAt).where(sql`${t.status} = 'pending'`),

@@ -2,6 +2,8 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import { alertPlatform } from "./alert-platform.ts";
+import { leaseReads } from "./lease-reads.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./requeue-deliveries.ts";
 import { syncPending } from "./sync-pending.ts";
@@ -10,6 +12,8 @@ const JOBS = {
   "note-outage": noteOutage,
   "sync-pending": syncPending,
   "requeue-deliveries": requeueDeliveries,
+  reconcile: leaseReads,
+  "alert-platform": alertPlatform,
 } as const;
 
 /** Never throws: one failed job neither stops nor repeats another. */
