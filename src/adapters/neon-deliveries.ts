@@ -56,12 +56,13 @@ export function neonDeliveries(database: Database): Deliveries {
 
     async claimOverdue(before, limit, now) {
       const rows = await run(
-        sql`with overdue as (select d.ctid as place, ${ALERT_ID} as alert_id, d.channel_id, d.next_attempt_at as due_at
+        sql`with overdue as (select ${ALERT_ID} as alert_id, d.channel_id, d.next_attempt_at as due_at
             from notice_deliveries d where d.status = 'pending' and d.next_attempt_at < ${timestampOf(before)}
             order by d.next_attempt_at limit ${limit} for no key update skip locked),
           claimed as (update notice_deliveries d
             set next_attempt_at = ${timestampOf(now)}, updated_at = ${timestampOf(now)}
-            from overdue o where d.ctid = o.place returning o.*)
+            from overdue o where (d.alert_id = o.alert_id or d.platform_alert_id = o.alert_id)
+              and d.channel_id = o.channel_id returning o.*)
           select alert_id, channel_id from claimed order by due_at, alert_id, channel_id`,
       );
       return rows.map(keyFromRow);

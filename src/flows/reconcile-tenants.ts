@@ -52,19 +52,34 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const accounts = await deps.ledger.open(references, { withPending: false });
   const { reads, unknown } = await readAccounts(accounts, deps);
 
-  const done: TenantId[] = [];
-  const attempt = (account: Account, work: () => Promise<void>) => keepLeaseOnFailure(account, work, deps);
-  await inTurns(reads, AT_ONCE, ({ account }) => attempt(account, () => lookBefore({ account }, now, deps)));
-  await deps.ledger.record(reads.filter(isPlain).map(figureOf), []);
-  await inTurns(reads, AT_ONCE, (read) =>
-    attempt(read.account, async () => {
-      await settleRead(read, now, deps);
-      done.push(read.account.tenant.config.tenantId);
-    }),
-  );
+  // Whose old figure could not be looked at keeps it: the new one would make its baseline news.
+  const looked = await whichSucceed(reads, ({ account }) => lookBefore({ account }, now, deps), deps);
+  await deps.ledger.record(looked.filter(isPlain).map(figureOf), []);
+  const done = await whichSucceed(looked, (read) => settleRead(read, now, deps), deps);
   await queueSyncs(reads, unknown, now, deps);
-  await deps.readLeases.move(done, until, null);
+  await deps.readLeases.move(
+    done.map(({ account }) => idOf(account)),
+    until,
+    null,
+  );
   await deps.readLeases.move(unknown.map(idOf), until, now + UNKNOWN_MS);
+}
+
+async function whichSucceed(
+  reads: readonly Read[],
+  work: (read: Read) => Promise<void>,
+  { log }: ReconcileDeps,
+): Promise<Read[]> {
+  const done: Read[] = [];
+  await inTurns(reads, AT_ONCE, async (read) => {
+    try {
+      await work(read);
+      done.push(read);
+    } catch (cause) {
+      log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: idOf(read.account) });
+    }
+  });
+  return done;
 }
 
 /** What LiteLLM could not say is in neither of the two. */
@@ -122,9 +137,7 @@ function figureOf({ account, record }: Read): LedgerFigure {
 async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promise<void> {
   const { account, record } = read;
   const before = account.tenant;
-  const tenant = isPlain(read)
-    ? { ...before, spend: record }
-    : await deps.tenants.recordSpend({ ...figureOf(read), record });
+  const tenant = isPlain(read) ? { ...before, spend: record } : await deps.tenants.recordSpend(figureOf(read));
   if (tenant === null) return;
   const { standing } = account;
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
@@ -151,12 +164,4 @@ async function queueSyncs(reads: readonly Read[], unknown: readonly Account[], n
   const counts = { differ: differing.length, unknown: missing.length };
   deps.log.warn("litellm differs from the wish", { tenant_id: first, ...counts });
   await deps.spendQueue.sendAll(tenantIds.map((id) => ({ kind: "sync_litellm", tenant_id: id }) as const));
-}
-
-async function keepLeaseOnFailure({ tenant }: Account, work: () => Promise<void>, { log }: ReconcileDeps) {
-  try {
-    await work();
-  } catch (cause) {
-    log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: tenant.config.tenantId });
-  }
 }

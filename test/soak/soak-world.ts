@@ -12,6 +12,8 @@ import { neonChannels } from "../../src/adapters/neon-channels.ts";
 import { neonDeadLetters } from "../../src/adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
+import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/queues.ts";
 import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
@@ -180,7 +182,9 @@ function storesOf({ db, redis }: SoakOptions) {
   return {
     tenants: neonTenants(database),
     ledger: neonLedger(database),
+    readLeases: neonReadLeases(database),
     alerts: neonAlerts(database),
+    platformAlerts: neonPlatformAlerts(database),
     deliveries: neonDeliveries(database),
     channels: neonChannels(database),
     audit: neonAuditLog(database),

@@ -9,6 +9,8 @@ import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
+import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
@@ -61,7 +63,9 @@ export class AdminWorld {
     return {
       tenants: neonTenants(this.db.database),
       ledger: neonLedger(this.db.database),
+      readLeases: neonReadLeases(this.db.database),
       alerts: neonAlerts(this.db.database),
+      platformAlerts: neonPlatformAlerts(this.db.database),
       claims: new FakeClaims(),
       noticeQueue: new FakeNoticeQueue(),
       policy: POLICY,

@@ -69,6 +69,7 @@ export class FakeLiteLlm implements LiteLlm {
     return this.pingFailure === null ? success(undefined) : failure(this.pingFailure);
   }
 
+  readKeys = notForChecks;
   createKey = notForChecks;
   updateSubject = notForChecks;
   updateSoftBudget = notForChecks;

@@ -5,7 +5,9 @@ import type { Ports } from "../../src/ports.ts";
 /** What neither a check nor an administrator of tenants needs. */
 const NAMES = [
   "ledger",
+  "readLeases",
   "alerts",
+  "platformAlerts",
   "deliveries",
   "channels",
   "audit",
