@@ -3,8 +3,9 @@
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/flows/sweep.ts";
 import type { Ports } from "../../src/ports.ts";
+import type { PlatformCondition } from "../../src/records/alert-record.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { CheckWorld } from "../support/check-world.ts";
+import { ACME, CheckWorld } from "../support/check-world.ts";
 import { FakeDeliveries } from "../support/fake-deliveries.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";
@@ -13,6 +14,7 @@ import { unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
 let looked: number;
+let judged: string[];
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;
 beforeEach(() => {
@@ -22,13 +24,23 @@ beforeEach(() => {
   world = new CheckWorld();
   world.litellm.pingFailure = AWAY;
   looked = 0;
+  judged = [];
 });
 
 /** `claimPendingSyncs` tells whether its job has run. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const tenants = Object.assign(world.postgres, { claimPendingSyncs });
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-  return { ...unusedPorts(), ...world.deps(), tenants, sealer, deliveries, noticeQueue };
+  const readLeases = { take: async () => [ACME], move: async () => [] };
+  const platformAlerts = {
+    look: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
+    record: async (conditions: readonly PlatformCondition[]) => {
+      judged.push(...conditions.map(({ kind }) => kind));
+      return { alerts: [], deliveries: [] };
+    },
+  };
+  const stores = { tenants, deliveries, readLeases, platformAlerts };
+  return { ...unusedPorts(), ...world.deps(), ...stores, sealer, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {
@@ -39,6 +51,9 @@ const found = async (): Promise<[]> => {
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([1, NOW, 1]);
+  expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
+  expect(judged).toEqual(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]);
+  expect(world.log.lines).not.toContainEqual(expect.stringContaining("sweep job failed"));
 });
 
 it("a failed outage note does not stop the syncs", async () => {
