@@ -143,7 +143,8 @@ export type ReadLane = "hint-1" | "hint-2" | "confirmation";
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
-  sendAll(messages: readonly SpendMessage[]): Promise<void>;
+  /** `everySeconds`: each comes so long after the one before it. */
+  sendAll(messages: readonly SpendMessage[], everySeconds?: number): Promise<void>;
 }
 
 export interface NoticeQueue {

@@ -18,12 +18,12 @@ export function queueSpend(queue: Queue): SpendQueue {
     async send(message: SpendMessage, delaySeconds = 0) {
       await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
     },
-    sendAll: (messages) => sendAll(queue, messages),
+    sendAll: (messages, everySeconds = 0) => sendAll(queue, messages, everySeconds),
   };
 }
 
 export function queueNotices(queue: Queue): NoticeQueue {
-  return { sendAll: (messages: readonly NoticeMessage[]) => sendAll(queue, messages) };
+  return { sendAll: (messages: readonly NoticeMessage[]) => sendAll(queue, messages, 0) };
 }
 
 export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): ReplayQueues {
@@ -38,9 +38,13 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
 }
 
 /** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
-async function sendAll(queue: Queue, messages: readonly unknown[]): Promise<void> {
-  for (let from = 0; from < messages.length; from += BATCH_MESSAGES) {
-    const batch = messages.slice(from, from + BATCH_MESSAGES).map((body) => ({ body, contentType: "json" as const }));
-    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(batch));
+async function sendAll(queue: Queue, messages: readonly unknown[], everySeconds: number): Promise<void> {
+  const requests = messages.map((body, index) => ({
+    body,
+    contentType: "json" as const,
+    delaySeconds: index * everySeconds,
+  }));
+  for (let from = 0; from < requests.length; from += BATCH_MESSAGES) {
+    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(requests.slice(from, from + BATCH_MESSAGES)));
   }
 }

@@ -10,6 +10,9 @@ const TENANTS_PER_MESSAGE = 100;
 /** 100,000 tenants in 59 minutes. */
 const TENANTS_PER_RUN = 1_700;
 
+/** The 17 messages of a minute spread over it: LiteLLM is asked steadily, and each finds a batch of its own. */
+const EVERY_SECONDS = 3;
+
 /**
  * Whoever was read since is left alone: a busy tenant is confirmed every five minutes by its own checks. What is left of
  * the hour is for the turn, and for one lease that ran out.
@@ -30,5 +33,6 @@ export async function leaseReads(
   const starts = leased.flatMap((_, index) => (index % TENANTS_PER_MESSAGE === 0 ? [index] : []));
   const messages = starts.map((start) => leased.slice(start, start + TENANTS_PER_MESSAGE));
   if (messages.length === 0) return;
-  await spendQueue.sendAll(messages.map((tenantIds) => ({ kind: "reconcile", tenant_ids: tenantIds, lease }) as const));
+  const bodies = messages.map((tenantIds) => ({ kind: "reconcile", tenant_ids: tenantIds, lease }) as const);
+  await spendQueue.sendAll(bodies, EVERY_SECONDS);
 }

@@ -9,6 +9,12 @@ import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { recordDeadLetter } from "./record-dead-letter.ts";
 
+/**
+ * A hundred tenants take up to 500 operations of KV, and an invocation has a thousand. Where two meet in a batch, which
+ * they do behind a backlog only, the other waits for one of its own.
+ */
+const APART_SECONDS = 3;
+
 export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): Promise<void> {
   const now = ports.clock();
   const parsed = new Map<Incoming, Message<unknown>>();
@@ -34,8 +40,10 @@ export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): 
     if (failed.has(incoming)) message.retry({ delaySeconds: backoffSeconds(message.attempts) });
     else message.ack();
   }
-  // What was reported goes first, and LiteLLM is asked for one list at a time.
-  for (const each of reconciles) await consumeReconcile(each, ports);
+  // What was reported goes first.
+  const [first, ...others] = reconciles;
+  if (first !== undefined) await consumeReconcile(first, ports);
+  for (const [index, { message }] of others.entries()) message.retry({ delaySeconds: (index + 1) * APART_SECONDS });
 }
 
 interface Reconcile {

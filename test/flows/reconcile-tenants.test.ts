@@ -95,7 +95,7 @@ describe("whose turn it is", () => {
     expect((await minute()).given).toEqual(["acme"]);
   });
 
-  it("a hundred keys are one read of LiteLLM, the rest another", async () => {
+  it("a hundred keys are one read of LiteLLM, the rest another three seconds later", async () => {
     for (let number = 0; number < 110; number++) {
       await world.db.query(
         `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, litellm_sync)
@@ -103,7 +103,12 @@ describe("whose turn it is", () => {
         [`t${number}`, sha256(`sk-${number}`), new Date(NOW - DAY)],
       );
     }
-    expect((await minute()).given).toHaveLength(111);
+    await sweep();
+    expect(deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([0, 3]);
+    const { reconciles } = queued();
+    expect(reconciles.map(({ tenantIds }) => tenantIds.length)).toEqual([100, 11]);
+    world.now += SECOND;
+    for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
     expect(asked()).toEqual(["/v2/key/info", "/v2/key/info"]);
   });
 

@@ -13,7 +13,7 @@ export class FakeSpendQueue implements SpendQueue {
     this.sent.push({ message, delaySeconds });
   }
 
-  async sendAll(messages: readonly SpendMessage[]) {
-    for (const message of messages) await this.send(message);
+  async sendAll(messages: readonly SpendMessage[], everySeconds = 0) {
+    for (const [index, message] of messages.entries()) await this.send(message, index * everySeconds);
   }
 }

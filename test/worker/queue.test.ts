@@ -108,12 +108,21 @@ describe("reconciling", () => {
   it("reads its tenants in LiteLLM and is acknowledged, beside what else is in the batch", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const other = await seedTenant(aHash());
-    const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") }), message]);
-    expect(acked).toEqual([0, 1, 2]);
+    const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") })]);
+    expect(acked).toEqual([0, 1]);
     expect([await spendOf(tenantId), await spendOf(other)]).toEqual([[7], [3]]);
     expect(await query(`select read_leased_until from tenant_configs where tenant_id = '${tenantId}'`)).toEqual([
       { read_leased_until: null },
     ]);
+  });
+
+  it("has a batch for itself: what an invocation may ask of KV is enough for one of them", async () => {
+    const [one, two] = [await leased(await newKey(7)), await leased(await newKey(8))];
+    const { acked, retried, delays } = await deliver([one.message, two.message, two.message]);
+    expect([acked, retried, delays]).toEqual([[0], [1, 2], [3, 6]]);
+    expect([await spendOf(one.tenantId), await spendOf(two.tenantId)]).toEqual([[7], []]);
+    expect((await deliver([two.message], { attempts: 2 })).acked).toEqual([0]);
+    expect(await spendOf(two.tenantId)).toEqual([8]);
   });
 
   it("comes again while Postgres is away", async () => {
