@@ -16,6 +16,8 @@ import { neonDeadLetters } from "./adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "./adapters/neon-deliveries.ts";
 import { neonLedger } from "./adapters/neon-ledger.ts";
 import { neonOverrides } from "./adapters/neon-overrides.ts";
+import { neonPlatformAlerts } from "./adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "./adapters/neon-read-leases.ts";
 import { neonTenants } from "./adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "./adapters/queues.ts";
 import { slackNotifier } from "./adapters/slack-notifier.ts";
@@ -80,7 +82,9 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     tenants: neonTenants(database),
     overrides: neonOverrides(database),
     ledger: neonLedger(database),
+    readLeases: neonReadLeases(database),
     alerts: neonAlerts(database),
+    platformAlerts: neonPlatformAlerts(database),
     deliveries: neonDeliveries(database),
     channels: neonChannels(database),
     audit: neonAuditLog(database),

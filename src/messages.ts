@@ -114,6 +114,13 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
+/** Tenants that the sweep has leased to be read: `lease` is until when. */
+export const reconcileMessageSchema = z.object({
+  kind: z.literal("reconcile"),
+  tenant_ids: z.array(tenantId).check(z.minLength(1)),
+  lease: instant,
+});
+
 /** What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its dead letters. */
 export type QueueRole = "spend" | "notices";
 
@@ -149,7 +156,7 @@ export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessag
 }
 
 /** As it lies on the queue. */
-export type SpendMessage = z.input<typeof spendMessageSchema>;
+export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof reconcileMessageSchema>;
 
 /** As a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;

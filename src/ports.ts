@@ -12,7 +12,18 @@ import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } fro
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
 import type { Result } from "./result.ts";
-import type { Alerts, Audit, Channels, DeadLetters, Deliveries, Ledger, Overrides, Tenants } from "./stores.ts";
+import type {
+  Alerts,
+  Audit,
+  Channels,
+  DeadLetters,
+  Deliveries,
+  Ledger,
+  Overrides,
+  PlatformAlerts,
+  ReadLeases,
+  Tenants,
+} from "./stores.ts";
 
 export interface Ports {
   readonly memory: Memory;
@@ -20,7 +31,9 @@ export interface Ports {
   readonly tenants: Tenants;
   readonly overrides: Overrides;
   readonly ledger: Ledger;
+  readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
+  readonly platformAlerts: PlatformAlerts;
   readonly deliveries: Deliveries;
   readonly channels: Channels;
   readonly audit: Audit;
@@ -98,6 +111,8 @@ export interface LiteLlm {
     subject: Subject,
     options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
   ): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  /** Reads many keys with one try. Those that LiteLLM does not know, or says nonsense of, are left out. */
+  readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly SubjectReading[], LiteLlmFailure>>;
   createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<SubjectReading, LiteLlmFailure>>;
   /** Sends the given fields only; null clears. */
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
@@ -163,7 +178,8 @@ export type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
-  sendAll(messages: readonly SpendMessage[], delaySeconds?: number): Promise<void>;
+  /** `delaySecondsOf`: how long each of them stays on the queue, by its index; none at all without it. */
+  sendAll(messages: readonly SpendMessage[], delaySecondsOf?: (index: number) => number): Promise<void>;
 }
 
 export interface NoticeQueue {

@@ -18,6 +18,11 @@ import type {
   NewChannel,
   Page,
   PageQuery,
+  PlatformAlertRecord,
+  PlatformBounds,
+  PlatformCondition,
+  PlatformDispatch,
+  PlatformSigns,
   RecordedAlerts,
 } from "./records/alert-record.ts";
 import type {
@@ -117,6 +122,17 @@ export interface Ledger {
   record(figures: readonly LedgerFigure[], notes: readonly AuditNote[]): Promise<void>;
 }
 
+/** Whose turn it is to be reconciled, and who is at it. A lease that ran out belongs to somebody who did not finish. */
+export interface ReadLeases {
+  /**
+   * Leases tenants until `until`, those with a lease that ran out and those that were not read since `readBefore`; least
+   * recently read first. Nobody gets a tenant that somebody else has.
+   */
+  take(due: { readBefore: Instant; until: Instant; limit: number; now: Instant }): Promise<TenantId[]>;
+  /** Moves the leases that still end at `from`; null ends them. Answers which did. */
+  move(tenantIds: readonly TenantId[], from: Instant, to: Instant | null): Promise<TenantId[]>;
+}
+
 export interface Alerts {
   /**
    * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
@@ -132,10 +148,22 @@ export interface Alerts {
   listUntold(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<UntoldChange[]>;
 }
 
+export interface PlatformAlerts {
+  look(bounds: PlatformBounds): Promise<PlatformSigns>;
+  /**
+   * Records an alert, its audit and its deliveries to the platform's channels for each condition that has begun, or has
+   * lasted since before `remindBefore`; ends those that do not hold any more. What is not among them stays as it is.
+   */
+  record(
+    conditions: readonly PlatformCondition[],
+    times: { remindBefore: Instant; now: Instant },
+  ): Promise<{ readonly alerts: readonly PlatformAlertRecord[]; readonly deliveries: readonly DeliveryKey[] }>;
+}
+
 /** How notices fare. `sent`, `skipped` and `failed` are final. */
 export interface Deliveries {
   /** Null when the alert or its channel is gone. */
-  load(key: DeliveryKey): Promise<Dispatch | null>;
+  load(key: DeliveryKey): Promise<Dispatch | PlatformDispatch | null>;
   /** Ends a delivery that is pending; one that has ended stays as it is. */
   end(
     key: DeliveryKey,

@@ -7,6 +7,8 @@ import { getTableName, is } from "drizzle-orm";
 import { isPgSequence, PgTable } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import * as schema from "../../src/adapters/schema.ts";
+import * as platformSchema from "../../src/adapters/schema-platform.ts";
+import * as trailSchema from "../../src/adapters/schema-trail.ts";
 import { CommandError, runCommand, withDatabase } from "./connect.ts";
 import { listMigrations } from "./migrations.ts";
 
@@ -36,7 +38,7 @@ async function refuseForeignTables(client: pg.Client): Promise<void> {
 }
 
 function ourNames(): string[] {
-  return Object.values(schema).flatMap((item: unknown) => {
+  return Object.values({ ...schema, ...platformSchema, ...trailSchema }).flatMap((item: unknown) => {
     if (is(item, PgTable)) return [getTableName(item)];
     return isPgSequence(item) && item.seqName !== undefined ? [item.seqName] : [];
   });

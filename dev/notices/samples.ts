@@ -1,10 +1,11 @@
 // One notice of every kind, with figures that could be real, and some whose names mean harm. Data only.
 
 import type { AlertEventType } from "../../src/budget/alert-identity.ts";
+import type { AlertDetail } from "../../src/budget/alerts.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
-import type { AlertNotice, Notice } from "../../src/notices/notice.ts";
-import type { AlertId } from "../../src/records/alert-record.ts";
+import type { AlertNotice, Notice, PlatformNotice } from "../../src/notices/notice.ts";
+import type { AlertId, PlatformAlertKind } from "../../src/records/alert-record.ts";
 
 const PERIOD_START = Date.UTC(2026, 10, 1);
 const RESET = Date.UTC(2026, 11, 1);
@@ -51,6 +52,12 @@ export function aNotice(eventType: AlertEventType, differences: Difference = {})
   };
 }
 
+/** A notice of what troubles the whole platform, seen first ten minutes ago. */
+export function aPlatformNotice(kind: PlatformAlertKind, detail: AlertDetail): PlatformNotice {
+  const id = "5c0e3d5a-52a5-4c0c-9d0a-7f1f4b3f9e21" as AlertId;
+  return { platformAlert: { id, kind, detail, begunAt: NOW - 600_000, createdAt: NOW } };
+}
+
 const OVERRIDE = {
   override_amount: "100",
   reason: "Launch week, agreed with finance",
@@ -88,6 +95,22 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
   }),
   suspended: aNotice("tenant_suspended", { detail: { reason: "A key was leaked" } }),
   resumed: aNotice("tenant_resumed", { spend: "120.4" }),
+  "platform-dead-letter": aPlatformNotice("dead_letter", {
+    dead_letters: 3,
+    queue: "bursar-notices",
+    error: "Slack answered 503",
+  }),
+  "platform-sync-pending": aPlatformNotice("sync_pending", {
+    tenants: 2,
+    tenant_id: "acme",
+    error: "LiteLLM does not know this key",
+    since: "2026-11-15T11:40:00.000Z",
+  }),
+  "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
+  "platform-litellm-out": aPlatformNotice("litellm_out", {
+    since: "2026-11-15T11:50:00.000Z",
+    open_until: "2026-11-15T12:50:00.000Z",
+  }),
   test: {
     test: {
       id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02",

@@ -1,12 +1,20 @@
 // LiteLLM's management API behind the port. Only reads are retried: a change that may have happened is compared instead.
 
 import pRetry from "p-retry";
-import type { Instant, Subject } from "../budget/tenant.ts";
+import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";
 import type { LiteLlm, Log } from "../ports.ts";
 import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
-import { keyInfo, readingFromRow, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
+import {
+  keyInfo,
+  keyInfoOfMany,
+  keyInfos,
+  readingFromRow,
+  requestFields,
+  subjectField,
+  teamInfo,
+} from "./litellm-rows.ts";
 
 /** 200 ms, then 400 ms, each stretched by up to double: a restart of LiteLLM's worker takes about that long. */
 const FIRST_BACKOFF_MS = 200;
@@ -31,6 +39,15 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
   return {
     readSubject: (subject, options) => retried(() => readOnce(subject), options),
+
+    async readKeys(keyHashes) {
+      const begunAt = clock();
+      const answer = await http.call({ method: "POST", path: "/v2/key/info", body: { keys: keyHashes } });
+      if (!answer.ok) return answer;
+      const parsed = keyInfos.safeParse(answer.value);
+      if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
+      return success(parsed.data.info.flatMap((raw) => toReadingOfMany(raw, begunAt, log)));
+    },
 
     async createKey(key, fields) {
       const { keyAlias, ...rest } = fields;
@@ -86,6 +103,15 @@ function toReading(
   if (reading === null) return failure({ kind: "unreachable", why: "answered nonsense" });
   if (reading.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
   return success(reading);
+}
+
+function toReadingOfMany(raw: unknown, begunAt: Instant, log: Log): SubjectReading[] {
+  const row = keyInfoOfMany.safeParse(raw);
+  const subject = { kind: "key", id: row.data?.token as KeyHash } as const;
+  const reading = row.success ? readingFromRow(subject, row.data, begunAt) : null;
+  if (reading === null) log.warn("litellm says nonsense of a key", {});
+  else if (reading.wasNegative) log.warn("litellm reports negative spend", { subject_kind: "key" });
+  return reading === null ? [] : [reading];
 }
 
 /** `/key/update` answers 401 for a key it does not know; our own master key is in order if anything else works. */

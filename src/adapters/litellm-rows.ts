@@ -46,6 +46,10 @@ const row = z.object({
 export const keyInfo = z.object({ info: row });
 export const teamInfo = z.object({ team_info: row });
 
+/** Of several keys: each row by itself, so that nonsense of one says nothing of the others. */
+export const keyInfos = z.object({ info: z.array(z.unknown()) });
+export const keyInfoOfMany = z.extend(row, { token: z.string() });
+
 /**
  * A reading from a row. A key that is linked to a budget object keeps its limits there.
  * Null when the spend is no figure (NaN, infinity): such a row tells nothing.

@@ -2,7 +2,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Enforcement } from "../budget/tenant.ts";
-import type { AlertId, ChannelId, DeliveryKey, Dispatch } from "../records/alert-record.ts";
+import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../records/alert-record.ts";
 import type { Deliveries } from "../stores.ts";
 import { isUuid } from "../uuid.ts";
 import { keptText } from "./kept-text.ts";
@@ -10,7 +10,8 @@ import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { channelColumn, channelFromRow } from "./neon-channel-rows.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";
+import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";
+import { platformAlertColumn, platformAlertFromRow } from "./neon-platform-alerts.ts";
 
 export function neonDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);
@@ -18,13 +19,14 @@ export function neonDeliveries(database: Database): Deliveries {
     async load(key) {
       if (!isOurs(key)) return null;
       const [row] = await run(
-        sql`select ${deliveryColumn} as delivery, ${alertColumn} as alert, ${channelColumn} as channel,
-            t.name as tenant_name, t.alert_threshold::text, t.grace_threshold::text,
-            t.enforcement
+        sql`select ${deliveryColumn} as delivery, ${channelColumn} as channel,
+            case when p.id is not null then ${platformAlertColumn} end as platform_alert, ${alertColumn} as alert,
+            t.name as tenant_name, t.alert_threshold::text, t.grace_threshold::text, t.enforcement
           from notice_deliveries d
-          join budget_alert_history a on a.id = d.alert_id
           join notification_channels c on c.id = d.channel_id
-          join tenant_configs t on t.tenant_id = a.tenant_id
+          left join platform_alerts p on p.id = d.platform_alert_id
+          left join budget_alert_history a on a.id = d.alert_id
+          left join tenant_configs t on t.tenant_id = a.tenant_id
           where ${isOf(key)}`,
       );
       return row === undefined ? null : dispatchFromRow(row);
@@ -54,12 +56,13 @@ export function neonDeliveries(database: Database): Deliveries {
 
     async claimOverdue(before, limit, now) {
       const rows = await run(
-        sql`with overdue as (select d.alert_id, d.channel_id, d.next_attempt_at as due_at from notice_deliveries d
-            where d.status = 'pending' and d.next_attempt_at < ${timestampOf(before)}
+        sql`with overdue as (select ${ALERT_ID} as alert_id, d.channel_id, d.next_attempt_at as due_at
+            from notice_deliveries d where d.status = 'pending' and d.next_attempt_at < ${timestampOf(before)}
             order by d.next_attempt_at limit ${limit} for no key update skip locked),
           claimed as (update notice_deliveries d
             set next_attempt_at = ${timestampOf(now)}, updated_at = ${timestampOf(now)}
-            from overdue o where d.alert_id = o.alert_id and d.channel_id = o.channel_id returning o.*)
+            from overdue o where (d.alert_id = o.alert_id or d.platform_alert_id = o.alert_id)
+              and d.channel_id = o.channel_id returning o.*)
           select alert_id, channel_id from claimed order by due_at, alert_id, channel_id`,
       );
       return rows.map(keyFromRow);
@@ -78,18 +81,24 @@ export function neonDeliveries(database: Database): Deliveries {
 
 const isOurs = ({ alertId, channelId }: DeliveryKey) => isUuid(alertId) && isUuid(channelId);
 
-const isOf = ({ alertId, channelId }: DeliveryKey) => sql`d.alert_id = ${alertId} and d.channel_id = ${channelId}`;
+/** The ids of the tenants' alerts and of the platform's are never the same. */
+const isOf = ({ alertId, channelId }: DeliveryKey) =>
+  sql`(d.alert_id = ${alertId} or d.platform_alert_id = ${alertId}) and d.channel_id = ${channelId}`;
 
 function keyFromRow(row: Row): DeliveryKey {
   return { alertId: row["alert_id"] as AlertId, channelId: row["channel_id"] as ChannelId };
 }
 
 /** @throws ZodError when a column is not what the schema says. */
-function dispatchFromRow(row: Row): Dispatch {
+function dispatchFromRow(row: Row): Dispatch | PlatformDispatch {
+  const delivery = deliveryFromRow(row["delivery"]);
+  const channel = channelFromRow(row["channel"]);
+  const platformAlert = row["platform_alert"];
+  if (platformAlert !== null) return { delivery, channel, platformAlert: platformAlertFromRow(platformAlert) };
   return {
-    delivery: deliveryFromRow(row["delivery"]),
+    delivery,
     alert: alertFromRow(row["alert"]),
-    channel: channelFromRow(row["channel"]),
+    channel,
     tenantName: row["tenant_name"] as string | null,
     alertThreshold: percent.parse(row["alert_threshold"]),
     graceThreshold: percent.parse(row["grace_threshold"]),

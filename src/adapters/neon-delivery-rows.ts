@@ -5,8 +5,11 @@ import * as z from "zod/mini";
 import type { AlertId, ChannelId, DeliveryRecord } from "../records/alert-record.ts";
 import { ms } from "./neon-tenant-rows.ts";
 
+/** Of a tenant's alert or of the platform's: every delivery has one of the two. */
+export const ALERT_ID = sql.raw("coalesce(d.alert_id, d.platform_alert_id)");
+
 /** A delivery in one column, as `deliveryFromRow` reads it. The alias of `notice_deliveries` is `d`. */
-export const deliveryColumn = sql`json_build_object('alert_id', d.alert_id, 'channel_id', d.channel_id,
+export const deliveryColumn = sql`json_build_object('alert_id', ${ALERT_ID}, 'channel_id', d.channel_id,
   'status', d.status, 'attempts', d.attempts, 'next_attempt_at', ${ms("d.next_attempt_at")},
   'last_error', d.last_error, 'sent_at', ${ms("d.sent_at")})`;
 

@@ -7,7 +7,10 @@ import { bounded } from "./bounded.ts";
 /** A send takes some ten milliseconds. */
 const TIMEOUT_MS = 2_000;
 
-/** Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each. */
+/**
+ * Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each; only those that
+ * reconcile may have 13 KB, and the sweep sends no more than 17 of them.
+ */
 const BATCH_MESSAGES = 100;
 
 export function queueSpend(queue: Queue): SpendQueue {
@@ -15,7 +18,7 @@ export function queueSpend(queue: Queue): SpendQueue {
     async send(message: SpendMessage, delaySeconds = 0) {
       await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
     },
-    sendAll: (messages, delaySeconds) => sendAll(queue, messages, delaySeconds),
+    sendAll: (messages, delaySecondsOf) => sendAll(queue, messages, delaySecondsOf),
   };
 }
 
@@ -35,11 +38,17 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
 }
 
 /** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
-async function sendAll(queue: Queue, messages: readonly unknown[], delaySeconds = 0): Promise<void> {
-  for (let from = 0; from < messages.length; from += BATCH_MESSAGES) {
-    const batch = messages
-      .slice(from, from + BATCH_MESSAGES)
-      .map((body) => ({ body, contentType: "json" as const, delaySeconds }));
-    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(batch));
+async function sendAll(
+  queue: Queue,
+  messages: readonly unknown[],
+  delaySecondsOf = (_index: number) => 0,
+): Promise<void> {
+  const requests = messages.map((body, index) => ({
+    body,
+    contentType: "json" as const,
+    delaySeconds: delaySecondsOf(index),
+  }));
+  for (let from = 0; from < requests.length; from += BATCH_MESSAGES) {
+    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(requests.slice(from, from + BATCH_MESSAGES)));
   }
 }

@@ -12,7 +12,6 @@ import {
   numeric,
   pgSequence,
   pgTable,
-  primaryKey,
   text,
   unique,
   uuid,
@@ -28,6 +27,7 @@ import {
   oneOf,
   percent,
 } from "./schema-columns.ts";
+import { platformAlerts } from "./schema-platform.ts";
 
 const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
@@ -90,6 +90,8 @@ export const tenantConfigs = pgTable(
     litellmBudgetId: text("litellm_budget_id"),
     /** Whether LiteLLM may have limits that Bursar set. */
     litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
+    /** Until when somebody is reading the tenant to reconcile it; null when nobody is. One that ran out was not finished. */
+    readLeasedUntil: instant("read_leased_until"),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
@@ -232,12 +234,12 @@ export const notificationChannels = pgTable(
   ],
 );
 
+/** Of an alert, or of one of the platform's: one of the two. */
 export const noticeDeliveries = pgTable(
   "notice_deliveries",
   {
-    alertId: uuid("alert_id")
-      .notNull()
-      .references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
+    alertId: uuid("alert_id").references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
+    platformAlertId: uuid("platform_alert_id").references(() => platformAlerts.id, { onDelete: "cascade" }),
     channelId: uuid("channel_id")
       .notNull()
       .references(() => notificationChannels.id, { onDelete: "cascade" }),
@@ -249,58 +251,12 @@ export const noticeDeliveries = pgTable(
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (t) => [
-    primaryKey({ name: "notice_deliveries_pkey", columns: [t.alertId, t.channelId] }),
+    unique("notice_deliveries_alert_unique").on(t.alertId, t.channelId),
+    unique("notice_deliveries_platform_alert_unique").on(t.platformAlertId, t.channelId),
+    check("notice_deliveries_of_one_alert", sql`num_nonnulls(${t.alertId}, ${t.platformAlertId}) = 1`),
     oneOf("notice_deliveries_status_known", t.status, deliveryStatuses),
     notNegative("notice_deliveries_attempts_not_negative", t.attempts),
     index("idx_notice_deliveries_pending").on(t.nextAttemptAt).where(sql`${t.status} = 'pending'`),
     index("idx_notice_deliveries_channel").on(t.channelId),
-  ],
-);
-
-/** `tenant_id` refers to nothing on purpose: the trail outlives the tenant. */
-export const auditLog = pgTable(
-  "audit_log",
-  {
-    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
-    at: instant("at").notNull().defaultNow(),
-    actor: text("actor").notNull(),
-    action: text("action").notNull(),
-    tenantId: text("tenant_id"),
-    requestId: text("request_id"),
-    before: jsonb("before"),
-    after: jsonb("after"),
-    detail: jsonb("detail"),
-    /** What the line tells of, where that may be told twice: a queue's message comes at least once. */
-    sourceId: text("source_id").unique("audit_log_source_unique"),
-  },
-  // Newest first without a tenant is the primary key read backwards.
-  (t) => [
-    index("idx_audit_log_tenant").on(t.tenantId, t.id),
-    // The sweep looks every minute whether people were told of these; most lines are of other kinds.
-    index("idx_audit_log_told")
-      .on(t.at)
-      .where(
-        sql`${t.action} in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')`,
-      ),
-  ],
-);
-
-export const deadLetters = pgTable(
-  "dead_letters",
-  {
-    id: uuid("id").primaryKey(),
-    queue: text("queue").notNull(),
-    messageId: text("message_id").notNull(),
-    body: jsonb("body").notNull(),
-    attempts: integer("attempts").notNull().default(0),
-    error: text("error"),
-    recordedAt: instant("recorded_at").notNull().defaultNow(),
-    replayedAt: instant("replayed_at"),
-    replayedBy: text("replayed_by"),
-  },
-  (t) => [
-    unique("dead_letters_message_unique").on(t.queue, t.messageId),
-    notNegative("dead_letters_attempts_not_negative", t.attempts),
-    index("idx_dead_letters_recorded").on(newestFirst(t.recordedAt), t.id),
   ],
 );

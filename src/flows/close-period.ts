@@ -23,7 +23,7 @@ export async function closePeriod(
   const ended = await tenants.claimEndedPeriods(TENANTS_PER_RUN, now);
   for (let from = 0; from < ended.length; from += TENANTS_AT_ONCE) {
     const delaySeconds = (from / TENANTS_AT_ONCE) * PAUSE_SECONDS;
-    await spendQueue.sendAll(ended.slice(from, from + TENANTS_AT_ONCE).map(lookAt), delaySeconds);
+    await spendQueue.sendAll(ended.slice(from, from + TENANTS_AT_ONCE).map(lookAt), () => delaySeconds);
   }
 }
 

@@ -6,9 +6,10 @@ import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
 import type { AuditNote } from "../records/alert-record.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
-import { announceAlerts } from "./announce-alerts.ts";
+import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
+import { inTurns } from "./in-turns.ts";
 import { noteReports, noteUnmatched } from "./note-reports.ts";
 import { rewriteConfig } from "./rewrite-config.ts";
 import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./settle-account.ts";
@@ -129,7 +130,7 @@ function isReport(body: Incoming["body"]): body is Report {
  * Looks at the figure from before the batch: how an adopted tenant was found, and what is exceeded still under a limit
  * that is new. What the batch brings is news, not part of either.
  */
-async function lookBefore({ account }: Group, now: Instant, deps: SettleDeps): Promise<void> {
+export async function lookBefore({ account }: Pick<Group, "account">, now: Instant, deps: AnnounceDeps): Promise<void> {
   if (account === null || account.tenant.spend === null) return;
   const { tenant, standing } = account;
   const isBaseline = tenant.adopted && standing.looked === null;
@@ -153,13 +154,4 @@ function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: 
 /** These have nothing to do with spend, and are done for deleted tenants too. */
 function isAsked({ messages }: Group, kind: "rewrite_config" | "sync_litellm"): boolean {
   return messages.some(({ body }) => body.kind === kind);
-}
-
-/** Runs `work` on every item, so many at a time. */
-async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<unknown>): Promise<void> {
-  const waiting = items.values();
-  const runner = async () => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all(Array.from({ length: atOnce }, runner));
 }

@@ -4,7 +4,7 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { LogFields, Ports } from "../ports.ts";
-import type { DeliveryKey, Dispatch } from "../records/alert-record.ts";
+import type { DeliveryKey, Dispatch, PlatformDispatch } from "../records/alert-record.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
 import { openTarget } from "./open-target.ts";
 import { patiently } from "./patience.ts";
@@ -85,12 +85,14 @@ async function releaseNotice({ key, about }: SendAttempt, { claims, log }: Deps)
   }
 }
 
-function aboutOf({ delivery, alert, channel }: Dispatch): LogFields {
+function aboutOf(dispatch: Dispatch | PlatformDispatch): LogFields {
+  const { delivery, channel } = dispatch;
   return {
     alert_id: delivery.alertId,
     channel_id: delivery.channelId,
     channel_kind: channel.kind,
-    tenant_id: alert.tenantId,
-    event_type: alert.eventType,
+    ...("platformAlert" in dispatch
+      ? { event_type: `platform_${dispatch.platformAlert.kind}` }
+      : { tenant_id: dispatch.alert.tenantId, event_type: dispatch.alert.eventType }),
   };
 }

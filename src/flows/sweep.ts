@@ -2,10 +2,12 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import { alertPlatform } from "./alert-platform.ts";
 import { announceChanges } from "./announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";
 import { closePeriod } from "./close-period.ts";
 import { endOverrides } from "./end-overrides.ts";
+import { leaseReads } from "./lease-reads.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./requeue-deliveries.ts";
 import { syncPending } from "./sync-pending.ts";
@@ -18,6 +20,8 @@ const JOBS = {
   "requeue-deliveries": requeueDeliveries,
   "close-period": closePeriod,
   "announce-periods": announcePeriods,
+  reconcile: leaseReads,
+  "alert-platform": alertPlatform,
 } as const;
 
 /** Never throws: one failed job neither stops nor repeats another. */

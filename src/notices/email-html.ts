@@ -17,6 +17,7 @@ const ACCENTS: Readonly<Record<Tone, string>> = {
   override: "#2358c0",
   suspended: "#454d5c",
   resumed: "#1c7539",
+  platform: "#c8231b",
   test: "#5a6270",
 };
 

@@ -3,8 +3,9 @@
 import type { AlertEventType } from "../budget/alert-identity.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
+import type { PlatformAlertKind } from "../records/alert-record.ts";
 import { moneyOf } from "./detail.ts";
-import type { AlertNotice, Notice, TestNotice } from "./notice.ts";
+import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
 import { standingOf } from "./standing.ts";
 
 /** Every type there is. The kind of an alert first names what it is about. */
@@ -22,8 +23,10 @@ const EVENT_TYPES = {
   channel_test: "channel.test",
 } as const satisfies Record<AlertEventType | "channel_test", string>;
 
+type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES] | `platform.${PlatformAlertKind}`;
+
 interface NoticeEvent {
-  readonly type: (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES];
+  readonly type: EventType;
   /** ISO 8601 UTC: when the alert was recorded. */
   readonly timestamp: string;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
@@ -34,7 +37,16 @@ const MONEY_FIELDS = ["override_amount", "projected_spend"];
 
 /** JSON text, to be signed and sent as it is: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
 export function eventBody(notice: Notice): string {
-  return JSON.stringify("test" in notice ? testEvent(notice) : alertEvent(notice));
+  if ("test" in notice) return JSON.stringify(testEvent(notice));
+  return JSON.stringify("platformAlert" in notice ? platformEvent(notice) : alertEvent(notice));
+}
+
+function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt } }: PlatformNotice): NoticeEvent {
+  return {
+    type: `platform.${kind}`,
+    timestamp: iso(createdAt),
+    data: { ...detail, alert_id: id, begun_at: iso(begunAt) },
+  };
 }
 
 function alertEvent(notice: AlertNotice): NoticeEvent {

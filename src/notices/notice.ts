@@ -1,12 +1,15 @@
 // What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Dispatch } from "../records/alert-record.ts";
+import type { Dispatch, PlatformDispatch } from "../records/alert-record.ts";
 
-export type Notice = AlertNotice | TestNotice;
+export type Notice = AlertNotice | PlatformNotice | TestNotice;
 
 /** An alert with as much of its tenant as people want to read. */
 export type AlertNotice = Pick<Dispatch, "alert" | "tenantName" | "alertThreshold" | "graceThreshold" | "enforcement">;
+
+/** What people of the platform are told; it is about no tenant's budget. */
+export type PlatformNotice = Pick<PlatformDispatch, "platformAlert">;
 
 /** Asks a channel whether it works. It has no figures, so that nobody can take it for an alert. */
 export interface TestNotice {

@@ -32,6 +32,7 @@ const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
   reset: ":arrows_counterclockwise:",
   override: ":ticket:",
   suspended: ":octagonal_sign:",
+  platform: ":rotating_light:",
   test: ":wrench:",
 };
 

@@ -6,6 +6,7 @@ import { type Fact, factsOf, testFacts } from "./facts.ts";
 import type { Notice } from "./notice.ts";
 import { oneLine, tenantLabel, type Who } from "./outside-text.ts";
 import { instantText } from "./plain-words.ts";
+import { platformFacts, platformWords } from "./platform-words.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
 export type Tone =
@@ -18,6 +19,7 @@ export type Tone =
   | "override"
   | "suspended"
   | "resumed"
+  | "platform"
   | "test";
 
 /** Own words only: none of them needs escaping, and none of them can be somebody else's. */
@@ -46,6 +48,12 @@ export function tellingOf(notice: Notice): Telling {
     const { test } = notice;
     const footer = footerOf(test.requestedAt, "test", test.id);
     return { ...TEST_WORDS, who: null, repetition: null, standing: null, facts: testFacts(test), footer };
+  }
+  if ("platformAlert" in notice) {
+    const { platformAlert } = notice;
+    const footer = footerOf(platformAlert.createdAt, "alert", platformAlert.id);
+    const facts = platformFacts(platformAlert);
+    return { ...platformWords(platformAlert), who: null, repetition: null, standing: null, facts, footer };
   }
   const { alert, tenantName } = notice;
   const standing = standingOf(notice);

@@ -2,16 +2,30 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Incoming } from "../flows/fold-account.ts";
+import { type ReconcileInput, reconcileTenants } from "../flows/reconcile-tenants.ts";
 import { recordSpend } from "../flows/record-spend.ts";
-import { spendMessageSchema } from "../messages.ts";
+import { reconcileMessageSchema, spendMessageSchema } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { recordDeadLetter } from "./record-dead-letter.ts";
 
+/**
+ * A hundred tenants take up to 500 operations of KV, and an invocation has a thousand. Where two meet in a batch, which
+ * they do behind a backlog only, the other waits for one of its own.
+ */
+const APART_SECONDS = 3;
+
 export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): Promise<void> {
   const now = ports.clock();
   const parsed = new Map<Incoming, Message<unknown>>();
+  const reconciles: Reconcile[] = [];
   for (const message of batch.messages) {
+    const reconcile = reconcileMessageSchema.safeParse(message.body);
+    if (reconcile.success) {
+      const { tenant_ids: tenantIds, lease } = reconcile.data;
+      reconciles.push({ message, input: { tenantIds, lease } });
+      continue;
+    }
     const body = spendMessageSchema.safeParse(message.body);
     if (body.success) {
       const { id: messageId, attempts } = message;
@@ -25,6 +39,25 @@ export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): 
   for (const [incoming, message] of parsed) {
     if (failed.has(incoming)) message.retry({ delaySeconds: backoffSeconds(message.attempts) });
     else message.ack();
+  }
+  // What was reported goes first.
+  const [first, ...others] = reconciles;
+  if (first !== undefined) await consumeReconcile(first, ports);
+  for (const [index, { message }] of others.entries()) message.retry({ delaySeconds: (index + 1) * APART_SECONDS });
+}
+
+interface Reconcile {
+  readonly message: Message<unknown>;
+  readonly input: Omit<ReconcileInput, "now">;
+}
+
+async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Promise<void> {
+  try {
+    await reconcileTenants({ ...input, now: ports.clock() }, ports);
+    message.ack();
+  } catch (cause) {
+    ports.log.error("tenants were not reconciled", cause, { tenants: input.tenantIds.length });
+    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }
 

@@ -76,10 +76,8 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
         percentage,
       ]);
       await insertDelivery(db);
-      expect((await deliveries.load(KEY))?.alert).toMatchObject({
-        spendNanoUsd: 1n,
-        threshold: 10_999n,
-        used: BigInt(percentage.replace(".", "")),
+      expect(await deliveries.load(KEY)).toMatchObject({
+        alert: { spendNanoUsd: 1n, threshold: 10_999n, used: BigInt(percentage.replace(".", "")) },
       });
     });
 
@@ -90,11 +88,8 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
         [detail],
       );
       await insertDelivery(db);
-      expect((await deliveries.load(KEY))?.alert).toMatchObject({
-        detail,
-        threshold: null,
-        used: null,
-        resetsAt: null,
+      expect(await deliveries.load(KEY)).toMatchObject({
+        alert: { detail, threshold: null, used: null, resetsAt: null },
       });
     });
 
@@ -195,6 +190,49 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       const taken = (await Promise.all(sweeps)).flat().map(({ channelId }) => channelId);
       const rest = (await deliveries.claimOverdue(NOW, 100, NOW)).map(({ channelId }) => channelId);
       expect([...taken, ...rest].sort()).toEqual(Array.from({ length: 12 }, (_, index) => uuidOf(index + 1)));
+    });
+  });
+
+  describe("of one of the platform's alerts", () => {
+    const platformKey = { alertId: alertIdOf(7), channelId: channelIdOf(1) };
+    beforeEach(async () => {
+      await db.query(
+        `insert into platform_alerts (id, kind, detail, begun_at, created_at)
+         values ($1, 'sync_pending', '{"tenants": 2, "error": null}', $2, $3)`,
+        [alertIdOf(7), new Date(NOW - MINUTE), new Date(NOW)],
+      );
+      await db.query(
+        "insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at) values ($1, $2, $3)",
+        [alertIdOf(7), channelIdOf(1), new Date(NOW - MINUTE)],
+      );
+    });
+
+    it("a delivery is loaded with it, and with no tenant", async () => {
+      const loaded = await deliveries.load(platformKey);
+      expect(loaded).toMatchObject({
+        delivery: { ...platformKey, status: "pending" },
+        platformAlert: {
+          id: alertIdOf(7),
+          kind: "sync_pending",
+          detail: { tenants: 2, error: null },
+          begunAt: NOW - MINUTE,
+          createdAt: NOW,
+        },
+        channel: { id: uuidOf(1) },
+      });
+      expect(loaded).not.toHaveProperty("alert");
+    });
+
+    it("a delivery is taken, postponed, ended and revived as any other", async () => {
+      await insertDelivery(db, { next_attempt_at: new Date(NOW - 2 * MINUTE) });
+      expect(await deliveries.claimOverdue(NOW, 10, NOW)).toEqual([KEY, platformKey]);
+      await deliveries.postpone(platformKey, { error: "500", nextAttemptAt: NOW + SECOND, at: NOW });
+      await deliveries.end(platformKey, { status: "failed", error: "500", at: NOW });
+      const status = async () => (await deliveries.load(platformKey))?.delivery;
+      expect(await status()).toMatchObject({ status: "failed", attempts: 2, lastError: "500" });
+      await deliveries.revive(platformKey, NOW);
+      expect(await status()).toMatchObject({ status: "pending", attempts: 0 });
+      expect((await deliveries.load(KEY))?.delivery).toMatchObject({ status: "pending", attempts: 0 });
     });
   });
 

@@ -3,8 +3,9 @@
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/flows/sweep.ts";
 import type { Ports } from "../../src/ports.ts";
+import type { PlatformCondition } from "../../src/records/alert-record.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { CheckWorld } from "../support/check-world.ts";
+import { ACME, CheckWorld } from "../support/check-world.ts";
 import { FakeDeliveries } from "../support/fake-deliveries.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";
@@ -14,6 +15,7 @@ import { unusedPort, unusedPorts } from "../support/unused-port.ts";
 let world: CheckWorld;
 let looked: number;
 let periods: string[];
+let judged: string[];
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;
 beforeEach(() => {
@@ -24,6 +26,7 @@ beforeEach(() => {
   world.litellm.pingFailure = AWAY;
   looked = 0;
   periods = [];
+  judged = [];
 });
 
 /** Each look of a job into Postgres is counted: two of end-overrides, one of sync-pending and of announce-changes each. */
@@ -37,7 +40,16 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
   const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), noteEnds: found, listEnding: found };
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUntold: found };
-  return { ...unusedPorts(), ...world.deps(), tenants, overrides, alerts, sealer, deliveries, noticeQueue };
+  const readLeases = { take: async () => [ACME], move: async () => [] };
+  const platformAlerts = {
+    look: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
+    record: async (conditions: readonly PlatformCondition[]) => {
+      judged.push(...conditions.map(({ kind }) => kind));
+      return { alerts: [], deliveries: [] };
+    },
+  };
+  const stores = { tenants, overrides, alerts, deliveries, readLeases, platformAlerts };
+  return { ...unusedPorts(), ...world.deps(), ...stores, sealer, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {
@@ -49,7 +61,9 @@ it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
   expect(periods.sort()).toEqual(["ended", "unannounced"]);
-  expect(world.log.lines.filter((line) => line.includes("sweep job failed"))).toEqual([]);
+  expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
+  expect(judged).toEqual(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]);
+  expect(world.log.lines).not.toContainEqual(expect.stringContaining("sweep job failed"));
 });
 
 it("a failed outage note does not stop the syncs", async () => {

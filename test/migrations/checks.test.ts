@@ -34,6 +34,9 @@ const rows = {
   },
   notification_channels: { id: "gen_random_uuid()", kind: "'slack'", name: "'n'", sealed_target: "'s'" },
   notice_deliveries: { alert_id: "gen_random_uuid()", channel_id: "gen_random_uuid()" },
+  platform_alerts: {
+    ...{ id: "gen_random_uuid()", kind: "'dead_letter'", detail: "'{}'", begun_at: "now()", created_at: "now()" },
+  },
   audit_log: { actor: "'a'", action: "'webhook_received'", source_id: "'m'" },
   dead_letters: { id: "gen_random_uuid()", queue: "'spend'", message_id: "'m'", body: "'{}'" },
 };
@@ -94,6 +97,14 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
     only("'pending'", "'sent'", "'skipped'", "'failed'"),
   ],
   ["notice_deliveries_attempts_not_negative", "notice_deliveries", "attempts", countFromZero],
+  [
+    ...(["notice_deliveries_of_one_alert", "notice_deliveries", "platform_alert_id"] as const),
+    { refused: ["gen_random_uuid()"], accepted: ["null"] },
+  ],
+  [
+    ...(["platform_alerts_kind_known", "platform_alerts", "kind"] as const),
+    only("'dead_letter'", "'sync_pending'", "'litellm_silent'", "'litellm_out'"),
+  ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
 ];
 

@@ -32,7 +32,7 @@ export const command = (
   root = tree,
 ) => run([`dev/database/${name}.ts`, ...args], database, root);
 
-const SCHEMA = ["src/adapters/schema.ts", "src/adapters/schema-columns.ts"];
+const SCHEMA = ["", "-columns", "-platform", "-trail"].map((part) => `src/adapters/schema${part}.ts`);
 const USED = ["dev/database", "migrations", ...SCHEMA, "drizzle.config.ts", "package.json"];
 
 /** A copy of what the commands use, to be changed at will. */

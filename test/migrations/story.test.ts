@@ -54,7 +54,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   it("M1: makes a table for everything the design keeps in Postgres, and nothing else", () => {
     expect(migrated.relations.filter(({ kind }) => kind === "r").map(({ name }) => name)).toEqual([
       ...["audit_log", "budget_alert_history", "budget_overrides", "dead_letters", "notice_deliveries"],
-      ...["notification_channels", "tenant_configs", "tenant_keys", "tenant_spend"],
+      ...["notification_channels", "platform_alerts", "tenant_configs", "tenant_keys", "tenant_spend"],
     ]);
     expect(migrated.others.filter(({ what }) => what !== "type")).toEqual([]);
   });

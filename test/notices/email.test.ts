@@ -141,6 +141,8 @@ describe("the block", () => {
 
 describe("the other kinds", () => {
   it.each([
+    ["platform-dead-letter", "Platform: A message could not be handled"],
+    ["platform-litellm-out", "Platform: LiteLLM cannot be reached"],
     ["resolved", "Resolved: Acme Corp (acme) is no longer blocked (61.33 % used)"],
     ["projected", "Forecast: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
     ["projected-unknown", "Forecast: Acme Corp (acme) is on course to exceed its limit"],

@@ -1,7 +1,7 @@
 // The events of outgoing webhooks: their types, and every field that programs read.
 
 import { describe, expect, it } from "vitest";
-import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
+import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import { ALERT_EVENT_TYPES } from "../../src/budget/alert-identity.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
@@ -112,5 +112,29 @@ it("a test is an event of its own, without a figure", () => {
     type: "channel.test",
     timestamp: "2026-11-15T12:00:00.000Z",
     data: { test_id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d02", tenant_id: "acme", channel_name: "ops alerts" },
+  });
+});
+
+describe("an event of the platform", () => {
+  it.each(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const)(
+    "%s has a type of its own",
+    (kind) => {
+      expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
+    },
+  );
+
+  it("has what it is about, since when, and no figure of a budget", () => {
+    expect(event(SAMPLES["platform-sync-pending"] as Notice)).toEqual({
+      type: "platform.sync_pending",
+      timestamp: "2026-11-15T12:00:00.000Z",
+      data: {
+        alert_id: "5c0e3d5a-52a5-4c0c-9d0a-7f1f4b3f9e21",
+        begun_at: "2026-11-15T11:50:00.000Z",
+        tenants: 2,
+        tenant_id: "acme",
+        error: "LiteLLM does not know this key",
+        since: "2026-11-15T11:40:00.000Z",
+      },
+    });
   });
 });

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { blockProblems } from "../../dev/inbox/slack-blocks.ts";
-import { aNotice } from "../../dev/notices/samples.ts";
+import { aNotice, aPlatformNotice } from "../../dev/notices/samples.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { emailMessage } from "../../src/notices/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
@@ -115,6 +115,19 @@ describe("a Slack message", () => {
   });
 });
 
+describe("a notice of the platform", () => {
+  it.each(HOSTILE)("the error %j makes no tag, no mention and no line", (error) => {
+    const notice = aPlatformNotice("dead_letter", { dead_letters: 1, queue: "bursar-spend", error });
+    const { text, blocks } = slackMessage(notice);
+    expect(blockProblems(blocks, "blocks")).toEqual([]);
+    expect(JSON.stringify({ text, blocks })).not.toMatch(/[<>]/);
+    const { html, text: plain } = emailMessage(notice);
+    const withoutError = emailMessage(aPlatformNotice("dead_letter", { error: "x" })).html;
+    expect(new Set(html.match(/<[a-z]+/g))).toEqual(new Set(withoutError.match(/<[a-z]+/g)));
+    expect(plain).not.toMatch(/^Bcc:/m);
+  });
+});
+
 describe("an event", () => {
   it.each(HOSTILE)("has the name %j as it is", (name) => {
     expect(JSON.parse(eventBody(withName(name))).data.tenant_name).toBe(name);
@@ -129,7 +142,8 @@ it("whatever the name, the id, the reason and the channel are, every rendering h
       const detail = { reason, granted_by: name, override_amount: reason, expires_at: id };
       const granted = aNotice("override_granted", { tenantName: name, tenantId, detail });
       const test = { test: { id: "t1", channelName: name, tenantId, requestedAt: 0 } };
-      for (const notice of [granted, test]) {
+      const letter = aPlatformNotice("dead_letter", { queue: name, error: reason, tenant_id: id, since: id });
+      for (const notice of [granted, test, letter]) {
         const { text, blocks } = slackMessage(notice);
         expect(blockProblems(blocks, "blocks")).toEqual([]);
         expect(text + JSON.stringify(blocks)).not.toMatch(/[<>]/);

@@ -34,10 +34,26 @@ describe("the state", () => {
     ["override-granted", ":ticket: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     ["override-ended", ":ticket: Acme Corp (acme) now has a limit of $500.00"],
     ["suspended", ":octagonal_sign: Acme Corp (acme) is suspended; requests are refused"],
+    ["platform-dead-letter", ":rotating_light: A message could not be handled"],
+    ["platform-sync-pending", ":rotating_light: LiteLLM does not take a tenant's budget"],
+    ["platform-litellm-silent", ":rotating_light: No tenant's spend could be read"],
+    ["platform-litellm-out", ":rotating_light: LiteLLM cannot be reached"],
     ["test", ":wrench: This is only a test; no budget has changed"],
     ["warning-repeated", ":warning: acme has used 82.5 % of its budget"],
   ])("N3: the header of %s has its emoji", (name, expected) => {
     expect(header(SAMPLES[name] as Notice)).toBe(expected);
+  });
+
+  it("a notice of the platform has its facts, and no bar", () => {
+    const notice = SAMPLES["platform-sync-pending"] as Notice;
+    expect(fields(notice)).toEqual([
+      "*Tenants*\n2",
+      "*Waits longest*\nacme",
+      "*Error*\nLiteLLM does not know this key",
+      "*Since*\n15 November 2026, 11:40 UTC",
+      "*First seen*\n15 November 2026, 11:50 UTC",
+    ]);
+    expect(JSON.stringify(blocks(notice))).not.toMatch(/[▓░$%]/);
   });
 
   it("N3: an event about something else shows the emoji of the state beside the bar", () => {

@@ -13,6 +13,8 @@ import { neonDeadLetters } from "../../src/adapters/neon-dead-letters.ts";
 import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
+import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/queues.ts";
 import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
@@ -184,7 +186,9 @@ function storesOf({ db, redis }: SoakOptions) {
     tenants: neonTenants(database),
     overrides: neonOverrides(database),
     ledger: neonLedger(database),
+    readLeases: neonReadLeases(database),
     alerts: neonAlerts(database),
+    platformAlerts: neonPlatformAlerts(database),
     deliveries: neonDeliveries(database),
     channels: neonChannels(database),
     audit: neonAuditLog(database),

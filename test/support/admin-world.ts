@@ -10,6 +10,8 @@ import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonLedger } from "../../src/adapters/neon-ledger.ts";
 import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
+import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
+import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { realTimers } from "../../src/adapters/timers.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
@@ -66,7 +68,9 @@ export class AdminWorld {
       tenants: neonTenants(this.db.database),
       overrides: neonOverrides(this.db.database),
       ledger: neonLedger(this.db.database),
+      readLeases: neonReadLeases(this.db.database),
       alerts: neonAlerts(this.db.database),
+      platformAlerts: neonPlatformAlerts(this.db.database),
       claims: new FakeClaims(),
       noticeQueue: new FakeNoticeQueue(),
       policy: POLICY,

@@ -70,6 +70,7 @@ export class FakeLiteLlm implements LiteLlm {
     return this.pingFailure === null ? success(undefined) : failure(this.pingFailure);
   }
 
+  readKeys = notForChecks;
   createKey = notForChecks;
   updateSubject = notForChecks;
   updateSoftBudget = notForChecks;

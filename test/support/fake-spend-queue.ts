@@ -13,7 +13,7 @@ export class FakeSpendQueue implements SpendQueue {
     this.sent.push({ message, delaySeconds });
   }
 
-  async sendAll(messages: readonly SpendMessage[], delaySeconds = 0) {
-    for (const message of messages) await this.send(message, delaySeconds);
+  async sendAll(messages: readonly SpendMessage[], delaySecondsOf = (_index: number) => 0) {
+    for (const [index, message] of messages.entries()) await this.send(message, delaySecondsOf(index));
   }
 }

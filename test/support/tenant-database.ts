@@ -39,7 +39,7 @@ async function startTenantDatabase(backend: PostgresBackend): Promise<TenantData
       return (await wire.query<Row>(text, values)).rows;
     },
     async empty() {
-      await wire.query("truncate tenant_configs, audit_log cascade");
+      await wire.query("truncate tenant_configs, audit_log, platform_alerts cascade");
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),

@@ -6,7 +6,9 @@ import type { Ports } from "../../src/ports.ts";
 const NAMES = [
   "overrides",
   "ledger",
+  "readLeases",
   "alerts",
+  "platformAlerts",
   "deliveries",
   "channels",
   "audit",

@@ -65,6 +65,25 @@ describe("a run", () => {
     expect(await outage()).toBeNull();
   });
 
+  it("has whom nobody read for long read by the queue's consumer", async () => {
+    const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}` });
+    const tenantId = await seedTenant(token);
+    await cron();
+    const readOf = async () => query(`select source from tenant_spend where tenant_id = '${tenantId}'`);
+    await vi.waitFor(async () => expect(await readOf()).toEqual([{ source: "litellm" }]), { timeout: 15_000 });
+  });
+
+  it("tells of an outage once, after a minute of it, by the channels of the platform", async () => {
+    await query("delete from platform_alerts");
+    await query(`insert into notification_channels (id, kind, name, sealed_target)
+      values ('99999999-9999-4999-8999-999999999999', 'slack', 'platform', 'no seal')`);
+    for (const minutes of [0, 1, 2]) await cron({ LITELLM_URL: ELSEWHERE }, NOW + minutes * 60_000);
+    const told = await query(`select p.kind, count(*)::int as deliveries from platform_alerts p
+      join notice_deliveries d on d.platform_alert_id = p.id where p.kind = 'litellm_out' group by p.kind`);
+    expect(told).toEqual([{ kind: "litellm_out", deliveries: 1 }]);
+    await query("delete from notification_channels where name = 'platform'");
+  });
+
   it("twice at once ends in the same", async () => {
     const tenant = await pendingTenant();
     await Promise.all([cron(), cron()]);

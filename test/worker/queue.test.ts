@@ -88,6 +88,61 @@ describe("spend", () => {
   });
 });
 
+describe("reconciling", () => {
+  const LEASE = NOW + 600 * SECOND;
+  const leased = async (keyHash: string) => {
+    const tenantId = await seedTenant(keyHash);
+    await query(`update tenant_configs set read_leased_until = to_timestamp(${LEASE / 1_000})
+      where tenant_id = '${tenantId}'`);
+    return { tenantId, message: { kind: "reconcile", tenant_ids: [tenantId], lease: LEASE } };
+  };
+  const newKey = async (spend: number) => {
+    const headers = { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" };
+    const call = async (path: string, body: object) =>
+      (await fetch(env.LITELLM_URL + path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+    const { token } = (await call("/key/generate", { key: `sk-${crypto.randomUUID()}` })) as { token: string };
+    await call("/key/update", { key: token, spend });
+    return token;
+  };
+
+  it("reads its tenants in LiteLLM and is acknowledged, beside what else is in the batch", async () => {
+    const { tenantId, message } = await leased(await newKey(7));
+    const other = await seedTenant(aHash());
+    const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") })]);
+    expect(acked).toEqual([0, 1]);
+    expect([await spendOf(tenantId), await spendOf(other)]).toEqual([[7], [3]]);
+    expect(await query(`select read_leased_until from tenant_configs where tenant_id = '${tenantId}'`)).toEqual([
+      { read_leased_until: null },
+    ]);
+  });
+
+  it("has a batch for itself: what an invocation may ask of KV is enough for one of them", async () => {
+    const [one, two] = [await leased(await newKey(7)), await leased(await newKey(8))];
+    const { acked, retried, delays } = await deliver([one.message, two.message, two.message]);
+    expect([acked, retried, delays]).toEqual([[0], [1, 2], [3, 6]]);
+    expect([await spendOf(one.tenantId), await spendOf(two.tenantId)]).toEqual([[7], []]);
+    expect((await deliver([two.message], { attempts: 2 })).acked).toEqual([0]);
+    expect(await spendOf(two.tenantId)).toEqual([8]);
+  });
+
+  it("comes again while Postgres is away", async () => {
+    const { tenantId, message } = await leased(await newKey(7));
+    const { retried, delays } = await deliver([message], { bindings: POSTGRES_AWAY });
+    expect([retried, delays]).toEqual([[0], [backoffSeconds(1)]]);
+    expect((await deliver([message], { attempts: 2 })).acked).toEqual([0]);
+    expect(await spendOf(tenantId)).toEqual([7]);
+  });
+
+  it("is acknowledged while LiteLLM is away: the sweep gives the tenant out again", async () => {
+    const { tenantId, message } = await leased(aHash());
+    expect((await deliver([message], { bindings: { LITELLM_URL: ELSEWHERE } })).acked).toEqual([0]);
+    expect(await spendOf(tenantId)).toEqual([]);
+    expect(
+      await query(`select read_leased_until is null as free from tenant_configs where tenant_id = '${tenantId}'`),
+    ).toEqual([{ free: false }]);
+  });
+});
+
 describe("poison", () => {
   const POISON = [
     null,
@@ -95,13 +150,15 @@ describe("poison", () => {
     { kind: "nothing" },
     { kind: "observed", tenant_id: "acme" },
     { kind: "rewrite_config", tenant_id: "" },
+    { kind: "reconcile", tenant_ids: [], lease: 1 },
+    { kind: "reconcile", tenant_ids: ["acme"], lease: "soon" },
     { kind: "observed", tenant_id: "acme", subject_id: "s", record: { ...observed("acme", {}), spend: "-1" } },
   ];
 
   it("is recorded for people and acknowledged; the good message beside it counts", async () => {
     const tenantId = await seedTenant(aHash());
     const { ids, acked, retried } = await deliver([...POISON, observed(tenantId, { spendNanoUsd: usd("5") })]);
-    expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6], []]);
+    expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8], []]);
     expect(await spendOf(tenantId)).toEqual([5]);
     const letters = await lettersOf(ids);
     expect(letters).toHaveLength(POISON.length);

@@ -1,0 +1,46 @@
+// Who reads which tenants to reconcile them: leases in `tenant_configs`, given and moved by compare-and-set. A lease never
+// touches what the row says of the tenant, and gives it no new revision.
+
+import { sql } from "drizzle-orm";
+import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { ReadLeases } from "../stores.ts";
+import { jsonbText } from "./jsonb.ts";
+import { timestampOf } from "./neon-audit.ts";
+import { type Database, type Row, runStatement } from "./neon-client.ts";
+
+export function neonReadLeases(database: Database): ReadLeases {
+  return {
+    async take({ readBefore, until, limit, now }) {
+      const rows = await runStatement(
+        database,
+        sql`with due as (select t.tenant_id, s.read_at from tenant_configs t
+            left join tenant_spend s on s.tenant_id = t.tenant_id
+          where t.deleted_at is null and case when t.read_leased_until is null
+            then coalesce(s.read_at < ${timestampOf(readBefore)}, true)
+            else t.read_leased_until < ${timestampOf(now)} end
+          order by s.read_at nulls first, t.tenant_id limit ${limit} for no key update of t skip locked),
+        leased as (update tenant_configs t set read_leased_until = ${timestampOf(until)}
+          from due where t.tenant_id = due.tenant_id returning due.*)
+        select tenant_id from leased order by read_at nulls first, tenant_id`,
+      );
+      return rows.map(tenantIdOf);
+    },
+
+    /** In one order, so that two deliveries of one message never wait for each other's rows. */
+    async move(tenantIds: readonly TenantId[], from: Instant, to: Instant | null) {
+      if (tenantIds.length === 0) return [];
+      const rows = await runStatement(
+        database,
+        sql`with held as (select t.tenant_id from tenant_configs t
+          where t.tenant_id in (select jsonb_array_elements_text(${jsonbText(tenantIds)}::jsonb))
+            and t.read_leased_until = ${timestampOf(from)}
+          order by t.tenant_id for no key update)
+        update tenant_configs t set read_leased_until = ${timestampOf(to)}
+        from held where t.tenant_id = held.tenant_id returning t.tenant_id`,
+      );
+      return rows.map(tenantIdOf);
+    },
+  };
+}
+
+const tenantIdOf = (row: Row): TenantId => row["tenant_id"] as TenantId;

@@ -1,0 +1,26 @@
+// The table of what people of the platform are told, whichever tenants it concerns. Holds no queries.
+
+import { sql } from "drizzle-orm";
+import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { instant, oneOf } from "./schema-columns.ts";
+
+const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const;
+
+/** A row for each time that people are told of a condition. */
+export const platformAlerts = pgTable(
+  "platform_alerts",
+  {
+    id: uuid("id").primaryKey(),
+    kind: text("kind", { enum: kinds }).notNull(),
+    detail: jsonb("detail").notNull(),
+    /** When the condition was first seen. */
+    begunAt: instant("begun_at").notNull(),
+    createdAt: instant("created_at").notNull(),
+    /** Null while the condition lasts and people were not told again. */
+    endedAt: instant("ended_at"),
+  },
+  (t) => [
+    oneOf("platform_alerts_kind_known", t.kind, kinds),
+    uniqueIndex("idx_platform_alerts_open").on(t.kind).where(sql`${t.endedAt} is null`),
+  ],
+);

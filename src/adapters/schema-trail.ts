@@ -1,0 +1,53 @@
+// The tables that outlive the tenants they tell of: the audit and the dead letters. Holds no queries.
+
+import { sql } from "drizzle-orm";
+import { bigint, index, integer, jsonb, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
+import { instant, newestFirst, notNegative } from "./schema-columns.ts";
+
+/** `tenant_id` refers to nothing on purpose: the trail outlives the tenant. */
+export const auditLog = pgTable(
+  "audit_log",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant("at").notNull().defaultNow(),
+    actor: text("actor").notNull(),
+    action: text("action").notNull(),
+    tenantId: text("tenant_id"),
+    requestId: text("request_id"),
+    before: jsonb("before"),
+    after: jsonb("after"),
+    detail: jsonb("detail"),
+    /** What the line tells of, where that may be told twice: a queue's message comes at least once. */
+    sourceId: text("source_id").unique("audit_log_source_unique"),
+  },
+  // Newest first without a tenant is the primary key read backwards.
+  (t) => [
+    index("idx_audit_log_tenant").on(t.tenantId, t.id),
+    // The sweep looks every minute whether people were told of these; most lines are of other kinds.
+    index("idx_audit_log_told")
+      .on(t.at)
+      .where(
+        sql`${t.action} in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')`,
+      ),
+  ],
+);
+
+export const deadLetters = pgTable(
+  "dead_letters",
+  {
+    id: uuid("id").primaryKey(),
+    queue: text("queue").notNull(),
+    messageId: text("message_id").notNull(),
+    body: jsonb("body").notNull(),
+    attempts: integer("attempts").notNull().default(0),
+    error: text("error"),
+    recordedAt: instant("recorded_at").notNull().defaultNow(),
+    replayedAt: instant("replayed_at"),
+    replayedBy: text("replayed_by"),
+  },
+  (t) => [
+    unique("dead_letters_message_unique").on(t.queue, t.messageId),
+    notNegative("dead_letters_attempts_not_negative", t.attempts),
+    index("idx_dead_letters_recorded").on(newestFirst(t.recordedAt), t.id),
+  ],
+);

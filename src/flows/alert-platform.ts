@@ -1,0 +1,76 @@
+// Tells the platform's channels of what goes wrong with Bursar or LiteLLM as a whole: once when it begins, once a day
+// while it lasts. Repeating it tells nobody twice; a queue that refuses loses nothing, for the deliveries lie in Postgres.
+
+import type { Instant } from "../budget/tenant.ts";
+import type { Ports } from "../ports.ts";
+import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../records/alert-record.ts";
+import { sendNotices } from "./announce-alerts.ts";
+
+type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "noticeQueue" | "policy" | "log">;
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** A trouble that outlasts a shift is told to the next one. A dead letter that nobody replays counts as long. */
+const REMIND_MS = 24 * HOUR_MS;
+
+/** The sweep has tried for the fourth time by then (after 1, 2 and 4 minutes): this is no hiccup. */
+const PENDING_MS = 15 * MINUTE_MS;
+
+/** Every tenant is read within the hour whether or not it is used, so that an idle night is never silent. */
+const SILENT_MS = 2 * HOUR_MS;
+
+/** One ping that fails is a hiccup; the next one is a minute later. */
+const OUT_MS = MINUTE_MS;
+
+/** @throws when Postgres or the queue cannot be reached. */
+export async function alertPlatform({ now }: { now: Instant }, deps: Deps): Promise<void> {
+  const { platformAlerts, log } = deps;
+  const signs = await platformAlerts.look(boundsAt(now));
+  const conditions = [...conditionsOf(signs), ...(await outageCondition(now, deps))];
+  const recorded = await platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
+  for (const { kind, detail } of recorded.alerts) log.error("platform alert", null, { ...detail, kind });
+  await sendNotices(recorded.deliveries, deps);
+}
+
+function boundsAt(now: Instant): PlatformBounds {
+  return { lettersSince: now - REMIND_MS, pendingBefore: now - PENDING_MS, readBefore: now - SILENT_MS };
+}
+
+function conditionsOf({ deadLetters, pendingSyncs, silence }: PlatformSigns): PlatformCondition[] {
+  return [
+    {
+      kind: "dead_letter",
+      detail: deadLetters && { dead_letters: deadLetters.count, queue: deadLetters.queue, error: deadLetters.error },
+    },
+    {
+      kind: "sync_pending",
+      detail: pendingSyncs && {
+        tenants: pendingSyncs.count,
+        tenant_id: pendingSyncs.tenantId,
+        error: pendingSyncs.error,
+        since: iso(pendingSyncs.since),
+      },
+    },
+    { kind: "litellm_silent", detail: silence && { last_read_at: silence.lastReadAt && iso(silence.lastReadAt) } },
+  ];
+}
+
+/** Without KV nobody knows whether LiteLLM is out: then that neither begins nor ends. */
+async function outageCondition(now: Instant, { snapshots, policy, log }: Deps): Promise<PlatformCondition[]> {
+  let startedAt: Instant | null;
+  try {
+    startedAt = await snapshots.outageStartedAt();
+  } catch (cause) {
+    log.error("the outage note could not be read", cause);
+    return [];
+  }
+  if (startedAt === null || now - startedAt < OUT_MS) return [{ kind: "litellm_out", detail: null }];
+  const { failOpenMinutes } = policy;
+  const openUntil = failOpenMinutes === 0 ? null : iso(startedAt + failOpenMinutes * MINUTE_MS);
+  return [{ kind: "litellm_out", detail: { since: iso(startedAt), open_until: openUntil } }];
+}
+
+function iso(instant: Instant): string {
+  return new Date(instant).toISOString();
+}

@@ -1,0 +1,167 @@
+// One message of the sweep's: tenants that nobody has read for long are read in LiteLLM, all keys at once, and what that
+// shows is recorded and told. Whatever breaks off keeps its lease, which runs out, and the sweep gives the tenant again.
+
+import { foldRead, type SpendRecord } from "../budget/spend.ts";
+import { type Instant, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
+import { stateAt } from "../budget/verdict.ts";
+import type { Ports } from "../ports.ts";
+import type { Account, LedgerFigure } from "../records/account.ts";
+import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
+import type { TenantRecord } from "../records/tenant-record.ts";
+import { failure, type Result, success } from "../result.ts";
+import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
+import { inTurns } from "./in-turns.ts";
+import { LEASE_MS } from "./lease-reads.ts";
+import { lookBefore } from "./record-spend.ts";
+import { isWorthASync } from "./spread-cadence.ts";
+import { spreadSpend } from "./spread-spend.ts";
+
+export type ReconcileDeps = AnnounceDeps &
+  Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue">;
+
+export interface ReconcileInput {
+  readonly tenantIds: readonly TenantId[];
+  /** Until when the message has them. */
+  readonly lease: Instant;
+  readonly now: Instant;
+}
+
+/** Teams and tenants at a time: a Worker has six connections. */
+const AT_ONCE = 4;
+
+/** Whom LiteLLM does not know is asked for again with everybody else, an hour later. */
+const UNKNOWN_MS = 3_600_000;
+
+/** What fails is leased again; others wait behind it. */
+const TRIES = 1;
+
+interface Read {
+  readonly account: Account;
+  readonly reading: SubjectReading;
+  readonly record: SpendRecord;
+}
+
+/**
+ * Its leases are moved before anything is read, so that a second delivery of the message finds none and does nothing.
+ * @throws when Postgres or the queue cannot be reached.
+ */
+export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput, deps: ReconcileDeps): Promise<void> {
+  const until = now + LEASE_MS;
+  const taken = await deps.readLeases.move(tenantIds, lease, until);
+  const references = taken.map((id) => ({ kind: "tenant", id }) as const);
+  const accounts = await deps.ledger.open(references, { withPending: false });
+  const { reads, unknown } = await readAccounts(accounts, deps);
+
+  // Whose old figure could not be looked at keeps it: the new one would make its baseline news.
+  const looked = await whichSucceed(reads, ({ account }) => lookBefore({ account }, now, deps), deps);
+  await deps.ledger.record(looked.filter(isPlain).map(figureOf), []);
+  const done = await whichSucceed(looked, (read) => settleRead(read, now, deps), deps);
+  await queueSyncs(reads, unknown, now, deps);
+  await deps.readLeases.move(
+    done.map(({ account }) => idOf(account)),
+    until,
+    null,
+  );
+  await deps.readLeases.move(unknown.map(idOf), until, now + UNKNOWN_MS);
+}
+
+async function whichSucceed(
+  reads: readonly Read[],
+  work: (read: Read) => Promise<void>,
+  { log }: ReconcileDeps,
+): Promise<Read[]> {
+  const done: Read[] = [];
+  await inTurns(reads, AT_ONCE, async (read) => {
+    try {
+      await work(read);
+      done.push(read);
+    } catch (cause) {
+      log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: idOf(read.account) });
+    }
+  });
+  return done;
+}
+
+/** What LiteLLM could not say is in neither of the two. */
+async function readAccounts(accounts: readonly Account[], deps: ReconcileDeps) {
+  const keys = accounts.flatMap(({ tenant: { config } }) => (config.subject.kind === "key" ? [config.subject.id] : []));
+  const answers = new Map<string, Result<SubjectReading | null, LiteLlmFailure>>();
+  if (keys.length > 0) {
+    const listed = await deps.litellm.readKeys(keys);
+    for (const id of keys) answers.set(nameOf({ kind: "key", id }), listed.ok ? success(null) : listed);
+    if (listed.ok) for (const reading of listed.value) answers.set(nameOf(reading.subject), success(reading));
+  }
+  const teams = accounts.map(({ tenant }) => tenant.config.subject).filter(({ kind }) => kind === "team");
+  await inTurns(teams, AT_ONCE, async (team) => {
+    const reading = await deps.litellm.readSubject(team, { tries: TRIES });
+    const isUnknown = !reading.ok && reading.failure.kind === "not_found";
+    answers.set(nameOf(team), isUnknown ? success(null) : reading);
+  });
+
+  const reads: Read[] = [];
+  const unknown: Account[] = [];
+  const failures: LiteLlmFailure[] = [];
+  for (const account of accounts) {
+    const answer = answers.get(nameOf(account.tenant.config.subject)) ?? failure({ kind: "not_found" });
+    if (!answer.ok) failures.push(answer.failure);
+    else if (answer.value === null) unknown.push(account);
+    else reads.push({ account, reading: answer.value, record: recordOf(account, answer.value) });
+  }
+  const [first] = failures;
+  if (first !== undefined) {
+    const why = first.kind === "unreachable" ? first.why : first.kind;
+    deps.log.warn("litellm could not be read: the sweep tries again", { tenants: failures.length, why });
+  }
+  return { reads, unknown };
+}
+
+const nameOf = ({ kind, id }: Subject): string => `${kind}/${id}`;
+const idOf = ({ tenant }: Account): TenantId => tenant.config.tenantId;
+
+function recordOf({ tenant: { config, spend } }: Account, reading: SubjectReading): SpendRecord {
+  return foldRead(spend, reading, { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt });
+}
+
+/** Neither another period nor a figure that went down: joining it with what Postgres has by now is all there is to do. */
+function isPlain({ account, record }: Read): boolean {
+  const { config, spend } = account.tenant;
+  const isSamePeriod = record.periodStartedAt === periodStartedAt(config) && record.resetsAt === config.budgetResetAt;
+  return isSamePeriod && record.spendNanoUsd >= (spend?.spendNanoUsd ?? 0n);
+}
+
+function figureOf({ account, record }: Read): LedgerFigure {
+  const { tenantId, subject } = account.tenant.config;
+  return { tenantId, subject, record };
+}
+
+async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promise<void> {
+  const { account, record } = read;
+  const before = account.tenant;
+  const tenant = isPlain(read) ? { ...before, spend: record } : await deps.tenants.recordSpend(figureOf(read));
+  if (tenant === null) return;
+  const { standing } = account;
+  await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
+  if (isWorthTelling(before, tenant, now)) await spreadSpend({ tenant, isTold: false, now }, deps);
+}
+
+/**
+ * What is all right and as it was the edge need not hear every hour. Of anybody else it hears again, because whoever
+ * recorded the figure may have died before it told.
+ */
+function isWorthTelling(before: TenantRecord, { config, spend }: TenantRecord, now: Instant): boolean {
+  if (spend === null) return false;
+  const isNews = before.spend?.spendNanoUsd !== spend.spendNanoUsd || before.config.revision !== config.revision;
+  return isNews || stateAt(config, spend.spendNanoUsd, now).state !== "ok";
+}
+
+/** A subject that is not there is no wish that LiteLLM has: its sync says so where an administrator looks. */
+async function queueSyncs(reads: readonly Read[], unknown: readonly Account[], now: Instant, deps: ReconcileDeps) {
+  const differing = reads.filter(({ account, reading }) => isWorthASync(account.tenant, reading, now, deps));
+  const missing = unknown.filter(({ tenant }) => tenant.sync.status === "synced");
+  const tenantIds = [...differing.map(({ account }) => idOf(account)), ...missing.map(idOf)];
+  const [first] = tenantIds;
+  if (first === undefined) return;
+  const counts = { differ: differing.length, unknown: missing.length };
+  deps.log.warn("litellm differs from the wish", { tenant_id: first, ...counts });
+  await deps.spendQueue.sendAll(tenantIds.map((id) => ({ kind: "sync_litellm", tenant_id: id }) as const));
+}
