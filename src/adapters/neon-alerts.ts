@@ -108,7 +108,8 @@ function hundredths(share: bigint): string {
   return `${share / 100n}.${(share % 100n).toString().padStart(2, "0")}`;
 }
 
-function deliveriesFrom(raw: unknown): DeliveryKey[] {
+/** From a JSON array of `alert_id` and `channel_id`. */
+export function deliveriesFrom(raw: unknown): DeliveryKey[] {
   return (raw as { alert_id: string; channel_id: string }[]).map(({ alert_id, channel_id }) => ({
     alertId: alert_id as AlertId,
     channelId: channel_id as ChannelId,

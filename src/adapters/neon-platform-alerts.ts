@@ -3,17 +3,16 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../budget/tenant.ts";
 import type {
   AlertId,
   AuditAction,
-  ChannelId,
   PlatformAlertRecord,
   PlatformBounds,
   PlatformSigns,
 } from "../records/alert-record.ts";
 import type { PlatformAlerts } from "../stores.ts";
 import { jsonbText } from "./jsonb.ts";
+import { deliveriesFrom } from "./neon-alerts.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { ms } from "./neon-tenant-rows.ts";
@@ -27,7 +26,7 @@ export function neonPlatformAlerts(database: Database): PlatformAlerts {
     async record(conditions, { remindBefore, now }) {
       const at = timestampOf(now);
       // The join makes `ended` happen first: of each kind only one row may be open.
-      const [row] = await runStatement(
+      const [row = {}] = await runStatement(
         database,
         sql`with seen as (select * from jsonb_to_recordset(${jsonbText(conditions)}::jsonb) as seen(kind text, detail jsonb)),
         ended as (update platform_alerts p set ended_at = ${at} from seen
@@ -47,13 +46,9 @@ export function neonPlatformAlerts(database: Database): PlatformAlerts {
           (select coalesce(json_agg(json_build_object('alert_id', platform_alert_id, 'channel_id', channel_id)),
             '[]'::json) from deliveries) as deliveries`,
       );
-      const { alerts, deliveries } = recordedRow.parse(row);
       return {
-        alerts: alerts.map(platformAlertFromRow),
-        deliveries: deliveries.map((each) => ({
-          alertId: each.alert_id as AlertId,
-          channelId: each.channel_id as ChannelId,
-        })),
+        alerts: (row["alerts"] as unknown[]).map(platformAlertFromRow),
+        deliveries: deliveriesFrom(row["deliveries"]),
       };
     },
   };
@@ -71,24 +66,11 @@ const alertRow = z.object({
   created_at: z.number(),
 });
 
-const recordedRow = z.object({
-  alerts: z.array(z.unknown()),
-  deliveries: z.array(z.object({ alert_id: z.string(), channel_id: z.string() })),
-});
-
 /** @throws ZodError when it is not what `platformAlertColumn` selects: a bug or a foreign table. */
 export function platformAlertFromRow(raw: unknown): PlatformAlertRecord {
   const { id, kind, detail, begun_at: begunAt, created_at: createdAt } = alertRow.parse(raw);
   return { id: id as AlertId, kind, detail, begunAt, createdAt };
 }
-
-const signsRow = z.object({
-  letters: z.nullable(z.object({ count: z.number(), queue: z.string(), error: z.nullable(z.string()) })),
-  pending: z.nullable(
-    z.object({ count: z.number(), since: z.number(), tenant_id: z.string(), error: z.nullable(z.string()) }),
-  ),
-  silence: z.nullable(z.object({ last_read_at: z.nullable(z.number()) })),
-});
 
 /** A letter about one of the platform's own notices would be told by the channel that did not take that one. */
 async function look(
@@ -105,18 +87,14 @@ async function look(
           and not exists (select from platform_alerts p where p.id::text = l.body->>'alert_id')
         having count(*) > 0) as letters,
       (select json_build_object('count', count(*) over (), 'since', ${ms("t.litellm_sync_since")},
-          'tenant_id', t.tenant_id, 'error', t.litellm_sync_error)
+          'tenantId', t.tenant_id, 'error', t.litellm_sync_error)
         from tenant_configs t where t.litellm_sync = 'pending' and t.litellm_sync_since <= ${timestampOf(pendingBefore)}
         order by t.litellm_sync_since, t.tenant_id limit 1) as pending,
-      (select json_build_object('last_read_at', ${ms("max(s.read_at)")}) from tenant_spend s
+      (select json_build_object('lastReadAt', ${ms("max(s.read_at)")}) from tenant_spend s
         having coalesce(max(s.read_at) <= ${before}, true)
           and exists (select from tenant_configs t where t.deleted_at is null and t.litellm_sync = 'synced'
             and t.created_at <= ${before})) as silence`,
   );
-  const { letters, pending, silence } = signsRow.parse(row);
-  return {
-    deadLetters: letters,
-    pendingSyncs: pending === null ? null : { ...pending, tenantId: pending.tenant_id as TenantId },
-    silence: silence === null ? null : { lastReadAt: silence.last_read_at },
-  };
+  // As `PlatformSigns` has them: the statement names them so.
+  return { deadLetters: row?.["letters"], pendingSyncs: row?.["pending"], silence: row?.["silence"] } as PlatformSigns;
 }

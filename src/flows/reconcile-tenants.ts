@@ -2,13 +2,13 @@
 // shows is recorded and told. Whatever breaks off keeps its lease, which runs out, and the sweep gives the tenant again.
 
 import { foldRead, type SpendRecord } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
+import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
 import type { Ports } from "../ports.ts";
 import type { Account, LedgerFigure } from "../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
+import { type Result, success } from "../result.ts";
 import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
 import { inTurns } from "./in-turns.ts";
 import { LEASE_MS } from "./lease-reads.ts";
@@ -82,27 +82,16 @@ async function whichSucceed(
   return done;
 }
 
+/** Null: LiteLLM has no such subject. */
+type Answer = Result<SubjectReading | null, LiteLlmFailure>;
+
 /** What LiteLLM could not say is in neither of the two. */
 async function readAccounts(accounts: readonly Account[], deps: ReconcileDeps) {
-  const keys = accounts.flatMap(({ tenant: { config } }) => (config.subject.kind === "key" ? [config.subject.id] : []));
-  const answers = new Map<string, Result<SubjectReading | null, LiteLlmFailure>>();
-  if (keys.length > 0) {
-    const listed = await deps.litellm.readKeys(keys);
-    for (const id of keys) answers.set(nameOf({ kind: "key", id }), listed.ok ? success(null) : listed);
-    if (listed.ok) for (const reading of listed.value) answers.set(nameOf(reading.subject), success(reading));
-  }
-  const teams = accounts.map(({ tenant }) => tenant.config.subject).filter(({ kind }) => kind === "team");
-  await inTurns(teams, AT_ONCE, async (team) => {
-    const reading = await deps.litellm.readSubject(team, { tries: TRIES });
-    const isUnknown = !reading.ok && reading.failure.kind === "not_found";
-    answers.set(nameOf(team), isUnknown ? success(null) : reading);
-  });
-
+  const answers = new Map([...(await readKeys(accounts, deps)), ...(await readTeams(accounts, deps))]);
   const reads: Read[] = [];
   const unknown: Account[] = [];
   const failures: LiteLlmFailure[] = [];
-  for (const account of accounts) {
-    const answer = answers.get(nameOf(account.tenant.config.subject)) ?? failure({ kind: "not_found" });
+  for (const [account, answer] of answers) {
     if (!answer.ok) failures.push(answer.failure);
     else if (answer.value === null) unknown.push(account);
     else reads.push({ account, reading: answer.value, record: recordOf(account, answer.value) });
@@ -115,7 +104,31 @@ async function readAccounts(accounts: readonly Account[], deps: ReconcileDeps) {
   return { reads, unknown };
 }
 
-const nameOf = ({ kind, id }: Subject): string => `${kind}/${id}`;
+async function readKeys(accounts: readonly Account[], { litellm }: ReconcileDeps): Promise<Map<Account, Answer>> {
+  const byKey = new Map(
+    accounts.flatMap((account) => {
+      const { subject } = account.tenant.config;
+      return subject.kind === "key" ? [[subject.id, account] as const] : [];
+    }),
+  );
+  if (byKey.size === 0) return new Map();
+  const listed = await litellm.readKeys([...byKey.keys()]);
+  if (!listed.ok) return new Map([...byKey.values()].map((account) => [account, listed]));
+  const readings = new Map(listed.value.map((reading) => [reading.subject.id, reading]));
+  return new Map([...byKey].map(([id, account]) => [account, success(readings.get(id) ?? null)]));
+}
+
+async function readTeams(accounts: readonly Account[], { litellm }: ReconcileDeps): Promise<Map<Account, Answer>> {
+  const answers = new Map<Account, Answer>();
+  const teams = accounts.filter(({ tenant }) => tenant.config.subject.kind === "team");
+  await inTurns(teams, AT_ONCE, async (account) => {
+    const reading = await litellm.readSubject(account.tenant.config.subject, { tries: TRIES });
+    const isUnknown = !reading.ok && reading.failure.kind === "not_found";
+    answers.set(account, isUnknown ? success(null) : reading);
+  });
+  return answers;
+}
+
 const idOf = ({ tenant }: Account): TenantId => tenant.config.tenantId;
 
 function recordOf({ tenant: { config, spend } }: Account, reading: SubjectReading): SpendRecord {
@@ -136,22 +149,21 @@ function figureOf({ account, record }: Read): LedgerFigure {
 
 async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promise<void> {
   const { account, record } = read;
-  const before = account.tenant;
-  const tenant = isPlain(read) ? { ...before, spend: record } : await deps.tenants.recordSpend(figureOf(read));
+  const tenant = isPlain(read) ? { ...account.tenant, spend: record } : await deps.tenants.recordSpend(figureOf(read));
   if (tenant === null) return;
   const { standing } = account;
   await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
-  if (isWorthTelling(before, tenant, now)) await spreadSpend({ tenant, isTold: false, now }, deps);
+  if (isWorthTelling(read, tenant, now)) await spreadSpend({ tenant, isTold: false, now }, deps);
 }
 
 /**
  * What is all right and as it was the edge need not hear every hour. Of anybody else it hears again, because whoever
  * recorded the figure may have died before it told.
  */
-function isWorthTelling(before: TenantRecord, { config, spend }: TenantRecord, now: Instant): boolean {
-  if (spend === null) return false;
-  const isNews = before.spend?.spendNanoUsd !== spend.spendNanoUsd || before.config.revision !== config.revision;
-  return isNews || stateAt(config, spend.spendNanoUsd, now).state !== "ok";
+function isWorthTelling({ account, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
+  const before = account.tenant;
+  const isNews = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
+  return isNews || stateAt(config, record.spendNanoUsd, now).state !== "ok";
 }
 
 /** A subject that is not there is no wish that LiteLLM has: its sync says so where an administrator looks. */

@@ -6,6 +6,7 @@ import { createTenant } from "../../src/flows/create-tenant.ts";
 import { LEASE_MS, leaseReads } from "../../src/flows/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/reconcile-tenants.ts";
 import { reconcileMessageSchema } from "../../src/messages.ts";
+import { failure } from "../../src/result.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";
@@ -153,6 +154,28 @@ describe("whose turn it is", () => {
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
     expect(asked()).toEqual([]);
   });
+});
+
+it("a tenant that is deleted while LiteLLM is read is told to nobody", async () => {
+  world.litellm.setSpend(key, 560);
+  await minute();
+  world.litellm.setSpend(key, 100);
+  world.now += HOUR;
+  const { readKeys } = deps.litellm;
+  deps.litellm.readKeys = async (keys) => {
+    await world.db.query("update tenant_configs set deleted_at = now()");
+    return readKeys(keys);
+  };
+  await minute();
+  expect(await told()).toEqual(["budget_blocked"]);
+});
+
+it("LiteLLM that refuses is said in its own word", async () => {
+  deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
+  await minute();
+  expect(deps.log.lines).toContain(
+    'warn litellm could not be read: the sweep tries again {"tenants":1,"why":"refused"}',
+  );
 });
 
 describe("what a read shows", () => {

@@ -1,6 +1,7 @@
 // One notice to one channel: what is sent, what is written down about it, and what the consumer does with the message.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { aPlatformNotice } from "../../dev/notices/samples.ts";
 import { Outage } from "../../src/outage.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { failed, NOT_CONFIGURED, REJECTED } from "../support/fake-notifier.ts";
@@ -33,6 +34,16 @@ describe("sent", () => {
       nextAttemptAt: null,
       claim: "sent",
     });
+  });
+
+  it("also one of the platform's alerts, and the log says which", async () => {
+    const { delivery, channel } = aDispatch();
+    world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
+    expect(await world.send(delivery)).toEqual(DONE);
+    expect(world.provider.arrived).toMatchObject([{ kind: "slack", to: TARGETS.slack.url }]);
+    expect(world.log.lines).toContainEqual(
+      expect.stringMatching(/^info notice sent .*"event_type":"platform_litellm_out"/),
+    );
   });
 
   it("a webhook is signed with the channel's secret, as of now, and says what Slack and e-mail say", async () => {

@@ -2,16 +2,16 @@
 
 import type { Instant } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/outage.ts";
-import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/records/alert-record.ts";
+import type { DeliveryKey, DeliveryRecord, Dispatch, PlatformDispatch } from "../../src/records/alert-record.ts";
 import type { Deliveries } from "../../src/stores.ts";
 
 const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}`;
 
 export class FakeDeliveries implements Deliveries {
   isAway = false;
-  readonly #rows = new Map<string, Dispatch>();
+  readonly #rows = new Map<string, Dispatch | PlatformDispatch>();
 
-  has(...dispatches: readonly Dispatch[]): void {
+  has(...dispatches: readonly (Dispatch | PlatformDispatch)[]): void {
     for (const dispatch of dispatches) this.#rows.set(nameOf(dispatch.delivery), dispatch);
   }
 

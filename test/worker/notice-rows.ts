@@ -55,11 +55,28 @@ export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Pro
   return { key: { alertId, channelId }, tenantId, message };
 }
 
+/** The same of one of the platform's alerts, to a channel of the whole platform; its error names the tenant, for `inboxOf`. */
+export async function seedPlatformNotice(kind: ChannelKind): Promise<SeededNotice> {
+  const seeded = await seedNotice(kind);
+  const alertId = crypto.randomUUID() as AlertId;
+  const { channelId } = seeded.key;
+  await query(
+    `insert into platform_alerts (id, kind, detail, begun_at, created_at, ended_at)
+     values ('${alertId}', 'sync_pending', '{"tenants": 1, "tenant_id": "${seeded.tenantId}"}', now(), now(), now())`,
+  );
+  await query(`update notification_channels set tenant_id = null where id = '${channelId}'`);
+  await query(
+    `update notice_deliveries set alert_id = null, platform_alert_id = '${alertId}' where channel_id = '${channelId}'`,
+  );
+  const message = { ...seeded.message, alert_id: alertId };
+  return { ...seeded, key: { alertId, channelId }, message };
+}
+
 export async function deliveryOf({ key }: SeededNotice) {
   const [row] = await query(
     `select status, attempts, last_error, round(extract(epoch from next_attempt_at - updated_at))::int as waits,
        sent_at is not null as is_sent
-     from notice_deliveries where alert_id = '${key.alertId}'`,
+     from notice_deliveries where coalesce(alert_id, platform_alert_id) = '${key.alertId}'`,
   );
   return row;
 }

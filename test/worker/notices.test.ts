@@ -11,7 +11,16 @@ import { NOW } from "../budget/builders.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { ELSEWHERE, query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
-import { deliveryOf, inboxFails, inboxOf, MARKER, makeDue, type SeededNotice, seedNotice } from "./notice-rows.ts";
+import {
+  deliveryOf,
+  inboxFails,
+  inboxOf,
+  MARKER,
+  makeDue,
+  type SeededNotice,
+  seedNotice,
+  seedPlatformNotice,
+} from "./notice-rows.ts";
 
 const QUEUE = { queue: "bursar-notices" };
 const SOON = { timeout: 15_000, interval: 100 };
@@ -39,6 +48,18 @@ describe("a notice", () => {
     expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1, is_sent: true, last_error: null });
   });
+
+  it.each(["slack", "email", "webhook"] as const)(
+    "of the platform reaches a channel of kind %s, and once",
+    async (kind) => {
+      const notice = await seedPlatformNotice(kind);
+      expect((await deliver([notice.message, notice.message], QUEUE)).acked).toContain(0);
+      expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+      expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
+      expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
+      await query(`delete from notification_channels where id = '${notice.key.channelId}'`);
+    },
+  );
 
   it("is signed, and known to its receiver by an id that every attempt has", async () => {
     const notice = await seedNotice("webhook");
