@@ -3,35 +3,32 @@
 
 import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
 import { decimalFromNanoUsd } from "../../src/budget/money.ts";
-import { foldBound } from "../../src/budget/observation.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
 import { type CheckDeps, checkBudget } from "../../src/flows/check-budget.ts";
+import { forwardCall } from "../../src/flows/forward-call.ts";
 import { recordSpend } from "../../src/flows/record-spend.ts";
 import type { SettleDeps } from "../../src/flows/settle-account.ts";
 import type { DuplicateDeps } from "../../src/flows/skip-duplicates.ts";
 import type { SpendMessage } from "../../src/messages.ts";
-import type { Policy } from "../../src/policy.ts";
-import type { LiteLlm, Log, Sealer, SpendQueue } from "../../src/ports.ts";
+import type { LiteLlm, Log, ModelAnswer, ModelCall, Sealer, SpendQueue } from "../../src/ports.ts";
 import type { Alerts } from "../../src/stores.ts";
 import { incomingOf } from "../../test/support/builders.ts";
+import { ADDRESS, POLICY } from "../../test/support/check-world.ts";
 import { unusedPort } from "../../test/support/unused-port.ts";
 import type { VirtualTimers } from "../../test/support/virtual-timers.ts";
 import { ColoKv } from "./colo-kv.ts";
 import { OnePostgres, TimedClaims } from "./one-tenant.ts";
 import { COLOS, QUEUE_SECONDS } from "./scenario.ts";
 
-const POLICY: Policy = {
-  defaultFailPolicy: "open",
-  unmanagedKeys: "allow",
-  failOpenMinutes: 60,
-  checkDeadlineMs: 100,
-  alertRepeatSeconds: 3_600,
-  allowsLocalTargets: false,
+/** What LiteLLM's answer depends on is played by whoever gives it, so one call stands for all. */
+const MODEL_CALL: ModelCall = {
+  method: "POST",
+  path: "/v1/chat/completions",
+  headers: new Headers(),
+  body: null,
+  signal: new AbortController().signal,
 };
-
-/** Gate tells of what it has seen this often; a figure that changes the state is told at once. */
-const TELL_SECONDS = 5;
 
 export interface EdgeOptions {
   readonly config: TenantConfig;
@@ -44,8 +41,8 @@ export interface EdgeOptions {
 export interface Isolate {
   /** True when the tenant may spend. `random` spreads what waits for a reset. */
   mayCall(random: number): Promise<boolean>;
-  /** Gate has brought back what LiteLLM says was spent. */
-  learn(spendNanoUsd: bigint, begunAt: Instant): void;
+  /** Through Gate; `answerOfLiteLlm` is called if the tenant may spend. True when LiteLLM has done the call. */
+  forward(random: number, answerOfLiteLlm: () => Promise<ModelAnswer>): Promise<boolean>;
 }
 
 export class Edge {
@@ -82,24 +79,18 @@ export class Edge {
   isolateIn(colo: string): Isolate {
     const { config, clock } = this.#options;
     const deps = this.#checkDeps(colo);
-    const { tenantId, subject } = config;
-    const caller = { kind: "key", keyHash: subject.id as KeyHash, address: "203.0.113.7" } as const;
+    const caller = { kind: "key", keyHash: config.subject.id as KeyHash, address: ADDRESS } as const;
+    const checkAt = (random: number) => ({ caller, demandedMaxAgeMs: null, colo, now: clock(), random });
     return {
       async mayCall(random) {
-        const input = { caller, demandedMaxAgeMs: null, colo, now: clock(), random };
-        const outcome = await checkBudget(input, deps);
+        const outcome = await checkBudget(checkAt(random), deps);
         if (outcome.kind !== "verdict") throw new Error(`no verdict but ${outcome.kind}`);
         return outcome.verdict.allowed;
       },
-      learn: (spendNanoUsd, begunAt) => {
-        const now = clock();
-        const remembered = deps.memory.tenant(tenantId);
-        const bound = { spendNanoUsd, source: "gate", begunAt, observedAt: now, resetsAt: undefined } as const;
-        const spend = foldBound({ config, spend: remembered?.spend ?? null, periodSeenAt: null }, bound);
-        if (spend === null || spend === remembered?.spend) return;
-        deps.memory.rememberTenant(tenantId, { config, spend }, remembered?.checkedAt ?? 0);
-        if (!deps.memory.takeTurn(`tell:${tenantId}`, TELL_SECONDS, now)) return;
-        this.report(callsMessage(config, { spendNanoUsd, begunAt, count: 1 }, now));
+      async forward(random, answerOfLiteLlm) {
+        const gateDeps = { ...deps, clock, modelCalls: { forward: answerOfLiteLlm } };
+        const outcome = await forwardCall({ check: checkAt(random), call: MODEL_CALL }, gateDeps);
+        return outcome.kind === "answered";
       },
     };
   }

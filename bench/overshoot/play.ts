@@ -4,18 +4,20 @@
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
+import type { ModelAnswer } from "../../src/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
 import { aReading, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
 import { VirtualTimers } from "../../test/support/virtual-timers.ts";
 import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
-import { LiteLlmPods } from "./litellm-pods.ts";
+import { type Begun, LiteLlmPods } from "./litellm-pods.ts";
 import {
   AGENTS,
   BLOCKS_AT,
   CALL_SECONDS,
   COST_SPREAD,
   colosOf,
+  FIRST_PIECE_SECONDS,
   MAX_BUDGET,
   meanCost,
   type Scenario,
@@ -53,6 +55,18 @@ const ASK_AGAIN_SECONDS = 2;
 const READ_MS = 30;
 
 const FASTEST_OVER_SECONDS = 10;
+
+const ANSWERED = {
+  kind: "answered",
+  status: 200,
+  headers: new Headers(),
+  body: null,
+  keySpendNanoUsd: null,
+  budgetRefusal: null,
+  ended: null,
+} satisfies ModelAnswer;
+
+const REFUSED_BY_LITELLM = { ...ANSWERED, status: 400, budgetRefusal: "Budget has been exceeded!" };
 
 interface Charge {
   readonly at: Instant;
@@ -142,21 +156,43 @@ class World {
 
   /** False when it was refused. */
   async #call(isolate: Isolate): Promise<boolean> {
-    const { door, pods } = this.#scenario;
-    const asksFirst = door === "ask" || door === "gate" || door === "gate_streamed";
-    if (asksFirst && !(await isolate.mayCall(this.#random.next()))) return false;
-    const begun = this.#pods.begin(this.#random.below(pods));
+    const { door } = this.#scenario;
+    if (door === "gate" || door === "gate_streamed") return this.#callThroughGate(isolate);
+    if (door === "ask" && !(await isolate.mayCall(this.#random.next()))) return false;
+    const begun = this.#begin();
     if (begun === null || (door === "guard" && !(await isolate.mayCall(this.#random.next())))) return false;
+    await this.#finish(begun);
+    return true;
+  }
 
+  async #callThroughGate(isolate: Isolate): Promise<boolean> {
+    let ended: Promise<unknown> = Promise.resolve();
+    const isDone = await isolate.forward(this.#random.next(), async () => {
+      const begun = this.#begin();
+      if (begun === null) return REFUSED_BY_LITELLM;
+      const shown = this.#finish(begun);
+      ended = shown;
+      if (this.#scenario.door === "gate") return { ...ANSWERED, keySpendNanoUsd: await shown };
+      await this.#pause(FIRST_PIECE_SECONDS);
+      return { ...ANSWERED, keySpendNanoUsd: begun.spendBefore, ended: shown.then(() => {}) };
+    });
+    await ended;
+    return isDone;
+  }
+
+  /** Null: refused by LiteLLM. */
+  #begin(): Begun | null {
+    return this.#pods.begin(this.#random.below(this.#scenario.pods));
+  }
+
+  /** Answers what LiteLLM then says that the key has spent. */
+  async #finish(begun: Begun): Promise<NanoUsd> {
     this.#lastCallAt = this.#clock();
     const { min, max } = CALL_SECONDS;
-    const duration = this.#pause(min + this.#random.next() * (max - min));
-    if (door === "gate_streamed") isolate.learn(begun.spendBefore, begun.begunAt);
-    await duration;
+    await this.#pause(min + this.#random.next() * (max - min));
     const shown = this.#pods.finish(begun, this.#cost());
     this.#charges.push({ at: this.#clock(), spent: this.#pods.spent });
-    if (door === "gate") isolate.learn(shown, begun.begunAt);
-    return true;
+    return shown;
   }
 
   #cost(): NanoUsd {

@@ -1,5 +1,8 @@
 // What is played of the overshoot, and how far past the line each of it may go. Decides only: no time passes here.
 
+import { freshForMs } from "../../src/budget/freshness.ts";
+import { aSpendRecord, aTenantConfig, NOW, usd } from "../../test/budget/builders.ts";
+
 /** Who stops the calls: one of Bursar's doors, or nobody but LiteLLM. A stream shows what was spent before it. */
 export type Door = "ask" | "guard" | "gate" | "gate_streamed" | "none";
 
@@ -27,6 +30,9 @@ export const CALL_SECONDS = { min: 2, max: 6 } as const;
 const CALL_MEAN_SECONDS = (CALL_SECONDS.min + CALL_SECONDS.max) / 2;
 export const COST_SPREAD = 0.5;
 
+/** The headers of a stream come with its first piece. */
+export const FIRST_PIECE_SECONDS = 1;
+
 export function meanCost({ burn }: Pick<Scenario, "burn">): number {
   return (burn * CALL_MEAN_SECONDS) / AGENTS;
 }
@@ -43,11 +49,19 @@ export const QUEUE_SECONDS = 1.2;
 export const KV_COPY_SECONDS = 30;
 export const KV_ELSEWHERE_SECONDS = 30;
 
-/** An isolate looks at KV again after 2 s; a colo reads a tenant near its line every 5 s, and an unsuspected one every 60 s. */
+/** An isolate looks at KV again after 2 s (`MEMORY_MS` of recall-tenant). */
 const MEMORY_SECONDS = 2;
-const READ_SECONDS = 5;
-const UNSUSPECTED_SECONDS = 60;
-/** A figure goes to KV this often when it is no news. */
+/** How old a colo lets a figure get before it reads: near the line, and where nothing foretells a rise. */
+const READ_SECONDS = freshSeconds(BLOCKS_AT);
+const UNSUSPECTED_SECONDS = freshSeconds(0);
+
+function freshSeconds(spentUsd: number): number {
+  const config = aTenantConfig({ maxBudgetNanoUsd: usd(String(MAX_BUDGET)) });
+  const record = aSpendRecord({ spendNanoUsd: usd(String(spentUsd)), burnNanoUsdPerSecond: 0n });
+  return freshForMs(config, record, NOW) / 1_000;
+}
+
+/** A figure goes to KV this often when it is no news (as spread-cadence has it). */
 const SNAPSHOT_SECONDS = 15;
 
 export const COLOS = ["FRA", "IAD", "SIN"] as const;
@@ -63,9 +77,10 @@ export function colosOf({ door, isolates }: Pick<Scenario, "door" | "isolates">)
  */
 export function blindSeconds(scenario: Scenario): number {
   const { door, pods } = scenario;
-  // Whoever is let through brings back what one LiteLLM has spent, so no isolate is wrong for longer than a call.
+  // The first call that an isolate lets through past the line shows it one LiteLLM's figure: an answer when it ends, a stream
+  // when it begins. Isolates may be late one after another, each with its own part of the burn.
   if (pods === 1 && door === "gate") return CALL_SECONDS.max;
-  if (pods === 1 && door === "gate_streamed") return 2 * CALL_SECONDS.max;
+  if (pods === 1 && door === "gate_streamed") return FIRST_PIECE_SECONDS;
   if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
   // One LiteLLM's reports hold all that was spent when the call began; of several, each knows its own part.
   const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;

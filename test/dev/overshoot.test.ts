@@ -45,4 +45,5 @@ it("of two that refuse the sooner one bounds", () => {
 it("a bound is what can be in flight, and the burn for as long as nobody can know", () => {
   expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(6 + 5 + 1.2 + 5);
   expect(boundOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
+  expect(boundOf(aScenario({ door: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });
 });
