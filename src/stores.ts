@@ -24,6 +24,7 @@ import type {
   PlatformDispatch,
   PlatformSigns,
   RecordedAlerts,
+  UntoldChange,
 } from "./records/alert-record.ts";
 import type {
   ChangedOverride,
@@ -31,7 +32,6 @@ import type {
   NewOverride,
   OverrideKey,
   OverrideRecord,
-  UntoldChange,
 } from "./records/override-record.ts";
 import type {
   Actor,

@@ -3,7 +3,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { UntoldChange } from "../records/override-record.ts";
+import type { UntoldChange } from "../records/alert-record.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
@@ -21,7 +21,7 @@ export async function listUntold(
 ): Promise<UntoldChange[]> {
   const rows = await runStatement(
     database,
-    sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type, l.detail->>'reason' as reason,
+    sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type,
         case when o.id is not null then ${overrideColumn} end as override
       from (select *, case action when 'override_revoked' then 'override_ended' else action end as event_type
         from audit_log l where ${TOLD} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
@@ -40,7 +40,6 @@ const row = z.object({
   audit_id: z.number(),
   tenant_id: z.string(),
   event_type: z.enum(["override_granted", "override_ended", "tenant_suspended", "tenant_resumed"]),
-  reason: z.nullable(z.string()),
   override: z.unknown(),
 });
 
@@ -50,5 +49,5 @@ function changeFromRow(raw: Row): UntoldChange {
   if (eventType === "override_granted" || eventType === "override_ended") {
     return { eventType, override: overrideFromRow(read.override) };
   }
-  return { eventType, tenantId: read.tenant_id as TenantId, auditId: read.audit_id, reason: read.reason };
+  return { eventType, tenantId: read.tenant_id as TenantId, auditId: read.audit_id };
 }

@@ -1,42 +1,78 @@
 // Tells people of what an administrator or the clock has changed: records the alert and puts its notices on the queue.
-// Repeating it records nothing twice. Never fails the change that it follows: what it leaves undone the sweep finds.
+// Repeating it records nothing twice. What it leaves undone the sweep finds.
 
 import type { AlertDetail } from "../budget/alerts.ts";
 import { type ChangeAlertKey, changeAlert } from "../budget/change-alert.ts";
+import { decimalFromNanoUsd } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
+import type { ToldChange } from "../records/alert-record.ts";
+import type { OverrideRecord } from "../records/override-record.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
 
-export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "log">;
+export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;
 
 export interface AnnounceChangeInput {
-  /** As it is after the change. */
-  readonly tenant: Pick<TenantRecord, "config" | "spend">;
-  readonly key: ChangeAlertKey;
-  readonly detail: AlertDetail | null;
+  readonly change: ToldChange;
+  /** As it is after the change; null: as Postgres has it by now. */
+  readonly tenant: Pick<TenantRecord, "config" | "spend"> | null;
   readonly now: Instant;
 }
 
 /** @throws when Postgres or the queue cannot be reached. */
 export async function announceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
-  const { tenant, key, detail, now } = input;
-  const { config, spend } = tenant;
-  const draft = changeAlert({ config, spend, now }, key, detail);
-  const { tenantId } = config;
-  const recorded = await deps.alerts.record({ tenantId, looked: null, looking: null, drafts: [draft], now });
+  const { change, now } = input;
+  const { key, detail } = alertOf(change);
+  const { tenantId } = key;
+  const tenant = input.tenant ?? (await deps.tenants.load(tenantId));
   // Deleted meanwhile: nobody is left to be told.
+  if (tenant === null) return;
+  const draft = changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail);
+  const recorded = await deps.alerts.record({ tenantId, looked: null, looking: null, drafts: [draft], now });
   if (recorded === null) return;
   if (recorded.told > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);
   await sendNotices(recorded.deliveries, deps);
+  if (change.eventType === "budget_reset") await deps.tenants.notePeriodAnnounced(tenantId, change.periodStartedAt);
 }
 
-/** The same behind an administrator's change, which is made whatever becomes of the notices. */
+/** The same behind a change that is made whatever becomes of the notices. Never throws. */
 export async function tryAnnounceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
   try {
     await announceChange(input, deps);
   } catch (cause) {
-    const { tenantId, eventType } = input.key;
+    const { tenantId, eventType } = alertOf(input.change).key;
     deps.log.error("a change was not announced: the sweep will", cause, { tenant_id: tenantId, event_type: eventType });
   }
 }
+
+/** What makes the alert of a change the one that it is, and what it says. */
+function alertOf(change: ToldChange): { key: ChangeAlertKey; detail: AlertDetail | null } {
+  switch (change.eventType) {
+    case "override_granted":
+    case "override_ended": {
+      const { eventType, override } = change;
+      const key = { eventType, tenantId: override.tenantId, overrideId: override.id };
+      return { key, detail: overrideDetail(override) };
+    }
+    case "tenant_suspended":
+    case "tenant_resumed":
+      return { key: change, detail: { audit_id: change.auditId } };
+    case "budget_reset":
+      return { key: change, detail: null };
+  }
+}
+
+/** How much, until when, why, and who. */
+function overrideDetail(override: OverrideRecord): AlertDetail {
+  return {
+    override_id: override.id,
+    override_amount: decimalFromNanoUsd(override.amountNanoUsd),
+    expires_at: iso(override.expiresAt),
+    reason: override.reason,
+    granted_by: override.createdBy,
+    ...(override.revokedAt !== null && { revoked_at: iso(override.revokedAt), revoked_by: override.revokedBy }),
+  };
+}
+
+const iso = (instant: Instant) => new Date(instant).toISOString();

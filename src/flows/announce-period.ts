@@ -2,18 +2,16 @@
 // left a mark, which the next one to come upon it sees.
 
 import { type Instant, periodStartedAt } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { ToldChange } from "../records/alert-record.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { type AnnounceChangeDeps, announceChange } from "./announce-change.ts";
 
-export type AnnouncePeriodDeps = AnnounceChangeDeps & Pick<Ports, "tenants">;
-
 /** @throws when Postgres or the queue cannot be reached. */
-export async function announcePeriod(tenant: TenantRecord, now: Instant, deps: AnnouncePeriodDeps): Promise<void> {
+export async function announcePeriod(tenant: TenantRecord, now: Instant, deps: AnnounceChangeDeps): Promise<void> {
   if (tenant.periodAnnounced) return;
-  const { tenantId } = tenant.config;
-  const startedAt = periodStartedAt(tenant.config);
-  const key = { tenantId, eventType: "budget_reset", periodStartedAt: startedAt } as const;
-  await announceChange({ tenant, key, detail: null, now }, deps);
-  await deps.tenants.notePeriodAnnounced(tenantId, startedAt);
+  await announceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
+}
+
+export function newPeriodOf({ config }: Pick<TenantRecord, "config">): ToldChange {
+  return { eventType: "budget_reset", tenantId: config.tenantId, periodStartedAt: periodStartedAt(config) };
 }

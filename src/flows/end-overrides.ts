@@ -3,7 +3,7 @@
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import { type TellDeps, tellOf } from "./announce-changes.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 
 /** One statement, and a few requests to the queue. What is left is the next minute's. */
 const NOTED_PER_RUN = 500;
@@ -19,15 +19,16 @@ const AHEAD_MS = 60_000;
 
 export async function endOverrides(
   { now }: { now: Instant },
-  deps: TellDeps & Pick<Ports, "overrides" | "spendQueue">,
+  deps: AnnounceChangeDeps & Pick<Ports, "overrides" | "spendQueue">,
 ): Promise<void> {
   const { overrides, spendQueue } = deps;
   const ended = await overrides.noteEnds(NOTED_PER_RUN, now);
   const tenantIds = new Set(ended.map(({ tenantId }) => tenantId));
   // Not one by one from here: LiteLLM may take its time, and the consumer syncs many at once.
   if (tenantIds.size > 0) await spendQueue.sendAll([...tenantIds].map(syncMessage));
-  for (const override of ended.slice(0, TOLD_PER_RUN))
-    await tellOf({ eventType: "override_ended", override }, now, deps);
+  for (const override of ended.slice(0, TOLD_PER_RUN)) {
+    await tryAnnounceChange({ change: { eventType: "override_ended", override }, tenant: null, now }, deps);
+  }
 
   const ending = await overrides.listEnding({ after: now, until: now + AHEAD_MS }, AHEAD_PER_RUN);
   for (const { tenantId, expiresAt } of ending) {

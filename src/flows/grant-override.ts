@@ -1,10 +1,14 @@
 // An administrator raises a tenant's limit for a while: in Postgres first, then at the edge and in LiteLLM. Its end needs
 // nobody at the edge; in LiteLLM it is the sweep's.
 
+import type { Ports } from "../ports.ts";
 import type { NewOverride, OverrideRecord } from "../records/override-record.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { type OverrideDeps, spreadOverride } from "./spread-override.ts";
+import type { AnnounceChangeDeps } from "./announce-change.ts";
+import { type SpreadDeps, spreadNews } from "./spread-change.ts";
+
+export type OverrideDeps = SpreadDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
 
 /** Granting what is granted already, by its id, changes nothing. @throws when Postgres cannot be reached. */
 export async function grantOverride(
@@ -13,6 +17,8 @@ export async function grantOverride(
 ): Promise<Result<{ override: OverrideRecord; tenant: TenantRecord }, "not_found">> {
   const granted = await deps.overrides.grant(override, actor);
   if (granted === null) return failure("not_found");
-  const tenant = await spreadOverride(granted, "override_granted", actor.now, deps);
-  return success({ override: granted.override, tenant });
+  const { override: kept, tenant } = granted;
+  if (!granted.hasChanged) return success({ override: kept, tenant });
+  const change = { eventType: "override_granted", override: kept } as const;
+  return success({ override: kept, tenant: await spreadNews(tenant, change, actor.now, deps) });
 }

@@ -3,7 +3,8 @@
 import type { OverrideKey } from "../records/override-record.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { type OverrideDeps, spreadOverride } from "./spread-override.ts";
+import type { OverrideDeps } from "./grant-override.ts";
+import { spreadNews } from "./spread-change.ts";
 
 /** The tenant as it now is. @throws when Postgres cannot be reached. */
 export async function revokeOverride(
@@ -11,7 +12,8 @@ export async function revokeOverride(
   deps: OverrideDeps,
 ): Promise<Result<TenantRecord, "not_found">> {
   const revoked = await deps.overrides.revoke(key, actor);
-  return revoked === null
-    ? failure("not_found")
-    : success(await spreadOverride(revoked, "override_ended", actor.now, deps));
+  if (revoked === null) return failure("not_found");
+  const { tenant, override, hasChanged } = revoked;
+  if (!hasChanged) return success(tenant);
+  return success(await spreadNews(tenant, { eventType: "override_ended", override }, actor.now, deps));
 }

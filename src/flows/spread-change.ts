@@ -1,8 +1,10 @@
-// What follows every change of a tenant that Postgres has: the edge hears of it, then LiteLLM. Never fails the change;
-// what cannot be reached now is made up for by the sweep.
+// What follows every change of a tenant that Postgres has: the edge hears of it, then LiteLLM, and people where it is news
+// to them. Never fails the change; what cannot be reached now is made up for by the sweep.
 
 import type { Instant } from "../budget/tenant.ts";
+import type { ToldChange } from "../records/alert-record.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 import { type PublishDeps, publishConfig } from "./publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
 
@@ -17,4 +19,18 @@ export async function spreadChange(changed: TenantRecord, now: Instant, deps: Sp
   // LiteLLM's answer may have moved the end of the period.
   if (synced.tenant.config.revision > changed.config.revision) await publishConfig(synced.tenant, now, deps);
   return synced.tenant;
+}
+
+/** Nobody waits for the other: neither people for LiteLLM, nor LiteLLM for people. */
+export async function spreadNews(
+  changed: TenantRecord,
+  change: ToldChange,
+  now: Instant,
+  deps: SpreadDeps & AnnounceChangeDeps,
+): Promise<TenantRecord> {
+  const [spread] = await Promise.all([
+    spreadChange(changed, now, deps),
+    tryAnnounceChange({ change, tenant: changed, now }, deps),
+  ]);
+  return spread;
 }

@@ -1,15 +1,13 @@
-// The kill switch, and its release: in Postgres first, then at the edge, then in LiteLLM; people hear of it last.
+// The kill switch, and its release: in Postgres first, then at the edge and in LiteLLM, and people hear of it.
 // Whoever asks for what is so already changes nothing, and has the edge and LiteLLM told again.
 
 import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
-import type { PublishDeps } from "./publish-config.ts";
-import { spreadChange } from "./spread-change.ts";
-import type { SyncDeps } from "./sync-litellm.ts";
+import type { AnnounceChangeDeps } from "./announce-change.ts";
+import { type SpreadDeps, spreadChange, spreadNews } from "./spread-change.ts";
 
-export type SwitchDeps = PublishDeps & SyncDeps & AnnounceChangeDeps;
+export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;
 
 export interface SwitchInput {
   readonly tenantId: TenantId;
@@ -34,12 +32,8 @@ async function switchTenant(
   const { now } = actor;
   const switched = await deps.tenants.setSuspended(tenantId, isSuspended, actor);
   if (switched === null) return failure("not_found");
-  const tenant = await spreadChange(switched.tenant, now, deps);
-  const { auditId } = switched;
-  if (auditId !== null) {
-    const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
-    const detail = { audit_id: auditId };
-    await tryAnnounceChange({ tenant, key: { tenantId, eventType, auditId }, detail, now }, deps);
-  }
-  return success(tenant);
+  const { tenant, auditId } = switched;
+  if (auditId === null) return success(await spreadChange(tenant, now, deps));
+  const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
+  return success(await spreadNews(tenant, { eventType, tenantId, auditId }, now, deps));
 }

@@ -80,8 +80,6 @@ function particulars({ eventType, detail }: AlertRecord): Fact[] {
         ...whoOf(text("Revoked by", "revoked_by"), text("Granted by", "granted_by")),
         ...text("Reason", "reason"),
       ];
-    case "tenant_suspended":
-      return text("Reason", "reason");
     case "projected_limit_exceeded":
       return [
         ...money("Projected spend", "projected_spend"),

@@ -3,6 +3,7 @@
 import type { AlertDetail, AlertDraft, AlertLook } from "../budget/alerts.ts";
 import type { BasisPoints } from "../budget/money.ts";
 import type { Enforcement, Instant, TenantId } from "../budget/tenant.ts";
+import type { OverrideRecord } from "./override-record.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
 export type ChannelId = string & { readonly brand: "ChannelId" };
@@ -128,6 +129,20 @@ export interface AlertEntry {
   readonly drafts: readonly AlertDraft[];
   readonly now: Instant;
 }
+
+/** A change that the audit knows of and no alert tells of. */
+export type UntoldChange =
+  | { readonly eventType: "override_granted" | "override_ended"; readonly override: OverrideRecord }
+  | {
+      readonly eventType: "tenant_suspended" | "tenant_resumed";
+      readonly tenantId: TenantId;
+      readonly auditId: number;
+    };
+
+/** What people are told of that no figure causes, once each. */
+export type ToldChange =
+  | UntoldChange
+  | { readonly eventType: "budget_reset"; readonly tenantId: TenantId; readonly periodStartedAt: Instant };
 
 /** An alert with how its notices fare. */
 export interface AlertListRow {

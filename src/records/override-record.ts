@@ -32,14 +32,3 @@ export interface EndingOverride {
   readonly tenantId: TenantId;
   readonly expiresAt: Instant;
 }
-
-/** A change that the audit knows of and no alert tells of. */
-export type UntoldChange =
-  | { readonly eventType: "override_granted" | "override_ended"; readonly override: OverrideRecord }
-  | {
-      readonly eventType: "tenant_suspended" | "tenant_resumed";
-      readonly tenantId: TenantId;
-      readonly auditId: number;
-      /** As the audit's line has it. */
-      readonly reason: string | null;
-    };

@@ -1,7 +1,6 @@
 // Telling of a change: once each, to every channel, and never at the cost of the change itself.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { ChangeAlertKey } from "../../src/budget/change-alert.ts";
 import { announceChange, tryAnnounceChange } from "../../src/flows/announce-change.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
@@ -10,10 +9,10 @@ import { useSpendWorld } from "../support/spend-world.ts";
 const acme = idOf("acme");
 const { world, deps, alerts } = useSpendWorld();
 
-async function input(key: ChangeAlertKey = { eventType: "tenant_suspended", tenantId: acme, auditId: 7 }) {
+async function input() {
   const tenant = await deps.tenants.load(acme);
   if (tenant === null) throw new Error("acme is gone");
-  return { tenant, key, detail: { audit_id: 7 }, now: NOW };
+  return { change: { eventType: "tenant_suspended", tenantId: acme, auditId: 7 }, tenant, now: NOW } as const;
 }
 
 describe("a change", () => {

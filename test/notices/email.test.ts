@@ -178,11 +178,6 @@ describe("the other kinds", () => {
     expect(text).not.toContain("Granted by");
   });
 
-  it("a suspension without a reason has none", () => {
-    expect(emailMessage(aNotice("tenant_suspended", { detail: null })).text).not.toContain("Reason");
-    expect(emailMessage(aNotice("tenant_suspended", { detail: { reason: "leak" } })).text).toContain("Reason:    leak");
-  });
-
   it("a suspended tenant's bar has the colour of its spend", () => {
     expect(emailMessage(aNotice("tenant_suspended")).html).toContain("background:#e8a90c");
   });
@@ -212,7 +207,7 @@ describe("in grace", () => {
   it("an event about something else says that the limit is reached, and what to do", () => {
     const { text } = emailMessage(aNotice("override_ended", { spend: "525" }));
     expect(text).toContain(
-      "A temporary increase is over. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
+      "The temporary increase is over. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
     );
     expect(text).toContain("What to do: If the tenant is to go on working, raise max_budget or grant an override.\n");
   });

@@ -10,7 +10,7 @@ import { eventBody } from "../../src/notices/event.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 
 const withName = (tenantName: string) => aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName });
-const withReason = (reason: string) => aNotice("tenant_suspended", { detail: { reason } });
+const withReason = (reason: string) => aNotice("override_granted", { detail: { reason } });
 const slackText = (name: string) => JSON.stringify(slackMessage(withName(name)));
 
 const HOSTILE = [
