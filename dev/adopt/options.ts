@@ -35,7 +35,8 @@ export const USAGE = `npm run adopt -- --from litellm [options]
 Shows what becomes of LiteLLM's keys and teams as tenants of Bursar; with --apply does it.
 
   --apply                     carry the plan out; may be ended and run again at any time
-  --enforcement observe       observe (usual): nothing is refused, LiteLLM keeps its limits; or enforce
+  --enforcement observe       observe (usual): refuses nobody who is not suspended, and LiteLLM keeps
+                              its limits; or enforce
   --teams, --keys             only teams, only keys; usually both
   --keys-of-teams             also keys whose team has a budget; usually they go with their team
   --tenant-id alias           how tenants are named: alias (usual), metadata.<field> of LiteLLM's metadata,
