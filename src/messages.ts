@@ -4,6 +4,7 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
 import type { SpendRecord } from "./budget/spend.ts";
 import type { TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { ReadLane } from "./ports.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "./records/alert-record.ts";
 
 const tenantId = z.pipe(
@@ -160,6 +161,19 @@ export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof r
 
 /** As a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
+
+/** Has the consumer read the subject, unless the tenant has another one by then. */
+export function readDueMessage(
+  { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
+  lane: ReadLane,
+): SpendMessage {
+  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane };
+}
+
+/** Has the consumer bring LiteLLM to the wish. */
+export function syncMessage(tenantId: TenantId): SpendMessage {
+  return { kind: "sync_litellm", tenant_id: tenantId };
+}
 
 /** Tells the consumer of a figure that a read of the tenant's subject has shown. */
 export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {

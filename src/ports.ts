@@ -48,7 +48,7 @@ export interface Ports {
   readonly unknownCallers: RateLimit;
   readonly sealer: Sealer;
   readonly timers: Timers;
-  /** For the edges, and for measuring; flows get `now` with their input. */
+  /** For the edges, and for measuring; flows get `now` with their input, and look again only after a wait of unknown length. */
   readonly clock: () => Instant;
   readonly background: Background;
   readonly log: Log;

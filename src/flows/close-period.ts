@@ -2,7 +2,7 @@
 // which advances the period and tells people; a queue that refuses is asked again by the next sweep.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { SpendMessage } from "../messages.ts";
+import { readDueMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import type { TenantSubject } from "../records/tenant-record.ts";
 
@@ -27,6 +27,6 @@ export async function closePeriod(
   }
 }
 
-function lookAt({ tenantId, subjectId }: TenantSubject): SpendMessage {
-  return { kind: "read_due", tenant_id: tenantId, subject_id: subjectId, lane: "period-end" };
+function lookAt({ tenantId, subjectId }: TenantSubject) {
+  return readDueMessage({ tenantId, subject: { id: subjectId } }, "period-end");
 }

@@ -1,7 +1,8 @@
 // Overrides that have run out: written down and audited, told, and LiteLLM's limits follow. At the edge there is nothing
 // to do, which reckons with their ends itself. Whatever fails here is made up for by sync-pending and announce-changes.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/tenant.ts";
+import { syncMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 
@@ -35,5 +36,3 @@ export async function endOverrides(
     await spendQueue.send(syncMessage(tenantId), Math.ceil((expiresAt - now) / 1_000));
   }
 }
-
-const syncMessage = (tenantId: TenantId) => ({ kind: "sync_litellm", tenant_id: tenantId }) as const;

@@ -2,9 +2,12 @@
 // it. A call is sent once: whoever gets no answer may have been charged all the same.
 
 import type { Verdict } from "../budget/verdict.ts";
-import type { ModelAnswer, ModelCall } from "../ports.ts";
-import { type CheckInput, type CheckOutcome, checkBudget, type KeyCaller } from "./check-budget.ts";
-import { type LearnDeps, learnFromCall } from "./learn-from-call.ts";
+import type { ModelAnswer, ModelCall, Ports } from "../ports.ts";
+import { type CheckDeps, type CheckInput, type CheckOutcome, checkBudget, type KeyCaller } from "./check-budget.ts";
+import { learnFromCall } from "./learn-from-call.ts";
+
+/** The clock: what an answer shows was seen when the answer came, long after the check. */
+export type ForwardDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
 
 export interface ForwardInput {
   readonly check: CheckInput & { readonly caller: KeyCaller };
@@ -18,7 +21,7 @@ export type ForwardOutcome =
   /** LiteLLM's own refusal of a tenant that Bursar would have let through. */
   | { readonly kind: "refused_by_litellm"; readonly verdict: Verdict; readonly why: string };
 
-export async function forwardCall({ check, call }: ForwardInput, deps: LearnDeps): Promise<ForwardOutcome> {
+export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
   const checked = await checkBudget(check, deps);
   const isKnown = checked.kind === "verdict";
   if (isKnown ? !checked.verdict.allowed : deps.policy.unmanagedKeys === "block") return checked;

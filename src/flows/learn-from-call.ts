@@ -4,12 +4,12 @@
 import { decimalFromNanoUsd, type NanoUsd } from "../budget/money.ts";
 import { foldBoundAtEdge } from "../budget/observation.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
-import type { SpendMessage } from "../messages.ts";
+import { readDueMessage, type SpendMessage } from "../messages.ts";
 import type { ModelAnswer, Ports } from "../ports.ts";
-import type { CheckDeps } from "./check-budget.ts";
+import { FIRST_LOOK_SECONDS } from "./read-due.ts";
 import { isBigStep } from "./spread-cadence.ts";
 
-export type LearnDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
+export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;
 
 export interface Forwarded {
   readonly tenantId: TenantId;
@@ -19,11 +19,9 @@ export interface Forwarded {
 }
 
 /** What a key has spent is told at once when it is news, else this often. */
-const TELL_SECONDS = 5;
+const QUEUE_SECONDS = 5;
 
-/** LiteLLM's database has a call 15 s after its end. */
-const READ_AFTER_SECONDS = 20;
-/** The remaining 5 s: a call that ends within them is in the read that is due already. */
+/** LiteLLM's database has a call 15 s after its end: one that ends within the remaining 5 s is in the read due already. */
 const READ_EVERY_SECONDS = 5;
 
 /** Without a config in memory nothing is learned: then KV and Postgres are away, and the sweep makes up for it. */
@@ -32,12 +30,12 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   if (config === null || call.method !== "POST") return;
   if (answer.kind === "unreachable") {
     // It may have been charged all the same.
-    deps.background("read after a call", readLater(config, deps));
+    deps.background("read after a call", queueRead(config, deps));
     return;
   }
   const { budgetRefusal, status, keySpendNanoUsd, ended } = answer;
   // LiteLLM knows of more spend than Bursar does: a hint.
-  if (budgetRefusal !== null) tell(config, call, null, TELL_SECONDS, deps);
+  if (budgetRefusal !== null) queueCall(config, call, null, QUEUE_SECONDS, deps);
   if (status >= 400) return;
   const isShown = keySpendNanoUsd !== null && config.subject.id === call.keyHash;
   if (isShown) learnSpend(config, call, keySpendNanoUsd, deps);
@@ -46,7 +44,7 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   const over = ended ?? Promise.resolve();
   deps.background(
     "read after a call",
-    over.then(() => readLater(config, deps)),
+    over.then(() => queueRead(config, deps)),
   );
 }
 
@@ -60,11 +58,11 @@ function learnSpend(config: TenantConfig, call: Forwarded, spendNanoUsd: NanoUsd
   if (after === before && after !== null) return;
   if (after !== null) memory.rememberTenant(call.tenantId, { config, spend: after }, remembered?.checkedAt ?? 0);
   const isNews = after !== null && isBigStep(config, before, after, observedAt);
-  tell(config, call, spendNanoUsd, isNews ? 0 : TELL_SECONDS, deps);
+  queueCall(config, call, spendNanoUsd, isNews ? 0 : QUEUE_SECONDS, deps);
 }
 
 /** Without a figure it is a hint. */
-function tell(
+function queueCall(
   { tenantId, subject }: TenantConfig,
   { keyHash, begunAt }: Forwarded,
   spendNanoUsd: NanoUsd | null,
@@ -87,8 +85,7 @@ function tell(
   background("tell what a call has shown", spendQueue.send(message));
 }
 
-async function readLater({ tenantId, subject }: TenantConfig, deps: LearnDeps): Promise<void> {
-  if (!deps.memory.takeTurn(`gate-read:${tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
-  const message = { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane: "hint-1" } as const;
-  await deps.spendQueue.send(message, READ_AFTER_SECONDS);
+async function queueRead(config: TenantConfig, deps: LearnDeps): Promise<void> {
+  if (!deps.memory.takeTurn(`gate-read:${config.tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
+  await deps.spendQueue.send(readDueMessage(config, "hint-1"), FIRST_LOOK_SECONDS);
 }

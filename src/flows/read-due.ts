@@ -5,6 +5,7 @@ import { confirmableAt, isUnconfirmed } from "../budget/observation.ts";
 import { foldRead } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
+import { readDueMessage, syncMessage } from "../messages.ts";
 import type { Ports, ReadLane } from "../ports.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { isWorthASync } from "./spread-cadence.ts";
@@ -15,7 +16,7 @@ export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory
 const HINT_SECONDS = 5;
 
 /** LiteLLM's database is up to 15 s late, and later under load: a hint is looked into again after 20 s and after 60. */
-const FIRST_LOOK_SECONDS = 20;
+export const FIRST_LOOK_SECONDS = 20;
 const SECOND_LOOK_SECONDS = 40;
 
 /** LiteLLM could not say: the read is due again, however long it takes to come back. */
@@ -76,7 +77,7 @@ async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Prom
   const after = await deps.tenants.recordSpend({ tenantId, subject, record });
   if (after !== null && isWorthASync(after, reading.value, now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
-    await deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId });
+    await deps.spendQueue.send(syncMessage(tenantId));
   }
   return after;
 }
@@ -107,7 +108,7 @@ async function readLater(
   seconds: number,
   { claims, memory, spendQueue, log }: ReadDueDeps,
 ): Promise<void> {
-  const { tenantId, subject } = tenant.config;
+  const { tenantId } = tenant.config;
   const withoutRedis = (error: unknown) => {
     log.error("redis away: later reads coalesce per isolate only", error, { tenant_id: tenantId });
     return !memory.takeTurn(`read-due:${tenantId}:${lane}`, seconds, now);
@@ -115,6 +116,6 @@ async function readLater(
   // The note of the message that is being handled may outlive its delivery by a moment.
   const isDue = !lanes.includes(lane) && (await claims.isReadDue(tenantId, lane).catch(withoutRedis));
   if (isDue) return;
-  await spendQueue.send({ kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane }, seconds);
+  await spendQueue.send(readDueMessage(tenant.config, lane), seconds);
   await claims.noteReadDue(tenantId, lane, seconds).catch(withoutRedis);
 }

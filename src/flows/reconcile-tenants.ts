@@ -4,6 +4,7 @@
 import { foldRead, type SpendRecord } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
 import { stateAt } from "../budget/verdict.ts";
+import { syncMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import type { Account, LedgerFigure } from "../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
@@ -175,5 +176,5 @@ async function queueSyncs(reads: readonly Read[], unknown: readonly Account[], n
   if (first === undefined) return;
   const counts = { differ: differing.length, unknown: missing.length };
   deps.log.warn("litellm differs from the wish", { tenant_id: first, ...counts });
-  await deps.spendQueue.sendAll(tenantIds.map((id) => ({ kind: "sync_litellm", tenant_id: id }) as const));
+  await deps.spendQueue.sendAll(tenantIds.map(syncMessage));
 }

@@ -3,7 +3,7 @@
 
 import { foldRead, type SpendRecord } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
-import { observedMessage } from "../messages.ts";
+import { observedMessage, syncMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import type { SubjectReading } from "../records/subject-reading.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
@@ -167,7 +167,7 @@ function spreadConfig(input: RefreshInput, record: TenantRecord, reading: Subjec
   }
   if (reading !== null && isWorthASync(record, reading, input.now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
-    deps.background("send a sync", deps.spendQueue.send({ kind: "sync_litellm", tenant_id: tenantId }));
+    deps.background("send a sync", deps.spendQueue.send(syncMessage(tenantId)));
   }
 }
 

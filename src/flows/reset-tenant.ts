@@ -3,6 +3,7 @@
 
 import { foldRead } from "../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
+import { readDueMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import type { LiteLlmFailure } from "../records/subject-reading.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
@@ -10,6 +11,7 @@ import { failure, type Result, success } from "../result.ts";
 import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
 import { announcePeriod } from "./announce-period.ts";
 import { type PublishDeps, publishPeriod } from "./publish-config.ts";
+import { FIRST_LOOK_SECONDS } from "./read-due.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm">;
 
@@ -25,9 +27,6 @@ export type ResetFailure =
 
 /** An administrator waits for the answer. */
 const TRIES = 3;
-
-/** By then LiteLLM has written what was on its way to its database when the spend was zeroed. */
-const LOOK_AGAIN_SECONDS = 20;
 
 /** The tenant in its new period. @throws when Postgres cannot be reached. */
 export async function resetTenant(
@@ -49,16 +48,16 @@ export async function resetTenant(
   const reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
   if (reset === null) return failure({ kind: "not_found" });
   await publishPeriod(reset.tenant, actor.now, deps);
-  if (reset.auditId !== null) await tell(reset.tenant, actor.now, deps);
+  if (reset.auditId !== null) await followUp(reset.tenant, actor.now, deps);
   return success(reset.tenant);
 }
 
 /** The reset is made, whatever becomes of the notices: what is left undone the queue and the sweep do. */
-async function tell(tenant: TenantRecord, now: Instant, deps: ResetDeps): Promise<void> {
-  const { tenantId, subject } = tenant.config;
+async function followUp(tenant: TenantRecord, now: Instant, deps: ResetDeps): Promise<void> {
+  const { tenantId } = tenant.config;
   try {
-    const lookAgain = { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane: "hint-1" } as const;
-    await deps.spendQueue.send(lookAgain, LOOK_AGAIN_SECONDS);
+    // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
+    await deps.spendQueue.send(readDueMessage(tenant.config, "hint-1"), FIRST_LOOK_SECONDS);
     await announcePeriod(tenant, now, deps);
     // A block that is over with the old spend.
     const [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
