@@ -33,15 +33,15 @@ export function storyProblems({ rows, outcomes, textOf }: Evidence): string[] {
     ...outcomes.flatMap(({ file, titles }) =>
       titles.flatMap(idsOf).flatMap((id) => (STORY_IDS.includes(id) ? [] : [`${file}: there is no row ${id} to test`])),
     ),
-    ...rows.flatMap((row) => (row.proofs === null ? [] : rowProblems(row, row.proofs, outcomes, textOf))),
+    ...rows.flatMap((row) =>
+      row.proofs === null ? openRowProblems(row, outcomes) : rowProblems(row, row.proofs, outcomes, textOf),
+    ),
   ];
 }
 
-/** The rows that nobody claims, and of these the ones that tests exist for already. */
-export function notYet({ rows, outcomes }: Pick<Evidence, "rows" | "outcomes">) {
-  const open = rows.filter(({ proofs }) => proofs === null).map(({ id }) => id);
-  const tested = new Set(outcomes.flatMap(({ titles }) => titles.flatMap(idsOf)));
-  return { open, tested: open.filter((id) => tested.has(id)) };
+/** The rows that nobody claims. */
+export function notYet(rows: readonly StoryRow[]): string[] {
+  return rows.filter(({ proofs }) => proofs === null).map(({ id }) => id);
 }
 
 function tableProblems(rows: readonly StoryRow[]): string[] {
@@ -53,14 +53,20 @@ function tableProblems(rows: readonly StoryRow[]): string[] {
   ];
 }
 
+/** Whoever tests a row claims it: else its tests could fail, or go, and the table would not say. */
+function openRowProblems({ id }: StoryRow, outcomes: readonly TestOutcome[]): string[] {
+  return testsOf(id, outcomes).map((test) => `${id}: not claimed, and tested by ${named(test)}`);
+}
+
 function rowProblems(
   { id }: StoryRow,
   proofs: readonly Proof[],
   outcomes: readonly TestOutcome[],
   textOf: Evidence["textOf"],
 ): string[] {
-  const own = outcomes.filter(({ titles }) => titles.flatMap(idsOf).includes(id));
-  const failed = own.filter(({ status }) => status !== "passed").map((test) => `${id}: ${said(test)}`);
+  const failed = testsOf(id, outcomes)
+    .filter(({ status }) => status !== "passed")
+    .map((test) => `${id}: ${said(test)}`);
   return [
     ...(proofs.some(({ file }) => showsRow(id, file)) ? [] : [`${id}: claimed, and no ${needOf(id)} is named`]),
     ...failed,
@@ -97,6 +103,14 @@ function idsOf(title: string): string[] {
   return /^([A-Z]\d+(?:, [A-Z]\d+)*): /.exec(title)?.[1]?.split(", ") ?? [];
 }
 
-function said({ file, titles, status }: TestOutcome): string {
-  return `${file} "${titles.join(" > ")}" ${status}`;
+function testsOf(id: string, outcomes: readonly TestOutcome[]): TestOutcome[] {
+  return outcomes.filter(({ titles }) => titles.flatMap(idsOf).includes(id));
+}
+
+function said(test: TestOutcome): string {
+  return `${named(test)} ${test.status}`;
+}
+
+function named({ file, titles }: TestOutcome): string {
+  return `${file} "${titles.join(" > ")}"`;
 }

@@ -7,16 +7,26 @@ import { ServiceMissingError } from "./process.ts";
 import { type Service, startRealPostgres } from "./real-postgres.ts";
 import { startRealRedis } from "./real-redis.ts";
 
+/** Those that break LiteLLM, KV or the queue learn nothing more from another Postgres. */
+const E2E = [
+  "adopt",
+  "budget",
+  "concurrency",
+  "deployed",
+  "kill-switch",
+  "overrides",
+  "postgres-fails",
+  "redis-fails",
+  "story",
+];
+
 const SUITES = [
   "test/stores",
   "test/migrations",
   "test/adapters",
   "test/soak",
   "test/flows/overrides-together.test.ts",
-  // Those that break LiteLLM, KV or the queue learn nothing more from another Postgres.
-  ...["budget", "concurrency", "deployed", "overrides", "postgres-fails", "redis-fails", "story"].map(
-    (name) => `test/e2e/${name}.test.ts`,
-  ),
+  ...E2E.map((name) => `test/e2e/${name}.test.ts`),
 ];
 
 const started: Service[] = [];

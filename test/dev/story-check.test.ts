@@ -42,9 +42,9 @@ describe("a claim", () => {
   });
 
   it("that nobody makes yet is no problem, and is told of", () => {
-    const rows = rowsOf(tableOf({ N1: shown("N1: once") }));
-    const { open, tested } = notYet({ rows, outcomes: [aTest("R4: live")] });
-    expect([open.includes("N1"), open.length, tested]).toEqual([false, STORY_IDS.length - 1, ["R4"]]);
+    const open = notYet(rowsOf(tableOf({ N1: shown("N1: once") })));
+    expect([open.includes("N1"), open.length]).toEqual([false, STORY_IDS.length - 1]);
+    expect(problemsOf({}, [aTest("a test of no row")])).toEqual([]);
   });
 });
 
@@ -70,6 +70,14 @@ describe("is red", () => {
     expect(problemsOf({ N1: shown("N1: once") }, outcomes)).toEqual(['N1: test/b.test.ts "N1: again" failed']);
   });
 
+  it("for a row that nobody claims and that has tests, passed or not", () => {
+    const outcomes = [aTest("says so", { titles: ["R4: a page", "says so"] }), aTest("R4: live", { status: "failed" })];
+    expect(problemsOf({}, outcomes)).toEqual([
+      'R4: not claimed, and tested by test/a.test.ts "R4: a page > says so"',
+      'R4: not claimed, and tested by test/a.test.ts "R4: live"',
+    ]);
+  });
+
   it("for a title that no test has, or one in another file", () => {
     const missing = ['N1: test/a.test.ts has no test "N1: once"'];
     expect(problemsOf({ N1: shown("N1: once") }, [aTest("N1: twice")])).toEqual(missing);
@@ -77,9 +85,8 @@ describe("is red", () => {
   });
 
   it("for a title that does not name its row", () => {
-    expect(problemsOf({ N1: shown("N2: once") }, [aTest("N2: once")])).toEqual([
-      'N1: the title "N2: once" does not begin with "N1: "',
-    ]);
+    const claims = { N1: shown("N2: once"), N2: shown("N2: once") };
+    expect(problemsOf(claims, [aTest("N2: once")])).toEqual(['N1: the title "N2: once" does not begin with "N1: "']);
   });
 
   it("for a test of a row that there is not", () => {
