@@ -3,7 +3,7 @@
 import pMap from "p-map";
 import type { Enforcement } from "../../src/budget/tenant.ts";
 import { type Adopted, adopt } from "./bursar-admin.ts";
-import type { PlanRow } from "./plan.ts";
+import type { Adoption, PlanRow } from "./plan.ts";
 import type { Api } from "./polite-api.ts";
 
 /** `not_begun`: somebody wanted it to end. */
@@ -13,28 +13,26 @@ export type Outcome = Adopted | { readonly kind: "not_begun" };
 const AT_ONCE = 4;
 
 interface ApplyInput {
-  readonly rows: readonly PlanRow[];
+  readonly adoptions: readonly Adoption[];
   readonly enforcement: Enforcement;
   /** Once it is aborted nothing new is begun, and what has been begun is brought to its end. */
   readonly signal: AbortSignal;
   readonly onOutcome: (row: PlanRow, outcome: Outcome) => void;
 }
 
-/** The outcomes of the rows that are to be adopted. Never throws for one of them. */
+/** What became of each. Never throws for one of them. */
 export async function applyPlan(
-  { rows, enforcement, signal, onOutcome }: ApplyInput,
+  { adoptions, enforcement, signal, onOutcome }: ApplyInput,
   bursar: Api,
 ): Promise<ReadonlyMap<PlanRow, Outcome>> {
   const outcomes = new Map<PlanRow, Outcome>();
   await pMap(
-    rows,
+    adoptions,
     async (row) => {
       const { tenantId, candidate } = row;
-      if (row.decision.kind !== "adopt" || tenantId === null) return;
-      const { subject } = candidate;
       const outcome: Outcome = signal.aborted
         ? { kind: "not_begun" }
-        : await adopt({ tenantId, subject, enforcement }, bursar);
+        : await adopt({ tenantId, subject: candidate.subject, enforcement }, bursar);
       outcomes.set(row, outcome);
       onOutcome(row, outcome);
     },

@@ -4,7 +4,7 @@ import type { Enforcement, Subject } from "../../src/budget/tenant.ts";
 import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
 
 /** Tenant ids by subject, and subjects by tenant id. */
-export interface Tenants {
+export interface KnownTenants {
   readonly bySubject: ReadonlyMap<string, string>;
   readonly byId: ReadonlyMap<string, string>;
 }
@@ -21,7 +21,7 @@ const PAGE_SIZE = 200;
 export const subjectName = ({ kind, id }: Subject): string => `${kind}/${id}`;
 
 /** @throws Error in words. */
-export async function listTenants(bursar: Api): Promise<Tenants> {
+export async function listTenants(bursar: Api): Promise<KnownTenants> {
   const bySubject = new Map<string, string>();
   const byId = new Map<string, string>();
   let cursor: string | null = null;

@@ -4,13 +4,13 @@ import { parseArgs } from "node:util";
 import type { Enforcement } from "../../src/budget/tenant.ts";
 
 export interface AdoptOptions {
-  readonly apply: boolean;
-  readonly json: boolean;
+  readonly isApplied: boolean;
+  readonly isJson: boolean;
   readonly enforcement: Enforcement;
-  readonly teams: boolean;
-  readonly keys: boolean;
-  /** Adopts keys for themselves although their team has a budget. */
-  readonly keysOfTeams: boolean;
+  readonly includesTeams: boolean;
+  readonly includesKeys: boolean;
+  /** Keys are adopted for themselves although their team has a budget. */
+  readonly includesKeysOfTeams: boolean;
   readonly naming: Naming;
   /** A pattern of tenant ids and aliases, `*` being any text; null: all. */
   readonly only: string | null;
@@ -58,12 +58,12 @@ export function optionsFrom(args: readonly string[]): AdoptOptions | "help" {
   }
   const isEither = values.teams || values.keys;
   return {
-    apply: values.apply,
-    json: values.json,
+    isApplied: values.apply,
+    isJson: values.json,
     enforcement,
-    teams: values.teams || !isEither,
-    keys: values.keys || !isEither,
-    keysOfTeams: values["keys-of-teams"],
+    includesTeams: values.teams || !isEither,
+    includesKeys: values.keys || !isEither,
+    includesKeysOfTeams: values["keys-of-teams"],
     naming: namingFrom(values["tenant-id"]),
     only: values.only ?? null,
   };

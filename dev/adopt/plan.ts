@@ -2,14 +2,12 @@
 // What a tenant would be is asked of the very flows that Bursar adopts with, so that the plan cannot say another thing.
 
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
-import type { Enforcement, Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { missingIn } from "../../src/flows/litellm-wish.ts";
-import { planAdoption } from "../../src/flows/plan-adoption.ts";
-import type { LiteLlm } from "../../src/ports.ts";
+import { adoptionOf } from "../../src/flows/plan-adoption.ts";
 import type { LiteLlmFields, SubjectReading } from "../../src/records/subject-reading.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
-import { success } from "../../src/result.ts";
-import { subjectName, type Tenants } from "./bursar-admin.ts";
+import { type KnownTenants, subjectName } from "./bursar-admin.ts";
 import type { Candidate } from "./litellm-subjects.ts";
 import type { AdoptOptions } from "./options.ts";
 import { tenantIdOf } from "./tenant-ids.ts";
@@ -20,6 +18,9 @@ export interface PlanRow {
   readonly tenantId: string | null;
   readonly decision: Decision;
 }
+
+/** A row that is to become a tenant. */
+export type Adoption = PlanRow & { readonly tenantId: string };
 
 export type Decision =
   | {
@@ -37,7 +38,7 @@ export type Decision =
 export interface PlanInput {
   readonly teams: readonly Candidate[];
   readonly keys: readonly Candidate[];
-  readonly tenants: Tenants;
+  readonly tenants: KnownTenants;
   readonly masterKeyHash: string;
   readonly options: AdoptOptions;
   readonly now: Instant;
@@ -47,21 +48,22 @@ export interface PlanInput {
 const DASHBOARD_TEAM = "litellm-dashboard";
 
 /** In LiteLLM's order, teams first. */
-export async function planAll(input: PlanInput): Promise<PlanRow[]> {
+export function planAll(input: PlanInput): PlanRow[] {
   const { options } = input;
-  const wanted = [...(options.teams ? input.teams : []), ...(options.keys ? input.keys : [])];
+  const wanted = [...(options.includesTeams ? input.teams : []), ...(options.includesKeys ? input.keys : [])];
   const named = wanted
     .map((candidate) => ({ candidate, tenantId: tenantIdOf(candidate, options.naming, input.teams) }))
     .filter(({ candidate, tenantId }) => isWanted(options.only, [tenantId, candidate.alias]));
-  const rows = await Promise.all(
-    named.map(async ({ candidate, tenantId }): Promise<PlanRow> => {
-      return { candidate, tenantId, decision: await decide(candidate, tenantId, input) };
-    }),
-  );
+  const rows = named.map((each) => ({ ...each, decision: decide(each.candidate, each.tenantId, input) }));
   return refuseCollisions(rows, input.tenants);
 }
 
-async function decide(candidate: Candidate, tenantId: string | null, input: PlanInput): Promise<Decision> {
+/** Without a name nothing is adopted. */
+export function adoptionsIn(rows: readonly PlanRow[]): Adoption[] {
+  return rows.filter((row): row is Adoption => row.decision.kind === "adopt" && row.tenantId !== null);
+}
+
+function decide(candidate: Candidate, tenantId: string | null, input: PlanInput): Decision {
   const { tenants, options, now } = input;
   const { subject, reading } = candidate;
   const existing = tenants.bySubject.get(subjectName(subject));
@@ -70,8 +72,10 @@ async function decide(candidate: Candidate, tenantId: string | null, input: Plan
   if (obstacle !== null) return { kind: "skip", why: obstacle };
   if (tenantId === null) return { kind: "skip", why: "has nothing to be named after: choose another --tenant-id" };
   if (reading === null) return { kind: "skip", why: "LiteLLM's row makes no sense" };
-  const tenant = await adoptionOf(reading, tenantId as TenantId, options.enforcement, now);
-  if (tenant === null) return { kind: "skip", why: "has no max_budget" };
+  const settings = { enforcement: options.enforcement };
+  const adoption = adoptionOf({ tenantId: tenantId as TenantId, settings, now }, reading.subject, reading);
+  if (!adoption.ok) return { kind: "skip", why: "has no max_budget" };
+  const tenant = adoption.value;
   const config = configOf(tenant);
   return { kind: "adopt", tenant, limit: limitAt(config, now), changes: changesFor(tenant, config, reading, now) };
 }
@@ -82,7 +86,7 @@ function obstacleTo(candidate: Candidate, input: PlanInput): string | null {
   if (subject.id === input.masterKeyHash) return "is the master key";
   if (candidate.isBlocked) return "is blocked in LiteLLM";
   if (candidate.expiresAt !== null && candidate.expiresAt <= input.now) return "has expired";
-  const team = input.options.keysOfTeams ? null : budgetedTeam(teamId, input);
+  const team = input.options.includesKeysOfTeams ? null : budgetedTeam(teamId, input);
   if (team !== null) return `goes with its team ${team}: --keys-of-teams adopts it for itself`;
   return reading !== null && reading.maxBudgetNanoUsd === null ? "has no max_budget" : null;
 }
@@ -94,20 +98,6 @@ function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): str
   const isTenant = tenants.bySubject.has(subjectName(team.subject));
   const hasBudget = !team.isBlocked && (team.reading?.maxBudgetNanoUsd ?? null) !== null;
   return isTenant || hasBudget ? (team.alias ?? teamId) : null;
-}
-
-async function adoptionOf(
-  reading: SubjectReading,
-  tenantId: TenantId,
-  enforcement: Enforcement,
-  now: Instant,
-): Promise<NewTenant | null> {
-  const { subject } = reading;
-  const litellm = { readSubject: async () => success(reading) } as Pick<LiteLlm, "readSubject"> as LiteLlm;
-  const actor = { name: "adopt", requestId: "plan", now };
-  const input = { tenantId, settings: { enforcement }, origin: { kind: "adopted", subject }, actor } as const;
-  const planned = await planAdoption(input, subject, { litellm });
-  return planned.ok ? planned.value : null;
 }
 
 function configOf(tenant: NewTenant): TenantConfig {
@@ -138,7 +128,7 @@ function changesFor(
 }
 
 /** Two of one name, or one whose name another tenant has. */
-function refuseCollisions(rows: readonly PlanRow[], { byId }: Tenants): PlanRow[] {
+function refuseCollisions(rows: readonly PlanRow[], { byId }: KnownTenants): PlanRow[] {
   const named = Map.groupBy(
     rows.filter(({ decision }) => decision.kind === "adopt"),
     ({ tenantId }) => tenantId,

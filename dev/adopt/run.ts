@@ -4,7 +4,7 @@ import { applyPlan, type Outcome } from "./apply.ts";
 import { listTenants } from "./bursar-admin.ts";
 import { hashOf, listKeys, listTeams } from "./litellm-subjects.ts";
 import { type AdoptOptions, optionsFrom, type Places, placesFrom, USAGE, UsageError } from "./options.ts";
-import { type PlanRow, planAll } from "./plan.ts";
+import { adoptionsIn, type PlanRow, planAll } from "./plan.ts";
 import { PATIENCE, politeApi } from "./polite-api.ts";
 import { startProgress, type Terminal } from "./progress.ts";
 import { planJson, planText, printable } from "./show-plan.ts";
@@ -49,17 +49,17 @@ async function adoptAll(options: AdoptOptions, places: Places, io: AdoptIo): Pro
   // Who cannot change anything in Bursar need not load LiteLLM.
   const tenants = await listTenants(bursar);
   const teams = await listTeams(litellm, now);
-  const keys = options.keys ? await listKeys(litellm, now) : [];
-  const rows = await planAll({ teams, keys, tenants, masterKeyHash: hashOf(places.litellm.token), options, now });
-  if (!options.json) io.out.write(`${planText(rows, options)}\n`);
+  const keys = options.includesKeys ? await listKeys(litellm, now) : [];
+  const rows = planAll({ teams, keys, tenants, masterKeyHash: hashOf(places.litellm.token), options, now });
+  if (!options.isJson) io.out.write(`${planText(rows, options)}\n`);
 
   const isUnsettled = rows.some(({ decision }) => decision.kind === "refuse");
-  if (options.apply && isUnsettled)
+  if (options.isApplied && isUnsettled)
     io.err.write("Nothing was done: settle what is to be settled first, or use --only.\n");
-  const isApplied = options.apply && !isUnsettled;
-  const outcomes = isApplied ? await apply(rows, options, io, bursar) : new Map<PlanRow, Outcome>();
-  if (options.json) io.out.write(`${JSON.stringify(planJson(rows, outcomes), null, 2)}\n`);
-  if (!options.apply) return DONE;
+  const outcomes =
+    options.isApplied && !isUnsettled ? await apply(rows, options, io, bursar) : new Map<PlanRow, Outcome>();
+  if (options.isJson) io.out.write(`${JSON.stringify(planJson(rows, outcomes), null, 2)}\n`);
+  if (!options.isApplied) return DONE;
   return isUnsettled ? FAILED : summarise(outcomes, io);
 }
 
@@ -69,11 +69,11 @@ async function apply(
   { err, signal }: AdoptIo,
   bursar: ReturnType<typeof politeApi>,
 ): Promise<ReadonlyMap<PlanRow, Outcome>> {
-  const wanted = rows.filter(({ decision }) => decision.kind === "adopt");
+  const wanted = adoptionsIn(rows);
   if (wanted.length === 0) return new Map();
   const progress = startProgress(wanted.length, err);
   try {
-    return await applyPlan({ rows: wanted, enforcement, signal, onOutcome: progress.tell }, bursar);
+    return await applyPlan({ adoptions: wanted, enforcement, signal, onOutcome: progress.tell }, bursar);
   } finally {
     progress.end();
   }

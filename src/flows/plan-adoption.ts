@@ -2,7 +2,7 @@
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
 import { foldRead } from "../budget/spend.ts";
-import { DEFAULT_BUDGET, type Subject } from "../budget/tenant.ts";
+import { DEFAULT_BUDGET, type Instant, type Subject } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
 import type { NewTenant, TenantSettings } from "../records/tenant-record.ts";
@@ -21,8 +21,16 @@ export async function planAdoption(
 ): Promise<Result<NewTenant, CreateTenantFailure>> {
   const read = await litellm.readSubject(subject, { tries: TRIES });
   if (!read.ok) return failure(failureOf(read.failure));
-  const reading = read.value;
-  const subjectCreatedAt = reading.createdAt ?? actor.now;
+  return adoptionOf({ tenantId, settings, now: actor.now }, subject, read.value);
+}
+
+/** The tenant that what was read becomes. Pure. */
+export function adoptionOf(
+  { tenantId, settings, now }: Pick<CreateTenantInput, "tenantId" | "settings"> & { readonly now: Instant },
+  subject: Subject,
+  reading: SubjectReading,
+): Result<NewTenant, { readonly kind: "no_max_budget" }> {
+  const subjectCreatedAt = reading.createdAt ?? now;
   const planned = { ...litellmsSettings(reading), ...settings };
   const hasBudget = reading.maxBudgetNanoUsd !== null || settings.maxBudgetNanoUsd !== undefined;
   if (planned.enforcement === "enforce" && !hasBudget) return failure({ kind: "no_max_budget" });
