@@ -111,6 +111,11 @@ export function verdictWithoutRead(
   return assemble({ config, record, now, source, state: "unknown", reason: "spend_unknown" });
 }
 
+/** LiteLLM refuses a call that would have been let through: the figures are what is known, that they are too much is its word. */
+export function verdictRefusedByLiteLlm(verdict: Verdict): Verdict {
+  return { ...verdict, allowed: false, state: "blocked", reason: "over_grace" };
+}
+
 /** The verdict when not even the config is known. */
 export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy): Verdict {
   return {

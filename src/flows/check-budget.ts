@@ -58,6 +58,11 @@ export type CheckOutcome =
   | { readonly kind: "unknown" }
   | { readonly kind: "too_many_unknown" };
 
+/** Whether a call by a key that is no tenant's may be made, as the deployment wants it. */
+export function allowsUnmanaged({ policy }: Pick<Ports, "policy">): boolean {
+  return policy.unmanagedKeys === "allow";
+}
+
 /** How often a loser looks whether the winner in its isolate has come back. */
 const LOOK_MS = 5;
 

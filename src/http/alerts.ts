@@ -7,8 +7,9 @@ import { alertJson } from "./alert-json.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireRead } from "./auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
-import { invalidFields, problem } from "./problem.ts";
+import { invalidFields } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
+import { noSuchTenant } from "./tenant-problems.ts";
 
 const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
 
@@ -17,7 +18,7 @@ export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/tenants/:id/alerts", requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
-    if (tenant === null) return problem(c, "not-found", { detail: "There is no such tenant." });
+    if (tenant === null) return noSuchTenant(c);
     return list(c, tenant.config.tenantId);
   });
 

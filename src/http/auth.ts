@@ -8,6 +8,9 @@ import type { NamedToken, Tokens } from "../policy.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
+/** How long an address that asks for unknown keys should stay away; the window of the rate limit. */
+const RETRY_UNKNOWN_KEYS_SECONDS = 60;
+
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 
 /** The bearer token of an `Authorization` header; null when there is none. */
@@ -57,8 +60,25 @@ function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
   });
 }
 
+const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="bursar"' };
+
 function noToken(c: Context<AppEnv>): Response {
-  return problem(c, "unauthorized", { headers: { "WWW-Authenticate": 'Bearer realm="bursar"' } });
+  return problem(c, "unauthorized", { headers: CHALLENGE });
+}
+
+export function noKey(c: Context<AppEnv>): Response {
+  return problem(c, "unauthorized", { detail: "Send the LiteLLM virtual key as a bearer token.", headers: CHALLENGE });
+}
+
+export function unknownKey(c: Context<AppEnv>): Response {
+  return problem(c, "unknown-key", { detail: "No tenant has this virtual key.", headers: CHALLENGE });
+}
+
+export function tooManyUnknown(c: Context<AppEnv>): Response {
+  return problem(c, "too-many-requests", {
+    detail: "Too many unknown virtual keys came from this address.",
+    headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
+  });
 }
 
 /** For tokens without a name. Takes the same time for every wrong one. */

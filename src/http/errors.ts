@@ -4,10 +4,7 @@ import type { Context } from "hono";
 import { Outage } from "../outage.ts";
 import type { AppEnv } from "./app-env.ts";
 import { answerUnchecked, GUARD_PATH } from "./guard.ts";
-import { problem } from "./problem.ts";
-
-/** Long enough for a connection to come back, short enough for a person who waits. */
-const RETRY_AFTER_SECONDS = 5;
+import { dependencyAway, problem } from "./problem.ts";
 
 export function answerError(error: Error, c: Context<AppEnv>): Response {
   const route = { route: c.req.routePath, method: c.req.method, request_id: c.get("requestId") };
@@ -19,10 +16,7 @@ export function answerError(error: Error, c: Context<AppEnv>): Response {
   }
   if (error instanceof Outage) {
     log?.error("a dependency is away", error, route);
-    return problem(c, "dependency-unavailable", {
-      detail: `${error.dependency} cannot be reached.`,
-      headers: { "Retry-After": String(RETRY_AFTER_SECONDS) },
-    });
+    return dependencyAway(c, `${error.dependency} cannot be reached.`);
   }
   log?.error("bug", error, route);
   return problem(c, "internal-error");

@@ -4,10 +4,10 @@
 import { type Context, Hono } from "hono";
 import type { KeyHash } from "../budget/tenant.ts";
 import { type Verdict, verdictOnNothing } from "../budget/verdict.ts";
-import type { CheckOutcome } from "../flows/check-budget.ts";
+import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../flows/check-budget.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireGuardrail, sha256Hex } from "./auth.ts";
-import { check } from "./budget.ts";
+import { checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { type Question, questionFrom } from "./guard-body.ts";
 import { refusal } from "./verdict-json.ts";
 
@@ -15,7 +15,8 @@ import { refusal } from "./verdict-json.ts";
 export const GUARD_PATH = "/litellm/beta/litellm_basic_guardrail_api";
 
 export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail, async (c) => {
-  const { log, policy, clock } = c.get("ports");
+  const ports = c.get("ports");
+  const { log, clock } = ports;
   const question = await questionFrom(c.req.raw.body);
   // The check begins now; the prompt may have been on its way for seconds.
   c.set("now", clock());
@@ -25,7 +26,7 @@ export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail,
   }
   const outcome = await outcomeFor(c, question);
   if (outcome.kind === "verdict") return answer(c, outcome.verdict);
-  return policy.unmanagedKeys === "allow" ? allowed(c) : blocked(c, NOT_MANAGED);
+  return allowsUnmanaged(ports) ? allowed(c) : blocked(c, NOT_MANAGED);
 });
 
 async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: Question): Promise<CheckOutcome> {
@@ -35,7 +36,8 @@ async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: Question): Pr
   }
   // Callers without a key (LiteLLM knows them by a JWT) can be of a team: where a key is remembered this stands for it.
   const hash = keyHash ?? (await sha256Hex(`team ${teamId}`));
-  return check(c, { kind: "key", keyHash: hash as KeyHash, address: null, teamId });
+  const caller = { kind: "key", keyHash: hash as KeyHash, address: null, teamId } as const;
+  return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 
 const NOT_MANAGED = "No tenant has this virtual key. Contact admin to have it added to one.";

@@ -15,6 +15,7 @@ import { fieldErrors, jsonFrom, money, pageCursor, pageSize } from "./fields.ts"
 import { type OnceAnswer, once, onceId } from "./idempotency.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
+import { noSuchTenant } from "./tenant-problems.ts";
 import { iso } from "./verdict-json.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
@@ -136,10 +137,6 @@ function overrideJson(override: OverrideRecord, now: Instant) {
 function stateOf({ revokedAt, expiresAt }: OverrideRecord, now: Instant): "active" | "ended" | "revoked" {
   if (revokedAt !== null) return "revoked";
   return now < expiresAt ? "active" : "ended";
-}
-
-function noSuchTenant(c: Context<AppEnv>): Response {
-  return problem(c, "not-found", { detail: "There is no such tenant." });
 }
 
 function noSuchOverride(c: Context<AppEnv>): Response {

@@ -71,6 +71,15 @@ function openAiError(status: number, message: string, code: unknown) {
   return { message, type: type ?? (status < 500 ? "invalid_request_error" : "api_error"), param: null, code };
 }
 
+/** Long enough for a connection to come back or LiteLLM to restart, short enough for a person who waits. */
+const RETRY_DEPENDENCY_SECONDS = 5;
+
+/** 503, to be tried again soon. */
+export function dependencyAway(c: Context<AppEnv>, detail: string): Response {
+  const headers = { "Retry-After": String(RETRY_DEPENDENCY_SECONDS) };
+  return problem(c, "dependency-unavailable", { detail, headers });
+}
+
 /** 422, naming each field that is not valid. */
 export function invalidFields(c: Context<AppEnv>, errors: readonly FieldError[]): Response {
   const detail = errors.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");

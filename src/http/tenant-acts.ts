@@ -5,10 +5,10 @@ import { type ResetFailure, resetTenant } from "../flows/reset-tenant.ts";
 import { resumeTenant, suspendTenant } from "../flows/suspend-tenant.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireAdmin } from "./auth.ts";
-import { problem } from "./problem.ts";
+import { dependencyAway, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { litellmAway, noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
+import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 
 const NO_RESET_OF_TEAMS =
   "LiteLLM cannot zero the spend of a team. Raise max_budget, or grant an override until the period ends.";
@@ -44,7 +44,7 @@ function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
     case "litellm_refused":
       return refusedByLiteLlm(c, reason);
     case "litellm_unreachable":
-      return litellmAway(
+      return dependencyAway(
         c,
         reason.hasZeroed
           ? "LiteLLM has zeroed the spend, and then could not be read. Ask again."

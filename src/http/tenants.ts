@@ -11,10 +11,10 @@ import type { AppEnv } from "./app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "./auth.ts";
 import { fieldErrors, jsonFrom } from "./fields.ts";
 import { type OnceAnswer, once } from "./idempotency.ts";
-import { invalidFields, problem } from "./problem.ts";
+import { dependencyAway, invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { litellmAway, noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
+import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
@@ -106,6 +106,6 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "litellm_refused":
       return refusedByLiteLlm(c, reason);
     case "litellm_unreachable":
-      return litellmAway(c, "LiteLLM cannot be reached. Nothing was changed.");
+      return dependencyAway(c, "LiteLLM cannot be reached. Nothing was changed.");
   }
 }

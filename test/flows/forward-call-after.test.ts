@@ -66,7 +66,13 @@ describe("LiteLLM refuses by a budget of its own", () => {
     expect(outcome).toMatchObject({
       kind: "refused_by_litellm",
       why: "Budget has been exceeded!",
-      verdict: { tenantId: ACME },
+      verdict: {
+        tenantId: ACME,
+        allowed: false,
+        state: "blocked",
+        reason: "over_grace",
+        spend: { spendNanoUsd: expect.anything() },
+      },
     });
     await gate.world.untilQuiet();
     expect(gate.world.queue.sent).toEqual([
