@@ -2,26 +2,14 @@
 
 import { randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { runAdopt } from "../../dev/adopt/run.ts";
-import { openInboxChannels, reportTo } from "../../dev/connect.ts";
-import type { Litellm } from "../../dev/litellm/start.ts";
-import { ADMIN, apiOf, eventually, send } from "./support/api.ts";
-import { type Bursar, startBursar } from "./support/bursar.ts";
+import { reportTo } from "../../dev/connect.ts";
+import { ADMIN, eventually, send } from "./support/api.ts";
+import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";
 
-let bursar: Bursar;
-let api: ReturnType<typeof apiOf>;
-let litellm: Litellm;
-
-beforeAll(async () => {
-  bursar = await startBursar();
-  api = apiOf(bursar.url);
-  if (bursar.stack.litellm === null) throw new Error("what LiteLLM has spent is the simulator's to say");
-  litellm = bursar.stack.litellm;
-  await openInboxChannels(bursar.url, bursar.stack.inbox);
-  reportTo(bursar.url, litellm, { flushEventsMs: 200 });
-});
-afterAll(() => bursar.stop());
+const stand = useBursarWithInbox();
+beforeAll(() => reportTo(stand.bursar.url, stand.litellm, { flushEventsMs: 200 }));
 
 const NOW = { "Cache-Control": "no-cache" };
 
@@ -29,14 +17,14 @@ const NOW = { "Cache-Control": "no-cache" };
 const turn = () => new Promise((resolve) => setTimeout(resolve, 1_050));
 
 const manage = async (path: string, body: unknown) => {
-  const answer = await send("POST", litellm.url + path, { token: litellm.masterKey, body });
+  const answer = await send("POST", stand.litellm.url + path, { token: stand.litellm.masterKey, body });
   if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
   return answer.body;
 };
 const keyRow = async (key: string) =>
-  (await send("GET", `${litellm.url}/key/info?key=${key}`, { token: litellm.masterKey })).body.info;
+  (await send("GET", `${stand.litellm.url}/key/info?key=${key}`, { token: stand.litellm.masterKey })).body.info;
 const call = (key: string, usd: number) =>
-  send("POST", `${litellm.url}/v1/chat/completions`, {
+  send("POST", `${stand.litellm.url}/v1/chat/completions`, {
     token: key,
     headers: { "x-sim-cost": String(usd) },
     body: { model: "mock", messages: [{ role: "user", content: "hello" }] },
@@ -49,9 +37,9 @@ const names = () => {
 /** `npm run adopt -- --from litellm --apply`, of these alone. */
 async function adopt(only: string): Promise<void> {
   const env = {
-    LITELLM_URL: litellm.url,
-    LITELLM_MASTER_KEY: litellm.masterKey,
-    BURSAR_URL: bursar.url,
+    LITELLM_URL: stand.litellm.url,
+    LITELLM_MASTER_KEY: stand.litellm.masterKey,
+    BURSAR_URL: stand.bursar.url,
     ADMIN_TOKEN: ADMIN,
   };
   const said = new PassThrough();
@@ -64,13 +52,13 @@ describe("an existing key", () => {
   it("is observed, then enforced, then observed again, and released as it was", async () => {
     const { name, key } = names();
     await manage("/key/generate", { key, key_alias: name, max_budget: 200, budget_duration: "30d" });
-    litellm.setSpend(key, 50);
+    stand.litellm.setSpend(key, 50);
     await adopt(name);
-    await api.admin("PATCH", `/v1/tenants/${name}`, { max_budget: 100 });
-    litellm.setSpend(key, 120);
+    await stand.api.admin("PATCH", `/v1/tenants/${name}`, { max_budget: 100 });
+    stand.litellm.setSpend(key, 120);
     await turn();
 
-    const observed = await api.ask(key, NOW);
+    const observed = await stand.api.ask(key, NOW);
     expect([observed.status, observed.body]).toMatchObject([
       200,
       { allowed: true, state: "blocked", would_block: true, enforcement: "observe" },
@@ -78,32 +66,32 @@ describe("an existing key", () => {
     expect((await keyRow(key)).max_budget).toBe(200);
     expect((await call(key, 0.01)).status).toBe(200);
 
-    const enforced = await api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "enforce" });
+    const enforced = await stand.api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "enforce" });
     expect([enforced.status, enforced.body.litellm_sync]).toEqual([200, "synced"]);
-    const refused = await api.ask(key);
+    const refused = await stand.api.ask(key);
     expect([refused.status, refused.body.reason]).toEqual([402, "over_grace"]);
     expect(refused.body).not.toHaveProperty("would_block");
     expect((await keyRow(key)).max_budget).toBe(110);
     expect((await call(key, 0.01)).body.error.type).toBe("budget_exceeded");
 
-    await api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "observe" });
-    expect((await api.ask(key)).status).toBe(200);
+    await stand.api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "observe" });
+    expect((await stand.api.ask(key)).status).toBe(200);
     expect((await keyRow(key)).max_budget).toBe(200);
     expect((await call(key, 0.01)).status).toBe(200);
 
-    expect((await api.admin("DELETE", `/v1/tenants/${name}`)).status).toBe(204);
+    expect((await stand.api.admin("DELETE", `/v1/tenants/${name}`)).status).toBe(204);
     expect(await keyRow(key)).toMatchObject({ max_budget: 200, budget_duration: "30d", metadata: {} });
-    expect((await api.ask(key)).status).toBe(401);
+    expect((await stand.api.ask(key)).status).toBe(401);
   });
 
   it("has people told while it is observed, but not that anything is refused", async () => {
     const { name, key } = names();
     await manage("/key/generate", { key, key_alias: name, max_budget: 100 });
     await adopt(name);
-    await api.admin("PATCH", `/v1/tenants/${name}`, { max_budget: 10 });
+    await stand.api.admin("PATCH", `/v1/tenants/${name}`, { max_budget: 10 });
     await call(key, 12);
     const notices = await eventually(async () => {
-      const all = bursar.stack.inbox.messages({ tenant: name, accepted: true });
+      const all = stand.bursar.stack.inbox.messages({ tenant: name, accepted: true });
       return all.length >= 3 && all;
     }, 20_000);
     const texts = JSON.stringify(notices);
@@ -120,16 +108,16 @@ describe("an existing team", () => {
     await manage("/team/new", { team_id: name, max_budget: 10 });
     for (const key of [one, two]) await manage("/key/generate", { key, team_id: name });
     await adopt(name);
-    await api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "enforce" });
-    expect((await api.ask(two)).body).toMatchObject({ tenant_id: name, allowed: true, state: "ok" });
+    await stand.api.admin("PATCH", `/v1/tenants/${name}`, { enforcement: "enforce" });
+    expect((await stand.api.ask(two)).body).toMatchObject({ tenant_id: name, allowed: true, state: "ok" });
 
     expect((await call(one, 11)).status).toBe(200);
     const refused = await eventually(async () => {
-      const answer = await api.ask(two);
+      const answer = await stand.api.ask(two);
       return answer.status === 402 && answer;
     }, 20_000);
     expect(refused.body).toMatchObject({ tenant_id: name, reason: "over_grace", spend: 11 });
-    expect((await api.ask(one)).status).toBe(402);
-    expect((await api.admin("GET", `/v1/tenants/${name}`)).body).toMatchObject({ state: "blocked", spend: 11 });
+    expect((await stand.api.ask(one)).status).toBe(402);
+    expect((await stand.api.admin("GET", `/v1/tenants/${name}`)).body).toMatchObject({ state: "blocked", spend: 11 });
   });
 });

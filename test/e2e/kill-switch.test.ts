@@ -1,35 +1,22 @@
 // Suspend, resume and reset from end to end: what an agent meets at Bursar and at LiteLLM, and what people hear.
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openInboxChannels } from "../../dev/connect.ts";
-import type { Litellm } from "../../dev/litellm/start.ts";
-import { apiOf, eventually, send } from "./support/api.ts";
-import { type Bursar, startBursar } from "./support/bursar.ts";
+import { describe, expect, it } from "vitest";
+import { eventually, send } from "./support/api.ts";
+import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";
 
-let bursar: Bursar;
-let api: ReturnType<typeof apiOf>;
-let litellm: Litellm;
-
-beforeAll(async () => {
-  bursar = await startBursar();
-  api = apiOf(bursar.url);
-  if (bursar.stack.litellm === null) throw new Error("these tests need the simulator");
-  litellm = bursar.stack.litellm;
-  await openInboxChannels(bursar.url, bursar.stack.inbox);
-});
-afterAll(() => bursar.stop());
+const stand = useBursarWithInbox();
 
 const call = (key: string, usd = 0.01) =>
-  send("POST", `${litellm.url}/v1/chat/completions`, {
+  send("POST", `${stand.litellm.url}/v1/chat/completions`, {
     token: key,
     headers: { "x-sim-cost": String(usd) },
     body: { model: "mock", messages: [{ role: "user", content: "hello" }] },
   });
-const act = (name: string, tenantId: string) => api.admin("POST", `/v1/tenants/${tenantId}/${name}`);
+const act = (name: string, tenantId: string) => stand.api.admin("POST", `/v1/tenants/${tenantId}/${name}`);
 
 /** The types of the webhooks that have arrived about a tenant, first to last. */
 const toldOf = (tenantId: string) =>
-  bursar.stack.inbox
+  stand.bursar.stack.inbox
     .messages({ tenant: tenantId, accepted: true })
     .filter(({ kind }) => kind === "webhook")
     .map(({ summary }) => summary)
@@ -39,26 +26,26 @@ const untilTold = (tenantId: string, types: string[]) =>
 
 describe("the kill switch", () => {
   it("has Ask answer 403 and LiteLLM refuse the key with the next request of each, until the tenant is resumed", async () => {
-    const { tenantId, key } = await api.createTenant();
-    expect([(await api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
+    const { tenantId, key } = await stand.api.createTenant();
+    expect([(await stand.api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
 
     expect((await act("suspend", tenantId)).body).toMatchObject({ state: "blocked", litellm_sync: "synced" });
-    const refused = await api.ask(key);
+    const refused = await stand.api.ask(key);
     expect([refused.status, refused.body.type]).toEqual([403, "urn:bursar:problem:tenant-suspended"]);
     expect(refused.body).toMatchObject({ allowed: false, state: "blocked", reason: "suspended" });
-    expect((await api.check(tenantId)).status).toBe(403);
+    expect((await stand.api.check(tenantId)).status).toBe(403);
     const atLiteLlm = await call(key);
     expect([atLiteLlm.status, atLiteLlm.body.error.message]).toEqual([401, expect.stringContaining("Key is blocked")]);
 
     expect((await act("resume", tenantId)).body).toMatchObject({ state: "ok", suspended_at: null });
-    expect([(await api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
+    expect([(await stand.api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
     await untilTold(tenantId, ["tenant.suspended", "tenant.resumed"]);
   });
 
   it("counts for a tenant that is only observed", async () => {
-    const { tenantId, key } = await api.createTenant({ enforcement: "observe" });
+    const { tenantId, key } = await stand.api.createTenant({ enforcement: "observe" });
     await act("suspend", tenantId);
-    const refused = await api.ask(key);
+    const refused = await stand.api.ask(key);
     expect([refused.status, refused.body.allowed, refused.body.would_block]).toEqual([403, false, true]);
     expect((await call(key)).status).toBe(401);
   });
@@ -66,28 +53,28 @@ describe("the kill switch", () => {
 
 describe("a new period", () => {
   it("by hand lets a blocked tenant go on at once, at $0", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 5 });
+    const { tenantId, key } = await stand.api.createTenant({ max_budget: 5 });
     await call(key, 6);
-    await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).status === 402);
+    await eventually(async () => (await stand.api.ask(key, { "Cache-Control": "no-cache" })).status === 402);
     await untilTold(tenantId, ["budget.blocked"]);
 
     expect((await act("reset", tenantId)).body).toMatchObject({ spend: 0, state: "ok" });
-    expect((await api.ask(key)).body).toMatchObject({ allowed: true, state: "ok", spend: 0 });
+    expect((await stand.api.ask(key)).body).toMatchObject({ allowed: true, state: "ok", spend: 0 });
     expect((await call(key)).status).toBe(200);
     await untilTold(tenantId, ["budget.reset", "budget.resolved"]);
-    const actions = (await api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body.data;
+    const actions = (await stand.api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body.data;
     expect(actions.map(({ action }: { action: string }) => action)).toContain("period_reset");
   });
 
   it("R1: by LiteLLM's own reset is found by the sweep, audited and told, once", async () => {
     // A second from now by LiteLLM's clock a period of one second is over.
-    const { tenantId, key } = await api.createTenant({ max_budget: 5, budget_duration: "1s" });
+    const { tenantId, key } = await stand.api.createTenant({ max_budget: 5, budget_duration: "1s" });
     await call(key, 1);
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    litellm.runResetJob();
-    await bursar.sweep();
+    stand.litellm.runResetJob();
+    await stand.bursar.sweep();
     await untilTold(tenantId, ["budget.reset"]);
-    const { data } = (await api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body;
+    const { data } = (await stand.api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body;
     expect(data.map(({ action }: { action: string }) => action)).toContain("period_advanced");
   });
 });

@@ -1,48 +1,35 @@
 // An override end to end over HTTP with real parts: it lets requests through at once, and ends at its instant by itself.
 
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { openInboxChannels } from "../../dev/connect.ts";
-import type { Litellm } from "../../dev/litellm/start.ts";
+import { expect, it } from "vitest";
 import { connect } from "../support/postgres-backends.ts";
-import { apiOf, eventually, send } from "./support/api.ts";
-import { type Bursar, startBursar } from "./support/bursar.ts";
+import { eventually, send } from "./support/api.ts";
+import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";
 
-let bursar: Bursar;
-let api: ReturnType<typeof apiOf>;
-let litellm: Litellm;
-
-beforeAll(async () => {
-  bursar = await startBursar();
-  api = apiOf(bursar.url);
-  if (bursar.stack.litellm === null) throw new Error("this needs the simulator");
-  litellm = bursar.stack.litellm;
-  await openInboxChannels(bursar.url, bursar.stack.inbox);
-});
-afterAll(() => bursar.stop());
+const stand = useBursarWithInbox();
 
 /** Long enough to grant and ask on a busy machine, short enough to wait for. */
 const LASTS_MS = 6_000;
 const FRESH = { "Cache-Control": "no-cache" };
 
 const maxBudgetOf = async (key: string) => {
-  const path = `${litellm.url}/key/info?key=${key}`;
-  return (await send("GET", path, { token: litellm.masterKey })).body.info.max_budget;
+  const path = `${stand.litellm.url}/key/info?key=${key}`;
+  return (await send("GET", path, { token: stand.litellm.masterKey })).body.info.max_budget;
 };
 const call = (key: string, usd = 0.01) =>
-  send("POST", `${litellm.url}/v1/chat/completions`, {
+  send("POST", `${stand.litellm.url}/v1/chat/completions`, {
     token: key,
     headers: { "x-sim-cost": String(usd) },
     body: { model: "mock", messages: [{ role: "user", content: "hello" }] },
   });
 const heardOf = (tenantId: string) =>
-  bursar.stack.inbox
+  stand.bursar.stack.inbox
     .messages({ tenant: tenantId, accepted: true })
     .filter(({ kind }) => kind === "webhook")
     .map(({ summary }) => summary);
 
 /** Everything in Postgres that says how the tenant is to be treated. */
 async function written(tenantId: string) {
-  const client = await connect(bursar.stack.postgres.databaseUrl);
+  const client = await connect(stand.bursar.stack.postgres.databaseUrl);
   try {
     const query = `select t.revision, t.updated_at, t.litellm_sync, o.* from tenant_configs t
       join budget_overrides o using (tenant_id) where t.tenant_id = $1`;
@@ -53,16 +40,18 @@ async function written(tenantId: string) {
 }
 
 it("R2: a blocked tenant is allowed at once, and refused again at the instant of the end, without any write", async () => {
-  const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+  const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
   expect((await call(key, 115)).status).toBe(200);
-  await eventually(async () => (await api.ask(key, FRESH)).status === 402);
+  await eventually(async () => (await stand.api.ask(key, FRESH)).status === 402);
   expect((await call(key)).status).not.toBe(200);
 
   const expiresAt = Date.now() + LASTS_MS;
   const wish = { override_amount: 100, expires_at: new Date(expiresAt).toISOString(), reason: "launch week" };
-  const granted = await api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish, { "Idempotency-Key": tenantId });
+  const granted = await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish, {
+    "Idempotency-Key": tenantId,
+  });
   expect(granted).toMatchObject({ status: 201, body: { state: "active", litellm_sync: "synced" } });
-  const allowed = await api.ask(key);
+  const allowed = await stand.api.ask(key);
   expect(allowed).toMatchObject({ status: 200, body: { limit: 200, override_amount: 100, state: "ok" } });
   expect((await call(key)).status).toBe(200);
   expect(await maxBudgetOf(key)).toBe(220);
@@ -72,7 +61,7 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
   while (answers.at(-1)?.status !== 402) {
     const at = Date.now();
     if (at > expiresAt + 2_000) throw new Error("it did not end");
-    answers.push({ at, status: (await api.ask(key)).status });
+    answers.push({ at, status: (await stand.api.ask(key)).status });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   // A request that is asked just before the end may be answered just after it.
@@ -83,7 +72,7 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
   expect(await written(tenantId)).toEqual(before);
   expect(await maxBudgetOf(key)).toBe(220);
 
-  await bursar.sweep();
+  await stand.bursar.sweep();
   await eventually(async () => (await maxBudgetOf(key)) === 110);
   await eventually(async () => heardOf(tenantId).includes("override.ended"));
   expect(heardOf(tenantId).filter((each) => each.startsWith("override"))).toEqual([
@@ -93,13 +82,13 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
 });
 
 it("R2: revoking refuses at once, in LiteLLM too, and is told", async () => {
-  const { tenantId, key } = await api.createTenant({ max_budget: 100 });
-  litellm.setSpend(key, 115);
+  const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
+  stand.litellm.setSpend(key, 115);
   const wish = { override_amount: 100, duration: "1d", reason: "launch week" };
-  const { id } = (await api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish)).body;
-  expect((await api.ask(key, FRESH)).status).toBe(200);
-  expect((await api.admin("DELETE", `/v1/tenants/${tenantId}/overrides/${id}`)).status).toBe(204);
-  expect((await api.ask(key)).status).toBe(402);
+  const { id } = (await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish)).body;
+  expect((await stand.api.ask(key, FRESH)).status).toBe(200);
+  expect((await stand.api.admin("DELETE", `/v1/tenants/${tenantId}/overrides/${id}`)).status).toBe(204);
+  expect((await stand.api.ask(key)).status).toBe(402);
   expect(await maxBudgetOf(key)).toBe(110);
   await eventually(async () => heardOf(tenantId).includes("override.ended"));
 });
