@@ -3,7 +3,8 @@
 import type { Bundle } from "../../dev/worker/build.ts";
 import type { Row } from "../report.ts";
 
-const TARGET_KIB = 150;
+/** 162 with Guard, Gate and a budget's life, 50 of them Neon's driver, which no bundler can thin; and room for small things. */
+const TARGET_KIB = 170;
 
 export function bundleSize({ bytes, gzipBytes }: Bundle): Row {
   const kib = gzipBytes / 1_024;
