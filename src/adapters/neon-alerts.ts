@@ -32,7 +32,7 @@ export function neonAlerts(database: Database): Alerts {
 async function recordAlerts(database: Database, entry: AlertEntry): Promise<RecordedAlerts | null> {
   const [row] = await runStatement(
     database,
-    sql`with turn as (${entry.looking === null ? livingTenant(entry) : takeTurn(entry, entry.looking)}),
+    sql`with turn as (${entry.looking === null ? tenantStillThere(entry) : claimLook(entry, entry.looking)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
@@ -67,7 +67,7 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
 }
 
 /** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */
-function takeTurn({ tenantId, looked }: AlertEntry, looking: AlertLook): SQL {
+function claimLook({ tenantId, looked }: AlertEntry, looking: AlertLook): SQL {
   return sql`update tenant_spend s
     set alerts_version = ${looking.limitVersion}, alerts_period_started_at = ${timestampOf(looking.periodStartedAt)}
     from tenant_configs t
@@ -77,7 +77,8 @@ function takeTurn({ tenantId, looked }: AlertEntry, looking: AlertLook): SQL {
     returning s.tenant_id`;
 }
 
-function livingTenant({ tenantId }: AlertEntry): SQL {
+/** Alerts of a change depend on no look. */
+function tenantStillThere({ tenantId }: AlertEntry): SQL {
   return sql`select tenant_id from tenant_configs where tenant_id = ${tenantId} and deleted_at is null`;
 }
 

@@ -12,7 +12,7 @@ import { auditInsert, isoText, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
 import { comesAfter, pageOf } from "./neon-page.ts";
-import { lockTenant, syncPending, updatedAt } from "./neon-tenant-changes.ts";
+import { lockTenant, pendingSync, updatedAt } from "./neon-tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 
 export function neonOverrides(database: Database): Overrides {
@@ -87,7 +87,7 @@ async function change(
 function withAudit(line: Omit<Parameters<typeof auditInsert>[0], "detail">, { now }: Pick<Actor, "now">): SQL {
   const detail = { from: sql`changed`, value: CHANGED_OVERRIDE };
   return sql`after as (update tenant_configs t
-      set revision = nextval('config_revision'), ${updatedAt({ now })}, ${syncPending(sql`t.enforcement = 'enforce'`, { now })}
+      set revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`t.enforcement = 'enforce'`, { now })}
       where t.tenant_id in (select tenant_id from changed) returning t.*),
     audit as (${auditInsert({ ...line, detail })})`;
 }

@@ -3,7 +3,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
-import type { TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
@@ -26,9 +26,9 @@ export async function changeTenant(
     asked as (select tenant_id, ${askedColumns(change)} from before),
     after as (update tenant_configs t
       set (${columns}) = (select ${columns} from asked),
-        revision = nextval('config_revision'), ${updatedAt(actor)},
+        revision = nextval('config_revision'), ${updatedAt(actor.now)},
         config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
-        ${syncPending(isLitellmsToo, actor)}
+        ${pendingSync(isLitellmsToo, actor)}
       from asked a
       where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})
       returning t.*),
@@ -49,8 +49,8 @@ export async function setTenantSuspended(
   const [lines, rows] = await runBatch(database, [
     sql`with before as (${lockTenant(tenantId)}),
     after as (update tenant_configs t
-      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor)},
-        revision = nextval('config_revision'), ${syncPending(sql`true`, actor)}
+      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor.now)},
+        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id and (before.suspended_at is not null) <> ${isSuspended}
       returning t.*),
     audit as (${auditInsert(lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed"))} returning id)
@@ -61,7 +61,7 @@ export async function setTenantSuspended(
 }
 
 /** Read by a statement of its own: one that waited for the lock does not see the overrides that were granted meanwhile. */
-export function livingTenant(tenantId: TenantId): SQL {
+function livingTenant(tenantId: TenantId): SQL {
   return sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`;
 }
 
@@ -81,8 +81,8 @@ export async function markTenantDeleted(
     sql`with before as (${lockTenant(tenantId)}),
     keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id),
     after as (update tenant_configs t
-      set deleted_at = ${timestampOf(actor.now)}, updated_at = ${timestampOf(actor.now)},
-        revision = nextval('config_revision'), ${syncPending(sql`true`, actor)}
+      set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)},
+        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id returning t.*),
     audit as (${auditInsert(lineOf(actor, "tenant_deleted"))})
     ${selectTenants({ tenants: sql`after` })}`,
@@ -126,16 +126,16 @@ export function lockTenant(tenantId: TenantId): SQL {
   return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
 }
 
-/** Never moves back, whatever the clocks of two isolates say: what LiteLLM is told is reckoned from then on. */
-export function updatedAt({ now }: Pick<Actor, "now">): SQL {
-  return sql`updated_at = greatest(t.updated_at, ${timestampOf(now)})`;
+/** Null: the moment of the statement. Never moves back, whatever the clocks of two isolates say: what LiteLLM is told is reckoned from then on. */
+export function updatedAt(now: Instant | null): SQL {
+  return sql`updated_at = greatest(t.updated_at, ${now === null ? sql`now()` : timestampOf(now)})`;
 }
 
 /**
  * `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. A new wish has not
  * been tried yet, however often the one before it was.
  */
-export function syncPending(when: SQL, actor: Pick<Actor, "now">): SQL {
+export function pendingSync(when: SQL, actor: Pick<Actor, "now">): SQL {
   return sql`litellm_sync = case when ${when} then 'pending' else t.litellm_sync end,
     litellm_sync_error = case when ${when} then null else t.litellm_sync_error end,
     litellm_sync_since = case when ${when} and t.litellm_sync = 'synced' then ${timestampOf(actor.now)}

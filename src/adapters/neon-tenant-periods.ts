@@ -7,29 +7,28 @@ import type { LedgerFigure } from "../records/account.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../records/tenant-record.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
-import { auditedChange, livingTenant, updatedAt } from "./neon-tenant-changes.ts";
+import { auditedChange, updatedAt } from "./neon-tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
-import { JOIN_KNOWN, PERIOD_START, spendInsert } from "./neon-tenant-spend.ts";
+import { isOwnFigure, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./neon-tenant-spend.ts";
 
 /** Compare-and-set on the period that was looked at: of two who reset at once, one begins a period. */
 export async function resetTenantPeriod(
   database: Database,
-  { tenantId, subject, record }: LedgerFigure,
+  figure: LedgerFigure,
   since: Instant,
   actor: Actor,
 ): Promise<AuditedChange | null> {
+  const { record } = figure;
+  const itsOwn = isOwnFigure(figure);
   const [lines, rows] = await runBatch(database, [
-    sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-        and subject_kind = ${subject.kind} and subject_id = ${subject.id} for no key update),
+    sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     after as (update tenant_configs t
-      set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},
-        period_seen_at = ${timestampOf(record.readAt)}, period_announced = false,
-        revision = nextval('config_revision'), ${updatedAt(actor)}
+      set ${newPeriod(record)}, ${updatedAt(actor.now)}
       from before where t.tenant_id = before.tenant_id and ${PERIOD_START} = ${timestampOf(since)} returning t.*),
     spend as (${spendInsert(record, sql`after`)} ${JOIN_KNOWN} returning *),
     audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id)
     select id::float8 as audit_id from audit`,
-    sql`${livingTenant(tenantId)} and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`,
+    sql`${selectTenants()} where ${itsOwn}`,
   ]);
   return auditedChange(lines, rows);
 }

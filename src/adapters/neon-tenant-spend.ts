@@ -8,6 +8,7 @@ import type { LedgerFigure } from "../records/account.ts";
 import type { TenantRecord } from "../records/tenant-record.ts";
 import { auditInsert, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch } from "./neon-client.ts";
+import { updatedAt } from "./neon-tenant-changes.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
 
 /** Inserts the figure for the tenant in `tenants`. */
@@ -21,22 +22,18 @@ export function spendInsert(record: SpendRecord, tenants: SQL): SQL {
 }
 
 /** Null when there is no such tenant, or when its subject is another one by now: the figure is none of its own. */
-export async function recordTenantSpend(
-  database: Database,
-  { tenantId, subject, record }: LedgerFigure,
-): Promise<TenantRecord | null> {
+export async function recordTenantSpend(database: Database, figure: LedgerFigure): Promise<TenantRecord | null> {
+  const { record } = figure;
   const advance = { action: "period_advanced", actor: "bursar", requestId: null, at: null } as const;
-  const itsOwn = sql`t.tenant_id = ${tenantId} and t.deleted_at is null
-    and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
+  const itsOwn = isOwnFigure(figure);
   const [, rows] = await runBatch(database, [
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     spend as (${spendInsert(record, sql`before`)} ${JOIN_KNOWN} returning *),
     advanced as (update tenant_configs t
-      set litellm_key_last_reset = ${timestampOf(record.periodStartedAt)}, budget_reset_at = ${timestampOf(record.resetsAt)},
-        period_seen_at = ${timestampOf(record.readAt)}, period_announced = false, revision = nextval('config_revision'), updated_at = now()
+      set ${newPeriod(record)}, ${updatedAt(null)}
       from before where t.tenant_id = before.tenant_id and ${isLaterPeriod(record)} returning t.*),
     followed as (update tenant_configs t
-      set budget_reset_at = s.resets_at, revision = nextval('config_revision'), updated_at = now()
+      set budget_reset_at = s.resets_at, revision = nextval('config_revision'), ${updatedAt(null)}
       from before join spend s on s.tenant_id = before.tenant_id
       where t.tenant_id = before.tenant_id and ${isNewEndOfPeriod(record)} returning t.*),
     audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })})
@@ -45,6 +42,19 @@ export async function recordTenantSpend(
     sql`${selectTenants()} where ${itsOwn}`,
   ]);
   return firstTenant(rows);
+}
+
+/** Of the tenant `t`, which is there and still has the figure's subject. */
+export function isOwnFigure({ tenantId, subject }: LedgerFigure): SQL {
+  return sql`t.tenant_id = ${tenantId} and t.deleted_at is null
+    and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
+}
+
+/** What is set when a tenant's period begins: people and the edge are yet to be told. */
+export function newPeriod(record: SpendRecord): SQL {
+  return sql`litellm_key_last_reset = ${timestampOf(record.periodStartedAt)},
+    budget_reset_at = ${timestampOf(record.resetsAt)}, period_seen_at = ${timestampOf(record.readAt)},
+    period_announced = false, revision = nextval('config_revision')`;
 }
 
 export const PERIOD_START = sql`coalesce(t.litellm_key_last_reset, t.subject_created_at)`;

@@ -1,8 +1,9 @@
-// Changing tenants in Postgres: one statement that locks, updates and audits. On every Postgres there is.
+// Changing tenants in Postgres, and the kill switch: one statement that locks, updates and audits. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import { MINUTE, NOW, usd } from "../budget/builders.ts";
-import { anActor, aSyncOutcome, idOf } from "../support/builders.ts";
+import type { SpendRecord } from "../../src/budget/spend.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
+import { aNewTenant, anActor, aSyncOutcome, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";
 import { auditLog, useTenants } from "../support/tenant-database.ts";
 
@@ -103,5 +104,41 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         expect(line.before?.["max_budget"]).toBe(previous?.after["max_budget"] ?? 500);
       }
     });
+  });
+
+  describe("the kill switch", () => {
+    it("has its instant, a later revision and its line, once; a pending wish begins anew", async () => {
+      const { config } = await create();
+      const [first, second] = await Promise.all([1, 2].map(() => tenants.setSuspended(acme, true, anActor())));
+      expect([first?.auditId, second?.auditId].filter((id) => id === null)).toHaveLength(1);
+      expect(first?.tenant).toEqual(second?.tenant);
+      expect(first?.tenant).toMatchObject({
+        config: { suspendedAt: NOW, configVersion: 1 },
+        sync: { status: "pending" },
+      });
+      expect(first?.tenant.config.revision).toBeGreaterThan(config.revision);
+      expect(await tenants.setSuspended(idOf("nobody"), true, anActor())).toBeNull();
+    });
+  });
+
+  it("the moment of the last change never moves back, whatever the clocks say", async () => {
+    const subject = aNewTenant().subject;
+    await create({ subjectCreatedAt: PERIOD_START, budgetResetAt: RESET, spend: aSpendRecord() });
+    const ahead = Date.UTC(2100, 0, 1);
+    await tenants.change(acme, { name: "ahead" }, anActor({ now: ahead }));
+    const read = { readAt: NOW + MINUTE, observedAt: NOW + MINUTE };
+    const record = (of: Partial<SpendRecord>) =>
+      tenants.recordSpend({ tenantId: acme, subject, record: aSpendRecord({ ...read, ...of }) });
+    const followed = await record({ resetsAt: RESET + MINUTE });
+    expect(followed).toMatchObject({ updatedAt: ahead, config: { budgetResetAt: RESET + MINUTE } });
+    const advanced = await record({
+      periodStartedAt: RESET + MINUTE,
+      resetsAt: RESET + DAY,
+      readAt: RESET + 2 * MINUTE,
+    });
+    expect(advanced).toMatchObject({ updatedAt: ahead, config: { litellmKeyLastReset: RESET + MINUTE } });
+    expect((await tenants.change(acme, { name: "behind" }, later))?.updatedAt).toBe(ahead);
+    expect((await tenants.setSuspended(acme, true, later))?.tenant.updatedAt).toBe(ahead);
+    expect((await tenants.markDeleted(acme, later))?.updatedAt).toBe(ahead);
   });
 });

@@ -1,4 +1,4 @@
-// Whose period is looked at, in which order and how often; the kill switch's one statement. On every Postgres there is.
+// Whose period is looked at, in which order and how often. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
@@ -91,21 +91,6 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       expect((await tenants.load(acme))?.periodAnnounced).toBe(false);
       await tenants.notePeriodAnnounced(acme, NOW + MINUTE);
       expect((await tenants.load(acme))?.periodAnnounced).toBe(true);
-    });
-  });
-
-  describe("the kill switch", () => {
-    it("has its instant, a later revision and its line, once; a pending wish begins anew", async () => {
-      const { config } = await create();
-      const [first, second] = await Promise.all([1, 2].map(() => tenants.setSuspended(acme, true, anActor())));
-      expect([first?.auditId, second?.auditId].filter((id) => id === null)).toHaveLength(1);
-      expect(first?.tenant).toEqual(second?.tenant);
-      expect(first?.tenant).toMatchObject({
-        config: { suspendedAt: NOW, configVersion: 1 },
-        sync: { status: "pending" },
-      });
-      expect(first?.tenant.config.revision).toBeGreaterThan(config.revision);
-      expect(await tenants.setSuspended(idOf("nobody"), true, anActor())).toBeNull();
     });
   });
 });
