@@ -4,7 +4,7 @@
 import { en } from "zod/locales";
 import * as z from "zod/mini";
 import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
-import type { TenantId } from "../budget/tenant.ts";
+import type { Instant, TenantId } from "../budget/tenant.ts";
 import { positionOf } from "../page-cursor.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";
@@ -16,6 +16,8 @@ const MAX_USD = 1e9;
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
 
+const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
 /** Refused rather than rounded: 1e-10 would become a budget of zero. */
 export const money = z.pipe(
   z.number().check(z.gte(0), z.lte(MAX_USD)),
@@ -26,6 +28,21 @@ export const money = z.pipe(
     return z.NEVER;
   }),
 );
+
+/** A text that means something else; `message` where `read` says null. */
+export const readBy = <T>(read: (text: string) => T | null, message: string) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string, context): T => {
+      const value = read(text);
+      if (value !== null) return value;
+      context.issues.push({ code: "custom", input: text, message });
+      return z.NEVER;
+    }),
+  );
+
+/** An instant, as people write it. */
+export const dateTime = readBy(dateTimeFrom, "must be ISO 8601 with its offset, such as 2026-12-01T00:00:00Z");
 
 /** A name for people: one line, which also becomes part of subjects of e-mails. */
 export const shortName = z
@@ -57,6 +74,13 @@ export const pageSize = z.pipe(
 export const pageCursor = z
   .string()
   .check(z.refine((text) => positionOf(text) !== null, "must be the next_cursor of the page before"));
+
+/** Null when it is none. `Date.parse` alone reads 31 February as 3 March, and texts of every kind. */
+function dateTimeFrom(text: string): Instant | null {
+  const day = DATE_TIME.exec(text)?.[1];
+  const instant = day === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(instant) || !new Date(`${day}T00:00Z`).toISOString().startsWith(`${day}T`) ? null : instant;
+}
 
 /** `undefined` when it is not JSON, which no JSON ever is. */
 export function jsonFrom(text: string): unknown {

@@ -11,7 +11,7 @@ import type { OverrideRecord } from "../records/override-record.ts";
 import { isUuid } from "../uuid.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireAdmin, requireRead } from "./auth.ts";
-import { fieldErrors, jsonFrom, money, pageCursor, pageSize } from "./fields.ts";
+import { dateTime, fieldErrors, jsonFrom, money, pageCursor, pageSize, readBy } from "./fields.ts";
 import { type OnceAnswer, once, onceId } from "./idempotency.ts";
 import { invalidFields, problem } from "./problem.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
@@ -22,31 +22,11 @@ const PATH = "/v1/tenants/:id/overrides";
 
 const ONE_END = "exactly one of duration and expires_at";
 
-const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
-
-/** Null when it is none. `Date.parse` alone reads 31 February as 3 March, and texts of every kind. */
-function instantFrom(text: string): Instant | null {
-  const day = DATE_TIME.exec(text)?.[1];
-  const instant = day === undefined ? Number.NaN : Date.parse(text);
-  return Number.isNaN(instant) || !new Date(`${day}T00:00Z`).toISOString().startsWith(`${day}T`) ? null : instant;
-}
-
-const readBy = <T>(read: (text: string) => T | null, message: string) =>
-  z.pipe(
-    z.string(),
-    z.transform((text: string, context): T => {
-      const value = read(text);
-      if (value !== null) return value;
-      context.issues.push({ code: "custom", input: text, message });
-      return z.NEVER;
-    }),
-  );
-
 const newOverrideBody = z
   .strictObject({
     override_amount: money.check(z.refine((amount) => amount > 0n, "must be more than 0")),
     duration: z.optional(readBy(parseDuration, "must be <n> and s, m, h, d, w or mo, such as 7d")),
-    expires_at: z.optional(readBy(instantFrom, "must be ISO 8601 with its offset, such as 2026-12-01T00:00:00Z")),
+    expires_at: z.optional(dateTime),
     /** One line: it becomes part of notices. */
     reason: z
       .string()

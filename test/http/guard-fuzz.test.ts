@@ -156,6 +156,7 @@ describe("at the door", () => {
       expect(status).toBe("x-api-key" in headers ? 200 : 401);
       if (status !== 200) return;
       expect([NONE, blocked(answer.blocked_reason)]).toContainEqual(answer);
+      if (answer.action === "BLOCKED") expect(answer.blocked_reason).toMatch(/\w/);
       seen.add(answer.action);
     });
     await fc.assert(property, { numRuns: RUNS });
