@@ -82,7 +82,9 @@ export function foldRead(known: SpendRecord | null, read: SpendRead, period: Per
   if (known.periodStartedAt < period.startedAt) {
     return wasOvertakenBy(period, read) ? known : recordFrom(read, period);
   }
-  const current = { startedAt: known.periodStartedAt, resetsAt: known.resetsAt };
+  // Of the config's own period the config knows the end better: a change of the duration moves it.
+  const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
+  const current = { startedAt: known.periodStartedAt, resetsAt: configsEnd ?? known.resetsAt };
   if (showsNewPeriod(current, read)) {
     return { ...recordFrom(read, current), burnNanoUsdPerSecond: known.burnNanoUsdPerSecond };
   }

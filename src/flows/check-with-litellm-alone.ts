@@ -43,9 +43,12 @@ function verdictFrom(reading: SubjectReading, now: Instant): LoneVerdict {
 /** LiteLLM's max_budget is the blocking line; with the default grace that gives the limit, exactly where it matters. */
 function inferredConfig(reading: SubjectReading): TenantConfig | null {
   const tenantId = tenantIdIn(reading);
-  if (tenantId === null || reading.maxBudgetNanoUsd === null) return null;
+  if (tenantId === null) return null;
+  const isSuspended = reading.metadata[BLOCK_MARK] === tenantId;
+  // Without a line nothing is known of its budget; a suspension counts whatever that is.
+  if (reading.maxBudgetNanoUsd === null && !isSuspended) return null;
   const { graceThreshold, enforcement } = DEFAULT_BUDGET;
-  const maxBudgetNanoUsd = (reading.maxBudgetNanoUsd * WHOLE) / graceThreshold;
+  const maxBudgetNanoUsd = ((reading.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;
   return {
     tenantId,
     name: null,
@@ -61,7 +64,7 @@ function inferredConfig(reading: SubjectReading): TenantConfig | null {
     revision: 0,
     enforcement,
     failPolicy: null,
-    suspendedAt: reading.metadata[BLOCK_MARK] === tenantId ? reading.begunAt : null,
+    suspendedAt: isSuspended ? reading.begunAt : null,
     overrides: [],
   };
 }

@@ -29,7 +29,9 @@ export type ForwardOutcome =
   | { readonly kind: "refused_by_litellm"; readonly verdict: Verdict; readonly why: string };
 
 export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
-  const checked = await checkBudget(check, deps);
+  // Where unmanaged keys may pass they are no guesses, and whoever stands among many of them must be checked all the same.
+  const caller = allowsUnmanaged(deps) ? { ...check.caller, address: null } : check.caller;
+  const checked = await checkBudget({ ...check, caller }, deps);
   const isKnown = checked.kind === "verdict";
   if (isKnown ? !checked.verdict.allowed : !allowsUnmanaged(deps)) return checked;
 

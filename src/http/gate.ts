@@ -31,8 +31,7 @@ async function forward(c: Context<AppEnv>): Promise<Response> {
   const key = keyIn(headers, searchParams);
   if (key === null) return noKey(c);
 
-  // Calls that Bursar lets through unchecked are not guesses: they are counted apart from those of Ask.
-  const caller = { kind: "key", keyHash: await keyHashOf(key), address: `gate:${addressOf(c)}` } as const;
+  const caller = { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) } as const;
   const check = checkInput(c, caller, null);
   const call = {
     method,

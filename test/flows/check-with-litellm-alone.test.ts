@@ -37,6 +37,17 @@ describe("a tenant's own key", () => {
     });
   });
 
+  it("that Bursar has suspended is refused, also one without a max_budget, as of an observed tenant", async () => {
+    const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
+    for (const maxBudgetNanoUsd of [usd("550"), null]) {
+      expect(await ask({ metadata, maxBudgetNanoUsd })).toMatchObject({
+        allowed: false,
+        reason: "suspended",
+        degraded: true,
+      });
+    }
+  });
+
   it.each([
     ["549.999999999", true],
     ["550", false],

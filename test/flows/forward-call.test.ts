@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";
 import { POLICY } from "../support/check-world.ts";
-import { AWAY } from "../support/fake-litellm.ts";
+import { AWAY, aReading } from "../support/fake-litellm.ts";
 import { aModelAnswer } from "../support/fake-model-calls.ts";
 import { useGate } from "../support/gate-world.ts";
 
@@ -45,6 +45,15 @@ describe("who gets through", () => {
     gate.world.policy = { ...POLICY, unmanagedKeys };
     gate.world.callers.isAllowed = false;
     expect((await forward({ keyHash: "b" })).outcome.kind).toBe(kind);
+  });
+
+  it("a blocked tenant's key that the edge does not know yet is refused behind an address of busy unmanaged keys", async () => {
+    gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("5000") });
+    gate.world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    gate.world.kv.tenantsOfKeys.clear();
+    gate.world.callers.isAllowed = false;
+    await forward({ keyHash: "b" });
+    expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false } });
   });
 
   it("LiteLLM refuses a key that no tenant has: its own answer, untouched", async () => {
