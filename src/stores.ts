@@ -74,6 +74,8 @@ export interface Tenants {
    * was at adoption. Null when that was done already, or when the wish has changed since `revision`.
    */
   recordPriorValues(tenantId: TenantId, revision: number, values: PriorValues): Promise<TenantRecord | null>;
+  /** Notes that LiteLLM's block is to be Bursar's, before it is sent. False when the wish has changed since `revision`. */
+  noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
    * Takes tenants whose wish LiteLLM has not taken, also the deleted ones; least recently tried first. It counts as a
    * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.

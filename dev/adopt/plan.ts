@@ -114,7 +114,7 @@ function changesFor(
   const record: TenantRecord = {
     config,
     spend: null,
-    sync: { ...sync, hasSetLimits: enforcement === "enforce" },
+    sync: { ...sync, hasSetLimits: enforcement === "enforce", hasBlocked: false },
     adopted,
     priorValues,
     sealedKey: null,

@@ -66,6 +66,15 @@ export async function recordPriorValues(
   return firstTenant(rows);
 }
 
+export async function noteTenantBlock(database: Database, tenantId: TenantId, revision: number): Promise<boolean> {
+  const rows = await runStatement(
+    database,
+    sql`update tenant_configs set litellm_has_blocked = true
+      where tenant_id = ${tenantId} and revision = ${revision} and suspended_at is not null returning tenant_id`,
+  );
+  return rows.length > 0;
+}
+
 /** The sweep has counted its try already; an administrator's first one counts here. */
 function waiting({ error, triedAt, isAway }: SyncOutcome & { status: "pending" }) {
   const at = timestampOf(triedAt);
@@ -93,6 +102,7 @@ function taken(outcome: SyncOutcome & { status: "synced" }) {
     litellm_sync_tried_at = ${at}, litellm_sync_tries = 0,
     litellm_budget_id = coalesce(t.litellm_budget_id, ${outcome.budgetId}), sealed_key = null,
     litellm_has_set_limits = (t.enforcement = 'enforce'),
+    litellm_has_blocked = t.litellm_has_blocked and t.suspended_at is not null,
     budget_reset_at = ${resetsAt}, subject_created_at = ${createdAt},
     revision = case when (t.budget_reset_at, t.subject_created_at) is distinct from (${resetsAt}, ${createdAt})
       then nextval('config_revision') else t.revision end`;

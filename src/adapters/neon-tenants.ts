@@ -12,7 +12,7 @@ import { listTenants } from "./neon-tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./neon-tenant-periods.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
 import { recordTenantSpend } from "./neon-tenant-spend.ts";
-import { claimPendingSyncs, recordPriorValues, recordTenantSync } from "./neon-tenant-sync.ts";
+import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./neon-tenant-sync.ts";
 
 export function neonTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
@@ -30,6 +30,7 @@ export function neonTenants(database: Database): Tenants {
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
+    noteBlock: (tenantId, revision) => noteTenantBlock(database, tenantId, revision),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     recordSpend: (figure) => recordTenantSpend(database, figure),
     resetPeriod: (figure, since, actor) => resetTenantPeriod(database, figure, since, actor),

@@ -90,6 +90,8 @@ export const tenantConfigs = pgTable(
     litellmBudgetId: text("litellm_budget_id"),
     /** Whether LiteLLM may have limits that Bursar set. */
     litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
+    /** Whether LiteLLM's block may be one that Bursar sent. */
+    litellmHasBlocked: boolean("litellm_has_blocked").notNull().default(false),
     /** Until when somebody is reading the tenant to reconcile it; null when nobody is. One that ran out was not finished. */
     readLeasedUntil: instant("read_leased_until"),
     createdAt: instant("created_at").notNull().defaultNow(),

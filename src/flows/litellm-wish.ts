@@ -17,7 +17,8 @@ export interface Missing {
 
 /**
  * In the metadata of a subject that Bursar has blocked, with the tenant's id: what somebody else has blocked is never
- * unblocked. It travels in one update with the block, so that neither is ever there without the other.
+ * unblocked. It travels in one update with the block. Whoever replaces the metadata drops it, an overlapping sync too:
+ * so Postgres notes the block as well (`hasBlocked`), and either of them says whose it is.
  */
 export const BLOCK_MARK = "bursar_blocked_for";
 
@@ -44,7 +45,7 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
  */
 export function missingIn(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
   const { config } = tenant;
-  const marks = missingMarks(config, reading);
+  const marks = missingMarks(tenant, reading);
   if (config.enforcement === "enforce") {
     const { fields, softBudget } = missingLimits(tenant, reading, now);
     return { fields: { ...marks, ...fields }, softBudget };
@@ -55,17 +56,28 @@ export function missingIn(tenant: TenantRecord, reading: SubjectReading, now: In
   return { fields: { ...marks, ...lifted }, softBudget: null };
 }
 
-/** Whose the subject is, and whether it is blocked. A block without our mark is somebody else's, and stays. */
-function missingMarks(config: TenantConfig, reading: SubjectReading): Partial<LiteLlmFields> {
+/** True when LiteLLM blocks for Bursar, or is about to: to be noted before it is told. */
+export function blocksForBursar(tenant: TenantRecord, reading: SubjectReading): boolean {
+  return isSuspended(tenant.config) && (!reading.blocked || isOwnBlock(tenant, reading));
+}
+
+/** A block that is neither marked nor noted is somebody else's, and stays. */
+function isOwnBlock({ config, sync }: TenantRecord, { metadata }: SubjectReading): boolean {
+  return sync.hasBlocked || metadata[BLOCK_MARK] === config.tenantId;
+}
+
+/** Whose the subject is, and whether it is blocked. */
+function missingMarks(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+  const { config } = tenant;
   const { tenantId } = config;
-  const { [BLOCK_MARK]: _, ...unmarked } = reading.metadata;
+  const { [BLOCK_MARK]: mark, ...unmarked } = reading.metadata;
   const blocks = isSuspended(config) && !reading.blocked;
-  const resumes = !isSuspended(config) && reading.metadata[BLOCK_MARK] === tenantId;
-  const before = resumes ? unmarked : reading.metadata;
+  const resumes = !isSuspended(config) && isOwnBlock(tenant, reading);
+  const before = resumes && mark === tenantId ? unmarked : reading.metadata;
   const metadata: LiteLlmFields["metadata"] = {
     ...before,
     tenant_id: tenantId,
-    ...(blocks && { [BLOCK_MARK]: tenantId }),
+    ...(blocksForBursar(tenant, reading) && { [BLOCK_MARK]: tenantId }),
   };
   const isSaid = [BLOCK_MARK, "tenant_id"].every((mark) => reading.metadata[mark] === metadata[mark]);
   return {
@@ -133,12 +145,11 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: SubjectReadi
 export function toRestore(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
-  const isOurBlock = reading.metadata[BLOCK_MARK] === config.tenantId;
-  const isMarked = isOurBlock || reading.metadata["tenant_id"] === config.tenantId;
+  const isMarked = [BLOCK_MARK, "tenant_id"].some((mark) => reading.metadata[mark] === config.tenantId);
   return {
     ...missingPriorLimits(tenant, reading),
     ...(isMarked && { metadata: withoutMarks(config, reading, priorValues) }),
-    ...(isOurBlock && reading.blocked && { blocked: false }),
+    ...(isOwnBlock(tenant, reading) && reading.blocked && { blocked: false }),
   };
 }
 

@@ -12,8 +12,14 @@ export type SpreadDeps = PublishDeps & SyncDeps;
 
 /** The tenant as it stands then; its `sync` says whether LiteLLM has it too. */
 export async function spreadChange(changed: TenantRecord, now: Instant, deps: SpreadDeps): Promise<TenantRecord> {
+  if (changed.sync.status === "pending") return spreadAgain(changed, now, deps);
   await publishConfig(changed, now, deps);
-  if (changed.sync.status === "synced") return changed;
+  return changed;
+}
+
+/** LiteLLM is read even where it had the wish: somebody may have undone it there. It is told only what differs. */
+export async function spreadAgain(changed: TenantRecord, now: Instant, deps: SpreadDeps): Promise<TenantRecord> {
+  await publishConfig(changed, now, deps);
   const synced = await trySyncLiteLlm(changed, now, deps);
   if (synced.kind === "removed") return changed;
   // LiteLLM's answer may have moved the end of the period.

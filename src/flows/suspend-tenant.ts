@@ -5,7 +5,7 @@ import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
 import type { AnnounceChangeDeps } from "./announce-change.ts";
-import { type SpreadDeps, spreadChange, spreadNews } from "./spread-change.ts";
+import { type SpreadDeps, spreadAgain, spreadNews } from "./spread-change.ts";
 
 export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;
 
@@ -33,7 +33,7 @@ async function switchTenant(
   const switched = await deps.tenants.setSuspended(tenantId, isSuspended, actor);
   if (switched === null) return failure("not_found");
   const { tenant, auditId } = switched;
-  if (auditId === null) return success(await spreadChange(tenant, now, deps));
+  if (auditId === null) return success(await spreadAgain(tenant, now, deps));
   const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
   return success(await spreadNews(tenant, { eventType, tenantId, auditId }, now, deps));
 }

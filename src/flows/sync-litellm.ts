@@ -6,7 +6,7 @@ import type { Ports } from "../ports.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
 import type { SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./litellm-wish.ts";
+import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./litellm-wish.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;
 
@@ -116,6 +116,7 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   if (isFirstTime && !(await keepPriorValues(tenant, reading, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, reading);
   const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, reading, now);
+  if (blocksForBursar(tenant, reading) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
   const told = await send(tenant, fields, deps);
   if (!told.ok) return told;
   if (softBudget !== null) {
@@ -134,6 +135,11 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
 /** Before anything is sent: what LiteLLM has by then is to be given back, and not what it had at adoption. */
 async function keepPriorValues({ config }: TenantRecord, reading: SubjectReading, { tenants }: SyncDeps) {
   return (await tenants.recordPriorValues(config.tenantId, config.revision, priorValuesOf(reading))) !== null;
+}
+
+/** Before it is sent: LiteLLM's own mark of it may be lost to whoever replaces the metadata. */
+async function noteBlock({ config, sync }: TenantRecord, { tenants }: SyncDeps): Promise<boolean> {
+  return sync.hasBlocked || (await tenants.noteBlock(config.tenantId, config.revision));
 }
 
 /**

@@ -34,6 +34,8 @@ export interface LiteLlmSync {
   readonly budgetId: string | null;
   /** False while LiteLLM has no limits of Bursar's: since adoption, or since they were lifted for `observe`. */
   readonly hasSetLimits: boolean;
+  /** True from before Bursar first blocks the subject until LiteLLM has taken its release: the block there is then Bursar's. */
+  readonly hasBlocked: boolean;
 }
 
 /** The row's own numbers as decimal strings, so that they go back exactly. */

@@ -55,7 +55,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
           overrides: [],
         },
         spend,
-        sync: { status: "pending", error: null, since: NOW, budgetId: null, hasSetLimits: false },
+        sync: { status: "pending", error: null, since: NOW, budgetId: null, hasSetLimits: false, hasBlocked: false },
         adopted: true,
         priorValues,
         sealedKey: "v1.k.iv.body",

@@ -152,7 +152,9 @@ describe("LiteLLM does not have the wish", () => {
       "the sweep is at it already",
       () => {
         raisedByHand();
-        tenant({ sync: { status: "pending", error: "down", since: NOW, budgetId: null, hasSetLimits: true } });
+        tenant({
+          sync: { status: "pending", error: "down", since: NOW, budgetId: null, hasSetLimits: true, hasBlocked: false },
+        });
       },
     ],
     [

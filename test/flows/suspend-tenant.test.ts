@@ -202,6 +202,71 @@ describe("while a tenant is suspended", () => {
     expect((await chat()).status).toBe(401);
   });
 
+  it("suspending again has LiteLLM read again, and whoever unblocked the key there is overruled at once", async () => {
+    await suspend();
+    await world.manage("POST", "/key/unblock", { key: hash });
+    expect((await suspend()).sync.status).toBe("synced");
+    expect((await chat()).status).toBe(401);
+    expect(await switches()).toHaveLength(1);
+  });
+
+  it("whoever replaces the key's metadata does not make Bursar's block somebody else's", async () => {
+    await suspend();
+    const theirs = { tenant_id: "acme", cost_center: 7 };
+    await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: theirs });
+    expect(differsFromWish((await deps.tenants.load(acme)) ?? never(), await reading(), NOW)).toBe(true);
+    expect((await resume()).sync).toMatchObject({ status: "synced", hasBlocked: false });
+    expect((await chat()).status).toBe(200);
+    expect((await reading()).metadata).toEqual(theirs);
+  });
+
+  it("a sync that read before it and writes its metadata over the mark leaves the block Bursar's", async () => {
+    await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: { theirs: 1 } });
+    const { readSubject } = deps.litellm;
+    let isFirst = true;
+    deps.litellm.readSubject = async (...args) => {
+      const read = await readSubject(...args);
+      if (isFirst) {
+        isFirst = false;
+        await suspend();
+      }
+      return read;
+    };
+    await syncLiteLlm({ tenantId: acme, now: NOW + MINUTE }, deps);
+    expect((await reading()).metadata).toMatchObject({ theirs: 1, bursar_blocked_for: "acme" });
+    await resume();
+    expect((await chat()).status).toBe(200);
+  });
+
+  it("a block is noted before it is sent, so that whoever dies in between takes nothing for somebody else's", async () => {
+    const { updateSubject } = deps.litellm;
+    deps.litellm.updateSubject = async (subject, fields) => {
+      expect((await deps.tenants.load(acme))?.sync.hasBlocked).toBe(true);
+      return updateSubject(subject, fields);
+    };
+    expect((await suspend()).sync).toMatchObject({ status: "synced", hasBlocked: true });
+  });
+
+  it("a block whose note is lost is noted again by its mark, and another's is not", async () => {
+    await suspend();
+    await world.db.query("update tenant_configs set litellm_has_blocked = false");
+    expect((await suspend()).sync.hasBlocked).toBe(true);
+    await resume();
+    await world.manage("POST", "/key/block", { key: hash });
+    expect((await suspend()).sync.hasBlocked).toBe(false);
+  });
+
+  it("the release of an adopted key whose mark is lost takes Bursar's block off", async () => {
+    await deleteTenant({ tenantId: acme, actor }, deps);
+    await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 5 });
+    const subject = { kind: "key", id: sha256("sk-theirs") } as const;
+    await createTenant(ownKeyInput({ origin: { kind: "adopted", subject } }), deps);
+    await suspend();
+    await deps.litellm.updateSubject(subject, { metadata: {} });
+    await deleteTenant({ tenantId: acme, actor }, deps);
+    expect((await world.keyRow(subject.id)).blocked).toBe(false);
+  });
+
   it("the release of an adopted key takes Bursar's block off, and leaves another's", async () => {
     for (const isBlockedBefore of [false, true]) {
       await deleteTenant({ tenantId: acme, actor }, deps);

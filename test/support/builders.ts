@@ -40,7 +40,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
   return {
     config: aTenantConfig(),
     spend: null,
-    sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true },
+    sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true, hasBlocked: false },
     adopted: false,
     priorValues: null,
     sealedKey: null,

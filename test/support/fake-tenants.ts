@@ -40,6 +40,7 @@ export class FakeTenants implements Tenants {
   remove = notForChecks;
   recordSync = notForChecks;
   recordPriorValues = notForChecks;
+  noteBlock = notForChecks;
   claimPendingSyncs = notForChecks;
   recordSpend = notForChecks;
   resetPeriod = notForChecks;

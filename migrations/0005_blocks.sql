@@ -1,0 +1,1 @@
+ALTER TABLE "tenant_configs" ADD COLUMN "litellm_has_blocked" boolean DEFAULT false NOT NULL;
