@@ -88,7 +88,7 @@ export interface Tenants {
   recordSpend(figure: LedgerFigure): Promise<TenantRecord | null>;
   /**
    * Begins the figure's period by hand, unless another one than that of `since` has begun meanwhile: then nothing
-   * changes. Null as with `recordSpend`.
+   * changes, `auditId` is null, and the audit says who has zeroed the spend all the same. Null as with `recordSpend`.
    */
   resetPeriod(figure: LedgerFigure, since: Instant, actor: Actor): Promise<AuditedChange | null>;
   /** Takes tenants whose period should be over, for a look at LiteLLM: each at most every 30 s, in time ever less often. */

@@ -5,7 +5,7 @@ import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { LedgerFigure } from "../records/account.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../records/tenant-record.ts";
-import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
+import { type AuditLine, auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { auditedChange, updatedAt } from "./neon-tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
@@ -26,11 +26,19 @@ export async function resetTenantPeriod(
       set ${newPeriod(record)}, ${updatedAt(actor.now)}
       from before where t.tenant_id = before.tenant_id and ${PERIOD_START} = ${timestampOf(since)} returning t.*),
     spend as (${spendInsert(record, sql`after`)} ${JOIN_KNOWN} returning *),
-    audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id)
+    audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id),
+    overtaken as (select * from before where not exists (select from after)),
+    overtaken_audit as (${auditInsert(overtakenLine(actor))})
     select id::float8 as audit_id from audit`,
     sql`${selectTenants()} where ${itsOwn}`,
   ]);
   return auditedChange(lines, rows);
+}
+
+/** Somebody has zeroed the spend all the same, and it must be known who. */
+function overtakenLine(actor: Actor): AuditLine {
+  const value = sql`jsonb_build_object('period_had_begun', true)`;
+  return { ...lineOf(actor, "period_reset"), after: sql`overtaken`, detail: { from: sql`overtaken`, value } };
 }
 
 /**

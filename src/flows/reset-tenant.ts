@@ -1,19 +1,20 @@
 // An administrator begins a new period now: LiteLLM zeroes the spend first, because a reset that it has not made would be
 // undone by the next read; then Postgres, the edge, and people. What LiteLLM counts from then on is the truth.
 
-import { foldRead } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
+import { isUnconfirmed } from "../budget/observation.ts";
+import { foldRead, type SpendRecord } from "../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
 import { readDueMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
-import type { LiteLlmFailure } from "../records/subject-reading.ts";
-import type { Actor, TenantRecord } from "../records/tenant-record.ts";
+import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
+import type { Actor, AuditedChange, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
 import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
 import { announcePeriod } from "./announce-period.ts";
 import { type PublishDeps, publishPeriod } from "./publish-config.ts";
 import { FIRST_LOOK_SECONDS } from "./read-due.ts";
 
-export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm">;
+export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
 
 export type ResetFailure =
   | { readonly kind: "not_found" }
@@ -22,15 +23,37 @@ export type ResetFailure =
   /** LiteLLM does not know the key. */
   | { readonly kind: "subject_not_found" }
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
-  /** `hasZeroed`: LiteLLM went away afterwards. Asking again does no harm. */
-  | { readonly kind: "litellm_unreachable"; readonly hasZeroed: boolean };
+  /** False: LiteLLM did not say whether it has, and its figure does not show it. Asking again does no harm. */
+  | { readonly kind: "litellm_unreachable"; readonly hasZeroed: boolean }
+  /** LiteLLM has zeroed the spend, and Postgres did not take the period. Asking again makes up for it. */
+  | { readonly kind: "not_recorded" };
+
+export interface ResetInput {
+  readonly tenantId: TenantId;
+  readonly actor: Actor;
+}
 
 /** An administrator waits for the answer. */
 const TRIES = 3;
 
-/** The tenant in its new period. @throws when Postgres cannot be reached. */
-export async function resetTenant(
-  { tenantId, actor }: { tenantId: TenantId; actor: Actor },
+/** The second is late enough for a lower read to count although a read by a clock ahead came in between. */
+const LOOKS = [
+  { lane: "hint-1", seconds: FIRST_LOOK_SECONDS },
+  { lane: "confirmation", seconds: 65 },
+] as const;
+
+/**
+ * The tenant in its new period, or in the one that somebody else has begun meanwhile. Goes on when whoever asked leaves,
+ * for LiteLLM may have zeroed the spend by then. @throws when Postgres cannot be reached: nothing was changed.
+ */
+export async function resetTenant(input: ResetInput, deps: ResetDeps): Promise<Result<TenantRecord, ResetFailure>> {
+  const reset = zeroAndBegin(input, deps);
+  deps.background("reset a tenant", reset);
+  return reset;
+}
+
+async function zeroAndBegin(
+  { tenantId, actor }: ResetInput,
   deps: ResetDeps,
 ): Promise<Result<TenantRecord, ResetFailure>> {
   const before = await deps.tenants.load(tenantId);
@@ -38,35 +61,70 @@ export async function resetTenant(
   const { subject } = before.config;
   if (subject.kind === "team") return failure({ kind: "is_team" });
   const zeroed = await deps.litellm.resetSpend(subject.id);
-  if (!zeroed.ok) return failure(failureOf(zeroed.failure, false));
+  if (!zeroed.ok && zeroed.failure.kind !== "unreachable") return failure(failureOf(zeroed.failure, false));
   const read = await deps.litellm.readSubject(subject, { tries: TRIES });
-  if (!read.ok) return failure(failureOf(read.failure, true));
+  if (!read.ok) return failure(failureOf(read.failure, zeroed.ok));
+  if (!zeroed.ok && !showsZeroed(before.spend, read.value)) return failure(failureOf(zeroed.failure, false));
+  return beginPeriod(before, read.value, actor, deps);
+}
+
+/** LiteLLM's answer was lost. Its own figure falls only when it is zeroed; one that it never had proves nothing. */
+function showsZeroed(known: SpendRecord | null, { spendNanoUsd }: SubjectReading): boolean {
+  return spendNanoUsd === 0n || (known !== null && !isUnconfirmed(known) && spendNanoUsd < known.spendNanoUsd);
+}
+
+async function beginPeriod(
+  before: TenantRecord,
+  reading: SubjectReading,
+  actor: Actor,
+  deps: ResetDeps,
+): Promise<Result<TenantRecord, ResetFailure>> {
+  const { tenantId, subject } = before.config;
   const since = periodStartedAt(before.config);
   // Begun after LiteLLM's answer: whatever was read before it may still show the old spend, and is of the old period.
-  const startedAt = Math.max(read.value.begunAt, since + 1);
-  const record = foldRead(null, read.value, { startedAt, resetsAt: null });
-  const reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
+  const startedAt = Math.max(reading.begunAt, since + 1);
+  const record = foldRead(null, reading, { startedAt, resetsAt: null });
+  let reset: AuditedChange | null;
+  try {
+    reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
+  } catch (cause) {
+    deps.log.error("a reset is only in LiteLLM: it must be asked for again", cause, { tenant_id: tenantId });
+    return failure({ kind: "not_recorded" });
+  }
   if (reset === null) return failure({ kind: "not_found" });
   await publishPeriod(reset.tenant, actor.now, deps);
-  if (reset.auditId !== null) await followUp(reset.tenant, actor.now, deps);
+  await followUp(reset, actor.now, deps);
   return success(reset.tenant);
 }
 
-/** The reset is made, whatever becomes of the notices: what is left undone the queue and the sweep do. */
-async function followUp(tenant: TenantRecord, now: Instant, deps: ResetDeps): Promise<void> {
-  const { tenantId } = tenant.config;
-  try {
-    // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
-    await deps.spendQueue.send(readDueMessage(tenant.config, "hint-1"), FIRST_LOOK_SECONDS);
-    await announcePeriod(tenant, now, deps);
-    // A block that is over with the old spend.
-    const [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
-    if (account !== undefined) {
-      await announceAlerts({ account, isBaseline: false, repeats: [], projections: [], now }, deps);
+/** The reset is made, whatever becomes of the notices: what is left undone the sweep does. Nothing waits for the queue. */
+async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: ResetDeps): Promise<void> {
+  const { config } = tenant;
+  const attempt = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (cause) {
+      deps.log.error(`after a reset, not done: ${what}`, cause, { tenant_id: config.tenantId });
     }
-  } catch (cause) {
-    deps.log.error("a reset was not announced: the sweep will", cause, { tenant_id: tenantId });
+  };
+  if (auditId !== null) {
+    await attempt("announce the period, which the sweep will", () => announcePeriod(tenant, now, deps));
+    await attempt("tell that a block is over, which the next read will", () => announceStanding(config, now, deps));
   }
+  // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
+  await attempt("look again, which the sweep will within the hour", () =>
+    deps.spendQueue.sendAll(
+      LOOKS.map(({ lane }) => readDueMessage(config, lane)),
+      (index) => LOOKS[index]?.seconds ?? 0,
+    ),
+  );
+}
+
+/** A block may be over with the old spend. */
+async function announceStanding({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
+  const [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+  if (account === undefined) return;
+  await announceAlerts({ account, isBaseline: false, repeats: [], projections: [], now }, deps);
 }
 
 function failureOf(reason: LiteLlmFailure, hasZeroed: boolean): ResetFailure {

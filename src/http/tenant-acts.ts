@@ -47,8 +47,13 @@ function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
       return dependencyAway(
         c,
         reason.hasZeroed
-          ? "LiteLLM has zeroed the spend, and then could not be read. Ask again."
-          : "LiteLLM cannot be reached. Nothing was changed.",
+          ? "LiteLLM has zeroed the spend, and then could not be read. Send the reset again."
+          : "LiteLLM did not answer and may have zeroed the spend; in Bursar nothing was changed. Send the reset again.",
+      );
+    case "not_recorded":
+      return dependencyAway(
+        c,
+        "LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.",
       );
   }
 }

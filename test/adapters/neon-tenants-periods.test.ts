@@ -75,7 +75,13 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       });
       expect(await tenants.load(acme)).toEqual(done?.tenant);
       expect(await reset(PERIOD_START)).toEqual({ tenant: done?.tenant, auditId: null });
-      expect((await auditLog(db)).map(({ action }) => action)).toEqual(["tenant_created", "period_reset"]);
+      const hadBegun = ["period_reset", { period_had_begun: true }];
+      expect((await auditLog(db)).map(({ action, detail }) => [action, detail])).toEqual([
+        ["tenant_created", null],
+        hadBegun,
+        ["period_reset", null],
+        hadBegun,
+      ]);
     });
 
     it("is nobody's where the tenant is gone or has another subject", async () => {

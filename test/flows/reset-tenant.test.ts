@@ -2,7 +2,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../src/budget/freshness.ts";
+import { foldRead } from "../../src/budget/spend.ts";
 import { resetTenant } from "../../src/flows/reset-tenant.ts";
+import { Outage } from "../../src/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { aWebhook, someCalls } from "../support/spend-messages.ts";
@@ -28,6 +30,18 @@ async function reset() {
   return result.value;
 }
 const resets = () => world.db.query("select before, after from audit_log where action = 'period_reset'");
+const begun = () =>
+  world.db.query("select before, after from audit_log where action = 'period_reset' and before <> after");
+const timeOut = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
+/** LiteLLM zeroes, and nobody hears that it has. */
+function loseTheAnswer(then = () => {}) {
+  const { resetSpend } = deps.litellm;
+  deps.litellm.resetSpend = async (hash) => {
+    await resetSpend(hash);
+    then();
+    return timeOut;
+  };
+}
 const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" } as const;
 
 it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
@@ -79,6 +93,22 @@ it("ignores what calls and webhooks say that were begun within 90 s of it, and b
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
 });
 
+it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
+  const { config } = await reset();
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...lookAgain, lane: "confirmation" }, delaySeconds: 65 });
+  const readAt = world.now + 3 * SECOND;
+  const subject = { kind: "key", id: key } as const;
+  const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
+  const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
+  await deps.tenants.recordSpend({ tenantId: acme, subject, record: foldRead(null, ahead, period) });
+  world.now += 20 * SECOND;
+  await deliver(lookAgain);
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
+  world.now += 45 * SECOND;
+  await deliver({ ...lookAgain, lane: "confirmation" });
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+});
+
 it("ignores a read that was on its way meanwhile and shows the old spend", async () => {
   const old = await spendOf();
   if (old === null) throw new Error("no spend");
@@ -114,10 +144,14 @@ it("when an end is overdue counts as that reset: LiteLLM's late one begins no fu
 });
 
 describe("two administrators at once", () => {
-  it("begin one period, audited once and told once", async () => {
+  it("begin one period, told once, and each who zeroed the spend is in the audit", async () => {
     await Promise.all([reset(), reset(), reset()]);
-    expect(await resets()).toHaveLength(1);
+    expect(await begun()).toHaveLength(1);
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    const details = await world.db.query(
+      "select detail from audit_log where action = 'period_reset' and detail is not null",
+    );
+    expect(details).toEqual([{ detail: { period_had_begun: true } }, { detail: { period_had_begun: true } }]);
   });
 });
 
@@ -130,6 +164,56 @@ describe("when something is away", () => {
     expect(result).toEqual({ ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } });
     expect(await deps.tenants.load(acme)).toEqual(before);
     expect(await told()).toEqual(["budget_blocked"]);
+  });
+
+  it("LiteLLM's answer alone: its figure shows that the spend is zero, and the period begins", async () => {
+    loseTheAnswer();
+    const tenant = await reset();
+    expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now });
+    expect(await begun()).toHaveLength(1);
+  });
+
+  it("LiteLLM's answer alone: so does a figure lower than LiteLLM's own before", async () => {
+    loseTheAnswer(() => world.litellm.setSpend(key, 0.5));
+    expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
+  });
+
+  it("LiteLLM's answer alone: the old figure shows nothing, nor one below what only a webhook has told", async () => {
+    const before = await deps.tenants.load(acme);
+    deps.litellm.resetSpend = async () => timeOut;
+    const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
+    expect(await deps.tenants.load(acme)).toEqual(before);
+    await deliver(aWebhook(key, "650", { event: "budget_crossed", sent_at: world.now, received_at: world.now }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "webhook" });
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
+    expect(await resets()).toEqual([]);
+  });
+
+  it("Postgres, once LiteLLM has zeroed: it says so, and sent again it is made, audited and told", async () => {
+    const { resetPeriod } = deps.tenants;
+    deps.tenants.resetPeriod = () => Promise.reject(new Outage("postgres", "away", null));
+    const half = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
+    expect(half).toEqual({ ok: false, failure: { kind: "not_recorded" } });
+    deps.tenants.resetPeriod = resetPeriod;
+    await reset();
+    expect(await begun()).toHaveLength(1);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  });
+
+  it("whoever asked: it goes on to the end behind them", async () => {
+    const behind: Promise<unknown>[] = [];
+    deps.background = (_what, work) => void behind.push(work);
+    void resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+    expect(behind).toHaveLength(1);
+    await behind[0];
+    expect(await begun()).toHaveLength(1);
+  });
+
+  it("the spend queue: people hear of it all the same", async () => {
+    deps.spendQueue.isAway = true;
+    await reset();
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
   it("KV and the queues: it is made all the same, and the sweep tells people", async () => {

@@ -61,7 +61,9 @@ describe("a reset", () => {
     await world.litellm.stop();
     const { status, headers, body } = await act("reset");
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
-    expect(body.detail).toBe("LiteLLM cannot be reached. Nothing was changed.");
+    expect(body.detail).toBe(
+      "LiteLLM did not answer and may have zeroed the spend; in Bursar nothing was changed. Send the reset again.",
+    );
     expect(await deps.tenants.load("acme" as never)).toEqual(before);
     await world.litellm.restart();
   });
@@ -71,7 +73,27 @@ describe("a reset", () => {
     const { status, body } = await act("reset");
     expect([status, body.detail]).toEqual([
       503,
-      "LiteLLM has zeroed the spend, and then could not be read. Ask again.",
+      "LiteLLM has zeroed the spend, and then could not be read. Send the reset again.",
+    ]);
+  });
+
+  it("says that LiteLLM has zeroed the spend when Postgres goes away then, and is made when it is sent again", async () => {
+    const { subject } = (await call("GET", "/v1/tenants/acme")).body;
+    world.litellm.setSpend(subject.id, 600);
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (...args) => {
+      const read = await readSubject(...args);
+      world.db.away();
+      return read;
+    };
+    const { status, headers, body } = await act("reset").finally(() => world.db.back());
+    expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
+    expect(body.detail).toBe("LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.");
+    deps.litellm.readSubject = readSubject;
+    world.now = NOW + 5_000;
+    expect((await act("reset")).body.period_started_at).toBe(new Date(world.now).toISOString());
+    expect(await world.db.query("select actor from audit_log where action = 'period_reset'")).toEqual([
+      { actor: "alice" },
     ]);
   });
 

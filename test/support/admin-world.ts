@@ -15,7 +15,7 @@ import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
 import { realTimers } from "../../src/adapters/timers.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
-import type { LiteLlm } from "../../src/ports.ts";
+import type { Background, LiteLlm } from "../../src/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "./builders.ts";
 import { POLICY } from "./check-world.ts";
@@ -80,6 +80,7 @@ export class AdminWorld {
       snapshots: new FakeSnapshots(),
       spendQueue: new FakeSpendQueue(),
       timers: realTimers,
+      background: ((_what, work) => void work.catch(() => {})) as Background,
       log,
     };
   }
