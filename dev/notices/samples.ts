@@ -93,7 +93,7 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     spend: "590",
     detail: { ...OVERRIDE, revoked_at: "2026-11-18T09:30:00.000Z", revoked_by: "lee" },
   }),
-  suspended: aNotice("tenant_suspended", { detail: { reason: "A key was leaked" } }),
+  suspended: aNotice("tenant_suspended", { detail: { audit_id: 7 } }),
   resumed: aNotice("tenant_resumed", { spend: "120.4" }),
   "platform-dead-letter": aPlatformNotice("dead_letter", {
     dead_letters: 3,
