@@ -15,6 +15,7 @@ import type {
   DeadLetterRecord,
   DeliveryKey,
   Dispatch,
+  LateChange,
   NewChannel,
   Page,
   PageQuery,
@@ -24,7 +25,6 @@ import type {
   PlatformDispatch,
   PlatformSigns,
   RecordedAlerts,
-  UntoldChange,
 } from "./records/alert-record.ts";
 import type {
   ChangedOverride,
@@ -147,7 +147,7 @@ export interface Alerts {
    * Overrides that were granted or have ended, suspensions and resumptions, audited from `since` up to `until`, that no
    * alert tells of; the oldest first. An alert tells of one by `override_id` or `audit_id` in its detail.
    */
-  listUntold(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<UntoldChange[]>;
+  listUntold(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
 }
 
 export interface PlatformAlerts {

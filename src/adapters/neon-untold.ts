@@ -3,7 +3,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { UntoldChange } from "../records/alert-record.ts";
+import type { LateChange, UntoldChange } from "../records/alert-record.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
@@ -13,16 +13,24 @@ const TOLD = sql.raw(
   "l.action in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')",
 );
 
+/** Ids are given under the tenant's lock, so they say what came first, whatever the clocks say. */
+const IS_UNDONE = sql.raw(`exists (select from audit_log u where u.tenant_id = l.tenant_id and u.id > l.id
+  and case l.event_type when 'tenant_suspended' then u.action = 'tenant_resumed'
+    when 'tenant_resumed' then u.action = 'tenant_suspended'
+    when 'override_granted' then u.action in ('override_revoked', 'override_ended')
+      and u.detail->>'override_id' = o.id::text
+    else false end)`);
+
 /** Lines of an earlier tenant of the same id, and those whose override went with it, are nobody's news. */
 export async function listUntold(
   database: Database,
   { since, until }: { since: Instant; until: Instant },
   limit: number,
-): Promise<UntoldChange[]> {
+): Promise<LateChange[]> {
   const rows = await runStatement(
     database,
     sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type,
-        case when o.id is not null then ${overrideColumn} end as override
+        case when o.id is not null then ${overrideColumn} end as override, ${IS_UNDONE} as is_undone
       from (select *, case action when 'override_revoked' then 'override_ended' else action end as event_type
         from audit_log l where ${TOLD} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
       join tenant_configs t on t.tenant_id = l.tenant_id and t.deleted_at is null and t.created_at <= l.at
@@ -33,7 +41,7 @@ export async function listUntold(
           and (h.detail->>'override_id' = o.id::text or h.detail->>'audit_id' = l.id::text))
       order by l.at, l.id limit ${limit}`,
   );
-  return rows.map(changeFromRow);
+  return rows.map((raw) => ({ change: changeFromRow(raw), isUndone: raw["is_undone"] === true }));
 }
 
 const row = z.object({

@@ -17,18 +17,20 @@ export interface AnnounceChangeInput {
   readonly change: ToldChange;
   /** As it is after the change; null: as Postgres has it by now. */
   readonly tenant: Pick<TenantRecord, "config" | "spend"> | null;
+  /** True: recorded, and nobody is told. */
+  readonly isSilent?: boolean;
   readonly now: Instant;
 }
 
 /** @throws when Postgres or the queue cannot be reached. */
 export async function announceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
-  const { change, now } = input;
+  const { change, isSilent = false, now } = input;
   const { key, detail } = alertOf(change);
   const { tenantId } = key;
   const tenant = input.tenant ?? (await deps.tenants.load(tenantId));
   // Deleted meanwhile: nobody is left to be told.
   if (tenant === null) return;
-  const draft = changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail);
+  const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail), isSilent };
   const recorded = await deps.alerts.record({ tenantId, looked: null, looking: null, drafts: [draft], now });
   if (recorded === null) return;
   if (recorded.told > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);

@@ -17,5 +17,8 @@ export async function announceChanges({ now }: { now: Instant }, deps: AnnounceC
   const audited = { since: now - LOOK_BACK_MS, until: now - IN_FLIGHT_MS };
   const untold = await deps.alerts.listUntold(audited, CHANGES_PER_RUN);
   if (untold.length > 0) deps.log.warn("changes are announced late", { changes: untold.length });
-  for (const change of untold) await tryAnnounceChange({ change, tenant: null, now }, deps);
+  // Whoever has heard that a tenant goes on must not hear afterwards that it is suspended: that is recorded only.
+  for (const { change, isUndone } of untold) {
+    await tryAnnounceChange({ change, tenant: null, isSilent: isUndone, now }, deps);
+  }
 }

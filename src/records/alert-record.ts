@@ -139,6 +139,12 @@ export type UntoldChange =
       readonly auditId: number;
     };
 
+export interface LateChange {
+  readonly change: UntoldChange;
+  /** True when it holds no more: what it says has been undone since, of which people hear or have heard. */
+  readonly isUndone: boolean;
+}
+
 /** What people are told of that no figure causes, once each. */
 export type ToldChange =
   | UntoldChange

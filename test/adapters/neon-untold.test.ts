@@ -17,7 +17,8 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const overrides = neonOverrides(() => db.database());
   const alerts = neonAlerts(() => db.database());
-  const untold = (until = NOW + 2 * DAY, limit = 10) => alerts.listUntold({ since: NOW - DAY, until }, limit);
+  const late = (until = NOW + 2 * DAY, limit = 10) => alerts.listUntold({ since: NOW - DAY, until }, limit);
+  const untold = async (...args: Parameters<typeof late>) => (await late(...args)).map(({ change }) => change);
   const audit = async (action: string, at: number, tenantId = "acme", detail: object | null = null) =>
     Number(
       (
@@ -54,6 +55,32 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
       { eventType: "tenant_suspended", tenantId: "acme", auditId: suspended },
       { eventType: "tenant_resumed", tenantId: "acme", auditId: resumed },
     ]);
+  });
+
+  it("are undone by the opposite line of the tenant, or of the same override, that was written after them", async () => {
+    await create();
+    await overrides.grant(aNewOverride(), anActor());
+    await overrides.grant(aNewOverride({ id: uuidOf(2) }), anActor());
+    await overrides.revoke({ tenantId: acme, overrideId: uuidOf(2) }, anActor());
+    await audit("tenant_suspended", NOW + 4);
+    await audit("tenant_resumed", NOW + 3);
+    await audit("tenant_suspended", NOW + 5);
+    await audit("tenant_resumed", NOW + 6, "other");
+    const found = (await late()).map(({ change, isUndone }) => [
+      "override" in change ? change.override.id : null,
+      change.eventType,
+      isUndone,
+    ]);
+    expect(found).toEqual([
+      [uuidOf(1), "override_granted", false],
+      [uuidOf(2), "override_granted", true],
+      [uuidOf(2), "override_ended", false],
+      [null, "tenant_resumed", true],
+      [null, "tenant_suspended", true],
+      [null, "tenant_suspended", false],
+    ]);
+    await overrides.noteEnds(10, NOW + DAY);
+    expect((await late())[0]).toMatchObject({ change: { eventType: "override_granted" }, isUndone: true });
   });
 
   it("are no longer there once an alert of the same kind tells of them", async () => {

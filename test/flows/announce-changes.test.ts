@@ -2,7 +2,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../src/flows/announce-changes.ts";
+import { resumeTenant, suspendTenant } from "../../src/flows/suspend-tenant.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
+import { anActor, idOf } from "../support/builders.ts";
 import { useSpendWorld } from "../support/spend-world.ts";
 
 const { world, deps, alerts, told } = useSpendWorld();
@@ -31,6 +33,20 @@ describe("late announcements", () => {
     await announceChanges({ now: now + MINUTE }, deps);
     expect(await told()).toEqual(["tenant_suspended"]);
     expect(await details()).toEqual([{ audit_id: expect.any(Number) }]);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("tell nobody of a suspension that is over, and record it", async () => {
+    const switches = { tenantId: idOf("acme"), actor: anActor({ now: AT }) };
+    const { record } = deps.alerts;
+    deps.alerts.record = () => Promise.reject(new Error("pg down"));
+    await suspendTenant(switches, deps);
+    deps.alerts.record = record;
+    await resumeTenant(switches, deps);
+    expect(await told()).toEqual(["tenant_resumed"]);
+    await announceChanges({ now: AT + MINUTE }, deps);
+    expect(await told()).toEqual(["tenant_resumed"]);
+    expect(await alerts()).toMatchObject([{ silent: false }, { event_type: "tenant_suspended", silent: true }]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 

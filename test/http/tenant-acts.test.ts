@@ -88,7 +88,9 @@ describe("a reset", () => {
     };
     const { status, headers, body } = await act("reset").finally(() => world.db.back());
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
-    expect(body.detail).toBe("LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.");
+    expect(body.detail).toBe(
+      "LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.",
+    );
     deps.litellm.readSubject = readSubject;
     world.now = NOW + 5_000;
     expect((await act("reset")).body.period_started_at).toBe(new Date(world.now).toISOString());

@@ -27,6 +27,7 @@ export interface AuditRow {
   request_id: string | null;
   before: Record<string, unknown> | null;
   after: Record<string, unknown>;
+  detail: Record<string, unknown> | null;
 }
 
 async function startTenantDatabase(backend: PostgresBackend): Promise<TenantDatabase> {
