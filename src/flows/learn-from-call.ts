@@ -6,6 +6,7 @@ import { foldBoundAtEdge } from "../budget/observation.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 import { readDueMessage, type SpendMessage } from "../messages.ts";
 import type { ModelAnswer, Ports } from "../ports.ts";
+import type { RememberedTenant } from "../records/edge-record.ts";
 import { FIRST_LOOK_SECONDS } from "./read-due.ts";
 import { isBigStep } from "./spread-cadence.ts";
 
@@ -26,8 +27,9 @@ const READ_EVERY_SECONDS = 5;
 
 /** Without a config in memory nothing is learned: then KV and Postgres are away, and the sweep makes up for it. */
 export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnDeps): void {
-  const config = deps.memory.tenant(call.tenantId)?.config ?? null;
-  if (config === null || call.method !== "POST") return;
+  const remembered = deps.memory.tenant(call.tenantId);
+  if (remembered === null || remembered.config === null || call.method !== "POST") return;
+  const { config, spend, checkedAt } = remembered;
   if (answer.kind === "unreachable") {
     // It may have been charged all the same.
     deps.background("read after a call", queueRead(config, deps));
@@ -38,7 +40,7 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   if (budgetRefusal !== null) queueCall(config, call, null, QUEUE_SECONDS, deps);
   if (status >= 400) return;
   const isShown = keySpendNanoUsd !== null && config.subject.id === call.keyHash;
-  if (isShown) learnSpend(config, call, keySpendNanoUsd, deps);
+  if (isShown) learnSpend({ config, spend, checkedAt }, call, keySpendNanoUsd, deps);
   // The headers of a stream are older than its cost, and a team's spend is in none.
   if (isShown && ended === null) return;
   const over = ended ?? Promise.resolve();
@@ -48,15 +50,17 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   );
 }
 
-function learnSpend(config: TenantConfig, call: Forwarded, spendNanoUsd: NanoUsd, deps: LearnDeps): void {
-  const { memory } = deps;
-  const remembered = memory.tenant(call.tenantId);
-  const before = remembered?.spend ?? null;
+function learnSpend(
+  { config, spend: before, checkedAt }: RememberedTenant & { readonly config: TenantConfig },
+  call: Forwarded,
+  spendNanoUsd: NanoUsd,
+  deps: LearnDeps,
+): void {
   const observedAt = deps.clock();
   const bound = { spendNanoUsd, source: "gate", begunAt: call.begunAt, observedAt, resetsAt: undefined } as const;
   const after = foldBoundAtEdge(config, before, bound);
   if (after === before && after !== null) return;
-  if (after !== null) memory.rememberTenant(call.tenantId, { config, spend: after }, remembered?.checkedAt ?? 0);
+  if (after !== null) deps.memory.rememberTenant(call.tenantId, { config, spend: after }, checkedAt);
   const isNews = after !== null && isBigStep(config, before, after, observedAt);
   queueCall(config, call, spendNanoUsd, isNews ? 0 : QUEUE_SECONDS, deps);
 }

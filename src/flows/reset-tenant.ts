@@ -36,11 +36,8 @@ export interface ResetInput {
 /** An administrator waits for the answer. */
 const TRIES = 3;
 
-/** The second is late enough for a lower read to count although a read by a clock ahead came in between. */
-const LOOKS = [
-  { lane: "hint-1", seconds: FIRST_LOOK_SECONDS },
-  { lane: "confirmation", seconds: 65 },
-] as const;
+/** Late enough for a lower read to count although a read by a clock ahead came in between. */
+const LAST_LOOK_SECONDS = 65;
 
 /**
  * The tenant in its new period, or in the one that somebody else has begun meanwhile. Goes on when whoever asked leaves,
@@ -113,10 +110,10 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
   }
   // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
   await attempt("look again, which the sweep will within the hour", () =>
-    deps.spendQueue.sendAll(
-      LOOKS.map(({ lane }) => readDueMessage(config, lane)),
-      (index) => LOOKS[index]?.seconds ?? 0,
-    ),
+    deps.spendQueue.send(readDueMessage(config, "hint-1"), FIRST_LOOK_SECONDS),
+  );
+  await attempt("look once more, which the sweep will within the hour", () =>
+    deps.spendQueue.send(readDueMessage(config, "confirmation"), LAST_LOOK_SECONDS),
   );
 }
 

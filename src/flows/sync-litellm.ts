@@ -51,13 +51,14 @@ export async function syncLiteLlm(
     const loaded = await deps.tenants.loadEvenDeleted(tenantId);
     if (loaded === null) return { kind: "removed" };
     const tenant: TenantRecord = before === null ? loaded : afterOvertaken(before, loaded);
-    before = tenant;
     // What has begun or ended since then is part of the wish, however late this comes or whatever the clocks say.
     const done = await attempt(tenant, Math.max(now, tenant.updatedAt), deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
       return { kind: "removed" };
     }
+    // Overtaken before anything was sent: LiteLLM has none of it.
+    if (done.ok || done.failure !== OVERTAKEN) before = tenant;
     const outcome = outcomeOf(tenant, done, now);
     if (outcome.status === "pending")
       deps.log.warn("litellm sync pending", { tenant_id: tenantId, why: outcome.error });

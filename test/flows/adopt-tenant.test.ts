@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
+import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
-import { idOf } from "../support/builders.ts";
+import { anActor, idOf } from "../support/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../support/virtual-key.ts";
 
 const HOUR = 60 * MINUTE;
@@ -30,6 +31,23 @@ describe("adopting a key", () => {
       metadata: { team: "red" },
       ...fields,
     });
+
+  it("enforced, and overtaken by another change, writes down what LiteLLM had before it sends anything", async () => {
+    await generate();
+    await adopted({ enforcement: "observe" });
+    await deps.tenants.change(acme, { enforcement: "enforce" }, anActor());
+    const { recordPriorValues } = deps.tenants;
+    let rounds = 0;
+    const recordOvertaken = async (...values: Parameters<typeof recordPriorValues>) => {
+      if (rounds++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
+      return recordPriorValues(...values);
+    };
+    deps.tenants = { ...deps.tenants, recordPriorValues: recordOvertaken };
+    expect(await syncLiteLlm({ tenantId: acme, now: world.now }, deps)).toMatchObject({ kind: "synced" });
+    expect(rounds).toBe(2);
+    expect((await deps.tenants.load(acme))?.priorValues).toMatchObject({ maxBudget: "20" });
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
+  });
 
   it("takes LiteLLM's settings, spend and dates, keeps what was there, and merges the metadata", async () => {
     await generate();

@@ -32,6 +32,13 @@ describe("a change", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
+  it("of a tenant that is gone is told to nobody", async () => {
+    const { change, now } = await input();
+    await deps.tenants.markDeleted(acme, anActor());
+    await announceChange({ change, tenant: null, now }, deps);
+    expect(await alerts()).toEqual([]);
+  });
+
   it("leaves what was looked at for thresholds as it was", async () => {
     await announceChange(await input(), deps);
     expect(await world.db.query("select alerts_version from tenant_spend")).toEqual([{ alerts_version: null }]);

@@ -80,6 +80,12 @@ describe("LiteLLM refuses by a budget of its own", () => {
     ]);
   });
 
+  it("is the same refusal when its body has been read to the end", async () => {
+    gate.world.hasTenant();
+    gate.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!", body: null });
+    expect((await forward()).outcome).toMatchObject({ kind: "refused_by_litellm", why: "Budget has been exceeded!" });
+  });
+
   it("is a hint once in 5 s, however often the agent tries", async () => {
     gate.world.hasTenant();
     for (let tries = 0; tries < 3; tries++) {

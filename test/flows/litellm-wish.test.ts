@@ -118,6 +118,13 @@ describe("under observe LiteLLM lacks", () => {
   });
 });
 
+it("a subject that has been marked for another tenant since keeps that mark when it is given back", () => {
+  const priorValues: PriorValues = { maxBudget: null, softBudget: null, budgetDuration: null, metadata: {} };
+  const metadata = { tenant_id: "globex", bursar_blocked_for: "acme", note: "n" };
+  const given = toRestore(aTenant({ adopted: true, priorValues }), aReading({ metadata }));
+  expect(given.metadata).toEqual({ tenant_id: "globex", note: "n" });
+});
+
 it("nothing is given back of a subject of which no prior values are known", () => {
   expect(toRestore(aTenant({ adopted: true, priorValues: null }), aReading())).toEqual({});
 });

@@ -225,3 +225,30 @@ describe("when something is away", () => {
     expect(await deps.tenants.load(acme)).toMatchObject({ periodAnnounced: false });
   });
 });
+
+describe("a tenant that is deleted meanwhile", () => {
+  const deletedWhile = (isBefore: boolean) => {
+    const { resetPeriod } = deps.tenants;
+    const gone = () => deps.tenants.markDeleted(acme, anActor());
+    const record = async (...period: Parameters<typeof resetPeriod>) => {
+      if (isBefore) await gone();
+      const reset = await resetPeriod(...period);
+      if (!isBefore) await gone();
+      return reset;
+    };
+    deps.tenants = { ...deps.tenants, resetPeriod: record };
+  };
+  const result = () => resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+
+  it("before its period begins is not found", async () => {
+    deletedWhile(true);
+    expect(await result()).toEqual({ ok: false, failure: { kind: "not_found" } });
+    expect(await begun()).toEqual([]);
+  });
+
+  it("after it has begun is told of nothing", async () => {
+    deletedWhile(false);
+    expect(await result()).toMatchObject({ ok: true });
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+});

@@ -41,6 +41,23 @@ function watchedClaims(troubles: Partial<Record<"webhooksDone" | "noteWebhooksDo
   return () => [calls("webhooksDone"), calls("noteWebhooksDone")];
 }
 
+it("an id is one of whom the webhook tells: alike ids of a team and of a user are two", async () => {
+  const ofTeam = aWebhook(null, "1", {
+    webhook_id: "msg_1",
+    event_group: "team",
+    team_id: "x",
+    event: "spend_tracked",
+  });
+  const ofUser = aWebhook(null, "1", {
+    webhook_id: "msg_1",
+    event_group: "user",
+    user_id: "y",
+    event: "spend_tracked",
+  });
+  await deliver(ofTeam, ofTeam, ofUser);
+  expect((await audit()).map(({ detail }) => detail.count)).toEqual([1, 1]);
+});
+
 describe("a copy of a webhook", () => {
   it("in the same batch counts for nothing: the first is recorded", async () => {
     await deliver(withId("300"), withId("400"), aWebhook(key, "200", { webhook_id: "msg_2" }), aWebhook(key, "100"));

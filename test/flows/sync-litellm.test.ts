@@ -26,6 +26,20 @@ describe("syncing", () => {
     expect(world.litellm.requests().map(({ path }) => path)).toEqual(["/key/info"]);
   });
 
+  it("blocks nothing whose note another change has overtaken, and starts again with what is wished now", async () => {
+    await deps.tenants.setSuspended(acme, true, anActor());
+    const { noteBlock } = deps.tenants;
+    let notes = 0;
+    const noteOvertaken = async (...note: Parameters<typeof noteBlock>) => {
+      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
+      return noteBlock(...note);
+    };
+    deps.tenants = { ...deps.tenants, noteBlock: noteOvertaken };
+    expect((await sync()).kind).toBe("synced");
+    expect(notes).toBe(2);
+    expect(await world.keyRow(hash)).toMatchObject({ blocked: true });
+  });
+
   it("puts back what somebody changed in LiteLLM, and only that", async () => {
     await world.manage("POST", "/key/update", { key: hash, max_budget: 9_999, metadata: { note: "mine" } });
     await world.manage("POST", "/budget/update", {
