@@ -1,28 +1,18 @@
 // LiteLLM's list of many keys through the real client.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Breaker } from "../../src/adapters/litellm-http.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";
-import { clientOf, OK, readOnce } from "../support/litellm-reads.ts";
+import { clientOf, OK } from "../support/litellm-reads.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { type ScriptedServer, startScriptedServer } from "../support/scripted-server.ts";
 
 let server: ScriptedServer;
-let now: number;
-const _clock = () => now;
-
 beforeAll(async () => {
   server = await startScriptedServer();
 });
 afterAll(() => server.stop());
-beforeEach(() => {
-  server.setFault(null);
-  now = NOW;
-});
-afterEach(() => void vi.restoreAllMocks());
-
-const _read = (options: { tries?: number } = {}) => readOnce(server.url, options);
 
 describe("many keys at once", () => {
   const readKeys = async (...answers: Parameters<ScriptedServer["answers"]>) => {

@@ -56,3 +56,17 @@ export async function seedTenant(subjectId: string, sync: "synced" | "pending" =
 export function aHash(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** A key that LiteLLM has, and Postgres the tenant of. */
+export async function tenantWithKey(): Promise<{ tenantId: string; key: string; hash: string }> {
+  const key = `sk-${crypto.randomUUID()}`;
+  const response = await fetch(`${env.LITELLM_URL}/key/generate`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ key }),
+  });
+  const { token } = await response.json<{ token: string }>();
+  const tenantId = await seedTenant(token);
+  await query(`insert into tenant_keys (key_hash, tenant_id) values ('${token}', '${tenantId}')`);
+  return { tenantId, key, hash: token };
+}

@@ -4,7 +4,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import worker from "../../src/worker.ts";
-import { bindingsWith, query, recordConsole, seedTenant } from "./bursar.ts";
+import { bindingsWith, recordConsole, tenantWithKey } from "./bursar.ts";
 
 let logged: ReturnType<typeof recordConsole>;
 beforeEach(() => {
@@ -19,20 +19,6 @@ async function get(path: string, token: string, bindings: Record<string, unknown
   const body = await response.json<Record<string, unknown>>();
   await waitOnExecutionContext(execution);
   return { status: response.status, body };
-}
-
-/** A key that LiteLLM has, and Postgres the tenant of. */
-async function tenantWithKey(): Promise<{ tenantId: string; key: string; hash: string }> {
-  const key = `sk-${crypto.randomUUID()}`;
-  const response = await fetch(`${env.LITELLM_URL}/key/generate`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ key }),
-  });
-  const { token } = await response.json<{ token: string }>();
-  const tenantId = await seedTenant(token);
-  await query(`insert into tenant_keys (key_hash, tenant_id) values ('${token}', '${tenantId}')`);
-  return { tenantId, key, hash: token };
 }
 
 /** So that a busy machine answers from LiteLLM too. */

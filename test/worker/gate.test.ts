@@ -1,27 +1,13 @@
 // Gate inside workerd, with LiteLLM's simulator behind it: what follows a stream when its reader is done, or has left.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { SpendMessage } from "../../src/messages.ts";
 import worker from "../../src/worker.ts";
-import { bindingsWith, query, recordConsole, seedTenant } from "./bursar.ts";
+import { bindingsWith, recordConsole, tenantWithKey } from "./bursar.ts";
 
 beforeEach(() => void recordConsole());
 afterEach(() => void vi.unstubAllGlobals());
-
-async function tenantWithKey(): Promise<{ tenantId: string; key: string; hash: string }> {
-  const key = `sk-${crypto.randomUUID()}`;
-  const response = await fetch(`${env.LITELLM_URL}/key/generate`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${env.LITELLM_MASTER_KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ key }),
-  });
-  const { token } = await response.json<{ token: string }>();
-  const tenantId = await seedTenant(token);
-  await query(`insert into tenant_keys (key_hash, tenant_id) values ('${token}', '${tenantId}')`);
-  return { tenantId, key, hash: token };
-}
 
 /** Calls in a stream; `read` says what its reader does. */
 async function stream(key: string, read: (body: ReadableStream<Uint8Array>) => Promise<unknown>) {
