@@ -4,7 +4,7 @@
 import * as z from "zod/mini";
 import type { Call } from "../flows/accept-calls.ts";
 import { fieldErrors } from "./fields.ts";
-import { identifier, instantFrom, keyHash, money } from "./litellm-fields.ts";
+import { identifier, instantFrom, keyHash, reportedMoney } from "./litellm-fields.ts";
 import type { FieldError } from "./problem.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
@@ -25,13 +25,13 @@ const MAX_SECONDS = 8.64e12;
 
 const event = z.object({
   status: z.nullish(z.string()),
-  response_cost: z.nullish(money),
+  response_cost: z.nullish(reportedMoney),
   startTime: z.nullish(z.number().check(z.gte(0), z.lte(MAX_SECONDS))),
   metadata: z.nullish(
     z.object({
       user_api_key_hash: keyHash,
       user_api_key_team_id: identifier,
-      user_api_key_spend: z.nullish(money),
+      user_api_key_spend: z.nullish(reportedMoney),
       user_api_key_budget_reset_at: z.nullish(z.string()),
     }),
   ),

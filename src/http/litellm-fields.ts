@@ -28,7 +28,7 @@ export const keyHash = z.pipe(
 );
 
 /** US dollars; can be negative. */
-export const money = z.pipe(
+export const reportedMoney = z.pipe(
   z.number(),
   z.transform((usd: number, context) => {
     const amount = nanoUsdFromNumber(usd);

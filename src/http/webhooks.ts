@@ -9,7 +9,7 @@ import { verifyHexSignature, verifyStandardWebhook } from "../signing.ts";
 import type { AppEnv } from "./app-env.ts";
 import { isOneOf } from "./auth.ts";
 import { fieldErrors, jsonFrom } from "./fields.ts";
-import { identifier, keyHash, money, shortText } from "./litellm-fields.ts";
+import { identifier, keyHash, reportedMoney, shortText } from "./litellm-fields.ts";
 import { invalidFields, problem } from "./problem.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ const name = shortText.check(z.minLength(1));
 const webhookBody = z.object({
   event: name,
   event_group: name,
-  spend: money,
+  spend: reportedMoney,
   token: keyHash,
   team_id: identifier,
   user_id: identifier,
