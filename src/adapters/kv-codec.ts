@@ -105,6 +105,9 @@ export const configValue = z.union([config, tombstone]);
 
 export type ConfigValue = z.input<typeof configValue>;
 
+/** What a writer needs to know of a config value or tombstone, whichever release wrote it. */
+export const revisionValue = z.object({ revision: z.int() });
+
 export function configJson(of: TenantConfig): ConfigValue {
   return {
     tenant_id: of.tenantId,

@@ -4,9 +4,10 @@ import type * as z from "zod/mini";
 import { joinRecords } from "../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
 import type { Log, Snapshots } from "../ports.ts";
+import { isOfLaterRelease, versioned } from "../wire-version.ts";
 import { bounded } from "./bounded.ts";
 import { putBounded } from "./bounded-map.ts";
-import { configJson, configValue, keyValue, outageValue, spendJson, spendValue } from "./kv-codec.ts";
+import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 
 /** The least that KV allows: how long a colo may answer from its own copy. */
 const CACHE_TTL_SECONDS = 30;
@@ -33,8 +34,13 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
     const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
     return decode(key, text, schema);
   };
-  const write = (key: string, value: unknown, options?: KVNamespacePutOptions) =>
-    bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(value), options));
+  /** Every release keeps `revision` where this one does, so that none replaces another's newer config. */
+  const revisionAt = async (key: string): Promise<number> => {
+    const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
+    return text === null ? -1 : revisionIn(text);
+  };
+  const write = (key: string, value: object, options?: KVNamespacePutOptions) =>
+    bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(versioned(value)), options));
 
   return {
     // These two are in the path of every check, which waits for them no longer than it can afford: no second timer here.
@@ -59,15 +65,13 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
     },
 
     async writeConfig(config) {
-      const present = await read(configKey(config.tenantId), configValue);
-      if (present === null || present.revision <= config.revision) {
+      if ((await revisionAt(configKey(config.tenantId))) <= config.revision) {
         await write(configKey(config.tenantId), configJson(config));
       }
     },
 
     async writeDeleted(tenantId, revision, deletedAt) {
-      const present = await read(configKey(tenantId), configValue);
-      if (present === null || present.revision <= revision) {
+      if ((await revisionAt(configKey(tenantId))) <= revision) {
         await write(configKey(tenantId), { deleted: true, revision, deleted_at: deletedAt });
       }
     },
@@ -93,6 +97,15 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
   };
 }
 
+/** -1 when the text holds no revision: any config may replace it. */
+function revisionIn(text: string): number {
+  try {
+    return revisionValue.parse(JSON.parse(text)).revision;
+  } catch {
+    return -1;
+  }
+}
+
 /** Gives what lies there, or null with a log line when it makes no sense. */
 function decoderOf(decoded: Decoded, log: Log) {
   return <T>(key: string, text: string | null | undefined, schema: z.ZodMiniType<T>): T | null => {
@@ -101,7 +114,13 @@ function decoderOf(decoded: Decoded, log: Log) {
     // One key is only ever read with one schema.
     if (last?.text === text) return last.value as T;
     try {
-      const value = schema.parse(JSON.parse(text));
+      const json: unknown = JSON.parse(text);
+      if (isOfLaterRelease(json)) {
+        log.warn("kv value of a later release", { kind: key.slice(0, key.indexOf(":")) });
+        putBounded(decoded, key, { text, value: null });
+        return null;
+      }
+      const value = schema.parse(json);
       putBounded(decoded, key, { text, value });
       return value;
     } catch (cause) {

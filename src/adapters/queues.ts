@@ -2,6 +2,7 @@
 
 import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../ports.ts";
+import { versioned } from "../wire-version.ts";
 import { bounded } from "./bounded.ts";
 
 /** A send takes some ten milliseconds. */
@@ -16,7 +17,7 @@ const BATCH_MESSAGES = 100;
 export function queueSpend(queue: Queue): SpendQueue {
   return {
     async send(message: SpendMessage, delaySeconds = 0) {
-      await bounded("queue", "send", TIMEOUT_MS, queue.send(message, { contentType: "json", delaySeconds }));
+      await bounded("queue", "send", TIMEOUT_MS, queue.send(versioned(message), { contentType: "json", delaySeconds }));
     },
     sendAll: (messages, delaySecondsOf) => sendAll(queue, messages, delaySecondsOf),
   };
@@ -40,11 +41,11 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
 /** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
 async function sendAll(
   queue: Queue,
-  messages: readonly unknown[],
+  messages: readonly object[],
   delaySecondsOf = (_index: number) => 0,
 ): Promise<void> {
   const requests = messages.map((body, index) => ({
-    body,
+    body: versioned(body),
     contentType: "json" as const,
     delaySeconds: delaySecondsOf(index),
   }));

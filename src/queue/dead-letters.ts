@@ -1,10 +1,29 @@
-// The last stop: what no consumer could handle.
+// The last stop: what no consumer could handle is recorded for an administrator.
 
 import type { Ports } from "../ports.ts";
-import { recordDeadLetter } from "./record-dead-letter.ts";
+import { isOfLaterRelease } from "../wire-version.ts";
+import { backoffSeconds } from "./backoff.ts";
+import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
-export async function consumeDeadLetters(batch: MessageBatch<unknown>, ports: Pick<Ports, "deadLetters" | "log">) {
-  for (const message of batch.messages) {
-    await recordDeadLetter({ queue: batch.queue, message, why: "gave up after the last retry" }, ports);
+type Deps = Pick<Ports, "deadLetters" | "replayQueues" | "log">;
+
+export async function consumeDeadLetters({ queue, messages }: Batch, ports: Deps): Promise<void> {
+  for (const message of messages) {
+    if (isOfLaterRelease(message.body)) await returnToQueue(queue, message, ports);
+    else await recordDeadLetter({ queue, message, why: "gave up after the last retry" }, ports);
+  }
+}
+
+/** A message of a later release is not broken: it starts over until a Worker that can read it is deployed. */
+async function returnToQueue(queue: string, message: Message<unknown>, { replayQueues, log }: Deps): Promise<void> {
+  try {
+    await replayQueues.send(queue, message.body);
+    message.ack();
+  } catch (cause) {
+    log.error("message of a later release could not be returned to its queue", cause, {
+      queue,
+      message_id: message.id,
+    });
+    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }

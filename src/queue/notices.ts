@@ -4,12 +4,12 @@ import { sendNotice } from "../flows/send-notice.ts";
 import { noticeMessageSchema } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
-import { recordDeadLetter } from "./record-dead-letter.ts";
+import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /** As many connections as a Worker may have open; a notice has one at a time. */
 const AT_ONCE = 6;
 
-export async function consumeNotices({ queue, messages }: MessageBatch<unknown>, ports: Ports): Promise<void> {
+export async function consumeNotices({ queue, messages }: Batch, ports: Ports): Promise<void> {
   const waiting = messages.values();
   const lanes = Array.from({ length: AT_ONCE }, async () => {
     // The lanes share one iterator: each takes whichever message is next.

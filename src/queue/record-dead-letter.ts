@@ -3,6 +3,9 @@
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 
+/** What a consumer needs of a `MessageBatch`: it settles messages one by one, never the batch. */
+export type Batch = Pick<MessageBatch<unknown>, "queue" | "messages">;
+
 /** `why`: in words. Acknowledges once it is recorded; until then the message comes again. */
 export async function recordDeadLetter(
   { queue, message, why }: { queue: string; message: Message<unknown>; why: string },

@@ -7,7 +7,7 @@ import { recordSpend } from "../flows/record-spend.ts";
 import { reconcileMessageSchema, spendMessageSchema } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";
-import { recordDeadLetter } from "./record-dead-letter.ts";
+import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /**
  * A hundred tenants take up to 500 operations of KV, and an invocation has a thousand. Where two meet in a batch, which
@@ -15,7 +15,7 @@ import { recordDeadLetter } from "./record-dead-letter.ts";
  */
 const APART_SECONDS = 3;
 
-export async function consumeSpend(batch: MessageBatch<unknown>, ports: Ports): Promise<void> {
+export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
   const now = ports.clock();
   const parsed = new Map<Incoming, Message<unknown>>();
   const reconciles: Reconcile[] = [];

@@ -1,0 +1,144 @@
+// How the release before versions read and wrote KV values: frozen, to be tried beside the present code.
+
+import * as z from "zod/mini";
+import { decimalFromNanoUsd } from "../../../src/budget/money.ts";
+import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import type { Tombstone } from "../../../src/records/edge-record.ts";
+import { decimalMoney, spendRecordJson, spendRecordSchema } from "./messages.ts";
+
+const instant = z.int();
+const basisPoints = z.pipe(
+  z.int().check(z.gte(0)),
+  z.transform((share: number) => BigInt(share)),
+);
+
+const subject = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("key"),
+    id: z.pipe(
+      z.string(),
+      z.transform((id: string) => id as KeyHash),
+    ),
+  }),
+  z.object({ kind: z.literal("team"), id: z.string() }),
+]);
+
+const rawOverride = z.object({
+  id: z.string(),
+  amount: decimalMoney,
+  created_at: instant,
+  expires_at: instant,
+  revoked_at: z.nullable(instant),
+});
+
+const override = z.pipe(
+  rawOverride,
+  z.transform((raw: z.output<typeof rawOverride>) => ({
+    id: raw.id,
+    amountNanoUsd: raw.amount,
+    createdAt: raw.created_at,
+    expiresAt: raw.expires_at,
+    revokedAt: raw.revoked_at,
+  })),
+);
+
+const rawConfig = z.object({
+  tenant_id: z.pipe(
+    z.string(),
+    z.transform((id: string) => id as TenantId),
+  ),
+  name: z.nullable(z.string()),
+  subject,
+  max_budget: decimalMoney,
+  alert_threshold: basisPoints,
+  grace_threshold: basisPoints,
+  budget_duration: z.nullable(z.string()),
+  budget_reset_at: z.nullable(instant),
+  litellm_key_last_reset: z.nullable(instant),
+  subject_created_at: instant,
+  config_version: z.int(),
+  revision: z.int(),
+  enforcement: z.enum(["enforce", "observe"]),
+  fail_policy: z.nullable(z.enum(["open", "closed"])),
+  suspended_at: z.nullable(instant),
+  overrides: z.array(override),
+});
+
+const config = z.pipe(
+  rawConfig,
+  z.transform(
+    (raw: z.output<typeof rawConfig>): TenantConfig => ({
+      tenantId: raw.tenant_id,
+      name: raw.name,
+      subject: raw.subject,
+      maxBudgetNanoUsd: raw.max_budget,
+      alertThreshold: raw.alert_threshold,
+      graceThreshold: raw.grace_threshold,
+      budgetDuration: raw.budget_duration,
+      budgetResetAt: raw.budget_reset_at,
+      litellmKeyLastReset: raw.litellm_key_last_reset,
+      subjectCreatedAt: raw.subject_created_at,
+      configVersion: raw.config_version,
+      revision: raw.revision,
+      enforcement: raw.enforcement,
+      failPolicy: raw.fail_policy,
+      suspendedAt: raw.suspended_at,
+      overrides: raw.overrides,
+    }),
+  ),
+);
+
+const rawTombstone = z.object({ deleted: z.literal(true), revision: z.int(), deleted_at: instant });
+
+const tombstone = z.pipe(
+  rawTombstone,
+  z.transform((raw: z.output<typeof rawTombstone>): Tombstone & { revision: number } => ({
+    deletedRevision: raw.revision,
+    deletedAt: raw.deleted_at,
+    revision: raw.revision,
+  })),
+);
+
+/** The config first: nearly every value is one, and a union tries its parts in order. */
+export const configValue = z.union([config, tombstone]);
+
+export type ConfigValue = z.input<typeof configValue>;
+
+export function configJson(of: TenantConfig): ConfigValue {
+  return {
+    tenant_id: of.tenantId,
+    name: of.name,
+    subject: of.subject,
+    max_budget: decimalFromNanoUsd(of.maxBudgetNanoUsd),
+    alert_threshold: Number(of.alertThreshold),
+    grace_threshold: Number(of.graceThreshold),
+    budget_duration: of.budgetDuration,
+    budget_reset_at: of.budgetResetAt,
+    litellm_key_last_reset: of.litellmKeyLastReset,
+    subject_created_at: of.subjectCreatedAt,
+    config_version: of.configVersion,
+    revision: of.revision,
+    enforcement: of.enforcement,
+    fail_policy: of.failPolicy,
+    suspended_at: of.suspendedAt,
+    overrides: of.overrides.map((one) => ({
+      id: one.id,
+      amount: decimalFromNanoUsd(one.amountNanoUsd),
+      created_at: one.createdAt,
+      expires_at: one.expiresAt,
+      revoked_at: one.revokedAt,
+    })),
+  };
+}
+
+/** The figure with the subject it belongs to: a tenant may be deleted and created again with another one. */
+export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
+
+export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {
+  return { subject_id: config.subject.id, record: spendRecordJson(record) };
+}
+
+export const keyValue = z.object({ tenant_id: z.nullable(z.string()) });
+
+export const outageValue = z.object({ started_at: z.nullable(instant) });

@@ -1,0 +1,181 @@
+// How the release before versions read and wrote queue messages: frozen, to be tried beside the present code.
+
+import * as z from "zod/mini";
+import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";
+import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import type { ReadLane } from "../../../src/ports.ts";
+import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
+
+const tenantId = z.pipe(
+  z.string().check(z.minLength(1)),
+  z.transform((id: string) => id as TenantId),
+);
+const instant = z.number().check(z.int(), z.gte(0));
+
+/** An amount of US dollars as a decimal string. */
+export const decimalMoney = z.pipe(
+  z.string(),
+  z.transform((text: string, context): bigint => {
+    const amount = nanoUsdFromDecimal(text);
+    if (amount !== null && amount >= 0n) return amount;
+    context.issues.push({ code: "custom", input: text, message: "not an amount of money" });
+    return z.NEVER;
+  }),
+);
+
+/** A spend record as queues and KV carry it. */
+const rawSpendRecord = z.object({
+  spend: decimalMoney,
+  observed_at: instant,
+  read_at: z.nullable(instant),
+  source: z.enum(["litellm", "webhook", "events", "gate"]),
+  period_started_at: instant,
+  resets_at: z.nullable(instant),
+  burn_per_second: decimalMoney,
+});
+
+export const spendRecordSchema = z.pipe(
+  rawSpendRecord,
+  z.transform(
+    (raw: z.output<typeof rawSpendRecord>): SpendRecord => ({
+      spendNanoUsd: raw.spend,
+      observedAt: raw.observed_at,
+      readAt: raw.read_at,
+      source: raw.source,
+      periodStartedAt: raw.period_started_at,
+      resetsAt: raw.resets_at,
+      burnNanoUsdPerSecond: raw.burn_per_second,
+    }),
+  ),
+);
+
+/** The same record on its way out. */
+export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecordSchema> {
+  return {
+    spend: decimalFromNanoUsd(record.spendNanoUsd),
+    observed_at: record.observedAt,
+    read_at: record.readAt,
+    source: record.source,
+    period_started_at: record.periodStartedAt,
+    resets_at: record.resetsAt,
+    burn_per_second: decimalFromNanoUsd(record.burnNanoUsdPerSecond),
+  };
+}
+
+export const spendMessageSchema = z.discriminatedUnion("kind", [
+  /** A refresh learned a figure that Postgres should have. */
+  z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
+  /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
+  z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
+  /** A read showed that LiteLLM does not have the wish. */
+  z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
+  /** LiteLLM's alert webhook has come. */
+  z.object({
+    kind: z.literal("webhook"),
+    /** How its sender was known: only a signed one's figure counts. */
+    door: z.enum(["signed", "url_token"]),
+    event: z.string(),
+    event_group: z.string(),
+    key_hash: z.nullable(z.string()),
+    team_id: z.nullable(z.string()),
+    user_id: z.nullable(z.string()),
+    /** What LiteLLM says was spent; null when it is no figure. */
+    spend: z.nullable(decimalMoney),
+    projected_spend: z.nullable(decimalMoney),
+    projected_exceeded_date: z.nullable(z.string()),
+    /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
+    webhook_id: z.optional(z.nullable(z.string())),
+    /** When its sender signed it, else when it came. */
+    sent_at: instant,
+    received_at: instant,
+  }),
+  /** Calls of one key, folded to the highest figure among them: told by LiteLLM's generic_api callback, or seen by Gate. */
+  z.object({
+    kind: z.literal("calls"),
+    key_hash: z.string(),
+    team_id: z.nullable(z.string()),
+    /** What the key had spent after a call; null when no call said it. */
+    spend: z.nullable(decimalMoney),
+    /** When the call with that figure began. */
+    begun_at: instant,
+    /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
+    resets_at: z.optional(instant),
+    /** Where the figure was seen: in an answer that went through Gate, else in LiteLLM's events. */
+    source: z._default(z.enum(["events", "gate"]), "events"),
+    received_at: instant,
+    count: z.int().check(z.gte(1)),
+  }),
+  /** It is time to read the tenant's subject: a hint or a bound to be confirmed, or a period that should be over. */
+  z.object({
+    kind: z.literal("read_due"),
+    tenant_id: tenantId,
+    subject_id: z.string(),
+    lane: z.enum(["hint-1", "hint-2", "confirmation", "period-end"]),
+  }),
+]);
+
+/** Tenants that the sweep has leased to be read: `lease` is until when. */
+export const reconcileMessageSchema = z.object({
+  kind: z.literal("reconcile"),
+  tenant_ids: z.array(tenantId).check(z.minLength(1)),
+  lease: instant,
+});
+
+/** What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its dead letters. */
+export type QueueRole = "spend" | "notices";
+
+const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;
+
+/** Null when the queue is none of ours. A dead-letter queue has the role of the queue that it belongs to. */
+export function queueRoleOf(name: string): QueueRole | null {
+  return (QUEUE_NAME.exec(name)?.[1] as QueueRole | undefined) ?? null;
+}
+
+export function isDeadLetterQueue(name: string): boolean {
+  return name.endsWith("-dead");
+}
+
+/** One alert on its way to one channel. */
+export const noticeMessageSchema = z.object({
+  kind: z.literal("notice"),
+  alert_id: z.pipe(
+    z.string().check(z.minLength(1)),
+    z.transform((id: string) => id as AlertId),
+  ),
+  channel_id: z.pipe(
+    z.string().check(z.minLength(1)),
+    z.transform((id: string) => id as ChannelId),
+  ),
+});
+
+/** As it lies on the queue. */
+export type NoticeMessage = z.input<typeof noticeMessageSchema>;
+
+export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessage {
+  return { kind: "notice", alert_id: alertId, channel_id: channelId };
+}
+
+/** As it lies on the queue. */
+export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof reconcileMessageSchema>;
+
+/** As a consumer uses it. */
+export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
+
+/** Has the consumer read the subject, unless the tenant has another one by then. */
+export function readDueMessage(
+  { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
+  lane: ReadLane,
+): SpendMessage {
+  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane };
+}
+
+/** Has the consumer bring LiteLLM to the wish. */
+export function syncMessage(tenantId: TenantId): SpendMessage {
+  return { kind: "sync_litellm", tenant_id: tenantId };
+}
+
+/** Tells the consumer of a figure that a read of the tenant's subject has shown. */
+export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
+  return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
+}

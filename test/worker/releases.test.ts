@@ -1,0 +1,164 @@
+// Two releases side by side, as in a gradual deploy or after a rollback: each reads what the other wrote, and what only
+// a later release can read is retried, never a dead letter.
+
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { configJson, configValue, spendJson, spendValue } from "../../src/adapters/kv-codec.ts";
+import { kvSnapshots } from "../../src/adapters/kv-snapshots.ts";
+import {
+  noticeMessage,
+  noticeMessageSchema,
+  observedMessage,
+  readDueMessage,
+  spendMessageSchema,
+  syncMessage,
+} from "../../src/messages.ts";
+import type { AlertId, ChannelId } from "../../src/records/alert-record.ts";
+import { versioned, WIRE_VERSION } from "../../src/wire-version.ts";
+import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
+import { hashOf, idOf } from "../support/builders.ts";
+import * as previousCodec from "../support/previous-release/kv-codec.ts";
+import * as previousMessages from "../support/previous-release/messages.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { aWebhook, someCalls } from "../support/spend-messages.ts";
+import { query, recordConsole } from "./bursar.ts";
+import { deliver } from "./deliver.ts";
+
+const acme = idOf("acme");
+const config = aTenantConfig({ overrides: [anOverride()] });
+const record = aSpendRecord({ spendNanoUsd: usd("12.5") });
+const key = { alertId: "alert-1" as AlertId, channelId: "channel-1" as ChannelId };
+const LATER = { v: WIRE_VERSION + 1 };
+
+/** One of each message that flows send today. */
+const SENT = {
+  observed: observedMessage(config, record),
+  rewrite_config: { kind: "rewrite_config", tenant_id: acme },
+  sync_litellm: syncMessage(acme),
+  webhook: aWebhook(hashOf("a"), "420.5"),
+  calls: someCalls(hashOf("a"), "12.5"),
+  "read_due hint-1": readDueMessage(config, "hint-1"),
+  "read_due hint-2": readDueMessage(config, "hint-2"),
+  "read_due confirmation": readDueMessage(config, "confirmation"),
+  "read_due period-end": readDueMessage(config, "period-end"),
+} as const;
+
+describe("queue messages beside the release before", () => {
+  it.each(Object.entries(SENT))("the release before reads a present %s", (_, message) => {
+    const before = previousMessages.spendMessageSchema.parse(versioned(message));
+    expect(spendMessageSchema.parse(versioned(message))).toMatchObject(before);
+  });
+
+  it.each(Object.entries(SENT))("the present release reads a %s without a version", (_, message) => {
+    // What the release before put on the wire: only the fields that its own schema has.
+    const before = previousMessages.spendMessageSchema.parse(message);
+    const {
+      record: _record,
+      spend: _spend,
+      projected_spend: _projected,
+      ...fields
+    } = { record: 0, spend: 0, projected_spend: 0, ...before };
+    const onTheWire = Object.fromEntries(Object.entries(message).filter(([name]) => name in before));
+    expect(spendMessageSchema.parse(onTheWire)).toMatchObject(fields);
+  });
+
+  it("either release reads the other's notices and lists of tenants to reconcile", () => {
+    expect(previousMessages.noticeMessageSchema.parse(versioned(noticeMessage(key)))).toEqual(noticeMessage(key));
+    expect(noticeMessageSchema.parse(previousMessages.noticeMessage(key))).toEqual(noticeMessage(key));
+    const reconcile = { kind: "reconcile", tenant_ids: [acme], lease: NOW };
+    expect(previousMessages.reconcileMessageSchema.parse(versioned(reconcile))).toEqual(reconcile);
+  });
+});
+
+describe("queue messages of a later release", () => {
+  beforeEach(() => void recordConsole());
+  afterEach(() => void vi.unstubAllGlobals());
+  const lettersOf = (ids: readonly string[]) =>
+    query(`select id from dead_letters where message_id in (${ids.map((id) => `'${id}'`).join(", ")})`);
+
+  it.each(["bursar-spend", "bursar-notices"])("are retried on %s and leave no dead letter", async (queue) => {
+    const { ids, acked, retried, delays } = await deliver([{ ...LATER, kind: "unheard of" }], { queue });
+    expect({ acked, retried, delays }).toEqual({ acked: [], retried: [0], delays: [300] });
+    expect(await lettersOf(ids)).toEqual([]);
+  });
+
+  it("hold up no message beside them", async () => {
+    const { acked, retried } = await deliver([{ ...LATER, kind: "unheard of" }, SENT.rewrite_config]);
+    expect({ acked, retried }).toEqual({ acked: [1], retried: [0] });
+  });
+
+  it("return from the dead-letter queue to their own queue as they were", async () => {
+    const sent: unknown[] = [];
+    const bindings = { SPEND_QUEUE: { send: async (body: unknown) => void sent.push(body) } };
+    const later = { ...LATER, kind: "unheard of" };
+    const { ids, acked } = await deliver([later], { queue: "bursar-spend-dead", bindings });
+    expect([acked, sent]).toEqual([[0], [later]]);
+    expect(await lettersOf(ids)).toEqual([]);
+  });
+
+  it("stay on the dead-letter queue while their own queue refuses", async () => {
+    const refuse = async () => {
+      throw new Error("429");
+    };
+    const bindings = { SPEND_QUEUE: { send: refuse } };
+    const { ids, retried } = await deliver([{ ...LATER }], { queue: "bursar-spend-dead", bindings });
+    expect(retried).toEqual([0]);
+    expect(await lettersOf(ids)).toEqual([]);
+  });
+
+  it("are not told from garbage by a version that is no number: that is a dead letter", async () => {
+    const { ids, acked } = await deliver([{ v: "2", kind: "unheard of" }]);
+    expect(acked).toEqual([0]);
+    expect(await lettersOf(ids)).toHaveLength(1);
+  });
+});
+
+describe("KV values beside the release before", () => {
+  it("either release reads the other's config, tombstone and spend", () => {
+    expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(config);
+    expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
+    const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
+    expect(previousCodec.configValue.parse(versioned(tombstone))).toEqual(configValue.parse(tombstone));
+    const spend = { subject_id: config.subject.id, record };
+    expect(previousCodec.spendValue.parse(versioned(spendJson(config, record)))).toEqual(spend);
+    expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual(spend);
+  });
+
+  it("either release reads the other's owner of a key and note of an outage", () => {
+    for (const value of [{ tenant_id: "acme" }, { tenant_id: null }]) {
+      expect(previousCodec.keyValue.parse(versioned(value))).toEqual(value);
+    }
+    expect(previousCodec.outageValue.parse(versioned({ started_at: NOW }))).toEqual({ started_at: NOW });
+  });
+});
+
+describe("KV values of a later release", () => {
+  let log: RecordedLog;
+  beforeEach(() => {
+    log = new RecordedLog();
+  });
+  afterEach(() => reset());
+  const snapshots = () => kvSnapshots(env.SNAPSHOTS, new Map(), log);
+  const put = (revision: number) =>
+    env.SNAPSHOTS.put("config:acme", JSON.stringify({ ...LATER, revision, shape: "new" }));
+
+  it("read as missing, with a warning and no error", async () => {
+    await put(1);
+    expect(await snapshots().tenant(acme)).toEqual({ config: null, spend: null });
+    expect(log.lines).toEqual(['warn kv value of a later release {"kind":"config"}']);
+  });
+
+  it("are not replaced by a config of a lower revision, nor by its deletion", async () => {
+    await put(config.revision + 1);
+    await snapshots().writeConfig(config);
+    await snapshots().writeDeleted(acme, config.revision, NOW);
+    expect(await env.SNAPSHOTS.get("config:acme", "json")).toMatchObject({ shape: "new" });
+  });
+
+  it("are replaced by a config that is as new, so that this release finds it again", async () => {
+    await put(config.revision);
+    await snapshots().writeConfig(config);
+    expect(await snapshots().tenant(acme)).toMatchObject({ config });
+  });
+});
