@@ -1,7 +1,7 @@
 // The tenants of the benchmark: their keys, and their snapshots in the words of the real codec.
 
 import { createHash } from "node:crypto";
-import { configJson, spendJson, spendValue } from "../src/adapters/kv-codec.ts";
+import { configJson, spendJson, spendValue } from "../src/adapters/cloudflare/kv-codec.ts";
 import type { SpendRecord } from "../src/budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, type TenantConfig, type TenantId } from "../src/budget/tenant.ts";
 import { spendRecordJson } from "../src/messages.ts";

@@ -1,13 +1,15 @@
 // Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
 
 import { aesSealer } from "./adapters/aes-sealer.ts";
+import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
+import { type Decoded, kvSnapshots } from "./adapters/cloudflare/kv-snapshots.ts";
+import { consoleLog } from "./adapters/cloudflare/log.ts";
+import { queueNotices, queueSpend, replayQueues } from "./adapters/cloudflare/queues.ts";
+import { realTimers } from "./adapters/cloudflare/timers.ts";
 import { emailNotifier } from "./adapters/email-notifier.ts";
-import { IsolateMemory } from "./adapters/isolate-memory.ts";
-import { type Decoded, kvSnapshots } from "./adapters/kv-snapshots.ts";
 import { liteLlmCalls } from "./adapters/litellm-calls.ts";
 import { liteLlmClient } from "./adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
-import { consoleLog } from "./adapters/log.ts";
 import { neonAlerts } from "./adapters/neon-alerts.ts";
 import { neonAuditLog } from "./adapters/neon-audit-log.ts";
 import { neonChannels } from "./adapters/neon-channels.ts";
@@ -19,9 +21,7 @@ import { neonOverrides } from "./adapters/neon-overrides.ts";
 import { neonPlatformAlerts } from "./adapters/neon-platform-alerts.ts";
 import { neonReadLeases } from "./adapters/neon-read-leases.ts";
 import { neonTenants } from "./adapters/neon-tenants.ts";
-import { queueNotices, queueSpend, replayQueues } from "./adapters/queues.ts";
 import { slackNotifier } from "./adapters/slack-notifier.ts";
-import { realTimers } from "./adapters/timers.ts";
 import { upstashClaims } from "./adapters/upstash-claims.ts";
 import { webhookNotifier } from "./adapters/webhook-notifier.ts";
 import { type Config, readConfig } from "./config.ts";

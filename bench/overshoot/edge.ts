@@ -1,7 +1,7 @@
 // Bursar for one tenant: isolates in their colos and the consumer of the spend queue, with the real flows and the real memory
 // of an isolate. What is outside (KV, Postgres, Redis, the queue) is a double in virtual time.
 
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { decimalFromNanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig } from "../../src/budget/tenant.ts";

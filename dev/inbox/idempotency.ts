@@ -1,6 +1,6 @@
 // Remembers idempotency keys as Resend does: for 24 hours, and only of calls that were accepted.
 
-import { putBounded } from "../../src/adapters/bounded-map.ts";
+import { putBounded } from "../../src/adapters/cloudflare/bounded-map.ts";
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 

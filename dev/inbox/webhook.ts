@@ -1,7 +1,7 @@
 // A receiver of our outgoing webhooks: verifies them with the specification's own library, and counts repeats.
 
 import { Webhook } from "standardwebhooks";
-import { putBounded } from "../../src/adapters/bounded-map.ts";
+import { putBounded } from "../../src/adapters/cloudflare/bounded-map.ts";
 import type { Call, Door, Marks } from "./door.ts";
 import { objectOf, textOf } from "./untrusted-json.ts";
 

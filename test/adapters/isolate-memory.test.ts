@@ -1,7 +1,7 @@
 // What an isolate remembers: for how long, how much, and that forgetting a tenant forgets its keys.
 
 import { beforeEach, expect, it } from "vitest";
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import type { KeyHash } from "../../src/budget/tenant.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders.ts";

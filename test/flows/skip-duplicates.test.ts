@@ -1,7 +1,7 @@
 // Webhooks that come more than once under one id, on a real Postgres: recorded once, and never lost for it.
 
 import { describe, expect, it } from "vitest";
-import { realTimers } from "../../src/adapters/timers.ts";
+import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import type { Incoming } from "../../src/flows/fold-account.ts";
 import { recordSpend } from "../../src/flows/record-spend.ts";

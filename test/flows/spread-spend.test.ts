@@ -1,7 +1,7 @@
 // What Postgres has of a tenant's figure, told to the edge: compared with what KV has, never with what it should have.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { spreadSpend } from "../../src/flows/spread-spend.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { aTenant, idOf } from "../support/builders.ts";

@@ -4,8 +4,9 @@
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/cloudflare/queues.ts";
 import { emailNotifier } from "../../src/adapters/email-notifier.ts";
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
 import { neonAuditLog } from "../../src/adapters/neon-audit-log.ts";
 import { neonChannels } from "../../src/adapters/neon-channels.ts";
@@ -16,7 +17,6 @@ import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
 import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
-import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/queues.ts";
 import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
 import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
 import { webhookNotifier } from "../../src/adapters/webhook-notifier.ts";

@@ -4,7 +4,8 @@
 import { afterAll, beforeEach } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
 import { neonAlerts } from "../../src/adapters/neon-alerts.ts";
@@ -13,7 +14,6 @@ import { neonOverrides } from "../../src/adapters/neon-overrides.ts";
 import { neonPlatformAlerts } from "../../src/adapters/neon-platform-alerts.ts";
 import { neonReadLeases } from "../../src/adapters/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/neon-tenants.ts";
-import { realTimers } from "../../src/adapters/timers.ts";
 import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
 import type { Background, LiteLlm } from "../../src/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";

@@ -1,7 +1,7 @@
 // What a check runs in: one isolate's real memory, and doubles of everything outside it that can be slow, hang or fail.
 // Time is virtual; `now` is always the moment at which a check begins.
 
-import { IsolateMemory } from "../../src/adapters/isolate-memory.ts";
+import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { Verdict } from "../../src/budget/verdict.ts";

@@ -3,8 +3,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { configJson } from "../../src/adapters/kv-codec.ts";
-import { kvSnapshots } from "../../src/adapters/kv-snapshots.ts";
+import { configJson } from "../../src/adapters/cloudflare/kv-codec.ts";
+import { kvSnapshots } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Snapshots } from "../../src/ports.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";

@@ -4,8 +4,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { configJson, configValue, spendJson, spendValue } from "../../src/adapters/kv-codec.ts";
-import { kvSnapshots } from "../../src/adapters/kv-snapshots.ts";
+import { configJson, configValue, spendJson, spendValue } from "../../src/adapters/cloudflare/kv-codec.ts";
+import { kvSnapshots } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import {
   noticeMessage,
   noticeMessageSchema,

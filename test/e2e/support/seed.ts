@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
-import { configJson, spendJson } from "../../../src/adapters/kv-codec.ts";
+import { configJson, spendJson } from "../../../src/adapters/cloudflare/kv-codec.ts";
 import { nanoUsdFromNumber } from "../../../src/budget/money.ts";
 import type { FailPolicy, KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { aTenantId, send } from "./api.ts";

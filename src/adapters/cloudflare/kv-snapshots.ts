@@ -1,10 +1,10 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
 import type * as z from "zod/mini";
-import { joinRecords } from "../budget/spend.ts";
-import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { Log, Snapshots } from "../ports.ts";
-import { isOfLaterRelease, versioned } from "../wire-version.ts";
+import { joinRecords } from "../../budget/spend.ts";
+import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Log, Snapshots } from "../../ports.ts";
+import { isOfLaterRelease, versioned } from "../../wire-version.ts";
 import { bounded } from "./bounded.ts";
 import { putBounded } from "./bounded-map.ts";
 import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";

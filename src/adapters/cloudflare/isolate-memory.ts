@@ -1,8 +1,8 @@
 // What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
 
-import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { Memory } from "../ports.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Written } from "../records/edge-record.ts";
+import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Memory } from "../../ports.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
 import { putBounded } from "./bounded-map.ts";
 
 /** Keys change hands rarely, but deletion must be felt within a minute. */

@@ -1,11 +1,11 @@
 // How snapshots lie in KV: JSON with decimal strings. A value that does not fit reads as missing, never as a guess.
 
 import * as z from "zod/mini";
-import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { SpendRecord } from "../budget/spend.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
-import { decimalMoney, spendRecordJson, spendRecordSchema } from "../messages.ts";
-import type { Tombstone } from "../records/edge-record.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { SpendRecord } from "../../budget/spend.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import { decimalMoney, spendRecordJson, spendRecordSchema } from "../../messages.ts";
+import type { Tombstone } from "../../records/edge-record.ts";
 
 const instant = z.int();
 const basisPoints = z.pipe(

@@ -1,8 +1,8 @@
 // The producers' side of the queues. A send that is not answered in time counts as refused: the caller decides what then.
 
-import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../messages.ts";
-import type { NoticeQueue, ReplayQueues, SpendQueue } from "../ports.ts";
-import { versioned } from "../wire-version.ts";
+import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../messages.ts";
+import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports.ts";
+import { versioned } from "../../wire-version.ts";
 import { bounded } from "./bounded.ts";
 
 /** A send takes some ten milliseconds. */
