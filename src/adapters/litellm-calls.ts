@@ -2,7 +2,7 @@
 
 import { type NanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { ModelAnswer, ModelCalls } from "../ports.ts";
-import { beginningOf } from "./provider-post.ts";
+import { beginningOf } from "./notifiers/provider-post.ts";
 
 /** There is no time-out: a model may think for minutes before its first byte, and who waits can leave. */
 export function liteLlmCalls(url: string): ModelCalls {

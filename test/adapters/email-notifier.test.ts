@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
-import { type EmailBinding, emailNotifier } from "../../src/adapters/email-notifier.ts";
+import { type EmailBinding, emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";
 import type { EmailProvider } from "../../src/policy.ts";
 import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 

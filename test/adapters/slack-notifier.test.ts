@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startInbox } from "../../dev/inbox/start.ts";
 import { SAMPLES } from "../../dev/notices/samples.ts";
-import { slackNotifier } from "../../src/adapters/slack-notifier.ts";
+import { slackNotifier } from "../../src/adapters/notifiers/slack-notifier.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 

@@ -2,7 +2,7 @@
 
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { webhookNotifier } from "../../src/adapters/webhook-notifier.ts";
+import { webhookNotifier } from "../../src/adapters/notifiers/webhook-notifier.ts";
 import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const SECRET = `whsec_${btoa("0123456789abcdef0123456789abcdef")}`;

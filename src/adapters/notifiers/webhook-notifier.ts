@@ -1,8 +1,8 @@
 // Events to webhooks of our users, signed by Standard Webhooks. What a receiver answers is theirs: only its status counts.
 
-import type { Policy } from "../policy.ts";
-import type { Notifier } from "../ports.ts";
-import { signStandardWebhook } from "../signing.ts";
+import type { Policy } from "../../policy.ts";
+import type { Notifier } from "../../ports.ts";
+import { signStandardWebhook } from "../../signing.ts";
 import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
 /** @throws when the secret holds no key. */

@@ -1,8 +1,8 @@
 // One POST to a provider or a receiver of notices, and what its answer means. Follows no redirect, reads no more than a
 // little of an answer, never logs, and never names the target.
 
-import type { SendOutcome } from "../records/alert-record.ts";
-import { targetProblem } from "../targets.ts";
+import type { SendOutcome } from "../../records/alert-record.ts";
+import { targetProblem } from "../../targets.ts";
 
 /** Providers answer within a second; Slack and mail providers have been seen to take several under load. */
 export const PROVIDER_TIMEOUT_MS = 10_000;
