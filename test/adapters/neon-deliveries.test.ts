@@ -1,7 +1,7 @@
 // Deliveries on every Postgres there is: read whole, ended once, postponed, taken by one sweep, revived.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
+import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/records/alert-record.ts";
 import type { Deliveries } from "../../src/stores.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";

@@ -2,7 +2,7 @@
 // out again when its lease is over. In the end everything is as if nobody had died.
 
 import { expect, it } from "vitest";
-import { neonDeliveries } from "../../src/adapters/neon-deliveries.ts";
+import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { LEASE_MS, leaseReads } from "../../src/flows/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/reconcile-tenants.ts";

@@ -2,12 +2,12 @@
 // and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { AuditAction } from "../records/alert-record.ts";
-import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override-record.ts";
-import type { Actor } from "../records/tenant-record.ts";
-import type { Overrides } from "../stores.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { AuditAction } from "../../records/alert-record.ts";
+import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../records/override-record.ts";
+import type { Actor } from "../../records/tenant-record.ts";
+import type { Overrides } from "../../stores.ts";
 import { auditInsert, isoText, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";

@@ -2,8 +2,8 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../budget/tenant.ts";
-import type { AlertListRow, Page, PageQuery } from "../records/alert-record.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { AlertListRow, Page, PageQuery } from "../../records/alert-record.ts";
 import { alertColumn, alertFromRow } from "./neon-alert-rows.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 import { deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";

@@ -1,10 +1,10 @@
 // How notices fare, in Postgres. One statement per verb; what has ended stays as it ended.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Enforcement } from "../budget/tenant.ts";
-import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../records/alert-record.ts";
-import type { Deliveries } from "../stores.ts";
-import { isUuid } from "../uuid.ts";
+import type { Enforcement } from "../../budget/tenant.ts";
+import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
+import type { Deliveries } from "../../stores.ts";
+import { isUuid } from "../../uuid.ts";
 import { keptText } from "./kept-text.ts";
 import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";
 import { timestampOf } from "./neon-audit.ts";

@@ -3,14 +3,14 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { AlertEventType } from "../budget/alert-identity.ts";
-import type { AlertStanding } from "../budget/alerts.ts";
-import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import { decimalMoney } from "../messages.ts";
-import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
-import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../records/alert-record.ts";
-import type { Ledger } from "../stores.ts";
+import type { AlertEventType } from "../../budget/alert-identity.ts";
+import type { AlertStanding } from "../../budget/alerts.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import { decimalMoney } from "../../messages.ts";
+import type { Account, LedgerFigure, SpendReference } from "../../records/account.ts";
+import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../../records/alert-record.ts";
+import type { Ledger } from "../../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { alertDetail } from "./neon-alert-rows.ts";
 import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";

@@ -2,8 +2,8 @@
 // Never touches a wish that has changed meanwhile.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { PriorValues, SyncOutcome, TenantRecord } from "../records/tenant-record.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { PriorValues, SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
 import { jsonbText } from "./jsonb.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement } from "./neon-client.ts";

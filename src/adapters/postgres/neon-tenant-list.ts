@@ -2,9 +2,9 @@
 // numerics only, and percentages multiplied out instead of divided.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../budget/tenant.ts";
-import type { State } from "../budget/verdict.ts";
-import type { TenantList, TenantListQuery } from "../records/tenant-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { State } from "../../budget/verdict.ts";
+import type { TenantList, TenantListQuery } from "../../records/tenant-record.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch } from "./neon-client.ts";
 import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";

@@ -2,9 +2,9 @@
 // except to the two readers that LiteLLM's side is finished by.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { KeyHash } from "../budget/tenant.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import type { Tenants } from "../stores.ts";
+import type { KeyHash } from "../../budget/tenant.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { Tenants } from "../../stores.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./neon-tenant-changes.ts";
 import { createTenant } from "./neon-tenant-creation.ts";

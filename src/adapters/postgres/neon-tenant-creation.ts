@@ -2,10 +2,10 @@
 // Tells LiteLLM nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
-import { Outage } from "../outage.ts";
-import type { Actor, NewTenant, TenantRecord } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
+import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
+import { Outage } from "../../outage.ts";
+import type { Actor, NewTenant, TenantRecord } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement, violatedUnique } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";

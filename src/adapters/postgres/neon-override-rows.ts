@@ -3,8 +3,8 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../budget/tenant.ts";
-import type { OverrideRecord } from "../records/override-record.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { OverrideRecord } from "../../records/override-record.ts";
 import { money, ms } from "./neon-tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */

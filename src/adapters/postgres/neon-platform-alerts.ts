@@ -9,8 +9,8 @@ import type {
   PlatformAlertRecord,
   PlatformBounds,
   PlatformSigns,
-} from "../records/alert-record.ts";
-import type { PlatformAlerts } from "../stores.ts";
+} from "../../records/alert-record.ts";
+import type { PlatformAlerts } from "../../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { deliveriesFrom } from "./neon-alerts.ts";
 import { timestampOf } from "./neon-audit.ts";

@@ -2,9 +2,9 @@
 // LiteLLM's own reset makes is neon-tenant-spend's.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { LedgerFigure } from "../records/account.ts";
-import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../records/tenant-record.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { LedgerFigure } from "../../records/account.ts";
+import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../records/tenant-record.ts";
 import { type AuditLine, auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { auditedChange, updatedAt } from "./neon-tenant-changes.ts";

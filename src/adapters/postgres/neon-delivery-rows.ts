@@ -2,7 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { AlertId, ChannelId, DeliveryRecord } from "../records/alert-record.ts";
+import type { AlertId, ChannelId, DeliveryRecord } from "../../records/alert-record.ts";
 import { ms } from "./neon-tenant-rows.ts";
 
 /** Of a tenant's alert or of the platform's: every delivery has one of the two. */

@@ -2,8 +2,8 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertDraft, AlertLook } from "../budget/alerts.ts";
-import { decimalFromNanoUsd, percentNumber } from "../budget/money.ts";
+import type { AlertDraft, AlertLook } from "../../budget/alerts.ts";
+import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
 import type {
   AlertEntry,
   AlertId,
@@ -11,8 +11,8 @@ import type {
   ChannelId,
   DeliveryKey,
   RecordedAlerts,
-} from "../records/alert-record.ts";
-import type { Alerts } from "../stores.ts";
+} from "../../records/alert-record.ts";
+import type { Alerts } from "../../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";
