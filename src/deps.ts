@@ -6,9 +6,9 @@ import { type Decoded, kvSnapshots } from "./adapters/cloudflare/kv-snapshots.ts
 import { consoleLog } from "./adapters/cloudflare/log.ts";
 import { queueNotices, queueSpend, replayQueues } from "./adapters/cloudflare/queues.ts";
 import { realTimers } from "./adapters/cloudflare/timers.ts";
-import { liteLlmCalls } from "./adapters/litellm-calls.ts";
-import { liteLlmClient } from "./adapters/litellm-client.ts";
-import { Breaker, liteLlmHttp } from "./adapters/litellm-http.ts";
+import { liteLlmCalls } from "./adapters/litellm/litellm-calls.ts";
+import { liteLlmClient } from "./adapters/litellm/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "./adapters/litellm/litellm-http.ts";
 import { emailNotifier } from "./adapters/notifiers/email-notifier.ts";
 import { slackNotifier } from "./adapters/notifiers/slack-notifier.ts";
 import { webhookNotifier } from "./adapters/notifiers/webhook-notifier.ts";

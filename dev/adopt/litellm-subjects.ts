@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import pMap from "p-map";
-import { keyInfo, readingFromRow, teamInfo } from "../../src/adapters/litellm-rows.ts";
+import { keyInfo, readingFromRow, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
 import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
 import { instantFrom } from "../../src/http/litellm-fields.ts";
 import type { SubjectReading } from "../../src/records/subject-reading.ts";

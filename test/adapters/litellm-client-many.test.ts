@@ -1,7 +1,7 @@
 // LiteLLM's list of many keys through the real client.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Breaker } from "../../src/adapters/litellm-http.ts";
+import { Breaker } from "../../src/adapters/litellm/litellm-http.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";
 import { clientOf, OK } from "../support/litellm-reads.ts";

@@ -2,8 +2,8 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
-import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
-import { Breaker } from "../../src/adapters/litellm-http.ts";
+import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
+import { Breaker } from "../../src/adapters/litellm/litellm-http.ts";
 import { NOW, SECOND, usd } from "../budget/builders.ts";
 import { BROKEN, clientOf, KEY, OK, readOnce } from "../support/litellm-reads.ts";
 import { RecordedLog } from "../support/recorded-log.ts";

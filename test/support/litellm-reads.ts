@@ -1,7 +1,7 @@
 // Reads of a key through the real LiteLLM client, with everything that came of them.
 
-import { liteLlmClient } from "../../src/adapters/litellm-client.ts";
-import { Breaker, liteLlmHttp } from "../../src/adapters/litellm-http.ts";
+import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "../../src/adapters/litellm/litellm-http.ts";
 import type { Instant, Subject } from "../../src/budget/tenant.ts";
 import type { Log } from "../../src/ports.ts";
 import type { LiteLlmFailure } from "../../src/records/subject-reading.ts";

@@ -1,10 +1,10 @@
 // LiteLLM's management API behind the port. Only reads are retried: a change that may have happened is compared instead.
 
 import pRetry from "p-retry";
-import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";
-import type { LiteLlm, Log } from "../ports.ts";
-import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
-import { failure, type Result, success } from "../result.ts";
+import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
+import type { LiteLlm, Log } from "../../ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import { failure, type Result, success } from "../../result.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
 import {
   keyInfo,

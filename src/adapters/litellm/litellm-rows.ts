@@ -1,10 +1,10 @@
 // LiteLLM's key and team rows as readings. Tolerant of every field it does not need, strict about money.
 
 import * as z from "zod/mini";
-import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
-import { spendFromNumber } from "../budget/spend.ts";
-import type { Instant, KeyHash, Subject } from "../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
+import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../budget/money.ts";
+import { spendFromNumber } from "../../budget/spend.ts";
+import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
+import type { LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
 
 const money = z.pipe(
   z.nullish(z.number()),

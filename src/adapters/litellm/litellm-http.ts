@@ -1,9 +1,9 @@
 // One call to LiteLLM: time-out, breaker, and what its many error shapes mean. Never logs; never puts a key in a URL.
 
-import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../budget/failure.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { LiteLlmFailure } from "../records/subject-reading.ts";
-import { failure, type Result, success } from "../result.ts";
+import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../../budget/failure.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { LiteLlmFailure } from "../../records/subject-reading.ts";
+import { failure, type Result, success } from "../../result.ts";
 
 /** Long enough for a proxy under load and its database, short enough for three tries behind one answer. */
 const TIMEOUT_MS = 2_000;
