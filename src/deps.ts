@@ -23,7 +23,7 @@ import { neonOverrides } from "./adapters/postgres/neon-overrides.ts";
 import { neonPlatformAlerts } from "./adapters/postgres/neon-platform-alerts.ts";
 import { neonReadLeases } from "./adapters/postgres/neon-read-leases.ts";
 import { neonTenants } from "./adapters/postgres/neon-tenants.ts";
-import { upstashClaims } from "./adapters/upstash-claims.ts";
+import { upstashClaims } from "./adapters/redis/upstash-claims.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { Tokens } from "./policy.ts";
 import type { Background, Ports } from "./ports.ts";

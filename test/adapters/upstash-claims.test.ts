@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Fault, Part } from "../../dev/part.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
-import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import { Outage } from "../../src/outage.ts";
 import type { Claims } from "../../src/ports.ts";
 import type { AlertId, DeliveryKey } from "../../src/records/alert-record.ts";

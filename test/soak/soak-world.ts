@@ -19,7 +19,7 @@ import { neonOverrides } from "../../src/adapters/postgres/neon-overrides.ts";
 import { neonPlatformAlerts } from "../../src/adapters/postgres/neon-platform-alerts.ts";
 import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
-import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
 import { requeueDeliveries } from "../../src/flows/requeue-deliveries.ts";
 import { noticeMessage } from "../../src/messages.ts";

@@ -3,7 +3,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { upstashClaims } from "../../src/adapters/upstash-claims.ts";
+import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import type { Ports } from "../../src/ports.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import worker from "../../src/worker.ts";

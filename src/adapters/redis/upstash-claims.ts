@@ -1,11 +1,11 @@
 // Claims in Upstash Redis. Owns its keys. Slow counts as down: a call throws after its time, and callers go on without.
 
 import { Redis } from "@upstash/redis/cloudflare";
-import type { TenantId } from "../budget/tenant.ts";
-import { Outage } from "../outage.ts";
-import type { Claims, ReadLane } from "../ports.ts";
-import type { DeliveryKey } from "../records/alert-record.ts";
-import type { IdempotencyClaim, IdempotencyKey } from "../records/idempotency-record.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import { Outage } from "../../outage.ts";
+import type { Claims, ReadLane } from "../../ports.ts";
+import type { DeliveryKey } from "../../records/alert-record.ts";
+import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency-record.ts";
 
 /** Anything slower helps nobody: every caller has a way without Redis. */
 const TIMEOUT_MS = 250;
