@@ -7,7 +7,7 @@ import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.
 import { readDueMessage, type SpendMessage } from "../messages.ts";
 import type { ModelAnswer, Ports } from "../ports.ts";
 import type { RememberedTenant } from "../records/edge-record.ts";
-import { FIRST_LOOK_SECONDS } from "./read-due.ts";
+import { FIRST_LOOK_SECONDS } from "./spend/read-due.ts";
 import { isBigStep } from "./spread-cadence.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;

@@ -12,7 +12,7 @@ import { failure, type Result, success } from "../result.ts";
 import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
 import { announcePeriod } from "./announce-period.ts";
 import { type PublishDeps, publishPeriod } from "./publish-config.ts";
-import { FIRST_LOOK_SECONDS } from "./read-due.ts";
+import { FIRST_LOOK_SECONDS } from "./spend/read-due.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
 

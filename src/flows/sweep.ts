@@ -5,11 +5,11 @@ import type { Ports } from "../ports.ts";
 import { alertPlatform } from "./alert-platform.ts";
 import { announceChanges } from "./announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";
-import { closePeriod } from "./close-period.ts";
 import { endOverrides } from "./end-overrides.ts";
-import { leaseReads } from "./lease-reads.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./requeue-deliveries.ts";
+import { closePeriod } from "./spend/close-period.ts";
+import { leaseReads } from "./spend/lease-reads.ts";
 import { syncPending } from "./sync-pending.ts";
 
 const JOBS = {

@@ -2,7 +2,7 @@
 // never again: what is wrong in it is noted, and never keeps what is right from being counted.
 
 import * as z from "zod/mini";
-import type { Call } from "../flows/accept-calls.ts";
+import type { Call } from "../flows/spend/accept-calls.ts";
 import { fieldErrors } from "./fields.ts";
 import { identifier, instantFrom, keyHash, reportedMoney } from "./litellm-fields.ts";
 import type { FieldError } from "./problem.ts";

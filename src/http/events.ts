@@ -2,7 +2,7 @@
 // as a stream, as it is full of prompts: they are neither kept nor logged.
 
 import { type Context, Hono } from "hono";
-import { acceptCalls } from "../flows/accept-calls.ts";
+import { acceptCalls } from "../flows/spend/accept-calls.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireEvents } from "./auth.ts";
 import { callsFrom, Shortcomings } from "./event-body.ts";

@@ -1,9 +1,9 @@
 // The spend queue's consumer: parses, lets the batch be recorded, acknowledges message by message.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Incoming } from "../flows/fold-account.ts";
-import { type ReconcileInput, reconcileTenants } from "../flows/reconcile-tenants.ts";
-import { recordSpend } from "../flows/record-spend.ts";
+import type { Incoming } from "../flows/spend/fold-account.ts";
+import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
+import { recordSpend } from "../flows/spend/record-spend.ts";
 import { reconcileMessageSchema, spendMessageSchema } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";

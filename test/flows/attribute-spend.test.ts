@@ -1,7 +1,7 @@
 // Whose a report is: by the group that LiteLLM speaks of, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
-import { type Report, referencesOf, toldBy } from "../../src/flows/attribute-spend.ts";
+import { type Report, referencesOf, toldBy } from "../../src/flows/spend/attribute-spend.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { hashOf, incomingOf } from "../support/builders.ts";

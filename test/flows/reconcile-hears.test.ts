@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { LEASE_MS } from "../../src/flows/lease-reads.ts";
+import { LEASE_MS } from "../../src/flows/spend/lease-reads.ts";
 import { NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

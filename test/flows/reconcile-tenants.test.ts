@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { LEASE_MS } from "../../src/flows/lease-reads.ts";
-import { reconcileTenants } from "../../src/flows/reconcile-tenants.ts";
+import { LEASE_MS } from "../../src/flows/spend/lease-reads.ts";
+import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { failure } from "../../src/result.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

@@ -3,8 +3,8 @@
 
 import { expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import type { Incoming } from "../../src/flows/fold-account.ts";
-import { recordSpend } from "../../src/flows/record-spend.ts";
+import type { Incoming } from "../../src/flows/spend/fold-account.ts";
+import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

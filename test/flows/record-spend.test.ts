@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { recordSpend } from "../../src/flows/record-spend.ts";
+import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

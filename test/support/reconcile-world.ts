@@ -2,8 +2,8 @@
 
 import { beforeEach } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { leaseReads } from "../../src/flows/lease-reads.ts";
-import { reconcileTenants } from "../../src/flows/reconcile-tenants.ts";
+import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
+import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { reconcileMessageSchema } from "../../src/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "./admin-world.ts";

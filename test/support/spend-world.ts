@@ -3,7 +3,7 @@
 
 import { beforeEach } from "vitest";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { recordSpend } from "../../src/flows/record-spend.ts";
+import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { ownKeyInput, useAdminWorld } from "./admin-world.ts";
 import { idOf, incomingOf } from "./builders.ts";

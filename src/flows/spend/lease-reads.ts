@@ -1,8 +1,8 @@
 // Gives the tenants that nobody has read for long to messages of the spend queue, each tenant to one message. Reads nothing
 // itself. What becomes of a message does not matter: a lease that runs out is given again.
 
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
 
 /** As many as one read of LiteLLM takes. */
 const TENANTS_PER_MESSAGE = 100;

@@ -1,10 +1,10 @@
 // Puts LiteLLM's alert on the spend queue and asks nobody else while its sender waits. A webhook that comes twice is
 // queued twice: whoever records them knows them by their id.
 
-import { decimalFromNanoUsd, type NanoUsd } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { SpendMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
+import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { SpendMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
 
 /** How its sender was known, and what the sender says of the sending. */
 export interface WebhookOrigin {

@@ -1,10 +1,10 @@
 // Puts the calls that LiteLLM tells of on the spend queue, folded per key: what a key had spent is the highest figure
 // among its calls, never a sum. Decides nothing about tenants, asks nobody.
 
-import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { SpendMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
+import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { SpendMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
 
 /** One call, as far as its key's spend is concerned. */
 export interface Call {

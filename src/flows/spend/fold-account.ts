@@ -1,13 +1,13 @@
 // Everything that a batch says of one tenant, folded: its highest figure, what it was told again, and why it is to be read.
 // Decides only. The order of the messages does not matter.
 
-import type { Projection, RepeatedAlert } from "../budget/alerts.ts";
-import { foldBound } from "../budget/observation.ts";
-import { joinRecords, type SpendRecord } from "../budget/spend.ts";
-import type { ValidSpendMessage } from "../messages.ts";
-import type { ReadLane } from "../ports.ts";
-import type { Account } from "../records/account.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
+import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import { foldBound } from "../../budget/observation.ts";
+import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
+import type { ValidSpendMessage } from "../../messages.ts";
+import type { ReadLane } from "../../ports.ts";
+import type { Account } from "../../records/account.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
 import { toldBy } from "./attribute-spend.ts";
 
 export interface Incoming {

@@ -1,11 +1,11 @@
 // Whose a report of LiteLLM is, and what it is worth to that tenant: a figure, a hint, or word of an alert. Decides only.
 // A payload's budgets are never looked at.
 
-import type { Projection, RepeatedAlert } from "../budget/alerts.ts";
-import type { SpendBound } from "../budget/observation.ts";
-import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
-import type { ValidSpendMessage } from "../messages.ts";
-import type { SpendReference } from "../records/account.ts";
+import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import type { SpendBound } from "../../budget/observation.ts";
+import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
+import type { ValidSpendMessage } from "../../messages.ts";
+import type { SpendReference } from "../../records/account.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 

@@ -1,21 +1,21 @@
 // One message of the sweep's: tenants that nobody has read for long are read in LiteLLM, all keys at once, and what that
 // shows is recorded and told. Whatever breaks off keeps its lease, which runs out, and the sweep gives the tenant again.
 
-import { foldRead, type SpendRecord } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
-import { stateAt } from "../budget/verdict.ts";
-import { syncMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import type { Account, LedgerFigure } from "../records/account.ts";
-import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { type Result, success } from "../result.ts";
-import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
-import { inTurns } from "./in-turns.ts";
+import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import { stateAt } from "../../budget/verdict.ts";
+import { syncMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import type { Account, LedgerFigure } from "../../records/account.ts";
+import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { type Result, success } from "../../result.ts";
+import { type AnnounceDeps, announceAlerts } from "../announce-alerts.ts";
+import { inTurns } from "../in-turns.ts";
+import { isWorthASync } from "../spread-cadence.ts";
+import { spreadSpend } from "../spread-spend.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { lookBefore } from "./record-spend.ts";
-import { isWorthASync } from "./spread-cadence.ts";
-import { spreadSpend } from "./spread-spend.ts";
 
 export type ReconcileDeps = AnnounceDeps &
   Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue">;

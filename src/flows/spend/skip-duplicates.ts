@@ -1,9 +1,9 @@
 // A webhook that comes more than once under one id is recorded once, as long as Redis can say so; without Redis it is
 // recorded again, which harms nothing. Only senders that sign have ids. Never skips what a crash may have left half done.
 
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../../ports.ts";
+import { orNothing } from "../patience.ts";
 import type { Incoming } from "./fold-account.ts";
-import { orNothing } from "./patience.ts";
 
 export type DuplicateDeps = Pick<Ports, "claims" | "timers" | "log">;
 

@@ -1,20 +1,20 @@
 // What the spend queue brings, a batch at a time: attributes it, folds it per tenant, records figures and alerts, tells
 // the edge and people. Every step may be repeated, and a crash between any two loses nothing: the messages come again.
 
-import { limitVersion } from "../budget/limit.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
-import type { AuditNote } from "../records/alert-record.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
+import { limitVersion } from "../../budget/limit.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Account, LedgerFigure, SpendReference } from "../../records/account.ts";
+import type { AuditNote } from "../../records/alert-record.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { type AnnounceDeps, announceAlerts } from "../announce-alerts.ts";
+import { inTurns } from "../in-turns.ts";
+import { rewriteConfig } from "../rewrite-config.ts";
+import { syncAndPublish } from "../sync-pending.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
-import { inTurns } from "./in-turns.ts";
 import { noteReports, noteUnmatched } from "./note-reports.ts";
-import { rewriteConfig } from "./rewrite-config.ts";
 import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./settle-account.ts";
 import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
-import { syncAndPublish } from "./sync-pending.ts";
 
 export interface RecordSpendInput {
   readonly incoming: readonly Incoming[];

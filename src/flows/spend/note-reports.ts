@@ -1,9 +1,9 @@
 // What the audit says of LiteLLM's webhooks: a line for each, one line for a tenant's single costs in a batch, and one for
 // each kind that led to no tenant. Decides only; a message that comes again has the same lines.
 
-import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { AuditAction, AuditNote } from "../records/alert-record.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { AuditAction, AuditNote } from "../../records/alert-record.ts";
 import type { Incoming } from "./fold-account.ts";
 
 type Webhook = Extract<Incoming["body"], { kind: "webhook" }>;

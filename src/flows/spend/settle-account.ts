@@ -1,14 +1,14 @@
 // One tenant's part of a batch, after its figure is in Postgres: people hear of its alerts, the edge of its figure, and
 // LiteLLM is asked where that is due. Each step may be repeated, and none waits for what another one depends on.
 
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { type AnnounceDeps, announceAlerts, sendNotices } from "./announce-alerts.ts";
-import { announcePeriod } from "./announce-period.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { type AnnounceDeps, announceAlerts, sendNotices } from "../announce-alerts.ts";
+import { announcePeriod } from "../announce-period.ts";
+import { spreadSpend } from "../spread-spend.ts";
 import type { Fold } from "./fold-account.ts";
 import { confirmLater, type ReadDueDeps, readDue } from "./read-due.ts";
-import { spreadSpend } from "./spread-spend.ts";
 
 export type SettleDeps = AnnounceDeps & ReadDueDeps & Pick<Ports, "snapshots" | "sealer">;
 

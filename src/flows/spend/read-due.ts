@@ -1,14 +1,14 @@
 // Reads a tenant because something says that it is time: a hint, or a figure that only a read can confirm. Reads that are
 // due later lie on the queue; at most one of each kind per tenant, as long as Redis can say so.
 
-import { confirmableAt, isUnconfirmed } from "../budget/observation.ts";
-import { foldRead } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../budget/tenant.ts";
-import { stateAt } from "../budget/verdict.ts";
-import { readDueMessage, syncMessage } from "../messages.ts";
-import type { Ports, ReadLane } from "../ports.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { isWorthASync } from "./spread-cadence.ts";
+import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
+import { foldRead } from "../../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import { stateAt } from "../../budget/verdict.ts";
+import { readDueMessage, syncMessage } from "../../messages.ts";
+import type { Ports, ReadLane } from "../../ports.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { isWorthASync } from "../spread-cadence.ts";
 
 export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 

@@ -1,10 +1,10 @@
 // Has LiteLLM looked at for each tenant whose period should be over, until its reset shows. The reads are the queue's,
 // which advances the period and tells people; a queue that refuses is asked again by the next sweep.
 
-import type { Instant } from "../budget/tenant.ts";
-import { readDueMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import type { TenantSubject } from "../records/tenant-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import { readDueMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import type { TenantSubject } from "../../records/tenant-record.ts";
 
 /**
  * On the first of a month nearly all periods end at once. A thousand in a minute are 17 reads a second, which LiteLLM's
