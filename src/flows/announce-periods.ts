@@ -1,8 +1,8 @@
 // Makes up for whoever advanced a period and died before people were told. Bounded; what fails is the next minute's.
 
 import type { Instant } from "../budget/tenant.ts";
-import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
-import { newPeriodOf } from "./announce-period.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "./alerts/announce-change.ts";
+import { newPeriodOf } from "./alerts/announce-period.ts";
 
 /** Whoever has just seen the period is telling people at this moment. */
 const IN_FLIGHT_MS = 60_000;

@@ -4,7 +4,7 @@
 import type { Instant } from "../budget/tenant.ts";
 import { syncMessage } from "../messages.ts";
 import type { Ports } from "../ports.ts";
-import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "./alerts/announce-change.ts";
 
 /** One statement, and a few requests to the queue. What is left is the next minute's. */
 const NOTED_PER_RUN = 500;

@@ -5,7 +5,7 @@ import type { Ports } from "../ports.ts";
 import type { NewOverride, OverrideRecord } from "../records/override-record.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { AnnounceChangeDeps } from "./announce-change.ts";
+import type { AnnounceChangeDeps } from "./alerts/announce-change.ts";
 import { type SpreadDeps, spreadNews } from "./spread-change.ts";
 
 export type OverrideDeps = SpreadDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;

@@ -9,8 +9,8 @@ import type { Ports } from "../ports.ts";
 import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
 import type { Actor, AuditedChange, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import { type AnnounceDeps, announceAlerts } from "./announce-alerts.ts";
-import { announcePeriod } from "./announce-period.ts";
+import { type AnnounceDeps, announceAlerts } from "./alerts/announce-alerts.ts";
+import { announcePeriod } from "./alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "./publish-config.ts";
 import { FIRST_LOOK_SECONDS } from "./spend/read-due.ts";
 

@@ -4,7 +4,7 @@
 import type { TenantId } from "../budget/tenant.ts";
 import type { Actor, TenantRecord } from "../records/tenant-record.ts";
 import { failure, type Result, success } from "../result.ts";
-import type { AnnounceChangeDeps } from "./announce-change.ts";
+import type { AnnounceChangeDeps } from "./alerts/announce-change.ts";
 import { type SpreadDeps, spreadAgain, spreadNews } from "./spread-change.ts";
 
 export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;

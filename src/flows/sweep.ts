@@ -2,8 +2,8 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import { alertPlatform } from "./alert-platform.ts";
-import { announceChanges } from "./announce-changes.ts";
+import { alertPlatform } from "./alerts/alert-platform.ts";
+import { announceChanges } from "./alerts/announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";
 import { endOverrides } from "./end-overrides.ts";
 import { noteOutage } from "./note-outage.ts";

@@ -2,7 +2,7 @@
 // could not be looked at. On a real Postgres.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { alertPlatform } from "../../src/flows/alert-platform.ts";
+import { alertPlatform } from "../../src/flows/alerts/alert-platform.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

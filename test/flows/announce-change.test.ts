@@ -1,7 +1,7 @@
 // Telling of a change: once each, to every channel, and never at the cost of the change itself.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { announceChange, tryAnnounceChange } from "../../src/flows/announce-change.ts";
+import { announceChange, tryAnnounceChange } from "../../src/flows/alerts/announce-change.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { useSpendWorld } from "../support/spend-world.ts";

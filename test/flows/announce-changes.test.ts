@@ -1,7 +1,7 @@
 // Changes that nobody was told of: the sweep finds them by level, and tells each once.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { announceChanges } from "../../src/flows/announce-changes.ts";
+import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
 import { resumeTenant, suspendTenant } from "../../src/flows/suspend-tenant.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";

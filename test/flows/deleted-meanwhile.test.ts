@@ -1,7 +1,7 @@
 // A tenant, or what belongs to it, that is deleted while something is done with it: nothing of it comes back, and nobody is told.
 
 import { describe, expect, it } from "vitest";
-import { announceAlerts } from "../../src/flows/announce-alerts.ts";
+import { announceAlerts } from "../../src/flows/alerts/announce-alerts.ts";
 import { changeTenant } from "../../src/flows/change-tenant.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";

@@ -2,7 +2,7 @@
 // Postgres there is, because only a real one lets statements wait for each other.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { announceChanges } from "../../src/flows/announce-changes.ts";
+import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
 import { endOverrides } from "../../src/flows/end-overrides.ts";
 import { grantOverride } from "../../src/flows/grant-override.ts";

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { limitAt } from "../../src/budget/limit.ts";
-import { announceChanges } from "../../src/flows/announce-changes.ts";
+import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
 import { endOverrides } from "../../src/flows/end-overrides.ts";
 import { grantOverride } from "../../src/flows/grant-override.ts";
 import { revokeOverride } from "../../src/flows/revoke-override.ts";

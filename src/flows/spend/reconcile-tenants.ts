@@ -10,7 +10,7 @@ import type { Account, LedgerFigure } from "../../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type Result, success } from "../../result.ts";
-import { type AnnounceDeps, announceAlerts } from "../announce-alerts.ts";
+import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { inTurns } from "../in-turns.ts";
 import { isWorthASync } from "../spread-cadence.ts";
 import { spreadSpend } from "../spread-spend.ts";

@@ -6,7 +6,7 @@ import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Account, LedgerFigure, SpendReference } from "../../records/account.ts";
 import type { AuditNote } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type AnnounceDeps, announceAlerts } from "../announce-alerts.ts";
+import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { inTurns } from "../in-turns.ts";
 import { rewriteConfig } from "../rewrite-config.ts";
 import { syncAndPublish } from "../sync-pending.ts";

@@ -1,14 +1,14 @@
 // Records the alerts that a tenant's figure calls for, and puts their notices on the queue. Repeating it records nothing
 // twice; a queue that refuses loses nothing, because the deliveries lie in Postgres.
 
-import { type AlertDraft, type FindAlertsInput, findAlerts } from "../budget/alerts.ts";
-import { limitVersion } from "../budget/limit.ts";
-import { percentNumber } from "../budget/money.ts";
-import { isOfAnEndedPeriod } from "../budget/verdict.ts";
-import { noticeMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import type { Account } from "../records/account.ts";
-import type { DeliveryKey, RecordedAlerts } from "../records/alert-record.ts";
+import { type AlertDraft, type FindAlertsInput, findAlerts } from "../../budget/alerts.ts";
+import { limitVersion } from "../../budget/limit.ts";
+import { percentNumber } from "../../budget/money.ts";
+import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
+import { noticeMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import type { Account } from "../../records/account.ts";
+import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
 
 export type AnnounceDeps = Pick<Ports, "ledger" | "alerts" | "noticeQueue" | "log" | "policy">;
 

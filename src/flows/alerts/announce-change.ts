@@ -1,14 +1,14 @@
 // Tells people of what an administrator or the clock has changed: records the alert and puts its notices on the queue.
 // Repeating it records nothing twice. What it leaves undone the sweep finds.
 
-import type { AlertDetail } from "../budget/alerts.ts";
-import { type ChangeAlertKey, changeAlert } from "../budget/change-alert.ts";
-import { decimalFromNanoUsd } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { ToldChange } from "../records/alert-record.ts";
-import type { OverrideRecord } from "../records/override-record.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
+import type { AlertDetail } from "../../budget/alerts.ts";
+import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { ToldChange } from "../../records/alert-record.ts";
+import type { OverrideRecord } from "../../records/override-record.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
 import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
 
 export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;

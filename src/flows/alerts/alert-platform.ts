@@ -1,9 +1,9 @@
 // Tells the platform's channels of what goes wrong with Bursar or LiteLLM as a whole: once when it begins, once a day
 // while it lasts. Repeating it tells nobody twice; a queue that refuses loses nothing, for the deliveries lie in Postgres.
 
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../records/alert-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/alert-record.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
 type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "noticeQueue" | "policy" | "log">;
