@@ -7,7 +7,7 @@ import { announceChanges } from "./alerts/announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";
 import { endOverrides } from "./end-overrides.ts";
 import { noteOutage } from "./note-outage.ts";
-import { requeueDeliveries } from "./requeue-deliveries.ts";
+import { requeueDeliveries } from "./notices/requeue-deliveries.ts";
 import { closePeriod } from "./spend/close-period.ts";
 import { leaseReads } from "./spend/lease-reads.ts";
 import { syncPending } from "./sync-pending.ts";

@@ -1,6 +1,6 @@
 // The notices queue's consumer: each message by itself, so that no channel delays or repeats another. Never throws.
 
-import { sendNotice } from "../flows/send-notice.ts";
+import { sendNotice } from "../flows/notices/send-notice.ts";
 import { noticeMessageSchema } from "../messages.ts";
 import type { Ports } from "../ports.ts";
 import { backoffSeconds } from "./backoff.ts";

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { nextAttemptSeconds, noticeBackoffSeconds } from "../../src/flows/notice-backoff.ts";
+import { nextAttemptSeconds, noticeBackoffSeconds } from "../../src/flows/notices/notice-backoff.ts";
 
 const HOUR = 3_600;
 

@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
-import { openTarget } from "../../src/flows/open-target.ts";
+import { openTarget } from "../../src/flows/notices/target.ts";
 import { aChannel, TARGETS } from "../support/notice-builders.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 

@@ -4,7 +4,7 @@
 import { expect, it } from "vitest";
 import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
 import { createTenant } from "../../src/flows/create-tenant.ts";
-import { requeueDeliveries } from "../../src/flows/requeue-deliveries.ts";
+import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { LEASE_MS, leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { reconcileMessageSchema } from "../../src/messages.ts";

@@ -1,7 +1,7 @@
 // A dead letter's other chance: its notice can be sent again, its body is on its queue, and it says who asked for it.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { replayDeadLetter } from "../../src/flows/replay-dead-letter.ts";
+import { replayDeadLetter } from "../../src/flows/notices/replay-dead-letter.ts";
 import { noticeMessage } from "../../src/messages.ts";
 import { Outage } from "../../src/outage.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";

@@ -1,7 +1,7 @@
 // The sweep's part in notices: what nobody has tried ten minutes after it was due goes on its queue again.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { requeueDeliveries } from "../../src/flows/requeue-deliveries.ts";
+import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { FakeDeliveries } from "../support/fake-deliveries.ts";
 import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";

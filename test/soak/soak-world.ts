@@ -21,7 +21,7 @@ import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts"
 import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
-import { requeueDeliveries } from "../../src/flows/requeue-deliveries.ts";
+import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { noticeMessage } from "../../src/messages.ts";
 import type { Ports } from "../../src/ports.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";

@@ -1,7 +1,7 @@
 // What a notice is sent in: doubles of all that is outside, each of whose verbs can be slow, hang or fail. Time is virtual.
 
-import { sendNotice } from "../../src/flows/send-notice.ts";
-import type { NoticeEnd } from "../../src/flows/settle-notice.ts";
+import { sendNotice } from "../../src/flows/notices/send-notice.ts";
+import type { NoticeEnd } from "../../src/flows/notices/settle-notice.ts";
 import type { ChannelKind, DeliveryKey, Dispatch } from "../../src/records/alert-record.ts";
 import { NOW } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";

@@ -1,11 +1,11 @@
 // What came of one attempt at a notice, written down: sent, skipped, failed, or to be tried again. Owns which is which,
 // and when a notice is given up. Sends nothing.
 
-import type { Instant } from "../budget/tenant.ts";
-import { noticeMessage } from "../messages.ts";
-import type { LogFields, Ports } from "../ports.ts";
-import type { DeliveryKey } from "../records/alert-record.ts";
-import { insist } from "./insist.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import { noticeMessage } from "../../messages.ts";
+import type { LogFields, Ports } from "../../ports.ts";
+import type { DeliveryKey } from "../../records/alert-record.ts";
+import { insist } from "../insist.ts";
 import { nextAttemptSeconds } from "./notice-backoff.ts";
 import type { Offered } from "./offer-notice.ts";
 

@@ -2,13 +2,13 @@
 // it at once, and what came of it is written down before the message goes. A crash at any step leaves a message that
 // finds where the last one stopped.
 
-import type { Instant } from "../budget/tenant.ts";
-import type { LogFields, Ports } from "../ports.ts";
-import type { DeliveryKey, Dispatch, PlatformDispatch } from "../records/alert-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { LogFields, Ports } from "../../ports.ts";
+import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
+import { patiently } from "../patience.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
-import { openTarget } from "./open-target.ts";
-import { patiently } from "./patience.ts";
 import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";
+import { openTarget } from "./target.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "sealer" | "notifier" | "deadLetters" | "timers" | "log">;
 

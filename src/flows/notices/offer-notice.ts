@@ -1,13 +1,13 @@
 // One notice in the form of its channel, handed to the provider once. Never logs a target; never throws: what goes wrong
 // is an outcome, so that a bug in the words of one notice is counted like any other failure.
 
-import type { Instant } from "../budget/tenant.ts";
-import { emailMessage } from "../notices/email.ts";
-import { eventBody } from "../notices/event.ts";
-import type { Notice } from "../notices/notice.ts";
-import { slackMessage } from "../notices/slack.ts";
-import type { LogFields, Notifier, Ports } from "../ports.ts";
-import type { ChannelTarget, SendOutcome } from "../records/alert-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import { emailMessage } from "../../notices/email.ts";
+import { eventBody } from "../../notices/event.ts";
+import type { Notice } from "../../notices/notice.ts";
+import { slackMessage } from "../../notices/slack.ts";
+import type { LogFields, Notifier, Ports } from "../../ports.ts";
+import type { ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
 
 export interface OfferInput {
   readonly notice: Notice;

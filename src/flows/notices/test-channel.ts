@@ -1,11 +1,11 @@
 // Sends a test notice through a channel at once, so that whoever asked sees what the provider says. Goes past the queue
 // and leaves no delivery behind; also a disabled channel can be tested, which is how one is tried before it counts.
 
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { ChannelId, SendOutcome } from "../records/alert-record.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
 import { offerNotice } from "./offer-notice.ts";
-import { openTarget } from "./open-target.ts";
+import { openTarget } from "./target.ts";
 
 export interface TestChannelInput {
   readonly channelId: ChannelId;

@@ -1,12 +1,18 @@
 // An administrator changes a channel. Of two who change a target at once the last one wins, whole: nobody's URL is ever
 // left with another's secret.
 
-import type { Ports } from "../ports.ts";
-import type { ChannelChange, ChannelId, ChannelKind, ChannelRecord, ChannelTarget } from "../records/alert-record.ts";
-import type { Actor } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
-import { openTarget } from "./open-target.ts";
-import { sealTarget } from "./seal-target.ts";
+import type { Ports } from "../../ports.ts";
+import type {
+  ChannelChange,
+  ChannelId,
+  ChannelKind,
+  ChannelRecord,
+  ChannelTarget,
+} from "../../records/alert-record.ts";
+import type { Actor } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import { sealTarget } from "../seal-target.ts";
+import { openTarget } from "./target.ts";
 
 /** The parts of a target that the change names, and no others. */
 export interface TargetWish {
