@@ -4,9 +4,9 @@
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
 import type { KeyHash, Subject } from "../budget/tenant.ts";
-import { changeTenant } from "../flows/change-tenant.ts";
-import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../flows/create-tenant.ts";
-import { deleteTenant } from "../flows/delete-tenant.ts";
+import { changeTenant } from "../flows/tenants/change-tenant.ts";
+import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../flows/tenants/delete-tenant.ts";
 import type { AppEnv } from "./app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "./auth.ts";
 import { fieldErrors, jsonFrom } from "./fields.ts";

@@ -3,7 +3,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { alertPlatform } from "../../src/flows/alerts/alert-platform.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { insertChannel } from "../support/alert-rows.ts";

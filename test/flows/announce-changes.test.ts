@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
-import { resumeTenant, suspendTenant } from "../../src/flows/suspend-tenant.ts";
+import { resumeTenant, suspendTenant } from "../../src/flows/tenants/suspend-tenant.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { useSpendWorld } from "../support/spend-world.ts";

@@ -1,7 +1,7 @@
 // A change of the budget's duration moves the end of the running period; it begins none, and hides none.
 
 import { beforeEach, expect, it } from "vitest";
-import { changeTenant } from "../../src/flows/change-tenant.ts";
+import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { DAY, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { aReading, FakeLiteLlm } from "../support/fake-litellm.ts";

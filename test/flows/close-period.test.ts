@@ -3,10 +3,10 @@
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../src/budget/tenant.ts";
 import { announcePeriods } from "../../src/flows/announce-periods.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
-import { deleteTenant } from "../../src/flows/delete-tenant.ts";
 import { closePeriod } from "../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

@@ -2,12 +2,12 @@
 
 import { expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
-import { changeTenant } from "../../src/flows/change-tenant.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
-import { deleteTenant } from "../../src/flows/delete-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
+import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
 import type { TenantChange } from "../../src/records/tenant-record.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { announceAlerts } from "../../src/flows/alerts/announce-alerts.ts";
-import { changeTenant } from "../../src/flows/change-tenant.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
+import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { observedMessage, type SpendMessage } from "../../src/messages.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

@@ -3,10 +3,10 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
-import { endOverrides } from "../../src/flows/end-overrides.ts";
-import { grantOverride } from "../../src/flows/grant-override.ts";
-import { revokeOverride } from "../../src/flows/revoke-override.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
+import { endOverrides } from "../../src/flows/tenants/end-overrides.ts";
+import { grantOverride } from "../../src/flows/tenants/grant-override.ts";
+import { revokeOverride } from "../../src/flows/tenants/revoke-override.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

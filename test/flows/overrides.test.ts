@@ -3,11 +3,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { limitAt } from "../../src/budget/limit.ts";
 import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
-import { endOverrides } from "../../src/flows/end-overrides.ts";
-import { grantOverride } from "../../src/flows/grant-override.ts";
-import { revokeOverride } from "../../src/flows/revoke-override.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
+import { endOverrides } from "../../src/flows/tenants/end-overrides.ts";
+import { grantOverride } from "../../src/flows/tenants/grant-override.ts";
+import { revokeOverride } from "../../src/flows/tenants/revoke-override.ts";
 import type { NewOverride } from "../../src/records/override-record.ts";
 import { DAY, MINUTE, NOW, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";

@@ -1,8 +1,8 @@
 // Who hears of what reconciling finds, and what becomes of what LiteLLM does not say.
 
 import { describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { LEASE_MS } from "../../src/flows/spend/lease-reads.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

@@ -3,10 +3,10 @@
 
 import { expect, it } from "vitest";
 import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { LEASE_MS, leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { reconcileMessageSchema } from "../../src/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

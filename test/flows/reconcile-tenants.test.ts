@@ -2,9 +2,9 @@
 // figure, and what LiteLLM cannot say comes again. On a real Postgres and the simulator of LiteLLM.
 
 import { describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { LEASE_MS } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { failure } from "../../src/result.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

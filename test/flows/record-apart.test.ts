@@ -1,8 +1,8 @@
 // What a batch does of one thing must not swallow, delay or repeat what it does of another.
 
 import { describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { MINUTE, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

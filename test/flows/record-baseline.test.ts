@@ -1,8 +1,8 @@
 // An adopted tenant is taken as it is found: its baseline is recorded, and nobody is told.
 
 import { describe, expect, it } from "vitest";
-import { changeTenant } from "../../src/flows/change-tenant.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
+import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

@@ -1,9 +1,9 @@
 // Alerts under overrides: a new version of the limit arms every threshold again; what is still exceeded stays silent.
 
 import { beforeEach, expect, it } from "vitest";
-import { endOverrides } from "../../src/flows/end-overrides.ts";
-import { grantOverride } from "../../src/flows/grant-override.ts";
-import { revokeOverride } from "../../src/flows/revoke-override.ts";
+import { endOverrides } from "../../src/flows/tenants/end-overrides.ts";
+import { grantOverride } from "../../src/flows/tenants/grant-override.ts";
+import { revokeOverride } from "../../src/flows/tenants/revoke-override.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { uuidOf } from "../support/notice-builders.ts";

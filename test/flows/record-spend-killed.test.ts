@@ -2,9 +2,9 @@
 // the same figures, alerts, deliveries and audit in Postgres, the same snapshots, the same notices and reads under way.
 
 import { expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import type { Incoming } from "../../src/flows/spend/fold-account.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

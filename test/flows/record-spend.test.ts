@@ -1,8 +1,8 @@
 // What LiteLLM reports, recorded on a real Postgres: figures, alerts with their deliveries and audit, snapshots, notices.
 
 import { describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";

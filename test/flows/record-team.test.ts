@@ -1,7 +1,7 @@
 // A team's tenant: several keys, one budget. What its keys do is a hint, and a read of the team says what it is worth.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

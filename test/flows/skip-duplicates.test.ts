@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import type { Incoming } from "../../src/flows/spend/fold-account.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { breakable, type Trouble } from "../support/breakable.ts";

@@ -1,10 +1,10 @@
 // Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
 
 import { beforeEach, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
-import { deleteTenant } from "../../src/flows/delete-tenant.ts";
-import { resumeTenant, suspendTenant } from "../../src/flows/suspend-tenant.ts";
 import { differsFromWish, syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
+import { resumeTenant, suspendTenant } from "../../src/flows/tenants/suspend-tenant.ts";
 import type { TenantRecord } from "../../src/records/tenant-record.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

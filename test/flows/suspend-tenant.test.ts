@@ -3,11 +3,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
 import { stateAt } from "../../src/budget/verdict.ts";
-import { createTenant } from "../../src/flows/create-tenant.ts";
-import { deleteTenant } from "../../src/flows/delete-tenant.ts";
-import { resumeTenant, suspendTenant } from "../../src/flows/suspend-tenant.ts";
 import { differsFromWish, syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
+import { resumeTenant, suspendTenant } from "../../src/flows/tenants/suspend-tenant.ts";
 import type { LiteLlm } from "../../src/ports.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

@@ -1,8 +1,8 @@
 // Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

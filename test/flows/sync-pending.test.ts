@@ -1,8 +1,8 @@
 // The sweep's syncs: each tenant gets its turn, and none that always fails is in the way of the others.
 
 import { beforeEach, expect, it } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

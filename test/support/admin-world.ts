@@ -14,7 +14,7 @@ import { neonOverrides } from "../../src/adapters/postgres/neon-overrides.ts";
 import { neonPlatformAlerts } from "../../src/adapters/postgres/neon-platform-alerts.ts";
 import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
-import type { CreateTenantInput } from "../../src/flows/create-tenant.ts";
+import type { CreateTenantInput } from "../../src/flows/tenants/create-tenant.ts";
 import type { Background, LiteLlm } from "../../src/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "./builders.ts";

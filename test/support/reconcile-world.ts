@@ -1,9 +1,9 @@
 // What reconciling is tried in: acme and others on a real Postgres and the simulator of LiteLLM, all read an hour ago.
 
 import { beforeEach } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { reconcileMessageSchema } from "../../src/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "./admin-world.ts";

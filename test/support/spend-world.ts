@@ -2,8 +2,8 @@
 // platform and one that is switched off. Batches are delivered at the world's `now`.
 
 import { beforeEach } from "vitest";
-import { createTenant } from "../../src/flows/create-tenant.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/messages.ts";
 import { ownKeyInput, useAdminWorld } from "./admin-world.ts";
 import { idOf, incomingOf } from "./builders.ts";

@@ -1,15 +1,15 @@
 // What a key or team that LiteLLM already has becomes as a tenant: its settings unless the administrator gave others, its
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
-import { foldRead } from "../budget/spend.ts";
-import { DEFAULT_BUDGET, type Instant, type Subject } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
-import type { NewTenant, TenantSettings } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
+import { foldRead } from "../../budget/spend.ts";
+import { DEFAULT_BUDGET, type Instant, type Subject } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { NewTenant, TenantSettings } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import { isKeptByLiteLlm } from "../litellm-duration.ts";
+import { priorValuesOf } from "../litellm-wish.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
-import { isKeptByLiteLlm } from "./litellm-duration.ts";
-import { priorValuesOf } from "./litellm-wish.ts";
 
 /** An administrator waits for the answer. */
 const TRIES = 2;

@@ -1,10 +1,10 @@
 // The kill switch, and its release: in Postgres first, then at the edge and in LiteLLM, and people hear of it.
 // Whoever asks for what is so already changes nothing, and has the edge and LiteLLM told again.
 
-import type { TenantId } from "../budget/tenant.ts";
-import type { Actor, TenantRecord } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
-import type { AnnounceChangeDeps } from "./alerts/announce-change.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
 import { type SpreadDeps, spreadAgain, spreadNews } from "./spread-change.ts";
 
 export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;

@@ -1,10 +1,10 @@
 // Overrides that have run out: written down and audited, told, and LiteLLM's limits follow. At the edge there is nothing
 // to do, which reckons with their ends itself. Whatever fails here is made up for by sync-pending and announce-changes.
 
-import type { Instant } from "../budget/tenant.ts";
-import { syncMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import { type AnnounceChangeDeps, tryAnnounceChange } from "./alerts/announce-change.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import { syncMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 
 /** One statement, and a few requests to the queue. What is left is the next minute's. */
 const NOTED_PER_RUN = 500;

@@ -1,11 +1,11 @@
 // An administrator deletes a tenant. It is gone for every reader at once; its row waits until LiteLLM's side is undone,
 // so that a key is never left behind unseen.
 
-import type { TenantId } from "../budget/tenant.ts";
-import type { Actor } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
-import { type PublishDeps, publishDeletion } from "./publish-config.ts";
-import { type SyncDeps, trySyncLiteLlm } from "./sync-litellm.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { Actor } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import { type PublishDeps, publishDeletion } from "../publish-config.ts";
+import { type SyncDeps, trySyncLiteLlm } from "../sync-litellm.ts";
 
 /** `pending`: LiteLLM still has to be told, which the sweep does. @throws when Postgres cannot be reached. */
 export async function deleteTenant(

@@ -1,18 +1,18 @@
 // An administrator begins a new period now: LiteLLM zeroes the spend first, because a reset that it has not made would be
 // undone by the next read; then Postgres, the edge, and people. What LiteLLM counts from then on is the truth.
 
-import { isUnconfirmed } from "../budget/observation.ts";
-import { foldRead, type SpendRecord } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
-import { readDueMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import type { LiteLlmFailure, SubjectReading } from "../records/subject-reading.ts";
-import type { Actor, AuditedChange, TenantRecord } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
-import { type AnnounceDeps, announceAlerts } from "./alerts/announce-alerts.ts";
-import { announcePeriod } from "./alerts/announce-period.ts";
-import { type PublishDeps, publishPeriod } from "./publish-config.ts";
-import { FIRST_LOOK_SECONDS } from "./spend/read-due.ts";
+import { isUnconfirmed } from "../../budget/observation.ts";
+import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import { readDueMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import { announcePeriod } from "../alerts/announce-period.ts";
+import { type PublishDeps, publishPeriod } from "../publish-config.ts";
+import { FIRST_LOOK_SECONDS } from "../spend/read-due.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
 

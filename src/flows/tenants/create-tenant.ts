@@ -1,14 +1,14 @@
 // Creates a tenant with a key of its own, or adopts a key or team that LiteLLM has. Postgres first, then LiteLLM: a crash
 // in between leaves a pending tenant that the sweep finishes, never a key that nobody knows of.
 
-import { foldRead } from "../budget/spend.ts";
-import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../budget/tenant.ts";
-import type { SubjectReading } from "../records/subject-reading.ts";
-import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../records/tenant-record.ts";
-import { failure, type Result, success } from "../result.ts";
+import { foldRead } from "../../budget/spend.ts";
+import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../../budget/tenant.ts";
+import type { SubjectReading } from "../../records/subject-reading.ts";
+import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";
+import { failure, type Result, success } from "../../result.ts";
+import { type PublishDeps, publishNewTenant } from "../publish-config.ts";
+import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../sync-litellm.ts";
 import { planAdoption } from "./plan-adoption.ts";
-import { type PublishDeps, publishNewTenant } from "./publish-config.ts";
-import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "./sync-litellm.ts";
 
 export interface CreateTenantInput {
   readonly tenantId: TenantId;
