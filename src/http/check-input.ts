@@ -1,7 +1,7 @@
 // What every door gives to the one flow that checks: who asks, how fresh the figure must be, where and when.
 
 import type { Context } from "hono";
-import type { Caller, CheckInput } from "../flows/check-budget.ts";
+import type { Caller, CheckInput } from "../flows/check/check-budget.ts";
 import type { AppEnv } from "./app-env.ts";
 
 /** As of the request's `now`. `demandedMaxAgeMs`: null without a wish. */

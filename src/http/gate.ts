@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import type { StatusCode } from "hono/utils/http-status";
 import type { Verdict } from "../budget/verdict.ts";
-import { type ForwardOutcome, forwardCall } from "../flows/forward-call.ts";
+import { type ForwardOutcome, forwardCall } from "../flows/check/forward-call.ts";
 import type { AppEnv } from "./app-env.ts";
 import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "./auth.ts";
 import { addressOf, checkInput } from "./check-input.ts";

@@ -4,7 +4,7 @@
 import { type Context, Hono } from "hono";
 import type { KeyHash } from "../budget/tenant.ts";
 import { type Verdict, verdictOnNothing } from "../budget/verdict.ts";
-import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../flows/check-budget.ts";
+import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../flows/check/check-budget.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireGuardrail, sha256Hex } from "./auth.ts";
 import { checkInput, demandedMaxAgeMs } from "./check-input.ts";

@@ -1,7 +1,7 @@
 // Whose key is it: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { type FoundTenant, findTenant } from "../../src/flows/find-tenant.ts";
+import { type FoundTenant, findTenant } from "../../src/flows/check/find-tenant.ts";
 import { aTenantConfig, SECOND } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders.ts";
 import { ACME, ADDRESS, CheckWorld } from "../support/check-world.ts";

@@ -5,7 +5,7 @@ import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { Verdict } from "../../src/budget/verdict.ts";
-import { type CheckInput, type CheckOutcome, checkBudget } from "../../src/flows/check-budget.ts";
+import { type CheckInput, type CheckOutcome, checkBudget } from "../../src/flows/check/check-budget.ts";
 import type { Policy } from "../../src/policy.ts";
 import type { Background } from "../../src/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../budget/builders.ts";

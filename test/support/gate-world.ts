@@ -1,7 +1,7 @@
 // Gate in virtual time, in front of a LiteLLM that answers as it is told.
 
 import { beforeEach } from "vitest";
-import { forwardCall } from "../../src/flows/forward-call.ts";
+import { forwardCall } from "../../src/flows/check/forward-call.ts";
 import type { ModelAnswer } from "../../src/ports.ts";
 import { usd } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";

@@ -1,8 +1,8 @@
 // Gate: a model call goes on to LiteLLM if its tenant may spend, and what the answer tells of the spend is learned behind
 // it. A call is sent once: whoever gets no answer may have been charged all the same.
 
-import { type Verdict, verdictRefusedByLiteLlm } from "../budget/verdict.ts";
-import type { ModelAnswer, ModelCall, Ports } from "../ports.ts";
+import { type Verdict, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
+import type { ModelAnswer, ModelCall, Ports } from "../../ports.ts";
 import {
   allowsUnmanaged,
   type CheckDeps,

@@ -1,16 +1,16 @@
 // Reads a tenant anew: config from Postgres and spend from LiteLLM at the same time. One reader per tenant and colo.
 // Tells the waiting answer as soon as the first try is decided; retries and writing go on behind it.
 
-import { foldRead, type SpendRecord } from "../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../budget/tenant.ts";
-import { observedMessage, syncMessage } from "../messages.ts";
-import type { Ports } from "../ports.ts";
-import type { SubjectReading } from "../records/subject-reading.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
-import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "./patience.ts";
-import { writeConfig } from "./publish-config.ts";
-import { isWorthASnapshot, isWorthASync } from "./spread-cadence.ts";
+import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import { observedMessage, syncMessage } from "../../messages.ts";
+import type { Ports } from "../../ports.ts";
+import type { SubjectReading } from "../../records/subject-reading.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { type ConfiguredTenant, joinKnown } from "../known-tenant.ts";
+import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../patience.ts";
+import { writeConfig } from "../publish-config.ts";
+import { isWorthASnapshot, isWorthASync } from "../spread-cadence.ts";
 
 type Deps = Pick<
   Ports,

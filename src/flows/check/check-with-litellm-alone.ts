@@ -1,8 +1,8 @@
 // A verdict when neither KV nor Postgres knows the key: LiteLLM's own row says whose it is and where it blocks.
 // The budget is inferred from what Bursar once told LiteLLM, so the verdict always counts as degraded.
 
-import { shareOf, WHOLE } from "../budget/money.ts";
-import { foldRead } from "../budget/spend.ts";
+import { shareOf, WHOLE } from "../../budget/money.ts";
+import { foldRead } from "../../budget/spend.ts";
 import {
   ALERT_THRESHOLD_RANGE,
   DEFAULT_BUDGET,
@@ -10,11 +10,11 @@ import {
   type KeyHash,
   type TenantConfig,
   type TenantId,
-} from "../budget/tenant.ts";
-import { type Verdict, verdictOn } from "../budget/verdict.ts";
-import type { Ports } from "../ports.ts";
-import type { SubjectReading } from "../records/subject-reading.ts";
-import { BLOCK_MARK } from "./litellm-wish.ts";
+} from "../../budget/tenant.ts";
+import { type Verdict, verdictOn } from "../../budget/verdict.ts";
+import type { Ports } from "../../ports.ts";
+import type { SubjectReading } from "../../records/subject-reading.ts";
+import { BLOCK_MARK } from "../litellm-wish.ts";
 
 /** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
 export type LoneVerdict = Verdict | "unknown_key" | "no_answer";

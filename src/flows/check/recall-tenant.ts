@@ -1,10 +1,10 @@
 // What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { KnownTenant, Tombstone } from "../records/edge-record.ts";
-import { type ConfiguredTenant, joinKnown } from "./known-tenant.ts";
-import { patiently, storePatienceMs } from "./patience.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { KnownTenant, Tombstone } from "../../records/edge-record.ts";
+import { type ConfiguredTenant, joinKnown } from "../known-tenant.ts";
+import { patiently, storePatienceMs } from "../patience.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
 

@@ -1,14 +1,14 @@
 // What a call that went through Gate tells of its tenant's spend: to this isolate at once, to the spend queue behind the
 // answer, and no more often than is worth it.
 
-import { decimalFromNanoUsd, type NanoUsd } from "../budget/money.ts";
-import { foldBoundAtEdge } from "../budget/observation.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
-import { readDueMessage, type SpendMessage } from "../messages.ts";
-import type { ModelAnswer, Ports } from "../ports.ts";
-import type { RememberedTenant } from "../records/edge-record.ts";
-import { FIRST_LOOK_SECONDS } from "./spend/read-due.ts";
-import { isBigStep } from "./spread-cadence.ts";
+import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
+import { foldBoundAtEdge } from "../../budget/observation.ts";
+import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import { readDueMessage, type SpendMessage } from "../../messages.ts";
+import type { ModelAnswer, Ports } from "../../ports.ts";
+import type { RememberedTenant } from "../../records/edge-record.ts";
+import { FIRST_LOOK_SECONDS } from "../spend/read-due.ts";
+import { isBigStep } from "../spread-cadence.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;
 

@@ -1,17 +1,17 @@
 // May this tenant spend? The one flow behind Ask, Guard and Gate. Answers within its deadline whatever breaks, and
 // never turns a failure into a refusal that looks like one of ours, nor a refusal into a failure.
 
-import { failPolicyAt } from "../budget/failure.ts";
-import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../budget/freshness.ts";
-import { asOf, type SpendRecord } from "../budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
-import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../budget/verdict.ts";
-import type { Ports } from "../ports.ts";
+import { failPolicyAt } from "../../budget/failure.ts";
+import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../../budget/freshness.ts";
+import { asOf, type SpendRecord } from "../../budget/spend.ts";
+import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
+import type { Ports } from "../../ports.ts";
+import type { ConfiguredTenant } from "../known-tenant.ts";
+import { lookForOutage } from "../outage-note.ts";
+import { orNothing } from "../patience.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
 import { findTenant, findTenantAnew } from "./find-tenant.ts";
-import type { ConfiguredTenant } from "./known-tenant.ts";
-import { lookForOutage } from "./outage-note.ts";
-import { orNothing } from "./patience.ts";
 import { recallTenant } from "./recall-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 

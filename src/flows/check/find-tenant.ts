@@ -1,10 +1,10 @@
 // Key hash → tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a raw key.
 
-import type { Instant, KeyHash, TenantId } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import type { ConfiguredTenant } from "./known-tenant.ts";
-import { orNothing, patiently, storePatienceMs } from "./patience.ts";
+import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { ConfiguredTenant } from "../known-tenant.ts";
+import { orNothing, patiently, storePatienceMs } from "../patience.ts";
 
 type Deps = Pick<
   Ports,
