@@ -2,7 +2,7 @@
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
-import { writeConfig } from "./publish-config.ts";
+import { writeConfig } from "./edge/publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
 type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "memory" | "log">;

@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
-import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
+import { rewriteConfig } from "../../src/flows/edge/rewrite-config.ts";
 import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
 import { syncPending } from "../../src/flows/sync-pending.ts";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";

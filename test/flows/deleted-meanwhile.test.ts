@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { announceAlerts } from "../../src/flows/alerts/announce-alerts.ts";
-import { rewriteConfig } from "../../src/flows/rewrite-config.ts";
+import { rewriteConfig } from "../../src/flows/edge/rewrite-config.ts";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { observedMessage, type SpendMessage } from "../../src/messages.ts";

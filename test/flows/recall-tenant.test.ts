@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type RecalledTenant, recallTenant } from "../../src/flows/check/recall-tenant.ts";
-import { type ConfiguredTenant, joinKnown } from "../../src/flows/known-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../../src/flows/edge/known-tenant.ts";
 import type { KnownTenant } from "../../src/records/edge-record.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";

@@ -7,7 +7,7 @@ import { asOf, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports.ts";
-import type { ConfiguredTenant } from "../known-tenant.ts";
+import type { ConfiguredTenant } from "../edge/known-tenant.ts";
 import { lookForOutage } from "../outage-note.ts";
 import { orNothing } from "../patience.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";

@@ -3,7 +3,7 @@
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import type { ConfiguredTenant } from "../known-tenant.ts";
+import type { ConfiguredTenant } from "../edge/known-tenant.ts";
 import { orNothing, patiently, storePatienceMs } from "../patience.ts";
 
 type Deps = Pick<

@@ -7,10 +7,10 @@ import { observedMessage, syncMessage } from "../../messages.ts";
 import type { Ports } from "../../ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type ConfiguredTenant, joinKnown } from "../known-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
+import { writeConfig } from "../edge/publish-config.ts";
+import { isWorthASnapshot, isWorthASync } from "../edge/spread-cadence.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../patience.ts";
-import { writeConfig } from "../publish-config.ts";
-import { isWorthASnapshot, isWorthASync } from "../spread-cadence.ts";
 
 type Deps = Pick<
   Ports,

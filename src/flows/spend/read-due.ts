@@ -8,7 +8,7 @@ import { stateAt } from "../../budget/verdict.ts";
 import { readDueMessage, syncMessage } from "../../messages.ts";
 import type { Ports, ReadLane } from "../../ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { isWorthASync } from "../spread-cadence.ts";
+import { isWorthASync } from "../edge/spread-cadence.ts";
 
 export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 

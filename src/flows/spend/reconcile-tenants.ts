@@ -11,9 +11,9 @@ import type { LiteLlmFailure, SubjectReading } from "../../records/subject-readi
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type Result, success } from "../../result.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import { isWorthASync } from "../edge/spread-cadence.ts";
+import { spreadSpend } from "../edge/spread-spend.ts";
 import { inTurns } from "../in-turns.ts";
-import { isWorthASync } from "../spread-cadence.ts";
-import { spreadSpend } from "../spread-spend.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { lookBefore } from "./record-spend.ts";
 

@@ -7,8 +7,8 @@ import type { Account, LedgerFigure, SpendReference } from "../../records/accoun
 import type { AuditNote } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { inTurns } from "../in-turns.ts";
-import { rewriteConfig } from "../rewrite-config.ts";
 import { syncAndPublish } from "../sync-pending.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";

@@ -6,7 +6,7 @@ import type { Ports } from "../../ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { spreadSpend } from "../spread-spend.ts";
+import { spreadSpend } from "../edge/spread-spend.ts";
 import type { Fold } from "./fold-account.ts";
 import { confirmLater, type ReadDueDeps, readDue } from "./read-due.ts";
 

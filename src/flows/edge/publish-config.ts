@@ -1,9 +1,9 @@
 // Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
 // could not be written here is read from there within a minute.
 
-import type { Instant, TenantConfig } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
+import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;

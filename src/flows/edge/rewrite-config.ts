@@ -1,8 +1,8 @@
 // Writes a config snapshot again, a while after the change: KV has no compare-and-set, and a slower writer may have
 // overtaken the one that was right.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
 import { writeConfig } from "./publish-config.ts";
 
 /** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */

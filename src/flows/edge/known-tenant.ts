@@ -1,8 +1,8 @@
 // Joining what was learned of a tenant in different places. Decides only; never lets an older config or figure win.
 
-import { joinRecords, type SpendRecord } from "../budget/spend.ts";
-import type { TenantConfig } from "../budget/tenant.ts";
-import type { KnownTenant } from "../records/edge-record.ts";
+import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
+import type { KnownTenant } from "../../records/edge-record.ts";
 
 /** Enough to answer a check. */
 export interface ConfiguredTenant extends KnownTenant {

@@ -1,13 +1,13 @@
 // How often what was learned of a tenant is told on: to KV, and to LiteLLM that it does not have the wish.
 
-import { limitAt } from "../budget/limit.ts";
-import type { SpendRecord } from "../budget/spend.ts";
-import type { Instant, TenantConfig } from "../budget/tenant.ts";
-import { stateAt } from "../budget/verdict.ts";
-import type { Ports } from "../ports.ts";
-import type { SubjectReading } from "../records/subject-reading.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
-import { differsFromWish } from "./sync-litellm.ts";
+import { limitAt } from "../../budget/limit.ts";
+import type { SpendRecord } from "../../budget/spend.ts";
+import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import { stateAt } from "../../budget/verdict.ts";
+import type { Ports } from "../../ports.ts";
+import type { SubjectReading } from "../../records/subject-reading.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
+import { differsFromWish } from "../sync-litellm.ts";
 
 /** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
 const SNAPSHOT_SECONDS = 15;

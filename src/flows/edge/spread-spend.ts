@@ -1,9 +1,9 @@
 // Tells the edge of a tenant's figure that Postgres has: KV when it is worth a write, this isolate's memory always.
 
-import { joinRecords, type SpendRecord } from "../budget/spend.ts";
-import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import type { TenantRecord } from "../records/tenant-record.ts";
+import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 import { writeConfig } from "./publish-config.ts";
 import { isWorthASnapshot } from "./spread-cadence.ts";
