@@ -5,11 +5,11 @@ import type { Ports } from "../ports.ts";
 import { alertPlatform } from "./alerts/alert-platform.ts";
 import { announceChanges } from "./alerts/announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";
+import { syncPending } from "./litellm/sync-pending.ts";
 import { noteOutage } from "./note-outage.ts";
 import { requeueDeliveries } from "./notices/requeue-deliveries.ts";
 import { closePeriod } from "./spend/close-period.ts";
 import { leaseReads } from "./spend/lease-reads.ts";
-import { syncPending } from "./sync-pending.ts";
 import { endOverrides } from "./tenants/end-overrides.ts";
 
 const JOBS = {

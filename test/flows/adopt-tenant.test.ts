@@ -1,7 +1,7 @@
 // Creating tenants by adopting a key or a team that LiteLLM has. Real Postgres, LiteLLM's simulator.
 
 import { describe, expect, it } from "vitest";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

@@ -1,7 +1,7 @@
 // Changing tenants: Postgres, the edge and LiteLLM each end with the new wish, or say that they wait for it.
 
 import { beforeEach, expect, it } from "vitest";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { TenantChange } from "../../src/records/tenant-record.ts";

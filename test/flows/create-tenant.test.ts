@@ -1,7 +1,7 @@
 // Creating tenants with a key of their own. Real Postgres, LiteLLM's simulator.
 
 import { describe, expect, it } from "vitest";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { NOW, RESET, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

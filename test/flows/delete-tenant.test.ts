@@ -3,8 +3,8 @@
 import { expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
 import { rewriteConfig } from "../../src/flows/edge/rewrite-config.ts";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
-import { syncPending } from "../../src/flows/sync-pending.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
+import { syncPending } from "../../src/flows/litellm/sync-pending.ts";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";

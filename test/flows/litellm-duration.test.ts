@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { windowEnd } from "../../dev/litellm/durations.ts";
-import { isKeptByLiteLlm, litellmDuration } from "../../src/flows/litellm-duration.ts";
+import { isKeptByLiteLlm, litellmDuration } from "../../src/flows/litellm/litellm-duration.ts";
 import { DAY, NOW } from "../budget/builders.ts";
 
 it.each([

@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { limitAt } from "../../src/budget/limit.ts";
 import { announceChanges } from "../../src/flows/alerts/announce-changes.ts";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
-import { syncPending } from "../../src/flows/sync-pending.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
+import { syncPending } from "../../src/flows/litellm/sync-pending.ts";
 import { endOverrides } from "../../src/flows/tenants/end-overrides.ts";
 import { grantOverride } from "../../src/flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../src/flows/tenants/revoke-override.ts";

@@ -1,7 +1,7 @@
 // Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { syncLiteLlm } from "../../src/flows/sync-litellm.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

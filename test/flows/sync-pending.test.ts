@@ -1,7 +1,7 @@
 // The sweep's syncs: each tenant gets its turn, and none that always fails is in the way of the others.
 
 import { beforeEach, expect, it } from "vitest";
-import { syncPending } from "../../src/flows/sync-pending.ts";
+import { syncPending } from "../../src/flows/litellm/sync-pending.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";

@@ -7,7 +7,7 @@ import { stateAt } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { differsFromWish } from "../sync-litellm.ts";
+import { differsFromWish } from "../litellm/sync-litellm.ts";
 
 /** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
 const SNAPSHOT_SECONDS = 15;

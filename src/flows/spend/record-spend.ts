@@ -9,7 +9,7 @@ import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { inTurns } from "../in-turns.ts";
-import { syncAndPublish } from "../sync-pending.ts";
+import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
 import { noteReports, noteUnmatched } from "./note-reports.ts";

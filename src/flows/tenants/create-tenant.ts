@@ -7,7 +7,7 @@ import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";
 import { failure, type Result, success } from "../../result.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
-import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../sync-litellm.ts";
+import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 import { planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {

@@ -5,7 +5,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { Actor } from "../../records/tenant-record.ts";
 import { failure, type Result, success } from "../../result.ts";
 import { type PublishDeps, publishDeletion } from "../edge/publish-config.ts";
-import { type SyncDeps, trySyncLiteLlm } from "../sync-litellm.ts";
+import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 /** `pending`: LiteLLM still has to be told, which the sweep does. @throws when Postgres cannot be reached. */
 export async function deleteTenant(

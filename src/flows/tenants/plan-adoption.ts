@@ -7,8 +7,8 @@ import type { Ports } from "../../ports.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { NewTenant, TenantSettings } from "../../records/tenant-record.ts";
 import { failure, type Result, success } from "../../result.ts";
-import { isKeptByLiteLlm } from "../litellm-duration.ts";
-import { priorValuesOf } from "../litellm-wish.ts";
+import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
+import { priorValuesOf } from "../litellm/litellm-wish.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
 
 /** An administrator waits for the answer. */

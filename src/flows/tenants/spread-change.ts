@@ -6,7 +6,7 @@ import type { ToldChange } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
-import { type SyncDeps, trySyncLiteLlm } from "../sync-litellm.ts";
+import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 export type SpreadDeps = PublishDeps & SyncDeps;
 

@@ -1,8 +1,8 @@
 // Brings LiteLLM to the wishes it has not taken yet. Bounded; what fails waits for its next turn behind all others.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
-import { writeConfig } from "./edge/publish-config.ts";
+import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports.ts";
+import { writeConfig } from "../edge/publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
 type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "memory" | "log">;

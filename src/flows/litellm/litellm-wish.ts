@@ -1,11 +1,11 @@
 // What LiteLLM's key or team should say for a tenant, and what it lacks. Decides only; sends nothing.
 // Names only what differs: sending `budget_duration` again would move LiteLLM's reset.
 
-import { limitAt } from "../budget/limit.ts";
-import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../budget/money.ts";
-import type { Instant, TenantConfig } from "../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
-import type { PriorValues, TenantRecord } from "../records/tenant-record.ts";
+import { limitAt } from "../../budget/limit.ts";
+import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../../budget/money.ts";
+import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
+import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 
 export interface Missing {
