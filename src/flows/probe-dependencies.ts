@@ -3,7 +3,7 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports.ts";
 import type { Readiness } from "../records/edge-record.ts";
-import { patiently } from "./patience.ts";
+import { patiently } from "./waiting.ts";
 
 type Deps = Pick<Ports, "tenants" | "claims" | "snapshots" | "litellm" | "timers" | "memory" | "clock">;
 

@@ -1,7 +1,7 @@
 // Waiting no longer than can be afforded: what came, what was slow and what failed are three things.
 
 import { describe, expect, it } from "vitest";
-import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../../src/flows/patience.ts";
+import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../../src/flows/waiting.ts";
 import { POLICY } from "../support/check-world.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { VirtualTimers } from "../support/virtual-timers.ts";

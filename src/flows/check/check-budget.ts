@@ -9,7 +9,7 @@ import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from ".
 import type { Ports } from "../../ports.ts";
 import type { ConfiguredTenant } from "../edge/known-tenant.ts";
 import { lookForOutage } from "../outage-note.ts";
-import { orNothing } from "../patience.ts";
+import { orNothing } from "../waiting.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
 import { findTenant, findTenantAnew } from "./find-tenant.ts";
 import { recallTenant } from "./recall-tenant.ts";

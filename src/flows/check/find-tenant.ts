@@ -4,7 +4,7 @@ import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import type { ConfiguredTenant } from "../edge/known-tenant.ts";
-import { orNothing, patiently, storePatienceMs } from "../patience.ts";
+import { orNothing, patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<
   Ports,

@@ -4,7 +4,7 @@ import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports.ts";
 import type { KnownTenant, Tombstone } from "../../records/edge-record.ts";
 import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
-import { patiently, storePatienceMs } from "../patience.ts";
+import { patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
 

@@ -10,7 +10,7 @@ import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASnapshot, isWorthASync } from "../edge/spread-cadence.ts";
-import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../patience.ts";
+import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<
   Ports,

@@ -5,7 +5,7 @@
 import type { Instant } from "../../budget/tenant.ts";
 import type { LogFields, Ports } from "../../ports.ts";
 import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
-import { patiently } from "../patience.ts";
+import { patiently } from "../waiting.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
 import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";
 import { openTarget } from "./target.ts";

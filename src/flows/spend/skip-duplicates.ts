@@ -2,7 +2,7 @@
 // recorded again, which harms nothing. Only senders that sign have ids. Never skips what a crash may have left half done.
 
 import type { Ports } from "../../ports.ts";
-import { orNothing } from "../patience.ts";
+import { orNothing } from "../waiting.ts";
 import type { Incoming } from "./fold-account.ts";
 
 export type DuplicateDeps = Pick<Ports, "claims" | "timers" | "log">;
