@@ -2,11 +2,11 @@
 
 import { type Context, Hono } from "hono";
 import { type Caller, type CheckOutcome, checkBudget } from "../flows/check/check-budget.ts";
+import { noSuchTenant } from "./admin/tenant-problems.ts";
 import type { AppEnv } from "./app-env.ts";
 import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "./auth.ts";
 import { addressOf, checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { tenantIdFrom } from "./tenant-id.ts";
-import { noSuchTenant } from "./tenant-problems.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 export const budgetRoutes = new Hono<AppEnv>()

@@ -3,17 +3,17 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
-import { type ChangeChannelFailure, changeChannel } from "../flows/notices/change-channel.ts";
-import { createChannel } from "../flows/notices/create-channel.ts";
-import { testChannel } from "../flows/notices/test-channel.ts";
-import type { ChannelRecord, ChannelTarget, SendOutcome } from "../records/alert-record.ts";
-import { targetProblem } from "../targets.ts";
-import type { AppEnv } from "./app-env.ts";
-import { requireAdmin, requireRead } from "./auth.ts";
+import { type ChangeChannelFailure, changeChannel } from "../../flows/notices/change-channel.ts";
+import { createChannel } from "../../flows/notices/create-channel.ts";
+import { testChannel } from "../../flows/notices/test-channel.ts";
+import type { ChannelRecord, ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
+import { targetProblem } from "../../targets.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireAdmin, requireRead } from "../auth.ts";
+import { fieldErrors, jsonFrom } from "../fields.ts";
+import { invalidFields, problem } from "../problem.ts";
 import { channelJson } from "./channel-json.ts";
 import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
-import { fieldErrors, jsonFrom } from "./fields.ts";
-import { invalidFields, problem } from "./problem.ts";
 import { signingSecretFrom } from "./signing-secret.ts";
 
 const PATH = "/v1/channels/:id";

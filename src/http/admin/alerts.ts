@@ -2,13 +2,13 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
-import type { TenantId } from "../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireRead } from "../auth.ts";
+import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
+import { invalidFields } from "../problem.ts";
+import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
-import type { AppEnv } from "./app-env.ts";
-import { requireRead } from "./auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
-import { invalidFields } from "./problem.ts";
-import { tenantIdFrom } from "./tenant-id.ts";
 import { noSuchTenant } from "./tenant-problems.ts";
 
 const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });

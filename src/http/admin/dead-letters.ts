@@ -2,13 +2,13 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
-import { replayDeadLetter } from "../flows/notices/replay-dead-letter.ts";
-import type { DeadLetterRecord } from "../records/alert-record.ts";
-import type { AppEnv } from "./app-env.ts";
-import { requireAdmin, requireRead } from "./auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "./fields.ts";
-import { invalidFields, problem } from "./problem.ts";
-import { iso } from "./verdict-json.ts";
+import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
+import type { DeadLetterRecord } from "../../records/alert-record.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireAdmin, requireRead } from "../auth.ts";
+import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
+import { invalidFields, problem } from "../problem.ts";
+import { iso } from "../verdict-json.ts";
 
 const listQuery = z.strictObject({
   cursor: z.optional(pageCursor),

@@ -3,10 +3,10 @@
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency-record.ts";
-import type { AppEnv } from "./app-env.ts";
-import { sha256Hex } from "./auth.ts";
-import { invalidFields, problem } from "./problem.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../records/idempotency-record.ts";
+import type { AppEnv } from "../app-env.ts";
+import { sha256Hex } from "../auth.ts";
+import { invalidFields, problem } from "../problem.ts";
 
 /** `kept` is what a replay answers; null when nothing was done and the key may be used again. */
 export interface OnceAnswer {

@@ -2,9 +2,9 @@
 // be found silent on the day that it is needed.
 
 import * as z from "zod/mini";
-import type { ChannelId } from "../records/alert-record.ts";
-import { isUuid } from "../uuid.ts";
-import { pageCursor, pageSize, shortName, tenantId } from "./fields.ts";
+import type { ChannelId } from "../../records/alert-record.ts";
+import { isUuid } from "../../uuid.ts";
+import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
 
 const MAX_ADDRESSES = 50;
 
