@@ -5,11 +5,11 @@ import { type Context, Hono } from "hono";
 import type { KeyHash } from "../budget/tenant.ts";
 import { type Verdict, verdictOnNothing } from "../budget/verdict.ts";
 import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../flows/check/check-budget.ts";
+import { checkInput, demandedMaxAgeMs } from "./agents/check-input.ts";
+import { refusal } from "./agents/verdict-json.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requireGuardrail, sha256Hex } from "./auth.ts";
-import { checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { type Question, questionFrom } from "./guard-body.ts";
-import { refusal } from "./verdict-json.ts";
 
 /** LiteLLM appends all but the first part to its `api_base`. */
 export const GUARD_PATH = "/litellm/beta/litellm_basic_guardrail_api";

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { demandedMaxAgeMs } from "../../src/http/check-input.ts";
+import { demandedMaxAgeMs } from "../../src/http/agents/check-input.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ACME } from "../support/check-world.ts";
 import { AWAY, aReading } from "../support/fake-litellm.ts";

@@ -1,7 +1,7 @@
 // What goes on to LiteLLM and what does not: paths, keys, headers and queries, as an attacker would write them.
 
 import { describe, expect, it } from "vitest";
-import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "../../src/http/gate-request.ts";
+import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "../../src/http/agents/gate-request.ts";
 
 /** As a URL is read, then as Gate reads it: the path that LiteLLM would see, or null. */
 function passedOn(method: string, path: string): string | null {

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verdictOn, verdictOnNothing, verdictWithoutRead } from "../../src/budget/verdict.ts";
-import { iso, verdictJson } from "../../src/http/verdict-json.ts";
+import { iso, verdictJson } from "../../src/http/agents/verdict-json.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 
 const on = (spend: string, config = {}) =>

@@ -3,11 +3,11 @@
 import { Hono } from "hono";
 import * as z from "zod/mini";
 import type { AuditRecord } from "../../records/alert-record.ts";
+import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { fieldErrors, pageSize, tenantId } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
-import { iso } from "../verdict-json.ts";
 
 /** The id of the last line. Fifteen digits are exact as a number, and more than will ever be written. */
 const cursor = z.string().check(z.regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before"));

@@ -1,7 +1,7 @@
 // A channel on the wire: never its target, nor the secret in it.
 
 import type { ChannelRecord } from "../../records/alert-record.ts";
-import { iso } from "../verdict-json.ts";
+import { iso } from "../agents/verdict-json.ts";
 
 export function channelJson(channel: ChannelRecord) {
   return {

@@ -4,11 +4,11 @@ import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/alert-record.ts";
+import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
-import { iso } from "../verdict-json.ts";
 
 const listQuery = z.strictObject({
   cursor: z.optional(pageCursor),

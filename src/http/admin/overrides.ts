@@ -9,12 +9,12 @@ import { grantOverride } from "../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../records/override-record.ts";
 import { isUuid } from "../../uuid.ts";
+import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { dateTime, fieldErrors, jsonFrom, money, pageCursor, pageSize, readBy } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
-import { iso } from "../verdict-json.ts";
 import { type OnceAnswer, once, onceId } from "./idempotency.ts";
 import { noSuchTenant } from "./tenant-problems.ts";
 

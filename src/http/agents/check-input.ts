@@ -1,8 +1,8 @@
 // What every door gives to the one flow that checks: who asks, how fresh the figure must be, where and when.
 
 import type { Context } from "hono";
-import type { Caller, CheckInput } from "../flows/check/check-budget.ts";
-import type { AppEnv } from "./app-env.ts";
+import type { Caller, CheckInput } from "../../flows/check/check-budget.ts";
+import type { AppEnv } from "../app-env.ts";
 
 /** As of the request's `now`. `demandedMaxAgeMs`: null without a wish. */
 export function checkInput<C extends Caller>(c: Context<AppEnv>, caller: C, demandedMaxAgeMs: number | null) {

@@ -2,13 +2,13 @@
 
 import { type Context, Hono } from "hono";
 import type { StatusCode } from "hono/utils/http-status";
-import type { Verdict } from "../budget/verdict.ts";
-import { type ForwardOutcome, forwardCall } from "../flows/check/forward-call.ts";
-import type { AppEnv } from "./app-env.ts";
-import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "./auth.ts";
+import type { Verdict } from "../../budget/verdict.ts";
+import { type ForwardOutcome, forwardCall } from "../../flows/check/forward-call.ts";
+import type { AppEnv } from "../app-env.ts";
+import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
+import { dependencyAway, problem } from "../problem.ts";
 import { addressOf, checkInput } from "./check-input.ts";
 import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
-import { dependencyAway, problem } from "./problem.ts";
 import { verdictJson, verdictResponse } from "./verdict-json.ts";
 
 /** LiteLLM may refuse by what its memory has held for up to a minute; the read that follows says more. */

@@ -1,12 +1,12 @@
 // Ask: `GET /v1/budget` for an agent with its virtual key, `GET /v1/tenants/{id}/check` for an orchestrator.
 
 import { type Context, Hono } from "hono";
-import { type Caller, type CheckOutcome, checkBudget } from "../flows/check/check-budget.ts";
-import { noSuchTenant } from "./admin/tenant-problems.ts";
-import type { AppEnv } from "./app-env.ts";
-import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "./auth.ts";
+import { type Caller, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
+import { noSuchTenant } from "../admin/tenant-problems.ts";
+import type { AppEnv } from "../app-env.ts";
+import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
+import { tenantIdFrom } from "../tenant-id.ts";
 import { addressOf, checkInput, demandedMaxAgeMs } from "./check-input.ts";
-import { tenantIdFrom } from "./tenant-id.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 export const budgetRoutes = new Hono<AppEnv>()

@@ -1,11 +1,11 @@
 // A verdict on the wire: the 200 body, and the refusals 402, 403 and 503 with what to do about them.
 
 import type { Context } from "hono";
-import { dollars, percentNumber, usdNumber } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
-import { isPastReset, type Verdict } from "../budget/verdict.ts";
-import type { AppEnv } from "./app-env.ts";
-import { type ProblemType, problem } from "./problem.ts";
+import { dollars, percentNumber, usdNumber } from "../../budget/money.ts";
+import type { Instant } from "../../budget/tenant.ts";
+import { isPastReset, type Verdict } from "../../budget/verdict.ts";
+import type { AppEnv } from "../app-env.ts";
+import { type ProblemType, problem } from "../problem.ts";
 
 /** A verdict that failed closed is worth asking for again soon: LiteLLM's breaker opens for 5 s at a time. */
 const RETRY_UNKNOWN_SECONDS = 5;
