@@ -16,13 +16,13 @@ import { budgetRoutes } from "./http/agents/budget.ts";
 import { gateRoutes } from "./http/agents/gate.ts";
 import type { AppEnv } from "./http/app-env.ts";
 import { answerError } from "./http/errors.ts";
-import { eventRoutes } from "./http/events.ts";
-import { guardRoutes } from "./http/guard.ts";
 import { healthRoutes } from "./http/health.ts";
+import { eventRoutes } from "./http/litellm/events.ts";
+import { guardRoutes } from "./http/litellm/guard.ts";
+import { setupRoutes } from "./http/litellm/setup.ts";
+import { webhookRoutes } from "./http/litellm/webhooks.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
-import { setupRoutes } from "./http/setup.ts";
-import { webhookRoutes } from "./http/webhooks.ts";
 import type { Tokens } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import pMap from "p-map";
 import { keyInfo, readingFromRow, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
 import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
-import { instantFrom } from "../../src/http/litellm-fields.ts";
+import { instantFrom } from "../../src/http/litellm/litellm-fields.ts";
 import type { SubjectReading } from "../../src/records/subject-reading.ts";
 import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
 

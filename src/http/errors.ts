@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import { Outage } from "../outage.ts";
 import type { AppEnv } from "./app-env.ts";
-import { answerUnchecked, GUARD_PATH } from "./guard.ts";
+import { answerUnchecked, GUARD_PATH } from "./litellm/guard.ts";
 import { dependencyAway, problem } from "./problem.ts";
 
 export function answerError(error: Error, c: Context<AppEnv>): Response {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type JsonElement, ShallowJsonReader } from "../../src/http/shallow-json.ts";
+import { type JsonElement, ShallowJsonReader } from "../../src/http/litellm/shallow-json.ts";
 import { bytes, CAPTURES } from "./doors.ts";
 
 interface Read {

@@ -1,7 +1,7 @@
 // What the tests of Guard share: LiteLLM's own question, and the HTTP side that it is put to.
 
 import { readFileSync } from "node:fs";
-import { GUARD_PATH } from "../../src/http/guard.ts";
+import { GUARD_PATH } from "../../src/http/litellm/guard.ts";
 import { hashOf } from "../support/builders.ts";
 import type { Answer } from "../support/http-world.ts";
 import { DoorsWorld } from "./doors.ts";

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { FailPolicy, TenantConfig } from "../../src/budget/tenant.ts";
-import { GUARD_PATH } from "../../src/http/guard.ts";
+import { GUARD_PATH } from "../../src/http/litellm/guard.ts";
 import { DAY, MINUTE, NOW, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";
 import { POLICY } from "../support/check-world.ts";

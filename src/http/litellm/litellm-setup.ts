@@ -1,7 +1,7 @@
 // What to paste into a LiteLLM proxy's config.yaml so that it reports to Bursar, and asks it before each call; with what
 // each version makes of it. Pure. Holds secrets: whoever sends it says that it may not be kept.
 
-import type { FailPolicy } from "../budget/tenant.ts";
+import type { FailPolicy } from "../../budget/tenant.ts";
 
 export interface LiteLlmSetup {
   /** Where LiteLLM reaches this Worker, without a slash at the end. */

@@ -2,13 +2,13 @@
 // guardrail and fails the call, so that is all it ever hears once it has shown its token, whatever breaks here.
 
 import { type Context, Hono } from "hono";
-import type { KeyHash } from "../budget/tenant.ts";
-import { type Verdict, verdictOnNothing } from "../budget/verdict.ts";
-import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../flows/check/check-budget.ts";
-import { checkInput, demandedMaxAgeMs } from "./agents/check-input.ts";
-import { refusal } from "./agents/verdict-json.ts";
-import type { AppEnv } from "./app-env.ts";
-import { requireGuardrail, sha256Hex } from "./auth.ts";
+import type { KeyHash } from "../../budget/tenant.ts";
+import { type Verdict, verdictOnNothing } from "../../budget/verdict.ts";
+import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
+import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
+import { refusal } from "../agents/verdict-json.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireGuardrail, sha256Hex } from "../auth.ts";
 import { type Question, questionFrom } from "./guard-body.ts";
 
 /** LiteLLM appends all but the first part to its `api_base`. */

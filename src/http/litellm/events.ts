@@ -2,11 +2,11 @@
 // as a stream, as it is full of prompts: they are neither kept nor logged.
 
 import { type Context, Hono } from "hono";
-import { acceptCalls } from "../flows/spend/accept-calls.ts";
-import type { AppEnv } from "./app-env.ts";
-import { requireEvents } from "./auth.ts";
+import { acceptCalls } from "../../flows/spend/accept-calls.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireEvents } from "../auth.ts";
+import { problem } from "../problem.ts";
 import { callsFrom, Shortcomings } from "./event-body.ts";
-import { problem } from "./problem.ts";
 
 export const eventRoutes = new Hono<AppEnv>().post("/v1/events/litellm", requireEvents, async (c) => {
   const shortcomings = new Shortcomings();

@@ -2,10 +2,10 @@
 // never again: what is wrong in it is noted, and never keeps what is right from being counted.
 
 import * as z from "zod/mini";
-import type { Call } from "../flows/spend/accept-calls.ts";
-import { fieldErrors } from "./fields.ts";
+import type { Call } from "../../flows/spend/accept-calls.ts";
+import { fieldErrors } from "../fields.ts";
+import type { FieldError } from "../problem.ts";
 import { identifier, instantFrom, keyHash, reportedMoney } from "./litellm-fields.ts";
-import type { FieldError } from "./problem.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
 type Body = ReadableStream<Uint8Array> | null;

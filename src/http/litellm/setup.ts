@@ -3,11 +3,11 @@
 
 import { Hono } from "hono";
 import * as z from "zod/mini";
-import type { AppEnv } from "./app-env.ts";
-import { requireAdmin } from "./auth.ts";
-import { fieldErrors } from "./fields.ts";
+import type { AppEnv } from "../app-env.ts";
+import { requireAdmin } from "../auth.ts";
+import { fieldErrors } from "../fields.ts";
+import { invalidFields } from "../problem.ts";
 import { litellmSetup } from "./litellm-setup.ts";
-import { invalidFields } from "./problem.ts";
 
 const setupQuery = z.strictObject({ secrets: z._default(z.enum(["inline", "env"]), "inline") });
 
