@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { configJson, spendJson, spendValue } from "../src/adapters/cloudflare/kv-codec.ts";
 import type { SpendRecord } from "../src/budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, type TenantConfig, type TenantId } from "../src/budget/tenant.ts";
-import { spendRecordJson } from "../src/messages.ts";
+import { spendRecordJson } from "../src/ports/messages.ts";
 import type { LoadRequest } from "./load/job.ts";
 
 export interface BenchTenant {

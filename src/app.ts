@@ -23,8 +23,8 @@ import { setupRoutes } from "./http/litellm/setup.ts";
 import { webhookRoutes } from "./http/litellm/webhooks.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
-import type { Tokens } from "./policy.ts";
-import type { Ports } from "./ports.ts";
+import type { Tokens } from "./ports/policy.ts";
+import type { Ports } from "./ports/ports.ts";
 
 /** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };

@@ -1,7 +1,7 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
 import * as z from "zod/mini";
-import type { EmailProvider, NamedToken, Policy, Rotated, SealingKey } from "./policy.ts";
+import type { EmailProvider, NamedToken, Policy, Rotated, SealingKey } from "./ports/policy.ts";
 
 export interface Config {
   readonly databaseUrl: string;

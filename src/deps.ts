@@ -25,8 +25,8 @@ import { neonReadLeases } from "./adapters/postgres/neon-read-leases.ts";
 import { neonTenants } from "./adapters/postgres/neon-tenants.ts";
 import { upstashClaims } from "./adapters/redis/upstash-claims.ts";
 import { type Config, readConfig } from "./config.ts";
-import type { Tokens } from "./policy.ts";
-import type { Background, Ports } from "./ports.ts";
+import type { Tokens } from "./ports/policy.ts";
+import type { Background, Ports } from "./ports/ports.ts";
 
 /** A query takes milliseconds; what takes this long is a database that is waking up or gone. */
 const POSTGRES_TIMEOUT_MS = 5_000;

@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { createEmbeddedRedis } from "../../dev/upstash/embedded-redis.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import { Outage } from "../../src/outage.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/records/alert-record.ts";
 import type { BenchRun } from "../bench-run.ts";
 import type { Row } from "../report.ts";

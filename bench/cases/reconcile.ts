@@ -7,7 +7,7 @@ import type { Workerd } from "../../dev/worker/workerd.ts";
 import { openDatabase } from "../../src/adapters/postgres/neon-client.ts";
 import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { type BenchRun, backlogOf, withWorker } from "../bench-run.ts";
 import { type Backend, startCountedStores } from "../counted-stores.ts";
 import { type OperationCounts, perEach, takeCounts } from "../operation-counts.ts";

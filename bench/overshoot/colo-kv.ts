@@ -2,7 +2,7 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
-import type { Snapshots } from "../../src/ports.ts";
+import type { Snapshots } from "../../src/ports/ports.ts";
 import { KV_COPY_SECONDS, KV_ELSEWHERE_SECONDS } from "./scenario.ts";
 
 interface Write {

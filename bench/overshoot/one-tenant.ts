@@ -2,9 +2,9 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { ReadLane } from "../../src/ports.ts";
+import type { ReadLane } from "../../src/ports/ports.ts";
+import type { Ledger, Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant-record.ts";
-import type { Ledger, Tenants } from "../../src/stores.ts";
 import { aTenant } from "../../test/support/builders.ts";
 import { FakeClaims } from "../../test/support/fake-claims.ts";
 import { unusedPort } from "../../test/support/unused-port.ts";

@@ -4,7 +4,7 @@
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
-import type { ModelAnswer } from "../../src/ports.ts";
+import type { ModelAnswer } from "../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
 import { aReading, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";

@@ -1,7 +1,7 @@
 // Trying again at once what must not be lost to a hiccup. Never throws: what came of it is for the caller to weigh.
 
-import type { Ports } from "../ports.ts";
-import { failure, type Result, success } from "../result.ts";
+import type { Ports } from "../ports/ports.ts";
+import { failure, type Result, success } from "../ports/result.ts";
 
 /** After each failed try. Three tries ride out a dropped connection; an outage of seconds they leave to the queue. */
 const PAUSES_MS = [100, 400, 0] as const;

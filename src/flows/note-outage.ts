@@ -1,7 +1,7 @@
 // Keeps the note that says since when LiteLLM is out. The note bounds how long a fail-open policy stays open.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 
 type Deps = Pick<Ports, "litellm" | "snapshots" | "log">;
 

@@ -2,7 +2,7 @@
 // late for the answer that asked, so that a slow KV does not keep an open policy open.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 
 /** Begins to look at once; whoever needs the note waits for it as long as it can afford. Null: no outage. */
 export function lookForOutage(

@@ -1,7 +1,7 @@
 // Is everything there that Bursar needs? Asks each dependency once; one second of memory keeps probers from loading them.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import type { Readiness } from "../records/edge-record.ts";
 import { patiently } from "./waiting.ts";
 

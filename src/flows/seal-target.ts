@@ -1,6 +1,6 @@
 // Where a channel's notices go, into its seal, and as much of it as a list may show. Never logs a target.
 
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import type { ChannelTarget, NewChannel } from "../records/alert-record.ts";
 
 export async function sealTarget(

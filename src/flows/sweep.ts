@@ -1,7 +1,7 @@
 // The clock's work, every minute. Each job is its own flow, bounded, and harmless when two sweeps overlap.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { alertPlatform } from "./alerts/alert-platform.ts";
 import { announceChanges } from "./alerts/announce-changes.ts";
 import { announcePeriods } from "./announce-periods.ts";

@@ -1,6 +1,6 @@
 // Waiting no longer than a caller can afford. The work goes on; only the waiting ends.
 
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 
 /** `slow` and `failed` mean the same to an answer (go on without), but not to a log. */
 export type Patient<T> =

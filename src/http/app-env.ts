@@ -1,8 +1,8 @@
 // What every route finds in its context. Filled in by the first middleware, in app.ts.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Tokens } from "../policy.ts";
-import type { Ports } from "../ports.ts";
+import type { Tokens } from "../ports/policy.ts";
+import type { Ports } from "../ports/ports.ts";
 import type { Actor } from "../records/tenant-record.ts";
 
 export interface AppEnv {

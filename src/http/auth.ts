@@ -4,7 +4,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { KeyHash } from "../budget/tenant.ts";
-import type { NamedToken, Tokens } from "../policy.ts";
+import type { NamedToken, Tokens } from "../ports/policy.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 

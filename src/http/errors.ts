@@ -1,7 +1,7 @@
 // The one place where a throw becomes an answer. An outage says which service is away, a bug says its request id only.
 
 import type { Context } from "hono";
-import { Outage } from "../outage.ts";
+import { Outage } from "../ports/outage.ts";
 import type { AppEnv } from "./app-env.ts";
 import { answerUnchecked, GUARD_PATH } from "./litellm/guard.ts";
 import { dependencyAway, problem } from "./problem.ts";

@@ -1,7 +1,7 @@
 // Which consumer a batch belongs to. Never throws: a throw would deliver again what was acknowledged.
 
-import { isDeadLetterQueue, queueRoleOf } from "../messages.ts";
-import type { Ports } from "../ports.ts";
+import { isDeadLetterQueue, queueRoleOf } from "../ports/messages.ts";
+import type { Ports } from "../ports/ports.ts";
 import { isOfLaterRelease } from "../wire-version.ts";
 import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeNotices } from "./notices.ts";

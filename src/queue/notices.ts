@@ -1,8 +1,8 @@
 // The notices queue's consumer: each message by itself, so that no channel delays or repeats another. Never throws.
 
 import { sendNotice } from "../flows/notices/send-notice.ts";
-import { noticeMessageSchema } from "../messages.ts";
-import type { Ports } from "../ports.ts";
+import { noticeMessageSchema } from "../ports/messages.ts";
+import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 

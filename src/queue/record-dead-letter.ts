@@ -1,6 +1,6 @@
 // Keeps a message that cannot be handled where an administrator finds it, and takes it off its queue.
 
-import type { Ports } from "../ports.ts";
+import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 
 /** What a consumer needs of a `MessageBatch`: it settles messages one by one, never the batch. */

@@ -4,8 +4,8 @@ import type { Instant } from "../budget/tenant.ts";
 import type { Incoming } from "../flows/spend/fold-account.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";
-import { reconcileMessageSchema, spendMessageSchema } from "../messages.ts";
-import type { Ports } from "../ports.ts";
+import { reconcileMessageSchema, spendMessageSchema } from "../ports/messages.ts";
+import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
 import { type EmailBinding, emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";
-import type { EmailProvider } from "../../src/policy.ts";
+import type { EmailProvider } from "../../src/ports/policy.ts";
 import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const FROM = "Bursar <budgets@example.com>";

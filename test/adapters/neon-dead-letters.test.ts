@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { neonDeadLetters } from "../../src/adapters/postgres/neon-dead-letters.ts";
+import type { DeadLetters } from "../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord, Page } from "../../src/records/alert-record.ts";
-import type { DeadLetters } from "../../src/stores.ts";
 import { NOW } from "../budget/builders.ts";
 import { anActor } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
+import type { Deliveries } from "../../src/ports/stores.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/records/alert-record.ts";
-import type { Deliveries } from "../../src/stores.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { insertAlert, insertChannel, insertDelivery } from "../support/alert-rows.ts";
 import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../support/notice-builders.ts";

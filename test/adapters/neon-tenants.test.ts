@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Tenants } from "../../src/stores.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Tenants } from "../../src/ports/stores.ts";
 import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

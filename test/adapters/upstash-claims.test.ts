@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Fault, Part } from "../../dev/part.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Claims } from "../../src/ports.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Claims } from "../../src/ports/ports.ts";
 import type { AlertId, DeliveryKey } from "../../src/records/alert-record.ts";
 import type { IdempotencyKey } from "../../src/records/idempotency-record.ts";
 import { idOf } from "../support/builders.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type Report, referencesOf, toldBy } from "../../src/flows/spend/attribute-spend.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { hashOf, incomingOf } from "../support/builders.ts";
 import { aWebhook, someCalls } from "../support/spend-messages.ts";

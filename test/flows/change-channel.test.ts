@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { changeChannel } from "../../src/flows/notices/change-channel.ts";
-import type { Channels } from "../../src/stores.ts";
+import type { Channels } from "../../src/ports/stores.ts";
 import { anActor } from "../support/builders.ts";
 import { aChannel } from "../support/notice-builders.ts";
 import { RecordedLog } from "../support/recorded-log.ts";

@@ -7,7 +7,7 @@ import { closePeriod } from "../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { anActor, idOf, incomingOf } from "../support/builders.ts";

@@ -5,7 +5,7 @@ import { announceAlerts } from "../../src/flows/alerts/announce-alerts.ts";
 import { rewriteConfig } from "../../src/flows/edge/rewrite-config.ts";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import { observedMessage, type SpendMessage } from "../../src/messages.ts";
+import { observedMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { anActor, aTenant, idOf } from "../support/builders.ts";

@@ -7,7 +7,7 @@ import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts
 import { LEASE_MS, leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import { reconcileMessageSchema } from "../../src/messages.ts";
+import { reconcileMessageSchema } from "../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

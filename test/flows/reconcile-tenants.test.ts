@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import { failure } from "../../src/result.ts";
+import { failure } from "../../src/ports/result.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { idOf } from "../support/builders.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { changeTenant } from "../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

@@ -1,7 +1,7 @@
 // Stock webhooks sign nothing, so they are hints: what counts is what LiteLLM answers, and when it is asked.
 
 import { describe, expect, it } from "vitest";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { aReading, FakeLiteLlm } from "../support/fake-litellm.ts";
 import { aWebhook } from "../support/spend-messages.ts";

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import { observedMessage, type SpendMessage } from "../../src/messages.ts";
+import { observedMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf, incomingOf } from "../support/builders.ts";

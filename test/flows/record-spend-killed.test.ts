@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import type { Incoming } from "../../src/flows/spend/fold-account.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { hashOf, idOf, incomingOf } from "../support/builders.ts";

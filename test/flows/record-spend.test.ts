@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "../support/admin-world.ts";
 import { hashOf, idOf, incomingOf } from "../support/builders.ts";

@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { replayDeadLetter } from "../../src/flows/notices/replay-dead-letter.ts";
-import { noticeMessage } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
+import { noticeMessage } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor } from "../support/builders.ts";
 import { FakeDeadLetters } from "../support/fake-dead-letters.ts";

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../src/budget/freshness.ts";
 import { foldRead } from "../../src/budget/spend.ts";
 import { resetTenant } from "../../src/flows/tenants/reset-tenant.ts";
-import { Outage } from "../../src/outage.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { aWebhook, someCalls } from "../support/spend-messages.ts";

@@ -1,8 +1,8 @@
 // A provider that fails: attempt after attempt, later each time, and then a dead letter that can be replayed.
 
 import { beforeEach, expect, it } from "vitest";
-import { noticeMessageSchema } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
+import { noticeMessageSchema } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { failed, SENT } from "../support/fake-notifier.ts";
 import { aDispatch } from "../support/notice-builders.ts";

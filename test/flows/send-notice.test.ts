@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aPlatformNotice } from "../../dev/notices/samples.ts";
-import { Outage } from "../../src/outage.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { failed, NOT_CONFIGURED, REJECTED } from "../support/fake-notifier.ts";
 import { aDispatch, TARGETS } from "../support/notice-builders.ts";

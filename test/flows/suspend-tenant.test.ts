@@ -8,7 +8,7 @@ import { syncPending } from "../../src/flows/litellm/sync-pending.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../src/flows/tenants/suspend-tenant.ts";
-import type { LiteLlm } from "../../src/ports.ts";
+import type { LiteLlm } from "../../src/ports/ports.ts";
 import { MINUTE, NOW, usd } from "../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../support/admin-world.ts";
 import { anActor, idOf } from "../support/builders.ts";

@@ -2,7 +2,7 @@
 
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/flows/sweep.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import type { PlatformCondition } from "../../src/records/alert-record.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { ACME, CheckWorld } from "../support/check-world.ts";

@@ -1,9 +1,9 @@
 // `/v1/dead-letters` over HTTP: who may read and replay, what a letter looks like, and which failure is which problem.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { noticeMessage } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Ports } from "../../src/ports.ts";
+import { noticeMessage } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { FakeDeadLetters } from "../support/fake-dead-letters.ts";
 import { FakeDeliveries } from "../support/fake-deliveries.ts";

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { spendMessageSchema } from "../../src/messages.ts";
+import { spendMessageSchema } from "../../src/ports/messages.ts";
 import { NOW } from "../budget/builders.ts";
 import {
   BEARER,

@@ -2,7 +2,7 @@
 // is right in it counts, and what is wrong is named.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { spendMessageSchema } from "../../src/messages.ts";
+import { spendMessageSchema } from "../../src/ports/messages.ts";
 import { NOW } from "../budget/builders.ts";
 import { BEARER, bytes, CALLS, CAPTURES, callAfter, DoorsWorld, EVENTS, problemOf, streamOf } from "./doors.ts";
 

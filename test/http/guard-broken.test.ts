@@ -5,7 +5,7 @@ import { createApp } from "../../src/app.ts";
 import type { FailPolicy } from "../../src/budget/tenant.ts";
 import { ConfigError } from "../../src/config.ts";
 import { GUARD_PATH } from "../../src/http/litellm/guard.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { NOW, usd } from "../budget/builders.ts";
 import { POLICY } from "../support/check-world.ts";
 import { TOKENS } from "../support/http-world.ts";

@@ -6,7 +6,7 @@ import { createApp } from "../../src/app.ts";
 import type { AppEnv } from "../../src/http/app-env.ts";
 import { answerError } from "../../src/http/errors.ts";
 import { invalidFields, problem } from "../../src/http/problem.ts";
-import { Outage } from "../../src/outage.ts";
+import { Outage } from "../../src/ports/outage.ts";
 import { HttpWorld } from "../support/http-world.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { createApp } from "../../src/app.ts";
-import type { Tokens } from "../../src/policy.ts";
+import type { Tokens } from "../../src/ports/policy.ts";
 import { NOW } from "../budget/builders.ts";
 import { POLICY } from "../support/check-world.ts";
 import { TOKENS } from "../support/http-world.ts";

@@ -1,9 +1,9 @@
 // LiteLLM's alerts over HTTP: who is let in, what becomes of what they say, and that nothing is lost or waited for.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { spendMessageSchema } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Claims } from "../../src/ports.ts";
+import { spendMessageSchema } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Claims } from "../../src/ports/ports.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";
 import { FakeClaims } from "../support/fake-claims.ts";
 import {

@@ -3,7 +3,7 @@
 
 import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
 import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { aWebhook, someCalls } from "../support/spend-messages.ts";

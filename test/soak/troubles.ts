@@ -2,10 +2,10 @@
 // chance, except where nobody could do anything about it: exactly-once.test.ts says what that is.
 
 import { slackMessage } from "../../src/notices/slack.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Ports } from "../../src/ports.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Ports } from "../../src/ports/ports.ts";
+import { failure } from "../../src/ports/result.ts";
 import type { DeliveryKey, Dispatch } from "../../src/records/alert-record.ts";
-import { failure } from "../../src/result.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { failed } from "../support/fake-notifier.ts";
 import { Killed } from "../support/killed-after.ts";

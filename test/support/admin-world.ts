@@ -15,7 +15,7 @@ import { neonPlatformAlerts } from "../../src/adapters/postgres/neon-platform-al
 import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
 import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/tenants/create-tenant.ts";
-import type { Background, LiteLlm } from "../../src/ports.ts";
+import type { Background, LiteLlm } from "../../src/ports/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "./builders.ts";
 import { POLICY } from "./check-world.ts";

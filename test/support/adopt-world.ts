@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import { runAdopt } from "../../dev/adopt/run.ts";
 import { type Part, startPart } from "../../dev/part.ts";
 import { createApp } from "../../src/app.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { useAdminWorld } from "./admin-world.ts";
 import { TOKENS } from "./http-world.ts";
 

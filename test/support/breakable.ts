@@ -1,6 +1,6 @@
 // A port whose verbs can be made to hang, to take their time or to fail, one by one, and which counts its calls.
 
-import type { Timers } from "../../src/ports.ts";
+import type { Timers } from "../../src/ports/ports.ts";
 
 /** `hangs`: never answers. A number: answers rightly after so many milliseconds. An error: is thrown. */
 export type Trouble = "hangs" | number | Error;

@@ -2,7 +2,7 @@
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
 import type { Incoming } from "../../src/flows/spend/fold-account.ts";
-import { type SpendMessage, spendMessageSchema } from "../../src/messages.ts";
+import { type SpendMessage, spendMessageSchema } from "../../src/ports/messages.ts";
 import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";
 

@@ -2,9 +2,9 @@
 // Changes are not for checks: they throw.
 
 import type { Instant, KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
-import type { LiteLlm, Timers } from "../../src/ports.ts";
+import type { LiteLlm, Timers } from "../../src/ports/ports.ts";
+import { failure, type Result, success } from "../../src/ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../src/records/subject-reading.ts";
-import { failure, type Result, success } from "../../src/result.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { hashOf } from "./builders.ts";
 

@@ -1,6 +1,6 @@
 // LiteLLM as an agent calls it, in memory: keeps what was sent, and answers what a test wrote down.
 
-import type { ModelAnswer, ModelCall, ModelCalls } from "../../src/ports.ts";
+import type { ModelAnswer, ModelCall, ModelCalls } from "../../src/ports/ports.ts";
 
 type Answered = ModelAnswer & { kind: "answered" };
 

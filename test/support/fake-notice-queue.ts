@@ -1,8 +1,8 @@
 // The notices queue: keeps what was sent. `isAway` makes it refuse.
 
-import type { NoticeMessage } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
-import type { NoticeQueue } from "../../src/ports.ts";
+import type { NoticeMessage } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { NoticeQueue } from "../../src/ports/ports.ts";
 
 export class FakeNoticeQueue implements NoticeQueue {
   isAway = false;

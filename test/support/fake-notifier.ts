@@ -1,6 +1,6 @@
 // The ways to people, as a test wrote down what becomes of each offer; the last of it for ever. Keeps what was offered.
 
-import type { Notifier } from "../../src/ports.ts";
+import type { Notifier } from "../../src/ports/ports.ts";
 import type { ChannelKind, SendOutcome } from "../../src/records/alert-record.ts";
 
 export interface Offer {

@@ -2,8 +2,8 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import { Outage } from "../../src/outage.ts";
-import type { Snapshots } from "../../src/ports.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { Snapshots } from "../../src/ports/ports.ts";
 import type { KnownTenant, Tombstone } from "../../src/records/edge-record.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });

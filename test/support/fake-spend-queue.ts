@@ -1,8 +1,8 @@
 // A queue that keeps what was sent, and when it is due. `isAway` makes it refuse.
 
-import type { SpendMessage } from "../../src/messages.ts";
-import { Outage } from "../../src/outage.ts";
-import type { SpendQueue } from "../../src/ports.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
+import { Outage } from "../../src/ports/outage.ts";
+import type { SpendQueue } from "../../src/ports/ports.ts";
 
 export class FakeSpendQueue implements SpendQueue {
   isAway = false;

@@ -1,8 +1,8 @@
 // Postgres' tenants in memory, as far as checks need them. Changes are not for checks: they throw.
 
 import type { KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
+import type { Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant-record.ts";
-import type { Tenants } from "../../src/stores.ts";
 
 export class FakeTenants implements Tenants {
   readonly rows = new Map<TenantId, TenantRecord>();

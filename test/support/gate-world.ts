@@ -2,7 +2,7 @@
 
 import { beforeEach } from "vitest";
 import { forwardCall } from "../../src/flows/check/forward-call.ts";
-import type { ModelAnswer } from "../../src/ports.ts";
+import type { ModelAnswer } from "../../src/ports/ports.ts";
 import { usd } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";
 import { hashOf } from "./builders.ts";

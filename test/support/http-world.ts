@@ -1,8 +1,8 @@
 // The whole HTTP side over a check's world: real middleware, routes and flows, in Node. The date stands still.
 
 import { createApp } from "../../src/app.ts";
-import type { Tokens } from "../../src/policy.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Tokens } from "../../src/ports/policy.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { CheckWorld } from "./check-world.ts";
 import { FakeModelCalls } from "./fake-model-calls.ts";
 import { unusedPorts } from "./unused-port.ts";

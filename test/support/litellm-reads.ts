@@ -3,7 +3,7 @@
 import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm/litellm-http.ts";
 import type { Instant, Subject } from "../../src/budget/tenant.ts";
-import type { Log } from "../../src/ports.ts";
+import type { Log } from "../../src/ports/ports.ts";
 import type { LiteLlmFailure } from "../../src/records/subject-reading.ts";
 import { NOW } from "../budget/builders.ts";
 import { hashOf } from "./builders.ts";

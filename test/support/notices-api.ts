@@ -7,7 +7,7 @@ import { neonAlerts } from "../../src/adapters/postgres/neon-alerts.ts";
 import { neonAuditLog } from "../../src/adapters/postgres/neon-audit-log.ts";
 import { neonChannels } from "../../src/adapters/postgres/neon-channels.ts";
 import { createApp } from "../../src/app.ts";
-import type { Notifier, Ports } from "../../src/ports.ts";
+import type { Notifier, Ports } from "../../src/ports/ports.ts";
 import type { SendOutcome } from "../../src/records/alert-record.ts";
 import { NOW } from "../budget/builders.ts";
 import { type Answer, TOKENS } from "./http-world.ts";

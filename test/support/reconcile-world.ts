@@ -4,7 +4,7 @@ import { beforeEach } from "vitest";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import { reconcileMessageSchema } from "../../src/messages.ts";
+import { reconcileMessageSchema } from "../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { ownKeyInput } from "./admin-world.ts";
 import { idOf } from "./builders.ts";

@@ -1,6 +1,6 @@
 // A log that keeps its lines as text, for tests of what must be said and of what must never be.
 
-import type { Log, LogFields } from "../../src/ports.ts";
+import type { Log, LogFields } from "../../src/ports/ports.ts";
 
 export class RecordedLog implements Log {
   readonly lines: string[] = [];

@@ -1,6 +1,6 @@
 // LiteLLM's reports as the doors put them on the queue, about a tenant's key.
 
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { NOW, RESET } from "../budget/builders.ts";
 
 type Webhook = Extract<SpendMessage, { kind: "webhook" }>;

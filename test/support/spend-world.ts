@@ -4,7 +4,7 @@
 import { beforeEach } from "vitest";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../src/messages.ts";
+import type { SpendMessage } from "../../src/ports/messages.ts";
 import { ownKeyInput, useAdminWorld } from "./admin-world.ts";
 import { idOf, incomingOf } from "./builders.ts";
 

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeEach, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import type { Tokens } from "../../src/policy.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Tokens } from "../../src/ports/policy.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { NOW } from "../budget/builders.ts";
 import { useAdminWorld } from "./admin-world.ts";
 import { FakeClaims } from "./fake-claims.ts";

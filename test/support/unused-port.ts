@@ -1,6 +1,6 @@
 // A port that the code under test has no business with: whatever is asked of it fails the test by name.
 
-import type { Ports } from "../../src/ports.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 
 /** What neither a check nor an administrator of tenants needs. */
 const NAMES = [

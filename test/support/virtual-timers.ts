@@ -1,7 +1,7 @@
 // Timers whose time passes only when nothing else can happen, so that deadlines and patience are exact and take no time.
 // What they time must be promises alone: work of the real world (sockets, crypto) would be overtaken.
 
-import type { Timers } from "../../src/ports.ts";
+import type { Timers } from "../../src/ports/ports.ts";
 
 interface Waiting {
   readonly at: number;

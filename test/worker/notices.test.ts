@@ -4,7 +4,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import type { Ports } from "../../src/ports.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import worker from "../../src/worker.ts";
 import { NOW } from "../budget/builders.ts";

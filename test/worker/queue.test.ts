@@ -4,8 +4,8 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import { observedMessage, type SpendMessage } from "../../src/messages.ts";
-import type { Ports } from "../../src/ports.ts";
+import { observedMessage, type SpendMessage } from "../../src/ports/messages.ts";
+import type { Ports } from "../../src/ports/ports.ts";
 import { backoffSeconds } from "../../src/queue/backoff.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import { aSpendRecord, aTenantConfig, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";

@@ -13,7 +13,7 @@ import {
   readDueMessage,
   spendMessageSchema,
   syncMessage,
-} from "../../src/messages.ts";
+} from "../../src/ports/messages.ts";
 import type { AlertId, ChannelId } from "../../src/records/alert-record.ts";
 import { versioned, WIRE_VERSION } from "../../src/wire-version.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";

@@ -1,6 +1,6 @@
 // Bindings take no abort signal: what they never answer is given up here. The work itself cannot be stopped.
 
-import { type Dependency, Outage } from "../../outage.ts";
+import { type Dependency, Outage } from "../../ports/outage.ts";
 
 /** @throws Outage when `work` fails, or takes longer than `ms`. */
 export async function bounded<T>(dependency: Dependency, what: string, ms: number, work: Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 // What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
 
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
-import type { Memory } from "../../ports.ts";
+import type { Memory } from "../../ports/ports.ts";
 import type { KnownTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
 import { putBounded } from "./bounded-map.ts";
 

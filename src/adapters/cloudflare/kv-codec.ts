@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { decimalMoney, spendRecordJson, spendRecordSchema } from "../../messages.ts";
+import { decimalMoney, spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
 import type { Tombstone } from "../../records/edge-record.ts";
 
 const instant = z.int();

@@ -1,6 +1,6 @@
 // Structured lines for Workers Logs. Callers pass ids and figures only: no key, no token, no URL, no prompt.
 
-import type { Log } from "../../ports.ts";
+import type { Log } from "../../ports/ports.ts";
 
 export const consoleLog: Log = {
   info: (event, fields) => console.log({ level: "info", event, ...fields }),

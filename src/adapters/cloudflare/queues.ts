@@ -1,7 +1,7 @@
 // The producers' side of the queues. A send that is not answered in time counts as refused: the caller decides what then.
 
-import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../messages.ts";
-import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports.ts";
+import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../ports/messages.ts";
+import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports/ports.ts";
 import { versioned } from "../../wire-version.ts";
 import { bounded } from "./bounded.ts";
 

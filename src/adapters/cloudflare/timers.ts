@@ -1,6 +1,6 @@
 // Timers that can be given up, so that no answer keeps one running.
 
-import type { Timers } from "../../ports.ts";
+import type { Timers } from "../../ports/ports.ts";
 
 export const realTimers: Timers = {
   after(ms) {

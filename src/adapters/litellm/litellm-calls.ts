@@ -1,7 +1,7 @@
 // A model call on its way to LiteLLM and back. Holds neither body, follows no redirect, never calls twice, never logs.
 
 import { type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
-import type { ModelAnswer, ModelCalls } from "../../ports.ts";
+import type { ModelAnswer, ModelCalls } from "../../ports/ports.ts";
 import { beginningOf } from "../notifiers/provider-post.ts";
 
 /** There is no time-out: a model may think for minutes before its first byte, and who waits can leave. */

@@ -2,9 +2,9 @@
 
 import pRetry from "p-retry";
 import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
-import type { LiteLlm, Log } from "../../ports.ts";
+import type { LiteLlm, Log } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
-import { failure, type Result, success } from "../../result.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
 import {
   keyInfo,

@@ -1,8 +1,8 @@
 // Notices as e-mail, by Resend or by Cloudflare's own binding. Never logs an address, a key or a message.
 
 import type { EmailMessage } from "../../notices/notice.ts";
-import type { EmailProvider, Policy } from "../../policy.ts";
-import type { Notifier } from "../../ports.ts";
+import type { EmailProvider, Policy } from "../../ports/policy.ts";
+import type { Notifier } from "../../ports/ports.ts";
 import type { SendOutcome } from "../../records/alert-record.ts";
 import { targetProblem } from "../../targets.ts";
 import {

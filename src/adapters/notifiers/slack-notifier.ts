@@ -1,7 +1,7 @@
 // Notices to Slack's incoming webhooks. The address of one is a secret: it is in no log and in no outcome.
 
-import type { Policy } from "../../policy.ts";
-import type { Notifier } from "../../ports.ts";
+import type { Policy } from "../../ports/policy.ts";
+import type { Notifier } from "../../ports/ports.ts";
 import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
 export function slackNotifier(

@@ -1,7 +1,7 @@
 // Events to webhooks of our users, signed by Standard Webhooks. What a receiver answers is theirs: only its status counts.
 
-import type { Policy } from "../../policy.ts";
-import type { Notifier } from "../../ports.ts";
+import type { Policy } from "../../ports/policy.ts";
+import type { Notifier } from "../../ports/ports.ts";
 import { signStandardWebhook } from "../../signing.ts";
 import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 

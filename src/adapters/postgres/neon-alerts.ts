@@ -4,6 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft, AlertLook } from "../../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
+import type { Alerts } from "../../ports/stores.ts";
 import type {
   AlertEntry,
   AlertId,
@@ -12,7 +13,6 @@ import type {
   DeliveryKey,
   RecordedAlerts,
 } from "../../records/alert-record.ts";
-import type { Alerts } from "../../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { listAlerts } from "./neon-alert-list.ts";
 import { timestampOf } from "./neon-audit.ts";

@@ -3,8 +3,8 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { TenantId } from "../../budget/tenant.ts";
+import type { Audit } from "../../ports/stores.ts";
 import type { AuditRecord } from "../../records/alert-record.ts";
-import type { Audit } from "../../stores.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";
 
 export function neonAuditLog(database: Database): Audit {

@@ -4,7 +4,7 @@
 import { NeonDbError, type NeonQueryFunction, neon, neonConfig } from "@neondatabase/serverless";
 import type { SQL } from "drizzle-orm";
 import { CasingCache } from "drizzle-orm/casing";
-import { Outage } from "../../outage.ts";
+import { Outage } from "../../ports/outage.ts";
 
 /**
  * Opens the way on its first call and keeps it. Most checks never ask Postgres, and making the client costs more than

@@ -2,8 +2,8 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
+import type { DeadLetters } from "../../ports/stores.ts";
 import type { AuditAction, DeadLetterRecord } from "../../records/alert-record.ts";
-import type { DeadLetters } from "../../stores.ts";
 import { isUuid } from "../../uuid.ts";
 import { jsonbText } from "./jsonb.ts";
 import { keptText } from "./kept-text.ts";

@@ -4,10 +4,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
+import type { Overrides } from "../../ports/stores.ts";
 import type { AuditAction } from "../../records/alert-record.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../records/override-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import type { Overrides } from "../../stores.ts";
 import { auditInsert, isoText, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runBatch, runStatement } from "./neon-client.ts";
 import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";

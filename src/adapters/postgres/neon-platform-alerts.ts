@@ -3,6 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
+import type { PlatformAlerts } from "../../ports/stores.ts";
 import type {
   AlertId,
   AuditAction,
@@ -10,7 +11,6 @@ import type {
   PlatformBounds,
   PlatformSigns,
 } from "../../records/alert-record.ts";
-import type { PlatformAlerts } from "../../stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { deliveriesFrom } from "./neon-alerts.ts";
 import { timestampOf } from "./neon-audit.ts";

@@ -3,7 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { ReadLeases } from "../../stores.ts";
+import type { ReadLeases } from "../../ports/stores.ts";
 import { jsonbText } from "./jsonb.ts";
 import { timestampOf } from "./neon-audit.ts";
 import { type Database, type Row, runStatement } from "./neon-client.ts";

@@ -3,9 +3,9 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
-import { Outage } from "../../outage.ts";
+import { Outage } from "../../ports/outage.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, NewTenant, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
 import { type Database, runStatement, violatedUnique } from "./neon-client.ts";
 import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";

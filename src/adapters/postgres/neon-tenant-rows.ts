@@ -5,7 +5,7 @@ import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../budget/money.ts";
 import type { KeyHash, Override, Subject, TenantId } from "../../budget/tenant.ts";
-import { spendRecordSchema } from "../../messages.ts";
+import { spendRecordSchema } from "../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
 import type { Row } from "./neon-client.ts";
 

@@ -3,8 +3,8 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import type { KeyHash } from "../../budget/tenant.ts";
+import type { Tenants } from "../../ports/stores.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import type { Tenants } from "../../stores.ts";
 import { type Database, runStatement } from "./neon-client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./neon-tenant-changes.ts";
 import { createTenant } from "./neon-tenant-creation.ts";

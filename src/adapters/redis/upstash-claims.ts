@@ -2,8 +2,8 @@
 
 import { Redis } from "@upstash/redis/cloudflare";
 import type { TenantId } from "../../budget/tenant.ts";
-import { Outage } from "../../outage.ts";
-import type { Claims, ReadLane } from "../../ports.ts";
+import { Outage } from "../../ports/outage.ts";
+import type { Claims, ReadLane } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";
 import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency-record.ts";
 

@@ -2,7 +2,7 @@
 // while it lasts. Repeating it tells nobody twice; a queue that refuses loses nothing, for the deliveries lie in Postgres.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/alert-record.ts";
 import { sendNotices } from "./announce-alerts.ts";
 

@@ -5,8 +5,8 @@ import { type AlertDraft, type FindAlertsInput, findAlerts } from "../../budget/
 import { limitVersion } from "../../budget/limit.ts";
 import { percentNumber } from "../../budget/money.ts";
 import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
-import { noticeMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { noticeMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { Account } from "../../records/account.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
 

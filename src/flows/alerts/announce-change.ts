@@ -5,7 +5,7 @@ import type { AlertDetail } from "../../budget/alerts.ts";
 import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { ToldChange } from "../../records/alert-record.ts";
 import type { OverrideRecord } from "../../records/override-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";

@@ -6,7 +6,7 @@ import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../../budg
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/known-tenant.ts";
 import { lookForOutage } from "../outage-note.ts";
 import { orNothing } from "../waiting.ts";

@@ -12,7 +12,7 @@ import {
   type TenantId,
 } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn } from "../../budget/verdict.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import { BLOCK_MARK } from "../litellm/litellm-wish.ts";
 

@@ -2,7 +2,7 @@
 // it. A call is sent once: whoever gets no answer may have been charged all the same.
 
 import { type Verdict, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
-import type { ModelAnswer, ModelCall, Ports } from "../../ports.ts";
+import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
 import {
   allowsUnmanaged,
   type CheckDeps,

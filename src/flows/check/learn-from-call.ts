@@ -4,8 +4,8 @@
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
 import { foldBoundAtEdge } from "../../budget/observation.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { readDueMessage, type SpendMessage } from "../../messages.ts";
-import type { ModelAnswer, Ports } from "../../ports.ts";
+import { readDueMessage, type SpendMessage } from "../../ports/messages.ts";
+import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge-record.ts";
 import { isBigStep } from "../edge/spread-cadence.ts";
 import { FIRST_LOOK_SECONDS } from "../spend/read-due.ts";

@@ -1,7 +1,7 @@
 // What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
 
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { KnownTenant, Tombstone } from "../../records/edge-record.ts";
 import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
 import { patiently, storePatienceMs } from "../waiting.ts";

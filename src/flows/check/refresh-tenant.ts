@@ -3,8 +3,8 @@
 
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
-import { observedMessage, syncMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { observedMessage, syncMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";

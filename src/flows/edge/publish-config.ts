@@ -2,7 +2,7 @@
 // could not be written here is read from there within a minute.
 
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 

@@ -2,7 +2,7 @@
 // overtaken the one that was right.
 
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "./publish-config.ts";
 
 /** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */

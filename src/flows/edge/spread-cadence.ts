@@ -4,7 +4,7 @@ import { limitAt } from "../../budget/limit.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { differsFromWish } from "../litellm/sync-litellm.ts";

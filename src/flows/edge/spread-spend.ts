@@ -2,7 +2,7 @@
 
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinKnown } from "./known-tenant.ts";
 import { writeConfig } from "./publish-config.ts";

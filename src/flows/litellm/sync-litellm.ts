@@ -2,10 +2,10 @@
 // Idempotent and safe to overlap: it reads first, sends only what differs, and starts again when the wish has changed.
 
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./litellm-wish.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;

@@ -1,7 +1,8 @@
 // An administrator changes a channel. Of two who change a target at once the last one wins, whole: nobody's URL is ever
 // left with another's secret.
 
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type {
   ChannelChange,
   ChannelId,
@@ -10,7 +11,6 @@ import type {
   ChannelTarget,
 } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { sealTarget } from "../seal-target.ts";
 import { openTarget } from "./target.ts";
 

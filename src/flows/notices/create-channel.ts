@@ -1,9 +1,9 @@
 // An administrator adds a channel: of one tenant, or of the whole platform. Postgres gets its target sealed only.
 
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
+import type { Result } from "../../ports/result.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import type { Result } from "../../result.ts";
 import { sealTarget } from "../seal-target.ts";
 
 export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {

@@ -6,7 +6,7 @@ import { emailMessage } from "../../notices/email.ts";
 import { eventBody } from "../../notices/event.ts";
 import type { Notice } from "../../notices/notice.ts";
 import { slackMessage } from "../../notices/slack.ts";
-import type { LogFields, Notifier, Ports } from "../../ports.ts";
+import type { LogFields, Notifier, Ports } from "../../ports/ports.ts";
 import type { ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
 
 export interface OfferInput {

@@ -1,10 +1,10 @@
 // Gives a dead letter another chance. Doing it twice is harmless: what is on the queues may come twice anyway.
 
-import { noticeMessageSchema } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { noticeMessageSchema } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { DeadLetterRecord } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 
 export type ReplayFailure = "not_found" | "unknown_queue";
 

@@ -1,8 +1,8 @@
 // Puts deliveries on their queue again whose message is lost, or was never sent. Never sends a notice itself.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { noticeMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { noticeMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 
 /** A message that is merely late is there by then. */
 const OVERDUE_MS = 600_000;

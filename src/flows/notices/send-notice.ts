@@ -3,7 +3,7 @@
 // finds where the last one stopped.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { LogFields, Ports } from "../../ports.ts";
+import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
 import { patiently } from "../waiting.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";

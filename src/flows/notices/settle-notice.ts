@@ -2,8 +2,8 @@
 // and when a notice is given up. Sends nothing.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { noticeMessage } from "../../messages.ts";
-import type { LogFields, Ports } from "../../ports.ts";
+import { noticeMessage } from "../../ports/messages.ts";
+import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";
 import { insist } from "../insist.ts";
 import { nextAttemptSeconds } from "./notice-backoff.ts";

@@ -1,6 +1,6 @@
 // Where a channel's notices go, out of its seal. Never tells anybody what was in it: also not what was wrong with it.
 
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { ChannelRecord, ChannelTarget } from "../../records/alert-record.ts";
 
 /** Null when it cannot be opened, or holds no target of this kind of channel. */

@@ -2,7 +2,7 @@
 // and leaves no delivery behind; also a disabled channel can be tested, which is how one is tried before it counts.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
 import { offerNotice } from "./offer-notice.ts";
 import { openTarget } from "./target.ts";

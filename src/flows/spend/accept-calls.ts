@@ -3,8 +3,8 @@
 
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
-import type { SpendMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import type { SpendMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 
 /** One call, as far as its key's spend is concerned. */
 export interface Call {

@@ -3,8 +3,8 @@
 
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
-import type { SpendMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import type { SpendMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 
 /** How its sender was known, and what the sender says of the sending. */
 export interface WebhookOrigin {

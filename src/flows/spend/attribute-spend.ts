@@ -4,7 +4,7 @@
 import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
 import type { SpendBound } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
-import type { ValidSpendMessage } from "../../messages.ts";
+import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/account.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;

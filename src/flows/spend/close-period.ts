@@ -2,8 +2,8 @@
 // which advances the period and tells people; a queue that refuses is asked again by the next sweep.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { readDueMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { readDueMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { TenantSubject } from "../../records/tenant-record.ts";
 
 /**

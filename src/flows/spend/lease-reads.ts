@@ -2,7 +2,7 @@
 // itself. What becomes of a message does not matter: a lease that runs out is given again.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 
 /** As many as one read of LiteLLM takes. */
 const TENANTS_PER_MESSAGE = 100;

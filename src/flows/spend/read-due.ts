@@ -5,8 +5,8 @@ import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
 import { foldRead } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
-import { readDueMessage, syncMessage } from "../../messages.ts";
-import type { Ports, ReadLane } from "../../ports.ts";
+import { readDueMessage, syncMessage } from "../../ports/messages.ts";
+import type { Ports, ReadLane } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { isWorthASync } from "../edge/spread-cadence.ts";
 

@@ -4,12 +4,12 @@
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
-import { syncMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { syncMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { type Result, success } from "../../ports/result.ts";
 import type { Account, LedgerFigure } from "../../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type Result, success } from "../../result.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { isWorthASync } from "../edge/spread-cadence.ts";
 import { spreadSpend } from "../edge/spread-spend.ts";

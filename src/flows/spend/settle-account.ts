@@ -2,7 +2,7 @@
 // LiteLLM is asked where that is due. Each step may be repeated, and none waits for what another one depends on.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";

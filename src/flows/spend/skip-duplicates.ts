@@ -1,7 +1,7 @@
 // A webhook that comes more than once under one id is recorded once, as long as Redis can say so; without Redis it is
 // recorded again, which harms nothing. Only senders that sign have ids. Never skips what a crash may have left half done.
 
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import { orNothing } from "../waiting.ts";
 import type { Incoming } from "./fold-account.ts";
 

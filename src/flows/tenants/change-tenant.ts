@@ -1,8 +1,8 @@
 // An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM.
 
 import type { TenantId } from "../../budget/tenant.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantChange, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { type SpreadDeps, spreadChange } from "./spread-change.ts";
 
 export interface ChangeTenantInput {

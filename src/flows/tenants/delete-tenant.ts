@@ -2,8 +2,8 @@
 // so that a key is never left behind unseen.
 
 import type { TenantId } from "../../budget/tenant.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { type PublishDeps, publishDeletion } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 

@@ -2,8 +2,8 @@
 // to do, which reckons with their ends itself. Whatever fails here is made up for by sync-pending and announce-changes.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { syncMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { syncMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 
 /** One statement, and a few requests to the queue. What is left is the next minute's. */

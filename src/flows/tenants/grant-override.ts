@@ -1,10 +1,10 @@
 // An administrator raises a tenant's limit for a while: in Postgres first, then at the edge and in LiteLLM. Its end needs
 // nobody at the edge; in LiteLLM it is the sweep's.
 
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
 import { type SpreadDeps, spreadNews } from "./spread-change.ts";
 

@@ -3,10 +3,10 @@
 
 import { foldRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type Instant, type Subject } from "../../budget/tenant.ts";
-import type { Ports } from "../../ports.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { NewTenant, TenantSettings } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
 import { priorValuesOf } from "../litellm/litellm-wish.ts";
 import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";

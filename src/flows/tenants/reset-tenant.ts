@@ -4,11 +4,11 @@
 import { isUnconfirmed } from "../../budget/observation.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
-import { readDueMessage } from "../../messages.ts";
-import type { Ports } from "../../ports.ts";
+import { readDueMessage } from "../../ports/messages.ts";
+import type { Ports } from "../../ports/ports.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";

@@ -1,8 +1,8 @@
 // An administrator ends an override before its time. One that is over already stays as it is.
 
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import type { OverrideDeps } from "./grant-override.ts";
 import { spreadNews } from "./spread-change.ts";
 

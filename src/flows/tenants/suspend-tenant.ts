@@ -2,8 +2,8 @@
 // Whoever asks for what is so already changes nothing, and has the edge and LiteLLM told again.
 
 import type { TenantId } from "../../budget/tenant.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
-import { failure, type Result, success } from "../../result.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
 import { type SpreadDeps, spreadAgain, spreadNews } from "./spread-change.ts";
 

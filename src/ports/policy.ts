@@ -1,6 +1,6 @@
 // What a deployment decides for itself, as far as more than config.ts has to know it. Types only.
 
-import type { FailPolicy } from "./budget/tenant.ts";
+import type { FailPolicy } from "../budget/tenant.ts";
 
 /** The deployment's own choices about failure and waiting. */
 export interface Policy {

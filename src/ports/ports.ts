@@ -1,16 +1,16 @@
 // Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a verb returns a Result, an outage throws.
 
-import type { NanoUsd } from "./budget/money.ts";
-import type { SpendRecord } from "./budget/spend.ts";
-import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "./budget/tenant.ts";
+import type { NanoUsd } from "../budget/money.ts";
+import type { SpendRecord } from "../budget/spend.ts";
+import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
+import type { DeliveryKey, SendOutcome } from "../records/alert-record.ts";
+import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge-record.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency-record.ts";
+import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
 import type { NoticeMessage, SpendMessage } from "./messages.ts";
-import type { EmailMessage, SlackMessage } from "./notices/notice.ts";
 import type { Policy } from "./policy.ts";
-import type { DeliveryKey, SendOutcome } from "./records/alert-record.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "./records/edge-record.ts";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "./records/idempotency-record.ts";
-import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "./records/subject-reading.ts";
 import type { Result } from "./result.ts";
 import type {
   Alerts,

@@ -1,8 +1,8 @@
 // Postgres as types of verbs: the second page of ports.ts. Every change is one statement or one batch, audited in it.
 // Unless a verb returns a Result, an outage throws.
 
-import type { Instant, KeyHash, Subject, TenantId } from "./budget/tenant.ts";
-import type { Account, LedgerFigure, SpendReference } from "./records/account.ts";
+import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
+import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
 import type {
   AlertEntry,
   AlertListRow,
@@ -25,14 +25,14 @@ import type {
   PlatformDispatch,
   PlatformSigns,
   RecordedAlerts,
-} from "./records/alert-record.ts";
+} from "../records/alert-record.ts";
 import type {
   ChangedOverride,
   EndingOverride,
   NewOverride,
   OverrideKey,
   OverrideRecord,
-} from "./records/override-record.ts";
+} from "../records/override-record.ts";
 import type {
   Actor,
   AuditedChange,
@@ -44,7 +44,7 @@ import type {
   TenantListQuery,
   TenantRecord,
   TenantSubject,
-} from "./records/tenant-record.ts";
+} from "../records/tenant-record.ts";
 import type { Result } from "./result.ts";
 
 /** The wish, and the last figure. */

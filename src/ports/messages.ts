@@ -1,11 +1,11 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
 import * as z from "zod/mini";
-import { decimalFromNanoUsd, nanoUsdFromDecimal } from "./budget/money.ts";
-import type { SpendRecord } from "./budget/spend.ts";
-import type { TenantConfig, TenantId } from "./budget/tenant.ts";
+import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
+import type { SpendRecord } from "../budget/spend.ts";
+import type { TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { AlertId, ChannelId, DeliveryKey } from "../records/alert-record.ts";
 import type { ReadLane } from "./ports.ts";
-import type { AlertId, ChannelId, DeliveryKey } from "./records/alert-record.ts";
 
 const tenantId = z.pipe(
   z.string().check(z.minLength(1)),
