@@ -19,7 +19,7 @@ const WHOLLY_COVERED = [
   "src/budget/**",
   "src/flows/**",
   "src/notices/**",
-  "src/signing.ts",
+  "src/wire/signing.ts",
   "src/http/{webhooks,events,event-body,shallow-json}.ts",
 ];
 

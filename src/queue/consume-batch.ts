@@ -2,7 +2,7 @@
 
 import { isDeadLetterQueue, queueRoleOf } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
-import { isOfLaterRelease } from "../wire-version.ts";
+import { isOfLaterRelease } from "../wire/version.ts";
 import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeNotices } from "./notices.ts";
 import { consumeSpend } from "./spend.ts";

@@ -1,7 +1,7 @@
 // The last stop: what no consumer could handle is recorded for an administrator.
 
 import type { Ports } from "../ports/ports.ts";
-import { isOfLaterRelease } from "../wire-version.ts";
+import { isOfLaterRelease } from "../wire/version.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 

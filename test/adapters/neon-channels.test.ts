@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { neonChannels } from "../../src/adapters/postgres/neon-channels.ts";
-import { cursorOf } from "../../src/page-cursor.ts";
 import type { ChannelId, ChannelRecord, NewChannel } from "../../src/records/alert-record.ts";
+import { cursorOf } from "../../src/wire/page-cursor.ts";
 import { NOW, SECOND } from "../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

@@ -1,7 +1,7 @@
 // Which addresses notices may go to, and in how many ways a private one can be written.
 
 import { describe, expect, it } from "vitest";
-import { targetProblem } from "../../src/targets.ts";
+import { targetProblem } from "../../src/wire/targets.ts";
 
 const strictly = (target: string) => targetProblem(target, { allowsLocal: false });
 const locally = (target: string) => targetProblem(target, { allowsLocal: true });

@@ -3,7 +3,7 @@
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { SpendMessage } from "../../src/ports/messages.ts";
-import { signStandardWebhook } from "../../src/signing.ts";
+import { signStandardWebhook } from "../../src/wire/signing.ts";
 import { NOW } from "../budget/builders.ts";
 import { type Answer, HttpWorld, TOKENS } from "../support/http-world.ts";
 

@@ -5,7 +5,7 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
-import { signStandardWebhook, verifyHexSignature, verifyStandardWebhook } from "../../src/signing.ts";
+import { signStandardWebhook, verifyHexSignature, verifyStandardWebhook } from "../../src/wire/signing.ts";
 
 const AT = 1_800_000_000;
 const BODY = '{"spend":0.9,"event":"threshold_crossed"}';

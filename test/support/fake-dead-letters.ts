@@ -1,10 +1,10 @@
 // Dead letters in memory: a message that is recorded twice is one letter. `isAway` makes every verb throw.
 
-import { cursorOf, positionOf } from "../../src/page-cursor.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { DeadLetters } from "../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/records/alert-record.ts";
 import type { Actor } from "../../src/records/tenant-record.ts";
+import { cursorOf, positionOf } from "../../src/wire/page-cursor.ts";
 import { uuidOf } from "./notice-builders.ts";
 
 export class FakeDeadLetters implements DeadLetters {

@@ -15,7 +15,7 @@ import {
   syncMessage,
 } from "../../src/ports/messages.ts";
 import type { AlertId, ChannelId } from "../../src/records/alert-record.ts";
-import { versioned, WIRE_VERSION } from "../../src/wire-version.ts";
+import { versioned, WIRE_VERSION } from "../../src/wire/version.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders.ts";
 import * as previousCodec from "../support/previous-release/kv-codec.ts";

@@ -4,7 +4,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type SpendMessage, spendMessageSchema } from "../../src/ports/messages.ts";
-import { signStandardWebhook } from "../../src/signing.ts";
+import { signStandardWebhook } from "../../src/wire/signing.ts";
 import worker from "../../src/worker.ts";
 import { aHash, bindingsWith, recordConsole } from "./bursar.ts";
 

@@ -4,7 +4,7 @@ import type * as z from "zod/mini";
 import { joinRecords } from "../../budget/spend.ts";
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
-import { isOfLaterRelease, versioned } from "../../wire-version.ts";
+import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { bounded } from "./bounded.ts";
 import { putBounded } from "./bounded-map.ts";
 import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";

@@ -2,7 +2,7 @@
 
 import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../ports/messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports/ports.ts";
-import { versioned } from "../../wire-version.ts";
+import { versioned } from "../../wire/version.ts";
 import { bounded } from "./bounded.ts";
 
 /** A send takes some ten milliseconds. */

@@ -2,7 +2,7 @@
 // little of an answer, never logs, and never names the target.
 
 import type { SendOutcome } from "../../records/alert-record.ts";
-import { targetProblem } from "../../targets.ts";
+import { targetProblem } from "../../wire/targets.ts";
 
 /** Providers answer within a second; Slack and mail providers have been seen to take several under load. */
 export const PROVIDER_TIMEOUT_MS = 10_000;

@@ -2,7 +2,7 @@
 
 import type { Policy } from "../../ports/policy.ts";
 import type { Notifier } from "../../ports/ports.ts";
-import { signStandardWebhook } from "../../signing.ts";
+import { signStandardWebhook } from "../../wire/signing.ts";
 import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
 /** @throws when the secret holds no key. */

@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { DeadLetters } from "../../ports/stores.ts";
 import type { AuditAction, DeadLetterRecord } from "../../records/alert-record.ts";
-import { isUuid } from "../../uuid.ts";
+import { isUuid } from "../../wire/uuid.ts";
 import { jsonbText } from "./jsonb.ts";
 import { keptText } from "./kept-text.ts";
 import { timestampOf } from "./neon-audit.ts";

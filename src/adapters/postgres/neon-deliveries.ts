@@ -4,7 +4,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Enforcement } from "../../budget/tenant.ts";
 import type { Deliveries } from "../../ports/stores.ts";
 import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
-import { isUuid } from "../../uuid.ts";
+import { isUuid } from "../../wire/uuid.ts";
 import { keptText } from "./kept-text.ts";
 import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";
 import { timestampOf } from "./neon-audit.ts";

@@ -2,8 +2,8 @@
 // Knows no table but what it is given.
 
 import { type SQL, sql } from "drizzle-orm";
-import { cursorOf, type PagePosition, positionOf } from "../../page-cursor.ts";
 import type { Page } from "../../records/alert-record.ts";
+import { cursorOf, type PagePosition, positionOf } from "../../wire/page-cursor.ts";
 import { timestampOf } from "./neon-audit.ts";
 
 /**

@@ -3,7 +3,7 @@
 
 import * as z from "zod/mini";
 import type { ChannelId } from "../../records/alert-record.ts";
-import { isUuid } from "../../uuid.ts";
+import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
 
 const MAX_ADDRESSES = 50;

@@ -7,7 +7,7 @@ import { type ChangeChannelFailure, changeChannel } from "../../flows/notices/ch
 import { createChannel } from "../../flows/notices/create-channel.ts";
 import { testChannel } from "../../flows/notices/test-channel.ts";
 import type { ChannelRecord, ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
-import { targetProblem } from "../../targets.ts";
+import { targetProblem } from "../../wire/targets.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, jsonFrom } from "../fields.ts";

@@ -8,7 +8,7 @@ import type { Instant, TenantId } from "../../budget/tenant.ts";
 import { grantOverride } from "../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../records/override-record.ts";
-import { isUuid } from "../../uuid.ts";
+import { isUuid } from "../../wire/uuid.ts";
 import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";

@@ -5,7 +5,7 @@ import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
 import { type NanoUsd, nanoUsdFromNumber } from "../../budget/money.ts";
 import { acceptWebhook, type WebhookOrigin, type WebhookReport } from "../../flows/spend/accept-webhook.ts";
-import { verifyHexSignature, verifyStandardWebhook } from "../../signing.ts";
+import { verifyHexSignature, verifyStandardWebhook } from "../../wire/signing.ts";
 import type { AppEnv } from "../app-env.ts";
 import { isOneOf } from "../auth.ts";
 import { fieldErrors, jsonFrom } from "../fields.ts";
