@@ -2,7 +2,7 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { ReadLane } from "../../src/ports/ports.ts";
+import type { ReadLane } from "../../src/ports/messages.ts";
 import type { Ledger, Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenant } from "../../test/support/builders.ts";

@@ -1,6 +1,8 @@
-// Waiting no longer than a caller can afford. The work goes on; only the waiting ends.
+// Waiting no longer than a caller can afford, trying again what must not be lost to a hiccup, and doing only so much at
+// a time.
 
 import type { Ports } from "../ports/ports.ts";
+import { failure, type Result, success } from "../ports/result.ts";
 
 /** `slow` and `failed` mean the same to an answer (go on without), but not to a log. */
 export type Patient<T> =
@@ -51,4 +53,40 @@ export async function orNothing<T>(
   if (outcome.kind === "failed") deps.log.error(`${what} failed`, outcome.error);
   else deps.log.warn(`${what} slow`, { waited_ms: ms });
   return null;
+}
+
+/** After each failed try. Three tries ride out a dropped connection; an outage of seconds they leave to the queue. */
+const PAUSES_MS = [100, 400, 0] as const;
+
+/** The last error when all tries have failed; it is logged. */
+export async function insist(
+  what: string,
+  work: () => Promise<void>,
+  { timers, log }: Pick<Ports, "timers" | "log">,
+): Promise<Result<void, unknown>> {
+  let last: unknown = null;
+  for (const pauseMs of PAUSES_MS) {
+    try {
+      await work();
+      return success(undefined);
+    } catch (cause) {
+      last = cause;
+    }
+    await timers.after(pauseMs).passed;
+  }
+  log.error(`${what} failed`, last);
+  return failure(last);
+}
+
+/** @throws what `work` throws first; what is under way then goes on unheard. */
+export async function inTurns<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const waiting = items.values();
+  const runner = async () => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, runner));
 }

@@ -4,7 +4,8 @@
 import { progressHtml } from "./email-progress.ts";
 import type { Fact } from "./facts.ts";
 import { type Html, html } from "./html.ts";
-import { headlineOf, type Telling, type Tone } from "./telling.ts";
+import { headlineOf, type Telling } from "./telling.ts";
+import type { Tone } from "./words.ts";
 
 /** White text on each of them has a contrast of at least 4.5. */
 const ACCENTS: Readonly<Record<Tone, string>> = {

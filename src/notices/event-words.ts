@@ -5,8 +5,8 @@ import type { AlertRecord } from "../records/alert-record.ts";
 import { dateOf, moneyOf } from "./detail.ts";
 import { dayText, instantText } from "./plain-words.ts";
 import type { Standing } from "./standing.ts";
-import type { Words } from "./telling.ts";
 import { adviceToRaise, standingSentence, thresholdWords, usedText } from "./threshold-words.ts";
+import type { Words } from "./words.ts";
 
 const NOTHING_TO_DO = "Nothing needs to be done.";
 

@@ -4,7 +4,7 @@ import type { PlatformAlertRecord } from "../records/alert-record.ts";
 import { dateOf, textOf } from "./detail.ts";
 import type { Fact } from "./facts.ts";
 import { instantText } from "./plain-words.ts";
-import type { Words } from "./telling.ts";
+import type { Words } from "./words.ts";
 
 export function platformWords({ kind }: PlatformAlertRecord): Words {
   return { tone: "platform", tag: "Platform", ...WORDS[kind] };

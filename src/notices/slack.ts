@@ -6,7 +6,8 @@ import type { Notice, SlackMessage } from "./notice.ts";
 import { cut } from "./outside-text.ts";
 import { percent } from "./plain-words.ts";
 import type { KnownState, Standing } from "./standing.ts";
-import { headlineOf, type Telling, type Tone, tellingOf } from "./telling.ts";
+import { headlineOf, type Telling, tellingOf } from "./telling.ts";
+import type { Tone } from "./words.ts";
 
 /** Slack's own limit is 150, emoji and blanks included. */
 const MAX_HEADER = 150;

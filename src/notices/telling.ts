@@ -8,29 +8,7 @@ import { oneLine, tenantLabel, type Who } from "./outside-text.ts";
 import { instantText } from "./plain-words.ts";
 import { platformFacts, platformWords } from "./platform-words.ts";
 import { type Standing, standingOf } from "./standing.ts";
-
-export type Tone =
-  | "warning"
-  | "critical"
-  | "blocked"
-  | "resolved"
-  | "projected"
-  | "reset"
-  | "override"
-  | "suspended"
-  | "resumed"
-  | "platform"
-  | "test";
-
-/** Own words only: none of them needs escaping, and none of them can be somebody else's. */
-export interface Words {
-  readonly tone: Tone;
-  readonly tag: string;
-  /** What goes on after the tenant's name; a whole sentence when there is none. */
-  readonly predicate: string;
-  readonly summary: string;
-  readonly advice: string;
-}
+import type { Words } from "./words.ts";
 
 export interface Telling extends Words {
   readonly who: Who | null;

@@ -4,7 +4,7 @@
 import { dollars } from "../budget/money.ts";
 import { instantText, percent } from "./plain-words.ts";
 import type { Standing } from "./standing.ts";
-import type { Words } from "./telling.ts";
+import type { Words } from "./words.ts";
 
 /** The words of threshold_crossed, budget_crossed and budget_blocked. */
 export function thresholdWords(standing: Standing): Words {

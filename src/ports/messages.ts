@@ -5,12 +5,16 @@ import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../records/alert-record.ts";
-import type { ReadLane } from "./ports.ts";
 
 const tenantId = z.pipe(
   z.string().check(z.minLength(1)),
   z.transform((id: string) => id as TenantId),
 );
+/** Why a read is due later: to see what a hint said (first and second look), to confirm a bound, or to see a reset. */
+const readLane = z.enum(["hint-1", "hint-2", "confirmation", "period-end"]);
+
+export type ReadLane = z.output<typeof readLane>;
+
 const instant = z.number().check(z.int(), z.gte(0));
 
 /** An amount of US dollars as a decimal string. */
@@ -111,7 +115,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     kind: z.literal("read_due"),
     tenant_id: tenantId,
     subject_id: z.string(),
-    lane: z.enum(["hint-1", "hint-2", "confirmation", "period-end"]),
+    lane: readLane,
   }),
 ]);
 

@@ -9,7 +9,7 @@ import type { DeliveryKey, SendOutcome } from "../records/alert-record.ts";
 import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge-record.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency-record.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
-import type { NoticeMessage, SpendMessage } from "./messages.ts";
+import type { NoticeMessage, ReadLane, SpendMessage } from "./messages.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -172,9 +172,6 @@ export interface Claims {
   releaseNotice(key: DeliveryKey): Promise<void>;
   ping(): Promise<void>;
 }
-
-/** Why a read is due later: to see what a hint said (first and second look), to confirm a bound, or to see a reset. */
-export type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;

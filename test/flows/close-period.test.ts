@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../src/budget/tenant.ts";
-import { announcePeriods } from "../../src/flows/announce-periods.ts";
+import { announcePeriods } from "../../src/flows/alerts/announce-period.ts";
 import { closePeriod } from "../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";

@@ -1,7 +1,7 @@
 // The note of an outage: written once with its beginning, taken away when LiteLLM is back.
 
 import { beforeEach, expect, it } from "vitest";
-import { noteOutage } from "../../src/flows/note-outage.ts";
+import { noteOutage } from "../../src/flows/litellm/outage.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { CheckWorld } from "../support/check-world.ts";
 import { AWAY } from "../support/fake-litellm.ts";

@@ -1,7 +1,8 @@
 // Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
 
 import { beforeEach, expect, it } from "vitest";
-import { differsFromWish, syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
+import { differsFromWish } from "../../src/flows/litellm/drift.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../src/flows/tenants/suspend-tenant.ts";

@@ -3,7 +3,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Subject } from "../../src/budget/tenant.ts";
 import { stateAt } from "../../src/budget/verdict.ts";
-import { differsFromWish, syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
+import { differsFromWish } from "../../src/flows/litellm/drift.ts";
+import { syncLiteLlm } from "../../src/flows/litellm/sync-litellm.ts";
 import { syncPending } from "../../src/flows/litellm/sync-pending.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../src/flows/tenants/delete-tenant.ts";

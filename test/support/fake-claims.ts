@@ -1,8 +1,9 @@
 // Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
 
 import type { TenantId } from "../../src/budget/tenant.ts";
+import type { ReadLane } from "../../src/ports/messages.ts";
 import { Outage } from "../../src/ports/outage.ts";
-import type { Claims, ReadLane } from "../../src/ports/ports.ts";
+import type { Claims } from "../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../src/records/alert-record.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/records/idempotency-record.ts";
 

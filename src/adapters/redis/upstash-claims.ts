@@ -2,8 +2,9 @@
 
 import { Redis } from "@upstash/redis/cloudflare";
 import type { TenantId } from "../../budget/tenant.ts";
+import type { ReadLane } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
-import type { Claims, ReadLane } from "../../ports/ports.ts";
+import type { Claims } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";
 import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency-record.ts";
 

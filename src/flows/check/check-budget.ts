@@ -8,7 +8,7 @@ import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tena
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/known-tenant.ts";
-import { lookForOutage } from "../outage-note.ts";
+import { lookForOutage } from "../litellm/outage.ts";
 import { orNothing } from "../waiting.ts";
 import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
 import { findTenant, findTenantAnew } from "./find-tenant.ts";

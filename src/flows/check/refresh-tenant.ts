@@ -9,7 +9,8 @@ import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
-import { isWorthASnapshot, isWorthASync } from "../edge/spread-cadence.ts";
+import { isWorthASnapshot } from "../edge/spread-cadence.ts";
+import { isWorthASync } from "../litellm/drift.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<

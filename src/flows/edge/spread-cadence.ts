@@ -1,19 +1,14 @@
-// How often what was learned of a tenant is told on: to KV, and to LiteLLM that it does not have the wish.
+// How often a figure is written to KV.
 
 import { limitAt } from "../../budget/limit.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { SubjectReading } from "../../records/subject-reading.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
-import { differsFromWish } from "../litellm/sync-litellm.ts";
 
 /** A figure goes to KV at once when it changes the state; otherwise after 1 % of the limit, or this often. */
 const SNAPSHOT_SECONDS = 15;
 const SNAPSHOT_SHARE = 100n;
-
-const SYNC_SECONDS = 60;
 
 /** `before` is what KV has; null when it has nothing. */
 export function isWorthASnapshot(
@@ -34,16 +29,4 @@ export function isBigStep(config: TenantConfig, before: SpendRecord | null, afte
   if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
   const rise = after.spendNanoUsd - before.spendNanoUsd;
   return rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd;
-}
-
-/** Every read compares. What LiteLLM would not take is not sent again all the time. */
-export function isWorthASync(
-  tenant: TenantRecord,
-  reading: SubjectReading,
-  now: Instant,
-  { memory }: Pick<Ports, "memory">,
-): boolean {
-  const isSame = tenant.config.subject.id === reading.subject.id;
-  if (!isSame || tenant.sync.status === "pending" || !differsFromWish(tenant, reading, now)) return false;
-  return memory.takeTurn(`sync:${tenant.config.tenantId}`, SYNC_SECONDS, now);
 }

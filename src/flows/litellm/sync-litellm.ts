@@ -86,15 +86,6 @@ export async function trySyncLiteLlm(tenant: TenantRecord, now: Instant, deps: S
   }
 }
 
-/** True when LiteLLM does not have the wish: somebody has changed it there. */
-export function differsFromWish(tenant: TenantRecord, reading: SubjectReading, now: Instant): boolean {
-  const { fields, softBudget } = missingIn(tenant, reading, now);
-  // An old LiteLLM knows no soft budget of a team: telling it again at every read would change nothing.
-  const { softBudgetNanoUsd: _, ...rest } = fields;
-  const lacking = reading.softBudgetNanoUsd === null ? rest : fields;
-  return softBudget !== null || Object.keys(lacking).length > 0;
-}
-
 /** What breaks is written down like a refusal: a tenant that always breaks must not be the first in every sweep. */
 async function attempt(
   tenant: TenantRecord,

@@ -11,8 +11,7 @@ import type {
   ChannelTarget,
 } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { sealTarget } from "../seal-target.ts";
-import { openTarget } from "./target.ts";
+import { openTarget, sealTarget } from "./target.ts";
 
 /** The parts of a target that the change names, and no others. */
 export interface TargetWish {

@@ -1,7 +1,8 @@
-// Where a channel's notices go, out of its seal. Never tells anybody what was in it: also not what was wrong with it.
+// Where a channel's notices go: into its seal, out of it, and as much of it as a list may show. Never logs a target, nor
+// what was wrong with one.
 
 import type { Ports } from "../../ports/ports.ts";
-import type { ChannelRecord, ChannelTarget } from "../../records/alert-record.ts";
+import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
 
 /** Null when it cannot be opened, or holds no target of this kind of channel. */
 export async function openTarget(
@@ -37,3 +38,17 @@ function fieldsFrom(text: string): Readonly<Record<string, unknown>> {
 }
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+
+export async function sealTarget(
+  target: ChannelTarget,
+  { sealer }: Pick<Ports, "sealer">,
+): Promise<Pick<NewChannel, "sealedTarget" | "targetHint">> {
+  return { sealedTarget: await sealer.seal(JSON.stringify(target)), targetHint: hintOf(target) };
+}
+
+/** The path of a webhook's URL is its secret, and the name before the @ is a person's. */
+function hintOf(target: ChannelTarget): string {
+  if (target.kind !== "email") return new URL(target.url).host;
+  const domains = target.to.map((address) => address.slice(address.lastIndexOf("@") + 1).toLowerCase());
+  return [...new Set(domains)].map((domain) => `…@${domain}`).join(", ");
+}

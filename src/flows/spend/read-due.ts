@@ -5,10 +5,11 @@ import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
 import { foldRead } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
+import type { ReadLane } from "../../ports/messages.ts";
 import { readDueMessage, syncMessage } from "../../ports/messages.ts";
-import type { Ports, ReadLane } from "../../ports/ports.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { isWorthASync } from "../edge/spread-cadence.ts";
+import { isWorthASync } from "../litellm/drift.ts";
 
 export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 

@@ -11,9 +11,9 @@ import type { Account, LedgerFigure } from "../../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
-import { isWorthASync } from "../edge/spread-cadence.ts";
 import { spreadSpend } from "../edge/spread-spend.ts";
-import { inTurns } from "../in-turns.ts";
+import { isWorthASync } from "../litellm/drift.ts";
+import { inTurns } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { lookBefore } from "./record-spend.ts";
 

@@ -8,7 +8,7 @@ import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
-import { planAdoption } from "./plan-adoption.ts";
+import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {
   readonly tenantId: TenantId;
@@ -26,14 +26,8 @@ export type TenantOrigin =
 export type CreateTenantFailure =
   | { readonly kind: "tenant_taken" }
   | { readonly kind: "subject_taken" }
-  /** LiteLLM does not know the key or team to adopt. */
-  | { readonly kind: "subject_not_found" }
-  /** Nothing was created, or it was taken back. */
-  | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
-  /** LiteLLM has no budget for what is to be adopted, and enforcing the default one is nobody's wish. */
-  | { readonly kind: "no_max_budget" }
-  /** An adoption needs LiteLLM's settings; nothing was created. */
-  | { readonly kind: "litellm_unreachable"; readonly why: string };
+  /** `litellm_refused`: nothing was created, or it was taken back. */
+  | AdoptionFailure;
 
 type Deps = PublishDeps & SyncDeps;
 

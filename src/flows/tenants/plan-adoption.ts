@@ -2,23 +2,36 @@
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
 import { foldRead } from "../../budget/spend.ts";
-import { DEFAULT_BUDGET, type Instant, type Subject } from "../../budget/tenant.ts";
+import { DEFAULT_BUDGET, type Instant, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
-import type { NewTenant, TenantSettings } from "../../records/tenant-record.ts";
+import type { Actor, NewTenant, TenantChange, TenantSettings } from "../../records/tenant-record.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
 import { priorValuesOf } from "../litellm/litellm-wish.ts";
-import type { CreateTenantFailure, CreateTenantInput } from "./create-tenant.ts";
+
+export type AdoptionFailure =
+  /** LiteLLM does not know the key or team to adopt. */
+  | { readonly kind: "subject_not_found" }
+  | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
+  /** LiteLLM has no budget for what is to be adopted, and enforcing the default one is nobody's wish. */
+  | { readonly kind: "no_max_budget" }
+  /** An adoption needs LiteLLM's settings; nothing was created. */
+  | { readonly kind: "litellm_unreachable"; readonly why: string };
+
+interface Adoption {
+  readonly tenantId: TenantId;
+  readonly settings: TenantChange;
+}
 
 /** An administrator waits for the answer. */
 const TRIES = 2;
 
 export async function planAdoption(
-  { tenantId, settings, actor }: CreateTenantInput,
+  { tenantId, settings, actor }: Adoption & { readonly actor: Actor },
   subject: Subject,
   { litellm }: Pick<Ports, "litellm">,
-): Promise<Result<NewTenant, CreateTenantFailure>> {
+): Promise<Result<NewTenant, AdoptionFailure>> {
   const read = await litellm.readSubject(subject, { tries: TRIES });
   if (!read.ok) return failure(failureOf(read.failure));
   return adoptionOf({ tenantId, settings, now: actor.now }, subject, read.value);
@@ -26,7 +39,7 @@ export async function planAdoption(
 
 /** The tenant that what was read becomes. Pure. */
 export function adoptionOf(
-  { tenantId, settings, now }: Pick<CreateTenantInput, "tenantId" | "settings"> & { readonly now: Instant },
+  { tenantId, settings, now }: Adoption & { readonly now: Instant },
   subject: Subject,
   reading: SubjectReading,
 ): Result<NewTenant, { readonly kind: "no_max_budget" }> {
@@ -59,7 +72,7 @@ function litellmsSettings({ maxBudgetNanoUsd, budgetDuration }: SubjectReading):
   };
 }
 
-function failureOf(reason: LiteLlmFailure): CreateTenantFailure {
+function failureOf(reason: LiteLlmFailure): AdoptionFailure {
   switch (reason.kind) {
     case "not_found":
       return { kind: "subject_not_found" };

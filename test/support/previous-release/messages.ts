@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
-import type { ReadLane } from "../../../src/ports/ports.ts";
+import type { ReadLane } from "../../../src/ports/messages.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
 
 const tenantId = z.pipe(
