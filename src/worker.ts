@@ -1,8 +1,8 @@
 // Three entrances: requests, queue batches, the clock. Wiring only.
 
 import { createApp } from "./app.ts";
+import { sweep } from "./cron/sweep.ts";
 import { connect, connectBatch } from "./deps.ts";
-import { sweep } from "./flows/sweep.ts";
 import { consumeBatch } from "./queue/consume-batch.ts";
 
 const app = createApp(connect);

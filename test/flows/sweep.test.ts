@@ -1,7 +1,7 @@
 // The sweep: every job gets its turn each minute, whatever becomes of the others.
 
 import { beforeEach, expect, it } from "vitest";
-import { sweep } from "../../src/flows/sweep.ts";
+import { sweep } from "../../src/cron/sweep.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import type { PlatformCondition } from "../../src/records/alert-record.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";

@@ -1,16 +1,16 @@
 // The clock's work, every minute. Each job is its own flow, bounded, and harmless when two sweeps overlap.
 
 import type { Instant } from "../budget/tenant.ts";
+import { alertPlatform } from "../flows/alerts/alert-platform.ts";
+import { announceChanges } from "../flows/alerts/announce-changes.ts";
+import { announcePeriods } from "../flows/alerts/announce-period.ts";
+import { noteOutage } from "../flows/litellm/outage.ts";
+import { syncPending } from "../flows/litellm/sync-pending.ts";
+import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
+import { closePeriod } from "../flows/spend/close-period.ts";
+import { leaseReads } from "../flows/spend/lease-reads.ts";
+import { endOverrides } from "../flows/tenants/end-overrides.ts";
 import type { Ports } from "../ports/ports.ts";
-import { alertPlatform } from "./alerts/alert-platform.ts";
-import { announceChanges } from "./alerts/announce-changes.ts";
-import { announcePeriods } from "./alerts/announce-period.ts";
-import { noteOutage } from "./litellm/outage.ts";
-import { syncPending } from "./litellm/sync-pending.ts";
-import { requeueDeliveries } from "./notices/requeue-deliveries.ts";
-import { closePeriod } from "./spend/close-period.ts";
-import { leaseReads } from "./spend/lease-reads.ts";
-import { endOverrides } from "./tenants/end-overrides.ts";
 
 const JOBS = {
   "note-outage": noteOutage,
