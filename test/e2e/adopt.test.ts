@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
-import { runAdopt } from "../../dev/adopt/run.ts";
+import { runAdopt } from "../../cli/adopt/run.ts";
 import { reportTo } from "../../dev/connect.ts";
 import { ADMIN, eventually, send } from "./support/api.ts";
 import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";

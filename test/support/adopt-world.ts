@@ -2,7 +2,7 @@
 
 import { Writable } from "node:stream";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { runAdopt } from "../../dev/adopt/run.ts";
+import { runAdopt } from "../../cli/adopt/run.ts";
 import { type Part, startPart } from "../../dev/part.ts";
 import { createApp } from "../../src/app.ts";
 import type { Ports } from "../../src/ports/ports.ts";
