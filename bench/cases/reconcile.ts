@@ -4,8 +4,8 @@
 import pg from "pg";
 import { startPart } from "../../dev/part.ts";
 import type { Workerd } from "../../dev/worker/workerd.ts";
-import { openDatabase } from "../../src/adapters/postgres/neon-client.ts";
-import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
+import { openDatabase } from "../../src/adapters/postgres/client.ts";
+import { neonReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { type BenchRun, backlogOf, withWorker } from "../bench-run.ts";

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { getTableName, is } from "drizzle-orm";
 import { isPgSequence, PgTable } from "drizzle-orm/pg-core";
 import type pg from "pg";
-import * as schema from "../../src/adapters/postgres/schema.ts";
-import * as platformSchema from "../../src/adapters/postgres/schema-platform.ts";
-import * as trailSchema from "../../src/adapters/postgres/schema-trail.ts";
+import * as platformSchema from "../../src/adapters/postgres/schema/platform-tables.ts";
+import * as schema from "../../src/adapters/postgres/schema/tables.ts";
+import * as trailSchema from "../../src/adapters/postgres/schema/trail-tables.ts";
 import { CommandError, runCommand, withDatabase } from "./connect.ts";
 import { listMigrations } from "./migrations.ts";
 

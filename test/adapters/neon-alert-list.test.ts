@@ -1,7 +1,7 @@
 // The history of alerts: every row once, however many pages and however many come in meanwhile, and whom each reached.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { listAlerts } from "../../src/adapters/postgres/neon-alert-list.ts";
+import { listAlerts } from "../../src/adapters/postgres/alerts/alert-list.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertListRow, DeliveryStatus } from "../../src/records/alert-record.ts";
 import { NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";

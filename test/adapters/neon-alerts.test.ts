@@ -1,8 +1,8 @@
 // How alerts reach Postgres: once each whoever comes, with their deliveries and their audit, or not at all.
 
 import { describe, expect, it } from "vitest";
-import { neonAlerts } from "../../src/adapters/postgres/neon-alerts.ts";
-import { neonLedger } from "../../src/adapters/postgres/neon-ledger.ts";
+import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { neonLedger } from "../../src/adapters/postgres/spend-batches.ts";
 import { alertIdentity, type ThresholdEventType } from "../../src/budget/alert-identity.ts";
 import type { AlertDraft } from "../../src/budget/alerts.ts";
 import type { AlertEntry } from "../../src/records/alert-record.ts";

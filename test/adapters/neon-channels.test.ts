@@ -1,7 +1,7 @@
 // Channels in Postgres: each change is one statement with its line in the audit, and no target in it.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonChannels } from "../../src/adapters/postgres/neon-channels.ts";
+import { neonChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import type { ChannelId, ChannelRecord, NewChannel } from "../../src/records/alert-record.ts";
 import { cursorOf } from "../../src/wire/page-cursor.ts";
 import { NOW, SECOND } from "../budget/builders.ts";

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeadLetters } from "../../src/adapters/postgres/neon-dead-letters.ts";
+import { neonDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import type { DeadLetters } from "../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord, Page } from "../../src/records/alert-record.ts";
 import { NOW } from "../budget/builders.ts";

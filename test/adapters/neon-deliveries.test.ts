@@ -1,7 +1,7 @@
 // Deliveries on every Postgres there is: read whole, ended once, postponed, taken by one sweep, revived.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
+import { neonDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
 import type { Deliveries } from "../../src/ports/stores.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/records/alert-record.ts";
 import { MINUTE, NOW, SECOND } from "../budget/builders.ts";

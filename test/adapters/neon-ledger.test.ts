@@ -1,7 +1,7 @@
 // Many tenants at once: found by key, team and id, with what their alerts depend on; figures that join and never advance.
 
 import { describe, expect, it } from "vitest";
-import { neonLedger } from "../../src/adapters/postgres/neon-ledger.ts";
+import { neonLedger } from "../../src/adapters/postgres/spend-batches.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { LedgerFigure, SpendReference } from "../../src/records/account.ts";
 import type { AuditNote } from "../../src/records/alert-record.ts";

@@ -1,7 +1,7 @@
 // Overrides in Postgres: each change is whole, audited, and made once whoever meets. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import { neonOverrides } from "../../src/adapters/postgres/neon-overrides.ts";
+import { neonOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
 import { limitAt, limitVersion } from "../../src/budget/limit.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";
 import { anActor, aSyncOutcome, idOf } from "../support/builders.ts";

@@ -1,8 +1,8 @@
 // What the platform's people are told, on every Postgres there is: which signs count, and that each is told once.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeadLetters } from "../../src/adapters/postgres/neon-dead-letters.ts";
-import { neonPlatformAlerts } from "../../src/adapters/postgres/neon-platform-alerts.ts";
+import { neonPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { neonDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import type { PlatformCondition } from "../../src/records/alert-record.ts";
 import { aSpendRecord, DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { insertChannel } from "../support/alert-rows.ts";

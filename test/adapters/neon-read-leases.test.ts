@@ -1,7 +1,7 @@
 // Leases on every Postgres there is: whose turn it is, that nobody gets what somebody has, and that they run out.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonReadLeases } from "../../src/adapters/postgres/neon-read-leases.ts";
+import { neonReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { aSpendRecord, MINUTE, NOW } from "../budget/builders.ts";
 import { anActor, idOf } from "../support/builders.ts";
 import { postgresBackends } from "../support/postgres-backends.ts";

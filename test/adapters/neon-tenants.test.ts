@@ -1,7 +1,7 @@
 // The Tenants port on every Postgres there is, through Neon's driver: creating, and answers that are lost or never come.
 
 import { describe, expect, it } from "vitest";
-import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
+import { neonTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Tenants } from "../../src/ports/stores.ts";
 import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../budget/builders.ts";

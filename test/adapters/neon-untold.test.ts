@@ -1,8 +1,8 @@
 // Which changes no alert tells of: found by level, from the audit. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import { neonAlerts } from "../../src/adapters/postgres/neon-alerts.ts";
-import { neonOverrides } from "../../src/adapters/postgres/neon-overrides.ts";
+import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { neonOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
 import { DAY, MINUTE, NOW } from "../budget/builders.ts";
 import { insertAlert } from "../support/alert-rows.ts";
 import { anActor, idOf } from "../support/builders.ts";

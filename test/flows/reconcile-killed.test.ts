@@ -2,7 +2,7 @@
 // out again when its lease is over. In the end everything is as if nobody had died.
 
 import { expect, it } from "vitest";
-import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
+import { neonDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
 import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { LEASE_MS, leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../src/flows/spend/reconcile-tenants.ts";

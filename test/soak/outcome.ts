@@ -2,7 +2,7 @@
 // without the figures and instants of the moment in which something was found. Looks only.
 
 import type { Inbox } from "../../dev/inbox/start.ts";
-import { neonDeliveries } from "../../src/adapters/postgres/neon-deliveries.ts";
+import { neonDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import type { DeliveryKey } from "../../src/records/alert-record.ts";
 import type { TenantDatabase } from "../support/tenant-database.ts";

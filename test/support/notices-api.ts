@@ -3,9 +3,9 @@
 
 import { afterAll, beforeEach, vi } from "vitest";
 import { aesSealer } from "../../src/adapters/aes-sealer.ts";
-import { neonAlerts } from "../../src/adapters/postgres/neon-alerts.ts";
-import { neonAuditLog } from "../../src/adapters/postgres/neon-audit-log.ts";
-import { neonChannels } from "../../src/adapters/postgres/neon-channels.ts";
+import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { neonAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
+import { neonChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { createApp } from "../../src/app.ts";
 import type { Notifier, Ports } from "../../src/ports/ports.ts";
 import type { SendOutcome } from "../../src/records/alert-record.ts";

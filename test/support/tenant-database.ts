@@ -2,8 +2,8 @@
 
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { type Database, openDatabase } from "../../src/adapters/postgres/neon-client.ts";
-import { neonTenants } from "../../src/adapters/postgres/neon-tenants.ts";
+import { type Database, openDatabase } from "../../src/adapters/postgres/client.ts";
+import { neonTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import type { Tenants } from "../../src/ports/stores.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aNewTenant, anActor } from "./builders.ts";

@@ -3,7 +3,7 @@
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { vi } from "vitest";
-import { openDatabase, type Row, runStatement } from "../../src/adapters/postgres/neon-client.ts";
+import { openDatabase, type Row, runStatement } from "../../src/adapters/postgres/client.ts";
 
 declare global {
   namespace Cloudflare {

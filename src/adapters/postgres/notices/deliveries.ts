@@ -1,17 +1,17 @@
 // How notices fare, in Postgres. One statement per verb; what has ended stays as it ended.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Enforcement } from "../../budget/tenant.ts";
-import type { Deliveries } from "../../ports/stores.ts";
-import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
-import { isUuid } from "../../wire/uuid.ts";
-import { keptText } from "./kept-text.ts";
-import { alertColumn, alertFromRow, percent } from "./neon-alert-rows.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { channelColumn, channelFromRow } from "./neon-channel-rows.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";
-import { platformAlertColumn, platformAlertFromRow } from "./neon-platform-alerts.ts";
+import type { Enforcement } from "../../../budget/tenant.ts";
+import type { Deliveries } from "../../../ports/stores.ts";
+import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../../records/alert-record.ts";
+import { isUuid } from "../../../wire/uuid.ts";
+import { alertColumn, alertFromRow, percent } from "../alerts/alert-rows.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { platformAlertColumn, platformAlertFromRow } from "../alerts/platform-alerts.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { keptText } from "../kept-text.ts";
+import { channelColumn, channelFromRow } from "./channel-rows.ts";
+import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
 export function neonDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);

@@ -2,12 +2,12 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../../budget/tenant.ts";
-import type { AlertListRow, Page, PageQuery } from "../../records/alert-record.ts";
-import { alertColumn, alertFromRow } from "./neon-alert-rows.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { deliveryColumn, deliveryFromRow } from "./neon-delivery-rows.ts";
-import { comesAfter, pageOf } from "./neon-page.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
+import type { AlertListRow, Page, PageQuery } from "../../../records/alert-record.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { deliveryColumn, deliveryFromRow } from "../notices/delivery-rows.ts";
+import { comesAfter, pageOf } from "../page.ts";
+import { alertColumn, alertFromRow } from "./alert-rows.ts";
 
 /** `tenantId` null: everybody's. A tenant that is marked as deleted has no history any more. */
 export async function listAlerts(

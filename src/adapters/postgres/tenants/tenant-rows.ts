@@ -3,11 +3,11 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../budget/money.ts";
-import type { KeyHash, Override, Subject, TenantId } from "../../budget/tenant.ts";
-import { spendRecordSchema } from "../../ports/messages.ts";
-import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
-import type { Row } from "./neon-client.ts";
+import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money.ts";
+import type { KeyHash, Override, Subject, TenantId } from "../../../budget/tenant.ts";
+import { spendRecordSchema } from "../../../ports/messages.ts";
+import type { PriorValues, TenantRecord } from "../../../records/tenant-record.ts";
+import type { Row } from "../client.ts";
 
 /** An instant in milliseconds. `column` is trusted text: a column's name with its alias. */
 export const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);

@@ -2,12 +2,12 @@
 // Never touches a wish that has changed meanwhile.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { PriorValues, SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
-import { jsonbText } from "./jsonb.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
-import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant-record.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { type Database, runStatement } from "../client.ts";
+import { jsonbText } from "../jsonb.ts";
+import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Whoever has just changed the tenant is telling LiteLLM at this moment. */
 const IN_FLIGHT = sql.raw("interval '30 seconds'");

@@ -2,17 +2,17 @@
 // except to the two readers that LiteLLM's side is finished by.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { KeyHash } from "../../budget/tenant.ts";
-import type { Tenants } from "../../ports/stores.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type Database, runStatement } from "./neon-client.ts";
-import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./neon-tenant-changes.ts";
-import { createTenant } from "./neon-tenant-creation.ts";
-import { listTenants } from "./neon-tenant-list.ts";
-import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./neon-tenant-periods.ts";
-import { firstTenant, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
-import { recordTenantSpend } from "./neon-tenant-spend.ts";
-import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./neon-tenant-sync.ts";
+import type { KeyHash } from "../../../budget/tenant.ts";
+import type { Tenants } from "../../../ports/stores.ts";
+import type { TenantRecord } from "../../../records/tenant-record.ts";
+import { type Database, runStatement } from "../client.ts";
+import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
+import { createTenant } from "./tenant-creation.ts";
+import { listTenants } from "./tenant-list.ts";
+import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
+import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
+import { recordTenantSpend } from "./tenant-spend.ts";
+import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
 
 export function neonTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));

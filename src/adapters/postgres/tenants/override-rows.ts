@@ -3,9 +3,9 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../../budget/tenant.ts";
-import type { OverrideRecord } from "../../records/override-record.ts";
-import { money, ms } from "./neon-tenant-rows.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
+import type { OverrideRecord } from "../../../records/override-record.ts";
+import { money, ms } from "./tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
 export const overrideColumn = sql`json_build_object('id', o.id, 'tenantId', o.tenant_id,

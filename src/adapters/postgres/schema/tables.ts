@@ -26,8 +26,8 @@ import {
   notNegative,
   oneOf,
   percent,
-} from "./schema-columns.ts";
-import { platformAlerts } from "./schema-platform.ts";
+} from "./columns.ts";
+import { platformAlerts } from "./platform-tables.ts";
 
 const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;

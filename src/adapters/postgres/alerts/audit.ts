@@ -1,9 +1,9 @@
 // The audit trail: how a change writes its own line, in the statement that makes it. Only ever inserts.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../budget/tenant.ts";
-import type { AuditAction } from "../../records/alert-record.ts";
-import type { Actor } from "../../records/tenant-record.ts";
+import type { Instant } from "../../../budget/tenant.ts";
+import type { AuditAction } from "../../../records/alert-record.ts";
+import type { Actor } from "../../../records/tenant-record.ts";
 
 export interface AuditLine {
   readonly action: AuditAction;

@@ -2,7 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import { instant, oneOf } from "./schema-columns.ts";
+import { instant, oneOf } from "./columns.ts";
 
 const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const;
 

@@ -2,9 +2,9 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertDraft, AlertLook } from "../../budget/alerts.ts";
-import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
-import type { Alerts } from "../../ports/stores.ts";
+import type { AlertDraft, AlertLook } from "../../../budget/alerts.ts";
+import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
+import type { Alerts } from "../../../ports/stores.ts";
 import type {
   AlertEntry,
   AlertId,
@@ -12,12 +12,12 @@ import type {
   ChannelId,
   DeliveryKey,
   RecordedAlerts,
-} from "../../records/alert-record.ts";
-import { jsonbText } from "./jsonb.ts";
-import { listAlerts } from "./neon-alert-list.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
-import { listUntold } from "./neon-untold.ts";
+} from "../../../records/alert-record.ts";
+import { type Database, runStatement } from "../client.ts";
+import { jsonbText } from "../jsonb.ts";
+import { listAlerts } from "./alert-list.ts";
+import { timestampOf } from "./audit.ts";
+import { listUntold } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
 

@@ -2,14 +2,14 @@
 // Tells LiteLLM nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
-import { Outage } from "../../ports/outage.ts";
-import { failure, type Result, success } from "../../ports/result.ts";
-import type { Actor, NewTenant, TenantRecord } from "../../records/tenant-record.ts";
-import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement, violatedUnique } from "./neon-client.ts";
-import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
-import { spendInsert } from "./neon-tenant-spend.ts";
+import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
+import { Outage } from "../../../ports/outage.ts";
+import { failure, type Result, success } from "../../../ports/result.ts";
+import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant-record.ts";
+import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { type Database, runStatement, violatedUnique } from "../client.ts";
+import { firstTenant, selectTenants } from "./tenant-rows.ts";
+import { spendInsert } from "./tenant-spend.ts";
 
 const TAKEN_BY: Readonly<Record<string, "tenant_taken" | "subject_taken">> = {
   tenant_configs_pkey: "tenant_taken",

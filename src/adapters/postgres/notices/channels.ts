@@ -2,14 +2,20 @@
 // sealed or not. A channel of a tenant that is marked as deleted is gone for everybody.
 
 import { type SQL, sql } from "drizzle-orm";
-import { failure, type Result, success } from "../../ports/result.ts";
-import type { Channels } from "../../ports/stores.ts";
-import type { AuditAction, ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../records/alert-record.ts";
-import type { Actor } from "../../records/tenant-record.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { channelColumn, channelFromRow } from "./neon-channel-rows.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { comesAfter, pageOf } from "./neon-page.ts";
+import { failure, type Result, success } from "../../../ports/result.ts";
+import type { Channels } from "../../../ports/stores.ts";
+import type {
+  AuditAction,
+  ChannelChange,
+  ChannelId,
+  ChannelRecord,
+  NewChannel,
+} from "../../../records/alert-record.ts";
+import type { Actor } from "../../../records/tenant-record.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { comesAfter, pageOf } from "../page.ts";
+import { channelColumn, channelFromRow } from "./channel-rows.ts";
 
 export function neonChannels(database: Database): Channels {
   return {

@@ -2,11 +2,11 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { LateChange, UntoldChange } from "../../records/alert-record.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
+import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { LateChange, UntoldChange } from "../../../records/alert-record.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
+import { timestampOf } from "./audit.ts";
 
 /** As the index `idx_audit_log_told` has them. */
 const TOLD = sql.raw(

@@ -2,12 +2,12 @@
 // numerics only, and percentages multiplied out instead of divided.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../budget/tenant.ts";
-import type { State } from "../../budget/verdict.ts";
-import type { TenantList, TenantListQuery } from "../../records/tenant-record.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, runBatch } from "./neon-client.ts";
-import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+import type { Instant } from "../../../budget/tenant.ts";
+import type { State } from "../../../budget/verdict.ts";
+import type { TenantList, TenantListQuery } from "../../../records/tenant-record.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { type Database, runBatch } from "../client.ts";
+import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 export async function listTenants(database: Database, query: TenantListQuery): Promise<TenantList> {
   const inState = query.state === null ? sql`` : sql`and ${STATE} = ${query.state}`;

@@ -3,19 +3,19 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { PlatformAlerts } from "../../ports/stores.ts";
+import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type {
   AlertId,
   AuditAction,
   PlatformAlertRecord,
   PlatformBounds,
   PlatformSigns,
-} from "../../records/alert-record.ts";
-import { jsonbText } from "./jsonb.ts";
-import { deliveriesFrom } from "./neon-alerts.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, runStatement } from "./neon-client.ts";
-import { ms } from "./neon-tenant-rows.ts";
+} from "../../../records/alert-record.ts";
+import { type Database, runStatement } from "../client.ts";
+import { jsonbText } from "../jsonb.ts";
+import { ms } from "../tenants/tenant-rows.ts";
+import { deliveriesFrom } from "./alerts.ts";
+import { timestampOf } from "./audit.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 

@@ -2,14 +2,14 @@
 // `joinRecords` whatever arrives in whatever order; it never replaces a newer figure, and advances a period once.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd } from "../../budget/money.ts";
-import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../budget/spend.ts";
-import type { LedgerFigure } from "../../records/account.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
-import { auditInsert, timestampOf } from "./neon-audit.ts";
-import { type Database, runBatch } from "./neon-client.ts";
-import { updatedAt } from "./neon-tenant-changes.ts";
-import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+import { decimalFromNanoUsd } from "../../../budget/money.ts";
+import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
+import type { LedgerFigure } from "../../../records/account.ts";
+import type { TenantRecord } from "../../../records/tenant-record.ts";
+import { auditInsert, timestampOf } from "../alerts/audit.ts";
+import { type Database, runBatch } from "../client.ts";
+import { updatedAt } from "./tenant-changes.ts";
+import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Inserts the figure for the tenant in `tenants`. */
 export function spendInsert(record: SpendRecord, tenants: SQL): SQL {

@@ -2,12 +2,12 @@
 // the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd, percentNumber } from "../../budget/money.ts";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../records/tenant-record.ts";
-import { auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
-import { firstTenant, selectTenants } from "./neon-tenant-rows.ts";
+import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
+import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant-record.ts";
+import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
 export async function changeTenant(

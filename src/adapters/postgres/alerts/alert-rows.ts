@@ -3,11 +3,11 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import { ALERT_EVENT_TYPES } from "../../budget/alert-identity.ts";
-import type { BasisPoints } from "../../budget/money.ts";
-import type { TenantId } from "../../budget/tenant.ts";
-import type { AlertId, AlertRecord } from "../../records/alert-record.ts";
-import { money, ms } from "./neon-tenant-rows.ts";
+import { ALERT_EVENT_TYPES } from "../../../budget/alert-identity.ts";
+import type { BasisPoints } from "../../../budget/money.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
+import type { AlertId, AlertRecord } from "../../../records/alert-record.ts";
+import { money, ms } from "../tenants/tenant-rows.ts";
 
 /** An alert in one column, as `alertFromRow` reads it. The alias of `budget_alert_history` is `a`. */
 export const alertColumn = sql`json_build_object('id', a.id, 'tenant_id', a.tenant_id, 'identity', a.identity,

@@ -11,11 +11,11 @@ import { decimalMoney } from "../../ports/messages.ts";
 import type { Ledger } from "../../ports/stores.ts";
 import type { Account, LedgerFigure, SpendReference } from "../../records/account.ts";
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../../records/alert-record.ts";
+import { alertDetail } from "./alerts/alert-rows.ts";
+import { type Database, type Row, runBatch, runStatement } from "./client.ts";
 import { jsonbText } from "./jsonb.ts";
-import { alertDetail } from "./neon-alert-rows.ts";
-import { type Database, type Row, runBatch, runStatement } from "./neon-client.ts";
-import { ms, selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
-import { JOIN_KNOWN } from "./neon-tenant-spend.ts";
+import { ms, selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
+import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
 export function neonLedger(database: Database): Ledger {
   return {

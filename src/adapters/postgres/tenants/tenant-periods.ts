@@ -2,14 +2,14 @@
 // LiteLLM's own reset makes is neon-tenant-spend's.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { LedgerFigure } from "../../records/account.ts";
-import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../records/tenant-record.ts";
-import { type AuditLine, auditInsert, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, runBatch, runStatement } from "./neon-client.ts";
-import { auditedChange, updatedAt } from "./neon-tenant-changes.ts";
-import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
-import { isOwnFigure, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./neon-tenant-spend.ts";
+import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { LedgerFigure } from "../../../records/account.ts";
+import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant-record.ts";
+import { type AuditLine, auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { type Database, runBatch, runStatement } from "../client.ts";
+import { auditedChange, updatedAt } from "./tenant-changes.ts";
+import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
+import { isOwnFigure, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
 
 /** Compare-and-set on the period that was looked at: of two who reset at once, one begins a period. */
 export async function resetTenantPeriod(

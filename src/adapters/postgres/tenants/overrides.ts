@@ -2,18 +2,18 @@
 // and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
-import type { Overrides } from "../../ports/stores.ts";
-import type { AuditAction } from "../../records/alert-record.ts";
-import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../records/override-record.ts";
-import type { Actor } from "../../records/tenant-record.ts";
-import { auditInsert, isoText, lineOf, timestampOf } from "./neon-audit.ts";
-import { type Database, runBatch, runStatement } from "./neon-client.ts";
-import { overrideColumn, overrideFromRow } from "./neon-override-rows.ts";
-import { comesAfter, pageOf } from "./neon-page.ts";
-import { lockTenant, pendingSync, updatedAt } from "./neon-tenant-changes.ts";
-import { selectTenants, tenantFromRow } from "./neon-tenant-rows.ts";
+import { decimalFromNanoUsd } from "../../../budget/money.ts";
+import type { Instant } from "../../../budget/tenant.ts";
+import type { Overrides } from "../../../ports/stores.ts";
+import type { AuditAction } from "../../../records/alert-record.ts";
+import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override-record.ts";
+import type { Actor } from "../../../records/tenant-record.ts";
+import { auditInsert, isoText, lineOf, timestampOf } from "../alerts/audit.ts";
+import { type Database, runBatch, runStatement } from "../client.ts";
+import { comesAfter, pageOf } from "../page.ts";
+import { overrideColumn, overrideFromRow } from "./override-rows.ts";
+import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
+import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 export function neonOverrides(database: Database): Overrides {
   return {

@@ -2,11 +2,11 @@
 // touches what the row says of the tenant, and gives it no new revision.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { ReadLeases } from "../../ports/stores.ts";
-import { jsonbText } from "./jsonb.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
+import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { ReadLeases } from "../../../ports/stores.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { jsonbText } from "../jsonb.ts";
 
 export function neonReadLeases(database: Database): ReadLeases {
   return {

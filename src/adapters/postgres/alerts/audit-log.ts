@@ -2,10 +2,10 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { TenantId } from "../../budget/tenant.ts";
-import type { Audit } from "../../ports/stores.ts";
-import type { AuditRecord } from "../../records/alert-record.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
+import type { Audit } from "../../../ports/stores.ts";
+import type { AuditRecord } from "../../../records/alert-record.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
 
 export function neonAuditLog(database: Database): Audit {
   return {

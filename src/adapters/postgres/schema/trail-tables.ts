@@ -2,7 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
-import { instant, newestFirst, notNegative } from "./schema-columns.ts";
+import { instant, newestFirst, notNegative } from "./columns.ts";
 
 /** `tenant_id` refers to nothing on purpose: the trail outlives the tenant. */
 export const auditLog = pgTable(

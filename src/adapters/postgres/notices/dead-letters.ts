@@ -2,15 +2,15 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { DeadLetters } from "../../ports/stores.ts";
-import type { AuditAction, DeadLetterRecord } from "../../records/alert-record.ts";
-import { isUuid } from "../../wire/uuid.ts";
-import { jsonbText } from "./jsonb.ts";
-import { keptText } from "./kept-text.ts";
-import { timestampOf } from "./neon-audit.ts";
-import { type Database, type Row, runStatement } from "./neon-client.ts";
-import { comesAfter, pageOf } from "./neon-page.ts";
-import { ms } from "./neon-tenant-rows.ts";
+import type { DeadLetters } from "../../../ports/stores.ts";
+import type { AuditAction, DeadLetterRecord } from "../../../records/alert-record.ts";
+import { isUuid } from "../../../wire/uuid.ts";
+import { timestampOf } from "../alerts/audit.ts";
+import { type Database, type Row, runStatement } from "../client.ts";
+import { jsonbText } from "../jsonb.ts";
+import { keptText } from "../kept-text.ts";
+import { comesAfter, pageOf } from "../page.ts";
+import { ms } from "../tenants/tenant-rows.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 
