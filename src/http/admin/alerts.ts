@@ -9,7 +9,7 @@ import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
-import { noSuchTenant } from "./tenant-problems.ts";
+import { noSuchTenant } from "./tenants/tenant-problems.ts";
 
 const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
 

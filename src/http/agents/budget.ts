@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { type Caller, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
-import { noSuchTenant } from "../admin/tenant-problems.ts";
+import { noSuchTenant } from "../admin/tenants/tenant-problems.ts";
 import type { AppEnv } from "../app-env.ts";
 import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
 import { tenantIdFrom } from "../tenant-id.ts";

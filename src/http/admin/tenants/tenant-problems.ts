@@ -1,8 +1,8 @@
 // The problems that the routes of tenants share.
 
 import type { Context } from "hono";
-import type { AppEnv } from "../app-env.ts";
-import { dependencyAway, problem } from "../problem.ts";
+import type { AppEnv } from "../../app-env.ts";
+import { dependencyAway, problem } from "../../problem.ts";
 
 export function noSuchTenant(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: "There is no such tenant." });

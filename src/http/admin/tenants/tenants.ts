@@ -3,16 +3,16 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
-import type { KeyHash, Subject } from "../../budget/tenant.ts";
-import { changeTenant } from "../../flows/tenants/change-tenant.ts";
-import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../flows/tenants/create-tenant.ts";
-import { deleteTenant } from "../../flows/tenants/delete-tenant.ts";
-import type { AppEnv } from "../app-env.ts";
-import { keyHashOf, requireAdmin, requireRead } from "../auth.ts";
-import { fieldErrors, jsonFrom } from "../fields.ts";
-import { dependencyAway, invalidFields, problem } from "../problem.ts";
-import { tenantIdFrom } from "../tenant-id.ts";
-import { type OnceAnswer, once } from "./idempotency.ts";
+import type { KeyHash, Subject } from "../../../budget/tenant.ts";
+import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
+import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
+import type { AppEnv } from "../../app-env.ts";
+import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
+import { fieldErrors, jsonFrom } from "../../fields.ts";
+import { dependencyAway, invalidFields, problem } from "../../problem.ts";
+import { tenantIdFrom } from "../../tenant-id.ts";
+import { type OnceAnswer, once } from "../idempotency.ts";
 import { tenantJson } from "./tenant-json.ts";
 import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";

@@ -1,12 +1,12 @@
 // What is done to a tenant that is no setting of it: suspend, resume, reset. Translates only; the flows decide and do.
 
 import { type Context, Hono } from "hono";
-import { type ResetFailure, resetTenant } from "../../flows/tenants/reset-tenant.ts";
-import { resumeTenant, suspendTenant } from "../../flows/tenants/suspend-tenant.ts";
-import type { AppEnv } from "../app-env.ts";
-import { requireAdmin } from "../auth.ts";
-import { dependencyAway, problem } from "../problem.ts";
-import { tenantIdFrom } from "../tenant-id.ts";
+import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-tenant.ts";
+import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
+import type { AppEnv } from "../../app-env.ts";
+import { requireAdmin } from "../../auth.ts";
+import { dependencyAway, problem } from "../../problem.ts";
+import { tenantIdFrom } from "../../tenant-id.ts";
 import { tenantJson } from "./tenant-json.ts";
 import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 
