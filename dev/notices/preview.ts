@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { emailMessage } from "../../src/notices/email.ts";
+import { emailMessage } from "../../src/notices/email/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import { SAMPLES } from "./samples.ts";

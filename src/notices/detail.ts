@@ -3,7 +3,7 @@
 import type { AlertDetail } from "../budget/alerts.ts";
 import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
-import { cut, oneLine } from "./outside-text.ts";
+import { cut, oneLine } from "./sanitize.ts";
 
 /** Longer reasons are read where they were written. */
 const MAX_TEXT = 300;

@@ -4,9 +4,9 @@ import type { AlertEventType } from "../budget/alert-identity.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 import type { PlatformAlertKind } from "../records/alert-record.ts";
+import { standingOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
-import { standingOf } from "./standing.ts";
 
 /** Every type there is. The kind of an alert first names what it is about. */
 const EVENT_TYPES = {

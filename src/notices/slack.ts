@@ -1,13 +1,13 @@
 // Notices for Slack, in Block Kit. Whatever came from outside is escaped: it can make no link, no mention, no emphasis.
 
 import { type BasisPoints, dollars, WHOLE } from "../budget/money.ts";
-import type { Fact } from "./facts.ts";
+import type { KnownState, Standing } from "./budget-snapshot.ts";
+import type { Tone } from "./copy/copy.ts";
+import type { Fact } from "./fields.ts";
+import { percent } from "./format.ts";
+import { headlineOf, type Telling, tellingOf } from "./message-model.ts";
 import type { Notice, SlackMessage } from "./notice.ts";
-import { cut } from "./outside-text.ts";
-import { percent } from "./plain-words.ts";
-import type { KnownState, Standing } from "./standing.ts";
-import { headlineOf, type Telling, tellingOf } from "./telling.ts";
-import type { Tone } from "./words.ts";
+import { cut } from "./sanitize.ts";
 
 /** Slack's own limit is 150, emoji and blanks included. */
 const MAX_HEADER = 150;

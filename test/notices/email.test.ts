@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
-import { emailMessage } from "../../src/notices/email.ts";
+import { emailMessage } from "../../src/notices/email/email.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 
 /** What a reader of the HTML sees, without the head and the hidden preheader; one space where cells meet. */

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { blockProblems } from "../../dev/inbox/slack-blocks.ts";
 import { aNotice, aPlatformNotice } from "../../dev/notices/samples.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
-import { emailMessage } from "../../src/notices/email.ts";
+import { emailMessage } from "../../src/notices/email/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 

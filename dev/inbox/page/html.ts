@@ -1,6 +1,6 @@
 // HTML that is escaped unless it was made here: text from outside cannot become markup by being forgotten.
 
-import { escaped } from "../../../src/notices/html.ts";
+import { escaped } from "../../../src/notices/email/html.ts";
 
 export class Html {
   readonly markup: string;

@@ -2,7 +2,7 @@
 // is an outcome, so that a bug in the words of one notice is counted like any other failure.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { emailMessage } from "../../notices/email.ts";
+import { emailMessage } from "../../notices/email/email.ts";
 import { eventBody } from "../../notices/event.ts";
 import type { Notice } from "../../notices/notice.ts";
 import { slackMessage } from "../../notices/slack.ts";

@@ -1,10 +1,10 @@
 // The words on how a tenant stands by its figures. They follow the state and not the event: an alert that is repeated
 // may find its tenant further on. Own words only; nothing from outside is ever put into them.
 
-import { dollars } from "../budget/money.ts";
-import { instantText, percent } from "./plain-words.ts";
-import type { Standing } from "./standing.ts";
-import type { Words } from "./words.ts";
+import { dollars } from "../../budget/money.ts";
+import type { Standing } from "../budget-snapshot.ts";
+import { instantText, percent } from "../format.ts";
+import type { Words } from "./copy.ts";
 
 /** The words of threshold_crossed, budget_crossed and budget_blocked. */
 export function thresholdWords(standing: Standing): Words {

@@ -2,11 +2,11 @@
 
 import { dollars } from "../budget/money.ts";
 import type { AlertRecord } from "../records/alert-record.ts";
+import type { Standing } from "./budget-snapshot.ts";
 import { dateOf, moneyOf, textOf } from "./detail.ts";
+import { dayText, instantText, percent } from "./format.ts";
 import type { TestNotice } from "./notice.ts";
-import { cut, oneLine } from "./outside-text.ts";
-import { dayText, instantText, percent } from "./plain-words.ts";
-import type { Standing } from "./standing.ts";
+import { cut, oneLine } from "./sanitize.ts";
 
 export interface Fact {
   readonly label: string;

@@ -1,11 +1,11 @@
 // The one layout of our e-mails: tables and inline styles, because mail clients know little else. Loads nothing from
 // outside, shows no picture, links nowhere. Values are escaped by `html`.
 
+import type { Tone } from "../copy/copy.ts";
+import type { Fact } from "../fields.ts";
+import { headlineOf, type Telling } from "../message-model.ts";
 import { progressHtml } from "./email-progress.ts";
-import type { Fact } from "./facts.ts";
 import { type Html, html } from "./html.ts";
-import { headlineOf, type Telling } from "./telling.ts";
-import type { Tone } from "./words.ts";
 
 /** White text on each of them has a contrast of at least 4.5. */
 const ACCENTS: Readonly<Record<Tone, string>> = {

@@ -1,14 +1,14 @@
 // What a notice tells, once, for Slack and for e-mail: the words, the figures, whom it is about. Escapes nothing.
 
 import type { Instant } from "../budget/tenant.ts";
-import { TEST_WORDS, wordsOf } from "./event-words.ts";
-import { type Fact, factsOf, testFacts } from "./facts.ts";
+import { type Standing, standingOf } from "./budget-snapshot.ts";
+import type { Words } from "./copy/copy.ts";
+import { TEST_WORDS, wordsOf } from "./copy/event-copy.ts";
+import { platformFacts, platformWords } from "./copy/platform-copy.ts";
+import { type Fact, factsOf, testFacts } from "./fields.ts";
+import { instantText } from "./format.ts";
 import type { Notice } from "./notice.ts";
-import { oneLine, tenantLabel, type Who } from "./outside-text.ts";
-import { instantText } from "./plain-words.ts";
-import { platformFacts, platformWords } from "./platform-words.ts";
-import { type Standing, standingOf } from "./standing.ts";
-import type { Words } from "./words.ts";
+import { oneLine, tenantLabel, type Who } from "./sanitize.ts";
 
 export interface Telling extends Words {
   readonly who: Who | null;

@@ -1,12 +1,12 @@
 // The words of every kind of event, and of a test. Own words and figures only; nothing from outside is put into them.
 
-import { dollars } from "../budget/money.ts";
-import type { AlertRecord } from "../records/alert-record.ts";
-import { dateOf, moneyOf } from "./detail.ts";
-import { dayText, instantText } from "./plain-words.ts";
-import type { Standing } from "./standing.ts";
-import { adviceToRaise, standingSentence, thresholdWords, usedText } from "./threshold-words.ts";
-import type { Words } from "./words.ts";
+import { dollars } from "../../budget/money.ts";
+import type { AlertRecord } from "../../records/alert-record.ts";
+import type { Standing } from "../budget-snapshot.ts";
+import { dateOf, moneyOf } from "../detail.ts";
+import { dayText, instantText } from "../format.ts";
+import type { Words } from "./copy.ts";
+import { adviceToRaise, standingSentence, thresholdWords, usedText } from "./threshold-copy.ts";
 
 const NOTHING_TO_DO = "Nothing needs to be done.";
 

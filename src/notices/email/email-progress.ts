@@ -1,9 +1,9 @@
 // The progress bar of an e-mail, made of table cells: up to the block, with a gap where the limit is.
 
-import { dollars, percentNumber, WHOLE } from "../budget/money.ts";
+import { dollars, percentNumber, WHOLE } from "../../budget/money.ts";
+import type { KnownState, Standing } from "../budget-snapshot.ts";
+import { percent } from "../format.ts";
 import { type Html, html } from "./html.ts";
-import { percent } from "./plain-words.ts";
-import type { KnownState, Standing } from "./standing.ts";
 
 const FILL: Readonly<Record<KnownState, string>> = {
   ok: "#2f9e54",

@@ -1,10 +1,10 @@
 // The words and figures of what people of the platform are told. Own words; what came from outside is among the facts.
 
-import type { PlatformAlertRecord } from "../records/alert-record.ts";
-import { dateOf, textOf } from "./detail.ts";
-import type { Fact } from "./facts.ts";
-import { instantText } from "./plain-words.ts";
-import type { Words } from "./words.ts";
+import type { PlatformAlertRecord } from "../../records/alert-record.ts";
+import { dateOf, textOf } from "../detail.ts";
+import type { Fact } from "../fields.ts";
+import { instantText } from "../format.ts";
+import type { Words } from "./copy.ts";
 
 export function platformWords({ kind }: PlatformAlertRecord): Words {
   return { tone: "platform", tag: "Platform", ...WORDS[kind] };

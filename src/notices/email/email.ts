@@ -1,8 +1,8 @@
 // Notices as e-mail: the subject, the plain text, and the HTML of email-html.ts. The subject is one line, always.
 
+import { headlineOf, type Telling, tellingOf } from "../message-model.ts";
+import type { EmailMessage, Notice } from "../notice.ts";
 import { emailHtml } from "./email-html.ts";
-import type { EmailMessage, Notice } from "./notice.ts";
-import { headlineOf, type Telling, tellingOf } from "./telling.ts";
 
 /** Longer ones are cut off by nearly every mail client; our own words take at most 110 of it. */
 const MAX_SUBJECT = 200;
