@@ -1,7 +1,7 @@
 // Changing a channel that somebody else removes meanwhile.
 
 import { expect, it } from "vitest";
-import { changeChannel } from "../../src/flows/notices/change-channel.ts";
+import { changeChannel } from "../../src/flows/channels/change-channel.ts";
 import type { Channels } from "../../src/ports/stores.ts";
 import { anActor } from "../support/builders.ts";
 import { aChannel } from "../support/notice-builders.ts";

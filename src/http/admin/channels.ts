@@ -3,9 +3,9 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod/mini";
-import { type ChangeChannelFailure, changeChannel } from "../../flows/notices/change-channel.ts";
-import { createChannel } from "../../flows/notices/create-channel.ts";
-import { testChannel } from "../../flows/notices/test-channel.ts";
+import { type ChangeChannelFailure, changeChannel } from "../../flows/channels/change-channel.ts";
+import { createChannel } from "../../flows/channels/create-channel.ts";
+import { testChannel } from "../../flows/channels/test-channel.ts";
 import type { ChannelRecord, ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
 import { targetProblem } from "../../wire/targets.ts";
 import type { AppEnv } from "../app-env.ts";

@@ -4,8 +4,8 @@
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
-import { offerNotice } from "./offer-notice.ts";
-import { openTarget } from "./target.ts";
+import { offerNotice } from "../notices/offer-notice.ts";
+import { openTarget } from "../notices/target.ts";
 
 export interface TestChannelInput {
   readonly channelId: ChannelId;

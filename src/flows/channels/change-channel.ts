@@ -11,7 +11,7 @@ import type {
   ChannelTarget,
 } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { openTarget, sealTarget } from "./target.ts";
+import { openTarget, sealTarget } from "../notices/target.ts";
 
 /** The parts of a target that the change names, and no others. */
 export interface TargetWish {

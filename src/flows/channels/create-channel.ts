@@ -4,7 +4,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { Result } from "../../ports/result.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { sealTarget } from "./target.ts";
+import { sealTarget } from "../notices/target.ts";
 
 export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {
   readonly target: ChannelTarget;
