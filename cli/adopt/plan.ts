@@ -3,7 +3,7 @@
 
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import { missingIn } from "../../src/flows/litellm/litellm-wish.ts";
+import { missingIn } from "../../src/flows/litellm/desired-state.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
 import type { LiteLlmFields, SubjectReading } from "../../src/records/subject-reading.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";

@@ -1,7 +1,7 @@
 // The spend queue's consumer: parses, lets the batch be recorded, acknowledges message by message.
 
 import type { Instant } from "../budget/tenant.ts";
-import type { Incoming } from "../flows/spend/fold-account.ts";
+import type { Incoming } from "../flows/spend/merge-batch.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";
 import { reconcileMessageSchema, spendMessageSchema } from "../ports/messages.ts";

@@ -1,7 +1,7 @@
 // The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { checkWithLiteLlmAlone, type LoneVerdict } from "../../src/flows/check/check-with-litellm-alone.ts";
+import { checkWithLiteLlmAlone, type LoneVerdict } from "../../src/flows/check/degraded-check.ts";
 import type { SubjectReading } from "../../src/records/subject-reading.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";

@@ -1,7 +1,7 @@
 // Joining what two places know of a tenant: the newer config, the joined figure, and nothing of a former subject.
 
 import { describe, expect, it } from "vitest";
-import { joinKnown } from "../../src/flows/edge/known-tenant.ts";
+import { joinKnown } from "../../src/flows/edge/cached-tenant.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../budget/builders.ts";
 
 const known = (revision: number, spend: string, team: string | null = null) => ({

@@ -1,8 +1,8 @@
 // Whether LiteLLM has the wish, reading by reading. What counts as a difference is sent, and nothing else is.
 
 import { describe, expect, it } from "vitest";
+import { missingIn, toRestore } from "../../src/flows/litellm/desired-state.ts";
 import { differsFromWish } from "../../src/flows/litellm/drift.ts";
-import { missingIn, toRestore } from "../../src/flows/litellm/litellm-wish.ts";
 import type { SubjectReading } from "../../src/records/subject-reading.ts";
 import type { PriorValues, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenantConfig, NOW, usd } from "../budget/builders.ts";

@@ -1,8 +1,8 @@
 // What is known of a tenant without LiteLLM: memory, KV, Postgres. Joined, never replaced by something older.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { type RecalledTenant, recallTenant } from "../../src/flows/check/recall-tenant.ts";
-import { type ConfiguredTenant, joinKnown } from "../../src/flows/edge/known-tenant.ts";
+import { type RecalledTenant, recallTenant } from "../../src/flows/check/load-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../../src/flows/edge/cached-tenant.ts";
 import type { KnownTenant } from "../../src/records/edge-record.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { hashOf } from "../support/builders.ts";

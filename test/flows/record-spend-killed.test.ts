@@ -2,7 +2,7 @@
 // the same figures, alerts, deliveries and audit in Postgres, the same snapshots, the same notices and reads under way.
 
 import { expect, it } from "vitest";
-import type { Incoming } from "../../src/flows/spend/fold-account.ts";
+import type { Incoming } from "../../src/flows/spend/merge-batch.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
-import type { Incoming } from "../../src/flows/spend/fold-account.ts";
+import type { Incoming } from "../../src/flows/spend/merge-batch.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../budget/builders.ts";

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
-import { spreadSpend } from "../../src/flows/edge/spread-spend.ts";
+import { spreadSpend } from "../../src/flows/edge/publish-spend.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { aTenant, idOf } from "../support/builders.ts";
 import { FakeSnapshots } from "../support/fake-snapshots.ts";

@@ -1,7 +1,7 @@
 // Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
-import type { Incoming } from "../../src/flows/spend/fold-account.ts";
+import type { Incoming } from "../../src/flows/spend/merge-batch.ts";
 import { type SpendMessage, spendMessageSchema } from "../../src/ports/messages.ts";
 import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";

@@ -7,12 +7,12 @@ import { asOf, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { ConfiguredTenant } from "../edge/known-tenant.ts";
+import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { lookForOutage } from "../litellm/outage.ts";
 import { orNothing } from "../waiting.ts";
-import { checkWithLiteLlmAlone } from "./check-with-litellm-alone.ts";
+import { checkWithLiteLlmAlone } from "./degraded-check.ts";
 import { findTenant, findTenantAnew } from "./find-tenant.ts";
-import { recallTenant } from "./recall-tenant.ts";
+import { recallTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
 export type CheckDeps = Pick<

@@ -3,7 +3,7 @@
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import type { ConfiguredTenant } from "../edge/known-tenant.ts";
+import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { orNothing, patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<

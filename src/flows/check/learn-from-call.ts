@@ -7,8 +7,8 @@ import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tena
 import { readDueMessage, type SpendMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge-record.ts";
-import { isBigStep } from "../edge/spread-cadence.ts";
-import { FIRST_LOOK_SECONDS } from "../spend/read-due.ts";
+import { isBigStep } from "../edge/publish-cadence.ts";
+import { FIRST_LOOK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;
 

@@ -7,9 +7,9 @@ import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../edge/cached-tenant.ts";
+import { isWorthASnapshot } from "../edge/publish-cadence.ts";
 import { writeConfig } from "../edge/publish-config.ts";
-import { isWorthASnapshot } from "../edge/spread-cadence.ts";
 import { isWorthASync } from "../litellm/drift.ts";
 import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../waiting.ts";
 

@@ -4,7 +4,7 @@
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { joinKnown } from "./known-tenant.ts";
+import { joinKnown } from "./cached-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;
 

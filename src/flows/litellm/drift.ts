@@ -4,7 +4,7 @@ import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { missingIn } from "./litellm-wish.ts";
+import { missingIn } from "./desired-state.ts";
 
 const SYNC_SECONDS = 60;
 

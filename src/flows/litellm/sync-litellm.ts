@@ -6,7 +6,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
-import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./litellm-wish.ts";
+import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./desired-state.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;
 

@@ -11,7 +11,7 @@ import type { Account, LedgerFigure } from "../../records/account.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
-import { spreadSpend } from "../edge/spread-spend.ts";
+import { spreadSpend } from "../edge/publish-spend.ts";
 import { isWorthASync } from "../litellm/drift.ts";
 import { inTurns } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";

@@ -10,10 +10,10 @@ import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts"
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { inTurns } from "../waiting.ts";
+import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./apply-batch.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
-import { type Fold, foldAccount, type Incoming } from "./fold-account.ts";
-import { noteReports, noteUnmatched } from "./note-reports.ts";
-import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./settle-account.ts";
+import { noteReports, noteUnmatched } from "./audit-reports.ts";
+import { type Fold, foldAccount, type Incoming } from "./merge-batch.ts";
 import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
 
 export interface RecordSpendInput {

@@ -3,7 +3,7 @@
 
 import type { Ports } from "../../ports/ports.ts";
 import { orNothing } from "../waiting.ts";
-import type { Incoming } from "./fold-account.ts";
+import type { Incoming } from "./merge-batch.ts";
 
 export type DuplicateDeps = Pick<Ports, "claims" | "timers" | "log">;
 

@@ -3,7 +3,7 @@
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantChange, TenantRecord } from "../../records/tenant-record.ts";
-import { type SpreadDeps, spreadChange } from "./spread-change.ts";
+import { type SpreadDeps, spreadChange } from "./publish-change.ts";
 
 export interface ChangeTenantInput {
   readonly tenantId: TenantId;

@@ -6,7 +6,7 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type SpreadDeps, spreadNews } from "./spread-change.ts";
+import { type SpreadDeps, spreadNews } from "./publish-change.ts";
 
 export type OverrideDeps = SpreadDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
 

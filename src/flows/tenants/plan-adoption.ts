@@ -7,8 +7,8 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
 import type { Actor, NewTenant, TenantChange, TenantSettings } from "../../records/tenant-record.ts";
+import { priorValuesOf } from "../litellm/desired-state.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
-import { priorValuesOf } from "../litellm/litellm-wish.ts";
 
 export type AdoptionFailure =
   /** LiteLLM does not know the key or team to adopt. */

@@ -12,7 +12,7 @@ import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant-re
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";
-import { FIRST_LOOK_SECONDS } from "../spend/read-due.ts";
+import { FIRST_LOOK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
 

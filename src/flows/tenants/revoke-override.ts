@@ -4,7 +4,7 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { OverrideDeps } from "./grant-override.ts";
-import { spreadNews } from "./spread-change.ts";
+import { spreadNews } from "./publish-change.ts";
 
 /** The tenant as it now is. @throws when Postgres cannot be reached. */
 export async function revokeOverride(

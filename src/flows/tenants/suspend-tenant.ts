@@ -5,7 +5,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type SpreadDeps, spreadAgain, spreadNews } from "./spread-change.ts";
+import { type SpreadDeps, spreadAgain, spreadNews } from "./publish-change.ts";
 
 export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;
 

@@ -4,9 +4,9 @@ import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { joinKnown } from "./known-tenant.ts";
+import { joinKnown } from "./cached-tenant.ts";
+import { isWorthASnapshot } from "./publish-cadence.ts";
 import { writeConfig } from "./publish-config.ts";
-import { isWorthASnapshot } from "./spread-cadence.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots">;
 

@@ -4,7 +4,7 @@
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { AuditAction, AuditNote } from "../../records/alert-record.ts";
-import type { Incoming } from "./fold-account.ts";
+import type { Incoming } from "./merge-batch.ts";
 
 type Webhook = Extract<Incoming["body"], { kind: "webhook" }>;
 

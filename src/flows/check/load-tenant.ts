@@ -3,7 +3,7 @@
 import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { KnownTenant, Tombstone } from "../../records/edge-record.ts";
-import { type ConfiguredTenant, joinKnown } from "../edge/known-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../edge/cached-tenant.ts";
 import { patiently, storePatienceMs } from "../waiting.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;

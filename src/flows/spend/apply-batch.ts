@@ -6,9 +6,9 @@ import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { spreadSpend } from "../edge/spread-spend.ts";
-import type { Fold } from "./fold-account.ts";
-import { confirmLater, type ReadDueDeps, readDue } from "./read-due.ts";
+import { spreadSpend } from "../edge/publish-spend.ts";
+import type { Fold } from "./merge-batch.ts";
+import { confirmLater, type ReadDueDeps, readDue } from "./scheduled-read.ts";
 
 export type SettleDeps = AnnounceDeps & ReadDueDeps & Pick<Ports, "snapshots" | "sealer">;
 

@@ -14,7 +14,7 @@ import {
 import { type Verdict, verdictOn } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SubjectReading } from "../../records/subject-reading.ts";
-import { BLOCK_MARK } from "../litellm/litellm-wish.ts";
+import { BLOCK_MARK } from "../litellm/desired-state.ts";
 
 /** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
 export type LoneVerdict = Verdict | "unknown_key" | "no_answer";
