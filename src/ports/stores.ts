@@ -2,7 +2,6 @@
 // Unless a verb returns a Result, an outage throws.
 
 import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
-import type { Account, LedgerFigure, SpendReference } from "../records/account.ts";
 import type {
   AlertEntry,
   AlertListRow,
@@ -33,6 +32,7 @@ import type {
   OverrideKey,
   OverrideRecord,
 } from "../records/override-record.ts";
+import type { Account, LedgerFigure, SpendReference } from "../records/tenant-batch.ts";
 import type {
   Actor,
   AuditedChange,

@@ -7,8 +7,8 @@ import { percentNumber } from "../../budget/money.ts";
 import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { Account } from "../../records/account.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
+import type { Account } from "../../records/tenant-batch.ts";
 
 export type AnnounceDeps = Pick<Ports, "ledger" | "alerts" | "noticeQueue" | "log" | "policy">;
 

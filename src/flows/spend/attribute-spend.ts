@@ -5,7 +5,7 @@ import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
 import type { SpendBound } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
-import type { SpendReference } from "../../records/account.ts";
+import type { SpendReference } from "../../records/tenant-batch.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 

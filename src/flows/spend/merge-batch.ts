@@ -5,7 +5,7 @@ import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
 import { foldBound } from "../../budget/observation.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { ReadLane, ValidSpendMessage } from "../../ports/messages.ts";
-import type { Account } from "../../records/account.ts";
+import type { Account } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { toldBy } from "./attribute-spend.ts";
 

@@ -3,8 +3,8 @@
 
 import { limitVersion } from "../../budget/limit.ts";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { Account, LedgerFigure, SpendReference } from "../../records/account.ts";
 import type { AuditNote } from "../../records/alert-record.ts";
+import type { Account, LedgerFigure, SpendReference } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";

@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
-import type { LedgerFigure } from "../../../records/account.ts";
+import type { LedgerFigure } from "../../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../../records/tenant-record.ts";
 import { auditInsert, timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch } from "../client.ts";
