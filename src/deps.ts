@@ -1,6 +1,6 @@
 // Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
 
-import { aesSealer } from "./adapters/aes-sealer.ts";
+import { aesSealer } from "./adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
 import { type Decoded, kvSnapshots } from "./adapters/cloudflare/kv-snapshots.ts";
 import { consoleLog } from "./adapters/cloudflare/log.ts";

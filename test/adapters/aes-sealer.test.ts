@@ -1,7 +1,7 @@
 // The sealer on real Web Crypto: what goes in comes out, under rotation too, and nothing else ever does.
 
 import { describe, expect, it } from "vitest";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 
 const keyOf = (id: string, fill: number) => ({ id, key: new Uint8Array(32).fill(fill) });
 const first = keyOf("2026-01", 1);

@@ -1,7 +1,7 @@
 // A channel's target out of its seal: whole or not at all, and never in the log.
 
 import { expect, it } from "vitest";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { openTarget } from "../../src/flows/notices/target.ts";
 import { aChannel, TARGETS } from "../support/notice-builders.ts";
 import { RecordedLog } from "../support/recorded-log.ts";

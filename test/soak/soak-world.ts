@@ -3,7 +3,7 @@
 
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/cloudflare/queues.ts";
 import { emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";

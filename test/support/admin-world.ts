@@ -3,7 +3,7 @@
 
 import { afterAll, beforeEach } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";

@@ -2,7 +2,7 @@
 // that answer what a test tells them. The date stands still.
 
 import { afterAll, beforeEach, vi } from "vitest";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
 import { neonAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
 import { neonChannels } from "../../src/adapters/postgres/notices/channels.ts";

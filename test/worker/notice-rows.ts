@@ -1,7 +1,7 @@
 // Alerts and channels in the Worker's own Postgres, channels that lead to the local inbox, and what has arrived there.
 
 import { env } from "cloudflare:workers";
-import { aesSealer } from "../../src/adapters/aes-sealer.ts";
+import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { readConfig } from "../../src/config.ts";
 import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/records/alert-record.ts";
 import { aHash, query, seedTenant } from "./bursar.ts";

@@ -1,8 +1,8 @@
 // Seals short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. The first key seals,
 // any of them opens: that is how keys are rotated. Never logs, never answers with anything but what was sealed.
 
-import type { SealingKey } from "../ports/policy.ts";
-import type { Sealer } from "../ports/ports.ts";
+import type { SealingKey } from "../../ports/policy.ts";
+import type { Sealer } from "../../ports/ports.ts";
 
 const VERSION = "v1";
 
