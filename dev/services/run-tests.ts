@@ -25,7 +25,7 @@ const SUITES = [
   "test/migrations",
   "test/adapters",
   "test/soak",
-  "test/flows/overrides-together.test.ts",
+  "test/flows/tenants/overrides-together.test.ts",
   ...E2E.map((name) => `test/e2e/${name}.test.ts`),
 ];
 

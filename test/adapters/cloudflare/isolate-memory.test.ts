@@ -1,0 +1,79 @@
+// What an isolate remembers: for how long, how much, and that forgetting a tenant forgets its keys.
+
+import { beforeEach, expect, it } from "vitest";
+import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
+import type { KeyHash } from "../../../src/budget/tenant.ts";
+import { aSpendRecord, aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
+import { hashOf, idOf } from "../../support/builders.ts";
+
+let memory: IsolateMemory;
+beforeEach(() => {
+  memory = new IsolateMemory();
+});
+const acme = idOf("acme");
+const known = { config: aTenantConfig(), spend: aSpendRecord() };
+
+it.each([acme, null])("whose a key is (%s) is remembered for sixty seconds", (tenantId) => {
+  expect(memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+  memory.rememberTenantOfKey(hashOf("a"), tenantId, NOW);
+  expect(memory.tenantOfKey(hashOf("a"), NOW + 59_999)).toBe(tenantId);
+  expect(memory.tenantOfKey(hashOf("a"), NOW + 60_000)).toBeUndefined();
+});
+
+it("a tenant is remembered with when it was checked, until it is forgotten with its keys", () => {
+  memory.rememberTenant(acme, known, NOW);
+  memory.rememberTenantOfKey(hashOf("a"), acme, NOW);
+  memory.rememberTenantOfKey(hashOf("b"), idOf("other"), NOW);
+  expect(memory.tenant(acme)).toEqual({ ...known, checkedAt: NOW });
+  memory.forgetTenant(acme);
+  expect(memory.tenant(acme)).toBeNull();
+  expect(memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+  expect(memory.tenantOfKey(hashOf("b"), NOW)).toBe("other");
+});
+
+it("keeps nothing of a caller's object but what a tenant is", () => {
+  memory.rememberTenant(acme, { ...known, request: {} } as typeof known, NOW);
+  expect(Object.keys(memory.tenant(acme) ?? {}).sort()).toEqual(["checkedAt", "config", "spend"]);
+});
+
+it("a failed read is recent for five seconds, or until a read succeeds", () => {
+  expect(memory.failedRecently(acme, NOW)).toBe(false);
+  memory.rememberFailedRead(acme, NOW);
+  expect([memory.failedRecently(acme, NOW + 4_999), memory.failedRecently(acme, NOW + 5_000)]).toEqual([true, false]);
+  memory.forgetFailedRead(acme);
+  expect(memory.failedRecently(acme, NOW)).toBe(false);
+});
+
+it("an address is turned away until the moment that was said", () => {
+  memory.turnAway("203.0.113.7", NOW + SECOND);
+  expect(memory.isTurnedAway("203.0.113.7", NOW + 999)).toBe(true);
+  expect(memory.isTurnedAway("203.0.113.7", NOW + SECOND)).toBe(false);
+  expect(memory.isTurnedAway("203.0.113.8", NOW)).toBe(false);
+});
+
+it("readiness is remembered for a second", () => {
+  expect(memory.readiness(NOW)).toBeNull();
+  const readiness = { ready: true, dependencies: [] };
+  memory.rememberReadiness(readiness, NOW);
+  expect(memory.readiness(NOW + 999)).toBe(readiness);
+  expect(memory.readiness(NOW + SECOND)).toBeNull();
+});
+
+it("a turn is taken once in its seconds, by name; a shorter demand counts from the same moment", () => {
+  expect(memory.takeTurn("refresh:acme", 5, NOW)).toBe(true);
+  expect(memory.takeTurn("refresh:other", 5, NOW)).toBe(true);
+  expect(memory.takeTurn("refresh:acme", 5, NOW + 4_999)).toBe(false);
+  expect(memory.takeTurn("refresh:acme", 1, NOW + 1_000)).toBe(true);
+  expect(memory.takeTurn("refresh:acme", 5, NOW + 5_000)).toBe(false);
+  expect(memory.takeTurn("refresh:acme", 5, NOW + 6_000)).toBe(true);
+});
+
+it("keeps ten thousand of a kind, and forgets those not touched for longest", () => {
+  const hash = (n: number) => String(n).padStart(64, "0") as KeyHash;
+  for (let n = 0; n < 10_000; n++) memory.rememberTenantOfKey(hash(n), acme, NOW);
+  memory.rememberTenantOfKey(hash(0), acme, NOW);
+  memory.rememberTenantOfKey(hash(10_000), acme, NOW);
+  expect(memory.tenantOfKey(hash(0), NOW)).toBe(acme);
+  expect(memory.tenantOfKey(hash(1), NOW)).toBeUndefined();
+  expect(memory.tenantOfKey(hash(10_000), NOW)).toBe(acme);
+});

@@ -1,0 +1,154 @@
+// What LiteLLM's answers mean: each shape of an error, each shape of a row, and what is no figure at all.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Subject } from "../../../src/budget/tenant.ts";
+import { NOW, usd } from "../../budget/builders.ts";
+import { KEY, OK, readOnce } from "../../support/litellm-reads.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
+
+let server: ScriptedServer;
+beforeAll(async () => {
+  server = await startScriptedServer();
+});
+afterEach(() => void vi.unstubAllEnvs());
+afterAll(() => server.stop());
+
+const read = (options: { subject?: Subject } = {}) => readOnce(server.url, options);
+
+describe("the shapes of an error", () => {
+  const refused = (status: number, param: string | null, message: string) => ({
+    kind: "refused",
+    status,
+    param,
+    message,
+  });
+  it.each<[string, number, unknown, object]>([
+    [
+      "{error}",
+      400,
+      { error: { message: "m", type: "t", param: "max_budget", code: "400" } },
+      refused(400, "max_budget", "m"),
+    ],
+    ["{error} without words", 400, { error: { param: null } }, refused(400, null, "")],
+    ["{detail: {error}}", 400, { detail: { error: "m" } }, refused(400, null, "m")],
+    ["{detail: {}}", 400, { detail: {} }, refused(400, null, "")],
+    [
+      "{detail: [...]}",
+      422,
+      { detail: [{ loc: ["body"], msg: "a" }, "odd", { msg: "b" }, {}] },
+      refused(422, null, "a; b; "),
+    ],
+    ["{detail: text}", 405, { detail: "Method Not Allowed" }, refused(405, null, "Method Not Allowed")],
+    ["a bad master key", 401, { error: { message: "m", param: "None" } }, refused(401, "None", "m")],
+    ["{detail: {error}} of what is missing", 404, { detail: { error: "m" } }, { kind: "not_found" }],
+    ["of a 5xx nothing is read", 500, { error: { message: "m" } }, { kind: "unreachable", why: "status 500" }],
+    ["neither error nor detail", 400, { oops: 1 }, { kind: "unreachable", why: "status 400 without LiteLLM's error" }],
+    ["a list", 400, [1], { kind: "unreachable", why: "status 400 without LiteLLM's error" }],
+    ["null", 404, null, { kind: "unreachable", why: "status 404 without LiteLLM's error" }],
+  ])("%s", async (_, status, body, failure) => {
+    server.answers([status, body]);
+    expect((await read()).result).toEqual({ ok: false, failure });
+  });
+
+  it("a route that is not there is a wrong address, not a key that is not there", async () => {
+    server.answers([404, { detail: "Not Found" }]);
+    expect((await read()).result).toMatchObject({ ok: false, failure: { kind: "unreachable" } });
+  });
+
+  it("a redirect is not followed: the master key goes nowhere else", async () => {
+    server.answers([302, "", { location: "/elsewhere" }], OK);
+    expect((await read()).result).toMatchObject({ ok: false, failure: { kind: "unreachable" } });
+    expect(server.asked.map(({ path }) => path)).toEqual([`/key/info?key=${KEY.id}`]);
+  });
+});
+
+describe("a row", () => {
+  const readRow = async (row: object, subject: Subject = KEY) => {
+    server.answers([200, subject.kind === "key" ? { info: row } : { team_info: row }]);
+    const { result } = await read({ subject });
+    return result.ok ? result.value : result.failure;
+  };
+
+  it("says who, how much, until when, and when it was asked", async () => {
+    const row = { spend: 1.2000000000000002, max_budget: 5.5, budget_duration: "30d", metadata: { tenant_id: "acme" } };
+    expect(await readRow({ ...row, created_at: "2026-11-01T00:00:00Z", team_id: "t1" })).toMatchObject({
+      subject: KEY,
+      spendNanoUsd: usd("1.2"),
+      begunAt: NOW,
+      maxBudgetNanoUsd: usd("5.5"),
+      budgetDuration: "30d",
+      own: { maxBudgetNanoUsd: usd("5.5"), budgetDuration: "30d" },
+      createdAt: Date.UTC(2026, 10, 1),
+      resetsAt: null,
+      metadata: { tenant_id: "acme" },
+      budgetId: null,
+      teamId: "t1",
+    });
+    expect(server.asked[0]).toMatchObject({ method: "GET", authorization: "Bearer sk-master", body: "" });
+  });
+
+  it.each([
+    ["with Z", "2026-12-01T00:00:00Z"],
+    ["with an offset", "2026-12-01T01:00:00+01:00"],
+    ["with a short offset", "2026-12-01T01:00:00+0100"],
+    ["naive, then UTC", "2026-12-01T00:00:00"],
+    ["naive with microseconds", "2026-12-01T00:00:00.000123"],
+  ])("instants are read %s, wherever the machine is", async (_, text) => {
+    vi.stubEnv("TZ", "America/New_York");
+    expect(await readRow({ spend: 0, budget_reset_at: text })).toMatchObject({ resetsAt: Date.UTC(2026, 11, 1) });
+  });
+
+  it("an instant that is none is not known", async () => {
+    expect(await readRow({ spend: 0, budget_reset_at: "soon" })).toMatchObject({ resetsAt: null });
+  });
+
+  it("a key linked to a budget object has its limits there", async () => {
+    const table = { max_budget: 10, soft_budget: 8, budget_duration: "1mo", budget_reset_at: "2026-12-01T00:00:00Z" };
+    const row = { spend: 0, max_budget: null, budget_duration: null, budget_reset_at: null, budget_id: "b1" };
+    expect(await readRow({ ...row, litellm_budget_table: table })).toMatchObject({
+      maxBudgetNanoUsd: usd("10"),
+      softBudgetNanoUsd: usd("8"),
+      budgetDuration: "1mo",
+      resetsAt: Date.UTC(2026, 11, 1),
+      budgetId: "b1",
+      own: { maxBudgetNanoUsd: null, budgetDuration: null },
+    });
+    expect(await readRow({ ...row, max_budget: 3, litellm_budget_table: table })).toMatchObject({
+      maxBudgetNanoUsd: usd("3"),
+    });
+  });
+
+  it("of a team has its own soft budget and is in no team", async () => {
+    const team = { kind: "team", id: "team-1" } as const;
+    expect(await readRow({ spend: 2, soft_budget: 4, team_id: "team-1" }, team)).toMatchObject({
+      subject: team,
+      softBudgetNanoUsd: usd("4"),
+      teamId: null,
+    });
+    expect(server.asked[0]?.path).toBe("/team/info?team_id=team-1");
+  });
+
+  it("with negative spend has spent nothing, and the log says so", async () => {
+    server.answers([200, { info: { spend: -0.5 } }]);
+    const { result, lines } = await read();
+    expect(result).toMatchObject({ ok: true, value: { spendNanoUsd: 0n } });
+    expect(lines).toEqual(['warn litellm reports negative spend {"subject_kind":"key"}']);
+  });
+
+  it.each([
+    ["missing", "{}"],
+    ["null", '{"spend":null}'],
+    ["text", '{"spend":"1.5"}'],
+    ["NaN, as Python writes it", '{"spend":NaN}'],
+    ["Infinity, as Python writes it", '{"spend":Infinity}'],
+    ["more than a double", '{"spend":1e999}'],
+    ["more than Postgres can keep", '{"spend":1e30}'],
+  ])("whose spend is %s tells nothing", async (_, row) => {
+    server.answers([200, `{"info":${row}}`]);
+    expect((await read()).result).toEqual({ ok: false, failure: { kind: "unreachable", why: "answered nonsense" } });
+  });
+
+  it("with fields nobody has heard of is read all the same", async () => {
+    expect(await readRow({ spend: 1, metadata: null, new_field: { deep: [1] } })).toMatchObject({ metadata: {} });
+  });
+});

@@ -1,0 +1,74 @@
+// LiteLLM's list of many keys through the real client.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
+import { NOW, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders.ts";
+import { clientOf, OK } from "../../support/litellm-reads.ts";
+import { RecordedLog } from "../../support/recorded-log.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
+
+let server: ScriptedServer;
+beforeAll(async () => {
+  server = await startScriptedServer();
+});
+afterAll(() => server.stop());
+
+describe("many keys at once", () => {
+  const readKeys = async (...answers: Parameters<ScriptedServer["answers"]>) => {
+    server.answers(...answers);
+    const log = new RecordedLog();
+    const result = await clientOf(server.url, { log }).readKeys([hashOf("a"), hashOf("b")]);
+    return { result, lines: log.lines, asked: server.asked.length };
+  };
+  const row = (digit: string, differences: object = {}) => ({ token: hashOf(digit), spend: 1, ...differences });
+
+  it("are one request, in whatever order LiteLLM answers; those that it does not know are left out", async () => {
+    const { result, asked } = await readKeys([200, { key: [], info: [row("b", { spend: 2.5 })] }]);
+    expect(asked).toBe(1);
+    expect(result).toMatchObject({
+      ok: true,
+      value: [{ subject: { kind: "key", id: hashOf("b") }, spendNanoUsd: usd("2.5"), begunAt: NOW }],
+    });
+  });
+
+  it("have the limits of the budget objects that they are linked to", async () => {
+    const linked = { budget_id: "b1", litellm_budget_table: { max_budget: 10, soft_budget: 8 } };
+    const { result } = await readKeys([200, { info: [row("a", linked)] }]);
+    expect(result).toMatchObject({ value: [{ maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8") }] });
+  });
+
+  it.each([
+    ["a figure that is none", { token: hashOf("a"), spend: "much" }],
+    ["a row without its token", { spend: 1 }],
+    ["no row at all", null],
+  ])("nonsense of one of them (%s) says nothing of the others, and is logged", async (_, nonsense) => {
+    const { result, lines } = await readKeys([200, { info: [nonsense, row("b")] }]);
+    expect(result).toMatchObject({ ok: true, value: [{ subject: { id: hashOf("b") } }] });
+    expect(lines).toEqual(["warn litellm says nonsense of a key {}"]);
+  });
+
+  it("negative spend counts as zero, and is logged", async () => {
+    const { result, lines } = await readKeys([200, { info: [row("a", { spend: -3 })] }]);
+    expect(result).toMatchObject({ value: [{ spendNanoUsd: 0n }] });
+    expect(lines).toEqual(['warn litellm reports negative spend {"subject_kind":"key"}']);
+  });
+
+  it.each([
+    ["a 500", [500, { error: { message: "no db" } }], "status 500"],
+    ["no list", [200, { info: {} }], "answered nonsense"],
+  ] as const)("%s is a failure, and is not tried again", async (_, scripted, why) => {
+    const { result, asked } = await readKeys(scripted);
+    expect([result, asked]).toEqual([{ ok: false, failure: { kind: "unreachable", why } }, 1]);
+  });
+
+  it("are not asked for while the breaker is open", async () => {
+    const breaker = new Breaker();
+    for (let failed = 0; failed < 10; failed++) breaker.record(false, NOW);
+    server.answers(OK);
+    expect(await clientOf(server.url, { breaker }).readKeys([hashOf("a")])).toMatchObject({
+      failure: { kind: "unreachable", why: "breaker open" },
+    });
+    expect(server.asked).toHaveLength(0);
+  });
+});

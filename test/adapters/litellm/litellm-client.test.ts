@@ -1,0 +1,252 @@
+// LiteLLM's reads through the real client: what is tried again and when, and when it is not asked at all.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
+import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
+import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
+import { NOW, SECOND, usd } from "../../budget/builders.ts";
+import { BROKEN, clientOf, KEY, OK, readOnce } from "../../support/litellm-reads.ts";
+import { RecordedLog } from "../../support/recorded-log.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
+import { sha256 } from "../../support/virtual-key.ts";
+
+let server: ScriptedServer;
+let now: number;
+const clock = () => now;
+
+beforeAll(async () => {
+  server = await startScriptedServer();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  server.setFault(null);
+  now = NOW;
+});
+afterEach(() => void vi.restoreAllMocks());
+
+const read = (options: { tries?: number } = {}) => readOnce(server.url, options);
+
+describe("zeroing a key's spend", () => {
+  const NO_ROUTE = [404, { detail: "Not Found" }] as const;
+  const asked = () => server.asked.map(({ path, body }) => [path, JSON.parse(body)]);
+
+  it.each([
+    ["an old LiteLLM, which has no route for it,", NO_ROUTE],
+    ["one that does not reset below zero", [400, { detail: { error: "reset_to must be <= current spend" } }]],
+  ] as const)("of %s is done by an update", async (_, scripted) => {
+    server.answers(scripted, [200, {}]);
+    expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: true, value: undefined });
+    expect(asked()).toEqual([
+      [`/key/${KEY.id}/reset_spend`, { reset_to: 0 }],
+      ["/key/update", { key: KEY.id, spend: 0 }],
+    ]);
+  });
+
+  it.each([
+    ["unknown to the update", [NO_ROUTE, [401, { error: { message: "no", param: "None" } }]], { kind: "not_found" }],
+    ["unknown to the reset", [[404, { detail: { error: "no" } }]], { kind: "not_found" }],
+    ["behind a LiteLLM that is away", [[503, ""]], { kind: "unreachable", why: "status 503" }],
+  ] as const)("of a key %s is not done", async (_, scripted, failure) => {
+    server.answers(...scripted);
+    expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: false, failure });
+    expect(server.asked).toHaveLength(scripted.length);
+  });
+});
+
+describe("tries", () => {
+  /** The pauses between the tries. */
+  const pauses = () => server.asked.slice(1).map(({ at }, index) => at - (server.asked[index]?.at ?? 0));
+
+  it.each([
+    ["no jitter", 0, [200, 400]],
+    ["nearly all of it", 0.9, [380, 760]],
+  ])("X7: after a 5xx pause exponentially, stretched by up to double: %s", async (_, random, expected) => {
+    vi.spyOn(Math, "random").mockReturnValue(random);
+    server.answers(BROKEN, BROKEN, OK);
+    const { result, failures } = await read({ tries: 3 });
+    expect(result.ok).toBe(true);
+    expect(failures).toEqual(Array(2).fill({ kind: "unreachable", why: "status 502" }));
+    for (const [index, pause] of pauses().entries()) {
+      expect(pause).toBeGreaterThanOrEqual((expected[index] ?? 0) - 2);
+      expect(pause).toBeLessThan((expected[index] ?? 0) + 150);
+    }
+    expect(server.asked).toHaveLength(3);
+  });
+
+  it.each([
+    ["a 429", [429, { error: { message: "slow down" } }], "status 429"],
+    ["a 408", [408, ""], "status 408"],
+    ["a 503", [503, { detail: "no db" }], "status 503"],
+    ["JSON that is no key", [200, { nonsense: [1] }], "answered nonsense"],
+    ["no JSON at all", [200, "<html>"], "answered nonsense"],
+    ["a page of something before LiteLLM", [403, "<html>"], "status 403 without LiteLLM's error"],
+  ] as const)("%s is tried again", async (_, scripted, why) => {
+    server.answers(scripted, OK);
+    const { result, failures } = await read({ tries: 2 });
+    expect([result.ok, failures]).toEqual([true, [{ kind: "unreachable", why }]]);
+  });
+
+  it("a cut connection is tried again", async () => {
+    server.answers(OK);
+    server.setFault({ kind: "reset", times: 1 });
+    const { result, failures } = await read({ tries: 2 });
+    expect([result.ok, failures]).toEqual([true, [{ kind: "unreachable", why: "network" }]]);
+  });
+
+  it("two seconds of silence are a failed try", async () => {
+    server.answers(OK);
+    server.setFault({ kind: "hang", times: 1 });
+    const begunAt = performance.now();
+    const { failures } = await read();
+    expect(failures).toEqual([{ kind: "unreachable", why: "time-out" }]);
+    expect(performance.now() - begunAt).toBeGreaterThan(1_990);
+    expect(performance.now() - begunAt).toBeLessThan(2_500);
+  });
+
+  it("end after as many as were asked for, with the last failure", async () => {
+    server.answers([500, ""], BROKEN);
+    const { result, failures } = await read({ tries: 2 });
+    expect(result).toEqual({ ok: false, failure: { kind: "unreachable", why: "status 502" } });
+    expect([failures.length, server.asked.length]).toEqual([2, 2]);
+  });
+
+  it.each([
+    [
+      "a key that it does not have",
+      [404, { error: { message: "Key not found", param: "key" } }],
+      { kind: "not_found" },
+    ],
+    ["a refusal", [400, { error: { message: "no" } }], { kind: "refused", status: 400, param: null, message: "no" }],
+  ] as const)("%s is an answer: heard once, not tried again", async (_, scripted, failure) => {
+    server.answers(scripted);
+    const { result, failures } = await read({ tries: 3 });
+    expect(result).toEqual({ ok: false, failure });
+    expect([failures, server.asked.length]).toEqual([[failure], 1]);
+  });
+
+  it("a bug is thrown, not tried again", async () => {
+    const http = { call: async () => Promise.reject(new RangeError("a bug")) };
+    const broken = liteLlmClient(http, clock, new RecordedLog());
+    const onFailedTry = vi.fn();
+    await expect(broken.readSubject(KEY, { tries: 2, onFailedTry })).rejects.toThrow("a bug");
+    expect(onFailedTry).not.toHaveBeenCalled();
+  });
+});
+
+describe("the breaker", () => {
+  it("opens after three failures in a row, for five seconds, and closes with a success", async () => {
+    const client = clientOf(server.url, { clock });
+    const isRead = async () => (await client.readSubject(KEY, { tries: 1 })).ok;
+    server.answers(BROKEN);
+    for (let failure = 0; failure < 3; failure++) await isRead();
+    server.answers(OK);
+    now += 4_999;
+    expect(await client.readSubject(KEY, { tries: 1 })).toEqual({
+      ok: false,
+      failure: { kind: "unreachable", why: "breaker open" },
+    });
+    expect(server.asked).toEqual([]);
+    now += 1;
+    expect([await isRead(), server.asked.length]).toEqual([true, 1]);
+    server.answers(BROKEN);
+    await isRead();
+    await isRead();
+    expect(server.asked).toHaveLength(2);
+  });
+
+  it("opens again after one failure when its time is over", async () => {
+    const client = clientOf(server.url, { clock });
+    server.answers(BROKEN);
+    for (let failure = 0; failure < 3; failure++) await client.readSubject(KEY, { tries: 1 });
+    now += 5 * SECOND;
+    await client.readSubject(KEY, { tries: 1 });
+    await client.readSubject(KEY, { tries: 1 });
+    expect(server.asked).toHaveLength(4);
+  });
+
+  it("a refusal counts as an answer: LiteLLM is there", async () => {
+    const client = clientOf(server.url, { clock });
+    const notThere = [404, { error: { message: "Key not found" } }] as const;
+    server.answers(BROKEN, BROKEN, notThere, BROKEN, BROKEN, OK);
+    for (let each = 0; each < 6; each++) await client.readSubject(KEY, { tries: 1 });
+    expect(server.asked).toHaveLength(6);
+  });
+
+  it("is shared by everything that asks", async () => {
+    const breaker = new Breaker();
+    server.answers(BROKEN);
+    for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 });
+    expect(await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 })).toMatchObject({ ok: false });
+    expect(server.asked).toHaveLength(3);
+  });
+
+  it("neither stops a ping nor is moved by one: a ping asks how things are", async () => {
+    const breaker = new Breaker();
+    server.answers(BROKEN);
+    for (let each = 0; each < 4; each++) await clientOf(server.url, { clock, breaker }).ping();
+    expect(breaker.isOpen(clock())).toBe(false);
+    expect(server.asked).toHaveLength(4);
+  });
+});
+
+describe("the simulator", () => {
+  let litellm: Litellm;
+  beforeAll(async () => {
+    litellm = await startLitellm({ databaseDelayMs: 0 });
+  });
+  afterAll(() => litellm.stop());
+
+  const client = () => clientOf(litellm.url, { masterKey: litellm.masterKey });
+
+  it.each([
+    ["answers 500", { kind: "error", status: 500 }],
+    ["answers nonsense", { kind: "nonsense" }],
+    ["cuts connections", { kind: "reset" }],
+  ] as const)("that %s twice is read at the third try", async (_, fault) => {
+    const limits = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d" };
+    const fields = { ...limits, metadata: {}, blocked: false };
+    const name = `sk-${fault.kind}`;
+    const created = await client().createKey(name, { ...fields, keyAlias: name });
+    if (!created.ok) throw new Error(JSON.stringify(created.failure));
+    litellm.setSpend(name, 4.2);
+    litellm.setFault({ ...fault, times: 2 });
+    const reading = await client().readSubject(created.value.subject, { tries: 3 });
+    expect(reading).toMatchObject({
+      ok: true,
+      value: { spendNanoUsd: usd("4.2"), maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8") },
+    });
+  });
+
+  it("zeroes a key's spend, and says when there is no such key", async () => {
+    await client().createKey("sk-zeroed", {
+      ...{ maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: null, budgetDuration: "30d", metadata: {} },
+      ...{ blocked: true, keyAlias: "zeroed" },
+    });
+    const subject = { kind: "key", id: sha256("sk-zeroed") } as const;
+    litellm.setSpend("sk-zeroed", 4.2);
+    expect(await client().resetSpend(subject.id)).toEqual({ ok: true, value: undefined });
+    const read = await client().readSubject(subject, { tries: 1 });
+    expect(read).toMatchObject({ ok: true, value: { spendNanoUsd: 0n, blocked: true } });
+    expect(await client().resetSpend(KEY.id)).toEqual({ ok: false, failure: { kind: "not_found" } });
+  });
+
+  it("says what it does not have, of keys and of teams", async () => {
+    for (const subject of [KEY, { kind: "team", id: "nobody" } as const]) {
+      expect(await client().readSubject(subject, { tries: 1 })).toEqual({ ok: false, failure: { kind: "not_found" } });
+    }
+  });
+
+  it("with another master key refuses, and that is no missing key", async () => {
+    expect(await clientOf(litellm.url, { masterKey: "sk-another" }).readSubject(KEY, { tries: 1 })).toMatchObject({
+      ok: false,
+      failure: { kind: "refused", status: 401 },
+    });
+  });
+
+  it("is pinged without naming anybody", async () => {
+    expect(await client().ping()).toEqual({ ok: true, value: undefined });
+    await litellm.stop();
+    expect(await client().ping()).toMatchObject({ ok: false, failure: { kind: "unreachable", why: "network" } });
+    await litellm.restart();
+  });
+});

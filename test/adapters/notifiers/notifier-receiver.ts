@@ -1,0 +1,46 @@
+// A provider on loopback that answers what a test wrote down and keeps the call, headers included.
+
+import { type Fault, type Part, startPart } from "../../../dev/part.ts";
+
+export interface Call {
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export interface Receiver extends Part {
+  readonly calls: Call[];
+  /** From now on, until told otherwise; 200 `ok` at first. Mends any fault. */
+  answers(status: number, body?: string, headers?: Record<string, string>): void;
+}
+
+export const LOCAL = { allowsLocalTargets: true };
+export const STRICT = { allowsLocalTargets: false };
+
+/** Long enough for loopback on a busy machine. */
+export const SHORT_MS = 300;
+
+export const HANG: Fault = { kind: "hang" };
+
+export async function startReceiver(): Promise<Receiver> {
+  const calls: Call[] = [];
+  let answer: ConstructorParameters<typeof Response> = ["ok"];
+  const part = await startPart({
+    name: "receiver",
+    port: 0,
+    portVariable: "none",
+    async handler(request) {
+      calls.push({ path: new URL(request.url).pathname, headers: request.headers, body: await request.text() });
+      return new Response(...answer);
+    },
+  });
+  return {
+    ...part,
+    calls,
+    answers(status, body = "", headers = {}) {
+      part.setFault(null);
+      calls.length = 0;
+      answer = [body === "" ? null : body, { status, headers }];
+    },
+  };
+}

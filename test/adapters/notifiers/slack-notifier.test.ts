@@ -1,0 +1,132 @@
+// Slack's incoming webhook, against a real server: what every kind of answer means. The same rules hold for all providers.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startInbox } from "../../../dev/inbox/start.ts";
+import { SAMPLES } from "../../../dev/notices/samples.ts";
+import { slackNotifier } from "../../../src/adapters/notifiers/slack-notifier.ts";
+import { slackMessage } from "../../../src/notices/slack.ts";
+import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
+
+const MESSAGE = { text: "Acme has used 82.5 % of its budget", blocks: [{ type: "divider" }] };
+const PATH = "/services/T000/B000/topsecret";
+
+let receiver: Receiver;
+const send = () => slackNotifier(LOCAL, SHORT_MS)(`${receiver.url}${PATH}`, MESSAGE);
+
+beforeAll(async () => {
+  receiver = await startReceiver();
+});
+afterAll(() => receiver.stop());
+beforeEach(() => receiver.answers(200, "ok"));
+
+describe("what Slack answers", () => {
+  it("a message that Slack takes is sent, as JSON, once", async () => {
+    expect(await send()).toEqual({ kind: "sent" });
+    expect(receiver.calls).toHaveLength(1);
+    const [call] = receiver.calls;
+    expect(call?.path).toBe(PATH);
+    expect(call?.headers.get("content-type")).toBe("application/json");
+    expect(JSON.parse(call?.body ?? "")).toEqual(MESSAGE);
+  });
+
+  it("a 200 is sent whatever stands in it", async () => {
+    receiver.answers(200, "<html>fine</html>");
+    expect(await send()).toEqual({ kind: "sent" });
+  });
+
+  it.each([408, 429, 500, 502, 503, 504])("status %i is worth another try", async (status) => {
+    receiver.answers(status, "rate_limited");
+    expect(await send()).toEqual({ kind: "failed", why: `status ${status}, rate_limited`, retryAfterSeconds: null });
+  });
+
+  it.each([400, 401, 403, 404, 405, 410, 413, 422])("status %i is final", async (status) => {
+    receiver.answers(status, "no_service");
+    expect(await send()).toEqual({ kind: "rejected", why: `status ${status}, no_service` });
+  });
+
+  it.each([
+    "<html>topsecret</html>",
+    "https://hooks.slack.com/services/T0/B0/topsecret",
+    "xoxb-1234567890",
+    "a".repeat(49),
+    "two words",
+  ])("the answer %j is no name, and is not repeated", async (body) => {
+    receiver.answers(404, body);
+    expect(await send()).toEqual({ kind: "rejected", why: "status 404" });
+  });
+
+  it("of an endless answer only the beginning is read", async () => {
+    receiver.answers(400, "x".repeat(50_000_000));
+    expect(await send()).toEqual({ kind: "rejected", why: "status 400" });
+  });
+
+  it.each([301, 302, 303, 307, 308])("a redirect (%i) is refused, and not followed", async (status) => {
+    receiver.answers(status, "", { location: `${receiver.url}/elsewhere` });
+    expect(await send()).toEqual({ kind: "rejected", why: `status ${status}: redirects are not followed` });
+    expect(receiver.calls.map(({ path }) => path)).toEqual([PATH]);
+  });
+});
+
+describe("when nobody answers", () => {
+  it("a provider that hangs is given up in time, and tried again later", async () => {
+    receiver.setFault(HANG);
+    const startedAt = performance.now();
+    expect(await send()).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(performance.now() - startedAt).toBeLessThan(SHORT_MS + 1_500);
+  });
+
+  it("a connection that is cut is tried again later", async () => {
+    receiver.setFault({ kind: "reset" });
+    expect(await send()).toEqual({ kind: "failed", why: "network", retryAfterSeconds: null });
+  });
+});
+
+describe("Retry-After", () => {
+  const date = "Sun, 15 Nov 2026 12:00:00 GMT";
+  it.each([
+    ["seconds", { "retry-after": "30" }, 30],
+    ["no seconds", { "retry-after": "0" }, 0],
+    ["a date, by the answer's clock", { "retry-after": "Sun, 15 Nov 2026 12:01:30 GMT", date }, 90],
+    ["a date that is past", { "retry-after": "Sun, 15 Nov 2026 11:00:00 GMT", date }, 0],
+    ["nothing", {}, null],
+    ["a negative number", { "retry-after": "-5" }, null],
+    ["a fraction", { "retry-after": "1.5" }, null],
+    ["more than anybody means", { "retry-after": "99999999999" }, null],
+    ["nonsense that Date.parse would read", { "retry-after": "banana 5", date }, null],
+    ["a date in another form", { "retry-after": "2026-11-15T12:01:30Z", date }, null],
+  ])("%s", async (_, headers, retryAfterSeconds) => {
+    receiver.answers(429, "rate_limited", { ...headers });
+    expect(await send()).toMatchObject({ kind: "failed", retryAfterSeconds });
+  });
+
+  it("counts on 503 too", async () => {
+    receiver.answers(503, "", { "retry-after": "7" });
+    expect(await send()).toEqual({ kind: "failed", why: "status 503", retryAfterSeconds: 7 });
+  });
+});
+
+describe("where it may go", () => {
+  it("nothing is sent to a private host, and the refusal does not name it", async () => {
+    const outcome = await slackNotifier(STRICT, SHORT_MS)(`https://127.0.0.1:${receiver.port}${PATH}`, MESSAGE);
+    expect(outcome).toEqual({ kind: "rejected", why: "the target must lead to a public host" });
+    expect(receiver.calls).toEqual([]);
+  });
+
+  it("nothing is sent without TLS", async () => {
+    const outcome = await slackNotifier(STRICT, SHORT_MS)("http://example.com/topsecret", MESSAGE);
+    expect(outcome).toEqual({ kind: "rejected", why: "the target must begin with https://" });
+  });
+});
+
+it("Slack's own checks pass for every notice there is", async () => {
+  const inbox = await startInbox(0);
+  try {
+    for (const [name, notice] of Object.entries(SAMPLES)) {
+      const outcome = await slackNotifier(LOCAL)(`${inbox.url}/slack/alerts`, slackMessage(notice));
+      expect([name, outcome]).toEqual([name, { kind: "sent" }]);
+    }
+    expect(inbox.messages({ accepted: true })).toHaveLength(Object.keys(SAMPLES).length);
+  } finally {
+    await inbox.stop();
+  }
+});

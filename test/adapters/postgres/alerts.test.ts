@@ -1,0 +1,193 @@
+// How alerts reach Postgres: once each whoever comes, with their deliveries and their audit, or not at all.
+
+import { describe, expect, it } from "vitest";
+import { neonAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
+import { neonLedger } from "../../../src/adapters/postgres/spend-batches.ts";
+import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert-identity.ts";
+import type { AlertDraft } from "../../../src/budget/alerts.ts";
+import type { AlertEntry } from "../../../src/records/alert-record.ts";
+import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const looking = { limitVersion: 1, periodStartedAt: PERIOD_START };
+
+function aDraft(eventType: ThresholdEventType, differences: Partial<AlertDraft> = {}): AlertDraft {
+  const threshold = { threshold_crossed: 8_000n, budget_crossed: 10_000n, budget_blocked: 11_000n }[eventType];
+  const key = { tenantId: acme, eventType, threshold, occurrence: 0, ...looking };
+  return {
+    identity: alertIdentity(key),
+    eventType,
+    threshold,
+    spendNanoUsd: usd("550.000000001"),
+    maxBudgetNanoUsd: usd("500"),
+    limitNanoUsd: usd("500"),
+    used: 11_000n,
+    periodStartedAt: PERIOD_START,
+    resetsAt: RESET,
+    limitVersion: 1,
+    occurrence: 0,
+    isSilent: false,
+    detail: null,
+    ...differences,
+  };
+}
+
+const entry = (drafts: readonly AlertDraft[], differences: Partial<AlertEntry> = {}): AlertEntry => ({
+  tenantId: acme,
+  looked: null,
+  looking,
+  drafts,
+  now: NOW,
+  ...differences,
+});
+
+describe.each(postgresBackends)("alerts on $name", (backend) => {
+  const { db, tenants, create } = useTenants(backend);
+  const alerts = neonAlerts(() => db.database());
+  const ledger = neonLedger(() => db.database());
+  const standing = async () =>
+    (await ledger.open([{ kind: "tenant", id: acme }], { withPending: true }))[0]?.standing ?? null;
+  const history = () => db.query("select * from budget_alert_history order by threshold");
+  const withChannels = () =>
+    db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values
+      ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's', true),
+      ('22222222-2222-4222-8222-222222222222', null, 'email', 'platform', 's', true),
+      ('33333333-3333-4333-8333-333333333333', null, 'email', 'off', 's', false),
+      ('44444444-4444-4444-8444-444444444444', 'globex', 'slack', 'theirs', 's', true)`);
+  const begin = async () => {
+    await create({ spend: aSpendRecord() });
+    await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "globex" } });
+    await withChannels();
+  };
+
+  it("of a later look are later, also at one instant and by a clock that is behind", async () => {
+    await begin();
+    const globex = idOf("globex");
+    await alerts.record(
+      entry([aDraft("budget_blocked", { identity: "of globex" })], { tenantId: globex, now: NOW + DAY }),
+    );
+    await alerts.record(entry([aDraft("threshold_crossed")]));
+    await alerts.record(entry([aDraft("budget_crossed")], { looked: looking }));
+    await alerts.record(entry([aDraft("budget_blocked")], { looked: looking, now: NOW - DAY }));
+    const rows = await db.query<{ event_type: string; at: number }>(
+      `select event_type, extract(epoch from created_at) * 1000 - ${NOW} as at from budget_alert_history
+        where tenant_id = 'acme' order by created_at`,
+    );
+    expect(rows.map(({ event_type: event, at }) => [event, Number(at)])).toEqual([
+      ["threshold_crossed", 0],
+      ["budget_crossed", 1],
+      ["budget_blocked", 2],
+    ]);
+  });
+
+  it("are kept exactly as they were found", async () => {
+    await begin();
+    const detail = { projected_spend: "700.5", projected_exceeded_date: null };
+    await alerts.record(entry([aDraft("budget_blocked", { detail, used: 11_001n })]));
+    const [row] = await history();
+    expect(row).toMatchObject({
+      spend: "550.000000001",
+      limit_amount: "500.000000000",
+      percentage: "110.01",
+      threshold: "110.00",
+      detail,
+      silent: false,
+      created_at: new Date(NOW),
+      resets_at: new Date(RESET),
+    });
+    expect((await standing())?.looked).toEqual(looking);
+  });
+
+  it("go to each enabled channel of the tenant and of the platform, and the silent ones to none", async () => {
+    await begin();
+    const recorded = await alerts.record(
+      entry([aDraft("threshold_crossed", { isSilent: true }), aDraft("budget_crossed")]),
+    );
+    expect(recorded?.told).toBe(1);
+    expect(recorded?.deliveries.map(({ channelId }) => channelId[0]).sort()).toEqual(["1", "2"]);
+    expect(await db.query("select distinct status, attempts, next_attempt_at from notice_deliveries")).toEqual([
+      { status: "pending", attempts: 0, next_attempt_at: new Date(NOW) },
+    ]);
+  });
+
+  it("have a line each in the audit, in the same step", async () => {
+    await begin();
+    await alerts.record(entry([aDraft("budget_crossed")]));
+    const lines = (await auditLog(db)).filter(({ action }) => action === "alert_recorded");
+    expect(lines).toMatchObject([{ actor: "bursar", detail: { event_type: "budget_crossed", silent: false } }]);
+  });
+
+  it("that are there already are left alone, and nobody is told of them again", async () => {
+    await begin();
+    await alerts.record(entry([aDraft("budget_crossed")]));
+    const again = entry([aDraft("budget_crossed"), aDraft("budget_blocked")], { looked: looking });
+    const recorded = await alerts.record(again);
+    expect(recorded?.told).toBe(1);
+    expect(await history()).toHaveLength(2);
+  });
+
+  it("of one who looked from an old standing are not recorded", async () => {
+    await begin();
+    await alerts.record(entry([]));
+    expect(await alerts.record(entry([aDraft("budget_crossed")]))).toBeNull();
+    expect(await history()).toEqual([]);
+  });
+
+  it("found by ten at once are recorded and told once", async () => {
+    await begin();
+    const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(entry([aDraft("budget_blocked")]))));
+    expect(all.filter((each) => each !== null)).toHaveLength(1);
+    expect(await history()).toHaveLength(1);
+    expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
+  });
+
+  it("of a tenant that is deleted meanwhile are nobody's", async () => {
+    await begin();
+    await tenants.markDeleted(acme, anActor());
+    expect(await alerts.record(entry([aDraft("budget_blocked")]))).toBeNull();
+    expect(await history()).toEqual([]);
+  });
+
+  describe("of a change", () => {
+    const change = (differences: Partial<AlertEntry> = {}) => {
+      const identity = alertIdentity({ eventType: "override_granted", tenantId: acme, overrideId: "o1" });
+      const draft = { ...aDraft("budget_blocked"), eventType: "override_granted", identity, threshold: null } as const;
+      return entry([draft], { looking: null, ...differences });
+    };
+
+    it("depend on no look and take none, also for a tenant without any figure", async () => {
+      await create();
+      expect(await alerts.record(change())).toEqual({ told: 1, deliveries: [] });
+      await db.empty();
+      await begin();
+      await alerts.record(entry([], { looked: null }));
+      expect((await alerts.record(change()))?.deliveries).toHaveLength(2);
+      expect((await standing())?.looked).toEqual(looking);
+    });
+
+    it("announced by ten at once are recorded and told once", async () => {
+      await begin();
+      const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(change())));
+      expect(all.map((each) => each?.told).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+      expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
+    });
+
+    it("of a tenant that is not there, or is deleted, are nobody's", async () => {
+      expect(await alerts.record(change())).toBeNull();
+      await begin();
+      await tenants.markDeleted(acme, anActor());
+      expect(await alerts.record(change())).toBeNull();
+      expect(await history()).toEqual([]);
+    });
+  });
+
+  it("on a limit of a nano-dollar are recorded all the same", async () => {
+    await begin();
+    const used = 10n ** 27n;
+    await alerts.record(entry([aDraft("budget_blocked", { used, limitNanoUsd: 1n })]));
+    expect((await history())[0]).toMatchObject({ percentage: "10000000000000000000000000.00" });
+  });
+});

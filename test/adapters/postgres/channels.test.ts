@@ -1,0 +1,155 @@
+// Channels in Postgres: each change is one statement with its line in the audit, and no target in it.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { neonChannels } from "../../../src/adapters/postgres/notices/channels.ts";
+import type { ChannelId, ChannelRecord, NewChannel } from "../../../src/records/alert-record.ts";
+import { cursorOf } from "../../../src/wire/page-cursor.ts";
+import { NOW, SECOND } from "../../budget/builders.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const NOBODY = "00000000-0000-4000-8000-000000000000" as ChannelId;
+const later = anActor({ name: "bob", requestId: "request-2", now: NOW + SECOND });
+
+function aNewChannel(differences: Partial<NewChannel> = {}): NewChannel {
+  return {
+    tenantId: null,
+    kind: "slack",
+    name: "Finance",
+    sealedTarget: "sealed-target",
+    targetHint: "hooks.slack.com",
+    enabled: true,
+    ...differences,
+  };
+}
+
+describe.each(postgresBackends)("channels on $name", (backend) => {
+  const { db, tenants, create: createTenant } = useTenants(backend);
+  const channels = neonChannels(() => db.database());
+  beforeEach(() => createTenant());
+
+  async function create(differences: Partial<NewChannel> = {}, actor = anActor()): Promise<ChannelRecord> {
+    const created = await channels.create(aNewChannel(differences), actor);
+    if (!created.ok) throw new Error(created.failure);
+    return created.value;
+  }
+
+  const lines = async () => (await auditLog(db)).filter(({ action }) => action.startsWith("channel"));
+  const all = { tenantId: null, before: null, limit: 200 };
+
+  it("keeps a channel as it was made, the platform's as well as a tenant's", async () => {
+    for (const tenantId of [null, idOf("acme")]) {
+      const wanted = aNewChannel({ tenantId, kind: "webhook", enabled: false });
+      const made = await create(wanted);
+      expect(made).toEqual({ ...wanted, id: expect.any(String), createdAt: NOW, updatedAt: NOW });
+      expect(await channels.load(made.id)).toEqual(made);
+    }
+  });
+
+  it("makes none for a tenant that is not there or is marked as deleted, and audits nothing", async () => {
+    await tenants.markDeleted(idOf("acme"), anActor());
+    for (const tenantId of [idOf("nobody"), idOf("acme")]) {
+      expect(await channels.create(aNewChannel({ tenantId }), anActor())).toEqual({
+        ok: false,
+        failure: "tenant_not_found",
+      });
+    }
+    expect([await channels.list(all), await lines()]).toEqual([{ rows: [], next: null }, []]);
+  });
+
+  it("changes what is named and nothing else, and says who, from what and to what", async () => {
+    const made = await create({ tenantId: idOf("acme") });
+    const changed = await channels.change(made.id, { name: "Ops", enabled: false }, later);
+    expect(changed).toEqual({ ...made, name: "Ops", enabled: false, updatedAt: NOW + SECOND });
+    expect(await channels.load(made.id)).toEqual(changed);
+    const shown = { id: made.id, tenant_id: "acme", kind: "slack", target_hint: "hooks.slack.com" };
+    expect((await lines()).slice(1)).toMatchObject([
+      {
+        at: new Date(NOW + SECOND),
+        actor: "bob",
+        action: "channel_changed",
+        tenant_id: "acme",
+        request_id: "request-2",
+        before: { ...shown, name: "Finance", enabled: true },
+        after: { ...shown, name: "Ops", enabled: false },
+        detail: null,
+      },
+    ]);
+  });
+
+  it("changes and audits nothing when all that is asked for is so already", async () => {
+    const made = await create();
+    expect(await channels.change(made.id, { name: "Finance", enabled: true }, later)).toEqual(made);
+    expect(await channels.change(made.id, {}, later)).toEqual(made);
+    expect((await lines()).map(({ action }) => action)).toEqual(["channel_created"]);
+  });
+
+  it("notes that a target was changed, and never has one in the audit, sealed or not", async () => {
+    const made = await create();
+    await channels.change(made.id, { sealedTarget: "another-seal", targetHint: "chat.example" }, later);
+    await channels.remove(made.id, later);
+    const audited = await lines();
+    expect(audited[1]).toMatchObject({ detail: { target_changed: true }, after: { target_hint: "chat.example" } });
+    expect(JSON.stringify(audited)).not.toMatch(/sealed-target|another-seal/);
+    expect((await db.query("select * from audit_log where detail is not null")).length).toBe(1);
+  });
+
+  it("removes a channel once, with its deliveries, and says who did", async () => {
+    const made = await create();
+    expect([await channels.remove(made.id, later), await channels.remove(made.id, later)]).toEqual([true, false]);
+    expect(await channels.load(made.id)).toBeNull();
+    expect(await channels.change(made.id, { name: "x" }, later)).toBeNull();
+    expect((await lines()).slice(1)).toMatchObject([
+      { action: "channel_deleted", actor: "bob", tenant_id: null, before: { name: "Finance" }, after: null },
+    ]);
+  });
+
+  it("knows no channel that is nobody's", async () => {
+    expect(await channels.load(NOBODY)).toBeNull();
+    expect(await channels.change(NOBODY, { name: "x" }, later)).toBeNull();
+    expect(await channels.remove(NOBODY, later)).toBe(false);
+  });
+
+  it("hides the channels of a tenant that is marked as deleted from everybody", async () => {
+    const theirs = await create({ tenantId: idOf("acme") });
+    const ours = await create();
+    await tenants.markDeleted(idOf("acme"), anActor());
+    expect((await channels.list(all)).rows).toEqual([ours]);
+    expect(await channels.load(theirs.id)).toBeNull();
+    expect(await channels.change(theirs.id, { name: "x" }, later)).toBeNull();
+    expect(await channels.remove(theirs.id, later)).toBe(false);
+  });
+
+  it("lists from the newest on, page by page, each once, also those of one moment and those made meanwhile", async () => {
+    const made: ChannelRecord[] = [];
+    for (let index = 0; index < 5; index++) {
+      made.push(await create({ name: `${index}` }, anActor({ now: NOW + Math.floor(index / 2) })));
+    }
+    const listed: ChannelRecord[] = [];
+    let before: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof channels.list>> = await channels.list({ tenantId: null, before, limit: 2 });
+      listed.push(...page.rows);
+      before = page.next;
+      await create({ name: "new" }, anActor({ now: NOW + SECOND }));
+    } while (before !== null);
+    const newestFirst = made.toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+    expect(listed).toEqual(newestFirst);
+  });
+
+  it("has no next page after one that is just full", async () => {
+    const made = await create();
+    expect(await channels.list({ ...all, limit: 1 })).toEqual({ rows: [made], next: null });
+  });
+
+  it("lists those of one tenant only when asked to, and nothing after the last one", async () => {
+    await createTenant(aNewTenant({ tenantId: idOf("other"), subject: { kind: "key", id: hashOf("b") } }));
+    const acme = await create({ tenantId: idOf("acme") });
+    await create({ tenantId: idOf("other") });
+    await create();
+    expect(await channels.list({ ...all, tenantId: idOf("acme") })).toEqual({ rows: [acme], next: null });
+    const end = cursorOf({ at: acme.createdAt, id: acme.id });
+    expect((await channels.list({ ...all, tenantId: idOf("acme"), before: end })).rows).toEqual([]);
+  });
+});

@@ -1,0 +1,266 @@
+// Deliveries on every Postgres there is: read whole, ended once, postponed, taken by one sweep, revived.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { neonDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
+import type { Deliveries } from "../../../src/ports/stores.ts";
+import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
+import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
+import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../../support/notice-builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { useTenants } from "../../support/tenant-database.ts";
+
+const KEY: DeliveryKey = { alertId: alertIdOf(1), channelId: channelIdOf(1) };
+const STRANGERS: DeliveryKey[] = [
+  { alertId: alertIdOf(9), channelId: channelIdOf(1) },
+  { alertId: "'; drop table" as AlertId, channelId: channelIdOf(1) },
+  { alertId: alertIdOf(1), channelId: "\0" as ChannelId },
+];
+
+describe.each(postgresBackends)("deliveries on $name", (backend) => {
+  const { db, create } = useTenants(backend);
+  const deliveries: Deliveries = neonDeliveries(() => db.database());
+  beforeEach(async () => {
+    await db.query("truncate notification_channels cascade");
+    await create({ name: "Acme Inc." });
+    await insertAlert(db);
+    await insertChannel(db);
+  });
+
+  const rows = () =>
+    db.query(`select status, attempts, last_error, next_attempt_at, sent_at, updated_at from notice_deliveries
+      order by alert_id, channel_id`);
+  const PENDING = {
+    status: "pending",
+    attempts: 0,
+    last_error: null,
+    next_attempt_at: new Date(NOW),
+    sent_at: null,
+    updated_at: new Date(NOW),
+  };
+
+  describe("loading", () => {
+    it("tells everything that a notice is made of", async () => {
+      await insertDelivery(db, { attempts: 2, last_error: "500", next_attempt_at: new Date(NOW + SECOND) });
+      expect(await deliveries.load(KEY)).toEqual({
+        delivery: {
+          ...KEY,
+          status: "pending",
+          attempts: 2,
+          nextAttemptAt: NOW + SECOND,
+          lastError: "500",
+          sentAt: null,
+        },
+        alert: anAlert({ identity: `identity of ${uuidOf(1)}` }),
+        channel: {
+          id: uuidOf(1),
+          tenantId: null,
+          kind: "slack",
+          name: "ops",
+          sealedTarget: "sealed",
+          targetHint: "hooks.slack.com",
+          enabled: true,
+          createdAt: NOW,
+          updatedAt: NOW,
+        },
+        tenantName: "Acme Inc.",
+        alertThreshold: 8_000n,
+        graceThreshold: 11_000n,
+        enforcement: "enforce",
+      });
+    });
+
+    it("keeps every digit: of a spend in nano-dollars, and of a share that no double holds", async () => {
+      const percentage = "9999999999999999999999999999.99";
+      await db.query("update budget_alert_history set spend = '0.000000001', threshold = 109.99, percentage = $1", [
+        percentage,
+      ]);
+      await insertDelivery(db);
+      expect(await deliveries.load(KEY)).toMatchObject({
+        alert: { spendNanoUsd: 1n, threshold: 10_999n, used: BigInt(percentage.replace(".", "")) },
+      });
+    });
+
+    it("tells a detail as it was recorded, and what an alert may lack as null", async () => {
+      const detail = { override_amount: "12.5", expires_at: "2026-11-20T00:00:00.000Z", note: null, count: 2 };
+      await db.query(
+        "update budget_alert_history set event_type = 'override_granted', threshold = null, percentage = null, resets_at = null, detail = $1",
+        [detail],
+      );
+      await insertDelivery(db);
+      expect(await deliveries.load(KEY)).toMatchObject({
+        alert: { detail, threshold: null, used: null, resetsAt: null },
+      });
+    });
+
+    it("finds nothing where the alert or the channel is gone, or never was", async () => {
+      await insertDelivery(db);
+      for (const key of STRANGERS) expect(await deliveries.load(key)).toBeNull();
+      await db.query("delete from notification_channels");
+      expect(await deliveries.load(KEY)).toBeNull();
+    });
+  });
+
+  describe("ending", () => {
+    it.each([
+      ["sent", null, 1, new Date(NOW + SECOND)],
+      ["skipped", "not configured", 0, null],
+      ["failed", "403", 1, null],
+    ] as const)("%s is final", async (status, error, attempts, sentAt) => {
+      await insertDelivery(db);
+      await deliveries.end(KEY, { status, error, at: NOW + SECOND });
+      const ended = [
+        {
+          status,
+          attempts,
+          last_error: error,
+          next_attempt_at: null,
+          sent_at: sentAt,
+          updated_at: new Date(NOW + SECOND),
+        },
+      ];
+      expect(await rows()).toEqual(ended);
+      for (const other of ["sent", "skipped", "failed"] as const) {
+        await deliveries.end(KEY, { status: other, error: "late", at: NOW + MINUTE });
+      }
+      await deliveries.postpone(KEY, { error: "late", nextAttemptAt: NOW + MINUTE, at: NOW + MINUTE });
+      expect(await rows()).toEqual(ended);
+    });
+
+    it("touches no other delivery", async () => {
+      await insertChannel(db, { id: uuidOf(2) });
+      await insertDelivery(db);
+      await insertDelivery(db, { channelId: channelIdOf(2) });
+      for (const key of [KEY, ...STRANGERS]) await deliveries.end(key, { status: "sent", error: null, at: NOW });
+      expect((await rows()).map(({ status }) => status)).toEqual(["sent", "pending"]);
+    });
+
+    it("keeps an error with characters that Postgres refuses", async () => {
+      await insertDelivery(db);
+      await deliveries.end(KEY, { status: "failed", error: "a\0b\ud83d", at: NOW });
+      expect(await rows()).toMatchObject([{ last_error: "a\ufffdb\ufffd" }]);
+    });
+  });
+
+  it("postponing counts the attempt, and says when the next is due and why", async () => {
+    await insertDelivery(db);
+    await deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW + 10 * SECOND, at: NOW });
+    await deliveries.postpone(KEY, { error: "50\0", nextAttemptAt: NOW + MINUTE, at: NOW + SECOND });
+    for (const key of STRANGERS) await deliveries.postpone(key, { error: "?", nextAttemptAt: NOW, at: NOW });
+    expect(await rows()).toEqual([
+      {
+        ...PENDING,
+        attempts: 2,
+        last_error: "50\ufffd",
+        next_attempt_at: new Date(NOW + MINUTE),
+        updated_at: new Date(NOW + SECOND),
+      },
+    ]);
+  });
+
+  describe("taking what is overdue", () => {
+    const many = async (count: number) => {
+      for (let number = 2; number <= count; number++) await insertChannel(db, { id: uuidOf(number) });
+      for (let number = 1; number <= count; number++) {
+        await insertDelivery(db, { channelId: channelIdOf(number), next_attempt_at: new Date(NOW - number * MINUTE) });
+      }
+    };
+
+    it("takes pending ones that were due before, longest first, and no more than wanted", async () => {
+      await many(4);
+      await deliveries.end({ ...KEY, channelId: channelIdOf(4) }, { status: "sent", error: null, at: NOW });
+      await insertAlert(db, { id: uuidOf(2) });
+      await insertDelivery(db, { alertId: alertIdOf(2), next_attempt_at: null });
+      const taken = () => deliveries.claimOverdue(NOW - MINUTE, 1, NOW);
+      expect(await taken()).toEqual([{ ...KEY, channelId: channelIdOf(3) }]);
+      expect(await taken()).toEqual([{ ...KEY, channelId: channelIdOf(2) }]);
+      // The first one was due exactly then.
+      expect(await taken()).toEqual([]);
+    });
+
+    it("leaves them pending and untried, due now", async () => {
+      await many(1);
+      await deliveries.claimOverdue(NOW, 10, NOW);
+      expect(await rows()).toEqual([PENDING]);
+    });
+
+    it("gives each to one of the sweeps that come at once", async () => {
+      await many(12);
+      const sweeps = Array.from({ length: 5 }, () => deliveries.claimOverdue(NOW, 5, NOW));
+      const taken = (await Promise.all(sweeps)).flat().map(({ channelId }) => channelId);
+      const rest = (await deliveries.claimOverdue(NOW, 100, NOW)).map(({ channelId }) => channelId);
+      expect([...taken, ...rest].sort()).toEqual(Array.from({ length: 12 }, (_, index) => uuidOf(index + 1)));
+    });
+  });
+
+  describe("of one of the platform's alerts", () => {
+    const platformKey = { alertId: alertIdOf(7), channelId: channelIdOf(1) };
+    beforeEach(async () => {
+      await db.query(
+        `insert into platform_alerts (id, kind, detail, begun_at, created_at)
+         values ($1, 'sync_pending', '{"tenants": 2, "error": null}', $2, $3)`,
+        [alertIdOf(7), new Date(NOW - MINUTE), new Date(NOW)],
+      );
+      await db.query(
+        "insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at) values ($1, $2, $3)",
+        [alertIdOf(7), channelIdOf(1), new Date(NOW - MINUTE)],
+      );
+    });
+
+    it("a delivery is loaded with it, and with no tenant", async () => {
+      const loaded = await deliveries.load(platformKey);
+      expect(loaded).toMatchObject({
+        delivery: { ...platformKey, status: "pending" },
+        platformAlert: {
+          id: alertIdOf(7),
+          kind: "sync_pending",
+          detail: { tenants: 2, error: null },
+          begunAt: NOW - MINUTE,
+          createdAt: NOW,
+        },
+        channel: { id: uuidOf(1) },
+      });
+      expect(loaded).not.toHaveProperty("alert");
+    });
+
+    it("a delivery is taken, postponed, ended and revived as any other", async () => {
+      await insertDelivery(db, { next_attempt_at: new Date(NOW - 2 * MINUTE) });
+      expect(await deliveries.claimOverdue(NOW, 10, NOW)).toEqual([KEY, platformKey]);
+      await deliveries.postpone(platformKey, { error: "500", nextAttemptAt: NOW + SECOND, at: NOW });
+      await deliveries.end(platformKey, { status: "failed", error: "500", at: NOW });
+      const status = async () => (await deliveries.load(platformKey))?.delivery;
+      expect(await status()).toMatchObject({ status: "failed", attempts: 2, lastError: "500" });
+      await deliveries.revive(platformKey, NOW);
+      expect(await status()).toMatchObject({ status: "pending", attempts: 0 });
+      expect((await deliveries.load(KEY))?.delivery).toMatchObject({ status: "pending", attempts: 0 });
+    });
+  });
+
+  describe("reviving", () => {
+    it("makes a failed delivery one that was never tried", async () => {
+      await insertDelivery(db, { status: "failed", attempts: 6, last_error: "500", next_attempt_at: null });
+      await deliveries.revive(KEY, NOW + MINUTE);
+      for (const key of STRANGERS) await deliveries.revive(key, NOW);
+      const soon = new Date(NOW + MINUTE);
+      expect(await rows()).toEqual([{ ...PENDING, next_attempt_at: soon, updated_at: soon }]);
+    });
+
+    it.each(["pending", "sent", "skipped"] as const)("leaves a %s one as it is", async (status) => {
+      await insertDelivery(db, { status, attempts: 3, last_error: "why" });
+      const before = await rows();
+      await deliveries.revive(KEY, NOW + MINUTE);
+      expect(await rows()).toEqual(before);
+    });
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["loading", () => deliveries.load(KEY)],
+    ["ending", () => deliveries.end(KEY, { status: "sent", error: null, at: NOW })],
+    ["postponing", () => deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW, at: NOW })],
+    ["taking", () => deliveries.claimOverdue(NOW, 1, NOW)],
+    ["reviving", () => deliveries.revive(KEY, NOW)],
+  ])("%s throws an outage while Postgres is away", async (_, call) => {
+    db.away();
+    await expect(call().finally(() => db.back())).rejects.toMatchObject({ name: "Outage", dependency: "postgres" });
+  });
+});

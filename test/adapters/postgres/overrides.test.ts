@@ -1,0 +1,239 @@
+// Overrides in Postgres: each change is whole, audited, and made once whoever meets. On every Postgres there is.
+
+import { describe, expect, it } from "vitest";
+import { neonOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
+import { limitAt, limitVersion } from "../../../src/budget/limit.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
+import { uuidOf } from "../../support/notice-builders.ts";
+import { aNewOverride } from "../../support/override-builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const key = { tenantId: acme, overrideId: uuidOf(1) };
+const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });
+
+describe.each(postgresBackends)("overrides on $name", (backend) => {
+  const { db, tenants, create } = useTenants(backend);
+  const overrides = neonOverrides(() => db.database());
+  const synced = async () => {
+    const { config } = await create();
+    await tenants.recordSync(acme, config.revision, aSyncOutcome());
+  };
+  const linesOf = async (action: string) => (await auditLog(db)).filter((line) => line.action === action);
+  const detailsOf = async (action: string) =>
+    (await linesOf(action)).map((line) => (line as unknown as { detail: Record<string, unknown> }).detail);
+
+  it("a grant counts from its moment, is a new revision, awaits LiteLLM, and is audited with its reason", async () => {
+    await synced();
+    const before = await tenants.load(acme);
+    const granted = await overrides.grant(aNewOverride(), later);
+    expect(granted?.hasChanged).toBe(true);
+    expect(granted?.override).toEqual({
+      ...aNewOverride(),
+      createdBy: "bob",
+      createdAt: later.now,
+      revokedAt: null,
+      revokedBy: null,
+    });
+    expect(await tenants.load(acme)).toEqual(granted?.tenant);
+    const { config, sync, updatedAt } = granted?.tenant ?? (await create());
+    expect(config.revision).toBeGreaterThan(before?.config.revision ?? Number.POSITIVE_INFINITY);
+    expect([config.configVersion, limitVersion(config, later.now), updatedAt]).toEqual([1, 2, later.now]);
+    expect(limitAt(config, later.now).limitNanoUsd).toBe(usd("600"));
+    expect(sync).toMatchObject({ status: "pending", error: null, since: later.now });
+    expect(await linesOf("override_granted")).toMatchObject([
+      {
+        at: new Date(later.now),
+        actor: "bob",
+        request_id: "request-2",
+        before: { tenant_id: "acme", max_budget: 500 },
+        after: { tenant_id: "acme", max_budget: 500 },
+        detail: {
+          override_id: uuidOf(1),
+          override_amount: 100,
+          expires_at: "2026-11-16T12:00:00.000Z",
+          reason: "launch week",
+          granted_by: "bob",
+        },
+      },
+    ]);
+  });
+
+  it("LiteLLM is left alone while the tenant is only observed", async () => {
+    const { config } = await create({ enforcement: "observe" });
+    await tenants.recordSync(acme, config.revision, aSyncOutcome());
+    expect((await overrides.grant(aNewOverride(), later))?.tenant.sync.status).toBe("synced");
+    expect((await overrides.revoke(key, later))?.tenant.sync.status).toBe("synced");
+  });
+
+  it("granted again under its id nothing changes", async () => {
+    await create();
+    const first = await overrides.grant(aNewOverride(), anActor());
+    const again = await overrides.grant(aNewOverride({ amountNanoUsd: usd("7") }), later);
+    expect(again).toEqual({ ...first, hasChanged: false });
+    expect(await linesOf("override_granted")).toHaveLength(1);
+  });
+
+  it("there is none for a tenant that is not there, or is deleted", async () => {
+    expect(await overrides.grant(aNewOverride(), later)).toBeNull();
+    expect(await overrides.revoke(key, later)).toBeNull();
+    await create();
+    await overrides.grant(aNewOverride(), later);
+    await tenants.markDeleted(acme, later);
+    expect(await overrides.grant(aNewOverride({ id: uuidOf(2) }), later)).toBeNull();
+    expect(await overrides.revoke(key, later)).toBeNull();
+    expect(await overrides.noteEnds(10, NOW + 2 * DAY)).toEqual([]);
+    expect(await overrides.listEnding({ after: NOW, until: NOW + 2 * DAY }, 10)).toEqual([]);
+  });
+
+  it("a revocation ends it at its moment, says who, and counts as an end of the limit's version", async () => {
+    await synced();
+    await overrides.grant(aNewOverride(), anActor());
+    const revoked = await overrides.revoke(key, later);
+    expect(revoked).toMatchObject({ hasChanged: true, override: { revokedAt: later.now, revokedBy: "bob" } });
+    const config = revoked?.tenant.config ?? (await create()).config;
+    expect(limitAt(config, later.now - 1).limitNanoUsd).toBe(usd("600"));
+    expect(limitAt(config, later.now).limitNanoUsd).toBe(usd("500"));
+    expect(limitVersion(config, later.now)).toBe(3);
+    expect(await tenants.load(acme)).toEqual(revoked?.tenant);
+    expect(await detailsOf("override_revoked")).toMatchObject([{ override_id: uuidOf(1), granted_by: "alice" }]);
+  });
+
+  it("revoking one that is over, or revoked, changes nothing; another tenant's is not found", async () => {
+    await create();
+    await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
+    await overrides.grant(aNewOverride(), anActor());
+    expect(await overrides.revoke({ ...key, tenantId: idOf("globex") }, later)).toBeNull();
+    const over = await overrides.revoke(key, anActor({ now: NOW + DAY }));
+    expect(over).toMatchObject({ hasChanged: false, override: { revokedAt: null } });
+    await overrides.revoke(key, later);
+    expect((await overrides.revoke(key, anActor({ now: NOW + 2 * MINUTE })))?.override.revokedAt).toBe(later.now);
+    expect(await linesOf("override_revoked")).toHaveLength(1);
+  });
+
+  it("grants that meet all count, and whoever comes last knows of all of them", async () => {
+    await create();
+    const all = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => overrides.grant(aNewOverride({ id: uuidOf(index + 1) }), later)),
+    );
+    const inOrder = all.map((each) => each?.tenant.config).sort((a, b) => (a?.revision ?? 0) - (b?.revision ?? 0));
+    expect(inOrder.map((config) => config?.overrides.length)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(inOrder.at(-1)).toEqual((await tenants.load(acme))?.config);
+    expect(await linesOf("override_granted")).toHaveLength(8);
+  });
+
+  it("a change of the tenant that meets a grant knows of it, if it comes after it", async () => {
+    for (let round = 0; round < 5; round++) {
+      await db.empty();
+      await create();
+      const [granted, changed] = await Promise.all([
+        overrides.grant(aNewOverride(), later),
+        tenants.change(acme, { maxBudgetNanoUsd: usd("10") }, later),
+      ]);
+      const last = (granted?.tenant.config.revision ?? 0) > (changed?.config.revision ?? 0) ? granted?.tenant : changed;
+      expect(last?.config).toEqual((await tenants.load(acme))?.config);
+    }
+  });
+
+  it("a figure of a new period that meets a grant knows of it, if it comes after it", async () => {
+    const record = aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+    for (let round = 0; round < 5; round++) {
+      await db.empty();
+      const { config } = await create();
+      const [granted, recorded] = await Promise.all([
+        overrides.grant(aNewOverride(), later),
+        tenants.recordSpend({ tenantId: acme, subject: config.subject, record }),
+      ]);
+      const isGrantLast = (granted?.tenant.config.revision ?? 0) > (recorded?.config.revision ?? 0);
+      const last = isGrantLast ? granted?.tenant : recorded;
+      expect(last?.config).toEqual((await tenants.load(acme))?.config);
+    }
+  });
+
+  it("one grant asked for eight times at once is one", async () => {
+    await create();
+    const all = await Promise.all(Array.from({ length: 8 }, () => overrides.grant(aNewOverride(), later)));
+    expect(all.filter((each) => each?.hasChanged)).toHaveLength(1);
+    expect(await linesOf("override_granted")).toHaveLength(1);
+  });
+
+  it("revocations that meet are one", async () => {
+    await create();
+    await overrides.grant(aNewOverride(), anActor());
+    const all = await Promise.all(Array.from({ length: 8 }, () => overrides.revoke(key, later)));
+    expect(all.filter((each) => each?.hasChanged)).toHaveLength(1);
+    expect(await linesOf("override_revoked")).toHaveLength(1);
+  });
+
+  it("what has run out is written down once, audited, and LiteLLM has to hear of it", async () => {
+    await synced();
+    await overrides.grant(aNewOverride(), anActor());
+    await tenants.recordSync(acme, (await tenants.load(acme))?.config.revision ?? 0, aSyncOutcome());
+    expect(await overrides.noteEnds(10, NOW + DAY - 1)).toEqual([]);
+    const before = await tenants.load(acme);
+    expect(before?.sync.status).toBe("synced");
+    expect(await overrides.noteEnds(10, NOW + DAY)).toMatchObject([{ id: uuidOf(1), tenantId: "acme" }]);
+    const after = await tenants.load(acme);
+    expect(after).toMatchObject({ sync: { status: "pending", since: NOW + DAY }, updatedAt: NOW + DAY });
+    expect(after?.config.revision).toBeGreaterThan(before?.config.revision ?? Number.POSITIVE_INFINITY);
+    expect(await overrides.noteEnds(10, NOW + 2 * DAY)).toEqual([]);
+    expect(await linesOf("override_ended")).toMatchObject([
+      { at: new Date(NOW + DAY), actor: "bursar", before: { tenant_id: "acme" }, detail: { override_id: uuidOf(1) } },
+    ]);
+  });
+
+  it("sweeps that meet write each end down once, and revocations that meet them break nothing", async () => {
+    for (const name of ["acme", "globex", "initech"]) {
+      const tenantId = idOf(name);
+      await create({ tenantId, subject: { kind: "team", id: name } });
+      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10) }), anActor());
+      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10 + 1) }), anActor());
+    }
+    const sweeps = Array.from({ length: 6 }, () => overrides.noteEnds(10, NOW + DAY));
+    const revocation = overrides.revoke({ tenantId: acme, overrideId: uuidOf(40) }, later);
+    const ended = (await Promise.all(sweeps)).flat();
+    const isRevoked = (await revocation)?.hasChanged === true;
+    // A tenant that the revocation held at that moment is the next sweep's.
+    ended.push(...(await overrides.noteEnds(10, NOW + DAY)));
+    expect(new Set(ended.map(({ id }) => id)).size).toBe(ended.length);
+    expect(ended).toHaveLength(isRevoked ? 5 : 6);
+    expect(await linesOf("override_ended")).toHaveLength(ended.length);
+  });
+
+  it("ends are written down some at a time, the earliest first", async () => {
+    for (const [index, name] of ["acme", "globex"].entries()) {
+      const tenantId = idOf(name);
+      await create({ tenantId, subject: { kind: "team", id: name } });
+      const expiresAt = NOW + DAY - index * MINUTE;
+      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(index + 1), expiresAt }), anActor());
+    }
+    expect(await overrides.noteEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "globex" }]);
+    expect(await overrides.noteEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "acme" }]);
+  });
+
+  it("those that end soon are told of while LiteLLM has limits of the tenant", async () => {
+    await create();
+    await create({ tenantId: idOf("seen"), subject: { kind: "team", id: "t" }, enforcement: "observe" });
+    await overrides.grant(aNewOverride(), anActor());
+    await overrides.grant(aNewOverride({ id: uuidOf(2), expiresAt: NOW + DAY + 1 }), anActor());
+    await overrides.grant(aNewOverride({ id: uuidOf(3), tenantId: idOf("seen") }), anActor());
+    const ending = (after: number, until: number) => overrides.listEnding({ after, until }, 10);
+    expect(await ending(NOW, NOW + DAY)).toMatchObject([{ tenantId: "acme", expiresAt: NOW + DAY }]);
+    expect(await ending(NOW + DAY, NOW + DAY + 1)).toMatchObject([{ expiresAt: NOW + DAY + 1 }]);
+    await overrides.revoke(key, later);
+    expect(await ending(NOW, NOW + DAY)).toEqual([]);
+  });
+
+  it("lists a tenant's, the newest first, page by page", async () => {
+    await create();
+    await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
+    for (const n of [1, 2, 3]) await overrides.grant(aNewOverride({ id: uuidOf(n) }), anActor({ now: NOW + n }));
+    await overrides.grant(aNewOverride({ id: uuidOf(4), tenantId: idOf("globex") }), anActor());
+    const first = await overrides.list({ tenantId: acme, before: null, limit: 2 });
+    expect(first.rows.map(({ id }) => id)).toEqual([uuidOf(3), uuidOf(2)]);
+    const second = await overrides.list({ tenantId: acme, before: first.next, limit: 2 });
+    expect(second).toMatchObject({ rows: [{ id: uuidOf(1) }], next: null });
+  });
+});

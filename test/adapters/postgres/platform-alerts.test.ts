@@ -1,0 +1,160 @@
+// What the platform's people are told, on every Postgres there is: which signs count, and that each is told once.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { neonPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { neonDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
+import type { PlatformCondition } from "../../../src/records/alert-record.ts";
+import { aSpendRecord, DAY, MINUTE, NOW } from "../../budget/builders.ts";
+import { insertChannel } from "../../support/alert-rows.ts";
+import { anActor } from "../../support/builders.ts";
+import { uuidOf } from "../../support/notice-builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { useTenants } from "../../support/tenant-database.ts";
+
+const HOUR = 60 * MINUTE;
+const BOUNDS = { lettersSince: NOW - DAY, pendingBefore: NOW - 15 * MINUTE, readBefore: NOW - 2 * HOUR };
+const NO_SIGNS = { deadLetters: null, pendingSyncs: null, silence: null };
+
+describe.each(postgresBackends)("platform alerts on $name", (backend) => {
+  const { db, create } = useTenants(backend);
+  const platform = neonPlatformAlerts(() => db.database());
+  const letters = neonDeadLetters(() => db.database());
+  beforeEach(() => db.query("truncate dead_letters"));
+
+  describe("the signs", () => {
+    const letter = (messageId: string, recordedAt = NOW, body: unknown = {}) =>
+      letters.record({ queue: "bursar-spend", messageId, body, attempts: 1, error: `of ${messageId}`, recordedAt });
+
+    it("are none where nobody is", async () => {
+      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+    });
+
+    it("dead letters count for a day, until they are replayed; the newest is named", async () => {
+      await letter("old", NOW - DAY);
+      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      await letter("one", NOW - MINUTE);
+      await letter("two", NOW);
+      const signs = { count: 2, queue: "bursar-spend", error: "of two" };
+      expect((await platform.look(BOUNDS)).deadLetters).toEqual(signs);
+      for (const { id } of (await letters.list({ before: null, limit: 9 })).rows)
+        await letters.markReplayed(id, anActor());
+      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+    });
+
+    it("a dead letter of one of the platform's own notices is no sign", async () => {
+      await platform.record([{ kind: "litellm_out", detail: {} }], { remindBefore: NOW - DAY, now: NOW });
+      const [alert] = await db.query<{ id: string }>("select id from platform_alerts");
+      await letter("own", NOW, { kind: "notice", alert_id: alert?.id, channel_id: uuidOf(1) });
+      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+    });
+
+    it("a wish counts once it has waited a quarter of an hour, the one that waits longest is named", async () => {
+      await create({ spend: aSpendRecord() });
+      const waits = (since: number) =>
+        db.query(
+          "update tenant_configs set litellm_sync = 'pending', litellm_sync_since = $1, litellm_sync_error = 'no'",
+          [new Date(since)],
+        );
+      await waits(BOUNDS.pendingBefore + 1);
+      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      await waits(BOUNDS.pendingBefore);
+      expect((await platform.look(BOUNDS)).pendingSyncs).toMatchObject({
+        count: 1,
+        since: BOUNDS.pendingBefore,
+        tenantId: "acme",
+        error: "no",
+      });
+    });
+
+    it("silence is that nobody was read for long although somebody should have been", async () => {
+      await create({ spend: aSpendRecord({ readAt: BOUNDS.readBefore }) });
+      const is = (sync: string, createdAt: number) =>
+        db.query("update tenant_configs set litellm_sync = $1, created_at = $2", [sync, new Date(createdAt)]);
+      const silence = async () => (await platform.look(BOUNDS)).silence;
+      await is("synced", BOUNDS.readBefore);
+      expect(await silence()).toEqual({ lastReadAt: BOUNDS.readBefore });
+      // A tenant that is new, or that LiteLLM does not have yet, need not have been read.
+      await is("synced", BOUNDS.readBefore + 1);
+      expect(await silence()).toBeNull();
+      await is("pending", BOUNDS.readBefore);
+      expect(await silence()).toBeNull();
+      await is("synced", BOUNDS.readBefore);
+      await db.query("update tenant_spend set read_at = $1", [new Date(BOUNDS.readBefore + 1)]);
+      expect(await silence()).toBeNull();
+      await db.query("delete from tenant_spend");
+      expect(await silence()).toEqual({ lastReadAt: null });
+    });
+  });
+
+  describe("recording", () => {
+    beforeEach(async () => {
+      await db.query("truncate notification_channels cascade");
+      await create();
+      await insertChannel(db, { id: uuidOf(1) });
+      await insertChannel(db, { id: uuidOf(2), tenant_id: "acme" });
+      await insertChannel(db, { id: uuidOf(3), enabled: false });
+    });
+    const holds: PlatformCondition = { kind: "litellm_out", detail: { since: "2026-11-15T12:00:00.000Z" } };
+    const isOver: PlatformCondition = { kind: "litellm_out", detail: null };
+    const at = async (now: number, ...conditions: PlatformCondition[]) => {
+      const { alerts, deliveries } = await platform.record(conditions, { remindBefore: now - DAY, now });
+      return { kinds: alerts.map(({ kind }) => kind), channels: deliveries.map(({ channelId }) => channelId) };
+    };
+    const NOTHING = { kinds: [], channels: [] };
+    const TOLD = { kinds: ["litellm_out"], channels: [uuidOf(1)] };
+
+    it("tells the enabled channels of the platform, and no tenant's, once while it lasts", async () => {
+      expect(await at(NOW, holds)).toEqual(TOLD);
+      expect(await at(NOW + MINUTE, holds)).toEqual(NOTHING);
+      expect(await db.query("select status, next_attempt_at, alert_id from notice_deliveries")).toEqual([
+        { status: "pending", next_attempt_at: new Date(NOW), alert_id: null },
+      ]);
+    });
+
+    it("tells again when it has ended and come back", async () => {
+      await at(NOW, holds);
+      expect(await at(NOW + MINUTE, isOver)).toEqual(NOTHING);
+      expect(await at(NOW + 2 * MINUTE, holds)).toEqual(TOLD);
+      expect(await db.query("select begun_at, ended_at from platform_alerts order by begun_at")).toEqual([
+        { begun_at: new Date(NOW), ended_at: new Date(NOW + MINUTE) },
+        { begun_at: new Date(NOW + 2 * MINUTE), ended_at: null },
+      ]);
+    });
+
+    it("tells again after a day that it lasts, and since when", async () => {
+      await at(NOW, holds);
+      expect(await at(NOW + DAY - 1, holds)).toEqual(NOTHING);
+      const { alerts } = await platform.record([holds], { remindBefore: NOW, now: NOW + DAY });
+      expect(alerts).toMatchObject([{ begunAt: NOW, createdAt: NOW + DAY, detail: holds.detail }]);
+      expect(await at(NOW + DAY + MINUTE, holds)).toEqual(NOTHING);
+    });
+
+    it("what was not looked at neither begins nor ends", async () => {
+      await at(NOW, holds);
+      await at(NOW + MINUTE);
+      await at(NOW + MINUTE, { kind: "dead_letter", detail: null });
+      expect(await at(NOW + MINUTE, holds)).toEqual(NOTHING);
+    });
+
+    it("sweeps at once tell of each condition once, also of one that is told again", async () => {
+      const both: PlatformCondition[] = [holds, { kind: "sync_pending", detail: { tenants: 1 } }];
+      for (const now of [NOW, NOW + DAY]) {
+        const told = await Promise.all(Array.from({ length: 5 }, () => at(now, ...both)));
+        expect(told.flatMap(({ kinds }) => kinds).sort()).toEqual(["litellm_out", "sync_pending"]);
+        expect(told.flatMap(({ channels }) => channels)).toEqual([uuidOf(1), uuidOf(1)]);
+      }
+    });
+
+    it("is audited, with what it is about", async () => {
+      await at(NOW, holds);
+      const [line] = await db.query(
+        "select actor, tenant_id, detail from audit_log where action = 'platform_alert_recorded'",
+      );
+      expect(line).toMatchObject({
+        actor: "bursar",
+        tenant_id: null,
+        detail: { kind: "litellm_out", ...holds.detail },
+      });
+    });
+  });
+});

@@ -1,0 +1,69 @@
+// Deleting tenants in Postgres: hidden at once, removed once LiteLLM's side is finished. On every Postgres there is.
+
+import { describe, expect, it } from "vitest";
+import { aSpendRecord, MINUTE, NOW } from "../../budget/builders.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });
+
+describe.each(postgresBackends)("Tenants on $name", (backend) => {
+  const { db, tenants, create } = useTenants(backend);
+  const audit = () => auditLog(db);
+
+  describe("deleting", () => {
+    it("hides the tenant from every reader at once, and audits it", async () => {
+      const before = await create();
+      const deleted = await tenants.markDeleted(acme, later);
+      expect(deleted?.deletedAt).toBe(later.now);
+      expect(deleted?.config.revision).toBeGreaterThan(before.config.revision);
+      expect(deleted?.sync.status).toBe("pending");
+      expect(await tenants.load(acme)).toBeNull();
+      expect(await tenants.findBySubject({ kind: "key", id: hashOf("a") })).toBeNull();
+      expect((await tenants.findByKey(hashOf("a"))).tenant).toBeNull();
+      expect(
+        await tenants.recordSpend({ tenantId: acme, subject: before.config.subject, record: aSpendRecord() }),
+      ).toBeNull();
+      expect(await tenants.markDeleted(acme, later)).toBeNull();
+      const page = await tenants.list({ state: null, after: null, limit: 10, now: NOW });
+      expect(page).toEqual({
+        tenants: [],
+        next: null,
+        counts: { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 },
+      });
+      expect((await audit())[1]).toMatchObject({
+        action: "tenant_deleted",
+        after: { deleted_at: "2026-11-15T12:01:00.000Z" },
+      });
+      expect(await audit()).toHaveLength(2);
+    });
+
+    it("keeps id and subject taken until the row is removed, and is found by what finishes LiteLLM's side", async () => {
+      await create();
+      await tenants.markDeleted(acme, later);
+      expect(await tenants.create(aNewTenant(), later)).toEqual({ ok: false, failure: "tenant_taken" });
+      const sameSubject = aNewTenant({ tenantId: idOf("other") });
+      expect(await tenants.create(sameSubject, later)).toEqual({ ok: false, failure: "subject_taken" });
+      expect(await tenants.claimPendingSyncs(10, later.now + MINUTE)).toEqual([acme]);
+      expect((await tenants.loadEvenDeleted(acme))?.deletedAt).toBe(later.now);
+      await tenants.remove(acme);
+      expect(await tenants.loadEvenDeleted(acme)).toBeNull();
+      expect((await tenants.create(aNewTenant(), later)).ok).toBe(true);
+    });
+
+    it("gives a tenant that is made again a later revision than the one deleted", async () => {
+      await create();
+      const deleted = await tenants.markDeleted(acme, later);
+      await tenants.remove(acme);
+      expect((await create()).config.revision).toBeGreaterThan(deleted?.config.revision ?? Number.POSITIVE_INFINITY);
+    });
+
+    it("never removes a tenant that is not marked as deleted", async () => {
+      const created = await create();
+      await tenants.remove(acme);
+      expect(await tenants.load(acme)).toEqual(created);
+    });
+  });
+});

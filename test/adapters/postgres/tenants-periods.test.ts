@@ -1,0 +1,102 @@
+// Whose period is looked at, in which order and how often. On every Postgres there is.
+
+import { describe, expect, it } from "vitest";
+import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { aNewTenant, anActor, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const HOUR = 60 * MINUTE;
+
+describe.each(postgresBackends)("Periods on $name", (backend) => {
+  const { db, tenants, create } = useTenants(backend);
+  /** Teams of that name whose periods end at the given instants. */
+  const ending = async (ends: Record<string, number | null>) => {
+    for (const [id, budgetResetAt] of Object.entries(ends)) {
+      await create({ tenantId: idOf(id), subject: { kind: "team", id }, budgetResetAt });
+    }
+  };
+  const claimed = async (now: number, limit = 10) =>
+    (await tenants.claimEndedPeriods(limit, now)).map(({ tenantId }) => tenantId).sort();
+
+  describe("those that should be over", () => {
+    it("are taken from the longest overdue on, and no others", async () => {
+      await ending({ a: RESET - DAY, b: RESET, c: RESET + 1, d: null, e: RESET - 2 * DAY });
+      await tenants.markDeleted(idOf("e"), anActor());
+      expect(await claimed(RESET, 1)).toEqual(["a"]);
+      expect(await claimed(RESET, 10)).toEqual(["b"]);
+      expect(await tenants.claimEndedPeriods(10, RESET + 1)).toEqual([{ tenantId: "c", subjectId: "c" }]);
+    });
+
+    it("come again after 30 s, and after hours of lateness ever less often, so that none is in the way", async () => {
+      await ending({ a: RESET });
+      expect(await claimed(RESET)).toEqual(["a"]);
+      expect(await claimed(RESET + 30 * SECOND - 1)).toEqual([]);
+      expect(await claimed(RESET + 30 * SECOND)).toEqual(["a"]);
+      expect(await claimed(RESET + 10 * HOUR)).toEqual(["a"]);
+      expect(await claimed(RESET + 10 * HOUR + 31 * MINUTE)).toEqual([]);
+      expect(await claimed(RESET + 10 * HOUR + 32 * MINUTE)).toEqual(["a"]);
+      expect(await claimed(RESET + 90 * DAY)).toEqual(["a"]);
+      expect(await claimed(RESET + 90 * DAY + HOUR)).toEqual(["a"]);
+      await ending({ b: RESET + 90 * DAY });
+      expect(await claimed(RESET + 90 * DAY + 2 * HOUR, 1)).toEqual(["b"]);
+    });
+
+    it("are each given to one of two sweeps", async () => {
+      await ending({ a: RESET, b: RESET, c: RESET });
+      const both = await Promise.all([claimed(RESET, 2), claimed(RESET, 2)]);
+      expect(both.flat().sort()).toEqual(["a", "b", "c"]);
+    });
+
+    it("are looked at without a new revision: the edge need not hear of it", async () => {
+      const { config } = await create();
+      await claimed(RESET);
+      expect((await tenants.load(acme))?.config).toEqual(config);
+    });
+  });
+
+  describe("one that begins by hand", () => {
+    const subject = aNewTenant().subject;
+    const record = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW + MINUTE, readAt: NOW + MINUTE });
+    const reset = (since: number, of = record) =>
+      tenants.resetPeriod({ tenantId: acme, subject, record: of }, since, anActor());
+
+    it("takes the place of the one that was looked at, and of no other", async () => {
+      await create({ subjectCreatedAt: PERIOD_START, spend: aSpendRecord({ spendNanoUsd: usd("600") }) });
+      expect(await reset(PERIOD_START - 1)).toMatchObject({
+        auditId: null,
+        tenant: { spend: { spendNanoUsd: usd("600") } },
+      });
+      const done = await reset(PERIOD_START);
+      expect(done).toMatchObject({
+        auditId: expect.any(Number),
+        tenant: { periodAnnounced: false, spend: { spendNanoUsd: 0n } },
+      });
+      expect(await tenants.load(acme)).toEqual(done?.tenant);
+      expect(await reset(PERIOD_START)).toEqual({ tenant: done?.tenant, auditId: null });
+      const hadBegun = ["period_reset", { period_had_begun: true }];
+      expect((await auditLog(db)).map(({ action, detail }) => [action, detail])).toEqual([
+        ["tenant_created", null],
+        hadBegun,
+        ["period_reset", null],
+        hadBegun,
+      ]);
+    });
+
+    it("is nobody's where the tenant is gone or has another subject", async () => {
+      expect(await reset(PERIOD_START)).toBeNull();
+      await create({ subject: { kind: "team", id: "red" }, subjectCreatedAt: PERIOD_START });
+      expect(await reset(PERIOD_START)).toBeNull();
+    });
+
+    it("is noted as told only while it is the running one", async () => {
+      await create({ subjectCreatedAt: PERIOD_START });
+      await reset(PERIOD_START);
+      await tenants.notePeriodAnnounced(acme, PERIOD_START);
+      expect((await tenants.load(acme))?.periodAnnounced).toBe(false);
+      await tenants.notePeriodAnnounced(acme, NOW + MINUTE);
+      expect((await tenants.load(acme))?.periodAnnounced).toBe(true);
+    });
+  });
+});

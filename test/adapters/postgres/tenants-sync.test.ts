@@ -1,0 +1,199 @@
+// What Postgres keeps of LiteLLM's side: what was taken, why it waits, and whose turn it is. On every Postgres there is.
+
+import { describe, expect, it } from "vitest";
+import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const later = anActor({ now: NOW + MINUTE });
+const HOUR = 60 * MINUTE;
+const PRIOR = { maxBudget: "20", softBudget: null, budgetDuration: "30d", metadata: { tenant_id: "theirs" } };
+
+describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
+  const { tenants, create } = useTenants(backend);
+  /** A team of that name, so that there can be many. */
+  const createTeam = (id: string) => create({ tenantId: idOf(id), subject: { kind: "team", id } });
+  const fail = ({ config }: TenantRecord, triedAt: number, isAway = false) =>
+    tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isAway });
+
+  describe("recording what LiteLLM took", () => {
+    it("forgets the sealed key and takes LiteLLM's dates for a key just made, as a later revision", async () => {
+      const created = await create({ sealedKey: "v1.k.iv.body", budgetResetAt: null });
+      const outcome = aSyncOutcome({ budgetId: "b1", subjectCreatedAt: NOW + 5 });
+      const recorded = await tenants.recordSync(acme, created.config.revision, outcome);
+      expect(recorded).toMatchObject({
+        config: { budgetResetAt: RESET, subjectCreatedAt: NOW + 5 },
+        sync: { status: "synced", error: null, budgetId: "b1" },
+        sealedKey: null,
+      });
+      expect(recorded?.config.revision).toBeGreaterThan(created.config.revision);
+    });
+
+    it("never moves the start of a period that has begun", async () => {
+      const created = await create();
+      const outcome = aSyncOutcome({ subjectCreatedAt: NOW + 5 });
+      expect((await tenants.recordSync(acme, created.config.revision, outcome))?.config).toEqual(created.config);
+    });
+
+    it("keeps the budget object that came with the key, whatever the key is linked to later", async () => {
+      const { config } = await create();
+      await tenants.recordSync(acme, config.revision, aSyncOutcome({ budgetId: "ours" }));
+      await tenants.recordSync(acme, config.revision, aSyncOutcome({ budgetId: "shared" }));
+      expect((await tenants.recordSync(acme, config.revision, aSyncOutcome()))?.sync.budgetId).toBe("ours");
+    });
+
+    it("takes a new end of the running period that this sync has made", async () => {
+      const { config } = await create({ budgetResetAt: RESET });
+      const outcome = aSyncOutcome({ hasMovedReset: true, resetsAt: RESET - 1 });
+      expect((await tenants.recordSync(acme, config.revision, outcome))?.config.budgetResetAt).toBe(RESET - 1);
+    });
+
+    it("leaves every other end to a read: by a clock ahead of ours LiteLLM may have reset, and the period advances", async () => {
+      const { config } = await create({ budgetResetAt: RESET });
+      const byClockAhead = aSyncOutcome({ readAt: RESET - SECOND, resetsAt: RESET + HOUR });
+      expect((await tenants.recordSync(acme, config.revision, byClockAhead))?.config.budgetResetAt).toBe(RESET);
+      const afterEnd = aSyncOutcome({ readAt: RESET, resetsAt: RESET + HOUR, hasMovedReset: true });
+      expect((await tenants.recordSync(acme, config.revision, afterEnd))?.config.budgetResetAt).toBe(RESET);
+    });
+
+    it("says no when the wish has changed since, and leaves it pending", async () => {
+      const { config } = await create({ sealedKey: "v1.k.iv.body" });
+      await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later);
+      expect(await tenants.recordSync(acme, config.revision, aSyncOutcome())).toBeNull();
+      expect(await tenants.load(acme)).toMatchObject({ sync: { status: "pending" }, sealedKey: "v1.k.iv.body" });
+    });
+
+    it("keeps why it is pending, and since when", async () => {
+      const created = await create();
+      expect((await fail(created, NOW + SECOND))?.sync).toMatchObject({ status: "pending", error: "no", since: NOW });
+      const { config } = created;
+      const taken = await tenants.recordSync(acme, config.revision, aSyncOutcome({ triedAt: NOW + MINUTE }));
+      expect(taken?.sync).toMatchObject({ status: "synced", error: null, since: NOW + MINUTE });
+      expect((await fail(created, NOW + HOUR))?.sync).toMatchObject({ status: "pending", since: NOW + HOUR });
+    });
+
+    it("knows whether LiteLLM has limits of Bursar's: from before they are sent until observing is taken", async () => {
+      const observed = await create({ enforcement: "observe", priorValues: PRIOR });
+      expect(observed.sync.hasSetLimits).toBe(false);
+      const enforced = await tenants.change(acme, { enforcement: "enforce" }, later);
+      expect(enforced?.sync.hasSetLimits).toBe(false);
+      const kept = await tenants.recordPriorValues(acme, enforced?.config.revision ?? 0, PRIOR);
+      expect(kept?.sync.hasSetLimits).toBe(true);
+      const again = await tenants.change(acme, { enforcement: "observe" }, later);
+      expect(again?.sync.hasSetLimits).toBe(true);
+      const lifted = await tenants.recordSync(acme, again?.config.revision ?? 0, aSyncOutcome());
+      expect(lifted?.sync.hasSetLimits).toBe(false);
+    });
+  });
+
+  describe("what LiteLLM had before", () => {
+    const later = { ...PRIOR, maxBudget: "30", metadata: { tenant_id: "acme" } };
+
+    it("is kept once: the limits as they are now, the metadata as it was", async () => {
+      const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
+      const kept = await tenants.recordPriorValues(acme, config.revision, later);
+      expect(kept?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
+      expect(await tenants.recordPriorValues(acme, config.revision, PRIOR)).toBeNull();
+      expect((await tenants.load(acme))?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
+    });
+
+    it("is not what a wish finds that has changed meanwhile", async () => {
+      const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
+      await tenants.change(acme, { name: "x" }, anActor());
+      expect(await tenants.recordPriorValues(acme, config.revision, later)).toBeNull();
+      expect((await tenants.load(acme))?.priorValues).toEqual(PRIOR);
+    });
+  });
+
+  describe("taking turns", () => {
+    /** Who is tried at that moment. */
+    const tried = (now: number, limit = 10) => tenants.claimPendingSyncs(limit, now);
+
+    it("forty tenants that LiteLLM never takes starve nobody", async () => {
+      const stubborn: string[] = [];
+      for (let index = 0; index < 40; index++) stubborn.push((await createTeam(`t${index}`)).config.tenantId);
+      expect((await tried(NOW + MINUTE, 40)).toSorted()).toEqual(stubborn.toSorted());
+      const last = await tenants.create(
+        aNewTenant({ tenantId: idOf("last"), subject: { kind: "team", id: "last" } }),
+        anActor({ now: NOW + HOUR }),
+      );
+      expect(last.ok).toBe(true);
+      expect((await tried(NOW + HOUR + MINUTE, 40))[0]).toBe("last");
+    });
+
+    it("waits a minute after the first try, then ever twice as long, and never longer than an hour", async () => {
+      await create();
+      let now = NOW + MINUTE;
+      expect(await tried(now)).toEqual([acme]);
+      for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60, 60]) {
+        expect([minutes, await tried(now + minutes * MINUTE - 1)]).toEqual([minutes, []]);
+        now += minutes * MINUTE;
+        expect([minutes, await tried(now)]).toEqual([minutes, [acme]]);
+      }
+    });
+
+    it("is tried every minute while LiteLLM is away, which is no fault of the wish", async () => {
+      const created = await create();
+      for (let minute = 1; minute < 10; minute++) {
+        expect([minute, await tried(NOW + minute * MINUTE)]).toEqual([minute, [acme]]);
+        await fail(created, NOW + minute * MINUTE, true);
+      }
+    });
+
+    it("counts an administrator's own try as the first, and the sweep's only once", async () => {
+      const created = await create();
+      await fail(created, NOW + SECOND);
+      expect(await tried(NOW + MINUTE)).toEqual([]);
+      expect(await tried(NOW + SECOND + MINUTE)).toEqual([acme]);
+      await fail(created, NOW + SECOND + MINUTE);
+      expect(await tried(NOW + SECOND + 3 * MINUTE - 1)).toEqual([]);
+      expect(await tried(NOW + SECOND + 3 * MINUTE)).toEqual([acme]);
+    });
+
+    it("begins anew with a changed wish, a deletion, and once LiteLLM has taken it", async () => {
+      const created = await create();
+      for (let round = 0; round < 5; round++) await tried(NOW + (round + 1) * HOUR);
+      const now = NOW + 5 * HOUR;
+      expect(await tried(now + MINUTE)).toEqual([]);
+      await tenants.change(acme, { name: "none of LiteLLM's business" }, later);
+      expect(await tried(now + MINUTE)).toEqual([]);
+      await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later);
+      expect(await tried(now + MINUTE)).toEqual([acme]);
+      expect(await tried(now + 2 * MINUTE)).toEqual([acme]);
+      await tenants.markDeleted(acme, later);
+      expect(await tried(now + 2 * MINUTE)).toEqual([acme]);
+      expect(await tried(now + 3 * MINUTE)).toEqual([acme]);
+
+      const { config } = await createTeam("red");
+      for (let round = 0; round < 5; round++) await tried(now + (round + 1) * HOUR);
+      await tenants.recordSync(config.tenantId, config.revision, aSyncOutcome({ triedAt: now + 6 * HOUR }));
+      await fail({ ...created, config }, now + 7 * HOUR);
+      expect(await tried(now + 7 * HOUR + MINUTE)).toContain("red");
+    });
+
+    it("leaves a wish alone that is younger than thirty seconds: whoever made it is telling LiteLLM now", async () => {
+      await create();
+      expect(await tried(NOW + 30 * SECOND - 1)).toEqual([]);
+      expect(await tried(NOW + 30 * SECOND)).toEqual([acme]);
+    });
+
+    it("gives each tenant to one of two sweeps that meet", async () => {
+      for (const id of ["a", "b", "c", "d"]) await createTeam(id);
+      const [first, second] = await Promise.all([tried(NOW + MINUTE, 3), tried(NOW + MINUTE, 3)]);
+      expect([...first, ...second].toSorted()).toEqual(["a", "b", "c", "d"]);
+    });
+
+    it("takes only what is pending, the least recently tried first, as many as asked for", async () => {
+      const done = await createTeam("done");
+      await tenants.recordSync(done.config.tenantId, done.config.revision, aSyncOutcome());
+      await fail(await createTeam("lately"), NOW + 2 * SECOND);
+      await fail(await createTeam("before"), NOW + SECOND);
+      await createTeam("never");
+      expect(await tried(NOW + HOUR, 2)).toEqual(["never", "before"]);
+      expect(await tried(NOW + HOUR, 2)).toEqual(["lately"]);
+    });
+  });
+});

@@ -1,0 +1,188 @@
+// The Tenants port on every Postgres there is, through Neon's driver: creating, and answers that are lost or never come.
+
+import { describe, expect, it } from "vitest";
+import { neonTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
+import { Outage } from "../../../src/ports/outage.ts";
+import type { Tenants } from "../../../src/ports/stores.ts";
+import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/tenant-database.ts";
+
+const acme = idOf("acme");
+const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });
+
+describe.each(postgresBackends)("Tenants on $name", (backend) => {
+  const { db, tenants, create } = useTenants(backend);
+  const audit = () => auditLog(db);
+
+  describe("creating", () => {
+    it("keeps everything exactly as it was given", async () => {
+      const priorValues = { maxBudget: "12.345678901", softBudget: null, budgetDuration: "7d", metadata: { a: [1] } };
+      const spend = aSpendRecord({ spendNanoUsd: usd("0.000000001"), readAt: NOW + 7, resetsAt: null });
+      const created = await create({
+        name: "Acme & Söhne",
+        maxBudgetNanoUsd: usd("999999999.999999999"),
+        alertThreshold: 7_999n,
+        graceThreshold: 10_001n,
+        budgetDuration: null,
+        enforcement: "observe",
+        failPolicy: "closed",
+        subjectCreatedAt: NOW + 1,
+        budgetResetAt: NOW + 2,
+        adopted: true,
+        priorValues,
+        sealedKey: "v1.k.iv.body",
+        spend,
+      });
+      expect(created).toEqual({
+        config: {
+          tenantId: acme,
+          name: "Acme & Söhne",
+          subject: { kind: "key", id: hashOf("a") },
+          maxBudgetNanoUsd: usd("999999999.999999999"),
+          alertThreshold: 7_999n,
+          graceThreshold: 10_001n,
+          budgetDuration: null,
+          budgetResetAt: NOW + 2,
+          litellmKeyLastReset: null,
+          subjectCreatedAt: NOW + 1,
+          configVersion: 1,
+          revision: expect.any(Number),
+          enforcement: "observe",
+          failPolicy: "closed",
+          suspendedAt: null,
+          overrides: [],
+        },
+        spend,
+        sync: { status: "pending", error: null, since: NOW, budgetId: null, hasSetLimits: false, hasBlocked: false },
+        adopted: true,
+        priorValues,
+        sealedKey: "v1.k.iv.body",
+        periodSeenAt: null,
+        periodAnnounced: true,
+        deletedAt: null,
+        createdAt: NOW,
+        updatedAt: NOW,
+      });
+      expect(await tenants.load(acme)).toEqual(created);
+    });
+
+    it("says that the tenant is taken when its id is, and leaves the one that has it alone", async () => {
+      const first = await create();
+      const again = aNewTenant({ subject: { kind: "key", id: hashOf("b") } });
+      expect(await tenants.create(again, later)).toEqual({ ok: false, failure: "tenant_taken" });
+      expect(await tenants.load(acme)).toEqual(first);
+      expect(await audit()).toHaveLength(1);
+    });
+
+    it("says that the subject is taken when its key or team is another tenant's", async () => {
+      await create();
+      await create({ tenantId: idOf("team"), subject: { kind: "team", id: "t1" } });
+      const sameKey = aNewTenant({ tenantId: idOf("other") });
+      const sameTeam = aNewTenant({ tenantId: idOf("other"), subject: { kind: "team", id: "t1" } });
+      expect(await tenants.create(sameKey, later)).toEqual({ ok: false, failure: "subject_taken" });
+      expect(await tenants.create(sameTeam, later)).toEqual({ ok: false, failure: "subject_taken" });
+      expect(await tenants.load(idOf("other"))).toBeNull();
+    });
+
+    it("says that the subject is taken when the key belongs to a tenant whose subject is another", async () => {
+      await create({ subject: { kind: "team", id: "t1" }, keyHashes: [hashOf("c")] });
+      const byKey = aNewTenant({ tenantId: idOf("other"), subject: { kind: "key", id: hashOf("c") } });
+      expect(await tenants.create(byKey, later)).toEqual({ ok: false, failure: "subject_taken" });
+      expect(await tenants.load(idOf("other"))).toBeNull();
+    });
+
+    it("audits the whole tenant without its sealed key", async () => {
+      await create({ sealedKey: "v1.k.iv.body", maxBudgetNanoUsd: usd("12.5") });
+      const [line, ...others] = await audit();
+      expect(others).toEqual([]);
+      expect(line).toMatchObject({
+        at: new Date(NOW),
+        actor: "alice",
+        action: "tenant_created",
+        tenant_id: "acme",
+        request_id: "request-1",
+        before: null,
+        after: {
+          tenant_id: "acme",
+          subject: { kind: "key", id: hashOf("a") },
+          max_budget: 12.5,
+          alert_threshold: 80,
+          grace_threshold: 110,
+          budget_duration: "30d",
+          resets_at: new Date(RESET).toISOString(),
+          period_started_at: new Date(NOW).toISOString(),
+        },
+      });
+      expect(JSON.stringify(line)).not.toContain("v1.k");
+    });
+  });
+
+  describe("losing the answer", () => {
+    /** The answer of the next statement never comes, whether or not it is carried out. */
+    function losing({ carriesOut }: { carriesOut: boolean }): Tenants {
+      let isLost = false;
+      const database = () =>
+        new Proxy(db.database(), {
+          get(way, verb, self) {
+            if (verb !== "query" || isLost) return Reflect.get(way, verb, self);
+            isLost = true;
+            return async (text: string, parameters: unknown[]) => {
+              if (carriesOut) await way.query(text, parameters);
+              throw new TypeError("fetch failed");
+            };
+          },
+        });
+      return neonTenants(database);
+    }
+
+    it("finds the tenant that was created all the same: its key is nobody else's", async () => {
+      const created = await losing({ carriesOut: true }).create(aNewTenant({ sealedKey: "v1.k.iv.body" }), anActor());
+      expect(created).toEqual({ ok: true, value: await tenants.load(acme) });
+      expect(await audit()).toHaveLength(1);
+    });
+
+    it("throws when nothing was created, also while a tenant of that id has another key", async () => {
+      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
+      await create({ subject: { kind: "key", id: hashOf("b") } });
+      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
+    });
+
+    it("throws for an adoption: the same key may be what another administrator has just adopted", async () => {
+      const adopting = losing({ carriesOut: true }).create(aNewTenant({ adopted: true }), later);
+      await expect(adopting).rejects.toThrow(Outage);
+    });
+  });
+
+  describe("when Postgres is away", () => {
+    it("throws an outage from every verb, single or batch, whose text holds no parameter", async () => {
+      db.away();
+      try {
+        const verbs: Promise<unknown>[] = [
+          tenants.load(acme),
+          tenants.list({ state: null, after: null, limit: 1, now: NOW }),
+          tenants.create(aNewTenant({ sealedKey: "v1.secret" }), later),
+          tenants.ping(),
+        ];
+        for (const result of await Promise.allSettled(verbs)) {
+          expect(result.status).toBe("rejected");
+          const { reason } = result as PromiseRejectedResult;
+          expect(reason).toBeInstanceOf(Outage);
+          expect(`${reason} ${reason.cause}`).not.toContain("secret");
+        }
+      } finally {
+        db.back();
+      }
+      expect(await tenants.load(acme)).toBeNull();
+    });
+
+    it("throws what Postgres refuses as what it is: a bug, not an outage, without its parameters", async () => {
+      const broken = aNewTenant({ sealedKey: "v1.secret", graceThreshold: 9_999n });
+      const error = await tenants.create(broken, later).catch((cause: unknown) => cause);
+      expect(error).toMatchObject({ code: "23514", constraint: "tenant_configs_grace_threshold_range" });
+      expect(error).not.toBeInstanceOf(Outage);
+      expect(String(error)).not.toContain("secret");
+    });
+  });
+});

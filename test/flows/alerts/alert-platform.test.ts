@@ -1,0 +1,152 @@
+// What people of the platform hear, and when: each trouble once while it lasts, and never because something is idle or
+// could not be looked at. On a real Postgres.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { alertPlatform } from "../../../src/flows/alerts/alert-platform.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
+import { insertChannel } from "../../support/alert-rows.ts";
+import { uuidOf } from "../../support/notice-builders.ts";
+
+const HOUR = 60 * MINUTE;
+const { world, deps } = useAdminWorld();
+
+beforeEach(async () => {
+  await world.db.query("truncate dead_letters");
+  await insertChannel(world.db, { id: uuidOf(1) });
+});
+
+const kinds = async () =>
+  (await world.db.query<{ kind: string }>("select kind from platform_alerts order by created_at, kind")).map(
+    ({ kind }) => kind,
+  );
+const details = async () =>
+  (await world.db.query<{ detail: object }>("select detail from platform_alerts order by created_at")).map(
+    ({ detail }) => detail,
+  );
+
+/** A run of the job, so many minutes after NOW. */
+const at = (minutes: number) => alertPlatform({ now: NOW + minutes * MINUTE }, deps);
+
+describe("LiteLLM is out", () => {
+  it("is told a minute after the outage was noted, and until when open stays open", async () => {
+    deps.snapshots.outage = NOW;
+    await at(0);
+    expect(await kinds()).toEqual([]);
+    await at(1);
+    await at(2);
+    expect(await details()).toEqual([
+      { since: new Date(NOW).toISOString(), open_until: new Date(NOW + HOUR).toISOString() },
+    ]);
+    expect(deps.noticeQueue.sent).toMatchObject([{ kind: "notice", channel_id: uuidOf(1) }]);
+    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error platform alert .*"kind":"litellm_out"/));
+  });
+
+  it("does not say until when, where open never closes", async () => {
+    deps.snapshots.outage = NOW;
+    deps.policy = { ...deps.policy, failOpenMinutes: 0 };
+    await at(5);
+    expect(await details()).toMatchObject([{ open_until: null }]);
+  });
+
+  it("is told again after it has ended and come back", async () => {
+    for (const [minutes, outage] of [
+      [1, NOW],
+      [2, null],
+      [9, NOW + 5 * MINUTE],
+    ] as const) {
+      deps.snapshots.outage = outage;
+      await at(minutes);
+    }
+    expect(await kinds()).toEqual(["litellm_out", "litellm_out"]);
+  });
+
+  it("has not ended because KV could not be asked; what Postgres shows is told all the same", async () => {
+    deps.snapshots.outage = NOW;
+    await at(1);
+    deps.snapshots.isAway = true;
+    await world.db.query(`insert into dead_letters (id, queue, message_id, body, recorded_at)
+      values (gen_random_uuid(), 'bursar-spend', 'm', '{}', to_timestamp(${NOW / 1_000}))`);
+    await at(2);
+    deps.snapshots.isAway = false;
+    await at(3);
+    expect(await kinds()).toEqual(["litellm_out", "dead_letter"]);
+    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error the outage note could not be read.*kv: away/));
+  });
+});
+
+describe("a dead letter", () => {
+  const letter = (messageId: string, minutes: number, body: object = {}) =>
+    world.db.query(
+      `insert into dead_letters (id, queue, message_id, body, error, recorded_at)
+       values (gen_random_uuid(), 'bursar-notices', $1, $2, '500', $3)`,
+      [messageId, body, new Date(NOW + minutes * MINUTE)],
+    );
+
+  it("is told, and others of the same trouble are not told one by one", async () => {
+    for (const minutes of [0, 1, 2]) {
+      await letter(`m${minutes}`, minutes);
+      await at(minutes);
+    }
+    expect(await details()).toEqual([{ dead_letters: 1, queue: "bursar-notices", error: "500" }]);
+  });
+
+  it("of the notice that tells of it makes no other: a channel that is broken does not loop", async () => {
+    await letter("m", 0);
+    await at(0);
+    const [notice] = deps.noticeQueue.sent;
+    await world.db.query("update dead_letters set replayed_at = now()");
+    await at(1);
+    await letter("own", 2, notice);
+    await at(2);
+    await at(3 * 24 * 60);
+    expect(await kinds()).toEqual(["dead_letter"]);
+  });
+});
+
+describe("an idle platform", () => {
+  beforeEach(() => createTenant(ownKeyInput(), deps).then(() => undefined));
+
+  it("is never silent while its tenants are read once an hour", async () => {
+    await world.db.query("update tenant_configs set created_at = $1", [new Date(NOW - DAY)]);
+    for (let hour = 0; hour < 12; hour++) {
+      await world.db.query("update tenant_spend set read_at = $1", [new Date(NOW + hour * HOUR)]);
+      await at(hour * 60 + 59);
+    }
+    expect(await kinds()).toEqual([]);
+  });
+
+  it("is silent when nobody was read for two hours", async () => {
+    await world.db.query("update tenant_configs set created_at = $1", [new Date(NOW - DAY)]);
+    await at(119);
+    expect(await kinds()).toEqual([]);
+    await at(120);
+    expect(await details()).toEqual([{ last_read_at: new Date(NOW).toISOString() }]);
+  });
+});
+
+it("a wish that LiteLLM does not take is told after a quarter of an hour, once a day", async () => {
+  await world.litellm.stop();
+  await createTenant(ownKeyInput(), deps);
+  for (const minutes of [14, 15, 16, 24 * 60, 24 * 60 + 15, 24 * 60 + 16]) await at(minutes);
+  expect(await kinds()).toEqual(["sync_pending", "sync_pending"]);
+  expect(await details()).toMatchObject([{ tenants: 1, tenant_id: "acme", since: new Date(NOW).toISOString() }, {}]);
+  expect(deps.noticeQueue.sent).toHaveLength(2);
+});
+
+it("two sweeps at once tell everything once", async () => {
+  deps.snapshots.outage = NOW;
+  await Promise.all([at(5), at(5), at(5)]);
+  expect([await kinds(), deps.noticeQueue.sent.length]).toEqual([["litellm_out"], 1]);
+});
+
+it("a queue that refuses loses nothing: the delivery is pending, and the sweep finds it", async () => {
+  deps.snapshots.outage = NOW;
+  deps.noticeQueue.isAway = true;
+  await expect(at(1)).rejects.toThrow("queue");
+  deps.noticeQueue.isAway = false;
+  await at(2);
+  expect(deps.noticeQueue.sent).toEqual([]);
+  expect(await world.db.query("select status from notice_deliveries")).toEqual([{ status: "pending" }]);
+});

@@ -1,0 +1,87 @@
+// Telling of a change: once each, to every channel, and never at the cost of the change itself.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { announceChange, tryAnnounceChange } from "../../../src/flows/alerts/announce-change.ts";
+import { MINUTE, NOW } from "../../budget/builders.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+
+const acme = idOf("acme");
+const { world, deps, alerts } = useSpendWorld();
+
+async function input() {
+  const tenant = await deps.tenants.load(acme);
+  if (tenant === null) throw new Error("acme is gone");
+  return { change: { eventType: "tenant_suspended", tenantId: acme, auditId: 7 }, tenant, now: NOW } as const;
+}
+
+describe("a change", () => {
+  it("is recorded with its detail, and a notice for each enabled channel is on the queue", async () => {
+    await announceChange(await input(), deps);
+    expect(await alerts()).toMatchObject([{ event_type: "tenant_suspended", silent: false, occurrence: 0 }]);
+    const [row] = await world.db.query("select detail, identity from budget_alert_history");
+    expect(row).toEqual({ detail: { audit_id: 7 }, identity: "tenant_suspended/7/acme" });
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("is told once, however often it is announced, one after the other or at once", async () => {
+    const change = await input();
+    await Promise.all(Array.from({ length: 4 }, () => announceChange(change, deps)));
+    await announceChange({ ...change, now: NOW + MINUTE }, deps);
+    expect(await alerts()).toHaveLength(1);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("of a tenant that is gone is told to nobody", async () => {
+    const { change, now } = await input();
+    await deps.tenants.markDeleted(acme, anActor());
+    await announceChange({ change, tenant: null, now }, deps);
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("leaves what was looked at for thresholds as it was", async () => {
+    await announceChange(await input(), deps);
+    expect(await world.db.query("select alerts_version from tenant_spend")).toEqual([{ alerts_version: null }]);
+  });
+
+  it("without any channel is shown in the log, once", async () => {
+    await world.db.query("delete from notification_channels");
+    const change = await input();
+    await announceChange(change, deps);
+    await announceChange(change, deps);
+    expect(await alerts()).toHaveLength(1);
+    expect(deps.log.lines.filter((line) => line.startsWith("info notice preview"))).toEqual([
+      expect.stringContaining('"event_type":"tenant_suspended"'),
+    ]);
+  });
+
+  it("of a tenant that is deleted meanwhile is nobody's", async () => {
+    const change = await input();
+    await deps.tenants.markDeleted(acme, anActor());
+    await announceChange(change, deps);
+    expect(await alerts()).toEqual([]);
+    expect(deps.noticeQueue.sent).toEqual([]);
+  });
+});
+
+describe("what cannot be told now", () => {
+  const SAYS = 'error a change was not announced: the sweep will {"tenant_id":"acme","event_type":"tenant_suspended"}';
+  beforeEach(() => void deps.log.lines.splice(0));
+
+  it("is logged while Postgres is away, and does not throw", async () => {
+    const change = await input();
+    world.db.away();
+    await tryAnnounceChange(change, deps).finally(() => world.db.back());
+    expect(deps.log.lines).toEqual([expect.stringContaining(SAYS)]);
+  });
+
+  it("lies in Postgres while the queue refuses", async () => {
+    deps.noticeQueue.isAway = true;
+    await tryAnnounceChange(await input(), deps);
+    expect(deps.log.lines).toEqual([expect.stringContaining(SAYS)]);
+    expect(await world.db.query("select status from notice_deliveries")).toEqual([
+      { status: "pending" },
+      { status: "pending" },
+    ]);
+  });
+});

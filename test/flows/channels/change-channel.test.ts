@@ -1,0 +1,21 @@
+// Changing a channel that somebody else removes meanwhile.
+
+import { expect, it } from "vitest";
+import { changeChannel } from "../../../src/flows/channels/change-channel.ts";
+import type { Channels } from "../../../src/ports/stores.ts";
+import { anActor } from "../../support/builders.ts";
+import { aChannel } from "../../support/notice-builders.ts";
+import { RecordedLog } from "../../support/recorded-log.ts";
+import { unusedPort } from "../../support/unused-port.ts";
+
+it("a channel that is removed between its reading and its change is not found, and not made again", async () => {
+  const channel = aChannel();
+  const channels: Channels = {
+    ...({} as Channels),
+    load: async () => channel,
+    change: async () => null,
+  };
+  const deps = { channels, sealer: unusedPort<never>("sealer"), log: new RecordedLog() };
+  const input = { channelId: channel.id, change: { name: "new" }, target: {}, actor: anActor() };
+  expect(await changeChannel(input, deps)).toEqual({ ok: false, failure: { kind: "channel_not_found" } });
+});

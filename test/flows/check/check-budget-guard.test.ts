@@ -1,0 +1,151 @@
+// The check when LiteLLM itself asks (Guard): it names the key's team, waits for the answer with an agent behind it, and
+// counts as nobody. Whatever breaks, the answer comes within 110 ms.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { hashOf, idOf } from "../../support/builders.ts";
+import { ACME, CheckWorld, POLICY, verdictOf } from "../../support/check-world.ts";
+import { AWAY, aReading } from "../../support/fake-litellm.ts";
+
+const OLD = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
+const OVER = { spendNanoUsd: usd("550"), ...OLD };
+const TEAM = { kind: "team", id: "team-1" } as const;
+
+const asked = { kind: "key", keyHash: hashOf("a"), address: null, teamId: null } as const;
+const ofTeam = { ...asked, keyHash: hashOf("b"), teamId: "team-1" } as const;
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+type Trouble = "hangs" | Error | number;
+const BREAKS: Record<string, (how: Trouble) => void> = {
+  LiteLLM: (how) => {
+    if (how instanceof Error) world.litellm.nextTries.push(...Array.from({ length: 9 }, () => AWAY));
+    else world.reads.trouble("readSubject", how);
+  },
+  Postgres: (how) => {
+    for (const verb of ["findByKey", "findBySubject", "load"] as const) world.tenants.trouble(verb, how);
+  },
+  Redis: (how) => world.claims.trouble("claimRefresh", how),
+  KV: (how) => {
+    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, how);
+  },
+  "the queue": (how) => world.spendQueue.trouble("send", how),
+  "the rate limit": (how) => world.unknownCallers.trouble("allows", how),
+};
+const DEPENDENCIES = Object.keys(BREAKS);
+/** Each alone, and with each other. */
+const PAIRS = DEPENDENCIES.flatMap((one, index) => DEPENDENCIES.slice(index).map((other) => [one, other] as const));
+const HOWS: [string, Trouble][] = [
+  ["hang", "hangs"],
+  ["fail", new Error("down")],
+  ["take 39 ms", 39],
+  ["take 2 s", 2 * SECOND],
+];
+
+describe.each(HOWS)("dependencies that %s", (_, how) => {
+  it.each(PAIRS)("%s and %s: within 110 ms, for keys known, of a team, and unknown", async (one, other) => {
+    for (const caller of [asked, ofTeam, { ...asked, keyHash: hashOf("c") }]) {
+      world = new CheckWorld();
+      world.hasTenant({}, OVER);
+      world.hasTenant({ tenantId: idOf("team"), subject: TEAM }, OVER);
+      BREAKS[one]?.(how);
+      BREAKS[other]?.(how);
+      expect((await world.check({ caller })).tookMs).toBeLessThanOrEqual(110);
+    }
+  });
+
+  it("all of them: the deployment's policy, within 110 ms", async () => {
+    world.hasTenant({}, OVER);
+    for (const breakIt of Object.values(BREAKS)) breakIt(how);
+    for (const policy of ["open", "closed"] as const) {
+      world.policy = { ...POLICY, defaultFailPolicy: policy };
+      const answered = await world.check({ caller: ofTeam });
+      expect(answered.tookMs).toBeLessThanOrEqual(110);
+    }
+  });
+});
+
+describe("what is known counts, whatever breaks", () => {
+  it.each(["LiteLLM", "Postgres", "Redis"])("%s hangs: a tenant that is over is refused from KV", async (store) => {
+    world.hasTenant({}, OVER);
+    BREAKS[store]?.("hangs");
+    expect(verdictOf(await world.check({ caller: asked }))).toMatchObject({ tenantId: ACME, reason: "over_grace" });
+  });
+
+  it("KV hangs: Postgres finds the tenant by the team that LiteLLM names", async () => {
+    world.hasTenant({ subject: TEAM }, { spendNanoUsd: usd("550") });
+    BREAKS["KV"]?.("hangs");
+    const answered = await world.check({ caller: ofTeam });
+    expect([answered.tookMs, verdictOf(answered).reason, world.litellm.reads]).toEqual([40, "over_grace", []]);
+  });
+});
+
+describe("a key of a team", () => {
+  it("is found through the team, without LiteLLM, and remembered for an hour only", async () => {
+    world.hasTenant({ subject: TEAM });
+    expect(verdictOf(await world.check({ caller: ofTeam })).tenantId).toBe(ACME);
+    await world.untilQuiet();
+    expect(world.litellm.reads).toEqual([]);
+    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe(ACME);
+  });
+
+  it("is unknown when its team is no tenant's, whatever LiteLLM would say", async () => {
+    world.hasTenant({ subject: TEAM });
+    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, teamId: "team-1" }));
+    expect((await world.check({ caller: { ...ofTeam, teamId: "team-2" } })).outcome).toEqual({ kind: "unknown" });
+    expect((await world.check({ caller: { ...asked, keyHash: hashOf("d") } })).outcome).toEqual({ kind: "unknown" });
+    expect([world.litellm.reads, world.callers.asked]).toEqual([[], []]);
+  });
+
+  it("that went to another team's tenant counts there at once, though the edge remembers the old one", async () => {
+    world.hasTenant({ subject: TEAM });
+    world.hasTenant({ tenantId: idOf("other"), subject: { kind: "team", id: "team-2" } });
+    await world.check({ caller: ofTeam });
+    await world.untilQuiet();
+    const moved = { ...ofTeam, teamId: "team-2" };
+    expect(verdictOf(await world.check({ caller: moved })).tenantId).toBe("other");
+    await world.untilQuiet();
+    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("other");
+    world.memory.forgetTenantOfKey(hashOf("b"));
+    expect(verdictOf(await world.check({ caller: moved })).tenantId).toBe("other");
+    expect(world.tenants.calls("findByKey")).toBe(2);
+  });
+
+  it("that is a tenant's own stays its own, whatever its team", async () => {
+    world.hasTenant();
+    expect(verdictOf(await world.check({ caller: { ...asked, teamId: "team-1" } })).tenantId).toBe(ACME);
+    expect(world.tenants.calls("findByKey")).toBe(0);
+  });
+
+  it("left its team, and Postgres is away: LiteLLM alone says whose it is", async () => {
+    world.hasTenant({ subject: TEAM });
+    await world.check({ caller: ofTeam });
+    await world.untilQuiet();
+    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-2" }));
+    world.litellm.has(aReading({ subject: { kind: "team", id: "team-2" }, metadata: { tenant_id: "other" } }));
+    BREAKS["Postgres"]?.(new Error("down"));
+    const answered = await world.check({ caller: { ...ofTeam, teamId: "team-2" } });
+    expect(verdictOf(answered)).toMatchObject({ tenantId: "other", source: "litellm", degraded: true });
+  });
+});
+
+describe("with KV and Postgres away, of a caller that has no key but a team", () => {
+  beforeEach(() => {
+    world.litellm.has(aReading({ subject: TEAM, spendNanoUsd: usd("550") }));
+    BREAKS["Postgres"]?.(new Error("down"));
+  });
+
+  it("LiteLLM alone is asked about the team", async () => {
+    const answered = await world.check({ caller: ofTeam });
+    expect(verdictOf(answered)).toMatchObject({ tenantId: ACME, allowed: false, source: "litellm", degraded: true });
+  });
+
+  it("but not when it could not say whose the key is", async () => {
+    world.litellm.nextTries.push(AWAY);
+    expect(verdictOf(await world.check({ caller: ofTeam }))).toMatchObject({ tenantId: null, source: "fail_open" });
+    expect(world.litellm.reads).toHaveLength(1);
+  });
+});

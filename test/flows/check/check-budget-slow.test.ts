@@ -1,0 +1,66 @@
+// The check while nothing is broken enough to be given up, but one after the other is slow: still within 110 ms.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { MINUTE, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders.ts";
+import { byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
+import { aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+const degradedLines = () => world.log.lines.filter((line) => line.startsWith("warn degraded answer"));
+
+describe("one after the other is almost too slow: still within 110 ms", () => {
+  const teamTenant = () => world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("100") });
+
+  it("finding the key in KV, then its tenant nowhere", async () => {
+    world.hasTenant();
+    world.snapshots.trouble("tenantOfKey", 39);
+    world.snapshots.trouble("tenant", "hangs");
+    world.snapshots.trouble("outageStartedAt", "hangs");
+    world.tenants.trouble("load", "hangs");
+    world.reads.trouble("readSubject", "hangs");
+    expect((await world.check()).tookMs).toBeLessThanOrEqual(110);
+  });
+
+  it("the same, with a tenant that the memory still has: it answers, whatever its age", async () => {
+    world.hasTenant({}, { spendNanoUsd: usd("550") });
+    await world.check();
+    await world.timers.pass(MINUTE);
+    world.snapshots.trouble("tenantOfKey", 39);
+    world.snapshots.trouble("tenant", "hangs");
+    world.tenants.trouble("load", "hangs");
+    const answered = await world.check();
+    expect(answered.tookMs).toBe(100);
+    expect(verdictOf(answered)).toMatchObject({ allowed: false, reason: "over_grace", source: "last_known" });
+    expect(degradedLines()[0]).toContain('"why":"stores too slow"');
+  });
+
+  it("counting an unknown caller", async () => {
+    world.snapshots.trouble("tenantOfKey", "hangs");
+    world.tenants.trouble("findByKey", 39);
+    world.unknownCallers.trouble("allows", "hangs");
+    expect((await world.check()).tookMs).toBeLessThanOrEqual(110);
+  });
+
+  it("asking LiteLLM which team a key is of", async () => {
+    teamTenant();
+    world.reads.trouble("readSubject", "hangs");
+    world.snapshots.trouble("outageStartedAt", "hangs");
+    const answered = await world.check({ caller: { ...byKey, keyHash: hashOf("b") } });
+    expect(answered.tookMs).toBeLessThanOrEqual(110);
+    expect(verdictOf(answered)).toMatchObject({ allowed: true, source: "fail_open" });
+  });
+
+  it("asking Postgres for that team", async () => {
+    teamTenant();
+    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
+    world.tenants.trouble("findBySubject", "hangs");
+    const answered = await world.check({ caller: { ...byKey, keyHash: hashOf("b") } });
+    expect(answered.tookMs).toBeLessThanOrEqual(110);
+    expect(verdictOf(answered).degraded).toBe(true);
+  });
+});

@@ -1,0 +1,110 @@
+// Many checks of one tenant at once: one reads, the others answer what they know or wait for what it finds.
+
+import { beforeEach, expect, it } from "vitest";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { ACME, CheckWorld, verdictOf } from "../../support/check-world.ts";
+import { AWAY, aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+const TEN = Array.from({ length: 10 }, () => ({}));
+const agedBy = (ms: number) => ({ observedAt: NOW - ms, readAt: NOW - ms });
+
+it.each([
+  ["nothing is known", null],
+  ["what is known is too old", agedBy(11 * MINUTE)],
+])("%s: the losers wait for the winner and see its result", async (_, spend) => {
+  world.hasTenant({}, spend);
+  world.litellm.has(aReading({ spendNanoUsd: usd("500") }));
+  world.litellm.tryMs = 42;
+  const [winner, ...losers] = await world.together(TEN);
+  expect(winner && [winner.tookMs, verdictOf(winner).source]).toEqual([42, "litellm"]);
+  for (const loser of losers) {
+    expect(verdictOf(loser)).toMatchObject({ state: "grace", source: "cache", degraded: false });
+    expect(loser.tookMs).toBeLessThanOrEqual(42 + 5);
+  }
+  expect(world.litellm.reads).toHaveLength(1);
+});
+
+it("the winner is too slow: the losers answer at the deadline as it does, and none of them reads", async () => {
+  world.hasTenant({ failPolicy: "closed" }, null);
+  world.litellm.tryMs = 500;
+  for (const answered of await world.together(TEN)) {
+    expect(answered.tookMs).toBeGreaterThanOrEqual(100);
+    expect(answered.tookMs).toBeLessThanOrEqual(110);
+    expect(verdictOf(answered)).toMatchObject({ allowed: false, source: "fail_closed" });
+  }
+  expect(world.litellm.reads).toHaveLength(1);
+});
+
+it("the winner's first try fails: those who wait are told at once", async () => {
+  world.hasTenant({}, agedBy(11 * MINUTE));
+  world.litellm.tryMs = 20;
+  world.litellm.nextTries.push(AWAY, AWAY, AWAY);
+  for (const answered of await world.together(TEN)) {
+    expect(answered.tookMs).toBeLessThanOrEqual(25);
+    expect(verdictOf(answered).source).toBe("last_known");
+  }
+});
+
+it("after a failed read nobody waits for five seconds, then one tries again", async () => {
+  world.hasTenant({}, agedBy(11 * MINUTE));
+  world.litellm.nextTries.push(AWAY, AWAY, AWAY);
+  await world.check();
+  await world.untilQuiet();
+  world.litellm.tryMs = 50;
+  for (const afterMs of [1_000, 4_999]) {
+    await world.timers.pass(NOW + afterMs - world.clock());
+    const answered = await world.check();
+    expect([answered.tookMs, verdictOf(answered).source]).toEqual([0, "last_known"]);
+  }
+  await world.timers.pass(NOW + 5 * SECOND - world.clock());
+  const answered = await world.check();
+  expect([answered.tookMs, verdictOf(answered).source]).toEqual([50, "litellm"]);
+});
+
+it("a loser that knows a servable figure answers it at once", async () => {
+  world.hasTenant({}, agedBy(30 * SECOND));
+  world.litellm.tryMs = 50;
+  const [winner, loser] = await world.together([{ demandedMaxAgeMs: 0 }, { demandedMaxAgeMs: 0 }]);
+  expect(winner && [winner.tookMs, verdictOf(winner).source]).toEqual([50, "litellm"]);
+  expect(loser && [loser.tookMs, verdictOf(loser).source]).toEqual([0, "cache"]);
+});
+
+it("another isolate of the colo reads: this one answers what it knows, and reads nothing", async () => {
+  world.hasTenant({}, agedBy(61 * SECOND));
+  await world.redis.claimRefresh(ACME, "FRA", 5);
+  const answered = await world.check({ colo: "FRA" });
+  await world.untilQuiet();
+  expect([verdictOf(answered).source, world.litellm.reads]).toEqual(["cache", []]);
+});
+
+it("another colo reads by itself", async () => {
+  world.hasTenant({}, agedBy(61 * SECOND));
+  await world.redis.claimRefresh(ACME, "FRA", 5);
+  await world.check({ colo: "NRT" });
+  await world.untilQuiet();
+  expect(world.litellm.reads).toHaveLength(1);
+});
+
+it("nothing servable is known and another isolate reads: answers at the deadline, degraded", async () => {
+  world.hasTenant({}, null);
+  await world.redis.claimRefresh(ACME, "FRA", 5);
+  const answered = await world.check({ colo: "FRA" });
+  expect(answered.tookMs).toBe(100);
+  expect(verdictOf(answered)).toMatchObject({ allowed: true, source: "fail_open" });
+});
+
+it("the winner finds the tenant gone: it is unknown, also to those that wait once they ask again", async () => {
+  world.hasTenant({}, null);
+  world.postgres.rows.clear();
+  world.litellm.tryMs = 20;
+  const [winner, loser] = await world.together([{}, {}]);
+  expect(winner?.outcome).toEqual({ kind: "unknown" });
+  expect(loser && verdictOf(loser).degraded).toBe(true);
+  await world.untilQuiet();
+  expect((await world.check()).outcome).toEqual({ kind: "unknown" });
+});

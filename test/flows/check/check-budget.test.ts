@@ -1,0 +1,265 @@
+// The check while everything works: what answers from the cache, what is read first, and what is remembered of it.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { aTenant, hashOf, idOf } from "../../support/builders.ts";
+import { ACME, byId, byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
+import { aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+const agedBy = (ms: number) => ({ observedAt: NOW - ms, readAt: NOW - ms });
+const spent = (dollars: string) => world.litellm.has(aReading({ spendNanoUsd: usd(dollars) }));
+
+describe("what is known is fresh", () => {
+  it("answers from KV at once, by key or by id, and asks nobody else", async () => {
+    world.hasTenant({}, { spendNanoUsd: usd("412.5"), ...agedBy(3 * SECOND) });
+    for (const caller of [byKey, byId]) {
+      const answered = await world.check({ caller });
+      expect(answered.tookMs).toBe(0);
+      expect(verdictOf(answered)).toMatchObject({
+        tenantId: "acme",
+        allowed: true,
+        state: "warning",
+        reason: "over_threshold",
+        source: "cache",
+        degraded: false,
+        spend: { spendNanoUsd: usd("412.5"), used: 8_250n, ageSeconds: 3 },
+      });
+    }
+    await world.untilQuiet();
+    expect([world.litellm.reads, world.queue.sent, world.log.lines]).toEqual([[], [], []]);
+    expect([world.tenants.calls("load"), world.tenants.calls("findByKey")]).toEqual([0, 0]);
+  });
+
+  it("lets the caller keep the verdict while the figure is fresh", async () => {
+    world.hasTenant({}, agedBy(3 * SECOND));
+    expect((await world.check()).outcome).toMatchObject({ keepForMs: 57 * SECOND });
+  });
+
+  it("is not looked up in KV again for two seconds, then it is", async () => {
+    world.hasTenant();
+    await world.check();
+    await world.timers.pass(1_999);
+    await world.check();
+    expect(world.snapshots.calls("tenant")).toBe(1);
+    await world.timers.pass(1);
+    await world.check();
+    expect(world.snapshots.calls("tenant")).toBe(2);
+  });
+
+  it("blocks at exactly 110.00 percent, and not a nano-dollar below", async () => {
+    world.hasTenant({}, { spendNanoUsd: usd("549.999999999") });
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "grace" });
+    world = new CheckWorld();
+    world.hasTenant({}, { spendNanoUsd: usd("550") });
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: false, state: "blocked", reason: "over_grace" });
+  });
+});
+
+describe("what is known is older than fresh", () => {
+  it("answers with it at once, reads behind the answer, and remembers what was read", async () => {
+    world.hasTenant({}, agedBy(61 * SECOND));
+    spent("450");
+    world.litellm.tryMs = 700;
+    const answered = await world.check();
+    expect([answered.tookMs, verdictOf(answered).source]).toEqual([0, "cache"]);
+    expect(verdictOf(answered).spend?.spendNanoUsd).toBe(usd("100"));
+    await world.untilQuiet();
+    const next = await world.check();
+    expect(verdictOf(next)).toMatchObject({ state: "warning", source: "cache", degraded: false });
+    expect(verdictOf(next).spend?.spendNanoUsd).toBe(usd("450"));
+    expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(usd("450"));
+    expect(world.litellm.reads).toHaveLength(1);
+  });
+
+  it("a read that fails behind the answer is tried again, logged, and thrown at nobody", async () => {
+    world.hasTenant({}, agedBy(61 * SECOND));
+    world.litellm.nextTries.push(...Array(3).fill({ kind: "unreachable", why: "status 502" }));
+    expect((await world.check()).tookMs).toBe(0);
+    await world.untilQuiet();
+    expect(world.litellm.reads.map(({ at }) => at - NOW)).toEqual([0, 200, 600]);
+    expect(world.log.lines).toEqual(['warn litellm read failed {"tenant_id":"acme","why":"status 502"}']);
+  });
+
+  it("ten minutes old is answered with, a millisecond older is read first", async () => {
+    world.hasTenant({}, agedBy(10 * MINUTE));
+    expect(verdictOf(await world.check()).source).toBe("cache");
+    world = new CheckWorld();
+    world.hasTenant({}, agedBy(10 * MINUTE + 1));
+    spent("500");
+    world.litellm.tryMs = 30;
+    const answered = await world.check();
+    expect(answered.tookMs).toBe(30);
+    expect(verdictOf(answered)).toMatchObject({ state: "grace", source: "litellm", degraded: false });
+  });
+
+  it("reads first when the burn could reach the line before the next read", async () => {
+    const burning = { burnNanoUsdPerSecond: usd("10"), ...agedBy(SECOND) };
+    world.hasTenant({}, { spendNanoUsd: usd("500.000000001"), ...burning });
+    spent("550");
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "litellm" });
+    world = new CheckWorld();
+    world.hasTenant({}, { spendNanoUsd: usd("499.999999999"), ...burning });
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "cache" });
+  });
+
+  it("reads first when the config knows of a later period than the figure's", async () => {
+    world.hasTenant({ litellmKeyLastReset: NOW - DAY }, { spendNanoUsd: usd("550"), periodStartedAt: NOW - 10 * DAY });
+    spent("1");
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok", source: "litellm" });
+  });
+});
+
+describe("nothing is known of the spend", () => {
+  it("reads first, and tells KV and Postgres", async () => {
+    world.hasTenant({}, null);
+    spent("450");
+    expect(verdictOf(await world.check())).toMatchObject({ state: "warning", source: "litellm", degraded: false });
+    await world.untilQuiet();
+    expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(usd("450"));
+    expect(world.queue.sent).toMatchObject([{ message: { kind: "observed", tenant_id: "acme" }, delaySeconds: 0 }]);
+  });
+
+  it("a tenant that only Postgres has is found, answered from its figure, and written to KV", async () => {
+    const config = world.hasTenant();
+    world.kv.configs.clear();
+    world.kv.spends.clear();
+    world.kv.tenantsOfKeys.clear();
+    expect(verdictOf(await world.check())).toMatchObject({ tenantId: "acme", source: "cache", degraded: false });
+    await world.untilQuiet();
+    expect(world.kv.configs.get(ACME)).toEqual(config);
+    expect(world.kv.tenantsOfKeys.get(hashOf("a"))).toBe(ACME);
+    expect(world.tenants.calls("load")).toBe(0);
+  });
+});
+
+describe("the caller demands freshness", () => {
+  it("reads first although the figure is fresh", async () => {
+    world.hasTenant({}, agedBy(SECOND));
+    spent("500");
+    const answered = await world.check({ demandedMaxAgeMs: 0 });
+    expect(verdictOf(answered)).toMatchObject({ state: "grace", source: "litellm" });
+  });
+
+  it("reads nothing when the figure is as young as demanded", async () => {
+    world.hasTenant({}, agedBy(5 * SECOND));
+    expect(verdictOf(await world.check({ demandedMaxAgeMs: 5_000 })).source).toBe("cache");
+    expect(verdictOf(await world.check({ demandedMaxAgeMs: 4_999 })).source).toBe("litellm");
+  });
+
+  it("is given at most one read a second, whatever comes", async () => {
+    world.hasTenant({}, agedBy(SECOND));
+    for (let request = 0; request < 20; request++) {
+      const answered = await world.check({ demandedMaxAgeMs: 0 });
+      expect(verdictOf(answered).degraded).toBe(false);
+      await world.timers.pass(100);
+    }
+    expect(world.litellm.reads.map(({ at }) => at - NOW)).toEqual([0, 1_000]);
+  });
+});
+
+describe("the period has ended by the clock", () => {
+  const past = { resetsAt: NOW - MINUTE, spendNanoUsd: usd("550") };
+
+  it("reads first at the first look, and moves on when LiteLLM has reset", async () => {
+    world.hasTenant({ budgetResetAt: NOW - MINUTE }, { ...past, ...agedBy(2 * MINUTE) });
+    spent("0");
+    const { allowed, budget, source } = verdictOf(await world.check());
+    expect([allowed, source]).toEqual([true, "litellm"]);
+    expect([budget?.periodStartedAt, budget?.resetsAt]).toEqual([NOW - MINUTE, RESET]);
+  });
+
+  it("keeps the state until LiteLLM shows its reset, and reads every 15 s until it does", async () => {
+    world.hasTenant({ budgetResetAt: NOW - MINUTE }, { ...past, ...agedBy(2 * MINUTE) });
+    world.litellm.has(aReading({ spendNanoUsd: usd("550"), resetsAt: NOW - MINUTE }));
+    for (let second = 0; second < 60; second++) {
+      expect(verdictOf(await world.check())).toMatchObject({ allowed: false, reason: "over_grace" });
+      await world.timers.pass(SECOND);
+    }
+    expect(world.litellm.reads.map(({ at }) => (at - NOW) / SECOND)).toEqual([0, 15, 30, 45]);
+    spent("0");
+    await world.check();
+    await world.untilQuiet();
+    expect(verdictOf(await world.check()).allowed).toBe(true);
+  });
+});
+
+describe("a tenant that is not there", () => {
+  it("is unknown when Postgres has never heard of the id", async () => {
+    expect((await world.check({ caller: { kind: "tenant", tenantId: idOf("nobody") } })).outcome.kind).toBe("unknown");
+  });
+
+  it("is unknown once its tombstone lies in KV, also to its key", async () => {
+    world.hasTenant();
+    await world.check();
+    world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
+    world.postgres.rows.clear();
+    await world.timers.pass(2 * SECOND);
+    expect((await world.check()).outcome).toEqual({ kind: "unknown" });
+    expect(world.memory.tenant(ACME)).toBeNull();
+  });
+
+  it("gives its key to the tenant that has it now, whatever the edge still remembers", async () => {
+    world.hasTenant();
+    await world.check();
+    const successor = idOf("successor");
+    world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
+    const row = world.postgres.rows.get(ACME);
+    if (row === undefined) throw new Error("no row");
+    world.postgres.rows.clear();
+    world.postgres.rows.set(successor, { ...row, config: { ...row.config, tenantId: successor } });
+    world.postgres.keys.set(hashOf("a"), successor);
+    await world.timers.pass(2 * SECOND);
+    expect((await world.check()).outcome).toMatchObject({ kind: "verdict", verdict: { tenantId: "successor" } });
+  });
+
+  it("is unknown when the read finds it gone from Postgres, and gets its tombstone back", async () => {
+    world.hasTenant({ revision: 4 }, agedBy(11 * MINUTE));
+    world.postgres.rows.clear();
+    expect((await world.check()).outcome).toEqual({ kind: "unknown" });
+    await world.untilQuiet();
+    expect(world.kv.configs.get(ACME)).toMatchObject({ deletedRevision: 4 });
+    expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
+  });
+
+  it("an address with too many unknown keys is told so", async () => {
+    world.callers.isAllowed = false;
+    expect((await world.check()).outcome).toEqual({ kind: "too_many_unknown" });
+  });
+});
+
+it("answers with the config that the read brought, not with the one that asked for it", async () => {
+  const known = world.hasTenant({ revision: 1 }, { spendNanoUsd: usd("550"), ...agedBy(11 * MINUTE) });
+  world.litellm.has(aReading({ spendNanoUsd: usd("550") }));
+  world.postgres.has(aTenant({ config: { ...known, revision: 2, maxBudgetNanoUsd: usd("1000") } }));
+  expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok" });
+  await world.untilQuiet();
+  expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 2, maxBudgetNanoUsd: usd("1000") });
+});
+
+it("an observed tenant is allowed over its line, and the verdict says what would have been", async () => {
+  world.hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("700") });
+  expect(verdictOf(await world.check())).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked" });
+});
+
+it("leaves no timer running behind an answer", async () => {
+  world.hasTenant();
+  await world.check();
+  expect(world.timers.running).toBe(0);
+});
+
+it("a slow read does not undo what the isolate has learned meanwhile", async () => {
+  const old = world.hasTenant({ revision: 1 }, agedBy(61 * SECOND));
+  world.litellm.tryMs = 700;
+  await world.check();
+  await world.timers.pass(100);
+  const raised = { ...old, revision: 2, maxBudgetNanoUsd: usd("50") };
+  const higher = aSpendRecord({ spendNanoUsd: usd("120"), observedAt: NOW + 100, readAt: NOW + 100 });
+  world.memory.rememberTenant(ACME, { config: raised, spend: higher }, world.clock());
+  await world.untilQuiet();
+  expect(world.memory.tenant(ACME)).toMatchObject({ config: { revision: 2 }, spend: { spendNanoUsd: usd("120") } });
+});

@@ -1,0 +1,132 @@
+// The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { checkWithLiteLlmAlone, type LoneVerdict } from "../../../src/flows/check/degraded-check.ts";
+import type { SubjectReading } from "../../../src/records/subject-reading.ts";
+import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders.ts";
+import { CheckWorld } from "../../support/check-world.ts";
+import { AWAY, aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+function ask(reading: Partial<SubjectReading> | null = {}): Promise<LoneVerdict> {
+  if (reading !== null) world.litellm.has(aReading(reading));
+  return checkWithLiteLlmAlone({ keyHash: hashOf("a"), now: NOW }, world.deps());
+}
+
+describe("a tenant's own key", () => {
+  it("is answered with the budget that LiteLLM was told, as degraded", async () => {
+    expect(await ask({ spendNanoUsd: usd("412.5") })).toMatchObject({
+      tenantId: "acme",
+      allowed: true,
+      state: "warning",
+      source: "litellm",
+      degraded: true,
+      budget: {
+        limitNanoUsd: usd("500"),
+        blocksAtNanoUsd: usd("550"),
+        alertThreshold: 8_000n,
+        periodStartedAt: PERIOD_START,
+        resetsAt: RESET,
+      },
+      spend: { spendNanoUsd: usd("412.5"), used: 8_250n },
+    });
+  });
+
+  it("that Bursar has suspended is refused, also one without a max_budget, as of an observed tenant", async () => {
+    const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
+    for (const maxBudgetNanoUsd of [usd("550"), null]) {
+      expect(await ask({ metadata, maxBudgetNanoUsd })).toMatchObject({
+        allowed: false,
+        reason: "suspended",
+        degraded: true,
+      });
+    }
+  });
+
+  it.each([
+    ["549.999999999", true],
+    ["550", false],
+  ])("blocks exactly where LiteLLM does: %s is allowed %s", async (dollars, isAllowed) => {
+    expect(await ask({ spendNanoUsd: usd(dollars) })).toMatchObject({ allowed: isAllowed });
+  });
+
+  it.each([
+    ["its own", "300", 6_000n],
+    ["the lowest there is", "250", 5_000n],
+    ["the highest there is", "500", 10_000n],
+    ["one that cannot be: the default", "249", 8_000n],
+    ["one above the limit: the default", "501", 8_000n],
+    ["none: the default", null, 8_000n],
+  ])("alerts at the soft budget: %s", async (_, softBudget, alertThreshold) => {
+    const softBudgetNanoUsd = softBudget === null ? null : usd(softBudget);
+    expect(await ask({ softBudgetNanoUsd })).toMatchObject({ budget: { alertThreshold } });
+  });
+
+  it("a budget of nothing blocks", async () => {
+    const verdict = await ask({ maxBudgetNanoUsd: 0n, softBudgetNanoUsd: 0n, spendNanoUsd: 0n });
+    expect(verdict).toMatchObject({ allowed: false, reason: "zero_limit" });
+  });
+
+  it("begins its period with the read when LiteLLM does not say when the key was made", async () => {
+    expect(await ask({ createdAt: null })).toMatchObject({ budget: { periodStartedAt: NOW } });
+  });
+});
+
+describe("a key of a team", () => {
+  const key = { metadata: {}, teamId: "team-1", spendNanoUsd: usd("1") };
+  const team = (differences: Partial<SubjectReading> = {}) =>
+    world.litellm.has(aReading({ subject: { kind: "team", id: "team-1" }, ...differences }));
+
+  it("is answered with the team's figure", async () => {
+    team({ spendNanoUsd: usd("550") });
+    expect(await ask(key)).toMatchObject({ tenantId: "acme", allowed: false, degraded: true });
+  });
+
+  it.each<[string, () => void]>([
+    ["is no tenant's", () => team({ metadata: {} })],
+    [
+      "cannot be read",
+      () => {
+        team();
+        world.litellm.nextTries.push(null, AWAY);
+      },
+    ],
+  ])("gets no answer when the team %s", async (_, arrange) => {
+    arrange();
+    expect(await ask(key)).toBe("no_answer");
+  });
+});
+
+describe("what cannot be told", () => {
+  it("a key that LiteLLM does not know is unknown", async () => {
+    expect(await ask(null)).toBe("unknown_key");
+  });
+
+  it.each([
+    ["LiteLLM is away", AWAY],
+    ["LiteLLM refuses us", { kind: "refused", status: 401, param: null, message: "no" } as const],
+  ])("%s: no answer", async (_, failed) => {
+    world.litellm.nextTries.push(failed);
+    expect(await ask()).toBe("no_answer");
+  });
+
+  it.each<[string, Partial<SubjectReading>]>([
+    ["no mark of a tenant", { metadata: {} }],
+    ["an empty mark", { metadata: { tenant_id: "" } }],
+    ["a mark that is no text", { metadata: { tenant_id: 7 } }],
+    ["no budget, as under observe", { maxBudgetNanoUsd: null }],
+  ])("a key with %s: no answer", async (_, differences) => {
+    expect(await ask(differences)).toBe("no_answer");
+  });
+
+  it("asks once: there is no time for more", async () => {
+    world.litellm.nextTries.push(AWAY);
+    await ask();
+    expect(world.litellm.reads).toHaveLength(1);
+  });
+});

@@ -1,0 +1,218 @@
+// Whose key is it: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { type FoundTenant, findTenant } from "../../../src/flows/check/find-tenant.ts";
+import { aTenantConfig, SECOND } from "../../budget/builders.ts";
+import { hashOf, idOf } from "../../support/builders.ts";
+import { ACME, ADDRESS, CheckWorld } from "../../support/check-world.ts";
+import { AWAY, aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+function find(key = "a"): Promise<FoundTenant> {
+  const input = { keyHash: hashOf(key), callerAddress: ADDRESS, now: world.clock() };
+  return world.timers.runUntil(findTenant(input, world.deps()));
+}
+
+describe("a key that KV knows", () => {
+  beforeEach(() => void world.hasTenant());
+
+  it("is found there, and remembered for a minute", async () => {
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+    await world.timers.pass(59_999);
+    await find();
+    expect(world.snapshots.calls("tenantOfKey")).toBe(1);
+    await world.timers.pass(1);
+    await find();
+    expect(world.snapshots.calls("tenantOfKey")).toBe(2);
+    expect(world.tenants.calls("findByKey")).toBe(0);
+  });
+
+  it("that its address was turned away for others does not matter", async () => {
+    world.memory.turnAway(ADDRESS, world.clock() + SECOND);
+    expect((await find()).kind).toBe("tenant");
+  });
+});
+
+describe("a key that only Postgres knows", () => {
+  beforeEach(() => {
+    world.hasTenant();
+    world.kv.configs.clear();
+    world.kv.tenantsOfKeys.clear();
+  });
+
+  it("is found with everything that Postgres knows of its tenant, and left in KV", async () => {
+    const found = await find();
+    expect(found).toMatchObject({
+      kind: "tenant",
+      known: { config: { tenantId: ACME }, spend: { source: "litellm" } },
+    });
+    await world.untilQuiet();
+    expect([world.kv.tenantsOfKeys.get(hashOf("a")), world.kv.configs.has(ACME)]).toEqual([ACME, true]);
+  });
+
+  it("is found there when KV says that it is nobody's", async () => {
+    world.kv.tenantsOfKeys.set(hashOf("a"), null);
+    expect((await find()).kind).toBe("tenant");
+  });
+
+  it("a Postgres that is too slow is unreachable, and its answer is there for the next check", async () => {
+    world.tenants.trouble("findByKey", 41);
+    expect(await find()).toEqual({ kind: "unreachable" });
+    await world.untilQuiet();
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+    expect(world.tenants.calls("findByKey")).toBe(1);
+  });
+
+  it("what cannot be written to KV is logged, and found all the same", async () => {
+    world.snapshots.trouble("writeTenantOfKey", new Error("down"));
+    expect((await find()).kind).toBe("tenant");
+    await world.untilQuiet();
+    expect(world.log.lines).toEqual(["error remember the tenant of a key failed {} Error: down"]);
+  });
+
+  it("an address that was turned away does not load Postgres", async () => {
+    world.memory.turnAway(ADDRESS, world.clock() + SECOND);
+    expect(await find()).toEqual({ kind: "too_many_unknown" });
+    expect(world.tenants.calls("findByKey")).toBe(0);
+  });
+});
+
+describe("a key of a team's tenant", () => {
+  beforeEach(() => {
+    world.hasTenant({ subject: { kind: "team", id: "team-1" } });
+    world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+  });
+
+  it("is found through LiteLLM, once", async () => {
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME, known: { config: { tenantId: ACME } } });
+    await world.untilQuiet();
+    await find();
+    expect(world.litellm.reads).toEqual([{ subject: { kind: "key", id: hashOf("a") }, at: world.clock() }]);
+    expect(world.kv.tenantsOfKeys.get(hashOf("a"))).toBe(ACME);
+  });
+
+  it("stays in KV until that expires, even when it is moved to another team; then it is the other team's", async () => {
+    await find();
+    await world.untilQuiet();
+    expect(world.kv.expiring.has(hashOf("a"))).toBe(true);
+    const other = idOf("globex");
+    world.inPostgres(aTenantConfig({ tenantId: other, subject: { kind: "team", id: "team-2" } }));
+    world.litellm.has(aReading({ metadata: {}, teamId: "team-2" }));
+    await world.timers.pass(59 * 60 * SECOND);
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+    await world.timers.pass(60 * SECOND);
+    world.kv.tenantsOfKeys.delete(hashOf("a"));
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: other });
+  });
+
+  it("goes on being found while LiteLLM is away, once it was found", async () => {
+    await find();
+    await world.untilQuiet();
+    await world.timers.pass(61 * SECOND);
+    world.litellm.nextTries.push(AWAY);
+    expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
+  });
+
+  it("is asked of LiteLLM once a minute as long as it is in no tenant's team", async () => {
+    world.litellm.has(aReading({ teamId: null }));
+    for (let second = 0; second < 60; second++) {
+      await find();
+      await world.timers.pass(SECOND);
+    }
+    expect(world.litellm.reads).toHaveLength(1);
+    world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME });
+  });
+
+  it.each([
+    ["LiteLLM does not know it", () => world.litellm.rows.clear()],
+    ["it is in no team", () => world.litellm.has(aReading({ teamId: null }))],
+    ["its team is no tenant's", () => world.litellm.has(aReading({ teamId: "team-2" }))],
+  ])("is unknown when %s", async (_, arrange) => {
+    arrange();
+    expect(await find()).toEqual({ kind: "unknown" });
+    expect(world.memory.tenantOfKey(hashOf("a"), world.clock())).toBeNull();
+  });
+
+  it("is not called unknown when LiteLLM cannot be asked", async () => {
+    world.litellm.nextTries.push(AWAY);
+    expect(await find()).toEqual({ kind: "unreachable" });
+    expect(world.memory.tenantOfKey(hashOf("a"), world.clock())).toBeUndefined();
+  });
+
+  it("is not called unknown when Postgres goes away in between", async () => {
+    world.tenants.trouble("findBySubject", new Error("down"));
+    expect(await find()).toEqual({ kind: "unreachable" });
+    expect(world.log.lines).toContain("error postgres read of a key failed {} Error: down");
+  });
+
+  it("is there for the next check when Postgres was too slow for this one", async () => {
+    world.tenants.trouble("findBySubject", 41);
+    expect(await find()).toEqual({ kind: "unreachable" });
+    await world.untilQuiet();
+    expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME });
+  });
+});
+
+describe("a key that is nobody's", () => {
+  it("is unknown without LiteLLM being asked while no tenant is a team's", async () => {
+    world.hasTenant();
+    world.kv.tenantsOfKeys.clear();
+    world.postgres.keys.clear();
+    expect(await find()).toEqual({ kind: "unknown" });
+    expect(world.litellm.reads).toEqual([]);
+  });
+
+  it("is remembered as such for a minute, and its caller is counted each time", async () => {
+    await find();
+    await world.timers.pass(59_999);
+    await find();
+    expect([world.tenants.calls("findByKey"), world.callers.asked]).toEqual([1, [ADDRESS, ADDRESS]]);
+  });
+
+  it("is looked up again after a minute, however often it asks meanwhile", async () => {
+    await find();
+    for (let second = 0; second < 60; second++) {
+      await world.timers.pass(SECOND);
+      if (second === 30) world.hasTenant();
+      await find();
+    }
+    expect((await find()).kind).toBe("tenant");
+  });
+
+  it("its caller is turned away for ten seconds once it comes too often, but not from what is known", async () => {
+    world.callers.isAllowed = false;
+    expect(await find("b")).toEqual({ kind: "too_many_unknown" });
+    expect(await find("c")).toEqual({ kind: "too_many_unknown" });
+    expect(world.tenants.calls("findByKey")).toBe(1);
+    world.hasTenant();
+    expect((await find("a")).kind).toBe("tenant");
+    await world.timers.pass(10 * SECOND);
+    await find("c");
+    expect(world.tenants.calls("findByKey")).toBe(2);
+  });
+
+  it.each([
+    ["hangs", "hangs" as const, 'warn count of an unknown caller slow {"waited_ms":40}'],
+    ["fails", new Error("down"), "error count of an unknown caller failed {} Error: down"],
+  ])("a rate limit that %s lets it be unknown, and the log says so", async (_, trouble, line) => {
+    world.unknownCallers.trouble("allows", trouble);
+    expect(await find()).toEqual({ kind: "unknown" });
+    expect(world.log.lines).toEqual([line]);
+  });
+});
+
+it.each(["hangs", new Error("down")] as const)(
+  "KV and Postgres both away (%s) is unreachable, not unknown",
+  async (how) => {
+    world.hasTenant();
+    world.snapshots.trouble("tenantOfKey", how);
+    world.tenants.trouble("findByKey", how);
+    expect(await find()).toEqual({ kind: "unreachable" });
+    expect([world.callers.asked, world.memory.tenantOfKey(hashOf("a"), world.clock())]).toEqual([[], undefined]);
+  },
+);

@@ -1,0 +1,174 @@
+// What is known of a tenant without LiteLLM: memory, KV, Postgres. Joined, never replaced by something older.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { type RecalledTenant, recallTenant } from "../../../src/flows/check/load-tenant.ts";
+import { type ConfiguredTenant, joinKnown } from "../../../src/flows/edge/cached-tenant.ts";
+import type { KnownTenant } from "../../../src/records/edge-record.ts";
+import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders.ts";
+import { ACME, CheckWorld } from "../../support/check-world.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+function recall(told: ConfiguredTenant | null = null): Promise<RecalledTenant> {
+  return world.timers.runUntil(recallTenant({ tenantId: ACME, told, now: world.clock() }, world.deps()));
+}
+
+const old = aTenantConfig({ revision: 1, maxBudgetNanoUsd: usd("100") });
+const young = aTenantConfig({ revision: 2, maxBudgetNanoUsd: usd("200") });
+const less = aSpendRecord({ spendNanoUsd: usd("10") });
+const more = aSpendRecord({ spendNanoUsd: usd("20") });
+
+describe("joining two memories of one tenant", () => {
+  it.each<[string, KnownTenant | null, KnownTenant, KnownTenant]>([
+    [
+      "the newer config wins, whichever side it is on",
+      { config: young, spend: null },
+      { config: old, spend: null },
+      { config: young, spend: null },
+    ],
+    [
+      "and on the other side",
+      { config: old, spend: null },
+      { config: young, spend: null },
+      { config: young, spend: null },
+    ],
+    [
+      "the higher figure of a period wins",
+      { config: old, spend: more },
+      { config: old, spend: less },
+      { config: old, spend: more },
+    ],
+    ["and on the other side", { config: old, spend: less }, { config: old, spend: more }, { config: old, spend: more }],
+    [
+      "each half may come from another side",
+      { config: young, spend: null },
+      { config: old, spend: more },
+      { config: young, spend: more },
+    ],
+    [
+      "a missing half takes nothing away",
+      { config: old, spend: more },
+      { config: null, spend: null },
+      { config: old, spend: more },
+    ],
+    [
+      "another subject of the same id takes nothing over",
+      { config: old, spend: more },
+      { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
+      { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
+    ],
+    ["one alone stays as it is", null, { config: old, spend: less }, { config: old, spend: less }],
+  ])("%s", (_, a, b, joined) => {
+    expect(joinKnown(a, b)).toEqual(joined);
+  });
+});
+
+describe("memory", () => {
+  it("answers for two seconds without asking anybody", async () => {
+    world.inKv(old, { spendNanoUsd: usd("10") });
+    await recall();
+    world.inKv(young, { spendNanoUsd: usd("20") });
+    await world.timers.pass(1_999);
+    expect(await recall()).toEqual({ kind: "known", known: expect.objectContaining({ config: old, spend: less }) });
+    await world.timers.pass(1);
+    expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
+  });
+
+  it("is joined with an older KV, not replaced by it", async () => {
+    world.memory.rememberTenant(ACME, { config: young, spend: more }, NOW - MINUTE);
+    world.inKv(old, { spendNanoUsd: usd("10") });
+    expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
+    expect(world.memory.tenant(ACME)).toEqual({ config: young, spend: more, checkedAt: NOW });
+  });
+
+  it("is joined with what Postgres has just told, and KV is not asked", async () => {
+    world.memory.rememberTenant(ACME, { config: old, spend: more }, NOW);
+    expect(await recall({ config: young, spend: less })).toEqual({
+      kind: "known",
+      known: { config: young, spend: more },
+    });
+    expect([world.snapshots.calls("tenant"), world.memory.tenant(ACME)?.config]).toEqual([0, young]);
+  });
+});
+
+describe("KV", () => {
+  it("a tombstone makes the tenant gone, and forgotten with its keys", async () => {
+    world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - MINUTE);
+    world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
+    world.kv.configs.set(ACME, { deletedRevision: 3, deletedAt: 0, revision: 3 });
+    expect(await recall()).toEqual({ kind: "gone" });
+    expect(world.memory.tenant(ACME)).toBeNull();
+    expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+  });
+
+  it.each([
+    ["has no config", () => {}],
+    ["fails", () => world.snapshots.trouble("tenant", new Error("down"))],
+    ["hangs", () => world.snapshots.trouble("tenant", "hangs")],
+  ])("when it %s Postgres is asked, and the config is written there again", async (_, arrange) => {
+    world.inPostgres(young, { spendNanoUsd: usd("20") });
+    arrange();
+    expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
+    await world.untilQuiet();
+    expect(world.kv.configs.get(ACME)).toEqual(young);
+  });
+
+  it.each([
+    ["a recent tombstone", NOW - MINUTE],
+    ["an old tombstone of an older revision than the remembered one", 0],
+  ])("%s is doubted: the id may have been given anew, and Postgres knows", async (_, deletedAt) => {
+    world.memory.rememberTenant(ACME, { config: aTenantConfig({ revision: 12 }), spend: null }, NOW - MINUTE);
+    world.kv.configs.set(ACME, { deletedRevision: 10, deletedAt, revision: 10 });
+    world.inPostgres(aTenantConfig({ revision: 12 }));
+    expect(await recall()).toMatchObject({ kind: "known", known: { config: { revision: 12 } } });
+  });
+
+  it("a figure that lies there without its config says nothing: it may be another subject's", async () => {
+    world.kv.spends.set(ACME, more);
+    world.inPostgres(young, { spendNanoUsd: usd("10") });
+    expect(await recall()).toMatchObject({
+      kind: "known",
+      known: { config: young, spend: { spendNanoUsd: usd("10") } },
+    });
+  });
+});
+
+describe("Postgres", () => {
+  it("that does not have the tenant either makes it gone, and its keys forgotten", async () => {
+    world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
+    expect(await recall()).toEqual({ kind: "gone" });
+    expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+  });
+
+  it.each(["hangs", new Error("down")] as const)("away (%s): the memory answers, whatever its age", async (how) => {
+    world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - 60 * MINUTE);
+    world.tenants.trouble("load", how);
+    expect(await recall()).toMatchObject({ kind: "known", known: { config: old, spend: less } });
+  });
+
+  it.each(["hangs", new Error("down")] as const)("away (%s) and nothing remembered is unreachable", async (how) => {
+    world.tenants.trouble("load", how);
+    expect(await recall()).toEqual({ kind: "unreachable" });
+  });
+
+  it("a failure is logged, with the tenant, for each store", async () => {
+    world.snapshots.trouble("tenant", new Error("kv down"));
+    world.tenants.trouble("load", new Error("pg down"));
+    await recall();
+    expect(world.log.lines).toContain('error kv read of a tenant failed {"tenant_id":"acme"} Error: kv down');
+    expect(world.log.lines).toContain('error postgres read of a tenant failed {"tenant_id":"acme"} Error: pg down');
+  });
+
+  it("one that comes late is written to KV behind the answer", async () => {
+    world.inPostgres(young);
+    world.tenants.trouble("load", 41);
+    expect(await recall()).toEqual({ kind: "unreachable" });
+    await world.timers.pass(SECOND);
+    await world.untilQuiet();
+    expect(world.kv.configs.get(ACME)).toEqual(young);
+  });
+});

@@ -1,0 +1,53 @@
+// How soon a suspended tenant is refused by those who have not suspended it: the numbers of the runbook.
+
+import { beforeEach, expect, it } from "vitest";
+import { aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
+import { byId, CheckWorld, verdictOf } from "../../support/check-world.ts";
+import { aReading } from "../../support/fake-litellm.ts";
+
+let world: CheckWorld;
+beforeEach(() => {
+  world = new CheckWorld();
+});
+
+const suspended = aTenantConfig({ suspendedAt: NOW, revision: 2 });
+const reasonOf = async (input = {}) => verdictOf(await world.check(input)).reason;
+
+it("an isolate that has just answered goes on for 2 s from its memory, and then refuses by KV", async () => {
+  world.hasTenant();
+  expect(await reasonOf()).toBe("within_budget");
+  world.inKv(suspended);
+  await world.timers.pass(2 * SECOND - 1);
+  expect(await reasonOf()).toBe("within_budget");
+  await world.timers.pass(1);
+  const { allowed, reason } = verdictOf(await world.check());
+  expect([allowed, reason]).toEqual([false, "suspended"]);
+});
+
+it("a colo whose KV still has the old config learns it from Postgres with its next read", async () => {
+  world.hasTenant();
+  world.inPostgres(suspended);
+  expect(await reasonOf()).toBe("within_budget");
+  await world.timers.pass(61 * SECOND);
+  await world.check();
+  await world.untilQuiet();
+  expect(await reasonOf()).toBe("suspended");
+});
+
+it("is refused whatever else is away: LiteLLM, Postgres and KV behind what is remembered", async () => {
+  world.hasTenant({ suspendedAt: NOW });
+  expect(await reasonOf({ caller: byId })).toBe("suspended");
+  for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, "hangs");
+  for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, "hangs");
+  world.reads.trouble("readSubject", "hangs");
+  await world.timers.pass(61 * SECOND);
+  expect(await reasonOf({ caller: byId })).toBe("suspended");
+});
+
+it("is refused by what LiteLLM alone says, when neither KV nor Postgres can be asked", async () => {
+  const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
+  world.litellm.has(aReading({ blocked: true, metadata }));
+  for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, new Error("down"));
+  for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, new Error("down"));
+  expect(await reasonOf()).toBe("suspended");
+});

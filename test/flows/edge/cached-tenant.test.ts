@@ -1,0 +1,32 @@
+// Joining what two places know of a tenant: the newer config, the joined figure, and nothing of a former subject.
+
+import { describe, expect, it } from "vitest";
+import { joinKnown } from "../../../src/flows/edge/cached-tenant.ts";
+import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
+
+const known = (revision: number, spend: string, team: string | null = null) => ({
+  config: aTenantConfig({ revision, ...(team !== null && { subject: { kind: "team", id: team } }) }),
+  spend: aSpendRecord({ spendNanoUsd: usd(spend) }),
+});
+
+describe("of one subject", () => {
+  it("the newer config counts, and the higher figure, whoever has them", () => {
+    const [a, b] = [known(2, "100"), known(1, "200")];
+    expect(joinKnown(a, b)).toEqual({ config: a.config, spend: b.spend });
+    expect(joinKnown(b, a)).toEqual({ config: a.config, spend: b.spend });
+  });
+
+  it("what only one knows is kept", () => {
+    const { config, spend } = known(1, "100");
+    expect(joinKnown({ config, spend: null }, { config: null, spend })).toEqual({ config, spend });
+    expect(joinKnown({ config: null, spend }, { config, spend: null })).toEqual({ config, spend });
+    expect(joinKnown(null, { config, spend: null })).toEqual({ config, spend: null });
+  });
+});
+
+it("of two subjects the newer one counts alone: the figure of the other is none of its", () => {
+  const [former, present] = [known(1, "900"), known(2, "3", "red")];
+  const later = { ...former, spend: aSpendRecord({ spendNanoUsd: usd("900"), observedAt: NOW + SECOND }) };
+  expect(joinKnown(later, present)).toEqual(present);
+  expect(joinKnown(present, later)).toEqual(present);
+});

@@ -1,0 +1,44 @@
+// A change of the budget's duration moves the end of the running period; it begins none, and hides none.
+
+import { beforeEach, expect, it } from "vitest";
+import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
+import { DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { aReading, FakeLiteLlm } from "../../support/fake-litellm.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { VirtualTimers } from "../../support/virtual-timers.ts";
+
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" });
+const change = (budgetDuration: string) =>
+  changeTenant({ tenantId: idOf("acme"), change: { budgetDuration }, actor: anActor({ now: world.now }) }, deps);
+
+beforeEach(async () => {
+  world.litellm.setSpend(key, 450);
+  await read();
+  world.now = NOW + MINUTE;
+});
+
+it("a longer one: the first read after the old end begins no period, and tells nobody twice", async () => {
+  const before = await spendOf();
+  await change("90d");
+  world.now = RESET + 2 * MINUTE;
+  await read();
+  expect(await spendOf()).toMatchObject({ periodStartedAt: before?.periodStartedAt, spendNanoUsd: usd("450") });
+  expect(await told()).toEqual(["threshold_crossed"]);
+});
+
+it("a shorter one: the reset at the new end is found, although the old one is far ahead", async () => {
+  await change("7d");
+  const { budgetResetAt: end } = (await deps.tenants.load(idOf("acme")))?.config ?? {};
+  expect(end).toBeLessThan(RESET);
+  world.now = Number(end) + 12 * MINUTE;
+  const reset = new FakeLiteLlm(new VirtualTimers(), () => world.now);
+  const resetsAt = Number(end) + 7 * DAY;
+  reset.has(aReading({ subject: { kind: "key", id: key }, spendNanoUsd: 0n, begunAt: world.now, resetsAt }));
+  deps.litellm = reset;
+  await read();
+  expect(await spendOf()).toMatchObject({ periodStartedAt: end, spendNanoUsd: 0n, resetsAt });
+});

@@ -1,0 +1,184 @@
+// Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+
+describe("syncing", () => {
+  const { world, deps } = useAdminWorld();
+
+  beforeEach(async () => {
+    await createTenant(ownKeyInput(), deps);
+    world.litellm.clearRequests();
+  });
+
+  const sync = () => syncLiteLlm({ tenantId: acme, now: NOW }, deps);
+
+  it("reads and sends nothing when LiteLLM has the wish", async () => {
+    expect((await sync()).kind).toBe("synced");
+    expect(world.litellm.requests().map(({ path }) => path)).toEqual(["/key/info"]);
+  });
+
+  it("blocks nothing whose note another change has overtaken, and starts again with what is wished now", async () => {
+    await deps.tenants.setSuspended(acme, true, anActor());
+    const { noteBlock } = deps.tenants;
+    let notes = 0;
+    const noteOvertaken = async (...note: Parameters<typeof noteBlock>) => {
+      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
+      return noteBlock(...note);
+    };
+    deps.tenants = { ...deps.tenants, noteBlock: noteOvertaken };
+    expect((await sync()).kind).toBe("synced");
+    expect(notes).toBe(2);
+    expect(await world.keyRow(hash)).toMatchObject({ blocked: true });
+  });
+
+  it("puts back what somebody changed in LiteLLM, and only that", async () => {
+    await world.manage("POST", "/key/update", { key: hash, max_budget: 9_999, metadata: { note: "mine" } });
+    await world.manage("POST", "/budget/update", {
+      budget_id: (await world.keyRow(hash)).budget_id,
+      soft_budget: 1,
+    });
+    expect((await sync()).kind).toBe("synced");
+    expect(await world.keyRow(hash)).toMatchObject({
+      max_budget: 550,
+      metadata: { note: "mine", tenant_id: "acme" },
+      litellm_budget_table: { soft_budget: 400 },
+    });
+  });
+
+  it("says that LiteLLM does not know a key that was there before, and makes no new one", async () => {
+    await world.manage("POST", "/key/delete", { keys: [hash] });
+    world.litellm.clearRequests();
+    expect(await sync()).toMatchObject({
+      kind: "pending",
+      tenant: { sync: { status: "pending", error: "LiteLLM does not know this key" } },
+    });
+    expect(world.changesSent()).toEqual([]);
+  });
+
+  it("of a tenant that there is not is done", async () => {
+    expect(await syncLiteLlm({ tenantId: idOf("nobody"), now: NOW }, deps)).toEqual({ kind: "removed" });
+  });
+
+  it("stays pending when LiteLLM does not take the soft budget", async () => {
+    await deps.tenants.change(acme, { alertThreshold: 9_000n }, anActor());
+    deps.litellm.updateSoftBudget = async () => ({ ok: false, failure: { kind: "unreachable", why: "status 500" } });
+    expect(await sync()).toMatchObject({ kind: "pending", failure: { kind: "unreachable", why: "status 500" } });
+  });
+
+  it("keeps why LiteLLM refused, and stays pending", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
+    deps.litellm.updateSubject = async () => ({
+      ok: false,
+      failure: { kind: "refused", status: 400, param: null, message: "no: sk-…" },
+    });
+    await sync();
+    expect((await deps.tenants.load(acme))?.sync).toMatchObject({
+      status: "pending",
+      error: "LiteLLM refused: no: sk-…",
+    });
+  });
+
+  it("never records an older wish as taken: what changed while it was sent is sent too", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
+    const { updateSubject } = deps.litellm;
+    let meets = 1;
+    deps.litellm.updateSubject = async (...input) => {
+      if (meets-- > 0) await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("6") }, anActor());
+      return updateSubject(...input);
+    };
+    expect((await sync()).kind).toBe("synced");
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 6.6 });
+  });
+
+  it("gives up after three rounds against a wish that keeps changing, and leaves it pending", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
+    const { updateSubject } = deps.litellm;
+    let dollars = 6;
+    deps.litellm.updateSubject = async (...input) => {
+      await deps.tenants.change(acme, { maxBudgetNanoUsd: usd(String(dollars++)) }, anActor());
+      return updateSubject(...input);
+    };
+    expect((await sync()).kind).toBe("pending");
+    expect(dollars).toBe(9);
+    expect((await deps.tenants.load(acme))?.sync.status).toBe("pending");
+  });
+
+  it("finishes a deletion that happens while the wish is being sent", async () => {
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
+    const { updateSubject } = deps.litellm;
+    deps.litellm.updateSubject = async (...input) => {
+      await deps.tenants.markDeleted(acme, anActor());
+      return updateSubject(...input);
+    };
+    expect(await sync()).toEqual({ kind: "removed" });
+    expect(await world.keyRow(hash)).toBeNull();
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  });
+
+  it("counts an override in what LiteLLM blocks at", async () => {
+    await world.db.query(
+      `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, reason, created_by)
+       values (gen_random_uuid(), 'acme', 100, $1, $2, '', '')`,
+      [new Date(NOW), new Date(NOW + 1)],
+    );
+    await sync();
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660, litellm_budget_table: { soft_budget: 480 } });
+  });
+
+  it("never writes to a shared budget object that somebody has linked our key to", async () => {
+    await world.manage("POST", "/budget/new", { budget_id: "shared", max_budget: 50, soft_budget: 7 });
+    await world.manage("POST", "/key/update", { key: hash, budget_id: "shared" });
+    for (let round = 0; round < 2; round++) {
+      await deps.tenants.change(acme, { alertThreshold: 9_000n + BigInt(round) }, anActor());
+      expect((await sync()).kind).toBe("synced");
+    }
+    const { max_budget, litellm_budget_table } = await world.keyRow(hash);
+    expect([max_budget, litellm_budget_table.max_budget, litellm_budget_table.soft_budget]).toEqual([550, 50, 7]);
+  });
+
+  it("tells LiteLLM weeks as days, and does not tell them again", async () => {
+    await deps.tenants.change(acme, { budgetDuration: "2w" }, anActor());
+    expect((await sync()).kind).toBe("synced");
+    expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
+    expect((await deps.tenants.load(acme))?.config).toMatchObject({
+      budgetDuration: "2w",
+      budgetResetAt: Date.UTC(2026, 10, 29),
+    });
+    world.litellm.clearRequests();
+    await sync();
+    expect(world.changesSent()).toEqual([]);
+  });
+
+  it.each([
+    ["does not take away", null],
+    ["does not set", "1d"],
+  ])("is pending, with the words for it, while there is a duration that LiteLLM %s", async (_, budgetDuration) => {
+    await deps.tenants.change(acme, { budgetDuration }, anActor());
+    deps.litellm.updateSubject = async () => ({ ok: true, value: undefined });
+    expect(await sync()).toMatchObject({ kind: "pending" });
+    expect((await deps.tenants.load(acme))?.sync).toMatchObject({
+      status: "pending",
+      error: "LiteLLM refused: it kept budget_duration 30d",
+    });
+  });
+
+  it("takes no later end than its own change has made: LiteLLM may have reset by a clock ahead of ours", async () => {
+    await deps.tenants.change(acme, { budgetDuration: "1d" }, anActor());
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (...input) => {
+      const reading = await readSubject(...input);
+      return reading.ok ? { ...reading, value: { ...reading.value, resetsAt: RESET + MINUTE } } : reading;
+    };
+    expect((await sync()).kind).toBe("synced");
+    expect((await deps.tenants.load(acme))?.config.budgetResetAt).toBe(RESET);
+  });
+});

@@ -1,0 +1,72 @@
+// The sweep's part in notices: what nobody has tried ten minutes after it was due goes on its queue again.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";
+import { MINUTE, NOW } from "../../budget/builders.ts";
+import { FakeDeliveries } from "../../support/fake-deliveries.ts";
+import { FakeNoticeQueue } from "../../support/fake-notice-queue.ts";
+import { aDispatch, channelIdOf, uuidOf } from "../../support/notice-builders.ts";
+import { RecordedLog } from "../../support/recorded-log.ts";
+
+let deliveries: FakeDeliveries;
+let noticeQueue: FakeNoticeQueue;
+let log: RecordedLog;
+beforeEach(() => {
+  deliveries = new FakeDeliveries();
+  noticeQueue = new FakeNoticeQueue();
+  log = new RecordedLog();
+});
+
+const has = (number: number, dueMinutesAgo: number, status: "pending" | "sent" | "failed" = "pending") =>
+  deliveries.has(
+    aDispatch({
+      channel: { id: channelIdOf(number) },
+      delivery: { status, nextAttemptAt: NOW - dueMinutesAgo * MINUTE },
+    }),
+  );
+const sweepAt = (minutes: number) =>
+  requeueDeliveries({ now: NOW + minutes * MINUTE }, { deliveries, noticeQueue, log });
+const queued = () => noticeQueue.sent.map(({ channel_id }) => channel_id);
+
+describe("a delivery", () => {
+  it("that is pending and more than ten minutes late is queued again, as the notice that it was", async () => {
+    has(1, 10.1);
+    has(2, 10);
+    has(3, 60, "sent");
+    has(4, 60, "failed");
+    await sweepAt(0);
+    expect(noticeQueue.sent).toEqual([{ kind: "notice", alert_id: uuidOf(1), channel_id: uuidOf(1) }]);
+    expect(log.lines).toEqual(['warn overdue notices go on their queue again {"deliveries":1}']);
+  });
+
+  it("is queued once by sweeps that overlap, and again only after another ten minutes", async () => {
+    has(1, 11);
+    await Promise.all([sweepAt(0), sweepAt(0), sweepAt(1), sweepAt(9)]);
+    expect(queued()).toEqual([uuidOf(1)]);
+    await sweepAt(10.1);
+    expect(queued()).toEqual([uuidOf(1), uuidOf(1)]);
+  });
+
+  it("that the queue refused is not lost: its turn comes again", async () => {
+    has(1, 11);
+    noticeQueue.isAway = true;
+    await expect(sweepAt(0)).rejects.toMatchObject({ dependency: "queue" });
+    noticeQueue.isAway = false;
+    await sweepAt(11);
+    expect(queued()).toEqual([uuidOf(1)]);
+  });
+});
+
+it("takes at most 500 a minute, and the others the next minute", async () => {
+  for (let number = 1; number <= 700; number++) has(number, 11);
+  await sweepAt(0);
+  expect(noticeQueue.sent).toHaveLength(500);
+  await sweepAt(1);
+  expect(new Set(queued()).size).toBe(700);
+});
+
+it("with nothing to do it asks nobody and says nothing", async () => {
+  noticeQueue.isAway = true;
+  await sweepAt(0);
+  expect(log.lines).toEqual([]);
+});

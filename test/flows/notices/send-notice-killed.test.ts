@@ -1,0 +1,123 @@
+// A consumer that dies at any of its steps, or whose stores fail once there, and gets its message again, ends where an
+// undisturbed one does: the same state, and the notice as often.
+
+import { describe, expect, it } from "vitest";
+import type { SendOutcome } from "../../../src/records/alert-record.ts";
+import { MINUTE } from "../../budget/builders.ts";
+import { failed, NOT_CONFIGURED, REJECTED, SENT } from "../../support/fake-notifier.ts";
+import { killedAfter } from "../../support/killed-after.ts";
+import { aDispatch } from "../../support/notice-builders.ts";
+import { NoticeWorld } from "../../support/notice-world.ts";
+
+const STORES = ["deliveries", "claims", "deadLetters"] as const;
+const OUTSIDE = [...STORES, "notifier"] as const;
+
+type Deps = ReturnType<NoticeWorld["deps"]>;
+
+const STORIES: [string, { outcome: SendOutcome; attempts?: number; isEnabled?: boolean; isNoted?: boolean }][] = [
+  ["sent", { outcome: SENT }],
+  ["sent by another message", { outcome: SENT, isNoted: true }],
+  ["rejected", { outcome: REJECTED }],
+  ["not configured", { outcome: NOT_CONFIGURED }],
+  ["failed", { outcome: failed() }],
+  ["failed for the last time", { outcome: failed(), attempts: 5 }],
+  ["skipped", { outcome: SENT, isEnabled: false }],
+];
+
+/** Delivers the message until it is settled, the first time to `first`; then everything that can be seen from outside. */
+async function outcomeOf(story: (typeof STORIES)[number][1], first: (deps: Deps) => Deps) {
+  const world = new NoticeWorld();
+  const key = world.has(
+    aDispatch({
+      channel: { kind: "webhook", enabled: story.isEnabled ?? true },
+      delivery: { attempts: story.attempts ?? 0 },
+    }),
+  );
+  world.provider.answers(story.outcome);
+  if (story.isNoted) await world.redis.noteNoticeSent(key);
+  const died = await world.send(key, { deps: first(world.deps()) }).then(
+    (end) => (end.kind === "later" ? "later" : "done"),
+    () => "died",
+  );
+  // What waits is this test's end, whether it waited at once or only after its death.
+  if (died === "died") await world.send(key);
+  const { claim, ...state } = world.stateOf(key);
+  return {
+    // A claim that a death left behind ends by itself.
+    state: { ...state, isNoted: claim === "sent" },
+    // Receivers take a notice of the same id once.
+    arrived: new Set(world.provider.arrived.map(({ id }) => id)).size,
+  };
+}
+
+/** Of the calls of stores the one with this number fails, without an effect; all others work. */
+function failingOnce(deps: Deps, number: number): { deps: Deps; calls: () => number } {
+  let calls = 0;
+  const wrapped = STORES.map((name) => [
+    name,
+    new Proxy(deps[name], {
+      get(target, verb) {
+        const value: unknown = Reflect.get(target, verb);
+        return async (...inputs: unknown[]) => {
+          if (calls++ === number) throw new Error("failed once");
+          return (value as (...all: unknown[]) => unknown).apply(target, inputs);
+        };
+      },
+    }),
+  ]);
+  return { deps: { ...deps, ...Object.fromEntries(wrapped) }, calls: () => calls };
+}
+
+describe.each(STORIES)("a notice that is %s", (_, story) => {
+  it("ends the same wherever its consumer dies", async () => {
+    const undisturbed = await outcomeOf(story, (deps) => deps);
+    let steps = 0;
+    for (let last = 0; last <= steps; last++) {
+      let process = killedAfter({} as Deps, [], 0);
+      const killed = await outcomeOf(story, (deps) => {
+        process = killedAfter(deps, OUTSIDE, last);
+        return process.ports;
+      });
+      // As long as it died of it there is a step after it.
+      if (process.calls() === last) steps = last + 1;
+      expect([last, killed]).toEqual([last, undisturbed]);
+    }
+    expect(steps).toBeGreaterThan(1);
+  });
+});
+
+/** Where Redis fails that alone knew of the notice, it is one of the cases in which neither store knows. */
+const WITHOUT_REDIS_ALONE = STORIES.filter(([, story]) => !story.isNoted);
+
+it.each(WITHOUT_REDIS_ALONE)(
+  "a notice that is %s ends the same whichever call of a store fails once",
+  async (_, story) => {
+    const undisturbed = await outcomeOf(story, (deps) => deps);
+    let steps = 1;
+    for (let number = 0; number < steps; number++) {
+      let calls = () => 0;
+      const disturbed = await outcomeOf(story, (deps) => {
+        const failing = failingOnce(deps, number);
+        calls = failing.calls;
+        return failing.deps;
+      });
+      if (calls() > number) steps = number + 2;
+      expect([number, disturbed]).toEqual([number, undisturbed]);
+    }
+    expect(steps).toBeGreaterThan(2);
+  },
+);
+
+it("Slack knows no ids: it may be told twice where a consumer dies between Slack's answer and the first store", async () => {
+  const told: number[] = [];
+  for (let last = 1; last <= 5; last++) {
+    const world = new NoticeWorld();
+    const key = world.hasDelivery("slack");
+    await world.send(key, { deps: killedAfter(world.deps(), OUTSIDE, last).ports }).catch(() => {});
+    await world.send(key, { at: MINUTE });
+    expect(world.stateOf(key)).toMatchObject({ status: "sent", claim: "sent" });
+    told.push(world.provider.arrived.length);
+  }
+  // load, claim, send, note, record
+  expect(told).toEqual([1, 1, 2, 1, 1]);
+});

@@ -1,0 +1,84 @@
+// Whose a report is: by the group that LiteLLM speaks of, and by nothing else in it.
+
+import { describe, expect, it } from "vitest";
+import { type Report, referencesOf, toldBy } from "../../../src/flows/spend/attribute-spend.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { NOW, usd } from "../../budget/builders.ts";
+import { hashOf, incomingOf } from "../../support/builders.ts";
+import { aWebhook, someCalls } from "../../support/spend-messages.ts";
+
+const KEY = hashOf("a");
+const key = { kind: "key", id: KEY };
+const team = { kind: "team", id: "red" };
+/** As its consumer reads it. */
+const reportOf = (message: SpendMessage) => incomingOf(message).body as Report;
+const names = { key_hash: KEY, team_id: "red", user_id: "acme" };
+
+describe("a webhook leads to", () => {
+  it.each([
+    ["a key, then its team", "key", names, [key, team]],
+    ["the team of a key that it does not name", "key", { ...names, key_hash: null }, [team]],
+    ["a team, and not the key beside it", "team", names, [team]],
+    ["the tenant that a user is called after", "user", names, [{ kind: "tenant", id: "acme" }]],
+    ["nobody by a user without a name", "user", { ...names, user_id: null }, []],
+    ["nobody by a group that is no tenant's", "organization", names, []],
+  ])("%s", (_, group, differences, expected) => {
+    expect(referencesOf(reportOf(aWebhook(KEY, "1", { event_group: group, ...differences })))).toEqual(expected);
+  });
+
+  it("the key that paid, when it tells of one call of an end user", () => {
+    const report = aWebhook(KEY, "1", { event: "spend_tracked", event_group: "end_user", team_id: "red" });
+    expect(referencesOf(reportOf(report))).toEqual([key, team]);
+  });
+});
+
+it("calls lead to their key, then to its team", () => {
+  expect(referencesOf(reportOf(someCalls(KEY, "1", { team_id: "red" })))).toEqual([key, team]);
+  expect(referencesOf(reportOf(someCalls(KEY, "1")))).toEqual([key]);
+});
+
+describe("to a tenant of that key a report is worth", () => {
+  const own = { kind: "key", id: KEY } as const;
+  const hint = { bound: null, isHint: true, repeat: null, projection: null };
+
+  it.each([
+    ["a hint: calls without a figure", someCalls(KEY, null)],
+    ["a hint: calls of another key of its team", someCalls(hashOf("b"), "5")],
+    ["a hint: a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
+    ["a hint: the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
+    ["a hint: a figure that nobody signed", aWebhook(KEY, "5", { event: "threshold_crossed", door: "url_token" })],
+  ])("%s", (_, report) => {
+    expect(toldBy(reportOf(report), own)).toEqual(hint);
+  });
+
+  it("a hint and the word that LiteLLM alerts again, where nobody signed it", () => {
+    const repeated = (event: string) => toldBy(reportOf(aWebhook(KEY, "5", { event, door: "url_token" })), own).repeat;
+    expect(repeated("soft_budget_crossed")).toEqual({ about: "alert_threshold", receivedAt: NOW });
+    expect(repeated("budget_crossed")).toEqual({ about: "block", receivedAt: NOW });
+  });
+
+  it("a lower bound: what its calls have shown, and what a webhook says that is signed", () => {
+    const calls = toldBy(reportOf(someCalls(KEY, "5")), own);
+    expect(calls).toMatchObject({ bound: { spendNanoUsd: usd("5"), source: "events", begunAt: NOW }, isHint: false });
+    const webhook = toldBy(reportOf(aWebhook(KEY, "7")), own);
+    expect(webhook).toMatchObject({
+      bound: { spendNanoUsd: usd("7"), source: "webhook" },
+      repeat: { receivedAt: NOW },
+    });
+  });
+
+  it("a lower bound for a tenant that is a team: what a signed webhook says of the team", () => {
+    const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" }));
+    expect(toldBy(report, { kind: "team", id: "red" })).toMatchObject({ bound: { spendNanoUsd: usd("7") } });
+    expect(toldBy(report, { kind: "team", id: "blue" })).toEqual(hint);
+  });
+
+  it("a projection, and no repetition beside it", () => {
+    const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
+    const { projection, repeat } = toldBy(reportOf(aWebhook(KEY, "7", event)), own);
+    expect([projection, repeat]).toEqual([
+      { projectedSpendNanoUsd: null, exceededDate: "2026-11-28", receivedAt: NOW },
+      null,
+    ]);
+  });
+});

@@ -1,0 +1,225 @@
+// The end of a period: LiteLLM is looked at until its reset shows, then the next period is recorded, audited and told, once.
+
+import { describe, expect, it } from "vitest";
+import { periodStartedAt } from "../../../src/budget/tenant.ts";
+import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
+import { closePeriod } from "../../../src/flows/spend/close-period.ts";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { anActor, idOf, incomingOf } from "../../support/builders.ts";
+import { killedAfter } from "../../support/killed-after.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const look = { kind: "read_due", tenant_id: "acme", subject_id: key, lane: "period-end" } as const;
+
+/** A sweep, and what it has put on the queue delivered. */
+async function sweepAt(now: number): Promise<SpendMessage[]> {
+  world.now = now;
+  deps.spendQueue.sent.length = 0;
+  await closePeriod({ now }, deps);
+  const looks = deps.spendQueue.sent.map(({ message }) => message);
+  if (looks.length > 0) await deliver(...looks);
+  return looks;
+}
+async function spendTo(dollars: number, now: number): Promise<void> {
+  world.now = now;
+  world.litellm.setSpend(key, dollars);
+  await deliver({ ...look, lane: "hint-1" });
+}
+const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
+const configOf = async () => (await deps.tenants.load(acme))?.config;
+
+describe("a period that should be over", () => {
+  it("R1: is looked at every minute until LiteLLM's late reset shows; until then the old spend blocks", async () => {
+    await spendTo(600, NOW);
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await sweepAt(RESET - MINUTE)).toEqual([]);
+    const inKv = deps.snapshots.spends.get(acme);
+    // LiteLLM's job comes up to ten minutes late.
+    for (let minute = 0; minute < 4; minute++) {
+      expect(await sweepAt(RESET + minute * MINUTE)).toEqual([look]);
+      expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });
+    }
+    expect(await advances()).toEqual([]);
+    // Nothing to tell the edge: KV writes are what costs.
+    expect(deps.snapshots.spends.get(acme)).toEqual(inKv);
+    world.now = RESET + 5 * MINUTE;
+    world.litellm.runResetJob();
+    await sweepAt(RESET + 5 * MINUTE);
+    expect(await configOf()).toMatchObject({ litellmKeyLastReset: RESET, budgetResetAt: Date.UTC(2027, 0, 1) });
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: RESET });
+    expect(await deps.snapshots.tenant(acme)).toMatchObject({
+      config: { litellmKeyLastReset: RESET },
+      spend: { spendNanoUsd: 0n, periodStartedAt: RESET },
+    });
+    expect(await advances()).toEqual([{ actor: "bursar" }]);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await sweepAt(RESET + 6 * MINUTE)).toEqual([]);
+  });
+
+  it.each([
+    ["30d", RESET],
+    ["60d", Date.UTC(2027, 0, 14)],
+    ["90d", Date.UTC(2027, 1, 13)],
+    ["7d", Date.UTC(2026, 10, 16)],
+    ["2w", Date.UTC(2026, 10, 29)],
+    ["12h", Date.UTC(2026, 10, 16)],
+    ["1mo", RESET],
+  ])("R1: of %s resets by itself, audited and announced", async (budgetDuration, end) => {
+    await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+    await createTenant(ownKeyInput({ settings: { budgetDuration } }), deps);
+    expect(await configOf()).toMatchObject({ budgetDuration, budgetResetAt: end });
+    await sweepAt(end + 11 * MINUTE);
+    const config = await configOf();
+    expect(config?.litellmKeyLastReset).toBe(end);
+    expect(config?.budgetResetAt).toBeGreaterThan(end);
+    expect(await advances()).toHaveLength(1);
+    expect(await told()).toEqual(["budget_reset"]);
+  });
+
+  it("arms every threshold again", async () => {
+    await spendTo(410, NOW);
+    await sweepAt(RESET + 11 * MINUTE);
+    await spendTo(410, RESET + 20 * MINUTE);
+    expect(await told()).toEqual(["threshold_crossed", "budget_reset", "threshold_crossed"]);
+  });
+
+  it("shows the queued spend that LiteLLM adds to the zero: that is the truth", async () => {
+    await spendTo(600, NOW);
+    await sweepAt(RESET + 11 * MINUTE);
+    await spendTo(1.5, RESET + 11 * MINUTE + 10 * SECOND);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: RESET });
+  });
+
+  it("is not blocked again by LiteLLM's pods, which enforce the old spend from memory for a minute", async () => {
+    await spendTo(600, NOW);
+    await sweepAt(RESET + 11 * MINUTE);
+    const at = { sent_at: world.now + 50 * SECOND, received_at: world.now + 50 * SECOND };
+    world.now += 50 * SECOND;
+    await deliver(aWebhook(key, "600", { event: "budget_crossed", ...at }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  });
+
+  it("that LiteLLM cannot be asked about is looked at by the next sweep, and put on no queue meanwhile", async () => {
+    await world.litellm.stop();
+    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
+    expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([look]);
+    await world.litellm.restart();
+    expect(await sweepAt(RESET + 12 * MINUTE)).toEqual([look]);
+    expect(await advances()).toHaveLength(1);
+  });
+
+  it("is asked again when the queue refuses", async () => {
+    deps.spendQueue.isAway = true;
+    await expect(closePeriod({ now: RESET }, deps)).rejects.toThrow("queue");
+    deps.spendQueue.isAway = false;
+    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
+  });
+
+  it("spreads the looks of many tenants over the minute", async () => {
+    await world.db.query(`insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, budget_reset_at)
+      select 't' || n, 'team', 't' || n, now(), '2026-11-01' from generate_series(1, 1500) n`);
+    await closePeriod({ now: RESET }, deps);
+    const delays = deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds);
+    expect(delays).toHaveLength(1_000);
+    expect(Object.values(Object.groupBy(delays, String)).map((group) => group?.length)).toEqual(Array(10).fill(100));
+    expect([delays[0], delays.at(-1)]).toEqual([0, 45]);
+  });
+});
+
+describe("two at once", () => {
+  it("take a tenant once, and two readers of it advance, audit and tell once", async () => {
+    await spendTo(600, NOW);
+    world.now = RESET + 11 * MINUTE;
+    deps.spendQueue.sent.length = 0;
+    await Promise.all([closePeriod({ now: world.now }, deps), closePeriod({ now: world.now }, deps)]);
+    expect(deps.spendQueue.sent).toHaveLength(1);
+    await Promise.all([deliver(look), deliver(look)]);
+    expect(await advances()).toHaveLength(1);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(deps.noticeQueue.sent.length).toBe(6);
+  });
+});
+
+describe("whoever advances the period and dies", () => {
+  const OUTSIDE = ["tenants", "ledger", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
+
+  it("before people are told leaves it to the sweep, which tells them once", async () => {
+    await spendTo(600, NOW);
+    world.now = RESET + 11 * MINUTE;
+    const tenant = await deps.tenants.load(acme);
+    // A check's refresh, or any reader: only the figure reached Postgres.
+    const record = { ...(tenant?.spend ?? never()), spendNanoUsd: 0n, periodStartedAt: RESET, readAt: world.now };
+    const figure = {
+      tenantId: acme,
+      subject: { kind: "key", id: key } as const,
+      record: { ...record, resetsAt: RESET + 31 * DAY },
+    };
+    await deps.tenants.recordSpend(figure);
+    await announcePeriods({ now: world.now + 59 * SECOND }, deps);
+    expect(await told()).toEqual(["budget_blocked"]);
+    const later = { now: world.now + 60 * SECOND };
+    await Promise.all([announcePeriods(later, deps), announcePeriods(later, deps)]);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset"]);
+    expect(await deps.tenants.findUnannounced(Number.MAX_SAFE_INTEGER / 1_000, 10)).toEqual([]);
+  });
+
+  it("at any of the consumer's steps has it told once by those that come after", { timeout: 2 * MINUTE }, async () => {
+    const incoming = [incomingOf(look)];
+    for (let last = 1; last < 9; last++) {
+      const start = RESET + 11 * MINUTE;
+      await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+      world.now = NOW;
+      await createTenant(ownKeyInput(), deps);
+      await spendTo(600, NOW);
+      world.now = start;
+      const incomingNow = [incomingOf({ ...look })];
+      const dying = killedAfter({ ...deps }, OUTSIDE, last);
+      await recordSpend({ incoming: incomingNow, now: world.now }, dying.ports).catch(() => "died");
+      await recordSpend({ incoming: incoming.map((each) => ({ ...each, isRedelivery: true })), now: world.now }, deps);
+      await announcePeriods({ now: world.now + 2 * MINUTE }, deps);
+      expect(await told(), `after step ${last}`).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+      expect(await deps.tenants.load(acme), `after step ${last}`).toMatchObject({ periodAnnounced: true });
+    }
+  });
+});
+
+describe("of its first period nobody is told", () => {
+  it("a tenant with a key of its own", async () => {
+    await announcePeriods({ now: NOW + DAY }, deps);
+    expect(await told()).toEqual([]);
+  });
+
+  it("an adopted tenant, wherever in its period LiteLLM was", async () => {
+    await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20, budget_duration: "30d" });
+    const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-theirs") } } as const;
+    await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
+    await deliver({ kind: "read_due", tenant_id: "globex", subject_id: sha256("sk-theirs"), lane: "hint-1" });
+    await announcePeriods({ now: NOW + DAY }, deps);
+    expect(await told()).toEqual([]);
+  });
+});
+
+it("a period that could not be announced holds up no other", async () => {
+  await sweepAt(RESET + 11 * MINUTE);
+  await world.db.query("update tenant_configs set period_announced = false");
+  await world.db.query("delete from budget_alert_history");
+  deps.noticeQueue.isAway = true;
+  await announcePeriods({ now: RESET + 20 * MINUTE }, deps);
+  expect(deps.log.lines.join("\n")).toContain("a change was not announced: the sweep will");
+  expect(periodStartedAt((await configOf()) ?? never())).toBe(RESET);
+});
+
+function never(): never {
+  throw new Error("there is none");
+}

@@ -1,0 +1,99 @@
+// A tenant, or what belongs to it, that is deleted while something is done with it: nothing of it comes back, and nobody is told.
+
+import { describe, expect, it } from "vitest";
+import { announceAlerts } from "../../../src/flows/alerts/announce-alerts.ts";
+import { rewriteConfig } from "../../../src/flows/edge/rewrite-config.ts";
+import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
+import { aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { anActor, aTenant, idOf } from "../../support/builders.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256 } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const { deps, deliver, alerts } = useSpendWorld();
+
+describe("before LiteLLM is told", () => {
+  it("a change was made, and is answered", async () => {
+    deps.tenants.loadEvenDeleted = async () => null;
+    const change = { maxBudgetNanoUsd: usd("7") };
+    const changed = await changeTenant({ tenantId: acme, change, actor: anActor({ now: NOW + MINUTE }) }, deps);
+    expect(changed).toMatchObject({ ok: true, value: { config: change, sync: { status: "pending" } } });
+  });
+
+  it("a new tenant was created, and its key is shown", async () => {
+    const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
+    deps.tenants.loadEvenDeleted = async () => null;
+    const created = await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
+    expect(created).toMatchObject({ ok: true, value: { config: { tenantId: "globex" }, spend: null } });
+  });
+});
+
+it("a figure that is recorded no more tells nobody", async () => {
+  const { config } = (await deps.tenants.load(acme)) ?? aTenant();
+  deps.tenants.recordSpend = async () => null;
+  const record = aSpendRecord({ spendNanoUsd: usd("560"), periodStartedAt: NOW });
+  await deliver(observedMessage(config, record) as SpendMessage);
+  expect([await alerts(), deps.noticeQueue.sent]).toEqual([[], []]);
+});
+
+describe("alerts that somebody else has looked for meanwhile", () => {
+  const account = {
+    tenant: aTenant({ config: aTenantConfig(), spend: aSpendRecord({ spendNanoUsd: usd("560") }) }),
+    standing: { looked: null, alerts: [] },
+    references: [],
+    pending: [],
+  };
+  const announce = (differences = {}) =>
+    announceAlerts({ account, isBaseline: false, repeats: [], projections: [], now: NOW, ...differences }, deps);
+
+  it("of a tenant that is gone are nothing", async () => {
+    deps.alerts.record = async () => null;
+    deps.ledger.open = async () => [];
+    await announce();
+    expect(deps.noticeQueue.sent).toEqual([]);
+  });
+
+  it("again and again are a fault, so that the message comes again", async () => {
+    deps.alerts.record = async () => null;
+    deps.ledger.open = async () => [account];
+    await expect(announce()).rejects.toThrow("others keep recording alerts");
+  });
+
+  it("are no baseline any more: what is new since is no part of it", async () => {
+    const looked = { limitVersion: 1, periodStartedAt: NOW };
+    await announce({ account: { ...account, standing: { looked, alerts: [] } }, isBaseline: true });
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("are none without a figure", async () => {
+    await announce({ account: { ...account, tenant: { ...account.tenant, spend: null } } });
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("of a limit of zero, with nobody to be told, are in the log without a percentage", async () => {
+    deps.alerts.record = async () => ({ told: 1, deliveries: [] });
+    const config = aTenantConfig({ maxBudgetNanoUsd: 0n });
+    await announce({ account: { ...account, tenant: { ...account.tenant, config } } });
+    expect(deps.log.lines.at(-1)).toBe(
+      'info notice preview {"tenant_id":"acme","event_type":"budget_blocked","used_percent":null,"why":"no channel is configured"}',
+    );
+  });
+});
+
+describe("a snapshot that is to be written again", () => {
+  it("of a tenant of which nothing is left leaves nothing", async () => {
+    deps.snapshots.configs.clear();
+    await rewriteConfig({ tenantId: idOf("nobody"), now: NOW }, deps);
+    expect(deps.snapshots.configs.size).toBe(0);
+  });
+
+  it("of a tenant whose tombstone lies there leaves the tombstone", async () => {
+    await deps.snapshots.writeDeleted(idOf("nobody"), 7, NOW);
+    const before = new Map(deps.snapshots.configs);
+    await rewriteConfig({ tenantId: idOf("nobody"), now: NOW + MINUTE }, deps);
+    expect(deps.snapshots.configs).toEqual(before);
+  });
+});

@@ -1,0 +1,198 @@
+// The sweep's reconciling: every tenant is read in its turn and once, what the reads show is recorded and told as any other
+// figure, and what LiteLLM cannot say comes again. On a real Postgres and the simulator of LiteLLM.
+
+import { describe, expect, it } from "vitest";
+import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
+import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { failure } from "../../../src/ports/result.ts";
+import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { idOf } from "../../support/builders.ts";
+import { HOUR, START, useReconcileWorld } from "../../support/reconcile-world.ts";
+import { sha256 } from "../../support/virtual-key.ts";
+
+const { key, asked, sweep, queued, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
+
+describe("whose turn it is", () => {
+  it("a tenant without a figure is read, and then left alone for three quarters of an hour", async () => {
+    await world.db.query("delete from tenant_spend");
+    expect((await minute()).given).toEqual(["acme"]);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, readAt: START + SECOND, source: "litellm" });
+    world.now = START + SECOND + 45 * MINUTE;
+    expect((await minute()).given).toEqual([]);
+    world.now += SECOND;
+    expect((await minute()).given).toEqual(["acme"]);
+  });
+
+  it("a hundred keys are one read of LiteLLM, the rest another three seconds later", async () => {
+    for (let number = 0; number < 110; number++) {
+      await world.db.query(
+        `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, litellm_sync)
+         values ($1, 'key', $2, $3, 'synced')`,
+        [`t${number}`, sha256(`sk-${number}`), new Date(NOW - DAY)],
+      );
+    }
+    await sweep();
+    expect(deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([0, 3]);
+    const { reconciles } = queued();
+    expect(reconciles.map(({ tenantIds }) => tenantIds.length)).toEqual([100, 11]);
+    world.now += SECOND;
+    for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
+    expect(asked()).toEqual(["/v2/key/info", "/v2/key/info"]);
+  });
+
+  it("two sweeps and two consumers at once read everybody once", async () => {
+    for (const name of ["b", "c", "d"]) await addTenant(name);
+    await Promise.all([sweep(), sweep()]);
+    const { reconciles } = queued();
+    expect(reconciles.flatMap(({ tenantIds }) => tenantIds).sort()).toEqual(["acme", "b", "c", "d"]);
+    world.now += SECOND;
+    const twice = [...reconciles, ...reconciles].map((each) => reconcileTenants({ ...each, now: world.now }, deps));
+    await Promise.all(twice);
+    expect(asked()).toEqual(reconciles.map(() => "/v2/key/info"));
+    expect(await world.db.query("select tenant_id from tenant_configs where read_leased_until is not null")).toEqual(
+      [],
+    );
+  });
+
+  it("a message that comes too late finds its tenants given to others, and reads nobody", async () => {
+    await sweep();
+    const { reconciles } = queued();
+    world.now = START + LEASE_MS + 1;
+    expect((await minute()).given).toEqual(["acme"]);
+    world.litellm.clearRequests();
+    for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
+    expect(asked()).toEqual([]);
+  });
+
+  it("a queue that refuses loses nobody: they are given again when the lease is over", async () => {
+    deps.spendQueue.isAway = true;
+    await expect(sweep()).rejects.toThrow();
+    deps.spendQueue.isAway = false;
+    world.now = START + LEASE_MS;
+    expect((await minute()).given).toEqual([]);
+    world.now = START + LEASE_MS + SECOND + 1;
+    expect((await minute()).given).toEqual(["acme"]);
+  });
+
+  it("a tenant that is deleted before its message comes is nobody", async () => {
+    await sweep();
+    const { reconciles } = queued();
+    await world.db.query("delete from tenant_configs");
+    for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
+    expect(asked()).toEqual([]);
+  });
+});
+
+it("a tenant that is deleted while LiteLLM is read is told to nobody", async () => {
+  world.litellm.setSpend(key, 560);
+  await minute();
+  world.litellm.setSpend(key, 100);
+  world.now += HOUR;
+  const { readKeys } = deps.litellm;
+  deps.litellm.readKeys = async (keys) => {
+    await world.db.query("update tenant_configs set deleted_at = now()");
+    return readKeys(keys);
+  };
+  await minute();
+  expect(await told()).toEqual(["budget_blocked"]);
+});
+
+it("LiteLLM that refuses is said in its own word", async () => {
+  deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
+  await minute();
+  expect(deps.log.lines).toContain(
+    'warn litellm could not be read: the sweep tries again {"tenants":1,"why":"refused"}',
+  );
+});
+
+describe("what a read shows", () => {
+  it.each([
+    ["79.99 percent tells nobody", 399.95, []],
+    ["80.00 percent is told", 400, ["threshold_crossed"]],
+    ["a jump to 110 percent is told as a block", 550, ["budget_blocked"]],
+  ])("%s", async (_, spend, expected) => {
+    world.litellm.setSpend(key, spend);
+    await minute();
+    expect(await told()).toEqual(expected);
+    expect(deps.noticeQueue.sent).toHaveLength(2 * expected.length);
+  });
+
+  it("is told once, however often it is read", async () => {
+    world.litellm.setSpend(key, 400);
+    for (let hour = 0; hour < 3; hour++) {
+      await minute();
+      world.now += HOUR;
+    }
+    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("that an adopted tenant was found with is its baseline; what came since is news", async () => {
+    await adopt("globex", 17);
+    world.litellm.setSpend(sha256("sk-globex-0123456789abcdef"), 20.5);
+    await minute();
+    expect((await alerts()).map(({ event_type: event, silent }) => [event, silent])).toEqual([
+      ["threshold_crossed", true],
+      ["budget_crossed", false],
+    ]);
+  });
+
+  it("a figure that LiteLLM has set back goes down, and the block is over", async () => {
+    world.litellm.setSpend(key, 560);
+    await minute();
+    world.litellm.setSpend(key, 100);
+    world.now += HOUR;
+    await minute();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("100") });
+    expect(await told()).toEqual(["budget_blocked", "budget_resolved"]);
+  });
+
+  it("a figure that rose between the read and its recording is not undone by it", async () => {
+    const { open } = deps.ledger;
+    await minute();
+    world.now += HOUR;
+    world.litellm.setSpend(key, 50);
+    deps.ledger.open = async (references, options) => {
+      const accounts = await open(references, options);
+      const { tenant } = accounts[0] ?? {};
+      if (tenant?.spend) {
+        const record = { ...tenant.spend, spendNanoUsd: usd("70"), observedAt: world.now, source: "gate" } as const;
+        const { tenantId, subject } = tenant.config;
+        await deps.ledger.record([{ tenantId, subject, record }], []);
+      }
+      return accounts;
+    };
+    await minute();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("70"), readAt: world.now });
+  });
+
+  it("R1: a new period advances the config as every other read does, once and audited", async () => {
+    world.litellm.setSpend(key, 560);
+    await minute();
+    const before = await deps.tenants.load(idOf("acme"));
+    const resetsAt = before?.config.budgetResetAt ?? 0;
+    world.now = resetsAt + HOUR;
+    world.litellm.runResetJob();
+    world.litellm.setSpend(key, 3);
+    await minute();
+    const after = await deps.tenants.load(idOf("acme"));
+    expect(after?.config).toMatchObject({ litellmKeyLastReset: resetsAt });
+    expect(after?.config.budgetResetAt).toBeGreaterThan(resetsAt);
+    expect(after?.spend).toMatchObject({ spendNanoUsd: usd("3"), periodStartedAt: resetsAt });
+    expect(deps.snapshots.configs.get(idOf("acme"))).toEqual(after?.config);
+    expect(await world.db.query("select 1 as n from audit_log where action = 'period_advanced'")).toHaveLength(1);
+  });
+
+  it("a team is read by itself", async () => {
+    const { team_id: id } = await world.manage("POST", "/team/new", { team_alias: "red", max_budget: 100 });
+    const origin = { kind: "adopted", subject: { kind: "team", id } } as const;
+    await createTenant(ownKeyInput({ tenantId: idOf("red"), origin, settings: {} }), deps);
+    world.now += HOUR;
+    world.litellm.clearRequests();
+    await minute();
+    expect(asked().sort()).toEqual(["/team/info", "/v2/key/info"]);
+    expect(await spendOf("red")).toMatchObject({ readAt: world.now });
+  });
+});

@@ -1,0 +1,95 @@
+// An adopted tenant is taken as it is found: its baseline is recorded, and nobody is told.
+
+import { describe, expect, it } from "vitest";
+import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256 } from "../../support/virtual-key.ts";
+
+const { world, deps, deliver, alerts, told } = useSpendWorld();
+
+describe("an adopted tenant", () => {
+  const adopted = sha256("sk-adopted");
+  const globex = idOf("globex");
+  const look: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
+  const adopt = async (spend: number, enforcement: "enforce" | "observe" = "enforce") => {
+    await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 110, budget_duration: "30d" });
+    world.litellm.setSpend(adopted, spend);
+    const origin = { kind: "adopted", subject: { kind: "key", id: adopted } } as const;
+    const settings = { maxBudgetNanoUsd: usd("100"), enforcement };
+    await createTenant(ownKeyInput({ tenantId: globex, origin, settings }), deps);
+  };
+
+  it("is taken as it is found: nobody is told of what was exceeded before", async () => {
+    await adopt(85);
+    await deliver(aWebhook(adopted, "86"));
+    expect(await alerts()).toMatchObject([{ event_type: "threshold_crossed", silent: true, spend: 85 }]);
+    expect(deps.noticeQueue.sent).toEqual([]);
+  });
+
+  it("has its first crossing told, even in the batch that brings the first word of it", async () => {
+    await adopt(79);
+    await deliver(aWebhook(adopted, "80"));
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("is looked at soon after it was adopted, without a report", async () => {
+    await adopt(120);
+    const rewrite = deps.spendQueue.sent.find(
+      ({ message }) => "tenant_id" in message && message.tenant_id === "globex",
+    );
+    await deliver(rewrite?.message as SpendMessage);
+    expect((await alerts()).map(({ silent }) => silent)).toEqual([true, true, true]);
+  });
+
+  it.each([
+    [85, "observe", "100", "budget_crossed"],
+    [85, "enforce", "100", "budget_crossed"],
+    [105, "observe", "110", "budget_blocked"],
+    [105, "enforce", "110", "budget_blocked"],
+  ] as const)(
+    "at %d percent under %s is recorded in silence, and told of the next threshold",
+    async (spend, enforcement, next, crossed) => {
+      await adopt(spend, enforcement);
+      await deliver(look);
+      await deliver(aWebhook(adopted, String(spend)));
+      expect(await told()).toEqual([]);
+      await deliver(aWebhook(adopted, next));
+      expect(await told()).toEqual([crossed]);
+    },
+  );
+
+  it.each(["observe", "enforce"] as const)(
+    "at 120 percent under %s hears nothing more of this period",
+    async (enforcement) => {
+      await adopt(120, enforcement);
+      await deliver(look);
+      await deliver(aWebhook(adopted, "130"));
+      expect([await told(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
+    },
+  );
+
+  it.each([
+    ["found above the blocking line", 120, []],
+    ["observed to cross it", 79, ["budget_blocked"]],
+  ])("that was %s is told of the block once it is enforced, and once only", async (_, spend, before) => {
+    await adopt(spend, "observe");
+    await deliver(look);
+    await deliver(aWebhook(adopted, "120"));
+    expect(await told()).toEqual(before);
+    await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
+    await deliver(look);
+    await deliver(look);
+    expect(await told()).toEqual([...before, "budget_blocked"]);
+    for (const enforcement of ["observe", "enforce"] as const) {
+      await changeTenant({ tenantId: globex, change: { enforcement }, actor: anActor() }, deps);
+      await deliver(look);
+    }
+    expect(await told()).toEqual([...before, "budget_blocked"]);
+  });
+});

@@ -1,0 +1,135 @@
+// Stock webhooks sign nothing, so they are hints: what counts is what LiteLLM answers, and when it is asked.
+
+import { describe, expect, it } from "vitest";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { aReading, FakeLiteLlm } from "../../support/fake-litellm.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { VirtualTimers } from "../../support/virtual-timers.ts";
+
+const HOUR = 60 * MINUTE;
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+
+describe("a stock webhook", () => {
+  const stock = (differences = {}) =>
+    aWebhook(key, "560", { door: "url_token", event: "budget_crossed", ...differences });
+
+  it("is a hint: its figure counts for nothing, what LiteLLM answers does", async () => {
+    world.litellm.setSpend(key, 410);
+    await deliver(stock());
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410"), source: "litellm" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("that no read confirms is looked into after 20 s and after 60 s, then dropped", async () => {
+    await deliver(stock());
+    expect(deps.spendQueue.sent).toMatchObject([{ message: { lane: "hint-1" }, delaySeconds: 20 }]);
+    for (const [lane, next] of [
+      ["hint-1", "hint-2"],
+      ["hint-2", null],
+    ] as const) {
+      const { message } = deps.spendQueue.sent.pop() ?? {};
+      expect(message).toMatchObject({ kind: "read_due", lane });
+      await deliver(message as SpendMessage);
+      expect(deps.spendQueue.sent.map(({ message: each }) => ("lane" in each ? each.lane : each.kind))).toEqual(
+        next === null ? [] : [next],
+      );
+    }
+  });
+
+  it("finds spend that LiteLLM's database has late", async () => {
+    await deliver(stock());
+    world.litellm.setSpend(key, 560);
+    const { message } = deps.spendQueue.sent[0] ?? {};
+    await deliver(message as SpendMessage);
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+
+  it("of a tenant without a figure is confirmed by its first one", async () => {
+    await world.db.query("delete from tenant_spend");
+    world.litellm.setSpend(key, 410);
+    await deliver(stock());
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410") });
+    expect(deps.spendQueue.sent.filter(({ message }) => message.kind === "read_due")).toEqual([]);
+  });
+
+  it("that shows LiteLLM without the wish has it told, soon", async () => {
+    await world.manage("POST", "/key/update", { key, max_budget: 9_999 });
+    await deliver(stock());
+    expect(deps.spendQueue.sent.map(({ message }) => message)).toContainEqual({
+      kind: "sync_litellm",
+      tenant_id: "acme",
+    });
+    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme"}');
+  });
+
+  it("in a flood is one read in five seconds", async () => {
+    world.litellm.clearRequests();
+    await deliver(stock(), stock(), stock());
+    await deliver(stock());
+    expect(world.litellm.requests()).toHaveLength(1);
+  });
+
+  it("in a flood is one read in five seconds of an isolate, when Redis cannot say what others do", async () => {
+    deps.claims.isAway = true;
+    world.litellm.clearRequests();
+    await deliver(stock());
+    await deliver(stock());
+    world.now = NOW + 5 * SECOND;
+    await deliver(stock());
+    expect(world.litellm.requests()).toHaveLength(2);
+  });
+
+  it("is retried while LiteLLM is away, and loses no figure of the same batch", async () => {
+    await world.litellm.stop();
+    await deliver(stock(), aWebhook(key, "400"));
+    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : ""))).toContain("hint-1");
+  });
+
+  it("is not used up while LiteLLM is away: its looks come again every minute until LiteLLM answers", async () => {
+    await world.litellm.stop();
+    await deliver(stock());
+    for (const lane of ["hint-1", "hint-1", "hint-1"]) {
+      const { message } = deps.spendQueue.sent.pop() ?? {};
+      expect(message).toMatchObject({ lane });
+      world.now += MINUTE;
+      await deliver(message as SpendMessage);
+      expect(deps.spendQueue.sent).toMatchObject([{ message: { lane }, delaySeconds: 60 }]);
+    }
+    const { message } = deps.spendQueue.sent.pop() ?? {};
+    const back = new FakeLiteLlm(new VirtualTimers(), () => world.now);
+    back.has(aReading({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
+    deps.litellm = back;
+    await deliver(message as SpendMessage);
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+
+  it("of a key that LiteLLM no longer has is dropped", async () => {
+    await world.manage("POST", "/key/delete", { keys: [key] });
+    await deliver(stock());
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+
+  it("is looked into although KV is away, and people hear what was found", async () => {
+    world.litellm.setSpend(key, 560);
+    deps.snapshots.isAway = true;
+    await expect(deliver(stock())).rejects.toThrow();
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+
+  it("N1: repeats the block after an hour, and never within it", async () => {
+    world.litellm.setSpend(key, 560);
+    await deliver(stock());
+    expect(await told()).toEqual(["budget_blocked"]);
+    world.now = NOW + HOUR;
+    await deliver(stock({ received_at: NOW + HOUR - 1 }));
+    expect(await told()).toHaveLength(1);
+    await deliver(stock({ received_at: NOW + HOUR }));
+    expect(await told()).toEqual(["budget_blocked", "budget_blocked"]);
+  });
+});

@@ -1,0 +1,88 @@
+// Alerts under overrides: a new version of the limit arms every threshold again; what is still exceeded stays silent.
+
+import { beforeEach, expect, it } from "vitest";
+import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
+import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
+import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
+import { MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { uuidOf } from "../../support/notice-builders.ts";
+import { aNewOverride } from "../../support/override-builders.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, alerts, told } = useSpendWorld();
+
+const HOUR = 60 * MINUTE;
+const EXPIRES = NOW + HOUR;
+beforeEach(() => {
+  world.now = NOW + MINUTE;
+});
+
+const spend = (amount: string) =>
+  deliver(aWebhook(hash, amount, { sent_at: world.now, received_at: world.now, event: "threshold_crossed" }));
+
+async function grant(dollars: string, id = uuidOf(1)): Promise<void> {
+  world.now += MINUTE;
+  const override = aNewOverride({ id, amountNanoUsd: usd(dollars), expiresAt: EXPIRES });
+  await grantOverride({ override, actor: anActor({ now: world.now }) }, deps);
+}
+
+/** What people were told of the budget, overrides left out. */
+const crossings = async () => (await told()).filter((event) => !event.startsWith("override"));
+const silent = async () => (await alerts()).filter((alert) => alert.silent).map(({ event_type: event }) => event);
+
+it("R2: a threshold that was announced and is still exceeded under the override carries over silently", async () => {
+  await spend("450");
+  await grant("50");
+  await spend("451");
+  expect(await crossings()).toEqual(["threshold_crossed"]);
+  expect(await silent()).toEqual(["threshold_crossed"]);
+});
+
+it("R2: after a raise that brought the spend below a threshold, its next crossing is told", async () => {
+  await spend("450");
+  await grant("500");
+  await spend("700");
+  expect(await crossings()).toEqual(["threshold_crossed"]);
+  await spend("800");
+  expect(await crossings()).toEqual(["threshold_crossed", "threshold_crossed"]);
+});
+
+it("R2: who was blocked hears that the block is over, and is told when the end blocks it again", async () => {
+  await spend("560");
+  await grant("500");
+  await spend("570");
+  expect(await crossings()).toEqual(["budget_blocked", "budget_resolved"]);
+  world.now = EXPIRES;
+  await endOverrides({ now: world.now }, deps);
+  await spend("571");
+  expect(await crossings()).toEqual(["budget_blocked", "budget_resolved", "budget_blocked"]);
+});
+
+it("R2: an end counts as a change of the limit, by the clock and by a revocation alike", async () => {
+  await grant("500");
+  await spend("450");
+  expect(await crossings()).toEqual([]);
+  world.now += MINUTE;
+  await revokeOverride({ key: { tenantId: acme, overrideId: uuidOf(1) }, actor: anActor({ now: world.now }) }, deps);
+  await spend("451");
+  expect(await crossings()).toEqual(["threshold_crossed"]);
+  await grant("500", uuidOf(2));
+  await spend("452");
+  world.now = EXPIRES;
+  await spend("453");
+  expect(await crossings()).toEqual(["threshold_crossed", "threshold_crossed"]);
+});
+
+it("R2: a threshold announced under the override and still exceeded after its end carries over silently", async () => {
+  await grant("100");
+  await spend("490");
+  world.now = EXPIRES;
+  await spend("491");
+  expect(await crossings()).toEqual(["threshold_crossed"]);
+  expect(await silent()).toEqual(["threshold_crossed"]);
+});

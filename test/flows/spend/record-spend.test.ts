@@ -1,0 +1,226 @@
+// What LiteLLM reports, recorded on a real Postgres: figures, alerts with their deliveries and audit, snapshots, notices.
+
+import { describe, expect, it } from "vitest";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { hashOf, idOf, incomingOf } from "../../support/builders.ts";
+import { aWebhook, someCalls } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const HOUR = 60 * MINUTE;
+const acme = idOf("acme");
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, alerts, told, spendOf } = useSpendWorld();
+
+const actions = async () =>
+  (await world.db.query<{ action: string }>("select action from audit_log order by id"))
+    .map(({ action }) => action)
+    .filter((action) => !action.startsWith("tenant_"));
+
+describe("a signed webhook", () => {
+  it("W4: at 80 percent stores the alert, writes the audit and puts a notice for each channel on the queue", async () => {
+    await deliver(aWebhook(key, "400"));
+    expect(await alerts()).toEqual([{ event_type: "threshold_crossed", silent: false, occurrence: 0, spend: 400 }]);
+    expect(await actions()).toEqual(["webhook_received", "alert_recorded"]);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400"), source: "webhook" });
+  });
+
+  it("W1: at 100 percent tells the critical one only", async () => {
+    await deliver(aWebhook(key, "500", { event: "threshold_crossed" }));
+    expect(await told()).toEqual(["budget_crossed"]);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("E3: at 105 percent spend goes on being tracked", async () => {
+    await deliver(aWebhook(key, "525"));
+    await deliver(aWebhook(key, "530"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("530") });
+    expect(await told()).toEqual(["budget_crossed"]);
+  });
+
+  it("E5: comes three times within milliseconds and is one alert", async () => {
+    await deliver(aWebhook(key, "400"), aWebhook(key, "400"));
+    await deliver(aWebhook(key, "400"));
+    expect(await alerts()).toHaveLength(1);
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("N1: of the same threshold within the hour is skipped, after the hour it is told again", async () => {
+    await deliver(aWebhook(key, "400"));
+    world.now = NOW + HOUR - 1;
+    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    expect(await told()).toHaveLength(1);
+    world.now = NOW + HOUR;
+    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    expect(await told()).toEqual(["threshold_crossed", "threshold_crossed"]);
+    expect(deps.noticeQueue.sent).toHaveLength(4);
+  });
+
+  it("in any order ends in the same figure and the same alerts", async () => {
+    await deliver(aWebhook(key, "560"), aWebhook(key, "400"));
+    await deliver(aWebhook(key, "510"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await alerts()).toHaveLength(3);
+  });
+
+  it("is confirmed by a read 60 s later, which takes a false figure back and tells that the block is over", async () => {
+    await deliver(aWebhook(key, "560"));
+    const [confirmation] = deps.spendQueue.sent;
+    expect(confirmation).toMatchObject({ message: { kind: "read_due", lane: "confirmation" }, delaySeconds: 60 });
+    world.now = NOW + 61 * SECOND;
+    await deliver(confirmation?.message as SpendMessage);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
+    expect(await told()).toEqual(["budget_blocked", "budget_resolved"]);
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
+  });
+
+  it("below every threshold is a figure and no alert, and needs no confirmation", async () => {
+    await deliver(aWebhook(key, "399.99"));
+    expect(await alerts()).toEqual([]);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+});
+
+describe("calls", () => {
+  const first = { resets_at: RESET - DAY } as const;
+
+  it("raise the figure by their maximum, never by their sum", async () => {
+    const end = (await deps.tenants.load(acme))?.config.budgetResetAt ?? undefined;
+    await deliver(someCalls(key, "300", { resets_at: end }), someCalls(key, "400", { resets_at: end }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("that went through Gate are worth the same, and remembered as such", async () => {
+    await deliver(someCalls(key, "400", { resets_at: undefined, source: "gate" }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "gate" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("of another period count for nothing, but it is time to read", async () => {
+    world.litellm.setSpend(key, 7);
+    await deliver(someCalls(key, "560", first));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7"), source: "litellm" });
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("that do not say which period they are of count, as a webhook does", async () => {
+    await deliver(someCalls(key, "400", { resets_at: undefined }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
+  });
+
+  it("are no matter of the audit", async () => {
+    await deliver(someCalls(key, "1"));
+    expect(await actions()).toEqual([]);
+  });
+});
+
+describe("attribution", () => {
+  it.each([
+    ["an unknown key", aWebhook(hashOf("f"), "400")],
+    ["a team that is no tenant's", aWebhook(null, "400", { event_group: "team", team_id: "t1" })],
+    ["a group that no tenant is", aWebhook(key, "400", { event_group: "proxy" })],
+    ["a group of the future", aWebhook(key, "400", { event_group: "galaxy\u0000" })],
+    ["a user that is no tenant", aWebhook(key, "400", { event_group: "user", user_id: "nobody" })],
+  ])("%s is audited as unmatched", async (_, message) => {
+    await deliver(message);
+    expect(await actions()).toEqual(["webhook_unmatched"]);
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("a user named like a tenant is a hint, whoever signed it", async () => {
+    await deliver(aWebhook(null, "560", { event_group: "user", user_id: "acme" }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
+    expect(await alerts()).toEqual([]);
+  });
+
+  it("single costs are a hint and one line of the audit for all of a batch", async () => {
+    const cost = aWebhook(key, "0.3", { event: "spend_tracked", event_group: "end_user" });
+    await deliver(cost, cost, cost);
+    expect(await actions()).toEqual(["spend_tracked"]);
+    const [{ detail } = { detail: null }] = await world.db.query(
+      "select detail from audit_log where source_id is not null",
+    );
+    expect(detail).toMatchObject({ count: 3 });
+    expect((await spendOf())?.source).toBe("litellm");
+  });
+});
+
+it("a single cost is never a figure, not even of the tenant's own key", async () => {
+  await deliver(aWebhook(key, "560", { event: "spend_tracked" }));
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+  expect(await alerts()).toEqual([]);
+});
+
+describe("an alert", () => {
+  it("N4: that no channel is for leaves a preview in the log", async () => {
+    await world.db.query("delete from notification_channels");
+    await deliver(aWebhook(key, "400"));
+    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(deps.log.lines.join()).toContain("notice preview");
+  });
+
+  it("survives a queue that refuses: the messages come again, and then the notices go out once", async () => {
+    deps.noticeQueue.isAway = true;
+    const incoming = [incomingOf(aWebhook(key, "400"))];
+    expect(await recordSpend({ incoming, now: NOW }, deps)).toEqual(new Set(incoming));
+    deps.noticeQueue.isAway = false;
+    const again = incoming.map((each) => ({ ...each, isRedelivery: true }));
+    expect(await recordSpend({ incoming: again, now: NOW }, deps)).toEqual(new Set());
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+    expect(await alerts()).toHaveLength(1);
+  });
+
+  it("is recorded and told while Redis is away", async () => {
+    deps.claims.isAway = true;
+    await deliver(aWebhook(key, "560"), aWebhook(key, null, { door: "url_token" }));
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(deps.spendQueue.sent.length).toBeGreaterThan(0);
+  });
+
+  it("of one tenant does not wait for another tenant's that fails", async () => {
+    const other = ownKeyInput({ tenantId: idOf("globex") });
+    const hash = hashOf("b");
+    const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hash } as const;
+    await createTenant({ ...other, origin }, deps);
+    const record = deps.alerts.record.bind(deps.alerts);
+    deps.alerts = { ...deps.alerts, record: (entry) => (entry.tenantId === "globex" ? fail() : record(entry)) };
+    const incoming = [incomingOf(aWebhook(hash, "400")), incomingOf(aWebhook(key, "400"), { messageId: "m2" })];
+    const failed = await recordSpend({ incoming, now: NOW }, deps);
+    expect([...failed]).toEqual([incoming[0]]);
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+});
+
+const fail = (): Promise<never> => Promise.reject(new Error("broken on purpose"));
+
+describe("snapshots", () => {
+  it("are written at once when the state changes, else after 1 percent or 15 s", async () => {
+    const written: string[] = [];
+    const write = deps.snapshots.writeSpend.bind(deps.snapshots);
+    deps.snapshots.writeSpend = (config, record) => {
+      written.push(String(record.spendNanoUsd / 10n ** 9n));
+      return write(config, record);
+    };
+    for (const [spend, seconds] of [
+      ["100", 0],
+      ["101", 1],
+      ["104", 2],
+      ["109", 3],
+      ["110", 4],
+      ["111", 20],
+      ["400", 21],
+    ] as const) {
+      world.now = NOW + seconds * SECOND;
+      await deliver(aWebhook(key, spend, { received_at: world.now }));
+    }
+    expect(written).toEqual(["100", "109", "111", "400"]);
+  });
+});

@@ -1,0 +1,62 @@
+// A team's tenant: several keys, one budget. What its keys do is a hint, and a read of the team says what it is worth.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { idOf } from "../../support/builders.ts";
+import { aWebhook, someCalls } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256 } from "../../support/virtual-key.ts";
+
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+
+beforeEach(async () => {
+  await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100 });
+  const origin = { kind: "adopted", subject: { kind: "team", id: "red" } } as const;
+  await createTenant(ownKeyInput({ tenantId: idOf("red"), origin }), deps);
+  world.litellm.clearRequests();
+});
+
+const reads = () => world.litellm.requests().map(({ path }) => path);
+const calls = (key: string, spend = "1") => someCalls(sha256(key), spend, { team_id: "red" });
+
+describe("calls of a team's keys", () => {
+  it("are hints: 50 keys in a batch are one read of the team, and its figure is the team's", async () => {
+    world.litellm.setSpend("red", 85);
+    await deliver(...Array.from({ length: 50 }, (_, index) => calls(`sk-${index}`, "999")));
+    expect(reads()).toEqual(["/team/info"]);
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "litellm" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+
+  it("are the team's spend also where the key is a tenant itself", async () => {
+    await world.manage("POST", "/key/generate", { key: "sk-own", max_budget: 50, team_id: "red" });
+    const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-own") } } as const;
+    await createTenant(ownKeyInput({ tenantId: idOf("own"), origin, settings: { budgetDuration: null } }), deps);
+    world.litellm.setSpend("red", 30);
+    await deliver(someCalls(sha256("sk-own"), "7", { team_id: "red", resets_at: undefined }));
+    expect(await spendOf("own")).toMatchObject({ spendNanoUsd: usd("7"), source: "events" });
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("30"), source: "litellm" });
+  });
+
+  it("of a team that is no tenant's are nobody's", async () => {
+    await deliver(someCalls(sha256("sk-x"), "1", { team_id: "blue" }));
+    expect(reads()).toEqual([]);
+  });
+});
+
+describe("a webhook", () => {
+  it("about a key of the team is a hint for the team", async () => {
+    world.litellm.setSpend("red", 42);
+    await deliver(aWebhook(sha256("sk-one"), "999", { team_id: "red" }));
+    expect(reads()).toEqual(["/team/info"]);
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("42"), source: "litellm" });
+  });
+
+  it("about the team counts for the team when it is signed", async () => {
+    await deliver(aWebhook(null, "85", { event_group: "team", team_id: "red" }));
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "webhook" });
+    expect(await told()).toEqual(["threshold_crossed"]);
+  });
+});

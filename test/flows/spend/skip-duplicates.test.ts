@@ -1,0 +1,177 @@
+// Webhooks that come more than once under one id, on a real Postgres: recorded once, and never lost for it.
+
+import { describe, expect, it } from "vitest";
+import { realTimers } from "../../../src/adapters/cloudflare/timers.ts";
+import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { breakable, type Trouble } from "../../support/breakable.ts";
+import { hashOf, idOf, incomingOf } from "../../support/builders.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+
+const withId = (spend: string, differences: Parameters<typeof aWebhook>[2] = {}) =>
+  aWebhook(key, spend, { webhook_id: "msg_1", ...differences });
+const incoming = (spend: string, messageId: string, differences: Partial<Incoming> = {}) =>
+  incomingOf(withId(spend), { messageId, ...differences });
+const record = (...messages: Incoming[]) => recordSpend({ incoming: messages, now: world.now }, deps);
+
+const audit = () =>
+  world.db.query<{ source_id: string; detail: { spend?: string; count?: number } }>(
+    "select source_id, detail from audit_log where source_id like 'webhook%' or source_id like 'spend_tracked/%' order by id",
+  );
+const spends = async () => (await audit()).map(({ detail }) => detail.spend);
+
+async function createGlobex() {
+  const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hashOf("b") } as const;
+  await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
+}
+
+/** Replaces Redis by one that is in trouble, and counts what it is asked. */
+function watchedClaims(troubles: Partial<Record<"webhooksDone" | "noteWebhooksDone", Trouble>> = {}) {
+  const { port, calls, trouble } = breakable(deps.claims, realTimers);
+  for (const verb of ["webhooksDone", "noteWebhooksDone"] as const) trouble(verb, troubles[verb] ?? null);
+  deps.claims = port;
+  return () => [calls("webhooksDone"), calls("noteWebhooksDone")];
+}
+
+it("an id is one of whom the webhook tells: alike ids of a team and of a user are two", async () => {
+  const ofTeam = aWebhook(null, "1", {
+    webhook_id: "msg_1",
+    event_group: "team",
+    team_id: "x",
+    event: "spend_tracked",
+  });
+  const ofUser = aWebhook(null, "1", {
+    webhook_id: "msg_1",
+    event_group: "user",
+    user_id: "y",
+    event: "spend_tracked",
+  });
+  await deliver(ofTeam, ofTeam, ofUser);
+  expect((await audit()).map(({ detail }) => detail.count)).toEqual([1, 1]);
+});
+
+describe("a copy of a webhook", () => {
+  it("in the same batch counts for nothing: the first is recorded", async () => {
+    await deliver(withId("300"), withId("400"), aWebhook(key, "200", { webhook_id: "msg_2" }), aWebhook(key, "100"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("300") });
+    expect(await spends()).toEqual(["300", "200", "100"]);
+  });
+
+  it("of a single cost is not counted either", async () => {
+    const cost = withId("0.3", { event: "spend_tracked" });
+    await deliver(cost, cost, { ...cost, webhook_id: "msg_2" });
+    expect(await audit()).toEqual([expect.objectContaining({ detail: expect.objectContaining({ count: 2 }) })]);
+  });
+
+  it("in a later batch is done with, and nothing of it is recorded", async () => {
+    await deliver(withId("300"));
+    expect(await record(incoming("400", "m-copy"))).toEqual(new Set());
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("300") });
+    expect([await spends(), await told()]).toEqual([["300"], []]);
+  });
+
+  it("of one that led to no tenant is skipped as well", async () => {
+    const stray = aWebhook(hashOf("f"), "1", { webhook_id: "msg_1" });
+    await deliver(stray);
+    await deliver(stray);
+    expect(await audit()).toHaveLength(1);
+  });
+
+  it("does not hold up another tenant's webhook of the same id", async () => {
+    await createGlobex();
+    await deliver(withId("300"));
+    await deliver(withId("400", { key_hash: hashOf("b") }));
+    expect(await spendOf("globex")).toMatchObject({ spendNanoUsd: usd("400") });
+    expect(await spends()).toEqual(["300", "400"]);
+  });
+});
+
+describe("a message that comes again", () => {
+  it("passes what was noted for itself, whatever the queue says of its attempts", async () => {
+    await record(incoming("300", "m1"));
+    await record(incoming("400", "m-copy"), incoming("350", "m1"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("350") });
+  });
+
+  it("passes although a copy was recorded in between: the notices of its alert still wait for it", async () => {
+    deps.noticeQueue.isAway = true;
+    const died = incoming("400", "m1");
+    expect(await record(died)).toEqual(new Set([died]));
+    deps.noticeQueue.isAway = false;
+    expect(await record(incoming("400", "m-copy"))).toEqual(new Set());
+    expect(deps.noticeQueue.sent).toEqual([]);
+    expect(await record({ ...died, isRedelivery: true })).toEqual(new Set());
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("goes before a copy that comes for the first time, wherever in the batch it is", async () => {
+    deps.noticeQueue.isAway = true;
+    const died = incoming("400", "m1");
+    await record(died);
+    deps.noticeQueue.isAway = false;
+    await record(incoming("400", "m-copy"), { ...died, isRedelivery: true });
+    expect(deps.noticeQueue.sent).toHaveLength(2);
+  });
+
+  it("is not noted before it is done: until then its copies are recorded", async () => {
+    await createGlobex();
+    const ours = incoming("300", "m1");
+    const other = incomingOf(withId("400", { key_hash: hashOf("b") }), { messageId: "m2" });
+    const write = deps.snapshots.writeSpend.bind(deps.snapshots);
+    deps.snapshots.writeSpend = (config, figure) =>
+      config.tenantId === "acme" ? Promise.reject(new Error("broken on purpose")) : write(config, figure);
+    expect(await record(ours, other)).toEqual(new Set([ours]));
+    expect([...deps.claims.webhooks]).toEqual([[`${hashOf("b")}/msg_1`, "m2"]]);
+  });
+});
+
+describe("Redis", () => {
+  it("is asked once and told once per batch, however many ids there are", async () => {
+    const counts = watchedClaims();
+    await deliver(...Array.from({ length: 20 }, (_, index) => aWebhook(key, "1", { webhook_id: `msg_${index}` })));
+    expect(counts()).toEqual([1, 1]);
+  });
+
+  it("is not asked where there are no ids", async () => {
+    const counts = watchedClaims();
+    await deliver(aWebhook(key, "1"), aWebhook(key, "1", { webhook_id: null }));
+    expect(counts()).toEqual([0, 0]);
+  });
+
+  it("is not told where nothing was recorded", async () => {
+    await deliver(withId("1"));
+    const counts = watchedClaims();
+    await deliver(withId("1"));
+    expect(counts()).toEqual([1, 0]);
+  });
+
+  it.each<[string, Parameters<typeof watchedClaims>[0], number[]]>([
+    ["cannot be asked", { webhooksDone: new Error("away") }, [1, 0]],
+    ["does not answer", { webhooksDone: "hangs" }, [1, 0]],
+    ["cannot be told", { noteWebhooksDone: new Error("away") }, [1, 1]],
+    ["does not say that it was told", { noteWebhooksDone: "hangs" }, [1, 1]],
+  ])("%s: the batch is recorded all the same, and one line of the log says so", async (_, troubles, asked) => {
+    const counts = watchedClaims(troubles);
+    const begunAt = performance.now();
+    await deliver(withId("400"), withId("400"), aWebhook(key, "401", { webhook_id: "msg_2" }));
+    expect(performance.now() - begunAt).toBeLessThan(1_000);
+    expect([await told(), await spends(), counts()]).toEqual([["threshold_crossed"], ["400", "401"], asked]);
+    expect(deps.log.lines.filter((line) => /(look for|note) webhooks/.test(line))).toHaveLength(1);
+  });
+
+  it("is away: copies are one line of the audit by their id, for each tenant", async () => {
+    await createGlobex();
+    deps.claims.isAway = true;
+    await deliver(withId("300"));
+    await deliver(withId("300"), withId("400", { key_hash: hashOf("b") }));
+    expect((await audit()).map(({ source_id: id }) => id)).toEqual(["webhook/acme/msg_1", "webhook/globex/msg_1"]);
+  });
+});

@@ -1,0 +1,211 @@
+// Creating tenants with a key of their own. Real Postgres, LiteLLM's simulator.
+
+import { describe, expect, it } from "vitest";
+import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { NOW, RESET, usd } from "../../budget/builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+const { world, deps } = useAdminWorld();
+
+const created = async (...input: Parameters<typeof ownKeyInput>) => {
+  const result = await createTenant(ownKeyInput(...input), deps);
+  if (!result.ok) throw new Error(JSON.stringify(result.failure));
+  return result.value;
+};
+
+describe("a tenant with a key of its own", () => {
+  it("has the design's defaults, spends nothing yet, and LiteLLM has its key with the lines of the budget", async () => {
+    const tenant = await created();
+    expect(tenant).toMatchObject({
+      config: { maxBudgetNanoUsd: usd("500"), alertThreshold: 8_000n, graceThreshold: 11_000n, budgetResetAt: RESET },
+      sync: { status: "synced", error: null },
+      spend: { spendNanoUsd: 0n, resetsAt: RESET, source: "litellm" },
+      sealedKey: null,
+      adopted: false,
+    });
+    expect(await world.keyRow(hash)).toMatchObject({
+      key_alias: "acme",
+      max_budget: 550,
+      budget_duration: "30d",
+      metadata: { tenant_id: "acme" },
+      litellm_budget_table: { soft_budget: 400 },
+    });
+    expect(await deps.tenants.load(acme)).toEqual(tenant);
+    expect(tenant.sync.budgetId).toBe((await world.keyRow(hash)).budget_id);
+  });
+
+  it("counts in weeks, which LiteLLM hears as days", async () => {
+    const { config } = await created({ settings: { budgetDuration: "2w" } });
+    expect(config).toMatchObject({ budgetDuration: "2w", budgetResetAt: Date.UTC(2026, 10, 29) });
+    expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
+  });
+
+  it("is known at the edge at once, and again after KV has settled", async () => {
+    const tenant = await created();
+    expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
+    expect(deps.snapshots.spends.get(acme)).toEqual(tenant.spend);
+    expect(deps.snapshots.tenantsOfKeys.get(hash)).toBe("acme");
+    expect(deps.memory.tenantOfKey(hash, NOW)).toBe("acme");
+    expect(deps.memory.tenant(acme)).toMatchObject({ config: tenant.config, spend: tenant.spend });
+    const message = { kind: "rewrite_config", tenant_id: "acme" };
+    expect(deps.spendQueue.sent).toEqual([
+      { message, delaySeconds: 5 },
+      { message, delaySeconds: 65 },
+    ]);
+  });
+
+  it("takes nothing over from an earlier tenant of the same id", async () => {
+    const stale = { ...(await created()).config, maxBudgetNanoUsd: 1n };
+    await deps.tenants.markDeleted(acme, anActor());
+    await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
+    const spend = { ...deps.snapshots.spends.get(acme), spendNanoUsd: usd("999") };
+    deps.memory.rememberTenant(acme, { config: stale, spend: spend as never }, NOW);
+    const again = await created();
+    expect(deps.memory.tenant(acme)).toMatchObject({ config: again.config, spend: { spendNanoUsd: 0n } });
+  });
+
+  it("takes another alias when LiteLLM has given the tenant's id to a key already", async () => {
+    await world.manage("POST", "/key/generate", { key_alias: "acme" });
+    expect((await created()).sync.status).toBe("synced");
+    expect((await world.keyRow(hash)).key_alias).toBe(`acme-${hash.slice(0, 8)}`);
+  });
+
+  it("leaves LiteLLM without limits under observe, but with the duration and the mark", async () => {
+    await created({ settings: { enforcement: "observe" } });
+    expect((await deps.tenants.load(acme))?.sync.hasSetLimits).toBe(false);
+    expect(await world.keyRow(hash)).toMatchObject({
+      max_budget: null,
+      budget_id: null,
+      budget_duration: "30d",
+      metadata: { tenant_id: "acme" },
+    });
+  });
+
+  it("is created while LiteLLM is away, pending, its key sealed, and the sweep finishes it with that very key", async () => {
+    await world.litellm.stop();
+    const tenant = await created();
+    expect(tenant.sync).toMatchObject({ status: "pending", error: expect.stringContaining("cannot be reached") });
+    expect(tenant.sealedKey).toMatch(/^v1\.k1\./);
+    expect(tenant.sealedKey).not.toContain("virtual-key");
+    expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
+
+    await world.litellm.restart();
+    await syncLiteLlm({ tenantId: acme, now: NOW }, { ...world.deps() });
+    expect(await deps.tenants.load(acme)).toMatchObject({ sync: { status: "synced" }, sealedKey: null });
+    expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
+  });
+
+  it("is finished, not made twice, when LiteLLM had created the key but its answer was lost", async () => {
+    const { createKey } = deps.litellm;
+    const lost = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
+    deps.litellm.createKey = async (key, fields) => {
+      await createKey(key, fields);
+      return lost;
+    };
+    expect((await created()).sync.status).toBe("pending");
+    world.litellm.clearRequests();
+    const synced = await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
+    expect(synced.kind).toBe("synced");
+    expect(world.changesSent()).toEqual([]);
+    const { budget_id } = await world.keyRow(hash);
+    expect((await deps.tenants.load(acme))?.sync.budgetId).toBe(budget_id);
+    expect(await deps.tenants.load(acme)).toMatchObject({ sealedKey: null, config: { budgetResetAt: RESET } });
+  });
+
+  it("is taken back entirely when LiteLLM refuses it", async () => {
+    deps.litellm.createKey = async () => ({
+      ok: false,
+      failure: { kind: "refused", status: 400, param: null, message: "Key=sk-… is no good" },
+    });
+    expect(await createTenant(ownKeyInput(), deps)).toEqual({
+      ok: false,
+      failure: { kind: "litellm_refused", status: 400, message: "Key=sk-… is no good" },
+    });
+    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    expect(deps.snapshots.configs.size).toBe(0);
+    const audit = await world.db.query<{ action: string }>("select action from audit_log order by id");
+    expect(audit.map(({ action }) => action)).toEqual(["tenant_created", "tenant_deleted"]);
+  });
+
+  it.each([
+    ["is already gone", async () => null],
+    [
+      "cannot be taken back now",
+      async () => {
+        throw new Error("postgres away");
+      },
+    ],
+  ])("is refused when LiteLLM refuses it, though it %s", async (_, markDeleted) => {
+    deps.litellm.createKey = async () => ({
+      ok: false,
+      failure: { kind: "refused", status: 400, param: null, message: "no" },
+    });
+    deps.tenants.markDeleted = markDeleted;
+    expect(await createTenant(ownKeyInput(), deps)).toMatchObject({
+      ok: false,
+      failure: { kind: "litellm_refused", message: "no" },
+    });
+  });
+
+  it.each([
+    ["is not taken", async () => null],
+    [
+      "cannot be recorded",
+      async () => {
+        throw new Error("postgres away");
+      },
+    ],
+  ])("is created, though its first figure %s: the first check reads it", async (_, recordSpend) => {
+    deps.tenants.recordSpend = recordSpend;
+    expect(await created()).toMatchObject({ sync: { status: "synced" }, spend: null });
+  });
+
+  it("is not created twice under one id, and LiteLLM hears nothing of the second", async () => {
+    await created();
+    world.litellm.clearRequests();
+    const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
+    const again = await createTenant(ownKeyInput({ origin }), deps);
+    expect(again).toEqual({ ok: false, failure: { kind: "tenant_taken" } });
+    expect(world.litellm.requests()).toEqual([]);
+  });
+
+  it("is created although KV and the queue are away, and says what was given up", async () => {
+    deps.snapshots.isAway = true;
+    deps.spendQueue.isAway = true;
+    expect((await created()).sync.status).toBe("synced");
+    expect(deps.log.lines.filter((line) => line.startsWith("error could not"))).toHaveLength(5);
+  });
+
+  it("is created, its key to be shown, although Postgres breaks off before LiteLLM's answer is recorded", async () => {
+    deps.tenants.recordSync = async () => {
+      throw new Error("broken off");
+    };
+    expect((await created()).sync.status).toBe("pending");
+  });
+
+  it("does nothing at all when Postgres is away", async () => {
+    world.db.away();
+    try {
+      await expect(createTenant(ownKeyInput(), deps)).rejects.toThrow("postgres");
+    } finally {
+      world.db.back();
+    }
+    expect(world.litellm.requests()).toEqual([]);
+    expect(await deps.tenants.load(acme)).toBeNull();
+  });
+
+  it("never puts its key into a log line or the database in the clear", async () => {
+    await world.litellm.stop();
+    await created();
+    const rows = await world.db.query(
+      "select to_jsonb(t) as t, (select jsonb_agg(a) from audit_log a) as a from tenant_configs t",
+    );
+    expect(JSON.stringify(rows) + deps.log.lines.join()).not.toContain(VIRTUAL_KEY);
+    await world.litellm.restart();
+  });
+});

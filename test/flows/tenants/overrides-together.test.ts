@@ -1,0 +1,88 @@
+// Overrides under two runners at once: whatever meets, each thing is done once and the last state is everybody's. On every
+// Postgres there is, because only a real one lets statements wait for each other.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
+import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
+import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
+import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { uuidOf } from "../../support/notice-builders.ts";
+import { aNewOverride } from "../../support/override-builders.ts";
+import { postgresBackends } from "../../support/postgres-backends.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+
+describe.each(postgresBackends)("on $name, two runners at once", (backend) => {
+  const { world, deps } = useAdminWorld(backend);
+  beforeEach(() => createTenant(ownKeyInput(), deps).then(() => {}));
+
+  const grant = (number: number) =>
+    grantOverride({ override: aNewOverride({ id: uuidOf(number) }), actor: anActor({ now: NOW + number }) }, deps);
+  const revoke = (number: number) =>
+    revokeOverride(
+      { key: { tenantId: acme, overrideId: uuidOf(number) }, actor: anActor({ now: NOW + MINUTE }) },
+      deps,
+    );
+  const told = async () =>
+    (await world.db.query<{ event: string }>("select event_type as event from budget_alert_history order by 1")).map(
+      ({ event }) => event,
+    );
+  const audited = async () =>
+    (
+      await world.db.query<{ action: string }>(
+        "select action from audit_log where action like 'override%' order by action",
+      )
+    ).map(({ action }) => action);
+  const maxBudget = async () => (await world.keyRow(sha256(VIRTUAL_KEY))).max_budget;
+  const config = async () => (await deps.tenants.load(acme))?.config;
+
+  it("granting: both count, and Postgres, the edge and LiteLLM agree", async () => {
+    await Promise.all([grant(1), grant(2)]);
+    expect((await config())?.overrides).toHaveLength(2);
+    expect(deps.snapshots.configs.get(acme)).toEqual(await config());
+    expect(deps.memory.tenant(acme)?.config).toEqual(await config());
+    expect(await maxBudget()).toBe(770);
+    expect(await told()).toEqual(["override_granted", "override_granted"]);
+  });
+
+  it("granting the same: it is one", async () => {
+    await Promise.all([grant(1), grant(1)]);
+    expect(await maxBudget()).toBe(660);
+    expect([await told(), await audited()]).toEqual([["override_granted"], ["override_granted"]]);
+  });
+
+  it("revoking the same: it is one", async () => {
+    await grant(1);
+    await Promise.all([revoke(1), revoke(1)]);
+    expect(await maxBudget()).toBe(550);
+    expect(await told()).toEqual(["override_ended", "override_granted"]);
+    expect(await audited()).toEqual(["override_granted", "override_revoked"]);
+  });
+
+  it("granting one and revoking another: both are done", async () => {
+    await grant(1);
+    await Promise.all([revoke(1), grant(2)]);
+    expect(await maxBudget()).toBe(660);
+    expect(deps.snapshots.configs.get(acme)).toEqual(await config());
+  });
+
+  it("ending: written down, audited and told once", async () => {
+    await grant(1);
+    await Promise.all([endOverrides({ now: NOW + DAY }, deps), endOverrides({ now: NOW + DAY }, deps)]);
+    expect(await told()).toEqual(["override_ended", "override_granted"]);
+    expect(await audited()).toEqual(["override_ended", "override_granted"]);
+  });
+
+  it("announcing late: told once", async () => {
+    await grant(1);
+    await world.db.query("delete from budget_alert_history");
+    const now = NOW + MINUTE;
+    await Promise.all([announceChanges({ now }, deps), announceChanges({ now }, deps)]);
+    expect(await told()).toEqual(["override_granted"]);
+  });
+});

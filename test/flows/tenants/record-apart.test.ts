@@ -1,0 +1,104 @@
+// What a batch does of one thing must not swallow, delay or repeat what it does of another.
+
+import { describe, expect, it } from "vitest";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { MINUTE, SECOND, usd } from "../../budget/builders.ts";
+import { ownKeyInput } from "../../support/admin-world.ts";
+import { anActor, hashOf, idOf, incomingOf } from "../../support/builders.ts";
+import { aWebhook } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, alerts, told } = useSpendWorld();
+
+it("an alert does not wait for what LiteLLM answers of other tenants", async () => {
+  const hashes = ["b", "c", "d", "e", "f"].map(hashOf);
+  for (const [index, keyHash] of hashes.entries()) {
+    const origin = { kind: "own_key", virtualKey: `sk-${index}`, keyHash } as const;
+    await createTenant(ownKeyInput({ tenantId: idOf(`other-${index}`), origin }), deps);
+  }
+  const answers = Promise.withResolvers<never>();
+  let asked = 0;
+  const readSubject = () => {
+    asked++;
+    return answers.promise;
+  };
+  deps.litellm = { ...deps.litellm, readSubject };
+  const hints = hashes.map((hash) => aWebhook(hash, null, { door: "url_token" }));
+  const incoming = [...hints, aWebhook(key, "400")].map((each, index) => incomingOf(each, { messageId: `m${index}` }));
+  const recording = recordSpend({ incoming, now: world.now }, deps);
+  await expect.poll(() => asked, { timeout: 10 * SECOND }).toBeGreaterThan(0);
+  expect(await told()).toEqual(["threshold_crossed"]);
+  expect(deps.noticeQueue.sent).toHaveLength(2);
+  answers.reject(new Error("broken on purpose"));
+  expect((await recording).size).toBe(hints.length);
+});
+
+describe("a new limit and a jump in one batch", () => {
+  const raise = () => deps.tenants.change(acme, { maxBudgetNanoUsd: usd("1000") }, anActor());
+
+  it("the block under the new limit is told: the old one was over in between", async () => {
+    await deliver(aWebhook(key, "560"));
+    await raise();
+    await deliver(aWebhook(key, "1150"));
+    expect(await told()).toEqual(["budget_blocked", "budget_resolved", "budget_blocked"]);
+    await deliver(aWebhook(key, "1151"));
+    expect(await told()).toHaveLength(3);
+  });
+
+  it("what was told and is exceeded all along is carried over in silence", async () => {
+    await deliver(aWebhook(key, "560"));
+    await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("505") }, anActor());
+    await deliver(aWebhook(key, "570"));
+    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await alerts()).toHaveLength(6);
+  });
+});
+
+describe("KV", () => {
+  it("gets a new config once, although it shows the old one for a minute", async () => {
+    await deliver(aWebhook(key, "100"));
+    const old = await deps.snapshots.tenant(acme);
+    deps.snapshots.tenant = async () => old;
+    const written: number[] = [];
+    const write = deps.snapshots.writeConfig.bind(deps.snapshots);
+    deps.snapshots.writeConfig = (config) => {
+      written.push(config.revision);
+      return write(config);
+    };
+    const changed = await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("1000") }, anActor());
+    await deliver(aWebhook(key, "200"), { kind: "rewrite_config", tenant_id: "acme" });
+    await deliver(aWebhook(key, "300"));
+    expect(written).toEqual([changed?.config.revision]);
+  });
+});
+
+describe("a confirmation", () => {
+  const lanes = () => deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : message.kind));
+  const comeDue = async () => {
+    await deliver(aWebhook(key, "560"));
+    const { message } = deps.spendQueue.sent.pop() ?? {};
+    expect(message).toMatchObject({ lane: "confirmation" });
+    world.now += MINUTE;
+    return message as SpendMessage;
+  };
+
+  it("that LiteLLM cannot answer comes again, once", async () => {
+    const due = await comeDue();
+    await world.litellm.stop();
+    await deliver(due);
+    expect(lanes()).toEqual(["confirmation"]);
+    expect(deps.spendQueue.sent[0]?.delaySeconds).toBe(60);
+  });
+
+  it("of a key that LiteLLM no longer has does not come again", async () => {
+    const due = await comeDue();
+    await world.manage("POST", "/key/delete", { keys: [key] });
+    await deliver(due);
+    expect(lanes()).toEqual([]);
+  });
+});

@@ -1,0 +1,254 @@
+// A new period by hand: LiteLLM's spend is zero, nothing of the old period blocks, and people hear of it once.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { planRefresh } from "../../../src/budget/freshness.ts";
+import { foldRead } from "../../../src/budget/spend.ts";
+import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
+import { Outage } from "../../../src/ports/outage.ts";
+import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { aWebhook, someCalls } from "../../support/spend-messages.ts";
+import { useSpendWorld } from "../../support/spend-world.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const key = sha256(VIRTUAL_KEY);
+const { world, deps, deliver, told, spendOf } = useSpendWorld();
+
+/** Blocked at $600 of $500, of which people have heard. */
+beforeEach(async () => {
+  world.litellm.setSpend(key, 600);
+  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" });
+  world.now = NOW + MINUTE;
+  deps.noticeQueue.sent.length = 0;
+  deps.spendQueue.sent.length = 0;
+});
+
+async function reset() {
+  const result = await resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+  if (!result.ok) throw new Error(result.failure.kind);
+  return result.value;
+}
+const resets = () => world.db.query("select before, after from audit_log where action = 'period_reset'");
+const begun = () =>
+  world.db.query("select before, after from audit_log where action = 'period_reset' and before <> after");
+const timeOut = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
+/** LiteLLM zeroes, and nobody hears that it has. */
+function loseTheAnswer(then = () => {}) {
+  const { resetSpend } = deps.litellm;
+  deps.litellm.resetSpend = async (hash) => {
+    await resetSpend(hash);
+    then();
+    return timeOut;
+  };
+}
+const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" } as const;
+
+it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
+  const tenant = await reset();
+  expect(tenant.config).toMatchObject({ litellmKeyLastReset: world.now, budgetResetAt: RESET });
+  expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now, resetsAt: RESET });
+  expect((await world.keyRow(key)).spend).toBe(0);
+  expect(await deps.tenants.load(acme)).toEqual({ ...tenant, periodAnnounced: true });
+  const at = new Date(world.now).toISOString();
+  expect(await resets()).toMatchObject([
+    { before: { period_started_at: new Date(NOW).toISOString() }, after: { period_started_at: at } },
+  ]);
+});
+
+it("tells people of the new period and that the block is over, each once", async () => {
+  expect(await told()).toEqual(["budget_blocked"]);
+  await reset();
+  expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  expect(deps.noticeQueue.sent).toHaveLength(4);
+});
+
+it("has the edge judge nobody by the old spend: not this isolate, not KV, not one that learns the config alone", async () => {
+  const old = await spendOf();
+  const { config, spend } = await reset();
+  expect(deps.memory.tenant(acme)).toMatchObject({ config, spend });
+  expect(await deps.snapshots.tenant(acme)).toMatchObject({ config, spend });
+  expect(planRefresh(config, old, world.now, { demandedMaxAgeMs: null, random: 0 }).mode).toBe("first");
+});
+
+it("shows what LiteLLM adds back from its queue, for LiteLLM is right, and looks for it", async () => {
+  await reset();
+  expect(deps.spendQueue.sent).toContainEqual({ message: lookAgain, delaySeconds: 20 });
+  world.now += 15 * SECOND;
+  world.litellm.setSpend(key, 1.5);
+  await deliver(lookAgain);
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: NOW + MINUTE });
+});
+
+it("ignores what calls and webhooks say that were begun within 90 s of it, and believes later ones", async () => {
+  await reset();
+  const early = { received_at: world.now + 80 * SECOND };
+  await deliver(
+    someCalls(key, "601", { begun_at: world.now + 80 * SECOND, ...early }),
+    aWebhook(key, "602", { event: "budget_crossed", sent_at: world.now + 80 * SECOND, ...early }),
+  );
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+  expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  await deliver(someCalls(key, "7", { begun_at: world.now + 90 * SECOND, received_at: world.now + 91 * SECOND }));
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
+});
+
+it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
+  const { config } = await reset();
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...lookAgain, lane: "confirmation" }, delaySeconds: 65 });
+  const readAt = world.now + 3 * SECOND;
+  const subject = { kind: "key", id: key } as const;
+  const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
+  const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
+  await deps.tenants.recordSpend({ tenantId: acme, subject, record: foldRead(null, ahead, period) });
+  world.now += 20 * SECOND;
+  await deliver(lookAgain);
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
+  world.now += 45 * SECOND;
+  await deliver({ ...lookAgain, lane: "confirmation" });
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+});
+
+it("ignores a read that was on its way meanwhile and shows the old spend", async () => {
+  const old = await spendOf();
+  if (old === null) throw new Error("no spend");
+  await reset();
+  await deps.tenants.recordSpend({ tenantId: acme, subject: { kind: "key", id: key }, record: old });
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+});
+
+it("arms every threshold again", async () => {
+  await reset();
+  world.now += 2 * MINUTE;
+  world.litellm.setSpend(key, 410);
+  await deliver(lookAgain);
+  expect((await told()).at(-1)).toBe("threshold_crossed");
+});
+
+it("after another is another period", async () => {
+  await reset();
+  world.now += MINUTE;
+  await reset();
+  expect(await resets()).toHaveLength(2);
+  expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(2);
+});
+
+it("when an end is overdue counts as that reset: LiteLLM's late one begins no further period", async () => {
+  world.now = RESET + MINUTE;
+  await reset();
+  world.now = RESET + 11 * MINUTE;
+  await deliver({ ...lookAgain, lane: "period-end" });
+  const tenant = await deps.tenants.load(acme);
+  expect(tenant?.config).toMatchObject({ litellmKeyLastReset: RESET + MINUTE, budgetResetAt: Date.UTC(2027, 0, 1) });
+  expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(1);
+});
+
+describe("two administrators at once", () => {
+  it("begin one period, told once, and each who zeroed the spend is in the audit", async () => {
+    await Promise.all([reset(), reset(), reset()]);
+    expect(await begun()).toHaveLength(1);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    const details = await world.db.query(
+      "select detail from audit_log where action = 'period_reset' and detail is not null",
+    );
+    expect(details).toEqual([{ detail: { period_had_begun: true } }, { detail: { period_had_begun: true } }]);
+  });
+});
+
+describe("when something is away", () => {
+  it("LiteLLM: nothing changes, and nobody is told", async () => {
+    const before = await deps.tenants.load(acme);
+    await world.litellm.stop();
+    const result = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
+    await world.litellm.restart();
+    expect(result).toEqual({ ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } });
+    expect(await deps.tenants.load(acme)).toEqual(before);
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+
+  it("LiteLLM's answer alone: its figure shows that the spend is zero, and the period begins", async () => {
+    loseTheAnswer();
+    const tenant = await reset();
+    expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now });
+    expect(await begun()).toHaveLength(1);
+  });
+
+  it("LiteLLM's answer alone: so does a figure lower than LiteLLM's own before", async () => {
+    loseTheAnswer(() => world.litellm.setSpend(key, 0.5));
+    expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
+  });
+
+  it("LiteLLM's answer alone: the old figure shows nothing, nor one below what only a webhook has told", async () => {
+    const before = await deps.tenants.load(acme);
+    deps.litellm.resetSpend = async () => timeOut;
+    const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
+    expect(await deps.tenants.load(acme)).toEqual(before);
+    await deliver(aWebhook(key, "650", { event: "budget_crossed", sent_at: world.now, received_at: world.now }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "webhook" });
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
+    expect(await resets()).toEqual([]);
+  });
+
+  it("Postgres, once LiteLLM has zeroed: it says so, and sent again it is made, audited and told", async () => {
+    const { resetPeriod } = deps.tenants;
+    deps.tenants.resetPeriod = () => Promise.reject(new Outage("postgres", "away", null));
+    const half = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
+    expect(half).toEqual({ ok: false, failure: { kind: "not_recorded" } });
+    deps.tenants.resetPeriod = resetPeriod;
+    await reset();
+    expect(await begun()).toHaveLength(1);
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  });
+
+  it("whoever asked: it goes on to the end behind them", async () => {
+    const behind: Promise<unknown>[] = [];
+    deps.background = (_what, work) => void behind.push(work);
+    void resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+    expect(behind).toHaveLength(1);
+    await behind[0];
+    expect(await begun()).toHaveLength(1);
+  });
+
+  it("the spend queue: people hear of it all the same", async () => {
+    deps.spendQueue.isAway = true;
+    await reset();
+    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  });
+
+  it("KV and the queues: it is made all the same, and the sweep tells people", async () => {
+    deps.snapshots.isAway = true;
+    deps.spendQueue.isAway = true;
+    deps.noticeQueue.isAway = true;
+    const { config } = await reset();
+    expect(config.litellmKeyLastReset).toBe(world.now);
+    expect(await deps.tenants.load(acme)).toMatchObject({ periodAnnounced: false });
+  });
+});
+
+describe("a tenant that is deleted meanwhile", () => {
+  const deletedWhile = (isBefore: boolean) => {
+    const { resetPeriod } = deps.tenants;
+    const gone = () => deps.tenants.markDeleted(acme, anActor());
+    const record = async (...period: Parameters<typeof resetPeriod>) => {
+      if (isBefore) await gone();
+      const reset = await resetPeriod(...period);
+      if (!isBefore) await gone();
+      return reset;
+    };
+    deps.tenants = { ...deps.tenants, resetPeriod: record };
+  };
+  const result = () => resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+
+  it("before its period begins is not found", async () => {
+    deletedWhile(true);
+    expect(await result()).toEqual({ ok: false, failure: { kind: "not_found" } });
+    expect(await begun()).toEqual([]);
+  });
+
+  it("after it has begun is told of nothing", async () => {
+    deletedWhile(false);
+    expect(await result()).toMatchObject({ ok: true });
+    expect(await told()).toEqual(["budget_blocked"]);
+  });
+});

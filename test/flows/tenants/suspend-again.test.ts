@@ -1,0 +1,112 @@
+// Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
+
+import { beforeEach, expect, it } from "vitest";
+import { differsFromWish } from "../../../src/flows/litellm/drift.ts";
+import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
+import { resumeTenant, suspendTenant } from "../../../src/flows/tenants/suspend-tenant.ts";
+import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import { MINUTE, NOW } from "../../budget/builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
+import { anActor, idOf } from "../../support/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+
+const acme = idOf("acme");
+const hash = sha256(VIRTUAL_KEY);
+const actor = anActor({ now: NOW + MINUTE });
+const { world, deps } = useAdminWorld();
+
+beforeEach(async () => void (await createTenant(ownKeyInput(), deps)));
+
+async function switched(run: typeof suspendTenant): Promise<TenantRecord> {
+  const result = await run({ tenantId: acme, actor }, deps);
+  if (!result.ok) throw new Error(result.failure);
+  return result.value;
+}
+const suspend = () => switched(suspendTenant);
+const resume = () => switched(resumeTenant);
+
+async function chatStatus(): Promise<number> {
+  const headers = { authorization: `Bearer ${VIRTUAL_KEY}`, "content-type": "application/json" };
+  const body = JSON.stringify({ model: "mock", messages: [] });
+  return (await fetch(`${world.litellm.url}/v1/chat/completions`, { method: "POST", headers, body })).status;
+}
+
+async function reading() {
+  const read = await deps.litellm.readSubject({ kind: "key", id: hash }, { tries: 1 });
+  if (!read.ok) throw new Error(read.failure.kind);
+  return read.value;
+}
+
+async function stored(): Promise<TenantRecord> {
+  const tenant = await deps.tenants.load(acme);
+  if (tenant === null) throw new Error("the tenant is gone");
+  return tenant;
+}
+
+it("suspending again has LiteLLM read again, and whoever unblocked the key there is overruled at once", async () => {
+  await suspend();
+  await world.manage("POST", "/key/unblock", { key: hash });
+  expect((await suspend()).sync.status).toBe("synced");
+  expect(await chatStatus()).toBe(401);
+  const lines = await world.db.query("select from audit_log where action = 'tenant_suspended'");
+  expect(lines).toHaveLength(1);
+});
+
+it("whoever replaces the key's metadata does not make Bursar's block somebody else's", async () => {
+  await suspend();
+  const theirs = { tenant_id: "acme", cost_center: 7 };
+  await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: theirs });
+  expect(differsFromWish(await stored(), await reading(), NOW)).toBe(true);
+  expect((await resume()).sync).toMatchObject({ status: "synced", hasBlocked: false });
+  expect(await chatStatus()).toBe(200);
+  expect((await reading()).metadata).toEqual(theirs);
+});
+
+it("a sync that read before it and writes its metadata over the mark leaves the block Bursar's", async () => {
+  await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: { theirs: 1 } });
+  const { readSubject } = deps.litellm;
+  let isFirst = true;
+  deps.litellm.readSubject = async (...args) => {
+    const read = await readSubject(...args);
+    if (isFirst) {
+      isFirst = false;
+      await suspend();
+    }
+    return read;
+  };
+  await syncLiteLlm({ tenantId: acme, now: NOW + MINUTE }, deps);
+  expect((await reading()).metadata).toMatchObject({ theirs: 1, bursar_blocked_for: "acme" });
+  await resume();
+  expect(await chatStatus()).toBe(200);
+});
+
+it("a block is noted before it is sent, so that whoever dies in between takes nothing for somebody else's", async () => {
+  const { updateSubject } = deps.litellm;
+  deps.litellm.updateSubject = async (subject, fields) => {
+    expect((await stored()).sync.hasBlocked).toBe(true);
+    return updateSubject(subject, fields);
+  };
+  expect((await suspend()).sync).toMatchObject({ status: "synced", hasBlocked: true });
+});
+
+it("a block whose note is lost is noted again by its mark, and another's is not", async () => {
+  await suspend();
+  await world.db.query("update tenant_configs set litellm_has_blocked = false");
+  expect((await suspend()).sync.hasBlocked).toBe(true);
+  await resume();
+  await world.manage("POST", "/key/block", { key: hash });
+  expect((await suspend()).sync.hasBlocked).toBe(false);
+});
+
+it("the release of an adopted key whose mark is lost takes Bursar's block off", async () => {
+  await deleteTenant({ tenantId: acme, actor }, deps);
+  await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 5 });
+  const subject = { kind: "key", id: sha256("sk-theirs") } as const;
+  await createTenant(ownKeyInput({ origin: { kind: "adopted", subject } }), deps);
+  await suspend();
+  await deps.litellm.updateSubject(subject, { metadata: {} });
+  await deleteTenant({ tenantId: acme, actor }, deps);
+  expect((await world.keyRow(subject.id)).blocked).toBe(false);
+});

@@ -1,0 +1,147 @@
+// `/v1/dead-letters` over HTTP: who may read and replay, what a letter looks like, and which failure is which problem.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { noticeMessage } from "../../../src/ports/messages.ts";
+import { Outage } from "../../../src/ports/outage.ts";
+import type { Ports } from "../../../src/ports/ports.ts";
+import { NOW } from "../../budget/builders.ts";
+import { FakeDeadLetters } from "../../support/fake-dead-letters.ts";
+import { FakeDeliveries } from "../../support/fake-deliveries.ts";
+import { HttpWorld } from "../../support/http-world.ts";
+import { aDispatch, uuidOf } from "../../support/notice-builders.ts";
+
+const READ = { token: "read-token" };
+const ADMIN = { method: "POST", token: "admin-token" };
+const { alertId, channelId } = aDispatch().delivery;
+const body = noticeMessage({ alertId, channelId });
+
+let world: LettersWorld;
+beforeEach(async () => {
+  world = new LettersWorld();
+  await world.record("m1", NOW - 2);
+  await world.record("m2", NOW - 1);
+});
+
+class LettersWorld extends HttpWorld {
+  readonly letters = new FakeDeadLetters();
+  readonly notices = new FakeDeliveries();
+  readonly sent: unknown[] = [];
+  isRefusing = false;
+
+  override ports(): Ports {
+    const send = async (queue: string, letter: unknown) => {
+      if (this.isRefusing) throw new Outage("queue", "send", null);
+      if (queue !== "bursar-notices") return false;
+      this.sent.push(letter);
+      return true;
+    };
+    return { ...super.ports(), deadLetters: this.letters, deliveries: this.notices, replayQueues: { send } };
+  }
+
+  record(messageId: string, recordedAt: number, queue = "bursar-notices") {
+    return this.letters.record({ queue, messageId, body, attempts: 6, error: "500", recordedAt });
+  }
+
+  replay(id: string, token = "admin-token") {
+    return this.call(`/v1/dead-letters/${id}/replay`, { ...ADMIN, token });
+  }
+}
+
+describe("listing", () => {
+  it("shows letters whole, newest first, to a read token and to an admin token", async () => {
+    const { status, body: list } = await world.call("/v1/dead-letters", READ);
+    expect([status, list.next_cursor]).toEqual([200, null]);
+    expect(list.data).toEqual([
+      {
+        id: uuidOf(2),
+        queue: "bursar-notices",
+        message_id: "m2",
+        body,
+        attempts: 6,
+        error: "500",
+        recorded_at: "2026-11-15T11:59:59.999Z",
+        replayed_at: null,
+        replayed_by: null,
+      },
+      expect.objectContaining({ id: uuidOf(1), message_id: "m1" }),
+    ]);
+    expect((await world.call("/v1/dead-letters", { token: "admin-token" })).body).toEqual(list);
+  });
+
+  it("goes on where the page before ended, also when a letter came meanwhile", async () => {
+    const first = await world.call("/v1/dead-letters?limit=1", READ);
+    await world.record("m3", NOW);
+    const second = await world.call(`/v1/dead-letters?limit=1&cursor=${first.body.next_cursor}`, READ);
+    const ids = [...first.body.data, ...second.body.data].map(({ message_id }) => message_id);
+    expect([ids, second.body.next_cursor]).toEqual([["m2", "m1"], null]);
+  });
+
+  it.each([
+    ["limit", "limit=0"],
+    ["limit", "limit=many"],
+    ["cursor", "cursor="],
+    ["cursor", "cursor=x"],
+    ["cursor", `cursor=${uuidOf(1)}`],
+    ["cursor", "cursor=zz.------------------------------------"],
+  ])("answers 422 naming %s: ?%s", async (field, query) => {
+    const answer = await world.call(`/v1/dead-letters?${query}`, READ);
+    expect([answer.status, answer.body.errors.map((error: { field: string }) => error.field)]).toEqual([422, [field]]);
+  });
+
+  it("is nobody's without a token", async () => {
+    expect((await world.call("/v1/dead-letters")).status).toBe(401);
+    expect((await world.call("/v1/dead-letters", { token: "wrong" })).status).toBe(401);
+  });
+
+  it("answers 503 while Postgres is away", async () => {
+    world.letters.isAway = true;
+    const { status, body: problem } = await world.call("/v1/dead-letters", READ);
+    expect([status, problem.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
+  });
+});
+
+describe("replaying", () => {
+  it("puts the message on its queue, revives its notice and shows the letter as replayed", async () => {
+    world.notices.has(aDispatch({ delivery: { status: "failed", attempts: 6 } }));
+    const { status, body: letter } = await world.replay(uuidOf(1));
+    expect([status, letter.id, letter.replayed_by]).toEqual([200, uuidOf(1), "alice"]);
+    expect(Date.parse(letter.replayed_at)).toBeGreaterThan(0);
+    expect(world.sent).toEqual([body]);
+    expect(world.notices.of({ alertId, channelId }).status).toBe("pending");
+    const list = await world.call("/v1/dead-letters", READ);
+    expect(list.body.data[1]).toEqual(letter);
+  });
+
+  it("twice is harmless", async () => {
+    expect([(await world.replay(uuidOf(1))).status, (await world.replay(uuidOf(1))).status]).toEqual([200, 200]);
+  });
+
+  it("is not for a read token, nor for nobody", async () => {
+    expect((await world.replay(uuidOf(1), "read-token")).status).toBe(401);
+    expect((await world.replay(uuidOf(1), "")).status).toBe(401);
+    expect(world.sent).toEqual([]);
+  });
+
+  it.each([uuidOf(9), "x", "%00", "x".repeat(500)])("answers 404 for a letter that is not there: %s", async (id) => {
+    const { status, body: problem } = await world.replay(id);
+    expect([status, problem.type]).toEqual([404, "urn:bursar:problem:not-found"]);
+  });
+
+  it("answers 409 for a letter of a queue that is none of ours", async () => {
+    await world.record("m3", NOW, "foreign");
+    const { status, body: problem } = await world.replay(uuidOf(3));
+    expect([status, problem.type]).toEqual([409, "urn:bursar:problem:unknown-queue"]);
+  });
+
+  it("answers 503 when the queue refuses, and marks nothing", async () => {
+    world.isRefusing = true;
+    const { status, body: problem } = await world.replay(uuidOf(1));
+    expect([status, problem.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
+    expect((await world.letters.load(uuidOf(1)))?.replayedAt).toBeNull();
+  });
+
+  it("has no other verb", async () => {
+    const { status, headers } = await world.call(`/v1/dead-letters/${uuidOf(1)}/replay`, READ);
+    expect([status, headers.get("Allow")]).toEqual([405, "POST"]);
+  });
+});

@@ -1,0 +1,242 @@
+// What goes on to LiteLLM and what does not: paths, keys, headers and queries, as an attacker would write them.
+
+import { describe, expect, it } from "vitest";
+import {
+  headersBack,
+  headersFor,
+  keyIn,
+  methodsOf,
+  plainPath,
+  queryFor,
+} from "../../../src/http/agents/gate-request.ts";
+
+/** As a URL is read, then as Gate reads it: the path that LiteLLM would see, or null. */
+function passedOn(method: string, path: string): string | null {
+  const plain = plainPath(new URL(`https://bursar.test${path}`).pathname);
+  return plain !== null && methodsOf(plain).includes(method) ? plain : null;
+}
+
+describe("a path of a model is passed on", () => {
+  it.each([
+    ["POST", "/v1/chat/completions"],
+    ["POST", "/chat/completions"],
+    ["POST", "/v1/completions"],
+    ["POST", "/v1/embeddings"],
+    ["POST", "/v1/moderations"],
+    ["POST", "/v1/images/generations"],
+    ["POST", "/v1/images/edits"],
+    ["POST", "/v1/audio/speech"],
+    ["POST", "/v1/audio/transcriptions"],
+    ["POST", "/v1/messages"],
+    ["POST", "/v1/messages/count_tokens"],
+    ["POST", "/v1/responses"],
+    ["POST", "/v1/responses/resp_abc-1/cancel"],
+    ["GET", "/v1/responses/resp_abc-1"],
+    ["GET", "/v1/responses/resp_abc-1/input_items"],
+    ["DELETE", "/v1/responses/resp_abc-1"],
+    ["POST", "/rerank"],
+    ["POST", "/v2/rerank"],
+    ["GET", "/v1/models"],
+    ["GET", "/models"],
+    ["GET", "/v1/models/gpt-4o.mini"],
+    ["POST", "/openai/deployments/gpt-4o/chat/completions"],
+    ["POST", "/engines/gpt-4o/embeddings"],
+    ["POST", "/v1beta/models/gemini-2.5-pro:streamGenerateContent"],
+  ])("%s %s", (method, path) => {
+    expect(passedOn(method, `/llm${path}`)).toBe(path);
+  });
+
+  it.each([
+    ["a slash at its end", "/llm/v1/models/"],
+    ["empty segments", "//llm//v1///models"],
+    ["encoded letters", "/llm/v1/%6dodels"],
+    ["encoded slashes", "/llm/v1%2Fmodels"],
+    ["detours", "/llm/v1/../v1/./models"],
+  ])("in its plain form, written with %s", (_, path) => {
+    expect(passedOn("GET", path)).toBe("/v1/models");
+  });
+});
+
+describe("nothing else is passed on", () => {
+  const MANAGED = [
+    "key/info",
+    "key/generate",
+    "team/new",
+    "budget/update",
+    "user/info",
+    "global/spend",
+    "config/update",
+  ];
+  it.each([
+    ...MANAGED.flatMap((path) => [`/llm/${path}`, `/llm/v1/${path}`]),
+    "/llm",
+    "/llm/",
+    "/llm/spend/logs",
+    "/llm/model/new",
+    "/llm/v1/model/info",
+    "/llm/v1/files",
+    "/llm/v1/batches",
+    "/llm/v1/fine_tuning/jobs",
+    "/llm/v1/assistants",
+    "/llm/v1/threads",
+    "/llm/v1/vector_stores",
+    "/llm/v1/realtime",
+    "/llm/mcp/",
+    "/llm/health",
+    "/llm/openai/v1/organization/users",
+    "/llm/anthropic/v1/messages",
+    "/llm/v1/chat/completions/../../../key/info",
+    "/llm/v1/chat/completions/..%2f..%2f..%2fkey/info",
+    "/llm/v1/chat/completions/%2e%2e/%2e%2e/%2e%2e/key/info",
+    "/llm/v1/models/..%2f..%2fkey%2finfo",
+    "/llm/v1/models/%252e%252e%252fkey",
+    "/llm/v1/models/..;/key/info",
+    "/llm/v1/models;/../key/info",
+    "/llm/v1/models/a;b",
+    "/llm/v1/models%3fx",
+    "/llm/v1/models%23x",
+    "/llm/v1/models%00",
+    "/llm/v1/models%0a",
+    "/llm/v1/models/a%5cb",
+    "/llm/v1\\key\\info",
+    "/llm/V1/Models",
+    "/llm/v1/modelsx",
+    "/llm/v1/models/a/b",
+    "/llm/x/v1/models",
+    "/llm/v1/models/%ff",
+    "/llm/openai/deployments/../key/info",
+    "/llm/openai/deployments/x/key/info",
+    "/llm/%2e%2e/key/info",
+  ])("%s", (path) => {
+    for (const method of ["GET", "POST", "DELETE", "PUT", "PATCH"]) expect(passedOn(method, path)).toBeNull();
+  });
+
+  it.each([
+    ["GET", "/llm/v1/chat/completions"],
+    ["POST", "/llm/v1/models"],
+    ["DELETE", "/llm/v1/models/gpt-4o"],
+    ["PUT", "/llm/v1/embeddings"],
+  ])("%s %s", (method, path) => {
+    expect(passedOn(method, path)).toBeNull();
+  });
+});
+
+describe("the agent's key", () => {
+  const query = (text = "") => new URLSearchParams(text);
+
+  it.each([
+    ["authorization", "Bearer sk-1"],
+    ["authorization", "bearer  sk-1 "],
+    ["x-litellm-api-key", "sk-1"],
+    ["x-litellm-api-key", "Bearer sk-1"],
+    ["api-key", "sk-1"],
+    ["x-api-key", "sk-1"],
+    ["x-goog-api-key", "sk-1"],
+    ["ocp-apim-subscription-key", "sk-1"],
+  ])("is found in %s: %s", (name, value) => {
+    expect(keyIn(new Headers({ [name]: value }), query())).toBe("sk-1");
+  });
+
+  it("is found in the query, where Google's clients put it", () => {
+    expect(keyIn(new Headers(), query("alt=sse&key=sk-1"))).toBe("sk-1");
+  });
+
+  it("of several is the first in LiteLLM's own order", () => {
+    const headers = new Headers({ "x-api-key": "sk-ant", authorization: "Bearer sk-1" });
+    expect(keyIn(headers, query("key=sk-3"))).toBe("sk-1");
+    headers.set("x-litellm-api-key", "sk-0");
+    expect(keyIn(headers, query())).toBe("sk-0");
+  });
+
+  it.each([
+    ["another scheme", { authorization: "Basic abc def" }],
+    ["none", {}],
+    ["an empty one", { authorization: "Bearer " }],
+    ["one with a line in it", { "x-api-key": "sk-1 sk-2" }],
+  ])("is not there: %s", (_, headers: Record<string, string>) => {
+    expect(keyIn(new Headers(headers), query())).toBeNull();
+  });
+});
+
+describe("the headers of a call", () => {
+  const sent = (headers: Record<string, string>) => headersFor("sk-1", "request-1", new Headers(headers));
+
+  it("carry one key, in one place, whatever came", () => {
+    const names = ["x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
+    const headers = sent({
+      ...Object.fromEntries(names.map((name) => [name, "another"])),
+      authorization: "Bearer sk-other",
+      "x-my-litellm-key": "Bearer sk-other",
+      "sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-other",
+      cookie: "token=sk-other",
+    });
+    expect([...headers]).toEqual([
+      ["authorization", "Bearer sk-1"],
+      ["x-request-id", "request-1"],
+    ]);
+  });
+
+  it.each([
+    ["cf-connecting-ip", "203.0.113.1"],
+    ["cf-ray", "1"],
+    ["x-forwarded-for", "203.0.113.1"],
+    ["x-forwarded-host", "litellm.internal"],
+    ["forwarded", "for=203.0.113.1"],
+    ["x-real-ip", "203.0.113.1"],
+    ["proxy-authorization", "Basic abc"],
+    ["te", "trailers"],
+    ["accept-encoding", "gzip"],
+    ["x-litellm-disable-callbacks", "generic_api"],
+  ])("%s stays behind", (name, value) => {
+    expect(sent({ [name]: value }).has(name)).toBe(false);
+  });
+
+  it.each([
+    ["content-type", "multipart/form-data; boundary=risk-1"],
+    ["accept", "text/event-stream"],
+    ["anthropic-version", "2023-06-01"],
+    ["openai-beta", "assistants=v2"],
+    ["x-stainless-lang", "js"],
+    ["x-litellm-tags", "task-1,desk-2"],
+    ["traceparent", "00-1-2-01"],
+  ])("%s goes on", (name, value) => {
+    expect(sent({ [name]: value }).get(name)).toBe(value);
+  });
+});
+
+it.each([
+  ["", ""],
+  ["?api-version=2026-01-01", "?api-version=2026-01-01"],
+  ["?key=sk-1&alt=sse", "?alt=sse"],
+  ["?%6bey=sk-1", ""],
+  ["?other=sk-1&after=task-1", "?after=task-1"],
+])("the query %j goes on as %j", (query, expected) => {
+  expect(queryFor(new URL(`https://bursar.test/llm${query}`).searchParams)).toBe(expected);
+});
+
+it("an answer's headers come back without what is the platform's or the connection's", () => {
+  const headers = headersBack(
+    new Headers({
+      "content-type": "application/json",
+      "x-litellm-call-id": "1",
+      "x-litellm-response-cost": "0.3",
+      "x-ratelimit-remaining-requests": "9",
+      "retry-after": "7",
+      "x-litellm-model-api-base": "https://secret.openai.azure.com",
+      "llm_provider-openai-organization": "platform",
+      "content-encoding": "gzip",
+      "content-length": "3",
+      connection: "keep-alive",
+      server: "uvicorn",
+      "set-cookie": "a=b",
+      "x-request-id": "theirs",
+    }),
+  );
+  expect([...headers.keys()]).toEqual([
+    "content-type",
+    "retry-after",
+    "x-litellm-call-id",
+    "x-litellm-response-cost",
+    "x-ratelimit-remaining-requests",
+  ]);
+});

@@ -1,0 +1,115 @@
+// A verdict on the wire: amounts and percentages as the numbers people wrote, exact to the last digit they can show.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { verdictOn, verdictOnNothing, verdictWithoutRead } from "../../../src/budget/verdict.ts";
+import { iso, verdictJson } from "../../../src/http/agents/verdict-json.ts";
+import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
+
+const on = (spend: string, config = {}) =>
+  verdictJson(verdictOn(aTenantConfig(config), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache"));
+
+describe("amounts", () => {
+  it.each([
+    ["0.1", 0.1],
+    ["0.30000000000000004", 0.3],
+    ["412.5", 412.5],
+    ["0.000000001", 1e-9],
+    ["999999999.123456789", 999999999.1234568],
+  ])("%s US dollars is the number %d", (spend, wire) => {
+    expect(on(spend).spend).toBe(wire);
+  });
+
+  it("the limit is max_budget plus the override amount, and remaining is what is left of it", () => {
+    const overrides = [anOverride({ amountNanoUsd: usd("50.5") })];
+    expect(on("540", { maxBudgetNanoUsd: usd("499.5"), overrides })).toMatchObject({
+      max_budget: 499.5,
+      override_amount: 50.5,
+      limit: 550,
+      blocks_at: 605,
+      remaining: 10,
+    });
+  });
+
+  it("remaining is never negative", () => {
+    expect(on("777").remaining).toBe(0);
+  });
+});
+
+describe("percent", () => {
+  it.each([
+    ["549.999999999", 109.99, true],
+    ["550", 110, false],
+    ["399.999999999", 79.99, true],
+    ["400", 80, true],
+  ])("%s of 500 reads %d", (spend, percent, isAllowed) => {
+    expect(on(spend)).toMatchObject({ used_percent: percent, allowed: isAllowed });
+  });
+
+  it("thresholds keep their decimals", () => {
+    expect(on("1", { alertThreshold: 8_550n, graceThreshold: 11_025n })).toMatchObject({
+      alert_threshold: 85.5,
+      grace_threshold: 110.25,
+    });
+  });
+
+  it("never reads as much as the line while the tenant is below it", () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 1n, max: 10n ** 15n }),
+        fc.bigInt({ min: 0n, max: 2n * 10n ** 15n }),
+        (limit, spend) => {
+          const record = aSpendRecord({ spendNanoUsd: spend });
+          const json = verdictJson(verdictOn(aTenantConfig({ maxBudgetNanoUsd: limit }), record, NOW, "cache"));
+          expect(json.allowed).toBe((json.used_percent ?? 0) < 110);
+        },
+      ),
+    );
+  });
+});
+
+it("what would have been is told under observe alone", () => {
+  expect(on("600")).not.toHaveProperty("would_block");
+  expect(on("600", { enforcement: "observe" })).toMatchObject({ allowed: true, would_block: true });
+  expect(on("1", { enforcement: "observe" })).toMatchObject({ allowed: true, would_block: false });
+});
+
+it("nothing known is nulls, never zeros", () => {
+  expect(verdictJson(verdictOnNothing(null, "closed"))).toEqual({
+    tenant_id: null,
+    allowed: false,
+    state: "unknown",
+    reason: "spend_unknown",
+    currency: "USD",
+    spend: null,
+    limit: null,
+    used_percent: null,
+    max_budget: null,
+    override_amount: null,
+    alert_threshold: null,
+    grace_threshold: null,
+    remaining: null,
+    blocks_at: null,
+    period_started_at: null,
+    resets_at: null,
+    as_of: null,
+    age_seconds: null,
+    source: "fail_closed",
+    degraded: true,
+    enforcement: "enforce",
+  });
+});
+
+it("a known budget without a figure tells the budget", () => {
+  expect(verdictJson(verdictWithoutRead(aTenantConfig(), null, NOW, "open"))).toMatchObject({
+    limit: 500,
+    resets_at: "2026-12-01T00:00:00.000Z",
+    spend: null,
+    as_of: null,
+    source: "fail_open",
+  });
+});
+
+it("instants are ISO 8601 in UTC", () => {
+  expect([iso(NOW), iso(null)]).toEqual(["2026-11-15T12:00:00.000Z", null]);
+});

@@ -1,0 +1,127 @@
+// What the tests of LiteLLM's doors share: the HTTP side that takes bytes and streams, real captures, real signatures.
+
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { signStandardWebhook } from "../../../src/wire/signing.ts";
+import { NOW } from "../../budget/builders.ts";
+import { type Answer, HttpWorld, TOKENS } from "../../support/http-world.ts";
+
+export const SIGNED = "/v1/webhooks/litellm";
+export const BY_TOKEN = "/v1/webhooks/litellm/url-token";
+export const EVENTS = "/v1/events/litellm";
+export const BEARER = { authorization: "Bearer events-token" };
+
+/** The key of the captures. */
+const HASH = "99a8a3fadd94abc1a9f7b4120d408636c6dbe922390756385c07b15cf4ceaaf8";
+
+const [SECRET = ""] = TOKENS.webhookSecrets;
+const capture = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../litellm/captures/${name}.json`, import.meta.url), "utf8"));
+
+type Json = Record<string, unknown>;
+
+/** Bodies of LiteLLM's own. */
+export const CAPTURES: { threshold: Json; softBudget: Json; events: readonly Json[] } = {
+  threshold: capture("webhook-threshold-crossed"),
+  softBudget: capture("webhook-soft-budget-crossed"),
+  events: capture("generic-api-success"),
+};
+
+/** One event of LiteLLM's own, with other figures. */
+export function anEvent(metadata: Json = {}, differences: Json = {}): Json {
+  const [real = {}] = CAPTURES.events;
+  return { ...real, ...differences, metadata: { ...(real["metadata"] as Json), ...metadata } };
+}
+
+/** A call of LiteLLM's own key: of so many dollars before it, and of half a dollar. */
+export const callAfter = (spend: number, metadata: Json = {}, differences: Json = {}) =>
+  anEvent({ user_api_key_spend: spend, ...metadata }, { response_cost: 0.5, ...differences });
+
+/** What becomes of LiteLLM's own webhook, and of its own event. */
+export const WEBHOOK = {
+  kind: "webhook",
+  door: "signed",
+  event: "threshold_crossed",
+  event_group: "key",
+  key_hash: HASH,
+  team_id: null,
+  user_id: null,
+  spend: "0.9",
+  projected_spend: null,
+  projected_exceeded_date: null,
+  webhook_id: "msg_1",
+  sent_at: NOW,
+  received_at: NOW,
+};
+/** The same from one that only knows the token in the URL. */
+export const STOCK_WEBHOOK = { ...WEBHOOK, door: "url_token", webhook_id: null };
+export const CALLS = {
+  kind: "calls",
+  key_hash: HASH,
+  team_id: null,
+  spend: "0.3",
+  begun_at: 1_795_336_382_936,
+  resets_at: Date.UTC(2026, 11, 1),
+  received_at: NOW,
+  count: 1,
+};
+
+export const problemOf = ({ body }: Answer): string => body.type.replace("urn:bursar:problem:", "");
+
+/** The headers of Standard Webhooks for a body that is text. */
+export async function standardHeaders(
+  body: string,
+  options: { id?: string; at?: number; secret?: string } = {},
+): Promise<Record<string, string>> {
+  const { id = "msg_1", at = Date.now(), secret = SECRET } = options;
+  const timestampSeconds = Math.floor(at / 1_000);
+  const signature = await signStandardWebhook(secret, { id, timestampSeconds, body });
+  return { "webhook-id": id, "webhook-timestamp": String(timestampSeconds), "webhook-signature": signature };
+}
+
+/** By Node itself, not by the code under test. */
+export function hexSignature(body: string | Uint8Array, secret = SECRET): string {
+  return createHmac("sha256", secret).update(body).digest("hex");
+}
+
+/** A body that comes in as these chunks, and no length with it. */
+export function streamOf(chunks: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const left = chunks[Symbol.iterator]();
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = left.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+}
+
+export function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new TextEncoder().encode(text));
+}
+
+const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
+
+export class DoorsWorld extends HttpWorld {
+  async post(path: string, body: BodyInit | null, headers: Record<string, string> = {}): Promise<Answer> {
+    const init = { method: "POST", headers, body, duplex: "half" } as RequestInit;
+    const response = await this.app.fetch(new Request(`http://bursar.test${path}`, init), {}, execution);
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
+  }
+
+  /** Signed as Standard Webhooks are. */
+  async postSigned(body: unknown, options: Parameters<typeof standardHeaders>[1] = {}): Promise<Answer> {
+    const text = JSON.stringify(body);
+    return this.post(SIGNED, text, await standardHeaders(text, options));
+  }
+
+  async postEvents(body: unknown): Promise<Answer> {
+    return this.post(EVENTS, JSON.stringify(body), BEARER);
+  }
+
+  get messages(): readonly SpendMessage[] {
+    return this.queue.sent.map(({ message }) => message);
+  }
+}

@@ -1,0 +1,93 @@
+// LiteLLM's callback with prompts in it: tens of megabytes pass through, and neither memory nor the log keeps them.
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NOW } from "../../budget/builders.ts";
+import { anEvent, BEARER, bytes, DoorsWorld, EVENTS, streamOf } from "./endpoints.ts";
+
+const MIB = 1024 * 1024;
+const CHUNK = 64 * 1024;
+
+let world: DoorsWorld;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  world = new DoorsWorld();
+});
+afterEach(() => void vi.useRealTimers());
+
+const PROMPT = 'Write "nothing" of this\\ down.\n'.repeat(1_400);
+
+/** A batch as it comes off the network: no more of it exists at once than a chunk. */
+function* batchOf(events: number): Generator<Uint8Array> {
+  for (let index = 0; index < events; index++) {
+    const messages = [{ role: "user", content: PROMPT }];
+    const event = anEvent({ user_api_key_spend: index }, { messages });
+    const body = bytes(`${index === 0 ? "[" : ","}${JSON.stringify(event)}`);
+    for (let at = 0; at < body.length; at += CHUNK) yield body.subarray(at, at + CHUNK);
+  }
+  yield bytes("]");
+}
+
+function* spaces(size: number): Generator<Uint8Array> {
+  for (let left = size; left > 0; left -= CHUNK) yield new Uint8Array(Math.min(CHUNK, left)).fill(0x20);
+}
+
+setFlagsFromString("--expose_gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+/** By whoever it may be, once all garbage is gone. */
+function heldBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+describe("512 events of 40 KiB and more", () => {
+  it("are one message, and not half of them is ever held", async () => {
+    const held = { most: 0, sent: 0, chunks: 0 };
+    const before = heldBytes();
+    const watched = (function* () {
+      for (const chunk of batchOf(512)) {
+        held.sent += chunk.length;
+        if (held.chunks++ % 50 === 0) held.most = Math.max(held.most, heldBytes() - before);
+        yield chunk;
+      }
+    })();
+    const { status, body } = await world.post(EVENTS, streamOf(watched), BEARER);
+    expect([status, body]).toEqual([200, { accepted: 512 }]);
+    expect(world.messages).toMatchObject([{ spend: "511.3", count: 512 }]);
+    expect(held.sent).toBeGreaterThan(20 * MIB);
+    expect(held.most).toBeLessThan(10 * MIB);
+  });
+
+  it("leave no word of a prompt in the log or on the queue, even when there is something wrong", async () => {
+    const events = [...batchOf(2)].slice(0, -1);
+    const { status, body } = await world.post(EVENTS, streamOf([...events, bytes(',{"messages":"nothing"')]), BEARER);
+    expect(status).toBe(400);
+    expect(JSON.stringify([body, world.log.lines, world.messages])).not.toContain("nothing");
+  });
+});
+
+describe("32 MiB", () => {
+  /** The events, then one more with a prompt of so many bytes that the whole has `size`. */
+  function filledTo(size: number, events: readonly unknown[]): Uint8Array[] {
+    const [head = "", tail = ""] = JSON.stringify([...events, { messages: "PROMPT" }]).split("PROMPT");
+    return [bytes(head), ...spaces(size - head.length - tail.length), bytes(tail)];
+  }
+
+  it("are read", async () => {
+    const answer = await world.post(EVENTS, streamOf(filledTo(32 * MIB, [anEvent()])), BEARER);
+    expect([answer.status, answer.body]).toEqual([200, { accepted: 1 }]);
+  });
+
+  it.each([
+    ["without a length", {}],
+    ["with a length that lies", { "content-length": "2" }],
+  ])("and a byte, %s, are a 413, and the events before that count", async (_, headers) => {
+    const chunks = filledTo(32 * MIB + 1, [anEvent()]);
+    const answer = await world.post(EVENTS, streamOf(chunks), { ...BEARER, ...headers });
+    expect([answer.status, answer.body.type, answer.body.accepted]).toEqual([413, "urn:bursar:problem:too-large", 1]);
+    expect(world.messages).toHaveLength(1);
+  });
+});

@@ -1,0 +1,193 @@
+// LiteLLM's callback over HTTP: a batch of calls becomes a message per key. It is sent once and never again, so whatever
+// is right in it counts, and what is wrong is named.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { spendMessageSchema } from "../../../src/ports/messages.ts";
+import { NOW } from "../../budget/builders.ts";
+import { BEARER, bytes, CALLS, CAPTURES, callAfter, DoorsWorld, EVENTS, problemOf, streamOf } from "./endpoints.ts";
+
+let world: DoorsWorld;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  world = new DoorsWorld();
+});
+afterEach(() => void vi.useRealTimers());
+
+const OTHER = "0".repeat(64);
+
+describe("a batch", () => {
+  it("of LiteLLM's own is a message with the figure after the call", async () => {
+    const { status, body } = await world.postEvents(CAPTURES.events);
+    expect([status, body]).toEqual([200, { accepted: 1 }]);
+    expect(world.messages).toEqual([CALLS]);
+    expect(spendMessageSchema.safeParse(world.messages[0]).success).toBe(true);
+  });
+
+  it.each([
+    ["an array", (events: unknown[]) => JSON.stringify(events)],
+    ["an array for people", (events: unknown[]) => JSON.stringify(events, null, 2)],
+    ["lines", (events: unknown[]) => `${events.map((event) => JSON.stringify(event)).join("\n")}\n`],
+  ])("as %s is the same", async (_, written) => {
+    const events = [callAfter(1), callAfter(2), callAfter(3, { user_api_key_hash: OTHER })];
+    expect((await world.post(EVENTS, written(events), BEARER)).body).toEqual({ accepted: 3 });
+    expect(world.messages).toEqual([
+      { ...CALLS, spend: "2.5", count: 2 },
+      { ...CALLS, key_hash: OTHER, spend: "3.5" },
+    ]);
+  });
+
+  it("of one event, not in an array, is taken", async () => {
+    expect((await world.post(EVENTS, JSON.stringify(CAPTURES.events[0]), BEARER)).body).toEqual({ accepted: 1 });
+    expect(world.messages).toEqual([CALLS]);
+  });
+
+  it("of nothing is a 200, and nothing is queued", async () => {
+    expect(await world.postEvents([])).toMatchObject({ status: 200, body: { accepted: 0 } });
+    expect(world.spendQueue.calls("sendAll")).toBe(0);
+  });
+
+  it("is the same however its bytes come in", async () => {
+    const body = bytes(JSON.stringify(CAPTURES.events));
+    for (let at = 1; at < body.length; at++) {
+      const { status } = await world.post(EVENTS, streamOf([body.subarray(0, at), body.subarray(at)]), BEARER);
+      expect(status, `cut at ${at}`).toBe(200);
+    }
+    await world.post(EVENTS, streamOf(Array.from(body, (byte) => new Uint8Array([byte]))), BEARER);
+    expect(new Set(world.messages.map((message) => JSON.stringify(message)))).toEqual(new Set([JSON.stringify(CALLS)]));
+  });
+
+  it("of which the queue takes nothing is a 503, to come again", async () => {
+    world.queue.isAway = true;
+    const answer = await world.postEvents(CAPTURES.events);
+    expect([answer.status, problemOf(answer), answer.headers.get("Retry-After")]).toEqual([
+      503,
+      "dependency-unavailable",
+      "5",
+    ]);
+  });
+
+  it("of very many keys is sent in parts, so that they need not all be held", async () => {
+    const keys = Array.from({ length: 2_001 }, (_, index) => ({ metadata: { user_api_key_hash: `key-${index}` } }));
+    expect((await world.postEvents(keys)).body).toEqual({ accepted: 2_001 });
+    expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 2_001]);
+  });
+});
+
+describe("without its token", () => {
+  it.each([
+    ["none", {}],
+    ["a wrong one", { authorization: "Bearer wrong" }],
+    ["an administrator's", { authorization: "Bearer admin-token" }],
+    ["another scheme", { authorization: "Basic events-token" }],
+  ])("%s: 401 before a byte is read, and nothing is queued", async (_, headers) => {
+    const body = streamOf([bytes(JSON.stringify(CAPTURES.events))]);
+    const reads = vi.spyOn(body, "getReader");
+    const answer = await world.post(EVENTS, body, headers as Record<string, string>);
+    expect([answer.status, problemOf(answer), world.messages]).toEqual([401, "unauthorized", []]);
+    expect(reads).not.toHaveBeenCalled();
+  });
+
+  it("the one that is going out is one", async () => {
+    const { status } = await world.post(EVENTS, "[]", { authorization: "Bearer old-events-token" });
+    expect(status).toBe(200);
+  });
+});
+
+describe("what is wrong in a batch", () => {
+  it("is named by index and field, and what is right counts", async () => {
+    const answer = await world.postEvents([
+      callAfter(1),
+      "text",
+      { metadata: 7 },
+      callAfter(2, {}, { response_cost: "0.5" }),
+      callAfter(3, { user_api_key_spend: 1e300, user_api_key_hash: 7 }),
+      callAfter(4, {}, { startTime: -1 }),
+      callAfter(5, { user_api_key_hash: "a\0b" }),
+      callAfter(6),
+    ]);
+    expect([answer.status, problemOf(answer)]).toEqual([422, "invalid-fields"]);
+    expect(answer.body).toMatchObject({ accepted: 2, wrong: 6 });
+    expect(answer.body.errors.map(({ field }: { field: string }) => field)).toEqual([
+      "1",
+      "2.metadata",
+      "3.response_cost",
+      "4.metadata.user_api_key_hash",
+      "4.metadata.user_api_key_spend",
+      "5.startTime",
+      "6.metadata.user_api_key_hash",
+    ]);
+    expect(answer.body.detail).toContain("3.response_cost: ");
+    expect(world.messages).toEqual([{ ...CALLS, spend: "6.5", count: 2 }]);
+    expect(world.log.lines.join()).toContain('"accepted":2,"wrong":6');
+  });
+
+  it("is named twenty times and counted beyond that", async () => {
+    const { body } = await world.postEvents([...Array(30).fill(7), callAfter(1)]);
+    expect([body.wrong, body.accepted, body.errors.length]).toEqual([30, 1, 20]);
+  });
+
+  it("is not read for ever", async () => {
+    const { status, body } = await world.postEvents([callAfter(1), ...Array(2_000).fill(7), callAfter(2)]);
+    expect([status, body.wrong, body.accepted]).toEqual([400, 1_000, 1]);
+    expect(body.detail).toContain("event 1001 and those after it were not read");
+  });
+
+  it("an event that is too large without its prompts is named", async () => {
+    const names = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`n${index}`, "x".repeat(1_400)]));
+    const { status, body } = await world.postEvents([{ ...callAfter(1), ...names }, callAfter(2)]);
+    expect([status, body.errors, body.accepted]).toEqual([422, [{ field: "0", message: "is too large" }], 1]);
+  });
+
+  it("an event that is no JSON makes a 400, and the others count", async () => {
+    const [first, last] = [JSON.stringify(callAfter(1)), JSON.stringify(callAfter(2))];
+    const answer = await world.post(EVENTS, `[${first},{"response_cost":NaN},${last}]`, BEARER);
+    expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
+    expect(answer.body).toMatchObject({ accepted: 2, errors: [{ field: "1", message: "is not JSON" }] });
+    expect(world.messages).toEqual([{ ...CALLS, spend: "2.5", count: 2 }]);
+  });
+});
+
+describe("a body", () => {
+  it.each<[string, BodyInit | null]>([
+    ["no body", null],
+    ["an empty one", ""],
+    ["one of spaces", "  \n"],
+  ])("%s is a 400", async (_, body) => {
+    const answer = await world.post(EVENTS, body, BEARER);
+    expect([answer.status, problemOf(answer), answer.body.detail]).toEqual([
+      400,
+      "malformed-json",
+      "the body is empty",
+    ]);
+  });
+
+  it.each([
+    ["breaks off", (whole: string) => whole.slice(0, -9), "the body breaks off at byte"],
+    ["goes wrong", (whole: string) => whole.replace(/,(?=[^,]*$)/, ";"), "1: is not JSON"],
+    ["goes on", (whole: string) => `${whole},`, "unexpected character at byte"],
+  ])("that %s says where, and the events before that count", async (_, spoilt, detail) => {
+    const text = spoilt(JSON.stringify([callAfter(1), { a: 1, b: 2 }]));
+    const answer = await world.post(EVENTS, text, BEARER);
+    expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
+    expect(answer.body.detail).toContain(detail);
+    expect(world.messages).toEqual([{ ...CALLS, spend: "1.5" }]);
+  });
+
+  it("whose sender goes away in the middle is a 400, and what came counts", async () => {
+    let pulls = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (pulls++ === 0) controller.enqueue(bytes(`${JSON.stringify(callAfter(1))}\n`));
+        else controller.error(new Error("connection reset"));
+      },
+    });
+    const answer = await world.post(EVENTS, body, BEARER);
+    expect([answer.status, answer.body.detail]).toEqual([400, "the sender went away"]);
+    expect(world.messages).toHaveLength(1);
+  });
+});
+
+it.each(["GET", "PUT"])("%s is not for events", async (method) => {
+  const answer = await world.call(EVENTS, { method });
+  expect([answer.status, answer.headers.get("Allow")]).toEqual([405, "POST"]);
+});

@@ -1,0 +1,231 @@
+// Guard over HTTP: what LiteLLM hears before each call, in which words, and that it hears a 200 whatever breaks.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { FailPolicy, TenantConfig } from "../../../src/budget/tenant.ts";
+import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
+import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders.ts";
+import { POLICY } from "../../support/check-world.ts";
+import { AWAY } from "../../support/fake-litellm.ts";
+import { TOKENS } from "../../support/http-world.ts";
+import { bytes, streamOf } from "./endpoints.ts";
+import { aQuestion, blocked, GuardWorld, type Json, NONE, SPEND_UNKNOWN, TOKEN } from "./guard-world.ts";
+
+let world: GuardWorld;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  world = new GuardWorld();
+});
+afterEach(() => void vi.useRealTimers());
+
+const hasTenant = (config: Partial<TenantConfig> = {}, spend: Partial<SpendRecord> | null = {}) =>
+  world.hasTenant(config, spend);
+const OVER = { spendNanoUsd: usd("552") };
+const STALE = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
+const EXCEEDED = "Budget exceeded for tenant acme. Current: $552.00, Limit: $500.00. Contact admin to increase budget.";
+const NOT_MANAGED = "No tenant has this virtual key. Contact admin to have it added to one.";
+
+async function answerTo(question: Parameters<GuardWorld["guard"]>[0]) {
+  const { status, body } = await world.guard(question);
+  expect(status).toBe(200);
+  return body;
+}
+
+describe("LiteLLM's question", () => {
+  it("about a tenant within its budget is answered NONE", async () => {
+    hasTenant();
+    const { status, headers, body } = await world.guard(aQuestion());
+    expect([status, body]).toEqual([200, NONE]);
+    expect(headers.get("Content-Type")).toBe("application/json");
+  });
+
+  it("R3: about one that is over is BLOCKED, in the words of the 402", async () => {
+    hasTenant({}, OVER);
+    expect(await answerTo(aQuestion())).toEqual(blocked(EXCEEDED));
+  });
+
+  it.each([
+    ["109.99", NONE],
+    ["110.00", expect.objectContaining({ action: "BLOCKED" })],
+  ])("X4: at %s percent", async (percent, expected) => {
+    hasTenant({ maxBudgetNanoUsd: usd("100") }, { spendNanoUsd: usd(percent) });
+    expect(await answerTo(aQuestion())).toEqual(expected);
+  });
+
+  it("X1: about a budget of zero is BLOCKED", async () => {
+    hasTenant({ maxBudgetNanoUsd: 0n });
+    expect((await answerTo(aQuestion())).action).toBe("BLOCKED");
+  });
+
+  it("about a suspended tenant is BLOCKED, and says so", async () => {
+    hasTenant({ suspendedAt: NOW - DAY });
+    expect(await answerTo(aQuestion())).toEqual(blocked("Tenant acme is suspended. Contact admin to resume it."));
+  });
+
+  it("about a tenant that is only observed is answered NONE, however far over it is", async () => {
+    hasTenant({ enforcement: "observe" }, OVER);
+    expect(await answerTo(aQuestion())).toEqual(NONE);
+  });
+
+  it.each<[FailPolicy, Json]>([
+    ["open", NONE],
+    ["closed", blocked(SPEND_UNKNOWN)],
+  ])("about a tenant whose spend cannot be read follows its policy: %s", async (failPolicy, expected) => {
+    hasTenant({ failPolicy }, STALE);
+    world.litellm.nextTries.push(AWAY);
+    expect(await answerTo(aQuestion())).toEqual(expected);
+  });
+
+  it("is understood wherever request_data stands, and however its chunks fall", async () => {
+    hasTenant({}, OVER);
+    const { request_data: data, ...rest } = aQuestion();
+    for (const question of [
+      { request_data: data, ...rest },
+      { ...rest, request_data: data },
+    ]) {
+      const body = bytes(JSON.stringify(question));
+      const chunks = Array.from(body, (_, index) => body.subarray(index, index + 1));
+      expect(await answerTo(streamOf(chunks))).toEqual(blocked(EXCEEDED));
+    }
+  });
+
+  it("is judged by when it was whole: an upload takes its time", async () => {
+    const expiresAt = NOW + MINUTE;
+    const override = { id: "o", amountNanoUsd: usd("100"), createdAt: NOW - DAY, expiresAt, revokedAt: null };
+    hasTenant({ overrides: [override] }, { ...OVER, observedAt: NOW + MINUTE, readAt: NOW + MINUTE });
+    const body = bytes(JSON.stringify(aQuestion()));
+    const slow = new ReadableStream({
+      start: (controller) => controller.enqueue(body.subarray(0, 10)),
+      async pull(controller) {
+        await world.timers.pass(MINUTE);
+        controller.enqueue(body.subarray(10));
+        controller.close();
+      },
+    });
+    expect(await answerTo(slow)).toEqual(blocked(EXCEEDED));
+  });
+
+  it("sends nothing to the queue but what a read has shown", async () => {
+    hasTenant();
+    await world.guard(aQuestion());
+    await world.untilQuiet();
+    expect(world.queue.sent).toEqual([]);
+  });
+});
+
+describe("a key that is no tenant's", () => {
+  const keys: [string, Json][] = [
+    ["a key", { user_api_key_hash: hashOf("c") }],
+    ["a key of a team", { user_api_key_hash: hashOf("c"), user_api_key_team_id: "team-9" }],
+    ["a team", { user_api_key_team_id: "team-9" }],
+    ["no one", {}],
+  ];
+  it.each(keys)("may call as it comes: %s", async (_, caller) => {
+    hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
+    expect(await answerTo(aQuestion(caller))).toEqual(NONE);
+  });
+
+  it.each(keys)("is refused where UNMANAGED_KEYS is block: %s", async (_, caller) => {
+    hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
+    world.policy = { ...POLICY, unmanagedKeys: "block" };
+    expect(await answerTo(aQuestion(caller))).toEqual(blocked(NOT_MANAGED));
+  });
+
+  it("is never counted: LiteLLM's address is everybody's", async () => {
+    world.callers.isAllowed = false;
+    for (let index = 0; index < 3; index++) await world.guard(aQuestion({ user_api_key_hash: hashOf("c") }));
+    hasTenant({}, OVER);
+    world.kv.tenantsOfKeys.clear();
+    expect(await answerTo(aQuestion())).toEqual(blocked(EXCEEDED));
+    expect(world.callers.asked).toEqual([]);
+  });
+
+  it.each([{}, { request_data: null }])("with a question that names nobody is logged: %j", async (differences) => {
+    const { request_data: _, ...rest } = aQuestion();
+    await world.guard({ ...rest, ...differences });
+    expect(world.log.lines.filter((line) => line.startsWith("warn guardrail question names nobody"))).toHaveLength(1);
+  });
+});
+
+describe("a key of a team's tenant", () => {
+  const inTeam = { user_api_key_hash: hashOf("b"), user_api_key_team_id: "team-1" };
+  beforeEach(() => void hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER));
+
+  it("is the tenant's without LiteLLM being asked, and without being registered", async () => {
+    expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
+    await world.untilQuiet();
+    expect(world.litellm.reads).toEqual([]);
+    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("acme");
+  });
+
+  it("is found in the memory the next time", async () => {
+    await world.guard(aQuestion(inTeam));
+    await world.untilQuiet();
+    await world.guard(aQuestion(inTeam));
+    expect([world.tenants.calls("findByKey"), world.tenants.calls("findBySubject")]).toEqual([1, 1]);
+  });
+
+  it("counts for its own tenant if it has one", async () => {
+    hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
+    world.kv.tenantsOfKeys.clear();
+    expect(await answerTo(aQuestion(inTeam))).toEqual(NONE);
+  });
+
+  it("needs no key: callers with a JWT are of a team too", async () => {
+    const caller = { user_api_key_team_id: "team-1" };
+    expect(await answerTo(aQuestion(caller))).toEqual(blocked(EXCEEDED));
+    await world.untilQuiet();
+    expect(await answerTo(aQuestion(caller))).toEqual(blocked(EXCEEDED));
+    expect(world.tenants.calls("findBySubject")).toBe(1);
+  });
+
+  it("of callers without a key is not confused with another team", async () => {
+    expect(await answerTo(aQuestion({ user_api_key_team_id: "team-9" }))).toEqual(NONE);
+    expect(await answerTo(aQuestion({ user_api_key_team_id: "team-1" }))).toEqual(blocked(EXCEEDED));
+  });
+
+  it("that has left the team is not held to it, and is again once it is back", async () => {
+    await world.guard(aQuestion(inTeam));
+    await world.untilQuiet();
+    const left = { ...inTeam, user_api_key_team_id: null };
+    expect(await answerTo(aQuestion(left))).toEqual(NONE);
+    await world.untilQuiet();
+    await world.timers.pass(MINUTE);
+    vi.setSystemTime(NOW + MINUTE);
+    expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
+  });
+});
+
+describe("who may ask", () => {
+  it.each([
+    ["no token", {}],
+    ["a wrong one", { "x-api-key": "guess" }],
+    ["an empty one", { "x-api-key": "" }],
+    ["a token of another door", { "x-api-key": "events-token" }],
+    ["the right one as a bearer", { authorization: "Bearer guardrail-token" }],
+  ])("%s: 401, and nothing is looked up", async (_, headers) => {
+    hasTenant({}, OVER);
+    const { status, body } = await world.guard(aQuestion(), headers);
+    expect([status, body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
+    expect(world.snapshots.calls("tenantOfKey")).toBe(0);
+  });
+
+  it.each(TOKENS.guardrail)("any token of the list counts: %s", async (token) => {
+    expect((await world.guard(aQuestion(), { "x-api-key": token })).body).toEqual(NONE);
+  });
+
+  it("another method is a 405", async () => {
+    expect((await world.call(GUARD_PATH, { headers: TOKEN })).status).toBe(405);
+  });
+});
+
+it("nothing of a prompt, of a key or of a token is logged", async () => {
+  hasTenant({}, STALE);
+  world.litellm.nextTries.push(AWAY);
+  await world.guard(aQuestion({ user_api_key_hash: hashOf("a") }, { texts: ["my secret"] }));
+  await world.guard(JSON.stringify(aQuestion({}, { texts: ["my secret"] })).slice(0, -3));
+  await world.untilQuiet();
+  expect(world.log.lines.length).toBeGreaterThan(1);
+  expect(JSON.stringify(world.log.lines)).not.toMatch(/secret|guardrail-token|aaaaaaaa/);
+});

@@ -1,0 +1,171 @@
+// The config for LiteLLM, proved by using it: read as LiteLLM reads it, and LiteLLM's own bodies sent where it says.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { parse } from "yaml";
+import { createApp } from "../../../src/app.ts";
+import type { Tokens } from "../../../src/ports/policy.ts";
+import { NOW } from "../../budget/builders.ts";
+import { POLICY } from "../../support/check-world.ts";
+import { TOKENS } from "../../support/http-world.ts";
+import { CAPTURES, DoorsWorld } from "./endpoints.ts";
+import { aQuestion } from "./guard-world.ts";
+
+const ORIGIN = "https://bursar.example";
+const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
+
+let world: DoorsWorld;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  world = new DoorsWorld();
+});
+afterEach(() => void vi.useRealTimers());
+
+function send(url: string, init: RequestInit, tokens: Tokens = TOKENS): Promise<Response> {
+  const app = createApp(() => ({ ports: world.ports(), tokens }));
+  return Promise.resolve(app.fetch(new Request(url, init), {}, execution));
+}
+
+async function setup(query: string, { token = "admin-token", tokens = TOKENS } = {}) {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await send(`${ORIGIN}/v1/setup/litellm${query}`, { headers }, tokens);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** The lines of an env file that stand in the comments. */
+function environmentIn(text: string): Record<string, string> {
+  const lines = text.matchAll(/^# {3}([A-Z_]+)=(.*)$/gm);
+  return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+}
+
+/** As LiteLLM does when it reads its config: only where the reference is the whole value. */
+function resolved(value: unknown, environment: Record<string, string>): unknown {
+  if (typeof value === "string" && value.startsWith("os.environ/")) return environment[value.slice(11)] ?? null;
+  if (Array.isArray(value)) return value.map((item) => resolved(item, environment));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolved(item, environment)]));
+}
+
+/** What LiteLLM makes of the answer, pasted and with the environment it asks for. */
+function asLiteLlmReads(text: string) {
+  const environment = environmentIn(text);
+  const config = resolved(parse(text), environment) as {
+    general_settings: unknown;
+    litellm_settings: { callbacks: string[] };
+    callback_settings: Record<string, { endpoint: string; headers: Record<string, string> }>;
+    guardrails: { litellm_params: { api_base: string; api_key: string } }[];
+    environment_variables?: Record<string, string>;
+  };
+  const [callback = ""] = config.litellm_settings.callbacks;
+  const settings = config.callback_settings[callback];
+  if (settings === undefined) throw new Error("the callback has no settings");
+  return { config, settings, environment: { ...environment, ...config.environment_variables } };
+}
+
+const ODD_TOKENS: Tokens = {
+  ...TOKENS,
+  webhookUrl: [`a/b c?d#e%f"g'h`],
+  events: [`"a'b\\c#d:e{f}%`],
+  guardrail: [`'a"b\\c: #d{e}`],
+};
+
+describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/litellm%s", (query) => {
+  it.each([
+    ["the tokens of the deployment", TOKENS],
+    ["tokens of odd characters", ODD_TOKENS],
+  ])("leads LiteLLM's own alerts, call events and questions to where they are taken, with %s", async (_, tokens) => {
+    const { text } = await setup(query, { tokens });
+    const { config, settings, environment } = asLiteLlmReads(text);
+    const alert = { method: "POST", body: JSON.stringify(CAPTURES.threshold) };
+    const webhook = await send(environment["WEBHOOK_URL"] ?? "", alert, tokens);
+    expect([webhook.status, world.messages.length]).toEqual([200, 1]);
+
+    const events = { method: "POST", headers: settings.headers, body: JSON.stringify(CAPTURES.events) };
+    const accepted = await send(settings.endpoint, events, tokens);
+    expect([accepted.status, world.messages.length]).toEqual([200, 2]);
+    expect(world.messages).toMatchObject([{ kind: "webhook", door: "url_token" }, { kind: "calls" }]);
+
+    const { api_base: base, api_key: apiKey } = config.guardrails[0]?.litellm_params ?? {};
+    const question = { method: "POST", headers: { "x-api-key": apiKey ?? "" }, body: JSON.stringify(aQuestion()) };
+    const answer = await send(`${base}/beta/litellm_basic_guardrail_api`, question, tokens);
+    expect([answer.status, await answer.json()]).toEqual([200, { action: "NONE" }]);
+  });
+
+  it("uses the first token of each list: the others are going out", async () => {
+    const { text } = await setup(query);
+    expect(text).toContain("/v1/webhooks/litellm/url-token");
+    expect(text).toContain("Bearer events-token");
+    expect(text).toMatch(/\bguardrail-token/);
+    expect(text).not.toContain("old-");
+  });
+
+  it("turns on what LiteLLM needs to alert at all, soon enough, and keeps prompts at home", async () => {
+    const { config, settings, environment } = asLiteLlmReads((await setup(query)).text);
+    expect(config.general_settings).toEqual({
+      alerting: ["slack", "webhook"],
+      alert_types: ["budget_alerts"],
+      alerting_args: { budget_alert_ttl: 60 },
+    });
+    expect(config.litellm_settings).toEqual({ callbacks: ["bursar"], turn_off_message_logging: true });
+    expect(settings).toMatchObject({
+      callback_type: "generic_api",
+      event_types: ["llm_api_success", "llm_api_failure"],
+      log_format: "json_array",
+    });
+    expect(environment["SLACK_WEBHOOK_URL"]).toBe(`${ORIGIN}/healthz`);
+  });
+
+  it.each([
+    ["open", "fail_open", false],
+    ["closed", "fail_closed", true],
+  ] as const)("asks before each call, and fails as the deployment does: %s", async (policy, fallback, failsOnError) => {
+    world.policy = { ...POLICY, defaultFailPolicy: policy };
+    expect(asLiteLlmReads((await setup(query)).text).config.guardrails).toMatchObject([
+      {
+        guardrail_name: "bursar",
+        litellm_params: {
+          guardrail: "generic_guardrail_api",
+          mode: "pre_call",
+          default_on: true,
+          unreachable_fallback: fallback,
+          fail_on_error: failsOnError,
+        },
+      },
+    ]);
+  });
+
+  it("is YAML that nobody may keep", async () => {
+    const { status, headers } = await setup(query);
+    expect(status).toBe(200);
+    expect(headers.get("Content-Type")).toBe("text/yaml; charset=utf-8");
+    expect(headers.get("Cache-Control")).toBe("no-store");
+  });
+});
+
+it("works as pasted, and refers to the environment only when it is told to", async () => {
+  const byEnvironment = parse((await setup("?secrets=env")).text);
+  expect(JSON.stringify(byEnvironment)).not.toMatch(/url-token|events-token|guardrail-token/);
+  expect(byEnvironment.guardrails[0].litellm_params.api_key).toBe("os.environ/BURSAR_GUARDRAIL_TOKEN");
+  expect(byEnvironment.callback_settings.bursar.headers).toEqual({
+    Authorization: "os.environ/BURSAR_EVENTS_AUTHORIZATION",
+  });
+  const { text } = await setup("");
+  expect(text).toBe((await setup("?secrets=inline")).text);
+  expect(environmentIn(text)).toEqual({});
+  expect(text).not.toContain("os.environ/");
+});
+
+it("is for administrators only", async () => {
+  const { status, text } = await setup("", { token: "read-token" });
+  expect(status).toBe(401);
+  expect(text).not.toMatch(/url-token|events-token|guardrail-token/);
+});
+
+it("answers 422 naming secrets for a way that it does not know", async () => {
+  const { status, text } = await setup("?secrets=none");
+  expect([status, JSON.parse(text).errors]).toMatchObject([422, [{ field: "secrets" }]]);
+});
+
+it("says nothing of its secrets in the log", async () => {
+  await setup("?secrets=inline");
+  expect(JSON.stringify(world.log.lines)).not.toMatch(/url-token|events-token|guardrail-token/);
+});

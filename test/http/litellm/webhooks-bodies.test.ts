@@ -1,0 +1,121 @@
+// What an alert of LiteLLM may say, and what each of it becomes: strict about money and identifiers, open about the rest.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NOW } from "../../budget/builders.ts";
+import {
+  BY_TOKEN,
+  bytes,
+  CAPTURES,
+  DoorsWorld,
+  problemOf,
+  SIGNED,
+  STOCK_WEBHOOK,
+  standardHeaders,
+  streamOf,
+  WEBHOOK,
+} from "./endpoints.ts";
+
+let world: DoorsWorld;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  world = new DoorsWorld();
+});
+afterEach(() => void vi.useRealTimers());
+
+const { threshold } = CAPTURES;
+
+describe("a body", () => {
+  const post = (body: BodyInit) => world.post(BY_TOKEN, body);
+
+  it.each<[string, BodyInit]>([
+    ["nothing", ""],
+    ["half an object", '{"spend":1'],
+    ["NaN", '{"spend":NaN}'],
+    ["bytes that are no UTF-8", new Uint8Array([0x22, 0xff, 0x22])],
+  ])("W3: %s is a 400", async (_, body) => {
+    const answer = await post(body);
+    expect([answer.status, problemOf(answer), world.messages]).toEqual([400, "malformed-json", []]);
+  });
+
+  it("W3: signed and malformed is a 400 too", async () => {
+    const text = '{"spend":';
+    expect((await world.post(SIGNED, text, await standardHeaders(text))).status).toBe(400);
+  });
+
+  it.each<[string, unknown, string[]]>([
+    ["W3: no spend", { ...threshold, spend: undefined }, ["spend"]],
+    ["W3: no spend in it", { ...threshold, spend: null }, ["spend"]],
+    ["W3: spend in words", { ...threshold, spend: "0.9" }, ["spend"]],
+    ["W3: no event", { ...threshold, event: undefined }, ["event"]],
+    ["W3: an empty event", { ...threshold, event: "" }, ["event"]],
+    ["W3: no event_group", { ...threshold, event_group: undefined }, ["event_group"]],
+    ["W3: nothing at all", {}, ["event", "event_group", "spend"]],
+    ["W3: a list", [threshold], [""]],
+    ["W3: a word", "spend", [""]],
+    ["W3: null", null, [""]],
+    ["a token that is none", { ...threshold, token: 7 }, ["token"]],
+    ["a team that is none", { ...threshold, team_id: {} }, ["team_id"]],
+    ["a user that is none", { ...threshold, user_id: [] }, ["user_id"]],
+    ["a team that no database keeps", { ...threshold, team_id: "a\0b" }, ["team_id"]],
+    ["a user that is half a character", { ...threshold, user_id: "\ud800" }, ["user_id"]],
+    ["a text that is too long for the queue", { ...threshold, event: "e".repeat(201) }, ["event"]],
+    ["more money than there is", { ...threshold, spend: 1e300 }, ["spend"]],
+  ])("%s is a 422 that names it", async (_, body, fields) => {
+    const answer = await post(JSON.stringify(body));
+    expect([answer.status, problemOf(answer), world.messages]).toEqual([422, "invalid-fields", []]);
+    expect(answer.body.errors.map(({ field }: { field: string }) => field).sort()).toEqual(fields);
+  });
+
+  it("a number that is too large for any double is a 422", async () => {
+    expect((await post('{"spend":1e400,"event":"e","event_group":"key"}')).status).toBe(422);
+  });
+
+  it.each([
+    ["an event that nobody knows", { event: "budget_exploded" }, { event: "budget_exploded" }],
+    ["a group that nobody knows", { event_group: "project" }, { event_group: "project" }],
+    ["no token", { token: undefined }, { key_hash: null }],
+    ["an empty token", { token: "" }, { key_hash: null }],
+    ["a hash in upper case", { token: WEBHOOK.key_hash.toUpperCase() }, { key_hash: WEBHOOK.key_hash }],
+    ["a token that is no hash", { token: "Not-A-Hash" }, { key_hash: "Not-A-Hash" }],
+    ["a team and a user", { team_id: "Team-1", user_id: "acme" }, { team_id: "Team-1", user_id: "acme" }],
+    [
+      "a projection",
+      { projected_spend: 12.5, projected_exceeded_date: "2026-11-20" },
+      { projected_spend: "12.5", projected_exceeded_date: "2026-11-20" },
+    ],
+    ["a projection in words", { projected_spend: "12.5", projected_exceeded_date: "soon" }, {}],
+    ["a projection below zero", { projected_spend: -1, projected_exceeded_date: 20261120 }, {}],
+    ["a projection without end", { projected_exceeded_date: `2026-11-20${" ".repeat(31)}` }, {}],
+  ])("%s is taken", async (_, differences, expected) => {
+    expect((await post(JSON.stringify({ ...threshold, ...differences }))).status).toBe(200);
+    expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, ...expected }]);
+  });
+
+  it("X2: negative spend counts as zero, and the log says so", async () => {
+    expect((await post(JSON.stringify({ ...threshold, spend: -0.25 }))).status).toBe(200);
+    expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, spend: "0" }]);
+    expect(world.log.lines.join()).toContain("negative spend counts as zero");
+  });
+
+  it("with a byte order mark is taken", async () => {
+    expect((await post(`\ufeff${JSON.stringify(threshold)}`)).status).toBe(200);
+  });
+
+  it.each([
+    [SIGNED, "with its length", false],
+    [SIGNED, "without one", true],
+    [BY_TOKEN, "with its length", false],
+    [BY_TOKEN, "without one", true],
+  ])("%s: over 1 MiB, %s, is a 413", async (path, _, isStreamed) => {
+    const whole = bytes("x".repeat(1024 * 1024 + 1));
+    const body = isStreamed ? streamOf([whole.subarray(0, 1024 * 1024), whole.subarray(1024 * 1024)]) : whole;
+    const headers: Record<string, string> = isStreamed ? {} : { "content-length": String(whole.length) };
+    const answer = await world.post(path, body, headers);
+    expect([answer.status, world.messages]).toEqual([413, []]);
+  });
+
+  it("of exactly 1 MiB is read", async () => {
+    const text = JSON.stringify(threshold);
+    expect((await post(text.padEnd(1024 * 1024))).status).toBe(200);
+  });
+});
