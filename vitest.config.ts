@@ -12,7 +12,9 @@ const NODE_SUITES = [
   "dev",
   "notices",
   "soak",
-  "adopt",
+  "cli",
+  "cron",
+  "wire",
 ];
 
 const WHOLLY_COVERED = [

@@ -3,9 +3,10 @@
 
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { plainLength } from "./durations.ts";
 import { crash, detailError } from "./errors.ts";
-import type { Body, FieldTypes } from "./fields.ts";
+import type { FieldTypes } from "./fields.ts";
 import { calculated } from "./key-fields.ts";
 import { adminRoute, type ManagementCall } from "./management.ts";
 import { floatText } from "./python-text.ts";

@@ -1,7 +1,7 @@
 // What the simulator tells of each model call, for parts that act on calls: alerts, event callbacks.
 // Must never carry a raw key; the words of a call are in it because LiteLLM sends them on, and nobody may keep them.
 
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import type { KeyView, TeamView } from "./memory.ts";
 
 /** One model call, as it came in. */

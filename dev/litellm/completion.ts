@@ -1,7 +1,7 @@
 // What a model call is answered with: fixed words in OpenAI's shape, and LiteLLM's headers around them.
 // Must never know a budget or charge anything.
 
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import { floatText } from "./python-text.ts";
 
 const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };

@@ -1,7 +1,7 @@
 // The shapes in which LiteLLM refuses and fails, and the one exception that carries them to the response.
 // Must never hold a raw key beyond what LiteLLM itself sends back to its caller.
 
-import { isDict } from "./fields.ts";
+import { isDict } from "./dict.ts";
 import { dictText } from "./python-text.ts";
 
 /** An answer other than success, thrown from wherever it is found out. `body` is JSON, or plain text for a crash. */

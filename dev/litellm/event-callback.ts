@@ -2,7 +2,7 @@
 // At most once: a batch leaves the queue whatever becomes of it. Must never keep the words of a call any longer.
 
 import type { CallFinished, CallRefused } from "./call-events.ts";
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import type { Post } from "./post.ts";
 import type { EventsReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";

@@ -1,9 +1,8 @@
 // Checks request bodies as LiteLLM's models do: wrong types are 422, unknown fields are dropped without a word.
 // Must never reject what LiteLLM accepts: it takes "12" for a number, and any text for a duration.
 
+import { type Body, isDict } from "./dict.ts";
 import { type FieldIssue, validationError } from "./errors.ts";
-
-export type Body = Record<string, unknown>;
 
 type FieldType = "string" | "number" | "boolean" | "dict" | "list" | "datetime";
 /** Field name → type; a trailing "!" makes the field mandatory. */
@@ -35,10 +34,6 @@ export function checkFields(body: unknown, types: FieldTypes): Body {
   }
   if (issues.length > 0) throw validationError(issues);
   return fields;
-}
-
-export function isDict(value: unknown): value is Body {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** ISO 8601 with or without a zone, or a bare date; the zone is kept apart because LiteLLM trips over it. */

@@ -1,8 +1,8 @@
 // Asks a Generic Guardrail API before each model call, and waits for its answer.
 // The whole prompt is sent, as LiteLLM does; it must never be kept. The failure policy is LiteLLM's: closed.
 
+import { type Body, isDict } from "./dict.ts";
 import { guardrailError } from "./errors.ts";
-import { type Body, isDict } from "./fields.ts";
 import type { Post, PostAnswer } from "./post.ts";
 import type { GuardrailReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";

@@ -1,7 +1,7 @@
 // The three answers in which a key looks unlike its row: just generated, listed whole, blocked.
 // Must never show a raw key but to the caller that makes it.
 
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import { ADMIN_USER, type BudgetRow, budgetOnWire, type KeyRow, keyOnWire, onWire } from "./rows.ts";
 
 /** Echoes what was asked for (`asked`); ids and times are of the row that the database has (`kept`). */

@@ -2,8 +2,9 @@
 // Every change makes the proxy's memory forget the key, except blocking, which memory learns at once.
 
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { bodyRuleError, detailError, type LitellmError, proxyError, stringifiedError } from "./errors.ts";
-import type { Body, FieldTypes } from "./fields.ts";
+import type { FieldTypes } from "./fields.ts";
 import { blockedKeyOnWire } from "./key-answers.ts";
 import { adminRoute, type ManagementCall } from "./management.ts";
 import { floatText, instantText } from "./python-text.ts";

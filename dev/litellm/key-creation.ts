@@ -3,8 +3,9 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { type LitellmError, proxyError, stringifiedError } from "./errors.ts";
-import type { Body, FieldTypes } from "./fields.ts";
+import type { FieldTypes } from "./fields.ts";
 import { generatedKeyOnWire } from "./key-answers.ts";
 import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
 import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";

@@ -2,8 +2,8 @@
 // Answers with what the database has; what the proxy enforces may already be more.
 
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { bodyRuleError, proxyError, validationError } from "./errors.ts";
-import type { Body } from "./fields.ts";
 import { listedKeyOnWire } from "./key-answers.ts";
 import { infoRoute, type ManagementCall } from "./management.ts";
 import { keyHash, keyOnWire } from "./rows.ts";

@@ -2,8 +2,9 @@
 // Must never fail halfway: everything is checked before the row changes.
 
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { bodyRuleError, type LitellmError, proxyError } from "./errors.ts";
-import { type Body, DATETIME, type FieldTypes } from "./fields.ts";
+import { DATETIME, type FieldTypes } from "./fields.ts";
 import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
 import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";
 import { type KeyRow, keyHash, keyOnWire } from "./rows.ts";

@@ -3,8 +3,9 @@
 
 import type { Context, Handler } from "hono";
 import { authenticate, type Caller } from "./auth.ts";
+import type { Body } from "./dict.ts";
 import { stringifiedError, validationError } from "./errors.ts";
-import { type Body, checkFields, type FieldTypes } from "./fields.ts";
+import { checkFields, type FieldTypes } from "./fields.ts";
 import { floatText } from "./python-text.ts";
 import type { Store } from "./store.ts";
 

@@ -1,8 +1,9 @@
 // Where the simulator sends to: what can be set about each receiver, at the start and at run time.
 // Must never be shown to anyone: it holds the receivers' secrets.
 
+import { type Body, isDict } from "./dict.ts";
 import { detailError } from "./errors.ts";
-import { type Body, checkFields, type FieldTypes, isDict } from "./fields.ts";
+import { checkFields, type FieldTypes } from "./fields.ts";
 
 /** A figure, or one drawn anew each time, both ends included. */
 export type Amount = number | { min: number; max: number };

@@ -1,7 +1,7 @@
 // Remembers which management requests came in, so that a test can count reads.
 // Must never hold a raw key, a header or a body: keys are kept as hashes.
 
-import { isDict } from "./fields.ts";
+import { isDict } from "./dict.ts";
 import { keyHash } from "./rows.ts";
 
 /** Enough for any test; the oldest go first. */

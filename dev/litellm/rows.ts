@@ -2,7 +2,7 @@
 // Must never decide anything about money; instants are ms inside and text outside.
 
 import { createHash } from "node:crypto";
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import { instantText } from "./python-text.ts";
 
 /** LiteLLM's name for whoever holds the master key. */

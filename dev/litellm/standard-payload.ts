@@ -2,7 +2,7 @@
 // Must never carry a raw key. The words of the call are in it, as in the real one, unless they are switched off.
 
 import type { CallFinished, CallRecord, CallRefused } from "./call-events.ts";
-import type { Body } from "./fields.ts";
+import type { Body } from "./dict.ts";
 import { instantText } from "./python-text.ts";
 
 const REDACTED = "redacted-by-litellm";

@@ -3,8 +3,9 @@
 
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
+import type { Body } from "./dict.ts";
 import { detailError, type LitellmError, proxyError, stringifiedError } from "./errors.ts";
-import type { Body, FieldTypes } from "./fields.ts";
+import type { FieldTypes } from "./fields.ts";
 import { calculated } from "./key-fields.ts";
 import { adminRoute, infoRoute, type ManagementCall, refuseNegative } from "./management.ts";
 import { floatText } from "./python-text.ts";
