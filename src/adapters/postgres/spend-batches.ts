@@ -52,7 +52,7 @@ function selectBatch(references: readonly SpendReference[], withPending: boolean
     select tenant.*, (select json_agg(json_build_object('kind', f.kind, 'id', f.id)) from found f
         where f.tenant_id = tenant.tenant_id) as "references",
       (select json_build_object('version', s.alerts_version, 'period_started_at', ${ms("s.alerts_period_started_at")})
-        from tenant_spend s where s.tenant_id = tenant.tenant_id) as looked,
+        from tenant_spend s where s.tenant_id = tenant.tenant_id) as last_evaluation,
       ${ALERTS} as alerts, ${pending} as pending
     from (${selectTenants({ tenants })}) tenant`;
 }
@@ -122,7 +122,7 @@ const iso = (instant: Instant | null): string | null => (instant === null ? null
 
 const tenantBatchRow = z.object({
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),
-  lastEvaluation: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
+  last_evaluation: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
   alerts: z.array(
     z.object({
       identity: z.string(),
@@ -151,7 +151,7 @@ function tenantBatchFromRow(row: Row): TenantBatch {
   };
 }
 
-function historyFrom({ lastEvaluation, alerts }: z.output<typeof tenantBatchRow>): AlertHistory {
+function historyFrom({ last_evaluation: lastEvaluation, alerts }: z.output<typeof tenantBatchRow>): AlertHistory {
   const hasEvaluated =
     lastEvaluation !== null && lastEvaluation.version !== null && lastEvaluation.period_started_at !== null;
   return {

@@ -59,7 +59,7 @@ describe("alerts that somebody else has looked for meanwhile", () => {
   it("again and again are a fault, so that the message comes again", async () => {
     deps.alerts.record = async () => null;
     deps.spendBatches.open = async () => [tenantBatch];
-    await expect(announce()).rejects.toThrow("others keep recording alerts");
+    await expect(announce()).rejects.toThrow("gave up after 3 concurrent evaluations");
   });
 
   it("are no baseline any more: what is new since is no part of it", async () => {

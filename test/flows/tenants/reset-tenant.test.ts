@@ -95,7 +95,10 @@ it("ignores what calls and webhooks say that were begun within 90 s of it, and b
 
 it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
   const { config } = await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: { ...lookAgain, reason: "confirm" }, delaySeconds: 65 });
+  expect(deps.spendQueue.sent).toContainEqual({
+    message: { ...lookAgain, reason: "confirm", lane: "confirmation" },
+    delaySeconds: 65,
+  });
   const readAt = world.now + 3 * SECOND;
   const subject = { kind: "key", id: key } as const;
   const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
