@@ -4,7 +4,7 @@ import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { ReadReason } from "../../src/ports/messages.ts";
 import type { SpendBatches, Tenants } from "../../src/ports/stores.ts";
-import type { TenantRecord } from "../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../src/records/tenant.ts";
 import { aTenant } from "../../test/support/builders.ts";
 import { FakeClaims } from "../../test/support/fake-claims.ts";
 import { unusedPort } from "../../test/support/unused-port.ts";

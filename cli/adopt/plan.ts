@@ -6,7 +6,7 @@ import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts
 import { missingIn } from "../../src/flows/litellm/desired-state.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../src/records/litellm-row.ts";
-import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
+import type { NewTenant, TenantRecord } from "../../src/records/tenant.ts";
 import { type KnownTenants, subjectName } from "./bursar-admin.ts";
 import type { Candidate } from "./litellm-subjects.ts";
 import type { AdoptOptions } from "./options.ts";

@@ -5,7 +5,8 @@ import type { AlertDetail } from "../../src/budget/alerts.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertNotice, Notice, PlatformNotice } from "../../src/notices/notice.ts";
-import type { AlertId, PlatformAlertKind } from "../../src/records/alert-record.ts";
+import type { AlertId } from "../../src/records/alert.ts";
+import type { PlatformAlertKind } from "../../src/records/platform-alert.ts";
 
 const PERIOD_START = Date.UTC(2026, 10, 1);
 const RESET = Date.UTC(2026, 11, 1);

@@ -2,7 +2,7 @@
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { Readiness } from "../records/edge-record.ts";
+import type { Readiness } from "../records/edge.ts";
 import { withTimeout } from "./waiting.ts";
 
 type Deps = Pick<Ports, "tenants" | "claims" | "snapshots" | "litellm" | "timers" | "memory" | "clock">;

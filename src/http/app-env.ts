@@ -3,7 +3,7 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Tokens } from "../ports/policy.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { Actor } from "../records/tenant-record.ts";
+import type { Actor } from "../records/tenant.ts";
 
 export interface AppEnv {
   Bindings: Env;

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { probeDependencies } from "../flows/probe-dependencies.ts";
-import type { Readiness } from "../records/edge-record.ts";
+import type { Readiness } from "../records/edge.ts";
 import type { AppEnv } from "./app-env.ts";
 
 export const healthRoutes = new Hono<AppEnv>()

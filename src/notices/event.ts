@@ -3,7 +3,7 @@
 import type { AlertEventType } from "../budget/alert-identity.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
-import type { PlatformAlertKind } from "../records/alert-record.ts";
+import type { PlatformAlertKind } from "../records/platform-alert.ts";
 import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";

@@ -1,7 +1,7 @@
 // The figures of a notice as rows of label and value, the same in every rendering. At most ten: Slack shows no more.
 
 import { dollars } from "../budget/money.ts";
-import type { AlertRecord } from "../records/alert-record.ts";
+import type { AlertRecord } from "../records/alert.ts";
 import type { BudgetSnapshot } from "./budget-snapshot.ts";
 import { dateOf, moneyOf, textOf } from "./detail.ts";
 import { dayText, instantText, percent } from "./format.ts";

@@ -1,7 +1,8 @@
 // What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
-import type { Dispatch, PlatformDispatch } from "../records/alert-record.ts";
+import type { Dispatch } from "../records/delivery.ts";
+import type { PlatformDispatch } from "../records/platform-alert.ts";
 
 export type Notice = AlertNotice | PlatformNotice | TestNotice;
 

@@ -4,7 +4,9 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
-import type { AlertId, ChannelId, DeliveryKey } from "../records/alert-record.ts";
+import type { AlertId } from "../records/alert.ts";
+import type { ChannelId } from "../records/channel.ts";
+import type { DeliveryKey } from "../records/delivery.ts";
 
 const tenantId = z.pipe(
   z.string().check(z.minLength(1)),

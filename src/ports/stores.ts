@@ -2,49 +2,35 @@
 // Unless a verb returns a Result, an outage throws.
 
 import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
+import type { AlertEntry } from "../records/alert.ts";
+import type { AuditNote, AuditRecord, LateChange } from "../records/audit.ts";
+import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";
+import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
+import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
+import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
+import type { Page, PageQuery } from "../records/page.ts";
 import type {
-  AlertEntry,
-  AlertListRow,
-  AuditNote,
-  AuditRecord,
-  ChannelChange,
-  ChannelId,
-  ChannelRecord,
-  DeadLetter,
-  DeadLetterRecord,
-  DeliveryKey,
-  Dispatch,
-  LateChange,
-  NewChannel,
-  Page,
-  PageQuery,
   PlatformAlertRecord,
   PlatformBounds,
   PlatformCondition,
   PlatformDispatch,
   PlatformSigns,
-  RecordedAlerts,
-} from "../records/alert-record.ts";
-import type {
-  ChangedOverride,
-  EndingOverride,
-  NewOverride,
-  OverrideKey,
-  OverrideRecord,
-} from "../records/override-record.ts";
-import type { SpendReference, TenantBatch, TenantObservation } from "../records/tenant-batch.ts";
+} from "../records/platform-alert.ts";
 import type {
   Actor,
   AuditedChange,
   NewTenant,
   PriorValues,
+  SpendReference,
   SyncOutcome,
+  TenantBatch,
   TenantChange,
   TenantList,
   TenantListQuery,
+  TenantObservation,
   TenantRecord,
   TenantSubject,
-} from "../records/tenant-record.ts";
+} from "../records/tenant.ts";
 import type { Result } from "./result.ts";
 
 /** The wish, and the last figure. */

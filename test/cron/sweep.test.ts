@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/cron/sweep.ts";
 import type { Ports } from "../../src/ports/ports.ts";
-import type { PlatformCondition } from "../../src/records/alert-record.ts";
+import type { PlatformCondition } from "../../src/records/platform-alert.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { ACME, CheckWorld } from "../support/check-world.ts";
 import { FakeDeliveries } from "../support/fake-deliveries.ts";

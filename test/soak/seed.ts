@@ -1,6 +1,6 @@
 // The run's tenants and channels, into Postgres as they are before anything has happened.
 
-import type { NewTenant } from "../../src/records/tenant-record.ts";
+import type { NewTenant } from "../../src/records/tenant.ts";
 import { aSpendRecord, NOW } from "../budget/builders.ts";
 import { insertChannel } from "../support/alert-rows.ts";
 import { idOf } from "../support/builders.ts";

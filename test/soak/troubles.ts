@@ -5,7 +5,7 @@ import { slackMessage } from "../../src/notices/slack.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { failure } from "../../src/ports/result.ts";
-import type { DeliveryKey, Dispatch } from "../../src/records/alert-record.ts";
+import type { DeliveryKey, Dispatch } from "../../src/records/delivery.ts";
 import { AWAY } from "../support/fake-litellm.ts";
 import { failed } from "../support/fake-notifier.ts";
 import { Killed } from "../support/killed-after.ts";

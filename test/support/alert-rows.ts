@@ -1,6 +1,7 @@
 // Alerts, channels and deliveries straight into Postgres, past every adapter. A test names only what it is about.
 
-import type { ChannelKind, DeliveryKey, DeliveryStatus } from "../../src/records/alert-record.ts";
+import type { ChannelKind } from "../../src/records/channel.ts";
+import type { DeliveryKey, DeliveryStatus } from "../../src/records/delivery.ts";
 import { NOW, PERIOD_START, RESET } from "../budget/builders.ts";
 import { alertIdOf, channelIdOf, uuidOf } from "./notice-builders.ts";
 import type { TenantDatabase } from "./tenant-database.ts";

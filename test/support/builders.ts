@@ -3,7 +3,7 @@
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../src/budget/tenant.ts";
 import type { Incoming } from "../../src/flows/spend/merge-batch.ts";
 import { type SpendMessage, spendMessageSchema } from "../../src/ports/messages.ts";
-import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/records/tenant-record.ts";
+import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../src/records/tenant.ts";
 import { aTenantConfig, NOW, RESET } from "../budget/builders.ts";
 
 export const idOf = (text: string) => text as TenantId;

@@ -4,8 +4,8 @@ import type { TenantId } from "../../src/budget/tenant.ts";
 import type { ReadReason } from "../../src/ports/messages.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Claims } from "../../src/ports/ports.ts";
-import type { DeliveryKey } from "../../src/records/alert-record.ts";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/records/idempotency-record.ts";
+import type { DeliveryKey } from "../../src/records/delivery.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../src/records/idempotency.ts";
 
 const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor, route, key]);
 

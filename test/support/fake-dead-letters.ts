@@ -2,8 +2,9 @@
 
 import { Outage } from "../../src/ports/outage.ts";
 import type { DeadLetters } from "../../src/ports/stores.ts";
-import type { DeadLetter, DeadLetterRecord, PageQuery } from "../../src/records/alert-record.ts";
-import type { Actor } from "../../src/records/tenant-record.ts";
+import type { DeadLetter, DeadLetterRecord } from "../../src/records/dead-letter.ts";
+import type { PageQuery } from "../../src/records/page.ts";
+import type { Actor } from "../../src/records/tenant.ts";
 import { cursorOf, positionOf } from "../../src/wire/page-cursor.ts";
 import { uuidOf } from "./notice-builders.ts";
 

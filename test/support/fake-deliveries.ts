@@ -3,7 +3,8 @@
 import type { Instant } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Deliveries } from "../../src/ports/stores.ts";
-import type { DeliveryKey, DeliveryRecord, Dispatch, PlatformDispatch } from "../../src/records/alert-record.ts";
+import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/records/delivery.ts";
+import type { PlatformDispatch } from "../../src/records/platform-alert.ts";
 
 const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}`;
 

@@ -1,7 +1,8 @@
 // The ways to people, as a test wrote down what becomes of each offer; the last of it for ever. Keeps what was offered.
 
 import type { Notifier } from "../../src/ports/ports.ts";
-import type { ChannelKind, SendOutcome } from "../../src/records/alert-record.ts";
+import type { ChannelKind } from "../../src/records/channel.ts";
+import type { SendOutcome } from "../../src/records/delivery.ts";
 
 export interface Offer {
   readonly kind: ChannelKind;

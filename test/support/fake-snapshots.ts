@@ -4,7 +4,7 @@ import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Snapshots } from "../../src/ports/ports.ts";
-import type { CachedTenant, Tombstone } from "../../src/records/edge-record.ts";
+import type { CachedTenant, Tombstone } from "../../src/records/edge.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
 

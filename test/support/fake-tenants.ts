@@ -2,7 +2,7 @@
 
 import type { KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
 import type { Tenants } from "../../src/ports/stores.ts";
-import type { TenantRecord } from "../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../src/records/tenant.ts";
 
 export class FakeTenants implements Tenants {
   readonly rows = new Map<TenantId, TenantRecord>();

@@ -1,14 +1,8 @@
 // Builders of alerts, channels and deliveries as Postgres keeps them. A test names only what it is about.
 
-import type {
-  AlertId,
-  AlertRecord,
-  ChannelId,
-  ChannelRecord,
-  ChannelTarget,
-  DeliveryRecord,
-  Dispatch,
-} from "../../src/records/alert-record.ts";
+import type { AlertId, AlertRecord } from "../../src/records/alert.ts";
+import type { ChannelId, ChannelRecord, ChannelTarget } from "../../src/records/channel.ts";
+import type { DeliveryRecord, Dispatch } from "../../src/records/delivery.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { idOf } from "./builders.ts";
 

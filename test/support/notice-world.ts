@@ -2,7 +2,8 @@
 
 import { sendNotice } from "../../src/flows/notices/send-notice.ts";
 import type { NoticeEnd } from "../../src/flows/notices/settle-notice.ts";
-import type { ChannelKind, DeliveryKey, Dispatch } from "../../src/records/alert-record.ts";
+import type { ChannelKind } from "../../src/records/channel.ts";
+import type { DeliveryKey, Dispatch } from "../../src/records/delivery.ts";
 import { NOW } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";
 import { FakeClaims } from "./fake-claims.ts";

@@ -8,7 +8,7 @@ import { postgresAuditLog } from "../../src/adapters/postgres/alerts/audit-log.t
 import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { createApp } from "../../src/app.ts";
 import type { Notifier, Ports } from "../../src/ports/ports.ts";
-import type { SendOutcome } from "../../src/records/alert-record.ts";
+import type { SendOutcome } from "../../src/records/delivery.ts";
 import { NOW } from "../budget/builders.ts";
 import { type Answer, TOKENS } from "./http-world.ts";
 import { postgresBackends } from "./postgres-backends.ts";

@@ -1,6 +1,6 @@
 // Builders of overrides as they are asked for. A test names only what it is about.
 
-import type { NewOverride } from "../../src/records/override-record.ts";
+import type { NewOverride } from "../../src/records/override.ts";
 import { DAY, NOW, usd } from "../budget/builders.ts";
 import { idOf } from "./builders.ts";
 import { uuidOf } from "./notice-builders.ts";

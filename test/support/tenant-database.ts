@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Database, openDatabase } from "../../src/adapters/postgres/client.ts";
 import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import type { Tenants } from "../../src/ports/stores.ts";
-import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
+import type { NewTenant, TenantRecord } from "../../src/records/tenant.ts";
 import { aNewTenant, anActor } from "./builders.ts";
 import { connect, migrate, type PostgresBackend } from "./postgres-backends.ts";
 

@@ -3,7 +3,9 @@
 import { env } from "cloudflare:workers";
 import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { readConfig } from "../../src/config.ts";
-import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/records/alert-record.ts";
+import type { AlertId } from "../../src/records/alert.ts";
+import type { ChannelId, ChannelKind, ChannelTarget } from "../../src/records/channel.ts";
+import type { DeliveryKey } from "../../src/records/delivery.ts";
 import { aHash, query, seedTenant } from "./bursar.ts";
 
 declare global {

@@ -14,7 +14,8 @@ import {
   spendMessageSchema,
   syncMessage,
 } from "../../src/ports/messages.ts";
-import type { AlertId, ChannelId } from "../../src/records/alert-record.ts";
+import type { AlertId } from "../../src/records/alert.ts";
+import type { ChannelId } from "../../src/records/channel.ts";
 import { versioned, WIRE_VERSION } from "../../src/wire/version.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders.ts";

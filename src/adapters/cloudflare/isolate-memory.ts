@@ -2,7 +2,7 @@
 
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
-import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
+import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
 import { putBounded } from "./bounded-map.ts";
 
 /** Keys change hands rarely, but deletion must be felt within a minute. */

@@ -5,7 +5,7 @@ import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney, spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
-import type { Tombstone } from "../../records/edge-record.ts";
+import type { Tombstone } from "../../records/edge.ts";
 
 const instant = z.int();
 const basisPoints = z.pipe(

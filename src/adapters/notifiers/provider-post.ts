@@ -1,7 +1,7 @@
 // One POST to a provider or a receiver of notices, and what its answer means. Follows no redirect, reads no more than a
 // little of an answer, never logs, and never names the target.
 
-import type { SendOutcome } from "../../records/alert-record.ts";
+import type { SendOutcome } from "../../records/delivery.ts";
 import { targetProblem } from "../../wire/targets.ts";
 
 /** Providers answer within a second; Slack and mail providers have been seen to take several under load. */

@@ -2,7 +2,7 @@
 // Knows no table but what it is given.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Page } from "../../records/alert-record.ts";
+import type { Page } from "../../records/page.ts";
 import { cursorOf, type PagePosition, positionOf } from "../../wire/page-cursor.ts";
 import { timestampOf } from "./alerts/audit.ts";
 

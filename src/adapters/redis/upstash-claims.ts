@@ -5,8 +5,8 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { ReadReason } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
 import type { Claims } from "../../ports/ports.ts";
-import type { DeliveryKey } from "../../records/alert-record.ts";
-import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency-record.ts";
+import type { DeliveryKey } from "../../records/delivery.ts";
+import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency.ts";
 
 /** Anything slower helps nobody: every caller has a way without Redis. */
 const TIMEOUT_MS = 250;

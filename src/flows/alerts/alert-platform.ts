@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/alert-record.ts";
+import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
 type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "noticeQueue" | "policy" | "log">;

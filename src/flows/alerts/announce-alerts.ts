@@ -7,8 +7,8 @@ import { percentNumber } from "../../budget/money.ts";
 import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
-import type { TenantBatch } from "../../records/tenant-batch.ts";
+import type { DeliveryKey, RecordedAlerts } from "../../records/delivery.ts";
+import type { TenantBatch } from "../../records/tenant.ts";
 
 export type AnnounceDeps = Pick<Ports, "spendBatches" | "alerts" | "noticeQueue" | "log" | "policy">;
 

@@ -6,9 +6,9 @@ import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { AnnouncedChange } from "../../records/alert-record.ts";
-import type { OverrideRecord } from "../../records/override-record.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { AnnouncedChange } from "../../records/audit.ts";
+import type { OverrideRecord } from "../../records/override.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
 
 export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;

@@ -2,8 +2,8 @@
 // left a mark, which the next consumer or the next sweep sees.
 
 import { type Instant, periodStartedAt } from "../../budget/tenant.ts";
-import type { AnnouncedChange } from "../../records/alert-record.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { AnnouncedChange } from "../../records/audit.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, announceChange, tryAnnounceChange } from "./announce-change.ts";
 
 /** @throws when Postgres or the queue cannot be reached. */

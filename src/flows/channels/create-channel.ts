@@ -2,8 +2,8 @@
 
 import type { Ports } from "../../ports/ports.ts";
 import type { Result } from "../../ports/result.ts";
-import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
-import type { Actor } from "../../records/tenant-record.ts";
+import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/channel.ts";
+import type { Actor } from "../../records/tenant.ts";
 import { encryptTarget } from "../notices/target.ts";
 
 export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {

@@ -3,7 +3,8 @@
 
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
+import type { ChannelId } from "../../records/channel.ts";
+import type { SendOutcome } from "../../records/delivery.ts";
 import { offerNotice } from "../notices/offer-notice.ts";
 import { decryptTarget } from "../notices/target.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 

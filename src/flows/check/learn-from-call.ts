@@ -6,7 +6,7 @@ import { foldReportedAtEdge } from "../../budget/observation.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
-import type { RememberedTenant } from "../../records/edge-record.ts";
+import type { RememberedTenant } from "../../records/edge.ts";
 import { isBigStep } from "../edge/publish-cadence.ts";
 import { FIRST_LOOK_SECONDS } from "../spend/scheduled-read.ts";
 

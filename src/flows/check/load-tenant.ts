@@ -2,7 +2,7 @@
 
 import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { CachedTenant, Tombstone } from "../../records/edge-record.ts";
+import type { CachedTenant, Tombstone } from "../../records/edge.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 

@@ -6,7 +6,7 @@ import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from 
 import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { isWorthASnapshot } from "../edge/publish-cadence.ts";
 import { writeConfig } from "../edge/publish-config.ts";

@@ -2,7 +2,7 @@
 
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
-import type { CachedTenant } from "../../records/edge-record.ts";
+import type { CachedTenant } from "../../records/edge.ts";
 
 /** Enough to answer a check. */
 export interface ConfiguredTenant extends CachedTenant {

@@ -3,7 +3,7 @@
 
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;

@@ -3,7 +3,7 @@
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
 import { isWorthASnapshot } from "./publish-cadence.ts";
 import { writeConfig } from "./publish-config.ts";

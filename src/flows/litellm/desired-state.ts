@@ -5,7 +5,7 @@ import { limitAt } from "../../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../../budget/money.ts";
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
+import type { PriorValues, TenantRecord } from "../../records/tenant.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 
 export interface Missing {

@@ -3,7 +3,7 @@
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { missingIn } from "./desired-state.ts";
 
 const SYNC_SECONDS = 60;

@@ -5,7 +5,7 @@ import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
+import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
 import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./desired-state.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "cipher" | "log">;

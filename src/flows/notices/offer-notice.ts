@@ -7,7 +7,8 @@ import { eventBody } from "../../notices/event.ts";
 import type { Notice } from "../../notices/notice.ts";
 import { slackMessage } from "../../notices/slack.ts";
 import type { LogFields, Notifier, Ports } from "../../ports/ports.ts";
-import type { ChannelTarget, SendOutcome } from "../../records/alert-record.ts";
+import type { ChannelTarget } from "../../records/channel.ts";
+import type { SendOutcome } from "../../records/delivery.ts";
 
 export interface OfferInput {
   readonly notice: Notice;

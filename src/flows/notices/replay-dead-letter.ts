@@ -3,8 +3,8 @@
 import { noticeMessageSchema } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { DeadLetterRecord } from "../../records/alert-record.ts";
-import type { Actor } from "../../records/tenant-record.ts";
+import type { DeadLetterRecord } from "../../records/dead-letter.ts";
+import type { Actor } from "../../records/tenant.ts";
 
 export type ReplayFailure = "not_found" | "unknown_queue";
 

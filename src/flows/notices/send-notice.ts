@@ -4,7 +4,8 @@
 
 import type { Instant } from "../../budget/tenant.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
-import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
+import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
+import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
 import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";

@@ -4,7 +4,7 @@
 import type { Instant } from "../../budget/tenant.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
-import type { DeliveryKey } from "../../records/alert-record.ts";
+import type { DeliveryKey } from "../../records/delivery.ts";
 import { withRetries } from "../waiting.ts";
 import { nextAttemptSeconds } from "./notice-backoff.ts";
 import type { Offered } from "./offer-notice.ts";

@@ -2,7 +2,7 @@
 // what was wrong with one.
 
 import type { Ports } from "../../ports/ports.ts";
-import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
+import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/channel.ts";
 
 /** Null when it cannot be opened, or holds no target of this kind of channel. */
 export async function decryptTarget(

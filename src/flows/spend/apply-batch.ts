@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { publishSpend } from "../edge/publish-spend.ts";

@@ -5,7 +5,7 @@ import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
 import type { ReportedObservation } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
-import type { SpendReference } from "../../records/tenant-batch.ts";
+import type { SpendReference } from "../../records/tenant.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 

@@ -3,7 +3,7 @@
 
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { AuditAction, AuditNote } from "../../records/alert-record.ts";
+import type { AuditAction, AuditNote } from "../../records/audit.ts";
 import type { Incoming } from "./merge-batch.ts";
 
 type Webhook = Extract<Incoming["body"], { kind: "webhook" }>;

@@ -4,7 +4,7 @@
 import type { Instant } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantSubject } from "../../records/tenant-record.ts";
+import type { TenantSubject } from "../../records/tenant.ts";
 
 /**
  * On the first of a month nearly all periods end at once. A thousand in a minute are 17 reads a second, which LiteLLM's

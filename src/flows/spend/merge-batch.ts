@@ -5,8 +5,7 @@ import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
 import { foldReported } from "../../budget/observation.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
-import type { TenantBatch } from "../../records/tenant-batch.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { attributionOf } from "./attribute-spend.ts";
 
 export interface Incoming {

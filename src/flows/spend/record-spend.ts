@@ -3,9 +3,8 @@
 
 import { limitVersion } from "../../budget/limit.ts";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
-import type { AuditNote } from "../../records/alert-record.ts";
-import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { AuditNote } from "../../records/audit.ts";
+import type { SpendReference, TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";

@@ -8,7 +8,7 @@ import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { isWorthASync } from "../litellm/drift.ts";
 
 export type ScheduledReadDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;

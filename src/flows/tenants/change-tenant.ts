@@ -2,7 +2,7 @@
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { Actor, TenantChange, TenantRecord } from "../../records/tenant-record.ts";
+import type { Actor, TenantChange, TenantRecord } from "../../records/tenant.ts";
 import { type PublishChangeDeps, publishChange } from "./publish-change.ts";
 
 export interface ChangeTenantInput {

@@ -5,7 +5,7 @@ import { foldRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
-import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";
+import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";

@@ -3,7 +3,7 @@
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { Actor } from "../../records/tenant-record.ts";
+import type { Actor } from "../../records/tenant.ts";
 import { type PublishDeps, publishDeletion } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 

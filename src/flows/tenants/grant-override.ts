@@ -3,8 +3,8 @@
 
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { NewOverride, OverrideRecord } from "../../records/override-record.ts";
-import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
+import type { NewOverride, OverrideRecord } from "../../records/override.ts";
+import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
 import { type PublishChangeDeps, publishNews } from "./publish-change.ts";
 

@@ -6,7 +6,7 @@ import { DEFAULT_BUDGET, type Instant, type Subject, type TenantId } from "../..
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { Actor, NewTenant, TenantChange, TenantSettings } from "../../records/tenant-record.ts";
+import type { Actor, NewTenant, TenantChange, TenantSettings } from "../../records/tenant.ts";
 import { priorValuesOf } from "../litellm/desired-state.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
 

@@ -2,8 +2,8 @@
 // to them. Never fails the change; what cannot be reached now is made up for by the sweep.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { AnnouncedChange } from "../../records/alert-record.ts";
-import type { TenantRecord } from "../../records/tenant-record.ts";
+import type { AnnouncedChange } from "../../records/audit.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";

@@ -8,7 +8,7 @@ import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant-record.ts";
+import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";

@@ -1,8 +1,8 @@
 // An administrator ends an override before its time. One that is over already stays as it is.
 
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { OverrideKey } from "../../records/override-record.ts";
-import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
+import type { OverrideKey } from "../../records/override.ts";
+import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { OverrideDeps } from "./grant-override.ts";
 import { publishNews } from "./publish-change.ts";
 

@@ -3,7 +3,7 @@
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
+import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
 import { type PublishChangeDeps, publishAgain, publishNews } from "./publish-change.ts";
 

@@ -1,7 +1,7 @@
 // An alert on the wire, with how its notices fare.
 
 import { percentNumber, usdNumber } from "../../budget/money.ts";
-import type { AlertListRow } from "../../records/alert-record.ts";
+import type { AlertListRow } from "../../records/delivery.ts";
 import { iso } from "../agents/verdict-json.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; all of the moment of the alert. */

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import * as z from "zod/mini";
-import type { AuditRecord } from "../../records/alert-record.ts";
+import type { AuditRecord } from "../../records/audit.ts";
 import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";

@@ -1,6 +1,6 @@
 // A channel on the wire: never its target, nor the secret in it.
 
-import type { ChannelRecord } from "../../records/alert-record.ts";
+import type { ChannelRecord } from "../../records/channel.ts";
 import { iso } from "../agents/verdict-json.ts";
 
 export function channelJson(channel: ChannelRecord) {

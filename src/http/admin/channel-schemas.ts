@@ -2,7 +2,7 @@
 // be found silent on the day that it is needed.
 
 import * as z from "zod/mini";
-import type { ChannelId } from "../../records/alert-record.ts";
+import type { ChannelId } from "../../records/channel.ts";
 import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
 

@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
-import type { DeadLetterRecord } from "../../records/alert-record.ts";
+import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";

@@ -3,7 +3,7 @@
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../records/idempotency-record.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../records/idempotency.ts";
 import type { AppEnv } from "../app-env.ts";
 import { sha256Hex } from "../auth.ts";
 import { invalidFields, problem } from "../problem.ts";

@@ -1,7 +1,7 @@
 // The words of every kind of event, and of a test. Own words and figures only; nothing from outside is put into them.
 
 import { dollars } from "../../budget/money.ts";
-import type { AlertRecord } from "../../records/alert-record.ts";
+import type { AlertRecord } from "../../records/alert.ts";
 import type { BudgetSnapshot } from "../budget-snapshot.ts";
 import { dateOf, moneyOf } from "../detail.ts";
 import { dayText, instantText } from "../format.ts";

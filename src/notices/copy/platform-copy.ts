@@ -1,6 +1,6 @@
 // The words and figures of what people of the platform are told. Own words; what came from outside is among the facts.
 
-import type { PlatformAlertRecord } from "../../records/alert-record.ts";
+import type { PlatformAlertRecord } from "../../records/platform-alert.ts";
 import { dateOf, textOf } from "../detail.ts";
 import type { Field } from "../fields.ts";
 import { instantText } from "../format.ts";

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { listAlerts } from "../../../src/adapters/postgres/alerts/alert-list.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
-import type { AlertListRow, DeliveryStatus } from "../../../src/records/alert-record.ts";
+import type { AlertListRow, DeliveryStatus } from "../../../src/records/delivery.ts";
 import { NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";

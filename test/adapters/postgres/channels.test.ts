@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresChannels } from "../../../src/adapters/postgres/notices/channels.ts";
-import type { ChannelId, ChannelRecord, NewChannel } from "../../../src/records/alert-record.ts";
+import type { ChannelId, ChannelRecord, NewChannel } from "../../../src/records/channel.ts";
 import { cursorOf } from "../../../src/wire/page-cursor.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";

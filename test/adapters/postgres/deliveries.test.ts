@@ -3,7 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
 import type { Deliveries } from "../../../src/ports/stores.ts";
-import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
+import type { AlertId } from "../../../src/records/alert.ts";
+import type { ChannelId } from "../../../src/records/channel.ts";
+import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
 import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../../support/notice-builders.ts";

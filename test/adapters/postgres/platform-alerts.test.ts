@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
-import type { PlatformCondition } from "../../../src/records/alert-record.ts";
+import type { PlatformCondition } from "../../../src/records/platform-alert.ts";
 import { aSpendRecord, DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { insertChannel } from "../../support/alert-rows.ts";
 import { anActor } from "../../support/builders.ts";

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
-import type { AuditNote } from "../../../src/records/alert-record.ts";
-import type { SpendReference, TenantObservation } from "../../../src/records/tenant-batch.ts";
+import type { AuditNote } from "../../../src/records/audit.ts";
+import type { SpendReference, TenantObservation } from "../../../src/records/tenant.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, hashOf, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";

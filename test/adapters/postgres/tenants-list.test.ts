@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { limitAt } from "../../../src/budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../../src/budget/money.ts";
 import { type State, stateAt } from "../../../src/budget/verdict.ts";
-import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../../src/records/tenant.ts";
 import {
   anyAlertThreshold,
   anyGraceThreshold,

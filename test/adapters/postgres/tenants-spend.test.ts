@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { Subject } from "../../../src/budget/tenant.ts";
-import type { NewTenant } from "../../../src/records/tenant-record.ts";
+import type { NewTenant } from "../../../src/records/tenant.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aSyncOutcome, hashOf, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";

@@ -1,7 +1,7 @@
 // What Postgres keeps of LiteLLM's side: what was taken, why it waits, and whose turn it is. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";

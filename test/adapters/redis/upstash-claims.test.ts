@@ -7,8 +7,9 @@ import { startUpstash } from "../../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../../src/adapters/redis/upstash-claims.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Claims } from "../../../src/ports/ports.ts";
-import type { AlertId, DeliveryKey } from "../../../src/records/alert-record.ts";
-import type { IdempotencyKey } from "../../../src/records/idempotency-record.ts";
+import type { AlertId } from "../../../src/records/alert.ts";
+import type { DeliveryKey } from "../../../src/records/delivery.ts";
+import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
 import { idOf } from "../../support/builders.ts";
 import { channelIdOf } from "../../support/notice-builders.ts";
 

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-tenant.ts";
 import { type ConfiguredTenant, joinCached } from "../../../src/flows/edge/cached-tenant.ts";
-import type { CachedTenant } from "../../../src/records/edge-record.ts";
+import type { CachedTenant } from "../../../src/records/edge.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { ACME, CheckWorld } from "../../support/check-world.ts";

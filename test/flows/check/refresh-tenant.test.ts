@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import { type RefreshOutcome, startRefresh } from "../../../src/flows/check/refresh-tenant.ts";
 import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
-import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../../support/builders.ts";
 import { ACME, CheckWorld } from "../../support/check-world.ts";

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { missingIn, toRestore } from "../../../src/flows/litellm/desired-state.ts";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
-import type { PriorValues, TenantRecord } from "../../../src/records/tenant-record.ts";
+import type { PriorValues, TenantRecord } from "../../../src/records/tenant.ts";
 import { aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 import { aTenant } from "../../support/builders.ts";
 import { aLiteLlmRow } from "../../support/fake-litellm.ts";

@@ -2,7 +2,7 @@
 // undisturbed one does: the same state, and the notice as often.
 
 import { describe, expect, it } from "vitest";
-import type { SendOutcome } from "../../../src/records/alert-record.ts";
+import type { SendOutcome } from "../../../src/records/delivery.ts";
 import { MINUTE } from "../../budget/builders.ts";
 import { failed, NOT_CONFIGURED, REJECTED, SENT } from "../../support/fake-notifier.ts";
 import { killedAfter } from "../../support/killed-after.ts";

@@ -4,7 +4,7 @@ import { beforeEach, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import type { TenantChange } from "../../../src/records/tenant-record.ts";
+import type { TenantChange } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
 import { anActor, idOf } from "../../support/builders.ts";

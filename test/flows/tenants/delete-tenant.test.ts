@@ -8,7 +8,7 @@ import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
-import type { TenantChange } from "../../../src/records/tenant-record.ts";
+import type { TenantChange } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
 import { anActor, idOf } from "../../support/builders.ts";

@@ -8,7 +8,7 @@ import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";
 import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
 import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
-import type { NewOverride } from "../../../src/records/override-record.ts";
+import type { NewOverride } from "../../../src/records/override.ts";
 import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";
 import { killedAfter } from "../../support/killed-after.ts";

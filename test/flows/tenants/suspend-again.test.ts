@@ -6,7 +6,7 @@ import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../../src/flows/tenants/suspend-tenant.ts";
-import type { TenantRecord } from "../../../src/records/tenant-record.ts";
+import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
 import { anActor, idOf } from "../../support/builders.ts";

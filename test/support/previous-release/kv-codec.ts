@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd } from "../../../src/budget/money.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
-import type { Tombstone } from "../../../src/records/edge-record.ts";
+import type { Tombstone } from "../../../src/records/edge.ts";
 import { decimalMoney, spendRecordJson, spendRecordSchema } from "./messages.ts";
 
 const instant = z.int();

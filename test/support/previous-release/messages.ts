@@ -7,7 +7,9 @@ import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 
 type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
 
-import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
+import type { AlertId } from "../../../src/records/alert.ts";
+import type { ChannelId } from "../../../src/records/channel.ts";
+import type { DeliveryKey } from "../../../src/records/delivery.ts";
 
 const tenantId = z.pipe(
   z.string().check(z.minLength(1)),

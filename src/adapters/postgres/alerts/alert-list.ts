@@ -3,7 +3,8 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { AlertListRow, Page, PageQuery } from "../../../records/alert-record.ts";
+import type { AlertListRow } from "../../../records/delivery.ts";
+import type { Page, PageQuery } from "../../../records/page.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { deliveryColumn, deliveryFromRow } from "../notices/delivery-rows.ts";
 import { comesAfter, pageOf } from "../page.ts";

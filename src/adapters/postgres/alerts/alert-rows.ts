@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import { ALERT_EVENT_TYPES } from "../../../budget/alert-identity.ts";
 import type { BasisPoints } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { AlertId, AlertRecord } from "../../../records/alert-record.ts";
+import type { AlertId, AlertRecord } from "../../../records/alert.ts";
 import { money, ms } from "../tenants/tenant-rows.ts";
 
 /** An alert in one column, as `alertFromRow` reads it. The alias of `budget_alert_history` is `a`. */

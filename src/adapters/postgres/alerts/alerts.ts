@@ -5,14 +5,10 @@ import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft, AlertEvaluation } from "../../../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Alerts } from "../../../ports/stores.ts";
-import type {
-  AlertEntry,
-  AlertId,
-  AuditAction,
-  ChannelId,
-  DeliveryKey,
-  RecordedAlerts,
-} from "../../../records/alert-record.ts";
+import type { AlertEntry, AlertId } from "../../../records/alert.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { ChannelId } from "../../../records/channel.ts";
+import type { DeliveryKey, RecordedAlerts } from "../../../records/delivery.ts";
 import { type Database, runStatement } from "../client.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";

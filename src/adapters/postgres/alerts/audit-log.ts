@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Audit } from "../../../ports/stores.ts";
-import type { AuditRecord } from "../../../records/alert-record.ts";
+import type { AuditRecord } from "../../../records/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 
 export function postgresAuditLog(database: Database): Audit {

@@ -2,8 +2,8 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/tenant.ts";
-import type { AuditAction } from "../../../records/alert-record.ts";
-import type { Actor } from "../../../records/tenant-record.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { Actor } from "../../../records/tenant.ts";
 
 export interface AuditLine {
   readonly action: AuditAction;

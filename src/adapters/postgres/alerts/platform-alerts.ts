@@ -4,13 +4,9 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
-import type {
-  AlertId,
-  AuditAction,
-  PlatformAlertRecord,
-  PlatformBounds,
-  PlatformSigns,
-} from "../../../records/alert-record.ts";
+import type { AlertId } from "../../../records/alert.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { PlatformAlertRecord, PlatformBounds, PlatformSigns } from "../../../records/platform-alert.ts";
 import { type Database, runStatement } from "../client.ts";
 import { jsonbText } from "../jsonb.ts";
 import { ms } from "../tenants/tenant-rows.ts";

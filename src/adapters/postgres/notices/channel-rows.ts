@@ -3,7 +3,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { ChannelId, ChannelRecord } from "../../../records/alert-record.ts";
+import type { ChannelId, ChannelRecord } from "../../../records/channel.ts";
 import { ms } from "../tenants/tenant-rows.ts";
 
 /** A channel in one column, as `channelFromRow` reads it. The alias of `notification_channels` is `c`. */

@@ -4,14 +4,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Channels } from "../../../ports/stores.ts";
-import type {
-  AuditAction,
-  ChannelChange,
-  ChannelId,
-  ChannelRecord,
-  NewChannel,
-} from "../../../records/alert-record.ts";
-import type { Actor } from "../../../records/tenant-record.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
+import type { Actor } from "../../../records/tenant.ts";
 import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { comesAfter, pageOf } from "../page.ts";

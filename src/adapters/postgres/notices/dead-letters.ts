@@ -3,7 +3,8 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { DeadLetters } from "../../../ports/stores.ts";
-import type { AuditAction, DeadLetterRecord } from "../../../records/alert-record.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";

@@ -3,7 +3,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Enforcement } from "../../../budget/tenant.ts";
 import type { Deliveries } from "../../../ports/stores.ts";
-import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../../records/alert-record.ts";
+import type { AlertId } from "../../../records/alert.ts";
+import type { ChannelId } from "../../../records/channel.ts";
+import type { DeliveryKey, Dispatch } from "../../../records/delivery.ts";
+import type { PlatformDispatch } from "../../../records/platform-alert.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { alertColumn, alertFromRow, percent } from "../alerts/alert-rows.ts";
 import { timestampOf } from "../alerts/audit.ts";

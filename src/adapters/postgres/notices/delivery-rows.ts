@@ -2,7 +2,9 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { AlertId, ChannelId, DeliveryRecord } from "../../../records/alert-record.ts";
+import type { AlertId } from "../../../records/alert.ts";
+import type { ChannelId } from "../../../records/channel.ts";
+import type { DeliveryRecord } from "../../../records/delivery.ts";
 import { ms } from "../tenants/tenant-rows.ts";
 
 /** Of a tenant's alert or of the platform's: every delivery has one of the two. */

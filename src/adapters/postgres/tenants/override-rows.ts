@@ -4,7 +4,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { OverrideRecord } from "../../../records/override-record.ts";
+import type { OverrideRecord } from "../../../records/override.ts";
 import { money, ms } from "./tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */

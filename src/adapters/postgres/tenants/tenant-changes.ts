@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
-import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant-record.ts";
+import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";

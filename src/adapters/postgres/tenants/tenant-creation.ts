@@ -5,7 +5,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import { Outage } from "../../../ports/outage.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant-record.ts";
+import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
 import { type Database, runStatement, violatedUnique } from "../client.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";

@@ -3,8 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
-import type { TenantObservation } from "../../../records/tenant-batch.ts";
-import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant-record.ts";
+import type { Actor, AuditedChange, TenantObservation, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch, runStatement } from "../client.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";

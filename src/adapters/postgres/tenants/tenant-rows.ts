@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money.ts";
 import type { KeyHash, Override, Subject, TenantId } from "../../../budget/tenant.ts";
 import { spendRecordSchema } from "../../../ports/messages.ts";
-import type { PriorValues, TenantRecord } from "../../../records/tenant-record.ts";
+import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
 import type { Row } from "../client.ts";
 
 /** An instant in milliseconds. `column` is trusted text: a column's name with its alias. */

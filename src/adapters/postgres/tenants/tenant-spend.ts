@@ -4,8 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
-import type { TenantObservation } from "../../../records/tenant-batch.ts";
-import type { TenantRecord } from "../../../records/tenant-record.ts";
+import type { TenantObservation, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch } from "../client.ts";
 import { updatedAt } from "./tenant-changes.ts";

@@ -3,7 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
-import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant-record.ts";
+import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
 import { timestampOf } from "../alerts/audit.ts";
 import { type Database, runStatement } from "../client.ts";
 import { jsonbText } from "../jsonb.ts";

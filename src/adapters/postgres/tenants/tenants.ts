@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { KeyHash } from "../../../budget/tenant.ts";
 import type { Tenants } from "../../../ports/stores.ts";
-import type { TenantRecord } from "../../../records/tenant-record.ts";
+import type { TenantRecord } from "../../../records/tenant.ts";
 import { type Database, runStatement } from "../client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
 import { createTenant } from "./tenant-creation.ts";

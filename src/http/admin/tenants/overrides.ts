@@ -7,7 +7,7 @@ import { usdNumber } from "../../../budget/money.ts";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
-import type { OverrideRecord } from "../../../records/override-record.ts";
+import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { iso } from "../../agents/verdict-json.ts";
 import type { AppEnv } from "../../app-env.ts";

@@ -5,7 +5,7 @@ import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { asOf } from "../../../budget/spend.ts";
 import { type Instant, type Override, periodStartedAt } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
-import type { TenantRecord } from "../../../records/tenant-record.ts";
+import type { TenantRecord } from "../../../records/tenant.ts";
 import { iso } from "../../agents/verdict-json.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */

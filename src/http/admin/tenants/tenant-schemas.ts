@@ -5,7 +5,7 @@ import { parseDuration } from "../../../budget/duration.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
-import type { TenantChange } from "../../../records/tenant-record.ts";
+import type { TenantChange } from "../../../records/tenant.ts";
 import { money, pageSize, shortName, tenantId } from "../../fields.ts";
 
 const threshold = (range: { min: BasisPoints; max: BasisPoints }) =>

@@ -1,9 +1,11 @@
 // A tenant as Postgres keeps it, and what an administrator may ask of it. Types only, shared by flows and ports.
 
+import type { AlertHistory } from "../budget/alerts.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { Enforcement, FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
+import type { DeliveryKey } from "./delivery.ts";
 
 export interface TenantRecord {
   readonly config: TenantConfig;
@@ -127,4 +129,24 @@ export interface TenantList {
   readonly tenants: readonly TenantRecord[];
   readonly next: TenantId | null;
   readonly counts: Readonly<Record<State, number>>;
+}
+
+/** By what LiteLLM names whose spend something is. */
+export type SpendReference =
+  | { readonly kind: "key"; readonly id: KeyHash }
+  | { readonly kind: "team"; readonly id: string }
+  | { readonly kind: "tenant"; readonly id: TenantId };
+
+export interface TenantBatch {
+  readonly tenant: TenantRecord;
+  readonly history: AlertHistory;
+  /** Which of the references led here. */
+  readonly references: readonly SpendReference[];
+  readonly pending: readonly DeliveryKey[];
+}
+
+export interface TenantObservation {
+  readonly tenantId: TenantId;
+  readonly subject: Subject;
+  readonly record: SpendRecord;
 }

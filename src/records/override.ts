@@ -1,7 +1,7 @@
 // Overrides as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
 
 import type { Instant, Override, TenantId } from "../budget/tenant.ts";
-import type { TenantRecord } from "./tenant-record.ts";
+import type { TenantRecord } from "./tenant.ts";
 
 export interface OverrideRecord extends Override {
   readonly tenantId: TenantId;
