@@ -71,6 +71,10 @@ function openAiError(status: number, message: string, code: unknown) {
   return { message, type: type ?? (status < 500 ? "invalid_request_error" : "api_error"), param: null, code };
 }
 
+export function noSuchTenant(c: Context<AppEnv>): Response {
+  return problem(c, "not-found", { detail: "There is no such tenant." });
+}
+
 /** Long enough for a connection to come back or LiteLLM to restart, short enough for a person who waits. */
 const RETRY_DEPENDENCY_SECONDS = 5;
 

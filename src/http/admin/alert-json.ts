@@ -1,8 +1,9 @@
 // An alert on the wire, with how its notices fare.
 
+import { iso } from "../../budget/instant.ts";
 import { percentNumber, usdNumber } from "../../budget/money.ts";
 import type { AlertListRow } from "../../records/delivery.ts";
-import { iso } from "../agents/verdict-json.ts";
+import { isoOrNull } from "../json-instant.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; all of the moment of the alert. */
 export function alertJson({ alert, deliveries }: AlertListRow) {
@@ -17,7 +18,7 @@ export function alertJson({ alert, deliveries }: AlertListRow) {
     max_budget: usdNumber(alert.maxBudgetNanoUsd),
     used_percent: alert.used === null ? null : percentNumber(alert.used),
     period_started_at: iso(alert.periodStartedAt),
-    resets_at: iso(alert.resetsAt),
+    resets_at: isoOrNull(alert.resetsAt),
     limit_version: alert.limitVersion,
     occurrence: alert.occurrence,
     silent: alert.isSilent,
@@ -29,9 +30,9 @@ export function alertJson({ alert, deliveries }: AlertListRow) {
       channel_kind: delivery.channelKind,
       status: delivery.status,
       attempts: delivery.attempts,
-      next_attempt_at: iso(delivery.nextAttemptAt),
+      next_attempt_at: isoOrNull(delivery.nextAttemptAt),
       last_error: delivery.lastError,
-      sent_at: iso(delivery.sentAt),
+      sent_at: isoOrNull(delivery.sentAt),
     })),
   };
 }

@@ -6,10 +6,9 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
-import { invalidFields } from "../problem.ts";
+import { invalidFields, noSuchTenant } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
-import { noSuchTenant } from "./tenants/tenant-problems.ts";
 
 const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
 

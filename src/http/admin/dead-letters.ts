@@ -2,12 +2,13 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
+import { iso } from "../../budget/instant.ts";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
-import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
+import { isoOrNull } from "../json-instant.ts";
 import { invalidFields, problem } from "../problem.ts";
 
 const listQuery = z.strictObject({
@@ -48,7 +49,7 @@ function letterJson(letter: DeadLetterRecord) {
     attempts: letter.attempts,
     error: letter.error,
     recorded_at: iso(letter.recordedAt),
-    replayed_at: iso(letter.replayedAt),
+    replayed_at: isoOrNull(letter.replayedAt),
     replayed_by: letter.replayedBy,
   };
 }

@@ -2,9 +2,9 @@
 
 import { type Context, Hono } from "hono";
 import { type Caller, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
-import { noSuchTenant } from "../admin/tenants/tenant-problems.ts";
 import type { AppEnv } from "../app-env.ts";
 import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
+import { noSuchTenant } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { addressOf, checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { verdictResponse } from "./verdict-json.ts";

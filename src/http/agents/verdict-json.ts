@@ -1,10 +1,12 @@
 // A verdict on the wire: the 200 body, and the refusals 402, 403 and 503 with what to do about them.
 
 import type { Context } from "hono";
+import { iso } from "../../budget/instant.ts";
 import { dollars, percentNumber, usdNumber } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import { isPastReset, type Verdict } from "../../budget/verdict.ts";
 import type { AppEnv } from "../app-env.ts";
+import { isoOrNull } from "../json-instant.ts";
 import { type ProblemType, problem } from "../problem.ts";
 
 /** A verdict that failed closed is worth asking for again soon: LiteLLM's breaker opens for 5 s at a time. */
@@ -12,9 +14,6 @@ const RETRY_UNKNOWN_SECONDS = 5;
 
 /** LiteLLM resets up to 10 min late; a blocked agent that asks more often than this only loads it. */
 const RETRY_PAST_RESET_SECONDS = 30;
-
-export const iso = (instant: Instant | null): string | null =>
-  instant === null ? null : new Date(instant).toISOString();
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
 export function verdictJson(verdict: Verdict) {
@@ -36,9 +35,9 @@ export function verdictJson(verdict: Verdict) {
     grace_threshold: percent(budget?.graceThreshold),
     remaining: usd(spend?.remainingNanoUsd),
     blocks_at: usd(budget?.blocksAtNanoUsd),
-    period_started_at: iso(budget?.periodStartedAt ?? null),
-    resets_at: iso(budget?.resetsAt ?? null),
-    as_of: iso(spend?.asOf ?? null),
+    period_started_at: isoOrNull(budget?.periodStartedAt ?? null),
+    resets_at: isoOrNull(budget?.resetsAt ?? null),
+    as_of: isoOrNull(spend?.asOf ?? null),
     age_seconds: spend?.ageSeconds ?? null,
     source: verdict.source,
     degraded: verdict.degraded,

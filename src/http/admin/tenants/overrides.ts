@@ -3,20 +3,20 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
 import { instantAfter, parseDuration } from "../../../budget/duration.ts";
+import { iso } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { iso } from "../../agents/verdict-json.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { dateTime, fieldErrors, jsonFrom, money, pageCursor, pageSize, readBy } from "../../fields.ts";
-import { invalidFields, problem } from "../../problem.ts";
+import { isoOrNull } from "../../json-instant.ts";
+import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, onceId } from "../idempotency.ts";
-import { noSuchTenant } from "./tenant-problems.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
@@ -110,7 +110,7 @@ function overrideJson(override: OverrideRecord, now: Instant) {
     created_at: iso(override.createdAt),
     expires_at: iso(override.expiresAt),
     revoked_by: override.revokedBy,
-    revoked_at: iso(override.revokedAt),
+    revoked_at: isoOrNull(override.revokedAt),
   };
 }
 

@@ -5,10 +5,10 @@ import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-ten
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { dependencyAway, problem } from "../../problem.ts";
+import { dependencyAway, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
+import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 
 const NO_RESET_OF_TEAMS =
   "LiteLLM cannot zero the spend of a team. Raise max_budget, or grant an override until the period ends.";

@@ -1,12 +1,13 @@
 // A tenant on the wire: its settings, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
 
+import { iso } from "../../../budget/instant.ts";
 import { limitAt, overridesAt } from "../../../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { asOf } from "../../../budget/spend.ts";
 import { type Instant, type Override, periodStartedAt } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
-import { iso } from "../../agents/verdict-json.ts";
+import { isoOrNull } from "../../json-instant.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {
@@ -30,15 +31,15 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     used_percent: used === null ? null : percentNumber(used),
     blocks_at: usdNumber(limit.blocksAtNanoUsd),
     override_amount: usdNumber(limit.overrideNanoUsd),
-    period_started_at: iso(spend?.periodStartedAt ?? periodStartedAt(config)),
-    resets_at: iso(spend === null ? config.budgetResetAt : spend.resetsAt),
+    period_started_at: isoOrNull(spend?.periodStartedAt ?? periodStartedAt(config)),
+    resets_at: isoOrNull(spend === null ? config.budgetResetAt : spend.resetsAt),
     as_of: spend === null ? null : iso(asOf(spend)),
     overrides: overridesAt(config, now).map(overrideJson),
     config_version: config.configVersion,
     litellm_sync: sync.status,
     litellm_sync_error: sync.error,
     adopted: tenant.adopted,
-    suspended_at: iso(config.suspendedAt),
+    suspended_at: isoOrNull(config.suspendedAt),
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
   };

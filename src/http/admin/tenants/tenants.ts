@@ -10,11 +10,11 @@ import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom } from "../../fields.ts";
-import { dependencyAway, invalidFields, problem } from "../../problem.ts";
+import { dependencyAway, invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { noSuchTenant, refusedByLiteLlm } from "./tenant-problems.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 

@@ -1,12 +1,8 @@
-// The problems that the routes of tenants share.
+// How the tenant routes answer a refusal by LiteLLM.
 
 import type { Context } from "hono";
 import type { AppEnv } from "../../app-env.ts";
 import { dependencyAway, problem } from "../../problem.ts";
-
-export function noSuchTenant(c: Context<AppEnv>): Response {
-  return problem(c, "not-found", { detail: "There is no such tenant." });
-}
 
 /** That LiteLLM does not accept Bursar's own key is no fault of the request. */
 export function refusedByLiteLlm(

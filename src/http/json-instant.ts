@@ -1,0 +1,8 @@
+// An instant that may be missing, as JSON.
+
+import { iso } from "../budget/instant.ts";
+import type { Instant } from "../budget/tenant.ts";
+
+export function isoOrNull(at: Instant | null): string | null {
+  return at === null ? null : iso(at);
+}
