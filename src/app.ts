@@ -1,4 +1,4 @@
-// The contents page of the HTTP side: what happens to every request, in which order, and which route is where.
+// Table of contents of the HTTP side: the middleware of every request, in order, and the file of every route.
 
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -26,10 +26,10 @@ import { serverTiming } from "./http/server-timing.ts";
 import type { Tokens } from "./ports/policy.ts";
 import type { Ports } from "./ports/ports.ts";
 
-/** Gives a request its ports; everything of one request's I/O hangs on its `ExecutionContext`. */
+/** Makes the ports of one request. Workers tie a request's I/O to its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };
 
-/** No body of an administrator's, nor any webhook, comes near it. */
+/** Admin requests and LiteLLM's webhooks stay far below it. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 const onMethodNotAllowed = (c: Context<AppEnv>, methods: string[]) =>
@@ -47,7 +47,7 @@ export function createApp(connect: Connect) {
     c.set("tokens", tokens);
     await next();
   });
-  // Above the limit: events are larger and are read as they come in, by a limit of their own; a model call is not read at all.
+  // Registered before the body limit: events are larger and streamed under a limit of their own; Gate reads no body.
   app.route("/", eventRoutes);
   app.route("/", guardRoutes);
   app.route("/", gateRoutes);

@@ -1,4 +1,4 @@
-// Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
+// Bindings + Config → Ports. The only importer of adapters. Adapters live for one request; only plain data lives longer.
 
 import { aesCipher } from "./adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
@@ -28,7 +28,7 @@ import { type Config, readConfig } from "./config.ts";
 import type { Tokens } from "./ports/policy.ts";
 import type { Background, Ports } from "./ports/ports.ts";
 
-/** A query takes milliseconds; what takes this long is a database that is waking up or gone. */
+/** A query takes milliseconds; longer means that the database is waking up or down. */
 const POSTGRES_TIMEOUT_MS = 5_000;
 
 const memory = new IsolateMemory();
@@ -38,14 +38,14 @@ const clock = () => Date.now();
 
 let lastConfig: { env: Env; config: Config } | null = null;
 
-/** Reads the environment once per isolate; it does not change while one lives. A broken one is nobody's answer. */
+/** Parses the environment once per isolate. @throws when it is invalid, so every request fails instead of guessing. */
 function configOf(env: Env): Config {
   if (lastConfig?.env === env) return lastConfig.config;
   try {
     lastConfig = { env, config: readConfig(env) };
     return lastConfig.config;
   } catch (cause) {
-    consoleLog.error("the configuration is broken", cause);
+    consoleLog.error("invalid configuration", cause);
     throw cause;
   }
 }

@@ -1,4 +1,4 @@
-// Three entrances: requests, queue batches, the clock. Wiring only.
+// The Worker's entry points: requests, queue batches, cron. Wiring only.
 
 import { createApp } from "./app.ts";
 import { sweep } from "./cron/sweep.ts";

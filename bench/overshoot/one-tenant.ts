@@ -23,7 +23,7 @@ export class OnePostgres {
   };
 
   readonly spendBatches: SpendBatches = {
-    open: async (references) => [
+    load: async (references) => [
       { tenant: this.#tenant, history: { lastEvaluation: null, alerts: [] }, references, pending: [] },
     ],
     record: async (figures) => {

@@ -1,4 +1,4 @@
-// What every route finds in its context. Filled in by the first middleware, in app.ts.
+// The context variables of every route. The first middleware in app.ts sets them.
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Tokens } from "../ports/policy.ts";
@@ -10,12 +10,12 @@ export interface AppEnv {
   Variables: {
     ports: Ports;
     tokens: Tokens;
-    /** Read once, when the request came in. */
+    /** Read once, when the request arrives. */
     now: Instant;
     requestId: string;
-    /** True where agents call as they call OpenAI: their SDKs then show a problem as an error of its kind. */
+    /** True on routes that agents call with an OpenAI SDK: a problem then also carries OpenAI's `error` member. */
     speaksOpenAi?: true;
-    /** Set by `requireAdmin` and `requireRead`: whose token it was. */
+    /** The name of the caller's token, set by `requireAdmin` and `requireRead`. */
     actor: Actor;
   };
 }

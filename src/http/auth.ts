@@ -1,5 +1,5 @@
-// Who is calling: admin and read tokens, LiteLLM's own, and the virtual key of an agent. Compares in constant time, logs
-// no token.
+// Authenticates callers: admin and read tokens, LiteLLM's tokens, and agents' virtual keys. Compares in constant time,
+// logs no token.
 
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -8,7 +8,7 @@ import type { NamedToken, Tokens } from "../ports/policy.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
-/** How long an address that asks for unknown keys should stay away; the window of the rate limit. */
+/** The window of the rate limit for addresses that send unknown keys. */
 const RETRY_UNKNOWN_KEYS_SECONDS = 60;
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
@@ -18,7 +18,7 @@ export function bearerOf(header: string | undefined): string | null {
   return BEARER.exec(header ?? "")?.[1] ?? null;
 }
 
-/** What LiteLLM stores instead of the key: sha256, lower-case hex. */
+/** SHA-256 in lower-case hex, as LiteLLM stores it in place of the key. */
 export async function keyHashOf(virtualKey: string): Promise<KeyHash> {
   return (await sha256Hex(virtualKey)) as KeyHash;
 }
@@ -29,27 +29,27 @@ export async function sha256Hex(text: string): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** For changing anything. */
+/** For routes that change anything. */
 export const requireAdmin = requireToken(({ admin }) => admin);
 
-/** For reading and checks; whoever may change may also read. */
+/** For reads and checks. An admin token may read too. */
 export const requireRead = requireToken(({ admin, read }) => [...read, ...admin]);
 
-/** LiteLLM's callback. Answers before a byte of the body is read. */
+/** For LiteLLM's callback. Refuses before it reads a byte of the body. */
 export const requireEvents = createMiddleware<AppEnv>(async (c, next) => {
   const token = bearerOf(c.req.header("Authorization"));
   if (token !== null && (await isOneOf(c.get("tokens").events, token))) return next();
   return noToken(c);
 });
 
-/** LiteLLM's guardrail, which says who it is in a header of its own. */
+/** For LiteLLM's guardrail, which sends its token in `x-api-key`. */
 export const requireGuardrail = createMiddleware<AppEnv>(async (c, next) => {
   const token = c.req.header("x-api-key");
   if (token !== undefined && (await isOneOf(c.get("tokens").guardrail, token))) return next();
   return problem(c, "unauthorized");
 });
 
-/** Lets through whoever has one of the tokens; its name becomes the actor. */
+/** Accepts any of the tokens; the token's name becomes the actor. */
 function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const token = bearerOf(c.req.header("Authorization"));
@@ -76,18 +76,18 @@ export function unknownKey(c: Context<AppEnv>): Response {
 
 export function tooManyUnknown(c: Context<AppEnv>): Response {
   return problem(c, "too-many-requests", {
-    detail: "Too many unknown virtual keys came from this address.",
+    detail: "This address sent too many unknown virtual keys. Try again in a minute.",
     headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
   });
 }
 
-/** For tokens without a name. Takes the same time for every wrong one. */
+/** For tokens without a name. Takes the same time for every wrong token. */
 export async function isOneOf(allowed: readonly string[], token: string): Promise<boolean> {
   const named = allowed.map((accepted) => ({ name: "", token: accepted }));
   return (await ownerOf(token, named)) !== null;
 }
 
-/** Every token is looked at, and digests of equal length are compared, so that time tells nothing. */
+/** Compares every token, as digests of equal length, so that the time taken reveals nothing. */
 async function ownerOf(token: string, allowed: readonly NamedToken[]): Promise<string | null> {
   const given = await sha256Hex(token);
   let owner: string | null = null;

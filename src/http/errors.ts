@@ -1,4 +1,4 @@
-// The one place where a throw becomes an answer. An outage says which service is away, a bug says its request id only.
+// The one place where a throw becomes a response. An outage names the service that is down; a bug shows its request id only.
 
 import type { Context } from "hono";
 import { Outage } from "../ports/outage.ts";
@@ -8,16 +8,16 @@ import { dependencyAway, problem } from "./problem.ts";
 
 export function answerError(error: Error, c: Context<AppEnv>): Response {
   const route = { route: c.req.routePath, method: c.req.method, request_id: c.get("requestId") };
-  // Without ports the configuration itself is broken, which deps.ts has logged.
+  // Without ports the configuration is invalid, and deps.ts has logged that.
   const log = c.get("ports")?.log;
   if (c.req.path === GUARD_PATH) {
     log?.error("guardrail failed", error, route);
     return answerUnchecked(c);
   }
   if (error instanceof Outage) {
-    log?.error("a dependency is away", error, route);
+    log?.error("dependency unavailable", error, route);
     return dependencyAway(c, `${error.dependency} cannot be reached.`);
   }
-  log?.error("bug", error, route);
+  log?.error("unhandled error", error, route);
   return problem(c, "internal-error");
 }

@@ -1,4 +1,4 @@
-// Alive, and ready: each dependency with its latency. The only routes without a token; they tell nothing else.
+// `/healthz` and `/readyz`: liveness, and each dependency with its latency. The only routes without a token.
 
 import { Hono } from "hono";
 import { probeDependencies } from "../flows/probe-dependencies.ts";

@@ -1,4 +1,4 @@
-// An instant that may be missing, as JSON.
+// An instant or null, as JSON.
 
 import { iso } from "../budget/instant.ts";
 import type { Instant } from "../budget/tenant.ts";

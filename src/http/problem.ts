@@ -1,4 +1,4 @@
-// Every error of the API, as RFC 9457 problem+json. Owns the list of types; they are stable, their texts are not.
+// Every error of the API, as RFC 9457 problem+json. Owns the problem types. Types are stable, texts may change.
 
 import type { Context } from "hono";
 import type { AppEnv } from "./app-env.ts";
@@ -7,36 +7,36 @@ const PROBLEMS = {
   "malformed-json": { status: 400, title: "The body is not JSON" },
   unauthorized: { status: 401, title: "A valid token is required" },
   "invalid-signature": { status: 401, title: "A valid signature is required" },
-  "unknown-key": { status: 401, title: "The virtual key is not known" },
+  "unknown-key": { status: 401, title: "The virtual key is unknown" },
   "budget-exceeded": { status: 402, title: "Budget exceeded" },
   "tenant-suspended": { status: 403, title: "The tenant is suspended" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
-  "tenant-taken": { status: 409, title: "The tenant exists already" },
-  "subject-taken": { status: 409, title: "The LiteLLM key or team belongs to a tenant already" },
-  "channel-not-configured": { status: 409, title: "This deployment cannot send through such a channel" },
+  "tenant-taken": { status: 409, title: "The tenant already exists" },
+  "subject-taken": { status: 409, title: "The LiteLLM key or team already belongs to a tenant" },
+  "channel-not-configured": { status: 409, title: "This deployment cannot send to this kind of channel" },
   "request-running": { status: 409, title: "A request with this idempotency key is still running" },
-  "unknown-queue": { status: 409, title: "The queue is not one of this deployment" },
+  "unknown-queue": { status: 409, title: "This deployment has no such queue" },
   "too-large": { status: 413, title: "The body is too large" },
-  "invalid-fields": { status: 422, title: "Some fields are not valid" },
+  "invalid-fields": { status: 422, title: "Some fields are invalid" },
   "idempotency-key-reused": { status: 422, title: "The idempotency key was used with another body" },
   "litellm-refused": { status: 422, title: "LiteLLM refused the change" },
   "too-many-requests": { status: 429, title: "Too many requests" },
   "internal-error": { status: 500, title: "Internal error" },
   "channel-failed": { status: 502, title: "The notice could not be delivered" },
-  "spend-unknown": { status: 503, title: "The spend is not known" },
+  "spend-unknown": { status: 503, title: "The spend is unknown" },
   "dependency-unavailable": { status: 503, title: "A service that Bursar needs cannot be reached" },
 } as const;
 
 export type ProblemType = keyof typeof PROBLEMS;
 
 export interface FieldError {
-  /** Path of the field, dotted; empty for the body as a whole. */
+  /** Dotted path of the field; empty for the whole body. */
   readonly field: string;
   readonly message: string;
 }
 
-/** Answers with a problem. `members` are its extension members, `headers` come on top of the usual ones. */
+/** The problem response. `members` are its extension members; `headers` are added to the default ones. */
 export function problem(
   c: Context<AppEnv>,
   type: ProblemType,
@@ -59,13 +59,13 @@ export function problem(
   };
   return c.body(JSON.stringify(body), status, {
     "Content-Type": "application/problem+json",
-    // Trying again at once changes nothing about a refusal.
+    // Stops OpenAI's SDKs from retrying a refusal at once.
     ...(speaksOpenAi && (status === 402 || status === 403) && { "x-should-retry": "false" }),
     ...options.headers,
   });
 }
 
-/** `budget_exceeded` is LiteLLM's own word for a refusal; a failure never has it. */
+/** `budget_exceeded` is LiteLLM's own type for a refusal, never used for a failure. */
 function openAiError(status: number, message: string, code: unknown) {
   const type = { 401: "authentication_error", 402: "budget_exceeded", 403: "budget_exceeded" }[status];
   return { message, type: type ?? (status < 500 ? "invalid_request_error" : "api_error"), param: null, code };
@@ -75,16 +75,16 @@ export function noSuchTenant(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: "There is no such tenant." });
 }
 
-/** Long enough for a connection to come back or LiteLLM to restart, short enough for a person who waits. */
+/** Long enough for a reconnect or a restart of LiteLLM, short enough for a waiting person. */
 const RETRY_DEPENDENCY_SECONDS = 5;
 
-/** 503, to be tried again soon. */
+/** 503 with `Retry-After`. */
 export function dependencyAway(c: Context<AppEnv>, detail: string): Response {
   const headers = { "Retry-After": String(RETRY_DEPENDENCY_SECONDS) };
   return problem(c, "dependency-unavailable", { detail, headers });
 }
 
-/** 422, naming each field that is not valid. */
+/** 422 that names each invalid field. */
 export function invalidFields(c: Context<AppEnv>, errors: readonly FieldError[]): Response {
   const detail = errors.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
   return problem(c, "invalid-fields", { detail, members: { errors } });

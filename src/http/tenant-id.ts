@@ -1,4 +1,4 @@
-// The one form of a tenant id: it is part of URLs, of KV and Redis keys, and of LiteLLM's metadata.
+// The format of a tenant id, which is part of URLs, KV and Redis keys, and LiteLLM's metadata.
 
 import type { TenantId } from "../budget/tenant.ts";
 

@@ -1,4 +1,4 @@
-// Where a tenant stood when its alert was recorded: the figures that every rendering shows. Compares exactly, decides nothing.
+// A tenant's budget when its alert was recorded, as every renderer shows it. Compares exactly, decides nothing.
 
 import { type BasisPoints, type NanoUsd, partOf, WHOLE } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
@@ -9,20 +9,20 @@ export type KnownState = Exclude<State, "unknown">;
 
 export interface BudgetSnapshot {
   readonly state: KnownState;
-  /** By the figures alone, whether or not somebody has suspended the tenant. */
+  /** The state by spend and limit alone, ignoring a suspension. */
   readonly budgetState: KnownState;
   readonly spendNanoUsd: NanoUsd;
   readonly limitNanoUsd: NanoUsd;
   readonly maxBudgetNanoUsd: NanoUsd;
-  /** What counts on top of max_budget. */
+  /** The active overrides: the limit minus max_budget. */
   readonly overrideNanoUsd: NanoUsd;
   /** Null when the limit is zero. */
   readonly used: BasisPoints | null;
-  /** Until the limit, as a verdict says it; never negative. */
+  /** Up to the limit, as in a verdict; never negative. */
   readonly remainingNanoUsd: NanoUsd;
   readonly overLimitNanoUsd: NanoUsd;
   readonly blocksAtNanoUsd: NanoUsd;
-  /** Until the block; never negative. */
+  /** Up to the block threshold; never negative. */
   readonly untilBlockNanoUsd: NanoUsd;
   readonly alertThreshold: BasisPoints;
   readonly graceThreshold: BasisPoints;
@@ -33,12 +33,12 @@ export interface BudgetSnapshot {
 export function snapshotOf(notice: AlertNotice): BudgetSnapshot {
   const { alert } = notice;
   const { spendNanoUsd, limitNanoUsd, maxBudgetNanoUsd } = alert;
-  // A threshold may have been changed since: the one that was crossed is the alert's own.
+  // The tenant's threshold may have changed since: for a crossing, the alert has the one that was crossed.
   const crossed = (eventType: string) => (alert.eventType === eventType ? alert.threshold : null);
   const alertThreshold = crossed("threshold_crossed") ?? notice.alertThreshold;
   const graceThreshold = crossed("budget_blocked") ?? notice.graceThreshold;
   const blocksAtNanoUsd = partOf(limitNanoUsd, graceThreshold);
-  // A limit of zero is exceeded by a spend of zero.
+  // With a limit of zero, a spend of zero is already blocked.
   const isBlocked = spendNanoUsd >= blocksAtNanoUsd;
   const budgetState = isBlocked ? "blocked" : stateBelowBlock(spendNanoUsd, limitNanoUsd, alertThreshold);
   return {

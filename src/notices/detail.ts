@@ -1,14 +1,14 @@
-// What only some kinds of event say, read from an alert's detail. Much of it came from outside: what does not fit is left out.
+// Reads fields of an alert's detail. Many come from outside, so a field of the wrong type is omitted.
 
 import type { AlertDetail } from "../budget/alerts.ts";
 import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 import { cut, oneLine } from "./sanitize.ts";
 
-/** Longer reasons are read where they were written. */
+/** Longer reasons are cut; the admin API shows them whole. */
 const MAX_TEXT = 300;
 
-/** Date.parse alone reads far too much. */
+/** Date.parse alone accepts far too much. */
 const DATE = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2}))?$/;
 
 export function moneyOf(detail: AlertDetail | null, field: string): NanoUsd | null {

@@ -1,14 +1,14 @@
-// The event of outgoing webhooks: JSON that programs read, so a name in it never changes its meaning.
+// The JSON event of webhook channels. Programs read it, so a name never changes its meaning.
 
 import type { AlertEventType } from "../budget/alert-identity.ts";
+import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 import type { PlatformAlertKind } from "../records/platform-alert.ts";
 import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
 
-/** Every type there is. The kind of an alert first names what it is about. */
+/** Every event type, by the type of the alert. */
 const EVENT_TYPES = {
   threshold_crossed: "budget.threshold_crossed",
   budget_crossed: "budget.crossed",
@@ -32,10 +32,10 @@ interface NoticeEvent {
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Amounts of a detail, which holds them as decimals. */
+/** Fields of a detail that hold an amount, as a decimal string. */
 const MONEY_FIELDS = ["override_amount", "projected_spend"];
 
-/** JSON text, to be signed and sent as it is: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
+/** The JSON text to sign and send: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
 export function eventBody(notice: Notice): string {
   if ("test" in notice) return JSON.stringify(testEvent(notice));
   return JSON.stringify("platformAlert" in notice ? platformEvent(notice) : alertEvent(notice));
@@ -56,7 +56,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
     type: EVENT_TYPES[alert.eventType],
     timestamp: iso(alert.createdAt),
     data: {
-      // First, so that nothing in it can stand for a figure of ours.
+      // First, so that no field of the detail can replace one of the fields below.
       ...detailJson(notice),
       alert_id: alert.id,
       tenant_id: alert.tenantId,
@@ -92,8 +92,4 @@ function detailJson({ alert: { detail } }: AlertNotice): Record<string, string |
     return [field, amount === null ? null : usdNumber(amount)] as const;
   });
   return { ...detail, ...Object.fromEntries(amounts) };
-}
-
-function iso(instant: Instant): string {
-  return new Date(instant).toISOString();
 }

@@ -1,4 +1,4 @@
-// The figures of a notice as rows of label and value, the same in every rendering. At most ten: Slack shows no more.
+// The rows of label and value in a notice, the same for every kind of channel. At most ten: Slack shows no more.
 
 import { dollars } from "../budget/money.ts";
 import type { AlertRecord } from "../records/alert.ts";
@@ -10,22 +10,22 @@ import { cut, oneLine } from "./sanitize.ts";
 
 export interface Field {
   readonly label: string;
-  /** One line; not escaped, and some of them came from outside. */
+  /** One line, not escaped; may come from outside. */
   readonly value: string;
 }
 
-/** Names of channels and tenants are shorter than this, unless somebody means harm. */
+/** Real names of channels and tenants are shorter. */
 const MAX_NAME = 120;
 
 export function fieldsOf(alert: AlertRecord, snapshot: BudgetSnapshot): Field[] {
-  return [...amounts(snapshot), ...particulars(alert)];
+  return [...amounts(snapshot), ...eventFields(alert)];
 }
 
 export function testFields({ channelName, tenantId }: TestNotice["test"]): Field[] {
-  const whose = tenantId === null ? "the whole platform" : `tenant ${cut(oneLine(tenantId) ?? "–", MAX_NAME)}`;
+  const scope = tenantId === null ? "the whole platform" : `tenant ${cut(oneLine(tenantId) ?? "–", MAX_NAME)}`;
   return [
     { label: "Channel", value: cut(oneLine(channelName) ?? "–", MAX_NAME) },
-    { label: "Notices about", value: whose },
+    { label: "Notices about", value: scope },
   ];
 }
 
@@ -61,40 +61,40 @@ function amounts(snapshot: BudgetSnapshot): Field[] {
   ];
 }
 
-/** What the event's own detail adds to the figures. */
-function particulars({ eventType, detail }: AlertRecord): Field[] {
-  const money = (label: string, field: string) => fact(label, moneyOf(detail, field), dollars);
-  const text = (label: string, field: string) => fact(label, textOf(detail, field), (value) => value);
+/** The rows from the event's detail. */
+function eventFields({ eventType, detail }: AlertRecord): Field[] {
+  const money = (label: string, field: string) => optionalField(label, moneyOf(detail, field), dollars);
+  const text = (label: string, field: string) => optionalField(label, textOf(detail, field), (value) => value);
   switch (eventType) {
     case "override_granted":
       return [
         ...money("Override", "override_amount"),
-        ...fact("Override ends", dateOf(detail, "expires_at"), instantText),
+        ...optionalField("Override ends", dateOf(detail, "expires_at"), instantText),
         ...text("Granted by", "granted_by"),
         ...text("Reason", "reason"),
       ];
     case "override_ended":
       return [
         ...money("Override", "override_amount"),
-        ...fact("Override ended", dateOf(detail, "revoked_at") ?? dateOf(detail, "expires_at"), instantText),
-        ...whoOf(text("Revoked by", "revoked_by"), text("Granted by", "granted_by")),
+        ...optionalField("Override ended", dateOf(detail, "revoked_at") ?? dateOf(detail, "expires_at"), instantText),
+        ...revokerOrGranter(text("Revoked by", "revoked_by"), text("Granted by", "granted_by")),
         ...text("Reason", "reason"),
       ];
     case "projected_limit_exceeded":
       return [
         ...money("Projected spend", "projected_spend"),
-        ...fact("Limit exceeded on", dateOf(detail, "projected_exceeded_date"), dayText),
+        ...optionalField("Limit exceeded on", dateOf(detail, "projected_exceeded_date"), dayText),
       ];
     default:
       return [];
   }
 }
 
-/** There is room for one of them; who ended it before its time is the news. */
-function whoOf(revokedBy: Field[], grantedBy: Field[]): Field[] {
+/** There is room for one row; the one who revoked the override matters more. */
+function revokerOrGranter(revokedBy: Field[], grantedBy: Field[]): Field[] {
   return revokedBy.length > 0 ? revokedBy : grantedBy;
 }
 
-function fact<T>(label: string, value: T | null, show: (value: T) => string): Field[] {
+function optionalField<T>(label: string, value: T | null, show: (value: T) => string): Field[] {
   return value === null ? [] : [{ label, value: show(value) }];
 }

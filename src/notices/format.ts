@@ -1,11 +1,11 @@
-// Percentages and instants as people read them: UTC, no abbreviations, nothing rounded up.
+// Percentages and instants for readers: UTC, no abbreviations, never rounded up.
 
 import type { BasisPoints } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 
-/** 8_250n is `82.5 %`. Basis points are rounded down already, so that 109.999 % never reads 110. */
+/** 8_250n is `82.5 %`. Basis points are already rounded down, so 109.999 % never shows as 110 %. */
 export function percent(share: BasisPoints): string {
   const fraction = (share % 100n).toString().padStart(2, "0").replace(/0+$/, "");
   return fraction === "" ? `${share / 100n} %` : `${share / 100n}.${fraction} %`;

@@ -1,4 +1,4 @@
-// What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
+// The input of the renderers, and the message of each kind of channel. Types only.
 
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { Dispatch } from "../records/delivery.ts";
@@ -6,25 +6,25 @@ import type { PlatformDispatch } from "../records/platform-alert.ts";
 
 export type Notice = AlertNotice | PlatformNotice | TestNotice;
 
-/** An alert with as much of its tenant as people want to read. */
+/** An alert with the settings of its tenant that a notice shows. */
 export type AlertNotice = Pick<Dispatch, "alert" | "tenantName" | "alertThreshold" | "graceThreshold" | "enforcement">;
 
-/** What people of the platform are told; it is about no tenant's budget. */
+/** A notice to operators about the platform; it belongs to no tenant. */
 export type PlatformNotice = Pick<PlatformDispatch, "platformAlert">;
 
-/** Asks a channel whether it works. It has no figures, so that nobody can take it for an alert. */
+/** Tests a channel. It shows no spend and no limit, so that it cannot be mistaken for an alert. */
 export interface TestNotice {
   readonly test: {
-    /** Of this one request, as an alert's id would be. */
+    /** Identifies the test, as an alert's id identifies an alert. */
     readonly id: string;
     readonly channelName: string;
-    /** Null: the channel is the whole platform's. */
+    /** Null: the channel belongs to the platform. */
     readonly tenantId: TenantId | null;
     readonly requestedAt: Instant;
   };
 }
 
-/** Slack's incoming webhook: `text` is what notifications and screen readers show. */
+/** A message to a Slack incoming webhook. Notifications and screen readers show `text`. */
 export interface SlackMessage {
   readonly text: string;
   readonly blocks: readonly Readonly<Record<string, unknown>>[];

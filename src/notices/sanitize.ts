@@ -1,19 +1,19 @@
-// Text that others wrote: names, reasons, ids. Nothing of it reaches a notice without passing here first.
-// Never escapes: how that is done depends on where the text goes.
+// Cleans text from outside: names, reasons, ids. Every such text passes through here before it reaches a notice.
+// Never escapes: each renderer escapes for its own format.
 
-/** All that breaks a line. In a subject it would begin another header. */
+/** Line breaks and control characters. In an e-mail subject they could inject a header. */
 const BREAKS = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
 
-/** What no reader sees: marks that turn the direction of writing, and the like. The two joiners make emoji and scripts. */
+/** Invisible format characters, such as marks of writing direction. Keeps the two joiners, which emoji and scripts need. */
 const INVISIBLE = /(?![\u200c\u200d])\p{Cf}/gu;
 
-/** One line of well-formed text that reads in the order in which it stands; null when nothing is left. */
+/** One line of well-formed text in its visible order; null when nothing is left. */
 export function oneLine(text: string): string | null {
   const line = text.toWellFormed().replace(BREAKS, " ").replace(INVISIBLE, "").trim();
   return line === "" ? null : line;
 }
 
-/** As much of `text` as `encode` makes at most `max` UTF-16 units of; ends in `…` when some is left out. */
+/** Cuts `text` so that its encoding has at most `max` UTF-16 units; a cut text ends in `…`. */
 export function cut(text: string, max: number, encode: (text: string) => string = (same) => same): string {
   const whole = encode(text);
   if (whole.length <= max) return whole;
@@ -25,14 +25,14 @@ export function cut(text: string, max: number, encode: (text: string) => string 
   }
 }
 
-/** Whom a notice is about; both are one line already. */
-export interface Who {
+/** The tenant of a notice; name and id are already single lines. */
+export interface TenantName {
   readonly name: string | null;
   readonly id: string;
 }
 
-/** `Acme Corp (acme)`, or the id alone. Neither of the two can push the other out. */
-export function tenantLabel({ name, id }: Who, max: number, encode?: (text: string) => string): string {
+/** `Acme Corp (acme)`, or the id alone. A long name cannot push out the id, nor a long id the name. */
+export function tenantLabel({ name, id }: TenantName, max: number, encode?: (text: string) => string): string {
   if (name === null || name === id) return cut(id, max, encode);
   const brackets = " ()".length;
   const shortId = cut(id, Math.floor((max - brackets) / 2), encode);

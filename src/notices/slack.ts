@@ -1,4 +1,4 @@
-// Notices for Slack, in Block Kit. Whatever came from outside is escaped: it can make no link, no mention, no emphasis.
+// Notices for Slack, in Block Kit. Escapes text from outside, so that it can add no link, mention or emphasis.
 
 import { type BasisPoints, dollars, WHOLE } from "../budget/money.ts";
 import type { BudgetSnapshot, KnownState } from "./budget-snapshot.ts";
@@ -9,13 +9,13 @@ import { headlineOf, type MessageModel, messageModelOf } from "./message-model.t
 import type { Notice, SlackMessage } from "./notice.ts";
 import { cut } from "./sanitize.ts";
 
-/** Slack's own limit is 150, emoji and blanks included. */
+/** Slack's limit, emoji and spaces included. */
 const MAX_HEADER = 150;
 
-/** Of the tenant's name and what happened, in the fallback: notifications show less than that. */
+/** Limit of the headline in the fallback text; notifications show less. */
 const MAX_HEADLINE = 240;
 
-/** Slack's limit is 2,000; a reason of 300 characters has at most five times as many once it is escaped. */
+/** Slack's limit is 2,000. A reason of 300 characters is at most five times as long once escaped. */
 const MAX_FIELD = 1_900;
 
 const CELLS = 20;
@@ -27,7 +27,7 @@ const STATE_EMOJI: Readonly<Record<KnownState, string>> = {
   blocked: ":no_entry:",
 };
 
-/** Those that are not here show the emoji of the tenant's state. */
+/** Other tones show the emoji of the tenant's state. */
 const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
   projected: ":chart_with_upwards_trend:",
   reset: ":arrows_counterclockwise:",
@@ -61,23 +61,23 @@ function emojiOf({ tone, snapshot }: MessageModel): string {
   return TONE_EMOJI[tone] ?? ofState;
 }
 
-/** Not as code, which Slack writes in red whatever the state. */
+/** Plain text rather than code, which Slack always shows in red. */
 function progress(snapshot: BudgetSnapshot, headerEmoji: string): string {
   const { used, overLimitNanoUsd, budgetState } = snapshot;
   const over = overLimitNanoUsd > 0n ? `, ${dollars(overLimitNanoUsd)} over the limit` : "";
-  const copy = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
+  const caption = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
   const emoji = STATE_EMOJI[budgetState];
-  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${copy}`;
+  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${caption}`;
 }
 
-/** Twenty cells to the limit; what goes past it, or a limit of zero, shows as an arrow at the end. */
+/** Twenty cells up to the limit. An arrow at the end shows spend over the limit, or a limit of zero. */
 export function progressBar(used: BasisPoints | null): string {
   const full = used === null || used > WHOLE ? CELLS : Number((used * BigInt(CELLS)) / WHOLE);
   const isOver = used === null || used > WHOLE;
   return `${"▓".repeat(full)}${"░".repeat(CELLS - full)}${isOver ? "▶" : ""}`;
 }
 
-/** Marks that Slack would act on, and others that look like them: it has no way to escape these. */
+/** Slack has no escape for these marks, so look-alikes replace them. */
 const LOOK_ALIKES = {
   "*": "∗",
   "~": "∼",
@@ -88,7 +88,7 @@ const LOOK_ALIKES = {
   ">": "›",
 } as const;
 
-/** Each matches one of the characters above: emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and the `>` that begins a quote. */
+/** The marks that Slack acts on: emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and `>` at the start of a quote. */
 const MARKS = /[*~`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|:(?=[^\s:]+:)|@(?=(?:here|channel|everyone|group)\b)|^>/giu;
 
 function escapeSlack(text: string): string {
@@ -108,7 +108,7 @@ function field({ label, value }: Field) {
   return mrkdwn(`*${label}*\n${cut(value, MAX_FIELD, escapeSlack)}`);
 }
 
-/** `verbatim`: Slack makes no links and mentions of its own. */
+/** `verbatim`: Slack does not turn text into links or mentions. */
 function mrkdwn(text: string) {
   return { type: "mrkdwn", text, verbatim: true };
 }

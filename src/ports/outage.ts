@@ -1,4 +1,4 @@
-// The one error that says "not our bug": a dependency could not be reached, or answered nonsense.
+// The one error for a failure outside Bursar: a dependency is unreachable, or its answer is unparseable.
 
 export type Dependency = "postgres" | "redis" | "kv" | "queue" | "litellm";
 

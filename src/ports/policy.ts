@@ -1,23 +1,23 @@
-// What a deployment decides for itself, as far as more than config.ts has to know it. Types only.
+// The settings of a deployment that code beyond config.ts uses. Types only.
 
 import type { FailPolicy } from "../budget/tenant.ts";
 
-/** The deployment's own choices about failure and waiting. */
+/** The deployment's settings for failures, deadlines and notices. */
 export interface Policy {
   readonly defaultFailPolicy: FailPolicy;
-  /** What becomes of a call with a key that is no tenant's, where Bursar stands in its way: Guard and Gate. */
+  /** What Guard and Gate do with a call whose key belongs to no tenant. */
   readonly unmanagedKeys: "allow" | "block";
-  /** 0: open never turns closed. */
+  /** How long `open` holds during an outage of LiteLLM before it turns to `closed`; 0: for ever. */
   readonly failOpenMinutes: number;
-  /** From a check's arrival to its answer, whatever breaks. */
+  /** The deadline of a check, from its arrival to its answer. */
   readonly checkDeadlineMs: number;
-  /** How long after an alert LiteLLM's repetition of it is a new one. */
+  /** LiteLLM's alerts within this time of an equal one are repetitions, and are skipped. */
   readonly alertRepeatSeconds: number;
-  /** Whether notices may go to plain http and to private hosts: on a developer's machine only. */
+  /** True on a developer's machine only: notices may go to plain http and to private hosts. */
   readonly allowsLocalTargets: boolean;
 }
 
-/** A token and whose it is; the name goes into the audit. */
+/** A token with its name, which the audit log shows as the actor. */
 export interface NamedToken {
   readonly name: string;
   readonly token: string;
@@ -26,29 +26,29 @@ export interface NamedToken {
 export interface Tokens {
   readonly admin: readonly NamedToken[];
   readonly read: readonly NamedToken[];
-  /** LiteLLM's side: what signs a webhook, what stands in its URL, the bearer of events, the guardrail's x-api-key. */
+  /** LiteLLM's credentials: a webhook's signature, a webhook's URL token, the bearer of events, the guardrail's x-api-key. */
   readonly webhookSecrets: Rotated;
   readonly webhookUrl: Rotated;
   readonly events: Rotated;
   readonly guardrail: Rotated;
 }
 
-/** Any of them counts; the first is the present one. */
+/** Secrets in rotation: every one is accepted; the first is the current one. */
 export type Rotated = readonly [string, ...string[]];
 
-/** A key of the sealer: the first of a list seals, all of them open. */
+/** A key of the cipher: the first of a list encrypts, every one decrypts. */
 export interface EncryptionKey {
   readonly id: string;
   /** 32 bytes. */
   readonly key: Uint8Array<ArrayBuffer>;
 }
 
-/** How this deployment sends e-mail. */
+/** How the deployment sends e-mail. */
 export interface EmailProvider {
   /** `Bursar <budgets@example.com>`; null: e-mail is not configured. */
   readonly from: string | null;
   /** Null: the `EMAIL` binding sends. */
   readonly resend: { readonly url: string; readonly apiKey: string } | null;
-  /** What stands for the `EMAIL` binding on a developer's machine; null elsewhere. */
+  /** Replaces the `EMAIL` binding on a developer's machine; null elsewhere. */
   readonly bindingEndpoint: string | null;
 }

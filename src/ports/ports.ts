@@ -1,5 +1,5 @@
-// Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
-// Unless a verb returns a Result, an outage throws.
+// Every external dependency as an interface. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
+// Unless a method returns a Result, an outage throws.
 
 import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
@@ -48,50 +48,50 @@ export interface Ports {
   readonly unknownCallers: RateLimit;
   readonly cipher: Cipher;
   readonly timers: Timers;
-  /** For the edges, and for measuring; flows get `now` with their input, and look again only after a wait of unknown length. */
+  /** For entry points and measurements. Flows get `now` as input, and read the clock only after waiting on I/O. */
   readonly clock: () => Instant;
   readonly background: Background;
   readonly log: Log;
   readonly policy: Policy;
 }
 
-/** What this isolate remembers, for everyone it serves: plain data, synchronous, bounded, gone at any time. */
+/** The isolate's memory, shared by its requests: plain data, synchronous, bounded, and lost whenever the isolate ends. */
 export interface Memory {
-  /** `undefined`: not remembered (60 s are over). Null: known to be nobody's. */
+  /** `undefined`: not remembered, or older than 60 s. Null: the key belongs to no tenant. */
   tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined;
   rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void;
   tenant(tenantId: TenantId): RememberedTenant | null;
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
   forgetTenantOfKey(keyHash: KeyHash): void;
-  /** A read failed: others need not wait for it. */
+  /** Records a failed read, so that other checks do not wait for the same failure. */
   rememberFailedRead(tenantId: TenantId, now: Instant): void;
   forgetFailedRead(tenantId: TenantId): void;
   failedRecently(tenantId: TenantId, now: Instant): boolean;
-  /** An address that asked for too many unknown keys. */
+  /** Limits an address that sent too many unknown keys. */
   rateLimit(address: string, until: Instant): void;
   isRateLimited(address: string, now: Instant): boolean;
-  /** When LiteLLM's outage began, as last read; `undefined` when that was too long ago to count. */
+  /** When LiteLLM's outage began, null when there is none; `undefined` when the last read is too old. */
   outage(now: Instant): Instant | null | undefined;
   rememberOutage(startedAt: Instant | null, now: Instant): void;
-  /** Null once it is a second old. */
+  /** Null when it is older than a second. */
   readiness(now: Instant): Readiness | null;
-  /** Null once it is ten seconds old. */
+  /** Null when it is older than ten seconds. */
   lastReadiness(now: Instant): Readiness | null;
   rememberReadiness(readiness: Readiness, now: Instant): void;
-  /** What this isolate has put into KV; KV itself shows it up to a minute late. */
+  /** What this isolate last wrote to KV; KV itself shows it up to a minute late. */
   written(tenantId: TenantId): Written;
   rememberWritten(tenantId: TenantId, written: Partial<Written>): void;
-  /** True once per `seconds` and name: the throttle that holds even without Redis. */
+  /** True once per `seconds` and name, in this isolate. Works without Redis. */
   throttle(name: string, seconds: number, now: Instant): boolean;
 }
 
-/** KV: what every colo knows, up to a minute late. No writer replaces a newer value that it sees. */
+/** KV, read by every colo, up to a minute late. A writer never replaces a newer value that it can see. */
 export interface Snapshots {
   tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
-  /** A figure is told only with the config of the subject that it belongs to. */
+  /** Returns spend only if it belongs to the config's subject. */
   tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
-  /** `expires`: for a key that was found through its team, and may be in another one tomorrow. */
+  /** `expires`: for a key resolved through its team, because the key may move to another team. */
   writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
   writeConfig(config: TenantConfig): Promise<void>;
   writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
@@ -104,37 +104,37 @@ export interface Snapshots {
 /** LiteLLM's management API. Never logs a key; never retries what LiteLLM refused. */
 export interface LiteLlm {
   /**
-   * Reads the subject's spend and limits. `tries` counts all tries (5xx, 429, time-out, network and nonsense are tried
-   * again, with exponential backoff and jitter); `onFailedTry` hears of each failed one at once.
+   * Reads the subject's spend and limits. `tries` is the total number of tries: 5xx, 429, time-outs, network errors and
+   * unparseable answers are retried with exponential backoff and jitter. Each failed try calls `onFailedTry` at once.
    */
   readSubject(
     subject: Subject,
     options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
   ): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
-  /** Reads many keys with one try. Those that LiteLLM does not know, or says nonsense of, are left out. */
+  /** Reads many keys with one try. Omits keys that LiteLLM does not know and keys whose row is unparseable. */
   readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly LiteLlmRow[], LiteLlmFailure>>;
   createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
-  /** Sends the given fields only; null clears. */
+  /** Sends only the given fields; null clears a field. */
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
   updateSoftBudget(budgetId: string, softBudgetNanoUsd: NanoUsd): Promise<Result<void, LiteLlmFailure>>;
   deleteKey(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
-  /** Zeroes what a key has spent; what LiteLLM has not written yet comes on top within 15 s. Of a team nobody can. */
+  /** Zeroes the spend of a key. LiteLLM adds spend that it has not written yet within 15 s. It cannot zero a team. */
   resetSpend(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }
 
-/** LiteLLM as an agent calls it. Streams both ways, and never calls twice: the first one may have been charged. */
+/** LiteLLM's model routes, called for an agent. Streams both ways. Never retries: the first call may have been charged. */
 export interface ModelCalls {
   forward(call: ModelCall): Promise<ModelAnswer>;
 }
 
 export interface ModelCall {
   readonly method: string;
-  /** With its query. */
+  /** Includes the query. */
   readonly path: string;
   readonly headers: Headers;
   readonly body: ReadableStream | null;
-  /** Of the agent that may leave. */
+  /** Aborts when the agent disconnects. */
   readonly signal: AbortSignal;
 }
 
@@ -144,29 +144,29 @@ export type ModelAnswer =
       readonly status: number;
       readonly headers: Headers;
       readonly body: ReadableStream | null;
-      /** What LiteLLM says that the key has spent; null when it does not say. */
+      /** The key's spend as LiteLLM's answer reports it; null when it does not. */
       readonly keySpendNanoUsd: NanoUsd | null;
-      /** LiteLLM's words when it refuses for a budget of its own; else null. */
+      /** LiteLLM's message when it refuses the call for a budget of its own; else null. */
       readonly budgetRefusal: string | null;
-      /** Of a stream: settles when its last piece is out or its reader has left. Never rejects. */
+      /** For a stream: resolves when its last chunk is sent or its reader disconnects. Never rejects. */
       readonly ended: Promise<void> | null;
     }
   | { readonly kind: "unreachable"; readonly why: string };
 
-/** Upstash Redis. Slow counts as down: callers go on without it. */
+/** Upstash Redis. A slow answer counts as an outage, and callers continue without Redis. */
 export interface Claims {
-  /** True when nobody else reads this tenant in this colo for so many seconds. */
+  /** True for the one caller that may read this tenant in this colo during the next `seconds`. */
   claimRefresh(tenantId: TenantId, colo: string, seconds: number): Promise<boolean>;
-  /** Claims an idempotency key, or tells what was done under it. */
+  /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
-  /** By which message each was done with within ten minutes, in their order; null: by none. A name: whom it tells of, and its id. */
+  /** For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null. */
   webhooksDone(names: readonly string[]): Promise<readonly (string | null)[]>;
   noteWebhooksDone(messageIds: ReadonlyMap<string, string>): Promise<void>;
-  /** True while a later read of the tenant is on its way, so that no second one need be. */
+  /** True while a scheduled read of the tenant is already queued. */
   isReadScheduled(tenantId: TenantId, reason: ReadReason): Promise<boolean>;
   noteScheduledRead(tenantId: TenantId, reason: ReadReason, seconds: number): Promise<void>;
-  /** `claimed` also for the message that has the claim already. */
+  /** `claimed` also for the message that already holds the claim. */
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;
   releaseNotice(key: DeliveryKey): Promise<void>;
@@ -175,7 +175,7 @@ export interface Claims {
 
 export interface SpendQueue {
   send(message: SpendMessage, delaySeconds?: number): Promise<void>;
-  /** `delaySecondsOf`: how long each of them stays on the queue, by its index; none at all without it. */
+  /** `delaySecondsOf`: the delivery delay of each message, by index; without it there is none. */
   sendAll(messages: readonly SpendMessage[], delaySecondsOf?: (index: number) => number): Promise<void>;
 }
 
@@ -184,16 +184,16 @@ export interface NoticeQueue {
 }
 
 export interface ReplayQueues {
-  /** Sends a dead letter's body to its queue again; false when the queue is none of ours. */
+  /** Sends a dead letter's body to its queue again; false when this deployment has no such queue. */
   send(queue: string, body: unknown): Promise<boolean>;
 }
 
-/** The ways to people. Https only, follows no redirect; never logs a target. */
+/** Sends notices. Https only; follows no redirect; never logs a target. */
 export interface Notifier {
   slack(url: string, message: SlackMessage): Promise<SendOutcome>;
-  /** `idempotencyKey`: the same notice is not delivered twice where the provider knows such keys. */
+  /** `idempotencyKey`: providers that support it deliver the notice once. */
   email(to: readonly string[], message: EmailMessage, idempotencyKey: string): Promise<SendOutcome>;
-  /** `webhookId` is the same for every attempt at one notice: receivers dedupe by it. `sentAt` goes into the signature. */
+  /** `webhookId` is the same for every attempt at one notice, so receivers dedupe by it. `sentAt` is signed too. */
   webhook(
     url: string,
     secret: string,
@@ -201,28 +201,28 @@ export interface Notifier {
   ): Promise<SendOutcome>;
 }
 
-/** Counts a caller; false once it has come too often. */
+/** Counts a call; false when the caller exceeds the limit. */
 export interface RateLimit {
   allows(caller: string): Promise<boolean>;
 }
 
-/** AES-GCM under a named key, for what must not lie in Postgres in the clear. */
+/** AES-GCM under a named key, for secrets stored in Postgres. */
 export interface Cipher {
   encrypt(text: string): Promise<string>;
-  open(encrypted: string): Promise<string>;
+  decrypt(encrypted: string): Promise<string>;
 }
 
 export interface Timers {
   after(ms: number): { readonly passed: Promise<"passed">; cancel(): void };
 }
 
-/** Lets work go on after the answer; a failure in it is logged under `what`, never thrown. */
+/** Continues work after the response. Logs a failure as `<what> failed`; never throws. */
 export type Background = (what: string, work: Promise<unknown>) => void;
 
 export interface Log {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
-  /** `cause`: what was caught; null when nothing was thrown. */
+  /** `cause`: the caught error; null when nothing was thrown. */
   error(event: string, cause: unknown, fields?: LogFields): void;
 }
 

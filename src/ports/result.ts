@@ -1,4 +1,4 @@
-// An expected failure that the caller must choose about is a Result; bugs and outages throw.
+// A Result carries an expected failure that the caller must handle; bugs and outages throw.
 
 export type Result<T, F> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: F };
 

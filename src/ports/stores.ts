@@ -1,5 +1,5 @@
-// Postgres as types of verbs: the second page of ports.ts. Every change is one statement or one batch, audited in it.
-// Unless a verb returns a Result, an outage throws.
+// Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit line.
+// Unless a method returns a Result, an outage throws.
 
 import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
@@ -33,12 +33,12 @@ import type {
 } from "../records/tenant.ts";
 import type { Result } from "./result.ts";
 
-/** The wish, and the last figure. */
+/** Tenants: desired state, LiteLLM sync, and the latest spend. */
 export interface Tenants {
   load(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** For `sync-litellm` alone: also a tenant that is marked as deleted and waits for LiteLLM. */
+  /** Only for `sync-litellm`: also loads a tenant that is marked as deleted and still waits for LiteLLM. */
   loadEvenDeleted(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** `mayBeInTeam` is false when no tenant's subject is a team: then an unknown key need not be looked up in LiteLLM. */
+  /** `mayBeInTeam` is false when no tenant is a team: then LiteLLM need not be asked about an unknown key. */
   findByKey(keyHash: KeyHash): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }>;
   findBySubject(subject: Subject): Promise<TenantRecord | null>;
   list(query: TenantListQuery): Promise<TenantList>;
@@ -46,101 +46,101 @@ export interface Tenants {
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
   /** The kill switch. Null when there is no such tenant. */
   setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
-  /** Marks the tenant as deleted and frees its keys; it is gone for every reader, its row waits for LiteLLM. */
+  /** Marks the tenant as deleted and frees its keys. No reader sees it any more; its row stays until LiteLLM has synced. */
   markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
-  /** Removes the row of a tenant that is marked as deleted. */
+  /** Deletes the row of a tenant that is marked as deleted. */
   remove(tenantId: TenantId): Promise<void>;
   /**
-   * Records what LiteLLM took and, once it has taken the wish, forgets the sealed key. Answers the tenant after it, which
-   * has a later revision when LiteLLM's dates were new; null when the wish has changed since `revision`.
+   * Records the outcome of a sync and, when it succeeded, erases the encrypted key. Returns the updated tenant, with a
+   * later revision if LiteLLM's dates were new; null when the desired state has changed since `revision`.
    */
   recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
   /**
-   * Keeps what LiteLLM has of an adopted tenant before Bursar sets limits there; the mark it had before stays what it
-   * was at adoption. Null when that was done already, or when the wish has changed since `revision`.
+   * Stores LiteLLM's own values of an adopted tenant before Bursar sets limits there; the ownership marker keeps its value
+   * from adoption. Null when they are already stored, or the desired state has changed since `revision`.
    */
   recordPriorValues(tenantId: TenantId, revision: number, values: PriorValues): Promise<TenantRecord | null>;
-  /** Notes that LiteLLM's block is to be Bursar's, before it is sent. False when the wish has changed since `revision`. */
+  /** Records, before Bursar blocks the subject, that the block is Bursar's. False when the desired state has changed since `revision`. */
   noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
-   * Takes tenants whose wish LiteLLM has not taken, also the deleted ones; least recently tried first. It counts as a
-   * try at once, whatever becomes of it: the next is a minute later, then after ever twice as long, up to an hour.
+   * Claims tenants with a pending sync, deleted ones included, least recently tried first. A claim counts as a try:
+   * retries back off exponentially from 1 minute to 1 hour.
    */
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /**
-   * Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. Null when
-   * there is no such tenant, or when its subject is another one by now.
+   * Stores the newest observation and, if it belongs to a later period, advances the period by compare-and-set. Null when
+   * there is no such tenant, or its subject has changed.
    */
   recordSpend(observation: TenantObservation): Promise<TenantRecord | null>;
   /**
-   * Begins the figure's period by hand, unless another one than that of `since` has begun meanwhile: then nothing
-   * changes, `auditId` is null, and the audit says who has zeroed the spend all the same. Null as with `recordSpend`.
+   * Starts the observation's period for an administrator. If a period other than `since` has started meanwhile, it changes
+   * nothing and returns a null `auditId`; the audit log records the reset either way. Null as with `recordSpend`.
    */
   resetPeriod(observation: TenantObservation, since: Instant, actor: Actor): Promise<AuditedChange | null>;
-  /** Takes tenants whose period should be over, for a look at LiteLLM: each at most every 30 s, in time ever less often. */
+  /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */
   claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
-  /** Tenants whose running period was seen before `before`, and that nobody has told people of. */
+  /** Tenants whose current period was first seen before `before` and has not been announced. */
   findUnannounced(before: Instant, limit: number): Promise<TenantRecord[]>;
-  /** Unless another period has begun since. */
+  /** Does nothing if another period has started since. */
   notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
   ping(): Promise<void>;
 }
 
-/** Temporary increases of the limit. At the edge they begin and end by themselves. */
+/** Temporary increases of the limit. Checks apply them by their dates, so they need no event to start or end. */
 export interface Overrides {
-  /** Null when there is no such tenant. One that is there already under this id is left as it is. */
+  /** Null when there is no such tenant. Idempotent by id: an existing override stays unchanged. */
   grant(override: NewOverride, actor: Actor): Promise<ChangedOverride | null>;
-  /** Null when the tenant has no such override. One that is over stays as it is. */
+  /** Null when the tenant has no such override. An ended override stays unchanged. */
   revoke(key: OverrideKey, actor: Actor): Promise<ChangedOverride | null>;
   list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
   /**
-   * Writes down that overrides have run out, each once whoever comes: audited, and LiteLLM has to hear of it. Answers
-   * those that were not written down before, about `limit` of them.
+   * Records that overrides have expired, each once: audits it and sets the LiteLLM sync to pending. Returns the newly
+   * recorded ones, about `limit` of them.
    */
-  noteEnds(limit: number, now: Instant): Promise<OverrideRecord[]>;
-  /** Those that run out after `after` and up to `until`, the first ones first. */
+  recordEnds(limit: number, now: Instant): Promise<OverrideRecord[]>;
+  /** Overrides that expire after `after` and up to `until`, earliest first. */
   listEnding(within: { readonly after: Instant; readonly until: Instant }, limit: number): Promise<EndingOverride[]>;
 }
 
-/** For the consumer of spend: many tenants at once. */
+/** Bulk access for the spend consumer. */
 export interface SpendBatches {
-  /** The living tenants that the references lead to, each once. `withPending`: also deliveries that nobody has begun. */
-  open(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
-  /** Joins figures that advance no period, and writes lines of the audit that are not there yet: in one step. */
+  /** The tenants that the references resolve to, each once, without deleted ones. `withPending`: with deliveries not yet queued. */
+  load(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
+  /** In one step: merges observations that advance no period, and adds audit lines that do not exist yet. */
   record(observations: readonly TenantObservation[], notes: readonly AuditNote[]): Promise<void>;
 }
 
-/** Whose turn it is to be reconciled, and who is at it. A lease that ran out belongs to somebody who did not finish. */
+/** Leases of tenants to reconcile. An expired lease means that its consumer did not finish. */
 export interface ReadLeases {
   /**
-   * Leases tenants until `until`, those with a lease that ran out and those that were not read since `readBefore`; least
-   * recently read first. Nobody gets a tenant that somebody else has.
+   * Leases tenants until `until`: those with an expired lease, and those last read before `readBefore`; least recently
+   * read first. Never returns a tenant with a running lease.
    */
   take(due: { readBefore: Instant; until: Instant; limit: number; now: Instant }): Promise<TenantId[]>;
-  /** Moves the leases that still end at `from`; null ends them. Answers which did. */
+  /** Moves the end of the leases that still end at `from`; null releases them. Returns the moved ones. */
   move(tenantIds: readonly TenantId[], from: Instant, to: Instant | null): Promise<TenantId[]>;
 }
 
 export interface Alerts {
   /**
-   * Records alerts with their audit, and one delivery for each that is told and each enabled channel of the tenant or
-   * the platform: in one step. An identity that is there already is left alone. Answers what is new; null when somebody
-   * has looked for this tenant's alerts since.
+   * In one step: records alerts, their audit lines and, for each announced alert, a delivery per enabled channel of the
+   * tenant or the platform. Skips an alert whose identity exists. Returns the new ones; null when another consumer has
+   * evaluated this tenant since `lastEvaluation`.
    */
   record(entry: AlertEntry): Promise<RecordedAlerts | null>;
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
   /**
-   * Overrides that were granted or have ended, suspensions and resumptions, audited from `since` up to `until`, that no
-   * alert tells of; the oldest first. An alert tells of one by `override_id` or `audit_id` in its detail.
+   * Override grants and ends, suspensions and resumptions, audited from `since` up to `until`, without an alert; oldest
+   * first. An alert names its change by `override_id` or `audit_id` in its detail.
    */
   listUnannounced(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
 }
 
 export interface PlatformAlerts {
-  look(bounds: PlatformBounds): Promise<PlatformSigns>;
+  evaluate(bounds: PlatformBounds): Promise<PlatformSigns>;
   /**
-   * Records an alert, its audit and its deliveries to the platform's channels for each condition that has begun, or has
-   * lasted since before `remindBefore`; ends those that do not hold any more. What is not among them stays as it is.
+   * For each condition that is new, or was last announced before `remindBefore`: records an alert, its audit line and its
+   * deliveries to the platform's channels. Ends conditions that no longer hold. Leaves conditions that are not given alone.
    */
   record(
     conditions: readonly PlatformCondition[],
@@ -148,30 +148,30 @@ export interface PlatformAlerts {
   ): Promise<{ readonly alerts: readonly PlatformAlertRecord[]; readonly deliveries: readonly DeliveryKey[] }>;
 }
 
-/** How notices fare. `sent`, `skipped` and `failed` are final. */
+/** The state of each delivery. `sent`, `skipped` and `failed` are final. */
 export interface Deliveries {
-  /** Null when the alert or its channel is gone. */
+  /** Null when the alert or its channel no longer exists. */
   load(key: DeliveryKey): Promise<Dispatch | PlatformDispatch | null>;
-  /** Ends a delivery that is pending; one that has ended stays as it is. */
+  /** Ends a pending delivery; an ended one stays unchanged. */
   end(
     key: DeliveryKey,
     end: { status: "sent" | "skipped" | "failed"; error: string | null; at: Instant },
   ): Promise<void>;
-  /** Counts a failed attempt of a pending delivery. */
+  /** Records a failed attempt of a pending delivery. */
   postpone(key: DeliveryKey, next: { error: string; nextAttemptAt: Instant; at: Instant }): Promise<void>;
-  /** Takes deliveries that should have been tried before `before`, and gives each to one caller only. */
+  /** Claims deliveries whose attempt was due before `before`, each for one caller only. */
   claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
-  /** Makes a failed delivery pending again, as if it had never been tried. */
+  /** Makes a failed delivery pending again with no attempts. */
   revive(key: DeliveryKey, now: Instant): Promise<void>;
 }
 
 export interface Channels {
   load(channelId: ChannelId): Promise<ChannelRecord | null>;
-  /** `tenantId` null: all of them. */
+  /** `tenantId` null: every channel. */
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<ChannelRecord>>;
   create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found">>;
   change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
-  /** False when there is none. */
+  /** False when there is no such channel. */
   remove(channelId: ChannelId, actor: Actor): Promise<boolean>;
 }
 
@@ -179,7 +179,7 @@ export interface Audit {
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AuditRecord>>;
 }
 
-/** What no consumer could handle, kept for people. */
+/** Queue messages that no consumer could handle, kept for an operator to replay. */
 export interface DeadLetters {
   record(letter: DeadLetter): Promise<void>;
   list(query: PageQuery): Promise<Page<DeadLetterRecord>>;

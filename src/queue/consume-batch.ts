@@ -1,4 +1,4 @@
-// Which consumer a batch belongs to. Never throws: a throw would deliver again what was acknowledged.
+// Routes a batch to its consumer. Never throws: a throw would redeliver acknowledged messages.
 
 import { isDeadLetterQueue, queueRoleOf } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -7,14 +7,14 @@ import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeNotices } from "./notices.ts";
 import { consumeSpend } from "./spend.ts";
 
-/** A gradual deploy takes minutes, a rollback ends it; a Worker that knows the version takes the message then. */
+/** A gradual deploy or a rollback takes minutes; after it, a Worker of the later release can read the message. */
 const LATER_RELEASE_RETRY_SECONDS = 300;
 
 export async function consumeBatch(batch: MessageBatch<unknown>, ports: Ports): Promise<void> {
   try {
     const role = queueRoleOf(batch.queue);
     if (role === null) {
-      ports.log.error("no consumer for this queue", null, { queue: batch.queue });
+      ports.log.error("queue without consumer", null, { queue: batch.queue });
       batch.retryAll();
       return;
     }
@@ -29,11 +29,11 @@ export async function consumeBatch(batch: MessageBatch<unknown>, ports: Ports): 
   }
 }
 
-/** Retries what only a later release can read. Dead letters of such messages return to their queue: see dead-letters.ts. */
+/** Retries messages that only a later release can read. If they become dead letters, dead-letters.ts requeues them. */
 function withoutLaterReleases({ queue, messages }: MessageBatch<unknown>, { log }: Pick<Ports, "log">) {
   const later = messages.filter(({ body }) => isOfLaterRelease(body));
   if (later.length === 0) return messages;
-  log.warn("messages of a later release are retried", { queue, messages: later.length });
+  log.warn("later release messages retried", { queue, messages: later.length });
   for (const message of later) message.retry({ delaySeconds: LATER_RELEASE_RETRY_SECONDS });
   return messages.filter((message) => !later.includes(message));
 }

@@ -1,4 +1,4 @@
-// The last stop: what no consumer could handle is recorded for an administrator.
+// The consumer of the dead-letter queues: records messages that no consumer could handle, for an operator to replay.
 
 import type { Ports } from "../ports/ports.ts";
 import { isOfLaterRelease } from "../wire/version.ts";
@@ -14,13 +14,13 @@ export async function consumeDeadLetters({ queue, messages }: Batch, ports: Deps
   }
 }
 
-/** A message of a later release is not broken: it starts over until a Worker that can read it is deployed. */
+/** A message of a later release is valid: it goes back to its queue until a Worker that can read it is deployed. */
 async function returnToQueue(queue: string, message: Message<unknown>, { replayQueues, log }: Deps): Promise<void> {
   try {
     await replayQueues.send(queue, message.body);
     message.ack();
   } catch (cause) {
-    log.error("message of a later release could not be returned to its queue", cause, {
+    log.error("later release message not requeued", cause, {
       queue,
       message_id: message.id,
     });

@@ -1,4 +1,4 @@
-// The notices queue's consumer: each message by itself, so that no channel delays or repeats another. Never throws.
+// The consumer of the notices queue. Handles each message separately, so no channel delays or repeats another. Never throws.
 
 import { sendNotice } from "../flows/notices/send-notice.ts";
 import { mapConcurrently } from "../flows/waiting.ts";
@@ -7,7 +7,7 @@ import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
-/** As many connections as a Worker may have open; a notice has one at a time. */
+/** A Worker may have six open connections; a notice uses one at a time. */
 const AT_ONCE = 6;
 
 export async function consumeNotices({ queue, messages }: Batch, ports: Ports): Promise<void> {
@@ -16,7 +16,7 @@ export async function consumeNotices({ queue, messages }: Batch, ports: Ports): 
 
 async function consumeNotice(queue: string, message: Message<unknown>, ports: Ports): Promise<void> {
   const body = noticeMessageSchema.safeParse(message.body);
-  // No retry can mend it.
+  // No retry can succeed.
   if (!body.success) return recordDeadLetter({ queue, message, why: "not a notice" }, ports);
   const { alert_id: alertId, channel_id: channelId } = body.data;
   const about = { alert_id: alertId, channel_id: channelId };
@@ -24,10 +24,10 @@ async function consumeNotice(queue: string, message: Message<unknown>, ports: Po
     const key = { alertId, channelId };
     const end = await sendNotice({ key, queue, messageId: message.id, now: ports.clock() }, ports);
     if (end.kind === "done") return message.ack();
-    ports.log.info("a notice waits", { ...about, why: end.why, seconds: end.delaySeconds });
+    ports.log.info("notice delayed", { ...about, why: end.why, seconds: end.delaySeconds });
     message.retry({ delaySeconds: end.delaySeconds });
   } catch (cause) {
-    ports.log.error("a notice could not be settled", cause, about);
+    ports.log.error("notice failed", cause, about);
     message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }

@@ -1,12 +1,12 @@
-// Keeps a message that cannot be handled where an administrator finds it, and takes it off its queue.
+// Records a message that cannot be handled as a dead letter, and acknowledges it.
 
 import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
 
-/** What a consumer needs of a `MessageBatch`: it settles messages one by one, never the batch. */
+/** The part of a `MessageBatch` that a consumer uses: it acknowledges or retries single messages, never the batch. */
 export type Batch = Pick<MessageBatch<unknown>, "queue" | "messages">;
 
-/** `why`: in words. Acknowledges once it is recorded; until then the message comes again. */
+/** `why`: for an operator to read. Acknowledges the message once it is recorded; until then the queue redelivers it. */
 export async function recordDeadLetter(
   { queue, message, why }: { queue: string; message: Message<unknown>; why: string },
   { deadLetters, log }: Pick<Ports, "deadLetters" | "log">,
@@ -17,7 +17,7 @@ export async function recordDeadLetter(
     log.error("dead letter", null, { queue, message_id: messageId, why });
     message.ack();
   } catch (cause) {
-    log.error("dead letter could not be recorded", cause, { queue, message_id: messageId });
+    log.error("dead letter not recorded", cause, { queue, message_id: messageId });
     message.retry({ delaySeconds: backoffSeconds(attempts) });
   }
 }

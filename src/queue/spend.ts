@@ -1,4 +1,4 @@
-// The spend queue's consumer: parses, lets the batch be recorded, acknowledges message by message.
+// The consumer of the spend queue: parses messages, records the batch, and acknowledges message by message.
 
 import type { Instant } from "../budget/tenant.ts";
 import type { Incoming } from "../flows/spend/merge-batch.ts";
@@ -10,8 +10,8 @@ import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /**
- * A hundred tenants take up to 500 operations of KV, and an invocation has a thousand. Where two meet in a batch, which
- * they do behind a backlog only, the other waits for one of its own.
+ * Reconciling a hundred tenants takes up to 500 KV operations, and an invocation may make a thousand. So an invocation
+ * handles one reconcile message; others in the same batch, which only a backlog causes, are retried.
  */
 const APART_SECONDS = 3;
 
@@ -31,7 +31,7 @@ export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
       const { id: messageId, attempts } = message;
       parsed.set({ body: body.data, messageId, isRedelivery: attempts > 1 }, message);
     } else {
-      // No retry can mend it.
+      // No retry can succeed.
       await recordDeadLetter({ queue: batch.queue, message, why: "not a spend message" }, ports);
     }
   }
@@ -40,7 +40,7 @@ export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
     if (failed.has(incoming)) message.retry({ delaySeconds: backoffSeconds(message.attempts) });
     else message.ack();
   }
-  // What was reported goes first.
+  // Reports are recorded before any reconcile.
   const [first, ...others] = reconciles;
   if (first !== undefined) await consumeReconcile(first, ports);
   for (const [index, { message }] of others.entries()) message.retry({ delaySeconds: (index + 1) * APART_SECONDS });
@@ -56,7 +56,7 @@ async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Pr
     await reconcileTenants({ ...input, now: ports.clock() }, ports);
     message.ack();
   } catch (cause) {
-    ports.log.error("tenants were not reconciled", cause, { tenants: input.tenantIds.length });
+    ports.log.error("reconcile failed", cause, { tenants: input.tenantIds.length });
     message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }

@@ -5,19 +5,19 @@ import type { Instant, TenantId } from "../budget/tenant.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
 
-/** An alert as it was recorded. */
+/** A recorded alert. */
 export interface AlertRecord extends AlertDraft {
   readonly id: AlertId;
   readonly tenantId: TenantId;
   readonly createdAt: Instant;
 }
 
-/** Alerts to be recorded in one step. */
+/** Alerts of one tenant to record in one step. */
 export interface AlertEntry {
   readonly tenantId: TenantId;
-  /** As it was read with the standing: whoever has looked meanwhile wins. */
+  /** Optimistic lock: nothing is recorded if another consumer has evaluated the tenant since this evaluation. */
   readonly lastEvaluation: AlertEvaluation | null;
-  /** Null for alerts of a change, which depend on no look. */
+  /** Null for alerts about a change, which need no evaluation. */
   readonly evaluation: AlertEvaluation | null;
   readonly drafts: readonly AlertDraft[];
   readonly now: Instant;

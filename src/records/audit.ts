@@ -3,7 +3,7 @@
 import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { OverrideRecord } from "./override.ts";
 
-/** All that the audit tells of. */
+/** Every action in the audit log. */
 export type AuditAction =
   | "tenant_created"
   | "tenant_changed"
@@ -25,7 +25,7 @@ export type AuditAction =
   | "spend_tracked"
   | "dead_letter_replayed";
 
-/** A line as it is read: a later release may have written it, so its action is any text. */
+/** An audit line as stored. A later release may have written it, so `action` is any text. */
 export interface AuditRecord {
   readonly id: number;
   readonly at: Instant;
@@ -38,17 +38,17 @@ export interface AuditRecord {
   readonly detail: unknown;
 }
 
-/** What happened outside the admin API: a webhook that came, say. Told twice it is one line. */
+/** An event outside the admin API, such as a received webhook. Recorded once per `sourceId`. */
 export interface AuditNote {
   readonly action: AuditAction;
   readonly tenantId: TenantId | null;
   readonly detail: Readonly<Record<string, unknown>>;
-  /** Names what the line tells of, for ever. */
+  /** Identifies the event permanently. */
   readonly sourceId: string;
   readonly at: Instant;
 }
 
-/** A change that the audit knows of and no alert tells of. */
+/** An audited change without an alert. */
 export type UnannouncedChange =
   | { readonly eventType: "override_granted" | "override_ended"; readonly override: OverrideRecord }
   | {
@@ -59,11 +59,11 @@ export type UnannouncedChange =
 
 export interface LateChange {
   readonly change: UnannouncedChange;
-  /** True when it holds no more: what it says has been undone since, of which people hear or have heard. */
+  /** True when a later change has reverted it; the later change is announced instead. */
   readonly isUndone: boolean;
 }
 
-/** What people are told of that no figure causes, once each. */
+/** A change that is announced once and does not come from spend. */
 export type AnnouncedChange =
   | UnannouncedChange
   | { readonly eventType: "budget_reset"; readonly tenantId: TenantId; readonly periodStartedAt: Instant };

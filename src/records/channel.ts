@@ -8,25 +8,25 @@ export type ChannelKind = "slack" | "email" | "webhook";
 
 export interface ChannelRecord {
   readonly id: ChannelId;
-  /** Null: the whole platform's. */
+  /** Null: a channel of the platform. */
   readonly tenantId: TenantId | null;
   readonly kind: ChannelKind;
   readonly name: string;
-  /** A `ChannelTarget` as JSON, sealed. */
+  /** A `ChannelTarget` as JSON, encrypted. */
   readonly encryptedTarget: string;
-  /** As much of the target as a list may show. */
+  /** The part of the target that a list may show. */
   readonly targetHint: string;
   readonly enabled: boolean;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
 }
 
-/** Where a channel's notices go; sealed at rest, never logged. */
+/** The address of a channel; encrypted at rest, never logged. */
 export type ChannelTarget =
-  /** An incoming webhook of Slack. */
+  /** A Slack incoming webhook. */
   | { readonly kind: "slack"; readonly url: string }
   | { readonly kind: "email"; readonly to: readonly string[] }
-  /** `secret`: `whsec_…`, with which our events are signed. */
+  /** `secret`: `whsec_…`, which signs the events. */
   | { readonly kind: "webhook"; readonly url: string; readonly secret: string };
 
 export type NewChannel = Omit<ChannelRecord, "id" | "createdAt" | "updatedAt">;

@@ -22,25 +22,25 @@ export interface DeliveryRecord extends DeliveryKey {
 }
 
 export interface RecordedAlerts {
-  /** How many of them people are to be told of. */
+  /** How many of them are announced rather than silent. */
   readonly announced: number;
   readonly deliveries: readonly DeliveryKey[];
 }
 
-/** Everything that a notice is made of. */
+/** Everything that a notice about a tenant is rendered from. */
 export interface Dispatch {
   readonly delivery: DeliveryRecord;
   readonly alert: AlertRecord;
   readonly channel: ChannelRecord;
   readonly tenantName: string | null;
-  /** The present thresholds of the tenant, for the words of a notice. */
+  /** The tenant's current thresholds, for the text of a notice. */
   readonly alertThreshold: BasisPoints;
   readonly graceThreshold: BasisPoints;
-  /** Of an observed tenant nothing is refused, and no notice may say so. */
+  /** No call of an observed tenant is refused, so its notices must not claim that. */
   readonly enforcement: Enforcement;
 }
 
-/** An alert with how its notices fare. */
+/** An alert with its deliveries. */
 export interface AlertListRow {
   readonly alert: AlertRecord;
   readonly deliveries: readonly (DeliveryRecord & {
@@ -51,8 +51,8 @@ export interface AlertListRow {
 
 export type SendOutcome =
   | { readonly kind: "sent" }
-  /** This deployment has no provider for it. */
+  /** This deployment has no provider for the channel. */
   | { readonly kind: "not_configured"; readonly why: string }
-  /** Trying again would not help. */
+  /** A retry would not help. */
   | { readonly kind: "rejected"; readonly why: string }
   | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null };

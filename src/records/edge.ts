@@ -1,26 +1,26 @@
-// What the edge knows of tenants and of its own health: in KV, and in an isolate's memory. Types only.
+// Cached tenants and readiness, in KV and in an isolate's memory. Types only.
 
 import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
 
-/** What is known of a tenant; either half can be missing. */
+/** Config and spend of a tenant; either can be missing. */
 export interface CachedTenant {
   readonly config: TenantConfig | null;
   readonly spend: SpendRecord | null;
 }
 
 export interface RememberedTenant extends CachedTenant {
-  /** When KV or Postgres was last asked. */
+  /** When KV or Postgres was last read. */
   readonly checkedAt: Instant;
 }
 
-/** What a deleted tenant leaves at the edge. */
+/** Marks a deleted tenant in KV. */
 export interface Tombstone {
   readonly deletedRevision: number;
   readonly deletedAt: Instant;
 }
 
-/** What an isolate has put into KV of a tenant; revision 0 and null: nothing. */
+/** What an isolate last wrote to KV for a tenant; revision 0 and null when it wrote nothing. */
 export interface Written {
   readonly revision: number;
   readonly spend: SpendRecord | null;

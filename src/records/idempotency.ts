@@ -1,4 +1,4 @@
-// What Redis keeps of a request with an idempotency key. Types only.
+// Requests with an idempotency key, as Redis stores them. Types only.
 
 export interface IdempotencyKey {
   readonly actor: string;
@@ -6,7 +6,7 @@ export interface IdempotencyKey {
   readonly key: string;
 }
 
-/** An answer kept for replay; never holds a virtual key. */
+/** A response kept for replay; never holds a virtual key. */
 export interface IdempotentAnswer {
   readonly status: number;
   readonly body: unknown;

@@ -1,4 +1,4 @@
-// Overrides as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
+// Overrides as Postgres stores them, and the changes to them. Types only.
 
 import type { Instant, Override, TenantId } from "../budget/tenant.ts";
 import type { TenantRecord } from "./tenant.ts";
@@ -10,24 +10,24 @@ export interface OverrideRecord extends Override {
   readonly revokedBy: string | null;
 }
 
-/** It counts from the moment at which it is granted. */
+/** Takes effect when it is granted. */
 export type NewOverride = Pick<OverrideRecord, "id" | "tenantId" | "amountNanoUsd" | "expiresAt" | "reason">;
 
 export interface OverrideKey {
   readonly tenantId: TenantId;
-  /** A uuid. */
+  /** A UUID. */
   readonly overrideId: string;
 }
 
-/** How tenant and override stand after what was asked. */
+/** Tenant and override after the change. */
 export interface ChangedOverride {
   readonly tenant: TenantRecord;
   readonly override: OverrideRecord;
-  /** False when it was so already: then nothing was bumped or audited. */
+  /** False when there was nothing to change: no revision was bumped, no audit line written. */
   readonly hasChanged: boolean;
 }
 
-/** An override that ends soon, of a tenant whose limits LiteLLM has. */
+/** An override that ends soon, of a tenant whose limits Bursar has set in LiteLLM. */
 export interface EndingOverride {
   readonly tenantId: TenantId;
   readonly expiresAt: Instant;

@@ -1,6 +1,6 @@
-// Pages of a list, shared by every list of the admin API. Types only.
+// Paging, shared by the lists of the admin API. Types only.
 
-/** Lists go from the newest on; `before` is what the page before ended with. */
+/** Lists are newest first; `before` is the cursor from the previous page. */
 export interface PageQuery {
   readonly before: string | null;
   readonly limit: number;

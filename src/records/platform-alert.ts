@@ -5,46 +5,46 @@ import type { Instant, TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "./alert.ts";
 import type { Dispatch } from "./delivery.ts";
 
-/** What people of the platform are told of, for as long as it lasts. */
+/** A condition that operators are notified of while it lasts. */
 export type PlatformAlertKind = "dead_letter" | "sync_pending" | "litellm_silent" | "litellm_out";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;
   readonly kind: PlatformAlertKind;
-  /** What it is about; some of it came from outside. */
+  /** Facts about the condition; some come from outside and must be sanitized. */
   readonly detail: AlertDetail;
-  /** When the condition was first seen: earlier than `createdAt` when people are told again. */
+  /** When the condition was first seen; earlier than `createdAt` in a reminder. */
   readonly begunAt: Instant;
   readonly createdAt: Instant;
 }
 
-/** Everything that a notice of the platform's is made of. */
+/** Everything that a notice about the platform is rendered from. */
 export interface PlatformDispatch extends Pick<Dispatch, "delivery" | "channel"> {
   readonly platformAlert: PlatformAlertRecord;
 }
 
-/** A condition as it was just looked at. */
+/** A condition as just evaluated. */
 export interface PlatformCondition {
   readonly kind: PlatformAlertKind;
-  /** Null: it does not hold. */
+  /** Null: the condition does not hold. */
   readonly detail: AlertDetail | null;
 }
 
-/** What Postgres shows of the platform's troubles. Each is null when there is none. */
+/** The conditions that Postgres can show; null for each that does not hold. */
 export interface PlatformSigns {
   readonly deadLetters: { readonly count: number; readonly queue: string; readonly error: string | null } | null;
   readonly pendingSyncs: {
     readonly count: number;
     readonly since: Instant;
-    /** The tenant that has waited longest, and why it waits. */
+    /** The tenant that has waited longest, and the error of its sync. */
     readonly tenantId: TenantId;
     readonly error: string | null;
   } | null;
-  /** The last read of any tenant; null in it when there never was one. */
+  /** The last read of any tenant; `lastReadAt` is null when there has been none. */
   readonly silence: { readonly lastReadAt: Instant | null } | null;
 }
 
-/** From when on each of them counts. */
+/** The cut-off instants of the conditions. */
 export interface PlatformBounds {
   readonly lettersSince: Instant;
   readonly pendingBefore: Instant;

@@ -1,4 +1,4 @@
-// A tenant as Postgres keeps it, and what an administrator may ask of it. Types only, shared by flows and ports.
+// Tenants as Postgres stores them, the changes to them, and their LiteLLM sync. Types only.
 
 import type { AlertHistory } from "../budget/alerts.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
@@ -9,18 +9,18 @@ import type { DeliveryKey } from "./delivery.ts";
 
 export interface TenantRecord {
   readonly config: TenantConfig;
-  /** The last figure that reached Postgres. */
+  /** The latest observation in Postgres. */
   readonly spend: SpendRecord | null;
   readonly sync: LiteLlmSync;
-  /** True for a key or team that was LiteLLM's before it was ours. */
+  /** True for a key or team that existed in LiteLLM before Bursar managed it. */
   readonly adopted: boolean;
-  /** What LiteLLM had before adoption, to be put back on release. */
+  /** LiteLLM's values from before adoption, restored on release. */
   readonly priorValues: PriorValues | null;
-  /** The virtual key, sealed; only while LiteLLM has not created it yet. */
+  /** The encrypted virtual key, kept only until LiteLLM has created it. */
   readonly encryptedKey: string | null;
-  /** When LiteLLM was first seen in the running period, which it enters up to ten minutes late; null in the first one. */
+  /** When Bursar first saw LiteLLM in the current period, which LiteLLM enters up to ten minutes late; null in the first period. */
   readonly periodSeenAt: Instant | null;
-  /** False until people were told of the step into the running period; true in the first one. */
+  /** False until the start of the current period is announced; true in the first period. */
   readonly periodAnnounced: boolean;
   readonly deletedAt: Instant | null;
   readonly createdAt: Instant;
@@ -29,18 +29,18 @@ export interface TenantRecord {
 
 export interface LiteLlmSync {
   readonly status: "synced" | "pending";
-  /** Why it is pending, in words for an administrator; null when it was not tried yet. */
+  /** Why it is pending, for an administrator to read; null before the first try. */
   readonly error: string | null;
   readonly since: Instant;
-  /** The budget object that LiteLLM made with a key of ours; nobody else's is ever written to. */
+  /** The budget object that LiteLLM created with Bursar's key. Bursar never writes to any other. */
   readonly budgetId: string | null;
-  /** False while LiteLLM has no limits of Bursar's: since adoption, or since they were lifted for `observe`. */
+  /** False while LiteLLM has no limits from Bursar: after adoption, or after `observe` removed them. */
   readonly hasSetLimits: boolean;
-  /** True from before Bursar first blocks the subject until LiteLLM has taken its release: the block there is then Bursar's. */
+  /** True from just before Bursar blocks the subject until LiteLLM has unblocked it: meanwhile a block in LiteLLM is Bursar's. */
   readonly hasBlocked: boolean;
 }
 
-/** The row's own numbers as decimal strings, so that they go back exactly. */
+/** LiteLLM's numbers as decimal strings, so that they are restored exactly. */
 export interface PriorValues {
   readonly maxBudget: string | null;
   readonly softBudget: string | null;
@@ -48,30 +48,30 @@ export interface PriorValues {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** What LiteLLM answered to the wish. */
+/** The outcome of syncing the desired state to LiteLLM. */
 export type SyncOutcome =
   | {
       readonly status: "synced";
       readonly triedAt: Instant;
-      /** When LiteLLM's dates were asked for. */
+      /** When LiteLLM's dates were read. */
       readonly readAt: Instant;
-      /** Of a key that Bursar has just created. */
+      /** Set for a key that this sync created. */
       readonly budgetId: string | null;
       readonly resetsAt: Instant | null;
-      /** True when this sync has told LiteLLM a duration, which moves the end of the running period. */
+      /** True when this sync set a duration, which moves the end of the current period in LiteLLM. */
       readonly hasMovedReset: boolean;
-      /** Taken for a key that Bursar has just created. */
+      /** Set for a key that this sync created. */
       readonly subjectCreatedAt: Instant | null;
     }
   | {
       readonly status: "pending";
       readonly triedAt: Instant;
       readonly error: string;
-      /** True when LiteLLM could not be asked: no fault of the wish, which is tried again as soon as may be. */
+      /** True when LiteLLM was unreachable: not the desired state's fault, so the sync is retried soon. */
       readonly isAway: boolean;
     };
 
-/** The budget and its policies: what `POST` sets and `PATCH` changes. */
+/** The settings that `POST` sets and `PATCH` changes. */
 export interface TenantSettings {
   readonly name: string | null;
   readonly maxBudgetNanoUsd: NanoUsd;
@@ -86,11 +86,11 @@ export type TenantChange = Partial<TenantSettings>;
 
 export interface TenantSubject {
   readonly tenantId: TenantId;
-  /** The key's hash or the team's id. */
+  /** The hash of the key or the id of the team. */
   readonly subjectId: string;
 }
 
-/** A change with the line of the audit that tells of it; null when it was so already. */
+/** The tenant after a change, with the id of its audit line; null when there was nothing to change. */
 export interface AuditedChange {
   readonly tenant: TenantRecord;
   readonly auditId: number | null;
@@ -99,18 +99,18 @@ export interface AuditedChange {
 export interface NewTenant extends TenantSettings {
   readonly tenantId: TenantId;
   readonly subject: Subject;
-  /** The keys that are the tenant's from the start: none for a team. */
+  /** The tenant's first keys; none for a team. */
   readonly keyHashes: readonly KeyHash[];
   readonly subjectCreatedAt: Instant;
   readonly budgetResetAt: Instant | null;
   readonly adopted: boolean;
   readonly priorValues: PriorValues | null;
   readonly encryptedKey: string | null;
-  /** The figure read at adoption. */
+  /** The spend read at adoption. */
   readonly spend: SpendRecord | null;
 }
 
-/** Who asked, for the audit. */
+/** The caller, for the audit log. */
 export interface Actor {
   readonly name: string;
   readonly requestId: string;
@@ -119,7 +119,7 @@ export interface Actor {
 
 export interface TenantListQuery {
   readonly state: State | null;
-  /** The tenant id after which to go on. */
+  /** The last tenant id of the previous page. */
   readonly after: TenantId | null;
   readonly limit: number;
   readonly now: Instant;
@@ -131,7 +131,7 @@ export interface TenantList {
   readonly counts: Readonly<Record<State, number>>;
 }
 
-/** By what LiteLLM names whose spend something is. */
+/** How a report names its tenant: by key, by team, or by tenant id. */
 export type SpendReference =
   | { readonly kind: "key"; readonly id: KeyHash }
   | { readonly kind: "team"; readonly id: string }
@@ -140,7 +140,7 @@ export type SpendReference =
 export interface TenantBatch {
   readonly tenant: TenantRecord;
   readonly history: AlertHistory;
-  /** Which of the references led here. */
+  /** The references that resolved to this tenant. */
   readonly references: readonly SpendReference[];
   readonly pending: readonly DeliveryKey[];
 }

@@ -1,13 +1,13 @@
-// Where a page of a list ended, as callers carry it: opaque to them, and stable while new rows come in at the other end.
-// Owns its form, so that the door refuses a broken one before Postgres sees it.
+// The cursor of a list: opaque to callers, and stable while new rows are added at the top.
+// Owns its format, so that a route refuses a malformed cursor before it reaches Postgres.
 
 import type { Instant } from "../budget/tenant.ts";
 import { isUuid } from "./uuid.ts";
 
-/** The last row of a page: lists are ordered by moment, and by id among rows of one moment. */
+/** The last row of a page. Lists are ordered by instant, then by id. */
 export interface PagePosition {
   readonly at: Instant;
-  /** A uuid. */
+  /** A UUID. */
   readonly id: string;
 }
 
@@ -17,7 +17,7 @@ export function cursorOf({ at, id }: PagePosition): string {
   return `${at.toString(36)}.${id}`;
 }
 
-/** Null when it is no cursor. Nine digits of base 36 reach the year 5188, and no moment that a date cannot be. */
+/** Null when malformed. Nine digits in base 36 reach the year 5188, so every cursor is a valid date. */
 export function positionOf(cursor: string): PagePosition | null {
   const [, at, id] = CURSOR.exec(cursor) ?? [];
   return at !== undefined && id !== undefined && isUuid(id) ? { at: Number.parseInt(at, 36), id } : null;

@@ -1,21 +1,21 @@
-// Signatures of webhooks in both directions: HMAC-SHA256 over raw bytes, by Standard Webhooks or as one hex header.
-// Pure but for Web Crypto. Compares in constant time, never tells which secret or signature it was, logs nothing.
+// Signs and verifies webhooks: HMAC-SHA256 over raw bytes, by Standard Webhooks or as one hex header.
+// Pure apart from Web Crypto. Compares in constant time, never reveals which secret or signature matched, logs nothing.
 
 import type { Instant } from "../budget/tenant.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Either way: clocks differ, and what is older is a replay. */
+/** In both directions: clocks differ, and an older timestamp means a replay. */
 const TOLERANCE_SECONDS = 300;
 
-/** A sender that changes its secret signs twice. A header full of signatures is work for us and nothing else. */
+/** A sender that rotates its secret signs twice. More signatures than this only cost us CPU time. */
 const MAX_SIGNATURES = 16;
 
 const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
 const WEBHOOK_ID = /^[\x21-\x7e]{1,255}$/;
 const SECONDS = /^(?:0|[1-9]\d{0,11})$/;
 
-/** 32 bytes, written in the one canonical way: without spare bits there is one text to a signature. */
+/** Canonical base64 of 32 bytes: with the spare bits zero, a signature has exactly one text. */
 const BASE64_SHA256 = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const HEX_SHA256 = /^(?:sha256=)?([0-9a-fA-F]{64})$/;
 
@@ -25,22 +25,22 @@ export interface StandardWebhookHeaders {
   readonly signature: string | undefined;
 }
 
-/** Keys by the list of secrets that they are of, which lives as long as the configuration does. */
+/** Imported keys by their list of secrets, which lives as long as the configuration. */
 const imported = new WeakMap<readonly string[], readonly CryptoKey[]>();
 
-/** The value of `webhook-signature`. @throws when the secret holds no key. */
+/** The value of `webhook-signature`. @throws when the secret is empty or malformed. */
 export async function signStandardWebhook(
   secret: string,
   { id, timestampSeconds, body }: { id: string; timestampSeconds: number; body: string },
 ): Promise<string> {
   const key = await importKey(secret);
-  if (key === null) throw new Error("a webhook secret holds no key");
+  if (key === null) throw new Error("the webhook secret is empty or malformed");
   const content = signedContent(id, String(timestampSeconds), new TextEncoder().encode(body));
   const signature = new Uint8Array(await crypto.subtle.sign(HMAC, key, content));
   return `v1,${btoa(String.fromCharCode(...signature))}`;
 }
 
-/** The webhook's id and when it was signed; null unless one of its signatures is by one of the secrets. */
+/** The webhook's id and time of signature; null unless one of its signatures matches one of the secrets. */
 export async function verifyStandardWebhook(
   secrets: readonly string[],
   { headers, body, now }: { headers: StandardWebhookHeaders; body: Bytes; now: Instant },
@@ -54,7 +54,7 @@ export async function verifyStandardWebhook(
   return isSigned ? { id, signedAt: Number(timestamp) * 1_000 } : null;
 }
 
-/** True when `signature` (`[sha256=]<hex>`) is of the body and by one of the secrets. */
+/** True when `signature` (`[sha256=]<hex>`) matches the body under one of the secrets. */
 export async function verifyHexSignature(
   secrets: readonly string[],
   { signature = "", body }: { signature: string | undefined; body: Bytes },
@@ -63,7 +63,7 @@ export async function verifyHexSignature(
   return hex !== undefined && isAnyOf(secrets, [bytesFromHex(hex)], body);
 }
 
-/** Looks at every secret and every signature, so that time does not tell which it was. */
+/** Tries every secret with every signature, so that the time taken does not reveal which matched. */
 async function isAnyOf(secrets: readonly string[], signatures: readonly Bytes[], content: Bytes): Promise<boolean> {
   let found = false;
   for (const key of await keysOf(secrets)) {
@@ -82,14 +82,14 @@ async function keysOf(secrets: readonly string[]): Promise<readonly CryptoKey[]>
   return keys;
 }
 
-/** Null for a secret that holds no key: anybody could sign by the empty one. */
+/** Null for an empty or malformed secret: anyone could sign with the empty key. */
 async function importKey(secret: string): Promise<CryptoKey | null> {
   const bytes = keyBytes(secret);
   if (bytes === null || bytes.length === 0) return null;
   return crypto.subtle.importKey("raw", bytes, HMAC, false, ["sign", "verify"]);
 }
 
-/** `whsec_` says that the rest is base64; any other secret is its own bytes. */
+/** After `whsec_` the secret is base64; any other secret is used as its UTF-8 bytes. */
 function keyBytes(secret: string): Bytes | null {
   if (!secret.startsWith("whsec_")) return new Uint8Array(new TextEncoder().encode(secret));
   try {
@@ -99,7 +99,7 @@ function keyBytes(secret: string): Bytes | null {
   }
 }
 
-/** The text of Standard Webhooks over the body's own bytes: a body that is not UTF-8 must not become another. */
+/** The signed content of Standard Webhooks, over the raw bytes: decoding would change a body that is not UTF-8. */
 function signedContent(id: string, timestamp: string, body: Uint8Array): Bytes {
   const head = new TextEncoder().encode(`${id}.${timestamp}.`);
   const content = new Uint8Array(head.length + body.length);
@@ -108,7 +108,7 @@ function signedContent(id: string, timestamp: string, body: Uint8Array): Bytes {
   return content;
 }
 
-/** Versions that we do not know are not for us. */
+/** Ignores signatures of other versions. */
 function signatureFromV1(versioned: string): Bytes[] {
   const text = versioned.startsWith("v1,") ? versioned.slice("v1,".length) : "";
   return BASE64_SHA256.test(text) ? [bytesFromBase64(text)] : [];

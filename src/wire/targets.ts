@@ -1,10 +1,10 @@
-// Which addresses notices may go to: https, on the open internet, by a name that DNS knows. Pure; resolves nothing.
-// A public name that leads to a private host is not seen here: such a call ends at Cloudflare's edge, which has no way in.
+// Which URLs notices may go to: https, to a host on the public internet. Pure; resolves no name.
+// It cannot see that a public name resolves to a private host; Cloudflare's network has no route to such a host.
 
-/** Names that mean this machine or this network, whatever DNS says; `home.arpa` and `internal` are set aside for that. */
+/** Suffixes of local machines and networks. `home.arpa` and `internal` are reserved for that. */
 const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "home.arpa", "lan", "intranet", "corp", "home"];
 
-/** Networks that are nobody's on the open internet, as [address, prefix length]. */
+/** Networks that are not on the public internet, as [address, prefix length]. */
 const CLOSED_IPV4: readonly (readonly [string, number])[] = [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -24,11 +24,11 @@ const CLOSED_IPV4: readonly (readonly [string, number])[] = [
 ];
 
 /**
- * What is wrong with a target, in words that do not hold it; null when notices may go there.
- * `allowsLocal`: plain http and private hosts are fine too, as on a developer's machine.
+ * Why notices may not go to a target, in a text that does not contain it; null when they may.
+ * `allowsLocal`: also allows plain http and private hosts, for a developer's machine.
  */
 export function targetProblem(target: string, { allowsLocal }: { allowsLocal: boolean }): string | null {
-  // The parser writes every form of an IPv4 address (hexadecimal, octal, one number) in the usual one.
+  // The URL parser normalizes every form of an IPv4 address (hexadecimal, octal, one number).
   if (!URL.canParse(target)) return "is not a URL";
   const url = new URL(target);
   if (url.protocol !== "https:" && !(allowsLocal && url.protocol === "http:")) return "must begin with https://";
@@ -45,7 +45,7 @@ function isPublicHost(hostname: string): boolean {
   return name.includes(".") && !PRIVATE_SUFFIXES.some((suffix) => name.endsWith(`.${suffix}`));
 }
 
-/** Only what is handed out as global unicast, 2000::/3, without the parts that carry an IPv4 address or are examples. */
+/** Only global unicast, 2000::/3, without the ranges that embed an IPv4 address or are for documentation. */
 function isPublicIpv6(address: string): boolean {
   const [first = "", second = ""] = address.split(":");
   const [high, low] = [Number.parseInt(first || "0", 16), Number.parseInt(second || "0", 16)];

@@ -1,4 +1,4 @@
-// The form of an id that Postgres gave. Asked before it is looked up: to Postgres any other text is an error, to us nobody's id.
+// UUID check. Run before a lookup, so that a malformed id is a 404 rather than a Postgres error.
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -37,12 +37,12 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   };
   const [claimEndedPeriods, findUnannounced] = [noted("ended"), noted("unannounced")];
   const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
-  const cipher = { encrypt: async (text: string) => text, open: async (text: string) => text };
-  const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), noteEnds: found, listEnding: found };
+  const cipher = { encrypt: async (text: string) => text, decrypt: async (text: string) => text };
+  const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), recordEnds: found, listEnding: found };
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
   const platformAlerts = {
-    look: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
+    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
     record: async (conditions: readonly PlatformCondition[]) => {
       judged.push(...conditions.map(({ kind }) => kind));
       return { alerts: [], deliveries: [] };

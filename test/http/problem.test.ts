@@ -76,7 +76,7 @@ describe("what is thrown", () => {
       { type: "urn:bursar:problem:internal-error", title: "Internal error", status: 500, request_id: "request-1" },
     ]);
     expect(log.lines).toEqual([
-      'error bug {"route":"/v1/things/:id","method":"GET","request_id":"request-1"} TypeError: secret internals',
+      'error unhandled error {"route":"/v1/things/:id","method":"GET","request_id":"request-1"} TypeError: secret internals',
     ]);
   });
 

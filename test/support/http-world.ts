@@ -34,7 +34,7 @@ export class HttpWorld extends CheckWorld {
   readonly app = createApp(() => ({ ports: this.ports(), tokens: TOKENS }));
 
   ports(): Ports {
-    const cipher = { encrypt: async (text: string) => text, open: async (text: string) => text };
+    const cipher = { encrypt: async (text: string) => text, decrypt: async (text: string) => text };
     return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, cipher };
   }
 

@@ -26,7 +26,7 @@ export class NoticeWorld {
   readonly deadLetters = breakable(this.letters, this.timers);
   readonly notifier = breakable(this.provider.port, this.timers);
   readonly cipher = breakable(
-    { encrypt: async (text: string) => text, open: async (text: string) => text },
+    { encrypt: async (text: string) => text, decrypt: async (text: string) => text },
     this.timers,
   );
 

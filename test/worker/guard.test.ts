@@ -88,5 +88,5 @@ it("a body that breaks off is a 200 by the fail policy", async () => {
   const { hash } = await blockedKey();
   const chunks = [...questionOf(hash, MIB)].slice(0, -1);
   expect(await guard(chunks)).toEqual({ status: 200, body: { action: "NONE" } });
-  expect(logged.warn).toContainEqual(expect.objectContaining({ event: "guardrail question not understood" }));
+  expect(logged.warn).toContainEqual(expect.objectContaining({ event: "unparseable guardrail request" }));
 });

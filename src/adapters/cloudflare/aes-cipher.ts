@@ -1,18 +1,18 @@
-// Seals short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. The first key seals,
-// any of them opens: that is how keys are rotated. Never logs, never answers with anything but what was sealed.
+// Encrypts short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. To allow rotation,
+// the first key encrypts and every key decrypts. Never logs.
 
 import type { EncryptionKey } from "../../ports/policy.ts";
 import type { Cipher } from "../../ports/ports.ts";
 
 const VERSION = "v1";
 
-/** The nonce AES-GCM is made for. Random ones are safe for far more seals per key than there will ever be. */
+/** The nonce length of AES-GCM. Random nonces are safe for 2^32 texts per key, far more than Bursar encrypts. */
 const IV_BYTES = 12;
 
-/** Sealed text: `v1.<key id>.<base64url iv>.<base64url ciphertext>`. @throws on an empty list. */
+/** Encrypted text: `v1.<key id>.<base64url iv>.<base64url ciphertext>`. @throws on an empty list. */
 export function aesCipher(keys: readonly EncryptionKey[]): Cipher {
   const [encrypting] = keys;
-  if (encrypting === undefined) throw new Error("there is no key to seal with");
+  if (encrypting === undefined) throw new Error("no encryption key is configured");
   return {
     async encrypt(text) {
       const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
@@ -20,13 +20,13 @@ export function aesCipher(keys: readonly EncryptionKey[]): Cipher {
       const encrypted = await crypto.subtle.encrypt(aes(encrypting.id, iv), key, new TextEncoder().encode(text));
       return [VERSION, encrypting.id, toBase64Url(iv), toBase64Url(new Uint8Array(encrypted))].join(".");
     },
-    async open(encrypted) {
+    async decrypt(encrypted) {
       const [version, id, iv, body, ...rest] = encrypted.split(".");
       const decrypting = keys.find((key) => key.id === id);
       if (version !== VERSION || iv === undefined || body === undefined || rest.length > 0) {
-        throw new Error("not a sealed text");
+        throw new Error("malformed encrypted text");
       }
-      if (decrypting === undefined) throw new Error(`sealed under a key that is not configured: ${id}`);
+      if (decrypting === undefined) throw new Error(`encryption key ${id} is not configured`);
       const key = await importKey(decrypting, "decrypt");
       const text = await crypto.subtle.decrypt(aes(decrypting.id, fromBase64Url(iv)), key, fromBase64Url(body));
       return new TextDecoder().decode(text);
@@ -34,7 +34,7 @@ export function aesCipher(keys: readonly EncryptionKey[]): Cipher {
   };
 }
 
-/** The head is authenticated too: a text cannot be passed off as sealed under another id. */
+/** Authenticates version and key id too, so that neither can be swapped. */
 function aes(id: string, iv: Uint8Array<ArrayBuffer>) {
   return { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(`${VERSION}.${id}`) };
 }

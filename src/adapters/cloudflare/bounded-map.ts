@@ -1,4 +1,4 @@
-// A Map that forgets its oldest entries, for what an isolate keeps between requests.
+// A Map that drops its oldest entries, for the memory of an isolate.
 
 /** At about 1 kB an entry this stays far below an isolate's 128 MB. */
 const MAX_ENTRIES = 10_000;

@@ -1,20 +1,20 @@
-// What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
+// The memory of one isolate between requests. Plain data only: Workers forbid sharing one request's I/O with another.
 
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
 import { putBounded } from "./bounded-map.ts";
 
-/** Keys change hands rarely, but deletion must be felt within a minute. */
+/** A key rarely moves to another tenant, but a deletion must take effect within a minute. */
 const KEY_MS = 60_000;
 
-/** While LiteLLM is out, an isolate tries each tenant this often; between tries nobody waits in vain. */
+/** During an outage of LiteLLM an isolate retries each tenant this often; checks in between do not wait for a read. */
 const FAILED_READ_MS = 5_000;
 
-/** The sweep looks every minute, so the note is never more wrong than twice that. */
+/** The sweep updates the outage every minute, so a cached value is at most 90 s old. */
 const OUTAGE_MS = 30_000;
 
-/** Probers come every few seconds, from everywhere. */
+/** Health checkers call every few seconds, from many places. */
 const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 

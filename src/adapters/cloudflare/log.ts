@@ -1,4 +1,4 @@
-// Structured lines for Workers Logs. Callers pass ids and figures only: no key, no token, no URL, no prompt.
+// Structured lines for Workers Logs. Callers pass ids and numbers only: no key, token, URL or prompt.
 
 import type { Log } from "../../ports/ports.ts";
 
@@ -9,7 +9,7 @@ export const consoleLog: Log = {
     console.error({ level: "error", event, ...fields, ...(cause !== null && { cause: causes(cause) }) }),
 };
 
-/** The chain of causes by name and message, which our own adapters keep free of secrets. */
+/** The chain of causes, by name and message. Adapters keep secrets out of their messages. */
 function causes(cause: unknown): string {
   if (!(cause instanceof Error)) return typeof cause;
   const own = `${cause.name}: ${cause.message}`;

@@ -1,16 +1,16 @@
-// The producers' side of the queues. A send that is not answered in time counts as refused: the caller decides what then.
+// The producers of the queues. A send without an answer in time throws, and the caller decides what to do.
 
 import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../ports/messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports/ports.ts";
 import { versioned } from "../../wire/version.ts";
 import { bounded } from "./bounded.ts";
 
-/** A send takes some ten milliseconds. */
+/** A send takes tens of milliseconds. */
 const TIMEOUT_MS = 2_000;
 
 /**
- * Of one `sendBatch`: Queues take a hundred messages and 256 KB at once. Ours are well below 2 KB each; only those that
- * reconcile may have 13 KB, and the sweep sends no more than 17 of them.
+ * `sendBatch` takes at most 100 messages and 256 KB. Bursar's messages are well below 2 KB each; only a reconcile message
+ * may reach 13 KB, and the sweep sends at most 17 of those.
  */
 const BATCH_MESSAGES = 100;
 
@@ -38,7 +38,7 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
   };
 }
 
-/** One after the other, so that what was sent before a refusal is a beginning and nothing else. */
+/** Sends the batches in order, so that after a failure the sent messages are a prefix of the list. */
 async function sendAll(
   queue: Queue,
   messages: readonly object[],

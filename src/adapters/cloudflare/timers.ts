@@ -1,4 +1,4 @@
-// Timers that can be given up, so that no answer keeps one running.
+// Cancellable timers, so that none outlives its request.
 
 import type { Timers } from "../../ports/ports.ts";
 

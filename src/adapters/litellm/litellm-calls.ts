@@ -1,10 +1,10 @@
-// A model call on its way to LiteLLM and back. Holds neither body, follows no redirect, never calls twice, never logs.
+// Forwards a model call to LiteLLM. Buffers neither body, follows no redirect, never retries, never logs.
 
 import { type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
 import type { ModelAnswer, ModelCalls } from "../../ports/ports.ts";
 import { beginningOf } from "../notifiers/provider-post.ts";
 
-/** There is no time-out: a model may think for minutes before its first byte, and who waits can leave. */
+/** No time-out: a model may take minutes to its first byte, and the agent can disconnect. */
 export function liteLlmCalls(url: string): ModelCalls {
   return {
     async forward({ method, path, headers, body, signal }) {
@@ -21,8 +21,8 @@ export function liteLlmCalls(url: string): ModelCalls {
 }
 
 /**
- * A redirect would lead past Gate with the agent's key, and no route of a model has one. From 520 to 530 it is Cloudflare
- * that speaks, of a server that it cannot reach.
+ * Model routes never redirect, and following a redirect would take the agent's key past Gate. Statuses 520 to 530 are
+ * Cloudflare's, for a server that it cannot reach.
  */
 function isLiteLlms(status: number): boolean {
   return !((status >= 300 && status < 400) || (status >= 520 && status <= 530));
@@ -41,14 +41,14 @@ async function answerFrom(response: Response): Promise<ModelAnswer> {
   };
 }
 
-/** The same bytes, and a promise of their end. Whoever stops reading stops LiteLLM. */
+/** The same stream, with a promise of its end. When the agent stops reading, the stream from LiteLLM is cancelled. */
 function watched(body: ReadableStream) {
   const { readable, writable } = new TransformStream();
   const ended = body.pipeTo(writable).catch(() => {});
   return { body: readable, ended };
 }
 
-/** 400 of older versions, 429 of newer ones: only the type counts. Looks at a copy, so that other errors go on untouched. */
+/** Older versions answer 400, newer ones 429, so only the error type counts. Reads a clone, to leave the response intact. */
 async function budgetRefusalOf(response: Response): Promise<string | null> {
   if (response.ok || !hasType(response, "application/json")) return null;
   try {
@@ -61,7 +61,7 @@ async function budgetRefusalOf(response: Response): Promise<string | null> {
   }
 }
 
-/** Negative spend counts as zero, as everywhere. */
+/** Negative spend counts as zero. */
 function spendIn(header: string | null): NanoUsd | null {
   const amount = nanoUsdFromDecimal(header ?? "");
   return amount !== null && amount < 0n ? 0n : amount;

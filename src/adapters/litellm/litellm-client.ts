@@ -1,4 +1,4 @@
-// LiteLLM's management API behind the port. Only reads are retried: a change that may have happened is compared instead.
+// LiteLLM's management API. Retries only reads: after a change with an unknown outcome, the sync reads and compares.
 
 import pRetry from "p-retry";
 import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
@@ -16,10 +16,10 @@ import {
   teamInfo,
 } from "./litellm-rows.ts";
 
-/** 200 ms, then 400 ms, each stretched by up to double: a restart of LiteLLM's worker takes about that long. */
+/** 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker. */
 const FIRST_BACKOFF_MS = 200;
 
-/** No key hashes to it. */
+/** The hash of no key. */
 const NOBODYS_HASH = "0".repeat(64);
 
 export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
@@ -45,7 +45,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
       const answer = await http.call({ method: "POST", path: "/v2/key/info", body: { keys: keyHashes } });
       if (!answer.ok) return answer;
       const parsed = keyInfos.safeParse(answer.value);
-      if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
+      if (!parsed.success) return failure({ kind: "unreachable", why: "unparseable answer" });
       return success(parsed.data.info.flatMap((raw) => toLiteLlmRows(raw, begunAt, log)));
     },
 
@@ -58,8 +58,8 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
       });
       if (!created.ok) return created;
       const hash = (created.value as { token?: unknown }).token;
-      if (typeof hash !== "string") return failure({ kind: "unreachable", why: "answered nonsense" });
-      // The answer tells neither budget_reset_at nor what was made of the fields.
+      if (typeof hash !== "string") return failure({ kind: "unreachable", why: "unparseable answer" });
+      // The answer lacks budget_reset_at and the stored values of the fields.
       return readOnce({ kind: "key", id: hash } as Subject);
     },
 
@@ -81,7 +81,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
       return isUnknownKey(changed) ? failure({ kind: "not_found" }) : changed;
     },
 
-    // What a check needs: that LiteLLM accepts our key, and that its database answers.
+    // Checks need LiteLLM to accept Bursar's key and to reach its database.
     async ping() {
       const query = { key: NOBODYS_HASH };
       const answer = await http.call({ method: "GET", path: "/key/info", query, isProbe: true });
@@ -92,10 +92,10 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
 function toLiteLlmRow(subject: Subject, body: unknown, begunAt: Instant, log: Log): Result<LiteLlmRow, LiteLlmFailure> {
   const parsed = subject.kind === "key" ? keyInfo.safeParse(body) : teamInfo.safeParse(body);
-  if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
+  if (!parsed.success) return failure({ kind: "unreachable", why: "unparseable answer" });
   const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
   const litellmRow = litellmRowFrom(subject, row, begunAt);
-  if (litellmRow === null) return failure({ kind: "unreachable", why: "answered nonsense" });
+  if (litellmRow === null) return failure({ kind: "unreachable", why: "unparseable answer" });
   if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
   return success(litellmRow);
 }
@@ -104,26 +104,26 @@ function toLiteLlmRows(raw: unknown, begunAt: Instant, log: Log): LiteLlmRow[] {
   const row = keyInfoOfMany.safeParse(raw);
   const subject = { kind: "key", id: row.data?.token as KeyHash } as const;
   const litellmRow = row.success ? litellmRowFrom(subject, row.data, begunAt) : null;
-  if (litellmRow === null) log.warn("litellm says nonsense of a key", {});
+  if (litellmRow === null) log.warn("unparseable key row from litellm", {});
   else if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: "key" });
   return litellmRow === null ? [] : [litellmRow];
 }
 
-/** `/key/update` answers 401 for a key it does not know; our own master key is in order if anything else works. */
+/** `/key/update` answers 401 for an unknown key. If the master key were wrong, the read before would fail too. */
 function isUnknownKey(result: Result<void, LiteLlmFailure>): boolean {
   return (
     !result.ok && result.failure.kind === "refused" && result.failure.status === 401 && result.failure.param === "None"
   );
 }
 
-/** 1.80 has no such route, and none of them resets a key whose refunds have made its spend negative. */
+/** 1.80 has no such route, and no version resets a key whose spend is negative after refunds. */
 function isNotForThisVersion(failed: LiteLlmFailure): boolean {
   return failed.kind === "unreachable"
     ? failed.lacksRoute === true
     : failed.kind === "refused" && failed.status === 400;
 }
 
-/** Carries a failure through p-retry, which knows only errors. */
+/** Carries a failure through p-retry, which retries only on errors. */
 class FailedTry extends Error {
   readonly failed: LiteLlmFailure;
   constructor(failed: LiteLlmFailure) {

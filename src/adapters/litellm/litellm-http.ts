@@ -1,17 +1,17 @@
-// One call to LiteLLM: time-out, breaker, and what its many error shapes mean. Never logs; never puts a key in a URL.
+// One call to LiteLLM: time-out, circuit breaker, and the parsing of its errors. Never logs; never puts a key in a URL.
 
 import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../../budget/failure.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure } from "../../records/litellm-row.ts";
 
-/** Long enough for a proxy under load and its database, short enough for three tries behind one answer. */
+/** Long enough for a proxy under load and its database, short enough for three tries. */
 const TIMEOUT_MS = 2_000;
 
-/** What the framework under LiteLLM says of an unknown path; LiteLLM itself always says what it is that is missing. */
+/** FastAPI's message for an unknown route. LiteLLM's own 404s always name what is missing. */
 const NO_SUCH_ROUTE = "Not Found";
 
-/** What one isolate knows of LiteLLM's health; shared by its requests, so it holds no promise. */
+/** Tracks LiteLLM's health for one isolate. Shared by its requests, so it holds no promise. */
 export class Breaker {
   #state: BreakerState = CLOSED_BREAKER;
 
@@ -33,7 +33,7 @@ export interface LiteLlmRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** Asks even while the breaker is open, and leaves it as it is. */
+  /** Calls even while the breaker is open, and does not change the breaker. */
   readonly isProbe?: boolean;
 }
 
@@ -49,7 +49,7 @@ export function liteLlmHttp(options: {
       if (request.isProbe === true) return send(options, request);
       if (breaker.isOpen(clock())) return unreachable("breaker open");
       const answer = await send(options, request);
-      // A refusal is an answer: LiteLLM is there.
+      // A refusal shows that LiteLLM is up.
       breaker.record(answer.ok || answer.failure.kind !== "unreachable", clock());
       return answer;
     },
@@ -81,17 +81,17 @@ function fromJson(text: string): Result<unknown, LiteLlmFailure> {
   try {
     return success(JSON.parse(text));
   } catch {
-    return unreachable("answered nonsense");
+    return unreachable("unparseable answer");
   }
 }
 
-/** 401 for an unknown key is decided by the caller, which knows whether it named one. */
+/** Leaves a 401 to the caller, which knows whether its request named a key. */
 function fromError(status: number, text: string): Result<unknown, LiteLlmFailure> {
   if (status >= 500 || status === 429 || status === 408) return unreachable(`status ${status}`);
-  // A redirect, or a proxy page in front of LiteLLM, is not LiteLLM's word.
+  // A redirect, or a page of a proxy in front of LiteLLM, is not LiteLLM's answer.
   const body = errorBody(text);
   if (status < 400 || body === null) return unreachable(`status ${status} without LiteLLM's error`);
-  // A path that the framework does not know: the address is wrong, and nothing was said about a key.
+  // The route does not exist: the address is wrong, and the 404 is not about a key.
   if (status === 404 && body.message === NO_SUCH_ROUTE) {
     return failure({ kind: "unreachable", why: "status 404: no such route", lacksRoute: true });
   }
@@ -99,7 +99,7 @@ function fromError(status: number, text: string): Result<unknown, LiteLlmFailure
   return failure({ kind: "refused", status, param: body.param, message: withoutKeys(body.message) });
 }
 
-/** The shapes `{"error":{message,param}}`, `{"detail":{"error"}}`, `{"detail":[{loc,msg}]}` and `{"detail":"…"}`. */
+/** Parses `{"error":{message,param}}`, `{"detail":{"error"}}`, `{"detail":[{loc,msg}]}` and `{"detail":"…"}`. */
 function errorBody(text: string): { param: string | null; message: string } | null {
   let body: unknown;
   try {
@@ -118,7 +118,7 @@ function errorBody(text: string): { param: string | null; message: string } | nu
   return typeof detail === "string" ? { param: null, message: detail } : null;
 }
 
-/** LiteLLM's refusals may quote the key they are about. */
+/** LiteLLM's messages may quote a key. */
 function withoutKeys(message: string): string {
   return message.replace(/sk-[\w-]+/g, "sk-…");
 }

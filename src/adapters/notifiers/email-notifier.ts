@@ -1,4 +1,4 @@
-// Notices as e-mail, by Resend or by Cloudflare's own binding. Never logs an address, a key or a message.
+// Sends notices as e-mail, by Resend or Cloudflare's `EMAIL` binding. Never logs an address, a key or a message.
 
 import type { EmailMessage } from "../../notices/notice.ts";
 import type { EmailProvider, Policy } from "../../ports/policy.ts";
@@ -15,10 +15,10 @@ import {
   postToProvider,
 } from "./provider-post.ts";
 
-/** An earlier attempt at the same notice is still on its way: whether it arrives is known later. */
+/** Resend is still processing an earlier attempt at the same notice; a later retry learns its outcome. */
 const STILL_SENDING = "concurrent_idempotent_requests";
 
-/** Of the binding's errors those that time can mend; it tells them by code only. */
+/** The binding's error codes that a retry can resolve. */
 const RETRYABLE_CODES = [
   "E_RATE_LIMIT_EXCEEDED",
   "E_DAILY_LIMIT_EXCEEDED",
@@ -31,14 +31,14 @@ interface Envelope extends EmailMessage {
   readonly to: string[];
 }
 
-/** As much of the `EMAIL` binding as is called; it throws errors with a `code`. */
+/** The part of the `EMAIL` binding that is used. It throws errors with a `code`. */
 export interface EmailBinding {
   send(message: Envelope): Promise<unknown>;
 }
 
 type Send = (envelope: Envelope, idempotencyKey: string) => Promise<SendOutcome>;
 
-/** Resend when there is a key for it, else the binding or what stands for it; otherwise `not_configured`. */
+/** Sends by Resend if it has an API key, else by the binding or its stand-in, else answers `not_configured`. */
 export function emailNotifier(
   provider: EmailProvider,
   binding: EmailBinding | undefined,
@@ -69,7 +69,7 @@ function senderOf(
   if (resend !== null) return (envelope, key) => sendByResend(resend, envelope, key, sending);
   if (bindingEndpoint !== null) return (envelope) => sendByStandIn(bindingEndpoint, envelope, sending);
   if (binding !== undefined) return (envelope) => sendByBinding(binding, envelope, sending.timeoutMs);
-  return async () => notConfigured("there is neither RESEND_API_KEY nor the EMAIL binding");
+  return async () => notConfigured("neither RESEND_API_KEY nor the EMAIL binding is set");
 }
 
 async function sendByResend(
@@ -86,7 +86,7 @@ async function sendByResend(
   return outcomeOf(posted.answer, () => name);
 }
 
-/** Answers as the binding does, but over HTTP. */
+/** Calls the stand-in for the binding, over HTTP. */
 async function sendByStandIn(url: string, envelope: Envelope, sending: Sending): Promise<SendOutcome> {
   const posted = await postToProvider({ url: `${url}/send-email`, body: JSON.stringify(envelope), ...sending });
   const code = plainName(errorField(posted, "code"));
@@ -94,7 +94,7 @@ async function sendByStandIn(url: string, envelope: Envelope, sending: Sending):
   return code === null ? outcomeOf(posted.answer, () => null) : outcomeOfCode(code, posted.answer.retryAfterSeconds);
 }
 
-/** The binding takes no signal and no idempotency key: an e-mail that is given up here may arrive all the same, twice. */
+/** The binding takes no abort signal and no idempotency key, so after a time-out the e-mail may arrive twice. */
 async function sendByBinding(binding: EmailBinding, envelope: Envelope, timeoutMs: number): Promise<SendOutcome> {
   const { promise: late, resolve } = Promise.withResolvers<SendOutcome>();
   const timer = setTimeout(() => resolve(failed("no answer in time")), timeoutMs);

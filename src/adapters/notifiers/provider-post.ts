@@ -1,22 +1,22 @@
-// One POST to a provider or a receiver of notices, and what its answer means. Follows no redirect, reads no more than a
-// little of an answer, never logs, and never names the target.
+// One POST to a notice provider or a receiver, and the outcome of its answer. Follows no redirect, reads at most 2 kB of
+// an answer, never logs, and never names the target.
 
 import type { SendOutcome } from "../../records/delivery.ts";
 import { targetProblem } from "../../wire/targets.ts";
 
-/** Providers answer within a second; Slack and mail providers have been seen to take several under load. */
+/** Providers usually answer within a second; Slack and mail providers can take several under load. */
 export const PROVIDER_TIMEOUT_MS = 10_000;
 
-/** Enough for the error that a provider names; what else an answer holds is nobody's business. */
+/** Enough for the name of an error. */
 const MAX_ANSWER_BYTES = 2_048;
 
-/** So many digits are more than anybody means to wait. */
+/** Up to 115 days; a longer `Retry-After` is malformed. */
 const SECONDS = /^\d{1,7}$/;
 
-/** The one form of an HTTP date that is sent; Date.parse alone reads nearly anything as some date. */
+/** The format of an HTTP date. Date.parse alone accepts nearly any text. */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
-/** The names that providers give to errors: `invalid_token`, `validation_error`, `E_SENDER_NOT_VERIFIED`. */
+/** A provider's error name, such as `invalid_token`, `validation_error` or `E_SENDER_NOT_VERIFIED`. */
 const ERROR_NAME = /^[A-Za-z]+(?:_[A-Za-z]+)*$/;
 const MAX_ERROR_NAME = 48;
 
@@ -28,7 +28,7 @@ export interface ProviderPost {
   readonly timeoutMs: number;
 }
 
-/** What was said; `text` is its beginning, empty for a success. */
+/** `text` is the beginning of an error's body, empty for a success. */
 export interface ProviderAnswer {
   readonly status: number;
   readonly text: string;
@@ -39,7 +39,7 @@ export type Posted =
   | { readonly kind: "answered"; readonly answer: ProviderAnswer }
   | { readonly kind: "ended"; readonly outcome: SendOutcome };
 
-/** Sends once. Ends early when the target is not allowed, or nobody answers. */
+/** Sends once. `ended`: the target is not allowed, or did not answer. */
 export async function postToProvider(post: ProviderPost): Promise<Posted> {
   const problem = targetProblem(post.url, post);
   if (problem !== null) return { kind: "ended", outcome: { kind: "rejected", why: `the target ${problem}` } };
@@ -60,7 +60,7 @@ export async function postToProvider(post: ProviderPost): Promise<Posted> {
   }
 }
 
-/** By its status. `errorName`: where to look for the provider's own name of the error. */
+/** The outcome by status. `errorName` finds the provider's error name in the body. */
 export function outcomeOf(answer: ProviderAnswer, errorName: (text: string) => string | null): SendOutcome {
   const { status, text, retryAfterSeconds } = answer;
   if (status >= 200 && status < 300) return { kind: "sent" };
@@ -74,12 +74,12 @@ export function failed(why: string, retryAfterSeconds: number | null = null): Se
   return { kind: "failed", why, retryAfterSeconds };
 }
 
-/** Only what looks like a name, so that no address and no secret can come along. */
+/** Accepts only a plain name, so that an error cannot leak an address or a secret. */
 export function plainName(text: string | null): string | null {
   return text !== null && text.length <= MAX_ERROR_NAME && ERROR_NAME.test(text) ? text : null;
 }
 
-/** A text field of a JSON object; null when there is none. */
+/** A string field of a JSON object; null when absent. */
 export function jsonField(text: string, field: string): string | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -90,7 +90,7 @@ export function jsonField(text: string, field: string): string | null {
   }
 }
 
-/** Seconds, or an HTTP date measured by the answer's own clock; null when absent or nonsense. */
+/** Seconds, or an HTTP date relative to the answer's `Date`; null when absent or malformed. */
 function retryAfter(header: string | null, date: string | null): number | null {
   const text = header?.trim() ?? "";
   if (SECONDS.test(text)) return Number(text);
@@ -98,7 +98,7 @@ function retryAfter(header: string | null, date: string | null): number | null {
   return Number.isNaN(milliseconds) ? null : Math.max(0, Math.ceil(milliseconds / 1_000));
 }
 
-/** Of an error, its first 2 kB; nothing of a success. */
+/** The first 2 kB of an error's body; empty for a success. */
 export async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
@@ -113,10 +113,10 @@ export async function beginningOf(response: Response): Promise<string> {
     }
     return text.slice(0, MAX_ANSWER_BYTES);
   } catch {
-    // The status is known; a body that breaks off takes nothing from it.
+    // The status is enough when the body breaks off.
     return "";
   } finally {
-    // Without it the connection would wait for the rest, which nobody reads.
+    // Frees the connection, which would wait for the rest of the body.
     reader.cancel().catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-// Notices to Slack's incoming webhooks. The address of one is a secret: it is in no log and in no outcome.
+// Sends notices to Slack incoming webhooks. Their URLs are secrets and appear in no log and no outcome.
 
 import type { Policy } from "../../ports/policy.ts";
 import type { Notifier } from "../../ports/ports.ts";
@@ -15,7 +15,7 @@ export function slackNotifier(
       allowsLocal: policy.allowsLocalTargets,
       timeoutMs,
     });
-    // Slack's whole answer is the name of the error: `invalid_token`, `no_service`.
+    // Slack's body is just the error name, such as `invalid_token` or `no_service`.
     return posted.kind === "ended" ? posted.outcome : outcomeOf(posted.answer, (text) => text.trim());
   };
 }

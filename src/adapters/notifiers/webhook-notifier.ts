@@ -1,11 +1,11 @@
-// Events to webhooks of our users, signed by Standard Webhooks. What a receiver answers is theirs: only its status counts.
+// Sends events to customers' webhooks, signed by Standard Webhooks. Only the status of the answer counts.
 
 import type { Policy } from "../../ports/policy.ts";
 import type { Notifier } from "../../ports/ports.ts";
 import { signStandardWebhook } from "../../wire/signing.ts";
 import { outcomeOf, PROVIDER_TIMEOUT_MS, postToProvider } from "./provider-post.ts";
 
-/** @throws when the secret holds no key. */
+/** @throws when the secret is empty or malformed. */
 export function webhookNotifier(
   policy: Pick<Policy, "allowsLocalTargets">,
   timeoutMs = PROVIDER_TIMEOUT_MS,

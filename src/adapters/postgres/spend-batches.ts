@@ -22,7 +22,7 @@ import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
 export function postgresSpendBatches(database: Database): SpendBatches {
   return {
-    async open(references, { withPending }) {
+    async load(references, { withPending }) {
       if (references.length === 0) return [];
       return (await runStatement(database, selectBatch(references, withPending))).map(tenantBatchFromRow);
     },

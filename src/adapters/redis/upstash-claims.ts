@@ -1,4 +1,4 @@
-// Claims in Upstash Redis. Owns its keys. Slow counts as down: a call throws after its time, and callers go on without.
+// Claims in Upstash Redis. Owns the Redis keys. A slow call throws an Outage, and callers continue without Redis.
 
 import { Redis } from "@upstash/redis/cloudflare";
 import type { TenantId } from "../../budget/tenant.ts";
@@ -8,21 +8,21 @@ import type { Claims } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency.ts";
 
-/** Anything slower helps nobody: every caller has a way without Redis. */
+/** Every caller has a path without Redis, which is faster than waiting longer. */
 const TIMEOUT_MS = 250;
 
 const IDEMPOTENCY_SECONDS = 86_400;
 
-/** A request that died in the middle frees its key after this long; no request of ours runs longer. */
+/** The key of a request that died is free after this time; no request runs longer. */
 const RUNNING_SECONDS = 60;
 
-/** Senders repeat a webhook for minutes at most; LiteLLM itself within milliseconds. */
+/** Senders repeat a webhook for a few minutes at most, LiteLLM within milliseconds. */
 const WEBHOOK_SECONDS = 600;
 
-/** Longer than a provider may take to answer; whoever died while sending frees the notice after it. */
+/** Longer than the time-out of a provider. The claim of a consumer that died while sending expires after it. */
 const SENDING_SECONDS = 60;
 
-/** Later than this no message of the same notice is under way. */
+/** No message of the same notice is queued for longer than this. */
 const SENT_SECONDS = 3_600;
 
 const webhookKey = (name: string) => `webhook:${name}`;
@@ -37,7 +37,7 @@ interface Running {
 }
 
 export function upstashClaims(options: { url: string; token: string }): Claims {
-  // Made on the first use: most checks claim nothing, and making the client costs more than all the rest of them.
+  // Created on first use: most checks claim nothing, and creating the client would cost more than the rest of the check.
   let made: Redis | null = null;
   const redis = (): Redis => {
     made ??= connectRedis(options);
@@ -123,7 +123,7 @@ function connectRedis(options: { url: string; token: string }): Redis {
     enableAutoPipelining: false,
     enableTelemetry: false,
     retry: { retries: 0 },
-    // A function: the client takes a plain signal that fires for an answer of null, which would read as "taken".
+    // A function, because with a plain signal the client answers a time-out with null, which would mean "already claimed".
     signal: () => AbortSignal.timeout(TIMEOUT_MS),
   });
 }

@@ -26,7 +26,7 @@ const OUT_MS = MINUTE_MS;
 /** @throws when Postgres or the queue cannot be reached. */
 export async function alertPlatform({ now }: { now: Instant }, deps: Deps): Promise<void> {
   const { platformAlerts, log } = deps;
-  const signs = await platformAlerts.look(boundsAt(now));
+  const signs = await platformAlerts.evaluate(boundsAt(now));
   const conditions = [...conditionsOf(signs), ...(await outageCondition(now, deps))];
   const recorded = await platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
   for (const { kind, detail } of recorded.alerts) log.error("platform alert", null, { ...detail, kind });

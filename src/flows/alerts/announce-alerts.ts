@@ -46,7 +46,7 @@ async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<R
       return recorded;
     }
     const { tenantId } = tenantBatch.tenant.config;
-    [tenantBatch] = await deps.spendBatches.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+    [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: tenantId }], { withPending: false });
   }
   // Deleted meanwhile: nobody is left to be told.
   if (tenantBatch === undefined) return NOTHING;

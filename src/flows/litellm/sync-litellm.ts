@@ -166,7 +166,7 @@ async function openKey(
   { cipher, log }: SyncDeps,
 ): Promise<string | null> {
   try {
-    return await cipher.open(encryptedKey);
+    return await cipher.decrypt(encryptedKey);
   } catch (error) {
     log.error("sealed key not opened", error, { tenant_id: config.tenantId });
     return null;

@@ -10,7 +10,7 @@ export async function decryptTarget(
   { cipher, log }: Pick<Ports, "cipher" | "log">,
 ): Promise<ChannelTarget | null> {
   try {
-    const target = targetFrom(await cipher.open(encryptedTarget));
+    const target = targetFrom(await cipher.decrypt(encryptedTarget));
     if (target?.kind === kind) return target;
     log.error("a sealed target is none", null, { channel_id: id });
   } catch (cause) {

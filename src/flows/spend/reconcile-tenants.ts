@@ -49,7 +49,7 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const until = now + LEASE_MS;
   const taken = await deps.readLeases.move(tenantIds, lease, until);
   const references = taken.map((id) => ({ kind: "tenant", id }) as const);
-  const tenantBatches = await deps.spendBatches.open(references, { withPending: false });
+  const tenantBatches = await deps.spendBatches.load(references, { withPending: false });
   const { reads, unknown } = await readSubjects(tenantBatches, deps);
 
   // Whose old figure could not be looked at keeps it: the new one would make its baseline news.

@@ -38,7 +38,7 @@ export async function recordSpend(
 
 async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
-  const tenantBatches = await deps.spendBatches.open(referencesTo(incoming), { withPending });
+  const tenantBatches = await deps.spendBatches.load(referencesTo(incoming), { withPending });
   const { groups, unmatched } = groupByTenant(incoming, tenantBatches);
   const failed = new Set<Incoming>();
   const attempt: Attempt = async ({ tenantId, messages }, work) => {

@@ -23,7 +23,7 @@ export async function endOverrides(
   deps: AnnounceChangeDeps & Pick<Ports, "overrides" | "spendQueue">,
 ): Promise<void> {
   const { overrides, spendQueue } = deps;
-  const ended = await overrides.noteEnds(NOTED_PER_RUN, now);
+  const ended = await overrides.recordEnds(NOTED_PER_RUN, now);
   const tenantIds = new Set(ended.map(({ tenantId }) => tenantId));
   // Not one by one from here: LiteLLM may take its time, and the consumer syncs many at once.
   if (tenantIds.size > 0) await spendQueue.sendAll([...tenantIds].map(syncMessage));

@@ -119,7 +119,7 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
 
 /** A block may be over with the old spend. */
 async function announceStanding({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
-  const [tenantBatch] = await deps.spendBatches.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+  const [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: tenantId }], { withPending: false });
   if (tenantBatch === undefined) return;
   await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now }, deps);
 }

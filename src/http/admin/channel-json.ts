@@ -1,4 +1,4 @@
-// A channel on the wire: never its target, nor the secret in it.
+// A channel as JSON. Never holds the target or the secret in it.
 
 import { iso } from "../../budget/instant.ts";
 import type { ChannelRecord } from "../../records/channel.ts";

@@ -1,5 +1,5 @@
-// `Idempotency-Key`: does a thing once, however often it is asked for within 24 h, and answers later askers the same.
-// Without Redis it does the thing all the same and says so in the log: the database refuses what must not be twice.
+// `Idempotency-Key`: runs a request once and replays its answer for 24 h.
+// Without Redis it runs the request anyway and logs that: unique constraints in Postgres still prevent duplicates.
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -8,7 +8,7 @@ import type { AppEnv } from "../app-env.ts";
 import { sha256Hex } from "../auth.ts";
 import { invalidFields, problem } from "../problem.ts";
 
-/** `kept` is what a replay answers; null when nothing was done and the key may be used again. */
+/** `kept` is the answer to replay; null when the request changed nothing and its key may be used again. */
 export interface OnceAnswer {
   readonly response: Response;
   readonly kept: IdempotentAnswer | null;
@@ -16,7 +16,7 @@ export interface OnceAnswer {
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** Runs `work` unless the header names a request that was done or is being done. `body` is the request's, as it came. */
+/** Runs `work` unless the header names a request that has finished or is running. `body` is the request body, unparsed. */
 export async function once(
   c: Context<AppEnv>,
   { route, body }: { route: string; body: string },
@@ -53,20 +53,20 @@ async function claimOrGoOn(c: Context<AppEnv>, key: IdempotencyKey, bodyHash: st
 }
 
 /**
- * A uuid for what the request makes: under an idempotency key always the same one for the same body, so that Postgres
- * makes it once even when Redis was away, or a request died before its answer was kept.
+ * A UUID for the row that the request creates. The same idempotency key and body always give the same UUID, so Postgres
+ * creates the row once even if Redis is down, or a request dies before its answer is stored.
  */
 export async function onceId(c: Context<AppEnv>, { route, body }: { route: string; body: string }): Promise<string> {
   const key = c.req.header("Idempotency-Key");
   if (key === undefined) return crypto.randomUUID();
   const hex = await sha256Hex(JSON.stringify([c.get("actor").name, route, key, body]));
-  // Version 8 of RFC 9562: the bits are the maker's own.
+  // Version 8 of RFC 9562: the bits are free to choose.
   return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
     "-",
   );
 }
 
-/** What throws has not answered, so its key is free again. */
+/** A request that throws has no answer to replay, so its key is released. */
 async function claimed(
   c: Context<AppEnv>,
   key: IdempotencyKey,

@@ -1,16 +1,16 @@
-// What every door gives to the one flow that checks: who asks, how fresh the figure must be, where and when.
+// The input of `checkBudget`, the same for Ask, Guard and Gate: the caller, the demanded freshness, the colo, the instant.
 
 import type { Context } from "hono";
 import type { Caller, CheckInput } from "../../flows/check/check-budget.ts";
 import type { AppEnv } from "../app-env.ts";
 
-/** As of the request's `now`. `demandedMaxAgeMs`: null without a wish. */
+/** As of the request's `now`. `demandedMaxAgeMs`: null when the caller demands no freshness. */
 export function checkInput<C extends Caller>(c: Context<AppEnv>, caller: C, demandedMaxAgeMs: number | null) {
   const input = { caller, demandedMaxAgeMs, colo: coloOf(c.req.raw), now: c.get("now"), random: Math.random() };
   return input satisfies CheckInput;
 }
 
-/** A caller's wish in its `Cache-Control`: `no-cache` is 0, `max-age=N` is N seconds; anything else is no wish. */
+/** The freshness that `Cache-Control` demands: `no-cache` is 0, `max-age=N` is N seconds, anything else is null. */
 export function demandedMaxAgeMs(cacheControl: string | undefined): number | null {
   const directives = (cacheControl ?? "")
     .toLowerCase()
@@ -21,7 +21,7 @@ export function demandedMaxAgeMs(cacheControl: string | undefined): number | nul
   return ages.length === 0 ? null : Math.min(...ages.map(Number)) * 1_000;
 }
 
-/** The address that the request came from. */
+/** The caller's IP address. */
 export function addressOf(c: Context<AppEnv>): string {
   return c.req.header("CF-Connecting-IP") ?? "unknown";
 }

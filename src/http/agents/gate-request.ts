@@ -1,12 +1,12 @@
-// What of an agent's request goes on to LiteLLM: which paths, whose key, which headers. What is matched is what is sent,
-// and no second key gets through. Decides only.
+// What Gate forwards to LiteLLM: which paths, which key, which headers. Forwards exactly the path that it matched, and
+// never a second key. Decides only.
 
-/** A model, a deployment or an id: one segment, and never `..`. */
+/** A model, a deployment or an id: one path segment, never `..`. */
 const ID = "[\\w-][\\w.:@-]*";
 const CALLS =
   "chat/completions|completions|embeddings|moderations|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations)";
 
-/** LiteLLM's routes of models. What manages keys, teams, files or anything else is not among them. */
+/** LiteLLM's model routes. Routes that manage keys, teams, files or anything else are left out. */
 const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
   ["POST", route(`(?:v1/)?(?:${CALLS}|messages(?:/count_tokens)?|responses(?:/compact|/${ID}/cancel)?)`)],
   ["POST", route("(?:v[12]/)?rerank")],
@@ -29,21 +29,21 @@ const KEY_QUERY = "key";
 
 const KEY = /^(?:Bearer +)?(?!Bearer *$)([\x21-\x7e]+) *$/i;
 
-/** LiteLLM can be told of further headers that hold a key: wherever one stands, it is not passed on. */
+/** LiteLLM can be configured to read a key from other headers, so Gate drops any header that holds one. */
 const HOLDS_KEY = /\bsk-/;
 
 /**
- * What is between two neighbours only, what a proxy may believe of where a request came from, and what would keep a call
- * from the callback that tells Bursar of it.
+ * Request headers that Gate drops: hop-by-hop headers, headers that claim the client's address, and the one that would
+ * switch off the callback that reports the call to Bursar.
  */
 const NOT_PASSED_ON =
   /^(?:cf-.*|x-forwarded-.*|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|sec-.*|x-litellm-disable-callbacks)$/;
 
-/** Of LiteLLM's answer. `llm_provider-*` are the provider's own, and the platform's business. */
+/** Headers of LiteLLM's answer that Gate drops. `llm_provider-*` are the provider's and would expose the platform's account. */
 const NOT_PASSED_BACK =
   /^(?:set-cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:encoding|length)|server|alt-svc|x-request-id|x-litellm-model-api-base|llm_provider-.*)$/;
 
-/** The path behind `/llm`, decoded once and without empty segments; null when it cannot be decoded. */
+/** The path after `/llm`, decoded once and without empty segments; null when it cannot be decoded. */
 export function plainPath(pathname: string): string | null {
   try {
     return decodeURIComponent(pathname)
@@ -55,12 +55,12 @@ export function plainPath(pathname: string): string | null {
   }
 }
 
-/** Which methods a path may be called with; none when it is not passed on. */
+/** The methods that Gate forwards for a path; empty when it forwards none. */
 export function methodsOf(path: string): string[] {
   return ROUTES.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
 }
 
-/** The agent's key: the first of several, as LiteLLM itself would take it. Null when there is none. */
+/** The agent's key: of several the first, in LiteLLM's own order. Null when there is none. */
 export function keyIn(headers: Headers, query: URLSearchParams): string | null {
   for (const candidate of [...KEY_HEADERS.map((name) => headers.get(name)), query.get(KEY_QUERY)]) {
     const key = KEY.exec(candidate ?? "")?.[1];
@@ -83,7 +83,7 @@ export function queryFor(agents: URLSearchParams): string {
   return kept.length === 0 ? "" : `?${new URLSearchParams(kept)}`;
 }
 
-/** What was compressed on its way here is not any more. */
+/** `fetch` has decompressed the body, so the encoding headers are dropped. */
 export function headersBack(litellms: Headers): Headers {
   return without(litellms, (name) => NOT_PASSED_BACK.test(name));
 }

@@ -1,4 +1,4 @@
-// Gate: `/llm/…`, LiteLLM's model routes for an agent whose base URL is Bursar. Reads no body, in neither direction.
+// Gate: `/llm/…` proxies LiteLLM's model routes for an agent whose base URL is Bursar. Reads neither body.
 
 import { type Context, Hono } from "hono";
 import type { StatusCode } from "hono/utils/http-status";
@@ -11,7 +11,7 @@ import { addressOf, checkInput } from "./check-input.ts";
 import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
 import { verdictJson, verdictResponse } from "./verdict-json.ts";
 
-/** LiteLLM may refuse by what its memory has held for up to a minute; the read that follows says more. */
+/** LiteLLM caches spend for up to a minute, so its refusal can be out of date; the read that follows settles it. */
 const RETRY_REFUSED_SECONDS = 30;
 
 export const gateRoutes = new Hono<AppEnv>().all("/llm/*", async (c) => {
@@ -26,7 +26,7 @@ async function forward(c: Context<AppEnv>): Promise<Response> {
   const { pathname, searchParams } = new URL(url);
   const path = plainPath(pathname);
   const methods = path === null ? [] : methodsOf(path);
-  if (methods.length === 0) return problem(c, "not-found", { detail: "Gate passes on calls of models only." });
+  if (methods.length === 0) return problem(c, "not-found", { detail: "Only model routes are proxied." });
   if (!methods.includes(method)) return problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
   const key = keyIn(headers, searchParams);
   if (key === null) return noKey(c);
@@ -64,9 +64,9 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
 
 function overBudgetInLiteLlm(c: Context<AppEnv>, verdict: Verdict, why: string): Response {
   return problem(c, "budget-exceeded", {
-    detail: `LiteLLM refuses the call: ${why}`,
+    detail: `LiteLLM refused the call: ${why}`,
     members: {
-      remediation: ["Ask an administrator which budget in LiteLLM is exceeded, and to raise it."],
+      remediation: ["Ask an administrator to raise the budget in LiteLLM that the detail names."],
       ...verdictJson(verdict),
     },
     headers: { "Retry-After": String(RETRY_REFUSED_SECONDS) },

@@ -1,4 +1,4 @@
-// A verdict on the wire: the 200 body, and the refusals 402, 403 and 503 with what to do about them.
+// A verdict as JSON: the 200 body, and the refusals 402, 403 and 503 with their remediation.
 
 import type { Context } from "hono";
 import { iso } from "../../budget/instant.ts";
@@ -9,13 +9,13 @@ import type { AppEnv } from "../app-env.ts";
 import { isoOrNull } from "../json-instant.ts";
 import { type ProblemType, problem } from "../problem.ts";
 
-/** A verdict that failed closed is worth asking for again soon: LiteLLM's breaker opens for 5 s at a time. */
+/** The circuit breaker for LiteLLM opens for 5 s at a time, so a verdict that failed closed may change after that. */
 const RETRY_UNKNOWN_SECONDS = 5;
 
-/** LiteLLM resets up to 10 min late; a blocked agent that asks more often than this only loads it. */
+/** LiteLLM resets up to 10 min late. Asking more often would load LiteLLM and learn nothing. */
 const RETRY_PAST_RESET_SECONDS = 30;
 
-/** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
+/** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
 export function verdictJson(verdict: Verdict) {
   const { budget, spend } = verdict;
   const usd = (amount: bigint | undefined) => (amount === undefined ? null : usdNumber(amount));
@@ -46,10 +46,10 @@ export function verdictJson(verdict: Verdict) {
   };
 }
 
-/** The whole answer: 200 with the verdict, or a refusal whose extension members are the verdict. */
+/** The response: 200 with the verdict, or a problem whose extension members are the verdict. */
 export function verdictResponse(c: Context<AppEnv>, verdict: Verdict, keepForMs: number): Response {
   const headers: Record<string, string> = {
-    // `Age` is taken off it by whoever caches, so that what remains is how long the verdict may be kept.
+    // A cache subtracts `Age` from max-age; the rest is how long it may keep the verdict.
     "Cache-Control": `private, max-age=${maxAgeSeconds(verdict, keepForMs)}`,
     ...(verdict.spend !== null && { Age: String(verdict.spend.ageSeconds) }),
   };
@@ -73,7 +73,7 @@ interface Refusal {
   readonly retryAfterSeconds: number | null;
 }
 
-/** What is said of a verdict that does not allow. */
+/** The problem type, detail and remediation of a verdict that refuses. */
 export function refusal(verdict: Verdict, now: Instant): Refusal {
   switch (verdict.reason) {
     case "suspended":
@@ -86,8 +86,8 @@ export function refusal(verdict: Verdict, now: Instant): Refusal {
     case "spend_unknown":
       return {
         type: "spend-unknown",
-        detail: "The spend cannot be read at the moment, and the tenant's policy is to wait until it can.",
-        remediation: ["Try again shortly.", "If it goes on, ask an administrator to look at LiteLLM's health."],
+        detail: "The spend is unknown, and the fail policy is closed.",
+        remediation: ["Try again shortly.", "If this persists, ask an administrator to check LiteLLM."],
         retryAfterSeconds: RETRY_UNKNOWN_SECONDS,
       };
     default:

@@ -1,5 +1,5 @@
-// `POST /v1/events/litellm`: the calls that LiteLLM's generic_api callback tells of, a batch at a time. The body is read
-// as a stream, as it is full of prompts: they are neither kept nor logged.
+// `POST /v1/events/litellm`: batches of calls from LiteLLM's generic_api callback. Streams the body, which is full of
+// prompts, and neither keeps nor logs them.
 
 import { type Context, Hono } from "hono";
 import { acceptCalls } from "../../flows/spend/accept-calls.ts";
@@ -15,7 +15,7 @@ export const eventRoutes = new Hono<AppEnv>().post("/v1/events/litellm", require
   return answer(c, accepted, parseErrors);
 });
 
-/** What was right has been counted in any case; LiteLLM will not send it again. */
+/** Valid calls have been counted even if others are refused: LiteLLM sends a batch only once. */
 function answer(c: Context<AppEnv>, accepted: number, parseErrors: ParseErrors): Response {
   const { named, wrong, isTooLarge, isMalformed, failure } = parseErrors;
   if (!isTooLarge && !isMalformed && wrong === 0) return c.json({ accepted });

@@ -1,21 +1,21 @@
-// What to paste into a LiteLLM proxy's config.yaml so that it reports to Bursar, and asks it before each call; with what
-// each version makes of it. Pure. Holds secrets: whoever sends it says that it may not be kept.
+// The part of a LiteLLM proxy's config.yaml that makes it report to Bursar and ask it before each call, with notes on
+// versions. Pure. Holds secrets: the route must answer with `Cache-Control: no-store`.
 
 import type { FailPolicy } from "../../budget/tenant.ts";
 
 export interface LiteLlmSetup {
-  /** Where LiteLLM reaches this Worker, without a slash at the end. */
+  /** The URL at which LiteLLM reaches this Worker, without a trailing slash. */
   readonly origin: string;
   readonly urlToken: string;
   readonly eventsToken: string;
   readonly guardrailToken: string;
-  /** What becomes of a call while this Worker cannot be asked: the same as while it can find nothing out. */
+  /** LiteLLM applies it while this Worker is unreachable, as Bursar does while the spend is unknown. */
   readonly failPolicy: FailPolicy;
-  /** `env`: the config refers to variables that the proxy must be given. `inline`: it needs nothing else. */
+  /** `env`: the config refers to environment variables of the proxy. `inline`: the config holds the secrets. */
   readonly secrets: "env" | "inline";
 }
 
-/** LiteLLM resolves `os.environ/` only where it is the whole of a value, so the variable holds the word Bearer too. */
+/** LiteLLM resolves `os.environ/` only as a whole value, so the variable includes the word Bearer. */
 const AUTHORIZATION_VARIABLE = "BURSAR_EVENTS_AUTHORIZATION";
 const GUARDRAIL_VARIABLE = "BURSAR_GUARDRAIL_TOKEN";
 
@@ -47,68 +47,69 @@ function alertVariables({ origin, urlToken }: LiteLlmSetup): Variables {
   ];
 }
 
-/** JSON's strings are YAML's too, whatever a token holds. */
+/** A JSON string is a valid YAML string, whatever characters a token has. */
 const quoted = (text: string) => JSON.stringify(text);
 
-const PREFACE = `# LiteLLM reports to Bursar and asks it before each call. Merge this into the proxy's config.yaml (a section that is there already gets these
-# entries, a list these items) and restart the proxy. To try it: GET <proxy>/health/services?service=webhook
+const PREFACE = `# LiteLLM reports to Bursar and asks it before each call. Merge this into the proxy's config.yaml (add these entries to
+# sections and lists that already exist) and restart the proxy. To try it: GET <proxy>/health/services?service=webhook
 `;
 
-const SLACK_NOTE = `# SLACK_WEBHOOK_URL must be set, to any URL. Without it LiteLLM fails between sending an alert and noting that it did, and
-# repeats the alert on every request. Put a Slack webhook there to read LiteLLM's own texts; Bursar's /healthz refuses them,
-# which LiteLLM only writes into its log.
+const SLACK_NOTE = `# SLACK_WEBHOOK_URL must be set, to any URL. Without it LiteLLM fails after sending an alert and before recording that it
+# did, and repeats the alert on every request. Set a Slack webhook to get LiteLLM's own messages. Bursar's /healthz refuses
+# them, and LiteLLM only logs the refusal.
 `;
 
 function environmentToSet(variables: Variables): string {
   const lines = variables.map(([name, value]) => `#   ${name}=${value}\n`).join("");
-  return `# The environment that the proxy needs. These are secrets: keep them where its others are, and delete these lines.
-# As they stand they are lines of an env file; a shell wants the values in quotes. They must be variables of the process:
-# LiteLLM sets those of its section environment_variables too late for os.environ/ to find.
+  return `# The environment that the proxy needs. These are secrets: keep them with the proxy's others, and delete these lines.
+  # They are in the format of an env file; in a shell, quote the values. Set them as variables of the process: LiteLLM reads
+  # its section environment_variables too late for os.environ/ to find them.
 ${lines}
 ${SLACK_NOTE}`;
 }
 
 function environmentSection(variables: Variables): string {
   const lines = variables.map(([name, value]) => `  ${name}: ${quoted(value)}\n`).join("");
-  return `# This file holds secrets: keep it as you keep the master key.
+  return `# This file holds secrets: store it like the master key.
 ${SLACK_NOTE}environment_variables:
 ${lines}`;
 }
 
 const ALERTS = `general_settings:
-  # "webhook" alone sends nothing from 1.80.10 on: alerts leave only where "slack" is in the list. Both do in every version.
+  # From 1.80.10 on, LiteLLM sends alerts only if the list has "slack". Both together work in every version.
   alerting: ["slack", "webhook"]
-  # LiteLLM's texts to Slack are narrowed by this as well. If you read others there, name them too.
+  # This filters LiteLLM's messages to Slack too. Add the other alert types that you read there.
   alert_types: ["budget_alerts"]
   alerting_args:
-    # Seconds. As it comes (86400) an alert at 85 % silences the one at 95 % for a day, and the first block of a period
-    # the next one after a reset or a raised budget. Bursar drops what it has heard already.
+    # Seconds. With the default (86400) an alert at 85 % silences the one at 95 % for a day, and the first block of a period
+    # silences the next one after a reset or a raised budget. Bursar drops repeated alerts.
     budget_alert_ttl: 60
 
-# LiteLLM alerts when a key's next request comes in, not when its spend crosses a line; it signs nothing, sends the same
-# alert two or three times, and sends one per worker unless it has Redis. For Bursar an alert is a hint to read the spend.
-# The callback below is what it counts by: it tells the cost of every call.
+# LiteLLM sends an alert at the key's next request, not when its spend crosses a threshold. It signs nothing, sends the same
+# alert two or three times, and once per worker unless it has Redis. For Bursar an alert is a hint to read the spend.
+# Bursar counts spend by the callback below, which reports the cost of every call.
 `;
 
 function callback(endpoint: string, authorization: string): string {
   return `litellm_settings:
   callbacks: ["bursar"]
-  # Else every prompt and every answer is sent along. It holds for all callbacks of this proxy.
+  # Without this, LiteLLM sends every prompt and answer too. It applies to all callbacks of this proxy.
   turn_off_message_logging: true
 
-# In every edition since about 1.80.8. An older open-source proxy has no such callback: leave this section and the line
-# callbacks out there, and let the alerts do.
+# In every edition since about 1.80.8. An older open-source proxy has no such callback: leave out this section and the line
+# "callbacks"; Bursar then relies on the alerts.
 callback_settings:
   bursar:
     callback_type: generic_api
     endpoint: ${quoted(endpoint)}
-    # 1.81.9 leaves a callback without headers out, in silence.
+    # 1.81.9 silently ignores a callback without headers.
     headers:
       Authorization: ${quoted(authorization)}
     event_types: ["llm_api_success", "llm_api_failure"]
     # Sent every 5 s or 512 calls, whatever batch_size and flush_interval say (1.81.9).
     log_format: json_array
-    # Heeded since spring 2026. Before, what cannot be delivered at once is lost; Bursar's own reads make up for it.
+    # Effective since spring 2026. Older versions lose a batch that they cannot deliver at once; Bursar's own reads of the
+    # spend then correct it.
     max_retries: 4
     retry_delay: 5
 `;
@@ -116,10 +117,10 @@ callback_settings:
 
 function guardrail(apiBase: string, apiKey: string, failPolicy: FailPolicy): string {
   const isOpen = failPolicy === "open";
-  return `# LiteLLM asks Bursar before each call, and passes a refusal on to the agent: as a 500 in 1.81.9, as a 400 since.
-# The whole prompt is sent along; Bursar reads whose call it is, and keeps and logs nothing of the rest.
-# Without this section LiteLLM's own limit, which Bursar sets, still stops a key.
-# Before summer 2026 calls with built-in tools (code_interpreter, file_search) fail while it is there.
+  return `# LiteLLM asks Bursar before each call, and returns a refusal to the agent: as a 500 in 1.81.9, as a 400 since.
+  # LiteLLM sends the whole prompt; Bursar reads the key and the team, and neither keeps nor logs the rest.
+  # Without this section LiteLLM still stops a key at its own limit, which Bursar sets.
+  # In versions before summer 2026 this section makes calls with built-in tools (code_interpreter, file_search) fail.
 guardrails:
   - guardrail_name: "bursar"
     litellm_params:
@@ -128,8 +129,8 @@ guardrails:
       default_on: true
       api_base: ${quoted(apiBase)}
       api_key: ${quoted(apiKey)}
-      # As DEFAULT_FAIL_POLICY: ${failPolicy}. For when Bursar cannot be reached (heeded since spring 2026), and for any other
-      # failure (since summer 2026). Before, a guardrail that fails, fails the call, in 1.81.9 too.
+      # As DEFAULT_FAIL_POLICY: ${failPolicy}. Applies when Bursar is unreachable (since spring 2026), and to any other failure
+      # (since summer 2026). In older versions, 1.81.9 included, a failing guardrail fails the call.
       unreachable_fallback: ${isOpen ? "fail_open" : "fail_closed"}
       fail_on_error: ${!isOpen}
 `;

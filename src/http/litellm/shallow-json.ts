@@ -1,13 +1,13 @@
-// Cuts a JSON body into its elements while it streams in: those of an array, the lines of ndjson, or the body itself.
-// Keeps what lies in an element's upper two levels, without lists and long texts: prompts pass by and are never held.
+// Splits a JSON body into its elements while it streams in: items of an array, lines of NDJSON, or the body itself.
+// Keeps only the upper two levels of an element, without lists and long texts, so it never holds a prompt.
 
-/** Only that much is kept of `{"metadata": {"user_api_key_hash": "…", "deeper": {}, "list": []}}`. */
+/** Of a call, this keeps `{"metadata": {"user_api_key_hash": "…", "deeper": {}, "list": []}}` and nothing deeper. */
 const KEPT_LEVELS = 2;
 
-/** A longer text reads as empty: prompts are, and nothing that anybody needs. */
+/** A longer text becomes empty: only prompts are longer, and no field that Bursar reads. */
 const MAX_TEXT_BYTES = 2_048;
 
-/** Of one element, without its depths and long texts. LiteLLM's are below 10 KiB. */
+/** Limit for the kept part of one element. LiteLLM's are below 10 KiB. */
 const MAX_KEPT_BYTES = 256 * 1024;
 
 const QUOTE = 0x22;
@@ -20,13 +20,13 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** An element's JSON is checked as far as it is kept. */
+/** Only the kept part of an element is checked to be JSON. */
 export type JsonElement =
   | { readonly kind: "value"; readonly value: unknown }
   | { readonly kind: "not_json" }
   | { readonly kind: "too_large" };
 
-/** What may come next. `first` and `next` are inside an array, before an element; `between` is before a line's. */
+/** The state of the parser. `first` and `next`: in an array, before an element. `between`: before a line. */
 type Place = "start" | "first" | "next" | "after" | "between" | "closed" | "element" | "failed";
 
 export class ShallowJsonReader {
@@ -35,36 +35,36 @@ export class ShallowJsonReader {
   #offset = 0;
   #failure: string | null = null;
 
-  // The element that is being read.
+  // The current element.
   #depth = 0;
   #isInText = false;
   #isEscaped = false;
   #isLongText = false;
   #textStart = 0;
-  /** How deep it is kept; less than usual inside a list. */
+  /** How many levels are kept; fewer inside a list. */
   #keptLevels = KEPT_LEVELS;
   #isTooLarge = false;
   #keptLength = 0;
   readonly #kept = new Uint8Array(MAX_KEPT_BYTES);
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-  /** From here on nothing can be told apart. */
+  /** True once a syntax error between elements makes the rest unreadable. */
   get hasFailed(): boolean {
     return this.#place === "failed";
   }
 
-  /** Whether the elements are those of an array. */
+  /** True when the body is one array. */
   get isArray(): boolean {
     return this.#isArray;
   }
 
-  /** The elements that end in this chunk. After a failure there are no more. */
+  /** Returns the elements that end in this chunk; none after a failure. */
   write(chunk: Uint8Array): JsonElement[] {
     const elements: JsonElement[] = [];
     let at = 0;
     while (at < chunk.length && this.#place !== "failed") {
       if (this.#place !== "element") this.#step(chunk[at] as number, this.#offset + at);
-      // As a step may have found the element's beginning, the same byte is read again as part of it.
+      // If the step found the beginning of an element, the same byte is read again as part of it.
       if (this.#place !== "element") {
         at++;
         continue;
@@ -75,7 +75,7 @@ export class ShallowJsonReader {
     return elements;
   }
 
-  /** The last element, if only the end shows that it is over, and what is wrong with the body as a whole. */
+  /** Returns a last number or word, which only the end of the body terminates, and why the body is malformed, or null. */
   end(): { readonly elements: readonly JsonElement[]; readonly failure: string | null } {
     const elements: JsonElement[] = [];
     if (this.#place === "element" && !this.#isArray && this.#depth === 0 && !this.#isInText) this.#endElement(elements);
@@ -86,7 +86,7 @@ export class ShallowJsonReader {
     return { elements, failure: this.#failure };
   }
 
-  /** One byte between elements. */
+  /** Handles one byte between elements. */
   #step(byte: number, offset: number): void {
     if (isSpace(byte) || (this.#place === "start" && byte === BYTE_ORDER_MARK[offset])) return;
     if (this.#place === "start" && byte === OPEN_BRACKET) {
@@ -107,7 +107,7 @@ export class ShallowJsonReader {
     this.#isTooLarge = false;
   }
 
-  /** From `from` to the element's end or the chunk's; answers where that is. */
+  /** Reads to the end of the element or the chunk; returns the position after it. */
   #readElement(chunk: Uint8Array, from: number, elements: JsonElement[]): number {
     for (let at = from; at < chunk.length; at++) {
       const byte = chunk[at] as number;
@@ -128,7 +128,7 @@ export class ShallowJsonReader {
         this.#keep(byte);
         if (this.#depth > 0) continue;
       } else if (isSpace(byte) || byte === COMMA || byte === CLOSE_BRACKET) {
-        // Nothing but what follows ends a number or a word.
+        // A number or a word ends only at the character after it.
         this.#endElement(elements);
         return at;
       } else {
@@ -148,7 +148,7 @@ export class ShallowJsonReader {
     this.#textStart = this.#keptLength;
   }
 
-  /** To the text's end or the chunk's; answers where its last byte is. */
+  /** Reads to the end of the text or the chunk; returns the position of its last byte. */
   #readText(chunk: Uint8Array, from: number): number {
     let isEscaped = this.#isEscaped;
     let at = from;
@@ -197,7 +197,7 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-/** What no JSON value begins with. */
+/** A character that cannot begin a JSON value. */
 function isPunctuation(byte: number): boolean {
   return byte === COMMA || byte === COLON || byte === CLOSE_BRACKET || byte === CLOSE_BRACE;
 }

@@ -1,4 +1,4 @@
-// The words of a notice and the tone that they are said in. Types only.
+// The copy of a notice and its tone. Types only.
 
 export type Tone =
   | "warning"
@@ -13,11 +13,11 @@ export type Tone =
   | "platform"
   | "test";
 
-/** Own words only: none of them needs escaping, and none of them can be somebody else's. */
+/** Bursar's own text only, without text from outside: it needs no escaping. */
 export interface Copy {
   readonly tone: Tone;
   readonly tag: string;
-  /** What goes on after the tenant's name; a whole sentence when there is none. */
+  /** Follows the tenant's name; a whole sentence when the notice has no tenant. */
   readonly predicate: string;
   readonly summary: string;
   readonly advice: string;

@@ -1,4 +1,4 @@
-// The words of every kind of event, and of a test. Own words and figures only; nothing from outside is put into them.
+// The copy of every event type, and of a channel test. Contains no text from outside.
 
 import { dollars } from "../../budget/money.ts";
 import type { AlertRecord } from "../../records/alert.ts";
@@ -8,14 +8,13 @@ import { dayText, instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 import { adviceToRaise, snapshotSentence, thresholdCopy, usedText } from "./threshold-copy.ts";
 
-const NOTHING_TO_DO = "Nothing needs to be done.";
+const NOTHING_TO_DO = "No action is needed.";
 
-export const TEST_WORDS: Copy = {
+export const TEST_COPY: Copy = {
   tone: "test",
   tag: "Test",
-  predicate: "This is only a test; no budget has changed",
-  summary:
-    "Somebody asked Bursar to try this channel, and it works. This is no alert: nothing was crossed, nothing is blocked.",
+  predicate: "This is a test of the channel; no budget has changed",
+  summary: "The channel works. Test only: no threshold was crossed and nothing is blocked.",
   advice: NOTHING_TO_DO,
 };
 
@@ -36,7 +35,7 @@ export function copyOf(alert: AlertRecord, snapshot: BudgetSnapshot): Copy {
     case "override_ended":
       return endedCopy(alert, snapshot);
     case "tenant_suspended":
-      return SUSPENDED_WORDS;
+      return SUSPENDED_COPY;
     case "tenant_resumed":
       return resumedCopy(snapshot);
   }
@@ -46,7 +45,7 @@ function resolvedCopy(snapshot: BudgetSnapshot): Copy {
   return {
     tone: "resolved",
     tag: "Resolved",
-    predicate: `is no longer blocked (${usedText(snapshot)} used)`,
+    predicate: `${snapshot.observes ? "would no longer be" : "is no longer"} blocked (${usedText(snapshot)} used)`,
     summary: snapshotSentence(snapshot),
     advice: adviceByState(snapshot),
   };
@@ -55,13 +54,13 @@ function resolvedCopy(snapshot: BudgetSnapshot): Copy {
 function projectedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
   const spend = moneyOf(detail, "projected_spend");
   const date = dateOf(detail, "projected_exceeded_date");
-  const reaches = spend === null ? "the spend goes past" : `the spend reaches ${dollars(spend)}, past`;
+  const reaches = spend === null ? "the spend exceeds" : `the spend reaches ${dollars(spend)} by the reset and exceeds`;
   return {
     tone: "projected",
     tag: "Forecast",
     predicate: `is on course to exceed its limit${date === null ? "" : ` on ${dayText(date)}`}`,
-    summary: `At its present rate ${reaches} the limit of ${dollars(snapshot.limitNanoUsd)}. ${snapshotSentence(snapshot)}`,
-    advice: "If this is expected, raise max_budget in time. If it is not, find out what the tenant is running.",
+    summary: `At the current spend rate ${reaches} the limit of ${dollars(snapshot.limitNanoUsd)}. ${snapshotSentence(snapshot)}`,
+    advice: "If this spend is expected, raise max_budget before then. If not, find out what the tenant is running.",
   };
 }
 
@@ -69,8 +68,8 @@ function resetCopy({ periodStartedAt }: AlertRecord, snapshot: BudgetSnapshot): 
   return {
     tone: "reset",
     tag: "Reset",
-    predicate: "has begun a new budget period",
-    summary: `The spend counts from zero again since ${instantText(periodStartedAt)}. ${snapshotSentence(snapshot)}`,
+    predicate: "has started a new budget period",
+    summary: `Spend counts from zero since ${instantText(periodStartedAt)}. ${snapshotSentence(snapshot)}`,
     advice: adviceByState(snapshot),
   };
 }
@@ -84,14 +83,14 @@ function grantedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
     tag: "Override granted",
     predicate: amount === null ? `may spend more${until}` : `may spend ${dollars(amount)} more${until}`,
     summary: `The limit is now ${dollars(snapshot.limitNanoUsd)}. ${snapshotSentence(snapshot)}`,
-    advice: `${adviceByState(snapshot)} When the override ends, the limit goes down by itself.`,
+    advice: `${adviceByState(snapshot)} The limit goes down automatically when the override ends.`,
   };
 }
 
 function endedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
   const amount = moneyOf(detail, "override_amount");
   const increase = `The temporary increase${amount === null ? "" : ` of ${dollars(amount)}`}`;
-  const end = dateOf(detail, "revoked_at") === null ? "is over" : "was taken back before its end";
+  const end = dateOf(detail, "revoked_at") === null ? "has expired" : "was revoked before it expired";
   return {
     tone: "override",
     tag: "Override ended",
@@ -101,13 +100,13 @@ function endedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
   };
 }
 
-/** The same for a tenant that is only observed: a kill switch counts there too. */
-const SUSPENDED_WORDS: Copy = {
+/** The same for an observed tenant: suspension refuses its requests too. */
+const SUSPENDED_COPY: Copy = {
   tone: "suspended",
   tag: "Suspended",
   predicate: "is suspended; requests are refused",
-  summary: "Whatever its budget says, every request is refused until an administrator resumes the tenant.",
-  advice: "If nobody meant to suspend it, resume the tenant.",
+  summary: "Every request is refused, whatever the budget, until an administrator resumes the tenant.",
+  advice: "If the suspension is a mistake, resume the tenant.",
 };
 
 function resumedCopy(snapshot: BudgetSnapshot): Copy {
@@ -123,9 +122,9 @@ function resumedCopy(snapshot: BudgetSnapshot): Copy {
 function adviceByState(snapshot: BudgetSnapshot): string {
   switch (snapshot.state) {
     case "blocked":
-      return adviceToRaise(snapshot, "To let requests through, raise max_budget or grant an override.");
+      return adviceToRaise(snapshot, "To allow requests, raise max_budget or grant an override.");
     case "grace":
-      return adviceToRaise(snapshot, "If the tenant is to go on working, raise max_budget or grant an override.");
+      return adviceToRaise(snapshot, "To keep the tenant working, raise max_budget or grant an override.");
     default:
       return NOTHING_TO_DO;
   }

@@ -1,4 +1,4 @@
-// The words and figures of what people of the platform are told. Own words; what came from outside is among the facts.
+// The copy and fields of notices to operators. The copy contains no text from outside; the fields may.
 
 import type { PlatformAlertRecord } from "../../records/platform-alert.ts";
 import { dateOf, textOf } from "../detail.ts";
@@ -7,30 +7,30 @@ import { instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 
 export function platformCopy({ kind }: PlatformAlertRecord): Copy {
-  return { tone: "platform", tag: "Platform", ...WORDS[kind] };
+  return { tone: "platform", tag: "Platform", ...COPY[kind] };
 }
 
-const WORDS: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
+const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
   dead_letter: {
-    predicate: "A message could not be handled",
-    summary: "It is kept as a dead letter. Until it is replayed, what it says is not counted, or not told to anybody.",
-    advice: "Read GET /v1/dead-letters, mend what its error names, and replay it.",
+    predicate: "A queue message failed every attempt",
+    summary: "Bursar keeps it as a dead letter. Until you replay it, its spend is not counted or its notice is not sent.",
+    advice: "Read GET /v1/dead-letters, fix the cause that the error names, and replay the message.",
   },
   sync_pending: {
-    predicate: "LiteLLM does not take a tenant's budget",
+    predicate: "A tenant's budget is not synced to LiteLLM",
     summary:
-      "Bursar enforces the budget as it should be. LiteLLM itself has other limits, or does not know the tenant.",
-    advice: "Read litellm_sync_error of the tenant: it says what LiteLLM answered. Bursar goes on trying by itself.",
+      "Bursar enforces the configured budget. LiteLLM has other limits, or does not know the tenant's key or team.",
+      advice: "Read the tenant's litellm_sync_error for LiteLLM's answer and fix its cause. Bursar retries automatically.",
   },
   litellm_silent: {
-    predicate: "No tenant's spend could be read",
-    summary: "Every tenant is read once an hour, and none has been. Verdicts and alerts rest on what LiteLLM reports.",
-    advice: "Look at the log for reads that fail, and whether the spend queue has its consumer.",
+    predicate: "Bursar has read no tenant's spend in the last two hours",
+    summary: "Bursar should read every tenant once an hour. Until it does, verdicts and alerts use LiteLLM's reports alone.",
+    advice: "Search the log for failed reads, and check that the spend queue has a consumer.",
   },
   litellm_out: {
-    predicate: "LiteLLM cannot be reached",
-    summary: "Tenants are judged by what is known of them. Of whom nothing is known, the fail policy decides.",
-    advice: "Bring LiteLLM back, or its address and master key in order. GET /readyz shows what Bursar sees.",
+    predicate: "LiteLLM is unreachable",
+    summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
+    advice: "Restore LiteLLM, or fix LITELLM_URL and LITELLM_MASTER_KEY. GET /readyz shows each dependency.",
   },
 };
 

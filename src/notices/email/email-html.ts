@@ -1,5 +1,5 @@
-// The one layout of our e-mails: tables and inline styles, because mail clients know little else. Loads nothing from
-// outside, shows no picture, links nowhere. Values are escaped by `html`.
+// The layout of every e-mail: tables and inline styles, because mail clients support little else. Loads nothing from
+// outside, has no images and no links. `html` escapes every value.
 
 import type { Tone } from "../copy/copy.ts";
 import type { Field } from "../fields.ts";
@@ -7,7 +7,7 @@ import { headlineOf, type MessageModel } from "../message-model.ts";
 import { progressHtml } from "./email-progress.ts";
 import { type Html, html } from "./html.ts";
 
-/** White text on each of them has a contrast of at least 4.5. */
+/** White text on each color has a contrast of at least 4.5. */
 const ACCENTS: Readonly<Record<Tone, string>> = {
   warning: "#8f6400",
   critical: "#c8231b",
@@ -26,7 +26,7 @@ const MAX_HEADLINE = 240;
 
 const FONT = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 
-/** Inline styles are the light ones; only clients that know media queries are shown the dark ones. */
+/** Inline styles are the light theme; clients that support media queries can use the dark one. */
 const STYLE = `body{margin:0;padding:0}
 @media(max-width:620px){.c{width:100%!important}.p{padding-left:20px!important;padding-right:20px!important}}
 @media(prefers-color-scheme:dark){.b{background:#131518!important}.c{background:#1e2126!important;border-right-color:#343942!important;border-bottom-color:#343942!important;border-left-color:#343942!important}.t{color:#f1f3f5!important}.m{color:#a9b1bc!important}.l{border-color:#343942!important}.n{background:#272b32!important}.e{background:#3a404a!important}}`;

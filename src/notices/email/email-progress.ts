@@ -1,4 +1,4 @@
-// The progress bar of an e-mail, made of table cells: up to the block, with a gap where the limit is.
+// The progress bar of an e-mail, made of table cells: it ends at the block threshold and has a gap at the limit.
 
 import { dollars, percentNumber, WHOLE } from "../../budget/money.ts";
 import type { BudgetSnapshot, KnownState } from "../budget-snapshot.ts";
@@ -26,7 +26,7 @@ export function progressHtml(snapshot: BudgetSnapshot): Html {
     </tr></table>`;
 }
 
-/** Shares of the bar in hundredths of a percent of the limit: before it, the gap, and the way on to the block. */
+/** The cells up to the limit, the gap, and the cells from the limit to the block threshold; in basis points of the limit. */
 function cells({ used, graceThreshold }: BudgetSnapshot, color: string): Html[] {
   const reached = used ?? graceThreshold;
   const before = least(reached, WHOLE);

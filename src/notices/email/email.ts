@@ -1,13 +1,13 @@
-// Notices as e-mail: the subject, the plain text, and the HTML of email-html.ts. The subject is one line, always.
+// Renders a notice as e-mail: subject, plain text, and the HTML of email-html.ts. The subject is always one line.
 
 import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
 import type { EmailMessage, Notice } from "../notice.ts";
 import { emailHtml } from "./email-html.ts";
 
-/** Longer ones are cut off by nearly every mail client; our own words take at most 110 of it. */
+/** Nearly every mail client cuts longer subjects; Bursar's own copy takes at most 110 characters. */
 const MAX_SUBJECT = 200;
 
-/** In the text a long name may be read further. */
+/** The plain text has room for longer names. */
 const MAX_HEADLINE = 320;
 
 export function emailMessage(notice: Notice): EmailMessage {

@@ -1,4 +1,4 @@
-// HTML out of template literals. Every value is escaped unless it is markup made here: what is forgotten is safe.
+// HTML from template literals. Escapes every value that is not markup made by `html`, so a forgotten escape is safe.
 
 class Markup {
   readonly text: string;
@@ -9,10 +9,10 @@ class Markup {
 
 export type Html = Markup;
 
-/** Null is nothing; a list is its parts one after the other. */
+/** Null renders nothing; a list renders its parts in order. */
 type Value = Html | string | number | null | readonly Html[];
 
-/** Blanks that only indent the template are left out: mail clients cut off what is long. */
+/** Drops the template's indentation, because mail clients cut long messages. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
   const parts = strings.map((part, index) => part.replace(/\n\s*/g, "") + textOf(values[index] ?? null));
   return new Markup(parts.join(""));
@@ -25,7 +25,7 @@ function textOf(value: Value): string {
   return escaped(String(value));
 }
 
-/** As it may stand between tags and in quoted attributes. */
+/** Escapes for text between tags and for quoted attributes. */
 export function escaped(text: string): string {
   const withoutTags = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   return withoutTags.replaceAll('"', "&quot;").replaceAll("'", "&#39;");

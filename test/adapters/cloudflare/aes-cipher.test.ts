@@ -10,7 +10,7 @@ const second = keyOf("2026-02", 2);
 describe("the sealer", () => {
   it.each(["sk-secret", "", "Zoë 💸", "x".repeat(10_000)])("opens what it sealed: %.20s", async (text) => {
     const cipher = aesCipher([first]);
-    expect(await cipher.open(await cipher.encrypt(text))).toBe(text);
+    expect(await cipher.decrypt(await cipher.encrypt(text))).toBe(text);
   });
 
   it("names version and key, and hides the text", async () => {
@@ -27,14 +27,14 @@ describe("the sealer", () => {
   it("seals with the first key and opens with any: that is rotation", async () => {
     const old = await aesCipher([first]).encrypt("kept");
     const rotated = aesCipher([second, first]);
-    expect(await rotated.open(old)).toBe("kept");
+    expect(await rotated.decrypt(old)).toBe("kept");
     expect(await rotated.encrypt("new")).toMatch(/^v1\.2026-02\./);
   });
 
   it("throws when the key is gone, or is another under the same id", async () => {
     const encrypted = await aesCipher([first]).encrypt("secret");
-    await expect(aesCipher([second]).open(encrypted)).rejects.toThrow("2026-01");
-    await expect(aesCipher([keyOf("2026-01", 9)]).open(encrypted)).rejects.toThrow();
+    await expect(aesCipher([second]).decrypt(encrypted)).rejects.toThrow("2026-01");
+    await expect(aesCipher([keyOf("2026-01", 9)]).decrypt(encrypted)).rejects.toThrow();
   });
 
   it("throws when any part was tampered with", async () => {
@@ -43,16 +43,16 @@ describe("the sealer", () => {
     const parts = encrypted.split(".");
     const flipped = (index: number) =>
       parts.map((part, at) => (at === index ? `${part.startsWith("A") ? "B" : "A"}${part.slice(1)}` : part)).join(".");
-    await expect(cipher.open(flipped(2))).rejects.toThrow();
-    await expect(cipher.open(flipped(3))).rejects.toThrow();
+    await expect(cipher.decrypt(flipped(2))).rejects.toThrow();
+    await expect(cipher.decrypt(flipped(3))).rejects.toThrow();
     // The same key under another name: only the authenticated head tells.
-    await expect(cipher.open(encrypted.replace("2026-01", "twin"))).rejects.toThrow();
-    await expect(cipher.open(encrypted.replace("v1", "v2"))).rejects.toThrow("not a sealed text");
-    await expect(cipher.open(`${encrypted}.x`)).rejects.toThrow("not a sealed text");
-    await expect(cipher.open("plain")).rejects.toThrow("not a sealed text");
+    await expect(cipher.decrypt(encrypted.replace("2026-01", "twin"))).rejects.toThrow();
+    await expect(cipher.decrypt(encrypted.replace("v1", "v2"))).rejects.toThrow("malformed encrypted text");
+    await expect(cipher.decrypt(`${encrypted}.x`)).rejects.toThrow("malformed encrypted text");
+    await expect(cipher.decrypt("plain")).rejects.toThrow("malformed encrypted text");
   });
 
   it("cannot be made without a key", () => {
-    expect(() => aesCipher([])).toThrow("no key");
+    expect(() => aesCipher([])).toThrow("no encryption key");
   });
 });

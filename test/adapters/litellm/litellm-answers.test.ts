@@ -145,7 +145,7 @@ describe("a row", () => {
     ["more than Postgres can keep", '{"spend":1e30}'],
   ])("whose spend is %s tells nothing", async (_, row) => {
     server.answers([200, `{"info":${row}}`]);
-    expect((await read()).result).toEqual({ ok: false, failure: { kind: "unreachable", why: "answered nonsense" } });
+    expect((await read()).result).toEqual({ ok: false, failure: { kind: "unreachable", why: "unparseable answer" } });
   });
 
   it("with fields nobody has heard of is read all the same", async () => {

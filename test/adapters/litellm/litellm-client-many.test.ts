@@ -45,7 +45,7 @@ describe("many keys at once", () => {
   ])("nonsense of one of them (%s) says nothing of the others, and is logged", async (_, nonsense) => {
     const { result, lines } = await readKeys([200, { info: [nonsense, row("b")] }]);
     expect(result).toMatchObject({ ok: true, value: [{ subject: { id: hashOf("b") } }] });
-    expect(lines).toEqual(["warn litellm says nonsense of a key {}"]);
+    expect(lines).toEqual(["warn unparseable key row from litellm {}"]);
   });
 
   it("negative spend counts as zero, and is logged", async () => {
@@ -56,7 +56,7 @@ describe("many keys at once", () => {
 
   it.each([
     ["a 500", [500, { error: { message: "no db" } }], "status 500"],
-    ["no list", [200, { info: {} }], "answered nonsense"],
+    ["no list", [200, { info: {} }], "unparseable answer"],
   ] as const)("%s is a failure, and is not tried again", async (_, scripted, why) => {
     const { result, asked } = await readKeys(scripted);
     expect([result, asked]).toEqual([{ ok: false, failure: { kind: "unreachable", why } }, 1]);

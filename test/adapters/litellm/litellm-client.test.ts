@@ -77,8 +77,8 @@ describe("tries", () => {
     ["a 429", [429, { error: { message: "slow down" } }], "status 429"],
     ["a 408", [408, ""], "status 408"],
     ["a 503", [503, { detail: "no db" }], "status 503"],
-    ["JSON that is no key", [200, { nonsense: [1] }], "answered nonsense"],
-    ["no JSON at all", [200, "<html>"], "answered nonsense"],
+    ["JSON that is no key", [200, { nonsense: [1] }], "unparseable answer"],
+    ["no JSON at all", [200, "<html>"], "unparseable answer"],
     ["a page of something before LiteLLM", [403, "<html>"], "status 403 without LiteLLM's error"],
   ] as const)("%s is tried again", async (_, scripted, why) => {
     server.answers(scripted, OK);

@@ -41,7 +41,7 @@ it("the timestamp is sentAt in whole seconds", async () => {
 });
 
 it("a secret that holds no key signs nothing", async () => {
-  await expect(send("whsec_")).rejects.toThrow("holds no key");
+  await expect(send("whsec_")).rejects.toThrow("empty or malformed");
   expect(receiver.calls).toEqual([]);
 });
 

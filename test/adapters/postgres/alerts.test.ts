@@ -49,7 +49,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
   const alerts = postgresAlerts(() => db.database());
   const spendBatches = postgresSpendBatches(() => db.database());
   const history = async () =>
-    (await spendBatches.open([{ kind: "tenant", id: acme }], { withPending: true }))[0]?.history ?? null;
+    (await spendBatches.load([{ kind: "tenant", id: acme }], { withPending: true }))[0]?.history ?? null;
   const storedAlerts = () => db.query("select * from budget_alert_history order by threshold");
   const withChannels = () =>
     db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values

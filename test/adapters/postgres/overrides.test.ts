@@ -84,7 +84,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     await tenants.markDeleted(acme, later);
     expect(await overrides.grant(aNewOverride({ id: uuidOf(2) }), later)).toBeNull();
     expect(await overrides.revoke(key, later)).toBeNull();
-    expect(await overrides.noteEnds(10, NOW + 2 * DAY)).toEqual([]);
+    expect(await overrides.recordEnds(10, NOW + 2 * DAY)).toEqual([]);
     expect(await overrides.listEnding({ after: NOW, until: NOW + 2 * DAY }, 10)).toEqual([]);
   });
 
@@ -171,14 +171,14 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     await synced();
     await overrides.grant(aNewOverride(), anActor());
     await tenants.recordSync(acme, (await tenants.load(acme))?.config.revision ?? 0, aSyncOutcome());
-    expect(await overrides.noteEnds(10, NOW + DAY - 1)).toEqual([]);
+    expect(await overrides.recordEnds(10, NOW + DAY - 1)).toEqual([]);
     const before = await tenants.load(acme);
     expect(before?.sync.status).toBe("synced");
-    expect(await overrides.noteEnds(10, NOW + DAY)).toMatchObject([{ id: uuidOf(1), tenantId: "acme" }]);
+    expect(await overrides.recordEnds(10, NOW + DAY)).toMatchObject([{ id: uuidOf(1), tenantId: "acme" }]);
     const after = await tenants.load(acme);
     expect(after).toMatchObject({ sync: { status: "pending", since: NOW + DAY }, updatedAt: NOW + DAY });
     expect(after?.config.revision).toBeGreaterThan(before?.config.revision ?? Number.POSITIVE_INFINITY);
-    expect(await overrides.noteEnds(10, NOW + 2 * DAY)).toEqual([]);
+    expect(await overrides.recordEnds(10, NOW + 2 * DAY)).toEqual([]);
     expect(await linesOf("override_ended")).toMatchObject([
       { at: new Date(NOW + DAY), actor: "bursar", before: { tenant_id: "acme" }, detail: { override_id: uuidOf(1) } },
     ]);
@@ -191,12 +191,12 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
       await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10) }), anActor());
       await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10 + 1) }), anActor());
     }
-    const sweeps = Array.from({ length: 6 }, () => overrides.noteEnds(10, NOW + DAY));
+    const sweeps = Array.from({ length: 6 }, () => overrides.recordEnds(10, NOW + DAY));
     const revocation = overrides.revoke({ tenantId: acme, overrideId: uuidOf(40) }, later);
     const ended = (await Promise.all(sweeps)).flat();
     const isRevoked = (await revocation)?.hasChanged === true;
     // A tenant that the revocation held at that moment is the next sweep's.
-    ended.push(...(await overrides.noteEnds(10, NOW + DAY)));
+    ended.push(...(await overrides.recordEnds(10, NOW + DAY)));
     expect(new Set(ended.map(({ id }) => id)).size).toBe(ended.length);
     expect(ended).toHaveLength(isRevoked ? 5 : 6);
     expect(await linesOf("override_ended")).toHaveLength(ended.length);
@@ -209,8 +209,8 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
       const expiresAt = NOW + DAY - index * MINUTE;
       await overrides.grant(aNewOverride({ tenantId, id: uuidOf(index + 1), expiresAt }), anActor());
     }
-    expect(await overrides.noteEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "globex" }]);
-    expect(await overrides.noteEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "acme" }]);
+    expect(await overrides.recordEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "globex" }]);
+    expect(await overrides.recordEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "acme" }]);
   });
 
   it("those that end soon are told of while LiteLLM has limits of the tenant", async () => {

@@ -26,26 +26,26 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       letters.record({ queue: "bursar-spend", messageId, body, attempts: 1, error: `of ${messageId}`, recordedAt });
 
     it("are none where nobody is", async () => {
-      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
     it("dead letters count for a day, until they are replayed; the newest is named", async () => {
       await letter("old", NOW - DAY);
-      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
       await letter("one", NOW - MINUTE);
       await letter("two", NOW);
       const signs = { count: 2, queue: "bursar-spend", error: "of two" };
-      expect((await platform.look(BOUNDS)).deadLetters).toEqual(signs);
+      expect((await platform.evaluate(BOUNDS)).deadLetters).toEqual(signs);
       for (const { id } of (await letters.list({ before: null, limit: 9 })).rows)
         await letters.markReplayed(id, anActor());
-      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
     it("a dead letter of one of the platform's own notices is no sign", async () => {
       await platform.record([{ kind: "litellm_out", detail: {} }], { remindBefore: NOW - DAY, now: NOW });
       const [alert] = await db.query<{ id: string }>("select id from platform_alerts");
       await letter("own", NOW, { kind: "notice", alert_id: alert?.id, channel_id: uuidOf(1) });
-      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
     it("a wish counts once it has waited a quarter of an hour, the one that waits longest is named", async () => {
@@ -56,9 +56,9 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
           [new Date(since)],
         );
       await waits(BOUNDS.pendingBefore + 1);
-      expect(await platform.look(BOUNDS)).toEqual(NO_SIGNS);
+      expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
       await waits(BOUNDS.pendingBefore);
-      expect((await platform.look(BOUNDS)).pendingSyncs).toMatchObject({
+      expect((await platform.evaluate(BOUNDS)).pendingSyncs).toMatchObject({
         count: 1,
         since: BOUNDS.pendingBefore,
         tenantId: "acme",
@@ -70,7 +70,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       await create({ spend: aSpendRecord({ readAt: BOUNDS.readBefore }) });
       const is = (sync: string, createdAt: number) =>
         db.query("update tenant_configs set litellm_sync = $1, created_at = $2", [sync, new Date(createdAt)]);
-      const silence = async () => (await platform.look(BOUNDS)).silence;
+      const silence = async () => (await platform.evaluate(BOUNDS)).silence;
       await is("synced", BOUNDS.readBefore);
       expect(await silence()).toEqual({ lastReadAt: BOUNDS.readBefore });
       // A tenant that is new, or that LiteLLM does not have yet, need not have been read.

@@ -17,7 +17,7 @@ const WITHOUT = { withPending: false };
 describe.each(postgresBackends)("the ledger on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const spendBatches = postgresSpendBatches(() => db.database());
-  const open = (...references: SpendReference[]) => spendBatches.open(references, WITHOUT);
+  const open = (...references: SpendReference[]) => spendBatches.load(references, WITHOUT);
   const reported = (differences: Partial<SpendRecord> = {}): SpendRecord =>
     aSpendRecord({
       spendNanoUsd: usd("120"),
@@ -106,7 +106,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
         select a.id, c.id, 'pending', case when c.name = 'a' then 0 else 1 end
         from budget_alert_history a cross join notification_channels c`);
       expect((await open(own))[0]?.pending).toEqual([]);
-      const [tenantBatch] = await spendBatches.open([own], { withPending: true });
+      const [tenantBatch] = await spendBatches.load([own], { withPending: true });
       expect(tenantBatch?.pending.map(({ channelId }) => channelId[0])).toEqual(["1"]);
       await db.query("delete from notification_channels");
     });

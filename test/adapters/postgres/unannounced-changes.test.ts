@@ -34,7 +34,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     await overrides.grant(aNewOverride(), anActor());
     await overrides.grant(aNewOverride({ id: uuidOf(2) }), anActor({ now: NOW + 1 }));
     await overrides.revoke({ tenantId: acme, overrideId: uuidOf(2) }, anActor({ name: "bob", now: NOW + MINUTE }));
-    await overrides.noteEnds(10, NOW + DAY);
+    await overrides.recordEnds(10, NOW + DAY);
     const revoked = { id: uuidOf(2), revokedAt: NOW + MINUTE, revokedBy: "bob" };
     expect(await unannounced()).toMatchObject([
       { eventType: "override_granted", override: { id: uuidOf(1), tenantId: "acme", reason: "launch week" } },
@@ -79,7 +79,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
       [null, "tenant_suspended", true],
       [null, "tenant_suspended", false],
     ]);
-    await overrides.noteEnds(10, NOW + DAY);
+    await overrides.recordEnds(10, NOW + DAY);
     expect((await late())[0]).toMatchObject({ change: { eventType: "override_granted" }, isUndone: true });
   });
 

@@ -29,7 +29,7 @@ it("brings what was pending to LiteLLM and to the edge", async () => {
 it("says that a sealed key cannot be opened, without its text, and tries the others before it tries again", async () => {
   const broken = {
     ...deps,
-    cipher: { ...deps.cipher, open: () => Promise.reject(new Error("no key")) },
+    cipher: { ...deps.cipher, decrypt: () => Promise.reject(new Error("no key")) },
   };
   await syncPending({ now: NOW + MINUTE }, broken);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({

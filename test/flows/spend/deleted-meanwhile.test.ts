@@ -51,14 +51,14 @@ describe("alerts that somebody else has looked for meanwhile", () => {
 
   it("of a tenant that is gone are nothing", async () => {
     deps.alerts.record = async () => null;
-    deps.spendBatches.open = async () => [];
+    deps.spendBatches.load = async () => [];
     await announce();
     expect(deps.noticeQueue.sent).toEqual([]);
   });
 
   it("again and again are a fault, so that the message comes again", async () => {
     deps.alerts.record = async () => null;
-    deps.spendBatches.open = async () => [tenantBatch];
+    deps.spendBatches.load = async () => [tenantBatch];
     await expect(announce()).rejects.toThrow("gave up after 3 concurrent evaluations");
   });
 

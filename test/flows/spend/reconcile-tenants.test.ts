@@ -150,12 +150,12 @@ describe("what a read shows", () => {
   });
 
   it("a figure that rose between the read and its recording is not undone by it", async () => {
-    const { open } = deps.spendBatches;
+    const { load } = deps.spendBatches;
     await minute();
     world.now += HOUR;
     world.litellm.setSpend(key, 50);
-    deps.spendBatches.open = async (references, options) => {
-      const tenantBatches = await open(references, options);
+    deps.spendBatches.load = async (references, options) => {
+      const tenantBatches = await load(references, options);
       const { tenant } = tenantBatches[0] ?? {};
       if (tenant?.spend) {
         const record = { ...tenant.spend, spendNanoUsd: usd("70"), observedAt: world.now, source: "gate" } as const;

@@ -199,7 +199,7 @@ describe("revoking", () => {
     passTo(NOW + DAY);
     expect((await call("DELETE", `${PATH}/${id}`)).status).toBe(204);
     expect((await call("GET", PATH)).body.data).toMatchObject([{ state: "ended", revoked_by: null }]);
-    expect(await deps.overrides.noteEnds(10, NOW + DAY)).toHaveLength(1);
+    expect(await deps.overrides.recordEnds(10, NOW + DAY)).toHaveLength(1);
   });
 
   it("answers 404 for one that the tenant does not have, whatever its id looks like", async () => {

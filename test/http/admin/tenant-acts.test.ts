@@ -73,7 +73,7 @@ describe("a reset", () => {
     const { status, body } = await act("reset");
     expect([status, body.detail]).toEqual([
       503,
-      "LiteLLM has zeroed the spend, and then could not be read. Send the reset again.",
+      "LiteLLM zeroed the spend, but Bursar could not read it back. Send the reset again.",
     ]);
   });
 
@@ -89,7 +89,7 @@ describe("a reset", () => {
     const { status, headers, body } = await act("reset").finally(() => world.db.back());
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
     expect(body.detail).toBe(
-      "LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.",
+      "LiteLLM zeroed the spend, but Postgres did not record the new period. Send the reset again.",
     );
     deps.litellm.readSubject = readSubject;
     world.now = NOW + 5_000;

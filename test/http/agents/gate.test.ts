@@ -107,7 +107,7 @@ describe("a refusal", () => {
     world.hasTenant({ subject });
     world.models.next = aModelAnswer({ status: 400, budgetRefusal: "Budget has been exceeded! Team=x" });
     const { status, headers, body } = await chat();
-    const detail = "LiteLLM refuses the call: Budget has been exceeded! Team=x";
+    const detail = "LiteLLM refused the call: Budget has been exceeded! Team=x";
     expect([status, body.detail, body.error]).toEqual([
       402,
       detail,

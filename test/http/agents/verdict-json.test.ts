@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verdictOn, verdictOnNothing, verdictWithoutRead } from "../../../src/budget/verdict.ts";
-import { iso, verdictJson } from "../../../src/http/agents/verdict-json.ts";
+import { verdictJson } from "../../../src/http/agents/verdict-json.ts";
+import { isoOrNull } from "../../../src/http/json-instant.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 
 const on = (spend: string, config = {}) =>
@@ -111,5 +112,5 @@ it("a known budget without a figure tells the budget", () => {
 });
 
 it("instants are ISO 8601 in UTC", () => {
-  expect([iso(NOW), iso(null)]).toEqual(["2026-11-15T12:00:00.000Z", null]);
+  expect([isoOrNull(NOW), isoOrNull(null)]).toEqual(["2026-11-15T12:00:00.000Z", null]);
 });

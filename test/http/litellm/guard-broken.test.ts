@@ -51,8 +51,8 @@ describe("a question that cannot be understood", () => {
     world.policy = { ...POLICY, defaultFailPolicy: "closed", unmanagedKeys: "allow" };
     expect(await answerTo(body)).toEqual(blocked(SPEND_UNKNOWN));
     expect(world.log.lines).toEqual([
-      expect.stringMatching(/^warn guardrail question not understood \{"request_id":"[\w-]+"\}$/),
-      expect.stringMatching(/^warn guardrail question not understood/),
+      expect.stringMatching(/^warn unparseable guardrail request \{"request_id":"[\w-]+"\}$/),
+      expect.stringMatching(/^warn unparseable guardrail request/),
     ]);
   });
 
@@ -62,7 +62,7 @@ describe("a question that cannot be understood", () => {
       pull: (controller) => controller.error(new Error("gone")),
     });
     expect(await answerTo(breaking)).toEqual(NONE);
-    expect(world.log.lines).toEqual([expect.stringMatching(/^warn guardrail question not understood/)]);
+    expect(world.log.lines).toEqual([expect.stringMatching(/^warn unparseable guardrail request/)]);
     expect(JSON.stringify(world.log.lines)).not.toContain("secret");
   });
 });

@@ -9,7 +9,7 @@ import { EndpointsWorld } from "./endpoints.ts";
 export const TOKEN = { "x-api-key": "guardrail-token" };
 export const NONE = { action: "NONE" };
 /** What a closed policy says of a spend that cannot be read. */
-export const SPEND_UNKNOWN = "The spend cannot be read at the moment, and the tenant's policy is to wait until it can.";
+export const SPEND_UNKNOWN = "The spend is unknown, and the fail policy is closed.";
 export const blocked = (reason: string) => ({ action: "BLOCKED", blocked_reason: reason });
 
 export type Json = Record<string, unknown>;

@@ -24,7 +24,7 @@ const hasTenant = (config: Partial<TenantConfig> = {}, spend: Partial<SpendRecor
 const OVER = { spendNanoUsd: usd("552") };
 const STALE = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
 const EXCEEDED = "Budget exceeded for tenant acme. Current: $552.00, Limit: $500.00. Contact admin to increase budget.";
-const NOT_MANAGED = "No tenant has this virtual key. Contact admin to have it added to one.";
+const NOT_MANAGED = "No tenant has this virtual key. Contact admin to add it to a tenant.";
 
 async function answerTo(question: Parameters<GuardWorld["guard"]>[0]) {
   const { status, body } = await world.guard(question);
@@ -144,7 +144,9 @@ describe("a key that is no tenant's", () => {
   it.each([{}, { request_data: null }])("with a question that names nobody is logged: %j", async (differences) => {
     const { request_data: _, ...rest } = aQuestion();
     await world.guard({ ...rest, ...differences });
-    expect(world.log.lines.filter((line) => line.startsWith("warn guardrail question names nobody"))).toHaveLength(1);
+    expect(
+      world.log.lines.filter((line) => line.startsWith("warn guardrail request without key or team")),
+    ).toHaveLength(1);
   });
 });
 

@@ -17,7 +17,7 @@ const RECORDED: AuditAction = "platform_alert_recorded";
 
 export function postgresPlatformAlerts(database: Database): PlatformAlerts {
   return {
-    look: (bounds) => look(database, bounds),
+    evaluate: (bounds) => evaluate(database, bounds),
 
     async record(conditions, { remindBefore, now }) {
       const at = timestampOf(now);
@@ -69,7 +69,7 @@ export function platformAlertFromRow(raw: unknown): PlatformAlertRecord {
 }
 
 /** A letter about one of the platform's own notices would be told by the channel that did not take that one. */
-async function look(
+async function evaluate(
   database: Database,
   { lettersSince, pendingBefore, readBefore }: PlatformBounds,
 ): Promise<PlatformSigns> {

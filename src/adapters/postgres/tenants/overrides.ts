@@ -28,7 +28,7 @@ export function postgresOverrides(database: Database): Overrides {
       );
       return pageOf(rows.map(fromRow), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
-    noteEnds: (limit, now) => noteEnds(database, limit, now),
+    recordEnds: (limit, now) => recordEnds(database, limit, now),
     async listEnding({ after, until }, limit) {
       const rows = await runStatement(
         database,
@@ -97,7 +97,7 @@ const CHANGED_OVERRIDE = sql.raw(`jsonb_build_object('override_id', d.id,
   'granted_by', d.created_by)`);
 
 /** Tenants that somebody else is changing at this moment are left to the next sweep. */
-async function noteEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
+async function recordEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
   const at = timestampOf(now);
   const isOver = sql`o.end_noted_at is null and o.expires_at <= ${at}`;
   const line = { action: "override_ended", actor: "bursar", requestId: null, at: now } as const;

@@ -1,4 +1,4 @@
-// What is done to a tenant that is no setting of it: suspend, resume, reset. Translates only; the flows decide and do.
+// `POST /v1/tenants/{id}/suspend`, `…/resume` and `…/reset`. Translates only: the flows decide and act.
 
 import { type Context, Hono } from "hono";
 import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-tenant.ts";
@@ -47,13 +47,13 @@ function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
       return dependencyAway(
         c,
         reason.hasZeroed
-          ? "LiteLLM has zeroed the spend, and then could not be read. Send the reset again."
-          : "LiteLLM did not answer and may have zeroed the spend; in Bursar nothing was changed. Send the reset again.",
+          ? "LiteLLM zeroed the spend, but Bursar could not read it back. Send the reset again."
+          : "LiteLLM did not answer and may have zeroed the spend. Bursar changed nothing. Send the reset again.",
       );
     case "not_recorded":
       return dependencyAway(
         c,
-        "LiteLLM HAS zeroed the spend, and Postgres did not take the new period. Send the reset again.",
+        "LiteLLM zeroed the spend, but Postgres did not record the new period. Send the reset again.",
       );
   }
 }

@@ -1,4 +1,4 @@
-// A tenant on the wire: its settings, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
+// A tenant as JSON: its settings, its state now, and the status of its LiteLLM sync. No secrets.
 
 import { iso } from "../../../budget/instant.ts";
 import { limitAt, overridesAt } from "../../../budget/limit.ts";
@@ -9,7 +9,7 @@ import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { isoOrNull } from "../../json-instant.ts";
 
-/** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
+/** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {
   const { config, spend, sync } = tenant;
   const limit = limitAt(config, now);
