@@ -19,7 +19,13 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const look = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "period-end" } as const;
+const look = {
+  kind: "read_due",
+  tenant_id: "acme",
+  subject_id: key,
+  reason: "period-end",
+  lane: "period-end",
+} as const;
 
 /** A sweep, and what it has put on the queue delivered. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {

@@ -42,7 +42,13 @@ function loseTheAnswer(then = () => {}) {
     return timeOut;
   };
 }
-const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" } as const;
+const lookAgain = {
+  kind: "read_due",
+  tenant_id: "acme",
+  subject_id: key,
+  reason: "recheck-20s",
+  lane: "hint-1",
+} as const;
 
 it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
   const tenant = await reset();
