@@ -1,7 +1,7 @@
 // `/v1/dead-letters`: what no consumer could handle, and another chance for it. Translates only.
 
 import { type Context, Hono } from "hono";
-import * as z from "zod/mini";
+import * as z from "zod";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/alert-record.ts";
 import { iso } from "../agents/verdict-json.ts";
@@ -11,7 +11,7 @@ import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
 
 const listQuery = z.strictObject({
-  cursor: z.optional(pageCursor),
+  cursor: pageCursor.optional(),
   limit: pageSize,
 });
 

@@ -1,7 +1,7 @@
 // The history of alerts with how the notices of each fare: one statement, from the newest on. Changes nothing.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertListRow, Page, PageQuery } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";

@@ -2,7 +2,7 @@
 // statement each; two sweeps at once record one alert.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type {
   AlertId,

@@ -1,7 +1,7 @@
 // Changes that the audit has and no alert tells of: what a process that died in between has left. Reads only.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import type { LateChange, UnannouncedChange } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";

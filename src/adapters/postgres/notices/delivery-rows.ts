@@ -1,7 +1,7 @@
 // From Postgres' rows to a DeliveryRecord: which columns are read, and what they become. Reads nothing itself.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { AlertId, ChannelId, DeliveryRecord } from "../../../records/alert-record.ts";
 import { ms } from "../tenants/tenant-rows.ts";
 
@@ -18,9 +18,9 @@ const row = z.object({
   channel_id: z.string(),
   status: z.enum(["pending", "sent", "skipped", "failed"]),
   attempts: z.number(),
-  next_attempt_at: z.nullable(z.number()),
-  last_error: z.nullable(z.string()),
-  sent_at: z.nullable(z.number()),
+  next_attempt_at: z.number().nullable(),
+  last_error: z.string().nullable(),
+  sent_at: z.number().nullable(),
 });
 
 /** @throws ZodError when it is not what `deliveryColumn` selects: a bug or a foreign table. */
