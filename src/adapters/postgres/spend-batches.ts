@@ -13,8 +13,9 @@ import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../../records/a
 import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
 import { alertDetail } from "./alerts/alert-rows.ts";
 import { type Database, type Row, runBatch, runStatement } from "./client.ts";
+import { ms } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
-import { ms, selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
+import { selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
 import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
 export function postgresSpendBatches(database: Database): SpendBatches {

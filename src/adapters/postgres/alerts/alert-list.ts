@@ -5,9 +5,9 @@ import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertListRow, Page, PageQuery } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
-import { deliveryColumn, deliveryFromRow } from "../notices/delivery-rows.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { alertColumn, alertFromRow } from "./alert-rows.ts";
+import { deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
 /** `tenantId` null: everybody's. A tenant that is marked as deleted has no history any more. */
 export async function listAlerts(

@@ -7,7 +7,8 @@ import { ALERT_EVENT_TYPES } from "../../../budget/alert-identity.ts";
 import type { BasisPoints } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertId, AlertRecord } from "../../../records/alert-record.ts";
-import { money, ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
+import { money } from "../tenants/tenant-rows.ts";
 
 /** An alert in one column, as `alertFromRow` reads it. The alias of `budget_alert_history` is `a`. */
 export const alertColumn = sql`json_build_object('id', a.id, 'tenant_id', a.tenant_id, 'identity', a.identity,

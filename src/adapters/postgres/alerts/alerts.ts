@@ -14,9 +14,9 @@ import type {
   RecordedAlerts,
 } from "../../../records/alert-record.ts";
 import { type Database, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
-import { timestampOf } from "./audit.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";

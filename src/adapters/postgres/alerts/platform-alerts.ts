@@ -12,10 +12,9 @@ import type {
   PlatformSigns,
 } from "../../../records/alert-record.ts";
 import { type Database, runStatement } from "../client.ts";
+import { ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { ms } from "../tenants/tenant-rows.ts";
 import { deliveriesFrom } from "./alerts.ts";
-import { timestampOf } from "./audit.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 

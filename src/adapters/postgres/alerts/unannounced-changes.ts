@@ -5,8 +5,8 @@ import * as z from "zod";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import type { LateChange, UnannouncedChange } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
-import { timestampOf } from "./audit.ts";
 
 /** As the index `idx_audit_log_told` has them. */
 const TOLD = sql.raw(

@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { ChannelId, ChannelRecord } from "../../../records/alert-record.ts";
-import { ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
 
 /** A channel in one column, as `channelFromRow` reads it. The alias of `notification_channels` is `c`. */
 export const channelColumn = sql`json_build_object('id', c.id, 'tenant_id', c.tenant_id, 'kind', c.kind,

@@ -12,8 +12,8 @@ import type {
   NewChannel,
 } from "../../../records/alert-record.ts";
 import type { Actor } from "../../../records/tenant-record.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
 

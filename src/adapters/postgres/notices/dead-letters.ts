@@ -5,12 +5,11 @@ import * as z from "zod";
 import type { DeadLetters } from "../../../ports/stores.ts";
 import type { AuditAction, DeadLetterRecord } from "../../../records/alert-record.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { keptText } from "../kept-text.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { ms } from "../tenants/tenant-rows.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 

@@ -6,12 +6,12 @@ import type { Deliveries } from "../../../ports/stores.ts";
 import type { AlertId, ChannelId, DeliveryKey, Dispatch, PlatformDispatch } from "../../../records/alert-record.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { alertColumn, alertFromRow, percent } from "../alerts/alert-rows.ts";
-import { timestampOf } from "../alerts/audit.ts";
+import { ALERT_ID, deliveryColumn, deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertColumn, platformAlertFromRow } from "../alerts/platform-alerts.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { keptText } from "../kept-text.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
-import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
 export function postgresDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);

@@ -5,7 +5,8 @@ import { sql } from "drizzle-orm";
 import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { OverrideRecord } from "../../../records/override-record.ts";
-import { money, ms } from "./tenant-rows.ts";
+import { ms } from "../instants.ts";
+import { money } from "./tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
 export const overrideColumn = sql`json_build_object('id', o.id, 'tenantId', o.tenant_id,

@@ -8,9 +8,7 @@ import type { KeyHash, Override, Subject, TenantId } from "../../../budget/tenan
 import { spendRecordSchema } from "../../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../../records/tenant-record.ts";
 import type { Row } from "../client.ts";
-
-/** An instant in milliseconds. `column` is trusted text: a column's name with its alias. */
-export const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);
+import { ms } from "../instants.ts";
 
 /**
  * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the

@@ -6,8 +6,9 @@ import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
 import type { TenantObservation } from "../../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../../records/tenant-record.ts";
-import { auditInsert, timestampOf } from "../alerts/audit.ts";
+import { auditInsert } from "../audit/audit-insert.ts";
 import { type Database, runBatch } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 

@@ -3,7 +3,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod";
 import type { AlertId, ChannelId, DeliveryRecord } from "../../../records/alert-record.ts";
-import { ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
 
 /** Of a tenant's alert or of the platform's: every delivery has one of the two. */
 export const ALERT_ID = sql.raw("coalesce(d.alert_id, d.platform_alert_id)");
