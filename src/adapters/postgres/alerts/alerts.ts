@@ -10,9 +10,9 @@ import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../../records/delivery.ts";
 import { type Database, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
-import { timestampOf } from "./audit.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";

@@ -5,8 +5,9 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */

@@ -4,8 +4,8 @@
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
 import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 

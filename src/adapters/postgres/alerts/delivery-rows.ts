@@ -1,11 +1,11 @@
 // From Postgres' rows to a DeliveryRecord: which columns are read, and what they become. Reads nothing itself.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { AlertId } from "../../../records/alert.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryRecord } from "../../../records/delivery.ts";
-import { ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
 
 /** Of a tenant's alert or of the platform's: every delivery has one of the two. */
 export const ALERT_ID = sql.raw("coalesce(d.alert_id, d.platform_alert_id)");
@@ -20,9 +20,9 @@ const row = z.object({
   channel_id: z.string(),
   status: z.enum(["pending", "sent", "skipped", "failed"]),
   attempts: z.number(),
-  next_attempt_at: z.nullable(z.number()),
-  last_error: z.nullable(z.string()),
-  sent_at: z.nullable(z.number()),
+  next_attempt_at: z.number().nullable(),
+  last_error: z.string().nullable(),
+  sent_at: z.number().nullable(),
 });
 
 /** @throws ZodError when it is not what `deliveryColumn` selects: a bug or a foreign table. */

@@ -4,6 +4,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/tenant.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { Actor } from "../../../records/tenant.ts";
+import { isoText, timestampOf } from "../instants.ts";
 
 export interface AuditLine {
   readonly action: AuditAction;
@@ -24,11 +25,6 @@ export function lineOf({ name, requestId, now }: Actor, action: AuditAction): Au
   return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after` };
 }
 
-/** An instant as a parameter that Postgres reads exactly. */
-export function timestampOf(instant: Instant | null): SQL {
-  return sql`${instant === null ? null : new Date(instant).toISOString()}::timestamptz`;
-}
-
 /** The insert of one line, for use as a CTE beside the change. */
 export function auditInsert(line: AuditLine): SQL {
   const at = line.at === null ? sql`now()` : timestampOf(line.at);
@@ -40,11 +36,6 @@ export function auditInsert(line: AuditLine): SQL {
     select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")},
       ${detail?.value ?? sql`null::jsonb`}
     from ${line.after} a ${join} ${told}`;
-}
-
-/** SQL for an instant as ISO 8601 in UTC. `column` is trusted text. */
-export function isoText(column: string): string {
-  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
 /** A tenant's row as the admin API words it. Columns are named one by one, so that no secret slips in with a new one. */

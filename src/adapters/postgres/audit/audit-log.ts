@@ -1,7 +1,7 @@
 // The Audit port: reads the trail, from the newest line on. Writes nothing; changes write their own lines.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Audit } from "../../../ports/stores.ts";
 import type { AuditRecord } from "../../../records/audit.ts";
@@ -31,8 +31,8 @@ const line = z.object({
   at: z.number(),
   actor: z.string(),
   action: z.string(),
-  tenant_id: z.nullable(z.string()),
-  request_id: z.nullable(z.string()),
+  tenant_id: z.string().nullable(),
+  request_id: z.string().nullable(),
   before: z.unknown(),
   after: z.unknown(),
   detail: z.unknown(),
