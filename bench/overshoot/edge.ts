@@ -2,9 +2,10 @@
 // of an isolate. What is outside (KV, Postgres, Redis, the queue) is a double in virtual time.
 
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
+import type { KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
 import { type CheckDeps, checkBudget } from "../../src/flows/check/check-budget.ts";
 import { forwardCall } from "../../src/flows/check/forward-call.ts";
 import type { SettleDeps } from "../../src/flows/spend/apply-batch.ts";

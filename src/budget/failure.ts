@@ -1,6 +1,7 @@
 // What happens when nothing can be read: the fail policy and its bound, and the breaker in front of LiteLLM. Pure.
 
-import type { FailPolicy, Instant, TenantConfig } from "./tenant.ts";
+import type { Instant } from "./instant.ts";
+import type { FailPolicy, TenantConfig } from "./tenant.ts";
 
 /**
  * The policy that applies now. Open is bounded: once LiteLLM has been out for `failOpenMinutes`, open turns closed,

@@ -1,9 +1,11 @@
 // How long a figure may be trusted, and what to do when it is too old. Decides only; reads nothing.
 
+import type { Instant } from "./instant.ts";
 import { limitAt, nextLimitChange } from "./limit.ts";
+import { isOfEndedPeriod, isPastReset } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
-import type { Instant, TenantConfig } from "./tenant.ts";
-import { isOfAnEndedPeriod, isPastReset, stateAt } from "./verdict.ts";
+import type { TenantConfig } from "./tenant.ts";
+import { stateAt } from "./verdict.ts";
 
 /** `behind`: answer from what is known, read meanwhile. `first`: read, then answer. */
 export type RefreshMode = "none" | "behind" | "first";
@@ -67,7 +69,7 @@ export function planRefresh(
 ): RefreshPlan {
   if (record === null) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   const ageMs = Math.max(0, now - asOf(record));
-  if (isOfAnEndedPeriod(config, record)) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
+  if (isOfEndedPeriod(config, record)) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   if (isPastReset(record, now)) return planAfterReset(record, ageMs, caller.random);
   if (caller.demandedMaxAgeMs !== null && ageMs > caller.demandedMaxAgeMs) {
     return { mode: "first", exclusiveSeconds: DEMANDED_EXCLUSIVE_SECONDS };
@@ -81,7 +83,7 @@ export function planRefresh(
 
 /** True while a figure may still be answered with, even if somebody else is reading a newer one. */
 export function isServable(config: TenantConfig, record: SpendRecord, now: Instant): boolean {
-  return now - asOf(record) <= SERVABLE_MS && !isOfAnEndedPeriod(config, record);
+  return now - asOf(record) <= SERVABLE_MS && !isOfEndedPeriod(config, record);
 }
 
 /**

@@ -1,7 +1,8 @@
 // The limit: what a tenant may spend now. Never reads a clock; `now` is always an argument.
 
+import type { Instant } from "./instant.ts";
 import { type NanoUsd, partOf } from "./money.ts";
-import type { Instant, Override, TenantConfig } from "./tenant.ts";
+import type { Override, TenantConfig } from "./tenant.ts";
 
 export interface Limit {
   readonly limitNanoUsd: NanoUsd;

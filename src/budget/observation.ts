@@ -1,9 +1,11 @@
 // What a figure is worth that is not LiteLLM's own answer: a lower bound of the spend, if it is of the running period.
 // Owns which figures are ignored. Never raises a figure of one period by that of another.
 
+import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";
+import { isReportOf, latestPeriod } from "./period.ts";
 import { joinRecords, LOWER_READ_AFTER_MS, type ObservationSource, type SpendRecord } from "./spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig } from "./tenant.ts";
+import type { TenantConfig } from "./tenant.ts";
 
 /** A figure that somebody has told. */
 export interface ReportedObservation {
@@ -17,12 +19,6 @@ export interface ReportedObservation {
   readonly resetsAt: Instant | undefined;
 }
 
-/** LiteLLM's pods go on for a minute with what they had in memory before a reset. */
-const AFTER_RESET_MS = 90_000;
-
-/** LiteLLM writes the same end with and without fractions of a second. */
-const SAME_END_MS = 1_000;
-
 /**
  * The record with the bound folded in; the same object when it tells nothing new. Null when the bound is of another
  * period, or of calls so early in this one that they may have counted from the last.
@@ -33,22 +29,20 @@ export function foldReported(
   observation: ReportedObservation,
 ): SpendRecord | null {
   const { config, spend } = tenant;
-  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
-  const resetsAt = spend?.periodStartedAt === startedAt ? spend.resetsAt : config.budgetResetAt;
+  const period = latestPeriod(config, spend);
   const isFirstPeriod = config.litellmKeyLastReset === null && tenant.periodSeenAt === null;
-  const seenAt = Math.max(startedAt, tenant.periodSeenAt ?? 0);
-  if (!isFirstPeriod && observation.begunAt < seenAt + AFTER_RESET_MS) return null;
-  if (observation.resetsAt !== undefined && !isSameEnd(observation.resetsAt, resetsAt)) return null;
+  const enteredAt = isFirstPeriod ? null : Math.max(period.startedAt, tenant.periodSeenAt ?? 0);
+  if (!isReportOf(period, observation, enteredAt)) return null;
   const reported: SpendRecord = {
     spendNanoUsd: observation.spendNanoUsd,
     observedAt: observation.observedAt,
     readAt: null,
     source: observation.source,
-    periodStartedAt: startedAt,
-    resetsAt,
+    periodStartedAt: period.startedAt,
+    resetsAt: period.resetsAt,
     spendRateNanoUsdPerSecond: 0n,
   };
-  if (spend === null || spend.periodStartedAt < startedAt) return reported;
+  if (spend === null || spend.periodStartedAt < period.startedAt) return reported;
   const joined = joinRecords(spend, reported);
   return joined.spendNanoUsd > spend.spendNanoUsd ? joined : spend;
 }
@@ -62,7 +56,7 @@ export function foldReportedAtEdge(
   spend: SpendRecord | null,
   observation: ReportedObservation,
 ): SpendRecord | null {
-  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
+  const { startedAt } = latestPeriod(config, spend);
   const isFirstPeriod = startedAt === config.subjectCreatedAt;
   return foldReported(
     { config, spend, periodSeenAt: isFirstPeriod ? null : startedAt + ENTERED_AFTER_MS },
@@ -78,8 +72,4 @@ export function isUnconfirmed(record: SpendRecord): boolean {
 /** From when on a read settles the record's figure. */
 export function confirmableAt(record: SpendRecord): Instant {
   return record.observedAt + LOWER_READ_AFTER_MS;
-}
-
-function isSameEnd(reported: Instant, known: Instant | null): boolean {
-  return known !== null && Math.abs(reported - known) < SAME_END_MS;
 }

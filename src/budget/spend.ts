@@ -1,8 +1,9 @@
 // What is known of a tenant's spend, and what a new observation does to it. Never reads a clock, never guesses.
 // Order, repetition and delay of observations must not matter: the same set ends in the same record.
 
+import type { Instant } from "./instant.ts";
 import { type NanoUsd, nanoUsdFromNumber } from "./money.ts";
-import type { Instant } from "./tenant.ts";
+import { beganDuring, type Period, showsEarlierPeriod, showsNewPeriod } from "./period.ts";
 
 /** Where a figure came from. Only `litellm` (a read of its API) is the truth; the others are lower bounds. */
 export type ObservationSource = "litellm" | "webhook" | "events" | "gate";
@@ -45,21 +46,6 @@ export function spendFromNumber(value: unknown): { spendNanoUsd: NanoUsd; wasNeg
   return amount < 0n ? { spendNanoUsd: 0n, wasNegative: true } : { spendNanoUsd: amount, wasNegative: false };
 }
 
-/** The period that the config knows; LiteLLM may already be in a later one. */
-export interface Period {
-  readonly startedAt: Instant;
-  readonly resetsAt: Instant | null;
-}
-
-/**
- * True when a read shows that LiteLLM has begun a new period: the old end has passed and there is a later one. An end
- * that was overdue when the period began by hand ends nothing: periods never go backwards.
- */
-export function showsNewPeriod(known: Period, read: SpendRead): boolean {
-  if (known.resetsAt === null || read.resetsAt === null || known.resetsAt <= known.startedAt) return false;
-  return read.begunAt >= known.resetsAt && read.resetsAt > known.resetsAt;
-}
-
 function recordFrom(read: SpendRead, known: Period): SpendRecord {
   const periodStartedAt = known.resetsAt !== null && showsNewPeriod(known, read) ? known.resetsAt : known.startedAt;
   return {
@@ -80,7 +66,7 @@ function recordFrom(read: SpendRead, known: Period): SpendRecord {
 export function foldRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
   if (known === null) return recordFrom(read, period);
   if (known.periodStartedAt < period.startedAt) {
-    return wasOvertakenBy(period, read) ? known : recordFrom(read, period);
+    return beganDuring(period, read) ? known : recordFrom(read, period);
   }
   // Of the config's own period the config knows the end better: a change of the duration moves it.
   const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
@@ -89,7 +75,7 @@ export function foldRead(known: SpendRecord | null, read: SpendRead, period: Per
     return { ...recordFrom(read, current), spendRateNanoUsdPerSecond: known.spendRateNanoUsdPerSecond };
   }
   const isNewest = read.begunAt > (known.readAt ?? 0);
-  if (!isNewest && isOfEarlierPeriod(known, read)) return known;
+  if (!isNewest && showsEarlierPeriod(known, read)) return known;
   return {
     ...known,
     ...(replacesSpend(known, read) && {
@@ -150,17 +136,6 @@ function ranksBelow([a1, a2, a3]: Rank, [b1, b2, b3]: Rank): boolean {
   if (a1 !== b1) return a1 < b1;
   if (a2 !== b2) return a2 < b2;
   return a3 < b3;
-}
-
-/** True when the read was under way while the config's period began, so that it shows the one before. */
-function wasOvertakenBy(period: Period, read: SpendRead): boolean {
-  const headStartMs = period.startedAt - read.begunAt;
-  // A read takes seconds. One begun long before the period is our clock lagging behind LiteLLM's, and counts.
-  return read.resetsAt === period.startedAt || (headStartMs > 0 && headStartMs < LOWER_READ_AFTER_MS);
-}
-
-function isOfEarlierPeriod(known: SpendRecord, read: SpendRead): boolean {
-  return read.begunAt < known.periodStartedAt || (read.resetsAt !== null && read.resetsAt <= known.periodStartedAt);
 }
 
 /** The faster of the rate just seen and the old one as it fades: a pause never hides a burst at once. */

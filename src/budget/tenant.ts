@@ -1,9 +1,7 @@
 // What a tenant is: its subject, its budget and its overrides, as every flow sees them. Types and defaults only.
 
+import type { Instant } from "./instant.ts";
 import type { BasisPoints, NanoUsd } from "./money.ts";
-
-/** Milliseconds since the epoch. */
-export type Instant = number;
 
 export type TenantId = string & { readonly brand: "TenantId" };
 
@@ -48,11 +46,6 @@ export interface TenantConfig {
   readonly failPolicy: FailPolicy | null;
   readonly suspendedAt: Instant | null;
   readonly overrides: readonly Override[];
-}
-
-/** When the current period began, as far as the config knows. */
-export function periodStartedAt(config: TenantConfig): Instant {
-  return config.litellmKeyLastReset ?? config.subjectCreatedAt;
 }
 
 export const DEFAULT_BUDGET = {

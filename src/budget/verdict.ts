@@ -1,16 +1,11 @@
 // The verdict: may this tenant spend, in which state is it, and why. Pure; the moment of the answer is an argument.
 
+import type { Instant } from "./instant.ts";
 import { limitAt } from "./limit.ts";
 import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
+import { isOfEndedPeriod, isPastReset, periodStartedAt } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
-import {
-  type Enforcement,
-  type FailPolicy,
-  type Instant,
-  periodStartedAt,
-  type TenantConfig,
-  type TenantId,
-} from "./tenant.ts";
+import type { Enforcement, FailPolicy, TenantConfig, TenantId } from "./tenant.ts";
 
 export type State = "ok" | "warning" | "grace" | "blocked" | "unknown";
 
@@ -102,7 +97,7 @@ export function verdictWithoutRead(
   now: Instant,
   policy: FailPolicy,
 ): Verdict {
-  const isOfThisPeriod = record !== null && !isPastReset(record, now) && !isOfAnEndedPeriod(config, record);
+  const isOfThisPeriod = record !== null && !isPastReset(record, now) && !isOfEndedPeriod(config, record);
   const known = stateAt(config, isOfThisPeriod ? record.spendNanoUsd : null, now);
   if (known.state === "blocked" || (known.state !== "unknown" && policy === "open")) {
     return assemble({ config, record, now, source: "last_known", ...known });
@@ -130,16 +125,6 @@ export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy):
     budget: null,
     spend: null,
   };
-}
-
-/** True once the period that the record belongs to has ended by the clock, whether or not LiteLLM has reset yet. */
-export function isPastReset(record: Pick<SpendRecord, "resetsAt">, now: Instant): boolean {
-  return record.resetsAt !== null && now >= record.resetsAt;
-}
-
-/** True when the config knows of a later period than the record's: its figure says nothing of this one. */
-export function isOfAnEndedPeriod(config: TenantConfig, record: SpendRecord): boolean {
-  return record.periodStartedAt < periodStartedAt(config);
 }
 
 function assemble(input: {

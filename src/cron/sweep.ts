@@ -1,6 +1,6 @@
 // The clock's work, every minute. Each job is its own flow, bounded, and harmless when two sweeps overlap.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { alertPlatform } from "../flows/alerts/alert-platform.ts";
 import { announceChanges } from "../flows/alerts/announce-changes.ts";
 import { announcePeriods } from "../flows/alerts/announce-period.ts";

@@ -1,6 +1,6 @@
 // Is everything there that Bursar needs? Asks each dependency once; one second of memory keeps probers from loading them.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Readiness } from "../records/edge-record.ts";
 import { withTimeout } from "./waiting.ts";

@@ -1,6 +1,6 @@
 // What every route finds in its context. Filled in by the first middleware, in app.ts.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { Tokens } from "../ports/policy.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Actor } from "../records/tenant-record.ts";

@@ -3,8 +3,9 @@
 
 import { en } from "zod/locales";
 import * as z from "zod/mini";
+import type { Instant } from "../budget/instant.ts";
 import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import { positionOf } from "../wire/page-cursor.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";

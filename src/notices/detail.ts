@@ -1,8 +1,8 @@
 // What only some kinds of event say, read from an alert's detail. Much of it came from outside: what does not fit is left out.
 
-import type { AlertDetail } from "../budget/alerts.ts";
+import type { AlertDetail } from "../budget/alert.ts";
+import type { Instant } from "../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 import { cut, oneLine } from "./sanitize.ts";
 
 /** Longer reasons are read where they were written. */

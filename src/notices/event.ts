@@ -1,8 +1,8 @@
 // The event of outgoing webhooks: JSON that programs read, so a name in it never changes its meaning.
 
-import type { AlertEventType } from "../budget/alert-identity.ts";
+import type { AlertEventType } from "../budget/alert.ts";
+import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 import type { PlatformAlertKind } from "../records/alert-record.ts";
 import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
@@ -72,7 +72,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       remaining: usdNumber(snapshot.remainingNanoUsd),
       blocks_at: usdNumber(snapshot.blocksAtNanoUsd),
       period_started_at: iso(alert.periodStartedAt),
-      resets_at: alert.resetsAt === null ? null : iso(alert.resetsAt),
+      resets_at: iso(alert.resetsAt),
       occurrence: alert.occurrence,
     },
   };
@@ -92,8 +92,4 @@ function detailJson({ alert: { detail } }: AlertNotice): Record<string, string |
     return [field, amount === null ? null : usdNumber(amount)] as const;
   });
   return { ...detail, ...Object.fromEntries(amounts) };
-}
-
-function iso(instant: Instant): string {
-  return new Date(instant).toISOString();
 }

@@ -1,6 +1,6 @@
 // What a notice tells, once, for Slack and for e-mail: the words, the figures, whom it is about. Escapes nothing.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { type BudgetSnapshot, snapshotOf } from "./budget-snapshot.ts";
 import type { Copy } from "./copy/copy.ts";
 import { copyOf, TEST_WORDS } from "./copy/event-copy.ts";

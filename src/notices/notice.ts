@@ -1,6 +1,7 @@
 // What a notice is made of, and what each kind of channel takes. Types only: the renderers beside it make the one of the other.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import type { Dispatch, PlatformDispatch } from "../records/alert-record.ts";
 
 export type Notice = AlertNotice | PlatformNotice | TestNotice;

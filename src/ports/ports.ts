@@ -1,9 +1,10 @@
 // Every outside thing as a type of verbs. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a verb returns a Result, an outage throws.
 
+import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DeliveryKey, SendOutcome } from "../records/alert-record.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge-record.ts";

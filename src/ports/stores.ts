@@ -1,7 +1,8 @@
 // Postgres as types of verbs: the second page of ports.ts. Every change is one statement or one batch, audited in it.
 // Unless a verb returns a Result, an outage throws.
 
-import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type {
   AlertEntry,
   AlertListRow,

@@ -1,8 +1,10 @@
 // Alerts, channels and deliveries as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
 
-import type { AlertDetail, AlertDraft, AlertEvaluation } from "../budget/alerts.ts";
+import type { AlertDetail, AlertDraft } from "../budget/alert.ts";
+import type { AlertEvaluation } from "../budget/find-alerts.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints } from "../budget/money.ts";
-import type { Enforcement, Instant, TenantId } from "../budget/tenant.ts";
+import type { Enforcement, TenantId } from "../budget/tenant.ts";
 import type { OverrideRecord } from "./override-record.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };

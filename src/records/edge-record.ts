@@ -1,7 +1,8 @@
 // What the edge knows of tenants and of its own health: in KV, and in an isolate's memory. Types only.
 
+import type { Instant } from "../budget/instant.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Instant, TenantConfig } from "../budget/tenant.ts";
+import type { TenantConfig } from "../budget/tenant.ts";
 
 /** What is known of a tenant; either half can be missing. */
 export interface CachedTenant {

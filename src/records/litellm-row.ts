@@ -1,7 +1,8 @@
 // What LiteLLM says of a key or a team, what it can be told of it, and how it fails. Types only.
 
+import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
-import type { Instant, Subject } from "../budget/tenant.ts";
+import type { Subject } from "../budget/tenant.ts";
 
 export type LiteLlmFailure =
   /** Nothing was learned: time-out, network, 5xx, 429, an answer that makes no sense, or the breaker is open. */

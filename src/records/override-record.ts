@@ -1,6 +1,7 @@
 // Overrides as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
 
-import type { Instant, Override, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { Override, TenantId } from "../budget/tenant.ts";
 import type { TenantRecord } from "./tenant-record.ts";
 
 export interface OverrideRecord extends Override {

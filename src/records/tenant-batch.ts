@@ -1,6 +1,6 @@
 // Tenants as the consumer of spend opens them, many at once, and by what names LiteLLM leads to them. Types only.
 
-import type { AlertHistory } from "../budget/alerts.ts";
+import type { AlertHistory } from "../budget/find-alerts.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { DeliveryKey } from "./alert-record.ts";

@@ -1,8 +1,9 @@
 // A tenant as Postgres keeps it, and what an administrator may ask of it. Types only, shared by flows and ports.
 
+import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Enforcement, FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { Enforcement, FailPolicy, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
 
 export interface TenantRecord {

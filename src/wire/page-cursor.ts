@@ -1,7 +1,7 @@
 // Where a page of a list ended, as callers carry it: opaque to them, and stable while new rows come in at the other end.
 // Owns its form, so that the door refuses a broken one before Postgres sees it.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { isUuid } from "./uuid.ts";
 
 /** The last row of a page: lists are ordered by moment, and by id among rows of one moment. */

@@ -1,7 +1,7 @@
 // Signatures of webhooks in both directions: HMAC-SHA256 over raw bytes, by Standard Webhooks or as one hex header.
 // Pure but for Web Crypto. Compares in constant time, never tells which secret or signature it was, logs nothing.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

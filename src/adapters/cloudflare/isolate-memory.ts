@@ -1,6 +1,7 @@
 // What one isolate remembers between requests. Plain data only: nothing of one request's I/O may reach another.
 
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
 import { putBounded } from "./bounded-map.ts";

@@ -3,10 +3,11 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
-import type { AlertEventType } from "../../budget/alert-identity.ts";
-import type { AlertHistory } from "../../budget/alerts.ts";
+import type { AlertEventType } from "../../budget/alert.ts";
+import type { AlertHistory } from "../../budget/find-alerts.ts";
+import { iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney } from "../../ports/messages.ts";
 import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../../records/alert-record.ts";
@@ -117,8 +118,6 @@ function insertNotes(notes: readonly AuditNote[]): SQL {
       as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text)
     order by n.source_id on conflict (source_id) do nothing`;
 }
-
-const iso = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
 const tenantBatchRow = z.object({
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),

@@ -1,7 +1,7 @@
 // Tells the platform's channels of what goes wrong with Bursar or LiteLLM as a whole: once when it begins, once a day
 // while it lasts. Repeating it tells nobody twice; a queue that refuses loses nothing, for the deliveries lie in Postgres.
 
-import type { Instant } from "../../budget/tenant.ts";
+import { type Instant, iso } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/alert-record.ts";
 import { sendNotices } from "./announce-alerts.ts";
@@ -69,8 +69,4 @@ async function outageCondition(now: Instant, { snapshots, policy, log }: Deps): 
   const { failOpenMinutes } = policy;
   const openUntil = failOpenMinutes === 0 ? null : iso(startedAt + failOpenMinutes * MINUTE_MS);
   return [{ kind: "litellm_out", detail: { since: iso(startedAt), open_until: openUntil } }];
-}
-
-function iso(instant: Instant): string {
-  return new Date(instant).toISOString();
 }

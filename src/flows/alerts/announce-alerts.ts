@@ -1,10 +1,11 @@
 // Records the alerts that a tenant's figure calls for, and puts their notices on the queue. Repeating it records nothing
 // twice; a queue that refuses loses nothing, because the deliveries lie in Postgres.
 
-import { type AlertDraft, type FindAlertsInput, findAlerts } from "../../budget/alerts.ts";
+import type { AlertDraft } from "../../budget/alert.ts";
+import { type FindAlertsInput, findAlerts } from "../../budget/find-alerts.ts";
 import { limitVersion } from "../../budget/limit.ts";
 import { percentNumber } from "../../budget/money.ts";
-import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
+import { isOfEndedPeriod } from "../../budget/period.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
@@ -60,7 +61,7 @@ function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: Announ
   // Somebody else has taken the baseline meanwhile; what is new since is no part of it.
   if (isBaseline && history.lastEvaluation !== null) return null;
   // A figure of an ended period says nothing of this one.
-  if (record === null || isOfAnEndedPeriod(config, record)) return null;
+  if (record === null || isOfEndedPeriod(config, record)) return null;
   const repeatAfterMs = policy.alertRepeatSeconds * 1_000;
   const drafts = findAlerts({ config, record, history, isBaseline, repeats, repeatAfterMs, projections, now });
   const evaluation = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };

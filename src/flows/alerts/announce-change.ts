@@ -1,10 +1,10 @@
 // Tells people of what an administrator or the clock has changed: records the alert and puts its notices on the queue.
 // Repeating it records nothing twice. What it leaves undone the sweep finds.
 
-import type { AlertDetail } from "../../budget/alerts.ts";
-import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
+import type { AlertDetail } from "../../budget/alert.ts";
+import { type ChangeAlertKey, changeAlert } from "../../budget/alert.ts";
+import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { OverrideRecord } from "../../records/override-record.ts";
@@ -76,5 +76,3 @@ function overrideDetail(override: OverrideRecord): AlertDetail {
     ...(override.revokedAt !== null && { revoked_at: iso(override.revokedAt), revoked_by: override.revokedBy }),
   };
 }
-
-const iso = (instant: Instant) => new Date(instant).toISOString();

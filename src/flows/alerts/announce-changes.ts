@@ -1,7 +1,7 @@
 // Tells people of changes that nobody has told them of, because who made them died in between. Found by level: an audited
 // change without its alert. Two sweeps that overlap tell once, because an alert is recorded once.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 
 /** Whoever has just made a change is telling of it at this moment. */

@@ -1,7 +1,8 @@
 // Tells people that a new period has begun, once. Found by level: whoever advanced the period and died before telling has
 // left a mark, which the next consumer or the next sweep sees.
 
-import { type Instant, periodStartedAt } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import { periodStartedAt } from "../../budget/period.ts";
 import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceChangeDeps, announceChange, tryAnnounceChange } from "./announce-change.ts";

@@ -1,7 +1,7 @@
 // Sends a test notice through a channel at once, so that whoever asked sees what the provider says. Goes past the queue
 // and leaves no delivery behind; also a disabled channel can be tested, which is how one is tried before it counts.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
 import { offerNotice } from "../notices/offer-notice.ts";

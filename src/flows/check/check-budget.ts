@@ -3,8 +3,9 @@
 
 import { failPolicyAt } from "../../budget/failure.ts";
 import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../../budget/freshness.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";

@@ -1,12 +1,12 @@
 // A verdict when neither KV nor Postgres knows the key: LiteLLM's own row says whose it is and where it blocks.
 // The budget is inferred from what Bursar once told LiteLLM, so the verdict always counts as degraded.
 
+import type { Instant } from "../../budget/instant.ts";
 import { shareOf, WHOLE } from "../../budget/money.ts";
 import { foldRead } from "../../budget/spend.ts";
 import {
   ALERT_THRESHOLD_RANGE,
   DEFAULT_BUDGET,
-  type Instant,
   type KeyHash,
   type TenantConfig,
   type TenantId,

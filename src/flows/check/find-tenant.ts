@@ -1,6 +1,7 @@
 // Key hash → tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a raw key.
 
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";

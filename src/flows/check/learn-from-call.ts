@@ -1,9 +1,10 @@
 // What a call that went through Gate tells of its tenant's spend: to this isolate at once, to the spend queue behind the
 // answer, and no more often than is worth it.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
 import { foldReportedAtEdge } from "../../budget/observation.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge-record.ts";

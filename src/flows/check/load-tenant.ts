@@ -1,6 +1,7 @@
 // What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CachedTenant, Tombstone } from "../../records/edge-record.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";

@@ -1,8 +1,10 @@
 // Reads a tenant anew: config from Postgres and spend from LiteLLM at the same time. One reader per tenant and colo.
 // Tells the waiting answer as soon as the first try is decided; retries and writing go on behind it.
 
+import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
@@ -141,8 +143,7 @@ function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Ins
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
-  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const spend = foldRead(knownSpend, litellmRow, period);
+  const spend = foldRead(knownSpend, litellmRow, periodOf(config));
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
   return { config, spend };

@@ -1,8 +1,9 @@
 // How often a figure is written to KV.
 
+import type { Instant } from "../../budget/instant.ts";
 import { limitAt } from "../../budget/limit.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
-import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 

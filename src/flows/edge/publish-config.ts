@@ -1,7 +1,8 @@
 // Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
 // could not be written here is read from there within a minute.
 
-import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinCached } from "./cached-tenant.ts";

@@ -1,7 +1,7 @@
 // Tells the edge of a tenant's figure that Postgres has: KV when it is worth a write, this isolate's memory always.
 
+import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { joinCached } from "./cached-tenant.ts";

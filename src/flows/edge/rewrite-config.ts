@@ -1,7 +1,8 @@
 // Writes a config snapshot again, a while after the change: KV has no compare-and-set, and a slower writer may have
 // overtaken the one that was right.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "./publish-config.ts";
 

@@ -1,9 +1,10 @@
 // What LiteLLM's key or team should say for a tenant, and what it lacks. Decides only; sends nothing.
 // Names only what differs: sending `budget_duration` again would move LiteLLM's reset.
 
+import type { Instant } from "../../budget/instant.ts";
 import { limitAt } from "../../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../../budget/money.ts";
-import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
 import { litellmDuration } from "./litellm-duration.ts";

@@ -1,6 +1,6 @@
 // Whether LiteLLM has drifted from what Postgres says, and how often that is acted upon.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";

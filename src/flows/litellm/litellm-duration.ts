@@ -1,7 +1,7 @@
 // A budget's duration as LiteLLM has to be told it, and which ones it cannot keep. Decides only; sends nothing.
 // LiteLLM takes any text with a 200, so what it does with it must be known before it is sent.
 
-import { parseDuration } from "../../budget/duration.ts";
+import { parseDuration } from "../../budget/instant.ts";
 
 const DAYS_PER_WEEK = 7;
 

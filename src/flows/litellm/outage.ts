@@ -1,7 +1,7 @@
 // Since when LiteLLM is out: the sweep keeps the note in KV, checks read it. It bounds how long a fail-open policy stays
 // open. What is read is kept in the isolate, also when it comes too late for the answer that asked.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 
 type Deps = Pick<Ports, "litellm" | "snapshots" | "log">;

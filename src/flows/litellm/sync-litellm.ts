@@ -1,7 +1,8 @@
 // Brings LiteLLM to the wish that Postgres holds, or undoes it for a deleted tenant, and writes down how that went.
 // Idempotent and safe to overlap: it reads first, sends only what differs, and starts again when the wish has changed.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";

@@ -1,6 +1,7 @@
 // Brings LiteLLM to the wishes it has not taken yet. Bounded; what fails waits for its next turn behind all others.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";

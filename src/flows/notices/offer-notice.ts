@@ -1,7 +1,7 @@
 // One notice in the form of its channel, handed to the provider once. Never logs a target; never throws: what goes wrong
 // is an outcome, so that a bug in the words of one notice is counted like any other failure.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { emailMessage } from "../../notices/email/email.ts";
 import { eventBody } from "../../notices/event.ts";
 import type { Notice } from "../../notices/notice.ts";

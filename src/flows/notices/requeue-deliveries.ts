@@ -1,6 +1,6 @@
 // Puts deliveries on their queue again whose message is lost, or was never sent. Never sends a notice itself.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 

@@ -2,7 +2,7 @@
 // it at once, and what came of it is written down before the message goes. A crash at any step leaves a message that
 // finds where the last one stopped.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
 import { withTimeout } from "../waiting.ts";

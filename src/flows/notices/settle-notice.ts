@@ -1,7 +1,7 @@
 // What came of one attempt at a notice, written down: sent, skipped, failed, or to be tried again. Owns which is which,
 // and when a notice is given up. Sends nothing.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";

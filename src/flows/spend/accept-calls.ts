@@ -1,8 +1,8 @@
 // Puts the calls that LiteLLM tells of on the spend queue, folded per key: what a key had spent is the highest figure
 // among its calls, never a sum. Decides nothing about tenants, asks nobody.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { SpendMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 

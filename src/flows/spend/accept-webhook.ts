@@ -1,8 +1,8 @@
 // Puts LiteLLM's alert on the spend queue and asks nobody else while its sender waits. A webhook that comes twice is
 // queued twice: whoever records them knows them by their id.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { SpendMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 

@@ -1,7 +1,7 @@
 // One tenant's part of a batch, after its figure is in Postgres: people hear of its alerts, the edge of its figure, and
 // LiteLLM is asked where that is due. Each step may be repeated, and none waits for what another one depends on.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";

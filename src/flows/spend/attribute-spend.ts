@@ -1,7 +1,7 @@
 // Whose a report of LiteLLM is, and what it is worth to that tenant: a figure, a hint, or word of an alert. Decides only.
 // A payload's budgets are never looked at.
 
-import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { ReportedObservation } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";

@@ -1,8 +1,9 @@
 // What the audit says of LiteLLM's webhooks: a line for each, one line for a tenant's single costs in a batch, and one for
 // each kind that led to no tenant. Decides only; a message that comes again has the same lines.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { AuditAction, AuditNote } from "../../records/alert-record.ts";
 import type { Incoming } from "./merge-batch.ts";
 

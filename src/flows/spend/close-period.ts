@@ -1,7 +1,7 @@
 // Has LiteLLM looked at for each tenant whose period should be over, until its reset shows. The reads are the queue's,
 // which advances the period and tells people; a queue that refuses is asked again by the next sweep.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantSubject } from "../../records/tenant-record.ts";

@@ -1,7 +1,7 @@
 // Gives the tenants that nobody has read for long to messages of the spend queue, each tenant to one message. Reads nothing
 // itself. What becomes of a message does not matter: a lease that runs out is given again.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 
 /** As many as one read of LiteLLM takes. */

@@ -1,7 +1,7 @@
 // Everything that a batch says of one tenant, folded: its highest figure, what it was told again, and why it is to be read.
 // Decides only. The order of the messages does not matter.
 
-import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import { foldReported } from "../../budget/observation.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";

@@ -1,8 +1,10 @@
 // One message of the sweep's: tenants that nobody has read for long are read in LiteLLM, all keys at once, and what that
 // shows is recorded and told. Whatever breaks off keeps its lease, which runs out, and the sweep gives the tenant again.
 
+import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -143,13 +145,14 @@ async function readTeams(
 const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
 
 function recordOf({ tenant: { config, spend } }: TenantBatch, litellmRow: LiteLlmRow): SpendRecord {
-  return foldRead(spend, litellmRow, { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt });
+  return foldRead(spend, litellmRow, periodOf(config));
 }
 
 /** Neither another period nor a figure that went down: joining it with what Postgres has by now is all there is to do. */
 function isPlain({ tenantBatch, record }: Read): boolean {
   const { config, spend } = tenantBatch.tenant;
-  const isSamePeriod = record.periodStartedAt === periodStartedAt(config) && record.resetsAt === config.budgetResetAt;
+  const { startedAt, resetsAt } = periodOf(config);
+  const isSamePeriod = record.periodStartedAt === startedAt && record.resetsAt === resetsAt;
   return isSamePeriod && record.spendNanoUsd >= (spend?.spendNanoUsd ?? 0n);
 }
 

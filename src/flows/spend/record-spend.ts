@@ -1,8 +1,9 @@
 // What the spend queue brings, a batch at a time: attributes it, folds it per tenant, records figures and alerts, tells
 // the edge and people. Every step may be repeated, and a crash between any two loses nothing: the messages come again.
 
+import type { Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { AuditNote } from "../../records/alert-record.ts";
 import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";

@@ -1,9 +1,11 @@
 // Reads a tenant because something says that it is time: a hint, or a figure that only a read can confirm. Reads that are
 // due later lie on the queue; at most one of each kind per tenant, as long as Redis can say so.
 
+import type { Instant } from "../../budget/instant.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
@@ -80,8 +82,7 @@ async function read(
     });
     return failure.kind === "not_found" ? null : "away";
   }
-  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const record = foldRead(spend, litellmRow.value, period);
+  const record = foldRead(spend, litellmRow.value, periodOf(config));
   const after = await deps.tenants.recordSpend({ tenantId, subject, record });
   if (after !== null && isWorthASync(after, litellmRow.value, now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });

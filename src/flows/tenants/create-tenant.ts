@@ -1,8 +1,9 @@
 // Creates a tenant with a key of its own, or adopts a key or team that LiteLLM has. Postgres first, then LiteLLM: a crash
 // in between leaves a pending tenant that the sweep finishes, never a key that nobody knows of.
 
+import { periodStartedAt } from "../../budget/period.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../../budget/tenant.ts";
+import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";

@@ -1,7 +1,7 @@
 // Overrides that have run out: written down and audited, told, and LiteLLM's limits follow. At the edge there is nothing
 // to do, which reckons with their ends itself. Whatever fails here is made up for by sync-pending and announce-changes.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";

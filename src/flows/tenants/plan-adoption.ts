@@ -1,8 +1,9 @@
 // What a key or team that LiteLLM already has becomes as a tenant: its settings unless the administrator gave others, its
 // spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
 
+import type { Instant } from "../../budget/instant.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { DEFAULT_BUDGET, type Instant, type Subject, type TenantId } from "../../budget/tenant.ts";
+import { DEFAULT_BUDGET, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";

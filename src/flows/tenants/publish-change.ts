@@ -1,7 +1,7 @@
 // What follows every change of a tenant that Postgres has: the edge hears of it, then LiteLLM, and people where it is news
 // to them. Never fails the change; what cannot be reached now is made up for by the sweep.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";

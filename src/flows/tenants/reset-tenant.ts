@@ -1,9 +1,11 @@
 // An administrator begins a new period now: LiteLLM zeroes the spend first, because a reset that it has not made would be
 // undone by the next read; then Postgres, the edge, and people. What LiteLLM counts from then on is the truth.
 
+import type { Instant } from "../../budget/instant.ts";
 import { isUnconfirmed } from "../../budget/observation.ts";
+import { periodStartedAt } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";

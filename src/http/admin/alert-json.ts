@@ -1,8 +1,8 @@
 // An alert on the wire, with how its notices fare.
 
+import { iso } from "../../budget/instant.ts";
 import { percentNumber, usdNumber } from "../../budget/money.ts";
 import type { AlertListRow } from "../../records/alert-record.ts";
-import { iso } from "../agents/verdict-json.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; all of the moment of the alert. */
 export function alertJson({ alert, deliveries }: AlertListRow) {

@@ -2,8 +2,8 @@
 
 import { Hono } from "hono";
 import * as z from "zod/mini";
+import { iso } from "../../budget/instant.ts";
 import type { AuditRecord } from "../../records/alert-record.ts";
-import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { fieldErrors, pageSize, tenantId } from "../fields.ts";

@@ -2,9 +2,9 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
+import { iso } from "../../budget/instant.ts";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/alert-record.ts";
-import { iso } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "../fields.ts";

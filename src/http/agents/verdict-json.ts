@@ -1,9 +1,10 @@
 // A verdict on the wire: the 200 body, and the refusals 402, 403 and 503 with what to do about them.
 
 import type { Context } from "hono";
+import { type Instant, iso } from "../../budget/instant.ts";
 import { dollars, percentNumber, usdNumber } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
-import { isPastReset, type Verdict } from "../../budget/verdict.ts";
+import { isPastReset } from "../../budget/period.ts";
+import type { Verdict } from "../../budget/verdict.ts";
 import type { AppEnv } from "../app-env.ts";
 import { type ProblemType, problem } from "../problem.ts";
 
@@ -12,9 +13,6 @@ const RETRY_UNKNOWN_SECONDS = 5;
 
 /** LiteLLM resets up to 10 min late; a blocked agent that asks more often than this only loads it. */
 const RETRY_PAST_RESET_SECONDS = 30;
-
-export const iso = (instant: Instant | null): string | null =>
-  instant === null ? null : new Date(instant).toISOString();
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
 export function verdictJson(verdict: Verdict) {

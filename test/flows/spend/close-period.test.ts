@@ -1,7 +1,7 @@
 // The end of a period: LiteLLM is looked at until its reset shows, then the next period is recorded, audited and told, once.
 
 import { describe, expect, it } from "vitest";
-import { periodStartedAt } from "../../../src/budget/tenant.ts";
+import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
 import { closePeriod } from "../../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";

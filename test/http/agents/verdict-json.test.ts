@@ -2,8 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { iso } from "../../../src/budget/instant.ts";
 import { verdictOn, verdictOnNothing, verdictWithoutRead } from "../../../src/budget/verdict.ts";
-import { iso, verdictJson } from "../../../src/http/agents/verdict-json.ts";
+import { verdictJson } from "../../../src/http/agents/verdict-json.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 
 const on = (spend: string, config = {}) =>

@@ -1,7 +1,7 @@
 // The audit trail: how a change writes its own line, in the statement that makes it. Only ever inserts.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/tenant.ts";
+import { type Instant, iso } from "../../../budget/instant.ts";
 import type { AuditAction } from "../../../records/alert-record.ts";
 import type { Actor } from "../../../records/tenant-record.ts";
 
@@ -26,7 +26,7 @@ export function lineOf({ name, requestId, now }: Actor, action: AuditAction): Au
 
 /** An instant as a parameter that Postgres reads exactly. */
 export function timestampOf(instant: Instant | null): SQL {
-  return sql`${instant === null ? null : new Date(instant).toISOString()}::timestamptz`;
+  return sql`${iso(instant)}::timestamptz`;
 }
 
 /** The insert of one line, for use as a CTE beside the change. */

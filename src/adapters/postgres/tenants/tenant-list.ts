@@ -2,7 +2,7 @@
 // numerics only, and percentages multiplied out instead of divided.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
 import type { State } from "../../../budget/verdict.ts";
 import type { TenantList, TenantListQuery } from "../../../records/tenant-record.ts";
 import { timestampOf } from "../alerts/audit.ts";

@@ -2,7 +2,8 @@
 // LiteLLM's own reset makes is neon-tenant-spend's.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { TenantObservation } from "../../../records/tenant-batch.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant-record.ts";
 import { type AuditLine, auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";

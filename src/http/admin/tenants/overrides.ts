@@ -2,14 +2,14 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod/mini";
-import { instantAfter, parseDuration } from "../../../budget/duration.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import { instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override-record.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { iso } from "../../agents/verdict-json.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { dateTime, fieldErrors, jsonFrom, money, pageCursor, pageSize, readBy } from "../../fields.ts";

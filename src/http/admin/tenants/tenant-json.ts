@@ -1,12 +1,14 @@
 // A tenant on the wire: its settings, its state at the moment of the answer, and how LiteLLM's side stands. No secrets.
 
+import type { Instant } from "../../../budget/instant.ts";
+import { iso } from "../../../budget/instant.ts";
 import { limitAt, overridesAt } from "../../../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
+import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
-import { type Instant, type Override, periodStartedAt } from "../../../budget/tenant.ts";
+import type { Override } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant-record.ts";
-import { iso } from "../../agents/verdict-json.ts";
 
 /** snake_case JSON, US dollars and percent as numbers, instants ISO 8601 UTC; null where nothing is known. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {

@@ -1,34 +1,20 @@
 // Which alerts a figure calls for. Found by level, never by edge: what is exceeded and not yet recorded is recorded now,
 // whatever the figure was before. Never reads a clock.
 
-import { type AlertEventType, type AlertKey, alertIdentity, type ThresholdEventType } from "./alert-identity.ts";
+import {
+  type AlertDetail,
+  type AlertDraft,
+  type AlertEventType,
+  type AlertKey,
+  alertIdentity,
+  numbersOf,
+  type ThresholdEventType,
+} from "./alert.ts";
+import { type Instant, iso } from "./instant.ts";
 import { limitAt, limitVersion } from "./limit.ts";
-import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, shareOf, WHOLE } from "./money.ts";
+import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, WHOLE } from "./money.ts";
 import type { SpendRecord } from "./spend.ts";
-import type { Instant, TenantConfig } from "./tenant.ts";
-
-/** What only some kinds of event have to say; JSON, so money is a decimal string and instants are ISO 8601. */
-export type AlertDetail = Readonly<Record<string, string | number | null>>;
-
-/** An alert that is to be recorded: the figures are those of its moment. */
-export interface AlertDraft {
-  readonly identity: string;
-  readonly eventType: AlertEventType;
-  /** Percent of the limit; null for events that no threshold causes. */
-  readonly threshold: BasisPoints | null;
-  readonly spendNanoUsd: NanoUsd;
-  readonly maxBudgetNanoUsd: NanoUsd;
-  readonly limitNanoUsd: NanoUsd;
-  /** Of the limit, rounded down; null when the limit is zero. */
-  readonly used: BasisPoints | null;
-  readonly periodStartedAt: Instant;
-  readonly resetsAt: Instant | null;
-  readonly limitVersion: number;
-  readonly occurrence: number;
-  /** Recorded, and nobody told. */
-  readonly isSilent: boolean;
-  readonly detail: AlertDetail | null;
-}
+import type { TenantConfig } from "./tenant.ts";
 
 /** As much of a recorded alert as new ones depend on. */
 export type RecordedAlert = Pick<
@@ -203,7 +189,7 @@ function findProjected(input: FindAlertsInput): AlertDraft[] {
   if (projection === undefined) return [];
   const { tenantId } = input.config;
   const { periodStartedAt } = input.record;
-  const day = new Date(projection.receivedAt).toISOString().slice(0, 10);
+  const day = iso(projection.receivedAt).slice(0, 10);
   const { projectedSpendNanoUsd: spend, exceededDate } = projection;
   const detail = {
     projected_spend: spend === null ? null : decimalFromNanoUsd(spend),
@@ -236,25 +222,4 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
   const isObserved = eventType === "budget_blocked" && input.config.enforcement === "observe";
   const detail = isObserved ? { enforcement: "observe" } : null;
   return { ...numbers, identity, eventType, threshold, occurrence, isSilent, detail };
-}
-
-interface Moment {
-  readonly config: TenantConfig;
-  readonly record: Pick<SpendRecord, "spendNanoUsd" | "periodStartedAt" | "resetsAt">;
-  readonly now: Instant;
-}
-
-/** The figures of this moment, as an alert keeps them. */
-export function numbersOf({ config, record, now }: Moment) {
-  const { limitNanoUsd } = limitAt(config, now);
-  return {
-    spendNanoUsd: record.spendNanoUsd,
-    maxBudgetNanoUsd: config.maxBudgetNanoUsd,
-    limitNanoUsd,
-    used: shareOf(record.spendNanoUsd, limitNanoUsd),
-    periodStartedAt: record.periodStartedAt,
-    resetsAt: record.resetsAt,
-    limitVersion: limitVersion(config, now),
-    detail: null,
-  };
 }

@@ -1,7 +1,15 @@
-// Durations as LiteLLM writes them: `30d`, `1mo`. Owns what is accepted. Where a budget period ends is
-// LiteLLM's to say; where an override ends is ours.
+// Instants and durations: how an instant is written, and which durations are accepted (`30d`, `1mo`). Reads no clock.
+// LiteLLM decides where a budget period ends; Bursar decides where an override ends.
 
-import type { Instant } from "./tenant.ts";
+/** Milliseconds since the epoch. */
+export type Instant = number;
+
+/** ISO 8601 in UTC, as the API, the notices and Postgres have it: 0 is `1970-01-01T00:00:00.000Z`. Null stays null. */
+export function iso(instant: Instant): string;
+export function iso(instant: Instant | null): string | null;
+export function iso(instant: Instant | null): string | null {
+  return instant === null ? null : new Date(instant).toISOString();
+}
 
 export type DurationUnit = "s" | "m" | "h" | "d" | "w" | "mo";
 
