@@ -1,5 +1,5 @@
-// What an alert is: its kinds, its identity, and what it records of its moment. One function builds every identity, so that
-// one occasion has one name whichever consumer finds it. Reads no clock.
+// What an alert is: its kinds, its identity, and what it records of its moment. One function builds every identity, so
+// that one occasion has one name whichever consumer finds it. Reads no clock.
 
 import type { Instant } from "./instant.ts";
 import { limitAt, limitVersion } from "./limit.ts";
@@ -25,7 +25,7 @@ export type AlertEventType = (typeof ALERT_EVENT_TYPES)[number];
 
 export type ThresholdEventType = Extract<AlertEventType, "threshold_crossed" | "budget_crossed" | "budget_blocked">;
 
-/** What makes an alert the one that it is. Instants in milliseconds. */
+/** The parts that identify an alert. Instants are milliseconds since the epoch. */
 export type AlertKey = { readonly tenantId: TenantId } & (
   | {
       readonly eventType: ThresholdEventType;
@@ -34,21 +34,24 @@ export type AlertKey = { readonly tenantId: TenantId } & (
       readonly threshold: BasisPoints;
       readonly occurrence: number;
     }
-  /** `occurrence` is that of the block that is over. */
+  /** `occurrence` is that of the block that has ended. */
   | {
       readonly eventType: "budget_resolved";
       readonly periodStartedAt: Instant;
       readonly limitVersion: number;
       readonly occurrence: number;
     }
-  /** `day`: `2026-11-25`, UTC. */
+  /** `day` is a date in UTC: `2026-11-25`. */
   | { readonly eventType: "projected_limit_exceeded"; readonly periodStartedAt: Instant; readonly day: string }
   | { readonly eventType: "budget_reset"; readonly periodStartedAt: Instant }
   | { readonly eventType: "override_granted" | "override_ended"; readonly overrideId: string }
   | { readonly eventType: "tenant_suspended" | "tenant_resumed"; readonly auditId: number }
 );
 
-/** The identity: unique for ever, the same whoever builds it. No part can hold the separator but the tenant id, the last. */
+/**
+ * The alert's unique name, such as `budget_crossed/1795564800000/3/100/0/acme`. The same key always gives the same
+ * name. The tenant id comes last because it is the only part that may hold the separator.
+ */
 export function alertIdentity(key: AlertKey): string {
   return [key.eventType, ...uniqueParts(key), key.tenantId].join("/");
 }
@@ -74,25 +77,25 @@ function uniqueParts(key: AlertKey): (string | number)[] {
   }
 }
 
-/** What only some kinds of event have to say; JSON, so money is a decimal string and instants are ISO 8601. */
+/** Fields that only some kinds of event have. JSON: money is a decimal string (`"412.5"`), instants are ISO 8601. */
 export type AlertDetail = Readonly<Record<string, string | number | null>>;
 
-/** An alert that is to be recorded: the figures are those of its moment. */
+/** An alert to record, with the spend and the limits of its moment. */
 export interface AlertDraft {
   readonly identity: string;
   readonly eventType: AlertEventType;
-  /** Percent of the limit; null for events that no threshold causes. */
+  /** Share of the limit (`8_000n` is 80 %); null for events that no threshold causes. */
   readonly threshold: BasisPoints | null;
   readonly spendNanoUsd: NanoUsd;
   readonly maxBudgetNanoUsd: NanoUsd;
   readonly limitNanoUsd: NanoUsd;
-  /** Of the limit, rounded down; null when the limit is zero. */
+  /** Share of the limit, rounded down (`8_250n` is 82.5 %); null when the limit is zero. */
   readonly used: BasisPoints | null;
   readonly periodStartedAt: Instant;
   readonly resetsAt: Instant | null;
   readonly limitVersion: number;
   readonly occurrence: number;
-  /** Recorded, and nobody told. */
+  /** Recorded without a notice. */
   readonly isSilent: boolean;
   readonly detail: AlertDetail | null;
 }
@@ -103,7 +106,7 @@ interface Moment {
   readonly now: Instant;
 }
 
-/** The figures of this moment, as an alert keeps them. */
+/** The spend, limits and period of this moment, as an alert records them. */
 export function numbersOf({ config, record, now }: Moment) {
   const { limitNanoUsd } = limitAt(config, now);
   return {
@@ -118,7 +121,7 @@ export function numbersOf({ config, record, now }: Moment) {
   };
 }
 
-/** Events that no figure causes. */
+/** Events that an administrator or the clock causes; no amount of spend does. */
 export type ChangeEventType = Exclude<
   AlertEventType,
   ThresholdEventType | "budget_resolved" | "projected_limit_exceeded"
@@ -128,12 +131,15 @@ export type ChangeAlertKey = AlertKey & { readonly eventType: ChangeEventType };
 
 export interface ChangeAlertInput {
   readonly config: TenantConfig;
-  /** Null when nothing is known of its spend. */
+  /** Null when no spend is known. */
   readonly spend: SpendRecord | null;
   readonly now: Instant;
 }
 
-/** Told always. Its figures are those of the running period: one of a period that is over says nothing of it. */
+/**
+ * The alert of a change, never silent. A spend record of an ended period says nothing of the current one: the alert
+ * then shows a spend of 0.
+ */
 export function changeAlert(
   { config, spend, now }: ChangeAlertInput,
   key: ChangeAlertKey,

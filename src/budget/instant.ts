@@ -22,11 +22,13 @@ const PATTERN = /^([1-9]\d{0,9})(s|m|h|d|w|mo)$/;
 
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
-/** A hundred years: longer ones overflow the dates of LiteLLM and of Postgres' clients. */
+/** A hundred years: longer durations overflow the dates of LiteLLM and of Postgres clients. */
 const MAX_MONTHS = 1_200;
 const MAX_MS = 36_525 * MS_PER_UNIT.d;
 
-/** Reads `<n>` + `s|m|h|d|w|mo`, n >= 1. Null for anything else (LiteLLM itself would accept "banana"). */
+/**
+ * Parses `<n>` + `s|m|h|d|w|mo`, n >= 1: `30d`. Null for any other text. LiteLLM 1.81.9 answers 200 even to "banana".
+ */
 export function parseDuration(text: string): Duration | null {
   const match = PATTERN.exec(text);
   if (match === null) return null;
@@ -39,8 +41,8 @@ function isTooLong({ count, unit }: Duration): boolean {
 }
 
 /**
- * The instant so much later. Months are those of the calendar, UTC: a day that the later month does not have is its last
- * one, so that a month from 31 January ends on 28 February.
+ * The instant one duration after `from`. Months are calendar months in UTC. A day that the later month lacks becomes
+ * the month's last day: one month after 31 January is 28 February.
  */
 export function instantAfter(from: Instant, { count, unit }: Duration): Instant {
   if (unit !== "mo") return from + count * MS_PER_UNIT[unit];

@@ -68,9 +68,9 @@ export function showsEarlierPeriod(known: RecordedPeriod, read: ObservedEnd): bo
 }
 
 /**
- * True when a report's spend belongs to the period: its calls began late enough after LiteLLM entered the period, and it
- * names no other end. `enteredAt` is null in a tenant's first period, which no earlier spend can reach. A report without
- * `resetsAt` does not say the end of its period.
+ * True when a report's spend belongs to the period: its calls began late enough after LiteLLM entered the period, and
+ * it names no other end. `enteredAt` is null in a tenant's first period, which no earlier spend can reach. A report
+ * without `resetsAt` does not say the end of its period.
  */
 export function isReportOf(
   period: Period,
