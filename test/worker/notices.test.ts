@@ -101,7 +101,7 @@ describe("a notice", () => {
     expect(await arrivedOf(notice)).toHaveLength(1);
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent" });
     expect(logged.error).toContainEqual(
-      expect.objectContaining({ event: "a notice is sent without a claim: it may come twice" }),
+      expect.objectContaining({ event: "notice claim failed" }),
     );
   });
 

@@ -216,7 +216,7 @@ it("a period that could not be announced holds up no other", async () => {
   await world.db.query("delete from budget_alert_history");
   deps.noticeQueue.isAway = true;
   await announcePeriods({ now: RESET + 20 * MINUTE }, deps);
-  expect(deps.log.lines.join("\n")).toContain("a change was not announced: the sweep will");
+  expect(deps.log.lines.join("\n")).toContain("change announcement failed");
   expect(periodStartedAt((await configOf()) ?? never())).toBe(RESET);
 });
 
