@@ -2,8 +2,9 @@
 // resources have.
 
 import * as z from "zod";
+import type { Instant } from "../budget/instant.ts";
 import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import { positionOf } from "../wire/page-cursor.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";

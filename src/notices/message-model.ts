@@ -1,6 +1,6 @@
 // The content of a notice, shared by Slack and e-mail: copy, fields, tenant, footer. Escapes nothing.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { type BudgetSnapshot, snapshotOf } from "./budget-snapshot.ts";
 import type { Copy } from "./copy/copy.ts";
 import { copyOf, TEST_COPY } from "./copy/event-copy.ts";

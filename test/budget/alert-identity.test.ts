@@ -1,7 +1,7 @@
 // The identity of an alert: one name for one occasion.
 
 import { describe, expect, it } from "vitest";
-import { alertIdentity } from "../../src/budget/alert-identity.ts";
+import { alertIdentity } from "../../src/budget/alert.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 
 describe("an identity", () => {

@@ -1,12 +1,12 @@
 // Looking for acme's alerts at a figure, and what Postgres knows afterwards.
 
+import type { AlertDraft } from "../../src/budget/alert.ts";
 import {
-  type AlertDraft,
   type AlertHistory,
   type FindAlertsInput,
   findAlerts,
   type RecordedAlert,
-} from "../../src/budget/alerts.ts";
+} from "../../src/budget/find-alerts.ts";
 import { limitVersion } from "../../src/budget/limit.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, PERIOD_START, usd } from "./builders.ts";

@@ -1,7 +1,7 @@
 // The alert of a change: whose it is, and the figures that it shows.
 
 import { describe, expect, it } from "vitest";
-import { changeAlert } from "../../src/budget/change-alert.ts";
+import { changeAlert } from "../../src/budget/alert.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { instantAfter, parseDuration } from "../../src/budget/duration.ts";
+import { instantAfter, parseDuration } from "../../src/budget/instant.ts";
 
 describe("a duration", () => {
   test.each([

@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { limitAt, limitVersion, nextLimitChange } from "../../src/budget/limit.ts";
-import { type Override, periodStartedAt } from "../../src/budget/tenant.ts";
+import { periodStartedAt } from "../../src/budget/period.ts";
+import type { Override } from "../../src/budget/tenant.ts";
 import {
   anInstantAround,
   anOverride,

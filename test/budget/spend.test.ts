@@ -2,14 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import {
-  asOf,
-  foldRead,
-  joinRecords,
-  type SpendRead,
-  type SpendRecord,
-  showsNewPeriod,
-} from "../../src/budget/spend.ts";
+import { showsNewPeriod } from "../../src/budget/period.ts";
+import { asOf, foldRead, joinRecords, type SpendRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };

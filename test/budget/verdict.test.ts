@@ -2,9 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { isPastReset } from "../../src/budget/period.ts";
 import { spendFromNumber } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { isPastReset, type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
+import { type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
 import {
   anInstantAround,
   anOverride,

@@ -13,7 +13,7 @@ const comesAfter = async <T>(timers: VirtualTimers, ms: number, value: T) => {
 
 describe("patiently", () => {
   it.each([
-    [39, { kind: "came", value: "it" }],
+    [39, { kind: "done", value: "it" }],
     [41, { kind: "slow" }],
   ])("what takes %i ms of 40", async (ms, expected) => {
     const timers = new VirtualTimers();

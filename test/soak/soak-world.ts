@@ -20,7 +20,7 @@ import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides
 import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import type { Instant } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { noticeMessage } from "../../src/ports/messages.ts";
 import type { Ports } from "../../src/ports/ports.ts";

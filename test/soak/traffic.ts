@@ -1,8 +1,9 @@
 // What LiteLLM says of fifty tenants on one day: ten thousand reports in stages, each stage within one band of the
 // limit, because of several thresholds at once only the highest is told. Decided by a seed; sends nothing.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
-import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
+import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";

@@ -43,7 +43,7 @@ it("a failure behind the answer is logged, and the answer is the same", async ()
   };
   const { status, body } = await get("/v1/budget", key, { ...PATIENT, SNAPSHOTS });
   expect([status, body["tenant_id"]]).toEqual([200, tenantId]);
-  expect(logged.error).toContainEqual(expect.objectContaining({ event: "write a spend snapshot failed" }));
+  expect(logged.error).toContainEqual(expect.objectContaining({ event: "kv spend write failed" }));
 });
 
 it("a broken configuration is a 500, and the log names the variable, not its value", async () => {

@@ -1,8 +1,9 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
 import type * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { joinRecords } from "../../budget/spend.ts";
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { bounded } from "./bounded.ts";

@@ -1,9 +1,10 @@
 // LiteLLM's key and team rows as readings. Tolerant of every field it does not need, strict about money.
 
 import * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../budget/money.ts";
 import { spendFromNumber } from "../../budget/spend.ts";
-import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
+import type { KeyHash, Subject } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 
 const money = z

@@ -1,7 +1,7 @@
 // Instants in SQL: how a statement takes one as a parameter, and how it gives one back. Knows no table.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 
 /** An instant as a parameter that Postgres reads exactly. */
 export function timestampOf(instant: Instant | null): SQL {

@@ -3,10 +3,11 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
-import type { AlertEventType } from "../../budget/alert-identity.ts";
-import type { AlertHistory } from "../../budget/alerts.ts";
+import type { AlertEventType } from "../../budget/alert.ts";
+import type { AlertHistory } from "../../budget/find-alerts.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney } from "../../ports/messages.ts";
 import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId } from "../../records/alert.ts";

@@ -1,8 +1,8 @@
 // The kinds of fields that LiteLLM's reports have. Tolerant of what is absent, strict about money and about identifiers.
 
 import * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { nanoUsdFromNumber } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 
 /** A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to 64. */
 const MAX_TEXT = 200;

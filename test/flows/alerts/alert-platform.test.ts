@@ -72,7 +72,7 @@ describe("LiteLLM is out", () => {
     deps.snapshots.isAway = false;
     await at(3);
     expect(await kinds()).toEqual(["litellm_out", "dead_letter"]);
-    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error the outage note could not be read.*kv: away/));
+    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error kv outage read failed.*kv: away/));
   });
 });
 

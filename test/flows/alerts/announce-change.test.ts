@@ -65,7 +65,7 @@ describe("a change", () => {
 });
 
 describe("what cannot be told now", () => {
-  const SAYS = 'error a change was not announced: the sweep will {"tenant_id":"acme","event_type":"tenant_suspended"}';
+  const SAYS = 'error change announcement failed {"tenant_id":"acme","event_type":"tenant_suspended"}';
   beforeEach(() => void deps.log.lines.splice(0));
 
   it("is logged while Postgres is away, and does not throw", async () => {

@@ -74,7 +74,7 @@ describe("late announcements", () => {
     await announceChanges({ now: AT + MINUTE }, deps);
     expect(await told()).toEqual(["tenant_suspended"]);
     expect(deps.log.lines).toContain(
-      'error a change was not announced: the sweep will {"tenant_id":"acme","event_type":"tenant_suspended"} Error: pg down',
+      'error change announcement failed {"tenant_id":"acme","event_type":"tenant_suspended"} Error: pg down',
     );
     await announceChanges({ now: AT + 2 * MINUTE }, deps);
     expect(await told()).toEqual(["tenant_suspended", "tenant_suspended"]);

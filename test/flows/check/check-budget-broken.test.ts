@@ -40,7 +40,7 @@ describe("LiteLLM hangs", () => {
     world.hasTenant({}, WARNED);
     world.snapshots.trouble("outageStartedAt", "hangs");
     expect((await world.check()).tookMs).toBe(108);
-    expect(world.log.lines).toContain('warn kv read of the outage note slow {"waited_ms":8}');
+    expect(world.log.lines).toContain('warn kv outage read slow {"waited_ms":8}');
   });
 
   it("keeps to another deadline when the deployment sets one", async () => {
@@ -152,7 +152,7 @@ describe("an open policy is bounded", () => {
     world.kv.outage = NOW - DAY;
     world.snapshots.trouble("outageStartedAt", new Error("down"));
     expect(verdictOf(await world.check()).allowed).toBe(true);
-    expect(world.log.lines).toContain("error kv read of the outage note failed {} Error: down");
+    expect(world.log.lines).toContain("error kv outage read failed {} Error: down");
   });
 });
 
@@ -164,7 +164,7 @@ describe("Redis", () => {
     world.litellm.tryMs = 30;
     const answered = await world.check();
     expect([answered.tookMs, verdictOf(answered).source]).toEqual([50, "litellm"]);
-    expect(world.log.lines).toEqual(['warn claim of a refresh slow {"waited_ms":20}']);
+    expect(world.log.lines).toEqual(['warn refresh claim slow {"waited_ms":20}']);
   });
 
   it("fails: the read goes on at once", async () => {
@@ -197,7 +197,7 @@ describe("KV and Postgres", () => {
     world.hasTenant();
     world.snapshots.trouble("tenantOfKey", new Error("down"));
     expect((await world.check()).tookMs).toBe(0);
-    expect(world.log.lines).toContain("error kv read of a key failed {} Error: down");
+    expect(world.log.lines).toContain("error kv key read failed {} Error: down");
   });
 
   it.each(["hangs", new Error("down")] as const)(

@@ -1,7 +1,7 @@
 // The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { inferVerdictFromLiteLlm, type LoneVerdict } from "../../../src/flows/check/degraded-check.ts";
+import { type InferredVerdict, inferVerdictFromLiteLlm } from "../../../src/flows/check/degraded-check.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
@@ -13,7 +13,7 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function ask(litellmRow: Partial<LiteLlmRow> | null = {}): Promise<LoneVerdict> {
+function ask(litellmRow: Partial<LiteLlmRow> | null = {}): Promise<InferredVerdict> {
   if (litellmRow !== null) world.litellm.has(aLiteLlmRow(litellmRow));
   return inferVerdictFromLiteLlm({ keyHash: hashOf("a"), now: NOW }, world.deps());
 }

@@ -71,7 +71,7 @@ describe("a key that only Postgres knows", () => {
     world.snapshots.trouble("writeTenantOfKey", new Error("down"));
     expect((await find()).kind).toBe("tenant");
     await world.untilQuiet();
-    expect(world.log.lines).toEqual(["error remember the tenant of a key failed {} Error: down"]);
+    expect(world.log.lines).toEqual(["error kv key write failed {} Error: down"]);
   });
 
   it("an address that was turned away does not load Postgres", async () => {
@@ -147,7 +147,7 @@ describe("a key of a team's tenant", () => {
   it("is not called unknown when Postgres goes away in between", async () => {
     world.tenants.trouble("findBySubject", new Error("down"));
     expect(await find()).toEqual({ kind: "unreachable" });
-    expect(world.log.lines).toContain("error postgres read of a key failed {} Error: down");
+    expect(world.log.lines).toContain("error postgres key read failed {} Error: down");
   });
 
   it("is there for the next check when Postgres was too slow for this one", async () => {
@@ -197,8 +197,8 @@ describe("a key that is nobody's", () => {
   });
 
   it.each([
-    ["hangs", "hangs" as const, 'warn count of an unknown caller slow {"waited_ms":40}'],
-    ["fails", new Error("down"), "error count of an unknown caller failed {} Error: down"],
+    ["hangs", "hangs" as const, 'warn unknown caller count slow {"waited_ms":40}'],
+    ["fails", new Error("down"), "error unknown caller count failed {} Error: down"],
   ])("a rate limit that %s lets it be unknown, and the log says so", async (_, trouble, line) => {
     world.unknownCallers.trouble("allows", trouble);
     expect(await find()).toEqual({ kind: "unknown" });

@@ -95,7 +95,7 @@ describe("while things break", () => {
     expect((await forward()).outcome).toBe(gate.models.next);
     await gate.world.untilQuiet();
     expect(remembered()?.spendNanoUsd).toBe(usd("550"));
-    expect(gate.world.log.lines.join()).toContain("tell what a call has shown failed");
+    expect(gate.world.log.lines.join()).toContain("call enqueue failed");
   });
 
   it("LiteLLM is not reached: said once, nothing tried again, and a read follows, for it may have been charged", async () => {

@@ -159,8 +159,8 @@ describe("Postgres", () => {
     world.snapshots.trouble("tenant", new Error("kv down"));
     world.tenants.trouble("load", new Error("pg down"));
     await recall();
-    expect(world.log.lines).toContain('error kv read of a tenant failed {"tenant_id":"acme"} Error: kv down');
-    expect(world.log.lines).toContain('error postgres read of a tenant failed {"tenant_id":"acme"} Error: pg down');
+    expect(world.log.lines).toContain('error kv tenant read failed {"tenant_id":"acme"} Error: kv down');
+    expect(world.log.lines).toContain('error postgres tenant read failed {"tenant_id":"acme"} Error: pg down');
   });
 
   it("one that comes late is written to KV behind the answer", async () => {

@@ -81,7 +81,7 @@ describe("the snapshot in KV", () => {
     readsOf("450");
     world.snapshots.trouble("writeSpend", new Error("429"));
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error write a spend snapshot failed {} Error: 429");
+    expect(world.log.lines).toContain("error kv spend write failed {} Error: 429");
   });
 });
 
@@ -125,7 +125,7 @@ describe("the observation for Postgres", () => {
     world.inPostgres(aTenantConfig());
     world.queue.isAway = true;
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error send an observation failed {} Outage: queue: away");
+    expect(world.log.lines).toContain("error observation enqueue failed {} Outage: queue: away");
   });
 });
 
@@ -287,13 +287,13 @@ describe("nobody hears of a failure but the log", () => {
   it("a bug in a port is a failed read with a log line, and never a rejection", async () => {
     world.reads.trouble("readSubject", new TypeError("a bug"));
     expect(await refresh()).toMatchObject({ kind: "failed", known: { spend: earlier } });
-    expect(world.log.lines).toContain("error refresh a tenant failed {} TypeError: a bug");
+    expect(world.log.lines).toContain("error tenant refresh failed {} TypeError: a bug");
   });
 
   it("a tombstone that cannot be written is logged", async () => {
     world.litellm.has(aLiteLlmRow());
     world.snapshots.trouble("writeDeleted", new Error("429"));
     expect(await refresh()).toEqual({ kind: "gone" });
-    expect(world.log.lines).toContain("error refresh a tenant failed {} Error: 429");
+    expect(world.log.lines).toContain("error tenant refresh failed {} Error: 429");
   });
 });

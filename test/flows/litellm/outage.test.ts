@@ -17,14 +17,14 @@ it("says since when LiteLLM is out, and keeps the first moment of it", async () 
   await note(NOW);
   await note(NOW + MINUTE);
   expect(world.kv.outage).toBe(NOW);
-  expect(world.log.lines).toEqual(['error litellm is out {"why":"unreachable"} null']);
+  expect(world.log.lines).toEqual(['error litellm outage began {"why":"unreachable"} null']);
 });
 
 it("is taken away when LiteLLM is back, and the log says how long it was out", async () => {
   world.kv.outage = NOW - 10 * MINUTE;
   await note();
   expect(world.kv.outage).toBeNull();
-  expect(world.log.lines).toEqual(['info litellm is back {"out_seconds":600}']);
+  expect(world.log.lines).toEqual(['info litellm outage ended {"out_seconds":600}']);
 });
 
 it("writes nothing while LiteLLM is there: KV is billed by the write", async () => {

@@ -34,9 +34,9 @@ it("says that a sealed key cannot be opened, without its text, and tries the oth
   await syncPending({ now: NOW + MINUTE }, broken);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({
     status: "pending",
-    error: "LiteLLM was not told: the sealed virtual key cannot be opened",
+    error: "the sync stopped: the encrypted virtual key cannot be decrypted",
   });
-  expect(broken.log.lines).toContain('error sealed key not opened {"tenant_id":"acme"} Error: no key');
+  expect(broken.log.lines).toContain('error virtual key decryption failed {"tenant_id":"acme"} Error: no key');
   await syncPending({ now: NOW + MINUTE + 1 }, deps);
   expect((await deps.tenants.load(acme))?.sync.status).toBe("pending");
   await syncPending({ now: NOW + 3 * MINUTE }, deps);
@@ -57,7 +57,7 @@ it("writes down that a sync broke off, and goes on with the next tenant", async 
   await syncPending({ now: NOW + MINUTE }, deps);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({
     status: "pending",
-    error: "LiteLLM was not told: Bursar's own log says why",
+    error: "the sync stopped: see Bursar's log",
   });
   expect((await deps.tenants.load(idOf("other")))?.sync.status).toBe("synced");
 });
@@ -65,6 +65,6 @@ it("writes down that a sync broke off, and goes on with the next tenant", async 
 it("counts a try that Postgres broke off before its end could be written down", async () => {
   deps.tenants.recordSync = () => Promise.reject(new Error("pg down"));
   await syncPending({ now: NOW + MINUTE }, deps);
-  expect(deps.log.lines).toContain('error sync failed {"tenant_id":"acme"} Error: pg down');
+  expect(deps.log.lines).toContain('error litellm sync failed {"tenant_id":"acme"} Error: pg down');
   expect(await deps.tenants.claimPendingSyncs(1, NOW + MINUTE + 1)).toEqual([]);
 });

@@ -36,7 +36,7 @@ describe("a delivery", () => {
     has(4, 60, "failed");
     await sweepAt(0);
     expect(noticeQueue.sent).toEqual([{ kind: "notice", alert_id: uuidOf(1), channel_id: uuidOf(1) }]);
-    expect(log.lines).toEqual(['warn overdue notices go on their queue again {"deliveries":1}']);
+    expect(log.lines).toEqual(['warn overdue deliveries requeued {"deliveries":1}']);
   });
 
   it("is queued once by sweeps that overlap, and again only after another ten minutes", async () => {

@@ -126,8 +126,8 @@ it("a claim that cannot be freed holds up nobody's count, and its own message pa
 });
 
 it.each([
-  ["rendering it", "a notice could not be rendered", "it could not be rendered"],
-  ["its notifier", "a notifier broke", "its notifier broke"],
+  ["rendering it", "notice rendering failed", "the notice could not be rendered"],
+  ["its notifier", "notifier threw", "the notifier threw an error"],
 ])(
   "a bug in %s is counted like any failure, so that it ends with a letter and not in a circle",
   async (what, said, why) => {
@@ -160,7 +160,7 @@ it("a target that cannot be opened is tried again, for its key may come back, an
   expect(world.provider.offers).toEqual([]);
   expect(world.stateOf(key)).toMatchObject({
     status: "pending",
-    lastError: "the channel's target cannot be opened: set it anew",
+    lastError: "the channel's target cannot be decrypted: send it again",
     claim: null,
   });
   for (const at of DUE.slice(1)) await world.send(key, { at });

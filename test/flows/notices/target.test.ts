@@ -50,6 +50,6 @@ it.each([
 it("sealed under a key that is no longer configured it stays closed, and the log names the key", async () => {
   const { target, lines } = await opened("slack", await aesCipher([OTHER]).encrypt(JSON.stringify(TARGETS.slack)));
   expect(target).toBeNull();
-  expect(lines[0]).toContain("a sealed target could not be opened");
+  expect(lines[0]).toContain("target decryption failed");
   expect(lines[0]).toContain("k2");
 });

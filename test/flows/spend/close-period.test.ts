@@ -1,7 +1,7 @@
 // The end of a period: LiteLLM is looked at until its reset shows, then the next period is recorded, audited and told, once.
 
 import { describe, expect, it } from "vitest";
-import { periodStartedAt } from "../../../src/budget/tenant.ts";
+import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
 import { closePeriod } from "../../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
@@ -222,7 +222,7 @@ it("a period that could not be announced holds up no other", async () => {
   await world.db.query("delete from budget_alert_history");
   deps.noticeQueue.isAway = true;
   await announcePeriods({ now: RESET + 20 * MINUTE }, deps);
-  expect(deps.log.lines.join("\n")).toContain("a change was not announced: the sweep will");
+  expect(deps.log.lines.join("\n")).toContain("change announcement failed");
   expect(periodStartedAt((await configOf()) ?? never())).toBe(RESET);
 });
 

@@ -102,9 +102,7 @@ it("a tenant that is deleted while LiteLLM is read is told to nobody", async () 
 it("LiteLLM that refuses is said in its own word", async () => {
   deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
   await minute();
-  expect(deps.log.lines).toContain(
-    'warn litellm could not be read: the sweep tries again {"tenants":1,"why":"refused"}',
-  );
+  expect(deps.log.lines).toContain('warn litellm read failed {"tenants":1,"why":"refused"}');
 });
 
 describe("what a read shows", () => {

@@ -63,7 +63,7 @@ describe("a stock webhook", () => {
       kind: "sync_litellm",
       tenant_id: "acme",
     });
-    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme"}');
+    expect(deps.log.lines).toContain('warn litellm drifted {"tenant_id":"acme"}');
   });
 
   it("in a flood is one read in five seconds", async () => {

@@ -223,7 +223,7 @@ it("is done with a key that is given back, though LiteLLM does not say any more 
 it("leaves a duration that LiteLLM cannot take away, says so, and is done with it", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { budgetDuration: "1d" });
-  const kept = 'warn litellm keeps a budget_duration {"tenant_id":"acme","budget_duration":"1d"}';
+  const kept = 'warn litellm kept budget_duration {"tenant_id":"acme","budget_duration":"1d"}';
   const observing = { tenantId: acme, change: { enforcement: "observe" }, actor: anActor() } as const;
   expect(await changeTenant(observing, deps)).toMatchObject({ value: { sync: { status: "synced" } } });
   expect(deps.log.lines).toEqual([kept]);

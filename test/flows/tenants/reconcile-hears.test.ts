@@ -63,7 +63,7 @@ describe("what LiteLLM does not say", () => {
     await world.manage("POST", "/key/delete", { keys: [key] });
     const { given, others } = await minute();
     expect([given, others]).toEqual([["acme", "other"], [{ kind: "sync_litellm", tenant_id: "acme" }]]);
-    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme","differ":0,"unknown":1}');
+    expect(deps.log.lines).toContain('warn litellm drifted {"tenant_id":"acme","drifted":0,"unknown":1}');
     expect(await spendOf("other")).toMatchObject({ readAt: world.now });
     expect(other).not.toBe(key);
     world.now += HOUR - SECOND;
@@ -93,7 +93,7 @@ describe("what LiteLLM does not say", () => {
     const { given, others } = await minute();
     expect([given.length, others]).toEqual([2, []]);
     expect(deps.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
-      'warn litellm could not be read: the sweep tries again {"tenants":2,"why":"network"}',
+      'warn litellm read failed {"tenants":2,"why":"network"}',
     ]);
     expect(await spendOf()).toMatchObject({ readAt: NOW });
     await world.litellm.restart();
@@ -114,9 +114,7 @@ describe("one tenant that breaks", () => {
       return record(entry);
     };
     await minute();
-    expect(deps.log.lines).toContain(
-      'error a tenant was not reconciled: the sweep tries again {"tenant_id":"acme"} Error: a bug',
-    );
+    expect(deps.log.lines).toContain('error tenant reconcile failed {"tenant_id":"acme"} Error: a bug');
     expect(await spendOf("other")).toMatchObject({ readAt: world.now });
     deps.alerts.record = record;
     world.now += LEASE_MS + SECOND;

@@ -3,7 +3,7 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod";
-import { ALERT_EVENT_TYPES } from "../../../budget/alert-identity.ts";
+import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
 import type { BasisPoints } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertId, AlertRecord } from "../../../records/alert.ts";

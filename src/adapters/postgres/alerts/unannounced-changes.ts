@@ -2,7 +2,8 @@
 
 import { sql } from "drizzle-orm";
 import * as z from "zod";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { LateChange, UnannouncedChange } from "../../../records/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";

@@ -1,7 +1,7 @@
 // The audit trail: how a change writes its own line, in the statement that makes it. Only ever inserts.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { Actor } from "../../../records/tenant.ts";
 import { isoText, timestampOf } from "../instants.ts";

@@ -2,8 +2,8 @@
 // and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
-import type { Instant } from "../../../budget/tenant.ts";
 import type { Overrides } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";

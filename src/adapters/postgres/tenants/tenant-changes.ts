@@ -2,8 +2,9 @@
 // the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";

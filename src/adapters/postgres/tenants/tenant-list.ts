@@ -2,7 +2,7 @@
 // numerics only, and percentages multiplied out instead of divided.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
 import type { State } from "../../../budget/verdict.ts";
 import type { TenantList, TenantListQuery } from "../../../records/tenant.ts";
 import { type Database, runBatch } from "../client.ts";

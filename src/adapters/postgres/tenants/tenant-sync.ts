@@ -2,7 +2,8 @@
 // Never touches a wish that has changed meanwhile.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
 import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";

@@ -2,10 +2,10 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { instantAfter, parseDuration } from "../../../budget/duration.ts";
-import { iso } from "../../../budget/instant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import { instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override.ts";

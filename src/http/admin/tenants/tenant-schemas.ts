@@ -1,7 +1,7 @@
 // What an administrator may send about a tenant. Unknown fields are refused: a misspelt threshold must not pass in silence.
 
 import * as z from "zod";
-import { parseDuration } from "../../../budget/duration.ts";
+import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";

@@ -1,62 +1,54 @@
-// Which alerts a figure calls for. Found by level, never by edge: what is exceeded and not yet recorded is recorded now,
-// whatever the figure was before. Never reads a clock.
+// Finds the alerts to record for a tenant's spend. Level-triggered: a threshold that is exceeded and not yet recorded
+// is recorded now, whatever the spend was before, so a crash or a reordering loses no alert. Reads no clock.
 
-import { type AlertEventType, type AlertKey, alertIdentity, type ThresholdEventType } from "./alert-identity.ts";
+import {
+  type AlertDetail,
+  type AlertDraft,
+  type AlertEventType,
+  type AlertKey,
+  alertIdentity,
+  numbersOf,
+  type ThresholdEventType,
+} from "./alert.ts";
+import { type Instant, iso } from "./instant.ts";
 import { limitAt, limitVersion } from "./limit.ts";
-import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, shareOf, WHOLE } from "./money.ts";
+import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, WHOLE } from "./money.ts";
 import type { SpendRecord } from "./spend.ts";
-import type { Instant, TenantConfig } from "./tenant.ts";
+import type { TenantConfig } from "./tenant.ts";
 
-/** What only some kinds of event have to say; JSON, so money is a decimal string and instants are ISO 8601. */
-export type AlertDetail = Readonly<Record<string, string | number | null>>;
-
-/** An alert that is to be recorded: the figures are those of its moment. */
-export interface AlertDraft {
-  readonly identity: string;
-  readonly eventType: AlertEventType;
-  /** Percent of the limit; null for events that no threshold causes. */
-  readonly threshold: BasisPoints | null;
-  readonly spendNanoUsd: NanoUsd;
-  readonly maxBudgetNanoUsd: NanoUsd;
-  readonly limitNanoUsd: NanoUsd;
-  /** Of the limit, rounded down; null when the limit is zero. */
-  readonly used: BasisPoints | null;
-  readonly periodStartedAt: Instant;
-  readonly resetsAt: Instant | null;
-  readonly limitVersion: number;
-  readonly occurrence: number;
-  /** Recorded, and nobody told. */
-  readonly isSilent: boolean;
-  readonly detail: AlertDetail | null;
-}
-
-/** As much of a recorded alert as new ones depend on. */
+/** The fields of a recorded alert that new alerts depend on. */
 export type RecordedAlert = Pick<
   AlertDraft,
   "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence" | "spendNanoUsd" | "isSilent" | "detail"
 > & { readonly createdAt: Instant };
 
-/** For which limit version and period alerts were looked for. */
+/** The limit version and the period that an evaluation used. */
 export interface AlertEvaluation {
   readonly limitVersion: number;
   readonly periodStartedAt: Instant;
 }
 
-/** What is known of a tenant's alerts, as far as new ones depend on it. */
+/** What a tenant's new alerts depend on: its last evaluation and its recorded alerts. */
 export interface AlertHistory {
-  /** The last look; null before the first. */
+  /** Null before the first evaluation. */
   readonly lastEvaluation: AlertEvaluation | null;
-  /** Those of the running period, and the last one of any period that said blocked or resolved. */
+  /** The alerts of the current period, and the last `budget_blocked` or `budget_resolved` of any period. */
   readonly alerts: readonly RecordedAlert[];
 }
 
-/** LiteLLM has alerted again: about a threshold that it knows, or about whichever its figure has reached. */
+/**
+ * LiteLLM repeated its own alert: for a threshold that it knows, or for the highest threshold that its spend has
+ * reached.
+ */
 export interface RepeatedAlert {
   readonly about: "alert_threshold" | "block" | { readonly spendNanoUsd: NanoUsd };
   readonly receivedAt: Instant;
 }
 
-/** LiteLLM expects that the budget will not last the period. Both figures are its own, and nobody's decision. */
+/**
+ * LiteLLM expects the spend to exceed the budget within the period. Amount and date are LiteLLM's; Bursar acts on
+ * neither.
+ */
 export interface Projection {
   readonly projectedSpendNanoUsd: NanoUsd | null;
   readonly exceededDate: string | null;
@@ -67,7 +59,7 @@ export interface FindAlertsInput {
   readonly config: TenantConfig;
   readonly record: SpendRecord;
   readonly history: AlertHistory;
-  /** What is exceeded now is how the tenant was found: nobody is told. */
+  /** The tenant's thresholds were exceeded before Bursar adopted it: they are recorded without a notice. */
   readonly isBaseline: boolean;
   readonly repeats: readonly RepeatedAlert[];
   readonly repeatAfterMs: number;
@@ -80,7 +72,10 @@ interface Threshold {
   readonly threshold: BasisPoints;
 }
 
-/** From the lowest to the highest. A limit of zero is exceeded by everybody: it blocks, and has no percentages. */
+/**
+ * The thresholds from the lowest to the highest. Every spend exceeds a limit of zero: it only blocks, and has no
+ * percentages.
+ */
 export function thresholdsOf(config: TenantConfig, now: Instant): readonly Threshold[] {
   const blocked: Threshold = { eventType: "budget_blocked", threshold: config.graceThreshold };
   if (limitAt(config, now).limitNanoUsd === 0n) return [blocked];
@@ -91,7 +86,10 @@ export function thresholdsOf(config: TenantConfig, now: Instant): readonly Thres
   ];
 }
 
-/** The alerts to record, thresholds first from the lowest on. At most one threshold is told: the highest that is new. */
+/**
+ * The alerts to record, thresholds first, from the lowest to the highest. Only the highest new threshold sends a
+ * notice.
+ */
 export function findAlerts(input: FindAlertsInput): AlertDraft[] {
   const crossed = findCrossed(input);
   const highest = crossed.findLast((draft) => !draft.isSilent);
@@ -105,8 +103,8 @@ function findCrossed(input: FindAlertsInput): AlertDraft[] {
   return thresholdsOf(config, now).flatMap((each) => {
     if (record.spendNanoUsd < partOf(limitNanoUsd, each.threshold)) return [];
     const last = lastOf(recordedOf(input, each.eventType, limitVersion(config, now)));
-    if (last === null) return [draftOf(input, each, 0, input.isBaseline || isCarriedOver(input, each))];
-    const isNext = isArmedAgain(input, each, last) || isRepeated(input, each);
+    if (last === null) return [draftOf(input, each, 0, input.isBaseline || isSuppressed(input, each))];
+    const isNext = isRearmed(input, each, last) || isRepeated(input, each);
     return isNext ? [draftOf(input, each, last.occurrence + 1, false)] : [];
   });
 }
@@ -127,30 +125,30 @@ function lastOf(alerts: readonly RecordedAlert[]): RecordedAlert | null {
   );
 }
 
-/** Under the limit that was looked at last it was announced, and it is still exceeded under the present one. */
-function isCarriedOver(input: FindAlertsInput, threshold: Threshold): boolean {
+/** True when the last evaluation announced the threshold under an earlier limit, and the spend still exceeds it. */
+function isSuppressed(input: FindAlertsInput, threshold: Threshold): boolean {
   const { lastEvaluation } = input.history;
   if (lastEvaluation === null || lastEvaluation.periodStartedAt !== input.record.periodStartedAt) return false;
   const last = lastOf(recordedOf(input, threshold.eventType, lastEvaluation.limitVersion));
   const isEarlier = lastEvaluation.limitVersion < limitVersion(input.config, input.now);
-  return isEarlier && last !== null && !isArmedAgain(input, threshold, last);
+  return isEarlier && last !== null && !isRearmed(input, threshold, last);
 }
 
 /**
- * People were told that a block is over, at a figure below this threshold: what they hear next of it is news again. So is
- * a block that would have been one when it was recorded, and now is: nobody was refused under `observe`.
+ * True when the threshold may alert again: since its last alert a `budget_resolved` recorded a spend below it. A block
+ * that was recorded under `observe` also alerts again under `enforce`, because only now are calls refused.
  */
-function isArmedAgain(input: FindAlertsInput, { eventType, threshold }: Threshold, last: RecordedAlert): boolean {
+function isRearmed(input: FindAlertsInput, { eventType, threshold }: Threshold, last: RecordedAlert): boolean {
   const wasObserved = eventType === "budget_blocked" && last.detail?.["enforcement"] === "observe";
   if (wasObserved && input.config.enforcement === "enforce") return true;
-  const line = partOf(limitAt(input.config, input.now).limitNanoUsd, threshold);
+  const thresholdNanoUsd = partOf(limitAt(input.config, input.now).limitNanoUsd, threshold);
   const resolved = recordedOf(input, "budget_resolved", last.limitVersion);
-  return resolved.some(({ createdAt, spendNanoUsd }) => createdAt >= last.createdAt && spendNanoUsd < line);
+  return resolved.some(({ createdAt, spendNanoUsd }) => createdAt >= last.createdAt && spendNanoUsd < thresholdNanoUsd);
 }
 
 /**
- * At most once per `repeatAfterMs`, counted from when people last heard of it in this period, under whatever limit, to the
- * arrival of the word that repeats it; from when it was recorded, if they never did.
+ * True when LiteLLM repeated the threshold at least `repeatAfterMs` after its last notice in this period, under any
+ * limit. Without a notice, the time counts from its last silent record.
  */
 function isRepeated(
   { config, record, history, repeats, repeatAfterMs, now }: FindAlertsInput,
@@ -159,8 +157,8 @@ function isRepeated(
   const recorded = history.alerts.filter(
     (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
   );
-  const told = recorded.filter(({ isSilent }) => !isSilent);
-  const lastAt = Math.max(...(told.length > 0 ? told : recorded).map(({ createdAt }) => createdAt));
+  const announced = recorded.filter(({ isSilent }) => !isSilent);
+  const lastAt = Math.max(...(announced.length > 0 ? announced : recorded).map(({ createdAt }) => createdAt));
   return repeats.some(
     (repeat) => repeat.receivedAt - lastAt >= repeatAfterMs && eventTypeOf(repeat, config, now) === eventType,
   );
@@ -176,15 +174,15 @@ function eventTypeOf({ about }: RepeatedAlert, config: TenantConfig, now: Instan
   return reached?.eventType ?? null;
 }
 
-/** Was blocked by its spend and no longer is. While it is suspended that would be no news. */
+/** The tenant was blocked by its spend and no longer is. A suspended tenant stays blocked, so nothing is resolved. */
 function findResolved(input: FindAlertsInput): AlertDraft[] {
   const { config, record, history, now } = input;
   const { limitNanoUsd, blocksAtNanoUsd } = limitAt(config, now);
   const isBlocked = limitNanoUsd === 0n || record.spendNanoUsd >= blocksAtNanoUsd || config.suspendedAt !== null;
-  const turns = history.alerts.filter(
+  const blocksAndResolutions = history.alerts.filter(
     ({ eventType }) => eventType === "budget_blocked" || eventType === "budget_resolved",
   );
-  const last = turns.reduce<(typeof turns)[number] | null>(
+  const last = blocksAndResolutions.reduce<RecordedAlert | null>(
     (latest, alert) => (latest === null || alert.createdAt >= latest.createdAt ? alert : latest),
     null,
   );
@@ -197,13 +195,13 @@ function findResolved(input: FindAlertsInput): AlertDraft[] {
   return plainDraft(input, key, null);
 }
 
-/** One a day, however often LiteLLM says it. */
+/** At most one projection alert per day, however often LiteLLM sends it. */
 function findProjected(input: FindAlertsInput): AlertDraft[] {
   const [projection] = input.projections;
   if (projection === undefined) return [];
   const { tenantId } = input.config;
   const { periodStartedAt } = input.record;
-  const day = new Date(projection.receivedAt).toISOString().slice(0, 10);
+  const day = iso(projection.receivedAt).slice(0, 10);
   const { projectedSpendNanoUsd: spend, exceededDate } = projection;
   const detail = {
     projected_spend: spend === null ? null : decimalFromNanoUsd(spend),
@@ -212,7 +210,7 @@ function findProjected(input: FindAlertsInput): AlertDraft[] {
   return plainDraft(input, { tenantId, eventType: "projected_limit_exceeded", periodStartedAt, day }, detail);
 }
 
-/** An alert that no threshold causes, unless it is recorded already. */
+/** An alert that no threshold causes; none when it is already recorded. */
 function plainDraft(input: FindAlertsInput, key: AlertKey, detail: AlertDetail | null): AlertDraft[] {
   const identity = alertIdentity(key);
   if (input.history.alerts.some((alert) => alert.identity === identity)) return [];
@@ -236,25 +234,4 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
   const isObserved = eventType === "budget_blocked" && input.config.enforcement === "observe";
   const detail = isObserved ? { enforcement: "observe" } : null;
   return { ...numbers, identity, eventType, threshold, occurrence, isSilent, detail };
-}
-
-interface Moment {
-  readonly config: TenantConfig;
-  readonly record: Pick<SpendRecord, "spendNanoUsd" | "periodStartedAt" | "resetsAt">;
-  readonly now: Instant;
-}
-
-/** The figures of this moment, as an alert keeps them. */
-export function numbersOf({ config, record, now }: Moment) {
-  const { limitNanoUsd } = limitAt(config, now);
-  return {
-    spendNanoUsd: record.spendNanoUsd,
-    maxBudgetNanoUsd: config.maxBudgetNanoUsd,
-    limitNanoUsd,
-    used: shareOf(record.spendNanoUsd, limitNanoUsd),
-    periodStartedAt: record.periodStartedAt,
-    resetsAt: record.resetsAt,
-    limitVersion: limitVersion(config, now),
-    detail: null,
-  };
 }
