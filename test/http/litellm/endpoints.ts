@@ -17,7 +17,7 @@ const HASH = "99a8a3fadd94abc1a9f7b4120d408636c6dbe922390756385c07b15cf4ceaaf8";
 
 const [SECRET = ""] = TOKENS.webhookSecrets;
 const capture = (name: string) =>
-  JSON.parse(readFileSync(new URL(`../litellm/captures/${name}.json`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`../../litellm/captures/${name}.json`, import.meta.url), "utf8"));
 
 type Json = Record<string, unknown>;
 
