@@ -71,6 +71,15 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        test: {
+          name: "python",
+          include: ["test/python/**/*.test.ts"],
+          globalSetup: "test/e2e/support/build.ts",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
     coverage: {
       provider: "v8",

@@ -6,6 +6,9 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { migrate } from "drizzle-orm/node-postgres/migrator";
+import type pg from "pg";
 
 export const tree = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -24,6 +27,10 @@ export type Database = { DATABASE_URL?: string };
 /** drizzle-kit itself, as `npx drizzle-kit migrate` would run it. */
 export const drizzleKitMigrate = (database: Database, root = tree) =>
   run(["node_modules/drizzle-kit/bin.cjs", "migrate"], database, root);
+
+/** What drizzle-kit does with the migrations of `root`, by the same library but in this process: for arranging, much faster. */
+export const migrateHere = (client: pg.Client, root = tree) =>
+  migrate(drizzle(client), { migrationsFolder: join(root, "migrations") });
 
 export const command = (
   name: "status" | "migrate" | "rollback",
