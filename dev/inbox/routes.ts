@@ -10,12 +10,12 @@ import { renderCard } from "./page/card.ts";
 import { EMAIL_CSP, emailHtml } from "./page/email.ts";
 import { PAGE_CSP, PAGE_LENGTH, renderPage } from "./page/page.ts";
 import { takeIn } from "./take-in.ts";
-import type { WebhookDoor } from "./webhook.ts";
+import type { WebhookEndpoint } from "./webhook.ts";
 
 export interface InboxState {
   readonly mailbox: Mailbox;
   readonly failures: Failures;
-  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookDoor };
+  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookEndpoint };
   clear(): void;
 }
 

@@ -4,11 +4,11 @@ import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { InboxMessage, MessageFilter } from "./message.ts";
-import { createResendDoor } from "./resend.ts";
+import { createResendEndpoint } from "./resend.ts";
 import { inboxRoutes } from "./routes.ts";
-import { sendEmailDoor } from "./send-email.ts";
-import { slackDoor } from "./slack.ts";
-import { createWebhookDoor } from "./webhook.ts";
+import { sendEmailEndpoint } from "./send-email.ts";
+import { slackEndpoint } from "./slack.ts";
+import { createWebhookEndpoint } from "./webhook.ts";
 
 export interface Inbox extends Part {
   /** Newest first; also `GET /messages`. */
@@ -26,10 +26,10 @@ export async function startInbox(port: number): Promise<Inbox> {
   const mailbox = createMailbox();
   const failures = createFailures();
   const doors = {
-    slack: slackDoor,
-    resend: createResendDoor(),
-    sendEmail: sendEmailDoor,
-    webhook: createWebhookDoor(),
+    slack: slackEndpoint,
+    resend: createResendEndpoint(),
+    sendEmail: sendEmailEndpoint,
+    webhook: createWebhookEndpoint(),
   };
   const clear = () => {
     mailbox.clear();
