@@ -1,4 +1,5 @@
-// `npm run test:services`: everything that touches Postgres or Redis, again on real servers, which it starts and ends.
+// `npm run test:services`: everything that touches Postgres or Redis, on real servers instead of the embedded ones.
+// It starts the servers and ends them.
 // TEST_DATABASE_URL and TEST_REDIS_URL name servers that run already; the tests make databases of their own there.
 
 import { spawn } from "node:child_process";
@@ -21,9 +22,11 @@ const E2E = [
 ];
 
 const SUITES = [
-  "test/stores",
+  "test/stores/neon-",
+  "test/stores/upstash-rest.test.ts",
   "test/migrations",
-  "test/adapters",
+  "test/adapters/postgres",
+  "test/adapters/redis",
   "test/soak",
   "test/flows/tenants/overrides-together.test.ts",
   ...E2E.map((name) => `test/e2e/${name}.test.ts`),

@@ -6,7 +6,7 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { connect, postgresBackends } from "../support/postgres-backends.ts";
-import { command, copyTree, drizzleKitMigrate, editJournal, rolledBack, tags, tree } from "./commands.ts";
+import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags, tree } from "./commands.ts";
 import { introspect } from "./introspect.ts";
 
 it("has a way back for every migration", async () => {
@@ -65,7 +65,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
   });
 
   it("migrating twice changes nothing the second time", async () => {
-    await command("migrate", database);
+    await migrateHere(client);
     const once = await introspect(client);
     expect((await command("migrate", database)).code).toBe(0);
     expect(await introspect(client)).toEqual(once);
@@ -95,7 +95,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
   it("rolling back says that nothing is applied, before the first migration and after the last", async () => {
     const nothing = { code: 0, out: "nothing to roll back: no migration is applied\n", err: "" };
     expect(await command("rollback", database)).toEqual(nothing);
-    await command("migrate", database);
+    await migrateHere(client);
     for (const tag of tags.toReversed()) {
       expect(await command("rollback", database)).toEqual({ code: 0, out: rolledBack(tag), err: "" });
     }
@@ -103,7 +103,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
   });
 
   it("rolling back stops before anything of somebody else's that depends on our tables", async () => {
-    await command("migrate", database);
+    await migrateHere(client);
     await client.query("create view report as select tenant_id from tenant_configs");
     const before = await introspect(client);
     const refused = await command("rollback", database, ["--all"]);
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
     beforeEach(async () => {
       copy = await copyTree();
       await addMigration(copy.root);
-      await inCopy("migrate");
+      await migrateHere(client, copy.root);
     });
     afterEach(() => copy.remove());
 
@@ -129,7 +129,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
       expect((await inCopy("rollback")).out).toBe(rolledBack("9999_next"));
       const states = (await inCopy("status")).out.split("\n").map((line) => line.split(" ")[0]);
       expect(states).toEqual([...tags.map(() => "applied"), "pending", ""]);
-      await inCopy("migrate");
+      await migrateHere(client, copy.root);
       expect((await inCopy("rollback", "--all")).out).toBe(rolledBack("9999_next", ...tags.toReversed()));
       expect((await introspect(client)).relations).toEqual([]);
     });

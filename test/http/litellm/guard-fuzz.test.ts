@@ -10,7 +10,7 @@ import { bytes, streamOf } from "./endpoints.ts";
 import { blocked, GuardWorld, NONE, TOKEN } from "./guard-world.ts";
 
 /** So many in all; `npm run fuzz` takes a hundred thousand. */
-const BODIES = Number(process.env["FUZZ_BODIES"] ?? 6_000);
+const BODIES = Number(process.env["FUZZ_BODIES"] ?? 1_500);
 const RUNS = Math.ceil(BODIES / 2);
 
 /** A busy machine takes a millisecond or two for one. */
