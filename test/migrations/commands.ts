@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,15 +30,13 @@ export const command = (
   database: Database,
   args: string[] = [],
   root = tree,
-) => run([`dev/database/${name}.ts`, ...args], database, root);
+) => run([`cli/database/${name}.ts`, ...args], database, root);
 
-const SCHEMA = ["", "-columns", "-platform", "-trail"].map((part) => `src/adapters/schema${part}.ts`);
-const USED = ["dev/database", "migrations", ...SCHEMA, "drizzle.config.ts", "package.json"];
+const USED = ["cli", "migrations", "src/adapters/postgres/schema", "drizzle.config.ts", "package.json"];
 
 /** A copy of what the commands use, to be changed at will. */
 export async function copyTree(): Promise<{ root: string; remove(): Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), "bursar-migrations-"));
-  await mkdir(join(root, "src/adapters"), { recursive: true });
   for (const path of USED) {
     await cp(join(tree, path), join(root, path), { recursive: true });
   }
