@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { defineCommand, readCommandLine } from "../cli/command-line.ts";
 import { settingsFromEnv } from "../dev/settings.ts";
 import { startStack } from "../dev/stack.ts";
 import { buildBundle } from "../dev/worker/build.ts";
@@ -34,7 +34,14 @@ const PLOT = fileURLToPath(new URL("../docs/img/backlog.svg", import.meta.url));
 const RATES = [50, 200, 1_000];
 const QUICK_RATES = [200];
 
-const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run bench --",
+    description:
+      "Measures the built Worker on workerd beside a baseline. Writes bench/results.json and docs/img/backlog.svg.",
+    exitCodes: { 0: "every case ran, however fast", 1: "a case did not run or answered wrongly" },
+  }).option("--quick", "run a short smoke test on the embedded parts only, without the plot"),
+);
 
 const directory = mkdtempSync(join(tmpdir(), "bursar-bench-"));
 const begunAt = new Date();
@@ -44,7 +51,7 @@ try {
   const worker = await buildBundle(join(directory, "worker"));
   const baseline = await buildBundle(join(directory, "baseline"), "bench/baseline/worker.ts");
   const bundles = { worker: worker.dir, baseline: baseline.dir };
-  const run: BenchRun = { quick: options.quick, load, stack, bundles };
+  const run: BenchRun = { quick: options.quick === true, load, stack, bundles };
 
   const checkRows = await playChecks(run);
   const { rows: webhookRows, backlog } = await playWebhooks(run);

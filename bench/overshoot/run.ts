@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { type Played, play } from "./play.ts";
 import { overshootPlot } from "./plot.ts";
 import { boundOf, type Door, type Scenario } from "./scenario.ts";
@@ -59,7 +59,13 @@ const PLOTTED: readonly { readonly legend: string; readonly scenario: Case }[] =
   { legend: "LiteLLM alone, four pods", scenario: { ...ALONE, pods: 4 } },
 ];
 
-const { values: options } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run bench:overshoot --",
+    description: "Simulates how far past its block threshold a tenant's agents spend. Writes docs/img/overshoot.svg.",
+    exitCodes: { 0: "every run stayed within its bound", 1: "a run exceeded its bound" },
+  }).option("--check", "play one seed per case, and do not write the plot"),
+);
 const seeds = options.check ? CHECKED_SEEDS : SEEDS;
 
 let exceeded = 0;

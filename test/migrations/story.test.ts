@@ -134,8 +134,8 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 
   it("M3: down takes all of it away, and up again restores exactly the same schema", async () => {
-    const down = await command("rollback", database, ["--all"]);
-    expect(down).toMatchObject({ code: 0, out: rolledBack(...tags.toReversed()) });
+    const down = await command("rollback", database, ["--all", "--yes"]);
+    expect(down).toMatchObject({ code: 0, out: rolledBack(database, ...tags.toReversed()) });
     expect(await introspect(client)).toEqual(nothing);
     expect((await client.query("select * from drizzle.__drizzle_migrations")).rows).toEqual([]);
 
@@ -145,7 +145,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
 
   it("M3: each migration in turn: its down leaves the schema that was before it, its up the one after it", async () => {
     // A sequence that was used is not what its migration made.
-    await command("rollback", database, ["--all"]);
+    await command("rollback", database, ["--all", "--yes"]);
     const stages = [await introspect(client)];
     for (const tag of tags) {
       await migrateUpTo(tag, database);
@@ -153,11 +153,12 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     }
     expect(stages.at(-1)).toEqual(migrated);
     for (const [index, tag] of [...tags.entries()].reverse()) {
-      expect(await command("rollback", database)).toMatchObject({ code: 0, out: rolledBack(tag) });
+      const down = await command("rollback", database, ["--yes"]);
+      expect(down).toMatchObject({ code: 0, out: rolledBack(database, tag) });
       expect(await introspect(client)).toEqual(stages[index]);
       await migrateUpTo(tag, database);
       expect(await introspect(client)).toEqual(stages[index + 1]);
-      await command("rollback", database);
+      await command("rollback", database, ["--yes"]);
     }
     expect((await drizzleKitMigrate(database)).code).toBe(0);
   });
