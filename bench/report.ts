@@ -1,6 +1,7 @@
 // What the benchmark found: rows of figures and targets, printed as a table and written as JSON. Measures nothing.
 
 import { writeFileSync } from "node:fs";
+import Table from "cli-table3";
 import type { Figures } from "./rounds.ts";
 
 /** `missed` is about speed or size and fails nothing; what does not answer rightly throws instead. */
@@ -28,15 +29,15 @@ export function latencyCells({ p50Ms, p95Ms, p99Ms, perSecond, p50Ratio, p95Rati
 
 export function printRows(rows: readonly Row[]): void {
   for (const group of new Set(rows.map((row) => row.group))) {
-    console.log(`\n${group}`);
     const members = rows.filter((row) => row.group === group);
     const columns = [...new Set(members.flatMap((row) => Object.keys(row.figures)))];
-    const lines = [
-      ["", ...columns, "target"],
-      ...members.map((row) => [row.name, ...columns.map((column) => row.figures[column] ?? ""), targetText(row)]),
-    ];
-    const widths = lines[0]?.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0))) ?? [];
-    for (const line of lines) console.log(`  ${line.map((cell, index) => aligned(cell, index, widths)).join("  ")}`);
+    const table = new Table({
+      head: ["", ...columns, "target"],
+      colAligns: ["left", ...columns.map(() => "right" as const), "left"],
+      style: { head: [], border: [], compact: true },
+    });
+    table.push(...members.map((row) => [row.name, ...columns.map((each) => row.figures[each] ?? ""), targetText(row)]));
+    console.log(`\n${group}\n${table}`);
   }
 }
 
@@ -46,9 +47,4 @@ export function writeResults(file: string, results: unknown): void {
 
 function targetText({ target }: Row): string {
   return target === undefined ? "" : `${target.text}: ${target.met ? "met" : "MISSED"}`;
-}
-
-function aligned(cell: string, index: number, widths: readonly number[]): string {
-  const width = widths[index] ?? 0;
-  return index === 0 || index === widths.length - 1 ? cell.padEnd(width) : cell.padStart(width);
 }

@@ -9,6 +9,7 @@ import { defineCommand, readCommandLine } from "../cli/command-line.ts";
 import { settingsFromEnv } from "../dev/settings.ts";
 import { startStack } from "../dev/stack.ts";
 import { buildBundle } from "../dev/worker/build.ts";
+import { backlogChart } from "./backlog-chart.ts";
 import type { BenchRun } from "./bench-run.ts";
 import { bundleSize } from "./cases/bundle-size.ts";
 import { checkLatency } from "./cases/check-latency.ts";
@@ -21,7 +22,6 @@ import { type BacklogSeries, type Sustained, sustainedLoad } from "./cases/susta
 import { webhookLatency } from "./cases/webhook-latency.ts";
 import type { Backend } from "./counted-stores.ts";
 import { startLoad } from "./load/start-load.ts";
-import { backlogPlot } from "./plot.ts";
 import { ANY_PORTS } from "./ports.ts";
 import { startRealBackend } from "./real-backend.ts";
 import { createTenants } from "./real-tenants.ts";
@@ -115,7 +115,7 @@ function writePlot(backlog: readonly BacklogSeries[]): void {
   const backend = backlog.at(-1)?.backend;
   const series = backlog.filter((each) => each.backend === backend);
   mkdirSync(dirname(PLOT), { recursive: true });
-  writeFileSync(PLOT, backlogPlot(series, `Backlog of the spend queue, ${backend}`));
+  writeFileSync(PLOT, backlogChart(series, `Backlog of the spend queue, ${backend}`));
 }
 
 /** Tells what is going on, and how long it took. */

@@ -5,8 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
+import { overshootChart } from "./overshoot-chart.ts";
 import { type Played, play } from "./play.ts";
-import { overshootPlot } from "./plot.ts";
 import { boundOf, type Door, type Scenario } from "./scenario.ts";
 
 const PLOT = fileURLToPath(new URL("../../docs/img/overshoot.svg", import.meta.url));
@@ -118,7 +118,7 @@ async function writePlot(): Promise<void> {
     series.push({ legend, samples: (await play({ ...scenario, seed: 1 })).samples });
   }
   mkdirSync(dirname(PLOT), { recursive: true });
-  writeFileSync(PLOT, overshootPlot(series, "50 agents spend $1 a second, 12 isolates in three colos"));
+  writeFileSync(PLOT, overshootChart(series, "50 agents spend $1 a second, 12 isolates in three colos"));
 }
 
 function usd(amount: number): string {
