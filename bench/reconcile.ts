@@ -10,11 +10,11 @@ import { startStack } from "../dev/stack.ts";
 import { buildBundle } from "../dev/worker/build.ts";
 import type { BenchRun } from "./bench-run.ts";
 import { reconcile } from "./cases/reconcile.ts";
-import type { Backend } from "./counted-stores.ts";
 import { startLoad } from "./load/start-load.ts";
 import { ANY_PORTS } from "./ports.ts";
-import { startRealBackend } from "./real-backend.ts";
-import { printRows, type Row } from "./report.ts";
+import { printRows, type Row } from "./report/report.ts";
+import type { Backend } from "./stores/counted-stores.ts";
+import { startRealBackend } from "./stores/real-backend.ts";
 
 const { options } = readCommandLine(
   defineCommand({

@@ -8,7 +8,7 @@ import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../src/records/alert-record.ts";
 import type { BenchRun } from "../bench-run.ts";
-import type { Row } from "../report.ts";
+import type { Row } from "../report/report.ts";
 import { median } from "../rounds.ts";
 
 const TARGET_PER_SECOND = 10_000;

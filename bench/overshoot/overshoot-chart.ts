@@ -1,6 +1,6 @@
 // Spend past the block threshold over time, one line per way to enforce it.
 
-import { lineChartSvg } from "../line-chart.ts";
+import { lineChartSvg } from "../report/line-chart.ts";
 import type { SpendSample } from "./play.ts";
 
 export interface OvershootSeries {

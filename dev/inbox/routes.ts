@@ -2,14 +2,14 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import type { Door } from "./door.ts";
 import { type Failures, failureSchema } from "./failures.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { KINDS, type MessageFilter } from "./message.ts";
 import { EMAIL_CSP, emailHtml } from "./page/message-card.ts";
 import { messagesPage, PAGE_CSP, PAGE_LENGTH } from "./page/page.ts";
+import type { Door } from "./receivers/door.ts";
+import type { WebhookDoor } from "./receivers/webhook.ts";
 import { takeIn } from "./take-in.ts";
-import type { WebhookDoor } from "./webhook.ts";
 
 export interface InboxState {
   readonly mailbox: Mailbox;

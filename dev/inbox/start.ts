@@ -4,11 +4,11 @@ import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { InboxMessage, MessageFilter } from "./message.ts";
-import { createResendDoor } from "./resend.ts";
+import { createResendDoor } from "./receivers/resend.ts";
+import { sendEmailDoor } from "./receivers/send-email.ts";
+import { slackDoor } from "./receivers/slack.ts";
+import { createWebhookDoor } from "./receivers/webhook.ts";
 import { inboxRoutes } from "./routes.ts";
-import { sendEmailDoor } from "./send-email.ts";
-import { slackDoor } from "./slack.ts";
-import { createWebhookDoor } from "./webhook.ts";
 
 export interface Inbox extends Part {
   /** Newest first; also `GET /messages`. */

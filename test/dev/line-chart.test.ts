@@ -1,7 +1,7 @@
 // The plots of the benchmarks as SVG.
 
 import { expect, it } from "vitest";
-import { lineChartSvg } from "../../bench/line-chart.ts";
+import { lineChartSvg } from "../../bench/report/line-chart.ts";
 
 const chart = {
   title: "Backlog <of> 2",

@@ -1,9 +1,9 @@
 // One message on the page: how it was answered, its text and fields, and everything that came as JSON.
 
 import { html } from "hono/html";
-import { addressTexts } from "../email-address.ts";
 import type { InboxMessage } from "../message.ts";
 import { slackText } from "../message-text.ts";
+import { addressTexts } from "../receivers/email-address.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
 
 /** For the HTML of an e-mail on a page of its own: it may run, load and submit nothing. */
