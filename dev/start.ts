@@ -1,6 +1,7 @@
 // `npm start` and `npm run dev`: the whole local stack, and (unless --no-story) the demo story.
 // With --exit it ends after the story: 0 when every step held, else 1 saying which did not.
 
+import { styleText } from "node:util";
 import { defineCommand, readCommandLine } from "../cli/command-line.ts";
 import { DEV_ADMIN_TOKEN, openInboxChannels, reportTo } from "./connect.ts";
 import { PortTakenError } from "./part.ts";
@@ -8,7 +9,7 @@ import { SETTINGS_HELP, SettingsError, settingsFromEnv } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { playBudgetStory, StoryError } from "./story/budget-story.ts";
 import { clientsFor } from "./story/clients.ts";
-import { paint, startTimeline } from "./story/timeline.ts";
+import { startTimeline } from "./story/timeline.ts";
 import { startWranglerDev, WORKER_LOG, type WorkerProcess } from "./worker/wrangler-dev.ts";
 
 /** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
@@ -64,7 +65,7 @@ async function run(): Promise<string> {
 
   const urls = { worker: worker.url, litellm: stack.litellmUrl, inbox: stack.inbox.url };
   await playBudgetStory(clientsFor(urls, DEV_ADMIN_TOKEN), startTimeline(Date.now()));
-  console.log(paint("green", "\nEvery step held."));
+  console.log(styleText("green", "\nEvery step held."));
   return stack.inbox.url;
 }
 
@@ -89,7 +90,7 @@ try {
   console.log(`Notices arrive at ${inboxUrl}; the Worker's log is ${WORKER_LOG}.`);
   console.log(`The stack stays up; Ctrl-C ends it. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
 } catch (error) {
-  console.error(paint("red", explain(error)));
+  console.error(styleText("red", explain(error), { stream: process.stderr }));
   await stopAll();
   process.exit(1);
 }

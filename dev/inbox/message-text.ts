@@ -10,8 +10,7 @@ const SHOWN_BY_SLACK = new Set(["text", "title", "value", "pretext", "footer", "
 export function isAboutTenant(message: InboxMessage, tenant: string): boolean {
   if (message.kind === "webhook") return tenantOfEvent(message.body) === tenant;
   // `acme` is neither in `acme-eu` nor in `acme.eu`, yet it may end a sentence.
-  const id = tenant.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\w-]|\\w\\.)${id}(?![\\w-]|\\.\\w)`, "i").test(renderedText(message));
+  return new RegExp(`(?<![\\w-]|\\w\\.)${RegExp.escape(tenant)}(?![\\w-]|\\.\\w)`, "i").test(renderedText(message));
 }
 
 /** Ours stands at the top of an event or in its `data`. */
