@@ -22,7 +22,7 @@ const WHOLLY_COVERED = [
   "src/flows/**",
   "src/notices/**",
   "src/wire/signing.ts",
-  "src/http/{webhooks,events,event-body,shallow-json}.ts",
+  "src/http/litellm/{webhooks,events,event-body,shallow-json}.ts",
 ];
 
 export default defineConfig({

@@ -12,7 +12,7 @@ export interface BacklogSample {
 const SAMPLE_MS = 250;
 
 /** More patience than any machine needs; without an end a lost message would hold up the benchmark for ever. */
-const PATIENCE_MS = 180_000;
+const TIMEOUT_MS = 180_000;
 
 /** Samples the spend queue from now until `sending` has settled and both queues are empty. */
 export async function sampleBacklog(worker: Workerd, sending: Promise<unknown>): Promise<BacklogSample[]> {
@@ -28,7 +28,7 @@ export async function sampleBacklog(worker: Workerd, sending: Promise<unknown>):
     const atMs = performance.now() - begunAt;
     samples.push({ atMs, messages, oldestMs });
     if (!wasSending && messages === 0 && (await backlogOf(worker, "NOTICES_QUEUE")).messages === 0) break;
-    if (atMs > PATIENCE_MS) throw new Error(`after ${PATIENCE_MS / 1_000} s there are still ${messages} messages`);
+    if (atMs > TIMEOUT_MS) throw new Error(`after ${TIMEOUT_MS / 1_000} s there are still ${messages} messages`);
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
   }
   await done;

@@ -39,7 +39,7 @@ export async function playRounds(
     }
   }
   return new Map(
-    contenders.map(({ name, baseline }) => [name, figuresOf(played.get(name) ?? [], played.get(baseline) ?? [])]),
+    contenders.map(({ name, baseline }) => [name, numbersOf(played.get(name) ?? [], played.get(baseline) ?? [])]),
   );
 }
 
@@ -50,7 +50,7 @@ export function refuseWrongAnswers(name: string, result: LoadResult, status: str
   throw new Error(`${name}: answered wrongly: ${JSON.stringify({ statuses, errors, count })}`);
 }
 
-function figuresOf(results: readonly LoadResult[], baseline: readonly LoadResult[]): Figures {
+function numbersOf(results: readonly LoadResult[], baseline: readonly LoadResult[]): Figures {
   const over = (pick: (result: LoadResult) => number) =>
     median(results.map((result, round) => pick(result) / pick(baseline[round] ?? result)));
   return {

@@ -1,7 +1,7 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
 import * as z from "zod/mini";
-import type { EmailProvider, NamedToken, Policy, Rotated, SealingKey } from "./ports/policy.ts";
+import type { EmailProvider, EncryptionKey, NamedToken, Policy, Rotated } from "./ports/policy.ts";
 
 export interface Config {
   readonly databaseUrl: string;
@@ -20,7 +20,7 @@ export interface Config {
   readonly guardrailTokens: Rotated;
   readonly email: EmailProvider;
   /** The first one seals; all of them open. */
-  readonly sealingKeys: readonly SealingKey[];
+  readonly encryptionKeys: readonly EncryptionKey[];
   readonly policy: Policy;
 }
 
@@ -70,10 +70,10 @@ const tokens = z.pipe(
   z.transform((pairs: Pairs) => pairs.map(({ name, value }): NamedToken => ({ name, token: value }))),
 );
 
-const sealingKeys = z.pipe(
+const encryptionKeys = z.pipe(
   namedList,
   z.transform((pairs: Pairs, context) =>
-    pairs.map(({ name, value }): SealingKey => {
+    pairs.map(({ name, value }): EncryptionKey => {
       const key = bytesFromBase64(value);
       if (key?.length === 32 && !name.includes(".")) return { id: name, key };
       context.issues.push({
@@ -127,7 +127,7 @@ const environment = z.object({
   WEBHOOK_URL_TOKENS: list,
   EVENTS_TOKENS: list,
   GUARDRAIL_TOKENS: list,
-  ENCRYPTION_KEYS: sealingKeys,
+  ENCRYPTION_KEYS: encryptionKeys,
   DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
   UNMANAGED_KEYS: z._default(z.enum(["allow", "block"]), "allow"),
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
@@ -168,7 +168,7 @@ export function readConfig(env: object): Config {
       resend: data.RESEND_API_KEY === "" ? null : { url: data.RESEND_URL, apiKey: data.RESEND_API_KEY },
       bindingEndpoint: data.EMAIL_BINDING_ENDPOINT ?? null,
     },
-    sealingKeys: data.ENCRYPTION_KEYS,
+    encryptionKeys: data.ENCRYPTION_KEYS,
     policy: {
       defaultFailPolicy: data.DEFAULT_FAIL_POLICY,
       unmanagedKeys: data.UNMANAGED_KEYS,

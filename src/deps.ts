@@ -1,6 +1,6 @@
 // Bindings + Config → Ports. The only importer of adapters. Adapters are made per request; what lasts is plain data.
 
-import { aesSealer } from "./adapters/cloudflare/aes-cipher.ts";
+import { aesCipher } from "./adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
 import { type Decoded, kvSnapshots } from "./adapters/cloudflare/kv-snapshots.ts";
 import { consoleLog } from "./adapters/cloudflare/log.ts";
@@ -12,17 +12,17 @@ import { Breaker, liteLlmHttp } from "./adapters/litellm/litellm-http.ts";
 import { emailNotifier } from "./adapters/notifiers/email-notifier.ts";
 import { slackNotifier } from "./adapters/notifiers/slack-notifier.ts";
 import { webhookNotifier } from "./adapters/notifiers/webhook-notifier.ts";
-import { neonAlerts } from "./adapters/postgres/alerts/alerts.ts";
-import { neonAuditLog } from "./adapters/postgres/alerts/audit-log.ts";
-import { neonPlatformAlerts } from "./adapters/postgres/alerts/platform-alerts.ts";
+import { postgresAlerts } from "./adapters/postgres/alerts/alerts.ts";
+import { postgresAuditLog } from "./adapters/postgres/alerts/audit-log.ts";
+import { postgresPlatformAlerts } from "./adapters/postgres/alerts/platform-alerts.ts";
 import { openDatabase } from "./adapters/postgres/client.ts";
-import { neonChannels } from "./adapters/postgres/notices/channels.ts";
-import { neonDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
-import { neonDeliveries } from "./adapters/postgres/notices/deliveries.ts";
-import { neonLedger } from "./adapters/postgres/spend-batches.ts";
-import { neonOverrides } from "./adapters/postgres/tenants/overrides.ts";
-import { neonReadLeases } from "./adapters/postgres/tenants/read-leases.ts";
-import { neonTenants } from "./adapters/postgres/tenants/tenants.ts";
+import { postgresChannels } from "./adapters/postgres/notices/channels.ts";
+import { postgresDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
+import { postgresDeliveries } from "./adapters/postgres/notices/deliveries.ts";
+import { postgresSpendBatches } from "./adapters/postgres/spend-batches.ts";
+import { postgresOverrides } from "./adapters/postgres/tenants/overrides.ts";
+import { postgresReadLeases } from "./adapters/postgres/tenants/read-leases.ts";
+import { postgresTenants } from "./adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "./adapters/redis/upstash-claims.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { Tokens } from "./ports/policy.ts";
@@ -79,16 +79,16 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
   return {
     memory,
     snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
-    tenants: neonTenants(database),
-    overrides: neonOverrides(database),
-    ledger: neonLedger(database),
-    readLeases: neonReadLeases(database),
-    alerts: neonAlerts(database),
-    platformAlerts: neonPlatformAlerts(database),
-    deliveries: neonDeliveries(database),
-    channels: neonChannels(database),
-    audit: neonAuditLog(database),
-    deadLetters: neonDeadLetters(database),
+    tenants: postgresTenants(database),
+    overrides: postgresOverrides(database),
+    spendBatches: postgresSpendBatches(database),
+    readLeases: postgresReadLeases(database),
+    alerts: postgresAlerts(database),
+    platformAlerts: postgresPlatformAlerts(database),
+    deliveries: postgresDeliveries(database),
+    channels: postgresChannels(database),
+    audit: postgresAuditLog(database),
+    deadLetters: postgresDeadLetters(database),
     litellm: liteLlmClient(http, clock, consoleLog),
     modelCalls: liteLlmCalls(config.litellmUrl),
     claims: upstashClaims({ url: config.redisUrl, token: config.redisToken }),
@@ -101,7 +101,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
       webhook: webhookNotifier(config.policy),
     },
     unknownCallers: { allows: async (caller) => (await env.UNKNOWN_CALLERS.limit({ key: caller })).success },
-    sealer: aesSealer(config.sealingKeys),
+    cipher: aesCipher(config.encryptionKeys),
     timers: realTimers,
     clock,
     background: backgroundOf(execution),

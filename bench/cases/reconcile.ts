@@ -5,7 +5,7 @@ import pg from "pg";
 import { startPart } from "../../dev/part.ts";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { openDatabase } from "../../src/adapters/postgres/client.ts";
-import { neonReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { type BenchRun, backlogOf, withWorker } from "../bench-run.ts";
@@ -123,7 +123,7 @@ async function startKeyCounter(target: string) {
 
 /** The sweep's own flow, on the Worker's own Postgres and queue. Answers how many messages it has sent. */
 function sweepOf(worker: Workerd, url: string, endpoint: string): () => Promise<number> {
-  const readLeases = neonReadLeases(openDatabase({ url, endpoint, timeoutMs: 10_000 }));
+  const readLeases = postgresReadLeases(openDatabase({ url, endpoint, timeoutMs: 10_000 }));
   return async () => {
     let sent = 0;
     const sendAll = async (messages: readonly SpendMessage[]) => {

@@ -21,7 +21,7 @@ const CROSSING_USD = 412.5;
 const QUIET_USD = [50, 60, 70];
 
 /** Slower by far than the target: then something is broken, not slow. */
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 const LOOK_MS = 5;
 
 const GROUP = "Operations per alert and per webhook";
@@ -56,7 +56,11 @@ export async function spendToInbox(run: BenchRun): Promise<SpendToInbox> {
     return {
       rows: [
         latencyRow(tookMs),
-        { group: GROUP, name: "an alert: webhook, record, one Slack message", figures: perEach(alert, crossed, 1, 2) },
+        {
+          group: GROUP,
+          name: "an alert: webhook, record, one Slack message",
+          figures: perEach(alert, crossed, 1, 2),
+        },
         ...quiet,
       ],
       async confirmations() {
@@ -127,14 +131,14 @@ async function playCrossings(run: BenchRun, worker: Workerd, tenants: readonly B
 }
 
 async function slackMessageAt({ stack }: BenchRun, { tenantId }: BenchTenant, sentAt: number): Promise<number> {
-  while (Date.now() - sentAt < PATIENCE_MS) {
+  while (Date.now() - sentAt < TIMEOUT_MS) {
     const came = stack.inbox
       .messages({ kind: "slack", accepted: true })
       .find(({ path }) => path === `/slack/${tenantId}`);
     if (came !== undefined) return Date.parse(came.received_at);
     await sleep(LOOK_MS);
   }
-  throw new Error(`${tenantId}: no Slack message within ${PATIENCE_MS / 1_000} s`);
+  throw new Error(`${tenantId}: no Slack message within ${TIMEOUT_MS / 1_000} s`);
 }
 
 /** Webhooks that call for no alert: alone in a batch, then one of each tenant in a batch. */

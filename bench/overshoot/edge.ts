@@ -11,7 +11,7 @@ import type { SettleDeps } from "../../src/flows/spend/apply-batch.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import type { DuplicateDeps } from "../../src/flows/spend/skip-duplicates.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
-import type { LiteLlm, Log, ModelAnswer, ModelCall, Sealer, SpendQueue } from "../../src/ports/ports.ts";
+import type { Cipher, LiteLlm, Log, ModelAnswer, ModelCall, SpendQueue } from "../../src/ports/ports.ts";
 import type { Alerts } from "../../src/ports/stores.ts";
 import { incomingOf } from "../../test/support/builders.ts";
 import { ADDRESS, POLICY } from "../../test/support/check-world.ts";
@@ -116,11 +116,11 @@ export class Edge {
   #consumerDeps(): SettleDeps & DuplicateDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
-      ledger: this.#postgres.ledger,
+      spendBatches: this.#postgres.spendBatches,
       // Nobody is told: what is looked for is how soon calls end.
-      alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ told: 0, deliveries: [] }) },
+      alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
       noticeQueue: { sendAll: async () => {} },
-      sealer: unusedPort<Sealer>("sealer"),
+      cipher: unusedPort<Cipher>("cipher"),
     };
   }
 

@@ -2,8 +2,8 @@
 
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { ReadLane } from "../../src/ports/messages.ts";
-import type { Ledger, Tenants } from "../../src/ports/stores.ts";
+import type { ReadReason } from "../../src/ports/messages.ts";
+import type { SpendBatches, Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant-record.ts";
 import { aTenant } from "../../test/support/builders.ts";
 import { FakeClaims } from "../../test/support/fake-claims.ts";
@@ -22,9 +22,9 @@ export class OnePostgres {
     recordSpend: async ({ record }) => this.#record(record),
   };
 
-  readonly ledger: Ledger = {
+  readonly spendBatches: SpendBatches = {
     open: async (references) => [
-      { tenant: this.#tenant, standing: { looked: null, alerts: [] }, references, pending: [] },
+      { tenant: this.#tenant, history: { lastEvaluation: null, alerts: [] }, references, pending: [] },
     ],
     record: async (figures) => {
       for (const { record } of figures) this.#record(record);
@@ -52,12 +52,12 @@ export class TimedClaims extends FakeClaims {
     return this.#take(`refresh ${tenantId} ${colo}`, seconds);
   }
 
-  override async isReadDue(_: TenantId, lane: ReadLane): Promise<boolean> {
-    return (this.#until.get(lane) ?? 0) > this.#clock();
+  override async isReadScheduled(_: TenantId, reason: ReadReason): Promise<boolean> {
+    return (this.#until.get(reason) ?? 0) > this.#clock();
   }
 
-  override async noteReadDue(_: TenantId, lane: ReadLane, seconds = 60): Promise<void> {
-    this.#take(lane, seconds);
+  override async noteScheduledRead(_: TenantId, reason: ReadReason, seconds = 60): Promise<void> {
+    this.#take(reason, seconds);
   }
 
   #take(name: string, seconds: number): boolean {

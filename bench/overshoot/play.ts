@@ -6,7 +6,7 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
 import type { ModelAnswer } from "../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
-import { aReading, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
 import { VirtualTimers } from "../../test/support/virtual-timers.ts";
 import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
@@ -36,7 +36,7 @@ export interface Played {
   /** How long after the line was crossed the last call was let through. */
   readonly lastCallSeconds: number;
   /** The fastest that was spent in any ten seconds, in US dollars a second. */
-  readonly fastestBurn: number;
+  readonly fastestSpendRate: number;
   readonly samples: readonly SpendSample[];
 }
 
@@ -96,7 +96,7 @@ class World {
     this.#scenario = scenario;
     this.#random = new SeededRandom(scenario.seed);
     const before = scenario.start === "steady" ? STEADY_BEFORE_SECONDS : SILENCE_BEFORE_SECONDS;
-    const spend = nanoUsd(BLOCKS_AT - scenario.burn * before);
+    const spend = nanoUsd(BLOCKS_AT - scenario.spendRate * before);
     const config = aTenantConfig({ maxBudgetNanoUsd: nanoUsd(MAX_BUDGET) });
     const litellm = new FakeLiteLlm(this.#timers, this.#clock);
     litellm.tryMs = READ_MS;
@@ -208,7 +208,7 @@ class World {
     return {
       overshoot: usdNumber(this.#pods.spent - this.#line),
       lastCallSeconds: Math.max(0, (this.#lastCallAt - crossedAt) / 1_000),
-      fastestBurn: fastestBurn(this.#charges),
+      fastestSpendRate: fastestSpendRate(this.#charges),
       samples: this.#charges.map(({ at, spent }) => ({
         atSeconds: (at - crossedAt) / 1_000,
         pastLine: usdNumber(spent - this.#line),
@@ -218,8 +218,8 @@ class World {
 }
 
 /** What Bursar knew before the play: read a moment ago under a steady burn, or before a long silence. */
-function firstRecord({ start, burn }: Scenario, spendNanoUsd: NanoUsd): SpendRecord {
-  if (start === "steady") return aSpendRecord({ spendNanoUsd, burnNanoUsdPerSecond: nanoUsd(burn) });
+function firstRecord({ start, spendRate }: Scenario, spendNanoUsd: NanoUsd): SpendRecord {
+  if (start === "steady") return aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond: nanoUsd(spendRate) });
   const at = NOW - SILENT_SECONDS * 1_000;
   return aSpendRecord({ spendNanoUsd, observedAt: at, readAt: at });
 }
@@ -227,7 +227,7 @@ function firstRecord({ start, burn }: Scenario, spendNanoUsd: NanoUsd): SpendRec
 /** LiteLLM has the wish, so no read asks for a sync. */
 function rowOf(database: NanoUsd) {
   const maxBudgetNanoUsd = nanoUsd(BLOCKS_AT);
-  return aReading({
+  return aLiteLlmRow({
     spendNanoUsd: database,
     maxBudgetNanoUsd,
     softBudgetNanoUsd: nanoUsd(MAX_BUDGET * 0.8),
@@ -235,7 +235,7 @@ function rowOf(database: NanoUsd) {
   });
 }
 
-function fastestBurn(charges: readonly Charge[]): number {
+function fastestSpendRate(charges: readonly Charge[]): number {
   const spanMs = FASTEST_OVER_SECONDS * 1_000;
   let first = 0;
   let fastest = 0;

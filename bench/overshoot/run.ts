@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { overshootChart } from "./overshoot-chart.ts";
 import { type Played, play } from "./play.ts";
-import { boundOf, type Door, type Scenario } from "./scenario.ts";
+import { type Endpoint, observationOf, type Scenario } from "./scenario.ts";
 
 const PLOT = fileURLToPath(new URL("../../docs/img/overshoot.svg", import.meta.url));
 
@@ -16,8 +16,8 @@ const CHECKED_SEEDS = [1];
 
 type Case = Omit<Scenario, "seed">;
 
-const USUAL: Case = { door: "ask", burn: 1, isolates: 12, pods: 1, litellmEnforces: false, start: "steady" };
-const DOORS: readonly Door[] = ["ask", "guard", "gate", "gate_streamed"];
+const USUAL: Case = { door: "ask", spendRate: 1, isolates: 12, pods: 1, litellmEnforces: false, start: "steady" };
+const DOORS: readonly Endpoint[] = ["ask", "guard", "gate", "gate_streamed"];
 const ALONE: Case = { ...USUAL, door: "none", litellmEnforces: true };
 
 const GROUPS: readonly { readonly title: string; readonly cases: readonly Case[] }[] = [
@@ -31,7 +31,10 @@ const GROUPS: readonly { readonly title: string; readonly cases: readonly Case[]
   },
   {
     title: "Slower and faster",
-    cases: [0.1, 10].flatMap((burn) => [{ ...ALONE, burn }, ...DOORS.map((door) => ({ ...USUAL, door, burn }))]),
+    cases: [0.1, 10].flatMap((spendRate) => [
+      { ...ALONE, spendRate },
+      ...DOORS.map((door) => ({ ...USUAL, door, spendRate })),
+    ]),
   },
   {
     title: "Four LiteLLMs that share nothing but the database",
@@ -82,11 +85,11 @@ if (exceeded > 0) console.error(`${exceeded} runs went past their bound`);
 process.exitCode = exceeded === 0 ? 0 : 1;
 
 async function printCase(each: Case): Promise<void> {
-  const runs: { readonly played: Played; readonly bound: ReturnType<typeof boundOf> }[] = [];
+  const runs: { readonly played: Played; readonly bound: ReturnType<typeof observationOf> }[] = [];
   for (const seed of seeds) {
     const scenario = { ...each, seed };
     const played = await play(scenario);
-    const bound = boundOf(scenario, played.fastestBurn);
+    const bound = observationOf(scenario, played.fastestSpendRate);
     if (played.overshoot > bound.usd) {
       exceeded++;
       console.error(`${nameOf(each)}, seed ${seed}: $${played.overshoot.toFixed(2)} past the line, bound ${bound.usd}`);
@@ -97,12 +100,12 @@ async function printCase(each: Case): Promise<void> {
   const last = Math.max(...runs.map(({ played }) => played.lastCallSeconds));
   const bound = Math.max(...runs.map((run) => run.bound.usd));
   const isolates = each.door === "none" ? "–" : each.isolates;
-  const cells = [nameOf(each), each.burn, isolates, each.pods, usd(worst), (worst / each.burn).toFixed(1)];
+  const cells = [nameOf(each), each.spendRate, isolates, each.pods, usd(worst), (worst / each.spendRate).toFixed(1)];
   console.log(`| ${[...cells, `${last.toFixed(1)} s`, usd(bound)].join(" | ")} |`);
 }
 
 function nameOf({ door, litellmEnforces }: Case): string {
-  const names: Readonly<Record<Door, string>> = {
+  const names: Readonly<Record<Endpoint, string>> = {
     ask: "Ask",
     guard: "Guard",
     gate: "Gate",

@@ -4,12 +4,12 @@ import { freshForMs } from "../../src/budget/freshness.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../test/budget/builders.ts";
 
 /** Who stops the calls: one of Bursar's doors, or nobody but LiteLLM. A stream shows what was spent before it. */
-export type Door = "ask" | "guard" | "gate" | "gate_streamed" | "none";
+export type Endpoint = "ask" | "guard" | "gate" | "gate_streamed" | "none";
 
 export interface Scenario {
-  readonly door: Door;
+  readonly door: Endpoint;
   /** US dollars a second, of all agents together. */
-  readonly burn: number;
+  readonly spendRate: number;
   readonly isolates: number;
   readonly pods: number;
   /** LiteLLM refuses by itself, at the same line. */
@@ -33,8 +33,8 @@ export const COST_SPREAD = 0.5;
 /** The headers of a stream come with its first piece. */
 export const FIRST_PIECE_SECONDS = 1;
 
-export function meanCost({ burn }: Pick<Scenario, "burn">): number {
-  return (burn * CALL_MEAN_SECONDS) / AGENTS;
+export function meanCost({ spendRate }: Pick<Scenario, "spendRate">): number {
+  return (spendRate * CALL_MEAN_SECONDS) / AGENTS;
 }
 
 /** LiteLLM's: its database is written every 10 s and up to 5 s later, its reports go out every 5 s, a pod's key is kept for 60 s. */
@@ -57,7 +57,7 @@ const UNSUSPECTED_SECONDS = freshSeconds(0);
 
 function freshSeconds(spentUsd: number): number {
   const config = aTenantConfig({ maxBudgetNanoUsd: usd(String(MAX_BUDGET)) });
-  const record = aSpendRecord({ spendNanoUsd: usd(String(spentUsd)), burnNanoUsdPerSecond: 0n });
+  const record = aSpendRecord({ spendNanoUsd: usd(String(spentUsd)), spendRateNanoUsdPerSecond: 0n });
   return freshForMs(config, record, NOW) / 1_000;
 }
 
@@ -84,11 +84,11 @@ export function blindSeconds(scenario: Scenario): number {
   if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
   // One LiteLLM's reports hold all that was spent when the call began; of several, each knows its own part.
   const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;
-  const figure = pods === 1 ? Math.min(DATABASE_SECONDS.max, reported) : DATABASE_SECONDS.max;
+  const bound = pods === 1 ? Math.min(DATABASE_SECONDS.max, reported) : DATABASE_SECONDS.max;
   const hasOthers = scenario.isolates > colosOf(scenario).length;
   // The isolate that reads knows at once; the others of its colo when the copy of KV has run out.
   const told = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
-  return figure + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + told;
+  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + told;
 }
 
 /** Until a rise that nothing foretold is seen: by a read, or in KV by what the reports have said. */
@@ -98,7 +98,7 @@ function unsuspected({ pods }: Scenario): number {
 }
 
 /** What all of them can cost that are let through at one moment. US dollars. */
-export function inFlight(scenario: Pick<Scenario, "burn">): number {
+export function inFlight(scenario: Pick<Scenario, "spendRate">): number {
   return AGENTS * meanCost(scenario) * (1 + COST_SPREAD);
 }
 
@@ -113,7 +113,10 @@ function blindSecondsOfBoth(scenario: Scenario): number {
  * The most that may be spent past the line, in US dollars: what was in flight, and what the agents spend in the blind
  * time. `burn` is the fastest that they were seen to spend.
  */
-export function boundOf(scenario: Scenario, burn: number): { readonly blindSeconds: number; readonly usd: number } {
+export function observationOf(
+  scenario: Scenario,
+  spendRate: number,
+): { readonly blindSeconds: number; readonly usd: number } {
   const seconds = blindSecondsOfBoth(scenario);
-  return { blindSeconds: seconds, usd: inFlight(scenario) + burn * seconds };
+  return { blindSeconds: seconds, usd: inFlight(scenario) + spendRate * seconds };
 }

@@ -69,7 +69,7 @@ function spendOf(config: TenantConfig, observedAt: number): SpendRecord {
     source: "litellm",
     periodStartedAt: config.subjectCreatedAt,
     resetsAt: config.budgetResetAt,
-    burnNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: 0n,
   };
 }
 

@@ -2,10 +2,10 @@
 
 import { createHash } from "node:crypto";
 import pMap from "p-map";
-import { keyInfo, readingFromRow, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
+import { keyInfo, litellmRowFrom, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
 import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
 import { instantFrom } from "../../src/http/litellm/litellm-fields.ts";
-import type { SubjectReading } from "../../src/records/subject-reading.ts";
+import type { LiteLlmRow } from "../../src/records/litellm-row.ts";
 import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
 
 export interface Candidate {
@@ -16,7 +16,7 @@ export interface Candidate {
   readonly isBlocked: boolean;
   readonly expiresAt: Instant | null;
   /** Null when LiteLLM's row makes no sense. */
-  readonly reading: SubjectReading | null;
+  readonly reading: LiteLlmRow | null;
 }
 
 type RawRow = Readonly<Record<string, unknown>>;
@@ -77,7 +77,7 @@ function keyFrom(token: string, row: RawRow, begunAt: Instant): Candidate {
     subject,
     ...commonOf(row, "key_alias"),
     teamId: textOf(row["team_id"]),
-    reading: parsed.success ? readingFromRow(subject, parsed.data.info, begunAt) : null,
+    reading: parsed.success ? litellmRowFrom(subject, parsed.data.info, begunAt) : null,
   };
 }
 
@@ -88,7 +88,7 @@ function teamFrom(row: RawRow, begunAt: Instant): Candidate {
     subject,
     ...commonOf(row, "team_alias"),
     teamId: null,
-    reading: parsed.success ? readingFromRow(subject, parsed.data.team_info, begunAt) : null,
+    reading: parsed.success ? litellmRowFrom(subject, parsed.data.team_info, begunAt) : null,
   };
 }
 

@@ -5,7 +5,7 @@ import { type Limit, limitAt } from "../../src/budget/limit.ts";
 import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { missingIn } from "../../src/flows/litellm/desired-state.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
-import type { LiteLlmFields, SubjectReading } from "../../src/records/subject-reading.ts";
+import type { LiteLlmFields, LiteLlmRow } from "../../src/records/litellm-row.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
 import { type KnownTenants, subjectName } from "./bursar-admin.ts";
 import type { Candidate } from "./litellm-subjects.ts";
@@ -107,7 +107,7 @@ function configOf(tenant: NewTenant): TenantConfig {
 function changesFor(
   { adopted, priorValues, enforcement }: NewTenant,
   config: TenantConfig,
-  reading: SubjectReading,
+  reading: LiteLlmRow,
   now: Instant,
 ): Partial<LiteLlmFields> {
   const sync = { status: "pending", error: null, since: now, budgetId: null } as const;
@@ -117,7 +117,7 @@ function changesFor(
     sync: { ...sync, hasSetLimits: enforcement === "enforce", hasBlocked: false },
     adopted,
     priorValues,
-    sealedKey: null,
+    encryptedKey: null,
     periodSeenAt: null,
     periodAnnounced: true,
     deletedAt: null,

@@ -3,7 +3,7 @@
 import Table from "cli-table3";
 import { dollars, type NanoUsd, usdNumber } from "../../src/budget/money.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
-import type { LiteLlmFields } from "../../src/records/subject-reading.ts";
+import type { LiteLlmFields } from "../../src/records/litellm-row.ts";
 import type { Outcome } from "./apply.ts";
 import type { AdoptOptions } from "./options.ts";
 import { type PlanRow, shortSubject } from "./plan.ts";

@@ -8,13 +8,13 @@ import { KINDS, type MessageFilter } from "./message.ts";
 import { EMAIL_CSP, emailHtml } from "./page/message-card.ts";
 import { messagesPage, PAGE_CSP, PAGE_LENGTH } from "./page/page.ts";
 import type { Door } from "./receivers/door.ts";
-import type { WebhookDoor } from "./receivers/webhook.ts";
+import type { WebhookEndpoint } from "./receivers/webhook.ts";
 import { takeIn } from "./take-in.ts";
 
 export interface InboxState {
   readonly mailbox: Mailbox;
   readonly failures: Failures;
-  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookDoor };
+  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookEndpoint };
   clear(): void;
 }
 

@@ -4,10 +4,10 @@ import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { InboxMessage, MessageFilter } from "./message.ts";
-import { createResendDoor } from "./receivers/resend.ts";
-import { sendEmailDoor } from "./receivers/send-email.ts";
-import { slackDoor } from "./receivers/slack.ts";
-import { createWebhookDoor } from "./receivers/webhook.ts";
+import { createResendEndpoint } from "./receivers/resend.ts";
+import { sendEmailEndpoint } from "./receivers/send-email.ts";
+import { slackEndpoint } from "./receivers/slack.ts";
+import { createWebhookEndpoint } from "./receivers/webhook.ts";
 import { inboxRoutes } from "./routes.ts";
 
 export interface Inbox extends Part {
@@ -26,10 +26,10 @@ export async function startInbox(port: number): Promise<Inbox> {
   const mailbox = createMailbox();
   const failures = createFailures();
   const doors = {
-    slack: slackDoor,
-    resend: createResendDoor(),
-    sendEmail: sendEmailDoor,
-    webhook: createWebhookDoor(),
+    slack: slackEndpoint,
+    resend: createResendEndpoint(),
+    sendEmail: sendEmailEndpoint,
+    webhook: createWebhookEndpoint(),
   };
   const clear = () => {
     mailbox.clear();

@@ -10,7 +10,7 @@ import type { Timeline } from "./timeline.ts";
 export class StoryError extends Error {}
 
 /** Spend reaches LiteLLM's database late, so a state is waited for; much longer than that is a failure. */
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 const LOOK_MS = 250;
 
 const BUDGET = 5;
@@ -104,8 +104,8 @@ function startListening(clients: Clients, timeline: Timeline, tenantId: string) 
         for (const { kind, summary } of newest) if (kind === "slack") timeline.add(firstSentence(summary));
         return;
       }
-      if (Date.now() - begunAt > PATIENCE_MS)
-        throw new StoryError(`${types.join(", ")} arrives on every channel within ${PATIENCE_MS / 1_000} s`);
+      if (Date.now() - begunAt > TIMEOUT_MS)
+        throw new StoryError(`${types.join(", ")} arrives on every channel within ${TIMEOUT_MS / 1_000} s`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   };
@@ -152,7 +152,7 @@ async function untilState(
       return answer;
     }
     const wanted = `the check says ${expected.state} at $${spend}`;
-    expectThat(Date.now() - begunAt < PATIENCE_MS, `${wanted} within ${PATIENCE_MS / 1_000} s`, answer);
+    expectThat(Date.now() - begunAt < TIMEOUT_MS, `${wanted} within ${TIMEOUT_MS / 1_000} s`, answer);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

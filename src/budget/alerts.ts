@@ -37,15 +37,15 @@ export type RecordedAlert = Pick<
 > & { readonly createdAt: Instant };
 
 /** For which limit version and period alerts were looked for. */
-export interface AlertLook {
+export interface AlertEvaluation {
   readonly limitVersion: number;
   readonly periodStartedAt: Instant;
 }
 
 /** What is known of a tenant's alerts, as far as new ones depend on it. */
-export interface AlertStanding {
+export interface AlertHistory {
   /** The last look; null before the first. */
-  readonly looked: AlertLook | null;
+  readonly lastEvaluation: AlertEvaluation | null;
   /** Those of the running period, and the last one of any period that said blocked or resolved. */
   readonly alerts: readonly RecordedAlert[];
 }
@@ -66,7 +66,7 @@ export interface Projection {
 export interface FindAlertsInput {
   readonly config: TenantConfig;
   readonly record: SpendRecord;
-  readonly standing: AlertStanding;
+  readonly history: AlertHistory;
   /** What is exceeded now is how the tenant was found: nobody is told. */
   readonly isBaseline: boolean;
   readonly repeats: readonly RepeatedAlert[];
@@ -95,8 +95,8 @@ export function thresholdsOf(config: TenantConfig, now: Instant): readonly Thres
 export function findAlerts(input: FindAlertsInput): AlertDraft[] {
   const crossed = findCrossed(input);
   const highest = crossed.findLast((draft) => !draft.isSilent);
-  const toldOnce = crossed.map((draft) => ({ ...draft, isSilent: draft !== highest }));
-  return [...toldOnce, ...findResolved(input), ...findProjected(input)];
+  const announcedOnce = crossed.map((draft) => ({ ...draft, isSilent: draft !== highest }));
+  return [...announcedOnce, ...findResolved(input), ...findProjected(input)];
 }
 
 function findCrossed(input: FindAlertsInput): AlertDraft[] {
@@ -111,8 +111,8 @@ function findCrossed(input: FindAlertsInput): AlertDraft[] {
   });
 }
 
-function recordedOf({ record, standing }: FindAlertsInput, eventType: AlertEventType, version: number) {
-  return standing.alerts.filter(
+function recordedOf({ record, history }: FindAlertsInput, eventType: AlertEventType, version: number) {
+  return history.alerts.filter(
     (alert) =>
       alert.eventType === eventType &&
       alert.periodStartedAt === record.periodStartedAt &&
@@ -129,10 +129,10 @@ function lastOf(alerts: readonly RecordedAlert[]): RecordedAlert | null {
 
 /** Under the limit that was looked at last it was announced, and it is still exceeded under the present one. */
 function isCarriedOver(input: FindAlertsInput, threshold: Threshold): boolean {
-  const { looked } = input.standing;
-  if (looked === null || looked.periodStartedAt !== input.record.periodStartedAt) return false;
-  const last = lastOf(recordedOf(input, threshold.eventType, looked.limitVersion));
-  const isEarlier = looked.limitVersion < limitVersion(input.config, input.now);
+  const { lastEvaluation } = input.history;
+  if (lastEvaluation === null || lastEvaluation.periodStartedAt !== input.record.periodStartedAt) return false;
+  const last = lastOf(recordedOf(input, threshold.eventType, lastEvaluation.limitVersion));
+  const isEarlier = lastEvaluation.limitVersion < limitVersion(input.config, input.now);
   return isEarlier && last !== null && !isArmedAgain(input, threshold, last);
 }
 
@@ -153,10 +153,10 @@ function isArmedAgain(input: FindAlertsInput, { eventType, threshold }: Threshol
  * arrival of the word that repeats it; from when it was recorded, if they never did.
  */
 function isRepeated(
-  { config, record, standing, repeats, repeatAfterMs, now }: FindAlertsInput,
+  { config, record, history, repeats, repeatAfterMs, now }: FindAlertsInput,
   { eventType }: Threshold,
 ): boolean {
-  const recorded = standing.alerts.filter(
+  const recorded = history.alerts.filter(
     (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
   );
   const told = recorded.filter(({ isSilent }) => !isSilent);
@@ -178,10 +178,10 @@ function eventTypeOf({ about }: RepeatedAlert, config: TenantConfig, now: Instan
 
 /** Was blocked by its spend and no longer is. While it is suspended that would be no news. */
 function findResolved(input: FindAlertsInput): AlertDraft[] {
-  const { config, record, standing, now } = input;
+  const { config, record, history, now } = input;
   const { limitNanoUsd, blocksAtNanoUsd } = limitAt(config, now);
   const isBlocked = limitNanoUsd === 0n || record.spendNanoUsd >= blocksAtNanoUsd || config.suspendedAt !== null;
-  const turns = standing.alerts.filter(
+  const turns = history.alerts.filter(
     ({ eventType }) => eventType === "budget_blocked" || eventType === "budget_resolved",
   );
   const last = turns.reduce<(typeof turns)[number] | null>(
@@ -215,15 +215,15 @@ function findProjected(input: FindAlertsInput): AlertDraft[] {
 /** An alert that no threshold causes, unless it is recorded already. */
 function plainDraft(input: FindAlertsInput, key: AlertKey, detail: AlertDetail | null): AlertDraft[] {
   const identity = alertIdentity(key);
-  if (input.standing.alerts.some((alert) => alert.identity === identity)) return [];
+  if (input.history.alerts.some((alert) => alert.identity === identity)) return [];
   const { eventType } = key;
   const occurrence = "occurrence" in key ? key.occurrence : 0;
-  return [{ ...figuresOf(input), identity, eventType, threshold: null, occurrence, isSilent: false, detail }];
+  return [{ ...numbersOf(input), identity, eventType, threshold: null, occurrence, isSilent: false, detail }];
 }
 
 function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, occurrence: number, isSilent: boolean) {
-  const figures = figuresOf(input);
-  const { periodStartedAt, limitVersion: version } = figures;
+  const numbers = numbersOf(input);
+  const { periodStartedAt, limitVersion: version } = numbers;
   const { tenantId } = input.config;
   const identity = alertIdentity({
     tenantId,
@@ -235,7 +235,7 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
   });
   const isObserved = eventType === "budget_blocked" && input.config.enforcement === "observe";
   const detail = isObserved ? { enforcement: "observe" } : null;
-  return { ...figures, identity, eventType, threshold, occurrence, isSilent, detail };
+  return { ...numbers, identity, eventType, threshold, occurrence, isSilent, detail };
 }
 
 interface Moment {
@@ -245,7 +245,7 @@ interface Moment {
 }
 
 /** The figures of this moment, as an alert keeps them. */
-export function figuresOf({ config, record, now }: Moment) {
+export function numbersOf({ config, record, now }: Moment) {
   const { limitNanoUsd } = limitAt(config, now);
   return {
     spendNanoUsd: record.spendNanoUsd,

@@ -1,7 +1,7 @@
 // The alert of something that was changed, by an administrator or by the clock. Decides only; reads no clock.
 
 import { type AlertEventType, type AlertKey, alertIdentity, type ThresholdEventType } from "./alert-identity.ts";
-import { type AlertDetail, type AlertDraft, figuresOf } from "./alerts.ts";
+import { type AlertDetail, type AlertDraft, numbersOf } from "./alerts.ts";
 import type { SpendRecord } from "./spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig } from "./tenant.ts";
 
@@ -30,7 +30,7 @@ export function changeAlert(
   const isRunning = spend !== null && spend.periodStartedAt >= startedAt;
   const record = isRunning ? spend : { spendNanoUsd: 0n, periodStartedAt: startedAt, resetsAt: config.budgetResetAt };
   return {
-    ...figuresOf({ config, record, now }),
+    ...numbersOf({ config, record, now }),
     identity: alertIdentity(key),
     eventType: key.eventType,
     threshold: null,

@@ -34,8 +34,8 @@ const DEMANDED_EXCLUSIVE_SECONDS = 1;
 export function freshForMs(config: TenantConfig, record: SpendRecord, now: Instant): number {
   const remaining = limitAt(config, now).blocksAtNanoUsd - record.spendNanoUsd;
   if (remaining <= 0n) return FRESH_MIN_MS;
-  if (record.burnNanoUsdPerSecond === 0n) return FRESH_MAX_MS;
-  const halfWayMs = (remaining * 500n) / record.burnNanoUsdPerSecond;
+  if (record.spendRateNanoUsdPerSecond === 0n) return FRESH_MAX_MS;
+  const halfWayMs = (remaining * 500n) / record.spendRateNanoUsdPerSecond;
   return Math.min(Math.max(Number(halfWayMs), FRESH_MIN_MS), FRESH_MAX_MS);
 }
 
@@ -90,14 +90,14 @@ export function isServable(config: TenantConfig, record: SpendRecord, now: Insta
  */
 function planAfterReset(record: SpendRecord, ageMs: number, random: number): RefreshPlan {
   const exclusiveSeconds = AWAIT_RESET_MS / 1_000;
-  const isFirstLook = record.resetsAt !== null && asOf(record) < record.resetsAt;
-  if (isFirstLook || ageMs > SERVABLE_MS) return { mode: "first", exclusiveSeconds };
+  const isFirstEvaluation = record.resetsAt !== null && asOf(record) < record.resetsAt;
+  if (isFirstEvaluation || ageMs > SERVABLE_MS) return { mode: "first", exclusiveSeconds };
   const isDue = ageMs >= AWAIT_RESET_MS * (1 + random / 2);
   return { mode: isDue ? "behind" : "none", exclusiveSeconds };
 }
 
 function isNearTheLine(config: TenantConfig, record: SpendRecord, now: Instant, ageMs: number): boolean {
   const remaining = limitAt(config, now).blocksAtNanoUsd - record.spendNanoUsd;
-  const reach = (record.burnNanoUsdPerSecond * BigInt(Math.max(ageMs, BURST_MS))) / 1_000n;
+  const reach = (record.spendRateNanoUsdPerSecond * BigInt(Math.max(ageMs, BURST_MS))) / 1_000n;
   return remaining > 0n && remaining <= reach;
 }

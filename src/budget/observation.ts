@@ -6,7 +6,7 @@ import { joinRecords, LOWER_READ_AFTER_MS, type ObservationSource, type SpendRec
 import { type Instant, periodStartedAt, type TenantConfig } from "./tenant.ts";
 
 /** A figure that somebody has told. */
-export interface SpendBound {
+export interface ReportedObservation {
   readonly spendNanoUsd: NanoUsd;
   readonly source: Exclude<ObservationSource, "litellm">;
   /** When the call began that it is told after, or when it was told. */
@@ -28,28 +28,28 @@ const SAME_END_MS = 1_000;
  * period, or of calls so early in this one that they may have counted from the last.
  * `periodSeenAt`: when LiteLLM was first seen in the period, which it enters up to ten minutes late.
  */
-export function foldBound(
+export function foldReported(
   tenant: { readonly config: TenantConfig; readonly spend: SpendRecord | null; readonly periodSeenAt: Instant | null },
-  bound: SpendBound,
+  observation: ReportedObservation,
 ): SpendRecord | null {
   const { config, spend } = tenant;
   const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
   const resetsAt = spend?.periodStartedAt === startedAt ? spend.resetsAt : config.budgetResetAt;
   const isFirstPeriod = config.litellmKeyLastReset === null && tenant.periodSeenAt === null;
   const seenAt = Math.max(startedAt, tenant.periodSeenAt ?? 0);
-  if (!isFirstPeriod && bound.begunAt < seenAt + AFTER_RESET_MS) return null;
-  if (bound.resetsAt !== undefined && !isSameEnd(bound.resetsAt, resetsAt)) return null;
-  const told: SpendRecord = {
-    spendNanoUsd: bound.spendNanoUsd,
-    observedAt: bound.observedAt,
+  if (!isFirstPeriod && observation.begunAt < seenAt + AFTER_RESET_MS) return null;
+  if (observation.resetsAt !== undefined && !isSameEnd(observation.resetsAt, resetsAt)) return null;
+  const reported: SpendRecord = {
+    spendNanoUsd: observation.spendNanoUsd,
+    observedAt: observation.observedAt,
     readAt: null,
-    source: bound.source,
+    source: observation.source,
     periodStartedAt: startedAt,
     resetsAt,
-    burnNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: 0n,
   };
-  if (spend === null || spend.periodStartedAt < startedAt) return told;
-  const joined = joinRecords(spend, told);
+  if (spend === null || spend.periodStartedAt < startedAt) return reported;
+  const joined = joinRecords(spend, reported);
   return joined.spendNanoUsd > spend.spendNanoUsd ? joined : spend;
 }
 
@@ -57,14 +57,17 @@ export function foldBound(
 const ENTERED_AFTER_MS = 605_000;
 
 /** The same at the edge, where nobody knows when LiteLLM was seen in the period: as late as it ever enters one. */
-export function foldBoundAtEdge(
+export function foldReportedAtEdge(
   config: TenantConfig,
   spend: SpendRecord | null,
-  bound: SpendBound,
+  observation: ReportedObservation,
 ): SpendRecord | null {
   const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
   const isFirstPeriod = startedAt === config.subjectCreatedAt;
-  return foldBound({ config, spend, periodSeenAt: isFirstPeriod ? null : startedAt + ENTERED_AFTER_MS }, bound);
+  return foldReported(
+    { config, spend, periodSeenAt: isFirstPeriod ? null : startedAt + ENTERED_AFTER_MS },
+    observation,
+  );
 }
 
 /** True until a read, begun late enough, has shown what the figure was worth. */
@@ -77,6 +80,6 @@ export function confirmableAt(record: SpendRecord): Instant {
   return record.observedAt + LOWER_READ_AFTER_MS;
 }
 
-function isSameEnd(told: Instant, known: Instant | null): boolean {
-  return known !== null && Math.abs(told - known) < SAME_END_MS;
+function isSameEnd(reported: Instant, known: Instant | null): boolean {
+  return known !== null && Math.abs(reported - known) < SAME_END_MS;
 }

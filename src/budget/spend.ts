@@ -16,7 +16,7 @@ export interface SpendRecord {
   readonly source: ObservationSource;
   readonly periodStartedAt: Instant;
   readonly resetsAt: Instant | null;
-  readonly burnNanoUsdPerSecond: NanoUsd;
+  readonly spendRateNanoUsdPerSecond: NanoUsd;
 }
 
 /** An answer of LiteLLM's own API. `begunAt` is when it was asked, so nothing in it is older than it claims. */
@@ -30,8 +30,8 @@ export interface SpendRead {
 export const LOWER_READ_AFTER_MS = 60_000;
 
 /** How fast an old burn rate is forgotten, and the shortest span a rate is measured over (LiteLLM writes every 10 s). */
-const BURN_HALF_LIFE_MS = 60_000;
-const BURN_SPAN_MS = 10_000;
+const SPEND_RATE_HALF_LIFE_MS = 60_000;
+const SPEND_RATE_SPAN_MS = 10_000;
 
 /** The most recent instant at which anything confirmed the record. */
 export function asOf(record: SpendRecord): Instant {
@@ -69,7 +69,7 @@ function recordFrom(read: SpendRead, known: Period): SpendRecord {
     source: "litellm",
     periodStartedAt,
     resetsAt: read.resetsAt,
-    burnNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: 0n,
   };
 }
 
@@ -86,25 +86,25 @@ export function foldRead(known: SpendRecord | null, read: SpendRead, period: Per
   const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
   const current = { startedAt: known.periodStartedAt, resetsAt: configsEnd ?? known.resetsAt };
   if (showsNewPeriod(current, read)) {
-    return { ...recordFrom(read, current), burnNanoUsdPerSecond: known.burnNanoUsdPerSecond };
+    return { ...recordFrom(read, current), spendRateNanoUsdPerSecond: known.spendRateNanoUsdPerSecond };
   }
   const isNewest = read.begunAt > (known.readAt ?? 0);
   if (!isNewest && isOfEarlierPeriod(known, read)) return known;
   return {
     ...known,
-    ...(takesFigure(known, read) && {
+    ...(replacesSpend(known, read) && {
       spendNanoUsd: read.spendNanoUsd,
       observedAt: read.begunAt,
       source: "litellm" as const,
     }),
     readAt: isNewest ? read.begunAt : known.readAt,
     resetsAt: isNewest ? read.resetsAt : known.resetsAt,
-    burnNanoUsdPerSecond: isNewest ? burnAfter(known, read) : known.burnNanoUsdPerSecond,
+    spendRateNanoUsdPerSecond: isNewest ? spendRateAfter(known, read) : known.spendRateNanoUsdPerSecond,
   };
 }
 
 /** A higher figure counts unless a later read has disproved it; a lower one only when the newest read disproves ours. */
-function takesFigure(known: SpendRecord, read: SpendRead): boolean {
+function replacesSpend(known: SpendRecord, read: SpendRead): boolean {
   if (read.spendNanoUsd > known.spendNanoUsd) return !isDisproved(read.begunAt, known.readAt);
   const isNewest = read.begunAt > (known.readAt ?? 0);
   return read.spendNanoUsd < known.spendNanoUsd && isNewest && isDisproved(known.observedAt, read.begunAt);
@@ -121,7 +121,7 @@ function isDisproved(observedAt: Instant, readAt: Instant | null): boolean {
  */
 export function joinRecords(a: SpendRecord, b: SpendRecord): SpendRecord {
   if (a.periodStartedAt !== b.periodStartedAt) return a.periodStartedAt > b.periodStartedAt ? a : b;
-  const [lower, higher] = ranksBelow(figureRank(a), figureRank(b)) ? [a, b] : [b, a];
+  const [lower, higher] = ranksBelow(spendRank(a), spendRank(b)) ? [a, b] : [b, a];
   const newest = ranksBelow(readRank(a), readRank(b)) ? b : a;
   const { spendNanoUsd, observedAt, source } = disproves(lower, higher) ? lower : higher;
   return { ...newest, spendNanoUsd, observedAt, source };
@@ -138,12 +138,12 @@ type Rank = readonly [bigint | number, bigint | number, bigint | number];
 
 export const SOURCES_BY_WORTH: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
 
-function figureRank(record: SpendRecord): Rank {
+function spendRank(record: SpendRecord): Rank {
   return [record.spendNanoUsd, record.observedAt, SOURCES_BY_WORTH.indexOf(record.source)];
 }
 
 function readRank(record: SpendRecord): Rank {
-  return [record.readAt ?? -1, record.resetsAt ?? -1, record.burnNanoUsdPerSecond];
+  return [record.readAt ?? -1, record.resetsAt ?? -1, record.spendRateNanoUsdPerSecond];
 }
 
 function ranksBelow([a1, a2, a3]: Rank, [b1, b2, b3]: Rank): boolean {
@@ -164,11 +164,11 @@ function isOfEarlierPeriod(known: SpendRecord, read: SpendRead): boolean {
 }
 
 /** The faster of the rate just seen and the old one as it fades: a pause never hides a burst at once. */
-function burnAfter(known: SpendRecord, read: SpendRead): NanoUsd {
+function spendRateAfter(known: SpendRecord, read: SpendRead): NanoUsd {
   const elapsedMs = Math.max(read.begunAt - asOf(known), 0);
   const rise = read.spendNanoUsd - known.spendNanoUsd;
-  const seen = rise > 0n ? (rise * 1_000n) / BigInt(Math.max(elapsedMs, BURN_SPAN_MS)) : 0n;
-  const fade = Math.round(2 ** (-elapsedMs / BURN_HALF_LIFE_MS) * 1_000);
-  const faded = (known.burnNanoUsdPerSecond * BigInt(fade)) / 1_000n;
+  const seen = rise > 0n ? (rise * 1_000n) / BigInt(Math.max(elapsedMs, SPEND_RATE_SPAN_MS)) : 0n;
+  const fade = Math.round(2 ** (-elapsedMs / SPEND_RATE_HALF_LIFE_MS) * 1_000);
+  const faded = (known.spendRateNanoUsdPerSecond * BigInt(fade)) / 1_000n;
   return seen > faded ? seen : faded;
 }

@@ -3,18 +3,18 @@
 import type { Instant } from "../budget/tenant.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Readiness } from "../records/edge-record.ts";
-import { patiently } from "./waiting.ts";
+import { withTimeout } from "./waiting.ts";
 
 type Deps = Pick<Ports, "tenants" | "claims" | "snapshots" | "litellm" | "timers" | "memory" | "clock">;
 
-const PATIENCE_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
 export async function probeDependencies({ now }: { now: Instant }, deps: Deps): Promise<Readiness> {
   const remembered = deps.memory.readiness(now);
   if (remembered !== null) return remembered;
   // One prober asks; the others of this second hear what the last one heard.
   const last = deps.memory.lastReadiness(now);
-  if (last !== null && !deps.memory.takeTurn("readiness", 1, now)) return last;
+  if (last !== null && !deps.memory.throttle("readiness", 1, now)) return last;
   const dependencies = await Promise.all([
     probe("postgres", () => deps.tenants.ping(), deps),
     probe("redis", () => deps.claims.ping(), deps),
@@ -28,7 +28,7 @@ export async function probeDependencies({ now }: { now: Instant }, deps: Deps): 
 
 async function probe(name: string, ask: () => Promise<void>, deps: Deps) {
   const begunAt = deps.clock();
-  const outcome = await patiently(ask(), PATIENCE_MS, deps);
+  const outcome = await withTimeout(ask(), TIMEOUT_MS, deps);
   return { name, ok: outcome.kind === "came", latencyMs: deps.clock() - begunAt };
 }
 

@@ -5,7 +5,7 @@ import type { Ports } from "../ports/ports.ts";
 import { failure, type Result, success } from "../ports/result.ts";
 
 /** `slow` and `failed` mean the same to an answer (go on without), but not to a log. */
-export type Patient<T> =
+export type Timed<T> =
   | { readonly kind: "came"; readonly value: T }
   | { readonly kind: "slow" }
   | { readonly kind: "failed"; readonly error: unknown };
@@ -14,41 +14,41 @@ export type Patient<T> =
  * How long KV or Postgres may take before the next one is asked: with two of them slow, LiteLLM alone is still heard
  * within the deadline. At the usual 100 ms KV answers nearly all reads within these 40.
  */
-export function storePatienceMs({ policy }: Pick<Ports, "policy">): number {
+export function storeTimeoutMs({ policy }: Pick<Ports, "policy">): number {
   return policy.checkDeadlineMs * 0.4;
 }
 
 /** Redis in the same region answers in a few milliseconds; an answer does not wait longer to be polite to LiteLLM. */
-export function claimPatienceMs({ policy }: Pick<Ports, "policy">): number {
+export function claimTimeoutMs({ policy }: Pick<Ports, "policy">): number {
   return policy.checkDeadlineMs * 0.2;
 }
 
 /** What came of `work` within `ms`. Never rejects. */
-export async function patiently<T>(
+export async function withTimeout<T>(
   work: Promise<T>,
   ms: number,
   { timers }: Pick<Ports, "timers">,
-): Promise<Patient<T>> {
+): Promise<Timed<T>> {
   const timer = timers.after(ms);
   const outcome = work.then(
-    (value): Patient<T> => ({ kind: "came", value }),
-    (error: unknown): Patient<T> => ({ kind: "failed", error }),
+    (value): Timed<T> => ({ kind: "came", value }),
+    (error: unknown): Timed<T> => ({ kind: "failed", error }),
   );
   try {
-    return await Promise.race([outcome, timer.passed.then((): Patient<T> => ({ kind: "slow" }))]);
+    return await Promise.race([outcome, timer.passed.then((): Timed<T> => ({ kind: "slow" }))]);
   } finally {
     timer.cancel();
   }
 }
 
 /** What came, or null; logs what had to be given up. */
-export async function orNothing<T>(
+export async function valueOrNull<T>(
   what: string,
   work: Promise<T>,
   ms: number,
   deps: Pick<Ports, "timers" | "log">,
 ): Promise<T | null> {
-  const outcome = await patiently(work, ms, deps);
+  const outcome = await withTimeout(work, ms, deps);
   if (outcome.kind === "came") return outcome.value;
   if (outcome.kind === "failed") deps.log.error(`${what} failed`, outcome.error);
   else deps.log.warn(`${what} slow`, { waited_ms: ms });
@@ -59,7 +59,7 @@ export async function orNothing<T>(
 const PAUSES_MS = [100, 400, 0] as const;
 
 /** The last error when all tries have failed; it is logged. */
-export async function insist(
+export async function withRetries(
   what: string,
   work: () => Promise<void>,
   { timers, log }: Pick<Ports, "timers" | "log">,
@@ -79,7 +79,7 @@ export async function insist(
 }
 
 /** @throws what `work` throws first; what is under way then goes on unheard. */
-export async function inTurns<T>(
+export async function mapConcurrently<T>(
   items: readonly T[],
   atOnce: number,
   work: (item: T) => Promise<unknown>,

@@ -7,7 +7,7 @@ import type { AlertNotice } from "./notice.ts";
 
 export type KnownState = Exclude<State, "unknown">;
 
-export interface Standing {
+export interface BudgetSnapshot {
   readonly state: KnownState;
   /** By the figures alone, whether or not somebody has suspended the tenant. */
   readonly budgetState: KnownState;
@@ -30,7 +30,7 @@ export interface Standing {
   readonly observes: boolean;
 }
 
-export function standingOf(notice: AlertNotice): Standing {
+export function snapshotOf(notice: AlertNotice): BudgetSnapshot {
   const { alert } = notice;
   const { spendNanoUsd, limitNanoUsd, maxBudgetNanoUsd } = alert;
   // A threshold may have been changed since: the one that was crossed is the alert's own.

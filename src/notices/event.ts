@@ -4,7 +4,7 @@ import type { AlertEventType } from "../budget/alert-identity.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { Instant } from "../budget/tenant.ts";
 import type { PlatformAlertKind } from "../records/alert-record.ts";
-import { standingOf } from "./budget-snapshot.ts";
+import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
 
@@ -51,7 +51,7 @@ function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt }
 
 function alertEvent(notice: AlertNotice): NoticeEvent {
   const { alert, tenantName } = notice;
-  const standing = standingOf(notice);
+  const snapshot = snapshotOf(notice);
   return {
     type: EVENT_TYPES[alert.eventType],
     timestamp: iso(alert.createdAt),
@@ -61,16 +61,16 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       alert_id: alert.id,
       tenant_id: alert.tenantId,
       tenant_name: tenantName,
-      state: standing.state,
+      state: snapshot.state,
       enforcement: notice.enforcement,
       threshold: alert.threshold === null ? null : percentNumber(alert.threshold),
       currency: "USD",
-      spend: usdNumber(standing.spendNanoUsd),
-      limit: usdNumber(standing.limitNanoUsd),
-      max_budget: usdNumber(standing.maxBudgetNanoUsd),
-      used_percent: standing.used === null ? null : percentNumber(standing.used),
-      remaining: usdNumber(standing.remainingNanoUsd),
-      blocks_at: usdNumber(standing.blocksAtNanoUsd),
+      spend: usdNumber(snapshot.spendNanoUsd),
+      limit: usdNumber(snapshot.limitNanoUsd),
+      max_budget: usdNumber(snapshot.maxBudgetNanoUsd),
+      used_percent: snapshot.used === null ? null : percentNumber(snapshot.used),
+      remaining: usdNumber(snapshot.remainingNanoUsd),
+      blocks_at: usdNumber(snapshot.blocksAtNanoUsd),
       period_started_at: iso(alert.periodStartedAt),
       resets_at: alert.resetsAt === null ? null : iso(alert.resetsAt),
       occurrence: alert.occurrence,

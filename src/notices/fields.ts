@@ -2,13 +2,13 @@
 
 import { dollars } from "../budget/money.ts";
 import type { AlertRecord } from "../records/alert-record.ts";
-import type { Standing } from "./budget-snapshot.ts";
+import type { BudgetSnapshot } from "./budget-snapshot.ts";
 import { dateOf, moneyOf, textOf } from "./detail.ts";
 import { dayText, instantText, percent } from "./format.ts";
 import type { TestNotice } from "./notice.ts";
 import { cut, oneLine } from "./sanitize.ts";
 
-export interface Fact {
+export interface Field {
   readonly label: string;
   /** One line; not escaped, and some of them came from outside. */
   readonly value: string;
@@ -17,11 +17,11 @@ export interface Fact {
 /** Names of channels and tenants are shorter than this, unless somebody means harm. */
 const MAX_NAME = 120;
 
-export function factsOf(alert: AlertRecord, standing: Standing): Fact[] {
-  return [...figures(standing), ...particulars(alert)];
+export function fieldsOf(alert: AlertRecord, snapshot: BudgetSnapshot): Field[] {
+  return [...amounts(snapshot), ...particulars(alert)];
 }
 
-export function testFacts({ channelName, tenantId }: TestNotice["test"]): Fact[] {
+export function testFields({ channelName, tenantId }: TestNotice["test"]): Field[] {
   const whose = tenantId === null ? "the whole platform" : `tenant ${cut(oneLine(tenantId) ?? "–", MAX_NAME)}`;
   return [
     { label: "Channel", value: cut(oneLine(channelName) ?? "–", MAX_NAME) },
@@ -29,18 +29,18 @@ export function testFacts({ channelName, tenantId }: TestNotice["test"]): Fact[]
   ];
 }
 
-function figures(standing: Standing): Fact[] {
-  const { limitNanoUsd, used, overrideNanoUsd, overLimitNanoUsd, blocksAtNanoUsd, untilBlockNanoUsd } = standing;
+function amounts(snapshot: BudgetSnapshot): Field[] {
+  const { limitNanoUsd, used, overrideNanoUsd, overLimitNanoUsd, blocksAtNanoUsd, untilBlockNanoUsd } = snapshot;
   const limit = dollars(limitNanoUsd);
   const distance = untilBlockNanoUsd === 0n ? "reached" : `${dollars(untilBlockNanoUsd)} to go`;
   return [
-    { label: "Spend", value: dollars(standing.spendNanoUsd) },
+    { label: "Spend", value: dollars(snapshot.spendNanoUsd) },
     {
       label: "Limit",
       value:
         overrideNanoUsd === 0n
           ? limit
-          : `${limit} (${dollars(standing.maxBudgetNanoUsd)} budget + ${dollars(overrideNanoUsd)} override)`,
+          : `${limit} (${dollars(snapshot.maxBudgetNanoUsd)} budget + ${dollars(overrideNanoUsd)} override)`,
     },
     { label: "Used", value: used === null ? "– (the limit is zero)" : percent(used) },
     {
@@ -48,21 +48,21 @@ function figures(standing: Standing): Fact[] {
       value:
         overLimitNanoUsd > 0n
           ? `none, ${dollars(overLimitNanoUsd)} over the limit`
-          : dollars(standing.remainingNanoUsd),
+          : dollars(snapshot.remainingNanoUsd),
     },
     {
-      label: standing.observes ? "Would block at" : "Blocks at",
+      label: snapshot.observes ? "Would block at" : "Blocks at",
       value:
         limitNanoUsd === 0n
           ? "any spend"
-          : `${dollars(blocksAtNanoUsd)} (${percent(standing.graceThreshold)}), ${distance}`,
+          : `${dollars(blocksAtNanoUsd)} (${percent(snapshot.graceThreshold)}), ${distance}`,
     },
-    { label: "Resets", value: instantText(standing.resetsAt) },
+    { label: "Resets", value: instantText(snapshot.resetsAt) },
   ];
 }
 
 /** What the event's own detail adds to the figures. */
-function particulars({ eventType, detail }: AlertRecord): Fact[] {
+function particulars({ eventType, detail }: AlertRecord): Field[] {
   const money = (label: string, field: string) => fact(label, moneyOf(detail, field), dollars);
   const text = (label: string, field: string) => fact(label, textOf(detail, field), (value) => value);
   switch (eventType) {
@@ -91,10 +91,10 @@ function particulars({ eventType, detail }: AlertRecord): Fact[] {
 }
 
 /** There is room for one of them; who ended it before its time is the news. */
-function whoOf(revokedBy: Fact[], grantedBy: Fact[]): Fact[] {
+function whoOf(revokedBy: Field[], grantedBy: Field[]): Field[] {
   return revokedBy.length > 0 ? revokedBy : grantedBy;
 }
 
-function fact<T>(label: string, value: T | null, show: (value: T) => string): Fact[] {
+function fact<T>(label: string, value: T | null, show: (value: T) => string): Field[] {
   return value === null ? [] : [{ label, value: show(value) }];
 }

@@ -1,11 +1,11 @@
 // Notices for Slack, in Block Kit. Whatever came from outside is escaped: it can make no link, no mention, no emphasis.
 
 import { type BasisPoints, dollars, WHOLE } from "../budget/money.ts";
-import type { KnownState, Standing } from "./budget-snapshot.ts";
+import type { BudgetSnapshot, KnownState } from "./budget-snapshot.ts";
 import type { Tone } from "./copy/copy.ts";
-import type { Fact } from "./fields.ts";
+import type { Field } from "./fields.ts";
 import { percent } from "./format.ts";
-import { headlineOf, type Telling, tellingOf } from "./message-model.ts";
+import { headlineOf, type MessageModel, messageModelOf } from "./message-model.ts";
 import type { Notice, SlackMessage } from "./notice.ts";
 import { cut } from "./sanitize.ts";
 
@@ -38,36 +38,36 @@ const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
 };
 
 export function slackMessage(notice: Notice): SlackMessage {
-  const telling = tellingOf(notice);
-  const { standing, repetition, summary, advice, tag, footer } = telling;
-  const emoji = emojiOf(telling);
-  const headline = headlineOf(telling, MAX_HEADLINE, escapeSlack);
+  const model = messageModelOf(notice);
+  const { snapshot, repetition, summary, advice, tag, footer } = model;
+  const emoji = emojiOf(model);
+  const headline = headlineOf(model, MAX_HEADLINE, escapeSlack);
   const sentences = [`${emoji} ${tag}: ${headline}.`, repetition, summary, advice];
   return {
     text: sentences.filter((sentence) => sentence !== null).join(" "),
     blocks: [
-      header(`${emoji} ${headlineOf(telling, MAX_HEADER - emoji.length - 1, escapeSlack)}`),
-      ...(standing === null ? [] : [section(progress(standing, emoji))]),
+      header(`${emoji} ${headlineOf(model, MAX_HEADER - emoji.length - 1, escapeSlack)}`),
+      ...(snapshot === null ? [] : [section(progress(snapshot, emoji))]),
       section(repetition === null ? summary : `*${repetition}* ${summary}`),
-      { type: "section", fields: telling.facts.map(field) },
+      { type: "section", fields: model.fields.map(field) },
       section(`*What to do*\n${advice}`),
       { type: "context", elements: [mrkdwn(escapeSlack(footer))] },
     ],
   };
 }
 
-function emojiOf({ tone, standing }: Telling): string {
-  const ofState = STATE_EMOJI[standing?.state ?? "ok"];
+function emojiOf({ tone, snapshot }: MessageModel): string {
+  const ofState = STATE_EMOJI[snapshot?.state ?? "ok"];
   return TONE_EMOJI[tone] ?? ofState;
 }
 
 /** Not as code, which Slack writes in red whatever the state. */
-function progress(standing: Standing, headerEmoji: string): string {
-  const { used, overLimitNanoUsd, budgetState } = standing;
+function progress(snapshot: BudgetSnapshot, headerEmoji: string): string {
+  const { used, overLimitNanoUsd, budgetState } = snapshot;
   const over = overLimitNanoUsd > 0n ? `, ${dollars(overLimitNanoUsd)} over the limit` : "";
-  const words = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
+  const copy = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
   const emoji = STATE_EMOJI[budgetState];
-  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${words}`;
+  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${copy}`;
 }
 
 /** Twenty cells to the limit; what goes past it, or a limit of zero, shows as an arrow at the end. */
@@ -104,7 +104,7 @@ function section(text: string) {
   return { type: "section", text: mrkdwn(text) };
 }
 
-function field({ label, value }: Fact) {
+function field({ label, value }: Field) {
   return mrkdwn(`*${label}*\n${cut(value, MAX_FIELD, escapeSlack)}`);
 }
 

@@ -10,10 +10,8 @@ const tenantId = z.pipe(
   z.string().check(z.minLength(1)),
   z.transform((id: string) => id as TenantId),
 );
-/** Why a read is due later: to see what a hint said (first and second look), to confirm a bound, or to see a reset. */
-const readLane = z.enum(["hint-1", "hint-2", "confirmation", "period-end"]);
-
-export type ReadLane = z.output<typeof readLane>;
+/** Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset. */
+export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
 const instant = z.number().check(z.int(), z.gte(0));
 
@@ -49,7 +47,7 @@ export const spendRecordSchema = z.pipe(
       source: raw.source,
       periodStartedAt: raw.period_started_at,
       resetsAt: raw.resets_at,
-      burnNanoUsdPerSecond: raw.burn_per_second,
+      spendRateNanoUsdPerSecond: raw.burn_per_second,
     }),
   ),
 );
@@ -63,9 +61,71 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
     source: record.source,
     period_started_at: record.periodStartedAt,
     resets_at: record.resetsAt,
-    burn_per_second: decimalFromNanoUsd(record.burnNanoUsdPerSecond),
+    burn_per_second: decimalFromNanoUsd(record.spendRateNanoUsdPerSecond),
   };
 }
+
+/** How the release before spelled the reasons of a scheduled read. Written beside the new spelling for one release. */
+const LANES = {
+  "recheck-20s": "hint-1",
+  "recheck-60s": "hint-2",
+  confirm: "confirmation",
+  "period-end": "period-end",
+} as const satisfies Record<ReadReason, string>;
+
+const REASONS = Object.keys(LANES) as [ReadReason, ...ReadReason[]];
+
+/** It is time to read the tenant's subject: to recheck what a hint said, to confirm a report, or to see a period end. */
+const rawScheduledRead = z.object({
+  kind: z.literal("read_due"),
+  tenant_id: tenantId,
+  subject_id: z.string(),
+  reason: z.optional(z.enum(REASONS)),
+  lane: z.optional(z.enum(Object.values(LANES))),
+});
+
+const scheduledRead = z.pipe(
+  rawScheduledRead,
+  z.transform(({ reason, lane, ...message }: z.output<typeof rawScheduledRead>, context) => {
+    const known = reason ?? REASONS.find((each) => LANES[each] === lane);
+    if (known !== undefined) return { ...message, reason: known };
+    context.issues.push({ code: "custom", input: lane, message: "a scheduled read without a reason" });
+    return z.NEVER;
+  }),
+);
+
+/** LiteLLM's alert webhook has come. */
+const rawWebhook = z.object({
+  kind: z.literal("webhook"),
+  /** How its sender was authenticated: only a signed one's amount counts. */
+  auth: z.optional(z.enum(["signature", "url_token"])),
+  /** The same as the release before spelled it. Written beside `auth` for one release. */
+  door: z.optional(z.enum(["signed", "url_token"])),
+  event: z.string(),
+  event_group: z.string(),
+  key_hash: z.nullable(z.string()),
+  team_id: z.nullable(z.string()),
+  user_id: z.nullable(z.string()),
+  /** What LiteLLM says was spent; null when it is no figure. */
+  spend: z.nullable(decimalMoney),
+  projected_spend: z.nullable(decimalMoney),
+  projected_exceeded_date: z.nullable(z.string()),
+  /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
+  webhook_id: z.optional(z.nullable(z.string())),
+  /** When its sender signed it, else when it came. */
+  sent_at: instant,
+  received_at: instant,
+});
+
+const webhook = z.pipe(
+  rawWebhook,
+  z.transform(({ auth, door, ...message }: z.output<typeof rawWebhook>, context) => {
+    const known = auth ?? (door === "signed" ? "signature" : door);
+    if (known !== undefined) return { ...message, auth: known };
+    context.issues.push({ code: "custom", input: door, message: "a webhook without its authentication" });
+    return z.NEVER;
+  }),
+);
 
 export const spendMessageSchema = z.discriminatedUnion("kind", [
   /** A refresh learned a figure that Postgres should have. */
@@ -74,26 +134,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
   /** A read showed that LiteLLM does not have the wish. */
   z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
-  /** LiteLLM's alert webhook has come. */
-  z.object({
-    kind: z.literal("webhook"),
-    /** How its sender was known: only a signed one's figure counts. */
-    door: z.enum(["signed", "url_token"]),
-    event: z.string(),
-    event_group: z.string(),
-    key_hash: z.nullable(z.string()),
-    team_id: z.nullable(z.string()),
-    user_id: z.nullable(z.string()),
-    /** What LiteLLM says was spent; null when it is no figure. */
-    spend: z.nullable(decimalMoney),
-    projected_spend: z.nullable(decimalMoney),
-    projected_exceeded_date: z.nullable(z.string()),
-    /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
-    webhook_id: z.optional(z.nullable(z.string())),
-    /** When its sender signed it, else when it came. */
-    sent_at: instant,
-    received_at: instant,
-  }),
+  webhook,
   /** Calls of one key, folded to the highest figure among them: told by LiteLLM's generic_api callback, or seen by Gate. */
   z.object({
     kind: z.literal("calls"),
@@ -110,13 +151,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),
-  /** It is time to read the tenant's subject: a hint or a bound to be confirmed, or a period that should be over. */
-  z.object({
-    kind: z.literal("read_due"),
-    tenant_id: tenantId,
-    subject_id: z.string(),
-    lane: readLane,
-  }),
+  scheduledRead,
 ]);
 
 /** Tenants that the sweep has leased to be read: `lease` is until when. */
@@ -167,11 +202,11 @@ export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof r
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 
 /** Has the consumer read the subject, unless the tenant has another one by then. */
-export function readDueMessage(
+export function scheduledReadMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
-  lane: ReadLane,
+  reason: ReadReason,
 ): SpendMessage {
-  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane };
+  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
 }
 
 /** Has the consumer bring LiteLLM to the wish. */

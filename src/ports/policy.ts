@@ -37,7 +37,7 @@ export interface Tokens {
 export type Rotated = readonly [string, ...string[]];
 
 /** A key of the sealer: the first of a list seals, all of them open. */
-export interface SealingKey {
+export interface EncryptionKey {
   readonly id: string;
   /** 32 bytes. */
   readonly key: Uint8Array<ArrayBuffer>;

@@ -6,10 +6,10 @@ import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DeliveryKey, SendOutcome } from "../records/alert-record.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge-record.ts";
+import type { CachedTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge-record.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency-record.ts";
-import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../records/subject-reading.ts";
-import type { NoticeMessage, ReadLane, SpendMessage } from "./messages.ts";
+import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
+import type { NoticeMessage, ReadReason, SpendMessage } from "./messages.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -18,10 +18,10 @@ import type {
   Channels,
   DeadLetters,
   Deliveries,
-  Ledger,
   Overrides,
   PlatformAlerts,
   ReadLeases,
+  SpendBatches,
   Tenants,
 } from "./stores.ts";
 
@@ -30,7 +30,7 @@ export interface Ports {
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
   readonly overrides: Overrides;
-  readonly ledger: Ledger;
+  readonly spendBatches: SpendBatches;
   readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
   readonly platformAlerts: PlatformAlerts;
@@ -46,7 +46,7 @@ export interface Ports {
   readonly replayQueues: ReplayQueues;
   readonly notifier: Notifier;
   readonly unknownCallers: RateLimit;
-  readonly sealer: Sealer;
+  readonly cipher: Cipher;
   readonly timers: Timers;
   /** For the edges, and for measuring; flows get `now` with their input, and look again only after a wait of unknown length. */
   readonly clock: () => Instant;
@@ -61,7 +61,7 @@ export interface Memory {
   tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined;
   rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void;
   tenant(tenantId: TenantId): RememberedTenant | null;
-  rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void;
+  rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
   forgetTenantOfKey(keyHash: KeyHash): void;
   /** A read failed: others need not wait for it. */
@@ -69,8 +69,8 @@ export interface Memory {
   forgetFailedRead(tenantId: TenantId): void;
   failedRecently(tenantId: TenantId, now: Instant): boolean;
   /** An address that asked for too many unknown keys. */
-  turnAway(address: string, until: Instant): void;
-  isTurnedAway(address: string, now: Instant): boolean;
+  rateLimit(address: string, until: Instant): void;
+  isRateLimited(address: string, now: Instant): boolean;
   /** When LiteLLM's outage began, as last read; `undefined` when that was too long ago to count. */
   outage(now: Instant): Instant | null | undefined;
   rememberOutage(startedAt: Instant | null, now: Instant): void;
@@ -83,14 +83,14 @@ export interface Memory {
   written(tenantId: TenantId): Written;
   rememberWritten(tenantId: TenantId, written: Partial<Written>): void;
   /** True once per `seconds` and name: the throttle that holds even without Redis. */
-  takeTurn(name: string, seconds: number, now: Instant): boolean;
+  throttle(name: string, seconds: number, now: Instant): boolean;
 }
 
 /** KV: what every colo knows, up to a minute late. No writer replaces a newer value that it sees. */
 export interface Snapshots {
   tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
   /** A figure is told only with the config of the subject that it belongs to. */
-  tenant(tenantId: TenantId): Promise<KnownTenant | Tombstone>;
+  tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
   /** `expires`: for a key that was found through its team, and may be in another one tomorrow. */
   writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
   writeConfig(config: TenantConfig): Promise<void>;
@@ -110,10 +110,10 @@ export interface LiteLlm {
   readSubject(
     subject: Subject,
     options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
-  ): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  ): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
   /** Reads many keys with one try. Those that LiteLLM does not know, or says nonsense of, are left out. */
-  readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly SubjectReading[], LiteLlmFailure>>;
-  createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<SubjectReading, LiteLlmFailure>>;
+  readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly LiteLlmRow[], LiteLlmFailure>>;
+  createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
   /** Sends the given fields only; null clears. */
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
   updateSoftBudget(budgetId: string, softBudgetNanoUsd: NanoUsd): Promise<Result<void, LiteLlmFailure>>;
@@ -164,8 +164,8 @@ export interface Claims {
   webhooksDone(names: readonly string[]): Promise<readonly (string | null)[]>;
   noteWebhooksDone(messageIds: ReadonlyMap<string, string>): Promise<void>;
   /** True while a later read of the tenant is on its way, so that no second one need be. */
-  isReadDue(tenantId: TenantId, lane: ReadLane): Promise<boolean>;
-  noteReadDue(tenantId: TenantId, lane: ReadLane, seconds: number): Promise<void>;
+  isReadScheduled(tenantId: TenantId, reason: ReadReason): Promise<boolean>;
+  noteScheduledRead(tenantId: TenantId, reason: ReadReason, seconds: number): Promise<void>;
   /** `claimed` also for the message that has the claim already. */
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;
@@ -207,9 +207,9 @@ export interface RateLimit {
 }
 
 /** AES-GCM under a named key, for what must not lie in Postgres in the clear. */
-export interface Sealer {
-  seal(text: string): Promise<string>;
-  open(sealed: string): Promise<string>;
+export interface Cipher {
+  encrypt(text: string): Promise<string>;
+  open(encrypted: string): Promise<string>;
 }
 
 export interface Timers {

@@ -32,7 +32,7 @@ import type {
   OverrideKey,
   OverrideRecord,
 } from "../records/override-record.ts";
-import type { Account, LedgerFigure, SpendReference } from "../records/tenant-batch.ts";
+import type { SpendReference, TenantBatch, TenantObservation } from "../records/tenant-batch.ts";
 import type {
   Actor,
   AuditedChange,
@@ -85,12 +85,12 @@ export interface Tenants {
    * Keeps the newest figure and, when it belongs to a later period, advances the config's by compare-and-set. Null when
    * there is no such tenant, or when its subject is another one by now.
    */
-  recordSpend(figure: LedgerFigure): Promise<TenantRecord | null>;
+  recordSpend(observation: TenantObservation): Promise<TenantRecord | null>;
   /**
    * Begins the figure's period by hand, unless another one than that of `since` has begun meanwhile: then nothing
    * changes, `auditId` is null, and the audit says who has zeroed the spend all the same. Null as with `recordSpend`.
    */
-  resetPeriod(figure: LedgerFigure, since: Instant, actor: Actor): Promise<AuditedChange | null>;
+  resetPeriod(observation: TenantObservation, since: Instant, actor: Actor): Promise<AuditedChange | null>;
   /** Takes tenants whose period should be over, for a look at LiteLLM: each at most every 30 s, in time ever less often. */
   claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
   /** Tenants whose running period was seen before `before`, and that nobody has told people of. */
@@ -117,11 +117,11 @@ export interface Overrides {
 }
 
 /** For the consumer of spend: many tenants at once. */
-export interface Ledger {
+export interface SpendBatches {
   /** The living tenants that the references lead to, each once. `withPending`: also deliveries that nobody has begun. */
-  open(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly Account[]>;
+  open(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
   /** Joins figures that advance no period, and writes lines of the audit that are not there yet: in one step. */
-  record(figures: readonly LedgerFigure[], notes: readonly AuditNote[]): Promise<void>;
+  record(observations: readonly TenantObservation[], notes: readonly AuditNote[]): Promise<void>;
 }
 
 /** Whose turn it is to be reconciled, and who is at it. A lease that ran out belongs to somebody who did not finish. */
@@ -147,7 +147,7 @@ export interface Alerts {
    * Overrides that were granted or have ended, suspensions and resumptions, audited from `since` up to `until`, that no
    * alert tells of; the oldest first. An alert tells of one by `override_id` or `audit_id` in its detail.
    */
-  listUntold(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
+  listUnannounced(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
 }
 
 export interface PlatformAlerts {

@@ -1,7 +1,7 @@
 // The notices queue's consumer: each message by itself, so that no channel delays or repeats another. Never throws.
 
 import { sendNotice } from "../flows/notices/send-notice.ts";
-import { inTurns } from "../flows/waiting.ts";
+import { mapConcurrently } from "../flows/waiting.ts";
 import { noticeMessageSchema } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
 import { backoffSeconds } from "./backoff.ts";
@@ -11,7 +11,7 @@ import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 const AT_ONCE = 6;
 
 export async function consumeNotices({ queue, messages }: Batch, ports: Ports): Promise<void> {
-  await inTurns(messages, AT_ONCE, (message) => consumeNotice(queue, message, ports));
+  await mapConcurrently(messages, AT_ONCE, (message) => consumeNotice(queue, message, ports));
 }
 
 async function consumeNotice(queue: string, message: Message<unknown>, ports: Ports): Promise<void> {

@@ -1,6 +1,6 @@
 // Alerts, channels and deliveries as Postgres keeps them, and what is asked of them. Types only, shared by flows and ports.
 
-import type { AlertDetail, AlertDraft, AlertLook } from "../budget/alerts.ts";
+import type { AlertDetail, AlertDraft, AlertEvaluation } from "../budget/alerts.ts";
 import type { BasisPoints } from "../budget/money.ts";
 import type { Enforcement, Instant, TenantId } from "../budget/tenant.ts";
 import type { OverrideRecord } from "./override-record.ts";
@@ -24,7 +24,7 @@ export interface ChannelRecord {
   readonly kind: ChannelKind;
   readonly name: string;
   /** A `ChannelTarget` as JSON, sealed. */
-  readonly sealedTarget: string;
+  readonly encryptedTarget: string;
   /** As much of the target as a list may show. */
   readonly targetHint: string;
   readonly enabled: boolean;
@@ -42,7 +42,7 @@ export type ChannelTarget =
 
 export type NewChannel = Omit<ChannelRecord, "id" | "createdAt" | "updatedAt">;
 
-export type ChannelChange = Partial<Pick<NewChannel, "name" | "sealedTarget" | "targetHint" | "enabled">>;
+export type ChannelChange = Partial<Pick<NewChannel, "name" | "encryptedTarget" | "targetHint" | "enabled">>;
 
 export type DeliveryStatus = "pending" | "sent" | "skipped" | "failed";
 
@@ -123,15 +123,15 @@ export interface PlatformBounds {
 export interface AlertEntry {
   readonly tenantId: TenantId;
   /** As it was read with the standing: whoever has looked meanwhile wins. */
-  readonly looked: AlertLook | null;
+  readonly lastEvaluation: AlertEvaluation | null;
   /** Null for alerts of a change, which depend on no look. */
-  readonly looking: AlertLook | null;
+  readonly evaluation: AlertEvaluation | null;
   readonly drafts: readonly AlertDraft[];
   readonly now: Instant;
 }
 
 /** A change that the audit knows of and no alert tells of. */
-export type UntoldChange =
+export type UnannouncedChange =
   | { readonly eventType: "override_granted" | "override_ended"; readonly override: OverrideRecord }
   | {
       readonly eventType: "tenant_suspended" | "tenant_resumed";
@@ -140,14 +140,14 @@ export type UntoldChange =
     };
 
 export interface LateChange {
-  readonly change: UntoldChange;
+  readonly change: UnannouncedChange;
   /** True when it holds no more: what it says has been undone since, of which people hear or have heard. */
   readonly isUndone: boolean;
 }
 
 /** What people are told of that no figure causes, once each. */
-export type ToldChange =
-  | UntoldChange
+export type AnnouncedChange =
+  | UnannouncedChange
   | { readonly eventType: "budget_reset"; readonly tenantId: TenantId; readonly periodStartedAt: Instant };
 
 /** An alert with how its notices fare. */
@@ -230,7 +230,7 @@ export interface DeadLetterRecord {
 
 export interface RecordedAlerts {
   /** How many of them people are to be told of. */
-  readonly told: number;
+  readonly announced: number;
   readonly deliveries: readonly DeliveryKey[];
 }
 

@@ -4,12 +4,12 @@ import type { SpendRecord } from "../budget/spend.ts";
 import type { Instant, TenantConfig } from "../budget/tenant.ts";
 
 /** What is known of a tenant; either half can be missing. */
-export interface KnownTenant {
+export interface CachedTenant {
   readonly config: TenantConfig | null;
   readonly spend: SpendRecord | null;
 }
 
-export interface RememberedTenant extends KnownTenant {
+export interface RememberedTenant extends CachedTenant {
   /** When KV or Postgres was last asked. */
   readonly checkedAt: Instant;
 }

@@ -1,6 +1,6 @@
 // Tenants as the consumer of spend opens them, many at once, and by what names LiteLLM leads to them. Types only.
 
-import type { AlertStanding } from "../budget/alerts.ts";
+import type { AlertHistory } from "../budget/alerts.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { DeliveryKey } from "./alert-record.ts";
@@ -12,15 +12,15 @@ export type SpendReference =
   | { readonly kind: "team"; readonly id: string }
   | { readonly kind: "tenant"; readonly id: TenantId };
 
-export interface Account {
+export interface TenantBatch {
   readonly tenant: TenantRecord;
-  readonly standing: AlertStanding;
+  readonly history: AlertHistory;
   /** Which of the references led here. */
   readonly references: readonly SpendReference[];
   readonly pending: readonly DeliveryKey[];
 }
 
-export interface LedgerFigure {
+export interface TenantObservation {
   readonly tenantId: TenantId;
   readonly subject: Subject;
   readonly record: SpendRecord;

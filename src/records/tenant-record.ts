@@ -15,7 +15,7 @@ export interface TenantRecord {
   /** What LiteLLM had before adoption, to be put back on release. */
   readonly priorValues: PriorValues | null;
   /** The virtual key, sealed; only while LiteLLM has not created it yet. */
-  readonly sealedKey: string | null;
+  readonly encryptedKey: string | null;
   /** When LiteLLM was first seen in the running period, which it enters up to ten minutes late; null in the first one. */
   readonly periodSeenAt: Instant | null;
   /** False until people were told of the step into the running period; true in the first one. */
@@ -103,7 +103,7 @@ export interface NewTenant extends TenantSettings {
   readonly budgetResetAt: Instant | null;
   readonly adopted: boolean;
   readonly priorValues: PriorValues | null;
-  readonly sealedKey: string | null;
+  readonly encryptedKey: string | null;
   /** The figure read at adoption. */
   readonly spend: SpendRecord | null;
 }

@@ -2,7 +2,7 @@
 
 import {
   type AlertDraft,
-  type AlertStanding,
+  type AlertHistory,
   type FindAlertsInput,
   findAlerts,
   type RecordedAlert,
@@ -13,13 +13,13 @@ import { aSpendRecord, aTenantConfig, MINUTE, NOW, PERIOD_START, usd } from "./b
 
 export const HOUR = 60 * MINUTE;
 export const acme = aTenantConfig({ maxBudgetNanoUsd: usd("500") });
-export const NEVER_LOOKED: AlertStanding = { looked: null, alerts: [] };
+export const NEVER_LOOKED: AlertHistory = { lastEvaluation: null, alerts: [] };
 
 export function find(spend: string, differences: Partial<FindAlertsInput> = {}): AlertDraft[] {
   return findAlerts({
     config: acme,
     record: aSpendRecord({ spendNanoUsd: usd(spend) }),
-    standing: NEVER_LOOKED,
+    history: NEVER_LOOKED,
     isBaseline: false,
     repeats: [],
     repeatAfterMs: HOUR,
@@ -34,18 +34,18 @@ export const said = (drafts: readonly AlertDraft[]) =>
   drafts.map(({ eventType, isSilent }) => `${eventType} ${isSilent ? "silent" : "told"}`);
 
 /** What Postgres knows after the drafts were recorded under a config. */
-export function standingAfter(
+export function historyAfter(
   drafts: readonly AlertDraft[],
   config: TenantConfig = acme,
   createdAt = NOW,
-): AlertStanding {
-  const looked = { limitVersion: limitVersion(config, NOW), periodStartedAt: PERIOD_START };
-  return { looked, alerts: drafts.map((draft): RecordedAlert => ({ ...draft, createdAt })) };
+): AlertHistory {
+  const lastEvaluation = { limitVersion: limitVersion(config, NOW), periodStartedAt: PERIOD_START };
+  return { lastEvaluation, alerts: drafts.map((draft): RecordedAlert => ({ ...draft, createdAt })) };
 }
 
 /** A look at a later moment, and what Postgres knows after it. */
-export function findAt(spend: string, before: AlertStanding, now: number) {
-  const drafts = find(spend, { standing: before, now });
-  const { looked, alerts } = standingAfter(drafts, acme, now);
-  return { drafts, standing: { looked, alerts: [...before.alerts, ...alerts] } };
+export function findAt(spend: string, before: AlertHistory, now: number) {
+  const drafts = find(spend, { history: before, now });
+  const { lastEvaluation, alerts } = historyAfter(drafts, acme, now);
+  return { drafts, history: { lastEvaluation, alerts: [...before.alerts, ...alerts] } };
 }

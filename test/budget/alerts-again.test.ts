@@ -2,99 +2,102 @@
 
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, findAt, HOUR, said, standingAfter } from "./alert-looks.ts";
+import { acme, find, findAt, HOUR, historyAfter, said } from "./alert-looks.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "./builders.ts";
 
 describe("LiteLLM's repetition", () => {
-  const standing = standingAfter(find("420"), acme, NOW - HOUR);
+  const history = historyAfter(find("420"), acme, NOW - HOUR);
   const soft = { about: "alert_threshold", receivedAt: NOW } as const;
 
   it("N1: within the hour is a duplicate", () => {
     const repeats = [{ ...soft, receivedAt: NOW - 1 }];
-    expect(find("420", { standing, repeats })).toEqual([]);
+    expect(find("420", { history, repeats })).toEqual([]);
   });
 
   it("N1: after the hour is told as the next occurrence", () => {
-    const drafts = find("420", { standing, repeats: [soft] });
+    const drafts = find("420", { history, repeats: [soft] });
     expect(said(drafts)).toEqual(["threshold_crossed told"]);
     expect(drafts[0]?.occurrence).toBe(1);
   });
 
   it("in duplicates is one occurrence", () => {
-    expect(find("420", { standing, repeats: [soft, soft, soft] })).toHaveLength(1);
+    expect(find("420", { history, repeats: [soft, soft, soft] })).toHaveLength(1);
   });
 
   it("counts from the last occurrence, not from the first", () => {
-    const { alerts, looked } = standing;
-    const again = { looked, alerts: alerts.map((alert) => ({ ...alert, occurrence: 3, createdAt: NOW - MINUTE })) };
-    expect(find("420", { standing: again, repeats: [soft] })).toEqual([]);
-    const old = { looked, alerts: alerts.map((alert) => ({ ...alert, occurrence: 3 })) };
-    expect(find("420", { standing: old, repeats: [soft] })[0]?.occurrence).toBe(4);
+    const { alerts, lastEvaluation } = history;
+    const again = {
+      lastEvaluation,
+      alerts: alerts.map((alert) => ({ ...alert, occurrence: 3, createdAt: NOW - MINUTE })),
+    };
+    expect(find("420", { history: again, repeats: [soft] })).toEqual([]);
+    const old = { lastEvaluation, alerts: alerts.map((alert) => ({ ...alert, occurrence: 3 })) };
+    expect(find("420", { history: old, repeats: [soft] })[0]?.occurrence).toBe(4);
   });
 
   it("counts from the last occurrence, in whatever order they were recorded", () => {
-    const { alerts, looked } = standing;
+    const { alerts, lastEvaluation } = history;
     const alertOf = (occurrence: number) => alerts.map((alert) => ({ ...alert, occurrence }));
-    const newestFirst = { looked, alerts: [...alertOf(2), ...alertOf(0), ...alertOf(1)] };
-    expect(find("420", { standing: newestFirst, repeats: [soft] })[0]?.occurrence).toBe(3);
+    const newestFirst = { lastEvaluation, alerts: [...alertOf(2), ...alertOf(0), ...alertOf(1)] };
+    expect(find("420", { history: newestFirst, repeats: [soft] })[0]?.occurrence).toBe(3);
   });
 
   it("of what is not exceeded is nothing", () => {
-    expect(find("420", { standing, repeats: [{ about: "block", receivedAt: NOW }] })).toEqual([]);
+    expect(find("420", { history, repeats: [{ about: "block", receivedAt: NOW }] })).toEqual([]);
   });
 
   it("of a figure is about the highest threshold that the figure reaches", () => {
-    const blocked = standingAfter(find("560"), acme, NOW - HOUR);
+    const blocked = historyAfter(find("560"), acme, NOW - HOUR);
     const about = (spend: string) => [{ about: { spendNanoUsd: usd(spend) }, receivedAt: NOW }];
-    expect(said(find("560", { standing: blocked, repeats: about("560") }))).toEqual(["budget_blocked told"]);
-    expect(said(find("560", { standing: blocked, repeats: about("510") }))).toEqual(["budget_crossed told"]);
-    expect(find("560", { standing: blocked, repeats: about("399") })).toEqual([]);
+    expect(said(find("560", { history: blocked, repeats: about("560") }))).toEqual(["budget_blocked told"]);
+    expect(said(find("560", { history: blocked, repeats: about("510") }))).toEqual(["budget_crossed told"]);
+    expect(find("560", { history: blocked, repeats: about("399") })).toEqual([]);
   });
 
   it("counts from when people last heard of it, not from a change of the limit", () => {
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("510"), configVersion: 2 };
-    const carried = standingAfter(find("420", { config: lowered, standing }), lowered, NOW - MINUTE);
-    const both = { looked: carried.looked, alerts: [...standing.alerts, ...carried.alerts] };
-    expect(said(find("420", { config: lowered, standing: both, repeats: [soft] }))).toEqual(["threshold_crossed told"]);
+    const carried = historyAfter(find("420", { config: lowered, history }), lowered, NOW - MINUTE);
+    const both = { lastEvaluation: carried.lastEvaluation, alerts: [...history.alerts, ...carried.alerts] };
+    expect(said(find("420", { config: lowered, history: both, repeats: [soft] }))).toEqual(["threshold_crossed told"]);
   });
 
   it("never comes from spend alone", () => {
-    expect(find("430", { standing })).toEqual([]);
+    expect(find("430", { history })).toEqual([]);
   });
 });
 
 describe("leaving the block", () => {
-  const blocked = standingAfter(find("560"));
+  const blocked = historyAfter(find("560"));
   const raised: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("1000"), configVersion: 2 };
 
   it("is told once per limit version", () => {
-    const drafts = find("560", { config: raised, standing: blocked });
+    const drafts = find("560", { config: raised, history: blocked });
     expect(said(drafts)).toEqual(["budget_resolved told"]);
-    const after = { ...blocked, alerts: [...blocked.alerts, ...standingAfter(drafts, raised, NOW + 1).alerts] };
-    expect(find("560", { config: raised, standing: after })).toEqual([]);
+    const after = { ...blocked, alerts: [...blocked.alerts, ...historyAfter(drafts, raised, NOW + 1).alerts] };
+    expect(find("560", { config: raised, history: after })).toEqual([]);
   });
 
   it("arms what is above the figure it was told at: the next real block is told, and its end", () => {
     const false560 = find("560");
-    const over = findAt("100", standingAfter(false560), NOW + MINUTE);
+    const over = findAt("100", historyAfter(false560), NOW + MINUTE);
     expect(said(over.drafts)).toEqual(["budget_resolved told"]);
-    const again = findAt("560", over.standing, NOW + DAY);
+    const again = findAt("560", over.history, NOW + DAY);
     expect(said(again.drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked told"]);
     expect(again.drafts.map(({ occurrence }) => occurrence)).toEqual([1, 1, 1]);
-    expect(findAt("565", again.standing, NOW + DAY + MINUTE).drafts).toEqual([]);
-    const overAgain = findAt("100", again.standing, NOW + 2 * DAY);
+    expect(findAt("565", again.history, NOW + DAY + MINUTE).drafts).toEqual([]);
+    const overAgain = findAt("100", again.history, NOW + 2 * DAY);
     expect(overAgain.drafts).toMatchObject([{ eventType: "budget_resolved", occurrence: 1 }]);
   });
 
   it("arms nothing that was still exceeded when it was told", () => {
-    const over = findAt("520", standingAfter(find("560")), NOW + MINUTE);
-    expect(said(findAt("560", over.standing, NOW + DAY).drafts)).toEqual(["budget_blocked told"]);
+    const over = findAt("520", historyAfter(find("560")), NOW + MINUTE);
+    expect(said(findAt("560", over.history, NOW + DAY).drafts)).toEqual(["budget_blocked told"]);
   });
 
   it("is not carried over by a change of the limit: blocked again under a new one, it is told", () => {
-    const over = findAt("100", standingAfter(find("560")), NOW + MINUTE);
+    const over = findAt("100", historyAfter(find("560")), NOW + MINUTE);
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("300"), configVersion: 2 };
-    expect(said(find("560", { config: lowered, standing: over.standing }))).toEqual([
+    expect(said(find("560", { config: lowered, history: over.history }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
       "budget_blocked told",
@@ -102,16 +105,16 @@ describe("leaving the block", () => {
   });
 
   it("is no news for a tenant that was not blocked", () => {
-    expect(find("560", { config: raised, standing: standingAfter(find("510")) })).toEqual([]);
+    expect(find("560", { config: raised, history: historyAfter(find("510")) })).toEqual([]);
   });
 
   it("comes with a new period too", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("1"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
-    expect(said(find("0", { record, standing: blocked }))).toEqual(["budget_resolved told"]);
+    expect(said(find("0", { record, history: blocked }))).toEqual(["budget_resolved told"]);
   });
 
   it("is not told while the tenant is suspended", () => {
-    expect(find("560", { config: { ...raised, suspendedAt: NOW }, standing: blocked })).toEqual([]);
+    expect(find("560", { config: { ...raised, suspendedAt: NOW }, history: blocked })).toEqual([]);
   });
 });
 
@@ -133,15 +136,15 @@ describe("a projection", () => {
   });
 
   it("is told once a day", () => {
-    const standing = standingAfter(find("100", { projections: [projection] }));
-    expect(find("100", { standing, projections: [{ ...projection, receivedAt: NOW + HOUR }] })).toEqual([]);
-    expect(find("100", { standing, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
+    const history = historyAfter(find("100", { projections: [projection] }));
+    expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + HOUR }] })).toEqual([]);
+    expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
   });
 });
 
 describe("enforcing what was only observed", () => {
   const observed: TenantConfig = { ...acme, enforcement: "observe" };
-  const wouldBlock = standingAfter(find("560", { config: observed }), observed, NOW - MINUTE);
+  const wouldBlock = historyAfter(find("560", { config: observed }), observed, NOW - MINUTE);
 
   it("says of a block under observe that it is none yet", () => {
     const details = find("560", { config: observed }).map(({ eventType, detail }) => [eventType, detail]);
@@ -154,20 +157,20 @@ describe("enforcing what was only observed", () => {
   });
 
   it("tells of the block, once: now requests are refused", () => {
-    const drafts = find("560", { standing: wouldBlock });
+    const drafts = find("560", { history: wouldBlock });
     expect(said(drafts)).toEqual(["budget_blocked told"]);
-    const { alerts, looked } = standingAfter(drafts);
-    expect(find("560", { standing: { looked, alerts: [...wouldBlock.alerts, ...alerts] } })).toEqual([]);
+    const { alerts, lastEvaluation } = historyAfter(drafts);
+    expect(find("560", { history: { lastEvaluation, alerts: [...wouldBlock.alerts, ...alerts] } })).toEqual([]);
   });
 
   it("tells of it although it was the baseline, and nobody has heard of it before", () => {
-    const baseline = standingAfter(find("560", { config: observed, isBaseline: true }), observed, NOW - MINUTE);
-    expect(said(find("560", { standing: baseline }))).toEqual(["budget_blocked told"]);
+    const baseline = historyAfter(find("560", { config: observed, isBaseline: true }), observed, NOW - MINUTE);
+    expect(said(find("560", { history: baseline }))).toEqual(["budget_blocked told"]);
   });
 
   it("tells of it although the limit was changed as well and is still exceeded", () => {
     const changed = { ...acme, maxBudgetNanoUsd: usd("505"), configVersion: 2 };
-    expect(said(find("560", { config: changed, standing: wouldBlock }))).toEqual([
+    expect(said(find("560", { config: changed, history: wouldBlock }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
       "budget_blocked told",
@@ -175,13 +178,13 @@ describe("enforcing what was only observed", () => {
   });
 
   it("tells of nothing below the block: no request is refused there", () => {
-    const standing = standingAfter(find("540", { config: observed }), observed);
-    expect(find("540", { standing })).toEqual([]);
+    const history = historyAfter(find("540", { config: observed }), observed);
+    expect(find("540", { history })).toEqual([]);
   });
 
   it("tells of nothing when a block that was one is observed for a while and enforced again", () => {
-    const blocked = standingAfter(find("560"));
-    expect(find("560", { config: observed, standing: blocked })).toEqual([]);
-    expect(find("560", { standing: blocked })).toEqual([]);
+    const blocked = historyAfter(find("560"));
+    expect(find("560", { config: observed, history: blocked })).toEqual([]);
+    expect(find("560", { history: blocked })).toEqual([]);
   });
 });

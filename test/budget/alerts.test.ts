@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, said, standingAfter } from "./alert-looks.ts";
+import { acme, find, historyAfter, said } from "./alert-looks.ts";
 import {
   anOverride,
   anyAlertThreshold,
@@ -66,13 +66,13 @@ describe("a threshold", () => {
           const exceeded = [a, 10_000n, g].filter((threshold) => spend * 10_000n >= max * threshold).length;
           expect(first).toHaveLength(exceeded);
           expect(first.filter(({ isSilent }) => !isSilent)).toHaveLength(exceeded > 0 ? 1 : 0);
-          expect(find("0", { config, record, standing: standingAfter(first, config) })).toEqual([]);
+          expect(find("0", { config, record, history: historyAfter(first, config) })).toEqual([]);
           for (const missing of first) {
-            const rest = standingAfter(
+            const rest = historyAfter(
               first.filter((draft) => draft !== missing),
               config,
             );
-            expect(find("0", { config, record, standing: rest })).toEqual([{ ...missing, isSilent: false }]);
+            expect(find("0", { config, record, history: rest })).toEqual([{ ...missing, isSilent: false }]);
           }
         },
       ),
@@ -82,16 +82,16 @@ describe("a threshold", () => {
 
 describe("recorded once", () => {
   it("N1: the same crossing is not alerted again, however often it is observed", () => {
-    expect(find("420", { standing: standingAfter(find("400")) })).toEqual([]);
+    expect(find("420", { history: historyAfter(find("400")) })).toEqual([]);
   });
 
   it("the next threshold is alerted alone", () => {
-    expect(said(find("510", { standing: standingAfter(find("400")) }))).toEqual(["budget_crossed told"]);
+    expect(said(find("510", { history: historyAfter(find("400")) }))).toEqual(["budget_crossed told"]);
   });
 
   it("a new period re-arms every threshold", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("400"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
-    expect(said(find("0", { record, standing: standingAfter(find("400")) }))).toEqual(["threshold_crossed told"]);
+    expect(said(find("0", { record, history: historyAfter(find("400")) }))).toEqual(["threshold_crossed told"]);
   });
 
   it("what an adopted tenant was found with is recorded, and nobody told", () => {
@@ -101,7 +101,7 @@ describe("recorded once", () => {
 
   it("after a baseline the next crossing is told", () => {
     const baseline = find("410", { isBaseline: true });
-    expect(said(find("510", { standing: standingAfter(baseline) }))).toEqual(["budget_crossed told"]);
+    expect(said(find("510", { history: historyAfter(baseline) }))).toEqual(["budget_crossed told"]);
   });
 });
 
@@ -110,30 +110,30 @@ describe("a new limit version", () => {
   const doubled: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("1000"), configVersion: 2 };
 
   it("carries what was announced and is still exceeded over in silence", () => {
-    const drafts = find("450", { config: raised, standing: standingAfter(find("450")) });
+    const drafts = find("450", { config: raised, history: historyAfter(find("450")) });
     expect(said(drafts)).toEqual(["threshold_crossed silent"]);
     expect(drafts[0]?.limitVersion).toBe(2);
   });
 
   it("tells what was not announced before", () => {
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("440"), configVersion: 2 };
-    const drafts = find("450", { config: lowered, standing: standingAfter(find("450")) });
+    const drafts = find("450", { config: lowered, history: historyAfter(find("450")) });
     expect(said(drafts)).toEqual(["threshold_crossed silent", "budget_crossed told"]);
   });
 
   it("re-arms what is no longer exceeded: reached again, it is told again", () => {
-    const { alerts } = standingAfter(find("450"));
-    const lookedUnderDoubled = { looked: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
-    expect(find("450", { config: doubled, standing: standingAfter(find("450")) })).toEqual([]);
-    expect(said(find("800", { config: doubled, standing: lookedUnderDoubled }))).toEqual(["threshold_crossed told"]);
+    const { alerts } = historyAfter(find("450"));
+    const evaluatedUnderDoubled = { lastEvaluation: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
+    expect(find("450", { config: doubled, history: historyAfter(find("450")) })).toEqual([]);
+    expect(said(find("800", { config: doubled, history: evaluatedUnderDoubled }))).toEqual(["threshold_crossed told"]);
   });
 
   it("comes with an override's end: what was reached in between is told again when it is reached again", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("500"), expiresAt: NOW - MINUTE })];
     const config = { ...acme, overrides };
-    const { alerts } = standingAfter(find("450"));
-    const lookedDuringOverride = { looked: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
-    expect(said(find("450", { config, standing: lookedDuringOverride }))).toEqual(["threshold_crossed told"]);
-    expect(said(find("450", { config, standing: standingAfter(find("450")) }))).toEqual(["threshold_crossed silent"]);
+    const { alerts } = historyAfter(find("450"));
+    const evaluatedDuringOverride = { lastEvaluation: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
+    expect(said(find("450", { config, history: evaluatedDuringOverride }))).toEqual(["threshold_crossed told"]);
+    expect(said(find("450", { config, history: historyAfter(find("450")) }))).toEqual(["threshold_crossed silent"]);
   });
 });

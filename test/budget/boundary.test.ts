@@ -78,15 +78,15 @@ describe("under the default thresholds", () => {
 });
 
 describe("for any limit and any threshold", () => {
-  const anyFigures = fc.record({ limit: anyLimit, alert: anyAlertThreshold, grace: anyGraceThreshold });
+  const anyAmounts = fc.record({ limit: anyLimit, alert: anyAlertThreshold, grace: anyGraceThreshold });
 
   it("the state is what exact fractions say, at every line and one nano-dollar to either side", () => {
     fc.assert(
-      fc.property(anyFigures, ({ limit, alert, grace }) => {
+      fc.property(anyAmounts, ({ limit, alert, grace }) => {
         const lines = [alert, 10_000n, grace].map((points) => ceilOf(limit * points));
         for (const spend of lines.flatMap((line) => [line - 1n, line, line + 1n])) {
-          const figures = { limit, alert, grace, spend };
-          expect(verdictFor(figures).state).toBe(stateByFractions(figures));
+          const observations = { limit, alert, grace, spend };
+          expect(verdictFor(observations).state).toBe(stateByFractions(observations));
         }
       }),
       { numRuns: 500 },
@@ -95,8 +95,8 @@ describe("for any limit and any threshold", () => {
 
   it("the state is what exact fractions say, for any spend", () => {
     fc.assert(
-      fc.property(anyFigures, anyLimit, (figures, spend) => {
-        expect(verdictFor({ ...figures, spend }).state).toBe(stateByFractions({ ...figures, spend }));
+      fc.property(anyAmounts, anyLimit, (observations, spend) => {
+        expect(verdictFor({ ...observations, spend }).state).toBe(stateByFractions({ ...observations, spend }));
       }),
     );
   });
@@ -121,7 +121,7 @@ describe("for any limit and any threshold", () => {
 
   it("used never reads the blocking percentage while allowed, nor less while blocked", () => {
     fc.assert(
-      fc.property(anyFigures, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
+      fc.property(anyAmounts, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
         const spend = ceilOf(limit * grace) + offset;
         const verdict = verdictFor({ limit, alert, grace, spend });
         expect(percentNumber(verdict.used ?? -1n) >= percentNumber(grace)).toBe(!verdict.allowed);
@@ -131,7 +131,7 @@ describe("for any limit and any threshold", () => {
 
   it("used never reads the alerting percentage while silent, nor less while alerting", () => {
     fc.assert(
-      fc.property(anyFigures, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
+      fc.property(anyAmounts, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
         const spend = ceilOf(limit * alert) + offset;
         const verdict = verdictFor({ limit, alert, grace, spend });
         expect(percentNumber(verdict.used ?? -1n) >= percentNumber(alert)).toBe(verdict.state !== "ok");
@@ -141,7 +141,7 @@ describe("for any limit and any threshold", () => {
 
   it("blocks_at is the least spend that is blocked", () => {
     fc.assert(
-      fc.property(anyFigures, ({ limit, alert, grace }) => {
+      fc.property(anyAmounts, ({ limit, alert, grace }) => {
         const { config } = verdictFor({ limit, alert, grace, spend: 0n });
         const { blocksAtNanoUsd } = limitAt(config, NOW);
         expect(verdictFor({ limit, alert, grace, spend: blocksAtNanoUsd }).allowed).toBe(false);
@@ -173,8 +173,8 @@ describe("for spend that arrives as a JSON double", () => {
         // A limit whose blocking line lies at the sum, or a nano-dollar beside it.
         const limit = (exact * 10_000n) / grace + BigInt(offset);
         fc.pre(limit > 0n);
-        const figures = { limit, grace, spend: nanoUsdFromNumber(float) ?? -1n };
-        expect(verdictFor(figures).state).toBe(stateByFractions({ limit, grace, spend: exact }));
+        const observations = { limit, grace, spend: nanoUsdFromNumber(float) ?? -1n };
+        expect(verdictFor(observations).state).toBe(stateByFractions({ limit, grace, spend: exact }));
       }),
     );
   });

@@ -73,7 +73,7 @@ export function aSpendRecord(differences: Partial<SpendRecord> = {}): SpendRecor
     source: "litellm",
     periodStartedAt: PERIOD_START,
     resetsAt: RESET,
-    burnNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: 0n,
     ...differences,
   };
 }

@@ -5,43 +5,43 @@ import { foldRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
 
 /** The burn rate after a read of so many dollars, so many seconds after the record was last confirmed. */
-function burnAfter(dollars: string, seconds: number, known: SpendRecord = aSpendRecord()): bigint {
+function spendRateAfter(dollars: string, seconds: number, known: SpendRecord = aSpendRecord()): bigint {
   const read = aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * 1_000 });
-  return foldRead(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).burnNanoUsdPerSecond;
+  return foldRead(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).spendRateNanoUsdPerSecond;
 }
 
-const burning = aSpendRecord({ burnNanoUsdPerSecond: usd("8") });
+const spending = aSpendRecord({ spendRateNanoUsdPerSecond: usd("8") });
 
 describe("the burn rate", () => {
   it("is the rise since the last confirmation, per second", () => {
-    expect(burnAfter("130", 20)).toBe(usd("1.5"));
+    expect(spendRateAfter("130", 20)).toBe(usd("1.5"));
   });
 
   it("is measured from the last confirmation, not from the first sight of the figure", () => {
     const confirmed = aSpendRecord({ observedAt: NOW - 500_000, readAt: NOW });
-    expect(burnAfter("130", 20, confirmed)).toBe(usd("1.5"));
+    expect(spendRateAfter("130", 20, confirmed)).toBe(usd("1.5"));
   });
 
   test.each([1, 5, 10])("spreads a rise seen after %i s over at least the 10 s in which LiteLLM writes", (seconds) => {
-    expect(burnAfter("130", seconds)).toBe(usd("3"));
+    expect(spendRateAfter("130", seconds)).toBe(usd("3"));
   });
 
   it("halves in a minute without a rise", () => {
-    expect(burnAfter("100", 60, burning)).toBe(usd("4"));
-    expect(burnAfter("100", 120, burning)).toBe(usd("2"));
-    expect(burnAfter("90", 60, burning)).toBe(usd("4"));
+    expect(spendRateAfter("100", 60, spending)).toBe(usd("4"));
+    expect(spendRateAfter("100", 120, spending)).toBe(usd("2"));
+    expect(spendRateAfter("90", 60, spending)).toBe(usd("4"));
   });
 
   it("is the faster of the rate just seen and the old one as it fades", () => {
-    expect(burnAfter("400", 60, burning)).toBe(usd("5"));
-    expect(burnAfter("160", 60, burning)).toBe(usd("4"));
+    expect(spendRateAfter("400", 60, spending)).toBe(usd("5"));
+    expect(spendRateAfter("160", 60, spending)).toBe(usd("4"));
   });
 
   it("is gone after an hour of rest", () => {
-    expect(burnAfter("100", 3_600, burning)).toBe(0n);
+    expect(spendRateAfter("100", 3_600, spending)).toBe(0n);
   });
 
   it("is left alone by a read that is not the newest", () => {
-    expect(burnAfter("200", -5, burning)).toBe(usd("8"));
+    expect(spendRateAfter("200", -5, spending)).toBe(usd("8"));
   });
 });

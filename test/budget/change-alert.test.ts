@@ -25,15 +25,15 @@ describe("the alert of a change", () => {
   });
 
   it("shows the limit and its version as they are at that moment", () => {
-    const figures = { limitNanoUsd: usd("600"), maxBudgetNanoUsd: usd("500"), used: 9_166n, limitVersion: 2 };
-    expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(figures);
+    const observations = { limitNanoUsd: usd("600"), maxBudgetNanoUsd: usd("500"), used: 9_166n, limitVersion: 2 };
+    expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(observations);
     const ended = { limitNanoUsd: usd("500"), used: 11_000n, limitVersion: 3 };
     expect(changeAlert({ config, spend, now: NOW + DAY }, granted, null)).toMatchObject(ended);
   });
 
   it("shows the spend of the running period", () => {
-    const figures = { spendNanoUsd: usd("550"), periodStartedAt: PERIOD_START, resetsAt: RESET };
-    expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(figures);
+    const observations = { spendNanoUsd: usd("550"), periodStartedAt: PERIOD_START, resetsAt: RESET };
+    expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(observations);
   });
 
   it.each([

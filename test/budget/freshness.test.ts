@@ -19,7 +19,7 @@ import {
   usd,
 } from "./builders.ts";
 
-const anyBurn = fc.oneof(fc.constant(0n), anyLimit);
+const anySpendRate = fc.oneof(fc.constant(0n), anyLimit);
 
 interface Situation {
   config?: Partial<TenantConfig>;
@@ -46,13 +46,13 @@ describe("a figure is fresh for", () => {
     ["5 s at least", "450", "99", 5_000],
     ["5 s when the line is reached", "550", "0", 5_000],
     ["5 s when it is passed", "999", "7", 5_000],
-  ])("%s", (_rule, spend, burn, ms) => {
-    const record = aSpendRecord({ spendNanoUsd: usd(spend), burnNanoUsdPerSecond: usd(burn) });
+  ])("%s", (_rule, spend, spendRate, ms) => {
+    const record = aSpendRecord({ spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) });
     expect(freshForMs(aTenantConfig(), record, NOW)).toBe(ms);
   });
 
   it("longer while an override moves the line away", () => {
-    const record = aSpendRecord({ spendNanoUsd: usd("540"), burnNanoUsdPerSecond: usd("1") });
+    const record = aSpendRecord({ spendNanoUsd: usd("540"), spendRateNanoUsdPerSecond: usd("1") });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50"), expiresAt: NOW + DAY })] });
     expect(freshForMs(config, record, NOW)).toBe(32_500);
     expect(freshForMs(config, record, NOW + DAY)).toBe(5_000);
@@ -60,8 +60,8 @@ describe("a figure is fresh for", () => {
 
   it("5 s to 60 s, whatever the figures", () => {
     fc.assert(
-      fc.property(anyLimit, anyLimit, anyBurn, (maxBudgetNanoUsd, spendNanoUsd, burnNanoUsdPerSecond) => {
-        const record = aSpendRecord({ spendNanoUsd, burnNanoUsdPerSecond });
+      fc.property(anyLimit, anyLimit, anySpendRate, (maxBudgetNanoUsd, spendNanoUsd, spendRateNanoUsdPerSecond) => {
+        const record = aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond });
         const freshMs = freshForMs(aTenantConfig({ maxBudgetNanoUsd }), record, NOW);
         expect(freshMs).toBeGreaterThanOrEqual(5_000);
         expect(freshMs).toBeLessThanOrEqual(60_000);
@@ -71,25 +71,32 @@ describe("a figure is fresh for", () => {
 
   it("never longer when more burns or more is spent", () => {
     fc.assert(
-      fc.property(anyLimit, anyLimit, anyBurn, anyLimit, anyBurn, (maxBudgetNanoUsd, spend, burn, spent, burnt) => {
-        const config = aTenantConfig({ maxBudgetNanoUsd });
-        const less = aSpendRecord({ spendNanoUsd: spend, burnNanoUsdPerSecond: burn });
-        const more = aSpendRecord({ spendNanoUsd: spend + spent, burnNanoUsdPerSecond: burn + burnt });
-        expect(freshForMs(config, more, NOW)).toBeLessThanOrEqual(freshForMs(config, less, NOW));
-      }),
+      fc.property(
+        anyLimit,
+        anyLimit,
+        anySpendRate,
+        anyLimit,
+        anySpendRate,
+        (maxBudgetNanoUsd, spend, spendRate, spent, burnt) => {
+          const config = aTenantConfig({ maxBudgetNanoUsd });
+          const less = aSpendRecord({ spendNanoUsd: spend, spendRateNanoUsdPerSecond: spendRate });
+          const more = aSpendRecord({ spendNanoUsd: spend + spent, spendRateNanoUsdPerSecond: spendRate + burnt });
+          expect(freshForMs(config, more, NOW)).toBeLessThanOrEqual(freshForMs(config, less, NOW));
+        },
+      ),
       { numRuns: 500 },
     );
   });
 
   it("no longer than half of what the burn rate needs to reach the line, when that is more than 5 s", () => {
     fc.assert(
-      fc.property(anyLimit, anyLimit, fc.bigInt({ min: 5_000n, max: 60_000n }), (limit, burn, halfWayMs) => {
+      fc.property(anyLimit, anyLimit, fc.bigInt({ min: 5_000n, max: 60_000n }), (limit, spendRate, halfWayMs) => {
         const config = aTenantConfig({ maxBudgetNanoUsd: limit, graceThreshold: 10_000n });
-        const remaining = (burn * halfWayMs) / 500n;
+        const remaining = (spendRate * halfWayMs) / 500n;
         fc.pre(remaining < limit);
-        const record = aSpendRecord({ spendNanoUsd: limit - remaining, burnNanoUsdPerSecond: burn });
+        const record = aSpendRecord({ spendNanoUsd: limit - remaining, spendRateNanoUsdPerSecond: spendRate });
         const burntMs = 2n * BigInt(freshForMs(config, record, NOW));
-        expect(burn * burntMs <= remaining * 1_000n || burntMs === 10_000n).toBe(true);
+        expect(spendRate * burntMs <= remaining * 1_000n || burntMs === 10_000n).toBe(true);
       }),
     );
   });
@@ -123,8 +130,8 @@ describe("a read", () => {
     ["goes behind the answer when it would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
     ["is not hurried once the line is reached", "550", "2", 0, "none"],
     ["is not hurried when nothing burns, however little is left", "549.999999999", "0", 0, "none"],
-  ])("near the line: it %s", (_rule, spend, burn, ageMs, mode) => {
-    const record = { spendNanoUsd: usd(spend), burnNanoUsdPerSecond: usd(burn) };
+  ])("near the line: it %s", (_rule, spend, spendRate, ageMs, mode) => {
+    const record = { spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) };
     expect(plan({ record, ageMs }).mode).toBe(mode);
   });
 
@@ -148,15 +155,22 @@ describe("a read", () => {
     const rank = { none: 0, behind: 1, first: 2 };
     const anyAge = fc.nat(700_000);
     fc.assert(
-      fc.property(anyAge, anyAge, anyBurn, anyBurn, anyAge, (ageMs, olderMs, burn, more, demandedMaxAgeMs) => {
-        const calm = { ageMs, record: { burnNanoUsdPerSecond: burn }, demandedMaxAgeMs };
-        const older = { ...calm, ageMs: ageMs + olderMs };
-        const faster = { ...calm, record: { burnNanoUsdPerSecond: burn + more } };
-        const stricter = { ...calm, demandedMaxAgeMs: Math.max(0, demandedMaxAgeMs - olderMs) };
-        for (const situation of [older, faster, stricter]) {
-          expect(rank[plan(situation).mode]).toBeGreaterThanOrEqual(rank[plan(calm).mode]);
-        }
-      }),
+      fc.property(
+        anyAge,
+        anyAge,
+        anySpendRate,
+        anySpendRate,
+        anyAge,
+        (ageMs, olderMs, spendRate, more, demandedMaxAgeMs) => {
+          const calm = { ageMs, record: { spendRateNanoUsdPerSecond: spendRate }, demandedMaxAgeMs };
+          const older = { ...calm, ageMs: ageMs + olderMs };
+          const faster = { ...calm, record: { spendRateNanoUsdPerSecond: spendRate + more } };
+          const stricter = { ...calm, demandedMaxAgeMs: Math.max(0, demandedMaxAgeMs - olderMs) };
+          for (const situation of [older, faster, stricter]) {
+            expect(rank[plan(situation).mode]).toBeGreaterThanOrEqual(rank[plan(calm).mode]);
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });

@@ -23,8 +23,8 @@ function joinAll([first, ...others]: readonly SpendRecord[]): SpendRecord {
 /** The rule itself, over all reads at once: the highest figure that no later read had 60 s to disprove. */
 function spendOf(records: readonly SpendRecord[]): bigint {
   const newestRead = Math.max(...records.map(({ observedAt }) => observedAt));
-  const standing = records.filter(({ observedAt }) => newestRead - observedAt < 60_000);
-  return largest(standing.map(({ spendNanoUsd }) => spendNanoUsd));
+  const history = records.filter(({ observedAt }) => newestRead - observedAt < 60_000);
+  return largest(history.map(({ spendNanoUsd }) => spendNanoUsd));
 }
 
 describe("two records of one tenant", () => {
@@ -169,5 +169,5 @@ const anyRecord: fc.Arbitrary<SpendRecord> = fc.record({
   source: fc.constantFrom<ObservationSource>("litellm", "webhook", "events", "gate"),
   periodStartedAt: fc.constantFrom(PERIOD_START, PERIOD_START, PERIOD_START, NOW),
   resetsAt: fc.constantFrom(null, RESET),
-  burnNanoUsdPerSecond: fc.bigInt({ min: 0n, max: 2n }),
+  spendRateNanoUsdPerSecond: fc.bigInt({ min: 0n, max: 2n }),
 });

@@ -5,7 +5,7 @@ import { keepForMs } from "../../src/budget/freshness.ts";
 import { verdictWithoutRead } from "../../src/budget/verdict.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, NOW, PERIOD_START, SECOND, usd } from "./builders.ts";
 
-const justRead = { observedAt: NOW, readAt: NOW, burnNanoUsdPerSecond: 0n };
+const justRead = { observedAt: NOW, readAt: NOW, spendRateNanoUsdPerSecond: 0n };
 
 describe("a verdict may be kept", () => {
   it("as long as its figure is fresh, less its age", () => {

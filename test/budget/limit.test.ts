@@ -85,8 +85,8 @@ describe("the limit version", () => {
     ["long after the end", config, NOW + 900 * DAY, 9],
     ["at the revocation", revoked, NOW + MINUTE, 9],
     ["at the end that a revocation has overtaken", revoked, NOW + DAY, 9],
-  ])("%s counts what has happened so far", (_when, wish, now, version) => {
-    expect(limitVersion(wish, now)).toBe(version);
+  ])("%s counts what has happened so far", (_when, desired, now, version) => {
+    expect(limitVersion(desired, now)).toBe(version);
   });
 
   it("rises with every config version", () => {
@@ -103,9 +103,9 @@ describe("the limit version", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, a, b) => {
         const [from, to] = a <= b ? [a, b] : [b, a];
-        const wish = aTenantConfig({ overrides });
+        const desired = aTenantConfig({ overrides });
         const happened = overrides.flatMap(eventsOf).filter((instant) => from < instant && instant <= to).length;
-        expect(limitVersion(wish, to) - limitVersion(wish, from)).toBe(happened);
+        expect(limitVersion(desired, to) - limitVersion(desired, from)).toBe(happened);
       }),
     );
   });
@@ -113,9 +113,9 @@ describe("the limit version", () => {
   it("never is the same for two different limits of one config", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, a, b) => {
-        const wish = aTenantConfig({ overrides });
-        fc.pre(limitAt(wish, a).limitNanoUsd !== limitAt(wish, b).limitNanoUsd);
-        expect(limitVersion(wish, a)).not.toBe(limitVersion(wish, b));
+        const desired = aTenantConfig({ overrides });
+        fc.pre(limitAt(desired, a).limitNanoUsd !== limitAt(desired, b).limitNanoUsd);
+        expect(limitVersion(desired, a)).not.toBe(limitVersion(desired, b));
       }),
     );
   });
@@ -140,11 +140,11 @@ describe("the next change of the limit", () => {
   it("lies ahead, and until then the limit stays what it is", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, now, later) => {
-        const wish = aTenantConfig({ overrides });
-        const next = nextLimitChange(wish, now) ?? Number.POSITIVE_INFINITY;
+        const desired = aTenantConfig({ overrides });
+        const next = nextLimitChange(desired, now) ?? Number.POSITIVE_INFINITY;
         expect(next).toBeGreaterThan(now);
         fc.pre(now <= later && later < next);
-        expect(limitAt(wish, later)).toEqual(limitAt(wish, now));
+        expect(limitAt(desired, later)).toEqual(limitAt(desired, now));
       }),
     );
   });

@@ -4,28 +4,31 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   confirmableAt,
-  foldBound,
-  foldBoundAtEdge,
+  foldReported,
+  foldReportedAtEdge,
   isUnconfirmed,
-  type SpendBound,
+  type ReportedObservation,
 } from "../../src/budget/observation.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
 const config = aTenantConfig();
 
-function fold(bound: Partial<SpendBound>, differences: { spend?: SpendRecord | null; periodSeenAt?: number } = {}) {
+function fold(
+  observation: Partial<ReportedObservation>,
+  differences: { spend?: SpendRecord | null; periodSeenAt?: number } = {},
+) {
   const { spend = aSpendRecord({ observedAt: NOW - MINUTE, readAt: NOW - MINUTE }), periodSeenAt = PERIOD_START } =
     differences;
-  const whole: SpendBound = {
+  const whole: ReportedObservation = {
     spendNanoUsd: usd("120"),
     source: "webhook",
     begunAt: NOW,
     observedAt: NOW,
     resetsAt: undefined,
-    ...bound,
+    ...observation,
   };
-  return { spend, folded: foldBound({ config, spend, periodSeenAt }, whole) };
+  return { spend, folded: foldReported({ config, spend, periodSeenAt }, whole) };
 }
 
 describe("a higher figure", () => {
@@ -67,8 +70,8 @@ describe("a figure of another period", () => {
     ["whose end is not ours", { resetsAt: RESET - 30 * DAY }],
     ["of a call within 90 s of the period's start", { begunAt: PERIOD_START + 90 * SECOND - 1 }],
     ["of a call before the period", { begunAt: PERIOD_START - 1 }],
-  ])("%s is ignored", (_, bound) => {
-    expect(fold(bound).folded).toBeNull();
+  ])("%s is ignored", (_, observation) => {
+    expect(fold(observation).folded).toBeNull();
   });
 
   it("counts from 90 s after LiteLLM was first seen in the period, which it enters late", () => {
@@ -84,8 +87,10 @@ describe("a figure of another period", () => {
 
   it("cannot be in the first period: there was none before", () => {
     const first = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - SECOND });
-    const bound = { spendNanoUsd: 1n, source: "events", begunAt: NOW, observedAt: NOW, resetsAt: RESET } as const;
-    expect(foldBound({ config: first, spend: null, periodSeenAt: null }, bound)).toMatchObject({ spendNanoUsd: 1n });
+    const observation = { spendNanoUsd: 1n, source: "events", begunAt: NOW, observedAt: NOW, resetsAt: RESET } as const;
+    expect(foldReported({ config: first, spend: null, periodSeenAt: null }, observation)).toMatchObject({
+      spendNanoUsd: 1n,
+    });
   });
 });
 
@@ -101,24 +106,24 @@ it("the order of figures does not matter, and neither does repetition", () => {
   );
 });
 
-describe("confirmation", () => {
-  const bound = aSpendRecord({ source: "webhook", observedAt: NOW, readAt: NOW + 59 * SECOND });
+describe("confirm", () => {
+  const observation = aSpendRecord({ source: "webhook", observedAt: NOW, readAt: NOW + 59 * SECOND });
 
   it("comes with a read begun 60 s after the figure was seen", () => {
-    expect(confirmableAt(bound)).toBe(NOW + 60 * SECOND);
-    expect(isUnconfirmed(bound)).toBe(true);
-    expect(isUnconfirmed({ ...bound, readAt: NOW + 60 * SECOND })).toBe(false);
-    expect(isUnconfirmed({ ...bound, readAt: null })).toBe(true);
+    expect(confirmableAt(observation)).toBe(NOW + 60 * SECOND);
+    expect(isUnconfirmed(observation)).toBe(true);
+    expect(isUnconfirmed({ ...observation, readAt: NOW + 60 * SECOND })).toBe(false);
+    expect(isUnconfirmed({ ...observation, readAt: null })).toBe(true);
   });
 
   it("is not needed of what LiteLLM itself has said", () => {
-    expect(isUnconfirmed({ ...bound, source: "litellm" })).toBe(false);
+    expect(isUnconfirmed({ ...observation, source: "litellm" })).toBe(false);
   });
 });
 
 describe("at the edge, where nobody knows when LiteLLM was seen in the period", () => {
   const LATEST = 605 * SECOND + 90 * SECOND;
-  const told = (begunAt: number): SpendBound => ({
+  const told = (begunAt: number): ReportedObservation => ({
     spendNanoUsd: usd("120"),
     source: "gate",
     begunAt,
@@ -131,19 +136,19 @@ describe("at the edge, where nobody knows when LiteLLM was seen in the period", 
     ["from then on", LATEST, usd("120")],
   ])("a figure of a call that began %s", (_, sinceMs, expected) => {
     const spend = aSpendRecord({ spendNanoUsd: 0n, observedAt: PERIOD_START, readAt: PERIOD_START });
-    const folded = foldBoundAtEdge(config, spend, told(PERIOD_START + sinceMs));
+    const folded = foldReportedAtEdge(config, spend, told(PERIOD_START + sinceMs));
     expect(folded?.spendNanoUsd ?? null).toBe(expected);
   });
 
   it("counts at once in the first period, which nothing was carried into", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW });
-    expect(foldBoundAtEdge(young, null, told(NOW))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, null, told(NOW))?.spendNanoUsd).toBe(usd("120"));
   });
 
   it("waits when the figure is already of a period that the config has not heard of", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - DAY });
     const spend = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW });
-    expect(foldBoundAtEdge(young, spend, told(NOW + MINUTE))).toBeNull();
-    expect(foldBoundAtEdge(young, spend, told(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, spend, told(NOW + MINUTE))).toBeNull();
+    expect(foldReportedAtEdge(young, spend, told(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
   });
 });

@@ -32,7 +32,7 @@ describe("the first read", () => {
       source: "litellm",
       periodStartedAt: PERIOD_START,
       resetsAt: RESET,
-      burnNanoUsdPerSecond: 0n,
+      spendRateNanoUsdPerSecond: 0n,
     });
   });
 
@@ -168,7 +168,7 @@ describe("a new period", () => {
       spendNanoUsd: usd("550"),
       observedAt: RESET,
       readAt: RESET,
-      burnNanoUsdPerSecond: 7n,
+      spendRateNanoUsdPerSecond: 7n,
     });
     const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
     expect(foldRead(known, shown, PERIOD)).toEqual({
@@ -178,7 +178,7 @@ describe("a new period", () => {
       source: "litellm",
       periodStartedAt: RESET,
       resetsAt: next,
-      burnNanoUsdPerSecond: 7n,
+      spendRateNanoUsdPerSecond: 7n,
     });
   });
 

@@ -46,8 +46,8 @@ describe("the state", () => {
     ["no warning at all", { alertThreshold: 10_000n }, "499.999999999", "ok", "within_budget"],
     ["neither, at the limit", { alertThreshold: 10_000n, graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
   ])("of %s is as the table says", (_situation, differences, spend, state, reason) => {
-    const figure = spend === null ? null : usd(spend);
-    expect(stateAt(aTenantConfig(differences), figure, NOW)).toEqual({ state, reason });
+    const observation = spend === null ? null : usd(spend);
+    expect(stateAt(aTenantConfig(differences), observation, NOW)).toEqual({ state, reason });
   });
 
   it("X4: 109.99 percent is allowed, 110.00 percent is blocked", () => {
@@ -68,9 +68,9 @@ describe("the state", () => {
   it("is never made worse by one more override, for any spend, at any moment", () => {
     const spend = fc.option(anyLimit, { nil: null });
     fc.assert(
-      fc.property(anyConfig(), anyOverride, spend, anInstantAround, (config, override, figure, now) => {
+      fc.property(anyConfig(), anyOverride, spend, anInstantAround, (config, override, observation, now) => {
         const more = { ...config, overrides: [...config.overrides, override] };
-        expect(severity(more, figure, now)).toBeLessThanOrEqual(severity(config, figure, now));
+        expect(severity(more, observation, now)).toBeLessThanOrEqual(severity(config, observation, now));
       }),
       { numRuns: 500 },
     );

@@ -13,7 +13,7 @@ import { aDispatch } from "../support/notice-builders.ts";
 import { unusedPort, unusedPorts } from "../support/unused-port.ts";
 
 let world: CheckWorld;
-let looked: number;
+let lastEvaluation: number;
 let periods: string[];
 let judged: string[];
 let deliveries: FakeDeliveries;
@@ -24,7 +24,7 @@ beforeEach(() => {
   noticeQueue = new FakeNoticeQueue();
   world = new CheckWorld();
   world.litellm.pingFailure = AWAY;
-  looked = 0;
+  lastEvaluation = 0;
   periods = [];
   judged = [];
 });
@@ -37,9 +37,9 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   };
   const [claimEndedPeriods, findUnannounced] = [noted("ended"), noted("unannounced")];
   const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
-  const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
+  const cipher = { encrypt: async (text: string) => text, open: async (text: string) => text };
   const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), noteEnds: found, listEnding: found };
-  const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUntold: found };
+  const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
   const platformAlerts = {
     look: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
@@ -49,17 +49,17 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
     },
   };
   const stores = { tenants, overrides, alerts, deliveries, readLeases, platformAlerts };
-  return { ...unusedPorts(), ...world.deps(), ...stores, sealer, noticeQueue };
+  return { ...unusedPorts(), ...world.deps(), ...stores, cipher, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {
-  looked++;
+  lastEvaluation++;
   return [];
 };
 
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
-  expect([looked, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
+  expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
   expect(periods.sort()).toEqual(["ended", "unannounced"]);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
   expect(judged).toEqual(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]);
@@ -69,7 +69,7 @@ it("runs every job", async () => {
 it("a failed outage note does not stop the syncs", async () => {
   world.snapshots.trouble("outageStartedAt", new Error("down"));
   await sweep({ now: NOW }, ports(found));
-  expect(looked).toBe(4);
+  expect(lastEvaluation).toBe(4);
   expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
 });
 
@@ -85,7 +85,7 @@ it("failed syncs do not stop the outage note", async () => {
 it("notices that their queue refuses stop neither the syncs nor the outage note", async () => {
   noticeQueue.isAway = true;
   await sweep({ now: NOW }, ports(found));
-  expect([looked, world.kv.outage]).toEqual([4, NOW]);
+  expect([lastEvaluation, world.kv.outage]).toEqual([4, NOW]);
   expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
 });
 

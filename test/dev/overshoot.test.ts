@@ -2,11 +2,11 @@
 
 import { expect, it } from "vitest";
 import { play } from "../../bench/overshoot/play.ts";
-import { blindSeconds, boundOf, inFlight, type Scenario } from "../../bench/overshoot/scenario.ts";
+import { blindSeconds, inFlight, observationOf, type Scenario } from "../../bench/overshoot/scenario.ts";
 
 const aScenario = (differences: Partial<Scenario> = {}): Scenario => ({
   door: "ask",
-  burn: 1,
+  spendRate: 1,
   isolates: 4,
   pods: 1,
   litellmEnforces: false,
@@ -23,27 +23,27 @@ it("the same seed is the same run, another one is another", async () => {
 
 it("without anybody who refuses the spend goes past every bound", async () => {
   const scenario = aScenario({ door: "none" });
-  const { overshoot, fastestBurn } = await play(scenario);
-  expect(overshoot).toBeGreaterThan(boundOf({ ...scenario, door: "ask" }, fastestBurn).usd);
+  const { overshoot, fastestSpendRate } = await play(scenario);
+  expect(overshoot).toBeGreaterThan(observationOf({ ...scenario, door: "ask" }, fastestSpendRate).usd);
 });
 
 it("one LiteLLM alone, and Gate before it, stop at what was in flight", async () => {
   for (const door of ["none", "gate"] as const) {
     const { overshoot } = await play(aScenario({ door, litellmEnforces: door === "none" }));
     expect(overshoot).toBeGreaterThan(0);
-    expect(overshoot).toBeLessThan(inFlight({ burn: 1 }));
+    expect(overshoot).toBeLessThan(inFlight({ spendRate: 1 }));
   }
 });
 
 it("of two that refuse the sooner one bounds", () => {
   const alone = aScenario({ door: "none", litellmEnforces: true });
   const both = aScenario({ litellmEnforces: true });
-  expect(boundOf(both, 1)).toEqual(boundOf(alone, 1));
-  expect(boundOf({ ...both, pods: 4 }, 1)).toEqual(boundOf(aScenario({ pods: 4 }), 1));
+  expect(observationOf(both, 1)).toEqual(observationOf(alone, 1));
+  expect(observationOf({ ...both, pods: 4 }, 1)).toEqual(observationOf(aScenario({ pods: 4 }), 1));
 });
 
 it("a bound is what can be in flight, and the burn for as long as nobody can know", () => {
   expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(6 + 5 + 1.2 + 5);
-  expect(boundOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
-  expect(boundOf(aScenario({ door: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });
+  expect(observationOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
+  expect(observationOf(aScenario({ door: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });
 });

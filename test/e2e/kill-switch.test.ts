@@ -21,7 +21,7 @@ const toldOf = (tenantId: string) =>
     .filter(({ kind }) => kind === "webhook")
     .map(({ summary }) => summary)
     .toReversed();
-const untilTold = (tenantId: string, types: string[]) =>
+const untilAnnounced = (tenantId: string, types: string[]) =>
   eventually(async () => types.every((type) => toldOf(tenantId).includes(type)), 20_000);
 
 describe("the kill switch", () => {
@@ -39,7 +39,7 @@ describe("the kill switch", () => {
 
     expect((await act("resume", tenantId)).body).toMatchObject({ state: "ok", suspended_at: null });
     expect([(await stand.api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
-    await untilTold(tenantId, ["tenant.suspended", "tenant.resumed"]);
+    await untilAnnounced(tenantId, ["tenant.suspended", "tenant.resumed"]);
   });
 
   it("counts for a tenant that is only observed", async () => {
@@ -56,12 +56,12 @@ describe("a new period", () => {
     const { tenantId, key } = await stand.api.createTenant({ max_budget: 5 });
     await call(key, 6);
     await eventually(async () => (await stand.api.ask(key, { "Cache-Control": "no-cache" })).status === 402);
-    await untilTold(tenantId, ["budget.blocked"]);
+    await untilAnnounced(tenantId, ["budget.blocked"]);
 
     expect((await act("reset", tenantId)).body).toMatchObject({ spend: 0, state: "ok" });
     expect((await stand.api.ask(key)).body).toMatchObject({ allowed: true, state: "ok", spend: 0 });
     expect((await call(key)).status).toBe(200);
-    await untilTold(tenantId, ["budget.reset", "budget.resolved"]);
+    await untilAnnounced(tenantId, ["budget.reset", "budget.resolved"]);
     const actions = (await stand.api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body.data;
     expect(actions.map(({ action }: { action: string }) => action)).toContain("period_reset");
   });
@@ -73,7 +73,7 @@ describe("a new period", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     stand.litellm.runResetJob();
     await stand.bursar.sweep();
-    await untilTold(tenantId, ["budget.reset"]);
+    await untilAnnounced(tenantId, ["budget.reset"]);
     const { data } = (await stand.api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body;
     expect(data.map(({ action }: { action: string }) => action)).toContain("period_advanced");
   });

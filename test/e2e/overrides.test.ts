@@ -46,8 +46,8 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
   expect((await call(key)).status).not.toBe(200);
 
   const expiresAt = Date.now() + LASTS_MS;
-  const wish = { override_amount: 100, expires_at: new Date(expiresAt).toISOString(), reason: "launch week" };
-  const granted = await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish, {
+  const desired = { override_amount: 100, expires_at: new Date(expiresAt).toISOString(), reason: "launch week" };
+  const granted = await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, desired, {
     "Idempotency-Key": tenantId,
   });
   expect(granted).toMatchObject({ status: 201, body: { state: "active", litellm_sync: "synced" } });
@@ -84,8 +84,8 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
 it("R2: revoking refuses at once, in LiteLLM too, and is told", async () => {
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
   stand.litellm.setSpend(key, 115);
-  const wish = { override_amount: 100, duration: "1d", reason: "launch week" };
-  const { id } = (await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, wish)).body;
+  const desired = { override_amount: 100, duration: "1d", reason: "launch week" };
+  const { id } = (await stand.api.admin("POST", `/v1/tenants/${tenantId}/overrides`, desired)).body;
   expect((await stand.api.ask(key, FRESH)).status).toBe(200);
   expect((await stand.api.admin("DELETE", `/v1/tenants/${tenantId}/overrides/${id}`)).status).toBe(204);
   expect((await stand.api.ask(key)).status).toBe(402);

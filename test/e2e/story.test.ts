@@ -28,7 +28,7 @@ const noticesOf = (tenantId: string) =>
     .messages({ tenant: tenantId, accepted: true })
     .filter(({ summary }) => !/forecast|projected_limit/i.test(summary));
 
-const untilTold = (tenantId: string, times: number) =>
+const untilAnnounced = (tenantId: string, times: number) =>
   eventually(async () => {
     const notices = noticesOf(tenantId);
     const counts = ["slack", "email", "webhook"].map((kind) => notices.filter((each) => each.kind === kind).length);
@@ -49,7 +49,7 @@ it("E1: a tenant is created, gets a key, spends 80 percent, LiteLLM's webhook co
   expect((await call(key, 4.1)).status).toBe(200);
   // LiteLLM alerts on the next call.
   expect((await call(key, 0.01)).status).toBe(200);
-  expect(await untilTold(tenantId, 1)).toEqual([1, 1, 1]);
+  expect(await untilAnnounced(tenantId, 1)).toEqual([1, 1, 1]);
 
   const [alert] = await crossingsOf(tenantId);
   expect(alert).toMatchObject({ event_type: "threshold_crossed", threshold: 80, limit: 5, silent: false });
@@ -80,7 +80,7 @@ it("E2: the agent of a tenant at 110 percent gets 402 Payment Required, and peop
   );
   // LiteLLM refuses its next call, and that is when it alerts.
   await call(key, 1);
-  await untilTold(tenantId, 1);
+  await untilAnnounced(tenantId, 1);
   expect(noticesOf(tenantId).map(({ summary }) => summary)).toContain("budget.blocked");
 });
 
@@ -88,7 +88,7 @@ it("E3: a tenant at 105 percent is allowed, and its spend goes on being tracked"
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
   await call(key, 105);
   expect((await call(key, 1)).status).toBe(200);
-  await untilTold(tenantId, 1);
+  await untilAnnounced(tenantId, 1);
   expect((await crossingsOf(tenantId)).map(({ event_type: event, silent }: never) => [event, silent])).toContainEqual([
     "budget_crossed",
     false,
@@ -122,13 +122,13 @@ it("E5: two 80 percent alerts within the hour are one notice on each channel", a
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 50 });
   await call(key, 41);
   await call(key, 0.1);
-  await untilTold(tenantId, 1);
+  await untilAnnounced(tenantId, 1);
   await call(key, 0.1);
   await call(key, 0.1);
   await pause(SETTLED_MS);
   const sent = stand.litellm.sent().filter(({ kind }) => kind === "webhook");
   expect(sent.length).toBeGreaterThan(2);
-  expect(await untilTold(tenantId, 1)).toEqual([1, 1, 1]);
+  expect(await untilAnnounced(tenantId, 1)).toEqual([1, 1, 1]);
   expect(await crossingsOf(tenantId)).toHaveLength(1);
 });
 
@@ -144,7 +144,7 @@ it("E6: while LiteLLM's API fails and Redis fails, agents go on working and peop
     const signature = `sha256=${createHmac("sha256", "dev-webhook-secret").update(body).digest("hex")}`;
     const headers = { "X-LiteLLM-Signature": signature };
     expect((await send("POST", `${stand.bursar.url}/v1/webhooks/litellm`, { body, headers })).status).toBe(200);
-    await untilTold(tenantId, 1);
+    await untilAnnounced(tenantId, 1);
     expect((await stand.api.ask(key)).body).toMatchObject({ allowed: true, state: "warning", spend: 17 });
   } finally {
     stand.litellm.setFault(null);
@@ -173,15 +173,15 @@ it("stock LiteLLM, with the setup page pasted, has each crossing told once", asy
   await pasteSetup();
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 10 });
   await call(key, 8.5);
-  expect(await untilTold(tenantId, 1)).toEqual([1, 1, 1]);
+  expect(await untilAnnounced(tenantId, 1)).toEqual([1, 1, 1]);
   await call(key, 2);
-  expect(await untilTold(tenantId, 2)).toEqual([2, 2, 2]);
+  expect(await untilAnnounced(tenantId, 2)).toEqual([2, 2, 2]);
   await call(key, 0.5);
   await call(key, 0.1);
-  expect(await untilTold(tenantId, 3)).toEqual([3, 3, 3]);
+  expect(await untilAnnounced(tenantId, 3)).toEqual([3, 3, 3]);
   const raised = await stand.api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 30 });
   expect(raised.status).toBe(200);
-  await untilTold(tenantId, 4);
+  await untilAnnounced(tenantId, 4);
   await pause(SETTLED_MS);
   const types = noticesOf(tenantId).filter(({ kind }) => kind === "webhook");
   expect(types.map(({ summary }) => summary).toReversed()).toEqual([

@@ -1,7 +1,7 @@
 // Waiting no longer than can be afforded: what came, what was slow and what failed are three things.
 
 import { describe, expect, it } from "vitest";
-import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../../src/flows/waiting.ts";
+import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../../src/flows/waiting.ts";
 import { POLICY } from "../support/check-world.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { VirtualTimers } from "../support/virtual-timers.ts";
@@ -17,26 +17,26 @@ describe("patiently", () => {
     [41, { kind: "slow" }],
   ])("what takes %i ms of 40", async (ms, expected) => {
     const timers = new VirtualTimers();
-    expect(await timers.runUntil(patiently(comesAfter(timers, ms, "it"), 40, { timers }))).toEqual(expected);
+    expect(await timers.runUntil(withTimeout(comesAfter(timers, ms, "it"), 40, { timers }))).toEqual(expected);
     expect(timers.elapsedMs).toBe(Math.min(ms, 40));
   });
 
   it("tells a failure with its error, and never rejects", async () => {
     const timers = new VirtualTimers();
     const error = new Error("down");
-    expect(await patiently(Promise.reject(error), 40, { timers })).toEqual({ kind: "failed", error });
+    expect(await withTimeout(Promise.reject(error), 40, { timers })).toEqual({ kind: "failed", error });
   });
 
   it("a failure that comes too late is nobody's unhandled rejection", async () => {
     const timers = new VirtualTimers();
     const late = comesAfter(timers, 50, null).then(() => Promise.reject(new Error("late")));
-    expect(await timers.runUntil(patiently(late, 40, { timers }))).toEqual({ kind: "slow" });
+    expect(await timers.runUntil(withTimeout(late, 40, { timers }))).toEqual({ kind: "slow" });
     await timers.pass(20);
   });
 
   it("leaves no timer behind what came in time", async () => {
     const timers = new VirtualTimers();
-    await timers.runUntil(patiently(Promise.resolve(1), 40, { timers }));
+    await timers.runUntil(withTimeout(Promise.resolve(1), 40, { timers }));
     expect(timers.running).toBe(0);
   });
 });
@@ -48,12 +48,12 @@ describe("work that can be done without never fails its caller", () => {
     ["null for what was slow", () => new Promise<never>(() => {}), null, ['warn work slow {"waited_ms":8}']],
   ])("is %s, and the log says what was given up", async (_, work, expected, lines) => {
     const [timers, log] = [new VirtualTimers(), new RecordedLog()];
-    expect(await timers.runUntil(orNothing("work", work(), 8, { timers, log }))).toBe(expected);
+    expect(await timers.runUntil(valueOrNull("work", work(), 8, { timers, log }))).toBe(expected);
     expect(log.lines).toEqual(lines);
   });
 });
 
 it("two slow stores leave room for LiteLLM before the deadline, and one slow claim for its read", () => {
-  expect(storePatienceMs({ policy: POLICY })).toBe(40);
-  expect(claimPatienceMs({ policy: POLICY })).toBe(20);
+  expect(storeTimeoutMs({ policy: POLICY })).toBe(40);
+  expect(claimTimeoutMs({ policy: POLICY })).toBe(20);
 });

@@ -66,7 +66,7 @@ it("is read whole, with the defaults of the contract", () => {
     guardrailTokens: ["guard-one", "guard-two"],
     policy: { defaultFailPolicy: "open", unmanagedKeys: "allow", failOpenMinutes: 60, checkDeadlineMs: 100 },
   });
-  expect(config.sealingKeys.map(({ id, key }) => [id, key.length])).toEqual([
+  expect(config.encryptionKeys.map(({ id, key }) => [id, key.length])).toEqual([
     ["new", 32],
     ["old", 32],
   ]);

@@ -2,7 +2,7 @@
 // without the figures and instants of the moment in which something was found. Looks only.
 
 import type { Inbox } from "../../dev/inbox/start.ts";
-import { neonDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import type { DeliveryKey } from "../../src/records/alert-record.ts";
 import type { TenantDatabase } from "../support/tenant-database.ts";
@@ -58,7 +58,7 @@ async function marksOf(db: TenantDatabase, delivery: Delivery, channels: readonl
   const { alert_id: alertId, channel_id: channelId } = delivery;
   const channel = channels.find(({ id }) => id === channelId);
   if (channel?.kind !== "slack") return [`${channel?.name} notice_${alertId}_${channelId}`];
-  const dispatch = await neonDeliveries(db.database).load({ alertId, channelId } as DeliveryKey);
+  const dispatch = await postgresDeliveries(db.database).load({ alertId, channelId } as DeliveryKey);
   return dispatch === null ? [] : [`${channel.name} ${JSON.stringify(slackMessage(dispatch))}`];
 }
 

@@ -19,8 +19,8 @@ export function newSoakTenant(tenant: SoakTenant): Partial<NewTenant> {
 
 export async function insertSoakChannel(db: TenantDatabase, channel: SoakChannel): Promise<void> {
   const { id, tenantName, kind, name, target } = channel;
-  const sealed = await SEALER.seal(JSON.stringify(target));
-  await insertChannel(db, { id, tenant_id: tenantName, kind, name, sealed_target: sealed });
+  const encrypted = await SEALER.encrypt(JSON.stringify(target));
+  await insertChannel(db, { id, tenant_id: tenantName, kind, name, sealed_target: encrypted });
 }
 
 /** Postgres' random ids decide in which order it answers: here they are the same in every run. Before any other session. */

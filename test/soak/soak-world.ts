@@ -3,22 +3,22 @@
 
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";
-import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
+import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/cloudflare/queues.ts";
 import { emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";
 import { slackNotifier } from "../../src/adapters/notifiers/slack-notifier.ts";
 import { webhookNotifier } from "../../src/adapters/notifiers/webhook-notifier.ts";
-import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
-import { neonAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
-import { neonPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
-import { neonChannels } from "../../src/adapters/postgres/notices/channels.ts";
-import { neonDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
-import { neonDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
-import { neonLedger } from "../../src/adapters/postgres/spend-batches.ts";
-import { neonOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
-import { neonReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
-import { neonTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
+import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
+import { postgresPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
+import { postgresDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
+import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresSpendBatches } from "../../src/adapters/postgres/spend-batches.ts";
+import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
+import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import type { Instant } from "../../src/budget/tenant.ts";
 import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
@@ -27,7 +27,7 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { POLICY } from "../support/check-world.ts";
-import { aReading, FakeLiteLlm } from "../support/fake-litellm.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../support/fake-litellm.ts";
 import { FakeSnapshots } from "../support/fake-snapshots.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import type { TenantDatabase } from "../support/tenant-database.ts";
@@ -112,7 +112,7 @@ export class SoakWorld {
     await this.#moveTo(startsAt);
     for (const { name, subject } of tenants) {
       const spendNanoUsd = truth.get(subject.id) ?? 0n;
-      this.#litellm.has(aReading({ subject, spendNanoUsd, metadata: { tenant_id: name } }));
+      this.#litellm.has(aLiteLlmRow({ subject, spendNanoUsd, metadata: { tenant_id: name } }));
     }
     const queue = this.queues.producer(SPEND);
     for (const { body, dueAt } of reports) await queue.send(body, { delaySeconds: (dueAt - startsAt) / 1_000 });
@@ -183,26 +183,26 @@ export class SoakWorld {
 function storesOf({ db, redis }: SoakOptions) {
   const { database } = db;
   return {
-    tenants: neonTenants(database),
-    overrides: neonOverrides(database),
-    ledger: neonLedger(database),
-    readLeases: neonReadLeases(database),
-    alerts: neonAlerts(database),
-    platformAlerts: neonPlatformAlerts(database),
-    deliveries: neonDeliveries(database),
-    channels: neonChannels(database),
-    audit: neonAuditLog(database),
-    deadLetters: neonDeadLetters(database),
+    tenants: postgresTenants(database),
+    overrides: postgresOverrides(database),
+    spendBatches: postgresSpendBatches(database),
+    readLeases: postgresReadLeases(database),
+    alerts: postgresAlerts(database),
+    platformAlerts: postgresPlatformAlerts(database),
+    deliveries: postgresDeliveries(database),
+    channels: postgresChannels(database),
+    audit: postgresAuditLog(database),
+    deadLetters: postgresDeadLetters(database),
     claims: upstashClaims({ url: redis.url, token: redis.token }),
     unknownCallers: { allows: async () => true },
-    sealer: SEALER,
+    cipher: SEALER,
     background: () => {},
     log: { info() {}, warn() {}, error() {} },
     policy: POLICY,
   };
 }
 
-export const SEALER = aesSealer([{ id: "k1", key: new Uint8Array(32).fill(7) }]);
+export const SEALER = aesCipher([{ id: "k1", key: new Uint8Array(32).fill(7) }]);
 
 function notifierOf({ url }: Inbox): Ports["notifier"] {
   const local = { allowsLocalTargets: true };

@@ -75,11 +75,11 @@ export function makeTraffic(random: SeededRandom): Traffic {
       const startsAt = NOW + number * STAGE_MS;
       const reports = members.flatMap((tenant) => {
         const { isQuiet } = tenant;
-        const figures = figuresOf(tenant, number, isQuiet ? 1 : (shares.next().value ?? 0), truth, random);
-        return figures.map((figure): Report => {
+        const observations = numbersOf(tenant, number, isQuiet ? 1 : (shares.next().value ?? 0), truth, random);
+        return observations.map((observation): Report => {
           const dueAt = startsAt + random.below(WAVES) * WAVE_MS;
           const isStale = !isQuiet && told.length > 0 && random.chance(0.1);
-          const body = isStale ? random.pick(told) : reportOf(tenant, number, figure, dueAt, random);
+          const body = isStale ? random.pick(told) : reportOf(tenant, number, observation, dueAt, random);
           return { body: isStale ? body : withId(body, random), dueAt, isOnce: isQuiet };
         });
       });
@@ -134,7 +134,7 @@ function* sharesOf(reports: number, parts: number): Generator<number, undefined>
 }
 
 /** Anything in the band, and its very ends; when all is said again, what is the truth. Notes the highest in `truth`. */
-function figuresOf(
+function numbersOf(
   { subject, limitNanoUsd }: SoakTenant,
   stage: number,
   count: number,
@@ -145,25 +145,31 @@ function figuresOf(
   const [low, high] = BANDS[stage] ?? [];
   if (low === undefined || high === undefined) return Array.from({ length: count }, () => known);
   const any = () => partOf(limitNanoUsd, BigInt(low + random.below(high - low))) + BigInt(random.below(1_000));
-  const figures = Array.from({ length: count }, (_, at) => (at === 0 ? partOf(limitNanoUsd, BigInt(low)) : any()));
-  truth.set(subject.id, largest([known, ...figures]));
-  return figures;
+  const observations = Array.from({ length: count }, (_, at) => (at === 0 ? partOf(limitNanoUsd, BigInt(low)) : any()));
+  truth.set(subject.id, largest([known, ...observations]));
+  return observations;
 }
 
-function reportOf(tenant: SoakTenant, stage: number, figure: bigint, at: Instant, random: SeededRandom): SpendMessage {
+function reportOf(
+  tenant: SoakTenant,
+  stage: number,
+  observation: bigint,
+  at: Instant,
+  random: SeededRandom,
+): SpendMessage {
   const { subject, keyHash, isHintedOnly, isQuiet } = tenant;
-  const spend = decimalFromNanoUsd(figure);
+  const spend = decimalFromNanoUsd(observation);
   const whose = { event_group: subject.kind, team_id: subject.kind === "team" ? subject.id : null };
   const webhook = (text: string | null, differences: object) =>
     aWebhook(keyHash, text, { ...whose, sent_at: at, received_at: at, ...differences });
   const cost = webhook("0.0012", { event: "spend_tracked", event_group: "end_user" });
   if (isHintedOnly)
-    return random.chance(0.3) ? cost : webhook(null, { door: "url_token", event: hintOf(tenant, stage) });
+    return random.chance(0.3) ? cost : webhook(null, { auth: "url_token", event: hintOf(tenant, stage) });
   if (isQuiet) return webhook(spend, { event: "threshold_crossed" });
   const kind = random.next();
   if (kind < 0.03) return cost;
   if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: whose.team_id };
-  if (kind < 0.38) return webhook(null, { door: "url_token", event: "threshold_crossed" });
+  if (kind < 0.38) return webhook(null, { auth: "url_token", event: "threshold_crossed" });
   if (stage === 1 && kind < 0.45)
     return webhook(spend, { event: "projected_limit_exceeded", projected_spend: "99999" });
   return webhook(spend, { event: random.pick(["soft_budget_crossed", "threshold_crossed", "budget_crossed"]) });

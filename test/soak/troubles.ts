@@ -22,8 +22,8 @@ const PROVIDER_FAILS = 0.08;
 
 /** What reaches out of the process. */
 const OUTSIDE = [
-  ...(["tenants", "ledger", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
-  ...(["snapshots", "spendQueue", "noticeQueue", "notifier", "sealer"] as const),
+  ...(["tenants", "spendBatches", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
+  ...(["snapshots", "spendQueue", "noticeQueue", "notifier", "cipher"] as const),
 ];
 
 export interface Counts {
@@ -145,7 +145,7 @@ export class Process {
 
   /** Opening a seal is arithmetic; and whoever cannot ask Redis about a notice goes on without. */
   #isSpared({ port, verb, inputs }: Call): boolean {
-    if (port !== "claims" || verb !== "claimNotice") return port === "sealer";
+    if (port !== "claims" || verb !== "claimNotice") return port === "cipher";
     const key = inputs[0] as DeliveryKey;
     const { slackUrlOf, inHand, unrecorded } = this.#around;
     return slackUrlOf(key.channelId) !== null && (inHand(key) > 1 || unrecorded.has(nameOf(key)));

@@ -3,17 +3,17 @@
 
 import { afterAll, beforeEach } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
-import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
+import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm/litellm-http.ts";
-import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
-import { neonPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
-import { neonLedger } from "../../src/adapters/postgres/spend-batches.ts";
-import { neonOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
-import { neonReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
-import { neonTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
+import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresSpendBatches } from "../../src/adapters/postgres/spend-batches.ts";
+import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
+import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import type { CreateTenantInput } from "../../src/flows/tenants/create-tenant.ts";
 import type { Background, LiteLlm } from "../../src/ports/ports.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
@@ -65,17 +65,17 @@ export class AdminWorld {
     const { url, masterKey } = this.litellm;
     const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
     return {
-      tenants: neonTenants(this.db.database),
-      overrides: neonOverrides(this.db.database),
-      ledger: neonLedger(this.db.database),
-      readLeases: neonReadLeases(this.db.database),
-      alerts: neonAlerts(this.db.database),
-      platformAlerts: neonPlatformAlerts(this.db.database),
+      tenants: postgresTenants(this.db.database),
+      overrides: postgresOverrides(this.db.database),
+      spendBatches: postgresSpendBatches(this.db.database),
+      readLeases: postgresReadLeases(this.db.database),
+      alerts: postgresAlerts(this.db.database),
+      platformAlerts: postgresPlatformAlerts(this.db.database),
       claims: new FakeClaims(),
       noticeQueue: new FakeNoticeQueue(),
       policy: POLICY,
       litellm: liteLlmClient(http, clock, log) as LiteLlm,
-      sealer: aesSealer([{ id: "k1", key: new Uint8Array(32).fill(7) }]),
+      cipher: aesCipher([{ id: "k1", key: new Uint8Array(32).fill(7) }]),
       memory: new IsolateMemory(),
       snapshots: new FakeSnapshots(),
       spendQueue: new FakeSpendQueue(),

@@ -29,7 +29,7 @@ export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
     budgetResetAt: RESET,
     adopted: false,
     priorValues: null,
-    sealedKey: null,
+    encryptedKey: null,
     spend: null,
     ...differences,
   };
@@ -43,7 +43,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true, hasBlocked: false },
     adopted: false,
     priorValues: null,
-    sealedKey: null,
+    encryptedKey: null,
     periodSeenAt: null,
     periodAnnounced: true,
     deletedAt: null,

@@ -12,7 +12,7 @@ import { aSpendRecord, aTenantConfig, NOW } from "../budget/builders.ts";
 import { breakable } from "./breakable.ts";
 import { aTenant, hashOf, idOf } from "./builders.ts";
 import { FakeClaims } from "./fake-claims.ts";
-import { aReading, FakeLiteLlm } from "./fake-litellm.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "./fake-litellm.ts";
 import { FakeSnapshots } from "./fake-snapshots.ts";
 import { FakeSpendQueue } from "./fake-spend-queue.ts";
 import { FakeTenants } from "./fake-tenants.ts";
@@ -92,7 +92,7 @@ export class CheckWorld {
     const whole = aTenantConfig(config);
     this.inPostgres(whole, spend);
     this.inKv(whole, spend);
-    this.litellm.has(aReading({ subject: whole.subject, spendNanoUsd: aSpendRecord(spend ?? {}).spendNanoUsd }));
+    this.litellm.has(aLiteLlmRow({ subject: whole.subject, spendNanoUsd: aSpendRecord(spend ?? {}).spendNanoUsd }));
     return whole;
   }
 

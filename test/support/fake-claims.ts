@@ -1,7 +1,7 @@
 // Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
 
 import type { TenantId } from "../../src/budget/tenant.ts";
-import type { ReadLane } from "../../src/ports/messages.ts";
+import type { ReadReason } from "../../src/ports/messages.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Claims } from "../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../src/records/alert-record.ts";
@@ -14,7 +14,7 @@ export class FakeClaims implements Claims {
   readonly refreshes = new Set<string>();
   /** Webhook → the message by which it was done with. */
   readonly webhooks = new Map<string, string>();
-  /** `tenant lane`; they never end here: a test lets them end by `clear`. */
+  /** `tenant reason`; they never end here: a test lets them end by `clear`. */
   readonly readsDue = new Set<string>();
   /** `alert channel` → "sent", or the message that is sending it. */
   readonly notices = new Map<string, string>();
@@ -55,14 +55,14 @@ export class FakeClaims implements Claims {
     for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
   }
 
-  async isReadDue(tenantId: TenantId, lane: ReadLane) {
+  async isReadScheduled(tenantId: TenantId, reason: ReadReason) {
     this.#reach();
-    return this.readsDue.has(`${tenantId} ${lane}`);
+    return this.readsDue.has(`${tenantId} ${reason}`);
   }
 
-  async noteReadDue(tenantId: TenantId, lane: ReadLane) {
+  async noteScheduledRead(tenantId: TenantId, reason: ReadReason) {
     this.#reach();
-    this.readsDue.add(`${tenantId} ${lane}`);
+    this.readsDue.add(`${tenantId} ${reason}`);
   }
 
   async claimNotice({ alertId, channelId }: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent"> {

@@ -4,7 +4,7 @@
 import type { Instant, KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
 import type { LiteLlm, Timers } from "../../src/ports/ports.ts";
 import { failure, type Result, success } from "../../src/ports/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../src/records/subject-reading.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../src/records/litellm-row.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../budget/builders.ts";
 import { hashOf } from "./builders.ts";
 
@@ -14,7 +14,7 @@ const BACKOFF_MS = [200, 400];
 export const AWAY: LiteLlmFailure = { kind: "unreachable", why: "status 500" };
 
 /** What LiteLLM says of `acme`'s key when it has the wish. */
-export function aReading(differences: Partial<SubjectReading> = {}): SubjectReading {
+export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
   return {
     subject: { kind: "key", id: hashOf("a") },
     spendNanoUsd: usd("100"),
@@ -34,7 +34,7 @@ export function aReading(differences: Partial<SubjectReading> = {}): SubjectRead
 }
 
 export class FakeLiteLlm implements LiteLlm {
-  readonly rows = new Map<string, SubjectReading>();
+  readonly rows = new Map<string, LiteLlmRow>();
   /** What the next tries meet; an empty list is a healthy LiteLLM. `null` answers. */
   readonly nextTries: (LiteLlmFailure | null)[] = [];
   readonly reads: { subject: Subject; at: Instant }[] = [];
@@ -49,14 +49,14 @@ export class FakeLiteLlm implements LiteLlm {
     this.#clock = clock;
   }
 
-  has(reading: SubjectReading): void {
-    this.rows.set(reading.subject.id, reading);
+  has(litellmRow: LiteLlmRow): void {
+    this.rows.set(litellmRow.subject.id, litellmRow);
   }
 
   async readSubject(
     subject: Subject,
     { tries, onFailedTry }: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
-  ): Promise<Result<SubjectReading, LiteLlmFailure>> {
+  ): Promise<Result<LiteLlmRow, LiteLlmFailure>> {
     for (let left = tries; ; left--) {
       const answer = await this.#try(subject);
       if (answer.ok) return answer;
@@ -77,7 +77,7 @@ export class FakeLiteLlm implements LiteLlm {
   deleteKey = (_: KeyHash) => notForChecks();
   resetSpend = (_: KeyHash) => notForChecks();
 
-  async #try(subject: Subject): Promise<Result<SubjectReading, LiteLlmFailure>> {
+  async #try(subject: Subject): Promise<Result<LiteLlmRow, LiteLlmFailure>> {
     const begunAt = this.#clock();
     this.reads.push({ subject, at: begunAt });
     if (this.tryMs > 0) await this.#timers.after(this.tryMs).passed;

@@ -4,7 +4,7 @@ import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Snapshots } from "../../src/ports/ports.ts";
-import type { KnownTenant, Tombstone } from "../../src/records/edge-record.ts";
+import type { CachedTenant, Tombstone } from "../../src/records/edge-record.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
 
@@ -24,7 +24,7 @@ export class FakeSnapshots implements Snapshots {
     return this.tenantsOfKeys.get(keyHash) ?? null;
   }
 
-  async tenant(tenantId: TenantId): Promise<KnownTenant | Tombstone> {
+  async tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone> {
     this.#reach();
     const config = this.configs.get(tenantId) ?? null;
     if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };

@@ -34,8 +34,8 @@ export class HttpWorld extends CheckWorld {
   readonly app = createApp(() => ({ ports: this.ports(), tokens: TOKENS }));
 
   ports(): Ports {
-    const sealer = { seal: async (text: string) => text, open: async (text: string) => text };
-    return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, sealer };
+    const cipher = { encrypt: async (text: string) => text, open: async (text: string) => text };
+    return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, cipher };
   }
 
   /** `colo`: where Cloudflare took the request; left out, as in a local run. */

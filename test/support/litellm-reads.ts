@@ -4,7 +4,7 @@ import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm/litellm-http.ts";
 import type { Instant, Subject } from "../../src/budget/tenant.ts";
 import type { Log } from "../../src/ports/ports.ts";
-import type { LiteLlmFailure } from "../../src/records/subject-reading.ts";
+import type { LiteLlmFailure } from "../../src/records/litellm-row.ts";
 import { NOW } from "../budget/builders.ts";
 import { hashOf } from "./builders.ts";
 import { RecordedLog } from "./recorded-log.ts";

@@ -55,7 +55,7 @@ export function aChannel(differences: Partial<ChannelRecord> = {}): ChannelRecor
     tenantId: null,
     kind,
     name: "ops",
-    sealedTarget: JSON.stringify(TARGETS[kind]),
+    encryptedTarget: JSON.stringify(TARGETS[kind]),
     targetHint: "hooks.slack.com",
     enabled: true,
     createdAt: NOW,

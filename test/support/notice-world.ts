@@ -24,13 +24,16 @@ export class NoticeWorld {
   readonly claims = breakable(this.redis, this.timers);
   readonly deadLetters = breakable(this.letters, this.timers);
   readonly notifier = breakable(this.provider.port, this.timers);
-  readonly sealer = breakable({ seal: async (text: string) => text, open: async (text: string) => text }, this.timers);
+  readonly cipher = breakable(
+    { encrypt: async (text: string) => text, open: async (text: string) => text },
+    this.timers,
+  );
 
   deps() {
     return {
       deliveries: this.deliveries.port,
       claims: this.claims.port,
-      sealer: this.sealer.port,
+      cipher: this.cipher.port,
       notifier: this.notifier.port,
       deadLetters: this.deadLetters.port,
       timers: this.timers,

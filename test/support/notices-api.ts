@@ -2,10 +2,10 @@
 // that answer what a test tells them. The date stands still.
 
 import { afterAll, beforeEach, vi } from "vitest";
-import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
-import { neonAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
-import { neonAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
-import { neonChannels } from "../../src/adapters/postgres/notices/channels.ts";
+import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
+import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
+import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { createApp } from "../../src/app.ts";
 import type { Notifier, Ports } from "../../src/ports/ports.ts";
 import type { SendOutcome } from "../../src/records/alert-record.ts";
@@ -52,11 +52,11 @@ export function useNoticesApi() {
   const policy = { allowsLocalTargets: false };
   let notifier: FakeNotifier;
   let log: RecordedLog;
-  let sealingKey: Uint8Array<ArrayBuffer>;
+  let encryptionKey: Uint8Array<ArrayBuffer>;
   beforeEach(() => {
     notifier = new FakeNotifier();
     log = new RecordedLog();
-    sealingKey = new Uint8Array(32).fill(7);
+    encryptionKey = new Uint8Array(32).fill(7);
     policy.allowsLocalTargets = false;
   });
 
@@ -66,10 +66,10 @@ export function useNoticesApi() {
     return {
       ...unusedPorts(),
       tenants,
-      channels: neonChannels(database),
-      alerts: neonAlerts(database),
-      audit: neonAuditLog(database),
-      sealer: aesSealer([{ id: "k1", key: sealingKey }]),
+      channels: postgresChannels(database),
+      alerts: postgresAlerts(database),
+      audit: postgresAuditLog(database),
+      cipher: aesCipher([{ id: "k1", key: encryptionKey }]),
       notifier,
       log,
       policy,
@@ -99,8 +99,8 @@ export function useNoticesApi() {
     notifier: () => notifier,
     log: () => log,
     /** From now on nothing that was sealed can be opened. */
-    loseSealingKey() {
-      sealingKey = new Uint8Array(32).fill(8);
+    loseEncryptionKey() {
+      encryptionKey = new Uint8Array(32).fill(8);
     },
   };
 }

@@ -10,6 +10,7 @@ type Calls = Extract<SpendMessage, { kind: "calls" }>;
 export function aWebhook(keyHash: string | null, spend: string | null, differences: Partial<Webhook> = {}): Webhook {
   return {
     kind: "webhook",
+    auth: "signature",
     door: "signed",
     event: "soft_budget_crossed",
     event_group: "key",

@@ -3,7 +3,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Database, openDatabase } from "../../src/adapters/postgres/client.ts";
-import { neonTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
+import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import type { Tenants } from "../../src/ports/stores.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant-record.ts";
 import { aNewTenant, anActor } from "./builders.ts";
@@ -70,7 +70,7 @@ export function useTenantDatabase(backend: PostgresBackend): TenantDatabase {
 /** The same, with the Tenants port on it and a verb that creates a tenant or throws. */
 export function useTenants(backend: PostgresBackend) {
   const db = useTenantDatabase(backend);
-  const tenants: Tenants = neonTenants(() => db.database());
+  const tenants: Tenants = postgresTenants(() => db.database());
   const create = async (differences: Partial<NewTenant> = {}): Promise<TenantRecord> => {
     const created = await tenants.create(aNewTenant(differences), anActor());
     if (!created.ok) throw new Error(created.failure);

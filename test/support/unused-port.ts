@@ -5,7 +5,7 @@ import type { Ports } from "../../src/ports/ports.ts";
 /** What neither a check nor an administrator of tenants needs. */
 const NAMES = [
   "overrides",
-  "ledger",
+  "spendBatches",
   "readLeases",
   "alerts",
   "platformAlerts",

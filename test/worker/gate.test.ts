@@ -38,6 +38,9 @@ it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
   const { sentEarly, reads } = await stream(key, read);
   expect(sentEarly).toBe(0);
   expect(reads).toEqual([
-    { message: { v: 1, kind: "read_due", tenant_id: tenantId, subject_id: hash, lane: "hint-1" }, delaySeconds: 20 },
+    {
+      message: { v: 1, kind: "read_due", tenant_id: tenantId, subject_id: hash, reason: "recheck-20s" },
+      delaySeconds: 20,
+    },
   ]);
 });

@@ -71,8 +71,8 @@ describe("what comes back", () => {
       "every field that can be null",
       aSpendRecord({ readAt: null, resetsAt: null, source: "webhook", spendNanoUsd: 0n }),
     ],
-    ["the most money there is", aSpendRecord({ spendNanoUsd: MOST, burnNanoUsdPerSecond: MOST, source: "gate" })],
-    ["the least", aSpendRecord({ spendNanoUsd: 1n, burnNanoUsdPerSecond: 1n, source: "events" })],
+    ["the most money there is", aSpendRecord({ spendNanoUsd: MOST, spendRateNanoUsdPerSecond: MOST, source: "gate" })],
+    ["the least", aSpendRecord({ spendNanoUsd: 1n, spendRateNanoUsdPerSecond: 1n, source: "events" })],
   ])("a spend: %s", async (_, record) => {
     await snapshots.writeSpend(aTenantConfig(), record);
     expect(await spendOf()).toEqual(record);

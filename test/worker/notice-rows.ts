@@ -1,7 +1,7 @@
 // Alerts and channels in the Worker's own Postgres, channels that lead to the local inbox, and what has arrived there.
 
 import { env } from "cloudflare:workers";
-import { aesSealer } from "../../src/adapters/cloudflare/aes-cipher.ts";
+import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { readConfig } from "../../src/config.ts";
 import type { AlertId, ChannelId, ChannelKind, ChannelTarget, DeliveryKey } from "../../src/records/alert-record.ts";
 import { aHash, query, seedTenant } from "./bursar.ts";
@@ -37,7 +37,7 @@ export interface SeededNotice {
 export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Promise<SeededNotice> {
   const tenantId = await seedTenant(aHash());
   const [alertId, channelId] = [crypto.randomUUID() as AlertId, crypto.randomUUID() as ChannelId];
-  const sealed = await aesSealer(readConfig(env).sealingKeys).seal(JSON.stringify(TARGETS[kind]));
+  const encrypted = await aesCipher(readConfig(env).encryptionKeys).encrypt(JSON.stringify(TARGETS[kind]));
   await query(
     `insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget, limit_amount,
        percentage, period_started_at, limit_version)
@@ -45,7 +45,7 @@ export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Pro
   );
   await query(
     `insert into notification_channels (id, tenant_id, kind, name, sealed_target)
-     values ('${channelId}', '${tenantId}', '${kind}', 'ops', '${sealed}')`,
+     values ('${channelId}', '${tenantId}', '${kind}', 'ops', '${encrypted}')`,
   );
   await query(
     `insert into notice_deliveries (alert_id, channel_id, attempts, next_attempt_at)

@@ -10,7 +10,7 @@ import {
   noticeMessage,
   noticeMessageSchema,
   observedMessage,
-  readDueMessage,
+  scheduledReadMessage,
   spendMessageSchema,
   syncMessage,
 } from "../../src/ports/messages.ts";
@@ -38,29 +38,45 @@ const SENT = {
   sync_litellm: syncMessage(acme),
   webhook: aWebhook(hashOf("a"), "420.5"),
   calls: someCalls(hashOf("a"), "12.5"),
-  "read_due hint-1": readDueMessage(config, "hint-1"),
-  "read_due hint-2": readDueMessage(config, "hint-2"),
-  "read_due confirmation": readDueMessage(config, "confirmation"),
-  "read_due period-end": readDueMessage(config, "period-end"),
+  "read_due recheck-20s": scheduledReadMessage(config, "recheck-20s"),
+  "read_due recheck-60s": scheduledReadMessage(config, "recheck-60s"),
+  "read_due confirm": scheduledReadMessage(config, "confirm"),
+  "read_due period-end": scheduledReadMessage(config, "period-end"),
 } as const;
+
+/** Fields that the release before spells differently: their meaning is compared, not their spelling. */
+const RESPELLED = ["lane", "door"];
+const without = (message: object, fields: readonly string[]) =>
+  Object.fromEntries(Object.entries(message).filter(([name]) => !fields.includes(name)));
 
 describe("queue messages beside the release before", () => {
   it.each(Object.entries(SENT))("the release before reads a present %s", (_, message) => {
     const before = previousMessages.spendMessageSchema.parse(versioned(message));
-    expect(spendMessageSchema.parse(versioned(message))).toMatchObject(before);
+    expect(spendMessageSchema.parse(versioned(message))).toMatchObject(without(before, RESPELLED));
   });
 
-  it.each(Object.entries(SENT))("the present release reads a %s without a version", (_, message) => {
-    // What the release before put on the wire: only the fields that its own schema has.
-    const before = previousMessages.spendMessageSchema.parse(message);
-    const {
-      record: _record,
-      spend: _spend,
-      projected_spend: _projected,
-      ...fields
-    } = { record: 0, spend: 0, projected_spend: 0, ...before };
-    const onTheWire = Object.fromEntries(Object.entries(message).filter(([name]) => name in before));
-    expect(spendMessageSchema.parse(onTheWire)).toMatchObject(fields);
+  it.each(Object.entries(SENT))("the present release reads a %s as the release before wrote it", (_, message) => {
+    const before = without(message, ["auth", "reason"]);
+    expect(spendMessageSchema.parse(before)).toEqual(spendMessageSchema.parse(message));
+  });
+
+  it.each([
+    ["recheck-20s", "hint-1"],
+    ["recheck-60s", "hint-2"],
+    ["confirm", "confirmation"],
+    ["period-end", "period-end"],
+  ] as const)("both spellings of a scheduled read mean the same: %s, %s", (reason, lane) => {
+    const message = scheduledReadMessage(config, reason);
+    expect(message).toMatchObject({ reason, lane });
+    const { lane: _, ...present } = message as typeof message & { lane: string };
+    expect(spendMessageSchema.parse(present)).toEqual(spendMessageSchema.parse(without(message, ["reason"])));
+  });
+
+  it("refuses a scheduled read without a reason and a webhook without its authentication", () => {
+    const read = without(scheduledReadMessage(config, "confirm"), ["reason", "lane"]);
+    expect(spendMessageSchema.safeParse(read).success).toBe(false);
+    const webhook = without(aWebhook(hashOf("a"), null), ["auth", "door"]);
+    expect(spendMessageSchema.safeParse(webhook).success).toBe(false);
   });
 
   it("either release reads the other's notices and lists of tenants to reconcile", () => {

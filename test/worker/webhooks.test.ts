@@ -56,7 +56,7 @@ it("W1: a signed webhook is answered 200 and is a message with its id on the rea
   expect(await post("/v1/webhooks/litellm", body, headers, bindings)).toBe(200);
   const message = expect.objectContaining({
     kind: "webhook",
-    door: "signed",
+    auth: "signature",
     event: "budget_crossed",
     key_hash: token,
     spend: "1.2",

@@ -5,10 +5,10 @@ import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 
 /** `again`: the same call, with the id it got then. `other`: the key was used for another body. */
-export type Recalled = { kind: "new" } | { kind: "again"; id: string } | { kind: "other" };
+export type Loaded = { kind: "new" } | { kind: "again"; id: string } | { kind: "other" };
 
 export interface IdempotencyMemory {
-  recall(key: string, rawBody: string, nowMs: number): Recalled;
+  recall(key: string, rawBody: string, nowMs: number): Loaded;
   remember(key: string, entry: { rawBody: string; id: string; nowMs: number }): void;
   forget(): void;
 }

@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<number, string>> = {
   500: "application_error",
 };
 
-export function createResendDoor(): Door {
+export function createResendEndpoint(): Door {
   const memory = createIdempotencyMemory();
   return {
     kind: "email",

@@ -17,7 +17,7 @@ const RETRYABLE = new Set([
 const PLATFORM_HEADERS =
   /^(?:date|message-id|mime-version|content-type|content-transfer-encoding|dkim-signature|return-path|received|feedback-id|arc-.*|tls-.*|cfbl-.*)$/i;
 
-export const sendEmailDoor: Door = {
+export const sendEmailEndpoint: Door = {
   kind: "email",
   via: "send_email",
   receive({ id, body }) {

@@ -13,7 +13,7 @@ const WORDS: Readonly<Record<number, string>> = {
   429: "rate_limited",
 };
 
-export const slackDoor: Door = {
+export const slackEndpoint: Door = {
   kind: "slack",
   via: "slack",
   receive({ body, isJson }): Reply {

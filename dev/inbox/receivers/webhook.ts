@@ -12,7 +12,7 @@ const REFUSALS = {
   missing: "webhook-id, webhook-timestamp or webhook-signature is missing",
 };
 
-export interface WebhookDoor extends Door {
+export interface WebhookEndpoint extends Door {
   /**
    * The secrets (`whsec_…`) of the webhook `name`, in place of those before; any of them may have signed.
    * @throws Error for a secret that is not base64; the ones before stay.
@@ -20,7 +20,7 @@ export interface WebhookDoor extends Door {
   trust(name: string, secrets: readonly string[]): void;
 }
 
-export function createWebhookDoor(): WebhookDoor {
+export function createWebhookEndpoint(): WebhookEndpoint {
   const verifiers = new Map<string, Webhook[]>();
   const arrivals = new Map<string, number>();
 

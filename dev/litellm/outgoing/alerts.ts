@@ -44,7 +44,7 @@ type Figures = Pick<WebhookEvent, "spend" | "event_group"> & Partial<WebhookEven
 export function alertsOfCheck({ key, team, refusal, isFree }: CallAuthorized): Alert[] {
   if (isFree) return [];
   const { spend, maxBudget, softBudget } = key;
-  const ofKey = { ...keyFigures(key), spend, max_budget: maxBudget, soft_budget: softBudget };
+  const ofKey = { ...keyAmounts(key), spend, max_budget: maxBudget, soft_budget: softBudget };
   const alerts: (Alert | null)[] = [];
   if (maxBudget !== null) {
     alerts.push(alert("Key Budget: ", key.hash, ofKey));
@@ -70,7 +70,7 @@ export function projectionOf({ key, cost }: CallFinished, now: number): Alert | 
   if (projected <= key.softBudget) return null;
   const days = Math.floor(key.softBudget / dailySpend);
   const exceeded = new Date(now + days * 86_400_000).toISOString().slice(0, 10);
-  const figures = { ...keyFigures(key), spend, max_budget: key.maxBudget };
+  const figures = { ...keyAmounts(key), spend, max_budget: key.maxBudget };
   const projections = { projected_exceeded_date: exceeded, projected_spend: projected };
   return alert("Key Budget: Projected Limit Exceeded", key.hash, { ...figures, ...projections }, true);
 }
@@ -113,7 +113,7 @@ function alert(opening: string, subject: string, figures: Figures, isProjection 
   return event === null ? null : { subject, event: filled(figures, event, message) };
 }
 
-function keyFigures(key: KeyView) {
+function keyAmounts(key: KeyView) {
   const { hash: token, userId: user_id, teamId: team_id, alias: key_alias } = key;
   return { token, user_id, team_id, key_alias, event_group: "key" as const };
 }

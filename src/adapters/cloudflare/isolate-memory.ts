@@ -2,7 +2,7 @@
 
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
-import type { KnownTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
+import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge-record.ts";
 import { putBounded } from "./bounded-map.ts";
 
 /** Keys change hands rarely, but deletion must be felt within a minute. */
@@ -24,7 +24,7 @@ export class IsolateMemory implements Memory {
   readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
   readonly #tenants = new Map<TenantId, RememberedTenant>();
   readonly #failedReads = new Map<TenantId, Instant>();
-  readonly #turnedAway = new Map<string, Instant>();
+  readonly #rateLimited = new Map<string, Instant>();
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
   readonly #written = new Map<TenantId, Written>();
   readonly #turns = new Map<string, Instant>();
@@ -44,7 +44,7 @@ export class IsolateMemory implements Memory {
     return this.#tenants.get(tenantId) ?? null;
   }
 
-  rememberTenant(tenantId: TenantId, known: KnownTenant, checkedAt: Instant): void {
+  rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void {
     putBounded(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
   }
 
@@ -81,12 +81,12 @@ export class IsolateMemory implements Memory {
     return failedAt !== undefined && now - failedAt < FAILED_READ_MS;
   }
 
-  turnAway(address: string, until: Instant): void {
-    putBounded(this.#turnedAway, address, until);
+  rateLimit(address: string, until: Instant): void {
+    putBounded(this.#rateLimited, address, until);
   }
 
-  isTurnedAway(address: string, now: Instant): boolean {
-    return now < (this.#turnedAway.get(address) ?? 0);
+  isRateLimited(address: string, now: Instant): boolean {
+    return now < (this.#rateLimited.get(address) ?? 0);
   }
 
   readiness(now: Instant): Readiness | null {
@@ -111,7 +111,7 @@ export class IsolateMemory implements Memory {
     putBounded(this.#written, tenantId, { ...this.written(tenantId), ...written });
   }
 
-  takeTurn(name: string, seconds: number, now: Instant): boolean {
+  throttle(name: string, seconds: number, now: Instant): boolean {
     const last = this.#turns.get(name);
     if (last !== undefined && now - last < seconds * 1_000) return false;
     putBounded(this.#turns, name, now);

@@ -4,13 +4,13 @@ import pRetry from "p-retry";
 import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
 import type { LiteLlm, Log } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { LiteLlmHttp } from "./litellm-http.ts";
 import {
   keyInfo,
   keyInfoOfMany,
   keyInfos,
-  readingFromRow,
+  litellmRowFrom,
   requestFields,
   subjectField,
   teamInfo,
@@ -23,14 +23,14 @@ const FIRST_BACKOFF_MS = 200;
 const NOBODYS_HASH = "0".repeat(64);
 
 export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
-  const readOnce = async (subject: Subject): Promise<Result<SubjectReading, LiteLlmFailure>> => {
+  const readOnce = async (subject: Subject): Promise<Result<LiteLlmRow, LiteLlmFailure>> => {
     const begunAt = clock();
     const answer = await http.call(
       subject.kind === "key"
         ? { method: "GET", path: "/key/info", query: { key: subject.id } }
         : { method: "GET", path: "/team/info", query: { team_id: subject.id } },
     );
-    return answer.ok ? toReading(subject, answer.value, begunAt, log) : answer;
+    return answer.ok ? toLiteLlmRow(subject, answer.value, begunAt, log) : answer;
   };
   const change = async (path: string, body: unknown): Promise<Result<void, LiteLlmFailure>> => {
     const answer = await http.call({ method: "POST", path, body });
@@ -46,7 +46,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
       if (!answer.ok) return answer;
       const parsed = keyInfos.safeParse(answer.value);
       if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
-      return success(parsed.data.info.flatMap((raw) => toReadingOfMany(raw, begunAt, log)));
+      return success(parsed.data.info.flatMap((raw) => toLiteLlmRows(raw, begunAt, log)));
     },
 
     async createKey(key, fields) {
@@ -90,28 +90,23 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
   };
 }
 
-function toReading(
-  subject: Subject,
-  body: unknown,
-  begunAt: Instant,
-  log: Log,
-): Result<SubjectReading, LiteLlmFailure> {
+function toLiteLlmRow(subject: Subject, body: unknown, begunAt: Instant, log: Log): Result<LiteLlmRow, LiteLlmFailure> {
   const parsed = subject.kind === "key" ? keyInfo.safeParse(body) : teamInfo.safeParse(body);
   if (!parsed.success) return failure({ kind: "unreachable", why: "answered nonsense" });
   const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
-  const reading = readingFromRow(subject, row, begunAt);
-  if (reading === null) return failure({ kind: "unreachable", why: "answered nonsense" });
-  if (reading.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
-  return success(reading);
+  const litellmRow = litellmRowFrom(subject, row, begunAt);
+  if (litellmRow === null) return failure({ kind: "unreachable", why: "answered nonsense" });
+  if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
+  return success(litellmRow);
 }
 
-function toReadingOfMany(raw: unknown, begunAt: Instant, log: Log): SubjectReading[] {
+function toLiteLlmRows(raw: unknown, begunAt: Instant, log: Log): LiteLlmRow[] {
   const row = keyInfoOfMany.safeParse(raw);
   const subject = { kind: "key", id: row.data?.token as KeyHash } as const;
-  const reading = row.success ? readingFromRow(subject, row.data, begunAt) : null;
-  if (reading === null) log.warn("litellm says nonsense of a key", {});
-  else if (reading.wasNegative) log.warn("litellm reports negative spend", { subject_kind: "key" });
-  return reading === null ? [] : [reading];
+  const litellmRow = row.success ? litellmRowFrom(subject, row.data, begunAt) : null;
+  if (litellmRow === null) log.warn("litellm says nonsense of a key", {});
+  else if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: "key" });
+  return litellmRow === null ? [] : [litellmRow];
 }
 
 /** `/key/update` answers 401 for a key it does not know; our own master key is in order if anything else works. */
@@ -138,9 +133,9 @@ class FailedTry extends Error {
 }
 
 async function retried(
-  attempt: () => Promise<Result<SubjectReading, LiteLlmFailure>>,
+  attempt: () => Promise<Result<LiteLlmRow, LiteLlmFailure>>,
   options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
-): Promise<Result<SubjectReading, LiteLlmFailure>> {
+): Promise<Result<LiteLlmRow, LiteLlmFailure>> {
   try {
     const run = async () => {
       const result = await attempt();

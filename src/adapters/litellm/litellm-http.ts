@@ -3,7 +3,7 @@
 import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../../budget/failure.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure } from "../../records/subject-reading.ts";
+import type { LiteLlmFailure } from "../../records/litellm-row.ts";
 
 /** Long enough for a proxy under load and its database, short enough for three tries behind one answer. */
 const TIMEOUT_MS = 2_000;

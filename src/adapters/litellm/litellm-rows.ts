@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../budget/money.ts";
 import { spendFromNumber } from "../../budget/spend.ts";
 import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 
 const money = z.pipe(
   z.nullish(z.number()),
@@ -54,11 +54,11 @@ export const keyInfoOfMany = z.extend(row, { token: z.string() });
  * A reading from a row. A key that is linked to a budget object keeps its limits there.
  * Null when the spend is no figure (NaN, infinity): such a row tells nothing.
  */
-export function readingFromRow(
+export function litellmRowFrom(
   subject: Subject,
   raw: z.output<typeof row>,
   begunAt: Instant,
-): (SubjectReading & { wasNegative: boolean }) | null {
+): (LiteLlmRow & { wasNegative: boolean }) | null {
   const spend = spendFromNumber(raw.spend);
   if (spend === null) return null;
   const linked = raw.litellm_budget_table;

@@ -4,29 +4,29 @@
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { AlertEventType } from "../../budget/alert-identity.ts";
-import type { AlertStanding } from "../../budget/alerts.ts";
+import type { AlertHistory } from "../../budget/alerts.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney } from "../../ports/messages.ts";
-import type { Ledger } from "../../ports/stores.ts";
+import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId, AuditNote, ChannelId, DeliveryKey } from "../../records/alert-record.ts";
-import type { Account, LedgerFigure, SpendReference } from "../../records/tenant-batch.ts";
+import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
 import { alertDetail } from "./alerts/alert-rows.ts";
 import { type Database, type Row, runBatch, runStatement } from "./client.ts";
 import { jsonbText } from "./jsonb.ts";
 import { ms, selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
 import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
-export function neonLedger(database: Database): Ledger {
+export function postgresSpendBatches(database: Database): SpendBatches {
   return {
     async open(references, { withPending }) {
       if (references.length === 0) return [];
-      return (await runStatement(database, selectAccounts(references, withPending))).map(accountFromRow);
+      return (await runStatement(database, selectBatch(references, withPending))).map(tenantBatchFromRow);
     },
 
-    async record(figures, notes) {
+    async record(observations, notes) {
       const statements = [
-        ...(figures.length > 0 ? [insertFigures(figures)] : []),
+        ...(observations.length > 0 ? [insertObservations(observations)] : []),
         ...(notes.length > 0 ? [insertNotes(notes)] : []),
       ];
       const [first, ...rest] = statements;
@@ -35,7 +35,7 @@ export function neonLedger(database: Database): Ledger {
   };
 }
 
-function selectAccounts(references: readonly SpendReference[], withPending: boolean): SQL {
+function selectBatch(references: readonly SpendReference[], withPending: boolean): SQL {
   const asked = sql`asked as materialized (select * from jsonb_to_recordset(${jsonbText(references)}::jsonb)
     as asked(kind text, id text))`;
   const found = sql`found as materialized (
@@ -52,7 +52,7 @@ function selectAccounts(references: readonly SpendReference[], withPending: bool
     select tenant.*, (select json_agg(json_build_object('kind', f.kind, 'id', f.id)) from found f
         where f.tenant_id = tenant.tenant_id) as "references",
       (select json_build_object('version', s.alerts_version, 'period_started_at', ${ms("s.alerts_period_started_at")})
-        from tenant_spend s where s.tenant_id = tenant.tenant_id) as looked,
+        from tenant_spend s where s.tenant_id = tenant.tenant_id) as last_evaluation,
       ${ALERTS} as alerts, ${pending} as pending
     from (${selectTenants({ tenants })}) tenant`;
 }
@@ -79,8 +79,8 @@ const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.al
     where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
 
 /** In one order everywhere, so that two consumers never wait for each other's rows. */
-function insertFigures(figures: readonly LedgerFigure[]): SQL {
-  const rows = figures.map(({ tenantId, subject, record }) => ({
+function insertObservations(observations: readonly TenantObservation[]): SQL {
+  const rows = observations.map(({ tenantId, subject, record }) => ({
     tenant_id: tenantId,
     subject_kind: subject.kind,
     subject_id: subject.id,
@@ -90,7 +90,7 @@ function insertFigures(figures: readonly LedgerFigure[]): SQL {
     source: record.source,
     period_started_at: iso(record.periodStartedAt),
     resets_at: iso(record.resetsAt),
-    burn_per_second: decimalFromNanoUsd(record.burnNanoUsdPerSecond),
+    burn_per_second: decimalFromNanoUsd(record.spendRateNanoUsdPerSecond),
   }));
   return sql`insert into tenant_spend as s
       (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, burn_per_second)
@@ -120,9 +120,9 @@ function insertNotes(notes: readonly AuditNote[]): SQL {
 
 const iso = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
-const accountRow = z.object({
+const tenantBatchRow = z.object({
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),
-  looked: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
+  last_evaluation: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
   alerts: z.array(
     z.object({
       identity: z.string(),
@@ -139,11 +139,11 @@ const accountRow = z.object({
   pending: z.array(z.object({ alert_id: z.string(), channel_id: z.string() })),
 });
 
-function accountFromRow(row: Row): Account {
-  const raw = accountRow.parse(row);
+function tenantBatchFromRow(row: Row): TenantBatch {
+  const raw = tenantBatchRow.parse(row);
   return {
     tenant: tenantFromRow(row),
-    standing: standingFrom(raw),
+    history: historyFrom(raw),
     references: raw.references.map(({ kind, id }) => referenceFrom(kind, id)),
     pending: raw.pending.map(
       (each): DeliveryKey => ({ alertId: each.alert_id as AlertId, channelId: each.channel_id as ChannelId }),
@@ -151,10 +151,13 @@ function accountFromRow(row: Row): Account {
   };
 }
 
-function standingFrom({ looked, alerts }: z.output<typeof accountRow>): AlertStanding {
-  const hasLooked = looked !== null && looked.version !== null && looked.period_started_at !== null;
+function historyFrom({ last_evaluation: lastEvaluation, alerts }: z.output<typeof tenantBatchRow>): AlertHistory {
+  const hasEvaluated =
+    lastEvaluation !== null && lastEvaluation.version !== null && lastEvaluation.period_started_at !== null;
   return {
-    looked: hasLooked ? { limitVersion: looked.version ?? 0, periodStartedAt: looked.period_started_at ?? 0 } : null,
+    lastEvaluation: hasEvaluated
+      ? { limitVersion: lastEvaluation.version ?? 0, periodStartedAt: lastEvaluation.period_started_at ?? 0 }
+      : null,
     alerts: alerts.map((alert) => ({
       identity: alert.identity,
       eventType: alert.event_type as AlertEventType,

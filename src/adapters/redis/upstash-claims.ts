@@ -2,7 +2,7 @@
 
 import { Redis } from "@upstash/redis/cloudflare";
 import type { TenantId } from "../../budget/tenant.ts";
-import type { ReadLane } from "../../ports/messages.ts";
+import type { ReadReason } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
 import type { Claims } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";
@@ -26,7 +26,7 @@ const SENDING_SECONDS = 60;
 const SENT_SECONDS = 3_600;
 
 const webhookKey = (name: string) => `webhook:${name}`;
-const readDueKey = (tenantId: TenantId, lane: ReadLane) => `read-due:${tenantId}:${lane}`;
+const scheduledReadKey = (tenantId: TenantId, reason: ReadReason) => `read-due:${tenantId}:${reason}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refresh:${tenantId}:${colo}:${seconds}`;
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
@@ -86,12 +86,12 @@ export function upstashClaims(options: { url: string; token: string }): Claims {
       await guarded("note webhooks", notes.exec());
     },
 
-    async isReadDue(tenantId, lane) {
-      return (await guarded("look for a read", redis().exists(readDueKey(tenantId, lane)))) > 0;
+    async isReadScheduled(tenantId, reason) {
+      return (await guarded("look for a read", redis().exists(scheduledReadKey(tenantId, reason)))) > 0;
     },
 
-    async noteReadDue(tenantId, lane, seconds) {
-      await guarded("note a read", redis().set(readDueKey(tenantId, lane), 1, { ex: seconds }));
+    async noteScheduledRead(tenantId, reason, seconds) {
+      await guarded("note a read", redis().set(scheduledReadKey(tenantId, reason), 1, { ex: seconds }));
     },
 
     async claimNotice(key, messageId) {

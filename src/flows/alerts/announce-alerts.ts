@@ -8,16 +8,16 @@ import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/alert-record.ts";
-import type { Account } from "../../records/tenant-batch.ts";
+import type { TenantBatch } from "../../records/tenant-batch.ts";
 
-export type AnnounceDeps = Pick<Ports, "ledger" | "alerts" | "noticeQueue" | "log" | "policy">;
+export type AnnounceDeps = Pick<Ports, "spendBatches" | "alerts" | "noticeQueue" | "log" | "policy">;
 
 export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "repeats" | "projections" | "now"> {
-  readonly account: Pick<Account, "tenant" | "standing">;
+  readonly tenantBatch: Pick<TenantBatch, "tenant" | "history">;
 }
 
 /** Whoever finds the standing changed looks again; three others at one tenant in one moment are a fault. */
-const LOOKS = 3;
+const EVALUATIONS = 3;
 
 /** @throws when Postgres or the queue cannot be reached: then the messages come again. */
 export async function announceAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<void> {
@@ -32,42 +32,45 @@ export async function sendNotices(
   if (deliveries.length > 0) await noticeQueue.sendAll(deliveries.map(noticeMessage));
 }
 
-const NOTHING: RecordedAlerts = { told: 0, deliveries: [] };
+const NOTHING: RecordedAlerts = { announced: 0, deliveries: [] };
 
 async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<RecordedAlerts> {
-  let account: AnnounceInput["account"] | undefined = input.account;
-  for (let looks = 0; looks < LOOKS && account !== undefined; looks++) {
-    const wanted = alertsOf({ ...input, account }, deps);
+  let tenantBatch: AnnounceInput["tenantBatch"] | undefined = input.tenantBatch;
+  for (let evaluations = 0; evaluations < EVALUATIONS && tenantBatch !== undefined; evaluations++) {
+    const wanted = alertsOf({ ...input, tenantBatch }, deps);
     if (wanted === null) return NOTHING;
     const recorded = await deps.alerts.record(wanted);
     if (recorded !== null) {
-      if (recorded.told > 0 && recorded.deliveries.length === 0)
+      if (recorded.announced > 0 && recorded.deliveries.length === 0)
         previewUndelivered(wanted.tenantId, wanted.drafts, deps);
       return recorded;
     }
-    const { tenantId } = account.tenant.config;
-    [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+    const { tenantId } = tenantBatch.tenant.config;
+    [tenantBatch] = await deps.spendBatches.open([{ kind: "tenant", id: tenantId }], { withPending: false });
   }
   // Deleted meanwhile: nobody is left to be told.
-  if (account === undefined) return NOTHING;
-  throw new Error("others keep recording alerts of this tenant");
+  if (tenantBatch === undefined) return NOTHING;
+  throw new Error("gave up after 3 concurrent evaluations of this tenant");
 }
 
 /** What is to be recorded; null when this has been looked at already and nothing is new. */
-function alertsOf({ account, isBaseline, repeats, projections, now }: AnnounceInput, { policy }: AnnounceDeps) {
-  const { tenant, standing } = account;
+function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: AnnounceInput, { policy }: AnnounceDeps) {
+  const { tenant, history } = tenantBatch;
   const { config, spend: record } = tenant;
   // Somebody else has taken the baseline meanwhile; what is new since is no part of it.
-  if (isBaseline && standing.looked !== null) return null;
+  if (isBaseline && history.lastEvaluation !== null) return null;
   // A figure of an ended period says nothing of this one.
   if (record === null || isOfAnEndedPeriod(config, record)) return null;
   const repeatAfterMs = policy.alertRepeatSeconds * 1_000;
-  const drafts = findAlerts({ config, record, standing, isBaseline, repeats, repeatAfterMs, projections, now });
-  const looking = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };
-  const { looked } = standing;
-  const isLookedAt =
-    looked?.limitVersion === looking.limitVersion && looked.periodStartedAt === looking.periodStartedAt;
-  return drafts.length === 0 && isLookedAt ? null : { tenantId: config.tenantId, looked, looking, drafts, now };
+  const drafts = findAlerts({ config, record, history, isBaseline, repeats, repeatAfterMs, projections, now });
+  const evaluation = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };
+  const { lastEvaluation } = history;
+  const isEvaluated =
+    lastEvaluation?.limitVersion === evaluation.limitVersion &&
+    lastEvaluation.periodStartedAt === evaluation.periodStartedAt;
+  return drafts.length === 0 && isEvaluated
+    ? null
+    : { tenantId: config.tenantId, lastEvaluation, evaluation, drafts, now };
 }
 
 /** There is nobody to tell: the log is. */

@@ -6,7 +6,7 @@ import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { ToldChange } from "../../records/alert-record.ts";
+import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { OverrideRecord } from "../../records/override-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
@@ -14,7 +14,7 @@ import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
 export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;
 
 export interface AnnounceChangeInput {
-  readonly change: ToldChange;
+  readonly change: AnnouncedChange;
   /** As it is after the change; null: as Postgres has it by now. */
   readonly tenant: Pick<TenantRecord, "config" | "spend"> | null;
   /** True: recorded, and nobody is told. */
@@ -31,9 +31,9 @@ export async function announceChange(input: AnnounceChangeInput, deps: AnnounceC
   // Deleted meanwhile: nobody is left to be told.
   if (tenant === null) return;
   const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail), isSilent };
-  const recorded = await deps.alerts.record({ tenantId, looked: null, looking: null, drafts: [draft], now });
+  const recorded = await deps.alerts.record({ tenantId, lastEvaluation: null, evaluation: null, drafts: [draft], now });
   if (recorded === null) return;
-  if (recorded.told > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);
+  if (recorded.announced > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);
   await sendNotices(recorded.deliveries, deps);
   if (change.eventType === "budget_reset") await deps.tenants.notePeriodAnnounced(tenantId, change.periodStartedAt);
 }
@@ -49,7 +49,7 @@ export async function tryAnnounceChange(input: AnnounceChangeInput, deps: Announ
 }
 
 /** What makes the alert of a change the one that it is, and what it says. */
-function alertOf(change: ToldChange): { key: ChangeAlertKey; detail: AlertDetail | null } {
+function alertOf(change: AnnouncedChange): { key: ChangeAlertKey; detail: AlertDetail | null } {
   switch (change.eventType) {
     case "override_granted":
     case "override_ended": {

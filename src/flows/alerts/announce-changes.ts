@@ -15,10 +15,10 @@ const CHANGES_PER_RUN = 100;
 
 export async function announceChanges({ now }: { now: Instant }, deps: AnnounceChangeDeps): Promise<void> {
   const audited = { since: now - LOOK_BACK_MS, until: now - IN_FLIGHT_MS };
-  const untold = await deps.alerts.listUntold(audited, CHANGES_PER_RUN);
-  if (untold.length > 0) deps.log.warn("changes are announced late", { changes: untold.length });
+  const unannounced = await deps.alerts.listUnannounced(audited, CHANGES_PER_RUN);
+  if (unannounced.length > 0) deps.log.warn("changes are announced late", { changes: unannounced.length });
   // Whoever has heard that a tenant goes on must not hear afterwards that it is suspended: that is recorded only.
-  for (const { change, isUndone } of untold) {
+  for (const { change, isUndone } of unannounced) {
     await tryAnnounceChange({ change, tenant: null, isSilent: isUndone, now }, deps);
   }
 }

@@ -2,7 +2,7 @@
 // left a mark, which the next consumer or the next sweep sees.
 
 import { type Instant, periodStartedAt } from "../../budget/tenant.ts";
-import type { ToldChange } from "../../records/alert-record.ts";
+import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceChangeDeps, announceChange, tryAnnounceChange } from "./announce-change.ts";
 
@@ -12,7 +12,7 @@ export async function announcePeriod(tenant: TenantRecord, now: Instant, deps: A
   await announceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
 }
 
-export function newPeriodOf({ config }: Pick<TenantRecord, "config">): ToldChange {
+export function newPeriodOf({ config }: Pick<TenantRecord, "config">): AnnouncedChange {
   return { eventType: "budget_reset", tenantId: config.tenantId, periodStartedAt: periodStartedAt(config) };
 }
 

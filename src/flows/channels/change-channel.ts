@@ -11,10 +11,10 @@ import type {
   ChannelTarget,
 } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { openTarget, sealTarget } from "../notices/target.ts";
+import { decryptTarget, encryptTarget } from "../notices/target.ts";
 
 /** The parts of a target that the change names, and no others. */
-export interface TargetWish {
+export interface RequestedTarget {
   readonly url?: string;
   readonly to?: readonly string[];
   /** A signing secret in place of the present one. */
@@ -24,24 +24,28 @@ export interface TargetWish {
 export interface ChangeChannelInput {
   readonly channelId: ChannelId;
   readonly change: Pick<ChannelChange, "name" | "enabled">;
-  readonly target: TargetWish;
+  readonly target: RequestedTarget;
   readonly actor: Actor;
 }
 
 export type ChangeChannelFailure =
   | { readonly kind: "channel_not_found" }
   /** A channel of this kind has no such part. */
-  | { readonly kind: "foreign_part"; readonly parts: readonly (keyof TargetWish)[]; readonly channelKind: ChannelKind }
+  | {
+      readonly kind: "foreign_part";
+      readonly parts: readonly (keyof RequestedTarget)[];
+      readonly channelKind: ChannelKind;
+    }
   /** What the change leaves as it is cannot be opened any more. */
   | { readonly kind: "target_unreadable" };
 
-const PARTS: Readonly<Record<ChannelKind, readonly (keyof TargetWish)[]>> = {
+const PARTS: Readonly<Record<ChannelKind, readonly (keyof RequestedTarget)[]>> = {
   slack: ["url"],
   email: ["to"],
   webhook: ["url", "secret"],
 };
 
-type Deps = Pick<Ports, "channels" | "sealer" | "log">;
+type Deps = Pick<Ports, "channels" | "cipher" | "log">;
 
 /** @throws when Postgres cannot be reached. */
 export async function changeChannel(
@@ -50,26 +54,26 @@ export async function changeChannel(
 ): Promise<Result<ChannelRecord, ChangeChannelFailure>> {
   const present = await deps.channels.load(channelId);
   if (present === null) return failure({ kind: "channel_not_found" });
-  const wished = (Object.keys(target) as (keyof TargetWish)[]).filter((part) => target[part] !== undefined);
-  const foreign = wished.filter((part) => !PARTS[present.kind].includes(part));
+  const desired = (Object.keys(target) as (keyof RequestedTarget)[]).filter((part) => target[part] !== undefined);
+  const foreign = desired.filter((part) => !PARTS[present.kind].includes(part));
   if (foreign.length > 0) return failure({ kind: "foreign_part", parts: foreign, channelKind: present.kind });
-  const wanted = wished.length === 0 ? null : await wantedTarget(present, target, deps);
+  const wanted = desired.length === 0 ? null : await wantedTarget(present, target, deps);
   if (wanted === "unreadable") return failure({ kind: "target_unreadable" });
-  const sealed = wanted === null ? {} : await sealTarget(wanted, deps);
-  const changed = await deps.channels.change(channelId, { ...change, ...sealed }, actor);
+  const encrypted = wanted === null ? {} : await encryptTarget(wanted, deps);
+  const changed = await deps.channels.change(channelId, { ...change, ...encrypted }, actor);
   return changed === null ? failure({ kind: "channel_not_found" }) : success(changed);
 }
 
 /** The present target is opened only where the change leaves a part of it. */
 async function wantedTarget(
   present: ChannelRecord,
-  { url, to, secret }: TargetWish,
+  { url, to, secret }: RequestedTarget,
   deps: Deps,
 ): Promise<ChannelTarget | "unreadable"> {
   if (present.kind === "slack" && url !== undefined) return { kind: "slack", url };
   if (present.kind === "email" && to !== undefined) return { kind: "email", to };
   if (url !== undefined && secret !== undefined) return { kind: "webhook", url, secret };
-  const opened = await openTarget(present, deps);
+  const opened = await decryptTarget(present, deps);
   if (opened?.kind !== "webhook") return "unreadable";
   return { kind: "webhook", url: url ?? opened.url, secret: secret ?? opened.secret };
 }

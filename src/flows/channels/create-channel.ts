@@ -4,7 +4,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { Result } from "../../ports/result.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
 import type { Actor } from "../../records/tenant-record.ts";
-import { sealTarget } from "../notices/target.ts";
+import { encryptTarget } from "../notices/target.ts";
 
 export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {
   readonly target: ChannelTarget;
@@ -14,8 +14,8 @@ export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name"
 /** @throws when Postgres cannot be reached. */
 export async function createChannel(
   { tenantId, name, enabled, target, actor }: CreateChannelInput,
-  deps: Pick<Ports, "channels" | "sealer">,
+  deps: Pick<Ports, "channels" | "cipher">,
 ): Promise<Result<ChannelRecord, "tenant_not_found">> {
-  const sealed = await sealTarget(target, deps);
-  return deps.channels.create({ tenantId, kind: target.kind, name, enabled, ...sealed }, actor);
+  const encrypted = await encryptTarget(target, deps);
+  return deps.channels.create({ tenantId, kind: target.kind, name, enabled, ...encrypted }, actor);
 }

@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId, SendOutcome } from "../../records/alert-record.ts";
 import { offerNotice } from "../notices/offer-notice.ts";
-import { openTarget } from "../notices/target.ts";
+import { decryptTarget } from "../notices/target.ts";
 
 export interface TestChannelInput {
   readonly channelId: ChannelId;
@@ -17,11 +17,11 @@ export interface TestChannelInput {
 /** Null when there is no such channel. @throws when Postgres cannot be reached. */
 export async function testChannel(
   { channelId, testId, now }: TestChannelInput,
-  deps: Pick<Ports, "channels" | "sealer" | "notifier" | "log">,
+  deps: Pick<Ports, "channels" | "cipher" | "notifier" | "log">,
 ): Promise<SendOutcome | null> {
   const channel = await deps.channels.load(channelId);
   if (channel === null) return null;
-  const target = await openTarget(channel, deps);
+  const target = await decryptTarget(channel, deps);
   if (target === null) return { kind: "rejected", why: "the channel's target cannot be opened: set it anew" };
   const { name: channelName, tenantId } = channel;
   const notice = { test: { id: testId, channelName, tenantId, requestedAt: now } };

@@ -8,11 +8,11 @@ import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tena
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
-import { lookForOutage } from "../litellm/outage.ts";
-import { orNothing } from "../waiting.ts";
-import { checkWithLiteLlmAlone } from "./degraded-check.ts";
+import { findOutage } from "../litellm/outage.ts";
+import { valueOrNull } from "../waiting.ts";
+import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
 import { findTenant, findTenantAnew } from "./find-tenant.ts";
-import { recallTenant } from "./load-tenant.ts";
+import { loadTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
 export type CheckDeps = Pick<
@@ -87,13 +87,13 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
   if (found.kind !== "tenant") return found;
 
-  const { tenantId, known: told } = found;
-  const recalled = await Promise.race([recallTenant({ tenantId, told, now: input.now }, deps), deadline]);
-  if (recalled === "passed") return answerFromMemory(tenantId, input, deps);
-  if (recalled.kind === "gone") return checkAnew(input, deadline, deps);
-  if (recalled.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
-  if (hasLeftTeam(input.caller, recalled.known.config)) return checkAnew(input, deadline, deps);
-  return checkKnown(input, recalled.known, deadline, deps);
+  const { tenantId, known: fromDatabase } = found;
+  const loaded = await Promise.race([loadTenant({ tenantId, fromDatabase, now: input.now }, deps), deadline]);
+  if (loaded === "passed") return answerFromMemory(tenantId, input, deps);
+  if (loaded.kind === "gone") return checkAnew(input, deadline, deps);
+  if (loaded.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
+  if (hasLeftTeam(input.caller, loaded.known.config)) return checkAnew(input, deadline, deps);
+  return checkCached(input, loaded.known, deadline, deps);
 }
 
 /** LiteLLM says in which team a key is now; what the edge remembers of it may be an hour old. */
@@ -113,7 +113,7 @@ async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps)
   if (found === "passed" || found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
   if (found.kind !== "tenant") return found;
   deps.memory.rememberTenant(found.tenantId, found.known, now);
-  return checkKnown(input, found.known, deadline, deps);
+  return checkCached(input, found.known, deadline, deps);
 }
 
 async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
@@ -122,7 +122,7 @@ async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
   return findTenant({ keyHash, callerAddress, teamId, now }, deps);
 }
 
-async function checkKnown(
+async function checkCached(
   input: CheckInput,
   known: ConfiguredTenant,
   deadline: Deadline,
@@ -150,7 +150,7 @@ async function answerAfter(
 ): Promise<CheckOutcome> {
   const { config, spend } = known;
   // Looked for from the start: once the deadline has passed there is no time for it.
-  const note = lookForOutage(input, deps);
+  const note = findOutage(input, deps);
   const outcome = await Promise.race([refresh, deadline]);
   if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps, note);
   switch (outcome.kind) {
@@ -208,7 +208,7 @@ async function answerWithoutRead(
   why: string,
   input: CheckInput,
   deps: CheckDeps,
-  note = lookForOutage(input, deps),
+  note = findOutage(input, deps),
 ): Promise<CheckOutcome> {
   const policy = await currentPolicy(config, note, input, deps);
   return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
@@ -219,7 +219,7 @@ async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, de
   const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
   if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
   return degraded(
-    verdictOnNothing(tenantId, await currentPolicy(null, lookForOutage(input, deps), input, deps)),
+    verdictOnNothing(tenantId, await currentPolicy(null, findOutage(input, deps), input, deps)),
     "stores too slow",
     deps,
   );
@@ -234,13 +234,13 @@ async function checkUnfound(
 ): Promise<CheckOutcome> {
   if (input.caller.kind === "key") {
     const { keyHash, teamId } = input.caller;
-    const alone = checkWithLiteLlmAlone({ keyHash, teamId, now: input.now }, deps);
+    const alone = inferVerdictFromLiteLlm({ keyHash, teamId, now: input.now }, deps);
     const outcome = await Promise.race([alone, deadline]);
     if (outcome === "unknown_key") return { kind: "unknown" };
     if (outcome !== "passed" && outcome !== "no_answer") return degraded(outcome, "config unreachable", deps);
   }
   return degraded(
-    verdictOnNothing(tenantId, await currentPolicy(null, lookForOutage(input, deps), input, deps)),
+    verdictOnNothing(tenantId, await currentPolicy(null, findOutage(input, deps), input, deps)),
     "nothing known",
     deps,
   );
@@ -253,7 +253,7 @@ async function currentPolicy(
   deps: CheckDeps,
 ) {
   const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await orNothing("kv read of the outage note", note, OUTAGE_PATIENCE_MS, deps);
+  const outageStartedAt = await valueOrNull("kv read of the outage note", note, OUTAGE_PATIENCE_MS, deps);
   return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
 }
 

@@ -13,14 +13,14 @@ import {
 } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { SubjectReading } from "../../records/subject-reading.ts";
-import { BLOCK_MARK } from "../litellm/desired-state.ts";
+import type { LiteLlmRow } from "../../records/litellm-row.ts";
+import { OWNERSHIP_MARKER } from "../litellm/desired-state.ts";
 
 /** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
 export type LoneVerdict = Verdict | "unknown_key" | "no_answer";
 
 /** `teamId`: where LiteLLM itself asks, the team that it says the key is of. */
-export async function checkWithLiteLlmAlone(
+export async function inferVerdictFromLiteLlm(
   { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<LoneVerdict> {
@@ -33,49 +33,49 @@ export async function checkWithLiteLlmAlone(
   return team.ok ? verdictFrom(team.value, now) : "no_answer";
 }
 
-function verdictFrom(reading: SubjectReading, now: Instant): LoneVerdict {
-  const config = inferredConfig(reading);
+function verdictFrom(litellmRow: LiteLlmRow, now: Instant): LoneVerdict {
+  const config = inferredConfig(litellmRow);
   if (config === null) return "no_answer";
-  const record = foldRead(null, reading, { startedAt: config.subjectCreatedAt, resetsAt: null });
+  const record = foldRead(null, litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
   return { ...verdictOn(config, record, now, "litellm"), degraded: true };
 }
 
 /** LiteLLM's max_budget is the blocking line; with the default grace that gives the limit, exactly where it matters. */
-function inferredConfig(reading: SubjectReading): TenantConfig | null {
-  const tenantId = tenantIdIn(reading);
+function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
+  const tenantId = tenantIdIn(litellmRow);
   if (tenantId === null) return null;
-  const isSuspended = reading.metadata[BLOCK_MARK] === tenantId;
+  const isSuspended = litellmRow.metadata[OWNERSHIP_MARKER] === tenantId;
   // Without a line nothing is known of its budget; a suspension counts whatever that is.
-  if (reading.maxBudgetNanoUsd === null && !isSuspended) return null;
+  if (litellmRow.maxBudgetNanoUsd === null && !isSuspended) return null;
   const { graceThreshold, enforcement } = DEFAULT_BUDGET;
-  const maxBudgetNanoUsd = ((reading.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;
+  const maxBudgetNanoUsd = ((litellmRow.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;
   return {
     tenantId,
     name: null,
-    subject: reading.subject,
+    subject: litellmRow.subject,
     maxBudgetNanoUsd,
-    alertThreshold: inferredAlertThreshold(reading, maxBudgetNanoUsd),
+    alertThreshold: inferredAlertThreshold(litellmRow, maxBudgetNanoUsd),
     graceThreshold,
-    budgetDuration: reading.budgetDuration,
-    budgetResetAt: reading.resetsAt,
+    budgetDuration: litellmRow.budgetDuration,
+    budgetResetAt: litellmRow.resetsAt,
     litellmKeyLastReset: null,
-    subjectCreatedAt: reading.createdAt ?? reading.begunAt,
+    subjectCreatedAt: litellmRow.createdAt ?? litellmRow.begunAt,
     configVersion: 0,
     revision: 0,
     enforcement,
     failPolicy: null,
-    suspendedAt: isSuspended ? reading.begunAt : null,
+    suspendedAt: isSuspended ? litellmRow.begunAt : null,
     overrides: [],
   };
 }
 
-function inferredAlertThreshold({ softBudgetNanoUsd }: SubjectReading, maxBudgetNanoUsd: bigint): bigint {
+function inferredAlertThreshold({ softBudgetNanoUsd }: LiteLlmRow, maxBudgetNanoUsd: bigint): bigint {
   const share = softBudgetNanoUsd === null ? null : shareOf(softBudgetNanoUsd, maxBudgetNanoUsd);
   const { min, max } = ALERT_THRESHOLD_RANGE;
   return share !== null && share >= min && share <= max ? share : DEFAULT_BUDGET.alertThreshold;
 }
 
-function tenantIdIn({ metadata }: SubjectReading): TenantId | null {
+function tenantIdIn({ metadata }: LiteLlmRow): TenantId | null {
   const id = metadata["tenant_id"];
   return typeof id === "string" && id !== "" ? (id as TenantId) : null;
 }

@@ -4,7 +4,7 @@ import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
-import { orNothing, patiently, storePatienceMs } from "../waiting.ts";
+import { storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
   Ports,
@@ -44,13 +44,13 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
   if (remembered === null) return countUnknown(input, deps);
   if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
 
-  const cached = await patiently(deps.snapshots.tenantOfKey(keyHash), storePatienceMs(deps), deps);
+  const cached = await withTimeout(deps.snapshots.tenantOfKey(keyHash), storeTimeoutMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv read of a key failed", cached.error);
   if (cached.kind === "came" && cached.value !== null) {
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
     return { kind: "tenant", tenantId: cached.value, known: null };
   }
-  if (input.callerAddress !== null && deps.memory.isTurnedAway(input.callerAddress, now))
+  if (input.callerAddress !== null && deps.memory.isRateLimited(input.callerAddress, now))
     return { kind: "too_many_unknown" };
   return findInPostgres(input, deps);
 }
@@ -76,7 +76,7 @@ async function findInPostgres(input: Input, deps: Deps): Promise<FoundInPostgres
     "remember the tenant of a key",
     search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
   );
-  const found = await patiently(search, storePatienceMs(deps), deps);
+  const found = await withTimeout(search, storeTimeoutMs(deps), deps);
   if (found.kind !== "came") return unreachable(found, deps);
   if (found.value.tenant !== null) return tenantFound(found.value.tenant);
   if (!found.value.mayBeInTeam) return refuseUnknown(input, deps);
@@ -91,9 +91,10 @@ async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgre
   const { keyHash, now } = input;
   let { teamId } = input;
   if (teamId === undefined) {
-    const reading = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
-    if (!reading.ok) return reading.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
-    teamId = reading.value.teamId;
+    const litellmRow = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
+    if (!litellmRow.ok)
+      return litellmRow.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
+    teamId = litellmRow.value.teamId;
   }
   if (teamId === null) return refuseUnknown(input, deps);
   const search = deps.tenants.findBySubject({ kind: "team", id: teamId });
@@ -101,7 +102,7 @@ async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgre
     "remember the tenant of a key",
     search.then((tenant) => tenant && remember(keyHash, tenant, now, deps)),
   );
-  const found = await patiently(search, storePatienceMs(deps), deps);
+  const found = await withTimeout(search, storeTimeoutMs(deps), deps);
   if (found.kind !== "came") return unreachable(found, deps);
   return found.value === null ? refuseUnknown(input, deps) : tenantFound(found.value);
 }
@@ -135,8 +136,8 @@ function refuseUnknown(input: Input, deps: Deps): Promise<NotFound> {
 async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<NotFound> {
   if (callerAddress === null) return { kind: "unknown" };
   const count = deps.unknownCallers.allows(callerAddress);
-  const isAllowed = await orNothing("count of an unknown caller", count, storePatienceMs(deps), deps);
+  const isAllowed = await valueOrNull("count of an unknown caller", count, storeTimeoutMs(deps), deps);
   if (isAllowed ?? true) return { kind: "unknown" };
-  deps.memory.turnAway(callerAddress, now + TURNED_AWAY_SECONDS * 1_000);
+  deps.memory.rateLimit(callerAddress, now + TURNED_AWAY_SECONDS * 1_000);
   return { kind: "too_many_unknown" };
 }

@@ -2,9 +2,9 @@
 // answer, and no more often than is worth it.
 
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
-import { foldBoundAtEdge } from "../../budget/observation.ts";
+import { foldReportedAtEdge } from "../../budget/observation.ts";
 import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { readDueMessage, type SpendMessage } from "../../ports/messages.ts";
+import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge-record.ts";
 import { isBigStep } from "../edge/publish-cadence.ts";
@@ -57,8 +57,8 @@ function learnSpend(
   deps: LearnDeps,
 ): void {
   const observedAt = deps.clock();
-  const bound = { spendNanoUsd, source: "gate", begunAt: call.begunAt, observedAt, resetsAt: undefined } as const;
-  const after = foldBoundAtEdge(config, before, bound);
+  const observation = { spendNanoUsd, source: "gate", begunAt: call.begunAt, observedAt, resetsAt: undefined } as const;
+  const after = foldReportedAtEdge(config, before, observation);
   if (after === before && after !== null) return;
   if (after !== null) deps.memory.rememberTenant(call.tenantId, { config, spend: after }, checkedAt);
   const isNews = after !== null && isBigStep(config, before, after, observedAt);
@@ -75,7 +75,7 @@ function queueCall(
 ): void {
   const at = clock();
   const turn = spendNanoUsd === null ? "gate-hint" : "gate-spend";
-  if (!memory.takeTurn(`${turn}:${tenantId}`, everySeconds, at)) return;
+  if (!memory.throttle(`${turn}:${tenantId}`, everySeconds, at)) return;
   const message: SpendMessage = {
     kind: "calls",
     source: "gate",
@@ -90,6 +90,6 @@ function queueCall(
 }
 
 async function queueRead(config: TenantConfig, deps: LearnDeps): Promise<void> {
-  if (!deps.memory.takeTurn(`gate-read:${config.tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
-  await deps.spendQueue.send(readDueMessage(config, "hint-1"), FIRST_LOOK_SECONDS);
+  if (!deps.memory.throttle(`gate-read:${config.tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
+  await deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_LOOK_SECONDS);
 }

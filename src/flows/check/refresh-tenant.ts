@@ -5,13 +5,13 @@ import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
 import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { type ConfiguredTenant, joinKnown } from "../edge/cached-tenant.ts";
+import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { isWorthASnapshot } from "../edge/publish-cadence.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASync } from "../litellm/drift.ts";
-import { claimPatienceMs, orNothing, patiently, storePatienceMs } from "../waiting.ts";
+import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
   Ports,
@@ -61,22 +61,22 @@ async function refreshTenant(
   if (!(await mayRead(input, deps))) return decide({ kind: "held" });
 
   const load = loadTenant(tenantId, deps);
-  const soon = patiently(load, storePatienceMs(deps), deps);
+  const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
-  const reading = await firstTry;
+  const litellmRow = await firstTry;
   const stored = await soon;
   const said = stored.kind === "came" ? stored.value : "unknown";
   if (said === "gone") return tellGone(input, deps, decide);
   const early = said === "unknown" ? null : said;
-  const known = early === null ? input : joinKnown(input, early);
-  if (reading === null) deps.memory.rememberFailedRead(tenantId, now);
-  const learned = reading === null ? null : learn(known, reading, now, deps);
-  decide(learned === null ? { kind: "failed", known } : { kind: "read", ...learned });
+  const known = early === null ? input : joinCached(input, early);
+  if (litellmRow === null) deps.memory.rememberFailedRead(tenantId, now);
+  const refreshed = litellmRow === null ? null : refreshedFrom(known, litellmRow, now, deps);
+  decide(refreshed === null ? { kind: "failed", known } : { kind: "read", ...refreshed });
 
   // Whoever waits has an answer. LiteLLM's later tries, and a Postgres that is far away, go on behind it.
-  const final = reading ?? (await whole);
-  const figure = reading === null && final !== null ? learn(known, final, now, deps) : learned;
-  if (figure !== null) spreadFigure(input, early, figure, deps);
+  const final = litellmRow ?? (await whole);
+  const observation = litellmRow === null && final !== null ? refreshedFrom(known, final, now, deps) : refreshed;
+  if (observation !== null) publishObservation(input, early, observation, deps);
   const record = await load;
   if (record === "gone") return tellGone(input, deps, decide);
   if (record !== "unknown") spreadConfig(input, record, final, deps);
@@ -93,10 +93,10 @@ async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord 
 }
 
 async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
-  if (!deps.memory.takeTurn(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
+  if (!deps.memory.throttle(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
   const claim = deps.claims.claimRefresh(config.tenantId, colo, exclusiveSeconds);
   // Without Redis the turn just taken in this isolate is all the politeness there is.
-  return (await orNothing("claim of a refresh", claim, claimPatienceMs(deps), deps)) ?? true;
+  return (await valueOrNull("claim of a refresh", claim, claimTimeoutMs(deps), deps)) ?? true;
 }
 
 /** `firstTry` is null as soon as one try has failed, `whole` when all of them have. */
@@ -124,7 +124,7 @@ async function tellGone(
   await deps.snapshots.writeDeleted(config.tenantId, config.revision, now);
 }
 
-interface Learned {
+interface Refreshed {
   readonly config: TenantConfig;
   readonly spend: SpendRecord;
 }
@@ -133,23 +133,28 @@ interface Learned {
  * Folds a read into what is known, and remembers it. Null when the tenant has another subject by now: what was read
  * says nothing of it.
  */
-function learn(known: ConfiguredTenant, reading: SubjectReading, now: Instant, deps: Deps): Learned | null {
+function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Instant, deps: Deps): Refreshed | null {
   const { tenantId } = known.config;
   // A read takes seconds at worst, and meanwhile the isolate may have learned of a newer config or figure.
-  const { config, spend: knownSpend } = joinKnown(deps.memory.tenant(tenantId), known);
-  if (config.subject.id !== reading.subject.id) {
+  const { config, spend: knownSpend } = joinCached(deps.memory.tenant(tenantId), known);
+  if (config.subject.id !== litellmRow.subject.id) {
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const spend = foldRead(knownSpend, reading, period);
+  const spend = foldRead(knownSpend, litellmRow, period);
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
   return { config, spend };
 }
 
 /** Tells KV and Postgres of a figure, if they should hear of it. `record` is null while Postgres has not said. */
-function spreadFigure(input: RefreshInput, record: TenantRecord | null, { config, spend }: Learned, deps: Deps): void {
+function publishObservation(
+  input: RefreshInput,
+  record: TenantRecord | null,
+  { config, spend }: Refreshed,
+  deps: Deps,
+): void {
   if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
     deps.background("write a spend snapshot", deps.snapshots.writeSpend(config, spend));
   }
@@ -159,14 +164,14 @@ function spreadFigure(input: RefreshInput, record: TenantRecord | null, { config
 }
 
 /** Tells KV of a newer config, and LiteLLM of the wish if what was read is something else. */
-function spreadConfig(input: RefreshInput, record: TenantRecord, reading: SubjectReading | null, deps: Deps): void {
+function spreadConfig(input: RefreshInput, record: TenantRecord, litellmRow: LiteLlmRow | null, deps: Deps): void {
   const { tenantId } = input.config;
-  const { config, spend } = joinKnown(deps.memory.tenant(tenantId), joinKnown(input, record));
+  const { config, spend } = joinCached(deps.memory.tenant(tenantId), joinCached(input, record));
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
     deps.background("write a config snapshot", writeConfig(config, deps));
   }
-  if (reading !== null && isWorthASync(record, reading, input.now, deps)) {
+  if (litellmRow !== null && isWorthASync(record, litellmRow, input.now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
     deps.background("send a sync", deps.spendQueue.send(syncMessage(tenantId)));
   }

@@ -2,18 +2,18 @@
 
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
-import type { KnownTenant } from "../../records/edge-record.ts";
+import type { CachedTenant } from "../../records/edge-record.ts";
 
 /** Enough to answer a check. */
-export interface ConfiguredTenant extends KnownTenant {
+export interface ConfiguredTenant extends CachedTenant {
   readonly config: TenantConfig;
   readonly spend: SpendRecord | null;
 }
 
 /** The newer config and the joined spend of two memories of one tenant. */
-export function joinKnown(a: KnownTenant | null, b: ConfiguredTenant): ConfiguredTenant;
-export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant;
-export function joinKnown(a: KnownTenant | null, b: KnownTenant): KnownTenant {
+export function joinCached(a: CachedTenant | null, b: ConfiguredTenant): ConfiguredTenant;
+export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenant;
+export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenant {
   if (a === null) return { config: b.config, spend: b.spend };
   // Deleted and created again with another key or team: nothing of the old one says anything of the new one.
   if (a.config && b.config && a.config.subject.id !== b.config.subject.id) {

@@ -20,7 +20,7 @@ export function isWorthASnapshot(
 ): boolean {
   // Whatever is written is written now: the next small step waits from here on.
   const seconds = isBigStep(config, before, after, now) ? 0 : SNAPSHOT_SECONDS;
-  return memory.takeTurn(`snapshot:${config.tenantId}`, seconds, now);
+  return memory.throttle(`snapshot:${config.tenantId}`, seconds, now);
 }
 
 /** True when a figure is news: another state, another period, or a step of 1 % of the limit. */

@@ -4,7 +4,7 @@
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { joinKnown } from "./cached-tenant.ts";
+import { joinCached } from "./cached-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;
 
@@ -22,7 +22,7 @@ export async function writeConfig(
 
 export async function publishConfig(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { config, spend } = tenant;
-  deps.memory.rememberTenant(config.tenantId, joinKnown(deps.memory.tenant(config.tenantId), { config, spend }), now);
+  deps.memory.rememberTenant(config.tenantId, joinCached(deps.memory.tenant(config.tenantId), { config, spend }), now);
   await Promise.all([
     attempt("write a config snapshot", tenant, deps, () => writeConfig(config, deps)),
     ...queueRewrites(tenant, deps),

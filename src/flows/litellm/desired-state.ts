@@ -4,7 +4,7 @@
 import { limitAt } from "../../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../../budget/money.ts";
 import type { Instant, TenantConfig } from "../../budget/tenant.ts";
-import type { LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant-record.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 
@@ -20,7 +20,7 @@ export interface Missing {
  * unblocked. It travels in one update with the block. Whoever replaces the metadata drops it, an overlapping sync too:
  * so Postgres notes the block as well (`hasBlocked`), and either of them says whose it is.
  */
-export const BLOCK_MARK = "bursar_blocked_for";
+export const OWNERSHIP_MARKER = "bursar_blocked_for";
 
 /** The fields of a key that Bursar creates. Under `observe` LiteLLM counts and resets, but has nothing to block at. */
 export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmFields {
@@ -30,7 +30,7 @@ export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmField
     maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
     softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
     budgetDuration: litellmDuration(config.budgetDuration),
-    metadata: { tenant_id: config.tenantId, ...(isSuspended(config) && { [BLOCK_MARK]: config.tenantId }) },
+    metadata: { tenant_id: config.tenantId, ...(isSuspended(config) && { [OWNERSHIP_MARKER]: config.tenantId }) },
     blocked: isSuspended(config),
   };
 }
@@ -43,73 +43,76 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
  * What to send so that LiteLLM has the wish. Under `observe` that is a subject which LiteLLM does not block for Bursar:
  * a key of ours has no max_budget, an adopted subject what it had before Bursar set limits.
  */
-export function missingIn(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
+export function missingIn(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
-  const marks = missingMarks(tenant, reading);
+  const marks = missingMarks(tenant, litellmRow);
   if (config.enforcement === "enforce") {
-    const { fields, softBudget } = missingLimits(tenant, reading, now);
+    const { fields, softBudget } = missingLimits(tenant, litellmRow, now);
     return { fields: { ...marks, ...fields }, softBudget };
   }
   const lifted = tenant.adopted
-    ? missingPriorLimits(tenant, reading)
-    : { ...(reading.own.maxBudgetNanoUsd !== null && { maxBudgetNanoUsd: null }), ...missingDuration(tenant, reading) };
+    ? missingPriorLimits(tenant, litellmRow)
+    : {
+        ...(litellmRow.own.maxBudgetNanoUsd !== null && { maxBudgetNanoUsd: null }),
+        ...missingDuration(tenant, litellmRow),
+      };
   return { fields: { ...marks, ...lifted }, softBudget: null };
 }
 
 /** True when LiteLLM blocks for Bursar, or is about to: to be noted before it is told. */
-export function blocksForBursar(tenant: TenantRecord, reading: SubjectReading): boolean {
-  return isSuspended(tenant.config) && (!reading.blocked || isOwnBlock(tenant, reading));
+export function blocksForBursar(tenant: TenantRecord, litellmRow: LiteLlmRow): boolean {
+  return isSuspended(tenant.config) && (!litellmRow.blocked || isOwnBlock(tenant, litellmRow));
 }
 
 /** A block that is neither marked nor noted is somebody else's, and stays. */
-function isOwnBlock({ config, sync }: TenantRecord, { metadata }: SubjectReading): boolean {
-  return sync.hasBlocked || metadata[BLOCK_MARK] === config.tenantId;
+function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlmRow): boolean {
+  return sync.hasBlocked || metadata[OWNERSHIP_MARKER] === config.tenantId;
 }
 
 /** Whose the subject is, and whether it is blocked. */
-function missingMarks(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+function missingMarks(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config } = tenant;
   const { tenantId } = config;
-  const { [BLOCK_MARK]: mark, ...unmarked } = reading.metadata;
-  const blocks = isSuspended(config) && !reading.blocked;
-  const resumes = !isSuspended(config) && isOwnBlock(tenant, reading);
-  const before = resumes && mark === tenantId ? unmarked : reading.metadata;
+  const { [OWNERSHIP_MARKER]: mark, ...unmarked } = litellmRow.metadata;
+  const blocks = isSuspended(config) && !litellmRow.blocked;
+  const resumes = !isSuspended(config) && isOwnBlock(tenant, litellmRow);
+  const before = resumes && mark === tenantId ? unmarked : litellmRow.metadata;
   const metadata: LiteLlmFields["metadata"] = {
     ...before,
     tenant_id: tenantId,
-    ...(blocksForBursar(tenant, reading) && { [BLOCK_MARK]: tenantId }),
+    ...(blocksForBursar(tenant, litellmRow) && { [OWNERSHIP_MARKER]: tenantId }),
   };
-  const isSaid = [BLOCK_MARK, "tenant_id"].every((mark) => reading.metadata[mark] === metadata[mark]);
+  const isSaid = [OWNERSHIP_MARKER, "tenant_id"].every((mark) => litellmRow.metadata[mark] === metadata[mark]);
   return {
     ...(!isSaid && { metadata }),
     ...(blocks && { blocked: true }),
-    ...(resumes && reading.blocked && { blocked: false }),
+    ...(resumes && litellmRow.blocked && { blocked: false }),
   };
 }
 
-function missingLimits(tenant: TenantRecord, reading: SubjectReading, now: Instant): Missing {
+function missingLimits(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
   const { blocksAtNanoUsd, alertsAtNanoUsd } = limitAt(config, now);
   const isTeam = config.subject.kind === "team";
   // LiteLLM refuses a team's soft budget that is not below its max_budget.
   const softBudget = isTeam && alertsAtNanoUsd >= blocksAtNanoUsd ? null : alertsAtNanoUsd;
-  const lacksSoft = !isSame(reading.softBudgetNanoUsd, softBudget);
+  const lacksSoft = !isSame(litellmRow.softBudgetNanoUsd, softBudget);
   // Any other object may be shared, also one that somebody has linked our own key to since.
   const { budgetId } = tenant.sync;
-  const isOwnObject = budgetId !== null && reading.budgetId === budgetId;
+  const isOwnObject = budgetId !== null && litellmRow.budgetId === budgetId;
   return {
     fields: {
-      ...(!isSame(reading.maxBudgetNanoUsd, blocksAtNanoUsd) && { maxBudgetNanoUsd: blocksAtNanoUsd }),
+      ...(!isSame(litellmRow.maxBudgetNanoUsd, blocksAtNanoUsd) && { maxBudgetNanoUsd: blocksAtNanoUsd }),
       ...(isTeam && lacksSoft && { softBudgetNanoUsd: softBudget }),
-      ...missingDuration(tenant, reading),
+      ...missingDuration(tenant, litellmRow),
     },
     softBudget: isOwnObject && lacksSoft ? { budgetId, nanoUsd: alertsAtNanoUsd } : null,
   };
 }
 
-function missingDuration({ config }: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+function missingDuration({ config }: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const budgetDuration = litellmDuration(config.budgetDuration);
-  return reading.budgetDuration === budgetDuration ? {} : { budgetDuration };
+  return litellmRow.budgetDuration === budgetDuration ? {} : { budgetDuration };
 }
 
 /**
@@ -131,7 +134,7 @@ export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[
 }
 
 /** What an adopted subject had itself, to be given back. What its budget object says is not the subject's. */
-export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: SubjectReading): PriorValues {
+export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: LiteLlmRow): PriorValues {
   const decimal = (amount: NanoUsd | null) => (amount === null ? null : decimalFromNanoUsd(amount));
   return {
     maxBudget: decimal(own.maxBudgetNanoUsd),
@@ -142,35 +145,35 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: SubjectReadi
 }
 
 /** What to send to give an adopted subject back as it was. */
-export function toRestore(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+export function toRestore(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
-  const isMarked = [BLOCK_MARK, "tenant_id"].some((mark) => reading.metadata[mark] === config.tenantId);
+  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].some((mark) => litellmRow.metadata[mark] === config.tenantId);
   return {
-    ...missingPriorLimits(tenant, reading),
-    ...(isMarked && { metadata: withoutMarks(config, reading, priorValues) }),
-    ...(isOwnBlock(tenant, reading) && reading.blocked && { blocked: false }),
+    ...missingPriorLimits(tenant, litellmRow),
+    ...(isMarked && { metadata: withoutMarks(config, litellmRow, priorValues) }),
+    ...(isOwnBlock(tenant, litellmRow) && litellmRow.blocked && { blocked: false }),
   };
 }
 
 /** Nothing when Bursar has set no limits: what LiteLLM has then is the work of somebody who manages it by hand. */
-function missingPriorLimits(tenant: TenantRecord, reading: SubjectReading): Partial<LiteLlmFields> {
+function missingPriorLimits(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues, sync } = tenant;
   if (priorValues === null || !sync.hasSetLimits) return {};
   const { budgetDuration } = priorValues;
   const maxBudget = amountOf(priorValues.maxBudget);
   const softBudget = amountOf(priorValues.softBudget);
-  const lacksSoft = config.subject.kind === "team" && !isSame(reading.softBudgetNanoUsd, softBudget);
+  const lacksSoft = config.subject.kind === "team" && !isSame(litellmRow.softBudgetNanoUsd, softBudget);
   return {
-    ...(!isSame(reading.own.maxBudgetNanoUsd, maxBudget) && { maxBudgetNanoUsd: maxBudget }),
+    ...(!isSame(litellmRow.own.maxBudgetNanoUsd, maxBudget) && { maxBudgetNanoUsd: maxBudget }),
     ...(lacksSoft && { softBudgetNanoUsd: softBudget }),
-    ...(reading.own.budgetDuration !== budgetDuration && { budgetDuration }),
+    ...(litellmRow.own.budgetDuration !== budgetDuration && { budgetDuration }),
   };
 }
 
 /** Whatever else was written into the metadata meanwhile stays. */
-function withoutMarks({ tenantId }: TenantConfig, reading: SubjectReading, prior: PriorValues) {
-  const { tenant_id: whose, [BLOCK_MARK]: _, ...others } = reading.metadata;
+function withoutMarks({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prior: PriorValues) {
+  const { tenant_id: whose, [OWNERSHIP_MARKER]: _, ...others } = litellmRow.metadata;
   const before = whose === tenantId ? prior.metadata["tenant_id"] : whose;
   return before === undefined ? others : { ...others, tenant_id: before };
 }

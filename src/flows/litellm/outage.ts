@@ -20,7 +20,7 @@ export async function noteOutage({ now }: { now: Instant }, { litellm, snapshots
 }
 
 /** Begins to look at once; whoever needs the note waits for it as long as it can afford. Null: no outage. */
-export function lookForOutage(
+export function findOutage(
   { now }: { now: Instant },
   { memory, snapshots, background }: Pick<Ports, "memory" | "snapshots" | "background">,
 ): Promise<Instant | null> {

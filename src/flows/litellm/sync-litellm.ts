@@ -4,18 +4,18 @@
 import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, LiteLlmFields, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant-record.ts";
 import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./desired-state.ts";
 
-export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "sealer" | "log">;
+export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "cipher" | "log">;
 
 /** `broken`: Bursar itself could not go on. `why` holds no secret. */
 type SyncFailure = LiteLlmFailure | { readonly kind: "broken"; readonly why: string };
 
 export type SyncResult =
   /** LiteLLM has the wish. `reading` is what it said, from before the last update unless that moved its reset. */
-  | { readonly kind: "synced"; readonly tenant: TenantRecord; readonly reading: SubjectReading }
+  | { readonly kind: "synced"; readonly tenant: TenantRecord; readonly litellmRow: LiteLlmRow }
   /** The sweep goes on; `failure` is why. */
   | { readonly kind: "pending"; readonly tenant: TenantRecord; readonly failure: SyncFailure }
   /** The tenant is gone, in LiteLLM too. */
@@ -23,7 +23,7 @@ export type SyncResult =
 
 /** The subject as it stands after a sync. */
 interface Fulfilled {
-  readonly reading: SubjectReading;
+  readonly litellmRow: LiteLlmRow;
   readonly budgetId: string | null;
   readonly hasMovedReset: boolean;
 }
@@ -103,30 +103,30 @@ async function attempt(
 async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<Result<Fulfilled, SyncFailure>> {
   const read = await readOrCreate(tenant, now, deps);
   if (!read.ok) return read;
-  const reading = read.value;
+  const litellmRow = read.value;
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
-  if (isFirstTime && !(await keepPriorValues(tenant, reading, deps))) return failure(OVERTAKEN);
-  const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, reading);
-  const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, reading, now);
-  if (blocksForBursar(tenant, reading) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
-  const told = await send(tenant, fields, deps);
-  if (!told.ok) return told;
+  if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
+  const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, litellmRow);
+  const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, litellmRow, now);
+  if (blocksForBursar(tenant, litellmRow) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
+  const sent = await send(tenant, fields, deps);
+  if (!sent.ok) return sent;
   if (softBudget !== null) {
     const toldSoft = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
     if (!toldSoft.ok) return toldSoft;
   }
-  if (fields.budgetDuration === undefined) return success({ reading, budgetId, hasMovedReset: false });
+  if (fields.budgetDuration === undefined) return success({ litellmRow, budgetId, hasMovedReset: false });
   const after = await readDuration(tenant, fields.budgetDuration, deps);
   if (!after.ok) return after;
   // When LiteLLM's end was a later one than ours before, it may have reset: then ours has to pass first.
   const { budgetResetAt } = tenant.config;
-  const hadOurEnd = budgetResetAt === null || reading.resetsAt === null || reading.resetsAt <= budgetResetAt;
-  return success({ reading: after.value, budgetId, hasMovedReset: hadOurEnd });
+  const hadOurEnd = budgetResetAt === null || litellmRow.resetsAt === null || litellmRow.resetsAt <= budgetResetAt;
+  return success({ litellmRow: after.value, budgetId, hasMovedReset: hadOurEnd });
 }
 
 /** Before anything is sent: what LiteLLM has by then is to be given back, and not what it had at adoption. */
-async function keepPriorValues({ config }: TenantRecord, reading: SubjectReading, { tenants }: SyncDeps) {
-  return (await tenants.recordPriorValues(config.tenantId, config.revision, priorValuesOf(reading))) !== null;
+async function keepPriorValues({ config }: TenantRecord, litellmRow: LiteLlmRow, { tenants }: SyncDeps) {
+  return (await tenants.recordPriorValues(config.tenantId, config.revision, priorValuesOf(litellmRow))) !== null;
 }
 
 /** Before it is sent: LiteLLM's own mark of it may be lost to whoever replaces the metadata. */
@@ -138,9 +138,9 @@ async function noteBlock({ config, sync }: TenantRecord, { tenants }: SyncDeps):
  * While the sealed key is kept nobody but Bursar has worked with the key, so the budget object that it is linked to was
  * made with it, for the soft budget. Without one it may be an object that LiteLLM links every new key to.
  */
-function objectMadeFor({ sealedKey, config }: TenantRecord, reading: SubjectReading): string | null {
-  const isNew = sealedKey !== null && config.enforcement === "enforce" && reading.softBudgetNanoUsd !== null;
-  return isNew ? reading.budgetId : null;
+function objectMadeFor({ encryptedKey, config }: TenantRecord, litellmRow: LiteLlmRow): string | null {
+  const isNew = encryptedKey !== null && config.enforcement === "enforce" && litellmRow.softBudgetNanoUsd !== null;
+  return isNew ? litellmRow.budgetId : null;
 }
 
 /** A key whose creation was cut off may exist already, so it is looked for before it is made. */
@@ -148,11 +148,11 @@ async function readOrCreate(
   tenant: TenantRecord,
   now: Instant,
   deps: SyncDeps,
-): Promise<Result<SubjectReading, SyncFailure>> {
-  const { config, sealedKey } = tenant;
-  const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
-  if (reading.ok || reading.failure.kind !== "not_found" || sealedKey === null) return reading;
-  const key = await openKey(tenant, sealedKey, deps);
+): Promise<Result<LiteLlmRow, SyncFailure>> {
+  const { config, encryptedKey } = tenant;
+  const litellmRow = await deps.litellm.readSubject(config.subject, { tries: TRIES });
+  if (litellmRow.ok || litellmRow.failure.kind !== "not_found" || encryptedKey === null) return litellmRow;
+  const key = await openKey(tenant, encryptedKey, deps);
   if (key === null) return failure({ kind: "broken", why: "the sealed virtual key cannot be opened" });
   const fields = fieldsOfNewKey(config, now);
   const created = await deps.litellm.createKey(key, { ...fields, keyAlias: config.tenantId });
@@ -160,9 +160,13 @@ async function readOrCreate(
   return deps.litellm.createKey(key, { ...fields, keyAlias: `${config.tenantId}-${config.subject.id.slice(0, 8)}` });
 }
 
-async function openKey({ config }: TenantRecord, sealedKey: string, { sealer, log }: SyncDeps): Promise<string | null> {
+async function openKey(
+  { config }: TenantRecord,
+  encryptedKey: string,
+  { cipher, log }: SyncDeps,
+): Promise<string | null> {
   try {
-    return await sealer.open(sealedKey);
+    return await cipher.open(encryptedKey);
   } catch (error) {
     log.error("sealed key not opened", error, { tenant_id: config.tenantId });
     return null;
@@ -178,11 +182,11 @@ async function release(tenant: TenantRecord, deps: SyncDeps): Promise<"released"
 }
 
 async function restore(tenant: TenantRecord, deps: SyncDeps): Promise<Result<void, LiteLlmFailure>> {
-  const reading = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
-  if (!reading.ok) return reading;
-  const fields = toRestore(tenant, reading.value);
-  const told = await send(tenant, fields, deps);
-  if (!told.ok || fields.budgetDuration === undefined) return told;
+  const litellmRow = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
+  if (!litellmRow.ok) return litellmRow;
+  const fields = toRestore(tenant, litellmRow.value);
+  const sent = await send(tenant, fields, deps);
+  if (!sent.ok || fields.budgetDuration === undefined) return sent;
   const after = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
   if (after.ok) noteKeptDuration(tenant, after.value, deps);
   return success(undefined);
@@ -194,8 +198,8 @@ async function send(
   deps: SyncDeps,
 ): Promise<Result<void, LiteLlmFailure>> {
   for (const step of inSteps(fields)) {
-    const told = await deps.litellm.updateSubject(tenant.config.subject, step);
-    if (!told.ok) return told;
+    const sent = await deps.litellm.updateSubject(tenant.config.subject, step);
+    if (!sent.ok) return sent;
   }
   return success(undefined);
 }
@@ -205,20 +209,20 @@ async function readDuration(
   tenant: TenantRecord,
   sent: string | null,
   deps: SyncDeps,
-): Promise<Result<SubjectReading, LiteLlmFailure>> {
+): Promise<Result<LiteLlmRow, LiteLlmFailure>> {
   const { config, adopted } = tenant;
-  const reading = await deps.litellm.readSubject(config.subject, { tries: TRIES });
-  if (!reading.ok || reading.value.budgetDuration === sent) return reading;
+  const litellmRow = await deps.litellm.readSubject(config.subject, { tries: TRIES });
+  if (!litellmRow.ok || litellmRow.value.budgetDuration === sent) return litellmRow;
   if (adopted && config.enforcement === "observe") {
-    noteKeptDuration(tenant, reading.value, deps);
-    return reading;
+    noteKeptDuration(tenant, litellmRow.value, deps);
+    return litellmRow;
   }
-  const message = `it kept budget_duration ${reading.value.budgetDuration}`;
+  const message = `it kept budget_duration ${litellmRow.value.budgetDuration}`;
   return failure({ kind: "refused", status: 200, param: "budget_duration", message });
 }
 
 /** Nothing more can be done for a subject that had no duration before: it blocks nobody, so it stays. */
-function noteKeptDuration({ config, priorValues }: TenantRecord, { own }: SubjectReading, { log }: SyncDeps): void {
+function noteKeptDuration({ config, priorValues }: TenantRecord, { own }: LiteLlmRow, { log }: SyncDeps): void {
   if (own.budgetDuration === (priorValues?.budgetDuration ?? null)) return;
   log.warn("litellm keeps a budget_duration", { tenant_id: config.tenantId, budget_duration: own.budgetDuration });
 }
@@ -232,14 +236,14 @@ function outcomeOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>, t
     const error = wordsOf(tenant, done.failure).slice(0, MAX_WORDS);
     return { status: "pending", triedAt, error, isAway: done.failure.kind === "unreachable" };
   }
-  const { reading, budgetId, hasMovedReset } = done.value;
-  const { begunAt, resetsAt, createdAt } = reading;
+  const { litellmRow, budgetId, hasMovedReset } = done.value;
+  const { begunAt, resetsAt, createdAt } = litellmRow;
   return { status: "synced", triedAt, readAt: begunAt, budgetId, resetsAt, hasMovedReset, subjectCreatedAt: createdAt };
 }
 
 function resultOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>): SyncResult {
   return done.ok
-    ? { kind: "synced", tenant, reading: done.value.reading }
+    ? { kind: "synced", tenant, litellmRow: done.value.litellmRow }
     : { kind: "pending", tenant, failure: done.failure };
 }
 

@@ -5,7 +5,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
-type Deps = Pick<Ports, "tenants" | "litellm" | "sealer" | "snapshots" | "memory" | "log">;
+type Deps = Pick<Ports, "tenants" | "litellm" | "cipher" | "snapshots" | "memory" | "log">;
 
 /** At up to three calls each this fits into a minute even when LiteLLM takes half a second per call. */
 const TENANTS_PER_RUN = 40;

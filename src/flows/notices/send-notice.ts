@@ -5,12 +5,12 @@
 import type { Instant } from "../../budget/tenant.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch, PlatformDispatch } from "../../records/alert-record.ts";
-import { patiently } from "../waiting.ts";
+import { withTimeout } from "../waiting.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
 import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";
-import { openTarget } from "./target.ts";
+import { decryptTarget } from "./target.ts";
 
-type Deps = Pick<Ports, "deliveries" | "claims" | "sealer" | "notifier" | "deadLetters" | "timers" | "log">;
+type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "deadLetters" | "timers" | "log">;
 
 export interface SendNoticeInput {
   readonly key: DeliveryKey;
@@ -55,7 +55,7 @@ export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<No
     await deps.deliveries.end(key, { status: "sent", error: null, at: now });
     return DONE;
   }
-  const target = await openTarget(dispatch.channel, deps);
+  const target = await decryptTarget(dispatch.channel, deps);
   const offer = { notice: dispatch, noticeId: noticeIdOf(key), about: attempt.about, now };
   const offered = target === null ? UNOPENED : await offerNotice({ ...offer, target }, deps);
   if (claim === "claimed" && offered.outcome.kind !== "sent") await releaseNotice(attempt, deps);
@@ -69,7 +69,7 @@ function noticeIdOf({ alertId, channelId }: DeliveryKey): string {
 
 /** `unclaimed`: Redis cannot say whether another message is at it, and the notice does not wait for Redis. */
 async function claimNotice({ key, messageId, about }: SendAttempt, deps: Deps) {
-  const claim = await patiently(deps.claims.claimNotice(key, messageId), CLAIM_PATIENCE_MS, deps);
+  const claim = await withTimeout(deps.claims.claimNotice(key, messageId), CLAIM_PATIENCE_MS, deps);
   if (claim.kind === "came") return claim.value;
   const error = claim.kind === "slow" ? new Error("Redis is slow") : claim.error;
   deps.log.error("a notice is sent without a claim: it may come twice", error, about);

@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/tenant.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/alert-record.ts";
-import { insist } from "../waiting.ts";
+import { withRetries } from "../waiting.ts";
 import { nextAttemptSeconds } from "./notice-backoff.ts";
 import type { Offered } from "./offer-notice.ts";
 
@@ -63,8 +63,8 @@ export async function settleNotice(
  */
 async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<NoticeEnd> {
   const sent = { status: "sent", error: null, at: now } as const;
-  const noted = await insist("noting that a notice was sent", () => deps.claims.noteNoticeSent(key), deps);
-  const recorded = await insist("recording that a notice was sent", () => deps.deliveries.end(key, sent), deps);
+  const noted = await withRetries("noting that a notice was sent", () => deps.claims.noteNoticeSent(key), deps);
+  const recorded = await withRetries("recording that a notice was sent", () => deps.deliveries.end(key, sent), deps);
   if (recorded.ok) {
     deps.log.info("notice sent", about);
     return DONE;

@@ -5,12 +5,12 @@ import type { Ports } from "../../ports/ports.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/alert-record.ts";
 
 /** Null when it cannot be opened, or holds no target of this kind of channel. */
-export async function openTarget(
-  { id, kind, sealedTarget }: Pick<ChannelRecord, "id" | "kind" | "sealedTarget">,
-  { sealer, log }: Pick<Ports, "sealer" | "log">,
+export async function decryptTarget(
+  { id, kind, encryptedTarget }: Pick<ChannelRecord, "id" | "kind" | "encryptedTarget">,
+  { cipher, log }: Pick<Ports, "cipher" | "log">,
 ): Promise<ChannelTarget | null> {
   try {
-    const target = targetFrom(await sealer.open(sealedTarget));
+    const target = targetFrom(await cipher.open(encryptedTarget));
     if (target?.kind === kind) return target;
     log.error("a sealed target is none", null, { channel_id: id });
   } catch (cause) {
@@ -39,11 +39,11 @@ function fieldsFrom(text: string): Readonly<Record<string, unknown>> {
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 
-export async function sealTarget(
+export async function encryptTarget(
   target: ChannelTarget,
-  { sealer }: Pick<Ports, "sealer">,
-): Promise<Pick<NewChannel, "sealedTarget" | "targetHint">> {
-  return { sealedTarget: await sealer.seal(JSON.stringify(target)), targetHint: hintOf(target) };
+  { cipher }: Pick<Ports, "cipher">,
+): Promise<Pick<NewChannel, "encryptedTarget" | "targetHint">> {
+  return { encryptedTarget: await cipher.encrypt(JSON.stringify(target)), targetHint: hintOf(target) };
 }
 
 /** The path of a webhook's URL is its secret, and the name before the @ is a person's. */

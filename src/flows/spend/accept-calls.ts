@@ -23,12 +23,12 @@ interface Folded {
   readonly keyHash: string;
   readonly teamId: string | null;
   /** The highest one's, else null: such calls are a hint and nothing more. */
-  readonly figure: Figure | null;
+  readonly observed: Observed | null;
   readonly begunAt: Instant;
   readonly count: number;
 }
 
-interface Figure {
+interface Observed {
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
   readonly resetsAt: Instant | undefined;
@@ -46,7 +46,7 @@ export async function acceptCalls(
   let accepted = 0;
   const sendFolded = async () => {
     const keys = [...folded.values()];
-    const negative = keys.filter(({ figure }) => figure !== null && figure.spendNanoUsd < 0n).length;
+    const negative = keys.filter(({ observed }) => observed !== null && observed.spendNanoUsd < 0n).length;
     if (negative > 0) log.warn("negative spend counts as zero", { source: "events", keys: negative });
     await spendQueue.sendAll(keys.map((key) => messageOf(key, now)));
     folded.clear();
@@ -64,14 +64,14 @@ function fold(known: Folded | undefined, call: Call, now: Instant): Folded {
   return {
     keyHash: call.keyHash,
     teamId: call.teamId ?? known?.teamId ?? null,
-    figure: higher(known?.figure ?? null, figureOf(call)),
+    observed: higher(known?.observed ?? null, observedOf(call)),
     begunAt: Math.max(known?.begunAt ?? 0, call.begunAt ?? now),
     count: (known?.count ?? 0) + 1,
   };
 }
 
 /** What the key had spent after the call; null when the call does not say it, or not when. */
-function figureOf({ isSuccess, spendBeforeNanoUsd, costNanoUsd, begunAt, resetsAt }: Call): Figure | null {
+function observedOf({ isSuccess, spendBeforeNanoUsd, costNanoUsd, begunAt, resetsAt }: Call): Observed | null {
   if (!isSuccess || spendBeforeNanoUsd === null || begunAt === null) return null;
   const spendNanoUsd = spendBeforeNanoUsd + (costNanoUsd ?? 0n);
   // Two amounts that can be kept may have a sum that cannot.
@@ -79,20 +79,20 @@ function figureOf({ isSuccess, spendBeforeNanoUsd, costNanoUsd, begunAt, resetsA
 }
 
 /** Of equal figures the later one: it is further from a reset. */
-function higher(a: Figure | null, b: Figure | null): Figure | null {
+function higher(a: Observed | null, b: Observed | null): Observed | null {
   if (a === null || b === null) return a ?? b;
   if (a.spendNanoUsd !== b.spendNanoUsd) return a.spendNanoUsd > b.spendNanoUsd ? a : b;
   return a.begunAt >= b.begunAt ? a : b;
 }
 
-function messageOf({ keyHash, teamId, figure, begunAt, count }: Folded, now: Instant): SpendMessage {
+function messageOf({ keyHash, teamId, observed, begunAt, count }: Folded, now: Instant): SpendMessage {
   return {
     kind: "calls",
     key_hash: keyHash,
     team_id: teamId,
-    spend: figure === null ? null : decimalFromNanoUsd(figure.spendNanoUsd < 0n ? 0n : figure.spendNanoUsd),
-    begun_at: figure?.begunAt ?? begunAt,
-    ...(figure?.resetsAt !== undefined && { resets_at: figure.resetsAt }),
+    spend: observed === null ? null : decimalFromNanoUsd(observed.spendNanoUsd < 0n ? 0n : observed.spendNanoUsd),
+    begun_at: observed?.begunAt ?? begunAt,
+    ...(observed?.resetsAt !== undefined && { resets_at: observed.resetsAt }),
     received_at: now,
     count,
   };

@@ -8,7 +8,7 @@ import type { Ports } from "../../ports/ports.ts";
 
 /** How its sender was known, and what the sender says of the sending. */
 export interface WebhookOrigin {
-  readonly door: "signed" | "url_token";
+  readonly auth: "signature" | "url_token";
   /** Null when there is none that a signature vouches for: an id from just anybody could hold up another's webhook. */
   readonly webhookId: string | null;
   readonly sentAt: Instant;
@@ -47,7 +47,8 @@ export async function acceptWebhook(input: Input, { spendQueue, log }: Deps): Pr
 function messageOf({ report, origin, now }: Input): SpendMessage {
   return {
     kind: "webhook",
-    door: origin.door,
+    auth: origin.auth,
+    door: origin.auth === "signature" ? "signed" : origin.auth,
     event: report.event,
     event_group: report.eventGroup,
     key_hash: report.keyHash,

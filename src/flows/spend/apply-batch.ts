@@ -6,11 +6,11 @@ import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { spreadSpend } from "../edge/publish-spend.ts";
+import { publishSpend } from "../edge/publish-spend.ts";
 import type { Fold } from "./merge-batch.ts";
-import { confirmLater, type ReadDueDeps, readDue } from "./scheduled-read.ts";
+import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
 
-export type SettleDeps = AnnounceDeps & ReadDueDeps & Pick<Ports, "snapshots" | "sealer">;
+export type SettleDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "snapshots" | "cipher">;
 
 interface SettleInput {
   readonly fold: Fold;
@@ -18,39 +18,42 @@ interface SettleInput {
 }
 
 /** The tenant as Postgres has it now; null when it was deleted meanwhile. @throws when the messages must come again. */
-export async function tellPeople({ fold, now }: SettleInput, deps: SettleDeps): Promise<TenantRecord | null> {
-  const { account, observed, repeats, projections, lanes } = fold;
-  const { tenantId, subject } = account.tenant.config;
+export async function notify({ fold, now }: SettleInput, deps: SettleDeps): Promise<TenantRecord | null> {
+  const { tenantBatch, observed, repeats, projections, reasons } = fold;
+  const { tenantId, subject } = tenantBatch.tenant.config;
   const tenant =
     observed === null ? fold.tenant : await deps.tenants.recordSpend({ tenantId, subject, record: observed });
   if (tenant === null) return null;
-  const { standing } = account;
+  const { history } = tenantBatch;
   await announcePeriod(tenant, now, deps);
-  await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats, projections, now }, deps);
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, projections, now }, deps);
   // A delivery that broke off between Postgres and the queue: nobody has begun on these.
-  await sendNotices(account.pending, deps);
+  await sendNotices(tenantBatch.pending, deps);
   // Where a confirmation has come due, the read that follows says whether it takes another one.
-  if (!lanes.includes("confirmation")) await confirmLater({ tenant, lanes, now }, deps);
+  if (!reasons.includes("confirm")) await confirmLater({ tenant, reasons, now }, deps);
   return tenant;
 }
 
 /** @throws when KV cannot be reached: then the messages come again. */
-export async function tellEdge(tenant: TenantRecord, { fold, now }: SettleInput, deps: SettleDeps): Promise<void> {
-  const isNews = fold.tenant.spend !== fold.account.tenant.spend || fold.isRedelivery;
-  if (isNews || fold.observed !== null) await spreadSpend({ tenant, isTold: !isNews, now }, deps);
+export async function publishToEdge(tenant: TenantRecord, { fold, now }: SettleInput, deps: SettleDeps): Promise<void> {
+  const isNews = fold.tenant.spend !== fold.tenantBatch.tenant.spend || fold.isRedelivery;
+  if (isNews || fold.observed !== null) await publishSpend({ tenant, isAnnounced: !isNews, now }, deps);
 }
 
 /** What LiteLLM answers goes the same way. @throws when the messages must come again. */
 export async function askLiteLlm(before: TenantRecord, { fold, now }: SettleInput, deps: SettleDeps): Promise<void> {
-  const { account, lanes, isHinted } = fold;
-  if (!isHinted && lanes.length === 0) return;
-  const tenant = await readDue({ tenant: before, lanes, now }, deps);
+  const { tenantBatch, reasons, isHinted } = fold;
+  if (!isHinted && reasons.length === 0) return;
+  const tenant = await runScheduledRead({ tenant: before, reasons, now }, deps);
   if (tenant === null) return;
-  const { standing } = account;
+  const { history } = tenantBatch;
   await announcePeriod(tenant, now, deps);
-  await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
-  await confirmLater({ tenant, lanes, now }, deps);
+  await announceAlerts(
+    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
+    deps,
+  );
+  await confirmLater({ tenant, reasons, now }, deps);
   // A look for a reset that has not come yet is not worth a write; one that has come is a newer config.
-  const isOnlyLook = !isHinted && lanes.every((lane) => lane === "period-end");
-  await spreadSpend({ tenant, isTold: isOnlyLook, now }, deps);
+  const isOnlyEvaluation = !isHinted && reasons.every((reason) => reason === "period-end");
+  await publishSpend({ tenant, isAnnounced: isOnlyEvaluation, now }, deps);
 }

@@ -2,7 +2,7 @@
 // A payload's budgets are never looked at.
 
 import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
-import type { SpendBound } from "../../budget/observation.ts";
+import type { ReportedObservation } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant-batch.ts";
@@ -10,8 +10,8 @@ import type { SpendReference } from "../../records/tenant-batch.ts";
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 
 /** What a report tells of the tenant that it leads to. */
-export interface Told {
-  readonly bound: SpendBound | null;
+export interface Attribution {
+  readonly observation: ReportedObservation | null;
   /** It is time to read. */
   readonly isHint: boolean;
   readonly repeat: RepeatedAlert | null;
@@ -34,34 +34,34 @@ export function referencesOf(report: Report): readonly SpendReference[] {
 }
 
 /** `subject` is the tenant's that a reference of the report has led to. */
-export function toldBy(report: Report, subject: Subject): Told {
-  return report.kind === "calls" ? toldByCalls(report, subject) : toldByWebhook(report, subject);
+export function attributionOf(report: Report, subject: Subject): Attribution {
+  return report.kind === "calls" ? attributeCalls(report, subject) : attributeWebhook(report, subject);
 }
 
-function toldByCalls(report: Report & { kind: "calls" }, subject: Subject): Told {
+function attributeCalls(report: Report & { kind: "calls" }, subject: Subject): Attribution {
   const isOwn = subject.kind === "key" && subject.id === report.key_hash;
   if (!isOwn || report.spend === null) return HINT;
-  const bound: SpendBound = {
+  const observation: ReportedObservation = {
     spendNanoUsd: report.spend,
     source: report.source,
     begunAt: report.begun_at,
     observedAt: report.received_at,
     resetsAt: report.resets_at,
   };
-  return { bound, isHint: false, repeat: null, projection: null };
+  return { observation, isHint: false, repeat: null, projection: null };
 }
 
-function toldByWebhook(report: Report & { kind: "webhook" }, subject: Subject): Told {
+function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject): Attribution {
   const isOwn =
     report.event_group === subject.kind &&
     subject.id === (report.event_group === "key" ? report.key_hash : report.team_id);
   if (!isOwn || report.event === SPEND_TRACKED) return HINT;
   const receivedAt = report.received_at;
   const projection = report.event === PROJECTED ? projectionOf(report) : null;
-  if (report.door === "url_token" || report.spend === null) {
-    return { bound: null, isHint: true, repeat: repeatOf(report), projection };
+  if (report.auth === "url_token" || report.spend === null) {
+    return { observation: null, isHint: true, repeat: repeatOf(report), projection };
   }
-  const bound: SpendBound = {
+  const observation: ReportedObservation = {
     spendNanoUsd: report.spend,
     source: "webhook",
     begunAt: report.sent_at,
@@ -69,10 +69,10 @@ function toldByWebhook(report: Report & { kind: "webhook" }, subject: Subject): 
     resetsAt: undefined,
   };
   const repeat = projection === null ? { about: { spendNanoUsd: report.spend }, receivedAt } : null;
-  return { bound, isHint: false, repeat, projection };
+  return { observation, isHint: false, repeat, projection };
 }
 
-const HINT: Told = { bound: null, isHint: true, repeat: null, projection: null };
+const HINT: Attribution = { observation: null, isHint: true, repeat: null, projection: null };
 
 /** LiteLLM's soft budget is our alert threshold, and its max_budget our blocking line. */
 function repeatOf({ event, received_at: receivedAt }: Report & { kind: "webhook" }): RepeatedAlert | null {

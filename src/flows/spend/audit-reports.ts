@@ -40,7 +40,7 @@ function sourceIdOf(tenantId: TenantId, { webhook_id: webhookId }: Webhook, mess
 export function noteUnmatched(messages: readonly Incoming[], now: Instant): AuditNote[] {
   const kinds = new Map<string, Arrived[]>();
   for (const webhook of webhooksOf(messages)) {
-    const kind = JSON.stringify([webhook.body.event, webhook.body.event_group, webhook.body.door]);
+    const kind = JSON.stringify([webhook.body.event, webhook.body.event_group, webhook.body.auth]);
     kinds.set(kind, [...(kinds.get(kind) ?? []), webhook]);
   }
   return [...kinds.values()].flatMap((webhooks) => foldedNote("webhook_unmatched", null, webhooks, now));
@@ -64,6 +64,6 @@ function webhooksOf(messages: readonly Incoming[]): Arrived[] {
   return messages.flatMap(({ body, messageId }) => (body.kind === "webhook" ? [{ body, messageId }] : []));
 }
 
-function wordsOf({ event, event_group: group, door }: Webhook) {
-  return { event, event_group: group, door };
+function wordsOf({ event, event_group: group, auth }: Webhook) {
+  return { event, event_group: group, auth };
 }

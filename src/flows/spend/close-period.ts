@@ -2,7 +2,7 @@
 // which advances the period and tells people; a queue that refuses is asked again by the next sweep.
 
 import type { Instant } from "../../budget/tenant.ts";
-import { readDueMessage } from "../../ports/messages.ts";
+import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantSubject } from "../../records/tenant-record.ts";
 
@@ -28,5 +28,5 @@ export async function closePeriod(
 }
 
 function lookAt({ tenantId, subjectId }: TenantSubject) {
-  return readDueMessage({ tenantId, subject: { id: subjectId } }, "period-end");
+  return scheduledReadMessage({ tenantId, subject: { id: subjectId } }, "period-end");
 }

@@ -2,12 +2,12 @@
 // Decides only. The order of the messages does not matter.
 
 import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
-import { foldBound } from "../../budget/observation.ts";
+import { foldReported } from "../../budget/observation.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { ReadLane, ValidSpendMessage } from "../../ports/messages.ts";
-import type { Account } from "../../records/tenant-batch.ts";
+import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
+import type { TenantBatch } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
-import { toldBy } from "./attribute-spend.ts";
+import { attributionOf } from "./attribute-spend.ts";
 
 export interface Incoming {
   readonly body: ValidSpendMessage;
@@ -17,7 +17,7 @@ export interface Incoming {
 }
 
 export interface Fold {
-  readonly account: Account;
+  readonly tenantBatch: TenantBatch;
   /** With the bounds folded in; its spend is the account's own object when they told nothing new. */
   readonly tenant: TenantRecord;
   /** What reads elsewhere have shown, joined; null when there were none. */
@@ -25,32 +25,32 @@ export interface Fold {
   readonly repeats: readonly RepeatedAlert[];
   readonly projections: readonly Projection[];
   readonly isHinted: boolean;
-  readonly lanes: readonly ReadLane[];
+  readonly reasons: readonly ReadReason[];
   readonly isRedelivery: boolean;
 }
 
-export function foldAccount(account: Account, messages: readonly Incoming[]): Fold {
-  const { config } = account.tenant;
+export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming[]): Fold {
+  const { config } = tenantBatch.tenant;
   const bodies = messages.map(({ body }) => body);
-  const told = bodies.flatMap((body) =>
-    body.kind === "webhook" || body.kind === "calls" ? [toldBy(body, config.subject)] : [],
+  const attributions = bodies.flatMap((body) =>
+    body.kind === "webhook" || body.kind === "calls" ? [attributionOf(body, config.subject)] : [],
   );
-  let tenant = account.tenant;
-  let isHinted = told.some(({ isHint }) => isHint);
-  for (const { bound } of told) {
-    const spend = bound === null ? tenant.spend : foldBound(tenant, bound);
+  let tenant = tenantBatch.tenant;
+  let isHinted = attributions.some(({ isHint }) => isHint);
+  for (const { observation } of attributions) {
+    const spend = observation === null ? tenant.spend : foldReported(tenant, observation);
     // A figure that may be of another period counts for nothing, but something has happened.
-    if (bound !== null && spend === null) isHinted = true;
+    if (observation !== null && spend === null) isHinted = true;
     if (spend !== null && spend !== tenant.spend) tenant = { ...tenant, spend };
   }
   return {
-    account,
+    tenantBatch,
     tenant,
     observed: observedOf(bodies, config.subject.id),
-    repeats: told.flatMap(({ repeat }) => repeat ?? []),
-    projections: told.flatMap(({ projection }) => projection ?? []),
+    repeats: attributions.flatMap(({ repeat }) => repeat ?? []),
+    projections: attributions.flatMap(({ projection }) => projection ?? []),
     isHinted,
-    lanes: lanesOf(bodies, config.subject.id),
+    reasons: reasonsOf(bodies, config.subject.id),
     isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),
   };
 }
@@ -63,7 +63,9 @@ function observedOf(bodies: readonly ValidSpendMessage[], subjectId: string): Sp
   }, null);
 }
 
-function lanesOf(bodies: readonly ValidSpendMessage[], subjectId: string): ReadLane[] {
-  const due = bodies.flatMap((body) => (body.kind === "read_due" && body.subject_id === subjectId ? [body.lane] : []));
+function reasonsOf(bodies: readonly ValidSpendMessage[], subjectId: string): ReadReason[] {
+  const due = bodies.flatMap((body) =>
+    body.kind === "read_due" && body.subject_id === subjectId ? [body.reason] : [],
+  );
   return [...new Set(due)];
 }

@@ -7,15 +7,15 @@ import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
-import type { Account, LedgerFigure } from "../../records/tenant-batch.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
+import type { TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
-import { spreadSpend } from "../edge/publish-spend.ts";
+import { publishSpend } from "../edge/publish-spend.ts";
 import { isWorthASync } from "../litellm/drift.ts";
-import { inTurns } from "../waiting.ts";
+import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
-import { lookBefore } from "./record-spend.ts";
+import { evaluateBefore } from "./record-spend.ts";
 
 export type ReconcileDeps = AnnounceDeps &
   Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue">;
@@ -37,8 +37,8 @@ const UNKNOWN_MS = 3_600_000;
 const TRIES = 1;
 
 interface Read {
-  readonly account: Account;
-  readonly reading: SubjectReading;
+  readonly tenantBatch: TenantBatch;
+  readonly litellmRow: LiteLlmRow;
   readonly record: SpendRecord;
 }
 
@@ -50,16 +50,20 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const until = now + LEASE_MS;
   const taken = await deps.readLeases.move(tenantIds, lease, until);
   const references = taken.map((id) => ({ kind: "tenant", id }) as const);
-  const accounts = await deps.ledger.open(references, { withPending: false });
-  const { reads, unknown } = await readAccounts(accounts, deps);
+  const tenantBatches = await deps.spendBatches.open(references, { withPending: false });
+  const { reads, unknown } = await readSubjects(tenantBatches, deps);
 
   // Whose old figure could not be looked at keeps it: the new one would make its baseline news.
-  const looked = await whichSucceed(reads, ({ account }) => lookBefore({ account }, now, deps), deps);
-  await deps.ledger.record(looked.filter(isPlain).map(figureOf), []);
-  const done = await whichSucceed(looked, (read) => settleRead(read, now, deps), deps);
+  const lastEvaluation = await whichSucceed(
+    reads,
+    ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps),
+    deps,
+  );
+  await deps.spendBatches.record(lastEvaluation.filter(isPlain).map(observationOf), []);
+  const done = await whichSucceed(lastEvaluation, (read) => settleRead(read, now, deps), deps);
   await queueSyncs(reads, unknown, now, deps);
   await deps.readLeases.move(
-    done.map(({ account }) => idOf(account)),
+    done.map(({ tenantBatch }) => idOf(tenantBatch)),
     until,
     null,
   );
@@ -72,30 +76,30 @@ async function whichSucceed(
   { log }: ReconcileDeps,
 ): Promise<Read[]> {
   const done: Read[] = [];
-  await inTurns(reads, AT_ONCE, async (read) => {
+  await mapConcurrently(reads, AT_ONCE, async (read) => {
     try {
       await work(read);
       done.push(read);
     } catch (cause) {
-      log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: idOf(read.account) });
+      log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: idOf(read.tenantBatch) });
     }
   });
   return done;
 }
 
 /** Null: LiteLLM has no such subject. */
-type Answer = Result<SubjectReading | null, LiteLlmFailure>;
+type Answer = Result<LiteLlmRow | null, LiteLlmFailure>;
 
 /** What LiteLLM could not say is in neither of the two. */
-async function readAccounts(accounts: readonly Account[], deps: ReconcileDeps) {
-  const answers = new Map([...(await readKeys(accounts, deps)), ...(await readTeams(accounts, deps))]);
+async function readSubjects(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps) {
+  const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readTeams(tenantBatches, deps))]);
   const reads: Read[] = [];
-  const unknown: Account[] = [];
+  const unknown: TenantBatch[] = [];
   const failures: LiteLlmFailure[] = [];
-  for (const [account, answer] of answers) {
+  for (const [tenantBatch, answer] of answers) {
     if (!answer.ok) failures.push(answer.failure);
-    else if (answer.value === null) unknown.push(account);
-    else reads.push({ account, reading: answer.value, record: recordOf(account, answer.value) });
+    else if (answer.value === null) unknown.push(tenantBatch);
+    else reads.push({ tenantBatch, litellmRow: answer.value, record: recordOf(tenantBatch, answer.value) });
   }
   const [first] = failures;
   if (first !== undefined) {
@@ -105,73 +109,86 @@ async function readAccounts(accounts: readonly Account[], deps: ReconcileDeps) {
   return { reads, unknown };
 }
 
-async function readKeys(accounts: readonly Account[], { litellm }: ReconcileDeps): Promise<Map<Account, Answer>> {
+async function readKeys(
+  tenantBatches: readonly TenantBatch[],
+  { litellm }: ReconcileDeps,
+): Promise<Map<TenantBatch, Answer>> {
   const byKey = new Map(
-    accounts.flatMap((account) => {
-      const { subject } = account.tenant.config;
-      return subject.kind === "key" ? [[subject.id, account] as const] : [];
+    tenantBatches.flatMap((tenantBatch) => {
+      const { subject } = tenantBatch.tenant.config;
+      return subject.kind === "key" ? [[subject.id, tenantBatch] as const] : [];
     }),
   );
   if (byKey.size === 0) return new Map();
   const listed = await litellm.readKeys([...byKey.keys()]);
-  if (!listed.ok) return new Map([...byKey.values()].map((account) => [account, listed]));
-  const readings = new Map(listed.value.map((reading) => [reading.subject.id, reading]));
-  return new Map([...byKey].map(([id, account]) => [account, success(readings.get(id) ?? null)]));
+  if (!listed.ok) return new Map([...byKey.values()].map((tenantBatch) => [tenantBatch, listed]));
+  const litellmRows = new Map(listed.value.map((litellmRow) => [litellmRow.subject.id, litellmRow]));
+  return new Map([...byKey].map(([id, tenantBatch]) => [tenantBatch, success(litellmRows.get(id) ?? null)]));
 }
 
-async function readTeams(accounts: readonly Account[], { litellm }: ReconcileDeps): Promise<Map<Account, Answer>> {
-  const answers = new Map<Account, Answer>();
-  const teams = accounts.filter(({ tenant }) => tenant.config.subject.kind === "team");
-  await inTurns(teams, AT_ONCE, async (account) => {
-    const reading = await litellm.readSubject(account.tenant.config.subject, { tries: TRIES });
-    const isUnknown = !reading.ok && reading.failure.kind === "not_found";
-    answers.set(account, isUnknown ? success(null) : reading);
+async function readTeams(
+  tenantBatches: readonly TenantBatch[],
+  { litellm }: ReconcileDeps,
+): Promise<Map<TenantBatch, Answer>> {
+  const answers = new Map<TenantBatch, Answer>();
+  const teams = tenantBatches.filter(({ tenant }) => tenant.config.subject.kind === "team");
+  await mapConcurrently(teams, AT_ONCE, async (tenantBatch) => {
+    const litellmRow = await litellm.readSubject(tenantBatch.tenant.config.subject, { tries: TRIES });
+    const isUnknown = !litellmRow.ok && litellmRow.failure.kind === "not_found";
+    answers.set(tenantBatch, isUnknown ? success(null) : litellmRow);
   });
   return answers;
 }
 
-const idOf = ({ tenant }: Account): TenantId => tenant.config.tenantId;
+const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
 
-function recordOf({ tenant: { config, spend } }: Account, reading: SubjectReading): SpendRecord {
-  return foldRead(spend, reading, { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt });
+function recordOf({ tenant: { config, spend } }: TenantBatch, litellmRow: LiteLlmRow): SpendRecord {
+  return foldRead(spend, litellmRow, { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt });
 }
 
 /** Neither another period nor a figure that went down: joining it with what Postgres has by now is all there is to do. */
-function isPlain({ account, record }: Read): boolean {
-  const { config, spend } = account.tenant;
+function isPlain({ tenantBatch, record }: Read): boolean {
+  const { config, spend } = tenantBatch.tenant;
   const isSamePeriod = record.periodStartedAt === periodStartedAt(config) && record.resetsAt === config.budgetResetAt;
   return isSamePeriod && record.spendNanoUsd >= (spend?.spendNanoUsd ?? 0n);
 }
 
-function figureOf({ account, record }: Read): LedgerFigure {
-  const { tenantId, subject } = account.tenant.config;
+function observationOf({ tenantBatch, record }: Read): TenantObservation {
+  const { tenantId, subject } = tenantBatch.tenant.config;
   return { tenantId, subject, record };
 }
 
 async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promise<void> {
-  const { account, record } = read;
-  const tenant = isPlain(read) ? { ...account.tenant, spend: record } : await deps.tenants.recordSpend(figureOf(read));
+  const { tenantBatch, record } = read;
+  const tenant = isPlain(read)
+    ? { ...tenantBatch.tenant, spend: record }
+    : await deps.tenants.recordSpend(observationOf(read));
   if (tenant === null) return;
-  const { standing } = account;
-  await announceAlerts({ account: { tenant, standing }, isBaseline: false, repeats: [], projections: [], now }, deps);
-  if (isWorthTelling(read, tenant, now)) await spreadSpend({ tenant, isTold: false, now }, deps);
+  const { history } = tenantBatch;
+  await announceAlerts(
+    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
+    deps,
+  );
+  if (isWorthTelling(read, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }
 
 /**
  * What is all right and as it was the edge need not hear every hour. Of anybody else it hears again, because whoever
  * recorded the figure may have died before it told.
  */
-function isWorthTelling({ account, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
-  const before = account.tenant;
+function isWorthTelling({ tenantBatch, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
+  const before = tenantBatch.tenant;
   const isNews = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
   return isNews || stateAt(config, record.spendNanoUsd, now).state !== "ok";
 }
 
 /** A subject that is not there is no wish that LiteLLM has: its sync says so where an administrator looks. */
-async function queueSyncs(reads: readonly Read[], unknown: readonly Account[], now: Instant, deps: ReconcileDeps) {
-  const differing = reads.filter(({ account, reading }) => isWorthASync(account.tenant, reading, now, deps));
+async function queueSyncs(reads: readonly Read[], unknown: readonly TenantBatch[], now: Instant, deps: ReconcileDeps) {
+  const differing = reads.filter(({ tenantBatch, litellmRow }) =>
+    isWorthASync(tenantBatch.tenant, litellmRow, now, deps),
+  );
   const missing = unknown.filter(({ tenant }) => tenant.sync.status === "synced");
-  const tenantIds = [...differing.map(({ account }) => idOf(account)), ...missing.map(idOf)];
+  const tenantIds = [...differing.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];
   const [first] = tenantIds;
   if (first === undefined) return;
   const counts = { differ: differing.length, unknown: missing.length };

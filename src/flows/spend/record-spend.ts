@@ -4,16 +4,16 @@
 import { limitVersion } from "../../budget/limit.ts";
 import type { Instant, TenantId } from "../../budget/tenant.ts";
 import type { AuditNote } from "../../records/alert-record.ts";
-import type { Account, LedgerFigure, SpendReference } from "../../records/tenant-batch.ts";
+import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
-import { inTurns } from "../waiting.ts";
-import { askLiteLlm, type SettleDeps, tellEdge, tellPeople } from "./apply-batch.ts";
+import { mapConcurrently } from "../waiting.ts";
+import { askLiteLlm, notify, publishToEdge, type SettleDeps } from "./apply-batch.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
-import { type Fold, foldAccount, type Incoming } from "./merge-batch.ts";
+import { type Fold, type Incoming, mergeBatch } from "./merge-batch.ts";
 import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
 
 export interface RecordSpendInput {
@@ -39,8 +39,8 @@ export async function recordSpend(
 
 async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
-  const accounts = await deps.ledger.open(referencesTo(incoming), { withPending });
-  const { groups, unmatched } = groupByTenant(incoming, accounts);
+  const tenantBatches = await deps.spendBatches.open(referencesTo(incoming), { withPending });
+  const { groups, unmatched } = groupByTenant(incoming, tenantBatches);
   const failed = new Set<Incoming>();
   const attempt: Attempt = async ({ tenantId, messages }, work) => {
     try {
@@ -52,24 +52,27 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps
     }
   };
 
-  await inTurns(groups, TENANTS_AT_ONCE, (group) => attempt(group, () => lookBefore(group, now, deps)));
+  await mapConcurrently(groups, TENANTS_AT_ONCE, (group) => attempt(group, () => evaluateBefore(group, now, deps)));
   const folded = groups
     .filter(({ messages }) => !messages.some((message) => failed.has(message)))
-    .map((group) => ({ group, fold: group.account === null ? null : foldAccount(group.account, group.messages) }));
-  const figures = folded.flatMap(({ fold }) => (fold === null ? [] : figureOf(fold)));
-  await deps.ledger.record(figures, notesOf(groups, unmatched, now));
-  const told = new Map<Group, TenantRecord | null>();
-  await inTurns(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
-    const tenant = fold === null ? null : await attempt(group, () => tellPeople({ fold, now }, deps));
-    told.set(group, tenant);
+    .map((group) => ({
+      group,
+      fold: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages),
+    }));
+  const observations = folded.flatMap(({ fold }) => (fold === null ? [] : observationOf(fold)));
+  await deps.spendBatches.record(observations, notesOf(groups, unmatched, now));
+  const recorded = new Map<Group, TenantRecord | null>();
+  await mapConcurrently(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
+    const tenant = fold === null ? null : await attempt(group, () => notify({ fold, now }, deps));
+    recorded.set(group, tenant);
     await attempt(group, async () => {
       if (isAsked(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
-      if (fold !== null && tenant !== null) await tellEdge(tenant, { fold, now }, deps);
+      if (fold !== null && tenant !== null) await publishToEdge(tenant, { fold, now }, deps);
     });
   });
   // Nobody's alert waits for what LiteLLM answers of another tenant, or takes its time to answer.
-  await inTurns(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
-    const tenant = told.get(group) ?? null;
+  await mapConcurrently(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
+    const tenant = recorded.get(group) ?? null;
     if (fold !== null && tenant !== null) await attempt(group, () => askLiteLlm(tenant, { fold, now }, deps));
     if (isAsked(group, "sync_litellm")) {
       await attempt(group, () => syncAndPublish({ tenantId: group.tenantId, now }, deps));
@@ -84,7 +87,7 @@ type Attempt = <T>(group: Group, work: () => Promise<T>) => Promise<T | null>;
 interface Group {
   readonly tenantId: TenantId;
   /** Null when there is no such tenant, or none any more. */
-  readonly account: Account | null;
+  readonly tenantBatch: TenantBatch | null;
   readonly messages: readonly Incoming[];
 }
 
@@ -98,12 +101,14 @@ function referencesIn(body: Incoming["body"]): readonly SpendReference[] {
   return isReport(body) ? referencesOf(body) : [{ kind: "tenant", id: body.tenant_id }];
 }
 
-function groupByTenant(incoming: readonly Incoming[], accounts: readonly Account[]) {
-  const byReference = new Map(accounts.flatMap((each) => each.references.map((name) => [nameOf(name), each] as const)));
+function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly TenantBatch[]) {
+  const byReference = new Map(
+    tenantBatches.flatMap((each) => each.references.map((name) => [nameOf(name), each] as const)),
+  );
   const groups = new Map<TenantId, Group & { readonly messages: Incoming[] }>();
   const unmatched: Incoming[] = [];
-  const add = (tenantId: TenantId, account: Account | null, message: Incoming) => {
-    const group = groups.get(tenantId) ?? { tenantId, account, messages: [] };
+  const add = (tenantId: TenantId, tenantBatch: TenantBatch | null, message: Incoming) => {
+    const group = groups.get(tenantId) ?? { tenantId, tenantBatch, messages: [] };
     groups.set(tenantId, group);
     group.messages.push(message);
   };
@@ -111,9 +116,9 @@ function groupByTenant(incoming: readonly Incoming[], accounts: readonly Account
     const { body } = message;
     const found = new Set(referencesIn(body).flatMap((each) => byReference.get(nameOf(each)) ?? []));
     // Calls of a key that is a tenant itself are its team's spend as well.
-    const accounts = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
-    for (const account of accounts) add(account.tenant.config.tenantId, account, message);
-    if (accounts.length > 0) continue;
+    const tenantBatches = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
+    for (const tenantBatch of tenantBatches) add(tenantBatch.tenant.config.tenantId, tenantBatch, message);
+    if (tenantBatches.length > 0) continue;
     if (isReport(body)) unmatched.push(message);
     else add(body.tenant_id, null, message);
   }
@@ -130,17 +135,23 @@ function isReport(body: Incoming["body"]): body is Report {
  * Looks at the figure from before the batch: how an adopted tenant was found, and what is exceeded still under a limit
  * that is new. What the batch brings is news, not part of either.
  */
-export async function lookBefore({ account }: Pick<Group, "account">, now: Instant, deps: AnnounceDeps): Promise<void> {
-  if (account === null || account.tenant.spend === null) return;
-  const { tenant, standing } = account;
-  const isBaseline = tenant.adopted && standing.looked === null;
-  const isNewLimit = standing.looked !== null && standing.looked.limitVersion !== limitVersion(tenant.config, now);
-  if (isBaseline || isNewLimit) await announceAlerts({ account, isBaseline, repeats: [], projections: [], now }, deps);
+export async function evaluateBefore(
+  { tenantBatch }: Pick<Group, "tenantBatch">,
+  now: Instant,
+  deps: AnnounceDeps,
+): Promise<void> {
+  if (tenantBatch === null || tenantBatch.tenant.spend === null) return;
+  const { tenant, history } = tenantBatch;
+  const isBaseline = tenant.adopted && history.lastEvaluation === null;
+  const isNewLimit =
+    history.lastEvaluation !== null && history.lastEvaluation.limitVersion !== limitVersion(tenant.config, now);
+  if (isBaseline || isNewLimit)
+    await announceAlerts({ tenantBatch, isBaseline, repeats: [], projections: [], now }, deps);
 }
 
-function figureOf({ account, tenant }: Fold): LedgerFigure[] {
+function observationOf({ tenantBatch, tenant }: Fold): TenantObservation[] {
   const { config, spend: record } = tenant;
-  if (record === null || record === account.tenant.spend) return [];
+  if (record === null || record === tenantBatch.tenant.spend) return [];
   return [{ tenantId: config.tenantId, subject: config.subject, record }];
 }
 

@@ -5,13 +5,13 @@ import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
 import { foldRead } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
-import type { ReadLane } from "../../ports/messages.ts";
-import { readDueMessage, syncMessage } from "../../ports/messages.ts";
+import type { ReadReason } from "../../ports/messages.ts";
+import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { isWorthASync } from "../litellm/drift.ts";
 
-export type ReadDueDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
+export type ScheduledReadDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 
 /** Hints coalesce to one read in this time. */
 const HINT_SECONDS = 5;
@@ -26,47 +26,54 @@ const AGAIN_SECONDS = 60;
 /** What fails comes again by itself, and others wait behind it. */
 const TRIES = 1;
 
-export interface ReadDueInput {
+export interface ScheduledReadInput {
   readonly tenant: TenantRecord;
   /** Which later reads have come due; none: a new hint. */
-  readonly lanes: readonly ReadLane[];
+  readonly reasons: readonly ReadReason[];
   readonly now: Instant;
 }
 
 /** The tenant after the read; null when it was somebody else's turn, or LiteLLM did not say. */
-export async function readDue(input: ReadDueInput, deps: ReadDueDeps): Promise<TenantRecord | null> {
-  const { tenant, lanes, now } = input;
-  if (lanes.length === 0 && !(await isOurTurn(tenant.config.tenantId, now, deps))) {
-    await readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
+export async function runScheduledRead(
+  input: ScheduledReadInput,
+  deps: ScheduledReadDeps,
+): Promise<TenantRecord | null> {
+  const { tenant, reasons, now } = input;
+  if (reasons.length === 0 && !(await isOurTurn(tenant.config.tenantId, now, deps))) {
+    await readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
     return null;
   }
   const after = await read(tenant, now, deps);
   if (after === "away") {
     // The end of a period is looked for by every sweep.
-    for (const lane of lanes) if (lane !== "period-end") await readLater(input, lane, AGAIN_SECONDS, deps);
-    if (lanes.length === 0) await readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
+    for (const reason of reasons) if (reason !== "period-end") await readLater(input, reason, AGAIN_SECONDS, deps);
+    if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
     return null;
   }
   const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
-  if (after !== null && !hasRisen) await lookAgain(input, deps);
+  if (after !== null && !hasRisen) await readAgain(input, deps);
   return after;
 }
 
 /** A figure that nobody has confirmed, of a tenant that is not simply all right, is read when a read can settle it. */
-export async function confirmLater(input: ReadDueInput, deps: ReadDueDeps): Promise<void> {
+export async function confirmLater(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
   const { config, spend } = input.tenant;
   if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, input.now).state === "ok") return;
   const seconds = Math.max(1, Math.ceil((confirmableAt(spend) - input.now) / 1_000));
-  await readLater(input, "confirmation", seconds, deps);
+  await readLater(input, "confirm", seconds, deps);
 }
 
 /** Null when LiteLLM has no such subject, or Postgres no such tenant any more: there is nothing to read. */
-async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Promise<TenantRecord | null | "away"> {
+async function read(
+  tenant: TenantRecord,
+  now: Instant,
+  deps: ScheduledReadDeps,
+): Promise<TenantRecord | null | "away"> {
   const { config, spend } = tenant;
   const { tenantId, subject } = config;
-  const reading = await deps.litellm.readSubject(subject, { tries: TRIES });
-  if (!reading.ok) {
-    const { failure } = reading;
+  const litellmRow = await deps.litellm.readSubject(subject, { tries: TRIES });
+  if (!litellmRow.ok) {
+    const { failure } = litellmRow;
     deps.log.warn("litellm read failed", {
       tenant_id: tenantId,
       why: failure.kind === "unreachable" ? failure.why : failure.kind,
@@ -74,26 +81,30 @@ async function read(tenant: TenantRecord, now: Instant, deps: ReadDueDeps): Prom
     return failure.kind === "not_found" ? null : "away";
   }
   const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const record = foldRead(spend, reading.value, period);
+  const record = foldRead(spend, litellmRow.value, period);
   const after = await deps.tenants.recordSpend({ tenantId, subject, record });
-  if (after !== null && isWorthASync(after, reading.value, now, deps)) {
+  if (after !== null && isWorthASync(after, litellmRow.value, now, deps)) {
     deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));
   }
   return after;
 }
 
-async function lookAgain(input: ReadDueInput, deps: ReadDueDeps): Promise<void> {
-  const { lanes } = input;
-  if (lanes.length === 0) return readLater(input, "hint-1", FIRST_LOOK_SECONDS, deps);
-  if (lanes.includes("hint-1")) return readLater(input, "hint-2", SECOND_LOOK_SECONDS, deps);
-  if (lanes.includes("hint-2")) {
+async function readAgain(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
+  const { reasons } = input;
+  if (reasons.length === 0) return readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
+  if (reasons.includes("recheck-20s")) return readLater(input, "recheck-60s", SECOND_LOOK_SECONDS, deps);
+  if (reasons.includes("recheck-60s")) {
     deps.log.info("hint dropped: no read confirmed it", { tenant_id: input.tenant.config.tenantId });
   }
 }
 
-async function isOurTurn(tenantId: TenantId, now: Instant, { claims, memory, log }: ReadDueDeps): Promise<boolean> {
-  if (!memory.takeTurn(`hint:${tenantId}`, HINT_SECONDS, now)) return false;
+async function isOurTurn(
+  tenantId: TenantId,
+  now: Instant,
+  { claims, memory, log }: ScheduledReadDeps,
+): Promise<boolean> {
+  if (!memory.throttle(`hint:${tenantId}`, HINT_SECONDS, now)) return false;
   try {
     return await claims.claimRefresh(tenantId, "hint", HINT_SECONDS);
   } catch (error) {
@@ -104,19 +115,19 @@ async function isOurTurn(tenantId: TenantId, now: Instant, { claims, memory, log
 
 /** Queued first and noted afterwards, so that a crash in between reads once too often instead of never. */
 async function readLater(
-  { tenant, lanes, now }: ReadDueInput,
-  lane: ReadLane,
+  { tenant, reasons, now }: ScheduledReadInput,
+  reason: ReadReason,
   seconds: number,
-  { claims, memory, spendQueue, log }: ReadDueDeps,
+  { claims, memory, spendQueue, log }: ScheduledReadDeps,
 ): Promise<void> {
   const { tenantId } = tenant.config;
   const withoutRedis = (error: unknown) => {
     log.error("redis away: later reads coalesce per isolate only", error, { tenant_id: tenantId });
-    return !memory.takeTurn(`read-due:${tenantId}:${lane}`, seconds, now);
+    return !memory.throttle(`read-due:${tenantId}:${reason}`, seconds, now);
   };
   // The note of the message that is being handled may outlive its delivery by a moment.
-  const isDue = !lanes.includes(lane) && (await claims.isReadDue(tenantId, lane).catch(withoutRedis));
+  const isDue = !reasons.includes(reason) && (await claims.isReadScheduled(tenantId, reason).catch(withoutRedis));
   if (isDue) return;
-  await spendQueue.send(readDueMessage(tenant.config, lane), seconds);
-  await claims.noteReadDue(tenantId, lane, seconds).catch(withoutRedis);
+  await spendQueue.send(scheduledReadMessage(tenant.config, reason), seconds);
+  await claims.noteScheduledRead(tenantId, reason, seconds).catch(withoutRedis);
 }

@@ -2,13 +2,13 @@
 // recorded again, which harms nothing. Only senders that sign have ids. Never skips what a crash may have left half done.
 
 import type { Ports } from "../../ports/ports.ts";
-import { orNothing } from "../waiting.ts";
+import { valueOrNull } from "../waiting.ts";
 import type { Incoming } from "./merge-batch.ts";
 
 export type DuplicateDeps = Pick<Ports, "claims" | "timers" | "log">;
 
 /** A whole batch waits for it, and can do without. */
-const PATIENCE_MS = 250;
+const TIMEOUT_MS = 250;
 
 export interface Sifted {
   readonly fresh: readonly Incoming[];
@@ -21,7 +21,7 @@ export async function skipDuplicates(incoming: readonly Incoming[], deps: Duplic
   const nameless = copies.get("") ?? [];
   copies.delete("");
   const look = () => deps.claims.webhooksDone([...copies.keys()]);
-  const doneBy = copies.size === 0 ? null : await orNothing("look for webhooks", look(), PATIENCE_MS, deps);
+  const doneBy = copies.size === 0 ? null : await valueOrNull("look for webhooks", look(), TIMEOUT_MS, deps);
   const firsts = [...copies.values()].flatMap((messages, at) => firstOf(messages, doneBy?.[at]) ?? []);
   return { fresh: [...nameless, ...firsts], isAsked: doneBy !== null };
 }
@@ -31,7 +31,7 @@ export async function noteDone(messages: readonly Incoming[], deps: DuplicateDep
   const doneBy = new Map(messages.map((message) => [nameOf(message), message.messageId]));
   doneBy.delete("");
   if (doneBy.size === 0) return;
-  await orNothing("note webhooks", deps.claims.noteWebhooksDone(doneBy), PATIENCE_MS, deps);
+  await valueOrNull("note webhooks", deps.claims.noteWebhooksDone(doneBy), TIMEOUT_MS, deps);
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantChange, TenantRecord } from "../../records/tenant-record.ts";
-import { type SpreadDeps, spreadChange } from "./publish-change.ts";
+import { type PublishChangeDeps, publishChange } from "./publish-change.ts";
 
 export interface ChangeTenantInput {
   readonly tenantId: TenantId;
@@ -14,8 +14,8 @@ export interface ChangeTenantInput {
 /** The tenant as it now is; its `sync` says whether LiteLLM has it too. @throws when Postgres cannot be reached. */
 export async function changeTenant(
   { tenantId, change, actor }: ChangeTenantInput,
-  deps: SpreadDeps,
+  deps: PublishChangeDeps,
 ): Promise<Result<TenantRecord, "not_found">> {
   const changed = await deps.tenants.change(tenantId, change, actor);
-  return changed === null ? failure("not_found") : success(await spreadChange(changed, actor.now, deps));
+  return changed === null ? failure("not_found") : success(await publishChange(changed, actor.now, deps));
 }

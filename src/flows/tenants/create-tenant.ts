@@ -4,7 +4,7 @@
 import { foldRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant-record.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
@@ -60,7 +60,7 @@ export async function createTenant(
 async function ownTenant(
   { tenantId, settings, actor }: CreateTenantInput,
   { virtualKey, keyHash }: TenantOrigin & { kind: "own_key" },
-  { sealer }: Deps,
+  { cipher }: Deps,
 ): Promise<NewTenant> {
   return {
     ...withDefaults(settings),
@@ -71,7 +71,7 @@ async function ownTenant(
     budgetResetAt: null,
     adopted: false,
     priorValues: null,
-    sealedKey: await sealer.seal(virtualKey),
+    encryptedKey: await cipher.encrypt(virtualKey),
     spend: null,
   };
 }
@@ -97,7 +97,7 @@ async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: D
   if (synced.kind === "pending" || tenant.spend !== null) return tenant;
   const { tenantId, subject } = tenant.config;
   try {
-    const record = firstSpend(tenant, synced.reading);
+    const record = firstSpend(tenant, synced.litellmRow);
     return (await deps.tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
   } catch (error) {
     deps.log.error("could not record a new tenant's spend", error, { tenant_id: tenantId });
@@ -105,6 +105,6 @@ async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: D
   }
 }
 
-function firstSpend({ config }: TenantRecord, reading: SubjectReading) {
-  return foldRead(null, reading, { startedAt: periodStartedAt(config), resetsAt: null });
+function firstSpend({ config }: TenantRecord, litellmRow: LiteLlmRow) {
+  return foldRead(null, litellmRow, { startedAt: periodStartedAt(config), resetsAt: null });
 }

@@ -6,9 +6,9 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type SpreadDeps, spreadNews } from "./publish-change.ts";
+import { type PublishChangeDeps, publishNews } from "./publish-change.ts";
 
-export type OverrideDeps = SpreadDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
+export type OverrideDeps = PublishChangeDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
 
 /** Granting what is granted already, by its id, changes nothing. @throws when Postgres cannot be reached. */
 export async function grantOverride(
@@ -20,5 +20,5 @@ export async function grantOverride(
   const { override: kept, tenant } = granted;
   if (!granted.hasChanged) return success({ override: kept, tenant });
   const change = { eventType: "override_granted", override: kept } as const;
-  return success({ override: kept, tenant: await spreadNews(tenant, change, actor.now, deps) });
+  return success({ override: kept, tenant: await publishNews(tenant, change, actor.now, deps) });
 }

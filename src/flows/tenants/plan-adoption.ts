@@ -5,7 +5,7 @@ import { foldRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type Instant, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantSettings } from "../../records/tenant-record.ts";
 import { priorValuesOf } from "../litellm/desired-state.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
@@ -41,11 +41,11 @@ export async function planAdoption(
 export function adoptionOf(
   { tenantId, settings, now }: Adoption & { readonly now: Instant },
   subject: Subject,
-  reading: SubjectReading,
+  litellmRow: LiteLlmRow,
 ): Result<NewTenant, { readonly kind: "no_max_budget" }> {
-  const subjectCreatedAt = reading.createdAt ?? now;
-  const planned = { ...litellmsSettings(reading), ...settings };
-  const hasBudget = reading.maxBudgetNanoUsd !== null || settings.maxBudgetNanoUsd !== undefined;
+  const subjectCreatedAt = litellmRow.createdAt ?? now;
+  const planned = { ...litellmsSettings(litellmRow), ...settings };
+  const hasBudget = litellmRow.maxBudgetNanoUsd !== null || settings.maxBudgetNanoUsd !== undefined;
   if (planned.enforcement === "enforce" && !hasBudget) return failure({ kind: "no_max_budget" });
   return success({
     ...planned,
@@ -53,16 +53,16 @@ export function adoptionOf(
     subject,
     keyHashes: subject.kind === "key" ? [subject.id] : [],
     subjectCreatedAt,
-    budgetResetAt: reading.resetsAt,
+    budgetResetAt: litellmRow.resetsAt,
     adopted: true,
-    priorValues: priorValuesOf(reading),
-    sealedKey: null,
-    spend: foldRead(null, reading, { startedAt: subjectCreatedAt, resetsAt: null }),
+    priorValues: priorValuesOf(litellmRow),
+    encryptedKey: null,
+    spend: foldRead(null, litellmRow, { startedAt: subjectCreatedAt, resetsAt: null }),
   });
 }
 
 /** LiteLLM accepts durations that nobody can keep; such a one becomes the default. */
-function litellmsSettings({ maxBudgetNanoUsd, budgetDuration }: SubjectReading): TenantSettings {
+function litellmsSettings({ maxBudgetNanoUsd, budgetDuration }: LiteLlmRow): TenantSettings {
   return {
     ...DEFAULT_BUDGET,
     name: null,

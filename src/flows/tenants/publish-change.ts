@@ -2,23 +2,31 @@
 // to them. Never fails the change; what cannot be reached now is made up for by the sweep.
 
 import type { Instant } from "../../budget/tenant.ts";
-import type { ToldChange } from "../../records/alert-record.ts";
+import type { AnnouncedChange } from "../../records/alert-record.ts";
 import type { TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
-export type SpreadDeps = PublishDeps & SyncDeps;
+export type PublishChangeDeps = PublishDeps & SyncDeps;
 
 /** The tenant as it stands then; its `sync` says whether LiteLLM has it too. */
-export async function spreadChange(changed: TenantRecord, now: Instant, deps: SpreadDeps): Promise<TenantRecord> {
-  if (changed.sync.status === "pending") return spreadAgain(changed, now, deps);
+export async function publishChange(
+  changed: TenantRecord,
+  now: Instant,
+  deps: PublishChangeDeps,
+): Promise<TenantRecord> {
+  if (changed.sync.status === "pending") return publishAgain(changed, now, deps);
   await publishConfig(changed, now, deps);
   return changed;
 }
 
 /** LiteLLM is read even where it had the wish: somebody may have undone it there. It is told only what differs. */
-export async function spreadAgain(changed: TenantRecord, now: Instant, deps: SpreadDeps): Promise<TenantRecord> {
+export async function publishAgain(
+  changed: TenantRecord,
+  now: Instant,
+  deps: PublishChangeDeps,
+): Promise<TenantRecord> {
   await publishConfig(changed, now, deps);
   const synced = await trySyncLiteLlm(changed, now, deps);
   if (synced.kind === "removed") return changed;
@@ -28,15 +36,15 @@ export async function spreadAgain(changed: TenantRecord, now: Instant, deps: Spr
 }
 
 /** Nobody waits for the other: neither people for LiteLLM, nor LiteLLM for people. */
-export async function spreadNews(
+export async function publishNews(
   changed: TenantRecord,
-  change: ToldChange,
+  change: AnnouncedChange,
   now: Instant,
-  deps: SpreadDeps & AnnounceChangeDeps,
+  deps: PublishChangeDeps & AnnounceChangeDeps,
 ): Promise<TenantRecord> {
-  const [spread] = await Promise.all([
-    spreadChange(changed, now, deps),
+  const [published] = await Promise.all([
+    publishChange(changed, now, deps),
     tryAnnounceChange({ change, tenant: changed, now }, deps),
   ]);
-  return spread;
+  return published;
 }

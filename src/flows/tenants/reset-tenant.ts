@@ -4,10 +4,10 @@
 import { isUnconfirmed } from "../../budget/observation.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
-import { readDueMessage } from "../../ports/messages.ts";
+import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, SubjectReading } from "../../records/subject-reading.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant-record.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
@@ -66,21 +66,21 @@ async function zeroAndBegin(
 }
 
 /** LiteLLM's answer was lost. Its own figure falls only when it is zeroed; one that it never had proves nothing. */
-function showsZeroed(known: SpendRecord | null, { spendNanoUsd }: SubjectReading): boolean {
+function showsZeroed(known: SpendRecord | null, { spendNanoUsd }: LiteLlmRow): boolean {
   return spendNanoUsd === 0n || (known !== null && !isUnconfirmed(known) && spendNanoUsd < known.spendNanoUsd);
 }
 
 async function beginPeriod(
   before: TenantRecord,
-  reading: SubjectReading,
+  litellmRow: LiteLlmRow,
   actor: Actor,
   deps: ResetDeps,
 ): Promise<Result<TenantRecord, ResetFailure>> {
   const { tenantId, subject } = before.config;
   const since = periodStartedAt(before.config);
   // Begun after LiteLLM's answer: whatever was read before it may still show the old spend, and is of the old period.
-  const startedAt = Math.max(reading.begunAt, since + 1);
-  const record = foldRead(null, reading, { startedAt, resetsAt: null });
+  const startedAt = Math.max(litellmRow.begunAt, since + 1);
+  const record = foldRead(null, litellmRow, { startedAt, resetsAt: null });
   let reset: AuditedChange | null;
   try {
     reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
@@ -110,18 +110,18 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
   }
   // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
   await attempt("look again, which the sweep will within the hour", () =>
-    deps.spendQueue.send(readDueMessage(config, "hint-1"), FIRST_LOOK_SECONDS),
+    deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_LOOK_SECONDS),
   );
   await attempt("look once more, which the sweep will within the hour", () =>
-    deps.spendQueue.send(readDueMessage(config, "confirmation"), LAST_LOOK_SECONDS),
+    deps.spendQueue.send(scheduledReadMessage(config, "confirm"), LAST_LOOK_SECONDS),
   );
 }
 
 /** A block may be over with the old spend. */
 async function announceStanding({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
-  const [account] = await deps.ledger.open([{ kind: "tenant", id: tenantId }], { withPending: false });
-  if (account === undefined) return;
-  await announceAlerts({ account, isBaseline: false, repeats: [], projections: [], now }, deps);
+  const [tenantBatch] = await deps.spendBatches.open([{ kind: "tenant", id: tenantId }], { withPending: false });
+  if (tenantBatch === undefined) return;
+  await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now }, deps);
 }
 
 function failureOf(reason: LiteLlmFailure, hasZeroed: boolean): ResetFailure {

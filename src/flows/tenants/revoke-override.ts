@@ -4,7 +4,7 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override-record.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { OverrideDeps } from "./grant-override.ts";
-import { spreadNews } from "./publish-change.ts";
+import { publishNews } from "./publish-change.ts";
 
 /** The tenant as it now is. @throws when Postgres cannot be reached. */
 export async function revokeOverride(
@@ -15,5 +15,5 @@ export async function revokeOverride(
   if (revoked === null) return failure("not_found");
   const { tenant, override, hasChanged } = revoked;
   if (!hasChanged) return success(tenant);
-  return success(await spreadNews(tenant, { eventType: "override_ended", override }, actor.now, deps));
+  return success(await publishNews(tenant, { eventType: "override_ended", override }, actor.now, deps));
 }

@@ -5,9 +5,9 @@ import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant-record.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type SpreadDeps, spreadAgain, spreadNews } from "./publish-change.ts";
+import { type PublishChangeDeps, publishAgain, publishNews } from "./publish-change.ts";
 
-export type SwitchDeps = SpreadDeps & AnnounceChangeDeps;
+export type SwitchDeps = PublishChangeDeps & AnnounceChangeDeps;
 
 export interface SwitchInput {
   readonly tenantId: TenantId;
@@ -33,7 +33,7 @@ async function switchTenant(
   const switched = await deps.tenants.setSuspended(tenantId, isSuspended, actor);
   if (switched === null) return failure("not_found");
   const { tenant, auditId } = switched;
-  if (auditId === null) return success(await spreadAgain(tenant, now, deps));
+  if (auditId === null) return success(await publishAgain(tenant, now, deps));
   const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
-  return success(await spreadNews(tenant, { eventType, tenantId, auditId }, now, deps));
+  return success(await publishNews(tenant, { eventType, tenantId, auditId }, now, deps));
 }

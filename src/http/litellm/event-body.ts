@@ -38,7 +38,7 @@ const event = z.object({
 });
 
 /** What is wrong with a body, as far as it has been read. */
-export class Shortcomings {
+export class ParseErrors {
   /** Elements that are no events, by index and field; the first twenty elements. */
   readonly named: FieldError[] = [];
   wrong = 0;
@@ -60,39 +60,39 @@ export class Shortcomings {
 }
 
 /** The calls that have a key, in order. Never throws for what is sent: that goes into `shortcomings`. */
-export async function* callsFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<Call> {
+export async function* callsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<Call> {
   let index = 0;
-  for await (const element of elementsFrom(body, shortcomings)) {
-    const call = callFrom(element, index, shortcomings);
+  for await (const element of elementsFrom(body, parseErrors)) {
+    const call = callFrom(element, index, parseErrors);
     if (call !== null) yield call;
     index++;
-    if (shortcomings.wrong === MAX_WRONG) return shortcomings.fail(`event ${index} and those after it were not read`);
+    if (parseErrors.wrong === MAX_WRONG) return parseErrors.fail(`event ${index} and those after it were not read`);
   }
 }
 
-async function* elementsFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<JsonElement> {
+async function* elementsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<JsonElement> {
   const json = new ShallowJsonReader();
-  for await (const chunk of chunksFrom(body, shortcomings)) {
+  for await (const chunk of chunksFrom(body, parseErrors)) {
     yield* json.write(chunk);
     if (json.hasFailed) break;
   }
-  if (shortcomings.isTooLarge) return;
+  if (parseErrors.isTooLarge) return;
   const { elements, failure } = json.end();
   yield* elements;
-  if (failure !== null) shortcomings.fail(failure);
+  if (failure !== null) parseErrors.fail(failure);
 }
 
 /** Up to the limit, whatever the headers say. A sender that goes away in the middle has sent what it has sent. */
-async function* chunksFrom(body: Body, shortcomings: Shortcomings): AsyncGenerator<Uint8Array> {
+async function* chunksFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
   let size = 0;
   try {
     for (;;) {
-      const { done, value } = (await reader?.read().catch(() => shortcomings.fail("the sender went away"))) ?? END;
+      const { done, value } = (await reader?.read().catch(() => parseErrors.fail("the sender went away"))) ?? END;
       if (done || value === undefined) return;
       size += value.length;
-      shortcomings.isTooLarge = size > MAX_BYTES;
-      if (shortcomings.isTooLarge) return;
+      parseErrors.isTooLarge = size > MAX_BYTES;
+      if (parseErrors.isTooLarge) return;
       yield value;
     }
   } finally {
@@ -100,17 +100,15 @@ async function* chunksFrom(body: Body, shortcomings: Shortcomings): AsyncGenerat
   }
 }
 
-function callFrom(element: JsonElement, index: number, shortcomings: Shortcomings): Call | null {
+function callFrom(element: JsonElement, index: number, parseErrors: ParseErrors): Call | null {
   if (element.kind !== "value") {
-    if (element.kind === "not_json") shortcomings.isMalformed = true;
-    shortcomings.note([
-      { field: String(index), message: element.kind === "not_json" ? "is not JSON" : "is too large" },
-    ]);
+    if (element.kind === "not_json") parseErrors.isMalformed = true;
+    parseErrors.note([{ field: String(index), message: element.kind === "not_json" ? "is not JSON" : "is too large" }]);
     return null;
   }
   const parsed = event.safeParse(element.value);
   if (!parsed.success) {
-    shortcomings.note(
+    parseErrors.note(
       fieldErrors(parsed.error).map(({ field, message }) => ({
         field: field === "" ? String(index) : `${index}.${field}`,
         message,

@@ -6,18 +6,18 @@ import { acceptCalls } from "../../flows/spend/accept-calls.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireEvents } from "../auth.ts";
 import { problem } from "../problem.ts";
-import { callsFrom, Shortcomings } from "./event-body.ts";
+import { callsFrom, ParseErrors } from "./event-body.ts";
 
 export const eventRoutes = new Hono<AppEnv>().post("/v1/events/litellm", requireEvents, async (c) => {
-  const shortcomings = new Shortcomings();
-  const calls = callsFrom(c.req.raw.body, shortcomings);
+  const parseErrors = new ParseErrors();
+  const calls = callsFrom(c.req.raw.body, parseErrors);
   const accepted = await acceptCalls({ calls, now: c.get("now") }, c.get("ports"));
-  return answer(c, accepted, shortcomings);
+  return answer(c, accepted, parseErrors);
 });
 
 /** What was right has been counted in any case; LiteLLM will not send it again. */
-function answer(c: Context<AppEnv>, accepted: number, shortcomings: Shortcomings): Response {
-  const { named, wrong, isTooLarge, isMalformed, failure } = shortcomings;
+function answer(c: Context<AppEnv>, accepted: number, parseErrors: ParseErrors): Response {
+  const { named, wrong, isTooLarge, isMalformed, failure } = parseErrors;
   if (!isTooLarge && !isMalformed && wrong === 0) return c.json({ accepted });
   c.get("ports").log.warn("events refused in part", {
     accepted,

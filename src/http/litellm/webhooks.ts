@@ -40,7 +40,7 @@ export const webhookRoutes = new Hono<AppEnv>()
     const isKnown = await isOneOf(c.get("tokens").webhookUrl, c.req.param("token"));
     if (!isKnown) return problem(c, "unauthorized", { detail: "The token in the URL is not valid." });
     const body = new Uint8Array(await c.req.arrayBuffer());
-    return accept(c, body, { door: "url_token", webhookId: null, sentAt: c.get("now") });
+    return accept(c, body, { auth: "url_token", webhookId: null, sentAt: c.get("now") });
   });
 
 /** Null unless it is signed. The headers of Standard Webhooks decide where there are any. */
@@ -51,10 +51,10 @@ async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<WebhookOri
   if (signature !== undefined) {
     const headers = { id: c.req.header("webhook-id"), timestamp: c.req.header("webhook-timestamp"), signature };
     const signed = await verifyStandardWebhook(webhookSecrets, { headers, body, now });
-    return signed && { door: "signed", webhookId: signed.id, sentAt: signed.signedAt };
+    return signed && { auth: "signature", webhookId: signed.id, sentAt: signed.signedAt };
   }
   const isSigned = await verifyHexSignature(webhookSecrets, { signature: c.req.header("X-LiteLLM-Signature"), body });
-  return isSigned ? { door: "signed", webhookId: null, sentAt: now } : null;
+  return isSigned ? { auth: "signature", webhookId: null, sentAt: now } : null;
 }
 
 async function accept(c: Context<AppEnv>, bytes: Bytes, origin: WebhookOrigin): Promise<Response> {

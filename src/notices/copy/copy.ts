@@ -14,7 +14,7 @@ export type Tone =
   | "test";
 
 /** Own words only: none of them needs escaping, and none of them can be somebody else's. */
-export interface Words {
+export interface Copy {
   readonly tone: Tone;
   readonly tag: string;
   /** What goes on after the tenant's name; a whole sentence when there is none. */

@@ -2,15 +2,15 @@
 
 import type { PlatformAlertRecord } from "../../records/alert-record.ts";
 import { dateOf, textOf } from "../detail.ts";
-import type { Fact } from "../fields.ts";
+import type { Field } from "../fields.ts";
 import { instantText } from "../format.ts";
-import type { Words } from "./copy.ts";
+import type { Copy } from "./copy.ts";
 
-export function platformWords({ kind }: PlatformAlertRecord): Words {
+export function platformCopy({ kind }: PlatformAlertRecord): Copy {
   return { tone: "platform", tag: "Platform", ...WORDS[kind] };
 }
 
-const WORDS: Readonly<Record<PlatformAlertRecord["kind"], Pick<Words, "predicate" | "summary" | "advice">>> = {
+const WORDS: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
   dead_letter: {
     predicate: "A message could not be handled",
     summary: "It is kept as a dead letter. Until it is replayed, what it says is not counted, or not told to anybody.",
@@ -34,7 +34,7 @@ const WORDS: Readonly<Record<PlatformAlertRecord["kind"], Pick<Words, "predicate
   },
 };
 
-export function platformFacts({ detail, begunAt }: PlatformAlertRecord): Fact[] {
+export function platformFields({ detail, begunAt }: PlatformAlertRecord): Field[] {
   const count = (label: string, field: string) => {
     const value = detail[field];
     return typeof value === "number" ? [{ label, value: String(value) }] : [];

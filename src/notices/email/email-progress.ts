@@ -1,7 +1,7 @@
 // The progress bar of an e-mail, made of table cells: up to the block, with a gap where the limit is.
 
 import { dollars, percentNumber, WHOLE } from "../../budget/money.ts";
-import type { KnownState, Standing } from "../budget-snapshot.ts";
+import type { BudgetSnapshot, KnownState } from "../budget-snapshot.ts";
 import { percent } from "../format.ts";
 import { type Html, html } from "./html.ts";
 
@@ -12,14 +12,14 @@ const FILL: Readonly<Record<KnownState, string>> = {
   blocked: "#7d1210",
 };
 
-export function progressHtml(standing: Standing): Html {
-  const { used, budgetState, limitNanoUsd, overLimitNanoUsd, blocksAtNanoUsd, observes } = standing;
+export function progressHtml(snapshot: BudgetSnapshot): Html {
+  const { used, budgetState, limitNanoUsd, overLimitNanoUsd, blocksAtNanoUsd, observes } = snapshot;
   const isZero = used === null;
   const caption = isZero ? "spent of a limit of zero" : `of ${dollars(limitNanoUsd)} used`;
   const over = !isZero && overLimitNanoUsd > 0n ? `${dollars(overLimitNanoUsd)} over` : "";
   const end = isZero ? "" : `${observes ? "would block" : "blocks"} at ${dollars(blocksAtNanoUsd)}`;
-  return html`<p class="t" style="margin:0 0 8px;font-size:14px;line-height:34px;color:#1a1d21"><span style="font-size:30px;font-weight:700">${isZero ? dollars(standing.spendNanoUsd) : percent(used)}</span> ${caption}</p>
-    <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="table-layout:fixed;border-collapse:collapse"><tr>${cells(standing, FILL[budgetState])}</tr></table>
+  return html`<p class="t" style="margin:0 0 8px;font-size:14px;line-height:34px;color:#1a1d21"><span style="font-size:30px;font-weight:700">${isZero ? dollars(snapshot.spendNanoUsd) : percent(used)}</span> ${caption}</p>
+    <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="table-layout:fixed;border-collapse:collapse"><tr>${cells(snapshot, FILL[budgetState])}</tr></table>
     <table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>
     <td class="m" style="padding-top:6px;font-size:12px;line-height:16px;color:#5a6270">${over}</td>
     <td class="m" align="right" style="padding-top:6px;font-size:12px;line-height:16px;color:#5a6270">${end}</td>
@@ -27,7 +27,7 @@ export function progressHtml(standing: Standing): Html {
 }
 
 /** Shares of the bar in hundredths of a percent of the limit: before it, the gap, and the way on to the block. */
-function cells({ used, graceThreshold }: Standing, color: string): Html[] {
+function cells({ used, graceThreshold }: BudgetSnapshot, color: string): Html[] {
   const reached = used ?? graceThreshold;
   const before = least(reached, WHOLE);
   const grace = graceThreshold - WHOLE;

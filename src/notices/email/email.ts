@@ -1,6 +1,6 @@
 // Notices as e-mail: the subject, the plain text, and the HTML of email-html.ts. The subject is one line, always.
 
-import { headlineOf, type Telling, tellingOf } from "../message-model.ts";
+import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
 import type { EmailMessage, Notice } from "../notice.ts";
 import { emailHtml } from "./email-html.ts";
 
@@ -11,18 +11,18 @@ const MAX_SUBJECT = 200;
 const MAX_HEADLINE = 320;
 
 export function emailMessage(notice: Notice): EmailMessage {
-  const telling = tellingOf(notice);
-  const tag = telling.repetition === null ? telling.tag : `${telling.tag} (repeated)`;
-  const subject = `${tag}: ${headlineOf(telling, MAX_SUBJECT - tag.length - 2)}`;
-  return { subject, html: emailHtml(telling, subject), text: plainText(telling) };
+  const model = messageModelOf(notice);
+  const tag = model.repetition === null ? model.tag : `${model.tag} (repeated)`;
+  const subject = `${tag}: ${headlineOf(model, MAX_SUBJECT - tag.length - 2)}`;
+  return { subject, html: emailHtml(model, subject), text: plainText(model) };
 }
 
-function plainText(telling: Telling): string {
-  const { tag, repetition, summary, facts, advice, footer } = telling;
-  const width = Math.max(...facts.map(({ label }) => label.length)) + 2;
-  const rows = facts.map(({ label, value }) => `${`${label}:`.padEnd(width)}${value}`);
+function plainText(model: MessageModel): string {
+  const { tag, repetition, summary, fields, advice, footer } = model;
+  const width = Math.max(...fields.map(({ label }) => label.length)) + 2;
+  const rows = fields.map(({ label, value }) => `${`${label}:`.padEnd(width)}${value}`);
   const paragraphs = [
-    `${tag.toUpperCase()}: ${headlineOf(telling, MAX_HEADLINE)}`,
+    `${tag.toUpperCase()}: ${headlineOf(model, MAX_HEADLINE)}`,
     repetition,
     summary,
     rows.join("\n"),

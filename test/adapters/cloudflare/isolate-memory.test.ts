@@ -45,10 +45,10 @@ it("a failed read is recent for five seconds, or until a read succeeds", () => {
 });
 
 it("an address is turned away until the moment that was said", () => {
-  memory.turnAway("203.0.113.7", NOW + SECOND);
-  expect(memory.isTurnedAway("203.0.113.7", NOW + 999)).toBe(true);
-  expect(memory.isTurnedAway("203.0.113.7", NOW + SECOND)).toBe(false);
-  expect(memory.isTurnedAway("203.0.113.8", NOW)).toBe(false);
+  memory.rateLimit("203.0.113.7", NOW + SECOND);
+  expect(memory.isRateLimited("203.0.113.7", NOW + 999)).toBe(true);
+  expect(memory.isRateLimited("203.0.113.7", NOW + SECOND)).toBe(false);
+  expect(memory.isRateLimited("203.0.113.8", NOW)).toBe(false);
 });
 
 it("readiness is remembered for a second", () => {
@@ -60,12 +60,12 @@ it("readiness is remembered for a second", () => {
 });
 
 it("a turn is taken once in its seconds, by name; a shorter demand counts from the same moment", () => {
-  expect(memory.takeTurn("refresh:acme", 5, NOW)).toBe(true);
-  expect(memory.takeTurn("refresh:other", 5, NOW)).toBe(true);
-  expect(memory.takeTurn("refresh:acme", 5, NOW + 4_999)).toBe(false);
-  expect(memory.takeTurn("refresh:acme", 1, NOW + 1_000)).toBe(true);
-  expect(memory.takeTurn("refresh:acme", 5, NOW + 5_000)).toBe(false);
-  expect(memory.takeTurn("refresh:acme", 5, NOW + 6_000)).toBe(true);
+  expect(memory.throttle("refresh:acme", 5, NOW)).toBe(true);
+  expect(memory.throttle("refresh:other", 5, NOW)).toBe(true);
+  expect(memory.throttle("refresh:acme", 5, NOW + 4_999)).toBe(false);
+  expect(memory.throttle("refresh:acme", 1, NOW + 1_000)).toBe(true);
+  expect(memory.throttle("refresh:acme", 5, NOW + 5_000)).toBe(false);
+  expect(memory.throttle("refresh:acme", 5, NOW + 6_000)).toBe(true);
 });
 
 it("keeps ten thousand of a kind, and forgets those not touched for longest", () => {

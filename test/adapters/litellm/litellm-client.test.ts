@@ -210,8 +210,8 @@ describe("the simulator", () => {
     if (!created.ok) throw new Error(JSON.stringify(created.failure));
     litellm.setSpend(name, 4.2);
     litellm.setFault({ ...fault, times: 2 });
-    const reading = await client().readSubject(created.value.subject, { tries: 3 });
-    expect(reading).toMatchObject({
+    const litellmRow = await client().readSubject(created.value.subject, { tries: 3 });
+    expect(litellmRow).toMatchObject({
       ok: true,
       value: { spendNanoUsd: usd("4.2"), maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8") },
     });

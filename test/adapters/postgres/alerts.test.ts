@@ -1,8 +1,8 @@
 // How alerts reach Postgres: once each whoever comes, with their deliveries and their audit, or not at all.
 
 import { describe, expect, it } from "vitest";
-import { neonAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
-import { neonLedger } from "../../../src/adapters/postgres/spend-batches.ts";
+import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert-identity.ts";
 import type { AlertDraft } from "../../../src/budget/alerts.ts";
 import type { AlertEntry } from "../../../src/records/alert-record.ts";
@@ -12,11 +12,11 @@ import { postgresBackends } from "../../support/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/tenant-database.ts";
 
 const acme = idOf("acme");
-const looking = { limitVersion: 1, periodStartedAt: PERIOD_START };
+const evaluation = { limitVersion: 1, periodStartedAt: PERIOD_START };
 
 function aDraft(eventType: ThresholdEventType, differences: Partial<AlertDraft> = {}): AlertDraft {
   const threshold = { threshold_crossed: 8_000n, budget_crossed: 10_000n, budget_blocked: 11_000n }[eventType];
-  const key = { tenantId: acme, eventType, threshold, occurrence: 0, ...looking };
+  const key = { tenantId: acme, eventType, threshold, occurrence: 0, ...evaluation };
   return {
     identity: alertIdentity(key),
     eventType,
@@ -37,8 +37,8 @@ function aDraft(eventType: ThresholdEventType, differences: Partial<AlertDraft> 
 
 const entry = (drafts: readonly AlertDraft[], differences: Partial<AlertEntry> = {}): AlertEntry => ({
   tenantId: acme,
-  looked: null,
-  looking,
+  lastEvaluation: null,
+  evaluation,
   drafts,
   now: NOW,
   ...differences,
@@ -46,11 +46,11 @@ const entry = (drafts: readonly AlertDraft[], differences: Partial<AlertEntry> =
 
 describe.each(postgresBackends)("alerts on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const alerts = neonAlerts(() => db.database());
-  const ledger = neonLedger(() => db.database());
-  const standing = async () =>
-    (await ledger.open([{ kind: "tenant", id: acme }], { withPending: true }))[0]?.standing ?? null;
-  const history = () => db.query("select * from budget_alert_history order by threshold");
+  const alerts = postgresAlerts(() => db.database());
+  const spendBatches = postgresSpendBatches(() => db.database());
+  const history = async () =>
+    (await spendBatches.open([{ kind: "tenant", id: acme }], { withPending: true }))[0]?.history ?? null;
+  const storedAlerts = () => db.query("select * from budget_alert_history order by threshold");
   const withChannels = () =>
     db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values
       ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's', true),
@@ -70,8 +70,8 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       entry([aDraft("budget_blocked", { identity: "of globex" })], { tenantId: globex, now: NOW + DAY }),
     );
     await alerts.record(entry([aDraft("threshold_crossed")]));
-    await alerts.record(entry([aDraft("budget_crossed")], { looked: looking }));
-    await alerts.record(entry([aDraft("budget_blocked")], { looked: looking, now: NOW - DAY }));
+    await alerts.record(entry([aDraft("budget_crossed")], { lastEvaluation: evaluation }));
+    await alerts.record(entry([aDraft("budget_blocked")], { lastEvaluation: evaluation, now: NOW - DAY }));
     const rows = await db.query<{ event_type: string; at: number }>(
       `select event_type, extract(epoch from created_at) * 1000 - ${NOW} as at from budget_alert_history
         where tenant_id = 'acme' order by created_at`,
@@ -87,7 +87,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     await begin();
     const detail = { projected_spend: "700.5", projected_exceeded_date: null };
     await alerts.record(entry([aDraft("budget_blocked", { detail, used: 11_001n })]));
-    const [row] = await history();
+    const [row] = await storedAlerts();
     expect(row).toMatchObject({
       spend: "550.000000001",
       limit_amount: "500.000000000",
@@ -98,7 +98,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       created_at: new Date(NOW),
       resets_at: new Date(RESET),
     });
-    expect((await standing())?.looked).toEqual(looking);
+    expect((await history())?.lastEvaluation).toEqual(evaluation);
   });
 
   it("go to each enabled channel of the tenant and of the platform, and the silent ones to none", async () => {
@@ -106,7 +106,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     const recorded = await alerts.record(
       entry([aDraft("threshold_crossed", { isSilent: true }), aDraft("budget_crossed")]),
     );
-    expect(recorded?.told).toBe(1);
+    expect(recorded?.announced).toBe(1);
     expect(recorded?.deliveries.map(({ channelId }) => channelId[0]).sort()).toEqual(["1", "2"]);
     expect(await db.query("select distinct status, attempts, next_attempt_at from notice_deliveries")).toEqual([
       { status: "pending", attempts: 0, next_attempt_at: new Date(NOW) },
@@ -123,24 +123,24 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
   it("that are there already are left alone, and nobody is told of them again", async () => {
     await begin();
     await alerts.record(entry([aDraft("budget_crossed")]));
-    const again = entry([aDraft("budget_crossed"), aDraft("budget_blocked")], { looked: looking });
+    const again = entry([aDraft("budget_crossed"), aDraft("budget_blocked")], { lastEvaluation: evaluation });
     const recorded = await alerts.record(again);
-    expect(recorded?.told).toBe(1);
-    expect(await history()).toHaveLength(2);
+    expect(recorded?.announced).toBe(1);
+    expect(await storedAlerts()).toHaveLength(2);
   });
 
   it("of one who looked from an old standing are not recorded", async () => {
     await begin();
     await alerts.record(entry([]));
     expect(await alerts.record(entry([aDraft("budget_crossed")]))).toBeNull();
-    expect(await history()).toEqual([]);
+    expect(await storedAlerts()).toEqual([]);
   });
 
   it("found by ten at once are recorded and told once", async () => {
     await begin();
     const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(entry([aDraft("budget_blocked")]))));
     expect(all.filter((each) => each !== null)).toHaveLength(1);
-    expect(await history()).toHaveLength(1);
+    expect(await storedAlerts()).toHaveLength(1);
     expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
   });
 
@@ -148,30 +148,30 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     await begin();
     await tenants.markDeleted(acme, anActor());
     expect(await alerts.record(entry([aDraft("budget_blocked")]))).toBeNull();
-    expect(await history()).toEqual([]);
+    expect(await storedAlerts()).toEqual([]);
   });
 
   describe("of a change", () => {
     const change = (differences: Partial<AlertEntry> = {}) => {
       const identity = alertIdentity({ eventType: "override_granted", tenantId: acme, overrideId: "o1" });
       const draft = { ...aDraft("budget_blocked"), eventType: "override_granted", identity, threshold: null } as const;
-      return entry([draft], { looking: null, ...differences });
+      return entry([draft], { evaluation: null, ...differences });
     };
 
     it("depend on no look and take none, also for a tenant without any figure", async () => {
       await create();
-      expect(await alerts.record(change())).toEqual({ told: 1, deliveries: [] });
+      expect(await alerts.record(change())).toEqual({ announced: 1, deliveries: [] });
       await db.empty();
       await begin();
-      await alerts.record(entry([], { looked: null }));
+      await alerts.record(entry([], { lastEvaluation: null }));
       expect((await alerts.record(change()))?.deliveries).toHaveLength(2);
-      expect((await standing())?.looked).toEqual(looking);
+      expect((await history())?.lastEvaluation).toEqual(evaluation);
     });
 
     it("announced by ten at once are recorded and told once", async () => {
       await begin();
       const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(change())));
-      expect(all.map((each) => each?.told).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+      expect(all.map((each) => each?.announced).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
       expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
     });
 
@@ -180,7 +180,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       await begin();
       await tenants.markDeleted(acme, anActor());
       expect(await alerts.record(change())).toBeNull();
-      expect(await history()).toEqual([]);
+      expect(await storedAlerts()).toEqual([]);
     });
   });
 
@@ -188,6 +188,6 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     await begin();
     const used = 10n ** 27n;
     await alerts.record(entry([aDraft("budget_blocked", { used, limitNanoUsd: 1n })]));
-    expect((await history())[0]).toMatchObject({ percentage: "10000000000000000000000000.00" });
+    expect((await storedAlerts())[0]).toMatchObject({ percentage: "10000000000000000000000000.00" });
   });
 });

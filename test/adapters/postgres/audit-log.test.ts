@@ -1,7 +1,7 @@
 // The audit trail, read from the newest line on: also of tenants that are gone, and of what concerns nobody.
 
 import { describe, expect, it } from "vitest";
-import { neonAuditLog } from "../../../src/adapters/postgres/alerts/audit-log.ts";
+import { postgresAuditLog } from "../../../src/adapters/postgres/alerts/audit-log.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";
@@ -9,7 +9,7 @@ import { useTenants } from "../../support/tenant-database.ts";
 
 describe.each(postgresBackends)("the audit trail on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const audit = neonAuditLog(() => db.database());
+  const audit = postgresAuditLog(() => db.database());
   const all = { tenantId: null, before: null, limit: 200 };
 
   const note = (tenantId: string | null, action: string) =>

@@ -1,7 +1,7 @@
 // Channels in Postgres: each change is one statement with its line in the audit, and no target in it.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonChannels } from "../../../src/adapters/postgres/notices/channels.ts";
+import { postgresChannels } from "../../../src/adapters/postgres/notices/channels.ts";
 import type { ChannelId, ChannelRecord, NewChannel } from "../../../src/records/alert-record.ts";
 import { cursorOf } from "../../../src/wire/page-cursor.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
@@ -17,7 +17,7 @@ function aNewChannel(differences: Partial<NewChannel> = {}): NewChannel {
     tenantId: null,
     kind: "slack",
     name: "Finance",
-    sealedTarget: "sealed-target",
+    encryptedTarget: "sealed-target",
     targetHint: "hooks.slack.com",
     enabled: true,
     ...differences,
@@ -26,7 +26,7 @@ function aNewChannel(differences: Partial<NewChannel> = {}): NewChannel {
 
 describe.each(postgresBackends)("channels on $name", (backend) => {
   const { db, tenants, create: createTenant } = useTenants(backend);
-  const channels = neonChannels(() => db.database());
+  const channels = postgresChannels(() => db.database());
   beforeEach(() => createTenant());
 
   async function create(differences: Partial<NewChannel> = {}, actor = anActor()): Promise<ChannelRecord> {
@@ -87,11 +87,11 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
 
   it("notes that a target was changed, and never has one in the audit, sealed or not", async () => {
     const made = await create();
-    await channels.change(made.id, { sealedTarget: "another-seal", targetHint: "chat.example" }, later);
+    await channels.change(made.id, { encryptedTarget: "another-seal", targetHint: "chat.example" }, later);
     await channels.remove(made.id, later);
     const audited = await lines();
     expect(audited[1]).toMatchObject({ detail: { target_changed: true }, after: { target_hint: "chat.example" } });
-    expect(JSON.stringify(audited)).not.toMatch(/sealed-target|another-seal/);
+    expect(JSON.stringify(audited)).not.toMatch(/encrypted-target|another-encrypt/);
     expect((await db.query("select * from audit_log where detail is not null")).length).toBe(1);
   });
 

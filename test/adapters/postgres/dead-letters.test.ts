@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
+import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
 import type { DeadLetters } from "../../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord, Page } from "../../../src/records/alert-record.ts";
 import { NOW } from "../../budget/builders.ts";
@@ -12,7 +12,7 @@ import { auditLog, useTenantDatabase } from "../../support/tenant-database.ts";
 
 describe.each(postgresBackends)("dead letters on $name", (backend) => {
   const db = useTenantDatabase(backend);
-  const letters: DeadLetters = neonDeadLetters(() => db.database());
+  const letters: DeadLetters = postgresDeadLetters(() => db.database());
   beforeEach(() => db.query("truncate dead_letters"));
 
   const aLetter = (differences: Partial<DeadLetter> = {}): DeadLetter => ({
@@ -94,7 +94,7 @@ describe.each(postgresBackends)("dead letters on $name", (backend) => {
 
 describe.each(postgresBackends)("dead letters on $name, read", (backend) => {
   const db = useTenantDatabase(backend);
-  const letters: DeadLetters = neonDeadLetters(() => db.database());
+  const letters: DeadLetters = postgresDeadLetters(() => db.database());
   beforeEach(() => db.query("truncate dead_letters"));
 
   const record = (messageId: string, recordedAt: number) =>

@@ -1,7 +1,7 @@
 // Deliveries on every Postgres there is: read whole, ended once, postponed, taken by one sweep, revived.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
 import type { Deliveries } from "../../../src/ports/stores.ts";
 import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
@@ -19,7 +19,7 @@ const STRANGERS: DeliveryKey[] = [
 
 describe.each(postgresBackends)("deliveries on $name", (backend) => {
   const { db, create } = useTenants(backend);
-  const deliveries: Deliveries = neonDeliveries(() => db.database());
+  const deliveries: Deliveries = postgresDeliveries(() => db.database());
   beforeEach(async () => {
     await db.query("truncate notification_channels cascade");
     await create({ name: "Acme Inc." });
@@ -57,7 +57,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           tenantId: null,
           kind: "slack",
           name: "ops",
-          sealedTarget: "sealed",
+          encryptedTarget: "sealed",
           targetHint: "hooks.slack.com",
           enabled: true,
           createdAt: NOW,

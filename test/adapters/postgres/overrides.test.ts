@@ -1,7 +1,7 @@
 // Overrides in Postgres: each change is whole, audited, and made once whoever meets. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import { neonOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
+import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { limitAt, limitVersion } from "../../../src/budget/limit.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
@@ -16,7 +16,7 @@ const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE }
 
 describe.each(postgresBackends)("overrides on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const overrides = neonOverrides(() => db.database());
+  const overrides = postgresOverrides(() => db.database());
   const synced = async () => {
     const { config } = await create();
     await tenants.recordSync(acme, config.revision, aSyncOutcome());

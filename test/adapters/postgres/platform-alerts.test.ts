@@ -1,8 +1,8 @@
 // What the platform's people are told, on every Postgres there is: which signs count, and that each is told once.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
-import { neonDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
+import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
 import type { PlatformCondition } from "../../../src/records/alert-record.ts";
 import { aSpendRecord, DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { insertChannel } from "../../support/alert-rows.ts";
@@ -17,8 +17,8 @@ const NO_SIGNS = { deadLetters: null, pendingSyncs: null, silence: null };
 
 describe.each(postgresBackends)("platform alerts on $name", (backend) => {
   const { db, create } = useTenants(backend);
-  const platform = neonPlatformAlerts(() => db.database());
-  const letters = neonDeadLetters(() => db.database());
+  const platform = postgresPlatformAlerts(() => db.database());
+  const letters = postgresDeadLetters(() => db.database());
   beforeEach(() => db.query("truncate dead_letters"));
 
   describe("the signs", () => {

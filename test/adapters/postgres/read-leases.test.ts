@@ -1,7 +1,7 @@
 // Leases on every Postgres there is: whose turn it is, that nobody gets what somebody has, and that they run out.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { neonReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
 import { aSpendRecord, MINUTE, NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";
@@ -12,7 +12,7 @@ const DUE = { readBefore: NOW - 45 * MINUTE, until: UNTIL, limit: 100, now: NOW 
 
 describe.each(postgresBackends)("leases on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const leases = neonReadLeases(() => db.database());
+  const leases = postgresReadLeases(() => db.database());
   /** `readMinutesAgo` null: it has a figure, and was never read; undefined: it has none. */
   const has = (name: string, readMinutesAgo?: number | null) =>
     create({

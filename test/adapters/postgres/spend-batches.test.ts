@@ -1,10 +1,10 @@
 // Many tenants at once: found by key, team and id, with what their alerts depend on; figures that join and never advance.
 
 import { describe, expect, it } from "vitest";
-import { neonLedger } from "../../../src/adapters/postgres/spend-batches.ts";
+import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { AuditNote } from "../../../src/records/alert-record.ts";
-import type { LedgerFigure, SpendReference } from "../../../src/records/tenant-batch.ts";
+import type { SpendReference, TenantObservation } from "../../../src/records/tenant-batch.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, hashOf, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";
@@ -16,9 +16,9 @@ const WITHOUT = { withPending: false };
 
 describe.each(postgresBackends)("the ledger on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const ledger = neonLedger(() => db.database());
-  const open = (...references: SpendReference[]) => ledger.open(references, WITHOUT);
-  const bound = (differences: Partial<SpendRecord> = {}): SpendRecord =>
+  const spendBatches = postgresSpendBatches(() => db.database());
+  const open = (...references: SpendReference[]) => spendBatches.open(references, WITHOUT);
+  const reported = (differences: Partial<SpendRecord> = {}): SpendRecord =>
     aSpendRecord({
       spendNanoUsd: usd("120"),
       source: "webhook",
@@ -26,7 +26,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       observedAt: NOW + SECOND,
       ...differences,
     });
-  const figure = (record: SpendRecord, differences: Partial<LedgerFigure> = {}): LedgerFigure => ({
+  const observation = (record: SpendRecord, differences: Partial<TenantObservation> = {}): TenantObservation => ({
     tenantId: acme,
     subject: own,
     record,
@@ -43,8 +43,8 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       await createInPeriod();
       await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "red" } });
       const references = [own, { kind: "tenant", id: acme }, { kind: "team", id: "red" }] as const;
-      const accounts = await open(...references, { kind: "key", id: hashOf("f") }, { kind: "team", id: "blue" });
-      const found = accounts.map(({ tenant, references: by }) => [
+      const tenantBatches = await open(...references, { kind: "key", id: hashOf("f") }, { kind: "team", id: "blue" });
+      const found = tenantBatches.map(({ tenant, references: by }) => [
         tenant.config.tenantId,
         by.map(({ kind }) => kind).sort(),
       ]);
@@ -85,10 +85,10 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       await alert("old-blocked", "budget_blocked", PERIOD_START - 30 * DAY, 0, NOW - 19 * DAY);
       await alert("first", "threshold_crossed", PERIOD_START, 0, NOW - 2 * MINUTE);
       await alert("second", "threshold_crossed", PERIOD_START, 1, NOW - MINUTE);
-      const [account] = await open(own);
-      expect(account?.standing.looked).toBeNull();
-      expect(account?.standing.alerts.map(({ identity }) => identity).sort()).toEqual(["old-blocked", "second"]);
-      expect(account?.standing.alerts.find(({ identity }) => identity === "second")).toMatchObject({
+      const [tenantBatch] = await open(own);
+      expect(tenantBatch?.history.lastEvaluation).toBeNull();
+      expect(tenantBatch?.history.alerts.map(({ identity }) => identity).sort()).toEqual(["old-blocked", "second"]);
+      expect(tenantBatch?.history.alerts.find(({ identity }) => identity === "second")).toMatchObject({
         eventType: "threshold_crossed",
         periodStartedAt: PERIOD_START,
         limitVersion: 1,
@@ -106,8 +106,8 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
         select a.id, c.id, 'pending', case when c.name = 'a' then 0 else 1 end
         from budget_alert_history a cross join notification_channels c`);
       expect((await open(own))[0]?.pending).toEqual([]);
-      const [account] = await ledger.open([own], { withPending: true });
-      expect(account?.pending.map(({ channelId }) => channelId[0])).toEqual(["1"]);
+      const [tenantBatch] = await spendBatches.open([own], { withPending: true });
+      expect(tenantBatch?.pending.map(({ channelId }) => channelId[0])).toEqual(["1"]);
       await db.query("delete from notification_channels");
     });
   });
@@ -115,7 +115,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
   describe("figures", () => {
     it("raise what is known and leave its read alone", async () => {
       await createInPeriod();
-      await ledger.record([figure(bound())], []);
+      await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({
         spendNanoUsd: usd("120"),
         source: "webhook",
@@ -127,32 +127,32 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
     it("never lower it, in whatever order", async () => {
       await createInPeriod();
       for (const amount of ["120", "110", "130", "90"]) {
-        await ledger.record([figure(bound({ spendNanoUsd: usd(amount) }))], []);
+        await spendBatches.record([observation(reported({ spendNanoUsd: usd(amount) }))], []);
       }
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("130") });
     });
 
     it("are the first of a tenant that was never read", async () => {
       await createInPeriod(null);
-      await ledger.record([figure(bound())], []);
+      await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120"), readAt: null });
     });
 
     it("of an earlier period change nothing", async () => {
       await createInPeriod(aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 31 * DAY }));
-      await ledger.record([figure(bound())], []);
+      await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100"), periodStartedAt: RESET });
     });
 
     it("of a former subject, or of nobody, change nothing and do not stop the others", async () => {
       await createInPeriod();
       const others = [
-        figure(bound(), { subject: { kind: "key", id: hashOf("b") } }),
-        figure(bound(), { tenantId: idOf("nobody") }),
+        observation(reported(), { subject: { kind: "key", id: hashOf("b") } }),
+        observation(reported(), { tenantId: idOf("nobody") }),
       ];
-      await ledger.record(others, []);
+      await spendBatches.record(others, []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100") });
-      await ledger.record([...others, figure(bound())], []);
+      await spendBatches.record([...others, observation(reported())], []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120") });
     });
 
@@ -163,12 +163,12 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       }
       const batch = (writer: number) =>
         (writer % 2 === 0 ? ids : ids.toReversed()).map((tenantId) =>
-          figure(bound({ spendNanoUsd: usd(String(100 + writer)) }), {
+          observation(reported({ spendNanoUsd: usd(String(100 + writer)) }), {
             tenantId,
             subject: { kind: "team", id: tenantId },
           }),
         );
-      await Promise.all(Array.from({ length: 10 }, (_, writer) => ledger.record(batch(writer), [])));
+      await Promise.all(Array.from({ length: 10 }, (_, writer) => spendBatches.record(batch(writer), [])));
       const rows = await db.query("select distinct spend::float8 as spend from tenant_spend");
       expect(rows).toEqual([{ spend: 109 }]);
     }, 30_000);
@@ -185,15 +185,15 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
     });
 
     it("are one line each, however often they are told", async () => {
-      await ledger.record([], [note("a"), note("b")]);
-      await ledger.record([], [note("b"), note("c")]);
+      await spendBatches.record([], [note("a"), note("b")]);
+      await spendBatches.record([], [note("b"), note("c")]);
       const lines = await auditLog(db);
       expect(lines.map(({ actor, action }) => `${actor} ${action}`)).toEqual(Array(3).fill("litellm webhook_received"));
       expect(lines[0]).toMatchObject({ at: new Date(NOW), detail: { event: "budget_crossed" } });
     });
 
     it("keep words that jsonb does not take, without what it does not take", async () => {
-      await ledger.record([], [note("a", { detail: { event: "x\u0000y\ud800z" } })]);
+      await spendBatches.record([], [note("a", { detail: { event: "x\u0000y\ud800z" } })]);
       expect((await auditLog(db))[0]).toMatchObject({ detail: { event: "x\ufffdy\ufffdz" } });
     });
   });

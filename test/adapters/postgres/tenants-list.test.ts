@@ -80,8 +80,8 @@ async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: nu
     const { line, offset, anywhere } = any.spend;
     const spend = line === null ? anywhere : limitAt(aTenantConfig(any), now)[line] + offset;
     const startedAt = any.isOfEndedPeriod ? PERIOD_START - SECOND : PERIOD_START;
-    const figure = decimalFromNanoUsd(spend < 0n ? 0n : spend);
-    return [{ tenant_id: configs[index]?.tenant_id, spend: figure, period_started_at: iso(startedAt) }];
+    const observation = decimalFromNanoUsd(spend < 0n ? 0n : spend);
+    return [{ tenant_id: configs[index]?.tenant_id, spend: observation, period_started_at: iso(startedAt) }];
   });
   await db.query(
     `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, max_budget, alert_threshold,

@@ -23,7 +23,7 @@ const anyRecord: fc.Arbitrary<SpendRecord> = fc.record({
   source: fc.constantFrom("litellm", "webhook", "events", "gate"),
   periodStartedAt: fc.constantFrom(PERIOD_START, PERIOD_START, PERIOD_START, RESET),
   resetsAt: fc.constantFrom(RESET, RESET + 1, NEXT_RESET, null),
-  burnNanoUsdPerSecond: fc.constantFrom(0n, 1n, usd("2")),
+  spendRateNanoUsdPerSecond: fc.constantFrom(0n, 1n, usd("2")),
 });
 
 describe.each(postgresBackends)("recording spend on $name", (backend) => {

@@ -21,13 +21,13 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
 
   describe("recording what LiteLLM took", () => {
     it("forgets the sealed key and takes LiteLLM's dates for a key just made, as a later revision", async () => {
-      const created = await create({ sealedKey: "v1.k.iv.body", budgetResetAt: null });
+      const created = await create({ encryptedKey: "v1.k.iv.body", budgetResetAt: null });
       const outcome = aSyncOutcome({ budgetId: "b1", subjectCreatedAt: NOW + 5 });
       const recorded = await tenants.recordSync(acme, created.config.revision, outcome);
       expect(recorded).toMatchObject({
         config: { budgetResetAt: RESET, subjectCreatedAt: NOW + 5 },
         sync: { status: "synced", error: null, budgetId: "b1" },
-        sealedKey: null,
+        encryptedKey: null,
       });
       expect(recorded?.config.revision).toBeGreaterThan(created.config.revision);
     });
@@ -60,10 +60,10 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
     });
 
     it("says no when the wish has changed since, and leaves it pending", async () => {
-      const { config } = await create({ sealedKey: "v1.k.iv.body" });
+      const { config } = await create({ encryptedKey: "v1.k.iv.body" });
       await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later);
       expect(await tenants.recordSync(acme, config.revision, aSyncOutcome())).toBeNull();
-      expect(await tenants.load(acme)).toMatchObject({ sync: { status: "pending" }, sealedKey: "v1.k.iv.body" });
+      expect(await tenants.load(acme)).toMatchObject({ sync: { status: "pending" }, encryptedKey: "v1.k.iv.body" });
     });
 
     it("keeps why it is pending, and since when", async () => {

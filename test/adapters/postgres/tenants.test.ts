@@ -1,7 +1,7 @@
 // The Tenants port on every Postgres there is, through Neon's driver: creating, and answers that are lost or never come.
 
 import { describe, expect, it } from "vitest";
-import { neonTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
+import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
 import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
@@ -32,7 +32,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         budgetResetAt: NOW + 2,
         adopted: true,
         priorValues,
-        sealedKey: "v1.k.iv.body",
+        encryptedKey: "v1.k.iv.body",
         spend,
       });
       expect(created).toEqual({
@@ -58,7 +58,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         sync: { status: "pending", error: null, since: NOW, budgetId: null, hasSetLimits: false, hasBlocked: false },
         adopted: true,
         priorValues,
-        sealedKey: "v1.k.iv.body",
+        encryptedKey: "v1.k.iv.body",
         periodSeenAt: null,
         periodAnnounced: true,
         deletedAt: null,
@@ -94,7 +94,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
     });
 
     it("audits the whole tenant without its sealed key", async () => {
-      await create({ sealedKey: "v1.k.iv.body", maxBudgetNanoUsd: usd("12.5") });
+      await create({ encryptedKey: "v1.k.iv.body", maxBudgetNanoUsd: usd("12.5") });
       const [line, ...others] = await audit();
       expect(others).toEqual([]);
       expect(line).toMatchObject({
@@ -134,11 +134,14 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
             };
           },
         });
-      return neonTenants(database);
+      return postgresTenants(database);
     }
 
     it("finds the tenant that was created all the same: its key is nobody else's", async () => {
-      const created = await losing({ carriesOut: true }).create(aNewTenant({ sealedKey: "v1.k.iv.body" }), anActor());
+      const created = await losing({ carriesOut: true }).create(
+        aNewTenant({ encryptedKey: "v1.k.iv.body" }),
+        anActor(),
+      );
       expect(created).toEqual({ ok: true, value: await tenants.load(acme) });
       expect(await audit()).toHaveLength(1);
     });
@@ -162,7 +165,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         const verbs: Promise<unknown>[] = [
           tenants.load(acme),
           tenants.list({ state: null, after: null, limit: 1, now: NOW }),
-          tenants.create(aNewTenant({ sealedKey: "v1.secret" }), later),
+          tenants.create(aNewTenant({ encryptedKey: "v1.secret" }), later),
           tenants.ping(),
         ];
         for (const result of await Promise.allSettled(verbs)) {
@@ -178,7 +181,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
     });
 
     it("throws what Postgres refuses as what it is: a bug, not an outage, without its parameters", async () => {
-      const broken = aNewTenant({ sealedKey: "v1.secret", graceThreshold: 9_999n });
+      const broken = aNewTenant({ encryptedKey: "v1.secret", graceThreshold: 9_999n });
       const error = await tenants.create(broken, later).catch((cause: unknown) => cause);
       expect(error).toMatchObject({ code: "23514", constraint: "tenant_configs_grace_threshold_range" });
       expect(error).not.toBeInstanceOf(Outage);

@@ -1,8 +1,8 @@
 // Which changes no alert tells of: found by level, from the audit. On every Postgres there is.
 
 import { describe, expect, it } from "vitest";
-import { neonAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
-import { neonOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
+import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { insertAlert } from "../../support/alert-rows.ts";
 import { anActor, idOf } from "../../support/builders.ts";
@@ -15,10 +15,10 @@ const acme = idOf("acme");
 
 describe.each(postgresBackends)("untold changes on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  const overrides = neonOverrides(() => db.database());
-  const alerts = neonAlerts(() => db.database());
-  const late = (until = NOW + 2 * DAY, limit = 10) => alerts.listUntold({ since: NOW - DAY, until }, limit);
-  const untold = async (...args: Parameters<typeof late>) => (await late(...args)).map(({ change }) => change);
+  const overrides = postgresOverrides(() => db.database());
+  const alerts = postgresAlerts(() => db.database());
+  const late = (until = NOW + 2 * DAY, limit = 10) => alerts.listUnannounced({ since: NOW - DAY, until }, limit);
+  const unannounced = async (...args: Parameters<typeof late>) => (await late(...args)).map(({ change }) => change);
   const audit = async (action: string, at: number, tenantId = "acme", detail: object | null = null) =>
     Number(
       (
@@ -36,14 +36,14 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     await overrides.revoke({ tenantId: acme, overrideId: uuidOf(2) }, anActor({ name: "bob", now: NOW + MINUTE }));
     await overrides.noteEnds(10, NOW + DAY);
     const revoked = { id: uuidOf(2), revokedAt: NOW + MINUTE, revokedBy: "bob" };
-    expect(await untold()).toMatchObject([
+    expect(await unannounced()).toMatchObject([
       { eventType: "override_granted", override: { id: uuidOf(1), tenantId: "acme", reason: "launch week" } },
       { eventType: "override_granted", override: revoked },
       { eventType: "override_ended", override: revoked },
       { eventType: "override_ended", override: { id: uuidOf(1), revokedAt: null } },
     ]);
-    expect(await untold(NOW)).toHaveLength(1);
-    expect(await untold(NOW + DAY, 2)).toHaveLength(2);
+    expect(await unannounced(NOW)).toHaveLength(1);
+    expect(await unannounced(NOW + DAY, 2)).toHaveLength(2);
   });
 
   it("are suspensions and resumptions, and no other line of the audit", async () => {
@@ -51,7 +51,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     const suspended = await audit("tenant_suspended", NOW);
     const resumed = await audit("tenant_resumed", NOW + 1);
     await audit("tenant_changed", NOW + 2);
-    expect(await untold()).toEqual([
+    expect(await unannounced()).toEqual([
       { eventType: "tenant_suspended", tenantId: "acme", auditId: suspended },
       { eventType: "tenant_resumed", tenantId: "acme", auditId: resumed },
     ]);
@@ -89,10 +89,10 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     const auditId = await audit("tenant_suspended", NOW);
     await insertAlert(db, { id: uuidOf(1), event_type: "override_ended", detail: { override_id: uuidOf(1) } });
     await insertAlert(db, { id: uuidOf(2), event_type: "tenant_resumed", detail: { audit_id: auditId } });
-    expect(await untold()).toHaveLength(2);
+    expect(await unannounced()).toHaveLength(2);
     await insertAlert(db, { id: uuidOf(3), event_type: "override_granted", detail: { override_id: uuidOf(1) } });
     await insertAlert(db, { id: uuidOf(4), event_type: "tenant_suspended", detail: { audit_id: auditId } });
-    expect(await untold()).toEqual([]);
+    expect(await unannounced()).toEqual([]);
   });
 
   it("of a tenant that is deleted, was never there, or had the id before are nobody's", async () => {
@@ -100,11 +100,11 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     await audit("tenant_suspended", NOW - 1);
     await audit("override_granted", NOW, "acme", { override_id: uuidOf(7) });
     await create();
-    expect(await untold()).toEqual([]);
+    expect(await unannounced()).toEqual([]);
     await audit("tenant_suspended", NOW);
-    expect(await untold()).toHaveLength(1);
+    expect(await unannounced()).toHaveLength(1);
     await tenants.markDeleted(acme, anActor());
-    expect(await untold()).toEqual([]);
+    expect(await unannounced()).toEqual([]);
   });
 
   it("are looked for by an index of their own", async () => {

@@ -206,19 +206,19 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
 
   describe("a later read", () => {
-    it("is due from its note on, for its tenant and lane alone", async () => {
-      expect(await claims.isReadDue(tenant, "hint-1")).toBe(false);
-      await claims.noteReadDue(tenant, "hint-1", 60);
-      expect(await claims.isReadDue(tenant, "hint-1")).toBe(true);
-      expect(await claims.isReadDue(tenant, "hint-2")).toBe(false);
-      expect(await claims.isReadDue(idOf(`${tenant}-2`), "hint-1")).toBe(false);
+    it("is due from its note on, for its tenant and reason alone", async () => {
+      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(false);
+      await claims.noteScheduledRead(tenant, "recheck-20s", 60);
+      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(true);
+      expect(await claims.isReadScheduled(tenant, "recheck-60s")).toBe(false);
+      expect(await claims.isReadScheduled(idOf(`${tenant}-2`), "recheck-20s")).toBe(false);
     });
 
     it("is no longer due after its seconds", async () => {
-      await claims.noteReadDue(tenant, "confirmation", 1);
-      expect(await claims.isReadDue(tenant, "confirmation")).toBe(true);
+      await claims.noteScheduledRead(tenant, "confirm", 1);
+      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(true);
       await pause(1_050);
-      expect(await claims.isReadDue(tenant, "confirmation")).toBe(false);
+      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(false);
     });
   });
 
@@ -242,8 +242,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["the release of one", () => claims.releaseNotice(notice)],
       ["a look for webhooks", () => claims.webhooksDone(["key/msg_1"])],
       ["the note of them", () => claims.noteWebhooksDone(new Map([["key/msg_1", "m1"]]))],
-      ["a look for a read", () => claims.isReadDue(tenant, "hint-1")],
-      ["the note of one", () => claims.noteReadDue(tenant, "hint-1", 5)],
+      ["a look for a read", () => claims.isReadScheduled(tenant, "recheck-20s")],
+      ["the note of one", () => claims.noteScheduledRead(tenant, "recheck-20s", 5)],
       ["a ping", () => claims.ping()],
     ])("%s is an outage of Redis, in time", async (_what, claim) => {
       const begunAt = performance.now();

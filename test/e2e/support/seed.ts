@@ -115,7 +115,7 @@ async function seedSnapshots(
     source: "litellm",
     periodStartedAt: config.subjectCreatedAt,
     resetsAt: Date.now() + (snapshot.resetsInMs ?? 5 * DAY_MS),
-    burnNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: 0n,
   });
   const kv = await bursar.snapshots?.();
   if (kv === undefined) throw new Error("there is no KV to seed");

@@ -15,7 +15,7 @@ it("a channel that is removed between its reading and its change is not found, a
     load: async () => channel,
     change: async () => null,
   };
-  const deps = { channels, sealer: unusedPort<never>("sealer"), log: new RecordedLog() };
+  const deps = { channels, cipher: unusedPort<never>("cipher"), log: new RecordedLog() };
   const input = { channelId: channel.id, change: { name: "new" }, target: {}, actor: anActor() };
   expect(await changeChannel(input, deps)).toEqual({ ok: false, failure: { kind: "channel_not_found" } });
 });

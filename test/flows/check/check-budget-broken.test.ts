@@ -5,7 +5,7 @@ import type { FailPolicy } from "../../../src/budget/tenant.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { ACME, byId, byKey, CheckWorld, POLICY, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -52,7 +52,7 @@ describe("LiteLLM hangs", () => {
   it("a read that comes after the deadline is there for the next check", async () => {
     world.reads.trouble("readSubject", null);
     world.hasTenant({}, WARNED);
-    world.litellm.has(aReading({ spendNanoUsd: usd("500") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("500") }));
     world.litellm.tryMs = 101;
     expect(verdictOf(await world.check()).source).toBe("last_known");
     await world.untilQuiet();
@@ -175,7 +175,7 @@ describe("Redis", () => {
 
   it("without it one isolate still reads once in five seconds", async () => {
     world.claims.trouble("claimRefresh", new Error("down"));
-    world.litellm.has(aReading({ spendNanoUsd: usd("1") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("1") }));
     for (let second = 0; second < 5; second++) {
       await world.check({ demandedMaxAgeMs: null });
       await world.timers.pass(999);
@@ -268,7 +268,7 @@ describe("the tenant that the edge remembers for a key is gone", () => {
 
 it("Postgres that goes away while a team is looked for is a degraded answer, not an error", async () => {
   world.hasTenant({ subject: { kind: "team", id: "team-1" } });
-  world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
+  world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
   world.tenants.trouble("findBySubject", new Error("down"));
   expect(verdictOf(await world.check({ caller: { ...byKey, keyHash: hashOf("b") } })).degraded).toBe(true);
 });

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders.ts";
 import { ACME, CheckWorld, POLICY, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 const OLD = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
 const OVER = { spendNanoUsd: usd("550"), ...OLD };
@@ -94,7 +94,7 @@ describe("a key of a team", () => {
 
   it("is unknown when its team is no tenant's, whatever LiteLLM would say", async () => {
     world.hasTenant({ subject: TEAM });
-    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, teamId: "team-1" }));
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, teamId: "team-1" }));
     expect((await world.check({ caller: { ...ofTeam, teamId: "team-2" } })).outcome).toEqual({ kind: "unknown" });
     expect((await world.check({ caller: { ...asked, keyHash: hashOf("d") } })).outcome).toEqual({ kind: "unknown" });
     expect([world.litellm.reads, world.callers.asked]).toEqual([[], []]);
@@ -124,8 +124,8 @@ describe("a key of a team", () => {
     world.hasTenant({ subject: TEAM });
     await world.check({ caller: ofTeam });
     await world.untilQuiet();
-    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-2" }));
-    world.litellm.has(aReading({ subject: { kind: "team", id: "team-2" }, metadata: { tenant_id: "other" } }));
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-2" }));
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "team", id: "team-2" }, metadata: { tenant_id: "other" } }));
     BREAKS["Postgres"]?.(new Error("down"));
     const answered = await world.check({ caller: { ...ofTeam, teamId: "team-2" } });
     expect(verdictOf(answered)).toMatchObject({ tenantId: "other", source: "litellm", degraded: true });
@@ -134,7 +134,7 @@ describe("a key of a team", () => {
 
 describe("with KV and Postgres away, of a caller that has no key but a team", () => {
   beforeEach(() => {
-    world.litellm.has(aReading({ subject: TEAM, spendNanoUsd: usd("550") }));
+    world.litellm.has(aLiteLlmRow({ subject: TEAM, spendNanoUsd: usd("550") }));
     BREAKS["Postgres"]?.(new Error("down"));
   });
 

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aReading } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -57,7 +57,7 @@ describe("one after the other is almost too slow: still within 110 ms", () => {
 
   it("asking Postgres for that team", async () => {
     teamTenant();
-    world.litellm.has(aReading({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
     world.tenants.trouble("findBySubject", "hangs");
     const answered = await world.check({ caller: { ...byKey, keyHash: hashOf("b") } });
     expect(answered.tookMs).toBeLessThanOrEqual(110);

@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { ACME, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -18,7 +18,7 @@ it.each([
   ["what is known is too old", agedBy(11 * MINUTE)],
 ])("%s: the losers wait for the winner and see its result", async (_, spend) => {
   world.hasTenant({}, spend);
-  world.litellm.has(aReading({ spendNanoUsd: usd("500") }));
+  world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("500") }));
   world.litellm.tryMs = 42;
   const [winner, ...losers] = await world.together(TEN);
   expect(winner && [winner.tookMs, verdictOf(winner).source]).toEqual([42, "litellm"]);

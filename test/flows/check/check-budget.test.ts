@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../../support/builders.ts";
 import { ACME, byId, byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aReading } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 
 const agedBy = (ms: number) => ({ observedAt: NOW - ms, readAt: NOW - ms });
-const spent = (dollars: string) => world.litellm.has(aReading({ spendNanoUsd: usd(dollars) }));
+const spent = (dollars: string) => world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd(dollars) }));
 
 describe("what is known is fresh", () => {
   it("answers from KV at once, by key or by id, and asks nobody else", async () => {
@@ -98,12 +98,12 @@ describe("what is known is older than fresh", () => {
   });
 
   it("reads first when the burn could reach the line before the next read", async () => {
-    const burning = { burnNanoUsdPerSecond: usd("10"), ...agedBy(SECOND) };
-    world.hasTenant({}, { spendNanoUsd: usd("500.000000001"), ...burning });
+    const spending = { spendRateNanoUsdPerSecond: usd("10"), ...agedBy(SECOND) };
+    world.hasTenant({}, { spendNanoUsd: usd("500.000000001"), ...spending });
     spent("550");
     expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "litellm" });
     world = new CheckWorld();
-    world.hasTenant({}, { spendNanoUsd: usd("499.999999999"), ...burning });
+    world.hasTenant({}, { spendNanoUsd: usd("499.999999999"), ...spending });
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "cache" });
   });
 
@@ -175,7 +175,7 @@ describe("the period has ended by the clock", () => {
 
   it("keeps the state until LiteLLM shows its reset, and reads every 15 s until it does", async () => {
     world.hasTenant({ budgetResetAt: NOW - MINUTE }, { ...past, ...agedBy(2 * MINUTE) });
-    world.litellm.has(aReading({ spendNanoUsd: usd("550"), resetsAt: NOW - MINUTE }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("550"), resetsAt: NOW - MINUTE }));
     for (let second = 0; second < 60; second++) {
       expect(verdictOf(await world.check())).toMatchObject({ allowed: false, reason: "over_grace" });
       await world.timers.pass(SECOND);
@@ -234,7 +234,7 @@ describe("a tenant that is not there", () => {
 
 it("answers with the config that the read brought, not with the one that asked for it", async () => {
   const known = world.hasTenant({ revision: 1 }, { spendNanoUsd: usd("550"), ...agedBy(11 * MINUTE) });
-  world.litellm.has(aReading({ spendNanoUsd: usd("550") }));
+  world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("550") }));
   world.postgres.has(aTenant({ config: { ...known, revision: 2, maxBudgetNanoUsd: usd("1000") } }));
   expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok" });
   await world.untilQuiet();

@@ -1,21 +1,21 @@
 // The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { checkWithLiteLlmAlone, type LoneVerdict } from "../../../src/flows/check/degraded-check.ts";
-import type { SubjectReading } from "../../../src/records/subject-reading.ts";
+import { inferVerdictFromLiteLlm, type LoneVerdict } from "../../../src/flows/check/degraded-check.ts";
+import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
   world = new CheckWorld();
 });
 
-function ask(reading: Partial<SubjectReading> | null = {}): Promise<LoneVerdict> {
-  if (reading !== null) world.litellm.has(aReading(reading));
-  return checkWithLiteLlmAlone({ keyHash: hashOf("a"), now: NOW }, world.deps());
+function ask(litellmRow: Partial<LiteLlmRow> | null = {}): Promise<LoneVerdict> {
+  if (litellmRow !== null) world.litellm.has(aLiteLlmRow(litellmRow));
+  return inferVerdictFromLiteLlm({ keyHash: hashOf("a"), now: NOW }, world.deps());
 }
 
 describe("a tenant's own key", () => {
@@ -79,8 +79,8 @@ describe("a tenant's own key", () => {
 
 describe("a key of a team", () => {
   const key = { metadata: {}, teamId: "team-1", spendNanoUsd: usd("1") };
-  const team = (differences: Partial<SubjectReading> = {}) =>
-    world.litellm.has(aReading({ subject: { kind: "team", id: "team-1" }, ...differences }));
+  const team = (differences: Partial<LiteLlmRow> = {}) =>
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "team", id: "team-1" }, ...differences }));
 
   it("is answered with the team's figure", async () => {
     team({ spendNanoUsd: usd("550") });
@@ -115,7 +115,7 @@ describe("what cannot be told", () => {
     expect(await ask()).toBe("no_answer");
   });
 
-  it.each<[string, Partial<SubjectReading>]>([
+  it.each<[string, Partial<LiteLlmRow>]>([
     ["no mark of a tenant", { metadata: {} }],
     ["an empty mark", { metadata: { tenant_id: "" } }],
     ["a mark that is no text", { metadata: { tenant_id: 7 } }],

@@ -5,7 +5,7 @@ import { type FoundTenant, findTenant } from "../../../src/flows/check/find-tena
 import { aTenantConfig, SECOND } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders.ts";
 import { ACME, ADDRESS, CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -32,7 +32,7 @@ describe("a key that KV knows", () => {
   });
 
   it("that its address was turned away for others does not matter", async () => {
-    world.memory.turnAway(ADDRESS, world.clock() + SECOND);
+    world.memory.rateLimit(ADDRESS, world.clock() + SECOND);
     expect((await find()).kind).toBe("tenant");
   });
 });
@@ -75,7 +75,7 @@ describe("a key that only Postgres knows", () => {
   });
 
   it("an address that was turned away does not load Postgres", async () => {
-    world.memory.turnAway(ADDRESS, world.clock() + SECOND);
+    world.memory.rateLimit(ADDRESS, world.clock() + SECOND);
     expect(await find()).toEqual({ kind: "too_many_unknown" });
     expect(world.tenants.calls("findByKey")).toBe(0);
   });
@@ -84,7 +84,7 @@ describe("a key that only Postgres knows", () => {
 describe("a key of a team's tenant", () => {
   beforeEach(() => {
     world.hasTenant({ subject: { kind: "team", id: "team-1" } });
-    world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
   });
 
   it("is found through LiteLLM, once", async () => {
@@ -101,7 +101,7 @@ describe("a key of a team's tenant", () => {
     expect(world.kv.expiring.has(hashOf("a"))).toBe(true);
     const other = idOf("globex");
     world.inPostgres(aTenantConfig({ tenantId: other, subject: { kind: "team", id: "team-2" } }));
-    world.litellm.has(aReading({ metadata: {}, teamId: "team-2" }));
+    world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-2" }));
     await world.timers.pass(59 * 60 * SECOND);
     expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
     await world.timers.pass(60 * SECOND);
@@ -118,20 +118,20 @@ describe("a key of a team's tenant", () => {
   });
 
   it("is asked of LiteLLM once a minute as long as it is in no tenant's team", async () => {
-    world.litellm.has(aReading({ teamId: null }));
+    world.litellm.has(aLiteLlmRow({ teamId: null }));
     for (let second = 0; second < 60; second++) {
       await find();
       await world.timers.pass(SECOND);
     }
     expect(world.litellm.reads).toHaveLength(1);
-    world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
     expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME });
   });
 
   it.each([
     ["LiteLLM does not know it", () => world.litellm.rows.clear()],
-    ["it is in no team", () => world.litellm.has(aReading({ teamId: null }))],
-    ["its team is no tenant's", () => world.litellm.has(aReading({ teamId: "team-2" }))],
+    ["it is in no team", () => world.litellm.has(aLiteLlmRow({ teamId: null }))],
+    ["its team is no tenant's", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
   ])("is unknown when %s", async (_, arrange) => {
     arrange();
     expect(await find()).toEqual({ kind: "unknown" });

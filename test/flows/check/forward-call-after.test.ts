@@ -10,7 +10,7 @@ import { useGate } from "../../support/gate-world.ts";
 const { gate, forward, spent, remembered, reports, reads } = useGate();
 
 describe("a read follows in 20 s", () => {
-  const due = { kind: "read_due", tenant_id: ACME, subject_id: hashOf("a"), lane: "hint-1" };
+  const due = { kind: "read_due", tenant_id: ACME, subject_id: hashOf("a"), reason: "recheck-20s", lane: "hint-1" };
 
   it("after the end of a stream, not its beginning", async () => {
     gate.world.hasTenant();

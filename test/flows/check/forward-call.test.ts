@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { POLICY } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 import { aModelAnswer } from "../../support/fake-model-calls.ts";
 import { useGate } from "../../support/gate-world.ts";
 
@@ -49,7 +49,7 @@ describe("who gets through", () => {
 
   it("a blocked tenant's key that the edge does not know yet is refused behind an address of busy unmanaged keys", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("5000") });
-    gate.world.litellm.has(aReading({ metadata: {}, teamId: "team-1" }));
+    gate.world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
     gate.world.kv.tenantsOfKeys.clear();
     gate.world.callers.isAllowed = false;
     await forward({ keyHash: "b" });

@@ -1,9 +1,9 @@
 // What is known of a tenant without LiteLLM: memory, KV, Postgres. Joined, never replaced by something older.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { type RecalledTenant, recallTenant } from "../../../src/flows/check/load-tenant.ts";
-import { type ConfiguredTenant, joinKnown } from "../../../src/flows/edge/cached-tenant.ts";
-import type { KnownTenant } from "../../../src/records/edge-record.ts";
+import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-tenant.ts";
+import { type ConfiguredTenant, joinCached } from "../../../src/flows/edge/cached-tenant.ts";
+import type { CachedTenant } from "../../../src/records/edge-record.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
 import { ACME, CheckWorld } from "../../support/check-world.ts";
@@ -13,8 +13,8 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function recall(told: ConfiguredTenant | null = null): Promise<RecalledTenant> {
-  return world.timers.runUntil(recallTenant({ tenantId: ACME, told, now: world.clock() }, world.deps()));
+function recall(told: ConfiguredTenant | null = null): Promise<LoadedTenant> {
+  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase: told, now: world.clock() }, world.deps()));
 }
 
 const old = aTenantConfig({ revision: 1, maxBudgetNanoUsd: usd("100") });
@@ -23,7 +23,7 @@ const less = aSpendRecord({ spendNanoUsd: usd("10") });
 const more = aSpendRecord({ spendNanoUsd: usd("20") });
 
 describe("joining two memories of one tenant", () => {
-  it.each<[string, KnownTenant | null, KnownTenant, KnownTenant]>([
+  it.each<[string, CachedTenant | null, CachedTenant, CachedTenant]>([
     [
       "the newer config wins, whichever side it is on",
       { config: young, spend: null },
@@ -63,7 +63,7 @@ describe("joining two memories of one tenant", () => {
     ],
     ["one alone stays as it is", null, { config: old, spend: less }, { config: old, spend: less }],
   ])("%s", (_, a, b, joined) => {
-    expect(joinKnown(a, b)).toEqual(joined);
+    expect(joinCached(a, b)).toEqual(joined);
   });
 });
 

@@ -8,7 +8,7 @@ import type { TenantRecord } from "../../../src/records/tenant-record.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../../support/builders.ts";
 import { ACME, CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -29,10 +29,10 @@ const sent = (kind: SpendMessage["kind"]) => world.queue.sent.filter(({ message 
 describe("the snapshot in KV", () => {
   const readsOf = (dollars: string, resetsAt = RESET) => {
     world.inPostgres(aTenantConfig());
-    world.litellm.has(aReading({ spendNanoUsd: usd(dollars), resetsAt }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd(dollars), resetsAt }));
   };
   /** So that only the difference decides. */
-  const justWritten = () => world.memory.takeTurn("snapshot:acme", 15, NOW);
+  const justWritten = () => world.memory.throttle("snapshot:acme", 15, NOW);
 
   it.each([
     ["nothing was known", "100", null, true],
@@ -95,14 +95,14 @@ describe("the observation for Postgres", () => {
     ["it has the figure, but from no read", { readAt: null }, true],
   ])("%s: sent is decided", async (_, stored, isSent) => {
     world.inPostgres(aTenantConfig(), stored);
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     await refresh();
     expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
   });
 
   it("carries what was read, to the nano-dollar", async () => {
     world.inPostgres(aTenantConfig());
-    world.litellm.has(aReading({ spendNanoUsd: 123_456_789n + usd("400") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: 123_456_789n + usd("400") }));
     const outcome = await refresh();
     if (outcome.kind !== "read") throw new Error(outcome.kind);
     expect(outcome.spend.spendNanoUsd).toBe(usd("400.123456789"));
@@ -115,13 +115,13 @@ describe("the observation for Postgres", () => {
     ["the edge knew this one", {}, false],
   ])("when Postgres cannot say what it has and %s: sent is decided", async (_, before, isSent) => {
     world.tenants.trouble("load", new Error("down"));
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     expect((await refresh(before && { ...earlier, ...before })).kind).toBe("read");
     expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
   });
 
   it("a queue that refuses is logged, and the read counts all the same", async () => {
-    world.litellm.has(aReading({ spendNanoUsd: usd("450") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
     world.inPostgres(aTenantConfig());
     world.queue.isAway = true;
     expect((await refresh()).kind).toBe("read");
@@ -132,7 +132,7 @@ describe("the observation for Postgres", () => {
 describe("LiteLLM does not have the wish", () => {
   const tenant = (differences: Partial<TenantRecord> = {}) =>
     world.postgres.has(aTenant({ spend: earlier, ...differences }));
-  const raisedByHand = () => world.litellm.has(aReading({ maxBudgetNanoUsd: usd("9999") }));
+  const raisedByHand = () => world.litellm.has(aLiteLlmRow({ maxBudgetNanoUsd: usd("9999") }));
 
   it("a sync is queued, at most once a minute", async () => {
     tenant();
@@ -147,7 +147,7 @@ describe("LiteLLM does not have the wish", () => {
   });
 
   it.each<[string, () => void]>([
-    ["LiteLLM has it", () => world.litellm.has(aReading())],
+    ["LiteLLM has it", () => world.litellm.has(aLiteLlmRow())],
     [
       "the sweep is at it already",
       () => {
@@ -176,7 +176,7 @@ describe("which period the figure belongs to", () => {
   it("a read that shows LiteLLM's reset begins the next period", async () => {
     const config = aTenantConfig({ budgetResetAt: NOW - SECOND });
     world.inPostgres(config, null);
-    world.litellm.has(aReading({ spendNanoUsd: usd("1") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("1") }));
     expect(await refresh({ ...earlier, resetsAt: NOW - SECOND }, config)).toMatchObject({
       kind: "read",
       spend: { spendNanoUsd: usd("1"), periodStartedAt: NOW - SECOND, resetsAt: RESET },
@@ -186,7 +186,7 @@ describe("which period the figure belongs to", () => {
   it("a config that knows a later period than the figure makes the read the first of it", async () => {
     const config = aTenantConfig({ litellmKeyLastReset: NOW - DAY });
     world.inPostgres(config, null);
-    world.litellm.has(aReading({ spendNanoUsd: usd("2") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("2") }));
     expect(await refresh(earlier, config)).toMatchObject({
       spend: { spendNanoUsd: usd("2"), periodStartedAt: NOW - DAY },
     });
@@ -197,7 +197,7 @@ it("a read that the beginning of a period has overtaken changes nothing, and nob
   const config = aTenantConfig({ litellmKeyLastReset: NOW + 10 * SECOND });
   const known = { spendNanoUsd: usd("3"), readAt: null, source: "webhook" } as const;
   world.inPostgres(config, known);
-  world.litellm.has(aReading({ spendNanoUsd: usd("540") }));
+  world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("540") }));
   expect(await refresh(aSpendRecord(known), config)).toMatchObject({ spend: { spendNanoUsd: usd("3"), readAt: null } });
   expect(sent("observed")).toEqual([]);
 });
@@ -205,7 +205,7 @@ it("a read that the beginning of a period has overtaken changes nothing, and nob
 describe("who may read", () => {
   beforeEach(() => {
     world.inPostgres(aTenantConfig());
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
   });
 
   it("the second in this isolate may not, and asks nobody", async () => {
@@ -224,7 +224,7 @@ describe("who may read", () => {
 describe("Postgres answers after its patience", () => {
   const late = async (arrange: () => void) => {
     arrange();
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     world.tenants.trouble("load", 300);
     expect((await refresh()).kind).toBe("read");
   };
@@ -246,7 +246,7 @@ describe("nobody hears of a failure but the log", () => {
   it("Postgres slower than its patience: the read does not wait for it", async () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
-    world.litellm.has(aReading({ spendNanoUsd: usd("450") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
     const input = { config: aTenantConfig(), spend: null, colo: "FRA", now: NOW, exclusiveSeconds: 5 };
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
     expect(outcome).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
@@ -257,7 +257,7 @@ describe("nobody hears of a failure but the log", () => {
   it("Postgres that is far away is heard all the same: KV gets its newer config behind the answer", async () => {
     world.inPostgres(aTenantConfig({ revision: 9 }));
     world.tenants.trouble("load", 60);
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     expect(await refresh()).toMatchObject({ kind: "read", config: { revision: 1 } });
     expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 9 });
     expect(world.memory.tenant(ACME)).toMatchObject({ config: { revision: 9 } });
@@ -266,7 +266,7 @@ describe("nobody hears of a failure but the log", () => {
   it("what was read of a former subject is nobody's spend", async () => {
     const other = { kind: "key", id: hashOf("b") } as const;
     world.inPostgres(aTenantConfig({ revision: 9, subject: other }));
-    world.litellm.has(aReading({ spendNanoUsd: usd("600") }));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
     expect(await refresh()).toMatchObject({ kind: "failed", known: { config: { revision: 9, subject: other } } });
     expect(world.kv.spends.get(ACME)).toBeUndefined();
     expect(sent("observed")).toEqual([]);
@@ -274,7 +274,7 @@ describe("nobody hears of a failure but the log", () => {
 
   it("a failed read ends in what was known, and a success afterwards forgets it", async () => {
     world.inPostgres(aTenantConfig({ revision: 7 }));
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     world.litellm.nextTries.push(AWAY);
     const input = { config: aTenantConfig(), spend: earlier, colo: "FRA", now: NOW, exclusiveSeconds: 5 };
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
@@ -291,7 +291,7 @@ describe("nobody hears of a failure but the log", () => {
   });
 
   it("a tombstone that cannot be written is logged", async () => {
-    world.litellm.has(aReading());
+    world.litellm.has(aLiteLlmRow());
     world.snapshots.trouble("writeDeleted", new Error("429"));
     expect(await refresh()).toEqual({ kind: "gone" });
     expect(world.log.lines).toContain("error refresh a tenant failed {} Error: 429");

@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
 import { byId, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aReading } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -46,7 +46,7 @@ it("is refused whatever else is away: LiteLLM, Postgres and KV behind what is re
 
 it("is refused by what LiteLLM alone says, when neither KV nor Postgres can be asked", async () => {
   const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
-  world.litellm.has(aReading({ blocked: true, metadata }));
+  world.litellm.has(aLiteLlmRow({ blocked: true, metadata }));
   for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, new Error("down"));
   for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, new Error("down"));
   expect(await reasonOf()).toBe("suspended");

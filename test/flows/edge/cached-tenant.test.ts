@@ -1,7 +1,7 @@
 // Joining what two places know of a tenant: the newer config, the joined figure, and nothing of a former subject.
 
 import { describe, expect, it } from "vitest";
-import { joinKnown } from "../../../src/flows/edge/cached-tenant.ts";
+import { joinCached } from "../../../src/flows/edge/cached-tenant.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
 
 const known = (revision: number, spend: string, team: string | null = null) => ({
@@ -12,21 +12,21 @@ const known = (revision: number, spend: string, team: string | null = null) => (
 describe("of one subject", () => {
   it("the newer config counts, and the higher figure, whoever has them", () => {
     const [a, b] = [known(2, "100"), known(1, "200")];
-    expect(joinKnown(a, b)).toEqual({ config: a.config, spend: b.spend });
-    expect(joinKnown(b, a)).toEqual({ config: a.config, spend: b.spend });
+    expect(joinCached(a, b)).toEqual({ config: a.config, spend: b.spend });
+    expect(joinCached(b, a)).toEqual({ config: a.config, spend: b.spend });
   });
 
   it("what only one knows is kept", () => {
     const { config, spend } = known(1, "100");
-    expect(joinKnown({ config, spend: null }, { config: null, spend })).toEqual({ config, spend });
-    expect(joinKnown({ config: null, spend }, { config, spend: null })).toEqual({ config, spend });
-    expect(joinKnown(null, { config, spend: null })).toEqual({ config, spend: null });
+    expect(joinCached({ config, spend: null }, { config: null, spend })).toEqual({ config, spend });
+    expect(joinCached({ config: null, spend }, { config, spend: null })).toEqual({ config, spend });
+    expect(joinCached(null, { config, spend: null })).toEqual({ config, spend: null });
   });
 });
 
 it("of two subjects the newer one counts alone: the figure of the other is none of its", () => {
   const [former, present] = [known(1, "900"), known(2, "3", "red")];
   const later = { ...former, spend: aSpendRecord({ spendNanoUsd: usd("900"), observedAt: NOW + SECOND }) };
-  expect(joinKnown(later, present)).toEqual(present);
-  expect(joinKnown(present, later)).toEqual(present);
+  expect(joinCached(later, present)).toEqual(present);
+  expect(joinCached(present, later)).toEqual(present);
 });

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
-import { spreadSpend } from "../../../src/flows/edge/publish-spend.ts";
+import { publishSpend } from "../../../src/flows/edge/publish-spend.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 import { aTenant, idOf } from "../../support/builders.ts";
 import { FakeSnapshots } from "../../support/fake-snapshots.ts";
@@ -16,7 +16,8 @@ beforeEach(() => {
   deps = { memory: new IsolateMemory(), snapshots: new FakeSnapshots() };
 });
 
-const spread = (tenant = aTenant({ config, spend }), isTold = false) => spreadSpend({ tenant, isTold, now: NOW }, deps);
+const spread = (tenant = aTenant({ config, spend }), isAnnounced = false) =>
+  publishSpend({ tenant, isAnnounced, now: NOW }, deps);
 const written = () => ({ config: deps.snapshots.configs.get(acme), spend: deps.snapshots.spends.get(acme) });
 
 describe("KV has", () => {
@@ -37,7 +38,7 @@ describe("KV has", () => {
     await deps.snapshots.writeSpend(former, { ...spend, source: "gate" });
     deps.memory.rememberWritten(acme, { revision: 2 });
     // So that only the difference decides.
-    deps.memory.takeTurn("snapshot:acme", 15, NOW);
+    deps.memory.throttle("snapshot:acme", 15, NOW);
     await spread();
     expect(written().spend).toEqual(spend);
   });

@@ -4,14 +4,14 @@ import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";
-import { aReading, FakeLiteLlm } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../support/fake-litellm.ts";
 import { useSpendWorld } from "../../support/spend-world.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 import { VirtualTimers } from "../../support/virtual-timers.ts";
 
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" });
+const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
 const change = (budgetDuration: string) =>
   changeTenant({ tenantId: idOf("acme"), change: { budgetDuration }, actor: anActor({ now: world.now }) }, deps);
 
@@ -37,7 +37,7 @@ it("a shorter one: the reset at the new end is found, although the old one is fa
   world.now = Number(end) + 12 * MINUTE;
   const reset = new FakeLiteLlm(new VirtualTimers(), () => world.now);
   const resetsAt = Number(end) + 7 * DAY;
-  reset.has(aReading({ subject: { kind: "key", id: key }, spendNanoUsd: 0n, begunAt: world.now, resetsAt }));
+  reset.has(aLiteLlmRow({ subject: { kind: "key", id: key }, spendNanoUsd: 0n, begunAt: world.now, resetsAt }));
   deps.litellm = reset;
   await read();
   expect(await spendOf()).toMatchObject({ periodStartedAt: end, spendNanoUsd: 0n, resetsAt });

@@ -2,12 +2,12 @@
 
 import { describe, expect, it } from "vitest";
 import { missingIn, toRestore } from "../../../src/flows/litellm/desired-state.ts";
-import { differsFromWish } from "../../../src/flows/litellm/drift.ts";
-import type { SubjectReading } from "../../../src/records/subject-reading.ts";
+import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
+import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../../src/records/tenant-record.ts";
 import { aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 import { aTenant } from "../../support/builders.ts";
-import { aReading } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow } from "../../support/fake-litellm.ts";
 
 const { sync } = aTenant();
 const own = aTenant({ sync: { ...sync, budgetId: "budget-1" } });
@@ -15,32 +15,32 @@ const team = aTenantConfig({ subject: { kind: "team", id: "red" } });
 const observe = aTenantConfig({ enforcement: "observe" });
 
 /** Both the row's own value and what follows from it. */
-const saying = (limits: Partial<SubjectReading["own"]>, differences: Partial<SubjectReading> = {}) =>
-  aReading({ ...limits, own: { ...aReading().own, ...limits }, ...differences });
+const saying = (limits: Partial<LiteLlmRow["own"]>, differences: Partial<LiteLlmRow> = {}) =>
+  aLiteLlmRow({ ...limits, own: { ...aLiteLlmRow().own, ...limits }, ...differences });
 
 describe("under enforce LiteLLM differs from the wish", () => {
-  it.each<[string, SubjectReading]>([
+  it.each<[string, LiteLlmRow]>([
     ["max_budget", saying({ maxBudgetNanoUsd: usd("549.99") })],
     ["lack of a max_budget", saying({ maxBudgetNanoUsd: null })],
-    ["soft_budget", aReading({ softBudgetNanoUsd: null })],
+    ["soft_budget", aLiteLlmRow({ softBudgetNanoUsd: null })],
     ["budget_duration", saying({ budgetDuration: null })],
-    ["lack of the mark", aReading({ metadata: {} })],
-    ["mark, which is another's", aReading({ metadata: { tenant_id: "other" } })],
-  ])("by its %s", (_, reading) => {
-    expect(differsFromWish(own, aReading(), NOW)).toBe(false);
-    expect(differsFromWish(own, reading, NOW)).toBe(true);
+    ["lack of the mark", aLiteLlmRow({ metadata: {} })],
+    ["mark, which is another's", aLiteLlmRow({ metadata: { tenant_id: "other" } })],
+  ])("by its %s", (_, litellmRow) => {
+    expect(hasDrifted(own, aLiteLlmRow(), NOW)).toBe(false);
+    expect(hasDrifted(own, litellmRow, NOW)).toBe(true);
   });
 
   it("not by what a double cannot hold", () => {
     const config = aTenantConfig({ maxBudgetNanoUsd: usd("999999999.999999999"), graceThreshold: 10_000n });
     const asLiteLlmHasIt = saying({ maxBudgetNanoUsd: usd("1000000000") }, { softBudgetNanoUsd: usd("800000000") });
-    expect(differsFromWish({ ...own, config }, asLiteLlmHasIt, NOW)).toBe(false);
+    expect(hasDrifted({ ...own, config }, asLiteLlmHasIt, NOW)).toBe(false);
   });
 
   it("not by weeks that are told as days, but by weeks that LiteLLM would reset every midnight", () => {
     const config = aTenantConfig({ budgetDuration: "1w" });
-    expect(differsFromWish({ ...own, config }, saying({ budgetDuration: "7d" }), NOW)).toBe(false);
-    expect(differsFromWish({ ...own, config }, saying({ budgetDuration: "1w" }), NOW)).toBe(true);
+    expect(hasDrifted({ ...own, config }, saying({ budgetDuration: "7d" }), NOW)).toBe(false);
+    expect(hasDrifted({ ...own, config }, saying({ budgetDuration: "1w" }), NOW)).toBe(true);
   });
 
   it.each<[string, TenantRecord, string | null]>([
@@ -49,82 +49,82 @@ describe("under enforce LiteLLM differs from the wish", () => {
     ["of a key without a budget object", own, null],
     ["of a key that was made without one", aTenant(), "shared"],
   ])("not by the soft budget %s: that is not Bursar's", (_, tenant, budgetId) => {
-    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: usd("1"), budgetId }), NOW)).toBe(false);
+    expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1"), budgetId }), NOW)).toBe(false);
   });
 
   it("by a team's soft budget where LiteLLM has one; where LiteLLM knows none it is not sent for ever", () => {
     const tenant = aTenant({ config: team, adopted: true });
-    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: usd("399") }), NOW)).toBe(true);
-    expect(differsFromWish(tenant, aReading({ softBudgetNanoUsd: null }), NOW)).toBe(false);
+    expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("399") }), NOW)).toBe(true);
+    expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: null }), NOW)).toBe(false);
   });
 });
 
 describe("the block of a tenant", () => {
   const suspended = aTenant({ config: aTenantConfig({ suspendedAt: NOW }) });
-  const marked = (differences: Partial<SubjectReading> = {}, whose = "acme") =>
-    aReading({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
-  const fields = (tenant: TenantRecord, reading: SubjectReading) => missingIn(tenant, reading, NOW).fields;
+  const marked = (differences: Partial<LiteLlmRow> = {}, whose = "acme") =>
+    aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
+  const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
 
   it("that is suspended is sent in one update with its mark", () => {
     const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
-    expect(fields(suspended, aReading())).toEqual({ blocked: true, metadata });
+    expect(fields(suspended, aLiteLlmRow())).toEqual({ blocked: true, metadata });
     expect(fields(suspended, marked())).toEqual({ blocked: true });
   });
 
   it("that is suspended is nothing new where it is blocked, by Bursar or by somebody else", () => {
     expect(fields(suspended, marked({ blocked: true }))).toEqual({});
-    expect(fields(suspended, aReading({ blocked: true }))).toEqual({});
+    expect(fields(suspended, aLiteLlmRow({ blocked: true }))).toEqual({});
   });
 
   it("that is not suspended is taken off with its mark, and only where it is Bursar's for this tenant", () => {
     const metadata = { tenant_id: "acme", note: "n" };
     expect(fields(aTenant(), marked({ blocked: true }))).toEqual({ blocked: false, metadata });
     expect(fields(aTenant(), marked())).toEqual({ metadata });
-    expect(fields(aTenant(), aReading({ blocked: true }))).toEqual({});
+    expect(fields(aTenant(), aLiteLlmRow({ blocked: true }))).toEqual({});
     expect(fields(aTenant(), marked({ blocked: true }, "other"))).toEqual({});
   });
 });
 
 describe("under observe LiteLLM lacks", () => {
-  const fieldsFor = (tenant: TenantRecord, reading: SubjectReading) => missingIn(tenant, reading, NOW).fields;
+  const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
   const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };
   const adopted = aTenant({ config: observe, adopted: true, priorValues });
 
   it("nothing to block at: a max_budget of a key of ours is taken away, its duration follows the wish", () => {
     const tenant = { ...own, config: observe };
-    expect(fieldsFor(tenant, aReading())).toEqual({ maxBudgetNanoUsd: null });
+    expect(fieldsFor(tenant, aLiteLlmRow())).toEqual({ maxBudgetNanoUsd: null });
     expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null }))).toEqual({});
     expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null, budgetDuration: "1d" }))).toEqual({
       budgetDuration: "30d",
     });
-    expect(missingIn(tenant, aReading({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
+    expect(missingIn(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
   });
 
   it("nothing of a limit that is a shared budget object's: it is no key's own", () => {
-    const reading = aReading({ own: { maxBudgetNanoUsd: null, budgetDuration: "30d" } });
-    expect(fieldsFor({ ...own, config: observe }, reading)).toEqual({});
+    const litellmRow = aLiteLlmRow({ own: { maxBudgetNanoUsd: null, budgetDuration: "30d" } });
+    expect(fieldsFor({ ...own, config: observe }, litellmRow)).toEqual({});
   });
 
   it("what an adopted key had before, whatever Bursar's limit there was", () => {
     const expected = { maxBudgetNanoUsd: usd("20"), budgetDuration: "7d" };
-    expect(fieldsFor(adopted, aReading())).toEqual(expected);
+    expect(fieldsFor(adopted, aLiteLlmRow())).toEqual(expected);
     expect(fieldsFor(adopted, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual(expected);
   });
 
   it("only the mark where Bursar has set no limits: another value is the work of somebody else", () => {
     const observed = { ...adopted, sync: { ...sync, hasSetLimits: false } };
     expect(fieldsFor(observed, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual({});
-    expect(fieldsFor(observed, aReading({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
+    expect(fieldsFor(observed, aLiteLlmRow({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
   });
 });
 
 it("a subject that has been marked for another tenant since keeps that mark when it is given back", () => {
   const priorValues: PriorValues = { maxBudget: null, softBudget: null, budgetDuration: null, metadata: {} };
   const metadata = { tenant_id: "globex", bursar_blocked_for: "acme", note: "n" };
-  const given = toRestore(aTenant({ adopted: true, priorValues }), aReading({ metadata }));
+  const given = toRestore(aTenant({ adopted: true, priorValues }), aLiteLlmRow({ metadata }));
   expect(given.metadata).toEqual({ tenant_id: "globex", note: "n" });
 });
 
 it("nothing is given back of a subject of which no prior values are known", () => {
-  expect(toRestore(aTenant({ adopted: true, priorValues: null }), aReading())).toEqual({});
+  expect(toRestore(aTenant({ adopted: true, priorValues: null }), aLiteLlmRow())).toEqual({});
 });

@@ -175,8 +175,8 @@ describe("syncing", () => {
     await deps.tenants.change(acme, { budgetDuration: "1d" }, anActor());
     const { readSubject } = deps.litellm;
     deps.litellm.readSubject = async (...input) => {
-      const reading = await readSubject(...input);
-      return reading.ok ? { ...reading, value: { ...reading.value, resetsAt: RESET + MINUTE } } : reading;
+      const litellmRow = await readSubject(...input);
+      return litellmRow.ok ? { ...litellmRow, value: { ...litellmRow.value, resetsAt: RESET + MINUTE } } : litellmRow;
     };
     expect((await sync()).kind).toBe("synced");
     expect((await deps.tenants.load(acme))?.config.budgetResetAt).toBe(RESET);

@@ -21,7 +21,7 @@ beforeEach(async () => {
 it("brings what was pending to LiteLLM and to the edge", async () => {
   await syncPending({ now: NOW + MINUTE }, deps);
   const tenant = await deps.tenants.load(acme);
-  expect(tenant).toMatchObject({ sync: { status: "synced", error: null }, sealedKey: null });
+  expect(tenant).toMatchObject({ sync: { status: "synced", error: null }, encryptedKey: null });
   expect(await world.keyRow(sha256(VIRTUAL_KEY))).toMatchObject({ max_budget: 550 });
   expect(deps.snapshots.configs.get(acme)).toEqual(tenant?.config);
 });
@@ -29,7 +29,7 @@ it("brings what was pending to LiteLLM and to the edge", async () => {
 it("says that a sealed key cannot be opened, without its text, and tries the others before it tries again", async () => {
   const broken = {
     ...deps,
-    sealer: { ...deps.sealer, open: () => Promise.reject(new Error("no key")) },
+    cipher: { ...deps.cipher, open: () => Promise.reject(new Error("no key")) },
   };
   await syncPending({ now: NOW + MINUTE }, broken);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({

@@ -155,7 +155,7 @@ it("a delivery of which nobody knows when it is due is due", async () => {
 });
 
 it("a target that cannot be opened is tried again, for its key may come back, and says so plainly", async () => {
-  const key = world.has(aDispatch({ channel: { sealedTarget: "broken" } }));
+  const key = world.has(aDispatch({ channel: { encryptedTarget: "broken" } }));
   expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });
   expect(world.provider.offers).toEqual([]);
   expect(world.stateOf(key)).toMatchObject({

@@ -1,22 +1,22 @@
 // A channel's target out of its seal: whole or not at all, and never in the log.
 
 import { expect, it } from "vitest";
-import { aesSealer } from "../../../src/adapters/cloudflare/aes-cipher.ts";
-import { openTarget } from "../../../src/flows/notices/target.ts";
+import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";
+import { decryptTarget } from "../../../src/flows/notices/target.ts";
 import { aChannel, TARGETS } from "../../support/notice-builders.ts";
 import { RecordedLog } from "../../support/recorded-log.ts";
 
 const KEY = { id: "k1", key: new Uint8Array(32).fill(1) };
 const OTHER = { id: "k2", key: new Uint8Array(32).fill(2) };
-const sealer = aesSealer([KEY]);
+const cipher = aesCipher([KEY]);
 
-async function opened(kind: keyof typeof TARGETS, sealedTarget: string) {
+async function opened(kind: keyof typeof TARGETS, encryptedTarget: string) {
   const log = new RecordedLog();
-  return { target: await openTarget(aChannel({ kind, sealedTarget }), { sealer, log }), lines: log.lines };
+  return { target: await decryptTarget(aChannel({ kind, encryptedTarget }), { cipher, log }), lines: log.lines };
 }
 
 it.each(["slack", "email", "webhook"] as const)("opens the target of a channel of kind %s", async (kind) => {
-  expect(await opened(kind, await sealer.seal(JSON.stringify(TARGETS[kind])))).toEqual({
+  expect(await opened(kind, await cipher.encrypt(JSON.stringify(TARGETS[kind])))).toEqual({
     target: TARGETS[kind],
     lines: [],
   });
@@ -31,7 +31,7 @@ it.each([
   ["without a URL", JSON.stringify({ kind: "slack", to: ["SECRET"] })],
   ["with an empty URL", JSON.stringify({ kind: "slack", url: "" })],
 ])("what is %s is no target, and the log does not quote it", async (_, text) => {
-  const { target, lines } = await opened("slack", await sealer.seal(text));
+  const { target, lines } = await opened("slack", await cipher.encrypt(text));
   expect(target).toBeNull();
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain(aChannel().id);
@@ -44,11 +44,11 @@ it.each([
   ["email", { kind: "email", to: "a@example.com" }],
   ["webhook", { kind: "webhook", url: "https://example.com" }],
 ] as const)("a target of kind %s that lacks something is none: %j", async (kind, target) => {
-  expect((await opened(kind, await sealer.seal(JSON.stringify(target)))).target).toBeNull();
+  expect((await opened(kind, await cipher.encrypt(JSON.stringify(target)))).target).toBeNull();
 });
 
 it("sealed under a key that is no longer configured it stays closed, and the log names the key", async () => {
-  const { target, lines } = await opened("slack", await aesSealer([OTHER]).seal(JSON.stringify(TARGETS.slack)));
+  const { target, lines } = await opened("slack", await aesCipher([OTHER]).encrypt(JSON.stringify(TARGETS.slack)));
   expect(target).toBeNull();
   expect(lines[0]).toContain("a sealed target could not be opened");
   expect(lines[0]).toContain("k2");

@@ -1,7 +1,7 @@
 // Whose a report is: by the group that LiteLLM speaks of, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
-import { type Report, referencesOf, toldBy } from "../../../src/flows/spend/attribute-spend.ts";
+import { attributionOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { NOW, usd } from "../../budget/builders.ts";
 import { hashOf, incomingOf } from "../../support/builders.ts";
@@ -39,43 +39,49 @@ it("calls lead to their key, then to its team", () => {
 
 describe("to a tenant of that key a report is worth", () => {
   const own = { kind: "key", id: KEY } as const;
-  const hint = { bound: null, isHint: true, repeat: null, projection: null };
+  const hint = { observation: null, isHint: true, repeat: null, projection: null };
 
   it.each([
     ["a hint: calls without a figure", someCalls(KEY, null)],
     ["a hint: calls of another key of its team", someCalls(hashOf("b"), "5")],
     ["a hint: a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
     ["a hint: the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
-    ["a hint: a figure that nobody signed", aWebhook(KEY, "5", { event: "threshold_crossed", door: "url_token" })],
+    ["a hint: a figure that nobody signed", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
   ])("%s", (_, report) => {
-    expect(toldBy(reportOf(report), own)).toEqual(hint);
+    expect(attributionOf(reportOf(report), own)).toEqual(hint);
   });
 
   it("a hint and the word that LiteLLM alerts again, where nobody signed it", () => {
-    const repeated = (event: string) => toldBy(reportOf(aWebhook(KEY, "5", { event, door: "url_token" })), own).repeat;
+    const repeated = (event: string) =>
+      attributionOf(reportOf(aWebhook(KEY, "5", { event, auth: "url_token" })), own).repeat;
     expect(repeated("soft_budget_crossed")).toEqual({ about: "alert_threshold", receivedAt: NOW });
     expect(repeated("budget_crossed")).toEqual({ about: "block", receivedAt: NOW });
   });
 
   it("a lower bound: what its calls have shown, and what a webhook says that is signed", () => {
-    const calls = toldBy(reportOf(someCalls(KEY, "5")), own);
-    expect(calls).toMatchObject({ bound: { spendNanoUsd: usd("5"), source: "events", begunAt: NOW }, isHint: false });
-    const webhook = toldBy(reportOf(aWebhook(KEY, "7")), own);
+    const calls = attributionOf(reportOf(someCalls(KEY, "5")), own);
+    expect(calls).toMatchObject({
+      observation: { spendNanoUsd: usd("5"), source: "events", begunAt: NOW },
+      isHint: false,
+    });
+    const webhook = attributionOf(reportOf(aWebhook(KEY, "7")), own);
     expect(webhook).toMatchObject({
-      bound: { spendNanoUsd: usd("7"), source: "webhook" },
+      observation: { spendNanoUsd: usd("7"), source: "webhook" },
       repeat: { receivedAt: NOW },
     });
   });
 
   it("a lower bound for a tenant that is a team: what a signed webhook says of the team", () => {
     const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" }));
-    expect(toldBy(report, { kind: "team", id: "red" })).toMatchObject({ bound: { spendNanoUsd: usd("7") } });
-    expect(toldBy(report, { kind: "team", id: "blue" })).toEqual(hint);
+    expect(attributionOf(report, { kind: "team", id: "red" })).toMatchObject({
+      observation: { spendNanoUsd: usd("7") },
+    });
+    expect(attributionOf(report, { kind: "team", id: "blue" })).toEqual(hint);
   });
 
   it("a projection, and no repetition beside it", () => {
     const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
-    const { projection, repeat } = toldBy(reportOf(aWebhook(KEY, "7", event)), own);
+    const { projection, repeat } = attributionOf(reportOf(aWebhook(KEY, "7", event)), own);
     expect([projection, repeat]).toEqual([
       { projectedSpendNanoUsd: null, exceededDate: "2026-11-28", receivedAt: NOW },
       null,

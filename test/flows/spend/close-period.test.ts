@@ -19,7 +19,13 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const look = { kind: "read_due", tenant_id: "acme", subject_id: key, lane: "period-end" } as const;
+const look = {
+  kind: "read_due",
+  tenant_id: "acme",
+  subject_id: key,
+  reason: "period-end",
+  lane: "period-end",
+} as const;
 
 /** A sweep, and what it has put on the queue delivered. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {
@@ -33,7 +39,7 @@ async function sweepAt(now: number): Promise<SpendMessage[]> {
 async function spendTo(dollars: number, now: number): Promise<void> {
   world.now = now;
   world.litellm.setSpend(key, dollars);
-  await deliver({ ...look, lane: "hint-1" });
+  await deliver({ ...look, reason: "recheck-20s" });
 }
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;
@@ -152,7 +158,7 @@ describe("two at once", () => {
 });
 
 describe("whoever advances the period and dies", () => {
-  const OUTSIDE = ["tenants", "ledger", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
+  const OUTSIDE = ["tenants", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
 
   it("before people are told leaves it to the sweep, which tells them once", async () => {
     await spendTo(600, NOW);
@@ -160,12 +166,12 @@ describe("whoever advances the period and dies", () => {
     const tenant = await deps.tenants.load(acme);
     // A check's refresh, or any reader: only the figure reached Postgres.
     const record = { ...(tenant?.spend ?? never()), spendNanoUsd: 0n, periodStartedAt: RESET, readAt: world.now };
-    const figure = {
+    const observation = {
       tenantId: acme,
       subject: { kind: "key", id: key } as const,
       record: { ...record, resetsAt: RESET + 31 * DAY },
     };
-    await deps.tenants.recordSpend(figure);
+    await deps.tenants.recordSpend(observation);
     await announcePeriods({ now: world.now + 59 * SECOND }, deps);
     expect(await told()).toEqual(["budget_blocked"]);
     const later = { now: world.now + 60 * SECOND };
@@ -204,7 +210,7 @@ describe("of its first period nobody is told", () => {
     await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20, budget_duration: "30d" });
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-theirs") } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
-    await deliver({ kind: "read_due", tenant_id: "globex", subject_id: sha256("sk-theirs"), lane: "hint-1" });
+    await deliver({ kind: "read_due", tenant_id: "globex", subject_id: sha256("sk-theirs"), reason: "recheck-20s" });
     await announcePeriods({ now: NOW + DAY }, deps);
     expect(await told()).toEqual([]);
   });

@@ -40,43 +40,43 @@ it("a figure that is recorded no more tells nobody", async () => {
 });
 
 describe("alerts that somebody else has looked for meanwhile", () => {
-  const account = {
+  const tenantBatch = {
     tenant: aTenant({ config: aTenantConfig(), spend: aSpendRecord({ spendNanoUsd: usd("560") }) }),
-    standing: { looked: null, alerts: [] },
+    history: { lastEvaluation: null, alerts: [] },
     references: [],
     pending: [],
   };
   const announce = (differences = {}) =>
-    announceAlerts({ account, isBaseline: false, repeats: [], projections: [], now: NOW, ...differences }, deps);
+    announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now: NOW, ...differences }, deps);
 
   it("of a tenant that is gone are nothing", async () => {
     deps.alerts.record = async () => null;
-    deps.ledger.open = async () => [];
+    deps.spendBatches.open = async () => [];
     await announce();
     expect(deps.noticeQueue.sent).toEqual([]);
   });
 
   it("again and again are a fault, so that the message comes again", async () => {
     deps.alerts.record = async () => null;
-    deps.ledger.open = async () => [account];
-    await expect(announce()).rejects.toThrow("others keep recording alerts");
+    deps.spendBatches.open = async () => [tenantBatch];
+    await expect(announce()).rejects.toThrow("gave up after 3 concurrent evaluations");
   });
 
   it("are no baseline any more: what is new since is no part of it", async () => {
-    const looked = { limitVersion: 1, periodStartedAt: NOW };
-    await announce({ account: { ...account, standing: { looked, alerts: [] } }, isBaseline: true });
+    const lastEvaluation = { limitVersion: 1, periodStartedAt: NOW };
+    await announce({ tenantBatch: { ...tenantBatch, history: { lastEvaluation, alerts: [] } }, isBaseline: true });
     expect(await alerts()).toEqual([]);
   });
 
   it("are none without a figure", async () => {
-    await announce({ account: { ...account, tenant: { ...account.tenant, spend: null } } });
+    await announce({ tenantBatch: { ...tenantBatch, tenant: { ...tenantBatch.tenant, spend: null } } });
     expect(await alerts()).toEqual([]);
   });
 
   it("of a limit of zero, with nobody to be told, are in the log without a percentage", async () => {
-    deps.alerts.record = async () => ({ told: 1, deliveries: [] });
+    deps.alerts.record = async () => ({ announced: 1, deliveries: [] });
     const config = aTenantConfig({ maxBudgetNanoUsd: 0n });
-    await announce({ account: { ...account, tenant: { ...account.tenant, config } } });
+    await announce({ tenantBatch: { ...tenantBatch, tenant: { ...tenantBatch.tenant, config } } });
     expect(deps.log.lines.at(-1)).toBe(
       'info notice preview {"tenant_id":"acme","event_type":"budget_blocked","used_percent":null,"why":"no channel is configured"}',
     );

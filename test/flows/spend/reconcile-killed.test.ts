@@ -2,7 +2,7 @@
 // out again when its lease is over. In the end everything is as if nobody had died.
 
 import { expect, it } from "vitest";
-import { neonDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
 import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";
 import { LEASE_MS, leaseReads } from "../../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts";
@@ -15,7 +15,16 @@ import { killedAfter } from "../../support/killed-after.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 
 const OUTSIDE = [
-  ...(["readLeases", "tenants", "ledger", "alerts", "litellm", "snapshots", "spendQueue", "noticeQueue"] as const),
+  ...([
+    "readLeases",
+    "tenants",
+    "spendBatches",
+    "alerts",
+    "litellm",
+    "snapshots",
+    "spendQueue",
+    "noticeQueue",
+  ] as const),
 ] as const;
 const START = NOW + 61 * MINUTE;
 const { world, deps, renewDeps } = useAdminWorld();
@@ -145,7 +154,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     if (last !== null) await deliver(last, deps);
     world.now += LEASE_MS + SECOND;
     await reconcile(deps);
-    const deliveries = neonDeliveries(world.db.database);
+    const deliveries = postgresDeliveries(world.db.database);
     await requeueDeliveries({ now: world.now }, { ...deps, deliveries });
     expect(await dump(), `after step ${step}`).toEqual(wanted);
   }

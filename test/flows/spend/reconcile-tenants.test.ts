@@ -150,19 +150,19 @@ describe("what a read shows", () => {
   });
 
   it("a figure that rose between the read and its recording is not undone by it", async () => {
-    const { open } = deps.ledger;
+    const { open } = deps.spendBatches;
     await minute();
     world.now += HOUR;
     world.litellm.setSpend(key, 50);
-    deps.ledger.open = async (references, options) => {
-      const accounts = await open(references, options);
-      const { tenant } = accounts[0] ?? {};
+    deps.spendBatches.open = async (references, options) => {
+      const tenantBatches = await open(references, options);
+      const { tenant } = tenantBatches[0] ?? {};
       if (tenant?.spend) {
         const record = { ...tenant.spend, spendNanoUsd: usd("70"), observedAt: world.now, source: "gate" } as const;
         const { tenantId, subject } = tenant.config;
-        await deps.ledger.record([{ tenantId, subject, record }], []);
+        await deps.spendBatches.record([{ tenantId, subject, record }], []);
       }
-      return accounts;
+      return tenantBatches;
     };
     await minute();
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("70"), readAt: world.now });

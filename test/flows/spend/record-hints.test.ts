@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { aReading, FakeLiteLlm } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../support/fake-litellm.ts";
 import { aWebhook } from "../../support/spend-messages.ts";
 import { useSpendWorld } from "../../support/spend-world.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
@@ -15,7 +15,7 @@ const { world, deps, deliver, told, spendOf } = useSpendWorld();
 
 describe("a stock webhook", () => {
   const stock = (differences = {}) =>
-    aWebhook(key, "560", { door: "url_token", event: "budget_crossed", ...differences });
+    aWebhook(key, "560", { auth: "url_token", event: "budget_crossed", ...differences });
 
   it("is a hint: its figure counts for nothing, what LiteLLM answers does", async () => {
     world.litellm.setSpend(key, 410);
@@ -26,15 +26,15 @@ describe("a stock webhook", () => {
 
   it("that no read confirms is looked into after 20 s and after 60 s, then dropped", async () => {
     await deliver(stock());
-    expect(deps.spendQueue.sent).toMatchObject([{ message: { lane: "hint-1" }, delaySeconds: 20 }]);
-    for (const [lane, next] of [
-      ["hint-1", "hint-2"],
-      ["hint-2", null],
+    expect(deps.spendQueue.sent).toMatchObject([{ message: { reason: "recheck-20s" }, delaySeconds: 20 }]);
+    for (const [reason, next] of [
+      ["recheck-20s", "recheck-60s"],
+      ["recheck-60s", null],
     ] as const) {
       const { message } = deps.spendQueue.sent.pop() ?? {};
-      expect(message).toMatchObject({ kind: "read_due", lane });
+      expect(message).toMatchObject({ kind: "read_due", reason });
       await deliver(message as SpendMessage);
-      expect(deps.spendQueue.sent.map(({ message: each }) => ("lane" in each ? each.lane : each.kind))).toEqual(
+      expect(deps.spendQueue.sent.map(({ message: each }) => ("reason" in each ? each.reason : each.kind))).toEqual(
         next === null ? [] : [next],
       );
     }
@@ -87,22 +87,24 @@ describe("a stock webhook", () => {
     await world.litellm.stop();
     await deliver(stock(), aWebhook(key, "400"));
     expect(await told()).toEqual(["threshold_crossed"]);
-    expect(deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : ""))).toContain("hint-1");
+    expect(deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : ""))).toContain(
+      "recheck-20s",
+    );
   });
 
   it("is not used up while LiteLLM is away: its looks come again every minute until LiteLLM answers", async () => {
     await world.litellm.stop();
     await deliver(stock());
-    for (const lane of ["hint-1", "hint-1", "hint-1"]) {
+    for (const reason of ["recheck-20s", "recheck-20s", "recheck-20s"]) {
       const { message } = deps.spendQueue.sent.pop() ?? {};
-      expect(message).toMatchObject({ lane });
+      expect(message).toMatchObject({ reason });
       world.now += MINUTE;
       await deliver(message as SpendMessage);
-      expect(deps.spendQueue.sent).toMatchObject([{ message: { lane }, delaySeconds: 60 }]);
+      expect(deps.spendQueue.sent).toMatchObject([{ message: { reason }, delaySeconds: 60 }]);
     }
     const { message } = deps.spendQueue.sent.pop() ?? {};
     const back = new FakeLiteLlm(new VirtualTimers(), () => world.now);
-    back.has(aReading({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
+    back.has(aLiteLlmRow({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
     deps.litellm = back;
     await deliver(message as SpendMessage);
     expect(await told()).toEqual(["budget_blocked"]);

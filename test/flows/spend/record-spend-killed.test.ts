@@ -13,7 +13,16 @@ import { killedAfter } from "../../support/killed-after.ts";
 import { aWebhook, someCalls } from "../../support/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 
-const OUTSIDE = ["tenants", "ledger", "alerts", "litellm", "claims", "snapshots", "spendQueue", "noticeQueue"] as const;
+const OUTSIDE = [
+  "tenants",
+  "spendBatches",
+  "alerts",
+  "litellm",
+  "claims",
+  "snapshots",
+  "spendQueue",
+  "noticeQueue",
+] as const;
 const ADOPTED_KEY = "sk-adopted-by-globex";
 const key = sha256(VIRTUAL_KEY);
 const adoptedKey = sha256(ADOPTED_KEY);
@@ -34,10 +43,10 @@ const messages: readonly SpendMessage[] = [
   aWebhook(key, "560", { event: "budget_crossed", webhook_id: "msg_2" }),
   aWebhook(adoptedKey, "0.3", { event: "spend_tracked", event_group: "end_user" }),
   someCalls(adoptedKey, "20.5"),
-  aWebhook(adoptedKey, null, { door: "url_token" }),
+  aWebhook(adoptedKey, null, { auth: "url_token" }),
   aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),
   aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),
-  { kind: "read_due", tenant_id: "globex", subject_id: adoptedKey, lane: "confirmation" },
+  { kind: "read_due", tenant_id: "globex", subject_id: adoptedKey, reason: "confirm" },
   { kind: "rewrite_config", tenant_id: "acme" },
 ];
 

@@ -72,7 +72,7 @@ describe("a signed webhook", () => {
   it("is confirmed by a read 60 s later, which takes a false figure back and tells that the block is over", async () => {
     await deliver(aWebhook(key, "560"));
     const [confirmation] = deps.spendQueue.sent;
-    expect(confirmation).toMatchObject({ message: { kind: "read_due", lane: "confirmation" }, delaySeconds: 60 });
+    expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 60 });
     world.now = NOW + 61 * SECOND;
     await deliver(confirmation?.message as SpendMessage);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
@@ -80,7 +80,7 @@ describe("a signed webhook", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
   });
 
-  it("below every threshold is a figure and no alert, and needs no confirmation", async () => {
+  it("below every threshold is a figure and no alert, and needs no confirm", async () => {
     await deliver(aWebhook(key, "399.99"));
     expect(await alerts()).toEqual([]);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
@@ -180,7 +180,7 @@ describe("an alert", () => {
 
   it("is recorded and told while Redis is away", async () => {
     deps.claims.isAway = true;
-    await deliver(aWebhook(key, "560"), aWebhook(key, null, { door: "url_token" }));
+    await deliver(aWebhook(key, "560"), aWebhook(key, null, { auth: "url_token" }));
     expect(await told()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent.length).toBeGreaterThan(0);
   });

@@ -126,8 +126,8 @@ describe("a message that comes again", () => {
     const ours = incoming("300", "m1");
     const other = incomingOf(withId("400", { key_hash: hashOf("b") }), { messageId: "m2" });
     const write = deps.snapshots.writeSpend.bind(deps.snapshots);
-    deps.snapshots.writeSpend = (config, figure) =>
-      config.tenantId === "acme" ? Promise.reject(new Error("broken on purpose")) : write(config, figure);
+    deps.snapshots.writeSpend = (config, observation) =>
+      config.tenantId === "acme" ? Promise.reject(new Error("broken on purpose")) : write(config, observation);
     expect(await record(ours, other)).toEqual(new Set([ours]));
     expect([...deps.claims.webhooks]).toEqual([[`${hashOf("b")}/msg_1`, "m2"]]);
   });

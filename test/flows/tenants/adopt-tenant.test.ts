@@ -66,7 +66,7 @@ describe("adopting a key", () => {
       spend: { spendNanoUsd: usd("12.5"), periodStartedAt: NOW, readAt: NOW + HOUR, source: "litellm" },
       priorValues: { maxBudget: "20", softBudget: "3", budgetDuration: "7d", metadata: { team: "red" } },
       sync: { status: "synced" },
-      sealedKey: null,
+      encryptedKey: null,
     });
     expect(row).toMatchObject({
       max_budget: 22,
@@ -125,9 +125,9 @@ describe("adopting a key", () => {
     const { readSubject } = deps.litellm;
     let isFirst = true;
     deps.litellm.readSubject = async (...input) => {
-      const reading = await readSubject(...input);
+      const litellmRow = await readSubject(...input);
       const result =
-        isFirst && reading.ok ? { ...reading, value: { ...reading.value, budgetDuration: kept } } : reading;
+        isFirst && litellmRow.ok ? { ...litellmRow, value: { ...litellmRow.value, budgetDuration: kept } } : litellmRow;
       isFirst = false;
       return result;
     };

@@ -20,8 +20,8 @@ beforeEach(async () => {
   deps.spendQueue.sent.length = 0;
 });
 
-const change = async (wish: TenantChange) => {
-  const result = await changeTenant({ tenantId: acme, change: wish, actor: anActor({ now: NOW + MINUTE }) }, deps);
+const change = async (desired: TenantChange) => {
+  const result = await changeTenant({ tenantId: acme, change: desired, actor: anActor({ now: NOW + MINUTE }) }, deps);
   if (!result.ok) throw new Error(result.failure);
   return result.value;
 };

@@ -25,7 +25,7 @@ describe("a tenant with a key of its own", () => {
       config: { maxBudgetNanoUsd: usd("500"), alertThreshold: 8_000n, graceThreshold: 11_000n, budgetResetAt: RESET },
       sync: { status: "synced", error: null },
       spend: { spendNanoUsd: 0n, resetsAt: RESET, source: "litellm" },
-      sealedKey: null,
+      encryptedKey: null,
       adopted: false,
     });
     expect(await world.keyRow(hash)).toMatchObject({
@@ -90,13 +90,13 @@ describe("a tenant with a key of its own", () => {
     await world.litellm.stop();
     const tenant = await created();
     expect(tenant.sync).toMatchObject({ status: "pending", error: expect.stringContaining("cannot be reached") });
-    expect(tenant.sealedKey).toMatch(/^v1\.k1\./);
-    expect(tenant.sealedKey).not.toContain("virtual-key");
+    expect(tenant.encryptedKey).toMatch(/^v1\.k1\./);
+    expect(tenant.encryptedKey).not.toContain("virtual-key");
     expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
 
     await world.litellm.restart();
     await syncLiteLlm({ tenantId: acme, now: NOW }, { ...world.deps() });
-    expect(await deps.tenants.load(acme)).toMatchObject({ sync: { status: "synced" }, sealedKey: null });
+    expect(await deps.tenants.load(acme)).toMatchObject({ sync: { status: "synced" }, encryptedKey: null });
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
   });
 
@@ -114,7 +114,7 @@ describe("a tenant with a key of its own", () => {
     expect(world.changesSent()).toEqual([]);
     const { budget_id } = await world.keyRow(hash);
     expect((await deps.tenants.load(acme))?.sync.budgetId).toBe(budget_id);
-    expect(await deps.tenants.load(acme)).toMatchObject({ sealedKey: null, config: { budgetResetAt: RESET } });
+    expect(await deps.tenants.load(acme)).toMatchObject({ encryptedKey: null, config: { budgetResetAt: RESET } });
   });
 
   it("is taken back entirely when LiteLLM refuses it", async () => {

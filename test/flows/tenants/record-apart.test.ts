@@ -28,7 +28,7 @@ it("an alert does not wait for what LiteLLM answers of other tenants", async () 
     return answers.promise;
   };
   deps.litellm = { ...deps.litellm, readSubject };
-  const hints = hashes.map((hash) => aWebhook(hash, null, { door: "url_token" }));
+  const hints = hashes.map((hash) => aWebhook(hash, null, { auth: "url_token" }));
   const incoming = [...hints, aWebhook(key, "400")].map((each, index) => incomingOf(each, { messageId: `m${index}` }));
   const recording = recordSpend({ incoming, now: world.now }, deps);
   await expect.poll(() => asked, { timeout: 10 * SECOND }).toBeGreaterThan(0);
@@ -77,12 +77,13 @@ describe("KV", () => {
   });
 });
 
-describe("a confirmation", () => {
-  const lanes = () => deps.spendQueue.sent.map(({ message }) => ("lane" in message ? message.lane : message.kind));
+describe("a confirm", () => {
+  const reasons = () =>
+    deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : message.kind));
   const comeDue = async () => {
     await deliver(aWebhook(key, "560"));
     const { message } = deps.spendQueue.sent.pop() ?? {};
-    expect(message).toMatchObject({ lane: "confirmation" });
+    expect(message).toMatchObject({ reason: "confirm" });
     world.now += MINUTE;
     return message as SpendMessage;
   };
@@ -91,7 +92,7 @@ describe("a confirmation", () => {
     const due = await comeDue();
     await world.litellm.stop();
     await deliver(due);
-    expect(lanes()).toEqual(["confirmation"]);
+    expect(reasons()).toEqual(["confirm"]);
     expect(deps.spendQueue.sent[0]?.delaySeconds).toBe(60);
   });
 
@@ -99,6 +100,6 @@ describe("a confirmation", () => {
     const due = await comeDue();
     await world.manage("POST", "/key/delete", { keys: [key] });
     await deliver(due);
-    expect(lanes()).toEqual([]);
+    expect(reasons()).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ const { world, deps, deliver, told, spendOf } = useSpendWorld();
 /** Blocked at $600 of $500, of which people have heard. */
 beforeEach(async () => {
   world.litellm.setSpend(key, 600);
-  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" });
+  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
   world.now = NOW + MINUTE;
   deps.noticeQueue.sent.length = 0;
   deps.spendQueue.sent.length = 0;
@@ -42,7 +42,13 @@ function loseTheAnswer(then = () => {}) {
     return timeOut;
   };
 }
-const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, lane: "hint-1" } as const;
+const lookAgain = {
+  kind: "read_due",
+  tenant_id: "acme",
+  subject_id: key,
+  reason: "recheck-20s",
+  lane: "hint-1",
+} as const;
 
 it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
   const tenant = await reset();
@@ -95,7 +101,10 @@ it("ignores what calls and webhooks say that were begun within 90 s of it, and b
 
 it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
   const { config } = await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: { ...lookAgain, lane: "confirmation" }, delaySeconds: 65 });
+  expect(deps.spendQueue.sent).toContainEqual({
+    message: { ...lookAgain, reason: "confirm", lane: "confirmation" },
+    delaySeconds: 65,
+  });
   const readAt = world.now + 3 * SECOND;
   const subject = { kind: "key", id: key } as const;
   const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
@@ -105,7 +114,7 @@ it("drops by its second look what a read by a clock ahead has brought of the old
   await deliver(lookAgain);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
   world.now += 45 * SECOND;
-  await deliver({ ...lookAgain, lane: "confirmation" });
+  await deliver({ ...lookAgain, reason: "confirm" });
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
@@ -137,7 +146,7 @@ it("when an end is overdue counts as that reset: LiteLLM's late one begins no fu
   world.now = RESET + MINUTE;
   await reset();
   world.now = RESET + 11 * MINUTE;
-  await deliver({ ...lookAgain, lane: "period-end" });
+  await deliver({ ...lookAgain, reason: "period-end" });
   const tenant = await deps.tenants.load(acme);
   expect(tenant?.config).toMatchObject({ litellmKeyLastReset: RESET + MINUTE, budgetResetAt: Date.UTC(2027, 0, 1) });
   expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(1);

@@ -1,7 +1,7 @@
 // Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
 
 import { beforeEach, expect, it } from "vitest";
-import { differsFromWish } from "../../../src/flows/litellm/drift.ts";
+import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
@@ -33,7 +33,7 @@ async function chatStatus(): Promise<number> {
   return (await fetch(`${world.litellm.url}/v1/chat/completions`, { method: "POST", headers, body })).status;
 }
 
-async function reading() {
+async function litellmRow() {
   const read = await deps.litellm.readSubject({ kind: "key", id: hash }, { tries: 1 });
   if (!read.ok) throw new Error(read.failure.kind);
   return read.value;
@@ -58,10 +58,10 @@ it("whoever replaces the key's metadata does not make Bursar's block somebody el
   await suspend();
   const theirs = { tenant_id: "acme", cost_center: 7 };
   await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: theirs });
-  expect(differsFromWish(await stored(), await reading(), NOW)).toBe(true);
+  expect(hasDrifted(await stored(), await litellmRow(), NOW)).toBe(true);
   expect((await resume()).sync).toMatchObject({ status: "synced", hasBlocked: false });
   expect(await chatStatus()).toBe(200);
-  expect((await reading()).metadata).toEqual(theirs);
+  expect((await litellmRow()).metadata).toEqual(theirs);
 });
 
 it("a sync that read before it and writes its metadata over the mark leaves the block Bursar's", async () => {
@@ -77,7 +77,7 @@ it("a sync that read before it and writes its metadata over the mark leaves the 
     return read;
   };
   await syncLiteLlm({ tenantId: acme, now: NOW + MINUTE }, deps);
-  expect((await reading()).metadata).toMatchObject({ theirs: 1, bursar_blocked_for: "acme" });
+  expect((await litellmRow()).metadata).toMatchObject({ theirs: 1, bursar_blocked_for: "acme" });
   await resume();
   expect(await chatStatus()).toBe(200);
 });

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
 import { stateAt } from "../../../src/budget/verdict.ts";
-import { differsFromWish } from "../../../src/flows/litellm/drift.ts";
+import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
@@ -52,7 +52,7 @@ const switches = () =>
   );
 const alerts = () =>
   world.db.query<{ event_type: string; detail: unknown }>("select event_type, detail from budget_alert_history");
-const reading = async (subject: Subject = { kind: "key", id: hash }) => {
+const litellmRow = async (subject: Subject = { kind: "key", id: hash }) => {
   const read = await deps.litellm.readSubject(subject, { tries: 1 });
   if (!read.ok) throw new Error(read.failure.kind);
   return read.value;
@@ -186,9 +186,9 @@ describe("resuming", () => {
 
   it("does not unblock what somebody else had blocked before", async () => {
     await world.manage("POST", "/key/block", { key: hash });
-    expect(differsFromWish((await deps.tenants.load(acme)) ?? never(), await reading(), NOW)).toBe(false);
+    expect(hasDrifted((await deps.tenants.load(acme)) ?? never(), await litellmRow(), NOW)).toBe(false);
     await suspend();
-    expect(differsFromWish((await deps.tenants.load(acme)) ?? never(), await reading(), NOW)).toBe(false);
+    expect(hasDrifted((await deps.tenants.load(acme)) ?? never(), await litellmRow(), NOW)).toBe(false);
     await resume();
     expect((await world.keyRow(hash)).blocked).toBe(true);
   });
@@ -198,7 +198,7 @@ describe("while a tenant is suspended", () => {
   it("a key that somebody unblocks in LiteLLM is found by the next read, and blocked again", async () => {
     const tenant = await suspend();
     await world.manage("POST", "/key/unblock", { key: hash });
-    expect(differsFromWish(tenant, await reading(), NOW)).toBe(true);
+    expect(hasDrifted(tenant, await litellmRow(), NOW)).toBe(true);
     await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
     expect((await chat()).status).toBe(401);
   });
@@ -257,7 +257,7 @@ describe("two administrators at once", () => {
       await switched(suspendTenant, { ...deps, litellm: late, tenants });
       if (fate === "dies") {
         expect((await chat()).status).toBe(401);
-        expect(differsFromWish((await deps.tenants.load(acme)) ?? never(), await reading(), NOW)).toBe(true);
+        expect(hasDrifted((await deps.tenants.load(acme)) ?? never(), await litellmRow(), NOW)).toBe(true);
         await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
       }
       expect((await deps.tenants.load(acme))?.config.suspendedAt).toBeNull();

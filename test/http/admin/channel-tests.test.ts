@@ -5,7 +5,7 @@ import { NOW } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders.ts";
 import { problemOf, useNoticesApi } from "../../support/notices-api.ts";
 
-const { db, tenants, createTenant, call, notifier, log, loseSealingKey } = useNoticesApi();
+const { db, tenants, createTenant, call, notifier, log, loseEncryptionKey } = useNoticesApi();
 
 const SLACK = { kind: "slack", name: "Finance", url: "https://hooks.slack.com/services/T0/B0/very-secret" };
 const EMAIL = { kind: "email", name: "Mail", to: ["Ann@Example.com", "bob@example.com", "cy@corp.example"] };
@@ -53,7 +53,7 @@ describe("testing", () => {
 
   it("says that the target must be set anew when it cannot be opened", async () => {
     const path = await made(SLACK);
-    loseSealingKey();
+    loseEncryptionKey();
     const problem = problemOf(await call("POST", `${path}/test`));
     expect(problem).toMatchObject({ status: 502, type: "channel-failed", detail: expect.stringContaining("anew") });
   });
@@ -80,7 +80,7 @@ describe("secrecy", () => {
       secrets.push(secret);
       secrets.push((await keep(call("PATCH", path, { rotate_secret: body.kind === "webhook" }))).secret);
       await keep(call("POST", `${path}/test`));
-      loseSealingKey();
+      loseEncryptionKey();
       await keep(call("POST", `${path}/test`));
       await keep(call("PATCH", path, { url: `${SLACK.url}\u0000`, to: ["ann@example.com very-secret"] }));
       await keep(call("GET", path));

@@ -5,7 +5,7 @@ import { NOW } from "../../budget/builders.ts";
 import { READER, useNoticesApi } from "../../support/notices-api.ts";
 import { fieldsOf } from "../../support/tenants-api.ts";
 
-const { db, createTenant, policy, call, notifier, loseSealingKey } = useNoticesApi();
+const { db, createTenant, policy, call, notifier, loseEncryptionKey } = useNoticesApi();
 
 const SLACK = { kind: "slack", name: "Finance", url: "https://hooks.slack.com/services/T0/B0/very-secret" };
 const EMAIL = { kind: "email", name: "Mail", to: ["Ann@Example.com", "bob@example.com", "cy@corp.example"] };
@@ -205,7 +205,7 @@ describe("changing", () => {
 
   it("says what to send when the present target cannot be opened any more, and takes that", async () => {
     const path = await made(WEBHOOK);
-    loseSealingKey();
+    loseEncryptionKey();
     const answer = await call("PATCH", path, { url: "https://new.example/in" });
     expect([answer.status, fieldsOf(answer)]).toEqual([422, ["url"]]);
     const mended = await call("PATCH", path, { url: "https://new.example/in", rotate_secret: true });

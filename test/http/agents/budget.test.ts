@@ -6,7 +6,7 @@ import type { TenantConfig } from "../../../src/budget/tenant.ts";
 import { demandedMaxAgeMs } from "../../../src/http/agents/check-input.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { ACME } from "../../support/check-world.ts";
-import { AWAY, aReading } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
 import { HttpWorld } from "../../support/http-world.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 
@@ -253,7 +253,7 @@ describe("the demand for freshness", () => {
 
   it("of `no-cache` reads LiteLLM before it answers", async () => {
     hasTenant({}, agedBy(SECOND));
-    world.litellm.has(aReading({ subject, spendNanoUsd: usd("500") }));
+    world.litellm.has(aLiteLlmRow({ subject, spendNanoUsd: usd("500") }));
     const { body } = await world.ask({ headers: { "Cache-Control": "no-cache" } });
     expect([body.spend, body.source, body.age_seconds]).toEqual([500, "litellm", 0]);
   });

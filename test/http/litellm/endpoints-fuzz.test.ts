@@ -10,7 +10,7 @@ import {
   BY_TOKEN,
   bytes,
   CAPTURES,
-  DoorsWorld,
+  EndpointsWorld,
   EVENTS,
   hexSignature,
   SIGNED,
@@ -194,11 +194,11 @@ const headerValue = fc.oneof(
 );
 const headers = fc.dictionary(fc.constantFrom(...HEADERS), headerValue, { maxKeys: 3 });
 
-let world = new DoorsWorld();
+let world = new EndpointsWorld();
 let sent = 0;
 
 async function check(path: string, body: BodyInit, given: Record<string, string>): Promise<number> {
-  if (sent++ % WORLD_LIFE === 0) world = new DoorsWorld();
+  if (sent++ % WORLD_LIFE === 0) world = new EndpointsWorld();
   const queued = world.messages.length;
   const { status, body: answer } = await world.post(path, body, given);
   if (!KNOWN.has(status)) throw new Error(`${status} ${JSON.stringify(answer)} ${world.log.lines.at(-1)}`);

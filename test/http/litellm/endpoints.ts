@@ -17,7 +17,7 @@ const HASH = "99a8a3fadd94abc1a9f7b4120d408636c6dbe922390756385c07b15cf4ceaaf8";
 
 const [SECRET = ""] = TOKENS.webhookSecrets;
 const capture = (name: string) =>
-  JSON.parse(readFileSync(new URL(`../litellm/captures/${name}.json`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`../../litellm/captures/${name}.json`, import.meta.url), "utf8"));
 
 type Json = Record<string, unknown>;
 
@@ -41,7 +41,7 @@ export const callAfter = (spend: number, metadata: Json = {}, differences: Json 
 /** What becomes of LiteLLM's own webhook, and of its own event. */
 export const WEBHOOK = {
   kind: "webhook",
-  door: "signed",
+  auth: "signature",
   event: "threshold_crossed",
   event_group: "key",
   key_hash: HASH,
@@ -55,7 +55,7 @@ export const WEBHOOK = {
   received_at: NOW,
 };
 /** The same from one that only knows the token in the URL. */
-export const STOCK_WEBHOOK = { ...WEBHOOK, door: "url_token", webhook_id: null };
+export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", webhook_id: null };
 export const CALLS = {
   kind: "calls",
   key_hash: HASH,
@@ -103,7 +103,7 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
 
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
 
-export class DoorsWorld extends HttpWorld {
+export class EndpointsWorld extends HttpWorld {
   async post(path: string, body: BodyInit | null, headers: Record<string, string> = {}): Promise<Answer> {
     const init = { method: "POST", headers, body, duplex: "half" } as RequestInit;
     const response = await this.app.fetch(new Request(`http://bursar.test${path}`, init), {}, execution);

@@ -2,12 +2,12 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW, SECOND } from "../../budget/builders.ts";
-import { anEvent, CALLS, callAfter, DoorsWorld } from "./endpoints.ts";
+import { anEvent, CALLS, callAfter, EndpointsWorld } from "./endpoints.ts";
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 

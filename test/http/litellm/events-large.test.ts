@@ -4,15 +4,15 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW } from "../../budget/builders.ts";
-import { anEvent, BEARER, bytes, DoorsWorld, EVENTS, streamOf } from "./endpoints.ts";
+import { anEvent, BEARER, bytes, EndpointsWorld, EVENTS, streamOf } from "./endpoints.ts";
 
 const MIB = 1024 * 1024;
 const CHUNK = 64 * 1024;
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 

@@ -4,12 +4,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
 import { NOW } from "../../budget/builders.ts";
-import { BEARER, bytes, CALLS, CAPTURES, callAfter, DoorsWorld, EVENTS, problemOf, streamOf } from "./endpoints.ts";
+import { BEARER, bytes, CALLS, CAPTURES, callAfter, EndpointsWorld, EVENTS, problemOf, streamOf } from "./endpoints.ts";
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
 import { hashOf } from "../../support/builders.ts";
 import type { Answer } from "../../support/http-world.ts";
-import { DoorsWorld } from "./endpoints.ts";
+import { EndpointsWorld } from "./endpoints.ts";
 
 export const TOKEN = { "x-api-key": "guardrail-token" };
 export const NONE = { action: "NONE" };
@@ -24,7 +24,7 @@ export function aQuestion(caller: Json = { user_api_key_hash: hashOf("a") }, dif
   return { ...CAPTURE, request_data: caller, ...differences };
 }
 
-export class GuardWorld extends DoorsWorld {
+export class GuardWorld extends EndpointsWorld {
   /** Text, bytes and streams go as they are. */
   guard(
     question: string | Uint8Array<ArrayBuffer> | ReadableStream | Json,

@@ -7,16 +7,16 @@ import type { Tokens } from "../../../src/ports/policy.ts";
 import { NOW } from "../../budget/builders.ts";
 import { POLICY } from "../../support/check-world.ts";
 import { TOKENS } from "../../support/http-world.ts";
-import { CAPTURES, DoorsWorld } from "./endpoints.ts";
+import { CAPTURES, EndpointsWorld } from "./endpoints.ts";
 import { aQuestion } from "./guard-world.ts";
 
 const ORIGIN = "https://bursar.example";
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -82,7 +82,7 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
     const events = { method: "POST", headers: settings.headers, body: JSON.stringify(CAPTURES.events) };
     const accepted = await send(settings.endpoint, events, tokens);
     expect([accepted.status, world.messages.length]).toEqual([200, 2]);
-    expect(world.messages).toMatchObject([{ kind: "webhook", door: "url_token" }, { kind: "calls" }]);
+    expect(world.messages).toMatchObject([{ kind: "webhook", auth: "url_token" }, { kind: "calls" }]);
 
     const { api_base: base, api_key: apiKey } = config.guardrails[0]?.litellm_params ?? {};
     const question = { method: "POST", headers: { "x-api-key": apiKey ?? "" }, body: JSON.stringify(aQuestion()) };

@@ -6,7 +6,7 @@ import {
   BY_TOKEN,
   bytes,
   CAPTURES,
-  DoorsWorld,
+  EndpointsWorld,
   problemOf,
   SIGNED,
   STOCK_WEBHOOK,
@@ -15,10 +15,10 @@ import {
   WEBHOOK,
 } from "./endpoints.ts";
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 

@@ -9,7 +9,7 @@ import { FakeClaims } from "../../support/fake-claims.ts";
 import {
   BY_TOKEN,
   CAPTURES,
-  DoorsWorld,
+  EndpointsWorld,
   hexSignature,
   problemOf,
   SIGNED,
@@ -23,10 +23,10 @@ const CLAIM_VERBS = Object.getOwnPropertyNames(FakeClaims.prototype).filter(
   (name): name is keyof Claims & string => name !== "constructor",
 );
 
-let world: DoorsWorld;
+let world: EndpointsWorld;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
-  world = new DoorsWorld();
+  world = new EndpointsWorld();
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -148,7 +148,7 @@ describe("a webhook by the token in its URL", () => {
   it("has no id that counts: anybody could have written it, and hold up another's", async () => {
     const headers = { "webhook-id": "msg_1" };
     expect((await world.post(BY_TOKEN, JSON.stringify(threshold), headers)).status).toBe(200);
-    expect(world.messages).toEqual([expect.objectContaining({ door: "url_token", webhook_id: null })]);
+    expect(world.messages).toEqual([expect.objectContaining({ auth: "url_token", webhook_id: null })]);
   });
 });
 

@@ -4,7 +4,9 @@ import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
-import type { ReadLane } from "../../../src/ports/messages.ts";
+
+type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
+
 import type { AlertId, ChannelId, DeliveryKey } from "../../../src/records/alert-record.ts";
 
 const tenantId = z.pipe(
@@ -45,7 +47,7 @@ export const spendRecordSchema = z.pipe(
       source: raw.source,
       periodStartedAt: raw.period_started_at,
       resetsAt: raw.resets_at,
-      burnNanoUsdPerSecond: raw.burn_per_second,
+      spendRateNanoUsdPerSecond: raw.burn_per_second,
     }),
   ),
 );
@@ -59,7 +61,7 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
     source: record.source,
     period_started_at: record.periodStartedAt,
     resets_at: record.resetsAt,
-    burn_per_second: decimalFromNanoUsd(record.burnNanoUsdPerSecond),
+    burn_per_second: decimalFromNanoUsd(record.spendRateNanoUsdPerSecond),
   };
 }
 

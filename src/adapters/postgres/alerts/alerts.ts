@@ -2,7 +2,7 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertDraft, AlertLook } from "../../../budget/alerts.ts";
+import type { AlertDraft, AlertEvaluation } from "../../../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Alerts } from "../../../ports/stores.ts";
 import type {
@@ -17,22 +17,22 @@ import { type Database, runStatement } from "../client.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
 import { timestampOf } from "./audit.ts";
-import { listUntold } from "./unannounced-changes.ts";
+import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
 
-export function neonAlerts(database: Database): Alerts {
+export function postgresAlerts(database: Database): Alerts {
   return {
     record: (entry) => recordAlerts(database, entry),
     list: (query) => listAlerts(database, query),
-    listUntold: (audited, limit) => listUntold(database, audited, limit),
+    listUnannounced: (audited, limit) => listUnannounced(database, audited, limit),
   };
 }
 
 async function recordAlerts(database: Database, entry: AlertEntry): Promise<RecordedAlerts | null> {
   const [row] = await runStatement(
     database,
-    sql`with turn as (${entry.looking === null ? tenantStillThere(entry) : claimLook(entry, entry.looking)}),
+    sql`with turn as (${entry.evaluation === null ? tenantStillThere(entry) : claimEvaluation(entry, entry.evaluation)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
@@ -54,7 +54,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
         from deliveries) as deliveries
     from turn`,
   );
-  return row === undefined ? null : { told: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
+  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
 }
 
 /**
@@ -67,13 +67,13 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
 }
 
 /** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */
-function claimLook({ tenantId, looked }: AlertEntry, looking: AlertLook): SQL {
+function claimEvaluation({ tenantId, lastEvaluation }: AlertEntry, evaluation: AlertEvaluation): SQL {
   return sql`update tenant_spend s
-    set alerts_version = ${looking.limitVersion}, alerts_period_started_at = ${timestampOf(looking.periodStartedAt)}
+    set alerts_version = ${evaluation.limitVersion}, alerts_period_started_at = ${timestampOf(evaluation.periodStartedAt)}
     from tenant_configs t
     where s.tenant_id = ${tenantId} and t.tenant_id = s.tenant_id and t.deleted_at is null
-      and s.alerts_version is not distinct from ${looked?.limitVersion ?? null}::integer
-      and s.alerts_period_started_at is not distinct from ${timestampOf(looked?.periodStartedAt ?? null)}
+      and s.alerts_version is not distinct from ${lastEvaluation?.limitVersion ?? null}::integer
+      and s.alerts_period_started_at is not distinct from ${timestampOf(lastEvaluation?.periodStartedAt ?? null)}
     returning s.tenant_id`;
 }
 

@@ -7,7 +7,7 @@ import type { Audit } from "../../../ports/stores.ts";
 import type { AuditRecord } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 
-export function neonAuditLog(database: Database): Audit {
+export function postgresAuditLog(database: Database): Audit {
   return {
     /** Ids rise with every line, so the last one of a page is where the next begins. */
     async list({ tenantId, before, limit }) {

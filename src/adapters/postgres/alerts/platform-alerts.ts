@@ -19,7 +19,7 @@ import { timestampOf } from "./audit.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 
-export function neonPlatformAlerts(database: Database): PlatformAlerts {
+export function postgresPlatformAlerts(database: Database): PlatformAlerts {
   return {
     look: (bounds) => look(database, bounds),
 

@@ -3,7 +3,7 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod/mini";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
-import type { LateChange, UntoldChange } from "../../../records/alert-record.ts";
+import type { LateChange, UnannouncedChange } from "../../../records/alert-record.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
 import { timestampOf } from "./audit.ts";
@@ -22,7 +22,7 @@ const IS_UNDONE = sql.raw(`exists (select from audit_log u where u.tenant_id = l
     else false end)`);
 
 /** Lines of an earlier tenant of the same id, and those whose override went with it, are nobody's news. */
-export async function listUntold(
+export async function listUnannounced(
   database: Database,
   { since, until }: { since: Instant; until: Instant },
   limit: number,
@@ -51,7 +51,7 @@ const row = z.object({
   override: z.unknown(),
 });
 
-function changeFromRow(raw: Row): UntoldChange {
+function changeFromRow(raw: Row): UnannouncedChange {
   const read = row.parse(raw);
   const { event_type: eventType } = read;
   if (eventType === "override_granted" || eventType === "override_ended") {

@@ -31,7 +31,7 @@ export function channelFromRow(raw: unknown): ChannelRecord {
     tenantId: read.tenant_id as TenantId | null,
     kind: read.kind,
     name: read.name,
-    sealedTarget: read.sealed_target,
+    encryptedTarget: read.sealed_target,
     targetHint: read.target_hint,
     enabled: read.enabled,
     createdAt: read.created_at,

@@ -17,7 +17,7 @@ import { type Database, type Row, runStatement } from "../client.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
 
-export function neonChannels(database: Database): Channels {
+export function postgresChannels(database: Database): Channels {
   return {
     async load(channelId) {
       return firstChannel(
@@ -62,7 +62,7 @@ async function createChannel(
     database,
     sql`with after as (insert into notification_channels
         (id, tenant_id, kind, name, sealed_target, target_hint, enabled, created_at, updated_at)
-      select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.sealedTarget},
+      select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.encryptedTarget},
         ${channel.targetHint}, ${channel.enabled}, ${now}, ${now} where ${isThere} returning *),
     audit as (${auditInsert("channel_created", actor, sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`)})
     select ${channelColumn} as channel from after c`,
@@ -79,7 +79,7 @@ async function changeChannel(
   actor: Actor,
 ): Promise<ChannelRecord | null> {
   const asked = sql`coalesce(${change.name ?? null}::text, b.name),
-    coalesce(${change.sealedTarget ?? null}::text, b.sealed_target),
+    coalesce(${change.encryptedTarget ?? null}::text, b.sealed_target),
     coalesce(${change.targetHint ?? null}::text, b.target_hint), coalesce(${change.enabled ?? null}::boolean, b.enabled)`;
   const changedLine = sql`select a.tenant_id, ${publicChannel("b")}, ${publicChannel("a")},
     case when a.sealed_target <> b.sealed_target then jsonb_build_object('target_changed', true) end

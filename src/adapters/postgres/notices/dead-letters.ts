@@ -14,7 +14,7 @@ import { ms } from "../tenants/tenant-rows.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 
-export function neonDeadLetters(database: Database): DeadLetters {
+export function postgresDeadLetters(database: Database): DeadLetters {
   return {
     async record({ queue, messageId, body, attempts, error, recordedAt }) {
       await runStatement(

@@ -13,7 +13,7 @@ import { keptText } from "../kept-text.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
 import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
-export function neonDeliveries(database: Database): Deliveries {
+export function postgresDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);
   return {
     async load(key) {

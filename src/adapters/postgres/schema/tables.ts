@@ -78,7 +78,7 @@ export const tenantConfigs = pgTable(
     /** What LiteLLM held before adoption, to restore on release. */
     priorValues: jsonb("prior_values"),
     /** The virtual key, sealed, only while its creation in LiteLLM is pending. */
-    sealedKey: text("sealed_key"),
+    encryptedKey: text("sealed_key"),
     litellmSync: text("litellm_sync", { enum: syncStatuses }).notNull().default("pending"),
     litellmSyncError: text("litellm_sync_error"),
     /** Since when `litellm_sync` is what it is. */
@@ -142,14 +142,14 @@ export const tenantSpend = pgTable(
     source: text("source", { enum: spendSources }).notNull(),
     periodStartedAt: instant("period_started_at").notNull(),
     resetsAt: instant("resets_at"),
-    burnPerSecond: money("burn_per_second").notNull().default("0"),
+    spendRatePerSecond: money("burn_per_second").notNull().default("0"),
     /** The limit version and the period for which alerts were last looked for; null before the first look. */
     alertsVersion: integer("alerts_version"),
     alertsPeriodStartedAt: instant("alerts_period_started_at"),
   },
   (t) => [
     moneyNotNegative("tenant_spend_spend_not_negative", t.spend),
-    moneyNotNegative("tenant_spend_burn_per_second_not_negative", t.burnPerSecond),
+    moneyNotNegative("tenant_spend_burn_per_second_not_negative", t.spendRatePerSecond),
     oneOf("tenant_spend_source_known", t.source, spendSources),
     index("idx_tenant_spend_read").on(t.readAt.asc().nullsFirst()),
   ],
@@ -223,7 +223,7 @@ export const notificationChannels = pgTable(
     tenantId: tenantOf(),
     kind: text("kind", { enum: channelKinds }).notNull(),
     name: text("name").notNull(),
-    sealedTarget: text("sealed_target").notNull(),
+    encryptedTarget: text("sealed_target").notNull(),
     /** As much of the target as an administrator may see in a list. */
     targetHint: text("target_hint").notNull().default(""),
     enabled: boolean("enabled").notNull().default(true),

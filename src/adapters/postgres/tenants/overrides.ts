@@ -15,7 +15,7 @@ import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
-export function neonOverrides(database: Database): Overrides {
+export function postgresOverrides(database: Database): Overrides {
   return {
     grant: (override, actor) => grantOverride(database, override, actor),
     revoke: (key, actor) => revokeOverride(database, key, actor),

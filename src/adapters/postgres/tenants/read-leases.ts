@@ -8,7 +8,7 @@ import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { jsonbText } from "../jsonb.ts";
 
-export function neonReadLeases(database: Database): ReadLeases {
+export function postgresReadLeases(database: Database): ReadLeases {
   return {
     async take({ readBefore, until, limit, now }) {
       const rows = await runStatement(

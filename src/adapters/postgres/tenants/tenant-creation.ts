@@ -74,6 +74,6 @@ function configInsert(tenant: NewTenant, actor: Actor): SQL {
       ${decimalFromNanoUsd(tenant.maxBudgetNanoUsd)}::numeric, ${percentNumber(tenant.alertThreshold)}::numeric,
       ${percentNumber(tenant.graceThreshold)}::numeric,
       ${tenant.budgetDuration}, ${tenant.enforcement}, ${tenant.failPolicy}, ${timestampOf(tenant.budgetResetAt)},
-      ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.sealedKey},
+      ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.encryptedKey},
       ${tenant.enforcement === "enforce"}, 'pending', ${now}, ${now}, ${now})`;
 }

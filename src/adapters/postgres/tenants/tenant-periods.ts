@@ -3,23 +3,23 @@
 
 import { sql } from "drizzle-orm";
 import type { Instant, TenantId } from "../../../budget/tenant.ts";
-import type { LedgerFigure } from "../../../records/tenant-batch.ts";
+import type { TenantObservation } from "../../../records/tenant-batch.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant-record.ts";
 import { type AuditLine, auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch, runStatement } from "../client.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
-import { isOwnFigure, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
+import { isOwnSubject, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
 
 /** Compare-and-set on the period that was looked at: of two who reset at once, one begins a period. */
 export async function resetTenantPeriod(
   database: Database,
-  figure: LedgerFigure,
+  observation: TenantObservation,
   since: Instant,
   actor: Actor,
 ): Promise<AuditedChange | null> {
-  const { record } = figure;
-  const itsOwn = isOwnFigure(figure);
+  const { record } = observation;
+  const itsOwn = isOwnSubject(observation);
   const [lines, rows] = await runBatch(database, [
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     after as (update tenant_configs t

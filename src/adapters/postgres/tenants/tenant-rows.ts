@@ -37,7 +37,7 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
     from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
 }
 
-const figure = <T>(read: (text: string) => T | null) =>
+const numeric = <T>(read: (text: string) => T | null) =>
   z.pipe(
     z.string(),
     z.transform((text: string, context): T => {
@@ -47,8 +47,8 @@ const figure = <T>(read: (text: string) => T | null) =>
       return z.NEVER;
     }),
   );
-export const money = figure(nanoUsdFromDecimal);
-const percent = figure((text) => basisPointsFromNumber(Number(text)));
+export const money = numeric(nanoUsdFromDecimal);
+const percent = numeric((text) => basisPointsFromNumber(Number(text)));
 const instant = z.number();
 const priorValues = z.nullable(
   z.object({
@@ -154,7 +154,7 @@ export function tenantFromRow(raw: Row): TenantRecord {
     },
     adopted: read.adopted,
     priorValues: read.prior_values satisfies PriorValues | null,
-    sealedKey: read.sealed_key,
+    encryptedKey: read.sealed_key,
     deletedAt: read.deleted_at,
     periodSeenAt: read.period_seen_at,
     periodAnnounced: read.period_announced,

@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
-import type { LedgerFigure } from "../../../records/tenant-batch.ts";
+import type { TenantObservation } from "../../../records/tenant-batch.ts";
 import type { TenantRecord } from "../../../records/tenant-record.ts";
 import { auditInsert, timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch } from "../client.ts";
@@ -17,15 +17,18 @@ export function spendInsert(record: SpendRecord, tenants: SQL): SQL {
       (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, burn_per_second)
     select tenant_id, ${decimalFromNanoUsd(record.spendNanoUsd)}::numeric, ${timestampOf(record.observedAt)},
       ${timestampOf(record.readAt)}, ${record.source}, ${timestampOf(record.periodStartedAt)},
-      ${timestampOf(record.resetsAt)}, ${decimalFromNanoUsd(record.burnNanoUsdPerSecond)}::numeric
+      ${timestampOf(record.resetsAt)}, ${decimalFromNanoUsd(record.spendRateNanoUsdPerSecond)}::numeric
     from ${tenants}`;
 }
 
 /** Null when there is no such tenant, or when its subject is another one by now: the figure is none of its own. */
-export async function recordTenantSpend(database: Database, figure: LedgerFigure): Promise<TenantRecord | null> {
-  const { record } = figure;
+export async function recordTenantSpend(
+  database: Database,
+  observation: TenantObservation,
+): Promise<TenantRecord | null> {
+  const { record } = observation;
   const advance = { action: "period_advanced", actor: "bursar", requestId: null, at: null } as const;
-  const itsOwn = isOwnFigure(figure);
+  const itsOwn = isOwnSubject(observation);
   const [, rows] = await runBatch(database, [
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     spend as (${spendInsert(record, sql`before`)} ${JOIN_KNOWN} returning *),
@@ -45,7 +48,7 @@ export async function recordTenantSpend(database: Database, figure: LedgerFigure
 }
 
 /** Of the tenant `t`, which is there and still has the figure's subject. */
-export function isOwnFigure({ tenantId, subject }: LedgerFigure): SQL {
+export function isOwnSubject({ tenantId, subject }: TenantObservation): SQL {
   return sql`t.tenant_id = ${tenantId} and t.deleted_at is null
     and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
 }
@@ -86,8 +89,8 @@ const COMING = sql.raw("excluded");
 const SOURCES = sql.raw(`array[${SOURCES_BY_WORTH.map((source) => `'${source}'`).join(", ")}]`);
 const LOWER_READ_AFTER = sql.raw(`interval '${LOWER_READ_AFTER_MS} milliseconds'`);
 
-/** What `figureRank` and `readRank` order two records of one period by. */
-const figureRank = (of: SQL): SQL => sql`(${of}.spend, ${of}.observed_at, array_position(${SOURCES}, ${of}.source))`;
+/** What `spendRank` and `readRank` order two records of one period by. */
+const spendRank = (of: SQL): SQL => sql`(${of}.spend, ${of}.observed_at, array_position(${SOURCES}, ${of}.source))`;
 const readRank = (of: SQL): SQL =>
   sql`(coalesce(${of}.read_at, '-infinity'), coalesce(${of}.resets_at, '-infinity'), ${of}.burn_per_second)`;
 
@@ -98,7 +101,7 @@ const disproves = (lower: SQL, higher: SQL): SQL =>
 
 const takes = (withinPeriod: SQL): SQL => sql`case when s.period_started_at = excluded.period_started_at
   then ${withinPeriod} else s.period_started_at < excluded.period_started_at end`;
-const TAKES_FIGURE = takes(sql`case when ${figureRank(KNOWN)} < ${figureRank(COMING)}
+const TAKES_FIGURE = takes(sql`case when ${spendRank(KNOWN)} < ${spendRank(COMING)}
   then not ${disproves(KNOWN, COMING)} else ${disproves(COMING, KNOWN)} end`);
 const TAKES_READ = takes(sql`${readRank(KNOWN)} < ${readRank(COMING)}`);
 

@@ -14,7 +14,7 @@ import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 import { recordTenantSpend } from "./tenant-spend.ts";
 import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
 
-export function neonTenants(database: Database): Tenants {
+export function postgresTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
   return {
     load: (tenantId) => first(sql`t.tenant_id = ${tenantId} and t.deleted_at is null`),
@@ -32,8 +32,8 @@ export function neonTenants(database: Database): Tenants {
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
     noteBlock: (tenantId, revision) => noteTenantBlock(database, tenantId, revision),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
-    recordSpend: (figure) => recordTenantSpend(database, figure),
-    resetPeriod: (figure, since, actor) => resetTenantPeriod(database, figure, since, actor),
+    recordSpend: (observation) => recordTenantSpend(database, observation),
+    resetPeriod: (observation, since, actor) => resetTenantPeriod(database, observation, since, actor),
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
     findUnannounced: (before, limit) => findUnannounced(database, before, limit),
     notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),

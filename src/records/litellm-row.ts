@@ -27,7 +27,7 @@ export interface LiteLlmFields {
 }
 
 /** LiteLLM's key or team row, as far as Bursar cares; a key's limits are its budget object's where it has none itself. */
-export interface SubjectReading extends LiteLlmFields {
+export interface LiteLlmRow extends LiteLlmFields {
   readonly subject: Subject;
   /** What the row itself says: all that can be changed or given back without touching a shared budget object. */
   readonly own: Pick<LiteLlmFields, "maxBudgetNanoUsd" | "budgetDuration">;

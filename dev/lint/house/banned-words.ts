@@ -1,0 +1,17 @@
+// Words that belong to a private idiom, in what an operator or a contributor reads.
+
+import { type Finding, isPage, isUnder, type Repository } from "./repository.ts";
+
+const BANNED = ["whoever", "wish", "wishes", "wished", "nobody", "somebody", "insist", "armed again"];
+
+export function bannedWords({ files }: Repository): Finding[] {
+  const banned = new RegExp(`\\b(?:${BANNED.join("|")})\\b`, "gi");
+  return [...files].flatMap(([path, text]) => {
+    if (!isUnder(["src", "cli"])(path) && !isPage(path) && path !== "wrangler.toml") return [];
+    return text
+      .split("\n")
+      .flatMap((line, index) =>
+        [...line.matchAll(banned)].map(([word]) => ({ path, line: index + 1, message: `"${word}" is a private word` })),
+      );
+  });
+}

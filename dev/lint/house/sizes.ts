@@ -1,0 +1,26 @@
+// A folder and a file that one can take in at a glance.
+
+import { posix } from "node:path";
+import { type Finding, isUnder, type Repository } from "./repository.ts";
+
+/** Whose folders are counted. */
+const FOLDER_ROOTS = ["src", "cli"];
+const MAX_FILES = 12;
+
+const FILE_ROOTS = ["src", "cli", "dev", "bench", "test"];
+const MAX_LINES = 300;
+
+export function folderSizes({ files }: Repository): Finding[] {
+  const folders = Map.groupBy([...files.keys()].filter(isUnder(FOLDER_ROOTS)), posix.dirname);
+  return [...folders]
+    .filter(([, { length }]) => length > MAX_FILES)
+    .map(([path, { length }]) => ({ path, line: 1, message: `holds ${length} files, ${MAX_FILES} at most` }));
+}
+
+export function fileLengths({ files }: Repository): Finding[] {
+  return [...files].flatMap(([path, text]) => {
+    if (!isUnder(FILE_ROOTS)(path) || !/\.(?:tsx?|m?js|css)$/.test(path)) return [];
+    const lines = text.replace(/\n$/, "").split("\n").length;
+    return lines > MAX_LINES ? [{ path, line: lines, message: `has ${lines} lines, ${MAX_LINES} at most` }] : [];
+  });
+}
