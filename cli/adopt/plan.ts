@@ -152,7 +152,6 @@ export function shortSubject({ subject, alias }: Candidate): string {
 
 function isWanted(only: string | null, texts: readonly (string | null)[]): boolean {
   if (only === null) return true;
-  const parts = only.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const pattern = new RegExp(`^${parts.join(".*")}$`, "su");
+  const pattern = new RegExp(`^${only.split("*").map(RegExp.escape).join(".*")}$`, "su");
   return texts.some((text) => text !== null && pattern.test(text));
 }

@@ -18,8 +18,12 @@ export const tags: readonly string[] = readdirSync(join(tree, "migrations"))
   .map((file) => file.slice(0, -".sql".length))
   .sort();
 
-/** What `db:rollback` prints once it has taken these down, in this order. */
-export const rolledBack = (...down: string[]) => down.map((tag) => `rolled back ${tag}\n`).join("");
+/** What `db:rollback` prints after rolling these back, in this order. */
+export function rolledBack({ DATABASE_URL = "" }: Database, ...down: string[]): string {
+  const { host, pathname } = new URL(DATABASE_URL);
+  const plan = `Database: ${host}${pathname}\nTo roll back, with all data in it: ${down.join(", ")}\n`;
+  return plan + down.map((tag) => `rolled back ${tag}\n`).join("");
+}
 
 export type Outcome = { code: number; out: string; err: string };
 export type Database = { DATABASE_URL?: string };
@@ -39,7 +43,7 @@ export const command = (
   root = tree,
 ) => run([`cli/database/${name}.ts`, ...args], database, root);
 
-const USED = ["cli/database", "migrations", "src/adapters/postgres/schema", "drizzle.config.ts", "package.json"];
+const USED = ["cli", "migrations", "src/adapters/postgres/schema", "drizzle.config.ts", "package.json"];
 
 /** A copy of what the commands use, to be changed at will. */
 export async function copyTree(): Promise<{ root: string; remove(): Promise<void> }> {

@@ -134,8 +134,8 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 
   it("M3: down takes all of it away, and up again restores exactly the same schema", async () => {
-    const down = await command("rollback", database, ["--all"]);
-    expect(down).toMatchObject({ code: 0, out: rolledBack(...tags.toReversed()) });
+    const down = await command("rollback", database, ["--all", "--yes"]);
+    expect(down).toMatchObject({ code: 0, out: rolledBack(database, ...tags.toReversed()) });
     expect(await introspect(client)).toEqual(nothing);
     expect((await client.query("select * from drizzle.__drizzle_migrations")).rows).toEqual([]);
 
@@ -145,12 +145,12 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
 
   it("M3: each migration in turn: its down leaves the schema that was before it, its up the one after it", async () => {
     // A sequence that was used is not what its migration made.
-    await command("rollback", database, ["--all"]);
+    await command("rollback", database, ["--all", "--yes"]);
     let before = await introspect(client);
     for (const tag of tags) {
       await migrateUpTo(tag, client);
       const after = await introspect(client);
-      expect(await command("rollback", database)).toMatchObject({ code: 0, out: rolledBack(tag) });
+      expect(await command("rollback", database, ["--yes"])).toMatchObject({ code: 0, out: rolledBack(database, tag) });
       expect(await introspect(client)).toEqual(before);
       await migrateUpTo(tag, client);
       expect(await introspect(client)).toEqual(after);

@@ -1,7 +1,7 @@
 // How a duration is told to LiteLLM: only in words that the oldest version understands as Bursar does.
 
 import { expect, it } from "vitest";
-import { windowEnd } from "../../../dev/litellm/durations.ts";
+import { windowEnd } from "../../../dev/litellm/state/durations.ts";
 import { isKeptByLiteLlm, litellmDuration } from "../../../src/flows/litellm/litellm-duration.ts";
 import { DAY, NOW } from "../../budget/builders.ts";
 
