@@ -24,7 +24,7 @@ describe("the warning", () => {
     expect(warning().subject).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
     expect(warning().text).toBe(`WARNING: Acme Corp (acme) has used 82.5 % of its budget
 
-$412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They will be blocked at $550.00 (110 %), $137.50 from here.
+$412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more.
 
 Spend:     $412.50
 Limit:     $500.00
@@ -33,7 +33,7 @@ Remaining: $87.50
 Blocks at: $550.00 (110 %), $137.50 to go
 Resets:    1 December 2026, 00:00 UTC
 
-What to do: If this spend is expected, raise max_budget or grant an override before the limit is reached. If it is not, find out what the tenant is running.
+What to do: If this spend is expected, raise max_budget or grant an override before the tenant reaches its limit. If not, find out what the tenant is running.
 
 -- 
 15 November 2026, 12:00 UTC · alert 0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10 · Bursar
@@ -42,7 +42,7 @@ What to do: If this spend is expected, raise max_budget or grant an override bef
 
   it("N2: the HTML of the 80 % e-mail shows the same, in amber", () => {
     expect(seen(aNotice("threshold_crossed", { threshold: 8_000n }))).toContain(
-      " WARNING Acme Corp (acme) has used 82.5 % of its budget 82.5 % of $500.00 used blocks at $550.00 $412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They will be blocked at $550.00 (110 %), $137.50 from here. Spend $412.50 Limit $500.00 Used 82.5 % Remaining $87.50 Blocks at $550.00 (110 %), $137.50 to go Resets 1 December 2026, 00:00 UTC What to do If this spend is expected",
+      " WARNING Acme Corp (acme) has used 82.5 % of its budget 82.5 % of $500.00 used blocks at $550.00 $412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more. Spend $412.50 Limit $500.00 Used 82.5 % Remaining $87.50 Blocks at $550.00 (110 %), $137.50 to go Resets 1 December 2026, 00:00 UTC What to do If this spend is expected",
     );
     expect(warning().html).toContain(
       '<td width="75%" height="14" style="height:14px;font-size:0;line-height:0;background:#e8a90c">',
@@ -59,10 +59,10 @@ describe("the critical alert", () => {
   it("N2: the 100 % e-mail says that the limit is reached and when requests will be blocked", () => {
     expect(critical().subject).toBe("Critical: Acme Corp (acme) has used 100 % of its budget");
     expect(critical().text).toContain(
-      "$500.00 is spent, all of the limit of $500.00. Requests still go through in grace. They will be blocked at $550.00 (110 %), $50.00 from here.",
+      "$500.00 is spent, all of the limit of $500.00. Requests still go through in grace. They are blocked at $550.00 (110 %), after $50.00 more.",
     );
     expect(critical().text).toContain("Remaining: $0.00\n");
-    expect(critical().text).toContain("If the tenant is to go on working, raise max_budget or grant an override now.");
+    expect(critical().text).toContain("To keep the tenant working, raise max_budget or grant an override now.");
   });
 
   it("N2: the HTML of the 100 % e-mail shows the same, in red, with the way to the block still empty", () => {
@@ -126,7 +126,7 @@ describe("the block", () => {
   it("a budget that never resets says so", () => {
     const { text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", resetsAt: null }));
     expect(text).toContain("Resets:    never");
-    expect(text).toContain("This budget never resets by itself.");
+    expect(text).toContain("This budget never resets automatically.");
   });
 
   it("of a tenant that is only observed does not claim that anything is refused", () => {
@@ -141,17 +141,17 @@ describe("the block", () => {
 
 describe("the other kinds", () => {
   it.each([
-    ["platform-dead-letter", "Platform: A message could not be handled"],
-    ["platform-litellm-out", "Platform: LiteLLM cannot be reached"],
+    ["platform-dead-letter", "Platform: A queue message failed every attempt"],
+    ["platform-litellm-out", "Platform: LiteLLM is unreachable"],
     ["resolved", "Resolved: Acme Corp (acme) is no longer blocked (61.33 % used)"],
     ["projected", "Forecast: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
     ["projected-unknown", "Forecast: Acme Corp (acme) is on course to exceed its limit"],
-    ["reset", "Reset: Acme Corp (acme) has begun a new budget period"],
+    ["reset", "Reset: Acme Corp (acme) has started a new budget period"],
     ["override-granted", "Override granted: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     ["override-ended", "Override ended: Acme Corp (acme) now has a limit of $500.00"],
     ["suspended", "Suspended: Acme Corp (acme) is suspended; requests are refused"],
     ["resumed", "Resumed: Acme Corp (acme) is no longer suspended"],
-    ["test", "Test: This is only a test; no budget has changed"],
+    ["test", "Test: This is a test of the channel; no budget has changed"],
   ])("%s", (name, subject) => {
     expect(emailMessage(SAMPLES[name] as Notice).subject).toBe(subject);
   });
@@ -165,14 +165,14 @@ describe("the other kinds", () => {
 
   it("R2: an override that has run out shows how much it was, until when, who granted it and why", () => {
     const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 is over. By its budget the tenant is blocked");
+    expect(text).toContain("The temporary increase of $100.00 has expired. By its budget the tenant is blocked");
     expect(text).toContain("Override:       $100.00\nOverride ended: 22 November 2026, 18:00 UTC");
     expect(text).toContain("Granted by:     dana\nReason:         Launch week, agreed with finance");
   });
 
   it("R2: an override that was revoked shows when, and who revoked it", () => {
     const { text } = emailMessage(SAMPLES["override-revoked"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 was taken back before its end.");
+    expect(text).toContain("The temporary increase of $100.00 was revoked before it expired.");
     expect(text).toContain("Override:       $100.00\nOverride ended: 18 November 2026, 09:30 UTC");
     expect(text).toContain("Revoked by:     lee\nReason:         Launch week, agreed with finance");
     expect(text).not.toContain("Granted by");
@@ -185,7 +185,7 @@ describe("the other kinds", () => {
   it("a forecast names the spend that is expected, when it is known", () => {
     expect(emailMessage(SAMPLES["projected"] as Notice).text).toContain("reaches $640.25, past the limit of $500.00");
     const unknown = emailMessage(SAMPLES["projected-unknown"] as Notice).text;
-    expect(unknown).toContain("At its present rate the spend goes past the limit of $500.00.");
+    expect(unknown).toContain("At the current spend rate the spend exceeds the limit of $500.00.");
     expect(unknown).not.toMatch(/null|Projected|Invalid/);
   });
 
@@ -207,15 +207,15 @@ describe("in grace", () => {
   it("an event about something else says that the limit is reached, and what to do", () => {
     const { text } = emailMessage(aNotice("override_ended", { spend: "525" }));
     expect(text).toContain(
-      "The temporary increase is over. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
+      "The temporary increase has expired. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
     );
-    expect(text).toContain("What to do: If the tenant is to go on working, raise max_budget or grant an override.\n");
+    expect(text).toContain("What to do: To keep the tenant working, raise max_budget or grant an override.\n");
   });
 
   it("a tenant that is only observed hears that nothing will be refused", () => {
     const { text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
     expect(text).toContain("Nothing will be refused: the tenant is only observed.");
-    expect(text).toContain("What to do: Raise max_budget or grant an override before the tenant is enforced.");
+    expect(text).toContain("What to do: Raise max_budget or grant an override before you enforce this tenant's budget.");
   });
 });
 
@@ -234,7 +234,7 @@ describe("a repetition", () => {
   it("says that it is one, in the subject and in both parts", () => {
     const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2 }));
     expect(subject).toBe("Warning (repeated): Acme Corp (acme) has used 82.5 % of its budget");
-    for (const part of [html, text]) expect(part).toContain("Repetition 2 of an alert that still stands.");
+    for (const part of [html, text]) expect(part).toContain("Reminder 2: this alert is still active.");
     expect(warning().html + warning().text).not.toContain("Repetition");
   });
 

@@ -30,15 +30,15 @@ describe("the state", () => {
     ["resolved", ":large_green_circle: Acme Corp (acme) is no longer blocked (61.33 % used)"],
     ["resumed", ":large_green_circle: Acme Corp (acme) is no longer suspended"],
     ["projected", ":chart_with_upwards_trend: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
-    ["reset", ":arrows_counterclockwise: Acme Corp (acme) has begun a new budget period"],
+    ["reset", ":arrows_counterclockwise: Acme Corp (acme) has started a new budget period"],
     ["override-granted", ":ticket: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     ["override-ended", ":ticket: Acme Corp (acme) now has a limit of $500.00"],
     ["suspended", ":octagonal_sign: Acme Corp (acme) is suspended; requests are refused"],
-    ["platform-dead-letter", ":rotating_light: A message could not be handled"],
-    ["platform-sync-pending", ":rotating_light: LiteLLM does not take a tenant's budget"],
-    ["platform-litellm-silent", ":rotating_light: No tenant's spend could be read"],
+    ["platform-dead-letter", ":rotating_light: A queue message failed every attempt"],
+    ["platform-sync-pending", ":rotating_light: A tenant's budget is not synced to LiteLLM"],
+    ["platform-litellm-silent", ":rotating_light: Bursar has read no tenant's spend in the last two hours"],
     ["platform-litellm-out", ":rotating_light: LiteLLM cannot be reached"],
-    ["test", ":wrench: This is only a test; no budget has changed"],
+    ["test", ":wrench: This is a test of the channel; no budget has changed"],
     ["warning-repeated", ":warning: acme has used 82.5 % of its budget"],
   ])("N3: the header of %s has its emoji", (name, expected) => {
     expect(header(SAMPLES[name] as Notice)).toBe(expected);
@@ -112,14 +112,14 @@ describe("the bar", () => {
 describe("the fallback text", () => {
   it("says all of it in sentences", () => {
     expect(slackMessage(SAMPLES["blocked"] as Notice).text).toBe(
-      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused. To let requests through again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
+      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused. To allow requests again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
     );
   });
 
   it("says of a repetition that it is one", () => {
     const message = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 3 }));
-    expect(message.text).toContain("Repetition 3 of an alert that still stands.");
-    expect(JSON.stringify(message.blocks)).toContain("*Repetition 3 of an alert that still stands.*");
+    expect(message.text).toContain("Reminder 3: this alert is still active.");
+    expect(JSON.stringify(message.blocks)).toContain("*Reminder 3: this alert is still active.*");
   });
 });
 

@@ -62,7 +62,7 @@ describe("a reset", () => {
     const { status, headers, body } = await act("reset");
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
     expect(body.detail).toBe(
-      "LiteLLM did not answer and may have zeroed the spend; in Bursar nothing was changed. Send the reset again.",
+      "LiteLLM did not answer and may have zeroed the spend. Bursar changed nothing. Send the reset again.",
     );
     expect(await deps.tenants.load("acme" as never)).toEqual(before);
     await world.litellm.restart();

@@ -42,6 +42,7 @@ export const callAfter = (spend: number, metadata: Json = {}, differences: Json 
 export const WEBHOOK = {
   kind: "webhook",
   auth: "signature",
+  door: "signed",
   event: "threshold_crossed",
   event_group: "key",
   key_hash: HASH,
@@ -55,7 +56,7 @@ export const WEBHOOK = {
   received_at: NOW,
 };
 /** The same from one that only knows the token in the URL. */
-export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", webhook_id: null };
+export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", door: "url_token", webhook_id: null };
 export const CALLS = {
   kind: "calls",
   key_hash: HASH,
