@@ -1,4 +1,4 @@
-// Who may do what: read tokens read, admin tokens do both, and a token is never shown nor half right.
+// Authentication: read tokens read, admin tokens do both, and no answer shows a token.
 
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
@@ -26,7 +26,7 @@ describe("a token", () => {
     ["/read", "admin-token", "alice"],
     ["/read", "read-token", "reader"],
     ["/read", "read-token-2", "second"],
-  ])("%s with %s: the actor is %s", async (path, token, name) => {
+  ])("accepts on %s the token %s as the actor %s", async (path, token, name) => {
     const response = await call(path, `Bearer ${token}`);
     expect(await response.json()).toEqual({ name, requestId: "request-1", now: 7 });
   });
@@ -41,7 +41,7 @@ describe("a token", () => {
     ["its hash", "/read", `Bearer ${sha256("read-token")}`],
     ["one of another scheme", "/read", "Token read-token"],
     ["one without a scheme", "/read", "read-token"],
-  ])("%s: 401, and it does not come back", async (_, path, authorization) => {
+  ])("answers 401 without repeating the token: %s", async (_, path, authorization) => {
     const response = await call(path, authorization);
     expect(response.status).toBe(401);
     expect(response.headers.get("WWW-Authenticate")).toBe('Bearer realm="bursar"');
@@ -49,7 +49,7 @@ describe("a token", () => {
   });
 });
 
-it("a key's hash is what LiteLLM stores: sha256 in lower-case hex", async () => {
+it("hashes a key as LiteLLM does: SHA-256 in lower-case hex", async () => {
   expect(await keyHashOf("sk-dev")).toBe(sha256("sk-dev"));
   expect(await keyHashOf("schlüssel")).toBe(sha256("schlüssel"));
 });
@@ -61,6 +61,6 @@ it.each([
   ["Bearer äbc", null],
   ["Bearerabc", null],
   [undefined, null],
-])("the bearer of %j is %j", (header, token) => {
+])("parses the header %j as the bearer %j", (header, token) => {
   expect(bearerOf(header)).toBe(token);
 });

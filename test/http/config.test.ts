@@ -1,4 +1,4 @@
-// The environment: read once and total. What is missing or wrong is named, what it says is never shown.
+// The environment: errors name every missing or invalid variable, and never show a value.
 
 import { describe, expect, it } from "vitest";
 import { ConfigError, readConfig } from "../../src/config.ts";
@@ -39,17 +39,17 @@ it.each([
   ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
   ["ALERT_REPEAT_SECONDS", "1h"],
   ["UNMANAGED_KEYS", "ignore"],
-])("refuses %s=%j, which would fail in silence later", (name, value) => {
+])("refuses %s=%j, which would fail silently later", (name, value) => {
   const problems = problemsOf({ ...ENV, [name]: value });
   expect(problems).toContain(name);
   if (value.length > 6) expect(problems).not.toContain(value);
 });
 
-it.each(["", "budgets@example.com", "Bursar <budgets@example.com>"])("takes %j as the sender of e-mail", (from) => {
+it.each(["", "budgets@example.com", "Bursar <budgets@example.com>"])("accepts %j as the sender of e-mail", (from) => {
   expect(readConfig({ ...ENV, EMAIL_FROM: from }).email.from).toBe(from || null);
 });
 
-it("is read whole, with the defaults of the contract", () => {
+it("parses the environment with the documented defaults", () => {
   const config = readConfig(ENV);
   expect(config).toMatchObject({
     databaseUrl: ENV.DATABASE_URL,
@@ -72,7 +72,7 @@ it("is read whole, with the defaults of the contract", () => {
   ]);
 });
 
-it("takes what is set instead of a default, and ignores what is not its own", () => {
+it("uses set values instead of defaults, and ignores other variables", () => {
   const env = {
     ...ENV,
     DEFAULT_FAIL_POLICY: "closed",
@@ -87,8 +87,8 @@ it("takes what is set instead of a default, and ignores what is not its own", ()
   });
 });
 
-describe("what is refused", () => {
-  it.each(Object.keys(ENV))("%s missing, by its name", (name) => {
+describe("refused environments", () => {
+  it.each(Object.keys(ENV))("names the missing variable %s", (name) => {
     expect(problemsOf({ ...ENV, [name]: undefined })).toContain(`${name}:`);
   });
 
@@ -117,13 +117,13 @@ describe("what is refused", () => {
     ["CHECK_DEADLINE_MS", "10000"],
     ["CHECK_DEADLINE_MS", "fast"],
     ["UNMANAGED_KEYS", "secret-words"],
-  ])("%s = %j, and its value is not shown", (name, value) => {
+  ])("refuses %s = %j without showing the value", (name, value) => {
     const problems = problemsOf({ ...ENV, [name]: value });
     expect(problems).toMatch(new RegExp(`^configuration: ${name}`));
     expect(problems).not.toMatch(/secret|c2Vj/);
   });
 
-  it("everything that is wrong, at once", () => {
+  it("names every invalid variable at once", () => {
     const problems = problemsOf({});
     for (const name of Object.keys(ENV)) expect(problems).toContain(name);
   });
@@ -132,6 +132,6 @@ describe("what is refused", () => {
 it.each([
   ["10", 10],
   ["9999", 9_999],
-])("a deadline of %s ms is taken", (text, ms) => {
+])("accepts a deadline of %s ms", (text, ms) => {
   expect(readConfig({ ...ENV, CHECK_DEADLINE_MS: text }).policy.checkDeadlineMs).toBe(ms);
 });

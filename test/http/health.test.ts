@@ -1,4 +1,4 @@
-// Alive and ready over HTTP, without a token, and never from a cache.
+// `/healthz` and `/readyz` over HTTP: without a token, and never cached.
 
 import { beforeEach, expect, it } from "vitest";
 import { AWAY } from "../support/fake-litellm.ts";
@@ -9,20 +9,20 @@ beforeEach(() => {
   world = new HttpWorld();
 });
 
-it("is alive without asking any dependency", async () => {
+it("reports liveness without calling a dependency", async () => {
   world.tenants.trouble("ping", new Error("down"));
   const { status, headers, body } = await world.call("/healthz");
   expect([status, body, headers.get("Cache-Control")]).toEqual([200, { status: "ok" }, "no-store"]);
 });
 
-it("is ready with each dependency and its latency", async () => {
+it("reports each dependency with its latency", async () => {
   const { status, headers, body } = await world.call("/readyz");
   const fine = { ok: true, latency_ms: 0 };
   expect([status, headers.get("Cache-Control")]).toEqual([200, "no-store"]);
   expect(body).toEqual({ status: "ready", dependencies: { postgres: fine, redis: fine, kv: fine, litellm: fine } });
 });
 
-it("is not ready, 503, when one is away, and says nothing of why", async () => {
+it("answers 503 without a reason when a dependency is down", async () => {
   world.litellm.pingFailure = { ...AWAY, why: "status 500 of http://litellm.internal" } as typeof AWAY;
   const { status, body } = await world.call("/readyz");
   expect([status, body.status, body.dependencies.litellm.ok]).toEqual([503, "not_ready", false]);

@@ -1,4 +1,4 @@
-// Errors over HTTP: a stable type for each, an outage that names its service, a bug that names nothing but the request.
+// Errors over HTTP: a stable type for each; an outage names its service, a bug only the request.
 
 import { Hono } from "hono";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -27,7 +27,7 @@ describe("every error", () => {
       "too-large",
     ],
     ["no token", "/v1/tenants", {}, 401, "unauthorized"],
-  ])("%s is a problem with its type, status and request", async (_, path, options, status, type) => {
+  ])("answers %s with a problem type, a status and the request id", async (_, path, options, status, type) => {
     const answer = await world.call(path, options);
     expect(answer.status).toBe(status);
     expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
@@ -37,17 +37,17 @@ describe("every error", () => {
     expect(answer.body.title).not.toBe("");
   });
 
-  it("of a method names those that there are", async () => {
+  it("names the allowed methods in a 405", async () => {
     expect((await world.call("/v1/budget", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD");
   });
 
-  it("carries the caller's own request id", async () => {
+  it("returns the caller's own request id", async () => {
     const { body } = await world.call("/v1/nothing", { headers: { "X-Request-Id": "mine-1" } });
     expect(body.request_id).toBe("mine-1");
   });
 });
 
-/** One route that answers or throws whatever the test wants. */
+/** A route that answers or throws as the test sets it. */
 function appThat(handle: () => Response | Promise<Response>) {
   const log = new RecordedLog();
   const app = new Hono<AppEnv>();
@@ -65,8 +65,8 @@ function appThat(handle: () => Response | Promise<Response>) {
   return { get, log };
 }
 
-describe("what is thrown", () => {
-  it("a bug is a 500 with the request id only; the log has the route's pattern, not its URL", async () => {
+describe("thrown errors", () => {
+  it("answers a bug with 500 and the request id; the log has the route's pattern, not the URL", async () => {
     const { get, log } = appThat(() => {
       throw new TypeError("secret internals");
     });
@@ -80,7 +80,7 @@ describe("what is thrown", () => {
     ]);
   });
 
-  it("an outage is a 503 that names the service and nothing of its cause", async () => {
+  it("answers an outage with 503 and the service, without its cause", async () => {
     const { get, log } = appThat(() => {
       throw new Outage("postgres", "cannot be reached", new Error("postgres://user:password@host"));
     });
@@ -94,7 +94,7 @@ describe("what is thrown", () => {
     expect(log.lines).toHaveLength(1);
   });
 
-  it("a configuration that cannot be read is a 500 that tells nothing of it", async () => {
+  it("answers 500 without details when the configuration is invalid", async () => {
     const app = createApp(() => {
       throw new Error("configuration: ADMIN_TOKENS: secret");
     });
@@ -106,7 +106,7 @@ describe("what is thrown", () => {
     }
   });
 
-  it("an outage before there are ports is still named", async () => {
+  it("names the service of an outage before the ports exist", async () => {
     const app = new Hono<AppEnv>().get("/", () => {
       throw new Outage("kv", "away", null);
     });
@@ -115,7 +115,7 @@ describe("what is thrown", () => {
   });
 });
 
-it("fields that are not valid are named each, and together in the detail", async () => {
+it("names each invalid field, and all of them in the detail", async () => {
   const app = new Hono<AppEnv>().get("/", (c) =>
     invalidFields(c, [
       { field: "", message: "must be an object" },
@@ -134,7 +134,7 @@ it("fields that are not valid are named each, and together in the detail", async
   });
 });
 
-it("a problem without details has none", async () => {
+it("omits the detail of a problem without one", async () => {
   const app = new Hono<AppEnv>().get("/", (c) => problem(c, "not-found"));
   expect(await (await app.request("/")).json()).toEqual({
     type: "urn:bursar:problem:not-found",

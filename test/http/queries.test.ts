@@ -1,4 +1,4 @@
-// A misspelt filter is refused: it would otherwise show everybody's rows to somebody who asked for one tenant's.
+// A misspelt filter is refused: ignoring it would show every tenant's rows to a caller who asked for one tenant's.
 
 import { expect, it } from "vitest";
 import { HttpWorld } from "../support/http-world.ts";
@@ -10,7 +10,7 @@ it.each([
   ["/v1/channels?tenantid=acme", "tenantid"],
   ["/v1/dead-letters?queue=spend", "queue"],
   ["/v1/setup/litellm?secret=env", "secret"],
-])("%s is a 422 that names %s", async (path, field) => {
+])("answers 422 to %s and names %s", async (path, field) => {
   const { status, body } = await new HttpWorld().call(path, { token: "admin-token" });
   expect([status, body.errors]).toEqual([422, [{ field, message: "unknown field" }]]);
 });

@@ -1,11 +1,11 @@
-// E-mails as people read them: the exact words and figures of each kind, in both parts. What others wrote is in hostile.test.ts.
+// E-mails: the exact text of each kind, in both parts. Text from outside is in hostile.test.ts.
 
 import { describe, expect, it } from "vitest";
 import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import { emailMessage } from "../../src/notices/email/email.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 
-/** What a reader of the HTML sees, without the head and the hidden preheader; one space where cells meet. */
+/** The visible text of the HTML, without head and preheader; one space between cells. */
 function seen(notice: Notice): string {
   const body = emailMessage(notice)
     .html.replace(/<head>.*<\/head>/s, "")
@@ -20,11 +20,11 @@ const warning = () => emailMessage(aNotice("threshold_crossed", { threshold: 8_0
 const critical = () => emailMessage(aNotice("budget_crossed", { threshold: 10_000n, spend: "500" }));
 
 describe("the warning", () => {
-  it("N2: the 80 % e-mail says who has used how much, and what comes next", () => {
+  it("N2: the 80 % e-mail names the tenant, its spend and its block threshold", () => {
     expect(warning().subject).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
     expect(warning().text).toBe(`WARNING: Acme Corp (acme) has used 82.5 % of its budget
 
-$412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They will be blocked at $550.00 (110 %), $137.50 from here.
+$412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more.
 
 Spend:     $412.50
 Limit:     $500.00
@@ -33,16 +33,16 @@ Remaining: $87.50
 Blocks at: $550.00 (110 %), $137.50 to go
 Resets:    1 December 2026, 00:00 UTC
 
-What to do: If this spend is expected, raise max_budget or grant an override before the limit is reached. If it is not, find out what the tenant is running.
+What to do: If this spend is expected, raise max_budget or grant an override before the tenant reaches its limit. If not, find out what the tenant is running.
 
 -- 
 15 November 2026, 12:00 UTC · alert 0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10 · Bursar
 `);
   });
 
-  it("N2: the HTML of the 80 % e-mail shows the same, in amber", () => {
+  it("N2: the HTML of the 80 % e-mail shows the same in amber", () => {
     expect(seen(aNotice("threshold_crossed", { threshold: 8_000n }))).toContain(
-      " WARNING Acme Corp (acme) has used 82.5 % of its budget 82.5 % of $500.00 used blocks at $550.00 $412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They will be blocked at $550.00 (110 %), $137.50 from here. Spend $412.50 Limit $500.00 Used 82.5 % Remaining $87.50 Blocks at $550.00 (110 %), $137.50 to go Resets 1 December 2026, 00:00 UTC What to do If this spend is expected",
+      " WARNING Acme Corp (acme) has used 82.5 % of its budget 82.5 % of $500.00 used blocks at $550.00 $412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more. Spend $412.50 Limit $500.00 Used 82.5 % Remaining $87.50 Blocks at $550.00 (110 %), $137.50 to go Resets 1 December 2026, 00:00 UTC What to do If this spend is expected",
     );
     expect(warning().html).toContain(
       '<td width="75%" height="14" style="height:14px;font-size:0;line-height:0;background:#e8a90c">',
@@ -56,16 +56,16 @@ What to do: If this spend is expected, raise max_budget or grant an override bef
 });
 
 describe("the critical alert", () => {
-  it("N2: the 100 % e-mail says that the limit is reached and when requests will be blocked", () => {
+  it("N2: the 100 % e-mail says that the limit is reached and where requests are blocked", () => {
     expect(critical().subject).toBe("Critical: Acme Corp (acme) has used 100 % of its budget");
     expect(critical().text).toContain(
-      "$500.00 is spent, all of the limit of $500.00. Requests still go through in grace. They will be blocked at $550.00 (110 %), $50.00 from here.",
+      "$500.00 is spent, all of the limit of $500.00. Requests still go through in grace. They are blocked at $550.00 (110 %), after $50.00 more.",
     );
     expect(critical().text).toContain("Remaining: $0.00\n");
-    expect(critical().text).toContain("If the tenant is to go on working, raise max_budget or grant an override now.");
+    expect(critical().text).toContain("To keep the tenant working, raise max_budget or grant an override now.");
   });
 
-  it("N2: the HTML of the 100 % e-mail shows the same, in red, with the way to the block still empty", () => {
+  it("N2: the HTML of the 100 % e-mail shows the same in red, with the cells beyond the limit empty", () => {
     const notice = aNotice("budget_crossed", { threshold: 10_000n, spend: "500" });
     expect(seen(notice)).toContain("CRITICAL Acme Corp (acme) has used 100 % of its budget 100 % of $500.00 used");
     const { html } = emailMessage(notice);
@@ -73,13 +73,13 @@ describe("the critical alert", () => {
     expect(html.match(/class="e"/g)).toHaveLength(1);
   });
 
-  it("109.99 percent is not yet 110", () => {
+  it("never rounds 109.99 percent up to 110", () => {
     const notice = aNotice("budget_crossed", { threshold: 10_000n, spend: "549.999999999" });
     expect(emailMessage(notice).subject).toBe("Critical: Acme Corp (acme) has used 109.99 % of its budget");
     expect(seen(notice)).toContain("110 %), $0.000000001 to go");
   });
 
-  it("between limit and block the bar is full to where the spend is", () => {
+  it("fills the bar between limit and block threshold up to the spend", () => {
     const { html } = emailMessage(aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }));
     expect(
       [...html.matchAll(/width="([\d.]+%)" height="14" style="[^"]*background:(#\w+)/g)].map((cell) => cell.slice(1)),
@@ -90,14 +90,14 @@ describe("the critical alert", () => {
     ]);
   });
 
-  it("hundredths of a percent keep their zero", () => {
+  it("keeps the zero in hundredths of a percent", () => {
     const { subject } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, spend: "410.25" }));
     expect(subject).toBe("Warning: Acme Corp (acme) has used 82.05 % of its budget");
   });
 });
 
 describe("the block", () => {
-  it("says that requests are refused, since which figure, and until when", () => {
+  it("says that requests are refused, from which spend and until when", () => {
     const { subject, text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552" }));
     expect(subject).toBe("Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused");
     expect(text).toContain(
@@ -108,7 +108,7 @@ describe("the block", () => {
     expect(text).toContain("Otherwise wait for the reset on 1 December 2026, 00:00 UTC.");
   });
 
-  it("of a limit of zero names no percentage", () => {
+  it("shows no percentage for a limit of zero", () => {
     const notice = aNotice("budget_blocked", { threshold: 11_000n, spend: "0", limit: "0" });
     const { subject, text } = emailMessage(notice);
     expect(subject).toBe("Blocked: Acme Corp (acme) has a limit of $0.00; requests are refused");
@@ -116,20 +116,20 @@ describe("the block", () => {
     expect(seen(notice)).not.toMatch(/\d %|NaN|null/);
   });
 
-  it("keeps the threshold that was crossed, though it has been raised since", () => {
+  it("shows the crossed threshold even if it was raised since", () => {
     const { text } = emailMessage(
       aNotice("budget_blocked", { threshold: 11_000n, spend: "552", graceThreshold: 15_000n }),
     );
     expect(text).toContain("Blocks at: $550.00 (110 %), reached");
   });
 
-  it("a budget that never resets says so", () => {
+  it("says that a budget never resets", () => {
     const { text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", resetsAt: null }));
     expect(text).toContain("Resets:    never");
-    expect(text).toContain("This budget never resets by itself.");
+    expect(text).toContain("This budget never resets automatically.");
   });
 
-  it("of a tenant that is only observed does not claim that anything is refused", () => {
+  it("does not claim that an observed tenant is refused", () => {
     const { subject, text } = emailMessage(SAMPLES["blocked-observed"] as Notice);
     expect(subject).toBe(
       "Would be blocked: Acme Corp (acme) has used 110.4 % of its budget; requests would be refused",
@@ -141,122 +141,126 @@ describe("the block", () => {
 
 describe("the other kinds", () => {
   it.each([
-    ["platform-dead-letter", "Platform: A message could not be handled"],
-    ["platform-litellm-out", "Platform: LiteLLM cannot be reached"],
+    ["platform-dead-letter", "Platform: A queue message failed every attempt"],
+    ["platform-litellm-out", "Platform: LiteLLM is unreachable"],
     ["resolved", "Resolved: Acme Corp (acme) is no longer blocked (61.33 % used)"],
     ["projected", "Forecast: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
     ["projected-unknown", "Forecast: Acme Corp (acme) is on course to exceed its limit"],
-    ["reset", "Reset: Acme Corp (acme) has begun a new budget period"],
+    ["reset", "Reset: Acme Corp (acme) has started a new budget period"],
     ["override-granted", "Override granted: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     ["override-ended", "Override ended: Acme Corp (acme) now has a limit of $500.00"],
     ["suspended", "Suspended: Acme Corp (acme) is suspended; requests are refused"],
     ["resumed", "Resumed: Acme Corp (acme) is no longer suspended"],
-    ["test", "Test: This is only a test; no budget has changed"],
+    ["test", "Test: This is a test of the channel; no budget has changed"],
   ])("%s", (name, subject) => {
     expect(emailMessage(SAMPLES[name] as Notice).subject).toBe(subject);
   });
 
-  it("an override shows what the limit is made of, who granted it, why and until when", () => {
+  it("shows an override with the parts of the limit, its grantor, reason and end", () => {
     const { text } = emailMessage(SAMPLES["override-granted"] as Notice);
     expect(text).toContain("Limit:         $600.00 ($500.00 budget + $100.00 override)");
     expect(text).toContain("Override:      $100.00\nOverride ends: 22 November 2026, 18:00 UTC");
     expect(text).toContain("Granted by:    dana\nReason:        Launch week, agreed with finance");
   });
 
-  it("R2: an override that has run out shows how much it was, until when, who granted it and why", () => {
+  it("R2: shows an expired override with its amount, end, grantor and reason", () => {
     const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 is over. By its budget the tenant is blocked");
+    expect(text).toContain("The temporary increase of $100.00 has expired. By its budget the tenant is blocked");
     expect(text).toContain("Override:       $100.00\nOverride ended: 22 November 2026, 18:00 UTC");
     expect(text).toContain("Granted by:     dana\nReason:         Launch week, agreed with finance");
   });
 
-  it("R2: an override that was revoked shows when, and who revoked it", () => {
+  it("R2: shows a revoked override with its revoker and time", () => {
     const { text } = emailMessage(SAMPLES["override-revoked"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 was taken back before its end.");
+    expect(text).toContain("The temporary increase of $100.00 was revoked before it expired.");
     expect(text).toContain("Override:       $100.00\nOverride ended: 18 November 2026, 09:30 UTC");
     expect(text).toContain("Revoked by:     lee\nReason:         Launch week, agreed with finance");
     expect(text).not.toContain("Granted by");
   });
 
-  it("a suspended tenant's bar has the colour of its spend", () => {
+  it("colors a suspended tenant's bar by its spend", () => {
     expect(emailMessage(aNotice("tenant_suspended")).html).toContain("background:#e8a90c");
   });
 
-  it("a forecast names the spend that is expected, when it is known", () => {
-    expect(emailMessage(SAMPLES["projected"] as Notice).text).toContain("reaches $640.25, past the limit of $500.00");
+  it("shows the projected spend of a forecast, when it is known", () => {
+    expect(emailMessage(SAMPLES["projected"] as Notice).text).toContain(
+      "reaches $640.25 and exceeds the limit of $500.00",
+    );
     const unknown = emailMessage(SAMPLES["projected-unknown"] as Notice).text;
-    expect(unknown).toContain("At its present rate the spend goes past the limit of $500.00.");
+    expect(unknown).toContain("At the current spend rate the spend exceeds the limit of $500.00.");
     expect(unknown).not.toMatch(/null|Projected|Invalid/);
   });
 
-  it("a detail that makes no sense is left out", () => {
+  it("omits malformed fields of a detail", () => {
     const detail = { projected_spend: "lots", projected_exceeded_date: "soon 5" };
     const { subject, text } = emailMessage(aNotice("projected_limit_exceeded", { detail }));
     expect(subject).toBe("Forecast: Acme Corp (acme) is on course to exceed its limit");
     expect(text).not.toMatch(/lots|soon|NaN|Invalid/);
   });
 
-  it("a test has no figures and says what it is, in every part", () => {
+  it("shows a test without amounts and as a test, in every part", () => {
     const { subject, html, text } = emailMessage(SAMPLES["test"] as Notice);
-    for (const part of [subject, html, text]) expect(part).toContain("only a test");
+    for (const part of [subject, html, text]) expect(part).toContain("a test of the channel");
     expect(`${subject}${seen(SAMPLES["test"] as Notice)}${text}`).not.toMatch(/\$|%/);
   });
 });
 
 describe("in grace", () => {
-  it("an event about something else says that the limit is reached, and what to do", () => {
+  it("says that the limit is reached, and what to do, in an event about something else", () => {
     const { text } = emailMessage(aNotice("override_ended", { spend: "525" }));
     expect(text).toContain(
-      "The temporary increase is over. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
+      "The temporary increase has expired. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
     );
-    expect(text).toContain("What to do: If the tenant is to go on working, raise max_budget or grant an override.\n");
+    expect(text).toContain("What to do: To keep the tenant working, raise max_budget or grant an override.\n");
   });
 
-  it("a tenant that is only observed hears that nothing will be refused", () => {
+  it("says that nothing is refused for an observed tenant", () => {
     const { text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
     expect(text).toContain("Nothing will be refused: the tenant is only observed.");
-    expect(text).toContain("What to do: Raise max_budget or grant an override before the tenant is enforced.");
+    expect(text).toContain(
+      "What to do: Raise max_budget or grant an override before you enforce this tenant's budget.",
+    );
   });
 });
 
-it("without any grace the bar has no gap: the limit is the block", () => {
+it("draws no gap when the limit is the block threshold", () => {
   const { html } = emailMessage(aNotice("threshold_crossed", { graceThreshold: 10_000n }));
   expect(html).toContain('<td width="82.5%" height="14"');
   expect(html).not.toContain('width="3"');
 });
 
-it("figures that do not fit their event are told as they are", () => {
+it("shows the amounts of an alert even if they do not fit its event", () => {
   const { subject } = emailMessage(aNotice("budget_resolved", { limit: "0" }));
   expect(subject).toBe("Resolved: Acme Corp (acme) is no longer blocked (all used)");
 });
 
-describe("a repetition", () => {
-  it("says that it is one, in the subject and in both parts", () => {
+describe("a reminder", () => {
+  it("says that it is a reminder, in the subject and in both parts", () => {
     const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2 }));
     expect(subject).toBe("Warning (repeated): Acme Corp (acme) has used 82.5 % of its budget");
-    for (const part of [html, text]) expect(part).toContain("Repetition 2 of an alert that still stands.");
+    for (const part of [html, text]) expect(part).toContain("Reminder 2: this alert is still active.");
     expect(warning().html + warning().text).not.toContain("Repetition");
   });
 
-  it("speaks of how far the tenant has got since", () => {
+  it("shows the current state of the tenant", () => {
     const notice = aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 1, spend: "525" });
     expect(emailMessage(notice).subject).toBe("Critical (repeated): Acme Corp (acme) has used 105 % of its budget");
   });
 });
 
 describe("the layout, of every kind", () => {
-  it.each(Object.entries(SAMPLES))("%s is whole, and loads and links nothing", (_, notice) => {
+  it.each(Object.entries(SAMPLES))("has balanced tags and no external content: %s", (_, notice) => {
     const { html } = emailMessage(notice);
     expect(openTags(html)).toEqual([]);
     expect(html).not.toMatch(/<(?:img|a|link|script|iframe|object|form|input)\b|url\(|https?:|@import/i);
     expect(html).toContain('<html lang="en"');
     expect(html).toContain('<meta name="color-scheme" content="light dark">');
     expect(html.match(/<table/g)?.length).toBe(html.match(/<table role="presentation"/g)?.length);
-    // Gmail cuts off what is longer than 102 kB.
+    // Gmail cuts messages over 102 kB.
     expect(html.length).toBeLessThan(30_000);
   });
 
-  it.each(Object.entries(SAMPLES))("%s: the cells of its bar are the whole bar", (_, notice) => {
+  it.each(Object.entries(SAMPLES))("has cells that add up to the whole bar: %s", (_, notice) => {
     const widths = [...emailMessage(notice).html.matchAll(/width="([\d.]+)%" height="14"/g)].map(([, width]) =>
       Number(width),
     );
@@ -265,7 +269,7 @@ describe("the layout, of every kind", () => {
   });
 });
 
-/** The tags that are opened and not closed, or closed and not opened. */
+/** The unbalanced tags. */
 function openTags(html: string): string[] {
   const open: string[] = [];
   for (const [, close, name] of html.matchAll(/<(\/?)([a-z][a-z0-9]*)\b[^>]*>/g)) {

@@ -1,4 +1,4 @@
-// The events of outgoing webhooks: their types, and every field that programs read.
+// The events of webhook channels: their types and every field.
 
 import { describe, expect, it } from "vitest";
 import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
@@ -9,7 +9,7 @@ import type { Notice } from "../../src/notices/notice.ts";
 const event = (notice: Notice) => JSON.parse(eventBody(notice));
 
 describe("an event", () => {
-  it("has the alert's figures as JSON numbers and its instants as ISO 8601", () => {
+  it("has amounts as JSON numbers and instants as ISO 8601", () => {
     expect(event(SAMPLES["warning"] as Notice)).toEqual({
       type: "budget.threshold_crossed",
       timestamp: "2026-11-15T12:00:00.000Z",
@@ -34,7 +34,7 @@ describe("an event", () => {
     });
   });
 
-  it("has null where there is nothing", () => {
+  it("has null for missing values", () => {
     const zero = event(aNotice("budget_blocked", { spend: "3.2", limit: "0", resetsAt: null, tenantName: null }));
     expect(zero.data).toMatchObject({
       state: "blocked",
@@ -52,7 +52,7 @@ describe("an event", () => {
     expect(data).toMatchObject({ state: "grace", used_percent: 109.99, threshold: 100 });
   });
 
-  it("of an override has its detail, the amount as a number", () => {
+  it("has the detail of an override, with its amount as a number", () => {
     expect(event(SAMPLES["override-granted"] as Notice).data).toMatchObject({
       override_amount: 100,
       reason: "Launch week, agreed with finance",
@@ -63,7 +63,7 @@ describe("an event", () => {
     });
   });
 
-  it("of a forecast keeps null what is not known", () => {
+  it("keeps unknown values of a forecast null", () => {
     expect(event(SAMPLES["projected"] as Notice).data).toMatchObject({
       projected_spend: 640.25,
       projected_exceeded_date: "2026-11-24",
@@ -74,12 +74,12 @@ describe("an event", () => {
     });
   });
 
-  it("a detail cannot stand for a figure of ours", () => {
+  it("never lets a detail replace one of its own fields", () => {
     const { data } = event(aNotice("override_granted", { detail: { tenant_id: "other", spend: 0, reason: "leak" } }));
     expect(data).toMatchObject({ tenant_id: "acme", spend: 412.5, reason: "leak", state: "warning" });
   });
 
-  it("says when a tenant is only observed", () => {
+  it("shows an observed tenant's enforcement", () => {
     expect(event(SAMPLES["blocked-observed"] as Notice).data).toMatchObject({
       state: "blocked",
       enforcement: "observe",
@@ -87,7 +87,7 @@ describe("an event", () => {
   });
 });
 
-it("every kind of alert has a type of its own", () => {
+it("has a distinct type for every kind of alert", () => {
   const types = ALERT_EVENT_TYPES.map((eventType) => event(aNotice(eventType)).type);
   expect(types).toEqual([
     "budget.threshold_crossed",
@@ -103,7 +103,7 @@ it("every kind of alert has a type of its own", () => {
   ]);
 });
 
-it("a test is an event of its own, without a figure", () => {
+it("has a separate type without amounts for a test", () => {
   expect(event(SAMPLES["test"] as Notice)).toEqual({
     type: "channel.test",
     timestamp: "2026-11-15T12:00:00.000Z",
@@ -113,13 +113,13 @@ it("a test is an event of its own, without a figure", () => {
 
 describe("an event of the platform", () => {
   it.each(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const)(
-    "%s has a type of its own",
+    "has a distinct type for %s",
     (kind) => {
       expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
     },
   );
 
-  it("has what it is about, since when, and no figure of a budget", () => {
+  it("has the condition and its start, without budget fields", () => {
     expect(event(SAMPLES["platform-sync-pending"] as Notice)).toEqual({
       type: "platform.sync_pending",
       timestamp: "2026-11-15T12:00:00.000Z",

@@ -1,4 +1,4 @@
-// Names, ids and reasons that mean harm: none of them makes markup, a mention, a header or a message that is refused.
+// Hostile names, ids and reasons: none of them adds markup, a mention or a header, or makes a provider refuse the message.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -52,28 +52,28 @@ describe("an e-mail", () => {
     expect(text).not.toMatch(/^Bcc:/m);
   });
 
-  it("N2: hostile characters are shown, not acted on", () => {
+  it("N2: shows hostile characters as text", () => {
     const { html, text } = emailMessage(withName("<script>alert('1')</script> & \"Sons\""));
     expect(html).toContain("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;Sons&quot;");
     expect(html).not.toContain("<script");
     expect(text).toContain("<script>alert('1')</script> & \"Sons\" (acme)");
   });
 
-  it("N2: a reason is escaped as a name is", () => {
+  it("N2: escapes a reason like a name", () => {
     const { html } = emailMessage(withReason("</td><img src=x onerror=alert(1)>"));
     expect(html).toContain("&lt;/td&gt;&lt;img src=x onerror=alert(1)&gt;");
     expect(html).not.toContain("<img");
   });
 
-  it("a text that would turn the direction of reading reads as it stands", () => {
+  it("removes marks of writing direction", () => {
     expect(emailMessage(withName("invoice\u202Efdp.exe")).subject).toContain("Blocked: invoicefdp.exe (acme)");
   });
 
-  it("a name of which nothing is left is no name", () => {
+  it("drops a name of which nothing is left", () => {
     expect(emailMessage(withName("\u202e \r\n")).subject).toMatch(/^Blocked: acme has used/);
   });
 
-  it("neither a long name nor a long id pushes the other out", () => {
+  it("keeps both a long name and a long id visible", () => {
     const notice = { ...withName("N".repeat(500)) };
     const long = { ...notice, alert: { ...notice.alert, tenantId: "i".repeat(128) as TenantId } };
     expect(emailMessage(long).subject).toMatch(/^Blocked: N{50,}… \(i{50,}…\) has used 110\.4 %/);
@@ -81,7 +81,7 @@ describe("an e-mail", () => {
 });
 
 describe("a Slack message", () => {
-  it.each(HOSTILE)("the name %j passes Slack's checks, and can mention, link and format nothing", (name) => {
+  it.each(HOSTILE)("passes Slack's checks without mention, link or format for the name %j", (name) => {
     const { text, blocks } = slackMessage(withName(name));
     expect(blockProblems(blocks, "blocks")).toEqual([]);
     const all = JSON.stringify({ text, blocks });
@@ -91,32 +91,32 @@ describe("a Slack message", () => {
     expect(text.match(/:[a-z_]+:/g)).toEqual([":no_entry:"]);
   });
 
-  it.each(HOSTILE)("the reason %j passes too, and stays in its field", (reason) => {
+  it.each(HOSTILE)("passes Slack's checks and stays in its field for the reason %j", (reason) => {
     const { blocks } = slackMessage(withReason(reason));
     expect(blockProblems(blocks, "blocks")).toEqual([]);
     const fields = blocks.flatMap((block) => (block["fields"] as { text: string }[] | undefined) ?? []);
     for (const { text } of fields) expect(text).toMatch(/^\*[A-Z][a-z ]+\*\n[^\n*~`<>]+$/);
   });
 
-  it("escapes by Slack's own entities", () => {
+  it("escapes with Slack's entities", () => {
     expect(slackText("R&D <!channel>")).toContain("R&amp;D &lt;!channel&gt; (acme)");
   });
 
-  it("marks that cannot be escaped become others that look like them", () => {
+  it("replaces marks without an escape by look-alikes", () => {
     expect(slackText("*b* _i_ ~s~ `c` :x: @here")).toContain("∗b∗ ˍiˍ ∼s∼ ˋcˋ ꞉x: ＠here (acme)");
   });
 
-  it("leaves alone what Slack leaves alone", () => {
+  it("leaves harmless characters unchanged", () => {
     expect(slackText("my_team a@b.example 10:30")).toContain("my_team a@b.example 10:30 (acme)");
   });
 
-  it("a reason cannot begin a quote", () => {
+  it("never starts a quote with a reason", () => {
     expect(JSON.stringify(slackMessage(withReason("> all is well")))).toContain("*Reason*\\n› all is well");
   });
 });
 
 describe("a notice of the platform", () => {
-  it.each(HOSTILE)("the error %j makes no tag, no mention and no line", (error) => {
+  it.each(HOSTILE)("adds no tag, mention or line for the error %j", (error) => {
     const notice = aPlatformNotice("dead_letter", { dead_letters: 1, queue: "bursar-spend", error });
     const { text, blocks } = slackMessage(notice);
     expect(blockProblems(blocks, "blocks")).toEqual([]);
@@ -129,12 +129,12 @@ describe("a notice of the platform", () => {
 });
 
 describe("an event", () => {
-  it.each(HOSTILE)("has the name %j as it is", (name) => {
+  it.each(HOSTILE)("has the name %j unchanged", (name) => {
     expect(JSON.parse(eventBody(withName(name))).data.tenant_name).toBe(name);
   });
 });
 
-it("whatever the name, the id, the reason and the channel are, every rendering holds", () => {
+it("renders every format for any name, id, reason and channel", () => {
   const anyText = fc.oneof(fc.string({ unit: "binary", maxLength: 400 }), fc.constantFrom(...HOSTILE));
   fc.assert(
     fc.property(anyText, anyText, anyText, (name, id, reason) => {

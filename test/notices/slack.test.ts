@@ -1,4 +1,4 @@
-// Slack messages as people see them: emoji, bar and figures of every kind, within Slack's limits.
+// Slack messages: emoji, bar and fields of every kind, within Slack's limits.
 
 import { describe, expect, it } from "vitest";
 import { blockProblems } from "../../dev/inbox/receivers/slack-blocks.ts";
@@ -30,21 +30,21 @@ describe("the state", () => {
     ["resolved", ":large_green_circle: Acme Corp (acme) is no longer blocked (61.33 % used)"],
     ["resumed", ":large_green_circle: Acme Corp (acme) is no longer suspended"],
     ["projected", ":chart_with_upwards_trend: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
-    ["reset", ":arrows_counterclockwise: Acme Corp (acme) has begun a new budget period"],
+    ["reset", ":arrows_counterclockwise: Acme Corp (acme) has started a new budget period"],
     ["override-granted", ":ticket: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     ["override-ended", ":ticket: Acme Corp (acme) now has a limit of $500.00"],
     ["suspended", ":octagonal_sign: Acme Corp (acme) is suspended; requests are refused"],
-    ["platform-dead-letter", ":rotating_light: A message could not be handled"],
-    ["platform-sync-pending", ":rotating_light: LiteLLM does not take a tenant's budget"],
-    ["platform-litellm-silent", ":rotating_light: No tenant's spend could be read"],
-    ["platform-litellm-out", ":rotating_light: LiteLLM cannot be reached"],
-    ["test", ":wrench: This is only a test; no budget has changed"],
+    ["platform-dead-letter", ":rotating_light: A queue message failed every attempt"],
+    ["platform-sync-pending", ":rotating_light: A tenant's budget is not synced to LiteLLM"],
+    ["platform-litellm-silent", ":rotating_light: Bursar has read no tenant's spend in the last two hours"],
+    ["platform-litellm-out", ":rotating_light: LiteLLM is unreachable"],
+    ["test", ":wrench: This is a test of the channel; no budget has changed"],
     ["warning-repeated", ":warning: acme has used 82.5 % of its budget"],
-  ])("N3: the header of %s has its emoji", (name, expected) => {
+  ])("N3: shows the emoji of %s in the header", (name, expected) => {
     expect(header(SAMPLES[name] as Notice)).toBe(expected);
   });
 
-  it("a notice of the platform has its facts, and no bar", () => {
+  it("shows a platform notice with its fields and without a bar", () => {
     const notice = SAMPLES["platform-sync-pending"] as Notice;
     expect(fields(notice)).toEqual([
       "*Tenants*\n2",
@@ -56,7 +56,7 @@ describe("the state", () => {
     expect(JSON.stringify(blocks(notice))).not.toMatch(/[▓░$%]/);
   });
 
-  it("N3: an event about something else shows the emoji of the state beside the bar", () => {
+  it("N3: shows the emoji of the state beside the bar for other events", () => {
     expect(bar(SAMPLES["override-granted"] as Notice)).toMatch(/^:warning: ▓/);
     expect(bar(SAMPLES["override-ended"] as Notice)).toMatch(/^:no_entry: ▓/);
     expect(bar(SAMPLES["reset"] as Notice)).toMatch(/^:large_green_circle: ░/);
@@ -64,8 +64,8 @@ describe("the state", () => {
   });
 });
 
-describe("the figures", () => {
-  it("N3: a warning carries all of them", () => {
+describe("the fields", () => {
+  it("N3: shows every field of a warning", () => {
     expect(fields(SAMPLES["warning"] as Notice)).toEqual([
       "*Spend*\n$412.50",
       "*Limit*\n$500.00",
@@ -77,17 +77,17 @@ describe("the figures", () => {
     expect(bar(SAMPLES["warning"] as Notice)).toBe("▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░ *82.5 %* used");
   });
 
-  it("N3: beyond the limit the bar is full, and an arrow and words say by how much", () => {
+  it("N3: shows a full bar with an arrow and the excess beyond the limit", () => {
     expect(bar(SAMPLES["critical"] as Notice)).toBe("▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▶ *105 %* used, $25.00 over the limit");
   });
 
-  it("the context has the time and the alert's id", () => {
+  it("shows time and alert id in the context", () => {
     expect(blocks(SAMPLES["warning"] as Notice).at(-1)?.elements?.[0]?.text).toBe(
       "15 November 2026, 12:00 UTC · alert 0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10 · Bursar",
     );
   });
 
-  it("a test has neither figures nor a bar", () => {
+  it("shows a test without amounts and without a bar", () => {
     expect(fields(SAMPLES["test"] as Notice)).toEqual(["*Channel*\nops alerts", "*Notices about*\ntenant acme"]);
     expect(JSON.stringify(slackMessage(SAMPLES["test"] as Notice))).not.toMatch(/[▓░$%]/);
   });
@@ -104,26 +104,26 @@ describe("the bar", () => {
     [10_001n, "▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▶"],
     [99_000_000n, "▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▶"],
     [null, "▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▶"],
-  ])("%s is %s", (used, expected) => {
+  ])("draws %s as %s", (used, expected) => {
     expect(progressBar(used)).toBe(expected);
   });
 });
 
 describe("the fallback text", () => {
-  it("says all of it in sentences", () => {
+  it("says everything in sentences", () => {
     expect(slackMessage(SAMPLES["blocked"] as Notice).text).toBe(
-      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused. To let requests through again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
+      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused. To allow requests again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
     );
   });
 
-  it("says of a repetition that it is one", () => {
+  it("says that a reminder is one", () => {
     const message = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 3 }));
-    expect(message.text).toContain("Repetition 3 of an alert that still stands.");
-    expect(JSON.stringify(message.blocks)).toContain("*Repetition 3 of an alert that still stands.*");
+    expect(message.text).toContain("Reminder 3: this alert is still active.");
+    expect(JSON.stringify(message.blocks)).toContain("*Reminder 3: this alert is still active.*");
   });
 });
 
-it.each(Object.entries(SAMPLES))("%s is within Slack's limits", (_, notice) => {
+it.each(Object.entries(SAMPLES))("stays within Slack's limits: %s", (_, notice) => {
   expect(blockProblems(slackMessage(notice).blocks, "blocks")).toEqual([]);
   expect(fields(notice).length).toBeLessThanOrEqual(10);
 });

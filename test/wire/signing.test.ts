@@ -1,5 +1,5 @@
-// Signatures in both directions: what the standard's own library says of ours, and that nothing but the right bytes, in
-// time, by one of the secrets, is let through.
+// Signatures in both directions: the standard's own library accepts ours, and only the exact bytes, in time and under
+// one of the secrets, are accepted.
 
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
@@ -38,7 +38,7 @@ const anySecret = fc.oneof(
 const anyId = fc.stringMatching(/^[\x21-\x7e]{1,60}$/);
 
 describe("Standard Webhooks", () => {
-  it("what we sign, we verify", async () => {
+  it("verifies its own signature", async () => {
     const message = fc.record({ secret: anySecret, id: anyId, body: fc.string({ unit: "binary" }), at: fc.nat(4e9) });
     await fc.assert(
       fc.asyncProperty(message, async ({ secret, id, body, at }) => {
@@ -50,7 +50,7 @@ describe("Standard Webhooks", () => {
     );
   });
 
-  it("the standard's own library signs and verifies the same", async () => {
+  it("agrees with the standard's own library", async () => {
     await fc.assert(
       fc.asyncProperty(secretBytes, anyId, fc.string({ unit: "grapheme" }), async (key, id, body) => {
         const secret = `whsec_${base64(key)}`;
@@ -64,12 +64,12 @@ describe("Standard Webhooks", () => {
     );
   });
 
-  it("a secret without the prefix is its own bytes, as the library's raw keys are", async () => {
+  it("uses a secret without the prefix as raw bytes, like the library", async () => {
     const theirs = new Webhook("plain-secret", { format: "raw" });
     expect(await sign("plain-secret")).toBe(theirs.sign("msg_1", new Date(AT * 1_000), BODY));
   });
 
-  it("a single changed bit in the id, the time, the body or the signature is refused", async () => {
+  it("refuses a changed bit in id, time, body or signature", async () => {
     const secret = `whsec_${base64(new Uint8Array(32).fill(9))}`;
     const sent = { id: "msg_1", timestamp: String(AT), signature: await sign(secret), body: BODY };
     expect(await verify([secret], { ...sent, body: bytes(BODY) })).toEqual(YES);
@@ -90,12 +90,12 @@ describe("Standard Webhooks", () => {
     ["301 s ago", 301, false],
     ["300 s ahead", -300, true],
     ["301 s ahead", -301, false],
-  ])("signed %s: %s later", async (_, secondsLater, isTaken) => {
+  ])("checks a signature from %s: %s later", async (_, secondsLater, isTaken) => {
     const verified = await verify(["s"], { signature: await sign("s"), now: (AT + secondsLater) * 1_000 });
     expect(verified).toEqual(isTaken ? YES : null);
   });
 
-  it("any of several secrets counts, and only those", async () => {
+  it("accepts any of several secrets, and no other", async () => {
     for (const secret of ["new", "old"]) {
       expect(await verify(["new", "old"], { signature: await sign(secret) })).toEqual(YES);
     }
@@ -103,7 +103,7 @@ describe("Standard Webhooks", () => {
     expect(await verify([], { signature: await sign("new") })).toBeNull();
   });
 
-  it("any signature of the list counts; versions that are not known do not", async () => {
+  it("accepts any signature of the list, and ignores unknown versions", async () => {
     const [right, wrong] = [await sign("s"), await sign("another")];
     expect(await verify(["s"], { signature: `v1a,abc ${wrong} ${right}` })).toEqual(YES);
     expect(await verify(["s"], { signature: right.replace("v1,", "v2,") })).toBeNull();
@@ -127,15 +127,15 @@ describe("Standard Webhooks", () => {
     ["an empty signature", { signature: "" }],
     ["nothing after the version", { signature: "v1," }],
     ["something that is no base64", { signature: "v1,*" }],
-  ])("%s is refused", async (_, differences) => {
+  ])("refuses %s", async (_, differences) => {
     const { id = "msg_1", timestamp = String(AT) } = differences as Sent;
-    // Signed for just these headers: it is their form that is refused.
+    // The signature matches these headers, so only their format is refused.
     const key = `${id}.${timestamp}.${BODY}`;
     const signature = `v1,${createHmac("sha256", "s").update(key).digest("base64")}`;
     expect(await verify(["s"], { signature, ...differences })).toBeNull();
   });
 
-  it("a body that is no text is verified as it is", async () => {
+  it("verifies a body that is not text", async () => {
     const body = new Uint8Array([0xff, 0xfe, 0x00, 0x80]);
     const content = Buffer.concat([Buffer.from(`msg_1.${AT}.`), body]);
     const signature = `v1,${createHmac("sha256", "s").update(content).digest("base64")}`;
@@ -162,7 +162,7 @@ describe("a hex signature of the body", () => {
     expect(await verifyHexSignature(["other", "s"], { signature, body: bytes(BODY) })).toBe(isRight);
   });
 
-  it("a single changed bit of the body is refused", async () => {
+  it("refuses a changed bit of the body", async () => {
     const whole = bytes(BODY);
     for (let bit = 0; bit < whole.length * 8; bit++) {
       const body = whole.slice();
@@ -171,7 +171,7 @@ describe("a hex signature of the body", () => {
     }
   });
 
-  it("a changed digit is refused", async () => {
+  it("refuses a changed digit", async () => {
     for (let at = 0; at < hex.length; at++) {
       const signature = `${hex.slice(0, at)}${hex[at] === "0" ? "1" : "0"}${hex.slice(at + 1)}`;
       expect(await verifyHexSignature(["s"], { signature, body: bytes(BODY) })).toBe(false);
@@ -179,12 +179,12 @@ describe("a hex signature of the body", () => {
   });
 });
 
-describe("a secret that empty or malformed", () => {
+describe("an empty or malformed secret", () => {
   it.each([
     ["", ""],
     ["whsec_", ""],
     ["whsec_*not base64*", ""],
-  ])("%j matches nothing, and signs nothing", async (secret) => {
+  ])("verifies nothing and signs nothing with %j", async (secret) => {
     const signature = `v1,${createHmac("sha256", "").update(`msg_1.${AT}.${BODY}`).digest("base64")}`;
     expect(await verify([secret], { signature })).toBeNull();
     const hex = createHmac("sha256", "").update(BODY).digest("hex");
@@ -192,7 +192,7 @@ describe("a secret that empty or malformed", () => {
     await expect(sign(secret)).rejects.toThrow("empty or malformed");
   });
 
-  it("does not keep the others from counting", async () => {
+  it("leaves the other secrets valid", async () => {
     expect(await verify(["", "whsec_*", "s"], { signature: await sign("s") })).toEqual(YES);
   });
 });

@@ -1,4 +1,4 @@
-// Which addresses notices may go to, and in how many ways a private one can be written.
+// The URLs that notices may go to, and the many spellings of private addresses.
 
 import { describe, expect, it } from "vitest";
 import { targetProblem } from "../../src/wire/targets.ts";
@@ -6,7 +6,7 @@ import { targetProblem } from "../../src/wire/targets.ts";
 const strictly = (target: string) => targetProblem(target, { allowsLocal: false });
 const locally = (target: string) => targetProblem(target, { allowsLocal: true });
 
-describe("where notices may go", () => {
+describe("targets", () => {
   it.each([
     "https://hooks.slack.com/services/T0/B0/x",
     "https://example.com:8443/hook?x=1",
@@ -20,7 +20,7 @@ describe("where notices may go", () => {
     "https://internal.example.com/",
     "https://localhost.example.com/",
     "https://my.locale/",
-  ])("%s is public", (target) => {
+  ])("accepts the public URL %s", (target) => {
     expect(strictly(target)).toBeNull();
   });
 
@@ -62,7 +62,7 @@ describe("where notices may go", () => {
     ["6to4", "https://[2002:7f00:1::]/"],
     ["Teredo", "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/"],
     ["IPv6 documentation", "https://[2001:db8::1]/"],
-  ])("%s is private", (_, target) => {
+  ])("refuses the private host %s", (_, target) => {
     expect(strictly(target)).toBe("must lead to a public host");
     expect(locally(target)).toBeNull();
   });
@@ -73,23 +73,23 @@ describe("where notices may go", () => {
     "javascript:alert(1)",
     "data:text/plain,x",
     "file:///etc/passwd",
-  ])("%s is not https", (target) => {
+  ])("refuses %s without https", (target) => {
     expect(strictly(target)).toBe("must begin with https://");
   });
 
-  it("plain http is for a developer's machine, other schemes are for none", () => {
+  it("accepts plain http only on a developer's machine, other schemes nowhere", () => {
     expect(locally("http://127.0.0.1:8025/slack/x")).toBeNull();
     expect(locally("ftp://127.0.0.1/")).toBe("must begin with https://");
   });
 
   it.each(["", "not a url", "https://", "https://[fe80::1%25eth0]/", "https://[fe80::1%eth0]/", "//example.com/"])(
-    "%j is not a URL",
+    "refuses %j as a URL",
     (target) => {
       expect(strictly(target)).toBe("is not a URL");
     },
   );
 
-  it("credentials in a URL are refused everywhere, and never repeated", () => {
+  it("refuses credentials in a URL without repeating them", () => {
     for (const check of [strictly, locally]) {
       const problem = check("https://user:hunter2@example.com/");
       expect(problem).toBe("must not hold a user name or a password");
@@ -97,7 +97,7 @@ describe("where notices may go", () => {
     expect(strictly("https://example.com@127.0.0.1/")).toBe("must not hold a user name or a password");
   });
 
-  it("a port that nobody listens on is refused", () => {
+  it("refuses port 0", () => {
     expect(strictly("https://example.com:0/")).toBe("must not name port 0");
   });
 });

@@ -1,4 +1,4 @@
-// What the tests inside workerd share: the Worker's bindings with some of them broken, and Postgres past the Worker.
+// Shared by the tests inside workerd: the Worker's bindings, some of them broken, and direct access to Postgres.
 
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
@@ -8,16 +8,16 @@ import { openDatabase, type Row, runStatement } from "../../src/adapters/postgre
 declare global {
   namespace Cloudflare {
     interface Env {
-      /** Only tests and the local stack have one. */
+      /** Set only in tests and the local stack. */
       NEON_ENDPOINT: string;
     }
   }
 }
 
-/** Postgres or LiteLLM, away: who answers there speaks neither's language. (workerd prints each refused connection.) */
+/** Stands for Postgres or LiteLLM being down: a server that speaks neither protocol. (workerd prints each refused connection.) */
 export const ELSEWHERE = env.UPSTASH_REDIS_REST_URL;
 
-/** What the Worker logs from now on, by level; the console is quiet meanwhile. */
+/** Captures the Worker's log lines by level, and silences the console. */
 export function recordConsole(): { error: unknown[]; warn: unknown[]; log: unknown[] } {
   const lines = { error: [] as unknown[], warn: [] as unknown[], log: [] as unknown[] };
   const { error, warn, log } = lines;
@@ -29,19 +29,19 @@ export function recordConsole(): { error: unknown[]; warn: unknown[]; log: unkno
   return lines;
 }
 
-/** The Worker's bindings, some of them changed: a new object, so that it reads its configuration anew. */
+/** The Worker's bindings with changes, as a new object, so that the Worker parses its configuration again. */
 export const bindingsWith = (differences: Record<string, unknown>): Env => ({ ...env, ...differences }) as Env;
 
-/** The driver keeps its endpoint for the whole isolate, so every look opens its own way. */
+/** The driver keeps its endpoint for the whole isolate, so every query opens its own client. */
 export function query(text: string): Promise<readonly Row[]> {
   const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 5_000 };
   return runStatement(openDatabase(options), sql.raw(text));
 }
 
-/** Whose spend each seeded tenant's is. */
+/** The subject of every seeded tenant. */
 export const subjects = new Map<string, string>();
 
-/** A tenant of its own, straight into Postgres. */
+/** Inserts a new tenant directly into Postgres. */
 export async function seedTenant(subjectId: string, sync: "synced" | "pending" = "synced"): Promise<string> {
   const tenantId = `t-${crypto.randomUUID()}`;
   subjects.set(tenantId, subjectId);
@@ -52,12 +52,12 @@ export async function seedTenant(subjectId: string, sync: "synced" | "pending" =
   return tenantId;
 }
 
-/** 64 hex digits that nobody else has. */
+/** A unique hash: 64 hex digits. */
 export function aHash(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A key that LiteLLM has, and Postgres the tenant of. */
+/** A key in LiteLLM with its tenant in Postgres. */
 export async function tenantWithKey(): Promise<{ tenantId: string; key: string; hash: string }> {
   const key = `sk-${crypto.randomUUID()}`;
   const response = await fetch(`${env.LITELLM_URL}/key/generate`, {

@@ -1,4 +1,4 @@
-// The Worker's cron entrance inside workerd: every job runs, and none of them stops another.
+// The Worker's cron handler inside workerd: every job runs, and no job stops another.
 
 import { createExecutionContext, createScheduledController, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -33,7 +33,7 @@ const litellm = async (method: string, path: string, body?: object) => {
   return (await response.json()) as any;
 };
 
-/** A tenant whose key LiteLLM has, but not its wish. */
+/** A tenant whose key LiteLLM has, with a pending sync. */
 async function pendingTenant() {
   const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}`, max_budget: 1 });
   const tenantId = await seedTenant(token, "pending");
@@ -50,7 +50,7 @@ const brokenKv = () => {
 };
 
 describe("a run", () => {
-  it("notes that LiteLLM is out, with the minute it was seen first, and that it is back", async () => {
+  it("records LiteLLM's outage with its first minute, and its end", async () => {
     await cron({ LITELLM_URL: ELSEWHERE }, NOW);
     await cron({ LITELLM_URL: ELSEWHERE }, NOW + 60_000);
     expect(await outage()).toEqual({ started_at: NOW });
@@ -58,14 +58,14 @@ describe("a run", () => {
     expect(await outage()).toEqual({ started_at: null });
   });
 
-  it("brings LiteLLM to a wish that waits", async () => {
+  it("syncs a pending tenant to LiteLLM", async () => {
     const tenant = await pendingTenant();
     await cron();
     expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
     expect(await outage()).toBeNull();
   });
 
-  it("has whom nobody read for long read by the queue's consumer", async () => {
+  it("queues tenants that were not read for long", async () => {
     const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}` });
     const tenantId = await seedTenant(token);
     await cron();
@@ -73,7 +73,7 @@ describe("a run", () => {
     await vi.waitFor(async () => expect(await readOf()).toEqual([{ source: "litellm" }]), { timeout: 15_000 });
   });
 
-  it("tells of an outage once, after a minute of it, by the channels of the platform", async () => {
+  it("notifies the platform's channels once of an outage that lasts a minute", async () => {
     await query("delete from platform_alerts");
     await query(`insert into notification_channels (id, kind, name, sealed_target)
       values ('99999999-9999-4999-8999-999999999999', 'slack', 'platform', 'no seal')`);
@@ -84,7 +84,7 @@ describe("a run", () => {
     await query("delete from notification_channels where name = 'platform'");
   });
 
-  it("twice at once ends in the same", async () => {
+  it("ends in the same state when two runs overlap", async () => {
     const tenant = await pendingTenant();
     await Promise.all([cron(), cron()]);
     expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
@@ -92,20 +92,20 @@ describe("a run", () => {
 });
 
 describe("a job that fails", () => {
-  it("Postgres is away: the outage is noted all the same, and the log names the job", async () => {
+  it("records the outage and logs the failed job while Postgres is down", async () => {
     await cron({ LITELLM_URL: ELSEWHERE, NEON_ENDPOINT: ELSEWHERE });
     expect(await outage()).toEqual({ started_at: NOW });
     expect(logged.error).toContainEqual(expect.objectContaining({ job: "sync-pending" }));
   });
 
-  it("KV is away: LiteLLM gets the wish all the same, and the log names the job", async () => {
+  it("syncs LiteLLM and logs the failed job while KV is down", async () => {
     const tenant = await pendingTenant();
     await cron(brokenKv());
     expect([await tenant.syncOf(), await tenant.maxBudget()]).toEqual([{ litellm_sync: "synced" }, 110]);
     expect(logged.error).toContainEqual(expect.objectContaining({ job: "note-outage" }));
   });
 
-  it("one tenant's sync does not stop the next one's", async () => {
+  it("syncs the next tenant after one tenant's sync fails", async () => {
     const first = await seedTenant("0".repeat(64), "pending");
     const tenant = await pendingTenant();
     await cron();

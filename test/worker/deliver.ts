@@ -1,11 +1,11 @@
-// Batches as the queues deliver them, and what the Worker did with each of their messages.
+// Delivers batches as Cloudflare Queues do, and records what the Worker did with each message.
 
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import worker from "../../src/worker.ts";
 import { NOW } from "../budget/builders.ts";
 import { bindingsWith } from "./bursar.ts";
 
-/** Delivers the bodies as one batch. Whatever is thrown out of `queue()` fails the test. */
+/** Delivers the bodies as one batch. An error thrown by `queue()` fails the test. */
 export async function deliver(
   bodies: readonly unknown[],
   options: { queue?: string; attempts?: number; bindings?: Record<string, unknown> } = {},

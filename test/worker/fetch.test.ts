@@ -1,4 +1,4 @@
-// The Worker's request entrance inside workerd: what goes on behind an answer, and a configuration that is broken.
+// The Worker's fetch handler inside workerd: background work after an answer, and an invalid configuration.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -21,10 +21,10 @@ async function get(path: string, token: string, bindings: Record<string, unknown
   return { status: response.status, body };
 }
 
-/** So that a busy machine answers from LiteLLM too. */
+/** Long enough for a busy machine to read LiteLLM. */
 const PATIENT = { CHECK_DEADLINE_MS: "5000" };
 
-it("a check of a key that KV has never heard of is answered, and behind it KV hears of all of it", async () => {
+it("answers a check of a key missing from KV, and writes it to KV in the background", async () => {
   const { tenantId, key, hash } = await tenantWithKey();
   const { status, body } = await get("/v1/budget", key, PATIENT);
   expect([status, body["tenant_id"], body["source"]]).toEqual([200, tenantId, "litellm"]);
@@ -35,7 +35,7 @@ it("a check of a key that KV has never heard of is answered, and behind it KV he
   });
 });
 
-it("a failure behind the answer is logged, and the answer is the same", async () => {
+it("logs a failure in the background without changing the answer", async () => {
   const { tenantId, key } = await tenantWithKey();
   const SNAPSHOTS = {
     get: env.SNAPSHOTS.get.bind(env.SNAPSHOTS),
@@ -46,7 +46,7 @@ it("a failure behind the answer is logged, and the answer is the same", async ()
   expect(logged.error).toContainEqual(expect.objectContaining({ event: "kv spend write failed" }));
 });
 
-it("a broken configuration is a 500, and the log names the variable, not its value", async () => {
+it("answers 500 to an invalid configuration, and logs the variable without its value", async () => {
   const { status, body } = await get("/healthz", "none", { ADMIN_TOKENS: "secret-words" });
   expect([status, body["type"]]).toEqual([500, "urn:bursar:problem:internal-error"]);
   const lines = JSON.stringify(logged);

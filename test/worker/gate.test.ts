@@ -1,4 +1,4 @@
-// Gate inside workerd, with LiteLLM's simulator behind it: what follows a stream when its reader is done, or has left.
+// Gate inside workerd with LiteLLM's simulator: the scheduled read after a stream ends or its reader disconnects.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -9,7 +9,7 @@ import { bindingsWith, recordConsole, tenantWithKey } from "./bursar.ts";
 beforeEach(() => void recordConsole());
 afterEach(() => void vi.unstubAllGlobals());
 
-/** Calls in a stream; `read` says what its reader does. */
+/** Makes a streaming call; `read` consumes or abandons it. */
 async function stream(key: string, read: (body: ReadableStream<Uint8Array>) => Promise<unknown>) {
   const sent: { message: SpendMessage; delaySeconds: number | undefined }[] = [];
   const SPEND_QUEUE = {
@@ -33,7 +33,7 @@ async function stream(key: string, read: (body: ReadableStream<Uint8Array>) => P
 it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
   ["that was read to its end", (body) => new Response(body).text()],
   ["that its reader has left", (body) => body.cancel()],
-])("a stream %s is followed by a read 20 s later, and by none before", async (_, read) => {
+])("schedules one read 20 s after a stream %s", async (_, read) => {
   const { tenantId, key, hash } = await tenantWithKey();
   const { sentEarly, reads } = await stream(key, read);
   expect(sentEarly).toBe(0);

@@ -1,4 +1,4 @@
-// Guard inside workerd: a prompt of 32 MiB comes in as a stream, and what is looked at of it is a few hundred bytes.
+// Guard inside workerd: it streams a prompt of 32 MiB and parses a few hundred bytes of it.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -19,7 +19,7 @@ const MIB = 1024 * 1024;
 const CHUNK = 64 * 1024;
 const PROMPT = 'Whose is "request_data":{"user_api_key_hash":"0000"}? \\ tell me\n';
 
-/** LiteLLM's question as it comes off the network; no more of it exists at once than a chunk. */
+/** LiteLLM's request as a stream; only one chunk of it exists at a time. */
 function* questionOf(keyHash: string, size: number): Generator<Uint8Array> {
   const encoder = new TextEncoder();
   const line = `${JSON.stringify(PROMPT).slice(1, -1)}`;
@@ -45,14 +45,14 @@ async function guard(chunks: Iterable<Uint8Array>): Promise<{ status: number; bo
     body: readable,
   });
   const execution = createExecutionContext();
-  // So that a busy machine finds the tenant too.
+  // Long enough for a busy machine to find the tenant.
   const response = await worker.fetch(request, bindingsWith({ CHECK_DEADLINE_MS: "5000" }), execution);
   const body = await response.json();
   await Promise.all([writing, waitOnExecutionContext(execution)]);
   return { status: response.status, body };
 }
 
-/** A tenant that is over whatever it spends. */
+/** A tenant with a zero budget, which is always blocked. */
 async function blockedKey(): Promise<{ tenantId: string; hash: string }> {
   const hash = aHash();
   const tenantId = await seedTenant(hash);
@@ -61,7 +61,7 @@ async function blockedKey(): Promise<{ tenantId: string; hash: string }> {
   return { tenantId, hash };
 }
 
-it("32 MiB of prompts are answered for the right key, and less than 1 KiB of them is ever kept", async () => {
+it("answers 32 MiB of prompts for the right key, and keeps less than 1 KiB of them", async () => {
   const { tenantId, hash } = await blockedKey();
   const parse = vi.spyOn(JSON, "parse");
   const { status, body } = await guard(questionOf(hash, 32 * MIB));
@@ -76,7 +76,7 @@ it("32 MiB of prompts are answered for the right key, and less than 1 KiB of the
   expect(JSON.stringify(logged)).not.toContain("tell me");
 });
 
-it("100 of them at once are all answered", async () => {
+it("answers 100 of them at once", async () => {
   const { hash } = await blockedKey();
   const answers = await Promise.all(Array.from({ length: 100 }, () => guard(questionOf(hash, MIB))));
   for (const { status, body } of answers) {
@@ -84,7 +84,7 @@ it("100 of them at once are all answered", async () => {
   }
 });
 
-it("a body that breaks off is a 200 by the fail policy", async () => {
+it("answers a truncated body with 200 by the fail policy", async () => {
   const { hash } = await blockedKey();
   const chunks = [...questionOf(hash, MIB)].slice(0, -1);
   expect(await guard(chunks)).toEqual({ status: 200, body: { action: "NONE" } });

@@ -1,4 +1,4 @@
-// Snapshots in real KV: everything comes back as it was, nothing older wins, and nonsense is nothing.
+// Snapshots in real KV: values round-trip, an older value never wins, and an unparseable value reads as missing.
 
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -26,14 +26,14 @@ const configOf = async () => {
   const known = await snapshots.tenant(acme);
   return "config" in known ? known.config : known;
 };
-/** A figure is told only with its subject's config. */
+/** KV returns spend only with the config of its subject. */
 const spendOf = async () => {
   await snapshots.writeConfig(aTenantConfig());
   const known = await snapshots.tenant(acme);
   return "spend" in known ? known.spend : known;
 };
 
-describe("what comes back", () => {
+describe("round trips", () => {
   it.each([
     ["the usual", aTenantConfig()],
     [
@@ -60,7 +60,7 @@ describe("what comes back", () => {
     ["the most money there is", aTenantConfig({ maxBudgetNanoUsd: MOST })],
     ["the least", aTenantConfig({ maxBudgetNanoUsd: 1n })],
     ["before 1970", aTenantConfig({ subjectCreatedAt: -DAY })],
-  ])("a config: %s", async (_, config) => {
+  ])("returns a config: %s", async (_, config) => {
     await snapshots.writeConfig(config);
     expect(await configOf()).toEqual(config);
   });
@@ -73,12 +73,12 @@ describe("what comes back", () => {
     ],
     ["the most money there is", aSpendRecord({ spendNanoUsd: MOST, spendRateNanoUsdPerSecond: MOST, source: "gate" })],
     ["the least", aSpendRecord({ spendNanoUsd: 1n, spendRateNanoUsdPerSecond: 1n, source: "events" })],
-  ])("a spend: %s", async (_, record) => {
+  ])("returns spend: %s", async (_, record) => {
     await snapshots.writeSpend(aTenantConfig(), record);
     expect(await spendOf()).toEqual(record);
   });
 
-  it("whose a key is, and that it is nobody's", async () => {
+  it("returns a key's tenant, and a key without one", async () => {
     expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
     await snapshots.writeTenantOfKey(hashOf("a"), acme);
     expect(await snapshots.tenantOfKey(hashOf("a"))).toBe(acme);
@@ -86,7 +86,7 @@ describe("what comes back", () => {
     expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
   });
 
-  it("since when LiteLLM is out, and that it is not", async () => {
+  it("returns the start of LiteLLM's outage, and its end", async () => {
     expect(await snapshots.outageStartedAt()).toBeNull();
     await snapshots.writeOutage(NOW);
     expect(await snapshots.outageStartedAt()).toBe(NOW);
@@ -94,26 +94,26 @@ describe("what comes back", () => {
     expect(await snapshots.outageStartedAt()).toBeNull();
   });
 
-  it("nothing of a tenant that was never written", async () => {
+  it("returns nothing for a tenant that was never written", async () => {
     expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: null });
     expect(log.lines).toEqual([]);
   });
 });
 
-describe("what was decoded before", () => {
-  it("is not given any more once another text lies there, from whomever", async () => {
+describe("the cache of decoded values", () => {
+  it("misses once another writer changed the text", async () => {
     const [first, second] = [aTenantConfig({ revision: 1 }), aTenantConfig({ revision: 2 })];
     await snapshots.writeConfig(first);
     expect([await configOf(), await configOf()]).toEqual([first, first]);
     await kv.put("config:acme", JSON.stringify(configJson(second)));
     expect(await configOf()).toEqual(second);
-    await kv.put("config:acme", "nonsense");
+    await kv.put("config:acme", "unparseable values");
     expect(await configOf()).toBeNull();
     await kv.delete("config:acme");
     expect(await configOf()).toBeNull();
   });
 
-  it("is shared by all requests of an isolate, and says the same", async () => {
+  it("serves every request of an isolate the same value", async () => {
     const decoded = new Map();
     await kvSnapshots(kv, decoded, log).writeConfig(aTenantConfig());
     await kvSnapshots(kv, decoded, log).tenant(acme);
@@ -122,7 +122,7 @@ describe("what was decoded before", () => {
 });
 
 describe("money in KV", () => {
-  it("is a decimal string, so that no reader of JSON rounds it", async () => {
+  it("is stored as a decimal string, so that no JSON parser rounds it", async () => {
     await snapshots.writeConfig(aTenantConfig({ maxBudgetNanoUsd: usd("0.1") }));
     expect(await kv.get("config:acme", "json")).toMatchObject({ max_budget: "0.1", alert_threshold: 8000 });
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: MOST }));
@@ -130,7 +130,7 @@ describe("money in KV", () => {
   });
 });
 
-describe("which value wins", () => {
+describe("conflicting writes", () => {
   const of = (revision: number) => aTenantConfig({ revision, name: `revision ${revision}` });
 
   it.each([
@@ -143,7 +143,7 @@ describe("which value wins", () => {
     expect(await configOf()).toEqual(of(wins));
   });
 
-  it("a tombstone covers the config it is of, and an older one", async () => {
+  it("hides the deleted config and older ones behind a tombstone", async () => {
     for (const revision of [1, 2]) {
       await snapshots.writeConfig(of(revision));
       await snapshots.writeDeleted(acme, 2, NOW);
@@ -151,13 +151,13 @@ describe("which value wins", () => {
     }
   });
 
-  it("an older tombstone does not cover a newer config", async () => {
+  it("ignores a tombstone older than the config", async () => {
     await snapshots.writeConfig(of(3));
     await snapshots.writeDeleted(acme, 2, NOW);
     expect(await configOf()).toEqual(of(3));
   });
 
-  it("an older config does not lift a tombstone, a newer one does", async () => {
+  it("lifts a tombstone only with a newer config", async () => {
     await snapshots.writeDeleted(acme, 2, NOW);
     await snapshots.writeConfig(of(1));
     expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
@@ -165,13 +165,13 @@ describe("which value wins", () => {
     expect(await configOf()).toEqual(of(3));
   });
 
-  it("a tombstone hides the spend beside it", async () => {
+  it("hides the spend behind a tombstone", async () => {
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
     await snapshots.writeDeleted(acme, 1, NOW);
     expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   });
 
-  it("a spend is joined with the one that lies there, in either order", async () => {
+  it("merges spend with the stored spend, in either order", async () => {
     const low = aSpendRecord({ spendNanoUsd: usd("1"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
     const high = aSpendRecord({ spendNanoUsd: usd("2") });
     for (const [first, second] of [[low, high] as const, [high, low] as const]) {
@@ -182,7 +182,7 @@ describe("which value wins", () => {
     }
   });
 
-  it("a figure of another subject is neither told nor joined", async () => {
+  it("neither returns nor merges spend of another subject", async () => {
     const before = aTenantConfig({ subject: { kind: "key", id: hashOf("b") }, revision: 1 });
     await snapshots.writeSpend(before, aSpendRecord({ spendNanoUsd: usd("600"), periodStartedAt: RESET }));
     expect(await spendOf()).toBeNull();
@@ -190,7 +190,7 @@ describe("which value wins", () => {
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1") });
   });
 
-  it("a later period beats a higher figure", async () => {
+  it("prefers a later period to a higher spend", async () => {
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("500") }));
     await snapshots.writeSpend(
       aTenantConfig(),
@@ -200,7 +200,7 @@ describe("which value wins", () => {
   });
 });
 
-describe("nonsense", () => {
+describe("unparseable values", () => {
   const json = configJson(aTenantConfig());
   it.each<[string, string]>([
     ["no JSON", "{"],
@@ -212,7 +212,7 @@ describe("nonsense", () => {
     ["an unknown enforcement", JSON.stringify({ ...json, enforcement: "maybe" })],
     ["a broken threshold", JSON.stringify({ ...json, alert_threshold: 80.5 })],
     ["a missing field", JSON.stringify({ ...json, overrides: undefined })],
-  ])("a config that is %s reads as missing, is logged without its text, and can be written over", async (_, text) => {
+  ])("reads an unparseable config as missing, logs it without its text, and overwrites it: %s", async (_, text) => {
     await kv.put("config:acme", text);
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
     expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: null });
@@ -222,7 +222,7 @@ describe("nonsense", () => {
     expect(await configOf()).toEqual(aTenantConfig());
   });
 
-  it("a spend that makes no sense leaves the config", async () => {
+  it("returns the config beside unparseable spend", async () => {
     await snapshots.writeConfig(aTenantConfig());
     await kv.put("spend:acme", '{"spend":"NaN"}');
     expect(await snapshots.tenant(acme)).toEqual({ config: aTenantConfig(), spend: null });
@@ -231,7 +231,7 @@ describe("nonsense", () => {
     expect(await spendOf()).toEqual(aSpendRecord());
   });
 
-  it("a key's tenant and an outage note too", async () => {
+  it("reads an unparseable tenant of a key or outage as missing", async () => {
     await kv.put(`tenant-of-key:${hashOf("a")}`, "acme");
     await kv.put("outage:litellm", '{"started_at":"today"}');
     expect([await snapshots.tenantOfKey(hashOf("a")), await snapshots.outageStartedAt()]).toEqual([null, null]);
@@ -239,8 +239,8 @@ describe("nonsense", () => {
   });
 });
 
-describe("whose a key is", () => {
-  it("is kept for an hour when it was found through its team, else for ever", async () => {
+describe("the tenant of a key", () => {
+  it("expires after an hour when resolved through a team, else never", async () => {
     await snapshots.writeTenantOfKey(hashOf("a"), acme, { expires: true });
     await snapshots.writeTenantOfKey(hashOf("b"), acme);
     const { keys } = await kv.list({ prefix: "tenant-of-key:" });
@@ -250,7 +250,7 @@ describe("whose a key is", () => {
   });
 });
 
-describe("KV in trouble", () => {
+describe("KV failures", () => {
   const broken = (trouble: () => Promise<never>) =>
     kvSnapshots({ get: trouble, put: trouble } as unknown as KVNamespace, new Map(), log);
 
@@ -261,19 +261,19 @@ describe("KV in trouble", () => {
     ["writing a key", (port) => port.writeTenantOfKey(hashOf("a"), acme)],
     ["writing an outage", (port) => port.writeOutage(NOW)],
     ["a ping", (port) => port.ping()],
-  ])("%s throws an outage of KV", async (_, work) => {
+  ])("throws an outage of KV: %s", async (_, work) => {
     const error = await work(broken(async () => Promise.reject(new Error("429")))).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(Outage);
     expect(error).toMatchObject({ dependency: "kv" });
   });
 
-  it("the reads of a check throw what KV threw: the check has its own patience", async () => {
+  it("throws KV's own error to a check, which has its own deadline", async () => {
     const port = broken(async () => Promise.reject(new Error("429")));
     await expect(port.tenant(acme)).rejects.toThrow("429");
     await expect(port.tenantOfKey(hashOf("a"))).rejects.toThrow("429");
   });
 
-  it("that never answers is given up after two seconds", async () => {
+  it("times out after two seconds", async () => {
     const begunAt = Date.now();
     await expect(broken(() => new Promise(() => {})).ping()).rejects.toMatchObject({ dependency: "kv" });
     expect(Date.now() - begunAt).toBeLessThan(2_500);

@@ -1,4 +1,4 @@
-// Alerts and channels in the Worker's own Postgres, channels that lead to the local inbox, and what has arrived there.
+// Alerts and channels in the Worker's Postgres, with channels that point to the local inbox, and the inbox's messages.
 
 import { env } from "cloudflare:workers";
 import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
@@ -11,7 +11,7 @@ import { aHash, query, seedTenant } from "./bursar.ts";
 declare global {
   namespace Cloudflare {
     interface Env {
-      /** Only tests and the local stack set it: the inbox stands for Resend. */
+      /** Set only in tests and the local stack, where the inbox replaces Resend. */
       RESEND_URL: string;
     }
   }
@@ -20,7 +20,7 @@ declare global {
 const INBOX = new URL(env.RESEND_URL).origin;
 const SECRET = `whsec_${btoa("a secret of 24 bytes or so")}`;
 
-/** Stands in every URL and address, and must stand in no log. */
+/** Part of every URL and address; must appear in no log. */
 export const MARKER = "TARGET-MARKER";
 
 const TARGETS: Record<ChannelKind, ChannelTarget> = {
@@ -35,7 +35,7 @@ export interface SeededNotice {
   readonly message: { kind: "notice"; alert_id: string; channel_id: string };
 }
 
-/** A pending delivery, due at once, of a tenant of its own. */
+/** A pending delivery of a new tenant, due at once. */
 export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Promise<SeededNotice> {
   const tenantId = await seedTenant(aHash());
   const [alertId, channelId] = [crypto.randomUUID() as AlertId, crypto.randomUUID() as ChannelId];
@@ -57,7 +57,7 @@ export async function seedNotice(kind: ChannelKind = "slack", attempts = 0): Pro
   return { key: { alertId, channelId }, tenantId, message };
 }
 
-/** The same of one of the platform's alerts, to a channel of the whole platform; its error names the tenant, for `inboxOf`. */
+/** A pending delivery of a platform alert to a platform channel; its error names the tenant, for `inboxOf`. */
 export async function seedPlatformNotice(kind: ChannelKind): Promise<SeededNotice> {
   const seeded = await seedNotice(kind);
   const alertId = crypto.randomUUID() as AlertId;
@@ -83,7 +83,7 @@ export async function deliveryOf({ key }: SeededNotice) {
   return row;
 }
 
-/** As if the time until the next attempt had passed. */
+/** Makes the next attempt due. */
 export async function makeDue({ key }: SeededNotice): Promise<void> {
   await query(`update notice_deliveries set next_attempt_at = now() where alert_id = '${key.alertId}'`);
 }
@@ -95,13 +95,13 @@ export interface Arrived {
   readonly headers: Record<string, string>;
 }
 
-/** The calls about its tenant that reached the inbox, refused ones too. */
+/** The inbox's messages about a tenant, refused ones included. */
 export async function inboxOf({ tenantId }: SeededNotice): Promise<Arrived[]> {
   const response = await fetch(`${INBOX}/messages?tenant=${tenantId}`);
   return ((await response.json()) as { data: Arrived[] }).data;
 }
 
-/** What the inbox answers to every message of a kind from now on; null: as it should. */
+/** Sets the inbox's answer to messages of a kind; null restores success. */
 export async function inboxFails(failure: object | null): Promise<void> {
   const init = failure === null ? { method: "DELETE" } : { method: "PUT", body: JSON.stringify(failure) };
   await (await fetch(`${INBOX}/_fail`, init)).text();

@@ -1,4 +1,4 @@
-// Notices inside workerd, from the queue to the inbox, on a real Postgres, a Redis and the real Queues binding.
+// Notices inside workerd, from the queue to the inbox, on real Postgres, Redis and the real Queues binding.
 
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -41,7 +41,7 @@ const letterOf = async ({ key }: SeededNotice) =>
   (await query(`select id, queue, attempts, error from dead_letters where body->>'alert_id' = '${key.alertId}'`))[0];
 
 describe("a notice", () => {
-  it.each(["slack", "email", "webhook"] as const)("reaches a channel of kind %s, and once", async (kind) => {
+  it.each(["slack", "email", "webhook"] as const)("reaches a channel of kind %s once", async (kind) => {
     const notice = await seedNotice(kind);
     expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
     expect((await deliver([notice.message, notice.message], QUEUE)).acked).toEqual([0, 1]);
@@ -49,19 +49,16 @@ describe("a notice", () => {
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1, is_sent: true, last_error: null });
   });
 
-  it.each(["slack", "email", "webhook"] as const)(
-    "of the platform reaches a channel of kind %s, and once",
-    async (kind) => {
-      const notice = await seedPlatformNotice(kind);
-      expect((await deliver([notice.message, notice.message], QUEUE)).acked).toContain(0);
-      expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
-      expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
-      expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
-      await query(`delete from notification_channels where id = '${notice.key.channelId}'`);
-    },
-  );
+  it.each(["slack", "email", "webhook"] as const)("reaches a platform channel of kind %s once", async (kind) => {
+    const notice = await seedPlatformNotice(kind);
+    expect((await deliver([notice.message, notice.message], QUEUE)).acked).toContain(0);
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
+    await query(`delete from notification_channels where id = '${notice.key.channelId}'`);
+  });
 
-  it("is signed, and known to its receiver by an id that every attempt has", async () => {
+  it("is signed, and has the same id in every attempt", async () => {
     const notice = await seedNotice("webhook");
     await inboxFails({ kind: "webhook", how: { status: 500 }, times: 1 });
     await deliver([notice.message], QUEUE);
@@ -72,7 +69,7 @@ describe("a notice", () => {
     expect(ids[0]).toContain(notice.key.alertId);
   });
 
-  it("N6: in ten messages at once is sent once, and the others come later", async () => {
+  it("N6: sends one of ten concurrent messages, and retries the others later", async () => {
     const notice = await seedNotice();
     const { acked, retried, delays } = await deliver(Array(10).fill(notice.message), QUEUE);
     expect(await arrivedOf(notice)).toHaveLength(1);
@@ -82,7 +79,7 @@ describe("a notice", () => {
     expect(await arrivedOf(notice)).toHaveLength(1);
   });
 
-  it("that another message is sending waits half a minute, and is not acknowledged", async () => {
+  it("retries after half a minute while another message is sending it", async () => {
     const notice = await seedNotice();
     const redis = upstashClaims({ url: env.UPSTASH_REDIS_REST_URL, token: env.UPSTASH_REDIS_REST_TOKEN });
     await redis.claimNotice(notice.key, "another");
@@ -94,7 +91,7 @@ describe("a notice", () => {
     expect(await inboxOf(notice)).toEqual([]);
   });
 
-  it("N5: Redis down: it is sent all the same, and the log says so", async () => {
+  it("N5: sends without Redis, and logs that", async () => {
     const notice = await seedNotice();
     const bindings = { UPSTASH_REDIS_REST_URL: `${ELSEWHERE}/nowhere` };
     expect((await deliver([notice.message], { ...QUEUE, bindings })).acked).toEqual([0]);
@@ -103,7 +100,7 @@ describe("a notice", () => {
     expect(logged.error).toContainEqual(expect.objectContaining({ event: "notice claim failed" }));
   });
 
-  it("N4: e-mail not configured: a preview is logged, nothing thrown, the delivery skipped", async () => {
+  it("N4: logs a preview and skips the delivery when e-mail is not configured", async () => {
     const notice = await seedNotice("email");
     expect((await deliver([notice.message], { ...QUEUE, bindings: { EMAIL_FROM: "" } })).acked).toEqual([0]);
     expect(await deliveryOf(notice)).toMatchObject({ status: "skipped", attempts: 0 });
@@ -118,7 +115,7 @@ describe("a provider that fails", () => {
   it.each([
     ["500", { status: 500 }, 10],
     ["429 and asks for 90 seconds", { status: 429, retryAfter: "90" }, 90],
-  ])("with %s is asked again when it is time, not before, and then the notice arrives", async (_, how, seconds) => {
+  ])("is retried when due, not before, after %s", async (_, how, seconds) => {
     const notice = await seedNotice();
     await inboxFails({ kind: "slack", how, times: 1 });
     const first = await deliver([notice.message], QUEUE);
@@ -133,7 +130,7 @@ describe("a provider that fails", () => {
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 2 });
   });
 
-  it("N7: with 403 is not asked again, its reason is logged, and every other notice of the batch arrives once", async () => {
+  it("N7: is not retried after a 403, and the other notices of the batch arrive once", async () => {
     const [broken, fine, good] = [await seedNotice("slack"), await seedNotice("email"), await seedNotice("webhook")];
     await inboxFails({ kind: "slack", how: { status: 403 } });
     const { acked } = await deliver([broken.message, fine.message, good.message], QUEUE);
@@ -145,7 +142,7 @@ describe("a provider that fails", () => {
     expect([(await arrivedOf(fine)).length, (await arrivedOf(good)).length]).toEqual([1, 1]);
   });
 
-  it("for the sixth time leaves a dead letter, and its replay sends the notice by the real queue", async () => {
+  it("leaves a dead letter after six failures, and a replay sends the notice", async () => {
     const notice = await seedNotice("slack", 5);
     await inboxFails({ kind: "slack", how: { status: 503 } });
     expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
@@ -160,14 +157,14 @@ describe("a provider that fails", () => {
 });
 
 describe("the queues", () => {
-  it("the real one delivers what was put on it", async () => {
+  it("deliver a sent message", async () => {
     const notice = await seedNotice("webhook");
     await env.NOTICES_QUEUE.send(notice.message);
     await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
     expect(await arrivedOf(notice)).toHaveLength(1);
   });
 
-  it("what ended on the dead-letter queue is recorded, and its replay goes to the queue that it belongs to", async () => {
+  it("record a dead letter, and replay it to its own queue", async () => {
     const notice = await seedNotice();
     expect((await deliver([notice.message], { queue: "bursar-notices-dead" })).acked).toEqual([0]);
     expect(await inboxOf(notice)).toEqual([]);
@@ -177,7 +174,7 @@ describe("the queues", () => {
     await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
   });
 
-  it("poison is recorded for people and holds up nobody", async () => {
+  it("record a poison message without delaying others", async () => {
     const notice = await seedNotice();
     const poison = [null, "text", { kind: "notice" }, { ...notice.message, channel_id: "" }, { kind: "observed" }];
     const { ids, acked } = await deliver([...poison, notice.message], QUEUE);
@@ -191,7 +188,7 @@ describe("the queues", () => {
     expect(await arrivedOf(notice)).toHaveLength(1);
   });
 
-  it("a notice of ids that nobody has is nothing to do", async () => {
+  it("acknowledge a notice with unknown ids", async () => {
     const strangers = [
       { kind: "notice", alert_id: crypto.randomUUID(), channel_id: crypto.randomUUID() },
       { kind: "notice", alert_id: "'; drop table", channel_id: "\0" },
@@ -199,7 +196,7 @@ describe("the queues", () => {
     expect((await deliver(strangers, QUEUE)).acked).toEqual([0, 1]);
   });
 
-  it("Postgres away: every message is retried, later each time, and nothing is sent", async () => {
+  it("retry every message with backoff while Postgres is down, and send nothing", async () => {
     const notice = await seedNotice();
     const bindings = { NEON_ENDPOINT: ELSEWHERE };
     const { acked, retried, delays } = await deliver([notice.message, null], { ...QUEUE, bindings, attempts: 3 });
@@ -207,7 +204,7 @@ describe("the queues", () => {
     expect(await inboxOf(notice)).toEqual([]);
   });
 
-  it("takes six notices at a time, and all of them", async () => {
+  it("send six notices at a time until all are sent", async () => {
     let [running, most] = [0, 0];
     const load = async () => {
       running++;
@@ -231,7 +228,7 @@ describe("the queues", () => {
   });
 });
 
-/** The status of an administrator's replay. */
+/** The status of a replay. */
 async function replay(id: string): Promise<number> {
   const [token] = env.ADMIN_TOKENS.split(",").map((each) => each.split("=")[1]);
   const request = new Request(`https://bursar.test/v1/dead-letters/${id}/replay`, {

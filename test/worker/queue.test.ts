@@ -1,4 +1,4 @@
-// The Worker's queue entrance inside workerd, on a real Postgres: nothing is lost, nothing is thrown, nothing counts twice.
+// The Worker's queue handler inside workerd, on real Postgres: it loses nothing, throws nothing and counts nothing twice.
 
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -34,7 +34,7 @@ const lettersOf = (ids: readonly string[]) =>
     where message_id in (${ids.map((id) => `'${id}'`).join(", ")}) order by body::text`);
 
 describe("spend", () => {
-  it("records the figures of several tenants, the newest of each, and acknowledges every message", async () => {
+  it("records the newest spend of several tenants, and acknowledges every message", async () => {
     const [one, two] = [await seedTenant(aHash()), await seedTenant(aHash())];
     const { acked } = await deliver([
       observed(one, { spendNanoUsd: usd("3") }),
@@ -45,7 +45,7 @@ describe("spend", () => {
     expect([await spendOf(one), await spendOf(two)]).toEqual([[3], [4]]);
   });
 
-  it("delivered again it changes nothing", async () => {
+  it("changes nothing when delivered again", async () => {
     const tenantId = await seedTenant(aHash());
     const message = observed(tenantId, { spendNanoUsd: usd("3") });
     const rows = () => query(`select * from tenant_spend where tenant_id = '${tenantId}'`);
@@ -55,7 +55,7 @@ describe("spend", () => {
     expect(await rows()).toEqual(once);
   });
 
-  it("of a tenant that is gone is acknowledged, for no retry can mend it", async () => {
+  it("is acknowledged for a deleted tenant", async () => {
     const nobody = observed("nobody", {});
     const messages = [
       nobody,
@@ -65,7 +65,7 @@ describe("spend", () => {
     expect((await deliver(messages)).acked).toEqual([0, 1, 2]);
   });
 
-  it("a rewrite puts the config into KV", async () => {
+  it("writes the config to KV for a rewrite message", async () => {
     const tenantId = await seedTenant(aHash());
     await deliver([{ kind: "rewrite_config", tenant_id: tenantId }]);
     expect(await env.SNAPSHOTS.get(`config:${tenantId}`, "json")).toMatchObject({
@@ -74,7 +74,7 @@ describe("spend", () => {
     });
   });
 
-  it("one tenant's failure holds up no other", async () => {
+  it("retries one tenant's failure without delaying others", async () => {
     const [broken, fine] = [await seedTenant(aHash()), await seedTenant(aHash())];
     const put = async (key: string, value: string) => {
       if (key.includes(broken)) throw new Error("429");
@@ -105,7 +105,7 @@ describe("reconciling", () => {
     return token;
   };
 
-  it("reads its tenants in LiteLLM and is acknowledged, beside what else is in the batch", async () => {
+  it("reads its tenants in LiteLLM and is acknowledged, beside other messages", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const other = await seedTenant(aHash());
     const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") })]);
@@ -116,7 +116,7 @@ describe("reconciling", () => {
     ]);
   });
 
-  it("has a batch for itself: what an invocation may ask of KV is enough for one of them", async () => {
+  it("runs once per batch, because KV operations per invocation are limited", async () => {
     const [one, two] = [await leased(await newKey(7)), await leased(await newKey(8))];
     const { acked, retried, delays } = await deliver([one.message, two.message, two.message]);
     expect([acked, retried, delays]).toEqual([[0], [1, 2], [3, 6]]);
@@ -125,7 +125,7 @@ describe("reconciling", () => {
     expect(await spendOf(two.tenantId)).toEqual([8]);
   });
 
-  it("comes again while Postgres is away", async () => {
+  it("is retried while Postgres is down", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const { retried, delays } = await deliver([message], { bindings: POSTGRES_AWAY });
     expect([retried, delays]).toEqual([[0], [backoffSeconds(1)]]);
@@ -133,7 +133,7 @@ describe("reconciling", () => {
     expect(await spendOf(tenantId)).toEqual([7]);
   });
 
-  it("is acknowledged while LiteLLM is away: the sweep gives the tenant out again", async () => {
+  it("is acknowledged while LiteLLM is down, because the sweep leases the tenant again", async () => {
     const { tenantId, message } = await leased(aHash());
     expect((await deliver([message], { bindings: { LITELLM_URL: ELSEWHERE } })).acked).toEqual([0]);
     expect(await spendOf(tenantId)).toEqual([]);
@@ -155,7 +155,7 @@ describe("poison", () => {
     { kind: "observed", tenant_id: "acme", subject_id: "s", record: { ...observed("acme", {}), spend: "-1" } },
   ];
 
-  it("is recorded for people and acknowledged; the good message beside it counts", async () => {
+  it("is recorded as a dead letter and acknowledged, and the valid message beside it counts", async () => {
     const tenantId = await seedTenant(aHash());
     const { ids, acked, retried } = await deliver([...POISON, observed(tenantId, { spendNanoUsd: usd("5") })]);
     expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8], []]);
@@ -168,7 +168,7 @@ describe("poison", () => {
     );
   });
 
-  it("waits for Postgres rather than be lost", async () => {
+  it("is retried until Postgres records it", async () => {
     const { ids, acked, retried, delays } = await deliver([{ kind: "nothing" }], {
       bindings: POSTGRES_AWAY,
       attempts: 3,
@@ -178,8 +178,8 @@ describe("poison", () => {
   });
 });
 
-describe("Postgres is away", () => {
-  it("every message is retried, later each time, and none is thrown", async () => {
+describe("Postgres down", () => {
+  it("retries every message with backoff, and throws nothing", async () => {
     const tenantId = await seedTenant(aHash());
     const messages = [observed(tenantId, { spendNanoUsd: usd("6") }), { kind: "rewrite_config", tenant_id: tenantId }];
     const delays: (number | undefined)[] = [];
@@ -196,7 +196,7 @@ describe("Postgres is away", () => {
 });
 
 describe("a dead-letter queue", () => {
-  it("is recorded whole, a letter once, under its own name", async () => {
+  it("records each letter whole, once, under its queue", async () => {
     const { ids, acked } = await deliver([{ any: "thing" }, 7], { queue: "bursar-notices-dead", attempts: 2 });
     expect(acked).toEqual([0, 1]);
     expect(await lettersOf(ids)).toMatchObject([
@@ -205,27 +205,27 @@ describe("a dead-letter queue", () => {
     ]);
   });
 
-  it("keeps what Postgres could not take yet", async () => {
+  it("retries letters while Postgres is down", async () => {
     const options = { queue: "bursar-spend-dead", bindings: POSTGRES_AWAY };
     const { acked, retried, delays } = await deliver([1, 2], options);
     expect([acked, retried, delays]).toEqual([[], [0, 1], [5, 5]]);
   });
 });
 
-describe("which queue it is", () => {
-  it.each(["spend", "staging-bursar-spend"])("%s is spend, whatever the deployment calls itself", async (queue) => {
+describe("queue names", () => {
+  it.each(["spend", "staging-bursar-spend"])("treats %s as the spend queue", async (queue) => {
     const tenantId = await seedTenant(aHash());
     expect((await deliver([observed(tenantId, { spendNanoUsd: usd("1") })], { queue })).acked).toEqual([0]);
     expect(await spendOf(tenantId)).toEqual([1]);
   });
 
-  it.each(["overspend", "spend-old", "dead"])("%s is nobody's: kept, and said", async (queue) => {
+  it.each(["overspend", "spend-old", "dead"])("retries and logs messages of the unknown queue %s", async (queue) => {
     const { acked, retriedWhole } = await deliver([{ kind: "nothing" }], { queue });
     expect([acked, retriedWhole]).toEqual([[], true]);
     expect(logged.error).toContainEqual(expect.objectContaining({ queue }));
   });
 
-  it("a bug in a consumer keeps the batch, and throws at nobody", async () => {
+  it("retries the batch after a bug in a consumer, and throws nothing", async () => {
     const log = new RecordedLog();
     const clock = () => {
       throw new TypeError("a bug");
@@ -239,7 +239,7 @@ describe("which queue it is", () => {
 });
 
 describe("the queue itself", () => {
-  it("delivers what the Worker sent, and its poison too", async () => {
+  it("delivers the Worker's messages, poison included", async () => {
     const tenantId = await seedTenant(aHash());
     const marker = crypto.randomUUID();
     await env.SPEND_QUEUE.send({ kind: "nothing", marker });
@@ -260,6 +260,6 @@ it.each([
   [7, 320],
   [8, 600],
   [100, 600],
-])("after %i attempts the next is %i seconds later", (attempts, seconds) => {
+])("waits, after %i attempts, %i seconds", (attempts, seconds) => {
   expect(backoffSeconds(attempts)).toBe(seconds);
 });

@@ -1,5 +1,5 @@
-// Two releases side by side, as in a gradual deploy or after a rollback: each reads what the other wrote, and what only
-// a later release can read is retried, never a dead letter.
+// Two releases side by side, as in a gradual deploy or after a rollback: each parses the other's messages, and messages
+// that only a later release can parse are retried, never dead letters.
 
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -32,7 +32,7 @@ const record = aSpendRecord({ spendNanoUsd: usd("12.5") });
 const key = { alertId: "alert-1" as AlertId, channelId: "channel-1" as ChannelId };
 const LATER = { v: WIRE_VERSION + 1 };
 
-/** One of each message that flows send today. */
+/** One of each message that this release sends. */
 const SENT = {
   observed: observedMessage(config, record),
   rewrite_config: { kind: "rewrite_config", tenant_id: acme },
@@ -45,18 +45,18 @@ const SENT = {
   "read_due period-end": scheduledReadMessage(config, "period-end"),
 } as const;
 
-/** Fields that the release before spells differently: their meaning is compared, not their spelling. */
+/** Fields that the previous release spells differently: the test compares their meaning. */
 const RESPELLED = ["lane", "door"];
 const without = (message: object, fields: readonly string[]) =>
   Object.fromEntries(Object.entries(message).filter(([name]) => !fields.includes(name)));
 
-describe("queue messages beside the release before", () => {
-  it.each(Object.entries(SENT))("the release before reads a present %s", (_, message) => {
+describe("queue messages beside the previous release", () => {
+  it.each(Object.entries(SENT))("are parsed by the previous release: %s", (_, message) => {
     const before = previousMessages.spendMessageSchema.parse(versioned(message));
     expect(spendMessageSchema.parse(versioned(message))).toMatchObject(without(before, RESPELLED));
   });
 
-  it.each(Object.entries(SENT))("the present release reads a %s as the release before wrote it", (_, message) => {
+  it.each(Object.entries(SENT))("are parsed as the previous release wrote them: %s", (_, message) => {
     const before = without(message, ["auth", "reason"]);
     expect(spendMessageSchema.parse(before)).toEqual(spendMessageSchema.parse(message));
   });
@@ -66,21 +66,21 @@ describe("queue messages beside the release before", () => {
     ["recheck-60s", "hint-2"],
     ["confirm", "confirmation"],
     ["period-end", "period-end"],
-  ] as const)("both spellings of a scheduled read mean the same: %s, %s", (reason, lane) => {
+  ] as const)("accept both spellings of a scheduled read: %s, %s", (reason, lane) => {
     const message = scheduledReadMessage(config, reason);
     expect(message).toMatchObject({ reason, lane });
     const { lane: _, ...present } = message as typeof message & { lane: string };
     expect(spendMessageSchema.parse(present)).toEqual(spendMessageSchema.parse(without(message, ["reason"])));
   });
 
-  it("refuses a scheduled read without a reason and a webhook without its authentication", () => {
+  it("refuse a scheduled read without a reason and a webhook without its authentication", () => {
     const read = without(scheduledReadMessage(config, "confirm"), ["reason", "lane"]);
     expect(spendMessageSchema.safeParse(read).success).toBe(false);
     const webhook = without(aWebhook(hashOf("a"), null), ["auth", "door"]);
     expect(spendMessageSchema.safeParse(webhook).success).toBe(false);
   });
 
-  it("either release reads the other's notices and lists of tenants to reconcile", () => {
+  it("are parsed by either release: notices and reconcile messages", () => {
     expect(previousMessages.noticeMessageSchema.parse(versioned(noticeMessage(key)))).toEqual(noticeMessage(key));
     expect(noticeMessageSchema.parse(previousMessages.noticeMessage(key))).toEqual(noticeMessage(key));
     const reconcile = { kind: "reconcile", tenant_ids: [acme], lease: NOW };
@@ -100,7 +100,7 @@ describe("queue messages of a later release", () => {
     expect(await lettersOf(ids)).toEqual([]);
   });
 
-  it("hold up no message beside them", async () => {
+  it("delay no other message", async () => {
     const { acked, retried } = await deliver([{ ...LATER, kind: "unheard of" }, SENT.rewrite_config]);
     expect({ acked, retried }).toEqual({ acked: [1], retried: [0] });
   });
@@ -124,15 +124,15 @@ describe("queue messages of a later release", () => {
     expect(await lettersOf(ids)).toEqual([]);
   });
 
-  it("are not told from garbage by a version that is no number: that is a dead letter", async () => {
+  it("become dead letters when their version is not a number", async () => {
     const { ids, acked } = await deliver([{ v: "2", kind: "unheard of" }]);
     expect(acked).toEqual([0]);
     expect(await lettersOf(ids)).toHaveLength(1);
   });
 });
 
-describe("KV values beside the release before", () => {
-  it("either release reads the other's config, tombstone and spend", () => {
+describe("KV values beside the previous release", () => {
+  it("are parsed by either release: config, tombstone and spend", () => {
     expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(config);
     expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
     const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
@@ -142,7 +142,7 @@ describe("KV values beside the release before", () => {
     expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual(spend);
   });
 
-  it("either release reads the other's owner of a key and note of an outage", () => {
+  it("are parsed by either release: the tenant of a key and the outage", () => {
     for (const value of [{ tenant_id: "acme" }, { tenant_id: null }]) {
       expect(previousCodec.keyValue.parse(versioned(value))).toEqual(value);
     }
@@ -173,7 +173,7 @@ describe("KV values of a later release", () => {
     expect(await env.SNAPSHOTS.get("config:acme", "json")).toMatchObject({ shape: "new" });
   });
 
-  it("are replaced by a config that is as new, so that this release finds it again", async () => {
+  it("are replaced by a config of the same revision", async () => {
     await put(config.revision);
     await snapshots().writeConfig(config);
     expect(await snapshots().tenant(acme)).toMatchObject({ config });

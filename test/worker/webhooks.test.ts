@@ -1,4 +1,4 @@
-// LiteLLM's doors inside workerd: its own Web Crypto and streams, and the real binding of the spend queue.
+// LiteLLM's endpoints inside workerd: its Web Crypto and streams, and the real binding of the spend queue.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -11,7 +11,7 @@ import { aHash, bindingsWith, recordConsole } from "./bursar.ts";
 beforeEach(() => void recordConsole());
 afterEach(() => void vi.unstubAllGlobals());
 
-/** Looks on while the real queue takes what it is sent. */
+/** Records the messages that the real queue accepts. */
 function watchedQueue() {
   const sent: SpendMessage[] = [];
   const take = (bodies: SpendMessage[]) => sent.push(...bodies);
@@ -47,7 +47,7 @@ async function signed(body: string): Promise<Record<string, string>> {
   return { "webhook-id": id, "webhook-timestamp": String(timestampSeconds), "webhook-signature": signature };
 }
 
-it("W1: a signed webhook is answered 200 and is a message with its id on the real queue, as often as it comes", async () => {
+it("W1: answers 200 to each copy of a signed webhook and queues it with its id", async () => {
   const token = aHash();
   const body = JSON.stringify({ event: "budget_crossed", event_group: "key", spend: 1.2000000000000002, token });
   const headers = await signed(body);
@@ -66,14 +66,14 @@ it("W1: a signed webhook is answered 200 and is a message with its id on the rea
   expect(spendMessageSchema.safeParse(sent[0]).success).toBe(true);
 });
 
-it("W2: a changed byte is a 401, and the queue hears of nothing", async () => {
+it("W2: answers 401 to a changed byte, and queues nothing", async () => {
   const body = JSON.stringify({ event: "budget_crossed", event_group: "key", spend: 1, token: aHash() });
   const { sent, bindings } = watchedQueue();
   expect(await post("/v1/webhooks/litellm", body.replace("1", "2"), await signed(body), bindings)).toBe(401);
   expect(sent).toEqual([]);
 });
 
-it("a batch of calls that comes in as a stream is a message per key on the real queue", async () => {
+it("queues a message per key for a streamed batch of calls", async () => {
   const hashes = Array.from({ length: 150 }, aHash);
   const events = hashes.map((hash, index) => ({
     status: "success",

@@ -54,7 +54,7 @@ function resolvedCopy(snapshot: BudgetSnapshot): Copy {
 function projectedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
   const spend = moneyOf(detail, "projected_spend");
   const date = dateOf(detail, "projected_exceeded_date");
-  const reaches = spend === null ? "the spend exceeds" : `the spend reaches ${dollars(spend)} by the reset and exceeds`;
+  const reaches = spend === null ? "the spend exceeds" : `the spend reaches ${dollars(spend)} and exceeds`;
   return {
     tone: "projected",
     tag: "Forecast",

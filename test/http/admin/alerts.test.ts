@@ -1,4 +1,4 @@
-// The history of alerts over HTTP: the wire format, who may read it, and where it goes on.
+// The alert history over HTTP: its format, its access, and its paging.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW, PERIOD_START, RESET, SECOND } from "../../budget/builders.ts";
@@ -26,7 +26,7 @@ async function addAlert(end: number, { tenantId = "acme", percentage = "82.50" a
 const get = (path: string, token = READER) => call("GET", path, undefined, token);
 const idsOf = (body: { data: { id: string }[] }) => body.data.map(({ id }) => id);
 
-it("tells what happened, as of that moment, and how each notice fares", async () => {
+it("shows an alert as of its moment, with the status of each notice", async () => {
   await addAlert(1);
   await insertChannel(db, { id: uuidOf(9), name: "Ops" });
   const due = { next_attempt_at: new Date(NOW + SECOND) };
@@ -70,13 +70,13 @@ it("tells what happened, as of that moment, and how each notice fares", async ()
   });
 });
 
-it("knows no share of a limit of zero", async () => {
+it("shows null as the used percentage of a zero limit", async () => {
   await addAlert(1, { percentage: null });
   expect((await get("/v1/alerts")).body.data).toMatchObject([{ used_percent: null, deliveries: [] }]);
 });
 
 describe.each(["/v1/alerts", "/v1/tenants/acme/alerts"])("%s", (path) => {
-  it("goes from the newest on, page by page, while new ones come in", async () => {
+  it("pages from the newest while new alerts are added", async () => {
     for (const end of [1, 2, 3]) await addAlert(end);
     const first = await get(`${path}?limit=2`);
     await addAlert(4);
@@ -95,13 +95,13 @@ describe.each(["/v1/alerts", "/v1/tenants/acme/alerts"])("%s", (path) => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
-  it("is for read and admin tokens", async () => {
+  it("accepts read and admin tokens only", async () => {
     const statuses = [READER, ADMIN, "wrong"].map(async (token) => (await get(path, token)).status);
     expect(await Promise.all(statuses)).toEqual([200, 200, 401]);
   });
 });
 
-it("shows a tenant its own only, and 404 for one that is not there or is marked as deleted", async () => {
+it("lists only the tenant's alerts, and answers 404 for a missing or deleted tenant", async () => {
   await addAlert(1);
   await addAlert(2, { tenantId: "other" });
   expect(idsOf((await get("/v1/tenants/other/alerts")).body)).toEqual([uuidOf(2)]);
@@ -109,7 +109,7 @@ it("shows a tenant its own only, and 404 for one that is not there or is marked 
   for (const id of ["other", "nobody", "%2F"]) expect((await get(`/v1/tenants/${id}/alerts`)).status).toBe(404);
 });
 
-it("answers 503 when Postgres is away", async () => {
+it("answers 503 while Postgres is down", async () => {
   db.away();
   const answer = await get("/v1/alerts").finally(() => db.back());
   expect([answer.status, answer.body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);

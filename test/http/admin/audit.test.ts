@@ -1,4 +1,4 @@
-// `/v1/audit` over HTTP: who may read it, and that it tells what administrators did without a secret.
+// `/v1/audit` over HTTP: its access, and that it shows administrators' changes without secrets.
 
 import { expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
@@ -10,7 +10,7 @@ const { tenants, createTenant, call } = useNoticesApi();
 const SLACK = { kind: "slack", name: "Ops", url: "https://hooks.slack.com/services/very-secret" };
 const get = (query = "") => call("GET", `/v1/audit${query}`);
 
-it("tells who did what, in which request, from what and to what", async () => {
+it("shows actor, action, request, and the values before and after", async () => {
   const created = await call("POST", "/v1/channels", SLACK);
   const changed = await call("PATCH", `/v1/channels/${created.body.id}`, { name: "Night", url: SLACK.url });
   const shown = { id: created.body.id, tenant_id: null, kind: "slack", target_hint: "hooks.slack.com", enabled: true };
@@ -35,7 +35,7 @@ it("tells who did what, in which request, from what and to what", async () => {
   });
 });
 
-it("goes on where a page ended, and keeps to one tenant when asked to, also to one that is gone", async () => {
+it("pages by cursor, and filters by tenant, even a deleted one", async () => {
   await createTenant();
   await call("POST", "/v1/channels", SLACK);
   await call("POST", "/v1/channels", { ...SLACK, tenant_id: "acme" });
@@ -61,6 +61,6 @@ it.each([
   expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
 });
 
-it("is for administrators only", async () => {
+it("accepts admin tokens only", async () => {
   expect((await call("GET", "/v1/audit", undefined, READER)).status).toBe(401);
 });

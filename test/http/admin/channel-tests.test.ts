@@ -1,4 +1,4 @@
-// Test notices over HTTP, and what never leaves a channel: its target, and the secret that signs its events.
+// Test notices over HTTP, and secrecy: a channel never reveals its target or its signing secret.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
@@ -19,7 +19,7 @@ describe("testing", () => {
     [SLACK, SLACK.url],
     [EMAIL, EMAIL.to],
     [WEBHOOK, WEBHOOK.url],
-  ])("sends a notice that names the channel and is no alert, at once: %j", async (body, target) => {
+  ])("sends a test notice that names the channel at once: %j", async (body, target) => {
     const path = await made({ ...body, name: "Night shift" });
     const { status, body: answered } = await call("POST", `${path}/test`);
     expect([status, answered]).toEqual([200, { status: "sent" }]);
@@ -28,7 +28,7 @@ describe("testing", () => {
     expect(await db.query("select * from notice_deliveries")).toEqual([]);
   });
 
-  it("tests a disabled channel too, and is another notice to receivers each time", async () => {
+  it("tests a disabled channel too, each time as a new notice", async () => {
     const path = await made({ ...WEBHOOK, enabled: false });
     for (let times = 0; times < 2; times++) expect((await call("POST", `${path}/test`)).status).toBe(200);
     const ids = notifier().sent.map(({ id }) => id);
@@ -39,19 +39,19 @@ describe("testing", () => {
     [502, "channel-failed", { kind: "rejected", why: "Slack: 404 no_service" }],
     [502, "channel-failed", { kind: "failed", why: "Slack: 429", retryAfterSeconds: null }],
     [409, "channel-not-configured", { kind: "not_configured", why: "EMAIL_FROM is not set" }],
-  ] as const)("answers %i %s with what the provider said", async (status, type, outcome) => {
+  ] as const)("answers %i %s with the provider's error", async (status, type, outcome) => {
     notifier().answers = () => outcome;
     const answer = await call("POST", `${await made(SLACK)}/test`);
     expect(problemOf(answer)).toEqual({ status, type, detail: outcome.why });
     expect(answer.headers.get("Retry-After")).toBeNull();
   });
 
-  it("passes on when the provider wants to be asked again", async () => {
+  it("returns the provider's Retry-After", async () => {
     notifier().answers = () => ({ kind: "failed", why: "Slack: 429", retryAfterSeconds: 29.5 });
     expect((await call("POST", `${await made(SLACK)}/test`)).headers.get("Retry-After")).toBe("30");
   });
 
-  it("says that the target must be set anew when it cannot be opened", async () => {
+  it("asks for a new target when it cannot decrypt the stored one", async () => {
     const path = await made(SLACK);
     loseEncryptionKey();
     const problem = problemOf(await call("POST", `${path}/test`));

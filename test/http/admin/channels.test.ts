@@ -1,4 +1,4 @@
-// `/v1/channels` over HTTP: what is taken in, what is shown again, and what never is.
+// `/v1/channels` over HTTP: accepted input, shown fields, and fields that are never shown.
 
 import { describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
@@ -17,7 +17,7 @@ const create = (body: object) => call("POST", "/v1/channels", body);
 const made = async (body: object): Promise<string> => `/v1/channels/${(await create(body)).body.id}`;
 
 describe("creating", () => {
-  it("answers 201 with the channel, where it is, and never where it leads", async () => {
+  it("answers 201 with the channel and its location, without its target", async () => {
     const { status, headers, body } = await create(SLACK);
     expect(status).toBe(201);
     expect(headers.get("Location")).toBe(`/v1/channels/${body.id}`);
@@ -34,11 +34,11 @@ describe("creating", () => {
     expect((await call("GET", `/v1/channels/${body.id}`)).body).toEqual(body);
   });
 
-  it("shows the domains of e-mail addresses, and no names", async () => {
+  it("shows only the domains of e-mail addresses", async () => {
     expect((await create(EMAIL)).body.target_hint).toBe("…@example.com, …@corp.example");
   });
 
-  it("shows the signing secret of a webhook this once, different every time, and lets nobody keep it", async () => {
+  it("shows a webhook's signing secret once, new each time, with no-store", async () => {
     const { headers, body } = await create(WEBHOOK);
     expect([body.signing_secret, body.target_hint]).toEqual([expect.stringMatching(SECRET), "hooks.example:8443"]);
     expect(headers.get("Cache-Control")).toBe("no-store");
@@ -48,7 +48,7 @@ describe("creating", () => {
     expect((await create(SLACK)).body).not.toHaveProperty("signing_secret");
   });
 
-  it("takes a tenant that is there, and answers 422 naming tenant_id for one that is not", async () => {
+  it("accepts an existing tenant, and answers 422 naming tenant_id otherwise", async () => {
     await createTenant();
     const { status, body } = await create({ ...SLACK, tenant_id: "acme", enabled: false });
     expect([status, body.tenant_id, body.enabled]).toEqual([201, "acme", false]);
@@ -58,7 +58,7 @@ describe("creating", () => {
     }
   });
 
-  it("takes one address as well as a list, and the same one twice as once", async () => {
+  it("accepts one address or a list, and drops duplicates", async () => {
     await create({ ...EMAIL, to: "ann@example.com" });
     const path = await made({ ...EMAIL, to: ["ann@example.com", "ann@example.com"] });
     await call("POST", `${path}/test`);
@@ -94,14 +94,14 @@ describe("creating", () => {
     expect((await call("GET", "/v1/channels")).body.data).toEqual([]);
   });
 
-  it("takes plain http and private hosts on a developer's machine only", async () => {
+  it("accepts plain http and private hosts only on a developer's machine", async () => {
     const local = { ...WEBHOOK, url: "http://127.0.0.1:8025/webhook" };
     expect((await create(local)).status).toBe(422);
     policy.allowsLocalTargets = true;
     expect((await create(local)).status).toBe(201);
   });
 
-  it("answers 400 to what is no JSON, 422 to what is no object, 401 to a read token", async () => {
+  it("answers 400 to malformed JSON, 422 to a non-object, 401 to a read token", async () => {
     expect((await call("POST", "/v1/channels", "{")).status).toBe(400);
     expect((await call("POST", "/v1/channels", "[]")).status).toBe(422);
     expect((await call("POST", "/v1/channels", SLACK, READER)).status).toBe(401);
@@ -109,7 +109,7 @@ describe("creating", () => {
 });
 
 describe("reading", () => {
-  it("lists with a read token, newest first, page by page, and one tenant's when asked to", async () => {
+  it("lists with a read token, newest first, paged, and filtered by tenant", async () => {
     await createTenant();
     const names = ["one", "two", "three"];
     for (const name of names) await create({ ...SLACK, name, ...(name === "two" && { tenant_id: "acme" }) });
@@ -133,7 +133,7 @@ describe("reading", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
-  it("answers 404 for a channel that is not there, whatever its id looks like", async () => {
+  it("answers 404 for a missing channel, whatever its id looks like", async () => {
     for (const path of [NOBODY, "/v1/channels/x", `/v1/channels/${"x".repeat(500)}`]) {
       const answers = [
         await call("GET", path),
@@ -147,7 +147,7 @@ describe("reading", () => {
 });
 
 describe("changing", () => {
-  it("changes what is named, and answers with the channel", async () => {
+  it("changes only the given fields, and answers the channel", async () => {
     const path = await made(WEBHOOK);
     const { status, body } = await call("PATCH", path, { name: "Ops", enabled: false });
     expect([status, body]).toMatchObject([200, { name: "Ops", enabled: false, target_hint: "hooks.example:8443" }]);
@@ -155,7 +155,7 @@ describe("changing", () => {
     expect((await call("GET", path)).body).toEqual(body);
   });
 
-  it("keeps the secret when the URL changes, and the URL when the secret does, which is shown this once", async () => {
+  it("changes URL and secret independently, and shows a new secret once", async () => {
     const { body } = await create(WEBHOOK);
     const path = `/v1/channels/${body.id}`;
     await call("PATCH", path, { url: "https://new.example/in" });
@@ -171,7 +171,7 @@ describe("changing", () => {
     ]);
   });
 
-  it("changes the addresses of e-mail and the URL of Slack", async () => {
+  it("changes e-mail addresses and a Slack URL", async () => {
     const [slack, email] = [await made(SLACK), await made(EMAIL)];
     await call("PATCH", slack, { url: "https://hooks.slack.com/services/other" });
     expect((await call("PATCH", email, { to: "dee@other.example" })).body.target_hint).toBe("…@other.example");
@@ -199,11 +199,11 @@ describe("changing", () => {
     expect(await db.query("select * from notification_channels")).toEqual(before);
   });
 
-  it("lets a rotate_secret of false be what it says", async () => {
+  it("keeps the secret when rotate_secret is false", async () => {
     expect((await call("PATCH", await made(SLACK), { rotate_secret: false })).status).toBe(200);
   });
 
-  it("says what to send when the present target cannot be opened any more, and takes that", async () => {
+  it("asks for a new target when it cannot decrypt the old one, and accepts it", async () => {
     const path = await made(WEBHOOK);
     loseEncryptionKey();
     const answer = await call("PATCH", path, { url: "https://new.example/in" });
@@ -213,13 +213,13 @@ describe("changing", () => {
     expect((await call("POST", `${path}/test`)).status).toBe(200);
   });
 
-  it("removes a channel once: 204, then 404", async () => {
+  it("deletes a channel once: 204, then 404", async () => {
     const path = await made(SLACK);
     const statuses = [(await call("DELETE", path)).status, (await call("DELETE", path)).status];
     expect([...statuses, (await call("GET", path)).status]).toEqual([204, 404, 404]);
   });
 
-  it("lets nobody change, remove or test with a read token", async () => {
+  it("refuses changes, deletions and tests with a read token", async () => {
     const path = await made(SLACK);
     expect((await call("PATCH", path, { name: "x" }, READER)).status).toBe(401);
     expect((await call("DELETE", path, undefined, READER)).status).toBe(401);

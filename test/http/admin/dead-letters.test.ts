@@ -1,4 +1,4 @@
-// `/v1/dead-letters` over HTTP: who may read and replay, what a letter looks like, and which failure is which problem.
+// `/v1/dead-letters` over HTTP: access, format, replay, and the problem for each failure.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { noticeMessage } from "../../../src/ports/messages.ts";
@@ -48,7 +48,7 @@ class LettersWorld extends HttpWorld {
 }
 
 describe("listing", () => {
-  it("shows letters whole, newest first, to a read token and to an admin token", async () => {
+  it("shows whole letters, newest first, to read and admin tokens", async () => {
     const { status, body: list } = await world.call("/v1/dead-letters", READ);
     expect([status, list.next_cursor]).toEqual([200, null]);
     expect(list.data).toEqual([
@@ -68,7 +68,7 @@ describe("listing", () => {
     expect((await world.call("/v1/dead-letters", { token: "admin-token" })).body).toEqual(list);
   });
 
-  it("goes on where the page before ended, also when a letter came meanwhile", async () => {
+  it("pages by cursor while new letters are added", async () => {
     const first = await world.call("/v1/dead-letters?limit=1", READ);
     await world.record("m3", NOW);
     const second = await world.call(`/v1/dead-letters?limit=1&cursor=${first.body.next_cursor}`, READ);
@@ -88,12 +88,12 @@ describe("listing", () => {
     expect([answer.status, answer.body.errors.map((error: { field: string }) => error.field)]).toEqual([422, [field]]);
   });
 
-  it("is nobody's without a token", async () => {
+  it("answers 401 without a token", async () => {
     expect((await world.call("/v1/dead-letters")).status).toBe(401);
     expect((await world.call("/v1/dead-letters", { token: "wrong" })).status).toBe(401);
   });
 
-  it("answers 503 while Postgres is away", async () => {
+  it("answers 503 while Postgres is down", async () => {
     world.letters.isAway = true;
     const { status, body: problem } = await world.call("/v1/dead-letters", READ);
     expect([status, problem.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
@@ -101,7 +101,7 @@ describe("listing", () => {
 });
 
 describe("replaying", () => {
-  it("puts the message on its queue, revives its notice and shows the letter as replayed", async () => {
+  it("requeues the message, revives its notice and marks the letter as replayed", async () => {
     world.notices.has(aDispatch({ delivery: { status: "failed", attempts: 6 } }));
     const { status, body: letter } = await world.replay(uuidOf(1));
     expect([status, letter.id, letter.replayed_by]).toEqual([200, uuidOf(1), "alice"]);
@@ -112,35 +112,35 @@ describe("replaying", () => {
     expect(list.body.data[1]).toEqual(letter);
   });
 
-  it("twice is harmless", async () => {
+  it("replaying twice is harmless", async () => {
     expect([(await world.replay(uuidOf(1))).status, (await world.replay(uuidOf(1))).status]).toEqual([200, 200]);
   });
 
-  it("is not for a read token, nor for nobody", async () => {
+  it("refuses a read token and a missing token", async () => {
     expect((await world.replay(uuidOf(1), "read-token")).status).toBe(401);
     expect((await world.replay(uuidOf(1), "")).status).toBe(401);
     expect(world.sent).toEqual([]);
   });
 
-  it.each([uuidOf(9), "x", "%00", "x".repeat(500)])("answers 404 for a letter that is not there: %s", async (id) => {
+  it.each([uuidOf(9), "x", "%00", "x".repeat(500)])("answers 404 for a missing letter: %s", async (id) => {
     const { status, body: problem } = await world.replay(id);
     expect([status, problem.type]).toEqual([404, "urn:bursar:problem:not-found"]);
   });
 
-  it("answers 409 for a letter of a queue that is none of ours", async () => {
+  it("answers 409 for a letter of an unknown queue", async () => {
     await world.record("m3", NOW, "foreign");
     const { status, body: problem } = await world.replay(uuidOf(3));
     expect([status, problem.type]).toEqual([409, "urn:bursar:problem:unknown-queue"]);
   });
 
-  it("answers 503 when the queue refuses, and marks nothing", async () => {
+  it("answers 503 when the queue refuses, and marks no letter", async () => {
     world.isRefusing = true;
     const { status, body: problem } = await world.replay(uuidOf(1));
     expect([status, problem.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
     expect((await world.letters.load(uuidOf(1)))?.replayedAt).toBeNull();
   });
 
-  it("has no other verb", async () => {
+  it("answers 405 to any other method", async () => {
     const { status, headers } = await world.call(`/v1/dead-letters/${uuidOf(1)}/replay`, READ);
     expect([status, headers.get("Allow")]).toEqual([405, "POST"]);
   });

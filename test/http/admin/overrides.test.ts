@@ -1,4 +1,4 @@
-// `/v1/tenants/{id}/overrides` over HTTP: statuses, problems that name each field, and what is granted once.
+// `/v1/tenants/{id}/overrides` over HTTP: statuses, problems that name each field, and idempotent grants.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
@@ -20,7 +20,7 @@ const passTo = (now: number) => {
 };
 
 describe("granting", () => {
-  it("R2: answers 201 with the override, and the tenant's limit is higher from then on", async () => {
+  it("R2: answers 201 with the override and raises the tenant's limit", async () => {
     const { status, body } = await grant();
     expect(status).toBe(201);
     expect(body).toEqual({
@@ -47,7 +47,7 @@ describe("granting", () => {
     ]);
   });
 
-  it("says that LiteLLM does not have it yet", async () => {
+  it("shows a pending LiteLLM sync", async () => {
     await world.litellm.stop();
     const { status, body } = await grant();
     expect([status, body.litellm_sync]).toEqual([201, "pending"]);
@@ -58,7 +58,7 @@ describe("granting", () => {
     ["2026-11-15T12:00:00.001Z", "2026-11-15T12:00:00.001Z"],
     ["2026-11-15T14:00:00+01:00", "2026-11-15T13:00:00.000Z"],
     ["2028-02-29T00:00Z", "2028-02-29T00:00:00.000Z"],
-  ])("takes an instant: %s", async (given, expected) => {
+  ])("accepts an instant: %s", async (given, expected) => {
     const { status, body } = await grant({ duration: undefined, expires_at: given });
     expect([status, body.expires_at]).toEqual([201, expected]);
   });
@@ -96,12 +96,12 @@ describe("granting", () => {
     expect((await call("GET", PATH)).body.data).toEqual([]);
   });
 
-  it("names every field that is wrong at once, the two ends included", async () => {
+  it("names every invalid field at once, both ends included", async () => {
     const answer = await call("POST", PATH, { override_amount: 0, duration: "1d", expires_at: "2027-01-01T00:00:00Z" });
     expect(fieldsOf(answer)).toEqual(["expires_at", "override_amount", "reason"]);
   });
 
-  it("answers 400 to what is no JSON, 401 without an admin token, 404 for a tenant that is not there", async () => {
+  it("answers 400 to malformed JSON, 401 without an admin token, 404 for a missing tenant", async () => {
     expect((await call("POST", PATH, "{")).status).toBe(400);
     expect((await call("POST", PATH, WISH, { token: "read" })).status).toBe(401);
     for (const id of ["nobody", "%2F"]) {
@@ -109,7 +109,7 @@ describe("granting", () => {
     }
   });
 
-  it("answers 503 when Postgres is away, and grants nothing", async () => {
+  it("answers 503 while Postgres is down, and grants nothing", async () => {
     world.db.away();
     const { status } = await grant().finally(() => world.db.back());
     expect(status).toBe(503);
@@ -118,7 +118,7 @@ describe("granting", () => {
 });
 
 describe("an idempotency key", () => {
-  it("grants once, and answers the same", async () => {
+  it("grants once, and replays the answer", async () => {
     const first = await grant({}, "k1");
     passTo(NOW + MINUTE);
     const second = await grant({}, "k1");
@@ -127,7 +127,7 @@ describe("an idempotency key", () => {
     expect((await call("GET", "/v1/tenants/acme")).body.limit).toBe(600);
   });
 
-  it("with another body is refused, for another tenant it is another key, and without one each grant counts", async () => {
+  it("refuses a reused key with another body, and separates keys by tenant", async () => {
     await create({ tenant_id: "globex" });
     await grant({}, "k1");
     expect((await grant({ override_amount: 7 }, "k1")).body.type).toBe("urn:bursar:problem:idempotency-key-reused");
@@ -137,7 +137,7 @@ describe("an idempotency key", () => {
     expect((await call("GET", "/v1/tenants/acme")).body.limit).toBe(800);
   });
 
-  it("grants once also when Redis has forgotten it, or never knew: Postgres knows", async () => {
+  it("grants once even if Redis has lost the key, because Postgres has the id", async () => {
     const first = await grant({}, "k1");
     claims().answers.clear();
     passTo(NOW + MINUTE);
@@ -147,7 +147,7 @@ describe("an idempotency key", () => {
     expect((await call("GET", "/v1/tenants/acme/alerts")).body.data).toHaveLength(1);
   });
 
-  it("that was refused may be used again", async () => {
+  it("releases the key of a refused grant", async () => {
     const late = { duration: undefined, expires_at: "2026-11-15T11:00:00Z" };
     expect((await grant(late, "k1")).status).toBe(422);
     expect((await grant({}, "k1")).status).toBe(201);
@@ -155,7 +155,7 @@ describe("an idempotency key", () => {
 });
 
 describe("listing", () => {
-  it("shows the newest first, page by page, active, ended and revoked ones alike", async () => {
+  it("lists active, ended and revoked overrides, newest first, paged", async () => {
     const ended = (await grant({ duration: "1m" })).body.id;
     passTo(NOW + MINUTE);
     const revoked = (await grant()).body.id;
@@ -171,7 +171,7 @@ describe("listing", () => {
     expect(second.body).toMatchObject({ data: [{ id: ended, state: "ended" }], next_cursor: null });
   });
 
-  it("answers 404 for a tenant that is not there, 422 for a cursor that is none", async () => {
+  it("answers 404 for a missing tenant, 422 for a malformed cursor", async () => {
     expect((await call("GET", "/v1/tenants/nobody/overrides")).status).toBe(404);
     expect((await call("GET", "/v1/tenants/%2F/overrides")).status).toBe(404);
     const answer = await call("GET", `${PATH}?cursor=x`);
@@ -181,7 +181,7 @@ describe("listing", () => {
 });
 
 describe("revoking", () => {
-  it("answers 204, and the limit is what it was", async () => {
+  it("answers 204 and restores the limit", async () => {
     const { id } = (await grant()).body;
     passTo(NOW + MINUTE);
     const { status, body } = await call("DELETE", `${PATH}/${id}`);
@@ -194,7 +194,7 @@ describe("revoking", () => {
     expect((await call("DELETE", `${PATH}/${id}`)).status).toBe(204);
   });
 
-  it("one that has ended is harmless", async () => {
+  it("revoking an ended override is harmless", async () => {
     const { id } = (await grant()).body;
     passTo(NOW + DAY);
     expect((await call("DELETE", `${PATH}/${id}`)).status).toBe(204);
@@ -202,7 +202,7 @@ describe("revoking", () => {
     expect(await deps.overrides.recordEnds(10, NOW + DAY)).toHaveLength(1);
   });
 
-  it("answers 404 for one that the tenant does not have, whatever its id looks like", async () => {
+  it("answers 404 for an override that the tenant does not have, whatever its id looks like", async () => {
     await create({ tenant_id: "globex" });
     const { id } = (await grant()).body;
     for (const path of [`/v1/tenants/globex/overrides/${id}`, `${PATH}/00000000-0000-4000-8000-000000000009`]) {

@@ -1,4 +1,4 @@
-// Suspend, resume and reset over HTTP: statuses, who may, and what a refused reset says. Real Postgres and simulator.
+// Suspend, resume and reset over HTTP: statuses, access, and the problems of a failed reset. Real Postgres and simulator.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
@@ -10,7 +10,7 @@ const act = (name: string, id = "acme", options = {}) => call("POST", `/v1/tenan
 
 beforeEach(async () => void (await create()));
 
-it("suspends and resumes with the tenant as the answer, again as often as it is asked", async () => {
+it("suspends and resumes idempotently, and answers the tenant", async () => {
   for (let round = 0; round < 2; round++) {
     const { status, body } = await act("suspend");
     expect([status, body.state, body.suspended_at, body.litellm_sync]).toEqual([200, "blocked", at, "synced"]);
@@ -21,7 +21,7 @@ it("suspends and resumes with the tenant as the answer, again as often as it is 
   }
 });
 
-it("suspends while LiteLLM is away, and says that it is pending", async () => {
+it("suspends while LiteLLM is down, and shows a pending sync", async () => {
   await world.litellm.stop();
   const { status, body } = await act("suspend");
   expect([status, body.state, body.litellm_sync]).toEqual([200, "blocked", "pending"]);
@@ -29,17 +29,17 @@ it("suspends while LiteLLM is away, and says that it is pending", async () => {
 });
 
 describe.each(["suspend", "resume", "reset"])("%s", (name) => {
-  it("is for administrators only", async () => {
+  it("accepts admin tokens only", async () => {
     expect((await act(name, "acme", { token: "read" })).status).toBe(401);
     expect((await act(name, "acme", { token: "wrong" })).status).toBe(401);
     expect((await call("GET", `/v1/tenants/acme/${name}`)).status).toBe(405);
   });
 
-  it("answers 404 for a tenant that is not there, whatever its id looks like", async () => {
+  it("answers 404 for a missing tenant, whatever its id looks like", async () => {
     for (const id of ["nobody", "%2F", "x".repeat(500)]) expect((await act(name, id)).status).toBe(404);
   });
 
-  it("answers 503 while Postgres is away", async () => {
+  it("answers 503 while Postgres is down", async () => {
     world.db.away();
     const { status, body } = await act(name).finally(() => world.db.back());
     expect([status, body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
@@ -47,7 +47,7 @@ describe.each(["suspend", "resume", "reset"])("%s", (name) => {
 });
 
 describe("a reset", () => {
-  it("answers the tenant with nothing spent in a period that starts now", async () => {
+  it("answers the tenant with zero spend in a period that starts now", async () => {
     const { subject, resets_at } = (await call("GET", "/v1/tenants/acme")).body;
     world.litellm.setSpend(subject.id, 600);
     world.now = NOW + 5_000;
@@ -56,19 +56,19 @@ describe("a reset", () => {
     expect(body.period_started_at).toBe(new Date(world.now).toISOString());
   });
 
-  it("answers 503 while LiteLLM is away, and has changed nothing", async () => {
+  it("answers 503 while LiteLLM is down, and changes nothing", async () => {
     const before = await deps.tenants.load("acme" as never);
     await world.litellm.stop();
     const { status, headers, body } = await act("reset");
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
     expect(body.detail).toBe(
-      "LiteLLM did not answer and may have zeroed the spend; in Bursar nothing was changed. Send the reset again.",
+      "LiteLLM did not answer and may have zeroed the spend. Bursar changed nothing. Send the reset again.",
     );
     expect(await deps.tenants.load("acme" as never)).toEqual(before);
     await world.litellm.restart();
   });
 
-  it("says that it can be asked again when LiteLLM goes away after it has zeroed the spend", async () => {
+  it("asks to send the reset again when LiteLLM goes down after it zeroed the spend", async () => {
     deps.litellm.readSubject = async () => ({ ok: false, failure: { kind: "unreachable", why: "time-out" } });
     const { status, body } = await act("reset");
     expect([status, body.detail]).toEqual([
@@ -77,7 +77,7 @@ describe("a reset", () => {
     ]);
   });
 
-  it("says that LiteLLM has zeroed the spend when Postgres goes away then, and is made when it is sent again", async () => {
+  it("says that LiteLLM zeroed the spend when Postgres then fails, and completes when sent again", async () => {
     const { subject } = (await call("GET", "/v1/tenants/acme")).body;
     world.litellm.setSpend(subject.id, 600);
     const { readSubject } = deps.litellm;
@@ -99,7 +99,7 @@ describe("a reset", () => {
     ]);
   });
 
-  it("answers 422 for a team, whose spend LiteLLM cannot zero, and for a key that it does not know", async () => {
+  it("answers 422 for a team, which LiteLLM cannot zero, and for an unknown key", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });
     await create({ tenant_id: "red", litellm_team_id: "red" });
     const ofTeam = await act("reset", "red");
@@ -113,7 +113,7 @@ describe("a reset", () => {
   it.each([
     [400, 422, "litellm-refused"],
     [401, 503, "dependency-unavailable"],
-  ])("that LiteLLM refuses with %i is a %i %s", async (refusal, status, type) => {
+  ])("turns LiteLLM's %i into a %i %s", async (refusal, status, type) => {
     deps.litellm.resetSpend = async () => ({
       ok: false,
       failure: { kind: "refused", status: refusal, param: null, message: "no" },

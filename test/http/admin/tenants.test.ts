@@ -8,7 +8,7 @@ import { sha256 } from "../../support/virtual-key.ts";
 const { world, deps, call, create } = useTenantsApi();
 
 describe("creating", () => {
-  it("answers 201 with the tenant and the key that LiteLLM now accepts, shown to nobody else", async () => {
+  it("answers 201 with the tenant and its new key, shown only once", async () => {
     const { status, headers, body } = await create({ max_budget: 12.5, name: "Acme" });
     expect(status).toBe(201);
     expect(headers.get("Location")).toBe("/v1/tenants/acme");
@@ -46,7 +46,7 @@ describe("creating", () => {
     expect((await call("GET", "/v1/tenants/acme")).body).toEqual(shown);
   });
 
-  it("answers 201 with the key while LiteLLM is away, and says that it is pending", async () => {
+  it("answers 201 with the key while LiteLLM is down, and shows a pending sync", async () => {
     await world.litellm.stop();
     const { status, body } = await create();
     expect([status, body.litellm_sync, body.state]).toEqual([201, "pending", "unknown"]);
@@ -54,7 +54,7 @@ describe("creating", () => {
     await world.litellm.restart();
   });
 
-  it("adopts a key given raw or as its hash, and shows no key", async () => {
+  it("adopts a key given raw or by its hash, and shows no key", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20 });
     const { status, body } = await create({ litellm_key: sha256("sk-theirs").toUpperCase() });
     expect([status, body.adopted, body.max_budget]).toEqual([201, true, 20]);
@@ -71,7 +71,7 @@ describe("creating", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
-  it("answers 422 naming max_budget when the default would be enforced on a key or team that has none", async () => {
+  it("answers 422 naming max_budget instead of enforcing a default on an adopted key or team without one", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-theirs" });
     await world.manage("POST", "/team/new", { team_id: "red" });
     for (const subject of [{ litellm_key: "sk-theirs" }, { litellm_team_id: "red" }]) {
@@ -83,7 +83,7 @@ describe("creating", () => {
     expect([named.status, named.body.max_budget]).toEqual([201, 9]);
   });
 
-  it("answers 503, not a refusal, when an adoption finds LiteLLM away", async () => {
+  it("answers 503, not a refusal, to an adoption while LiteLLM is down", async () => {
     await world.litellm.stop();
     const { status, body, headers } = await create({ litellm_key: "sk-theirs" });
     expect([status, body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
@@ -91,7 +91,7 @@ describe("creating", () => {
     await world.litellm.restart();
   });
 
-  it("answers 409 for an id or a key that is taken", async () => {
+  it("answers 409 for a taken id or key", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20 });
     await create({ litellm_key: "sk-theirs" });
     const sameId = await create();
@@ -100,7 +100,7 @@ describe("creating", () => {
     expect([sameKey.status, sameKey.body.type]).toEqual([409, "urn:bursar:problem:subject-taken"]);
   });
 
-  it("names every field that is wrong at once, misspelt ones and exclusive ones included", async () => {
+  it("names every invalid field at once, misspelt and exclusive ones included", async () => {
     const answer = await create({
       tenant_id: "-acme",
       max_budget: "500",
@@ -132,7 +132,7 @@ describe("creating", () => {
     ["fail_policy", ["open", "closed", null], ["ajar", false]],
     ["name", ["Zoë", null], ["", "   ", "x".repeat(201)]],
     ["tenant_id", ["a", "A.b_c-9", "x".repeat(128)], ["", ".a", "a/b", "a b", "é", "x".repeat(129), 7]],
-  ])("takes and refuses the right values of %s", async (field, right, wrong) => {
+  ])("validates the values of %s", async (field, right, wrong) => {
     for (const [index, value] of right.entries()) {
       const { status, body } = await create({ tenant_id: `t${index}`, [field]: value });
       expect([status, body[field]]).toEqual([201, value]);
@@ -143,22 +143,22 @@ describe("creating", () => {
     }
   });
 
-  it.each(["", "{", "undefined"])("answers 400 to what is no JSON: %j", async (text) => {
+  it.each(["", "{", "undefined"])("answers 400 to malformed JSON: %j", async (text) => {
     expect((await call("POST", "/v1/tenants", text)).status).toBe(400);
   });
 
-  it.each(["[]", "null", "7", '"acme"'])("answers 422 to JSON that is no object: %s", async (text) => {
+  it.each(["[]", "null", "7", '"acme"'])("answers 422 to JSON that is not an object: %s", async (text) => {
     expect((await call("POST", "/v1/tenants", text)).status).toBe(422);
   });
 
-  it("answers 503 when Postgres is away, and creates nothing", async () => {
+  it("answers 503 while Postgres is down, and creates nothing", async () => {
     world.db.away();
     const { status, body } = await create().finally(() => world.db.back());
     expect([status, body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
     expect((await call("GET", "/v1/tenants/acme")).status).toBe(404);
   });
 
-  it("lets nobody create with a read token or without one", async () => {
+  it("refuses to create with a read token or without a token", async () => {
     const body = { tenant_id: "acme" };
     expect((await call("POST", "/v1/tenants", body, { token: "read" })).status).toBe(401);
     expect((await call("POST", "/v1/tenants", body, { token: "wrong" })).status).toBe(401);
@@ -166,7 +166,7 @@ describe("creating", () => {
 });
 
 describe("reading", () => {
-  it("lists by id, page by page, with the counts of all", async () => {
+  it("lists by id, paged, with the counts of all states", async () => {
     for (const tenant_id of ["b", "a", "c"]) await create({ tenant_id, ...(tenant_id === "c" && { max_budget: 0 }) });
     const first = await call("GET", "/v1/tenants?limit=2", undefined, { token: "read" });
     expect(first.body).toMatchObject({
@@ -192,7 +192,7 @@ describe("reading", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
-  it("answers 404 for a tenant that is not there, whatever its id looks like", async () => {
+  it("answers 404 for a missing tenant, whatever its id looks like", async () => {
     for (const id of ["nobody", "%2F", "x".repeat(500)]) {
       expect((await call("GET", `/v1/tenants/${id}`)).status).toBe(404);
       expect((await call("PATCH", `/v1/tenants/${id}`, { name: "x" })).status).toBe(404);
@@ -200,7 +200,7 @@ describe("reading", () => {
     }
   });
 
-  it("shows the overrides that count now, and the limit with them", async () => {
+  it("shows the active overrides and the limit with them", async () => {
     await create();
     await world.db.query(
       `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, revoked_at, reason, created_by)
@@ -215,27 +215,27 @@ describe("reading", () => {
 });
 
 describe("changing and deleting", () => {
-  it("changes what is named and answers with the tenant", async () => {
+  it("changes only the given fields and answers the tenant", async () => {
     await create({ name: "Acme" });
     const { status, body } = await call("PATCH", "/v1/tenants/acme", { max_budget: 600, name: null });
     expect([status, body.max_budget, body.name, body.config_version]).toEqual([200, 600, null, 2]);
     expect((await call("GET", "/v1/tenants/acme")).body).toEqual(body);
   });
 
-  it("refuses what a tenant cannot change: its id and its subject", async () => {
+  it("refuses to change a tenant's id or subject", async () => {
     await create();
     const answer = await call("PATCH", "/v1/tenants/acme", { tenant_id: "other", litellm_key: "sk-x", max_budget: -1 });
     expect([answer.status, fieldsOf(answer)]).toEqual([422, ["litellm_key", "max_budget", "tenant_id"]]);
   });
 
-  it("refuses a budget of several months, which LiteLLM cannot keep, and says what to use", async () => {
+  it("refuses a duration of several months, which LiteLLM cannot keep, and suggests another", async () => {
     await create();
     const answer = await call("PATCH", "/v1/tenants/acme", { budget_duration: "2mo" });
     expect([answer.status, fieldsOf(answer)]).toEqual([422, ["budget_duration"]]);
     expect(answer.body.errors[0].message).toContain("60d");
   });
 
-  it("says pending while LiteLLM is away: 200 for a change, 202 for a deletion, 404 from then on", async () => {
+  it("shows a pending sync while LiteLLM is down: 200 for a change, 202 for a deletion, then 404", async () => {
     await create();
     await world.litellm.stop();
     const changed = await call("PATCH", "/v1/tenants/acme", { max_budget: 600 });
@@ -246,13 +246,13 @@ describe("changing and deleting", () => {
     await world.litellm.restart();
   });
 
-  it("answers 204 with no body to a deletion that is done", async () => {
+  it("answers 204 without a body to a completed deletion", async () => {
     await create();
     const { status, body } = await call("DELETE", "/v1/tenants/acme");
     expect([status, body]).toEqual([204, null]);
   });
 
-  it("lets nobody change or delete with a read token", async () => {
+  it("refuses changes and deletions with a read token", async () => {
     await create();
     expect((await call("PATCH", "/v1/tenants/acme", { name: "x" }, { token: "read" })).status).toBe(401);
     expect((await call("DELETE", "/v1/tenants/acme", undefined, { token: "read" })).status).toBe(401);

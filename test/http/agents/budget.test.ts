@@ -1,4 +1,4 @@
-// Ask over HTTP, for agents and for orchestrators: what is answered, with which headers, and what a refusal says.
+// Ask over HTTP, for agents and orchestrators: the body, the headers, and the text of refusals.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -49,13 +49,13 @@ const VERDICT = {
 describe("a verdict that allows", () => {
   beforeEach(() => void hasTenant({}, { spendNanoUsd: usd("412.5"), ...agedBy(3 * SECOND) }));
 
-  it("is 200 with exactly the members of the contract", async () => {
+  it("answers 200 with exactly the members of the contract", async () => {
     const { status, headers, body } = await world.ask();
     expect([status, headers.get("Content-Type")]).toEqual([200, "application/json"]);
     expect(body).toEqual(VERDICT);
   });
 
-  it("says how old it is, how long it may be kept, and what it took", async () => {
+  it("has Age, Cache-Control and Server-Timing headers", async () => {
     const { headers } = await world.ask();
     expect(headers.get("Age")).toBe("3");
     expect(headers.get("Cache-Control")).toBe("private, max-age=60");
@@ -63,18 +63,18 @@ describe("a verdict that allows", () => {
     expect(headers.get("X-Request-Id")).toMatch(/^[\w-]{10,}$/);
   });
 
-  it("is the same to an orchestrator that names the tenant", async () => {
+  it("answers the same to an orchestrator that names the tenant", async () => {
     expect((await world.call("/v1/tenants/acme/check", { token: "read-token" })).body).toEqual(VERDICT);
   });
 
-  it("takes `bearer` in any case, as HTTP does", async () => {
+  it("accepts `bearer` in any letter case", async () => {
     const headers = { authorization: `bearer  ${VIRTUAL_KEY} ` };
     expect((await world.call("/v1/budget", { headers })).status).toBe(200);
   });
 });
 
 describe("a refusal", () => {
-  it("R3: over the grace line is 402, names the sums, and ends with the period", async () => {
+  it("R3: answers 402 over the block threshold, with the amounts and the end of the period", async () => {
     hasTenant({}, { spendNanoUsd: usd("552") });
     const { status, headers, body } = await world.ask();
     expect([status, headers.get("Content-Type")]).toEqual([402, "application/problem+json"]);
@@ -95,7 +95,7 @@ describe("a refusal", () => {
     expect(headers.get("Retry-After")).toBe(String((RESET - NOW) / SECOND));
   });
 
-  it("X4: is none at 109.99 percent, and is one at 110.00", async () => {
+  it("X4: allows 109.99 percent and refuses 110.00", async () => {
     hasTenant({}, { spendNanoUsd: usd("549.999999999") });
     const allowed = await world.ask();
     expect([allowed.status, allowed.body.state, allowed.body.used_percent]).toEqual([200, "grace", 109.99]);
@@ -105,24 +105,24 @@ describe("a refusal", () => {
     expect([refused.status, refused.body.state, refused.body.used_percent]).toEqual([402, "blocked", 110]);
   });
 
-  it("of a budget that never resets names no end", async () => {
+  it("names no reset for a budget that never resets", async () => {
     hasTenant({ budgetDuration: null, budgetResetAt: null }, { spendNanoUsd: usd("552"), resetsAt: null });
     const { status, headers, body } = await world.ask();
     expect([status, headers.get("Retry-After"), body.resets_at]).toEqual([402, null, null]);
     expect(body.remediation).toHaveLength(2);
   });
 
-  it("past its reset asks for half a minute of patience", async () => {
+  it("asks to retry after 30 s when the reset is overdue", async () => {
     hasTenant({}, { spendNanoUsd: usd("552"), resetsAt: NOW - SECOND, ...agedBy(0) });
     expect((await world.ask()).headers.get("Retry-After")).toBe("30");
   });
 
-  it("a moment before its reset asks for a second at least", async () => {
+  it("asks to retry after at least 1 s just before the reset", async () => {
     hasTenant({}, { spendNanoUsd: usd("552"), resetsAt: NOW + 1 });
     expect((await world.ask()).headers.get("Retry-After")).toBe("1");
   });
 
-  it("X1: of a budget of nothing is 402, even before any spend is known", async () => {
+  it("X1: refuses a zero budget with 402 even before any spend is known", async () => {
     hasTenant({ maxBudgetNanoUsd: 0n, budgetResetAt: null }, null);
     world.litellm.nextTries.push(AWAY);
     const { status, body } = await world.ask();
@@ -130,7 +130,7 @@ describe("a refusal", () => {
     expect(body.detail).toContain("Current: $0.00, Limit: $0.00");
   });
 
-  it("of a suspended tenant is 403 and no use repeating", async () => {
+  it("answers 403 without Retry-After for a suspended tenant", async () => {
     hasTenant({ suspendedAt: NOW - DAY });
     const { status, headers, body } = await world.ask();
     expect([status, body.type, body.reason]).toEqual([403, "urn:bursar:problem:tenant-suspended", "suspended"]);
@@ -138,7 +138,7 @@ describe("a refusal", () => {
     expect(body.detail).toContain("acme");
   });
 
-  it("under a closed policy is 503 with a short Retry-After, and not to be kept", async () => {
+  it("answers 503 with a short Retry-After and no caching under a closed fail policy", async () => {
     hasTenant({ failPolicy: "closed" }, agedBy(11 * MINUTE));
     world.litellm.nextTries.push(AWAY);
     const { status, headers, body } = await world.ask();
@@ -146,21 +146,21 @@ describe("a refusal", () => {
     expect([headers.get("Retry-After"), headers.get("Cache-Control")]).toEqual(["5", "private, max-age=0"]);
   });
 
-  it("is none under observe: 200, and the verdict says what would have been", async () => {
+  it("answers 200 with would_block under observe", async () => {
     hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("552") });
     const { status, body } = await world.ask();
     expect([status, body.allowed, body.would_block, body.state]).toEqual([200, true, true, "blocked"]);
   });
 });
 
-describe("nobody knows anything", () => {
+describe("unknown spend", () => {
   beforeEach(() => {
     for (const verb of ["tenantOfKey", "tenant"] as const) world.snapshots.trouble(verb, new Error("down"));
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, new Error("down"));
     world.litellm.nextTries.push(AWAY);
   });
 
-  it("an open policy allows, with nulls for what is not known", async () => {
+  it("allows under an open fail policy, with nulls for unknown values", async () => {
     const { status, headers, body } = await world.ask();
     expect(status).toBe(200);
     expect(headers.get("Age")).toBeNull();
@@ -176,30 +176,30 @@ describe("nobody knows anything", () => {
     }
   });
 
-  it("an orchestrator's tenant is still named", async () => {
+  it("still names the tenant that an orchestrator asked for", async () => {
     expect((await world.call("/v1/tenants/acme/check", { token: "read-token" })).body.tenant_id).toBe("acme");
   });
 });
 
-describe("who is asking", () => {
+describe("callers", () => {
   it.each([
     ["no header", {}],
     ["another scheme", { authorization: "Basic abc" }],
     ["no key in it", { authorization: "Bearer " }],
     ["two words", { authorization: "Bearer a b" }],
-  ])("%s: 401, and how to do it", async (_, headers) => {
+  ])("answers 401 with instructions: %s", async (_, headers) => {
     const { status, body, headers: answered } = await world.call("/v1/budget", { headers });
     expect([status, body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
     expect(answered.get("WWW-Authenticate")).toBe('Bearer realm="bursar"');
   });
 
-  it("a key that is nobody's: 401, and neither answer nor log holds it", async () => {
+  it("answers 401 to an unknown key, which neither answer nor log contains", async () => {
     const { status, body } = await world.ask();
     expect([status, body.type]).toEqual([401, "urn:bursar:problem:unknown-key"]);
     expect(JSON.stringify([body, world.log.lines])).not.toContain(VIRTUAL_KEY);
   });
 
-  it("too many of them: 429 for a minute, counted by address", async () => {
+  it("answers 429 for a minute to an address with too many unknown keys", async () => {
     world.callers.isAllowed = false;
     const { status, headers, body } = await world.ask({ headers: { "CF-Connecting-IP": "203.0.113.9" } });
     expect([status, body.type, headers.get("Retry-After")]).toEqual([
@@ -211,12 +211,12 @@ describe("who is asking", () => {
     expect(world.callers.asked).toEqual(["203.0.113.9", "unknown"]);
   });
 
-  it.each(["nobody", "not%20an%20id", `a${"b".repeat(128)}`])("the tenant %s: 404", async (id) => {
+  it.each(["nobody", "not%20an%20id", `a${"b".repeat(128)}`])("answers 404 for the tenant %s", async (id) => {
     const { status, body } = await world.call(`/v1/tenants/${id}/check`, { token: "read-token" });
     expect([status, body.type]).toEqual([404, "urn:bursar:problem:not-found"]);
   });
 
-  it("a colo reads for itself", async () => {
+  it("reads once per colo", async () => {
     hasTenant({}, agedBy(61 * SECOND));
     await world.redis.claimRefresh(ACME, "NRT", 5);
     await world.ask({ colo: "NRT" });
@@ -251,7 +251,7 @@ describe("the demand for freshness", () => {
     expect(demandedMaxAgeMs(header)).toBe(ms);
   });
 
-  it("of `no-cache` reads LiteLLM before it answers", async () => {
+  it("reads LiteLLM before it answers a request with `no-cache`", async () => {
     hasTenant({}, agedBy(SECOND));
     world.litellm.has(aLiteLlmRow({ subject, spendNanoUsd: usd("500") }));
     const { body } = await world.ask({ headers: { "Cache-Control": "no-cache" } });

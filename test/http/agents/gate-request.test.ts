@@ -1,4 +1,4 @@
-// What goes on to LiteLLM and what does not: paths, keys, headers and queries, as an attacker would write them.
+// What Gate forwards to LiteLLM and what it drops: paths, keys, headers and queries, as an attacker would write them.
 
 import { describe, expect, it } from "vitest";
 import {
@@ -10,13 +10,13 @@ import {
   queryFor,
 } from "../../../src/http/agents/gate-request.ts";
 
-/** As a URL is read, then as Gate reads it: the path that LiteLLM would see, or null. */
+/** Parses a URL, then a Gate path: returns the path that LiteLLM would see, or null. */
 function passedOn(method: string, path: string): string | null {
   const plain = plainPath(new URL(`https://bursar.test${path}`).pathname);
   return plain !== null && methodsOf(plain).includes(method) ? plain : null;
 }
 
-describe("a path of a model is passed on", () => {
+describe("model paths", () => {
   it.each([
     ["POST", "/v1/chat/completions"],
     ["POST", "/chat/completions"],
@@ -52,12 +52,12 @@ describe("a path of a model is passed on", () => {
     ["encoded letters", "/llm/v1/%6dodels"],
     ["encoded slashes", "/llm/v1%2Fmodels"],
     ["detours", "/llm/v1/../v1/./models"],
-  ])("in its plain form, written with %s", (_, path) => {
+  ])("forwards the plain form of a path written with %s", (_, path) => {
     expect(passedOn("GET", path)).toBe("/v1/models");
   });
 });
 
-describe("nothing else is passed on", () => {
+describe("other paths", () => {
   const MANAGED = [
     "key/info",
     "key/generate",
@@ -133,15 +133,15 @@ describe("the agent's key", () => {
     ["x-api-key", "sk-1"],
     ["x-goog-api-key", "sk-1"],
     ["ocp-apim-subscription-key", "sk-1"],
-  ])("is found in %s: %s", (name, value) => {
+  ])("finds the key in %s: %s", (name, value) => {
     expect(keyIn(new Headers({ [name]: value }), query())).toBe("sk-1");
   });
 
-  it("is found in the query, where Google's clients put it", () => {
+  it("finds the key in the query, where Google's clients put it", () => {
     expect(keyIn(new Headers(), query("alt=sse&key=sk-1"))).toBe("sk-1");
   });
 
-  it("of several is the first in LiteLLM's own order", () => {
+  it("takes the first of several keys, in LiteLLM's order", () => {
     const headers = new Headers({ "x-api-key": "sk-ant", authorization: "Bearer sk-1" });
     expect(keyIn(headers, query("key=sk-3"))).toBe("sk-1");
     headers.set("x-litellm-api-key", "sk-0");
@@ -153,7 +153,7 @@ describe("the agent's key", () => {
     ["none", {}],
     ["an empty one", { authorization: "Bearer " }],
     ["one with a line in it", { "x-api-key": "sk-1 sk-2" }],
-  ])("is not there: %s", (_, headers: Record<string, string>) => {
+  ])("finds no key: %s", (_, headers: Record<string, string>) => {
     expect(keyIn(new Headers(headers), query())).toBeNull();
   });
 });
@@ -161,7 +161,7 @@ describe("the agent's key", () => {
 describe("the headers of a call", () => {
   const sent = (headers: Record<string, string>) => headersFor("sk-1", "request-1", new Headers(headers));
 
-  it("carry one key, in one place, whatever came", () => {
+  it("sends exactly one key, in one header", () => {
     const names = ["x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
     const headers = sent({
       ...Object.fromEntries(names.map((name) => [name, "another"])),
@@ -187,7 +187,7 @@ describe("the headers of a call", () => {
     ["te", "trailers"],
     ["accept-encoding", "gzip"],
     ["x-litellm-disable-callbacks", "generic_api"],
-  ])("%s stays behind", (name, value) => {
+  ])("drops %s", (name, value) => {
     expect(sent({ [name]: value }).has(name)).toBe(false);
   });
 
@@ -199,7 +199,7 @@ describe("the headers of a call", () => {
     ["x-stainless-lang", "js"],
     ["x-litellm-tags", "task-1,desk-2"],
     ["traceparent", "00-1-2-01"],
-  ])("%s goes on", (name, value) => {
+  ])("forwards %s", (name, value) => {
     expect(sent({ [name]: value }).get(name)).toBe(value);
   });
 });
@@ -210,11 +210,11 @@ it.each([
   ["?key=sk-1&alt=sse", "?alt=sse"],
   ["?%6bey=sk-1", ""],
   ["?other=sk-1&after=task-1", "?after=task-1"],
-])("the query %j goes on as %j", (query, expected) => {
+])("forwards the query %j as %j", (query, expected) => {
   expect(queryFor(new URL(`https://bursar.test/llm${query}`).searchParams)).toBe(expected);
 });
 
-it("an answer's headers come back without what is the platform's or the connection's", () => {
+it("drops hop-by-hop and platform headers from LiteLLM's answer", () => {
   const headers = headersBack(
     new Headers({
       "content-type": "application/json",

@@ -1,4 +1,4 @@
-// Gate over HTTP with a double of LiteLLM: what an agent gets, and what LiteLLM is sent.
+// Gate over HTTP with a double of LiteLLM: what the agent receives, and what LiteLLM receives.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW, usd } from "../../budget/builders.ts";
@@ -20,10 +20,10 @@ const chat = (headers: Record<string, string> = { authorization: `Bearer ${VIRTU
   world.call(CHAT, { method: "POST", headers, body: '{"model":"mock"}' });
 const firstCall = () => world.models.calls[0];
 
-describe("a call that may be made", () => {
+describe("an allowed call", () => {
   beforeEach(() => void world.hasTenant({ subject }));
 
-  it("is LiteLLM's answer, with our request id, and kept by nobody", async () => {
+  it("returns LiteLLM's answer with Bursar's request id and no-store", async () => {
     world.models.next = aModelAnswer({
       status: 201,
       headers: new Headers({
@@ -39,7 +39,7 @@ describe("a call that may be made", () => {
     expect(headers.get("X-Request-Id")).toBe(firstCall()?.headers.get("x-request-id"));
   });
 
-  it("is sent with its method, plain path, query and body", async () => {
+  it("forwards method, plain path, query and body", async () => {
     const headers = { "x-api-key": VIRTUAL_KEY, "content-type": "application/json" };
     await world.call("/llm//v1/messages/?beta=true&key=sk-2", { method: "POST", headers, body: '{"a":1}' });
     const call = firstCall();
@@ -48,19 +48,19 @@ describe("a call that may be made", () => {
     expect(await new Response(call?.body ?? null).text()).toBe('{"a":1}');
   });
 
-  it("may be as large as it likes: it is not read here", async () => {
+  it("forwards a body of any size without reading it", async () => {
     const body = "x".repeat(3 * 1024 * 1024);
     const headers = { authorization: `Bearer ${VIRTUAL_KEY}`, "content-length": String(body.length) };
     expect((await world.call(CHAT, { method: "POST", headers, body })).status).toBe(200);
   });
 
-  it("comes back as it is when LiteLLM fails", async () => {
+  it("returns LiteLLM's own failure unchanged", async () => {
     world.models.next = aModelAnswer({ status: 500, body: new Response('{"error":{"message":"theirs"}}').body });
     const { status, body } = await chat();
     expect([status, body]).toEqual([500, { error: { message: "theirs" } }]);
   });
 
-  it("that does not reach LiteLLM is a failure, and does not look like a refusal", async () => {
+  it("answers 503, not a refusal, when LiteLLM is unreachable", async () => {
     world.models.next = { kind: "unreachable", why: "network" };
     const { status, headers, body } = await chat();
     expect([status, body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
@@ -75,7 +75,7 @@ describe("a call that may be made", () => {
 });
 
 describe("a refusal", () => {
-  it("R3: over the grace line is a 402 that names the sums, and that SDKs of OpenAI show and do not try again", async () => {
+  it("R3: answers 402 with the amounts over the block threshold, in a form that OpenAI's SDKs show and do not retry", async () => {
     world.hasTenant({ subject }, { spendNanoUsd: usd("552") });
     const { status, headers, body } = await chat();
     const detail =
@@ -88,14 +88,14 @@ describe("a refusal", () => {
     expect(world.models.calls).toEqual([]);
   });
 
-  it("of a suspended tenant is a 403 of the same kind", async () => {
+  it("answers 403 in the same form for a suspended tenant", async () => {
     world.hasTenant({ subject, suspendedAt: NOW });
     const { status, headers, body } = await chat();
     expect([status, body.error.type, body.error.code]).toEqual([403, "budget_exceeded", "suspended"]);
     expect(headers.get("x-should-retry")).toBe("false");
   });
 
-  it("under a closed policy is a 503, which is a failure and may be tried again", async () => {
+  it("answers a retryable 503 under a closed fail policy", async () => {
     world.hasTenant({ subject, failPolicy: "closed" }, null);
     world.reads.trouble("readSubject", new Error("down"));
     const { status, headers, body } = await chat();
@@ -103,7 +103,7 @@ describe("a refusal", () => {
     expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual(["5", null]);
   });
 
-  it("of LiteLLM's own is our 402 with its words, and asks for a little patience", async () => {
+  it("turns LiteLLM's own refusal into a 402 with its message and a Retry-After", async () => {
     world.hasTenant({ subject });
     world.models.next = aModelAnswer({ status: 400, budgetRefusal: "Budget has been exceeded! Team=x" });
     const { status, headers, body } = await chat();
@@ -117,15 +117,15 @@ describe("a refusal", () => {
     expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual(["30", "false"]);
   });
 
-  it("of LiteLLM's own to a key that is no tenant's goes through untouched", async () => {
+  it("returns LiteLLM's refusal of an unmanaged key unchanged", async () => {
     const body = new Response('{"error":{"type":"budget_exceeded"}}').body;
     world.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!", body });
     expect(await chat()).toMatchObject({ status: 429, body: { error: { type: "budget_exceeded" } } });
   });
 });
 
-describe("who may call", () => {
-  it("nobody without a key: 401, in OpenAI's words too", async () => {
+describe("callers", () => {
+  it("answers 401 without a key, with OpenAI's error member", async () => {
     const { status, body } = await chat({});
     expect([status, body.type, body.error.type]).toEqual([
       401,
@@ -134,7 +134,7 @@ describe("who may call", () => {
     ]);
   });
 
-  it("a key that is no tenant's may by default, and may not under UNMANAGED_KEYS=block", async () => {
+  it("forwards an unmanaged key by default, and refuses it under UNMANAGED_KEYS=block", async () => {
     expect((await chat()).status).toBe(200);
     world.policy = { ...POLICY, unmanagedKeys: "block" };
     const { status, body } = await chat();
@@ -142,7 +142,7 @@ describe("who may call", () => {
     expect(JSON.stringify([body, world.log.lines])).not.toContain(VIRTUAL_KEY);
   });
 
-  it("such keys are counted, and too many are a 429, under block alone", async () => {
+  it("answers 429 to too many unmanaged keys, only under UNMANAGED_KEYS=block", async () => {
     world.callers.isAllowed = false;
     expect((await chat()).status).toBe(200);
     expect(world.callers.asked).toEqual([]);
@@ -150,7 +150,7 @@ describe("who may call", () => {
     expect((await chat()).status).toBe(429);
   });
 
-  it("a demand for freshness is meant for LiteLLM's cache: it costs no read here, and goes on", async () => {
+  it("forwards Cache-Control to LiteLLM without reading the spend", async () => {
     world.hasTenant({ subject });
     await chat({ authorization: `Bearer ${VIRTUAL_KEY}`, "cache-control": "no-cache" });
     expect(world.litellm.reads).toEqual([]);
@@ -158,24 +158,27 @@ describe("who may call", () => {
   });
 });
 
-describe("which paths there are", () => {
-  it.each(["/llm", "/llm/", "/llm/key/info", "/llm/v1/files", "/llm/v1/models/%ff"])("%s: 404", async (path) => {
-    const { status, body } = await world.call(path, { token: VIRTUAL_KEY });
-    expect([status, body.type, body.error.type]).toEqual([
-      404,
-      "urn:bursar:problem:not-found",
-      "invalid_request_error",
-    ]);
-    expect(world.models.calls).toEqual([]);
-  });
+describe("paths", () => {
+  it.each(["/llm", "/llm/", "/llm/key/info", "/llm/v1/files", "/llm/v1/models/%ff"])(
+    "answers 404 for %s",
+    async (path) => {
+      const { status, body } = await world.call(path, { token: VIRTUAL_KEY });
+      expect([status, body.type, body.error.type]).toEqual([
+        404,
+        "urn:bursar:problem:not-found",
+        "invalid_request_error",
+      ]);
+      expect(world.models.calls).toEqual([]);
+    },
+  );
 
-  it("a known one with another method: 405, and which there are", async () => {
+  it("answers 405 with the allowed methods for a known path", async () => {
     const { status, headers } = await world.call("/llm/v1/responses/resp_1", { method: "PUT", token: VIRTUAL_KEY });
     expect([status, headers.get("Allow")]).toEqual([405, "GET, DELETE"]);
   });
 });
 
-it("elsewhere a problem has no word of OpenAI's", async () => {
+it("has no OpenAI error member outside Gate", async () => {
   world.hasTenant({ subject }, { spendNanoUsd: usd("552") });
   const { headers, body } = await world.ask();
   expect([body.error, headers.get("x-should-retry")]).toEqual([undefined, null]);

@@ -1,4 +1,4 @@
-// A verdict on the wire: amounts and percentages as the numbers people wrote, exact to the last digit they can show.
+// A verdict as JSON: amounts and percentages as exact numbers.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -17,11 +17,11 @@ describe("amounts", () => {
     ["412.5", 412.5],
     ["0.000000001", 1e-9],
     ["999999999.123456789", 999999999.1234568],
-  ])("%s US dollars is the number %d", (spend, wire) => {
+  ])("shows %s US dollars as the number %d", (spend, wire) => {
     expect(on(spend).spend).toBe(wire);
   });
 
-  it("the limit is max_budget plus the override amount, and remaining is what is left of it", () => {
+  it("shows the limit as max_budget plus overrides, and the remaining amount", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("50.5") })];
     expect(on("540", { maxBudgetNanoUsd: usd("499.5"), overrides })).toMatchObject({
       max_budget: 499.5,
@@ -32,7 +32,7 @@ describe("amounts", () => {
     });
   });
 
-  it("remaining is never negative", () => {
+  it("never shows a negative remaining amount", () => {
     expect(on("777").remaining).toBe(0);
   });
 });
@@ -43,18 +43,18 @@ describe("percent", () => {
     ["550", 110, false],
     ["399.999999999", 79.99, true],
     ["400", 80, true],
-  ])("%s of 500 reads %d", (spend, percent, isAllowed) => {
+  ])("shows %s of 500 as %d percent", (spend, percent, isAllowed) => {
     expect(on(spend)).toMatchObject({ used_percent: percent, allowed: isAllowed });
   });
 
-  it("thresholds keep their decimals", () => {
+  it("keeps the decimals of thresholds", () => {
     expect(on("1", { alertThreshold: 8_550n, graceThreshold: 11_025n })).toMatchObject({
       alert_threshold: 85.5,
       grace_threshold: 110.25,
     });
   });
 
-  it("never reads as much as the line while the tenant is below it", () => {
+  it("never shows a threshold's percentage while the spend is below it", () => {
     fc.assert(
       fc.property(
         fc.bigInt({ min: 1n, max: 10n ** 15n }),
@@ -69,13 +69,13 @@ describe("percent", () => {
   });
 });
 
-it("what would have been is told under observe alone", () => {
+it("has would_block only under observe", () => {
   expect(on("600")).not.toHaveProperty("would_block");
   expect(on("600", { enforcement: "observe" })).toMatchObject({ allowed: true, would_block: true });
   expect(on("1", { enforcement: "observe" })).toMatchObject({ allowed: true, would_block: false });
 });
 
-it("nothing known is nulls, never zeros", () => {
+it("shows unknown values as null, never as zero", () => {
   expect(verdictJson(verdictOnNothing(null, "closed"))).toEqual({
     tenant_id: null,
     allowed: false,
@@ -101,7 +101,7 @@ it("nothing known is nulls, never zeros", () => {
   });
 });
 
-it("a known budget without a figure tells the budget", () => {
+it("shows a known budget without spend", () => {
   expect(verdictJson(verdictWithoutRead(aTenantConfig(), null, NOW, "open"))).toMatchObject({
     limit: 500,
     resets_at: "2026-12-01T00:00:00.000Z",
@@ -111,6 +111,6 @@ it("a known budget without a figure tells the budget", () => {
   });
 });
 
-it("instants are ISO 8601 in UTC", () => {
+it("shows instants as ISO 8601 in UTC", () => {
   expect([isoOrNull(NOW), isoOrNull(null)]).toEqual(["2026-11-15T12:00:00.000Z", null]);
 });

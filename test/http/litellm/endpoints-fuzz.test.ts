@@ -1,5 +1,5 @@
-// Whatever comes to LiteLLM's doors, with whatever headers: an answer that the doors know, never a 500, never a rejection
-// that nobody handles, and on the queue only what its consumer can read.
+// Random bodies and headers to LiteLLM's endpoints: always a documented status, never a 500, never an unhandled
+// rejection, and only queue messages that the consumer can parse.
 
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
@@ -18,15 +18,15 @@ import {
   streamOf,
 } from "./endpoints.ts";
 
-/** So many for the three doors together; `npm run fuzz` takes a hundred thousand. */
+/** The number of bodies for the three endpoints together; `npm run test:long` sends a hundred thousand. */
 const BODIES = Number(process.env["FUZZ_BODIES"] ?? 3_000);
 const RUNS = Math.ceil(BODIES / 3);
 
-/** A busy machine takes a millisecond for one. */
+/** A busy machine needs a millisecond per body. */
 const TIMEOUT_MS = 10 * RUNS;
 
 const KNOWN = new Set([200, 400, 401, 413, 422]);
-/** A new world now and then, as each remembers all that it was sent. */
+/** A world keeps every message, so it is replaced now and then. */
 const WORLD_LIFE = 500;
 
 const rejections: unknown[] = [];
@@ -40,7 +40,7 @@ afterAll(() => {
   process.off("unhandledRejection", note);
 });
 
-// Values that LiteLLM's fields do not have, or at their edges.
+// Invalid values and edge cases of LiteLLM's fields.
 const oddNumber = fc.oneof(
   fc.double(),
   fc.constantFrom(0, -0, -1, 1e-10, 1e15, 1e16, 1e300, -1e300, Number.MAX_SAFE_INTEGER, 8.64e12, 8.64e15, 5e-324),
@@ -85,7 +85,7 @@ const METADATA_FIELDS = [
 
 const changes = (fields: string[]) => fc.dictionary(fc.constantFrom(...fields, "__proto__"), oddValue, { maxKeys: 3 });
 
-/** LiteLLM's own events without what no door reads: a hundred times as many can be tried. */
+/** LiteLLM's own events without fields that no endpoint reads, which makes the test a hundred times faster. */
 const smallEvent = (() => {
   const [real = {}] = CAPTURES.events;
   const { user_api_key_hash, user_api_key_spend, user_api_key_budget_reset_at } = real["metadata"] as Json;
@@ -138,7 +138,7 @@ const eventsText = fc.oneof(
   { weight: 1, arbitrary: deep },
 );
 
-/** What happens to a body on its way. */
+/** How a body is damaged in transit. */
 interface Damage {
   readonly cutAt: number;
   readonly at: number;
@@ -213,11 +213,11 @@ async function fuzz<T>(arbitrary: fc.Arbitrary<T>, once: (input: T) => Promise<n
   await fc.assert(property, { numRuns: RUNS });
   await world.untilQuiet();
   expect(rejections).toEqual([]);
-  // Else the bodies were all of one kind, and showed nothing.
+  // Otherwise the bodies were all alike and proved nothing.
   expect([...seen].sort()).toEqual(statuses);
 }
 
-it("the signed door", { timeout: TIMEOUT_MS }, async () => {
+it("the signed endpoint", { timeout: TIMEOUT_MS }, async () => {
   const input = fc.record({ text: webhookText, damage, headers, by: fc.constantFrom("standard", "hex", "nothing") });
   const once = async ({ text, damage: how, headers: odd, by }: Input<typeof input>) => {
     const body = damaged(text, how);
@@ -230,7 +230,7 @@ it("the signed door", { timeout: TIMEOUT_MS }, async () => {
   await fuzz(input, once, [200, 400, 401, 413, 422]);
 });
 
-it("the door by token", { timeout: TIMEOUT_MS }, async () => {
+it("the endpoint by URL token", { timeout: TIMEOUT_MS }, async () => {
   const input = fc.record({
     text: webhookText,
     damage,
@@ -241,7 +241,7 @@ it("the door by token", { timeout: TIMEOUT_MS }, async () => {
   await fuzz(input, once, [200, 400, 401, 413, 422]);
 });
 
-it("the door for events", { timeout: TIMEOUT_MS }, async () => {
+it("the endpoint for events", { timeout: TIMEOUT_MS }, async () => {
   const input = fc.record({
     text: eventsText,
     damage,

@@ -1,4 +1,4 @@
-// What the tests of LiteLLM's doors share: the HTTP side that takes bytes and streams, real captures, real signatures.
+// Shared by the tests of LiteLLM's endpoints: an HTTP world that takes bytes and streams, captures, signatures.
 
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ export const BY_TOKEN = "/v1/webhooks/litellm/url-token";
 export const EVENTS = "/v1/events/litellm";
 export const BEARER = { authorization: "Bearer events-token" };
 
-/** The key of the captures. */
+/** The key in the captures. */
 const HASH = "99a8a3fadd94abc1a9f7b4120d408636c6dbe922390756385c07b15cf4ceaaf8";
 
 const [SECRET = ""] = TOKENS.webhookSecrets;
@@ -21,27 +21,28 @@ const capture = (name: string) =>
 
 type Json = Record<string, unknown>;
 
-/** Bodies of LiteLLM's own. */
+/** Captured bodies. */
 export const CAPTURES: { threshold: Json; softBudget: Json; events: readonly Json[] } = {
   threshold: capture("webhook-threshold-crossed"),
   softBudget: capture("webhook-soft-budget-crossed"),
   events: capture("generic-api-success"),
 };
 
-/** One event of LiteLLM's own, with other figures. */
+/** A captured event with other amounts. */
 export function anEvent(metadata: Json = {}, differences: Json = {}): Json {
   const [real = {}] = CAPTURES.events;
   return { ...real, ...differences, metadata: { ...(real["metadata"] as Json), ...metadata } };
 }
 
-/** A call of LiteLLM's own key: of so many dollars before it, and of half a dollar. */
+/** A call of the captured key, with `spend` dollars before it and a cost of half a dollar. */
 export const callAfter = (spend: number, metadata: Json = {}, differences: Json = {}) =>
   anEvent({ user_api_key_spend: spend, ...metadata }, { response_cost: 0.5, ...differences });
 
-/** What becomes of LiteLLM's own webhook, and of its own event. */
+/** The queue message of the captured webhook. */
 export const WEBHOOK = {
   kind: "webhook",
   auth: "signature",
+  door: "signed",
   event: "threshold_crossed",
   event_group: "key",
   key_hash: HASH,
@@ -54,8 +55,8 @@ export const WEBHOOK = {
   sent_at: NOW,
   received_at: NOW,
 };
-/** The same from one that only knows the token in the URL. */
-export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", webhook_id: null };
+/** The same from a sender that only knows the URL token. */
+export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", door: "url_token", webhook_id: null };
 export const CALLS = {
   kind: "calls",
   key_hash: HASH,
@@ -69,7 +70,7 @@ export const CALLS = {
 
 export const problemOf = ({ body }: Answer): string => body.type.replace("urn:bursar:problem:", "");
 
-/** The headers of Standard Webhooks for a body that is text. */
+/** The Standard Webhooks headers for a text body. */
 export async function standardHeaders(
   body: string,
   options: { id?: string; at?: number; secret?: string } = {},
@@ -80,12 +81,12 @@ export async function standardHeaders(
   return { "webhook-id": id, "webhook-timestamp": String(timestampSeconds), "webhook-signature": signature };
 }
 
-/** By Node itself, not by the code under test. */
+/** Uses Node's crypto, not the code under test. */
 export function hexSignature(body: string | Uint8Array, secret = SECRET): string {
   return createHmac("sha256", secret).update(body).digest("hex");
 }
 
-/** A body that comes in as these chunks, and no length with it. */
+/** A streamed body with these chunks and no length. */
 export function streamOf(chunks: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
   const left = chunks[Symbol.iterator]();
   return new ReadableStream({
@@ -111,7 +112,7 @@ export class EndpointsWorld extends HttpWorld {
     return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
   }
 
-  /** Signed as Standard Webhooks are. */
+  /** Signed by Standard Webhooks. */
   async postSigned(body: unknown, options: Parameters<typeof standardHeaders>[1] = {}): Promise<Answer> {
     const text = JSON.stringify(body);
     return this.post(SIGNED, text, await standardHeaders(text, options));

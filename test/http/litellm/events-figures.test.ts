@@ -1,4 +1,4 @@
-// What a key has spent by the word of LiteLLM's callback: the highest figure among its calls, and of which period it is.
+// The spend of a key in LiteLLM's callback: the highest value among its calls, with its period.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW, SECOND } from "../../budget/builders.ts";
@@ -11,13 +11,13 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-describe("the figure of a key", () => {
+describe("the reported spend", () => {
   const folded = async (...events: unknown[]) => {
     await world.postEvents(events);
     return world.messages;
   };
 
-  it("is the highest of its calls with all that belongs to it, in any order, and never their sum", async () => {
+  it("takes the highest spend of a key's calls in any order, never their sum", async () => {
     const highest = callAfter(7, { user_api_key_budget_reset_at: "2026-12-02T00:00:00" }, { startTime: NOW / 1_000 });
     const events = [callAfter(1), highest, callAfter(2)];
     for (const order of [events, events.toReversed()]) {
@@ -28,7 +28,7 @@ describe("the figure of a key", () => {
     }
   });
 
-  it("of two that are equal is the later one's", async () => {
+  it("takes the later of two equal calls", async () => {
     const [early, late] = [callAfter(1, {}, { startTime: 100 }), callAfter(1, {}, { startTime: 200 })];
     for (const order of [
       [early, late],
@@ -39,7 +39,7 @@ describe("the figure of a key", () => {
     }
   });
 
-  it("is exact: 0.1 and 0.2 are 0.3", async () => {
+  it("adds amounts exactly: 0.1 and 0.2 are 0.3", async () => {
     expect(await folded(callAfter(0.1, {}, { response_cost: 0.2 }))).toMatchObject([{ spend: "0.3" }]);
   });
 
@@ -52,7 +52,7 @@ describe("the figure of a key", () => {
     expect(world.log.lines.join().includes("negative spend counts as zero")).toBe(before + cost < 0);
   });
 
-  it("of a call whose cost nobody knows is what the key had spent before it", async () => {
+  it("uses the spend before the call when its cost is unknown", async () => {
     expect(await folded(callAfter(2, {}, { response_cost: null }))).toMatchObject([{ spend: "2" }]);
   });
 
@@ -62,7 +62,7 @@ describe("the figure of a key", () => {
     ["says no spend", callAfter(9, { user_api_key_spend: null })],
     ["does not say when it began", callAfter(9, {}, { startTime: null })],
     ["says more money than there is", callAfter(9e14, {}, { response_cost: 9e14 })],
-  ])("is not that of a call that %s: it is a hint", async (_, event) => {
+  ])("treats a call as a hint when it %s", async (_, event) => {
     const [hint] = await folded(event);
     expect(hint).toMatchObject({ key_hash: CALLS.key_hash, spend: null, count: 1 });
     expect(hint).not.toHaveProperty("resets_at");
@@ -70,14 +70,14 @@ describe("the figure of a key", () => {
     expect(await folded(event, callAfter(1), event)).toEqual([{ ...CALLS, spend: "1.5", count: 3 }]);
   });
 
-  it("of calls that are hints only began with the last of them, or now", async () => {
+  it("dates a message of hints by its last call, or by now", async () => {
     const hint = (startTime: number | null) => callAfter(9, {}, { status: "failure", startTime });
     expect(await folded(hint(200), hint(100))).toMatchObject([{ begun_at: 200 * SECOND }]);
     world.queue.sent.length = 0;
     expect(await folded(hint(null))).toMatchObject([{ begun_at: NOW }]);
   });
 
-  it("names a team that any of the calls names, an upper-case hash in lower case", async () => {
+  it("names the team of any call, and lower-cases a hash", async () => {
     const upper = { user_api_key_hash: CALLS.key_hash.toUpperCase() };
     const messages = await folded(
       callAfter(9),
@@ -91,7 +91,7 @@ describe("the figure of a key", () => {
     ["naive, which is UTC", "2026-12-01T00:00:00", CALLS.resets_at],
     ["with an offset", "2026-12-01T02:00:00+02:00", CALLS.resets_at],
     ["with Z", "2026-12-01T00:00:00.000Z", CALLS.resets_at],
-  ])("its period's end %s", async (_, written, resetsAt) => {
+  ])("reads the period's end %s", async (_, written, resetsAt) => {
     expect(await folded(callAfter(1, { user_api_key_budget_reset_at: written }))).toMatchObject([
       { resets_at: resetsAt },
     ]);
@@ -101,13 +101,13 @@ describe("the figure of a key", () => {
     ["null, as of every key whose budget is a shared object", null],
     ["something else", "banana"],
     ["before all time", "1969-12-31T00:00:00Z"],
-  ])("its period's end is not said by %s", async (_, written) => {
+  ])("ignores a period's end given as %s", async (_, written) => {
     const [message] = await folded(callAfter(1, { user_api_key_budget_reset_at: written }));
     expect(message).toMatchObject({ kind: "calls", spend: "1.5" });
     expect(message).not.toHaveProperty("resets_at");
   });
 
-  it("its period's end is left out where LiteLLM, as its older versions, does not say it", async () => {
+  it("omits the period's end when an older LiteLLM does not send it", async () => {
     const event = callAfter(1);
     delete (event["metadata"] as Record<string, unknown>)["user_api_key_budget_reset_at"];
     const [message] = await folded(event);
@@ -120,7 +120,7 @@ describe("the figure of a key", () => {
     ["null for metadata", { metadata: null }],
     ["no hash", anEvent({ user_api_key_hash: null })],
     ["an empty hash", anEvent({ user_api_key_hash: "" })],
-  ])("is nobody's with %s", async (_, event) => {
+  ])("refuses an event with %s", async (_, event) => {
     expect((await world.postEvents([event, callAfter(1)])).body).toEqual({ accepted: 1 });
     expect(world.messages).toHaveLength(1);
   });

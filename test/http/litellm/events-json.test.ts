@@ -1,4 +1,4 @@
-// The reader that cuts a body into elements: the same elements as JSON.parse, however the chunks fall, and no prompt kept.
+// The reader that splits a body into elements: the same elements as JSON.parse for any chunks, without prompts.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -29,7 +29,7 @@ function chunksOf(body: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: count }, (_, index) => body.subarray(index * size, (index + 1) * size));
 }
 
-/** What the reader is to keep of a value: two levels, and nothing in a list. */
+/** The part of a value that the reader keeps: two levels, and no lists. */
 function shallow(value: unknown, levels = 2): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return [];
@@ -62,7 +62,7 @@ describe("the elements", () => {
     expect(readText(text)).toEqual(whole(...values));
   });
 
-  it("are those of JSON.parse, two levels deep, wherever the chunks end", () => {
+  it("matches JSON.parse to two levels, wherever the chunks end", () => {
     const values = fc.array(fc.jsonValue({ stringUnit: "binary" }), { maxLength: 5 });
     fc.assert(
       fc.property(values, fc.boolean(), fc.nat(3), fc.integer({ min: 1, max: 9 }), (list, isLines, space, size) => {
@@ -76,7 +76,7 @@ describe("the elements", () => {
     );
   });
 
-  it("are the same wherever a body is cut in two", () => {
+  it("returns the same elements wherever a body is split", () => {
     const body = bytes(JSON.stringify([...CAPTURES.events, { ä: "\u{1f600}" }, 7]));
     const expected = read([body]);
     expect(expected).toEqual(whole(...CAPTURES.events.map((event) => shallow(event)), { ä: "\u{1f600}" }, 7));
@@ -84,8 +84,8 @@ describe("the elements", () => {
   });
 });
 
-describe("of an element", () => {
-  it("a text of 2,048 bytes is kept, a longer one reads as empty, and so does a longer name", () => {
+describe("limits of an element", () => {
+  it("keeps a text of 2,048 bytes, and empties longer texts and names", () => {
     const [fits, long] = ["x".repeat(2_048), "x".repeat(2_049)];
     const element = { fits, long, [long]: 1, after: 2 };
     const body = bytes(JSON.stringify([element, 3]));
@@ -93,7 +93,7 @@ describe("of an element", () => {
     for (const size of [1, 100, 3_000, body.length]) expect(read(chunksOf(body, size))).toEqual(expected);
   });
 
-  it("more than 256 KiB is too large, and the next one is read", () => {
+  it("reports an element over 256 KiB as too large, and reads the next", () => {
     const names = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`n${index}`, "x".repeat(1_400)]));
     expect(readText(JSON.stringify([names, 1]))).toEqual({
       elements: [{ kind: "too_large" }, { kind: "value", value: 1 }],
@@ -101,12 +101,12 @@ describe("of an element", () => {
     });
   });
 
-  it("depth costs nothing: a million brackets are one empty list", () => {
+  it("reads a million brackets as one empty list", () => {
     expect(readText(`[{"a":${"[".repeat(1e6)}${"]".repeat(1e6)}}]`)).toEqual(whole({ a: [] }));
   });
 });
 
-describe("an element that is no JSON", () => {
+describe("a malformed element", () => {
   it.each([
     ["a name without quotes", '{"a":1},{b:2},{"c":3}'],
     ["NaN", '{"a":1},{"b":NaN},{"c":3}'],
@@ -115,7 +115,7 @@ describe("an element that is no JSON", () => {
     ["a word that is none", '{"a":1},nil,{"c":3}'],
     ["a brace in a word", '{"a":1},1},{"c":3}'],
     ["a tab in a text", '{"a":1},{"b":"\t"},{"c":3}'],
-  ])("%s: the others are read", (_, elements) => {
+  ])("reads the other elements: %s", (_, elements) => {
     expect(readText(`[${elements}]`).elements).toEqual([
       { kind: "value", value: { a: 1 } },
       { kind: "not_json" },
@@ -123,7 +123,7 @@ describe("an element that is no JSON", () => {
     ]);
   });
 
-  it("bytes that are no UTF-8", () => {
+  it("reports invalid UTF-8", () => {
     const body = new Uint8Array([...bytes('[{"a":"'), 0xff, ...bytes('"},2]')]);
     expect(read([body]).elements).toEqual([{ kind: "not_json" }, { kind: "value", value: 2 }]);
   });
@@ -146,13 +146,13 @@ describe("a body", () => {
     ["with more after it", "[1] 2", [1], "unexpected character at byte 4"],
     ["that begins with a colon", ":1", [], "unexpected character at byte 0"],
     ["of lines with commas", '{"a":1},\n{"b":2}', [{ a: 1 }], "unexpected character at byte 7"],
-  ])("%s says where", (_, text, values, failure) => {
+  ])("reports the position of the error: %s", (_, text, values, failure) => {
     const expected = { ...whole(...values), failure };
     expect(readText(text)).toEqual(expected);
     expect(read(chunksOf(bytes(text), 1))).toEqual(expected);
   });
 
-  it("is not read on after a failure", () => {
+  it("stops reading after a failure", () => {
     expect(readText('[1 2,{"a":1}]').elements).toEqual([{ kind: "value", value: 1 }]);
   });
 });

@@ -1,4 +1,4 @@
-// LiteLLM's callback with prompts in it: tens of megabytes pass through, and neither memory nor the log keeps them.
+// LiteLLM's callback with prompts: tens of megabytes stream through, and neither memory nor the log keeps them.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -18,7 +18,7 @@ afterEach(() => void vi.useRealTimers());
 
 const PROMPT = 'Write "nothing" of this\\ down.\n'.repeat(1_400);
 
-/** A batch as it comes off the network: no more of it exists at once than a chunk. */
+/** A streamed batch: only one chunk of it exists at a time. */
 function* batchOf(events: number): Generator<Uint8Array> {
   for (let index = 0; index < events; index++) {
     const messages = [{ role: "user", content: PROMPT }];
@@ -36,7 +36,7 @@ function* spaces(size: number): Generator<Uint8Array> {
 setFlagsFromString("--expose_gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-/** By whoever it may be, once all garbage is gone. */
+/** Memory in use after garbage collection. */
 function heldBytes(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -44,7 +44,7 @@ function heldBytes(): number {
 }
 
 describe("512 events of 40 KiB and more", () => {
-  it("are one message, and not half of them is ever held", async () => {
+  it("become one message, and less than half of the body is ever in memory", async () => {
     const held = { most: 0, sent: 0, chunks: 0 };
     const before = heldBytes();
     const watched = (function* () {
@@ -61,7 +61,7 @@ describe("512 events of 40 KiB and more", () => {
     expect(held.most).toBeLessThan(10 * MIB);
   });
 
-  it("leave no word of a prompt in the log or on the queue, even when there is something wrong", async () => {
+  it("leave no prompt in the log or on the queue, even after errors", async () => {
     const events = [...batchOf(2)].slice(0, -1);
     const { status, body } = await world.post(EVENTS, streamOf([...events, bytes(',{"messages":"nothing"')]), BEARER);
     expect(status).toBe(400);
@@ -70,13 +70,13 @@ describe("512 events of 40 KiB and more", () => {
 });
 
 describe("32 MiB", () => {
-  /** The events, then one more with a prompt of so many bytes that the whole has `size`. */
+  /** The events, then one more whose prompt pads the body to `size` bytes. */
   function filledTo(size: number, events: readonly unknown[]): Uint8Array[] {
     const [head = "", tail = ""] = JSON.stringify([...events, { messages: "PROMPT" }]).split("PROMPT");
     return [bytes(head), ...spaces(size - head.length - tail.length), bytes(tail)];
   }
 
-  it("are read", async () => {
+  it("accepts a body of exactly 32 MiB", async () => {
     const answer = await world.post(EVENTS, streamOf(filledTo(32 * MIB, [anEvent()])), BEARER);
     expect([answer.status, answer.body]).toEqual([200, { accepted: 1 }]);
   });
@@ -84,7 +84,7 @@ describe("32 MiB", () => {
   it.each([
     ["without a length", {}],
     ["with a length that lies", { "content-length": "2" }],
-  ])("and a byte, %s, are a 413, and the events before that count", async (_, headers) => {
+  ])("answers 413 to one byte more, %s, and counts the earlier events", async (_, headers) => {
     const chunks = filledTo(32 * MIB + 1, [anEvent()]);
     const answer = await world.post(EVENTS, streamOf(chunks), { ...BEARER, ...headers });
     expect([answer.status, answer.body.type, answer.body.accepted]).toEqual([413, "urn:bursar:problem:too-large", 1]);

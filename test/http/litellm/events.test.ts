@@ -1,5 +1,5 @@
-// LiteLLM's callback over HTTP: a batch of calls becomes a message per key. It is sent once and never again, so whatever
-// is right in it counts, and what is wrong is named.
+// LiteLLM's callback over HTTP: a batch of calls becomes a message per key. LiteLLM sends a batch only once, so valid
+// events count even if others are refused, and each refused one is named.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
@@ -16,7 +16,7 @@ afterEach(() => void vi.useRealTimers());
 const OTHER = "0".repeat(64);
 
 describe("a batch", () => {
-  it("of LiteLLM's own is a message with the figure after the call", async () => {
+  it("turns a captured batch into a message with the spend after the call", async () => {
     const { status, body } = await world.postEvents(CAPTURES.events);
     expect([status, body]).toEqual([200, { accepted: 1 }]);
     expect(world.messages).toEqual([CALLS]);
@@ -27,7 +27,7 @@ describe("a batch", () => {
     ["an array", (events: unknown[]) => JSON.stringify(events)],
     ["an array for people", (events: unknown[]) => JSON.stringify(events, null, 2)],
     ["lines", (events: unknown[]) => `${events.map((event) => JSON.stringify(event)).join("\n")}\n`],
-  ])("as %s is the same", async (_, written) => {
+  ])("accepts a batch as %s", async (_, written) => {
     const events = [callAfter(1), callAfter(2), callAfter(3, { user_api_key_hash: OTHER })];
     expect((await world.post(EVENTS, written(events), BEARER)).body).toEqual({ accepted: 3 });
     expect(world.messages).toEqual([
@@ -36,17 +36,17 @@ describe("a batch", () => {
     ]);
   });
 
-  it("of one event, not in an array, is taken", async () => {
+  it("accepts a single event without an array", async () => {
     expect((await world.post(EVENTS, JSON.stringify(CAPTURES.events[0]), BEARER)).body).toEqual({ accepted: 1 });
     expect(world.messages).toEqual([CALLS]);
   });
 
-  it("of nothing is a 200, and nothing is queued", async () => {
+  it("answers 200 to an empty batch and queues nothing", async () => {
     expect(await world.postEvents([])).toMatchObject({ status: 200, body: { accepted: 0 } });
     expect(world.spendQueue.calls("sendAll")).toBe(0);
   });
 
-  it("is the same however its bytes come in", async () => {
+  it("parses a batch the same however its chunks arrive", async () => {
     const body = bytes(JSON.stringify(CAPTURES.events));
     for (let at = 1; at < body.length; at++) {
       const { status } = await world.post(EVENTS, streamOf([body.subarray(0, at), body.subarray(at)]), BEARER);
@@ -56,7 +56,7 @@ describe("a batch", () => {
     expect(new Set(world.messages.map((message) => JSON.stringify(message)))).toEqual(new Set([JSON.stringify(CALLS)]));
   });
 
-  it("of which the queue takes nothing is a 503, to come again", async () => {
+  it("answers 503 when the queue takes nothing, so that LiteLLM retries", async () => {
     world.queue.isAway = true;
     const answer = await world.postEvents(CAPTURES.events);
     expect([answer.status, problemOf(answer), answer.headers.get("Retry-After")]).toEqual([
@@ -66,20 +66,20 @@ describe("a batch", () => {
     ]);
   });
 
-  it("of very many keys is sent in parts, so that they need not all be held", async () => {
+  it("queues a batch of many keys in parts, to bound memory", async () => {
     const keys = Array.from({ length: 2_001 }, (_, index) => ({ metadata: { user_api_key_hash: `key-${index}` } }));
     expect((await world.postEvents(keys)).body).toEqual({ accepted: 2_001 });
     expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 2_001]);
   });
 });
 
-describe("without its token", () => {
+describe("authentication", () => {
   it.each([
     ["none", {}],
     ["a wrong one", { authorization: "Bearer wrong" }],
     ["an administrator's", { authorization: "Bearer admin-token" }],
     ["another scheme", { authorization: "Basic events-token" }],
-  ])("%s: 401 before a byte is read, and nothing is queued", async (_, headers) => {
+  ])("answers 401 before it reads a byte: %s", async (_, headers) => {
     const body = streamOf([bytes(JSON.stringify(CAPTURES.events))]);
     const reads = vi.spyOn(body, "getReader");
     const answer = await world.post(EVENTS, body, headers as Record<string, string>);
@@ -87,14 +87,14 @@ describe("without its token", () => {
     expect(reads).not.toHaveBeenCalled();
   });
 
-  it("the one that is going out is one", async () => {
+  it("accepts the previous token during rotation", async () => {
     const { status } = await world.post(EVENTS, "[]", { authorization: "Bearer old-events-token" });
     expect(status).toBe(200);
   });
 });
 
-describe("what is wrong in a batch", () => {
-  it("is named by index and field, and what is right counts", async () => {
+describe("errors in a batch", () => {
+  it("names an invalid event by index and field, and counts the valid ones", async () => {
     const answer = await world.postEvents([
       callAfter(1),
       "text",
@@ -121,24 +121,24 @@ describe("what is wrong in a batch", () => {
     expect(world.log.lines.join()).toContain('"accepted":2,"wrong":6');
   });
 
-  it("is named twenty times and counted beyond that", async () => {
+  it("names twenty invalid events and counts the rest", async () => {
     const { body } = await world.postEvents([...Array(30).fill(7), callAfter(1)]);
     expect([body.wrong, body.accepted, body.errors.length]).toEqual([30, 1, 20]);
   });
 
-  it("is not read for ever", async () => {
+  it("stops after too many invalid events", async () => {
     const { status, body } = await world.postEvents([callAfter(1), ...Array(2_000).fill(7), callAfter(2)]);
     expect([status, body.wrong, body.accepted]).toEqual([400, 1_000, 1]);
     expect(body.detail).toContain("event 1001 and those after it were not read");
   });
 
-  it("an event that is too large without its prompts is named", async () => {
+  it("names an event that is too large without its prompts", async () => {
     const names = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`n${index}`, "x".repeat(1_400)]));
     const { status, body } = await world.postEvents([{ ...callAfter(1), ...names }, callAfter(2)]);
     expect([status, body.errors, body.accepted]).toEqual([422, [{ field: "0", message: "is too large" }], 1]);
   });
 
-  it("an event that is no JSON makes a 400, and the others count", async () => {
+  it("answers 400 to a malformed event, and counts the others", async () => {
     const [first, last] = [JSON.stringify(callAfter(1)), JSON.stringify(callAfter(2))];
     const answer = await world.post(EVENTS, `[${first},{"response_cost":NaN},${last}]`, BEARER);
     expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
@@ -152,7 +152,7 @@ describe("a body", () => {
     ["no body", null],
     ["an empty one", ""],
     ["one of spaces", "  \n"],
-  ])("%s is a 400", async (_, body) => {
+  ])("answers 400 to %s", async (_, body) => {
     const answer = await world.post(EVENTS, body, BEARER);
     expect([answer.status, problemOf(answer), answer.body.detail]).toEqual([
       400,
@@ -165,7 +165,7 @@ describe("a body", () => {
     ["breaks off", (whole: string) => whole.slice(0, -9), "the body breaks off at byte"],
     ["goes wrong", (whole: string) => whole.replace(/,(?=[^,]*$)/, ";"), "1: is not JSON"],
     ["goes on", (whole: string) => `${whole},`, "unexpected character at byte"],
-  ])("that %s says where, and the events before that count", async (_, spoilt, detail) => {
+  ])("reports the position in a body that %s, and counts the earlier events", async (_, spoilt, detail) => {
     const text = spoilt(JSON.stringify([callAfter(1), { a: 1, b: 2 }]));
     const answer = await world.post(EVENTS, text, BEARER);
     expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
@@ -173,7 +173,7 @@ describe("a body", () => {
     expect(world.messages).toEqual([{ ...CALLS, spend: "1.5" }]);
   });
 
-  it("whose sender goes away in the middle is a 400, and what came counts", async () => {
+  it("answers 400 when the sender disconnects, and counts the received events", async () => {
     let pulls = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -187,7 +187,7 @@ describe("a body", () => {
   });
 });
 
-it.each(["GET", "PUT"])("%s is not for events", async (method) => {
+it.each(["GET", "PUT"])("answers 405 to %s", async (method) => {
   const answer = await world.call(EVENTS, { method });
   expect([answer.status, answer.headers.get("Allow")]).toEqual([405, "POST"]);
 });

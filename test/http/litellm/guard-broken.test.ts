@@ -1,4 +1,4 @@
-// Guard when what comes is no question of LiteLLM's, or when Bursar itself is at fault: a 200 by policy, and a log line.
+// Guard with an unparseable request or a bug in Bursar: a 200 by the fail policy, and a log line.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../../src/app.ts";
@@ -26,7 +26,7 @@ async function answerTo(question: Parameters<GuardWorld["guard"]>[0]) {
   return body;
 }
 
-/** What LiteLLM never sends; whatever stands in its prompts, the JSON around them is whole. */
+/** Bodies that LiteLLM never sends: whatever its prompts contain, the JSON around them is valid. */
 const UNREADABLE: [string, string][] = [
   ["empty", ""],
   ["no JSON", "<html>"],
@@ -45,8 +45,8 @@ const UNREADABLE: [string, string][] = [
   ],
 ];
 
-describe("a question that cannot be understood", () => {
-  it.each(UNREADABLE)("%s: is answered by the fail policy, and logged without its words", async (_, body) => {
+describe("an unparseable request", () => {
+  it.each(UNREADABLE)("answers by the fail policy and logs no text of the body: %s", async (_, body) => {
     expect(await answerTo(body)).toEqual(NONE);
     world.policy = { ...POLICY, defaultFailPolicy: "closed", unmanagedKeys: "allow" };
     expect(await answerTo(body)).toEqual(blocked(SPEND_UNKNOWN));
@@ -56,7 +56,7 @@ describe("a question that cannot be understood", () => {
     ]);
   });
 
-  it("a sender that goes away in the middle is one of those", async () => {
+  it("treats a disconnecting sender the same", async () => {
     const breaking = new ReadableStream({
       start: (controller) => controller.enqueue(bytes('{"texts":["secret')),
       pull: (controller) => controller.error(new Error("gone")),
@@ -67,7 +67,7 @@ describe("a question that cannot be understood", () => {
   });
 });
 
-describe("a bug of our own", () => {
+describe("a bug in Bursar", () => {
   const brokenBy = (differences: Partial<Ports>) => {
     const app = createApp(() => ({ ports: { ...world.ports(), ...differences }, tokens: TOKENS }));
     const request = { method: "POST", headers: TOKEN, body: JSON.stringify(aQuestion()) };
@@ -84,13 +84,13 @@ describe("a bug of our own", () => {
   it.each<[FailPolicy, Json]>([
     ["open", NONE],
     ["closed", blocked(SPEND_UNKNOWN)],
-  ])("is a 200 by the fail policy (%s), logged as an error", async (defaultFailPolicy, expected) => {
+  ])("answers 200 by the fail policy (%s) and logs an error", async (defaultFailPolicy, expected) => {
     const response = await brokenBy({ memory, policy: { ...POLICY, defaultFailPolicy } });
     expect([response.status, await response.json()]).toEqual([200, expected]);
     expect(world.log.lines).toEqual([expect.stringMatching(/^error guardrail failed .*TypeError: a bug$/)]);
   });
 
-  it("and a broken configuration are a 200 too", async () => {
+  it("answers 200 with an invalid configuration too", async () => {
     const app = createApp(() => {
       throw new ConfigError(["GUARDRAIL_TOKENS: missing"]);
     });

@@ -1,5 +1,5 @@
-// Guard's reader against JSON.parse: whatever stands in prompts, wherever request_data stands, however it is written and
-// the chunks fall, the caller is the one that JSON.parse would find. And no body, damaged or not, ever gets but a 200.
+// Guard's reader against JSON.parse: for any prompt, any position of request_data, any JSON escapes and any chunks,
+// it finds the same caller as JSON.parse. Every body, damaged or not, gets a 200.
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -9,18 +9,18 @@ import { hashOf } from "../../support/builders.ts";
 import { bytes, streamOf } from "./endpoints.ts";
 import { blocked, GuardWorld, NONE, TOKEN } from "./guard-world.ts";
 
-/** So many in all; `npm run fuzz` takes a hundred thousand. */
+/** The number of bodies; `npm run test:long` sends a hundred thousand. */
 const BODIES = Number(process.env["FUZZ_BODIES"] ?? 1_500);
 const RUNS = Math.ceil(BODIES / 2);
 
-/** A busy machine takes a millisecond or two for one. */
+/** A busy machine needs up to two milliseconds per body. */
 const TIMEOUT_MS = 10 * RUNS;
 
 const HASH = "user_api_key_hash";
 const TEAM = "user_api_key_team_id";
 const ids = fc.constantFrom(hashOf("a"), hashOf("b"), "B".repeat(64), "team-1", "tëam \u{1f600}", "x".repeat(199), "");
 
-/** As JSON, with any of its characters escaped in any way that JSON has. */
+/** JSON text with random characters escaped in any valid way. */
 function written(text: string): fc.Arbitrary<string> {
   return fc.array(fc.nat(5), { minLength: text.length, maxLength: text.length }).map((ways) => {
     const units = Array.from({ length: text.length }, (_, index) => text.charAt(index));
@@ -28,7 +28,7 @@ function written(text: string): fc.Arbitrary<string> {
       const code = unit.charCodeAt(0);
       const isHalf = code >= 0xd800 && code <= 0xdfff;
       const hex = code.toString(16).padStart(4, "0");
-      // Half a pair beside an escaped half would be no UTF-8, so both are.
+      // Half a surrogate pair beside an escaped half is invalid UTF-8, so both are escaped.
       return ways[index] === 0 || isHalf ? `\\u${hex}` : JSON.stringify(unit).slice(1, -1);
     });
     return `"${escaped.join("")}"`;
@@ -37,7 +37,7 @@ function written(text: string): fc.Arbitrary<string> {
 const text = ids.chain(written);
 const name = (...names: string[]) => fc.constantFrom(...names).chain(written);
 
-/** Everything that wants to be taken for the caller, as a prompt, in a prompt, or around one. */
+/** Texts that imitate the caller's fields, as a prompt, in a prompt, or around one. */
 const decoyText = fc
   .constantFrom(
     `"request_data":{"${HASH}":"${hashOf("d")}"}`,
@@ -64,7 +64,7 @@ type Member = readonly [name: string, value: string];
 const objectOf = (members: fc.Arbitrary<Member[]>) =>
   members.map((pairs) => `{ ${pairs.map(([key, member]) => `${key} : ${member}`).join(",")}}`);
 
-/** With the caller's names once, twice or not at all; other members and what is deeper are none of ours. */
+/** The caller's fields once, twice or not at all, beside other and deeper members. */
 const caller: fc.Arbitrary<string> = objectOf(
   fc.array(
     fc.oneof(
@@ -100,7 +100,7 @@ function chunksOf(whole: Uint8Array, size: number): Uint8Array[] {
 }
 const chunkSize = fc.oneof(fc.constantFrom(1, 2, 3, 65_536), fc.integer({ min: 1, max: 300 }));
 
-/** Whom JSON.parse finds. Null: request_data, or what it says of the caller, is of no kind that LiteLLM sends. */
+/** The caller that JSON.parse finds; null when request_data or its fields have a type that LiteLLM never sends. */
 function parsedCaller(json: string): Question | null {
   const { request_data: data } = JSON.parse(json);
   if (data == null) return { keyHash: null, teamId: null };
@@ -109,7 +109,7 @@ function parsedCaller(json: string): Question | null {
   return { keyHash: hash === "B".repeat(64) ? "b".repeat(64) : hash, teamId: data[TEAM] || null };
 }
 
-it("finds whom JSON.parse finds", { timeout: TIMEOUT_MS }, async () => {
+it("finds the same caller as JSON.parse", { timeout: TIMEOUT_MS }, async () => {
   const kinds = new Map<string, number>();
   const property = fc.asyncProperty(body, chunkSize, async (json, size) => {
     const expected = parsedCaller(json);
@@ -118,16 +118,16 @@ it("finds whom JSON.parse finds", { timeout: TIMEOUT_MS }, async () => {
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   });
   await fc.assert(property, { numRuns: RUNS });
-  // Else the bodies were all of one kind, and showed nothing.
+  // Otherwise the bodies were all alike and proved nothing.
   expect([...kinds.keys()].sort()).toEqual(["false false", "false true", "none", "true false", "true true"]);
   for (const count of kinds.values()) expect(count).toBeGreaterThan(RUNS / 100);
 });
 
-describe("at the door", () => {
+describe("the endpoint", () => {
   beforeAll(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
   afterAll(() => void vi.useRealTimers());
 
-  /** What happens to a body on its way. */
+  /** How a body is damaged in transit. */
   const damage = fc.record({
     kind: fc.constantFrom("none", "cut", "overwrite", "insert"),
     at: fc.nat(),
@@ -146,7 +146,7 @@ describe("at the door", () => {
   }
   const token = fc.oneof({ weight: 9, arbitrary: fc.constant(TOKEN) }, { weight: 1, arbitrary: fc.constant({}) });
 
-  it("no body gets but NONE or BLOCKED, and without the token a 401", { timeout: TIMEOUT_MS }, async () => {
+  it("answers only NONE or BLOCKED, and 401 without the token", { timeout: TIMEOUT_MS }, async () => {
     const world = new GuardWorld();
     world.hasTenant({}, { spendNanoUsd: usd("552") });
     const seen = new Set<string>();

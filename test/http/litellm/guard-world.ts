@@ -1,4 +1,4 @@
-// What the tests of Guard share: LiteLLM's own question, and the HTTP side that it is put to.
+// Shared by the tests of Guard: a captured request, and the HTTP world that answers it.
 
 import { readFileSync } from "node:fs";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
@@ -8,24 +8,24 @@ import { EndpointsWorld } from "./endpoints.ts";
 
 export const TOKEN = { "x-api-key": "guardrail-token" };
 export const NONE = { action: "NONE" };
-/** What a closed policy says of a spend that cannot be read. */
+/** The refusal of a closed fail policy while the spend is unknown. */
 export const SPEND_UNKNOWN = "The spend is unknown, and the fail policy is closed.";
 export const blocked = (reason: string) => ({ action: "BLOCKED", blocked_reason: reason });
 
 export type Json = Record<string, unknown>;
 
-/** A question of LiteLLM's own. */
+/** A captured request. */
 const CAPTURE: Json = JSON.parse(
   readFileSync(new URL("../../litellm/captures/guardrail-request.json", import.meta.url), "utf8"),
 );
 
-/** The same about the call of another key, or of a team. */
+/** The same for another key or team. */
 export function aQuestion(caller: Json = { user_api_key_hash: hashOf("a") }, differences: Json = {}): Json {
   return { ...CAPTURE, request_data: caller, ...differences };
 }
 
 export class GuardWorld extends EndpointsWorld {
-  /** Text, bytes and streams go as they are. */
+  /** Sends text, bytes and streams unchanged. */
   guard(
     question: string | Uint8Array<ArrayBuffer> | ReadableStream | Json,
     headers: Record<string, string> = TOKEN,

@@ -1,4 +1,4 @@
-// Guard over HTTP: what LiteLLM hears before each call, in which words, and that it hears a 200 whatever breaks.
+// Guard over HTTP: its answer before each call, the text of its refusals, and a 200 whatever breaks.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -32,15 +32,15 @@ async function answerTo(question: Parameters<GuardWorld["guard"]>[0]) {
   return body;
 }
 
-describe("LiteLLM's question", () => {
-  it("about a tenant within its budget is answered NONE", async () => {
+describe("LiteLLM's request", () => {
+  it("answers NONE for a tenant within its budget", async () => {
     hasTenant();
     const { status, headers, body } = await world.guard(aQuestion());
     expect([status, body]).toEqual([200, NONE]);
     expect(headers.get("Content-Type")).toBe("application/json");
   });
 
-  it("R3: about one that is over is BLOCKED, in the words of the 402", async () => {
+  it("R3: answers BLOCKED with the text of the 402 over the block threshold", async () => {
     hasTenant({}, OVER);
     expect(await answerTo(aQuestion())).toEqual(blocked(EXCEEDED));
   });
@@ -48,22 +48,22 @@ describe("LiteLLM's question", () => {
   it.each([
     ["109.99", NONE],
     ["110.00", expect.objectContaining({ action: "BLOCKED" })],
-  ])("X4: at %s percent", async (percent, expected) => {
+  ])("X4: decides at %s percent", async (percent, expected) => {
     hasTenant({ maxBudgetNanoUsd: usd("100") }, { spendNanoUsd: usd(percent) });
     expect(await answerTo(aQuestion())).toEqual(expected);
   });
 
-  it("X1: about a budget of zero is BLOCKED", async () => {
+  it("X1: answers BLOCKED for a zero budget", async () => {
     hasTenant({ maxBudgetNanoUsd: 0n });
     expect((await answerTo(aQuestion())).action).toBe("BLOCKED");
   });
 
-  it("about a suspended tenant is BLOCKED, and says so", async () => {
+  it("answers BLOCKED for a suspended tenant, and says so", async () => {
     hasTenant({ suspendedAt: NOW - DAY });
     expect(await answerTo(aQuestion())).toEqual(blocked("Tenant acme is suspended. Contact admin to resume it."));
   });
 
-  it("about a tenant that is only observed is answered NONE, however far over it is", async () => {
+  it("answers NONE for an observed tenant, however high its spend", async () => {
     hasTenant({ enforcement: "observe" }, OVER);
     expect(await answerTo(aQuestion())).toEqual(NONE);
   });
@@ -71,13 +71,13 @@ describe("LiteLLM's question", () => {
   it.each<[FailPolicy, Json]>([
     ["open", NONE],
     ["closed", blocked(SPEND_UNKNOWN)],
-  ])("about a tenant whose spend cannot be read follows its policy: %s", async (failPolicy, expected) => {
+  ])("follows the fail policy of a tenant with unknown spend: %s", async (failPolicy, expected) => {
     hasTenant({ failPolicy }, STALE);
     world.litellm.nextTries.push(AWAY);
     expect(await answerTo(aQuestion())).toEqual(expected);
   });
 
-  it("is understood wherever request_data stands, and however its chunks fall", async () => {
+  it("parses request_data at any position and in any chunks", async () => {
     hasTenant({}, OVER);
     const { request_data: data, ...rest } = aQuestion();
     for (const question of [
@@ -90,7 +90,7 @@ describe("LiteLLM's question", () => {
     }
   });
 
-  it("is judged by when it was whole: an upload takes its time", async () => {
+  it("decides at the end of the upload", async () => {
     const expiresAt = NOW + MINUTE;
     const override = { id: "o", amountNanoUsd: usd("100"), createdAt: NOW - DAY, expiresAt, revokedAt: null };
     hasTenant({ overrides: [override] }, { ...OVER, observedAt: NOW + MINUTE, readAt: NOW + MINUTE });
@@ -106,7 +106,7 @@ describe("LiteLLM's question", () => {
     expect(await answerTo(slow)).toEqual(blocked(EXCEEDED));
   });
 
-  it("sends nothing to the queue but what a read has shown", async () => {
+  it("queues only confirmed observations", async () => {
     hasTenant();
     await world.guard(aQuestion());
     await world.untilQuiet();
@@ -114,25 +114,25 @@ describe("LiteLLM's question", () => {
   });
 });
 
-describe("a key that is no tenant's", () => {
+describe("an unmanaged key", () => {
   const keys: [string, Json][] = [
     ["a key", { user_api_key_hash: hashOf("c") }],
     ["a key of a team", { user_api_key_hash: hashOf("c"), user_api_key_team_id: "team-9" }],
     ["a team", { user_api_key_team_id: "team-9" }],
     ["no one", {}],
   ];
-  it.each(keys)("may call as it comes: %s", async (_, caller) => {
+  it.each(keys)("is allowed by default: %s", async (_, caller) => {
     hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
     expect(await answerTo(aQuestion(caller))).toEqual(NONE);
   });
 
-  it.each(keys)("is refused where UNMANAGED_KEYS is block: %s", async (_, caller) => {
+  it.each(keys)("is refused under UNMANAGED_KEYS=block: %s", async (_, caller) => {
     hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
     world.policy = { ...POLICY, unmanagedKeys: "block" };
     expect(await answerTo(aQuestion(caller))).toEqual(blocked(NOT_MANAGED));
   });
 
-  it("is never counted: LiteLLM's address is everybody's", async () => {
+  it("is not rate limited, because LiteLLM's address is shared", async () => {
     world.callers.isAllowed = false;
     for (let index = 0; index < 3; index++) await world.guard(aQuestion({ user_api_key_hash: hashOf("c") }));
     hasTenant({}, OVER);
@@ -141,7 +141,7 @@ describe("a key that is no tenant's", () => {
     expect(world.callers.asked).toEqual([]);
   });
 
-  it.each([{}, { request_data: null }])("with a question that names nobody is logged: %j", async (differences) => {
+  it.each([{}, { request_data: null }])("logs a request without key or team: %j", async (differences) => {
     const { request_data: _, ...rest } = aQuestion();
     await world.guard({ ...rest, ...differences });
     expect(
@@ -150,31 +150,31 @@ describe("a key that is no tenant's", () => {
   });
 });
 
-describe("a key of a team's tenant", () => {
+describe("a key of a team tenant", () => {
   const inTeam = { user_api_key_hash: hashOf("b"), user_api_key_team_id: "team-1" };
   beforeEach(() => void hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER));
 
-  it("is the tenant's without LiteLLM being asked, and without being registered", async () => {
+  it("resolves to the tenant without asking LiteLLM or registering the key", async () => {
     expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
     await world.untilQuiet();
     expect(world.litellm.reads).toEqual([]);
     expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("acme");
   });
 
-  it("is found in the memory the next time", async () => {
+  it("is found in memory the next time", async () => {
     await world.guard(aQuestion(inTeam));
     await world.untilQuiet();
     await world.guard(aQuestion(inTeam));
     expect([world.tenants.calls("findByKey"), world.tenants.calls("findBySubject")]).toEqual([1, 1]);
   });
 
-  it("counts for its own tenant if it has one", async () => {
+  it("prefers its own tenant", async () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
     world.kv.tenantsOfKeys.clear();
     expect(await answerTo(aQuestion(inTeam))).toEqual(NONE);
   });
 
-  it("needs no key: callers with a JWT are of a team too", async () => {
+  it("resolves a JWT caller by its team, without a key", async () => {
     const caller = { user_api_key_team_id: "team-1" };
     expect(await answerTo(aQuestion(caller))).toEqual(blocked(EXCEEDED));
     await world.untilQuiet();
@@ -182,12 +182,12 @@ describe("a key of a team's tenant", () => {
     expect(world.tenants.calls("findBySubject")).toBe(1);
   });
 
-  it("of callers without a key is not confused with another team", async () => {
+  it("keeps callers without a key apart by team", async () => {
     expect(await answerTo(aQuestion({ user_api_key_team_id: "team-9" }))).toEqual(NONE);
     expect(await answerTo(aQuestion({ user_api_key_team_id: "team-1" }))).toEqual(blocked(EXCEEDED));
   });
 
-  it("that has left the team is not held to it, and is again once it is back", async () => {
+  it("follows a key that leaves the team and comes back", async () => {
     await world.guard(aQuestion(inTeam));
     await world.untilQuiet();
     const left = { ...inTeam, user_api_key_team_id: null };
@@ -199,30 +199,30 @@ describe("a key of a team's tenant", () => {
   });
 });
 
-describe("who may ask", () => {
+describe("callers", () => {
   it.each([
     ["no token", {}],
     ["a wrong one", { "x-api-key": "guess" }],
     ["an empty one", { "x-api-key": "" }],
     ["a token of another door", { "x-api-key": "events-token" }],
     ["the right one as a bearer", { authorization: "Bearer guardrail-token" }],
-  ])("%s: 401, and nothing is looked up", async (_, headers) => {
+  ])("answers 401 without a lookup: %s", async (_, headers) => {
     hasTenant({}, OVER);
     const { status, body } = await world.guard(aQuestion(), headers);
     expect([status, body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
     expect(world.snapshots.calls("tenantOfKey")).toBe(0);
   });
 
-  it.each(TOKENS.guardrail)("any token of the list counts: %s", async (token) => {
+  it.each(TOKENS.guardrail)("accepts any token of the list: %s", async (token) => {
     expect((await world.guard(aQuestion(), { "x-api-key": token })).body).toEqual(NONE);
   });
 
-  it("another method is a 405", async () => {
+  it("answers 405 to another method", async () => {
     expect((await world.call(GUARD_PATH, { headers: TOKEN })).status).toBe(405);
   });
 });
 
-it("nothing of a prompt, of a key or of a token is logged", async () => {
+it("logs no prompt, key or token", async () => {
   hasTenant({}, STALE);
   world.litellm.nextTries.push(AWAY);
   await world.guard(aQuestion({ user_api_key_hash: hashOf("a") }, { texts: ["my secret"] }));

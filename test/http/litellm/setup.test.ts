@@ -1,4 +1,4 @@
-// The config for LiteLLM, proved by using it: read as LiteLLM reads it, and LiteLLM's own bodies sent where it says.
+// The config for LiteLLM, proved by use: parsed as LiteLLM parses it, with captured bodies sent to its URLs.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
@@ -31,13 +31,13 @@ async function setup(query: string, { token = "admin-token", tokens = TOKENS } =
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** The lines of an env file that stand in the comments. */
+/** The env-file lines in the comments. */
 function environmentIn(text: string): Record<string, string> {
   const lines = text.matchAll(/^# {3}([A-Z_]+)=(.*)$/gm);
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
 }
 
-/** As LiteLLM does when it reads its config: only where the reference is the whole value. */
+/** Resolves references as LiteLLM does: only where the reference is the whole value. */
 function resolved(value: unknown, environment: Record<string, string>): unknown {
   if (typeof value === "string" && value.startsWith("os.environ/")) return environment[value.slice(11)] ?? null;
   if (Array.isArray(value)) return value.map((item) => resolved(item, environment));
@@ -45,7 +45,7 @@ function resolved(value: unknown, environment: Record<string, string>): unknown 
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolved(item, environment)]));
 }
 
-/** What LiteLLM makes of the answer, pasted and with the environment it asks for. */
+/** The config as LiteLLM sees it, with the environment that it asks for. */
 function asLiteLlmReads(text: string) {
   const environment = environmentIn(text);
   const config = resolved(parse(text), environment) as {
@@ -72,25 +72,28 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
   it.each([
     ["the tokens of the deployment", TOKENS],
     ["tokens of odd characters", ODD_TOKENS],
-  ])("leads LiteLLM's own alerts, call events and questions to where they are taken, with %s", async (_, tokens) => {
-    const { text } = await setup(query, { tokens });
-    const { config, settings, environment } = asLiteLlmReads(text);
-    const alert = { method: "POST", body: JSON.stringify(CAPTURES.threshold) };
-    const webhook = await send(environment["WEBHOOK_URL"] ?? "", alert, tokens);
-    expect([webhook.status, world.messages.length]).toEqual([200, 1]);
+  ])(
+    "directs LiteLLM's alerts, call events and guardrail requests to endpoints that accept them, with %s",
+    async (_, tokens) => {
+      const { text } = await setup(query, { tokens });
+      const { config, settings, environment } = asLiteLlmReads(text);
+      const alert = { method: "POST", body: JSON.stringify(CAPTURES.threshold) };
+      const webhook = await send(environment["WEBHOOK_URL"] ?? "", alert, tokens);
+      expect([webhook.status, world.messages.length]).toEqual([200, 1]);
 
-    const events = { method: "POST", headers: settings.headers, body: JSON.stringify(CAPTURES.events) };
-    const accepted = await send(settings.endpoint, events, tokens);
-    expect([accepted.status, world.messages.length]).toEqual([200, 2]);
-    expect(world.messages).toMatchObject([{ kind: "webhook", auth: "url_token" }, { kind: "calls" }]);
+      const events = { method: "POST", headers: settings.headers, body: JSON.stringify(CAPTURES.events) };
+      const accepted = await send(settings.endpoint, events, tokens);
+      expect([accepted.status, world.messages.length]).toEqual([200, 2]);
+      expect(world.messages).toMatchObject([{ kind: "webhook", auth: "url_token" }, { kind: "calls" }]);
 
-    const { api_base: base, api_key: apiKey } = config.guardrails[0]?.litellm_params ?? {};
-    const question = { method: "POST", headers: { "x-api-key": apiKey ?? "" }, body: JSON.stringify(aQuestion()) };
-    const answer = await send(`${base}/beta/litellm_basic_guardrail_api`, question, tokens);
-    expect([answer.status, await answer.json()]).toEqual([200, { action: "NONE" }]);
-  });
+      const { api_base: base, api_key: apiKey } = config.guardrails[0]?.litellm_params ?? {};
+      const question = { method: "POST", headers: { "x-api-key": apiKey ?? "" }, body: JSON.stringify(aQuestion()) };
+      const answer = await send(`${base}/beta/litellm_basic_guardrail_api`, question, tokens);
+      expect([answer.status, await answer.json()]).toEqual([200, { action: "NONE" }]);
+    },
+  );
 
-  it("uses the first token of each list: the others are going out", async () => {
+  it("uses the first token of each list, because the others are being rotated out", async () => {
     const { text } = await setup(query);
     expect(text).toContain("/v1/webhooks/litellm/url-token");
     expect(text).toContain("Bearer events-token");
@@ -98,7 +101,7 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
     expect(text).not.toContain("old-");
   });
 
-  it("turns on what LiteLLM needs to alert at all, soon enough, and keeps prompts at home", async () => {
+  it("enables LiteLLM's alerts with a short TTL, and keeps prompts out", async () => {
     const { config, settings, environment } = asLiteLlmReads((await setup(query)).text);
     expect(config.general_settings).toEqual({
       alerting: ["slack", "webhook"],
@@ -117,23 +120,26 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
   it.each([
     ["open", "fail_open", false],
     ["closed", "fail_closed", true],
-  ] as const)("asks before each call, and fails as the deployment does: %s", async (policy, fallback, failsOnError) => {
-    world.policy = { ...POLICY, defaultFailPolicy: policy };
-    expect(asLiteLlmReads((await setup(query)).text).config.guardrails).toMatchObject([
-      {
-        guardrail_name: "bursar",
-        litellm_params: {
-          guardrail: "generic_guardrail_api",
-          mode: "pre_call",
-          default_on: true,
-          unreachable_fallback: fallback,
-          fail_on_error: failsOnError,
+  ] as const)(
+    "asks before each call, with the deployment's fail policy: %s",
+    async (policy, fallback, failsOnError) => {
+      world.policy = { ...POLICY, defaultFailPolicy: policy };
+      expect(asLiteLlmReads((await setup(query)).text).config.guardrails).toMatchObject([
+        {
+          guardrail_name: "bursar",
+          litellm_params: {
+            guardrail: "generic_guardrail_api",
+            mode: "pre_call",
+            default_on: true,
+            unreachable_fallback: fallback,
+            fail_on_error: failsOnError,
+          },
         },
-      },
-    ]);
-  });
+      ]);
+    },
+  );
 
-  it("is YAML that nobody may keep", async () => {
+  it("is YAML with no-store", async () => {
     const { status, headers } = await setup(query);
     expect(status).toBe(200);
     expect(headers.get("Content-Type")).toBe("text/yaml; charset=utf-8");
@@ -141,7 +147,7 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
   });
 });
 
-it("works as pasted, and refers to the environment only when it is told to", async () => {
+it("works as pasted, and refers to the environment only on request", async () => {
   const byEnvironment = parse((await setup("?secrets=env")).text);
   expect(JSON.stringify(byEnvironment)).not.toMatch(/url-token|events-token|guardrail-token/);
   expect(byEnvironment.guardrails[0].litellm_params.api_key).toBe("os.environ/BURSAR_GUARDRAIL_TOKEN");
@@ -154,18 +160,18 @@ it("works as pasted, and refers to the environment only when it is told to", asy
   expect(text).not.toContain("os.environ/");
 });
 
-it("is for administrators only", async () => {
+it("accepts admin tokens only", async () => {
   const { status, text } = await setup("", { token: "read-token" });
   expect(status).toBe(401);
   expect(text).not.toMatch(/url-token|events-token|guardrail-token/);
 });
 
-it("answers 422 naming secrets for a way that it does not know", async () => {
+it("answers 422 naming secrets for an unknown value", async () => {
   const { status, text } = await setup("?secrets=none");
   expect([status, JSON.parse(text).errors]).toMatchObject([422, [{ field: "secrets" }]]);
 });
 
-it("says nothing of its secrets in the log", async () => {
+it("logs no secret", async () => {
   await setup("?secrets=inline");
   expect(JSON.stringify(world.log.lines)).not.toMatch(/url-token|events-token|guardrail-token/);
 });

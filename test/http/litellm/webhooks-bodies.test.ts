@@ -1,4 +1,4 @@
-// What an alert of LiteLLM may say, and what each of it becomes: strict about money and identifiers, open about the rest.
+// The fields of LiteLLM's alerts: strict about money and identifiers, lenient about the rest.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW } from "../../budget/builders.ts";
@@ -32,12 +32,12 @@ describe("a body", () => {
     ["half an object", '{"spend":1'],
     ["NaN", '{"spend":NaN}'],
     ["bytes that are no UTF-8", new Uint8Array([0x22, 0xff, 0x22])],
-  ])("W3: %s is a 400", async (_, body) => {
+  ])("W3: answers 400 to %s", async (_, body) => {
     const answer = await post(body);
     expect([answer.status, problemOf(answer), world.messages]).toEqual([400, "malformed-json", []]);
   });
 
-  it("W3: signed and malformed is a 400 too", async () => {
+  it("W3: answers 400 to a signed malformed body", async () => {
     const text = '{"spend":';
     expect((await world.post(SIGNED, text, await standardHeaders(text))).status).toBe(400);
   });
@@ -60,13 +60,13 @@ describe("a body", () => {
     ["a user that is half a character", { ...threshold, user_id: "\ud800" }, ["user_id"]],
     ["a text that is too long for the queue", { ...threshold, event: "e".repeat(201) }, ["event"]],
     ["more money than there is", { ...threshold, spend: 1e300 }, ["spend"]],
-  ])("%s is a 422 that names it", async (_, body, fields) => {
+  ])("answers 422 naming the field: %s", async (_, body, fields) => {
     const answer = await post(JSON.stringify(body));
     expect([answer.status, problemOf(answer), world.messages]).toEqual([422, "invalid-fields", []]);
     expect(answer.body.errors.map(({ field }: { field: string }) => field).sort()).toEqual(fields);
   });
 
-  it("a number that is too large for any double is a 422", async () => {
+  it("answers 422 to a number too large for a double", async () => {
     expect((await post('{"spend":1e400,"event":"e","event_group":"key"}')).status).toBe(422);
   });
 
@@ -86,18 +86,18 @@ describe("a body", () => {
     ["a projection in words", { projected_spend: "12.5", projected_exceeded_date: "soon" }, {}],
     ["a projection below zero", { projected_spend: -1, projected_exceeded_date: 20261120 }, {}],
     ["a projection without end", { projected_exceeded_date: `2026-11-20${" ".repeat(31)}` }, {}],
-  ])("%s is taken", async (_, differences, expected) => {
+  ])("accepts %s", async (_, differences, expected) => {
     expect((await post(JSON.stringify({ ...threshold, ...differences }))).status).toBe(200);
     expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, ...expected }]);
   });
 
-  it("X2: negative spend counts as zero, and the log says so", async () => {
+  it("X2: counts negative spend as zero, and logs it", async () => {
     expect((await post(JSON.stringify({ ...threshold, spend: -0.25 }))).status).toBe(200);
     expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, spend: "0" }]);
     expect(world.log.lines.join()).toContain("negative spend counts as zero");
   });
 
-  it("with a byte order mark is taken", async () => {
+  it("accepts a byte order mark", async () => {
     expect((await post(`\ufeff${JSON.stringify(threshold)}`)).status).toBe(200);
   });
 
@@ -106,7 +106,7 @@ describe("a body", () => {
     [SIGNED, "without one", true],
     [BY_TOKEN, "with its length", false],
     [BY_TOKEN, "without one", true],
-  ])("%s: over 1 MiB, %s, is a 413", async (path, _, isStreamed) => {
+  ])("answers 413 over 1 MiB: %s, %s", async (path, _, isStreamed) => {
     const whole = bytes("x".repeat(1024 * 1024 + 1));
     const body = isStreamed ? streamOf([whole.subarray(0, 1024 * 1024), whole.subarray(1024 * 1024)]) : whole;
     const headers: Record<string, string> = isStreamed ? {} : { "content-length": String(whole.length) };
@@ -114,7 +114,7 @@ describe("a body", () => {
     expect([answer.status, world.messages]).toEqual([413, []]);
   });
 
-  it("of exactly 1 MiB is read", async () => {
+  it("accepts exactly 1 MiB", async () => {
     const text = JSON.stringify(threshold);
     expect((await post(text.padEnd(1024 * 1024))).status).toBe(200);
   });

@@ -1,4 +1,4 @@
-// LiteLLM's alerts over HTTP: who is let in, what becomes of what they say, and that nothing is lost or waited for.
+// LiteLLM's alerts over HTTP: authentication, the queue message, and an answer that waits only for the queue.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
@@ -18,7 +18,7 @@ import {
   WEBHOOK,
 } from "./endpoints.ts";
 
-/** All that Redis can be asked. */
+/** Every call to Redis. */
 const CLAIM_VERBS = Object.getOwnPropertyNames(FakeClaims.prototype).filter(
   (name): name is keyof Claims & string => name !== "constructor",
 );
@@ -32,13 +32,13 @@ afterEach(() => void vi.useRealTimers());
 
 const { threshold, softBudget } = CAPTURES;
 describe("a signed webhook", () => {
-  it("W1: at 80 % it is answered 200, and its figure is on the queue", async () => {
+  it("W1: answers 200 to an alert at 80 % and queues its spend", async () => {
     const { status, body } = await world.postSigned(softBudget);
     expect([status, body]).toEqual([200, { accepted: 1 }]);
     expect(world.messages).toEqual([{ ...WEBHOOK, event: "soft_budget_crossed", spend: "0.6" }]);
   });
 
-  it("W1: at 100 % it is answered 200, and its figure is on the queue", async () => {
+  it("W1: answers 200 to an alert at 100 % and queues its spend", async () => {
     const crossed = { ...threshold, event: "budget_crossed", spend: 1.2000000000000002 };
     expect((await world.postSigned(crossed)).status).toBe(200);
     expect(world.messages).toEqual([{ ...WEBHOOK, event: "budget_crossed", spend: "1.2" }]);
@@ -47,17 +47,17 @@ describe("a signed webhook", () => {
   it.each([
     ["bare", (hex: string) => hex],
     ["with its algorithm", (hex: string) => `sha256=${hex}`],
-  ])("by a hex signature, %s, is worth the same", async (_, written) => {
+  ])("trusts a hex signature the same, %s", async (_, written) => {
     const text = JSON.stringify(threshold);
     const { status } = await world.post(SIGNED, text, { "X-LiteLLM-Signature": written(hexSignature(text)) });
     expect([status, world.messages]).toEqual([200, [{ ...WEBHOOK, webhook_id: null }]]);
   });
 
-  it("by the secret that is going out is taken", async () => {
+  it("accepts the previous secret during rotation", async () => {
     expect((await world.postSigned(threshold, { secret: "old-webhook-secret" })).status).toBe(200);
   });
 
-  it("was sent when it was signed", async () => {
+  it("dates the webhook by its signature", async () => {
     await world.postSigned(threshold, { at: NOW - MINUTE });
     expect(world.messages).toEqual([{ ...WEBHOOK, sent_at: NOW - MINUTE }]);
   });
@@ -67,17 +67,17 @@ describe("a signed webhook", () => {
     ["301 s ago", -301, 401],
     ["300 s ahead", 300, 200],
     ["301 s ahead", 301, 401],
-  ])("signed %s: %s", async (_, seconds, status) => {
+  ])("checks the age of a signature from %s: %s", async (_, seconds, status) => {
     expect((await world.postSigned(threshold, { at: NOW + seconds * SECOND })).status).toBe(status);
   });
 
-  it("is on the queue as its consumer reads it, whatever there is in it besides", async () => {
+  it("queues what the consumer can parse, without other fields", async () => {
     await world.postSigned({ ...threshold, surprise: { deep: [1, 2] } });
     expect(spendMessageSchema.safeParse(world.messages[0]).success).toBe(true);
     expect(world.messages).toEqual([WEBHOOK]);
   });
 
-  it("touches nothing but the queue", async () => {
+  it("calls nothing but the queue", async () => {
     for (const [port, verb] of [
       ["tenants", "load"],
       ["tenants", "findByKey"],
@@ -89,7 +89,7 @@ describe("a signed webhook", () => {
   });
 });
 
-describe("a webhook that nobody vouches for", () => {
+describe("an unauthenticated webhook", () => {
   const text = JSON.stringify(threshold);
   const wrong = async () => standardHeaders(text, { secret: "wrong-secret" });
 
@@ -107,45 +107,45 @@ describe("a webhook that nobody vouches for", () => {
       }),
     ],
     ["W2: the URL's token as a bearer", async () => ({ authorization: "Bearer url-token" })],
-  ])("%s: 401, and nothing is stored", async (_, headers) => {
+  ])("answers 401 and queues nothing: %s", async (_, headers) => {
     const answer = await world.post(SIGNED, text, await headers());
     expect([answer.status, problemOf(answer)]).toEqual([401, "invalid-signature"]);
     await world.untilQuiet();
     expect(world.messages).toEqual([]);
   });
 
-  it("E4: its body is not even looked at", async () => {
+  it("E4: does not read its body", async () => {
     const answer = await world.post(SIGNED, "{ not json", await wrong());
     expect([answer.status, world.messages]).toEqual([401, []]);
   });
 
-  it("W2: a wrong token in the URL is a 401 that tells no token, nor does the log", async () => {
+  it("W2: answers 401 to a wrong URL token, and neither answer nor log shows a token", async () => {
     const answer = await world.post("/v1/webhooks/litellm/url-tokem", text);
     expect([answer.status, problemOf(answer), world.messages]).toEqual([401, "unauthorized", []]);
     expect(JSON.stringify(answer.body) + world.log.lines.join()).not.toContain("url-toke");
   });
 });
 
-describe("a webhook by the token in its URL", () => {
-  it("is taken, and the message says that it is only a hint's worth", async () => {
+describe("a webhook with a URL token", () => {
+  it("is accepted and queued as a hint", async () => {
     const { status, body } = await world.post(BY_TOKEN, JSON.stringify(threshold));
     expect([status, body]).toEqual([200, { accepted: 1 }]);
     expect(world.messages).toEqual([STOCK_WEBHOOK]);
   });
 
-  it("by the token that is going out is taken", async () => {
+  it("is accepted with the previous token during rotation", async () => {
     const { status } = await world.post("/v1/webhooks/litellm/old-url-token", JSON.stringify(threshold));
     expect(status).toBe(200);
   });
 
-  it("never shows its token in the log, even when the queue is away", async () => {
+  it("never shows its token in the log, even when the queue is down", async () => {
     world.queue.isAway = true;
     expect((await world.post(BY_TOKEN, JSON.stringify(threshold))).status).toBe(503);
     expect(world.log.lines.join()).toContain("/v1/webhooks/litellm/:token");
     expect(world.log.lines.join()).not.toContain("url-token");
   });
 
-  it("has no id that counts: anybody could have written it, and hold up another's", async () => {
+  it("has no id, because an unsigned id could suppress another webhook", async () => {
     const headers = { "webhook-id": "msg_1" };
     expect((await world.post(BY_TOKEN, JSON.stringify(threshold), headers)).status).toBe(200);
     expect(world.messages).toEqual([expect.objectContaining({ auth: "url_token", webhook_id: null })]);
@@ -153,12 +153,12 @@ describe("a webhook by the token in its URL", () => {
 });
 
 describe("an id", () => {
-  it("that comes twice is accepted and queued twice: whoever records it skips the second", async () => {
+  it("accepts and queues a repeated id, which the consumer skips", async () => {
     for (let time = 0; time < 2; time++) expect((await world.postSigned(threshold)).status).toBe(200);
     expect(world.messages).toEqual([WEBHOOK, WEBHOOK]);
   });
 
-  it("of a webhook that the queue refused is no obstacle to its coming again", async () => {
+  it("accepts an id again after the queue refused it", async () => {
     world.queue.isAway = true;
     const answer = await world.postSigned(threshold);
     expect([answer.status, problemOf(answer)]).toEqual([503, "dependency-unavailable"]);
@@ -168,14 +168,14 @@ describe("an id", () => {
     expect(world.messages).toHaveLength(1);
   });
 
-  it("costs no look at Redis, neither before the answer nor behind it", async () => {
+  it("never calls Redis", async () => {
     await world.postSigned(threshold);
     await world.untilQuiet();
     expect(CLAIM_VERBS.filter((verb) => world.claims.calls(verb) > 0)).toEqual([]);
   });
 });
 
-it("W5: is answered as soon as the queue has it, whatever else hangs", async () => {
+it("W5: answers as soon as the queue has the message, whatever else hangs", async () => {
   for (const verb of ["load", "findByKey", "findBySubject"] as const) world.tenants.trouble(verb, "hangs");
   world.reads.trouble("readSubject", "hangs");
   world.snapshots.trouble("tenant", "hangs");
@@ -186,7 +186,7 @@ it("W5: is answered as soon as the queue has it, whatever else hangs", async () 
   expect(world.messages).toHaveLength(1);
 });
 
-it.each(["GET", "PUT"])("%s is not for webhooks", async (method) => {
+it.each(["GET", "PUT"])("answers 405 to %s", async (method) => {
   for (const path of [SIGNED, BY_TOKEN]) {
     const answer = await world.call(path, { method });
     expect([answer.status, answer.headers.get("Allow")]).toEqual([405, "POST"]);
