@@ -32,7 +32,7 @@ describe("a duration", () => {
     },
   );
 
-  it("is refused whenever it is not a count from 1 and a unit, whatever the text", () => {
+  it("refuses any text that is not a count from 1 and a unit", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[-+ ]?\d{0,3}\.?\d{0,3}(s|m|h|d|w|mo|y)?$/)), (text) => {
         fc.pre(!/^[1-9][0-9]*(s|m|h|d|w|mo)$/.test(text));

@@ -38,7 +38,7 @@ function plan(situation: Situation): RefreshPlan {
   return planRefresh(aTenantConfig(config), known, now, { demandedMaxAgeMs, random });
 }
 
-describe("a figure is fresh for", () => {
+describe("fresh spend", () => {
   test.each([
     ["half the time until the line", "450", "1", 50_000],
     ["60 s at most", "450", "0.5", 60_000],
@@ -51,14 +51,14 @@ describe("a figure is fresh for", () => {
     expect(freshForMs(aTenantConfig(), record, NOW)).toBe(ms);
   });
 
-  it("longer while an override moves the line away", () => {
+  it("stays fresh longer while an override raises the block threshold", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("540"), spendRateNanoUsdPerSecond: usd("1") });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50"), expiresAt: NOW + DAY })] });
     expect(freshForMs(config, record, NOW)).toBe(32_500);
     expect(freshForMs(config, record, NOW + DAY)).toBe(5_000);
   });
 
-  it("5 s to 60 s, whatever the figures", () => {
+  it("stays fresh for 5 s to 60 s, whatever the amounts", () => {
     fc.assert(
       fc.property(anyLimit, anyLimit, anySpendRate, (maxBudgetNanoUsd, spendNanoUsd, spendRateNanoUsdPerSecond) => {
         const record = aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond });
@@ -69,7 +69,7 @@ describe("a figure is fresh for", () => {
     );
   });
 
-  it("never longer when more burns or more is spent", () => {
+  it("never stays fresh longer at a higher spend rate or a higher spend", () => {
     fc.assert(
       fc.property(
         anyLimit,
@@ -88,7 +88,7 @@ describe("a figure is fresh for", () => {
     );
   });
 
-  it("no longer than half of what the burn rate needs to reach the line, when that is more than 5 s", () => {
+  it("stays fresh at most half the time to the block threshold, when that is more than 5 s", () => {
     fc.assert(
       fc.property(anyLimit, anyLimit, fc.bigInt({ min: 5_000n, max: 60_000n }), (limit, spendRate, halfWayMs) => {
         const config = aTenantConfig({ maxBudgetNanoUsd: limit, graceThreshold: 10_000n });
@@ -103,7 +103,7 @@ describe("a figure is fresh for", () => {
 });
 
 describe("a read", () => {
-  it("comes first when nothing is known", () => {
+  it("reads first when no spend is known", () => {
     const nothing = planRefresh(aTenantConfig(), null, NOW, { demandedMaxAgeMs: null, random: 0.5 });
     expect(nothing).toEqual({ mode: "first", exclusiveSeconds: 5 });
   });
@@ -118,7 +118,7 @@ describe("a read", () => {
     expect(plan({ ageMs })).toEqual({ mode, exclusiveSeconds: 5 });
   });
 
-  it("may be replaced by what is known up to 10 min, and no longer", () => {
+  it("allows another check's cached spend up to an age of 10 min", () => {
     expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_000)).toBe(true);
     expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_001)).toBe(false);
   });
@@ -130,12 +130,12 @@ describe("a read", () => {
     ["goes behind the answer when it would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
     ["is not hurried once the line is reached", "550", "2", 0, "none"],
     ["is not hurried when nothing burns, however little is left", "549.999999999", "0", 0, "none"],
-  ])("near the line: it %s", (_rule, spend, spendRate, ageMs, mode) => {
+  ])("near the block threshold a read %s", (_rule, spend, spendRate, ageMs, mode) => {
     const record = { spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) };
     expect(plan({ record, ageMs }).mode).toBe(mode);
   });
 
-  it("comes first when the config knows of a later period", () => {
+  it("reads first when the config knows a later period", () => {
     const record = { periodStartedAt: PERIOD_START - DAY };
     expect(plan({ record })).toEqual({ mode: "first", exclusiveSeconds: 5 });
     expect(plan({ record, config: { litellmKeyLastReset: null } }).mode).toBe("none");
@@ -147,11 +147,14 @@ describe("a read", () => {
     [10_000, 10_000, "none", 5],
     [10_001, 10_000, "first", 1],
     [60_000, 90_000, "behind", 5],
-  ])("of a figure %i ms old, with max-age %i ms, is %s, one in %i s", (ageMs, demandedMaxAgeMs, mode, seconds) => {
-    expect(plan({ ageMs, demandedMaxAgeMs })).toEqual({ mode, exclusiveSeconds: seconds });
-  });
+  ])(
+    "spend %i ms old with max-age %i ms plans the read %s, at most one in %i s",
+    (ageMs, demandedMaxAgeMs, mode, seconds) => {
+      expect(plan({ ageMs, demandedMaxAgeMs })).toEqual({ mode, exclusiveSeconds: seconds });
+    },
+  );
 
-  it("is never postponed by more age, more burn or a stricter wish", () => {
+  it("never postpones a read at a higher age, a higher spend rate or a stricter max-age", () => {
     const rank = { none: 0, behind: 1, first: 2 };
     const anyAge = fc.nat(700_000);
     fc.assert(
@@ -196,7 +199,7 @@ describe("past the reset", () => {
     expect(plan({ now: RESET, ageMs: 30 * SECOND })).toEqual({ mode: "first", exclusiveSeconds: 15 });
   });
 
-  it("does not exist for a budget that never resets", () => {
+  it("never begins for a budget that never resets", () => {
     expect(plan({ now: RESET + DAY, ageMs: 1, record: { resetsAt: null } }).mode).toBe("none");
   });
 });

@@ -8,7 +8,7 @@ import { aChannel } from "../../support/notice-builders.ts";
 import { RecordedLog } from "../../support/recorded-log.ts";
 import { unusedPort } from "../../support/unused-port.ts";
 
-it("a channel that is removed between its reading and its change is not found, and not made again", async () => {
+it("does not recreate a channel that is removed between its load and its change", async () => {
   const channel = aChannel();
   const channels: Channels = {
     ...({} as Channels),

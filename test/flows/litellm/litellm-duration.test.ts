@@ -14,11 +14,11 @@ it.each([
   ["1mo", "1mo"],
   ["36h", "36h"],
   [null, null],
-])("tells %s as %s", (duration, told) => {
+])("converts %s to %s", (duration, told) => {
   expect(litellmDuration(duration)).toBe(told);
 });
 
-it("a budget of weeks does not end every midnight where LiteLLM knows no weeks", () => {
+it("keeps a budget of weeks from ending every midnight where LiteLLM knows no weeks", () => {
   const midnight = NOW - (NOW % DAY);
   expect(windowEnd("2w", NOW, false)).toBe(midnight + DAY);
   expect(windowEnd(litellmDuration("2w") ?? "", NOW, false)).toBe(midnight + 14 * DAY);

@@ -29,7 +29,7 @@ it.each([
   expect(nextAttemptSeconds(attempts, retryAfter)).toBe(seconds);
 });
 
-it("whatever a provider asks for, a queue can wait that long", () => {
+it("keeps any Retry-After within the delay that a queue accepts", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ noNaN: true }), (attempts, retryAfter) => {
       const seconds = nextAttemptSeconds(attempts, retryAfter);

@@ -108,7 +108,7 @@ it.each(WITHOUT_REDIS_ALONE)(
   },
 );
 
-it("Slack knows no ids: it may be told twice where a consumer dies between Slack's answer and the first store", async () => {
+it("Slack has no ids: its notice may arrive twice where a consumer dies between Slack's answer and the first store", async () => {
   const told: number[] = [];
   for (let last = 1; last <= 5; last++) {
     const world = new NoticeWorld();

@@ -38,8 +38,8 @@ async function spendTo(dollars: number, now: number): Promise<void> {
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;
 
-describe("a period that should be over", () => {
-  it("R1: is looked at every minute until LiteLLM's late reset shows; until then the old spend blocks", async () => {
+describe("an overdue period", () => {
+  it("R1: reads every minute until LiteLLM's late reset shows, and the old spend blocks until then", async () => {
     await spendTo(600, NOW);
     expect(await told()).toEqual(["budget_blocked"]);
     expect(await sweepAt(RESET - MINUTE)).toEqual([]);
@@ -74,7 +74,7 @@ describe("a period that should be over", () => {
     ["2w", Date.UTC(2026, 10, 29)],
     ["12h", Date.UTC(2026, 10, 16)],
     ["1mo", RESET],
-  ])("R1: of %s resets by itself, audited and announced", async (budgetDuration, end) => {
+  ])("R1: a budget of %s resets by itself, audited and announced", async (budgetDuration, end) => {
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
     await createTenant(ownKeyInput({ settings: { budgetDuration } }), deps);
     expect(await configOf()).toMatchObject({ budgetDuration, budgetResetAt: end });
@@ -86,21 +86,21 @@ describe("a period that should be over", () => {
     expect(await told()).toEqual(["budget_reset"]);
   });
 
-  it("arms every threshold again", async () => {
+  it("re-arms every threshold", async () => {
     await spendTo(410, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     await spendTo(410, RESET + 20 * MINUTE);
     expect(await told()).toEqual(["threshold_crossed", "budget_reset", "threshold_crossed"]);
   });
 
-  it("shows the queued spend that LiteLLM adds to the zero: that is the truth", async () => {
+  it("shows the queued spend that LiteLLM adds to the zero, because LiteLLM is authoritative", async () => {
     await spendTo(600, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     await spendTo(1.5, RESET + 11 * MINUTE + 10 * SECOND);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: RESET });
   });
 
-  it("is not blocked again by LiteLLM's pods, which enforce the old spend from memory for a minute", async () => {
+  it("ignores LiteLLM's pods, which enforce the old spend from memory for a minute", async () => {
     await spendTo(600, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     const at = { sent_at: world.now + 50 * SECOND, received_at: world.now + 50 * SECOND };
@@ -110,7 +110,7 @@ describe("a period that should be over", () => {
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("that LiteLLM cannot be asked about is looked at by the next sweep, and put on no queue meanwhile", async () => {
+  it("leaves a tenant to the next sweep when LiteLLM does not answer, without a message on the queue", async () => {
     await world.litellm.stop();
     expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
     expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([look]);
@@ -119,14 +119,14 @@ describe("a period that should be over", () => {
     expect(await advances()).toHaveLength(1);
   });
 
-  it("is asked again when the queue refuses", async () => {
+  it("schedules the read again when the queue refuses", async () => {
     deps.spendQueue.isAway = true;
     await expect(closePeriod({ now: RESET }, deps)).rejects.toThrow("queue");
     deps.spendQueue.isAway = false;
     expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
   });
 
-  it("spreads the looks of many tenants over the minute", async () => {
+  it("spreads the reads of many tenants over the minute", async () => {
     await world.db.query(`insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, budget_reset_at)
       select 't' || n, 'team', 't' || n, now(), '2026-11-01' from generate_series(1, 1500) n`);
     await closePeriod({ now: RESET }, deps);
@@ -137,8 +137,8 @@ describe("a period that should be over", () => {
   });
 });
 
-describe("two at once", () => {
-  it("take a tenant once, and two readers of it advance, audit and tell once", async () => {
+describe("two sweeps at once", () => {
+  it("claim a tenant once, and two consumers advance, audit and announce once", async () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     deps.spendQueue.sent.length = 0;
@@ -151,10 +151,10 @@ describe("two at once", () => {
   });
 });
 
-describe("whoever advances the period and dies", () => {
+describe("a consumer that dies after advancing the period", () => {
   const OUTSIDE = ["tenants", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
 
-  it("before people are told leaves it to the sweep, which tells them once", async () => {
+  it("leaves the announcement to the sweep, which announces once", async () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     const tenant = await deps.tenants.load(acme);
@@ -174,7 +174,7 @@ describe("whoever advances the period and dies", () => {
     expect(await deps.tenants.findUnannounced(Number.MAX_SAFE_INTEGER / 1_000, 10)).toEqual([]);
   });
 
-  it("at any of the consumer's steps has it told once by those that come after", { timeout: 2 * MINUTE }, async () => {
+  it("announces once by its successors, at whichever step it dies", { timeout: 2 * MINUTE }, async () => {
     const incoming = [incomingOf(look)];
     for (let last = 1; last < 9; last++) {
       const start = RESET + 11 * MINUTE;
@@ -194,7 +194,7 @@ describe("whoever advances the period and dies", () => {
   });
 });
 
-describe("of its first period nobody is told", () => {
+describe("the first period is not announced", () => {
   it("a tenant with a key of its own", async () => {
     await announcePeriods({ now: NOW + DAY }, deps);
     expect(await told()).toEqual([]);
@@ -210,7 +210,7 @@ describe("of its first period nobody is told", () => {
   });
 });
 
-it("a period that could not be announced holds up no other", async () => {
+it("announces other periods when one cannot be announced", async () => {
   await sweepAt(RESET + 11 * MINUTE);
   await world.db.query("update tenant_configs set period_announced = false");
   await world.db.query("delete from budget_alert_history");

@@ -44,7 +44,7 @@ function loseTheAnswer(then = () => {}) {
 }
 const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" } as const;
 
-it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
+it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   const tenant = await reset();
   expect(tenant.config).toMatchObject({ litellmKeyLastReset: world.now, budgetResetAt: RESET });
   expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now, resetsAt: RESET });
@@ -56,14 +56,14 @@ it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async (
   ]);
 });
 
-it("tells people of the new period and that the block is over, each once", async () => {
+it("announces the new period and the end of the block, each once", async () => {
   expect(await told()).toEqual(["budget_blocked"]);
   await reset();
   expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   expect(deps.noticeQueue.sent).toHaveLength(4);
 });
 
-it("has the edge judge nobody by the old spend: not this isolate, not KV, not one that learns the config alone", async () => {
+it("stops the edge using the old spend: this isolate, KV, and an isolate that reads the config alone", async () => {
   const old = await spendOf();
   const { config, spend } = await reset();
   expect(deps.memory.tenant(acme)).toMatchObject({ config, spend });
@@ -71,7 +71,7 @@ it("has the edge judge nobody by the old spend: not this isolate, not KV, not on
   expect(planRefresh(config, old, world.now, { demandedMaxAgeMs: null, random: 0 }).mode).toBe("first");
 });
 
-it("shows what LiteLLM adds back from its queue, for LiteLLM is right, and looks for it", async () => {
+it("shows the spend that LiteLLM adds back from its queue, and schedules a read for it", async () => {
   await reset();
   expect(deps.spendQueue.sent).toContainEqual({ message: lookAgain, delaySeconds: 20 });
   world.now += 15 * SECOND;
@@ -80,7 +80,7 @@ it("shows what LiteLLM adds back from its queue, for LiteLLM is right, and looks
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: NOW + MINUTE });
 });
 
-it("ignores what calls and webhooks say that were begun within 90 s of it, and believes later ones", async () => {
+it("ignores calls and webhooks that began within 90 s of it, and counts later ones", async () => {
   await reset();
   const early = { received_at: world.now + 80 * SECOND };
   await deliver(
@@ -93,7 +93,7 @@ it("ignores what calls and webhooks say that were begun within 90 s of it, and b
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
 });
 
-it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
+it("corrects by its second read what an isolate with a clock ahead has recorded for the old period", async () => {
   const { config } = await reset();
   expect(deps.spendQueue.sent).toContainEqual({
     message: { ...lookAgain, reason: "confirm", lane: "confirmation" },
@@ -112,7 +112,7 @@ it("drops by its second look what a read by a clock ahead has brought of the old
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
-it("ignores a read that was on its way meanwhile and shows the old spend", async () => {
+it("ignores a read in progress that shows the old spend", async () => {
   const old = await spendOf();
   if (old === null) throw new Error("no spend");
   await reset();
@@ -120,7 +120,7 @@ it("ignores a read that was on its way meanwhile and shows the old spend", async
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
-it("arms every threshold again", async () => {
+it("re-arms every threshold", async () => {
   await reset();
   world.now += 2 * MINUTE;
   world.litellm.setSpend(key, 410);
@@ -128,7 +128,7 @@ it("arms every threshold again", async () => {
   expect((await told()).at(-1)).toBe("threshold_crossed");
 });
 
-it("after another is another period", async () => {
+it("begins another period when repeated", async () => {
   await reset();
   world.now += MINUTE;
   await reset();
@@ -136,7 +136,7 @@ it("after another is another period", async () => {
   expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(2);
 });
 
-it("when an end is overdue counts as that reset: LiteLLM's late one begins no further period", async () => {
+it("replaces an overdue reset, so LiteLLM's late one begins no further period", async () => {
   world.now = RESET + MINUTE;
   await reset();
   world.now = RESET + 11 * MINUTE;
@@ -147,7 +147,7 @@ it("when an end is overdue counts as that reset: LiteLLM's late one begins no fu
 });
 
 describe("two administrators at once", () => {
-  it("begin one period, told once, and each who zeroed the spend is in the audit", async () => {
+  it("begin one period, announced once, and the audit names each one who zeroed the spend", async () => {
     await Promise.all([reset(), reset(), reset()]);
     expect(await begun()).toHaveLength(1);
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
@@ -158,8 +158,8 @@ describe("two administrators at once", () => {
   });
 });
 
-describe("when something is away", () => {
-  it("LiteLLM: nothing changes, and nobody is told", async () => {
+describe("a failing dependency", () => {
+  it("changes and announces nothing while LiteLLM is away", async () => {
     const before = await deps.tenants.load(acme);
     await world.litellm.stop();
     const result = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -169,19 +169,19 @@ describe("when something is away", () => {
     expect(await told()).toEqual(["budget_blocked"]);
   });
 
-  it("LiteLLM's answer alone: its figure shows that the spend is zero, and the period begins", async () => {
+  it("begins the period when LiteLLM's answer is lost but its spend is zero", async () => {
     loseTheAnswer();
     const tenant = await reset();
     expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now });
     expect(await begun()).toHaveLength(1);
   });
 
-  it("LiteLLM's answer alone: so does a figure lower than LiteLLM's own before", async () => {
+  it("begins the period when LiteLLM's answer is lost but its spend fell below its own before", async () => {
     loseTheAnswer(() => world.litellm.setSpend(key, 0.5));
     expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
   });
 
-  it("LiteLLM's answer alone: the old figure shows nothing, nor one below what only a webhook has told", async () => {
+  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only a webhook reported", async () => {
     const before = await deps.tenants.load(acme);
     deps.litellm.resetSpend = async () => timeOut;
     const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
@@ -193,7 +193,7 @@ describe("when something is away", () => {
     expect(await resets()).toEqual([]);
   });
 
-  it("Postgres, once LiteLLM has zeroed: it says so, and sent again it is made, audited and told", async () => {
+  it("reports a failing Postgres after LiteLLM has zeroed, and records, audits and announces when repeated", async () => {
     const { resetPeriod } = deps.tenants;
     deps.tenants.resetPeriod = () => Promise.reject(new Outage("postgres", "away", null));
     const half = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -204,7 +204,7 @@ describe("when something is away", () => {
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("whoever asked: it goes on to the end behind them", async () => {
+  it("goes on to the end when the administrator disconnects", async () => {
     const behind: Promise<unknown>[] = [];
     deps.background = (_what, work) => void behind.push(work);
     void resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
@@ -213,13 +213,13 @@ describe("when something is away", () => {
     expect(await begun()).toHaveLength(1);
   });
 
-  it("the spend queue: people hear of it all the same", async () => {
+  it("announces while the spend queue is away", async () => {
     deps.spendQueue.isAway = true;
     await reset();
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("KV and the queues: it is made all the same, and the sweep tells people", async () => {
+  it("resets while KV and the queues are away, and the sweep announces it", async () => {
     deps.snapshots.isAway = true;
     deps.spendQueue.isAway = true;
     deps.noticeQueue.isAway = true;
@@ -243,13 +243,13 @@ describe("a tenant that is deleted meanwhile", () => {
   };
   const result = () => resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
 
-  it("before its period begins is not found", async () => {
+  it("reports a tenant deleted before its period begins", async () => {
     deletedWhile(true);
     expect(await result()).toEqual({ ok: false, failure: { kind: "not_found" } });
     expect(await begun()).toEqual([]);
   });
 
-  it("after it has begun is told of nothing", async () => {
+  it("announces nothing for a tenant deleted after its period began", async () => {
     deletedWhile(false);
     expect(await result()).toMatchObject({ ok: true });
     expect(await told()).toEqual(["budget_blocked"]);
