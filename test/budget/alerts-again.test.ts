@@ -1,8 +1,8 @@
-// What makes an alert news again: LiteLLM repeats it, a block is over and comes back, a day has passed.
+// What makes an alert news again: LiteLLM repeats it, a block ends and returns, a day has passed.
 
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, findAt, HOUR, historyAfter, said } from "./alert-looks.ts";
+import { acme, find, findAt, HOUR, historyAfter, summaryOf } from "./alert-evaluations.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "./builders.ts";
 
 describe("LiteLLM's repetition", () => {
@@ -16,7 +16,7 @@ describe("LiteLLM's repetition", () => {
 
   it("N1: announces a repetition after the hour as the next occurrence", () => {
     const drafts = find("420", { history, repeats: [soft] });
-    expect(said(drafts)).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(drafts)).toEqual(["threshold_crossed announced"]);
     expect(drafts[0]?.occurrence).toBe(1);
   });
 
@@ -49,8 +49,8 @@ describe("LiteLLM's repetition", () => {
   it("assigns a repetition with a spend to the highest threshold that the spend reaches", () => {
     const blocked = historyAfter(find("560"), acme, NOW - HOUR);
     const about = (spend: string) => [{ about: { spendNanoUsd: usd(spend) }, receivedAt: NOW }];
-    expect(said(find("560", { history: blocked, repeats: about("560") }))).toEqual(["budget_blocked told"]);
-    expect(said(find("560", { history: blocked, repeats: about("510") }))).toEqual(["budget_crossed told"]);
+    expect(summaryOf(find("560", { history: blocked, repeats: about("560") }))).toEqual(["budget_blocked announced"]);
+    expect(summaryOf(find("560", { history: blocked, repeats: about("510") }))).toEqual(["budget_crossed announced"]);
     expect(find("560", { history: blocked, repeats: about("399") })).toEqual([]);
   });
 
@@ -58,7 +58,9 @@ describe("LiteLLM's repetition", () => {
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("510"), configVersion: 2 };
     const carried = historyAfter(find("420", { config: lowered, history }), lowered, NOW - MINUTE);
     const both = { lastEvaluation: carried.lastEvaluation, alerts: [...history.alerts, ...carried.alerts] };
-    expect(said(find("420", { config: lowered, history: both, repeats: [soft] }))).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(find("420", { config: lowered, history: both, repeats: [soft] }))).toEqual([
+      "threshold_crossed announced",
+    ]);
   });
 
   it("records no repetition from spend alone", () => {
@@ -72,7 +74,7 @@ describe("leaving the block", () => {
 
   it("announces the end of a block once per limit version", () => {
     const drafts = find("560", { config: raised, history: blocked });
-    expect(said(drafts)).toEqual(["budget_resolved told"]);
+    expect(summaryOf(drafts)).toEqual(["budget_resolved announced"]);
     const after = { ...blocked, alerts: [...blocked.alerts, ...historyAfter(drafts, raised, NOW + 1).alerts] };
     expect(find("560", { config: raised, history: after })).toEqual([]);
   });
@@ -80,9 +82,13 @@ describe("leaving the block", () => {
   it("re-arms the thresholds above the spend at the end of a block, so the next block and its end are announced", () => {
     const false560 = find("560");
     const over = findAt("100", historyAfter(false560), NOW + MINUTE);
-    expect(said(over.drafts)).toEqual(["budget_resolved told"]);
+    expect(summaryOf(over.drafts)).toEqual(["budget_resolved announced"]);
     const again = findAt("560", over.history, NOW + DAY);
-    expect(said(again.drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked told"]);
+    expect(summaryOf(again.drafts)).toEqual([
+      "threshold_crossed silent",
+      "budget_crossed silent",
+      "budget_blocked announced",
+    ]);
     expect(again.drafts.map(({ occurrence }) => occurrence)).toEqual([1, 1, 1]);
     expect(findAt("565", again.history, NOW + DAY + MINUTE).drafts).toEqual([]);
     const overAgain = findAt("100", again.history, NOW + 2 * DAY);
@@ -91,16 +97,16 @@ describe("leaving the block", () => {
 
   it("re-arms no threshold that was still exceeded at the end of the block", () => {
     const over = findAt("520", historyAfter(find("560")), NOW + MINUTE);
-    expect(said(findAt("560", over.history, NOW + DAY).drafts)).toEqual(["budget_blocked told"]);
+    expect(summaryOf(findAt("560", over.history, NOW + DAY).drafts)).toEqual(["budget_blocked announced"]);
   });
 
   it("announces a new block under a new limit instead of suppressing it", () => {
     const over = findAt("100", historyAfter(find("560")), NOW + MINUTE);
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("300"), configVersion: 2 };
-    expect(said(find("560", { config: lowered, history: over.history }))).toEqual([
+    expect(summaryOf(find("560", { config: lowered, history: over.history }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
-      "budget_blocked told",
+      "budget_blocked announced",
     ]);
   });
 
@@ -110,7 +116,7 @@ describe("leaving the block", () => {
 
   it("announces the end of a block when a new period begins", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("1"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
-    expect(said(find("0", { record, history: blocked }))).toEqual(["budget_resolved told"]);
+    expect(summaryOf(find("0", { record, history: blocked }))).toEqual(["budget_resolved announced"]);
   });
 
   it("announces no end of a block while the tenant is suspended", () => {
@@ -158,22 +164,22 @@ describe("enforcing an observed tenant", () => {
 
   it("announces the block once under enforce, because calls are refused only now", () => {
     const drafts = find("560", { history: wouldBlock });
-    expect(said(drafts)).toEqual(["budget_blocked told"]);
+    expect(summaryOf(drafts)).toEqual(["budget_blocked announced"]);
     const { alerts, lastEvaluation } = historyAfter(drafts);
     expect(find("560", { history: { lastEvaluation, alerts: [...wouldBlock.alerts, ...alerts] } })).toEqual([]);
   });
 
   it("announces the block although it was part of the silent baseline", () => {
     const baseline = historyAfter(find("560", { config: observed, isBaseline: true }), observed, NOW - MINUTE);
-    expect(said(find("560", { history: baseline }))).toEqual(["budget_blocked told"]);
+    expect(summaryOf(find("560", { history: baseline }))).toEqual(["budget_blocked announced"]);
   });
 
   it("announces the block although the limit changed as well and is still exceeded", () => {
     const changed = { ...acme, maxBudgetNanoUsd: usd("505"), configVersion: 2 };
-    expect(said(find("560", { config: changed, history: wouldBlock }))).toEqual([
+    expect(summaryOf(find("560", { config: changed, history: wouldBlock }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
-      "budget_blocked told",
+      "budget_blocked announced",
     ]);
   });
 

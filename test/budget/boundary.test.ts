@@ -1,5 +1,5 @@
-// The lines between the states, held against exact rational arithmetic: for any limit, any threshold and any figure,
-// and for figures that arrive as JSON doubles.
+// The thresholds between the states, checked against exact rational arithmetic: for any limit, any threshold and any
+// spend, and for spend that arrives as JSON doubles.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";

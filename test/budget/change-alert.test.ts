@@ -1,4 +1,4 @@
-// The alert of a change: whose it is, and the figures that it shows.
+// The alert of a change: its identity, and the spend and limits that it shows.
 
 import { describe, expect, it } from "vitest";
 import { changeAlert } from "../../src/budget/alert.ts";
@@ -37,11 +37,8 @@ describe("the alert of a change", () => {
   });
 
   it.each([
-    [
-      "a figure of a period that is over",
-      aSpendRecord({ periodStartedAt: PERIOD_START - DAY, resetsAt: PERIOD_START }),
-    ],
-    ["no figure", null],
+    ["a record of an ended period", aSpendRecord({ periodStartedAt: PERIOD_START - DAY, resetsAt: PERIOD_START })],
+    ["a tenant without spend", null],
   ])("shows no spend for %s", (_, known) => {
     expect(changeAlert({ config, spend: known, now: NOW }, granted, null)).toMatchObject({
       spendNanoUsd: 0n,

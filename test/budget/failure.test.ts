@@ -1,4 +1,4 @@
-// When nothing can be read: the fail policy and its bound, the breaker, and the verdict on what is left.
+// When nothing can be read: the fail policy and its time limit, the circuit breaker, and the verdict on what is left.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";

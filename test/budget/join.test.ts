@@ -1,4 +1,4 @@
-// Joining records that were kept in different places: no order of joining matters, and nothing seen is forgotten.
+// Joining spend records that were stored in different places: the order does not matter, and no observation is lost.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -20,7 +20,7 @@ function joinAll([first, ...others]: readonly SpendRecord[]): SpendRecord {
   return others.reduce(joinRecords, first ?? aSpendRecord());
 }
 
-/** The rule itself, over all reads at once: the highest figure that no later read had 60 s to disprove. */
+/** The rule itself, over all reads at once: the highest spend that no later read had 60 s to disprove. */
 function spendOf(records: readonly SpendRecord[]): bigint {
   const newestRead = Math.max(...records.map(({ observedAt }) => observedAt));
   const history = records.filter(({ observedAt }) => newestRead - observedAt < 60_000);

@@ -1,4 +1,4 @@
-// How long a caller may keep a verdict: never past the instant at which the same figure means something else.
+// How long a caller may cache a verdict: never past the instant at which the same spend gets another verdict.
 
 import { describe, expect, it } from "vitest";
 import { keepForMs } from "../../src/budget/freshness.ts";

@@ -1,4 +1,4 @@
-// The limit: which overrides count at which instant, what follows from them, and when the limit version changes.
+// The limit: which overrides are active at which instant, what follows from them, and when the limit version changes.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";

@@ -1,4 +1,4 @@
-// Money and percentages: what is read, what is written, and that nothing is lost in between.
+// Money and percentages: parsing, formatting, and no loss in between.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";

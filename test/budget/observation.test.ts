@@ -1,4 +1,4 @@
-// What a figure is worth that is not LiteLLM's own answer: a lower bound of the running period, or nothing.
+// Reported spend: a lower bound of the current period, or ignored.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -123,7 +123,7 @@ describe("confirmation", () => {
 
 describe("reports at the edge", () => {
   const LATEST = 605 * SECOND + 90 * SECOND;
-  const told = (begunAt: number): ReportedObservation => ({
+  const reported = (begunAt: number): ReportedObservation => ({
     spendNanoUsd: usd("120"),
     source: "gate",
     begunAt,
@@ -136,19 +136,19 @@ describe("reports at the edge", () => {
     ["from then on", LATEST, usd("120")],
   ])("treats spend of a call that began %s as the table says", (_, sinceMs, expected) => {
     const spend = aSpendRecord({ spendNanoUsd: 0n, observedAt: PERIOD_START, readAt: PERIOD_START });
-    const folded = foldReportedAtEdge(config, spend, told(PERIOD_START + sinceMs));
+    const folded = foldReportedAtEdge(config, spend, reported(PERIOD_START + sinceMs));
     expect(folded?.spendNanoUsd ?? null).toBe(expected);
   });
 
   it("counts at once in the first period, which has no spend to carry over", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW });
-    expect(foldReportedAtEdge(young, null, told(NOW))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, null, reported(NOW))?.spendNanoUsd).toBe(usd("120"));
   });
 
   it("waits when the record is already in a period that the config does not know", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - DAY });
     const spend = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW });
-    expect(foldReportedAtEdge(young, spend, told(NOW + MINUTE))).toBeNull();
-    expect(foldReportedAtEdge(young, spend, told(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, spend, reported(NOW + MINUTE))).toBeNull();
+    expect(foldReportedAtEdge(young, spend, reported(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
   });
 });

@@ -1,4 +1,4 @@
-// What a read does to what is known: the maximum of the period, what may lower it, and when a period ends.
+// How a read changes the spend record: the maximum of the period, what may lower it, and when a period ends.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -54,8 +54,8 @@ describe("within a period", () => {
   });
 
   test.each([
-    ["59.999 s after the higher figure was seen changes nothing", 59_999, "100"],
-    ["60 s after the higher figure was seen lowers it", 60_000, "80"],
+    ["59.999 s after the higher observation and changes nothing", 59_999, "100"],
+    ["60 s after the higher observation and lowers it", 60_000, "80"],
   ])("gives the spend of the table for a lower read that began %s", (_rule, ms, spend) => {
     const record = foldRead(aSpendRecord(), aRead({ spendNanoUsd: usd("80"), begunAt: NOW + ms }), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd(spend), readAt: NOW + ms });
@@ -144,7 +144,7 @@ describe("a new period", () => {
   });
 
   test.each<[string, SpendRead, { startedAt: number; resetsAt: number | null }]>([
-    ["before the end: somebody moved the end", aRead({ begunAt: RESET - 1, resetsAt: next }), PERIOD],
+    ["before the end, which an administrator moved", aRead({ begunAt: RESET - 1, resetsAt: next }), PERIOD],
     ["while LiteLLM still names the old end", aRead({ begunAt: RESET + MINUTE, resetsAt: RESET }), PERIOD],
     ["when LiteLLM names no end", aRead({ begunAt: RESET + MINUTE, resetsAt: null }), PERIOD],
     ["when no end was known", aRead({ begunAt: NOW, resetsAt: next }), { startedAt: PERIOD_START, resetsAt: null }],

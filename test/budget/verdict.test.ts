@@ -1,4 +1,4 @@
-// The verdict: state and reason in every situation, what overrides can never do, and the figures that go with it.
+// The verdict: state and reason in every situation, what overrides can never do, and the spend and limits in it.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -34,14 +34,14 @@ describe("the state", () => {
     ["100.00 percent", {}, "500", "grace", "over_limit"],
     ["a nano-dollar below 110.00 percent", {}, "549.999999999", "grace", "over_limit"],
     ["110.00 percent", {}, "550", "blocked", "over_grace"],
-    ["no figure", {}, null, "unknown", "spend_unknown"],
+    ["no spend", {}, null, "unknown", "spend_unknown"],
     ["a suspended tenant without spend", suspended, "0", "blocked", "suspended"],
     ["a suspended tenant over everything", suspended, "999", "blocked", "suspended"],
-    ["a suspended tenant without a figure", suspended, null, "blocked", "suspended"],
+    ["a suspended tenant without spend", suspended, null, "blocked", "suspended"],
     ["a suspended tenant with limit 0", { ...suspended, ...zero }, "0", "blocked", "suspended"],
     ["limit 0 and no spend", zero, "0", "blocked", "zero_limit"],
     ["limit 0 and spend", zero, "5", "blocked", "zero_limit"],
-    ["limit 0 and no figure", zero, null, "blocked", "zero_limit"],
+    ["limit 0 and no spend", zero, null, "blocked", "zero_limit"],
     ["max_budget 0 under an override", { ...zero, overrides: [anOverride()] }, "0", "ok", "within_budget"],
     ["no grace at all", { graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
     ["no warning at all", { alertThreshold: 10_000n }, "499.999999999", "ok", "within_budget"],

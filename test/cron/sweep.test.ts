@@ -1,4 +1,4 @@
-// The sweep: every job gets its turn each minute, whatever becomes of the others.
+// The sweep: every job runs each minute, whatever happens to the others.
 
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/cron/sweep.ts";
@@ -29,7 +29,7 @@ beforeEach(() => {
   judged = [];
 });
 
-/** Each look of a job into Postgres is counted: two of end-overrides, one of sync-pending and of announce-changes each. */
+/** Counts the reads of Postgres: two by end-overrides, one each by sync-pending and announce-changes. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const noted = (job: string) => async () => {
     periods.push(job);

@@ -1,4 +1,4 @@
-// Readiness: every dependency is asked once, a slow one is not waited for, and probers load nobody.
+// Readiness: each dependency is asked once, a slow one is not awaited, and probers do not load the dependencies.
 
 import { beforeEach, expect, it } from "vitest";
 import { probeDependencies } from "../../src/flows/probe-dependencies.ts";

@@ -1,4 +1,4 @@
-// Waiting no longer than can be afforded: what came, what was slow and what failed are three things.
+// Timeouts: a value, a slow answer and a failure are three outcomes.
 
 import { describe, expect, it } from "vitest";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../../src/flows/waiting.ts";
@@ -43,9 +43,9 @@ describe("withTimeout", () => {
 
 describe("valueOrNull", () => {
   it.each([
-    ["what came", () => Promise.resolve(7), 7, []],
-    ["null for what failed", () => Promise.reject(new Error("down")), null, ["error work failed {} Error: down"]],
-    ["null for what was slow", () => new Promise<never>(() => {}), null, ['warn work slow {"waited_ms":8}']],
+    ["the value that arrived in time", () => Promise.resolve(7), 7, []],
+    ["null for a failure", () => Promise.reject(new Error("down")), null, ["error work failed {} Error: down"]],
+    ["null for slow work", () => new Promise<never>(() => {}), null, ['warn work slow {"waited_ms":8}']],
   ])("returns %s, and logs what was given up", async (_, work, expected, lines) => {
     const [timers, log] = [new VirtualTimers(), new RecordedLog()];
     expect(await timers.runUntil(valueOrNull("work", work(), 8, { timers, log }))).toBe(expected);

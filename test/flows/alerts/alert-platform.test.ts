@@ -1,5 +1,5 @@
-// What people of the platform hear, and when: each trouble once while it lasts, and never because something is idle or
-// could not be looked at. On a real Postgres.
+// Platform alerts: one notice per problem while it lasts, and none because something is idle or cannot be read. On a
+// real Postgres.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { alertPlatform } from "../../../src/flows/alerts/alert-platform.ts";

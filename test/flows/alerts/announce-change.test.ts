@@ -1,4 +1,4 @@
-// MessageModel of a change: once each, to every channel, and never at the cost of the change itself.
+// Announcing a change: once, to every channel, and never at the cost of the change itself.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChange, tryAnnounceChange } from "../../../src/flows/alerts/announce-change.ts";

@@ -1,4 +1,4 @@
-// Changes that nobody was told of: the sweep finds them by level, and tells each once.
+// Unannounced changes: the sweep finds them by level and announces each once.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";

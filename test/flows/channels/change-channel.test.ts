@@ -1,4 +1,4 @@
-// Changing a channel that somebody else removes meanwhile.
+// Changing a channel that another administrator removes meanwhile.
 
 import { expect, it } from "vitest";
 import { changeChannel } from "../../../src/flows/channels/change-channel.ts";

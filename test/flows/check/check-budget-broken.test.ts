@@ -1,4 +1,4 @@
-// The check while something is broken: never later than 110 ms, known before guessed, and never silently.
+// The check while a dependency fails: within 110 ms, from known state before any guess, and never without a log line.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { FailPolicy } from "../../../src/budget/tenant.ts";

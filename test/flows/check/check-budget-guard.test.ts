@@ -1,5 +1,5 @@
-// The check when LiteLLM itself asks (Guard): it names the key's team, waits for the answer with an agent behind it, and
-// counts as nobody. Whatever breaks, the answer comes within 110 ms.
+// The check when LiteLLM asks (Guard): it names the key's team, an agent waits behind it, and no caller is counted.
+// Whatever fails, the answer comes within 110 ms.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";

@@ -1,4 +1,4 @@
-// The check while nothing is broken enough to be given up, but one after the other is slow: still within 110 ms.
+// The check while several stores in a row are slow but within their timeouts: still within 110 ms.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";

@@ -1,4 +1,4 @@
-// Many checks of one tenant at once: one reads, the others answer what they know or wait for what it finds.
+// Many checks of one tenant at once: one reads, the others answer from the cache or wait for its result.
 
 import { beforeEach, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";

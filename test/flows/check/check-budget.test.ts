@@ -1,4 +1,4 @@
-// The check while everything works: what answers from the cache, what is read first, and what is remembered of it.
+// The check while everything works: what answers from the cache, what is read first, and what is remembered.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";

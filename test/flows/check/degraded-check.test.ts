@@ -1,4 +1,4 @@
-// The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
+// The verdict inferred from LiteLLM's own row: its tenant, its block threshold, and always degraded.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type InferredVerdict, inferVerdictFromLiteLlm } from "../../../src/flows/check/degraded-check.ts";

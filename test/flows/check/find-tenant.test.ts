@@ -1,4 +1,4 @@
-// Whose key is it: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
+// Resolving a key: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FoundTenant, findTenant } from "../../../src/flows/check/find-tenant.ts";

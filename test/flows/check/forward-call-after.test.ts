@@ -1,4 +1,4 @@
-// What follows a call through Gate: a read where its cost comes late, and LiteLLM's own refusal.
+// After a call through Gate: a read where its cost arrives late, and LiteLLM's own refusal.
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";

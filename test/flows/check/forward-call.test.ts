@@ -1,4 +1,4 @@
-// Gate's flow in virtual time: who gets through, how long the check may take, and what an answer tells of the spend.
+// Gate's flow in virtual time: which calls it forwards, how long the check may take, and what it learns from an answer.
 
 import { describe, expect, it } from "vitest";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";

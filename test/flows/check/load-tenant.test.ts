@@ -1,4 +1,4 @@
-// What is known of a tenant without LiteLLM: memory, KV, Postgres. Joined, never replaced by something older.
+// Loading a tenant without LiteLLM: memory, KV, Postgres. Copies are joined, never replaced by an older one.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-tenant.ts";
@@ -13,8 +13,8 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function recall(told: ConfiguredTenant | null = null): Promise<LoadedTenant> {
-  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase: told, now: world.clock() }, world.deps()));
+function recall(fromDatabase: ConfiguredTenant | null = null): Promise<LoadedTenant> {
+  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase, now: world.clock() }, world.deps()));
 }
 
 const old = aTenantConfig({ revision: 1, maxBudgetNanoUsd: usd("100") });
@@ -37,7 +37,7 @@ describe("joining two cached copies", () => {
       { config: young, spend: null },
     ],
     [
-      "the higher figure of a period wins",
+      "the higher spend of a period wins",
       { config: old, spend: more },
       { config: old, spend: less },
       { config: old, spend: more },

@@ -1,4 +1,4 @@
-// A refresh: who may read, what is made of the reading, and who hears of it.
+// A refresh: which check may read, how the read is merged, and where it is published.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -38,9 +38,9 @@ describe("the snapshot in KV", () => {
     ["nothing was known", "100", null, true],
     ["the state changes", "400", { spendNanoUsd: usd("399.999999999") }, true],
     ["the end of the period changes", "100", { resetsAt: RESET - DAY }, true],
-    ["the figure rises by 1 % of the limit", "105", {}, true],
-    ["the figure rises by less", "104.999999999", {}, false],
-    ["the figure stays", "100", {}, false],
+    ["the spend rises by 1 % of the limit", "105", {}, true],
+    ["the spend rises by less", "104.999999999", {}, false],
+    ["the spend stays", "100", {}, false],
   ])("%s: decides whether the snapshot is written at once", async (_, dollars, before, isWritten) => {
     readsOf(dollars);
     justWritten();
@@ -87,12 +87,12 @@ describe("the snapshot in KV", () => {
 
 describe("the observation for Postgres", () => {
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
-    ["it has no figure", null, true],
-    ["it has another figure", { spendNanoUsd: usd("99") }, true],
+    ["it has no spend", null, true],
+    ["it has another spend", { spendNanoUsd: usd("99") }, true],
     ["it has another end of the period", { resetsAt: RESET - DAY, readAt: NOW - 1 }, true],
-    ["it has the figure, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
-    ["it has the figure, read later than that", { readAt: NOW - 5 * MINUTE + 1 }, false],
-    ["it has the figure, but from no read", { readAt: null }, true],
+    ["it has the spend, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
+    ["it has the spend, read later than that", { readAt: NOW - 5 * MINUTE + 1 }, false],
+    ["it has the spend, but from no read", { readAt: null }, true],
   ])("%s: decides whether the observation is sent", async (_, stored, isSent) => {
     world.inPostgres(aTenantConfig(), stored);
     world.litellm.has(aLiteLlmRow());
@@ -111,7 +111,7 @@ describe("the observation for Postgres", () => {
 
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
     ["the edge knew nothing", null, true],
-    ["the edge knew another figure", { spendNanoUsd: usd("99") }, true],
+    ["the edge knew another spend", { spendNanoUsd: usd("99") }, true],
     ["the edge knew this one", {}, false],
   ])("decides before Postgres answers whether to send, when %s", async (_, before, isSent) => {
     world.tenants.trouble("load", new Error("down"));
@@ -158,7 +158,7 @@ describe("drift in LiteLLM", () => {
       },
     ],
     [
-      "Postgres cannot say what the wish is",
+      "Postgres does not answer",
       () => {
         raisedByHand();
         world.tenants.trouble("load", new Error("down"));

@@ -1,4 +1,4 @@
-// How soon a suspended tenant is refused by those who have not suspended it: the numbers of the runbook.
+// How soon isolates and colos refuse a tenant that another one suspended: the numbers of the runbook.
 
 import { beforeEach, expect, it } from "vitest";
 import { aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";

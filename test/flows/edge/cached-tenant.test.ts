@@ -1,4 +1,4 @@
-// Joining what two places know of a tenant: the newer config, the joined figure, and nothing of a former subject.
+// Joining two cached copies of a tenant: the newer config, the joined spend, and nothing of a former subject.
 
 import { describe, expect, it } from "vitest";
 import { joinCached } from "../../../src/flows/edge/cached-tenant.ts";

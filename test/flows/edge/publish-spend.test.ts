@@ -1,4 +1,4 @@
-// What Postgres has of a tenant's figure, told to the edge: compared with what KV has, never with what it should have.
+// Publishing a tenant's spend from Postgres to the edge: compared with what KV has, never with what it should have.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";

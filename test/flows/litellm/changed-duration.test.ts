@@ -1,4 +1,4 @@
-// A change of the budget's duration moves the end of the running period; it begins none, and hides none.
+// A change of the budget's duration moves the end of the current period. It begins no period and hides none.
 
 import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";

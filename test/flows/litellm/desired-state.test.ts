@@ -1,4 +1,4 @@
-// Whether LiteLLM has the wish, reading by reading. What counts as a difference is sent, and nothing else is.
+// Drift of LiteLLM from the desired state. Every difference is sent, and nothing else.
 
 import { describe, expect, it } from "vitest";
 import { missingIn, toRestore } from "../../../src/flows/litellm/desired-state.ts";

@@ -1,4 +1,4 @@
-// How a duration is told to LiteLLM: only in words that the oldest version understands as Bursar does.
+// Durations for LiteLLM: only in units that its oldest supported version understands as Bursar does.
 
 import { expect, it } from "vitest";
 import { windowEnd } from "../../../dev/litellm/durations.ts";
@@ -14,8 +14,8 @@ it.each([
   ["1mo", "1mo"],
   ["36h", "36h"],
   [null, null],
-])("converts %s to %s", (duration, told) => {
-  expect(litellmDuration(duration)).toBe(told);
+])("converts %s to %s", (duration, sent) => {
+  expect(litellmDuration(duration)).toBe(sent);
 });
 
 it("keeps a budget of weeks from ending every midnight where LiteLLM knows no weeks", () => {

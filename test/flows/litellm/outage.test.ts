@@ -1,4 +1,4 @@
-// The note of an outage: written once with its beginning, taken away when LiteLLM is back.
+// The outage note: written once with its beginning, removed when LiteLLM answers again.
 
 import { beforeEach, expect, it } from "vitest";
 import { noteOutage } from "../../../src/flows/litellm/outage.ts";

@@ -1,4 +1,5 @@
-// Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
+// Syncing LiteLLM to the desired state: sends only differences, records why it is pending, and never records an
+// outdated state as synced.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";

@@ -1,4 +1,4 @@
-// The sweep's syncs: each tenant gets its turn, and none that always fails is in the way of the others.
+// The sweep's syncs: each pending tenant is tried, and one that always fails delays no other.
 
 import { beforeEach, expect, it } from "vitest";
 import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";

@@ -23,7 +23,7 @@ it.each([
   ["a longer Retry-After is honoured", 1, 90, 90],
   ["a shorter one is not", 3, 5, 300],
   ["one of a fraction is rounded up, never too early", 1, 10.2, 11],
-  ["nobody waits longer than twelve hours", 2, 1e9, 12 * HOUR],
+  ["no notice waits longer than twelve hours", 2, 1e9, 12 * HOUR],
   ["the last attempt is the last, whatever the provider asks for", 6, 60, null],
 ] as const)("%s", (_, attempts, retryAfter, seconds) => {
   expect(nextAttemptSeconds(attempts, retryAfter)).toBe(seconds);

@@ -1,4 +1,5 @@
-// A dead letter's other chance: its notice can be sent again, its body is on its queue, and it says who asked for it.
+// Replaying a dead letter: its notice can be sent again, its body is on its queue, and the letter names the
+// administrator.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { replayDeadLetter } from "../../../src/flows/notices/replay-dead-letter.ts";

@@ -1,4 +1,4 @@
-// The sweep's part in notices: what nobody has tried ten minutes after it was due goes on its queue again.
+// The sweep requeues deliveries that were not attempted ten minutes after they were due.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";

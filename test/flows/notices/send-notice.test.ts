@@ -1,4 +1,4 @@
-// One notice to one channel: what is sent, what is written down about it, and what the consumer does with the message.
+// One notice to one channel: what is sent, what is recorded, and what the consumer does with the message.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aPlatformNotice } from "../../../dev/notices/samples.ts";

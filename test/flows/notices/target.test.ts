@@ -1,4 +1,4 @@
-// A channel's target out of its seal: whole or not at all, and never in the log.
+// Decrypting a channel's target: whole or not at all, and never in the log.
 
 import { expect, it } from "vitest";
 import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";

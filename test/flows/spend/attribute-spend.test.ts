@@ -1,4 +1,4 @@
-// Whose a report is: by the group that LiteLLM speaks of, and by nothing else in it.
+// Resolving a report to a tenant: by LiteLLM's event group, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
 import { attributionOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
@@ -20,8 +20,8 @@ describe("a webhook's references", () => {
     ["the team of a key that it does not name", "key", { ...names, key_hash: null }, [team]],
     ["a team, and not the key beside it", "team", names, [team]],
     ["the tenant that a user is called after", "user", names, [{ kind: "tenant", id: "acme" }]],
-    ["nobody by a user without a name", "user", { ...names, user_id: null }, []],
-    ["nobody by a group that is no tenant's", "organization", names, []],
+    ["no tenant by a user without a name", "user", { ...names, user_id: null }, []],
+    ["no tenant by a group without tenants", "organization", names, []],
   ])("%s", (_, group, differences, expected) => {
     expect(referencesOf(reportOf(aWebhook(KEY, "1", { event_group: group, ...differences })))).toEqual(expected);
   });
@@ -42,11 +42,11 @@ describe("attribution to a tenant's key", () => {
   const hint = { observation: null, isHint: true, repeat: null, projection: null };
 
   it.each([
-    ["a hint: calls without a figure", someCalls(KEY, null)],
+    ["gives a hint for calls without spend", someCalls(KEY, null)],
     ["a hint: calls of another key of its team", someCalls(hashOf("b"), "5")],
     ["a hint: a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
     ["a hint: the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
-    ["a hint: a figure that nobody signed", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
+    ["gives a hint for unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
   ])("%s", (_, report) => {
     expect(attributionOf(reportOf(report), own)).toEqual(hint);
   });

@@ -1,4 +1,5 @@
-// The end of a period: LiteLLM is looked at until its reset shows, then the next period is recorded, audited and told, once.
+// The end of a period: LiteLLM is read until its reset shows, then the next period is recorded, audited and announced
+// once.
 
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../../src/budget/period.ts";
@@ -19,21 +20,21 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const look = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "period-end" } as const;
+const periodEndRead = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "period-end" } as const;
 
 /** A sweep, and what it has put on the queue delivered. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {
   world.now = now;
   deps.spendQueue.sent.length = 0;
   await closePeriod({ now }, deps);
-  const looks = deps.spendQueue.sent.map(({ message }) => message);
-  if (looks.length > 0) await deliver(...looks);
-  return looks;
+  const reads = deps.spendQueue.sent.map(({ message }) => message);
+  if (reads.length > 0) await deliver(...reads);
+  return reads;
 }
 async function spendTo(dollars: number, now: number): Promise<void> {
   world.now = now;
   world.litellm.setSpend(key, dollars);
-  await deliver({ ...look, reason: "recheck-20s" });
+  await deliver({ ...periodEndRead, reason: "recheck-20s" });
 }
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;
@@ -46,11 +47,11 @@ describe("an overdue period", () => {
     const inKv = deps.snapshots.spends.get(acme);
     // LiteLLM's job comes up to ten minutes late.
     for (let minute = 0; minute < 4; minute++) {
-      expect(await sweepAt(RESET + minute * MINUTE)).toEqual([look]);
+      expect(await sweepAt(RESET + minute * MINUTE)).toEqual([periodEndRead]);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });
     }
     expect(await advances()).toEqual([]);
-    // Nothing to tell the edge: KV writes are what costs.
+    // Nothing to publish to the edge: KV writes cost money.
     expect(deps.snapshots.spends.get(acme)).toEqual(inKv);
     world.now = RESET + 5 * MINUTE;
     world.litellm.runResetJob();
@@ -112,10 +113,10 @@ describe("an overdue period", () => {
 
   it("leaves a tenant to the next sweep when LiteLLM does not answer, without a message on the queue", async () => {
     await world.litellm.stop();
-    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
-    expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([look]);
+    expect(await sweepAt(RESET + MINUTE)).toEqual([periodEndRead]);
+    expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([periodEndRead]);
     await world.litellm.restart();
-    expect(await sweepAt(RESET + 12 * MINUTE)).toEqual([look]);
+    expect(await sweepAt(RESET + 12 * MINUTE)).toEqual([periodEndRead]);
     expect(await advances()).toHaveLength(1);
   });
 
@@ -123,7 +124,7 @@ describe("an overdue period", () => {
     deps.spendQueue.isAway = true;
     await expect(closePeriod({ now: RESET }, deps)).rejects.toThrow("queue");
     deps.spendQueue.isAway = false;
-    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
+    expect(await sweepAt(RESET + MINUTE)).toEqual([periodEndRead]);
   });
 
   it("spreads the reads of many tenants over the minute", async () => {
@@ -144,7 +145,7 @@ describe("two sweeps at once", () => {
     deps.spendQueue.sent.length = 0;
     await Promise.all([closePeriod({ now: world.now }, deps), closePeriod({ now: world.now }, deps)]);
     expect(deps.spendQueue.sent).toHaveLength(1);
-    await Promise.all([deliver(look), deliver(look)]);
+    await Promise.all([deliver(periodEndRead), deliver(periodEndRead)]);
     expect(await advances()).toHaveLength(1);
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
     expect(deps.noticeQueue.sent.length).toBe(6);
@@ -158,7 +159,7 @@ describe("a consumer that dies after advancing the period", () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     const tenant = await deps.tenants.load(acme);
-    // A check's refresh, or any reader: only the figure reached Postgres.
+    // A refresh of a check: only the spend reached Postgres.
     const record = { ...(tenant?.spend ?? never()), spendNanoUsd: 0n, periodStartedAt: RESET, readAt: world.now };
     const observation = {
       tenantId: acme,
@@ -175,7 +176,7 @@ describe("a consumer that dies after advancing the period", () => {
   });
 
   it("announces once by its successors, at whichever step it dies", { timeout: 2 * MINUTE }, async () => {
-    const incoming = [incomingOf(look)];
+    const incoming = [incomingOf(periodEndRead)];
     for (let last = 1; last < 9; last++) {
       const start = RESET + 11 * MINUTE;
       await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -183,7 +184,7 @@ describe("a consumer that dies after advancing the period", () => {
       await createTenant(ownKeyInput(), deps);
       await spendTo(600, NOW);
       world.now = start;
-      const incomingNow = [incomingOf({ ...look })];
+      const incomingNow = [incomingOf({ ...periodEndRead })];
       const dying = killedAfter({ ...deps }, OUTSIDE, last);
       await recordSpend({ incoming: incomingNow, now: world.now }, dying.ports).catch(() => "died");
       await recordSpend({ incoming: incoming.map((each) => ({ ...each, isRedelivery: true })), now: world.now }, deps);

@@ -1,4 +1,4 @@
-// A tenant, or what belongs to it, that is deleted while something is done with it: nothing of it comes back, and nobody is told.
+// A tenant that is deleted during a flow: nothing of it is recreated, and no notice is sent.
 
 import { describe, expect, it } from "vitest";
 import { announceAlerts } from "../../../src/flows/alerts/announce-alerts.ts";

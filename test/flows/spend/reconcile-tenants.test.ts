@@ -1,5 +1,5 @@
-// The sweep's reconciling: every tenant is read in its turn and once, what the reads show is recorded and told as any other
-// figure, and what LiteLLM cannot say comes again. On a real Postgres and the simulator of LiteLLM.
+// The sweep's reconcile: every tenant is read once per turn, its spend is recorded and announced like any other, and a
+// failed read is repeated. On a real Postgres and the simulator of LiteLLM.
 
 import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
@@ -107,9 +107,9 @@ it("log LiteLLM's refusal with its kind", async () => {
 
 describe("the result of a read", () => {
   it.each([
-    ["79.99 percent tells nobody", 399.95, []],
-    ["80.00 percent is told", 400, ["threshold_crossed"]],
-    ["a jump to 110 percent is told as a block", 550, ["budget_blocked"]],
+    ["announces nothing at 79.99 percent", 399.95, []],
+    ["announces the threshold at 80.00 percent", 400, ["threshold_crossed"]],
+    ["announces a jump to 110 percent as a block", 550, ["budget_blocked"]],
   ])("%s", async (_, spend, expected) => {
     world.litellm.setSpend(key, spend);
     await minute();

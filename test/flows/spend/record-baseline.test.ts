@@ -1,4 +1,4 @@
-// An adopted tenant is taken as it is found: its baseline is recorded, and nobody is told.
+// An adopted tenant: its baseline is recorded without a notice.
 
 import { describe, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
@@ -16,7 +16,7 @@ const { world, deps, deliver, alerts, told } = useSpendWorld();
 describe("an adopted tenant", () => {
   const adopted = sha256("sk-adopted");
   const globex = idOf("globex");
-  const look: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
+  const rewrite: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
   const adopt = async (spend: number, enforcement: "enforce" | "observe" = "enforce") => {
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 110, budget_duration: "30d" });
     world.litellm.setSpend(adopted, spend);
@@ -56,7 +56,7 @@ describe("an adopted tenant", () => {
     "records silently at %d percent under %s, and announces the next threshold",
     async (spend, enforcement, next, crossed) => {
       await adopt(spend, enforcement);
-      await deliver(look);
+      await deliver(rewrite);
       await deliver(aWebhook(adopted, String(spend)));
       expect(await told()).toEqual([]);
       await deliver(aWebhook(adopted, next));
@@ -68,27 +68,27 @@ describe("an adopted tenant", () => {
     "announces nothing more in this period at 120 percent under %s",
     async (enforcement) => {
       await adopt(120, enforcement);
-      await deliver(look);
+      await deliver(rewrite);
       await deliver(aWebhook(adopted, "130"));
       expect([await told(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
     },
   );
 
   it.each([
-    ["found above the blocking line", 120, []],
+    ["found above the block threshold", 120, []],
     ["observed to cross it", 79, ["budget_blocked"]],
   ])("announces the block once when a tenant %s becomes enforced", async (_, spend, before) => {
     await adopt(spend, "observe");
-    await deliver(look);
+    await deliver(rewrite);
     await deliver(aWebhook(adopted, "120"));
     expect(await told()).toEqual(before);
     await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
-    await deliver(look);
-    await deliver(look);
+    await deliver(rewrite);
+    await deliver(rewrite);
     expect(await told()).toEqual([...before, "budget_blocked"]);
     for (const enforcement of ["observe", "enforce"] as const) {
       await changeTenant({ tenantId: globex, change: { enforcement }, actor: anActor() }, deps);
-      await deliver(look);
+      await deliver(rewrite);
     }
     expect(await told()).toEqual([...before, "budget_blocked"]);
   });

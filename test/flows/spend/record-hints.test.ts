@@ -1,4 +1,4 @@
-// Stock webhooks sign nothing, so they are hints: what counts is what LiteLLM answers, and when it is asked.
+// Stock webhooks are unsigned, so they are hints: LiteLLM's answer counts, and when it is read.
 
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../../src/ports/messages.ts";

@@ -1,4 +1,5 @@
-// Alerts under overrides: a new version of the limit arms every threshold again; what is still exceeded stays silent.
+// Alerts under overrides: a new limit version re-arms every threshold, and thresholds that are still exceeded stay
+// silent.
 
 import { beforeEach, expect, it } from "vitest";
 import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
@@ -31,7 +32,7 @@ async function grant(dollars: string, id = uuidOf(1)): Promise<void> {
   await grantOverride({ override, actor: anActor({ now: world.now }) }, deps);
 }
 
-/** What people were told of the budget, overrides left out. */
+/** The announced events of the budget, without those of overrides. */
 const crossings = async () => (await told()).filter((event) => !event.startsWith("override"));
 const silent = async () => (await alerts()).filter((alert) => alert.silent).map(({ event_type: event }) => event);
 

@@ -1,4 +1,4 @@
-// What LiteLLM reports, recorded on a real Postgres: figures, alerts with their deliveries and audit, snapshots, notices.
+// LiteLLM's reports, recorded on a real Postgres: spend, alerts with their deliveries and audit, snapshots, notices.
 
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";

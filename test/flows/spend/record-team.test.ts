@@ -1,4 +1,4 @@
-// A team's tenant: several keys, one budget. What its keys do is a hint, and a read of the team says what it is worth.
+// A team tenant: several keys, one budget. Reports of its keys are hints, and a read of the team gives its spend.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";

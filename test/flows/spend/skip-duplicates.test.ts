@@ -1,4 +1,4 @@
-// Webhooks that come more than once under one id, on a real Postgres: recorded once, and never lost for it.
+// Webhooks that arrive more than once under one id, on a real Postgres: recorded once, and never lost.
 
 import { describe, expect, it } from "vitest";
 import { realTimers } from "../../../src/adapters/cloudflare/timers.ts";
@@ -154,17 +154,17 @@ describe("duplicate lookup in Redis", () => {
   });
 
   it.each<[string, Parameters<typeof watchedClaims>[0], number[]]>([
-    ["cannot be asked", { webhooksDone: new Error("away") }, [1, 0]],
-    ["does not answer", { webhooksDone: "hangs" }, [1, 0]],
-    ["cannot be told", { noteWebhooksDone: new Error("away") }, [1, 1]],
-    ["does not say that it was told", { noteWebhooksDone: "hangs" }, [1, 1]],
+    ["refuses the lookup", { webhooksDone: new Error("away") }, [1, 0]],
+    ["does not answer the lookup", { webhooksDone: "hangs" }, [1, 0]],
+    ["refuses the write", { noteWebhooksDone: new Error("away") }, [1, 1]],
+    ["does not confirm the write", { noteWebhooksDone: "hangs" }, [1, 1]],
   ])("Redis %s: records the batch all the same, with one log line", async (_, troubles, asked) => {
     const counts = watchedClaims(troubles);
     const begunAt = performance.now();
     await deliver(withId("400"), withId("400"), aWebhook(key, "401", { webhook_id: "msg_2" }));
     expect(performance.now() - begunAt).toBeLessThan(1_000);
     expect([await told(), await spends(), counts()]).toEqual([["threshold_crossed"], ["400", "401"], asked]);
-    expect(deps.log.lines.filter((line) => /(look for|note) webhooks/.test(line))).toHaveLength(1);
+    expect(deps.log.lines.filter((line) => /redis webhook (lookup|write)/.test(line))).toHaveLength(1);
   });
 
   it("writes one audit line per id and tenant for duplicates while Redis is away", async () => {

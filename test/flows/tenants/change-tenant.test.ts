@@ -1,4 +1,4 @@
-// Changing tenants: Postgres, the edge and LiteLLM each end with the new wish, or say that they wait for it.
+// Changing tenants: Postgres, the edge and LiteLLM each reach the new desired state, or report it as pending.
 
 import { beforeEach, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";

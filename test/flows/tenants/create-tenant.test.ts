@@ -133,9 +133,9 @@ describe("a tenant with a key of its own", () => {
   });
 
   it.each([
-    ["is already gone", async () => null],
+    ["is already deleted", async () => null],
     [
-      "cannot be taken back now",
+      "cannot be deleted now",
       async () => {
         throw new Error("postgres away");
       },
@@ -153,7 +153,7 @@ describe("a tenant with a key of its own", () => {
   });
 
   it.each([
-    ["is not taken", async () => null],
+    ["is not accepted", async () => null],
     [
       "cannot be recorded",
       async () => {

@@ -1,4 +1,4 @@
-// Deleting tenants: gone at once for everybody, and never a key left behind in LiteLLM.
+// Deleting tenants: gone at once for every reader, and never a key left behind in LiteLLM.
 
 import { expect, it } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";

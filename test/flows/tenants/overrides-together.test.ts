@@ -1,5 +1,5 @@
-// Overrides under two runners at once: whatever meets, each thing is done once and the last state is everybody's. On every
-// Postgres there is, because only a real one lets statements wait for each other.
+// Overrides with two runners at once: each act happens once, and all stores end in the same state. On every available
+// Postgres, because only a real one lets statements wait for each other.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";

@@ -1,4 +1,4 @@
-// Overrides from grant to end: Postgres, the edge, LiteLLM and people each follow, whoever is away or dies in between.
+// Overrides from grant to end: Postgres, the edge, LiteLLM and the channels each follow, whatever is away or dies.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { limitAt } from "../../../src/budget/limit.ts";
@@ -139,7 +139,7 @@ describe("revoking an override", () => {
     deps.spendQueue.sent.length = 0;
     expect(await revoke(NOW + DAY)).toMatchObject({ ok: true });
     expect(await load()).toEqual(before);
-    // Its end is the sweep's to tell.
+    // The sweep announces its end.
     expect([await told(), deps.spendQueue.sent]).toEqual([["override_granted"], []]);
     const unknown = { tenantId: acme, overrideId: uuidOf(9) };
     expect(await revokeOverride({ key: unknown, actor: anActor() }, deps)).toEqual({ ok: false, failure: "not_found" });
@@ -251,7 +251,7 @@ describe("a process that dies", () => {
       await begin();
       const whole = killedAfter({ ...deps }, OUTSIDE, Number.POSITIVE_INFINITY);
       await run(whole.ports);
-      // The first call is the change itself; whoever dies before it has changed nothing.
+      // The first call is the change itself; a process that dies before it has changed nothing.
       for (let last = 1; last < whole.calls(); last++) {
         await begin();
         await run(killedAfter({ ...deps }, OUTSIDE, last).ports).catch(() => "died");

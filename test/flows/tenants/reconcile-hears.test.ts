@@ -1,4 +1,4 @@
-// Who hears of what reconciling finds, and what becomes of what LiteLLM does not say.
+// Where a reconcile publishes its result, and what it does when LiteLLM does not answer.
 
 import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";

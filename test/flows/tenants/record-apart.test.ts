@@ -1,4 +1,4 @@
-// What a batch does of one thing must not swallow, delay or repeat what it does of another.
+// Work on one tenant or alert of a batch never loses, delays or repeats work on another.
 
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";

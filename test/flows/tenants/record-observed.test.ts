@@ -1,4 +1,4 @@
-// What the spend queue asks for one tenant, on a real Postgres: any order, any number of times, the same end.
+// Messages for one tenant on the spend queue, on a real Postgres: any order, any number of times, the same end.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";

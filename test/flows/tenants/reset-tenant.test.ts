@@ -1,4 +1,4 @@
-// A new period by hand: LiteLLM's spend is zero, nothing of the old period blocks, and people hear of it once.
+// A period reset by hand: LiteLLM's spend is zero, no spend of the old period blocks, and one notice is sent.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
@@ -15,7 +15,7 @@ const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
 
-/** Blocked at $600 of $500, of which people have heard. */
+/** Blocked at $600 of $500, and announced. */
 beforeEach(async () => {
   world.litellm.setSpend(key, 600);
   await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
@@ -33,7 +33,7 @@ const resets = () => world.db.query("select before, after from audit_log where a
 const begun = () =>
   world.db.query("select before, after from audit_log where action = 'period_reset' and before <> after");
 const timeOut = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
-/** LiteLLM zeroes, and nobody hears that it has. */
+/** LiteLLM zeroes the spend, and its answer is lost. */
 function loseTheAnswer(then = () => {}) {
   const { resetSpend } = deps.litellm;
   deps.litellm.resetSpend = async (hash) => {
@@ -42,7 +42,7 @@ function loseTheAnswer(then = () => {}) {
     return timeOut;
   };
 }
-const lookAgain = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" } as const;
+const recheck = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" } as const;
 
 it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   const tenant = await reset();
@@ -73,10 +73,10 @@ it("stops the edge using the old spend: this isolate, KV, and an isolate that re
 
 it("shows the spend that LiteLLM adds back from its queue, and schedules a read for it", async () => {
   await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: lookAgain, delaySeconds: 20 });
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 20 });
   world.now += 15 * SECOND;
   world.litellm.setSpend(key, 1.5);
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: NOW + MINUTE });
 });
 
@@ -96,7 +96,7 @@ it("ignores calls and webhooks that began within 90 s of it, and counts later on
 it("corrects by its second read what an isolate with a clock ahead has recorded for the old period", async () => {
   const { config } = await reset();
   expect(deps.spendQueue.sent).toContainEqual({
-    message: { ...lookAgain, reason: "confirm", lane: "confirmation" },
+    message: { ...recheck, reason: "confirm", lane: "confirmation" },
     delaySeconds: 65,
   });
   const readAt = world.now + 3 * SECOND;
@@ -105,10 +105,10 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
   const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
   await deps.tenants.recordSpend({ tenantId: acme, subject, record: foldRead(null, ahead, period) });
   world.now += 20 * SECOND;
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
   world.now += 45 * SECOND;
-  await deliver({ ...lookAgain, reason: "confirm" });
+  await deliver({ ...recheck, reason: "confirm" });
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
@@ -124,7 +124,7 @@ it("re-arms every threshold", async () => {
   await reset();
   world.now += 2 * MINUTE;
   world.litellm.setSpend(key, 410);
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect((await told()).at(-1)).toBe("threshold_crossed");
 });
 
@@ -140,7 +140,7 @@ it("replaces an overdue reset, so LiteLLM's late one begins no further period", 
   world.now = RESET + MINUTE;
   await reset();
   world.now = RESET + 11 * MINUTE;
-  await deliver({ ...lookAgain, reason: "period-end" });
+  await deliver({ ...recheck, reason: "period-end" });
   const tenant = await deps.tenants.load(acme);
   expect(tenant?.config).toMatchObject({ litellmKeyLastReset: RESET + MINUTE, budgetResetAt: Date.UTC(2027, 0, 1) });
   expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(1);

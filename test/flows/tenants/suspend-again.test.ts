@@ -1,4 +1,4 @@
-// Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
+// The ownership of LiteLLM's block when its marker is lost, and suspending again.
 
 import { beforeEach, expect, it } from "vitest";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";

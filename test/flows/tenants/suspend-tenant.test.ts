@@ -1,4 +1,4 @@
-// The kill switch: Bursar and LiteLLM refuse, each line and each notice once, and only what Bursar blocked is unblocked.
+// The kill switch: Bursar and LiteLLM refuse, each audit line and notice once, and only Bursar's own block is lifted.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";

@@ -1,4 +1,4 @@
-// Durations: what is accepted, and which instant is so much later.
+// Durations: which ones are accepted, and the instant after one.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
