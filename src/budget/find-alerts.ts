@@ -28,7 +28,7 @@ export interface AlertEvaluation {
   readonly periodStartedAt: Instant;
 }
 
-/** What a tenant's new alerts depend on: its last evaluation and its recorded alerts. */
+/** The last evaluation and the recorded alerts of a tenant; its new alerts depend on them. */
 export interface AlertHistory {
   /** Null before the first evaluation. */
   readonly lastEvaluation: AlertEvaluation | null;

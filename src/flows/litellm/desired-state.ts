@@ -123,7 +123,7 @@ function missingDuration({ config }: TenantRecord, litellmRow: LiteLlmRow): Part
 
 /**
  * The updates that LiteLLM accepts, in order. A block comes first, with its marker alone, so that a field which LiteLLM
- * refuses cannot prevent it. LiteLLM 1.84 compares a team's two budgets with each other and reads a null as its present
+ * refuses cannot prevent it. LiteLLM compares a team's two budgets with each other and reads a null as its present
  * value; so when one of them is cleared, the soft budget is cleared first and set last.
  */
 export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[] {

@@ -11,7 +11,7 @@ const SYNC_SECONDS = 60;
 /** True when LiteLLM differs from the desired state, for example after a change by hand. */
 export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
   const { fields, softBudget } = missingIn(tenant, litellmRow, now);
-  // LiteLLM 1.81 has no soft budget for teams: sending it again at every read would change nothing.
+  // Older versions of LiteLLM have no soft budget for teams: sending it again at every read would change nothing.
   const { softBudgetNanoUsd: _, ...rest } = fields;
   const lacking = litellmRow.softBudgetNanoUsd === null ? rest : fields;
   return softBudget !== null || Object.keys(lacking).length > 0;

@@ -11,7 +11,7 @@ import type { Offered } from "./offer-notice.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
 
-/** What the consumer does with the message. */
+/** The consumer acknowledges a message that is `done`, and retries one that is `later`. */
 export type NoticeEnd =
   | { readonly kind: "done" }
   | { readonly kind: "later"; readonly delaySeconds: number; readonly why: string };

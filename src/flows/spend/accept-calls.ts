@@ -6,7 +6,7 @@ import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../../budg
 import type { SpendMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 
-/** The fields of one call event that concern its key's spend. */
+/** The fields of one call event that concern its key's spend (test/litellm/captures/generic-api-success.json). */
 export interface Call {
   readonly keyHash: string;
   readonly teamId: string | null;

@@ -9,7 +9,7 @@ import type { SpendReference } from "../../records/tenant.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 
-/** What a report contributes to the tenant that it resolved to. */
+/** The contribution of a report to the tenant that it resolved to. */
 export interface Attribution {
   readonly observation: ReportedObservation | null;
   /** The report is only worth a read. */
@@ -74,7 +74,10 @@ function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject
 
 const HINT: Attribution = { observation: null, isHint: true, repeat: null, projection: null };
 
-/** Bursar sets LiteLLM's soft budget to the alert threshold and its max_budget to the block threshold. */
+/**
+ * Bursar sets LiteLLM's soft budget to the alert threshold and its max_budget to the block threshold. LiteLLM reports
+ * both by name (test/litellm/captures/webhook-soft-budget-crossed.json).
+ */
 function repeatOf({ event, received_at: receivedAt }: Report & { kind: "webhook" }): RepeatedAlert | null {
   if (event === "soft_budget_crossed") return { about: "alert_threshold", receivedAt };
   return event === "budget_crossed" ? { about: "block", receivedAt } : null;

@@ -15,7 +15,7 @@ const ANNOUNCED_PER_RUN = 100;
 /** One request each. The next sweep syncs the rest. */
 const AHEAD_PER_RUN = 100;
 
-/** Until the next sweep. */
+/** The time until the next sweep. */
 const AHEAD_MS = 60_000;
 
 export async function endOverrides(

@@ -1,4 +1,4 @@
-// Durations: what is accepted, and which instant is so much later.
+// Durations: which ones are accepted, and the instant after one.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -32,7 +32,7 @@ describe("a duration", () => {
     },
   );
 
-  it("is refused whenever it is not a count from 1 and a unit, whatever the text", () => {
+  it("refuses any text that is not a count from 1 and a unit", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[-+ ]?\d{0,3}\.?\d{0,3}(s|m|h|d|w|mo|y)?$/)), (text) => {
         fc.pre(!/^[1-9][0-9]*(s|m|h|d|w|mo)$/.test(text));

@@ -1,4 +1,4 @@
-// Looking for acme's alerts at a figure, and what Postgres knows afterwards.
+// Evaluates acme's alerts at a spend, and builds the history that Postgres would then hold.
 
 import type { AlertDraft } from "../../src/budget/alert.ts";
 import {
@@ -29,9 +29,9 @@ export function find(spend: string, differences: Partial<FindAlertsInput> = {}):
   });
 }
 
-/** `threshold_crossed told`, and the like. */
-export const said = (drafts: readonly AlertDraft[]) =>
-  drafts.map(({ eventType, isSilent }) => `${eventType} ${isSilent ? "silent" : "told"}`);
+/** Each draft as text, such as `threshold_crossed announced`. */
+export const summaryOf = (drafts: readonly AlertDraft[]) =>
+  drafts.map(({ eventType, isSilent }) => `${eventType} ${isSilent ? "silent" : "announced"}`);
 
 /** What Postgres knows after the drafts were recorded under a config. */
 export function historyAfter(
@@ -43,7 +43,7 @@ export function historyAfter(
   return { lastEvaluation, alerts: drafts.map((draft): RecordedAlert => ({ ...draft, createdAt })) };
 }
 
-/** A look at a later moment, and what Postgres knows after it. */
+/** An evaluation at a later moment, and the history after it. */
 export function findAt(spend: string, before: AlertHistory, now: number) {
   const drafts = find(spend, { history: before, now });
   const { lastEvaluation, alerts } = historyAfter(drafts, acme, now);
