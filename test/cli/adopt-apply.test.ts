@@ -113,7 +113,7 @@ describe("going on", () => {
 });
 
 describe("what fails", () => {
-  it("is told at the end by its tenant id and exits 1; the others are adopted, and the next run tries it again", async () => {
+  it("lists a refused tenant at the end and exits 1; the others are adopted, and the next run retries it", async () => {
     await newKeys(3);
     const hash = sha256("sk-key-001");
     await world.db.query("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$");
@@ -131,7 +131,7 @@ describe("what fails", () => {
     expect(await ids()).toEqual(["key-000", "key-001", "key-002"]);
   });
 
-  it("and what was refused is told in Bursar's words", async () => {
+  it("shows a refusal in Bursar's words", async () => {
     await newKey("acme");
     const real = globalThis.fetch;
     globalThis.fetch = async (...request) => {
@@ -162,7 +162,7 @@ describe("what fails", () => {
     ["/key/list", { kind: "error", status: 429, times: 2 } as const],
     ["/team/list", { kind: "error", status: 500, times: 2 } as const],
     ["/v2/key/info", { kind: "reset", times: 2 } as const],
-  ])("for a moment is tried again: LiteLLM's %s", async (path, fault) => {
+  ])("retries a passing failure: LiteLLM's %s", async (path, fault) => {
     await newKey("acme");
     world.litellm.setFault({ ...fault, path });
     expect((await adopt(["--apply"])).code).toBe(0);
@@ -181,7 +181,7 @@ describe("what fails", () => {
   });
 });
 
-it("with --json tells what became of each", async () => {
+it("reports the outcome of each tenant with --json", async () => {
   await newKey("acme");
   await newKey("blocked", { blocked: true });
   const { code, out } = await adopt(["--apply", "--json"]);

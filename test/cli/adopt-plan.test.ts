@@ -144,7 +144,7 @@ describe("a key of a team", () => {
     expect((await planned()).get("one").action).toBe("skip");
   });
 
-  it("is adopted for itself when the team has no budget", async () => {
+  it("adopts a key for itself when its team has no budget", async () => {
     await world.manage("POST", "/team/new", { team_id: "red" });
     await newKey(inRed);
     expect((await planned()).get("one").action).toBe("adopt");
@@ -196,7 +196,7 @@ describe("names", () => {
     expect((await planned("--tenant-id", "team")).get("red").subject.kind).toBe("key");
   });
 
-  it("that two would have are shown and refused, and nothing at all is done before they are settled", async () => {
+  it("refuses ids that two subjects would have, and does nothing before they are settled", async () => {
     await newTeam({ team_id: "t1", team_alias: "acme" });
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await newKey({ key: "sk-globex", key_alias: "globex" });
@@ -209,7 +209,7 @@ describe("names", () => {
     expect(await tenants()).toMatchObject([{ tenant_id: "globex" }]);
   });
 
-  it("that another tenant has are refused", async () => {
+  it("refuses ids that another tenant has", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await adopt(["--apply"]);
     await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "old" });

@@ -37,14 +37,14 @@ async function get<T = { data: InboxMessage[] }>(path: string): Promise<T> {
 const summaries = async (query: string) => (await get(`/messages${query}`)).data.map(({ summary }) => summary);
 
 describe("the list", () => {
-  it("is newest first, over HTTP as on the handle", async () => {
+  it("lists the newest message first, over HTTP as on the handle", async () => {
     for (const text of ["one", "two", "three"]) await slack(text);
     expect(await summaries("")).toEqual(["three", "two", "one"]);
     expect(await summaries("?limit=1")).toEqual(["three"]);
     expect((await get("/messages")).data).toEqual(inbox.messages());
   });
 
-  it("is filtered by kind and by whether it was accepted", async () => {
+  it("filters the messages by kind and by acceptance", async () => {
     await slack("yes");
     await slack("");
     await email("mail");
@@ -78,7 +78,7 @@ describe("the list", () => {
     expect(inbox.messages({ tenant: "acme" })).toHaveLength(2);
   });
 
-  it("is counted by kind and by whether it was accepted", async () => {
+  it("counts the messages by kind and by acceptance", async () => {
     await slack("yes");
     await slack("");
     await email("mail");
@@ -88,13 +88,13 @@ describe("the list", () => {
     expect(await count("?kind=webhook")).toEqual({ count: 0 });
   });
 
-  it("is emptied by DELETE", async () => {
+  it("DELETE empties the list", async () => {
     await slack("gone");
     expect((await fetch(`${inbox.url}/messages`, { method: "DELETE" })).status).toBe(204);
     expect([inbox.messages(), await get("/messages/count")]).toEqual([[], { count: 0 }]);
   });
 
-  it("is not sent again as long as nothing came", async () => {
+  it("answers 304 as long as no message came", async () => {
     const etag = (await fetch(`${inbox.url}/messages`)).headers.get("etag") ?? "";
     const again = () => fetch(`${inbox.url}/messages`, { headers: { "If-None-Match": etag } });
     expect((await again()).status).toBe(304);
@@ -129,7 +129,7 @@ describe("a failure", () => {
     ]);
   });
 
-  it("of any kind hits every kind until it is deleted, and speaks as each vendor does", async () => {
+  it("a failure of any kind hits every kind until it is deleted, in each vendor's words", async () => {
     await fail({ kind: "any", how: { status: 500 } });
     expect(await (await slack("x")).text()).toBe("rollup_error");
     expect(await (await email("x")).json()).toMatchObject({ statusCode: 500, name: "application_error" });
@@ -139,24 +139,24 @@ describe("a failure", () => {
     expect((await slack("x")).status).toBe(200);
   });
 
-  it("of a kind goes before one of any kind", async () => {
+  it("a failure of one kind goes before one of any kind", async () => {
     inbox.fail({ kind: "any", how: { status: 500 } });
     inbox.fail({ kind: "slack", how: { status: 404 }, times: 1 });
     expect([(await slack("x")).status, (await slack("x")).status]).toEqual([404, 500]);
   });
 
-  it("by timeout never answers, and is recorded without a status", async () => {
+  it("a timeout never answers, and is recorded without a status", async () => {
     inbox.fail({ kind: "slack", how: { timeout: true }, times: 1 });
     await expect(slack("x")).rejects.toThrow(/timeout/);
     expect(inbox.messages()).toMatchObject([{ accepted: false, status: null, summary: "x" }]);
   });
 
   it.each([{ kind: "fax", how: { status: 500 } }, { kind: "slack", how: { status: 200 } }, { kind: "slack" }])(
-    "that says nothing sensible is refused: %j",
+    "refuses a failure that makes no sense: %j",
     async (failure) => expect(await fail(failure)).toBe(400),
   );
 
-  it("of the whole part still works, and keeps nothing", async () => {
+  it("a failure of the whole inbox still works, and keeps no message", async () => {
     inbox.setFault({ kind: "error", status: 502 });
     expect((await slack("x")).status).toBe(502);
     inbox.setFault(null);

@@ -35,7 +35,7 @@ it("one LiteLLM alone, and Gate before it, stop at what was in flight", async ()
   }
 });
 
-it("of two that refuse the sooner one bounds", () => {
+it("bounds the overshoot by the sooner of two that refuse", () => {
   const alone = aScenario({ door: "none", litellmEnforces: true });
   const both = aScenario({ litellmEnforces: true });
   expect(observationOf(both, 1)).toEqual(observationOf(alone, 1));

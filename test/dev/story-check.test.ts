@@ -25,23 +25,23 @@ function problemsOf(shownBy: Readonly<Record<string, string>>, outcomes: readonl
 }
 
 describe("a claim", () => {
-  it("is shown by a test of its title that passed", () => {
+  it("accepts a row with a passed test of its title", () => {
     expect(problemsOf({ N1: shown("N1: once") }, [aTest("N1: once")])).toEqual([]);
   });
 
-  it("is shown by a block of tests, and by a test of two rows", () => {
+  it("accepts a row shown by a block of tests, and by a test of two rows", () => {
     const outcomes = [aTest("says so", { titles: ["E4: a forged one", "says so"] }), aTest("X3, X4: the lines")];
     const claims = { E4: shown("E4: a forged one"), X3: shown("X3, X4: the lines"), X4: shown("X3, X4: the lines") };
     expect(problemsOf(claims, outcomes)).toEqual([]);
   });
 
-  it("of speed is shown by a case of the bench, and one of the tests by a file", () => {
+  it("accepts a row of speed shown by a bench case, and a row of the tests by a file", () => {
     const claims = { P1: shown("fast", "bench/cases/a.ts"), T3: shown("this table", "docs/a.md") };
     const files = { "bench/cases/a.ts": "it is fast", "docs/a.md": "this table" };
     expect(problemsOf(claims, [], files)).toEqual([]);
   });
 
-  it("that nobody makes yet is no problem, and is told of", () => {
+  it("reports a row that is not built yet without failing", () => {
     const open = notYet(rowsOf(tableOf({ N1: shown("N1: once") })));
     expect([open.includes("N1"), open.length]).toEqual([false, STORY_IDS.length - 1]);
     expect(problemsOf({}, [aTest("a test of no row")])).toEqual([]);
@@ -49,7 +49,7 @@ describe("a claim", () => {
 });
 
 describe("is red", () => {
-  it("for a claim without a test", () => {
+  it("refuses a claim without a test", () => {
     expect(problemsOf({ N1: "" }, [])).toEqual(["N1: claimed, and no test is named"]);
     expect(problemsOf({ N1: shown("it holds", "docs/a.md") }, [], { "docs/a.md": "it holds" })).toEqual([
       "N1: claimed, and no test is named",
@@ -59,18 +59,18 @@ describe("is red", () => {
     ]);
   });
 
-  it.each(["failed", "skipped", "pending", "todo"])("for a test that %s", (status) => {
+  it.each(["failed", "skipped", "pending", "todo"])("refuses a test that %s", (status) => {
     expect(problemsOf({ N1: shown("N1: once") }, [aTest("N1: once", { status })])).toEqual([
       `N1: test/a.test.ts "N1: once" ${status}`,
     ]);
   });
 
-  it("for a test of the row that failed, though the table names another one", () => {
+  it("refuses a row with a failed test, though the table names another one", () => {
     const outcomes = [aTest("N1: once"), aTest("N1: again", { file: "test/b.test.ts", status: "failed" })];
     expect(problemsOf({ N1: shown("N1: once") }, outcomes)).toEqual(['N1: test/b.test.ts "N1: again" failed']);
   });
 
-  it("for a row that nobody claims and that has tests, passed or not", () => {
+  it("refuses an unclaimed row that has tests, passed or not", () => {
     const outcomes = [aTest("says so", { titles: ["R4: a page", "says so"] }), aTest("R4: live", { status: "failed" })];
     expect(problemsOf({}, outcomes)).toEqual([
       'R4: not claimed, and tested by test/a.test.ts "R4: a page > says so"',
@@ -78,22 +78,22 @@ describe("is red", () => {
     ]);
   });
 
-  it("for a title that no test has, or one in another file", () => {
+  it("refuses a title that no test has, or one in another file", () => {
     const missing = ['N1: test/a.test.ts has no test "N1: once"'];
     expect(problemsOf({ N1: shown("N1: once") }, [aTest("N1: twice")])).toEqual(missing);
     expect(problemsOf({ N1: shown("N1: once") }, [aTest("N1: once", { file: "test/b.test.ts" })])).toEqual(missing);
   });
 
-  it("for a title that does not name its row", () => {
+  it("refuses a title that does not name its row", () => {
     const claims = { N1: shown("N2: once"), N2: shown("N2: once") };
     expect(problemsOf(claims, [aTest("N2: once")])).toEqual(['N1: the title "N2: once" does not begin with "N1: "']);
   });
 
-  it("for a test of a row that there is not", () => {
+  it("refuses a test of a row that does not exist", () => {
     expect(problemsOf({}, [aTest("N8: more")])).toEqual(["test/a.test.ts: there is no row N8 to test"]);
   });
 
-  it("for a file that is not there, or does not say it", () => {
+  it("refuses a file that does not exist, or does not say it", () => {
     const claims = { T1: shown("100", "a.ts"), T2: shown("one command", "b.sh") };
     expect(problemsOf(claims, [], { "b.sh": "two" })).toEqual([
       "T1: there is no a.ts",
@@ -101,7 +101,7 @@ describe("is red", () => {
     ]);
   });
 
-  it("for a table with a row too few, too many or twice", () => {
+  it("refuses a table with a row too few, too many or twice", () => {
     const table = tableOf({}).replace("| M1 |", "| M9 |").replace("| M3 |", "| M2 |");
     expect(storyProblems({ rows: rowsOf(table), outcomes: [], textOf: () => null })).toEqual([
       "M1: the table has no such row",
@@ -111,7 +111,7 @@ describe("is red", () => {
     ]);
   });
 
-  it("for a cell that is neither a proof nor `not yet`", () => {
+  it("refuses a cell that is neither a proof nor `not yet`", () => {
     expect(() => rowsOf("| N1 | holds | soon |")).toThrow('N1: neither "not yet" nor a proof: soon');
     expect(() => rowsOf("| N1 | holds |")).toThrow("not a row of three cells: | N1 | holds |");
   });

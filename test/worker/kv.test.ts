@@ -122,7 +122,7 @@ describe("the cache of decoded values", () => {
 });
 
 describe("money in KV", () => {
-  it("is stored as a decimal string, so that no JSON parser rounds it", async () => {
+  it("stores money as a decimal string, so that no JSON parser rounds it", async () => {
     await snapshots.writeConfig(aTenantConfig({ maxBudgetNanoUsd: usd("0.1") }));
     expect(await kv.get("config:acme", "json")).toMatchObject({ max_budget: "0.1", alert_threshold: 8000 });
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord({ spendNanoUsd: MOST }));

@@ -41,7 +41,7 @@ const letterOf = async ({ key }: SeededNotice) =>
   (await query(`select id, queue, attempts, error from dead_letters where body->>'alert_id' = '${key.alertId}'`))[0];
 
 describe("a notice", () => {
-  it.each(["slack", "email", "webhook"] as const)("reaches a channel of kind %s once", async (kind) => {
+  it.each(["slack", "email", "webhook"] as const)("sends a notice to a channel of kind %s once", async (kind) => {
     const notice = await seedNotice(kind);
     expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
     expect((await deliver([notice.message, notice.message], QUEUE)).acked).toEqual([0, 1]);
@@ -49,16 +49,19 @@ describe("a notice", () => {
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1, is_sent: true, last_error: null });
   });
 
-  it.each(["slack", "email", "webhook"] as const)("reaches a platform channel of kind %s once", async (kind) => {
-    const notice = await seedPlatformNotice(kind);
-    expect((await deliver([notice.message, notice.message], QUEUE)).acked).toContain(0);
-    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
-    expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
-    expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
-    await query(`delete from notification_channels where id = '${notice.key.channelId}'`);
-  });
+  it.each(["slack", "email", "webhook"] as const)(
+    "sends a platform notice to a channel of kind %s once",
+    async (kind) => {
+      const notice = await seedPlatformNotice(kind);
+      expect((await deliver([notice.message, notice.message], QUEUE)).acked).toContain(0);
+      expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+      expect(await arrivedOf(notice)).toMatchObject([{ kind }]);
+      expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
+      await query(`delete from notification_channels where id = '${notice.key.channelId}'`);
+    },
+  );
 
-  it("is signed, and has the same id in every attempt", async () => {
+  it("signs an event, and keeps its id over all attempts", async () => {
     const notice = await seedNotice("webhook");
     await inboxFails({ kind: "webhook", how: { status: 500 }, times: 1 });
     await deliver([notice.message], QUEUE);
@@ -115,7 +118,7 @@ describe("a provider that fails", () => {
   it.each([
     ["500", { status: 500 }, 10],
     ["429 and asks for 90 seconds", { status: 429, retryAfter: "90" }, 90],
-  ])("is retried when due, not before, after %s", async (_, how, seconds) => {
+  ])("retries when due, not before, after %s", async (_, how, seconds) => {
     const notice = await seedNotice();
     await inboxFails({ kind: "slack", how, times: 1 });
     const first = await deliver([notice.message], QUEUE);
@@ -130,7 +133,7 @@ describe("a provider that fails", () => {
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 2 });
   });
 
-  it("N7: is not retried after a 403, and the other notices of the batch arrive once", async () => {
+  it("N7: does not retry after a 403, and sends the other notices of the batch once", async () => {
     const [broken, fine, good] = [await seedNotice("slack"), await seedNotice("email"), await seedNotice("webhook")];
     await inboxFails({ kind: "slack", how: { status: 403 } });
     const { acked } = await deliver([broken.message, fine.message, good.message], QUEUE);
@@ -157,14 +160,14 @@ describe("a provider that fails", () => {
 });
 
 describe("the queues", () => {
-  it("deliver a sent message", async () => {
+  it("delivers a sent message", async () => {
     const notice = await seedNotice("webhook");
     await env.NOTICES_QUEUE.send(notice.message);
     await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
     expect(await arrivedOf(notice)).toHaveLength(1);
   });
 
-  it("record a dead letter, and replay it to its own queue", async () => {
+  it("records a dead letter, and replays it to its own queue", async () => {
     const notice = await seedNotice();
     expect((await deliver([notice.message], { queue: "bursar-notices-dead" })).acked).toEqual([0]);
     expect(await inboxOf(notice)).toEqual([]);
@@ -174,7 +177,7 @@ describe("the queues", () => {
     await vi.waitFor(async () => expect(await deliveryOf(notice)).toMatchObject({ status: "sent" }), SOON);
   });
 
-  it("record a poison message without delaying others", async () => {
+  it("records a poison message without delaying others", async () => {
     const notice = await seedNotice();
     const poison = [null, "text", { kind: "notice" }, { ...notice.message, channel_id: "" }, { kind: "observed" }];
     const { ids, acked } = await deliver([...poison, notice.message], QUEUE);
@@ -188,7 +191,7 @@ describe("the queues", () => {
     expect(await arrivedOf(notice)).toHaveLength(1);
   });
 
-  it("acknowledge a notice with unknown ids", async () => {
+  it("acknowledges a notice with unknown ids", async () => {
     const strangers = [
       { kind: "notice", alert_id: crypto.randomUUID(), channel_id: crypto.randomUUID() },
       { kind: "notice", alert_id: "'; drop table", channel_id: "\0" },
@@ -196,7 +199,7 @@ describe("the queues", () => {
     expect((await deliver(strangers, QUEUE)).acked).toEqual([0, 1]);
   });
 
-  it("retry every message with backoff while Postgres is down, and send nothing", async () => {
+  it("retries every message with backoff while Postgres is down, and sends nothing", async () => {
     const notice = await seedNotice();
     const bindings = { NEON_ENDPOINT: ELSEWHERE };
     const { acked, retried, delays } = await deliver([notice.message, null], { ...QUEUE, bindings, attempts: 3 });
@@ -204,7 +207,7 @@ describe("the queues", () => {
     expect(await inboxOf(notice)).toEqual([]);
   });
 
-  it("send six notices at a time until all are sent", async () => {
+  it("sends six notices at a time until all are sent", async () => {
     let [running, most] = [0, 0];
     const load = async () => {
       running++;

@@ -55,7 +55,7 @@ describe("spend", () => {
     expect(await rows()).toEqual(once);
   });
 
-  it("is acknowledged for a deleted tenant", async () => {
+  it("acknowledges spend of a deleted tenant", async () => {
     const nobody = observed("nobody", {});
     const messages = [
       nobody,
@@ -105,7 +105,7 @@ describe("reconciling", () => {
     return token;
   };
 
-  it("reads its tenants in LiteLLM and is acknowledged, beside other messages", async () => {
+  it("reconciles its tenants and acknowledges the message, beside other messages", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const other = await seedTenant(aHash());
     const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") })]);
@@ -116,7 +116,7 @@ describe("reconciling", () => {
     ]);
   });
 
-  it("runs once per batch, because KV operations per invocation are limited", async () => {
+  it("reconciles once per batch, because KV operations per invocation are limited", async () => {
     const [one, two] = [await leased(await newKey(7)), await leased(await newKey(8))];
     const { acked, retried, delays } = await deliver([one.message, two.message, two.message]);
     expect([acked, retried, delays]).toEqual([[0], [1, 2], [3, 6]]);
@@ -125,7 +125,7 @@ describe("reconciling", () => {
     expect(await spendOf(two.tenantId)).toEqual([8]);
   });
 
-  it("is retried while Postgres is down", async () => {
+  it("retries a reconcile while Postgres is down", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const { retried, delays } = await deliver([message], { bindings: POSTGRES_AWAY });
     expect([retried, delays]).toEqual([[0], [backoffSeconds(1)]]);
@@ -133,7 +133,7 @@ describe("reconciling", () => {
     expect(await spendOf(tenantId)).toEqual([7]);
   });
 
-  it("is acknowledged while LiteLLM is down, because the sweep leases the tenant again", async () => {
+  it("acknowledges a reconcile while LiteLLM is down, because the sweep leases the tenant again", async () => {
     const { tenantId, message } = await leased(aHash());
     expect((await deliver([message], { bindings: { LITELLM_URL: ELSEWHERE } })).acked).toEqual([0]);
     expect(await spendOf(tenantId)).toEqual([]);
@@ -155,7 +155,7 @@ describe("poison", () => {
     { kind: "observed", tenant_id: "acme", subject_id: "s", record: { ...observed("acme", {}), spend: "-1" } },
   ];
 
-  it("is recorded as a dead letter and acknowledged, and the valid message beside it counts", async () => {
+  it("records poison as a dead letter, and handles the valid message beside it", async () => {
     const tenantId = await seedTenant(aHash());
     const { ids, acked, retried } = await deliver([...POISON, observed(tenantId, { spendNanoUsd: usd("5") })]);
     expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8], []]);
@@ -168,7 +168,7 @@ describe("poison", () => {
     );
   });
 
-  it("is retried until Postgres records it", async () => {
+  it("retries poison until Postgres records it", async () => {
     const { ids, acked, retried, delays } = await deliver([{ kind: "nothing" }], {
       bindings: POSTGRES_AWAY,
       attempts: 3,

@@ -51,12 +51,12 @@ const without = (message: object, fields: readonly string[]) =>
   Object.fromEntries(Object.entries(message).filter(([name]) => !fields.includes(name)));
 
 describe("queue messages beside the previous release", () => {
-  it.each(Object.entries(SENT))("are parsed by the previous release: %s", (_, message) => {
+  it.each(Object.entries(SENT))("sends messages that the previous release parses: %s", (_, message) => {
     const before = previousMessages.spendMessageSchema.parse(versioned(message));
     expect(spendMessageSchema.parse(versioned(message))).toMatchObject(without(before, RESPELLED));
   });
 
-  it.each(Object.entries(SENT))("are parsed as the previous release wrote them: %s", (_, message) => {
+  it.each(Object.entries(SENT))("parses messages of the previous release: %s", (_, message) => {
     const before = without(message, ["auth", "reason"]);
     expect(spendMessageSchema.parse(before)).toEqual(spendMessageSchema.parse(message));
   });
@@ -66,21 +66,21 @@ describe("queue messages beside the previous release", () => {
     ["recheck-60s", "hint-2"],
     ["confirm", "confirmation"],
     ["period-end", "period-end"],
-  ] as const)("accept both spellings of a scheduled read: %s, %s", (reason, lane) => {
+  ] as const)("accepts both spellings of a scheduled read: %s, %s", (reason, lane) => {
     const message = scheduledReadMessage(config, reason);
     expect(message).toMatchObject({ reason, lane });
     const { lane: _, ...present } = message as typeof message & { lane: string };
     expect(spendMessageSchema.parse(present)).toEqual(spendMessageSchema.parse(without(message, ["reason"])));
   });
 
-  it("refuse a scheduled read without a reason and a webhook without its authentication", () => {
+  it("refuses a scheduled read without a reason and a webhook without its authentication", () => {
     const read = without(scheduledReadMessage(config, "confirm"), ["reason", "lane"]);
     expect(spendMessageSchema.safeParse(read).success).toBe(false);
     const webhook = without(aWebhook(hashOf("a"), null), ["auth", "door"]);
     expect(spendMessageSchema.safeParse(webhook).success).toBe(false);
   });
 
-  it("are parsed by either release: notices and reconcile messages", () => {
+  it("exchanges notices and reconcile messages with the previous release", () => {
     expect(previousMessages.noticeMessageSchema.parse(versioned(noticeMessage(key)))).toEqual(noticeMessage(key));
     expect(noticeMessageSchema.parse(previousMessages.noticeMessage(key))).toEqual(noticeMessage(key));
     const reconcile = { kind: "reconcile", tenant_ids: [acme], lease: NOW };
@@ -94,18 +94,21 @@ describe("queue messages of a later release", () => {
   const lettersOf = (ids: readonly string[]) =>
     query(`select id from dead_letters where message_id in (${ids.map((id) => `'${id}'`).join(", ")})`);
 
-  it.each(["bursar-spend", "bursar-notices"])("are retried on %s and leave no dead letter", async (queue) => {
-    const { ids, acked, retried, delays } = await deliver([{ ...LATER, kind: "unheard of" }], { queue });
-    expect({ acked, retried, delays }).toEqual({ acked: [], retried: [0], delays: [300] });
-    expect(await lettersOf(ids)).toEqual([]);
-  });
+  it.each(["bursar-spend", "bursar-notices"])(
+    "retries messages of a later release on %s without a dead letter",
+    async (queue) => {
+      const { ids, acked, retried, delays } = await deliver([{ ...LATER, kind: "unheard of" }], { queue });
+      expect({ acked, retried, delays }).toEqual({ acked: [], retried: [0], delays: [300] });
+      expect(await lettersOf(ids)).toEqual([]);
+    },
+  );
 
-  it("delay no other message", async () => {
+  it("delays no other message", async () => {
     const { acked, retried } = await deliver([{ ...LATER, kind: "unheard of" }, SENT.rewrite_config]);
     expect({ acked, retried }).toEqual({ acked: [1], retried: [0] });
   });
 
-  it("return from the dead-letter queue to their own queue as they were", async () => {
+  it("returns messages unchanged from the dead-letter queue to their own queue", async () => {
     const sent: unknown[] = [];
     const bindings = { SPEND_QUEUE: { send: async (body: unknown) => void sent.push(body) } };
     const later = { ...LATER, kind: "unheard of" };
@@ -114,7 +117,7 @@ describe("queue messages of a later release", () => {
     expect(await lettersOf(ids)).toEqual([]);
   });
 
-  it("stay on the dead-letter queue while their own queue refuses", async () => {
+  it("keeps messages on the dead-letter queue while their own queue refuses", async () => {
     const refuse = async () => {
       throw new Error("429");
     };
@@ -124,7 +127,7 @@ describe("queue messages of a later release", () => {
     expect(await lettersOf(ids)).toEqual([]);
   });
 
-  it("become dead letters when their version is not a number", async () => {
+  it("records a dead letter when the version is not a number", async () => {
     const { ids, acked } = await deliver([{ v: "2", kind: "unheard of" }]);
     expect(acked).toEqual([0]);
     expect(await lettersOf(ids)).toHaveLength(1);
@@ -132,7 +135,7 @@ describe("queue messages of a later release", () => {
 });
 
 describe("KV values beside the previous release", () => {
-  it("are parsed by either release: config, tombstone and spend", () => {
+  it("exchanges config, tombstone and spend with the previous release", () => {
     expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(config);
     expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
     const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
@@ -142,7 +145,7 @@ describe("KV values beside the previous release", () => {
     expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual(spend);
   });
 
-  it("are parsed by either release: the tenant of a key and the outage", () => {
+  it("exchanges the tenant of a key and the outage with the previous release", () => {
     for (const value of [{ tenant_id: "acme" }, { tenant_id: null }]) {
       expect(previousCodec.keyValue.parse(versioned(value))).toEqual(value);
     }
@@ -160,20 +163,20 @@ describe("KV values of a later release", () => {
   const put = (revision: number) =>
     env.SNAPSHOTS.put("config:acme", JSON.stringify({ ...LATER, revision, shape: "new" }));
 
-  it("read as missing, with a warning and no error", async () => {
+  it("reads a later release's value as missing, with a warning", async () => {
     await put(1);
     expect(await snapshots().tenant(acme)).toEqual({ config: null, spend: null });
     expect(log.lines).toEqual(['warn kv value of a later release {"kind":"config"}']);
   });
 
-  it("are not replaced by a config of a lower revision, nor by its deletion", async () => {
+  it("keeps a later release's value against a config of a lower revision or its deletion", async () => {
     await put(config.revision + 1);
     await snapshots().writeConfig(config);
     await snapshots().writeDeleted(acme, config.revision, NOW);
     expect(await env.SNAPSHOTS.get("config:acme", "json")).toMatchObject({ shape: "new" });
   });
 
-  it("are replaced by a config of the same revision", async () => {
+  it("replaces a later release's value by a config of the same revision", async () => {
     await put(config.revision);
     await snapshots().writeConfig(config);
     expect(await snapshots().tenant(acme)).toMatchObject({ config });

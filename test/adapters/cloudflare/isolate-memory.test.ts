@@ -1,4 +1,4 @@
-// What an isolate remembers: for how long, how much, and that forgetting a tenant forgets its keys.
+// The isolate's memory: how long it keeps entries, how many, and that forgetting a tenant forgets its keys.
 
 import { beforeEach, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
@@ -13,14 +13,14 @@ beforeEach(() => {
 const acme = idOf("acme");
 const known = { config: aTenantConfig(), spend: aSpendRecord() };
 
-it.each([acme, null])("whose a key is (%s) is remembered for sixty seconds", (tenantId) => {
+it.each([acme, null])("remembers a key's tenant (%s) for sixty seconds", (tenantId) => {
   expect(memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
   memory.rememberTenantOfKey(hashOf("a"), tenantId, NOW);
   expect(memory.tenantOfKey(hashOf("a"), NOW + 59_999)).toBe(tenantId);
   expect(memory.tenantOfKey(hashOf("a"), NOW + 60_000)).toBeUndefined();
 });
 
-it("a tenant is remembered with when it was checked, until it is forgotten with its keys", () => {
+it("remembers a tenant and its check time, until it is forgotten with its keys", () => {
   memory.rememberTenant(acme, known, NOW);
   memory.rememberTenantOfKey(hashOf("a"), acme, NOW);
   memory.rememberTenantOfKey(hashOf("b"), idOf("other"), NOW);
@@ -31,12 +31,12 @@ it("a tenant is remembered with when it was checked, until it is forgotten with 
   expect(memory.tenantOfKey(hashOf("b"), NOW)).toBe("other");
 });
 
-it("keeps nothing of a caller's object but what a tenant is", () => {
+it("keeps only the tenant of a larger object", () => {
   memory.rememberTenant(acme, { ...known, request: {} } as typeof known, NOW);
   expect(Object.keys(memory.tenant(acme) ?? {}).sort()).toEqual(["checkedAt", "config", "spend"]);
 });
 
-it("a failed read is recent for five seconds, or until a read succeeds", () => {
+it("remembers a failed read for five seconds, or until a read succeeds", () => {
   expect(memory.failedRecently(acme, NOW)).toBe(false);
   memory.rememberFailedRead(acme, NOW);
   expect([memory.failedRecently(acme, NOW + 4_999), memory.failedRecently(acme, NOW + 5_000)]).toEqual([true, false]);
@@ -44,14 +44,14 @@ it("a failed read is recent for five seconds, or until a read succeeds", () => {
   expect(memory.failedRecently(acme, NOW)).toBe(false);
 });
 
-it("an address is turned away until the moment that was said", () => {
+it("limits an address until the given instant", () => {
   memory.rateLimit("203.0.113.7", NOW + SECOND);
   expect(memory.isRateLimited("203.0.113.7", NOW + 999)).toBe(true);
   expect(memory.isRateLimited("203.0.113.7", NOW + SECOND)).toBe(false);
   expect(memory.isRateLimited("203.0.113.8", NOW)).toBe(false);
 });
 
-it("readiness is remembered for a second", () => {
+it("remembers readiness for a second", () => {
   expect(memory.readiness(NOW)).toBeNull();
   const readiness = { ready: true, dependencies: [] };
   memory.rememberReadiness(readiness, NOW);
@@ -59,7 +59,7 @@ it("readiness is remembered for a second", () => {
   expect(memory.readiness(NOW + SECOND)).toBeNull();
 });
 
-it("a turn is taken once in its seconds, by name; a shorter demand counts from the same moment", () => {
+it("allows a throttled name once per its seconds", () => {
   expect(memory.throttle("refresh:acme", 5, NOW)).toBe(true);
   expect(memory.throttle("refresh:other", 5, NOW)).toBe(true);
   expect(memory.throttle("refresh:acme", 5, NOW + 4_999)).toBe(false);
@@ -68,7 +68,7 @@ it("a turn is taken once in its seconds, by name; a shorter demand counts from t
   expect(memory.throttle("refresh:acme", 5, NOW + 6_000)).toBe(true);
 });
 
-it("keeps ten thousand of a kind, and forgets those not touched for longest", () => {
+it("keeps ten thousand entries of a kind, and drops the least recently used", () => {
   const hash = (n: number) => String(n).padStart(64, "0") as KeyHash;
   for (let n = 0; n < 10_000; n++) memory.rememberTenantOfKey(hash(n), acme, NOW);
   memory.rememberTenantOfKey(hash(0), acme, NOW);

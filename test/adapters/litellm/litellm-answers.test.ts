@@ -1,4 +1,4 @@
-// What LiteLLM's answers mean: each shape of an error, each shape of a row, and what is no figure at all.
+// LiteLLM's answers: each shape of an error, each shape of a row, and unparseable spend.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
@@ -50,12 +50,12 @@ describe("the shapes of an error", () => {
     expect((await read()).result).toEqual({ ok: false, failure });
   });
 
-  it("a route that is not there is a wrong address, not a key that is not there", async () => {
+  it("reports a missing route as unreachable, not as a missing key", async () => {
     server.answers([404, { detail: "Not Found" }]);
     expect((await read()).result).toMatchObject({ ok: false, failure: { kind: "unreachable" } });
   });
 
-  it("a redirect is not followed: the master key goes nowhere else", async () => {
+  it("follows no redirect, so the master key goes nowhere else", async () => {
     server.answers([302, "", { location: "/elsewhere" }], OK);
     expect((await read()).result).toMatchObject({ ok: false, failure: { kind: "unreachable" } });
     expect(server.asked.map(({ path }) => path)).toEqual([`/key/info?key=${KEY.id}`]);
@@ -69,7 +69,7 @@ describe("a row", () => {
     return result.ok ? result.value : result.failure;
   };
 
-  it("says who, how much, until when, and when it was asked", async () => {
+  it("has subject, spend, period and time of the read", async () => {
     const row = { spend: 1.2000000000000002, max_budget: 5.5, budget_duration: "30d", metadata: { tenant_id: "acme" } };
     expect(await readRow({ ...row, created_at: "2026-11-01T00:00:00Z", team_id: "t1" })).toMatchObject({
       subject: KEY,
@@ -93,16 +93,16 @@ describe("a row", () => {
     ["with a short offset", "2026-12-01T01:00:00+0100"],
     ["naive, then UTC", "2026-12-01T00:00:00"],
     ["naive with microseconds", "2026-12-01T00:00:00.000123"],
-  ])("instants are read %s, wherever the machine is", async (_, text) => {
+  ])("parses an instant %s in any time zone", async (_, text) => {
     vi.stubEnv("TZ", "America/New_York");
     expect(await readRow({ spend: 0, budget_reset_at: text })).toMatchObject({ resetsAt: Date.UTC(2026, 11, 1) });
   });
 
-  it("an instant that is none is not known", async () => {
+  it("treats a malformed instant as unknown", async () => {
     expect(await readRow({ spend: 0, budget_reset_at: "soon" })).toMatchObject({ resetsAt: null });
   });
 
-  it("a key linked to a budget object has its limits there", async () => {
+  it("reads a key's limits from its budget object", async () => {
     const table = { max_budget: 10, soft_budget: 8, budget_duration: "1mo", budget_reset_at: "2026-12-01T00:00:00Z" };
     const row = { spend: 0, max_budget: null, budget_duration: null, budget_reset_at: null, budget_id: "b1" };
     expect(await readRow({ ...row, litellm_budget_table: table })).toMatchObject({
@@ -118,7 +118,7 @@ describe("a row", () => {
     });
   });
 
-  it("of a team has its own soft budget and is in no team", async () => {
+  it("has a team's own soft budget and no team", async () => {
     const team = { kind: "team", id: "team-1" } as const;
     expect(await readRow({ spend: 2, soft_budget: 4, team_id: "team-1" }, team)).toMatchObject({
       subject: team,
@@ -128,7 +128,7 @@ describe("a row", () => {
     expect(server.asked[0]?.path).toBe("/team/info?team_id=team-1");
   });
 
-  it("with negative spend has spent nothing, and the log says so", async () => {
+  it("counts negative spend as zero, and logs it", async () => {
     server.answers([200, { info: { spend: -0.5 } }]);
     const { result, lines } = await read();
     expect(result).toMatchObject({ ok: true, value: { spendNanoUsd: 0n } });
@@ -143,12 +143,12 @@ describe("a row", () => {
     ["Infinity, as Python writes it", '{"spend":Infinity}'],
     ["more than a double", '{"spend":1e999}'],
     ["more than Postgres can keep", '{"spend":1e30}'],
-  ])("whose spend is %s tells nothing", async (_, row) => {
+  ])("rejects a row with a spend of %s", async (_, row) => {
     server.answers([200, `{"info":${row}}`]);
     expect((await read()).result).toEqual({ ok: false, failure: { kind: "unreachable", why: "unparseable answer" } });
   });
 
-  it("with fields nobody has heard of is read all the same", async () => {
+  it("ignores unknown fields", async () => {
     expect(await readRow({ spend: 1, metadata: null, new_field: { deep: [1] } })).toMatchObject({ metadata: {} });
   });
 });

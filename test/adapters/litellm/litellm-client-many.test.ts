@@ -1,4 +1,4 @@
-// LiteLLM's list of many keys through the real client.
+// Reads of many keys through the real client.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
@@ -23,7 +23,7 @@ describe("many keys at once", () => {
   };
   const row = (digit: string, differences: object = {}) => ({ token: hashOf(digit), spend: 1, ...differences });
 
-  it("are one request, in whatever order LiteLLM answers; those that it does not know are left out", async () => {
+  it("reads many keys in one request, and omits unknown ones", async () => {
     const { result, asked } = await readKeys([200, { key: [], info: [row("b", { spend: 2.5 })] }]);
     expect(asked).toBe(1);
     expect(result).toMatchObject({
@@ -32,7 +32,7 @@ describe("many keys at once", () => {
     });
   });
 
-  it("have the limits of the budget objects that they are linked to", async () => {
+  it("reads the limits of each key's budget object", async () => {
     const linked = { budget_id: "b1", litellm_budget_table: { max_budget: 10, soft_budget: 8 } };
     const { result } = await readKeys([200, { info: [row("a", linked)] }]);
     expect(result).toMatchObject({ value: [{ maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8") }] });
@@ -42,13 +42,13 @@ describe("many keys at once", () => {
     ["a figure that is none", { token: hashOf("a"), spend: "much" }],
     ["a row without its token", { spend: 1 }],
     ["no row at all", null],
-  ])("nonsense of one of them (%s) says nothing of the others, and is logged", async (_, nonsense) => {
+  ])("omits and logs an unparseable row (%s), and returns the others", async (_, nonsense) => {
     const { result, lines } = await readKeys([200, { info: [nonsense, row("b")] }]);
     expect(result).toMatchObject({ ok: true, value: [{ subject: { id: hashOf("b") } }] });
     expect(lines).toEqual(["warn unparseable key row from litellm {}"]);
   });
 
-  it("negative spend counts as zero, and is logged", async () => {
+  it("counts negative spend as zero, and logs it", async () => {
     const { result, lines } = await readKeys([200, { info: [row("a", { spend: -3 })] }]);
     expect(result).toMatchObject({ value: [{ spendNanoUsd: 0n }] });
     expect(lines).toEqual(['warn litellm reports negative spend {"subject_kind":"key"}']);
@@ -57,12 +57,12 @@ describe("many keys at once", () => {
   it.each([
     ["a 500", [500, { error: { message: "no db" } }], "status 500"],
     ["no list", [200, { info: {} }], "unparseable answer"],
-  ] as const)("%s is a failure, and is not tried again", async (_, scripted, why) => {
+  ] as const)("fails without a retry on %s", async (_, scripted, why) => {
     const { result, asked } = await readKeys(scripted);
     expect([result, asked]).toEqual([{ ok: false, failure: { kind: "unreachable", why } }, 1]);
   });
 
-  it("are not asked for while the breaker is open", async () => {
+  it("sends no request while the breaker is open", async () => {
     const breaker = new Breaker();
     for (let failed = 0; failed < 10; failed++) breaker.record(false, NOW);
     server.answers(OK);

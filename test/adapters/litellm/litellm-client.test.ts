@@ -1,4 +1,4 @@
-// LiteLLM's reads through the real client: what is tried again and when, and when it is not asked at all.
+// Reads of LiteLLM through the real client: retries, backoff, and the circuit breaker.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
@@ -33,7 +33,7 @@ describe("zeroing a key's spend", () => {
   it.each([
     ["an old LiteLLM, which has no route for it,", NO_ROUTE],
     ["one that does not reset below zero", [400, { detail: { error: "reset_to must be <= current spend" } }]],
-  ] as const)("of %s is done by an update", async (_, scripted) => {
+  ] as const)("falls back to an update for %s", async (_, scripted) => {
     server.answers(scripted, [200, {}]);
     expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: true, value: undefined });
     expect(asked()).toEqual([
@@ -46,7 +46,7 @@ describe("zeroing a key's spend", () => {
     ["unknown to the update", [NO_ROUTE, [401, { error: { message: "no", param: "None" } }]], { kind: "not_found" }],
     ["unknown to the reset", [[404, { detail: { error: "no" } }]], { kind: "not_found" }],
     ["behind a LiteLLM that is away", [[503, ""]], { kind: "unreachable", why: "status 503" }],
-  ] as const)("of a key %s is not done", async (_, scripted, failure) => {
+  ] as const)("fails for a key %s", async (_, scripted, failure) => {
     server.answers(...scripted);
     expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: false, failure });
     expect(server.asked).toHaveLength(scripted.length);
@@ -54,13 +54,13 @@ describe("zeroing a key's spend", () => {
 });
 
 describe("tries", () => {
-  /** The pauses between the tries. */
+  /** The delays between tries. */
   const pauses = () => server.asked.slice(1).map(({ at }, index) => at - (server.asked[index]?.at ?? 0));
 
   it.each([
     ["no jitter", 0, [200, 400]],
     ["nearly all of it", 0.9, [380, 760]],
-  ])("X7: after a 5xx pause exponentially, stretched by up to double: %s", async (_, random, expected) => {
+  ])("X7: backs off exponentially after a 5xx, with up to 100 % jitter: %s", async (_, random, expected) => {
     vi.spyOn(Math, "random").mockReturnValue(random);
     server.answers(BROKEN, BROKEN, OK);
     const { result, failures } = await read({ tries: 3 });
@@ -80,20 +80,20 @@ describe("tries", () => {
     ["JSON that is no key", [200, { nonsense: [1] }], "unparseable answer"],
     ["no JSON at all", [200, "<html>"], "unparseable answer"],
     ["a page of something before LiteLLM", [403, "<html>"], "status 403 without LiteLLM's error"],
-  ] as const)("%s is tried again", async (_, scripted, why) => {
+  ] as const)("retries after %s", async (_, scripted, why) => {
     server.answers(scripted, OK);
     const { result, failures } = await read({ tries: 2 });
     expect([result.ok, failures]).toEqual([true, [{ kind: "unreachable", why }]]);
   });
 
-  it("a cut connection is tried again", async () => {
+  it("retries after a cut connection", async () => {
     server.answers(OK);
     server.setFault({ kind: "reset", times: 1 });
     const { result, failures } = await read({ tries: 2 });
     expect([result.ok, failures]).toEqual([true, [{ kind: "unreachable", why: "network" }]]);
   });
 
-  it("two seconds of silence are a failed try", async () => {
+  it("counts two seconds without an answer as a failed try", async () => {
     server.answers(OK);
     server.setFault({ kind: "hang", times: 1 });
     const begunAt = performance.now();
@@ -103,7 +103,7 @@ describe("tries", () => {
     expect(performance.now() - begunAt).toBeLessThan(2_500);
   });
 
-  it("end after as many as were asked for, with the last failure", async () => {
+  it("stops after the given number of tries with the last failure", async () => {
     server.answers([500, ""], BROKEN);
     const { result, failures } = await read({ tries: 2 });
     expect(result).toEqual({ ok: false, failure: { kind: "unreachable", why: "status 502" } });
@@ -117,14 +117,14 @@ describe("tries", () => {
       { kind: "not_found" },
     ],
     ["a refusal", [400, { error: { message: "no" } }], { kind: "refused", status: 400, param: null, message: "no" }],
-  ] as const)("%s is an answer: heard once, not tried again", async (_, scripted, failure) => {
+  ] as const)("does not retry after %s", async (_, scripted, failure) => {
     server.answers(scripted);
     const { result, failures } = await read({ tries: 3 });
     expect(result).toEqual({ ok: false, failure });
     expect([failures, server.asked.length]).toEqual([[failure], 1]);
   });
 
-  it("a bug is thrown, not tried again", async () => {
+  it("throws a bug without a retry", async () => {
     const http = { call: async () => Promise.reject(new RangeError("a bug")) };
     const broken = liteLlmClient(http, clock, new RecordedLog());
     const onFailedTry = vi.fn();
@@ -154,7 +154,7 @@ describe("the breaker", () => {
     expect(server.asked).toHaveLength(2);
   });
 
-  it("opens again after one failure when its time is over", async () => {
+  it("opens again after one failure when it was half-open", async () => {
     const client = clientOf(server.url, { clock });
     server.answers(BROKEN);
     for (let failure = 0; failure < 3; failure++) await client.readSubject(KEY, { tries: 1 });
@@ -164,7 +164,7 @@ describe("the breaker", () => {
     expect(server.asked).toHaveLength(4);
   });
 
-  it("a refusal counts as an answer: LiteLLM is there", async () => {
+  it("counts a refusal as a success", async () => {
     const client = clientOf(server.url, { clock });
     const notThere = [404, { error: { message: "Key not found" } }] as const;
     server.answers(BROKEN, BROKEN, notThere, BROKEN, BROKEN, OK);
@@ -172,7 +172,7 @@ describe("the breaker", () => {
     expect(server.asked).toHaveLength(6);
   });
 
-  it("is shared by everything that asks", async () => {
+  it("shares the breaker between requests", async () => {
     const breaker = new Breaker();
     server.answers(BROKEN);
     for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 });
@@ -180,7 +180,7 @@ describe("the breaker", () => {
     expect(server.asked).toHaveLength(3);
   });
 
-  it("neither stops a ping nor is moved by one: a ping asks how things are", async () => {
+  it("lets a ping through without changing the breaker", async () => {
     const breaker = new Breaker();
     server.answers(BROKEN);
     for (let each = 0; each < 4; each++) await clientOf(server.url, { clock, breaker }).ping();
@@ -202,7 +202,7 @@ describe("the simulator", () => {
     ["answers 500", { kind: "error", status: 500 }],
     ["answers nonsense", { kind: "nonsense" }],
     ["cuts connections", { kind: "reset" }],
-  ] as const)("that %s twice is read at the third try", async (_, fault) => {
+  ] as const)("succeeds at the third try when the simulator %s twice", async (_, fault) => {
     const limits = { maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: usd("8"), budgetDuration: "30d" };
     const fields = { ...limits, metadata: {}, blocked: false };
     const name = `sk-${fault.kind}`;
@@ -217,7 +217,7 @@ describe("the simulator", () => {
     });
   });
 
-  it("zeroes a key's spend, and says when there is no such key", async () => {
+  it("zeroes a key's spend, and reports a missing key", async () => {
     await client().createKey("sk-zeroed", {
       ...{ maxBudgetNanoUsd: usd("10"), softBudgetNanoUsd: null, budgetDuration: "30d", metadata: {} },
       ...{ blocked: true, keyAlias: "zeroed" },
@@ -230,20 +230,20 @@ describe("the simulator", () => {
     expect(await client().resetSpend(KEY.id)).toEqual({ ok: false, failure: { kind: "not_found" } });
   });
 
-  it("says what it does not have, of keys and of teams", async () => {
+  it("reports missing keys and teams", async () => {
     for (const subject of [KEY, { kind: "team", id: "nobody" } as const]) {
       expect(await client().readSubject(subject, { tries: 1 })).toEqual({ ok: false, failure: { kind: "not_found" } });
     }
   });
 
-  it("with another master key refuses, and that is no missing key", async () => {
+  it("reports a wrong master key as a refusal, not as a missing key", async () => {
     expect(await clientOf(litellm.url, { masterKey: "sk-another" }).readSubject(KEY, { tries: 1 })).toMatchObject({
       ok: false,
       failure: { kind: "refused", status: 401 },
     });
   });
 
-  it("is pinged without naming anybody", async () => {
+  it("answers a ping without a key", async () => {
     expect(await client().ping()).toEqual({ ok: true, value: undefined });
     await litellm.stop();
     expect(await client().ping()).toMatchObject({ ok: false, failure: { kind: "unreachable", why: "network" } });

@@ -1,4 +1,4 @@
-// E-mail by Resend, by Cloudflare's binding and by what stands for it: which sends, and what their errors mean.
+// E-mail by Resend, by Cloudflare's binding and by its stand-in: the choice of provider, and the outcome of each error.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../../dev/inbox/start.ts";
@@ -32,23 +32,23 @@ const by = (provider: Partial<EmailProvider>, binding?: EmailBinding, policy = L
 
 const resend = () => ({ resend: { url: receiver.url, apiKey: "re_topsecret" } });
 
-describe("which provider sends", () => {
-  it("N4: without a sender's address e-mail is not configured, and nothing is thrown", async () => {
+describe("the choice of provider", () => {
+  it("N4: e-mail is not configured without a sender address, and nothing is thrown", async () => {
     const outcome = await by({ ...resend(), from: null });
     expect(outcome).toEqual({ kind: "not_configured", why: "EMAIL_FROM is not set" });
     expect(receiver.calls).toEqual([]);
   });
 
-  it("N4: with neither Resend nor the binding e-mail is not configured", async () => {
+  it("N4: e-mail is not configured without Resend and the binding", async () => {
     expect(await by({})).toMatchObject({ kind: "not_configured" });
   });
 
-  it("Resend goes before the binding", async () => {
+  it("prefers Resend to the binding", async () => {
     const binding = bindingThat(() => Promise.reject(new Error("not me")));
     expect(await by(resend(), binding)).toEqual({ kind: "sent" });
   });
 
-  it("a provider's address that is not public counts as none outside a developer's machine", async () => {
+  it("refuses a provider URL on a private host outside a developer's machine", async () => {
     const why = "the e-mail provider's address must begin with https://";
     expect(await by(resend(), undefined, STRICT)).toEqual({ kind: "not_configured", why });
     expect(await by({ bindingEndpoint: receiver.url }, undefined, STRICT)).toEqual({ kind: "not_configured", why });
@@ -57,7 +57,7 @@ describe("which provider sends", () => {
 });
 
 describe("Resend", () => {
-  it("takes the message with its key and the notice's idempotency key", async () => {
+  it("sends the message with the API key and the notice's idempotency key", async () => {
     expect(await by(resend())).toEqual({ kind: "sent" });
     const [call] = receiver.calls;
     expect(call?.path).toBe("/emails");
@@ -66,7 +66,7 @@ describe("Resend", () => {
     expect(JSON.parse(call?.body ?? "")).toEqual({ from: FROM, to: TO, ...MESSAGE });
   });
 
-  it("an error that is final is told by its name and without its message", async () => {
+  it("reports a final error by its name without its message", async () => {
     receiver.answers(422, '{"statusCode":422,"name":"validation_error","message":"ops@example.com is not allowed"}');
     expect(await by(resend())).toEqual({ kind: "rejected", why: "status 422, validation_error" });
   });
@@ -75,33 +75,33 @@ describe("Resend", () => {
     [429, "rate_limit_exceeded"],
     [429, "daily_quota_exceeded"],
     [500, "application_error"],
-  ])("status %i, %s, is worth another try", async (status, name) => {
+  ])("retries after status %i, %s", async (status, name) => {
     receiver.answers(status, JSON.stringify({ name }), { "retry-after": "60" });
     expect(await by(resend())).toEqual({ kind: "failed", why: `status ${status}, ${name}`, retryAfterSeconds: 60 });
   });
 
-  it("an attempt that meets an earlier one under way is tried again", async () => {
+  it("retries while an earlier attempt is in progress", async () => {
     receiver.answers(409, '{"name":"concurrent_idempotent_requests"}');
     expect(await by(resend())).toMatchObject({ kind: "failed", why: "concurrent_idempotent_requests" });
     receiver.answers(409, '{"name":"invalid_idempotent_request"}');
     expect(await by(resend())).toMatchObject({ kind: "rejected" });
   });
 
-  it("the same notice twice is one e-mail", async () => {
+  it("sends one e-mail for the same notice twice", async () => {
     const provider = { resend: { url: `${inbox.url}/resend`, apiKey: "re_1" } };
     expect(await by(provider)).toEqual({ kind: "sent" });
     expect(await by(provider)).toEqual({ kind: "sent" });
     expect(inbox.messages({ kind: "email" })).toHaveLength(1);
   });
 
-  it("hangs: given up, and tried again", async () => {
+  it("retries after a time-out", async () => {
     receiver.setFault(HANG);
     expect(await by(resend())).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
   });
 });
 
 describe("Cloudflare's binding", () => {
-  it("takes the message", async () => {
+  it("sends the message", async () => {
     const sent: unknown[] = [];
     const binding = bindingThat(async (envelope) => sent.push(envelope));
     expect(await by({}, binding)).toEqual({ kind: "sent" });
@@ -109,20 +109,20 @@ describe("Cloudflare's binding", () => {
   });
 
   it.each(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED", "E_INTERNAL_SERVER_ERROR", "E_DELIVERY_FAILED"])(
-    "%s is worth another try",
+    "retries after %s",
     async (code) => {
       expect(await by({}, throwing(code))).toEqual({ kind: "failed", why: code, retryAfterSeconds: null });
     },
   );
 
   it.each(["E_SENDER_NOT_VERIFIED", "E_RECIPIENT_SUPPRESSED", "E_VALIDATION_ERROR", "E_RECIPIENT_NOT_ALLOWED"])(
-    "%s is final",
+    "does not retry after %s",
     async (code) => {
       expect(await by({}, throwing(code))).toEqual({ kind: "rejected", why: code });
     },
   );
 
-  it("an error without a code is tried again, and its message is not repeated", async () => {
+  it("retries after an error without a code, and does not show its message", async () => {
     const binding = bindingThat(() => Promise.reject(new Error("connection to ops@example.com lost")));
     expect(await by({}, binding)).toEqual({
       kind: "failed",
@@ -131,19 +131,19 @@ describe("Cloudflare's binding", () => {
     });
   });
 
-  it("hangs: given up, and tried again", async () => {
+  it("retries after a time-out", async () => {
     const binding = bindingThat(() => new Promise(() => {}));
     expect(await by({}, binding)).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
   });
 });
 
-describe("what stands for the binding on a developer's machine", () => {
-  it("takes the message", async () => {
+describe("the stand-in for the binding", () => {
+  it("sends the message", async () => {
     expect(await by({ bindingEndpoint: inbox.url })).toEqual({ kind: "sent" });
     expect(inbox.messages({ kind: "email", accepted: true })).toHaveLength(1);
   });
 
-  it("its codes mean what the binding's mean", async () => {
+  it("treats error codes like the binding", async () => {
     const failing = async (code: string, status: number) => {
       inbox.fail({ kind: "email", how: { status, code } });
       return by({ bindingEndpoint: inbox.url });
@@ -153,7 +153,7 @@ describe("what stands for the binding on a developer's machine", () => {
     inbox.fail(null);
   });
 
-  it("without a code its status counts", async () => {
+  it("uses the status when there is no code", async () => {
     receiver.answers(502, "<html>");
     expect(await by({ bindingEndpoint: receiver.url })).toMatchObject({ kind: "failed", why: "status 502" });
   });

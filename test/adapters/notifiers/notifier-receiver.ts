@@ -1,4 +1,4 @@
-// A provider on loopback that answers what a test wrote down and keeps the call, headers included.
+// A provider on loopback that answers as the test sets it, and records calls with headers.
 
 import { type Fault, type Part, startPart } from "../../../dev/part.ts";
 
@@ -10,7 +10,7 @@ export interface Call {
 
 export interface Receiver extends Part {
   readonly calls: Call[];
-  /** From now on, until told otherwise; 200 `ok` at first. Mends any fault. */
+  /** Sets the answer from now on, and ends any fault; 200 `ok` at first. */
   answers(status: number, body?: string, headers?: Record<string, string>): void;
 }
 

@@ -1,4 +1,4 @@
-// Slack's incoming webhook, against a real server: what every kind of answer means. The same rules hold for all providers.
+// Slack incoming webhooks against a real server: the outcome of every kind of answer. The rules hold for all providers.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startInbox } from "../../../dev/inbox/start.ts";
@@ -19,8 +19,8 @@ beforeAll(async () => {
 afterAll(() => receiver.stop());
 beforeEach(() => receiver.answers(200, "ok"));
 
-describe("what Slack answers", () => {
-  it("a message that Slack takes is sent, as JSON, once", async () => {
+describe("Slack's answers", () => {
+  it("reports sent after one JSON request", async () => {
     expect(await send()).toEqual({ kind: "sent" });
     expect(receiver.calls).toHaveLength(1);
     const [call] = receiver.calls;
@@ -29,17 +29,17 @@ describe("what Slack answers", () => {
     expect(JSON.parse(call?.body ?? "")).toEqual(MESSAGE);
   });
 
-  it("a 200 is sent whatever stands in it", async () => {
+  it("reports sent for any 200", async () => {
     receiver.answers(200, "<html>fine</html>");
     expect(await send()).toEqual({ kind: "sent" });
   });
 
-  it.each([408, 429, 500, 502, 503, 504])("status %i is worth another try", async (status) => {
+  it.each([408, 429, 500, 502, 503, 504])("retries after status %i", async (status) => {
     receiver.answers(status, "rate_limited");
     expect(await send()).toEqual({ kind: "failed", why: `status ${status}, rate_limited`, retryAfterSeconds: null });
   });
 
-  it.each([400, 401, 403, 404, 405, 410, 413, 422])("status %i is final", async (status) => {
+  it.each([400, 401, 403, 404, 405, 410, 413, 422])("does not retry after status %i", async (status) => {
     receiver.answers(status, "no_service");
     expect(await send()).toEqual({ kind: "rejected", why: `status ${status}, no_service` });
   });
@@ -50,32 +50,32 @@ describe("what Slack answers", () => {
     "xoxb-1234567890",
     "a".repeat(49),
     "two words",
-  ])("the answer %j is no name, and is not repeated", async (body) => {
+  ])("does not show the answer %j, which is not an error name", async (body) => {
     receiver.answers(404, body);
     expect(await send()).toEqual({ kind: "rejected", why: "status 404" });
   });
 
-  it("of an endless answer only the beginning is read", async () => {
+  it("reads only the beginning of an endless answer", async () => {
     receiver.answers(400, "x".repeat(50_000_000));
     expect(await send()).toEqual({ kind: "rejected", why: "status 400" });
   });
 
-  it.each([301, 302, 303, 307, 308])("a redirect (%i) is refused, and not followed", async (status) => {
+  it.each([301, 302, 303, 307, 308])("refuses a redirect (%i) without following it", async (status) => {
     receiver.answers(status, "", { location: `${receiver.url}/elsewhere` });
     expect(await send()).toEqual({ kind: "rejected", why: `status ${status}: redirects are not followed` });
     expect(receiver.calls.map(({ path }) => path)).toEqual([PATH]);
   });
 });
 
-describe("when nobody answers", () => {
-  it("a provider that hangs is given up in time, and tried again later", async () => {
+describe("no answer", () => {
+  it("times out on a hanging provider, and retries later", async () => {
     receiver.setFault(HANG);
     const startedAt = performance.now();
     expect(await send()).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
     expect(performance.now() - startedAt).toBeLessThan(SHORT_MS + 1_500);
   });
 
-  it("a connection that is cut is tried again later", async () => {
+  it("retries later after a cut connection", async () => {
     receiver.setFault({ kind: "reset" });
     expect(await send()).toEqual({ kind: "failed", why: "network", retryAfterSeconds: null });
   });
@@ -99,26 +99,26 @@ describe("Retry-After", () => {
     expect(await send()).toMatchObject({ kind: "failed", retryAfterSeconds });
   });
 
-  it("counts on 503 too", async () => {
+  it("applies to 503 too", async () => {
     receiver.answers(503, "", { "retry-after": "7" });
     expect(await send()).toEqual({ kind: "failed", why: "status 503", retryAfterSeconds: 7 });
   });
 });
 
-describe("where it may go", () => {
-  it("nothing is sent to a private host, and the refusal does not name it", async () => {
+describe("allowed targets", () => {
+  it("sends nothing to a private host, and does not name it", async () => {
     const outcome = await slackNotifier(STRICT, SHORT_MS)(`https://127.0.0.1:${receiver.port}${PATH}`, MESSAGE);
     expect(outcome).toEqual({ kind: "rejected", why: "the target must lead to a public host" });
     expect(receiver.calls).toEqual([]);
   });
 
-  it("nothing is sent without TLS", async () => {
+  it("sends nothing without TLS", async () => {
     const outcome = await slackNotifier(STRICT, SHORT_MS)("http://example.com/topsecret", MESSAGE);
     expect(outcome).toEqual({ kind: "rejected", why: "the target must begin with https://" });
   });
 });
 
-it("Slack's own checks pass for every notice there is", async () => {
+it("passes Slack's checks for every kind of notice", async () => {
   const inbox = await startInbox(0);
   try {
     for (const [name, notice] of Object.entries(SAMPLES)) {

@@ -1,4 +1,4 @@
-// The history of alerts: every row once, however many pages and however many come in meanwhile, and whom each reached.
+// The alert history: every row once, in pages of any size while alerts are added, each with its deliveries.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { listAlerts } from "../../../src/adapters/postgres/alerts/alert-list.ts";
@@ -55,7 +55,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     return rows;
   }
 
-  it("tells everything of an alert, money exact, with the notice of each channel", async () => {
+  it("shows an alert whole, with exact amounts and its deliveries", async () => {
     await addAlert(1, NOW);
     await addDelivery(1, 11, "sent");
     await addDelivery(1, 12, "pending");
@@ -99,7 +99,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     });
   });
 
-  it("goes from the newest on, and shows an alert without notices too", async () => {
+  it("lists newest first, alerts without deliveries included", async () => {
     for (const [end, at] of [
       [1, NOW],
       [2, NOW + 2],
@@ -112,7 +112,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
   });
 
   it.each([1, 2, 3, 7])(
-    "shows each row once in pages of %i, also those of one moment, while new ones come in",
+    "shows each row once in pages of %i, equal instants included, while alerts are added",
     async (limit) => {
       for (let end = 1; end <= 7; end++) await addAlert(end, NOW + Math.floor(end / 3));
       let newest = 100;
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     },
   );
 
-  it("shows one tenant's when asked to, and nobody's of a tenant that is marked as deleted", async () => {
+  it("filters by tenant, and hides a deleted tenant's alerts", async () => {
     await addAlert(1, NOW);
     await addAlert(2, NOW, "other");
     expect((await list(idOf("other"))).rows.map(({ alert }) => alert.id)).toEqual([uuidOf(2)]);
@@ -130,7 +130,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     expect((await list()).rows.map(({ alert }) => alert.id)).toEqual([uuidOf(1)]);
   });
 
-  it("refuses what is no cursor before Postgres does", async () => {
+  it("refuses a malformed cursor before Postgres does", async () => {
     await expect(list(null, "1'; drop table tenant_configs")).rejects.toThrow("not a cursor");
   });
 });

@@ -1,4 +1,4 @@
-// How alerts reach Postgres: once each whoever comes, with their deliveries and their audit, or not at all.
+// Recording alerts: each once, with its deliveries and audit line, or not at all.
 
 import { describe, expect, it } from "vitest";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
@@ -63,7 +63,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     await withChannels();
   };
 
-  it("of a later look are later, also at one instant and by a clock that is behind", async () => {
+  it("orders alerts by evaluation, even at one instant or by a slow clock", async () => {
     await begin();
     const globex = idOf("globex");
     await alerts.record(
@@ -83,7 +83,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     ]);
   });
 
-  it("are kept exactly as they were found", async () => {
+  it("stores alerts exactly as given", async () => {
     await begin();
     const detail = { projected_spend: "700.5", projected_exceeded_date: null };
     await alerts.record(entry([aDraft("budget_blocked", { detail, used: 11_001n })]));
@@ -101,7 +101,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect((await history())?.lastEvaluation).toEqual(evaluation);
   });
 
-  it("go to each enabled channel of the tenant and of the platform, and the silent ones to none", async () => {
+  it("creates deliveries for each enabled channel of tenant and platform, and none for silent alerts", async () => {
     await begin();
     const recorded = await alerts.record(
       entry([aDraft("threshold_crossed", { isSilent: true }), aDraft("budget_crossed")]),
@@ -113,14 +113,14 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     ]);
   });
 
-  it("have a line each in the audit, in the same step", async () => {
+  it("audits each alert in the same step", async () => {
     await begin();
     await alerts.record(entry([aDraft("budget_crossed")]));
     const lines = (await auditLog(db)).filter(({ action }) => action === "alert_recorded");
     expect(lines).toMatchObject([{ actor: "bursar", detail: { event_type: "budget_crossed", silent: false } }]);
   });
 
-  it("that are there already are left alone, and nobody is told of them again", async () => {
+  it("skips an existing alert without new deliveries", async () => {
     await begin();
     await alerts.record(entry([aDraft("budget_crossed")]));
     const again = entry([aDraft("budget_crossed"), aDraft("budget_blocked")], { lastEvaluation: evaluation });
@@ -129,14 +129,14 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect(await storedAlerts()).toHaveLength(2);
   });
 
-  it("of one who looked from an old standing are not recorded", async () => {
+  it("records nothing from an outdated evaluation", async () => {
     await begin();
     await alerts.record(entry([]));
     expect(await alerts.record(entry([aDraft("budget_crossed")]))).toBeNull();
     expect(await storedAlerts()).toEqual([]);
   });
 
-  it("found by ten at once are recorded and told once", async () => {
+  it("records and delivers an alert once for ten concurrent consumers", async () => {
     await begin();
     const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(entry([aDraft("budget_blocked")]))));
     expect(all.filter((each) => each !== null)).toHaveLength(1);
@@ -144,21 +144,21 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
   });
 
-  it("of a tenant that is deleted meanwhile are nobody's", async () => {
+  it("records nothing for a tenant deleted meanwhile", async () => {
     await begin();
     await tenants.markDeleted(acme, anActor());
     expect(await alerts.record(entry([aDraft("budget_blocked")]))).toBeNull();
     expect(await storedAlerts()).toEqual([]);
   });
 
-  describe("of a change", () => {
+  describe("changes", () => {
     const change = (differences: Partial<AlertEntry> = {}) => {
       const identity = alertIdentity({ eventType: "override_granted", tenantId: acme, overrideId: "o1" });
       const draft = { ...aDraft("budget_blocked"), eventType: "override_granted", identity, threshold: null } as const;
       return entry([draft], { evaluation: null, ...differences });
     };
 
-    it("depend on no look and take none, also for a tenant without any figure", async () => {
+    it("records a change without an evaluation, even without any spend", async () => {
       await create();
       expect(await alerts.record(change())).toEqual({ announced: 1, deliveries: [] });
       await db.empty();
@@ -168,14 +168,14 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       expect((await history())?.lastEvaluation).toEqual(evaluation);
     });
 
-    it("announced by ten at once are recorded and told once", async () => {
+    it("records and delivers a change once for ten concurrent flows", async () => {
       await begin();
       const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(change())));
       expect(all.map((each) => each?.announced).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
       expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
     });
 
-    it("of a tenant that is not there, or is deleted, are nobody's", async () => {
+    it("records no change of a missing or deleted tenant", async () => {
       expect(await alerts.record(change())).toBeNull();
       await begin();
       await tenants.markDeleted(acme, anActor());
@@ -184,7 +184,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     });
   });
 
-  it("on a limit of a nano-dollar are recorded all the same", async () => {
+  it("records a change on a limit of a nano-dollar", async () => {
     await begin();
     const used = 10n ** 27n;
     await alerts.record(entry([aDraft("budget_blocked", { used, limitNanoUsd: 1n })]));

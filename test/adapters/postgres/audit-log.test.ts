@@ -1,4 +1,4 @@
-// The audit trail, read from the newest line on: also of tenants that are gone, and of what concerns nobody.
+// The audit log, newest first, with lines of deleted tenants and lines without a tenant.
 
 import { describe, expect, it } from "vitest";
 import { postgresAuditLog } from "../../../src/adapters/postgres/audit/audit-log.ts";
@@ -17,7 +17,7 @@ describe.each(postgresBackends)("the audit trail on $name", (backend) => {
       ...[new Date(NOW), action, tenantId, { webhook_id: "m1" }],
     ]);
 
-  it("tells who changed what, when, from what and to what", async () => {
+  it("shows actor, change, time, and the values before and after", async () => {
     await create({ name: "Acme" });
     await tenants.change(idOf("acme"), { name: "Acme Ltd" }, anActor({ name: "bob", now: NOW + SECOND }));
     const { rows, next } = await audit.list(all);
@@ -38,7 +38,7 @@ describe.each(postgresBackends)("the audit trail on $name", (backend) => {
     ]);
   });
 
-  it("keeps the lines of a tenant that is gone, and has lines that are of none", async () => {
+  it("keeps the lines of a deleted tenant, and lines without a tenant", async () => {
     await create();
     await tenants.markDeleted(idOf("acme"), anActor());
     await tenants.remove(idOf("acme"));
@@ -55,12 +55,12 @@ describe.each(postgresBackends)("the audit trail on $name", (backend) => {
     });
   });
 
-  it("has no next page after one that is just full", async () => {
+  it("has no next page after an exactly full one", async () => {
     await note("acme", "only");
     expect(await audit.list({ ...all, limit: 1 })).toMatchObject({ rows: [{ action: "only" }], next: null });
   });
 
-  it("shows each line once, page by page, while new ones are written", async () => {
+  it("shows each line once, paged, while lines are added", async () => {
     for (let index = 0; index < 5; index++) await note("acme", `action_${index}`);
     await note("other", "not_theirs");
     const seen: string[] = [];

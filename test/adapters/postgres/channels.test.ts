@@ -1,4 +1,4 @@
-// Channels in Postgres: each change is one statement with its line in the audit, and no target in it.
+// Channels in Postgres: each change is one statement with an audit line that never shows the target.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresChannels } from "../../../src/adapters/postgres/notices/channels.ts";
@@ -38,7 +38,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
   const lines = async () => (await auditLog(db)).filter(({ action }) => action.startsWith("channel"));
   const all = { tenantId: null, before: null, limit: 200 };
 
-  it("keeps a channel as it was made, the platform's as well as a tenant's", async () => {
+  it("stores a channel of the platform or of a tenant", async () => {
     for (const tenantId of [null, idOf("acme")]) {
       const wanted = aNewChannel({ tenantId, kind: "webhook", enabled: false });
       const made = await create(wanted);
@@ -47,7 +47,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     }
   });
 
-  it("makes none for a tenant that is not there or is marked as deleted, and audits nothing", async () => {
+  it("creates and audits nothing for a missing or deleted tenant", async () => {
     await tenants.markDeleted(idOf("acme"), anActor());
     for (const tenantId of [idOf("nobody"), idOf("acme")]) {
       expect(await channels.create(aNewChannel({ tenantId }), anActor())).toEqual({
@@ -58,7 +58,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     expect([await channels.list(all), await lines()]).toEqual([{ rows: [], next: null }, []]);
   });
 
-  it("changes what is named and nothing else, and says who, from what and to what", async () => {
+  it("changes only the given fields, and audits actor, before and after", async () => {
     const made = await create({ tenantId: idOf("acme") });
     const changed = await channels.change(made.id, { name: "Ops", enabled: false }, later);
     expect(changed).toEqual({ ...made, name: "Ops", enabled: false, updatedAt: NOW + SECOND });
@@ -78,14 +78,14 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     ]);
   });
 
-  it("changes and audits nothing when all that is asked for is so already", async () => {
+  it("changes and audits nothing when nothing differs", async () => {
     const made = await create();
     expect(await channels.change(made.id, { name: "Finance", enabled: true }, later)).toEqual(made);
     expect(await channels.change(made.id, {}, later)).toEqual(made);
     expect((await lines()).map(({ action }) => action)).toEqual(["channel_created"]);
   });
 
-  it("notes that a target was changed, and never has one in the audit, sealed or not", async () => {
+  it("audits that a target changed, never the target, encrypted or not", async () => {
     const made = await create();
     await channels.change(made.id, { encryptedTarget: "another-seal", targetHint: "chat.example" }, later);
     await channels.remove(made.id, later);
@@ -95,7 +95,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     expect((await db.query("select * from audit_log where detail is not null")).length).toBe(1);
   });
 
-  it("removes a channel once, with its deliveries, and says who did", async () => {
+  it("deletes a channel once with its deliveries, and audits the actor", async () => {
     const made = await create();
     expect([await channels.remove(made.id, later), await channels.remove(made.id, later)]).toEqual([true, false]);
     expect(await channels.load(made.id)).toBeNull();
@@ -105,13 +105,13 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     ]);
   });
 
-  it("knows no channel that is nobody's", async () => {
+  it("finds no unknown channel", async () => {
     expect(await channels.load(NOBODY)).toBeNull();
     expect(await channels.change(NOBODY, { name: "x" }, later)).toBeNull();
     expect(await channels.remove(NOBODY, later)).toBe(false);
   });
 
-  it("hides the channels of a tenant that is marked as deleted from everybody", async () => {
+  it("hides the channels of a deleted tenant", async () => {
     const theirs = await create({ tenantId: idOf("acme") });
     const ours = await create();
     await tenants.markDeleted(idOf("acme"), anActor());
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     expect(await channels.remove(theirs.id, later)).toBe(false);
   });
 
-  it("lists from the newest on, page by page, each once, also those of one moment and those made meanwhile", async () => {
+  it("lists each channel once, newest first, paged, while channels are added", async () => {
     const made: ChannelRecord[] = [];
     for (let index = 0; index < 5; index++) {
       made.push(await create({ name: `${index}` }, anActor({ now: NOW + Math.floor(index / 2) })));
@@ -138,12 +138,12 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     expect(listed).toEqual(newestFirst);
   });
 
-  it("has no next page after one that is just full", async () => {
+  it("has no next page after an exactly full one", async () => {
     const made = await create();
     expect(await channels.list({ ...all, limit: 1 })).toEqual({ rows: [made], next: null });
   });
 
-  it("lists those of one tenant only when asked to, and nothing after the last one", async () => {
+  it("filters by tenant, and ends after the last channel", async () => {
     await createTenant(aNewTenant({ tenantId: idOf("other"), subject: { kind: "key", id: hashOf("b") } }));
     const acme = await create({ tenantId: idOf("acme") });
     await create({ tenantId: idOf("other") });

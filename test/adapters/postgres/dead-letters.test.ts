@@ -1,4 +1,4 @@
-// Dead letters on every Postgres there is: recorded as they were, once, whatever is in them.
+// Dead letters on each Postgres backend: recorded whole and once, whatever they contain.
 
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -30,7 +30,7 @@ describe.each(postgresBackends)("dead letters on $name", (backend) => {
       "select queue, message_id, body, attempts, error, recorded_at from dead_letters order by message_id, queue",
     );
 
-  it("is recorded whole", async () => {
+  it("records a letter whole", async () => {
     await letters.record(aLetter());
     expect(await rows()).toEqual([
       {
@@ -44,7 +44,7 @@ describe.each(postgresBackends)("dead letters on $name", (backend) => {
     ]);
   });
 
-  it("delivered again it is one row still; of another queue it is another letter", async () => {
+  it("records a redelivery once, and another queue's message separately", async () => {
     await letters.record(aLetter());
     await letters.record(aLetter({ attempts: 4 }));
     await letters.record(aLetter({ queue: "bursar-notices" }));
@@ -61,12 +61,12 @@ describe.each(postgresBackends)("dead letters on $name", (backend) => {
     ["a list", [1, "two", { three: null }]],
     ["a backslash before what looks like an escape", "\\u0000"],
     ["an emoji", "🐻"],
-  ])("keeps a body that is %s", async (_, body) => {
+  ])("stores a body that is %s", async (_, body) => {
     await letters.record(aLetter({ body }));
     expect((await rows())[0]?.["body"]).toEqual(body);
   });
 
-  it("a body that is not there is null", async () => {
+  it("stores a missing body as null", async () => {
     await letters.record(aLetter({ body: undefined }));
     expect((await rows())[0]?.["body"]).toBeNull();
   });
@@ -75,17 +75,17 @@ describe.each(postgresBackends)("dead letters on $name", (backend) => {
     ["a NUL", { "a\0": "b\0c" }, { "a\ufffd": "b\ufffdc" }],
     ["half of an emoji", "a\ud83d", "a\ufffd"],
     ["the other half", ["\udc3b!"], ["\ufffd!"]],
-  ])("a body with %s, which Postgres cannot keep, is kept but for that", async (_, body, kept) => {
+  ])("stores a body without %s, which Postgres rejects", async (_, body, kept) => {
     await letters.record(aLetter({ body }));
     expect((await rows())[0]?.["body"]).toEqual(kept);
   });
 
-  it("keeps an error with characters that Postgres refuses", async () => {
+  it("stores an error with characters that Postgres rejects", async () => {
     await letters.record(aLetter({ error: "a\0b\ud83d" }));
     expect((await rows())[0]?.["error"]).toBe("a\ufffdb\ufffd");
   });
 
-  it("throws an outage when Postgres is away", async () => {
+  it("throws an outage while Postgres is down", async () => {
     db.away();
     await expect(letters.record(aLetter())).rejects.toMatchObject({ name: "Outage", dependency: "postgres" });
     db.back();
@@ -114,7 +114,7 @@ describe.each(postgresBackends)("dead letters on $name, read", (backend) => {
     return seen;
   };
 
-  it("are listed whole, newest first", async () => {
+  it("lists whole letters, newest first", async () => {
     await record("old", NOW - 1);
     await record("new", NOW);
     const { rows, next } = await letters.list({ before: null, limit: 10 });
@@ -132,14 +132,14 @@ describe.each(postgresBackends)("dead letters on $name, read", (backend) => {
     });
   });
 
-  it("come page by page, each once, also those of one millisecond", async () => {
+  it("pages letters, each once, equal instants included", async () => {
     for (const messageId of ["a", "b", "c", "d", "e"]) await record(messageId, NOW);
     const seen = await pages(2);
     expect(seen.map((page) => page.length)).toEqual([2, 2, 1]);
     expect(seen.flat().sort()).toEqual(["a", "b", "c", "d", "e"]);
   });
 
-  it("that come in between neither show twice nor hide another", async () => {
+  it("shows each letter once while letters are added", async () => {
     for (let number = 1; number <= 4; number++) await record(`m${number}`, NOW + number);
     let later = NOW + 10;
     const seen = await pages(2, () => record(`late ${later}`, later++));
@@ -149,18 +149,18 @@ describe.each(postgresBackends)("dead letters on $name, read", (backend) => {
     ]);
   });
 
-  it("none are an empty page, and a cursor that is none is a bug", async () => {
+  it("answers an empty page without letters, and throws for a malformed cursor", async () => {
     expect(await letters.list({ before: null, limit: 5 })).toEqual({ rows: [], next: null });
     await expect(letters.list({ before: "x", limit: 5 })).rejects.toThrow();
   });
 
-  it("are loaded by their id; by any other there is none", async () => {
+  it("loads a letter by id, and null by any other text", async () => {
     await record("m", NOW);
     expect(await letters.load(await idOf("m"))).toMatchObject({ messageId: "m", body: { n: "m" } });
     for (const id of [randomUUID(), "m", "", "\0"]) expect(await letters.load(id)).toBeNull();
   });
 
-  it("replayed are marked with when and by whom, and the audit has a line for each time", async () => {
+  it("marks a letter as replayed with actor and time, and audits each time", async () => {
     await record("m", NOW);
     await record("other", NOW);
     const id = await idOf("m");

@@ -1,4 +1,4 @@
-// Deliveries on every Postgres there is: read whole, ended once, postponed, taken by one sweep, revived.
+// Deliveries on each Postgres backend: loaded, ended once, postponed, claimed by one sweep, revived.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
@@ -42,7 +42,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
   };
 
   describe("loading", () => {
-    it("tells everything that a notice is made of", async () => {
+    it("returns everything that a notice is rendered from", async () => {
       await insertDelivery(db, { attempts: 2, last_error: "500", next_attempt_at: new Date(NOW + SECOND) });
       expect(await deliveries.load(KEY)).toEqual({
         delivery: {
@@ -72,7 +72,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       });
     });
 
-    it("keeps every digit: of a spend in nano-dollars, and of a share that no double holds", async () => {
+    it("keeps every digit of nano-dollars and basis points", async () => {
       const percentage = "9999999999999999999999999999.99";
       await db.query("update budget_alert_history set spend = '0.000000001', threshold = 109.99, percentage = $1", [
         percentage,
@@ -83,7 +83,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       });
     });
 
-    it("tells a detail as it was recorded, and what an alert may lack as null", async () => {
+    it("returns the detail as recorded, and null for missing fields", async () => {
       const detail = { override_amount: "12.5", expires_at: "2026-11-20T00:00:00.000Z", note: null, count: 2 };
       await db.query(
         "update budget_alert_history set event_type = 'override_granted', threshold = null, percentage = null, resets_at = null, detail = $1",
@@ -95,7 +95,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       });
     });
 
-    it("finds nothing where the alert or the channel is gone, or never was", async () => {
+    it("returns null when alert or channel does not exist", async () => {
       await insertDelivery(db);
       for (const key of STRANGERS) expect(await deliveries.load(key)).toBeNull();
       await db.query("delete from notification_channels");
@@ -129,7 +129,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       expect(await rows()).toEqual(ended);
     });
 
-    it("touches no other delivery", async () => {
+    it("changes no other delivery", async () => {
       await insertChannel(db, { id: uuidOf(2) });
       await insertDelivery(db);
       await insertDelivery(db, { channelId: channelIdOf(2) });
@@ -137,14 +137,14 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       expect((await rows()).map(({ status }) => status)).toEqual(["sent", "pending"]);
     });
 
-    it("keeps an error with characters that Postgres refuses", async () => {
+    it("stores an error with characters that Postgres rejects", async () => {
       await insertDelivery(db);
       await deliveries.end(KEY, { status: "failed", error: "a\0b\ud83d", at: NOW });
       expect(await rows()).toMatchObject([{ last_error: "a\ufffdb\ufffd" }]);
     });
   });
 
-  it("postponing counts the attempt, and says when the next is due and why", async () => {
+  it("postpones with the attempt, the next due time and the error", async () => {
     await insertDelivery(db);
     await deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW + 10 * SECOND, at: NOW });
     await deliveries.postpone(KEY, { error: "50\0", nextAttemptAt: NOW + MINUTE, at: NOW + SECOND });
@@ -160,7 +160,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     ]);
   });
 
-  describe("taking what is overdue", () => {
+  describe("claiming overdue deliveries", () => {
     const many = async (count: number) => {
       for (let number = 2; number <= count; number++) await insertChannel(db, { id: uuidOf(number) });
       for (let number = 1; number <= count; number++) {
@@ -168,7 +168,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       }
     };
 
-    it("takes pending ones that were due before, longest first, and no more than wanted", async () => {
+    it("claims pending ones due before, longest overdue first, up to the limit", async () => {
       await many(4);
       await deliveries.end({ ...KEY, channelId: channelIdOf(4) }, { status: "sent", error: null, at: NOW });
       await insertAlert(db, { id: uuidOf(2) });
@@ -176,17 +176,17 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       const taken = () => deliveries.claimOverdue(NOW - MINUTE, 1, NOW);
       expect(await taken()).toEqual([{ ...KEY, channelId: channelIdOf(3) }]);
       expect(await taken()).toEqual([{ ...KEY, channelId: channelIdOf(2) }]);
-      // The first one was due exactly then.
+      // The first delivery was due exactly at that instant.
       expect(await taken()).toEqual([]);
     });
 
-    it("leaves them pending and untried, due now", async () => {
+    it("leaves them pending with no attempts, due now", async () => {
       await many(1);
       await deliveries.claimOverdue(NOW, 10, NOW);
       expect(await rows()).toEqual([PENDING]);
     });
 
-    it("gives each to one of the sweeps that come at once", async () => {
+    it("gives each to one of several concurrent sweeps", async () => {
       await many(12);
       const sweeps = Array.from({ length: 5 }, () => deliveries.claimOverdue(NOW, 5, NOW));
       const taken = (await Promise.all(sweeps)).flat().map(({ channelId }) => channelId);
@@ -195,7 +195,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     });
   });
 
-  describe("of one of the platform's alerts", () => {
+  describe("platform alerts", () => {
     const platformKey = { alertId: alertIdOf(7), channelId: channelIdOf(1) };
     beforeEach(async () => {
       await db.query(
@@ -209,7 +209,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       );
     });
 
-    it("a delivery is loaded with it, and with no tenant", async () => {
+    it("loads the delivery with its platform alert and without a tenant", async () => {
       const loaded = await deliveries.load(platformKey);
       expect(loaded).toMatchObject({
         delivery: { ...platformKey, status: "pending" },
@@ -225,7 +225,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       expect(loaded).not.toHaveProperty("alert");
     });
 
-    it("a delivery is taken, postponed, ended and revived as any other", async () => {
+    it("claims, postpones, ends and revives the delivery like any other", async () => {
       await insertDelivery(db, { next_attempt_at: new Date(NOW - 2 * MINUTE) });
       expect(await deliveries.claimOverdue(NOW, 10, NOW)).toEqual([KEY, platformKey]);
       await deliveries.postpone(platformKey, { error: "500", nextAttemptAt: NOW + SECOND, at: NOW });
@@ -239,7 +239,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
   });
 
   describe("reviving", () => {
-    it("makes a failed delivery one that was never tried", async () => {
+    it("makes a failed delivery pending with no attempts", async () => {
       await insertDelivery(db, { status: "failed", attempts: 6, last_error: "500", next_attempt_at: null });
       await deliveries.revive(KEY, NOW + MINUTE);
       for (const key of STRANGERS) await deliveries.revive(key, NOW);
@@ -247,7 +247,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       expect(await rows()).toEqual([{ ...PENDING, next_attempt_at: soon, updated_at: soon }]);
     });
 
-    it.each(["pending", "sent", "skipped"] as const)("leaves a %s one as it is", async (status) => {
+    it.each(["pending", "sent", "skipped"] as const)("leaves a %s delivery unchanged", async (status) => {
       await insertDelivery(db, { status, attempts: 3, last_error: "why" });
       const before = await rows();
       await deliveries.revive(KEY, NOW + MINUTE);
@@ -261,7 +261,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     ["postponing", () => deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW, at: NOW })],
     ["taking", () => deliveries.claimOverdue(NOW, 1, NOW)],
     ["reviving", () => deliveries.revive(KEY, NOW)],
-  ])("%s throws an outage while Postgres is away", async (_, call) => {
+  ])("throws an outage while Postgres is down: %s", async (_, call) => {
     db.away();
     await expect(call().finally(() => db.back())).rejects.toMatchObject({ name: "Outage", dependency: "postgres" });
   });

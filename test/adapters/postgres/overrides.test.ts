@@ -1,4 +1,4 @@
-// Overrides in Postgres: each change is whole, audited, and made once whoever meets. On every Postgres there is.
+// Overrides on each Postgres backend: each change is atomic, audited, and made once under concurrency.
 
 import { describe, expect, it } from "vitest";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
@@ -25,7 +25,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   const detailsOf = async (action: string) =>
     (await linesOf(action)).map((line) => (line as unknown as { detail: Record<string, unknown> }).detail);
 
-  it("a grant counts from its moment, is a new revision, awaits LiteLLM, and is audited with its reason", async () => {
+  it("grants from its instant with a new revision, a pending sync, and an audit line with the reason", async () => {
     await synced();
     const before = await tenants.load(acme);
     const granted = await overrides.grant(aNewOverride(), later);
@@ -61,14 +61,14 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     ]);
   });
 
-  it("LiteLLM is left alone while the tenant is only observed", async () => {
+  it("leaves the sync alone for an observed tenant", async () => {
     const { config } = await create({ enforcement: "observe" });
     await tenants.recordSync(acme, config.revision, aSyncOutcome());
     expect((await overrides.grant(aNewOverride(), later))?.tenant.sync.status).toBe("synced");
     expect((await overrides.revoke(key, later))?.tenant.sync.status).toBe("synced");
   });
 
-  it("granted again under its id nothing changes", async () => {
+  it("changes nothing when granted again under its id", async () => {
     await create();
     const first = await overrides.grant(aNewOverride(), anActor());
     const again = await overrides.grant(aNewOverride({ amountNanoUsd: usd("7") }), later);
@@ -76,7 +76,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_granted")).toHaveLength(1);
   });
 
-  it("there is none for a tenant that is not there, or is deleted", async () => {
+  it("grants nothing for a missing or deleted tenant", async () => {
     expect(await overrides.grant(aNewOverride(), later)).toBeNull();
     expect(await overrides.revoke(key, later)).toBeNull();
     await create();
@@ -88,7 +88,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await overrides.listEnding({ after: NOW, until: NOW + 2 * DAY }, 10)).toEqual([]);
   });
 
-  it("a revocation ends it at its moment, says who, and counts as an end of the limit's version", async () => {
+  it("revokes at its instant with the actor, as a new limit version", async () => {
     await synced();
     await overrides.grant(aNewOverride(), anActor());
     const revoked = await overrides.revoke(key, later);
@@ -101,7 +101,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await detailsOf("override_revoked")).toMatchObject([{ override_id: uuidOf(1), granted_by: "alice" }]);
   });
 
-  it("revoking one that is over, or revoked, changes nothing; another tenant's is not found", async () => {
+  it("changes nothing when the override has ended, and finds none of another tenant", async () => {
     await create();
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
     await overrides.grant(aNewOverride(), anActor());
@@ -113,7 +113,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_revoked")).toHaveLength(1);
   });
 
-  it("grants that meet all count, and whoever comes last knows of all of them", async () => {
+  it("applies every concurrent grant, and returns all of them to the last", async () => {
     await create();
     const all = await Promise.all(
       Array.from({ length: 8 }, (_, index) => overrides.grant(aNewOverride({ id: uuidOf(index + 1) }), later)),
@@ -124,7 +124,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_granted")).toHaveLength(8);
   });
 
-  it("a change of the tenant that meets a grant knows of it, if it comes after it", async () => {
+  it("returns an earlier concurrent grant from a change of the tenant", async () => {
     for (let round = 0; round < 5; round++) {
       await db.empty();
       await create();
@@ -137,7 +137,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     }
   });
 
-  it("a figure of a new period that meets a grant knows of it, if it comes after it", async () => {
+  it("returns an earlier concurrent grant from an observation of a new period", async () => {
     const record = aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
     for (let round = 0; round < 5; round++) {
       await db.empty();
@@ -152,14 +152,14 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     }
   });
 
-  it("one grant asked for eight times at once is one", async () => {
+  it("grants once for eight concurrent requests", async () => {
     await create();
     const all = await Promise.all(Array.from({ length: 8 }, () => overrides.grant(aNewOverride(), later)));
     expect(all.filter((each) => each?.hasChanged)).toHaveLength(1);
     expect(await linesOf("override_granted")).toHaveLength(1);
   });
 
-  it("revocations that meet are one", async () => {
+  it("revokes once for concurrent requests", async () => {
     await create();
     await overrides.grant(aNewOverride(), anActor());
     const all = await Promise.all(Array.from({ length: 8 }, () => overrides.revoke(key, later)));
@@ -167,7 +167,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_revoked")).toHaveLength(1);
   });
 
-  it("what has run out is written down once, audited, and LiteLLM has to hear of it", async () => {
+  it("records an expiry once, with an audit line and a pending sync", async () => {
     await synced();
     await overrides.grant(aNewOverride(), anActor());
     await tenants.recordSync(acme, (await tenants.load(acme))?.config.revision ?? 0, aSyncOutcome());
@@ -184,7 +184,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     ]);
   });
 
-  it("sweeps that meet write each end down once, and revocations that meet them break nothing", async () => {
+  it("records each end once under concurrent sweeps and revocations", async () => {
     for (const name of ["acme", "globex", "initech"]) {
       const tenantId = idOf(name);
       await create({ tenantId, subject: { kind: "team", id: name } });
@@ -195,14 +195,14 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     const revocation = overrides.revoke({ tenantId: acme, overrideId: uuidOf(40) }, later);
     const ended = (await Promise.all(sweeps)).flat();
     const isRevoked = (await revocation)?.hasChanged === true;
-    // A tenant that the revocation held at that moment is the next sweep's.
+    // A tenant that a revocation has locked is left to the next sweep.
     ended.push(...(await overrides.recordEnds(10, NOW + DAY)));
     expect(new Set(ended.map(({ id }) => id)).size).toBe(ended.length);
     expect(ended).toHaveLength(isRevoked ? 5 : 6);
     expect(await linesOf("override_ended")).toHaveLength(ended.length);
   });
 
-  it("ends are written down some at a time, the earliest first", async () => {
+  it("records ends in portions, earliest first", async () => {
     for (const [index, name] of ["acme", "globex"].entries()) {
       const tenantId = idOf(name);
       await create({ tenantId, subject: { kind: "team", id: name } });
@@ -213,7 +213,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await overrides.recordEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "acme" }]);
   });
 
-  it("those that end soon are told of while LiteLLM has limits of the tenant", async () => {
+  it("lists overrides that end soon while LiteLLM has the tenant's limits", async () => {
     await create();
     await create({ tenantId: idOf("seen"), subject: { kind: "team", id: "t" }, enforcement: "observe" });
     await overrides.grant(aNewOverride(), anActor());
@@ -226,7 +226,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await ending(NOW, NOW + DAY)).toEqual([]);
   });
 
-  it("lists a tenant's, the newest first, page by page", async () => {
+  it("lists a tenant's overrides, newest first, paged", async () => {
     await create();
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
     for (const n of [1, 2, 3]) await overrides.grant(aNewOverride({ id: uuidOf(n) }), anActor({ now: NOW + n }));

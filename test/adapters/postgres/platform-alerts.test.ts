@@ -1,4 +1,4 @@
-// What the platform's people are told, on every Postgres there is: which signs count, and that each is told once.
+// Platform alerts on each Postgres backend: which conditions hold, and that each is announced once.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
@@ -21,15 +21,15 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
   const letters = postgresDeadLetters(() => db.database());
   beforeEach(() => db.query("truncate dead_letters"));
 
-  describe("the signs", () => {
+  describe("conditions", () => {
     const letter = (messageId: string, recordedAt = NOW, body: unknown = {}) =>
       letters.record({ queue: "bursar-spend", messageId, body, attempts: 1, error: `of ${messageId}`, recordedAt });
 
-    it("are none where nobody is", async () => {
+    it("finds no condition without tenants", async () => {
       expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
-    it("dead letters count for a day, until they are replayed; the newest is named", async () => {
+    it("finds dead letters of the last day until replayed, with the newest", async () => {
       await letter("old", NOW - DAY);
       expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
       await letter("one", NOW - MINUTE);
@@ -41,14 +41,14 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
-    it("a dead letter of one of the platform's own notices is no sign", async () => {
+    it("ignores dead letters of platform notices", async () => {
       await platform.record([{ kind: "litellm_out", detail: {} }], { remindBefore: NOW - DAY, now: NOW });
       const [alert] = await db.query<{ id: string }>("select id from platform_alerts");
       await letter("own", NOW, { kind: "notice", alert_id: alert?.id, channel_id: uuidOf(1) });
       expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
     });
 
-    it("a wish counts once it has waited a quarter of an hour, the one that waits longest is named", async () => {
+    it("finds syncs pending for a quarter of an hour, with the oldest", async () => {
       await create({ spend: aSpendRecord() });
       const waits = (since: number) =>
         db.query(
@@ -66,14 +66,14 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       });
     });
 
-    it("silence is that nobody was read for long although somebody should have been", async () => {
+    it("finds silence when no tenant was read for long although one should have been", async () => {
       await create({ spend: aSpendRecord({ readAt: BOUNDS.readBefore }) });
       const is = (sync: string, createdAt: number) =>
         db.query("update tenant_configs set litellm_sync = $1, created_at = $2", [sync, new Date(createdAt)]);
       const silence = async () => (await platform.evaluate(BOUNDS)).silence;
       await is("synced", BOUNDS.readBefore);
       expect(await silence()).toEqual({ lastReadAt: BOUNDS.readBefore });
-      // A tenant that is new, or that LiteLLM does not have yet, need not have been read.
+      // A new tenant, or one that LiteLLM does not have yet, need not have been read.
       await is("synced", BOUNDS.readBefore + 1);
       expect(await silence()).toBeNull();
       await is("pending", BOUNDS.readBefore);
@@ -103,7 +103,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
     const NOTHING = { kinds: [], channels: [] };
     const TOLD = { kinds: ["litellm_out"], channels: [uuidOf(1)] };
 
-    it("tells the enabled channels of the platform, and no tenant's, once while it lasts", async () => {
+    it("notifies the enabled platform channels once while the condition lasts", async () => {
       expect(await at(NOW, holds)).toEqual(TOLD);
       expect(await at(NOW + MINUTE, holds)).toEqual(NOTHING);
       expect(await db.query("select status, next_attempt_at, alert_id from notice_deliveries")).toEqual([
@@ -111,7 +111,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       ]);
     });
 
-    it("tells again when it has ended and come back", async () => {
+    it("notifies again when the condition ends and returns", async () => {
       await at(NOW, holds);
       expect(await at(NOW + MINUTE, isOver)).toEqual(NOTHING);
       expect(await at(NOW + 2 * MINUTE, holds)).toEqual(TOLD);
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       ]);
     });
 
-    it("tells again after a day that it lasts, and since when", async () => {
+    it("reminds after a day, with the start of the condition", async () => {
       await at(NOW, holds);
       expect(await at(NOW + DAY - 1, holds)).toEqual(NOTHING);
       const { alerts } = await platform.record([holds], { remindBefore: NOW, now: NOW + DAY });
@@ -129,14 +129,14 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       expect(await at(NOW + DAY + MINUTE, holds)).toEqual(NOTHING);
     });
 
-    it("what was not looked at neither begins nor ends", async () => {
+    it("neither starts nor ends a condition that was not evaluated", async () => {
       await at(NOW, holds);
       await at(NOW + MINUTE);
       await at(NOW + MINUTE, { kind: "dead_letter", detail: null });
       expect(await at(NOW + MINUTE, holds)).toEqual(NOTHING);
     });
 
-    it("sweeps at once tell of each condition once, also of one that is told again", async () => {
+    it("notifies once under concurrent sweeps, also of reminders", async () => {
       const both: PlatformCondition[] = [holds, { kind: "sync_pending", detail: { tenants: 1 } }];
       for (const now of [NOW, NOW + DAY]) {
         const told = await Promise.all(Array.from({ length: 5 }, () => at(now, ...both)));
@@ -145,7 +145,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       }
     });
 
-    it("is audited, with what it is about", async () => {
+    it("audits the alert with its detail", async () => {
       await at(NOW, holds);
       const [line] = await db.query(
         "select actor, tenant_id, detail from audit_log where action = 'platform_alert_recorded'",

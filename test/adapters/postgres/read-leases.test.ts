@@ -1,4 +1,4 @@
-// Leases on every Postgres there is: whose turn it is, that nobody gets what somebody has, and that they run out.
+// Leases on each Postgres backend: their order, their exclusiveness, and their expiry.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
@@ -13,7 +13,7 @@ const DUE = { readBefore: NOW - 45 * MINUTE, until: UNTIL, limit: 100, now: NOW 
 describe.each(postgresBackends)("leases on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const leases = postgresReadLeases(() => db.database());
-  /** `readMinutesAgo` null: it has a figure, and was never read; undefined: it has none. */
+  /** `readMinutesAgo` null: spend that was never read from LiteLLM; undefined: no spend. */
   const has = (name: string, readMinutesAgo?: number | null) =>
     create({
       tenantId: idOf(name),
@@ -25,7 +25,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
     });
 
   describe("taking", () => {
-    it("begins with whom nobody ever read, then goes on from the least recently read", async () => {
+    it("takes tenants never read first, then the least recently read", async () => {
       await has("recent", 50);
       await has("old", 500);
       await has("unread", null);
@@ -34,7 +34,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       expect(await leases.take(DUE)).toEqual(["recent"]);
     });
 
-    it("leaves alone whom somebody has read since, to the millisecond, and who is deleted", async () => {
+    it("leaves tenants read since, to the millisecond, and deleted ones", async () => {
       await has("just-due", 45);
       await has("gone", 500);
       await tenants.markDeleted(idOf("gone"), anActor());
@@ -42,7 +42,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       expect(await leases.take({ ...DUE, readBefore: DUE.readBefore + 1 })).toEqual(["just-due"]);
     });
 
-    it("never gives one to two sweeps at once", async () => {
+    it("never gives a tenant to two concurrent sweeps", async () => {
       const names = Array.from({ length: 60 }, (_, index) => `t${String(index).padStart(2, "0")}`);
       for (const name of names) await has(name, 100);
       const sweeps = Array.from({ length: 6 }, () => leases.take({ ...DUE, limit: 15 }));
@@ -51,7 +51,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       expect([...taken, ...(await leases.take(DUE))].sort()).toEqual(names);
     });
 
-    it("takes up what ran out, although it was read meanwhile: whoever had it did not finish", async () => {
+    it("takes an expired lease even if the tenant was read meanwhile", async () => {
       await has("acme", 500);
       await leases.take(DUE);
       await db.query("update tenant_spend set read_at = $1", [new Date(NOW)]);
@@ -59,7 +59,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       expect(await leases.take({ ...DUE, now: UNTIL + 1 })).toEqual(["acme"]);
     });
 
-    it("gives the tenant no new revision, and says nothing in the audit", async () => {
+    it("writes no new revision and no audit line", async () => {
       const before = await has("acme", 500);
       await leases.take(DUE);
       expect(await tenants.load(idOf("acme"))).toEqual(before);
@@ -74,12 +74,12 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
     });
     const all = ["a", "b", "c"].map(idOf);
 
-    it("moves those that are still as they were taken, and says which", async () => {
+    it("moves unchanged leases, and returns them", async () => {
       expect((await leases.move(all, UNTIL, UNTIL + MINUTE)).sort()).toEqual(["a", "b"]);
       expect(await leases.move(all, UNTIL, UNTIL + MINUTE)).toEqual([]);
     });
 
-    it("lets one of two at once have them, each whole", async () => {
+    it("lets one of two concurrent callers move them", async () => {
       const [one, two] = await Promise.all([
         leases.move(all, UNTIL, UNTIL + 1),
         leases.move(all.toReversed(), UNTIL, UNTIL + 2),
@@ -88,20 +88,20 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       expect(Math.min(one.length, two.length)).toBe(0);
     });
 
-    it("to null ends them: who was read since is left alone, and others have their turn", async () => {
+    it("releases leases with null, so that unread tenants can be taken again", async () => {
       await db.query("update tenant_spend set read_at = $1 where tenant_id = 'a'", [new Date(NOW)]);
       await leases.move(all, UNTIL, null);
       expect(await leases.take(DUE)).toEqual(["b", "c"]);
     });
 
-    it("asks nobody about nobody", async () => {
+    it("runs no query for an empty list", async () => {
       db.away();
       expect(await leases.move([], UNTIL, null)).toEqual([]);
       db.back();
     });
   });
 
-  it("throws an outage while Postgres is away", async () => {
+  it("throws an outage while Postgres is down", async () => {
     db.away();
     await expect(leases.take(DUE).finally(() => db.back())).rejects.toMatchObject({ dependency: "postgres" });
   });

@@ -1,4 +1,4 @@
-// Many tenants at once: found by key, team and id, with what their alerts depend on; figures that join and never advance.
+// Spend batches: tenants found by key, team and id with their alert history; observations that merge and never advance.
 
 import { describe, expect, it } from "vitest";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
@@ -14,7 +14,7 @@ const acme = idOf("acme");
 const own = { kind: "key", id: hashOf("a") } as const;
 const WITHOUT = { withPending: false };
 
-describe.each(postgresBackends)("the ledger on $name", (backend) => {
+describe.each(postgresBackends)("spend batches on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const spendBatches = postgresSpendBatches(() => db.database());
   const open = (...references: SpendReference[]) => spendBatches.load(references, WITHOUT);
@@ -33,13 +33,13 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
     ...differences,
   });
   const stored = async () => (await tenants.load(acme))?.spend ?? null;
-  /** The running period of the builders' figures, which a new tenant is not in by itself. */
+  /** The period of the builders' observations; a new tenant is not in it yet. */
   const createInPeriod = async (spend: SpendRecord | null = aSpendRecord()) => {
     await create({ spend, subjectCreatedAt: PERIOD_START });
   };
 
-  describe("opening", () => {
-    it("leads from keys, teams and ids to their tenants, each once, and says by what", async () => {
+  describe("loading", () => {
+    it("resolves keys, teams and ids to tenants, each once, with the references", async () => {
       await createInPeriod();
       await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "red" } });
       const references = [own, { kind: "tenant", id: acme }, { kind: "team", id: "red" }] as const;
@@ -51,27 +51,27 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       expect(Object.fromEntries(found)).toEqual({ acme: ["key", "tenant"], globex: ["team"] });
     });
 
-    it("asks nobody when there is nothing to ask for", async () => {
+    it("runs no query without references", async () => {
       expect(await open()).toEqual([]);
     });
 
-    it("knows no deleted tenant", async () => {
+    it("finds no deleted tenant", async () => {
       await createInPeriod();
       await tenants.markDeleted(acme, anActor());
       expect(await open(own, { kind: "tenant", id: acme })).toEqual([]);
     });
 
-    it("takes ids that Postgres could not keep for ids that nobody has", async () => {
+    it("treats ids that Postgres cannot store as unknown", async () => {
       expect(await open({ kind: "team", id: "a\u0000b" }, { kind: "team", id: "\ud800" })).toEqual([]);
     });
 
-    it("answers the tenant as `load` does", async () => {
+    it("returns the same tenant as `load` of Tenants", async () => {
       await createInPeriod();
       expect((await open(own))[0]?.tenant).toEqual(await tenants.load(acme));
     });
   });
 
-  describe("the standing", () => {
+  describe("the alert history", () => {
     const alert = (identity: string, eventType: string, periodStartedAt: number, occurrence: number, at: number) =>
       db.query(
         `insert into budget_alert_history (id, tenant_id, identity, event_type, spend, max_budget, period_started_at,
@@ -79,7 +79,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
         [identity, eventType, new Date(periodStartedAt), occurrence, new Date(at)],
       );
 
-    it("is the last occurrence of each alert of the period, and the last word on being blocked", async () => {
+    it("has the last occurrence of each alert of the period, and the last block or resolution", async () => {
       await createInPeriod();
       await alert("old-threshold", "threshold_crossed", PERIOD_START - 30 * DAY, 0, NOW - 20 * DAY);
       await alert("old-blocked", "budget_blocked", PERIOD_START - 30 * DAY, 0, NOW - 19 * DAY);
@@ -97,7 +97,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       });
     });
 
-    it("tells of deliveries that nobody has begun, when it is asked to", async () => {
+    it("includes deliveries not yet queued on request", async () => {
       await createInPeriod();
       await alert("a", "threshold_crossed", PERIOD_START, 0, NOW);
       await db.query(`insert into notification_channels (id, kind, name, sealed_target) values
@@ -112,8 +112,8 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
     });
   });
 
-  describe("figures", () => {
-    it("raise what is known and leave its read alone", async () => {
+  describe("observations", () => {
+    it("raises the spend and keeps the time of its read", async () => {
       await createInPeriod();
       await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({
@@ -124,7 +124,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       });
     });
 
-    it("never lower it, in whatever order", async () => {
+    it("never lowers the spend, in any order", async () => {
       await createInPeriod();
       for (const amount of ["120", "110", "130", "90"]) {
         await spendBatches.record([observation(reported({ spendNanoUsd: usd(amount) }))], []);
@@ -132,19 +132,19 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("130") });
     });
 
-    it("are the first of a tenant that was never read", async () => {
+    it("stores the first observation of a tenant that was never read", async () => {
       await createInPeriod(null);
       await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120"), readAt: null });
     });
 
-    it("of an earlier period change nothing", async () => {
+    it("ignores an observation from an earlier period", async () => {
       await createInPeriod(aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 31 * DAY }));
       await spendBatches.record([observation(reported())], []);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100"), periodStartedAt: RESET });
     });
 
-    it("of a former subject, or of nobody, change nothing and do not stop the others", async () => {
+    it("ignores an observation of a former subject or no tenant, and records the others", async () => {
       await createInPeriod();
       const others = [
         observation(reported(), { subject: { kind: "key", id: hashOf("b") } }),
@@ -156,7 +156,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120") });
     });
 
-    it("of fifty tenants from ten writers at once end in the highest of each", async () => {
+    it("keeps the highest spend of each tenant from ten concurrent writers", async () => {
       const ids = Array.from({ length: 50 }, (_, index) => idOf(`t${index}`));
       for (const tenantId of ids) {
         await create({ tenantId, subject: { kind: "team", id: tenantId }, subjectCreatedAt: PERIOD_START });
@@ -184,7 +184,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       ...differences,
     });
 
-    it("are one line each, however often they are told", async () => {
+    it("records each note once", async () => {
       await spendBatches.record([], [note("a"), note("b")]);
       await spendBatches.record([], [note("b"), note("c")]);
       const lines = await auditLog(db);
@@ -192,7 +192,7 @@ describe.each(postgresBackends)("the ledger on $name", (backend) => {
       expect(lines[0]).toMatchObject({ at: new Date(NOW), detail: { event: "budget_crossed" } });
     });
 
-    it("keep words that jsonb does not take, without what it does not take", async () => {
+    it("drops characters that jsonb rejects", async () => {
       await spendBatches.record([], [note("a", { detail: { event: "x\u0000y\ud800z" } })]);
       expect((await auditLog(db))[0]).toMatchObject({ detail: { event: "x\ufffdy\ufffdz" } });
     });

@@ -1,4 +1,4 @@
-// Changing tenants in Postgres, and the kill switch: one statement that locks, updates and audits. On every Postgres there is.
+// Changing and suspending tenants, on each Postgres backend: one statement that locks, updates and audits.
 
 import { describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -15,7 +15,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
   const audit = () => auditLog(db);
 
   describe("changing", () => {
-    it("changes what is named, keeps the rest, and audits before and after", async () => {
+    it("changes only the given fields, and audits before and after", async () => {
       const before = await create({ name: "Acme" });
       const after = await tenants.change(acme, { maxBudgetNanoUsd: usd("600"), failPolicy: "closed" }, later);
       expect(after?.config).toEqual({
@@ -46,12 +46,12 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       ["budget_duration", { budgetDuration: "1d" }, 1],
       ["enforcement", { enforcement: "observe" }, 1],
       ["fail_policy", { failPolicy: "open" }, 1],
-    ] as const)("counts a new config version only for the limit: %s", async (_, change, version) => {
+    ] as const)("raises the limit version only when the limit changes: %s", async (_, change, version) => {
       await create();
       expect((await tenants.change(acme, change, later))?.config.configVersion).toBe(version);
     });
 
-    it("bumps nothing and audits nothing when everything asked for is so already", async () => {
+    it("bumps and audits nothing when nothing differs", async () => {
       const before = await create({ name: "Acme" });
       const same = { maxBudgetNanoUsd: usd("500"), name: "Acme", budgetDuration: "30d", failPolicy: null } as const;
       expect(await tenants.change(acme, same, later)).toEqual(before);
@@ -59,13 +59,13 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await audit()).toHaveLength(1);
     });
 
-    it("takes values away: a name, a duration, a fail policy", async () => {
+    it("clears a name, a duration, a fail policy", async () => {
       await create({ name: "Acme", failPolicy: "closed" });
       const changed = await tenants.change(acme, { name: null, budgetDuration: null, failPolicy: null }, later);
       expect(changed?.config).toMatchObject({ name: null, budgetDuration: null, failPolicy: null });
     });
 
-    it("waits for LiteLLM again only when LiteLLM has to hear of it", async () => {
+    it("sets the sync to pending only for changes that LiteLLM needs", async () => {
       const { config } = await create();
       await tenants.recordSync(acme, config.revision, aSyncOutcome());
       expect((await tenants.change(acme, { name: "x", failPolicy: "open" }, later))?.sync.status).toBe("synced");
@@ -73,19 +73,19 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(pending?.sync).toMatchObject({ status: "pending", error: null, since: later.now });
     });
 
-    it("keeps the time since which LiteLLM has been waited for", async () => {
+    it("keeps the time since which the sync is pending", async () => {
       await create();
       expect((await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later))?.sync.since).toBe(NOW);
     });
 
-    it("answers null for a tenant that is not there or is deleted", async () => {
+    it("returns null for a missing or deleted tenant", async () => {
       expect(await tenants.change(acme, { name: "x" }, later)).toBeNull();
       await create();
       await tenants.markDeleted(acme, later);
       expect(await tenants.change(acme, { name: "x" }, later)).toBeNull();
     });
 
-    it("X5: applies changes that meet one after the other, each whole, each audited", async () => {
+    it("X5: applies concurrent changes one after the other, each whole and audited", async () => {
       await create();
       const amounts = Array.from({ length: 8 }, (_, index) => BigInt(index + 1) * usd("1"));
       await Promise.all(
@@ -107,7 +107,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
   });
 
   describe("the kill switch", () => {
-    it("has its instant, a later revision and its line, once; a pending wish begins anew", async () => {
+    it("sets its instant, a later revision and an audit line once, and restarts a pending sync", async () => {
       const { config } = await create();
       const [first, second] = await Promise.all([1, 2].map(() => tenants.setSuspended(acme, true, anActor())));
       expect([first?.auditId, second?.auditId].filter((id) => id === null)).toHaveLength(1);
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
     });
   });
 
-  it("the moment of the last change never moves back, whatever the clocks say", async () => {
+  it("never moves the time of the last change back, whatever the clocks", async () => {
     const subject = aNewTenant().subject;
     await create({ subjectCreatedAt: PERIOD_START, budgetResetAt: RESET, spend: aSpendRecord() });
     const ahead = Date.UTC(2100, 0, 1);

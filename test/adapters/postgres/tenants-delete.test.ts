@@ -1,4 +1,4 @@
-// Deleting tenants in Postgres: hidden at once, removed once LiteLLM's side is finished. On every Postgres there is.
+// Deleting tenants, on each Postgres backend: hidden at once, removed once LiteLLM has synced.
 
 import { describe, expect, it } from "vitest";
 import { aSpendRecord, MINUTE, NOW } from "../../budget/builders.ts";
@@ -14,7 +14,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
   const audit = () => auditLog(db);
 
   describe("deleting", () => {
-    it("hides the tenant from every reader at once, and audits it", async () => {
+    it("hides the tenant from every reader at once, and audits the deletion", async () => {
       const before = await create();
       const deleted = await tenants.markDeleted(acme, later);
       expect(deleted?.deletedAt).toBe(later.now);
@@ -40,7 +40,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await audit()).toHaveLength(2);
     });
 
-    it("keeps id and subject taken until the row is removed, and is found by what finishes LiteLLM's side", async () => {
+    it("keeps id and subject taken until the row is removed, and stays visible to the sync", async () => {
       await create();
       await tenants.markDeleted(acme, later);
       expect(await tenants.create(aNewTenant(), later)).toEqual({ ok: false, failure: "tenant_taken" });
@@ -53,7 +53,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect((await tenants.create(aNewTenant(), later)).ok).toBe(true);
     });
 
-    it("gives a tenant that is made again a later revision than the one deleted", async () => {
+    it("gives a recreated tenant a later revision than the deleted one", async () => {
       await create();
       const deleted = await tenants.markDeleted(acme, later);
       await tenants.remove(acme);

@@ -1,4 +1,4 @@
-// Finding tenants in Postgres by id, key and subject, each with every override. On every Postgres there is.
+// Finding tenants by id, key and subject, each with every override, on each Postgres backend.
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
@@ -26,7 +26,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.findBySubject({ kind: "key", id: hashOf("c") })).toBeNull();
     });
 
-    it("says whether an unknown key may be in a team: only while some tenant's subject is a team", async () => {
+    it("reports that an unknown key may be in a team only while a tenant is a team", async () => {
       await create();
       expect(await tenants.findByKey(hashOf("f"))).toEqual({ tenant: null, mayBeInTeam: false });
       await create({ tenantId: idOf("team"), subject: { kind: "team", id: "t1" } });
@@ -35,7 +35,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.findByKey(hashOf("f"))).toEqual({ tenant: null, mayBeInTeam: false });
     });
 
-    it("brings every override along, the ended ones too, oldest first", async () => {
+    it("returns every override, ended ones included, oldest first", async () => {
       await create();
       await db.query(
         `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, revoked_at, reason, created_by)

@@ -1,4 +1,4 @@
-// The list of tenants: Postgres computes their states, and must come to what the rules come to.
+// The list of tenants: Postgres computes their states, and must agree with the rules.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -24,14 +24,14 @@ import { type TenantDatabase, useTenants } from "../../support/tenant-database.t
 const STATES: readonly State[] = ["ok", "warning", "grace", "blocked", "unknown"];
 const everything = { state: null, after: null, limit: 200, now: NOW } as const;
 
-/** Spend exactly on one of the lines, a nano-dollar to either side, or anywhere. */
+/** Spend exactly at a threshold, a nano-dollar to either side, or anywhere. */
 const spendNear = fc.record({
   line: fc.constantFrom("alertsAtNanoUsd", "limitNanoUsd", "blocksAtNanoUsd", null),
   offset: fc.constantFrom(-1n, 0n, 1n),
   anywhere: fc.bigInt({ min: 0n, max: 2n * 10n ** 18n }),
 });
 
-/** So few instants, a millisecond apart, that overrides often begin and end at the very moment of the list. */
+/** Few instants, a millisecond apart, so that overrides often start and end exactly when the list is read. */
 const closeInstant = fc.integer({ min: -2, max: 2 }).map((ms) => NOW + ms);
 const anyOverrideParts = {
   id: fc.uuid(),
@@ -113,7 +113,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
   };
   const idsIn = (list: { tenants: readonly TenantRecord[] }) => list.tenants.map(({ config }) => config.tenantId);
 
-  it("puts every tenant into the state that stateAt gives it, to the nano-dollar and the millisecond", async () => {
+  it("computes the same state as stateAt, to the nano-dollar and the millisecond", async () => {
     const seen = new Set<State>();
     await fc.assert(
       fc.asyncProperty(fc.array(anyTenant, { minLength: 1, maxLength: 30 }), closeInstant, async (wanted, now) => {
@@ -134,7 +134,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
     expect([...seen].sort()).toEqual([...STATES].sort());
   });
 
-  it("holds 109.99 percent in grace and 110.00 percent blocked, 79.99 ok and 80.00 warning", async () => {
+  it("puts 109.99 percent in grace and 110.00 blocked, 79.99 ok and 80.00 warning", async () => {
     await create(1, usd("79.99"));
     await create(2, usd("80"));
     await create(3, usd("109.99"));
@@ -145,7 +145,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
     expect(idsIn(await tenants.list({ ...everything, state: "ok" }))).toEqual(["t001"]);
   });
 
-  it("goes through all tenants page by page in the order of their ids, none twice, none left out", async () => {
+  it("pages through all tenants in the order of their ids, each once", async () => {
     for (const index of [3, 1, 4, 0, 2]) await create(index, usd("1"));
     const pages: string[][] = [];
     let after = null as TenantRecord["config"]["tenantId"] | null;
@@ -158,7 +158,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
     expect(pages).toEqual([["t000", "t001"], ["t002", "t003"], ["t004"]]);
   });
 
-  it("says that nothing follows when a page ends exactly at the last tenant", async () => {
+  it("has no next page when a page ends exactly at the last tenant", async () => {
     await create(1);
     await create(2);
     expect((await tenants.list({ ...everything, limit: 2 })).next).toBeNull();
@@ -173,7 +173,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
     expect(second.counts).toMatchObject({ ok: 3, blocked: 2 });
   });
 
-  it("takes ids and hashes as text, never as SQL", async () => {
+  it("treats ids and hashes as text, never as SQL", async () => {
     const subject = { kind: "team", id: "'; drop table tenant_configs; --" } as const;
     await tenants.create(aNewTenant({ subject, name: "$1 ' \" \\ %" }), anActor());
     expect((await tenants.findBySubject(subject))?.config.name).toBe("$1 ' \" \\ %");

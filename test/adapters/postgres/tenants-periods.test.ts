@@ -1,4 +1,4 @@
-// Whose period is looked at, in which order and how often. On every Postgres there is.
+// Ended periods on each Postgres backend: which tenants are claimed, in which order and how often.
 
 import { describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE;
 
 describe.each(postgresBackends)("Periods on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
-  /** Teams of that name whose periods end at the given instants. */
+  /** Team tenants whose periods end at the given instants. */
   const ending = async (ends: Record<string, number | null>) => {
     for (const [id, budgetResetAt] of Object.entries(ends)) {
       await create({ tenantId: idOf(id), subject: { kind: "team", id }, budgetResetAt });
@@ -20,8 +20,8 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
   const claimed = async (now: number, limit = 10) =>
     (await tenants.claimEndedPeriods(limit, now)).map(({ tenantId }) => tenantId).sort();
 
-  describe("those that should be over", () => {
-    it("are taken from the longest overdue on, and no others", async () => {
+  describe("ended periods", () => {
+    it("claims ended periods, longest overdue first, and no others", async () => {
       await ending({ a: RESET - DAY, b: RESET, c: RESET + 1, d: null, e: RESET - 2 * DAY });
       await tenants.markDeleted(idOf("e"), anActor());
       expect(await claimed(RESET, 1)).toEqual(["a"]);
@@ -29,7 +29,7 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       expect(await tenants.claimEndedPeriods(10, RESET + 1)).toEqual([{ tenantId: "c", subjectId: "c" }]);
     });
 
-    it("come again after 30 s, and after hours of lateness ever less often, so that none is in the way", async () => {
+    it("claims a period again after 30 s, later with backoff", async () => {
       await ending({ a: RESET });
       expect(await claimed(RESET)).toEqual(["a"]);
       expect(await claimed(RESET + 30 * SECOND - 1)).toEqual([]);
@@ -43,26 +43,26 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       expect(await claimed(RESET + 90 * DAY + 2 * HOUR, 1)).toEqual(["b"]);
     });
 
-    it("are each given to one of two sweeps", async () => {
+    it("gives each period to one of two sweeps", async () => {
       await ending({ a: RESET, b: RESET, c: RESET });
       const both = await Promise.all([claimed(RESET, 2), claimed(RESET, 2)]);
       expect(both.flat().sort()).toEqual(["a", "b", "c"]);
     });
 
-    it("are looked at without a new revision: the edge need not hear of it", async () => {
+    it("claims without a new revision", async () => {
       const { config } = await create();
       await claimed(RESET);
       expect((await tenants.load(acme))?.config).toEqual(config);
     });
   });
 
-  describe("one that begins by hand", () => {
+  describe("a reset by an administrator", () => {
     const subject = aNewTenant().subject;
     const record = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW + MINUTE, readAt: NOW + MINUTE });
     const reset = (since: number, of = record) =>
       tenants.resetPeriod({ tenantId: acme, subject, record: of }, since, anActor());
 
-    it("takes the place of the one that was looked at, and of no other", async () => {
+    it("resets the period that was read, and no other", async () => {
       await create({ subjectCreatedAt: PERIOD_START, spend: aSpendRecord({ spendNanoUsd: usd("600") }) });
       expect(await reset(PERIOD_START - 1)).toMatchObject({
         auditId: null,
@@ -84,13 +84,13 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       ]);
     });
 
-    it("is nobody's where the tenant is gone or has another subject", async () => {
+    it("returns null when the tenant is deleted or has another subject", async () => {
       expect(await reset(PERIOD_START)).toBeNull();
       await create({ subject: { kind: "team", id: "red" }, subjectCreatedAt: PERIOD_START });
       expect(await reset(PERIOD_START)).toBeNull();
     });
 
-    it("is noted as told only while it is the running one", async () => {
+    it("marks a period as announced only while it is current", async () => {
       await create({ subjectCreatedAt: PERIOD_START });
       await reset(PERIOD_START);
       await tenants.notePeriodAnnounced(acme, PERIOD_START);

@@ -1,4 +1,4 @@
-// Recording spend in Postgres: the statement must do exactly what the rules do, and advance a period exactly once.
+// Recording spend: the statement must agree with the rules, and advance a period exactly once.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ const acme = idOf("acme");
 const ofAcme = { kind: "key", id: hashOf("a") } as const;
 const NEXT_RESET = RESET + 31 * DAY;
 
-/** Instants that coincide, and that lie exactly a minute apart and a millisecond to either side. */
+/** Instants that are equal, exactly a minute apart, or a millisecond to either side. */
 const instant = fc.constantFrom(0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE).map((ms) => NOW + ms);
 const anyRecord: fc.Arbitrary<SpendRecord> = fc.record({
   spendNanoUsd: fc.constantFrom(0n, 1n, usd("100"), usd("100.000000001")),
@@ -34,7 +34,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     tenants.recordSpend({ tenantId: acme, subject, record });
   const advances = () => db.query("select actor, before, after from audit_log where action = 'period_advanced'");
 
-  it("ends in what joinRecords says, whatever comes in whichever order", async () => {
+  it("ends in the result of joinRecords, in any order", async () => {
     await create();
     await fc.assert(
       fc.asyncProperty(anyRecord, anyRecord, async (first, second) => {
@@ -46,7 +46,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     );
   });
 
-  it("gives a figure that two sources saw at the same moment to the better one", async () => {
+  it("prefers the better of two sources at the same instant", async () => {
     await create();
     const sources = ["gate", "events", "webhook", "litellm"] as const;
     for (const first of sources) {
@@ -59,14 +59,14 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     }
   });
 
-  it("keeps a figure to the nano-dollar, and answers null for a tenant that is not there", async () => {
+  it("stores spend to the nano-dollar, and returns null for a missing tenant", async () => {
     expect(await recorded(aSpendRecord())).toBeNull();
     await create();
     const spend = aSpendRecord({ spendNanoUsd: usd("999999999999999.999999999") });
     expect((await recorded(spend))?.spend).toEqual(spend);
   });
 
-  it("refuses a figure of another subject, such as an earlier tenant of this id had", async () => {
+  it("refuses spend of another subject, such as an earlier tenant of this id", async () => {
     await create();
     const former: Subject = { kind: "key", id: hashOf("b") };
     expect(await recorded(aSpendRecord({ spendNanoUsd: usd("600") }), former)).toBeNull();
@@ -75,7 +75,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     expect((await tenants.load(acme))?.spend).toBeNull();
   });
 
-  it("advances the config with the first record of a later period, and audits it as Bursar's doing", async () => {
+  it("advances the period with the first record of a later one, and audits it as Bursar's change", async () => {
     const before = await create();
     const begun = aSpendRecord({ periodStartedAt: RESET, resetsAt: NEXT_RESET, observedAt: RESET, readAt: RESET });
     const after = await recorded(begun);
@@ -96,7 +96,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     ]);
   });
 
-  it("advances once, however many writers bring the new period at the same time", async () => {
+  it("advances once under concurrent writers", async () => {
     await create();
     for (const round of [1, 2, 3, 4, 5, 6]) {
       const periodStartedAt = RESET + round * DAY;
@@ -112,7 +112,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     }
   });
 
-  it("does not go back to an earlier period, nor forward to one that ends no later", async () => {
+  it("never moves to an earlier period, nor to one that ends no later", async () => {
     const before = await create();
     await recorded(aSpendRecord({ periodStartedAt: PERIOD_START - DAY, resetsAt: PERIOD_START }));
     await recorded(aSpendRecord({ periodStartedAt: PERIOD_START + 1, resetsAt: RESET }));
@@ -120,7 +120,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     expect(await advances()).toEqual([]);
   });
 
-  it("follows LiteLLM's newest read to another end of the same period, without a new period", async () => {
+  it("adopts a changed end of the same period from the newest read", async () => {
     const before = await create();
     const moved = await recorded(aSpendRecord({ resetsAt: RESET - DAY }));
     expect(moved?.config).toMatchObject({ budgetResetAt: RESET - DAY, litellmKeyLastReset: null });
@@ -133,7 +133,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     expect(await advances()).toEqual([]);
   });
 
-  it("does not go back to the end that an older read told, however often that comes again", async () => {
+  it("never returns to the end from an older read", async () => {
     const { config } = await create();
     await recorded(aSpendRecord());
     const told = aSyncOutcome({ readAt: NOW + 1, resetsAt: RESET - DAY, hasMovedReset: true });
@@ -144,7 +144,7 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
     expect((await tenants.load(acme))?.config).toEqual(moved?.config);
   });
 
-  it("leaves the revision alone when a record tells nothing new of the period", async () => {
+  it("keeps the revision when the period does not change", async () => {
     const before = await create();
     expect((await recorded(aSpendRecord()))?.config).toEqual(before.config);
   });

@@ -1,4 +1,4 @@
-// What Postgres keeps of LiteLLM's side: what was taken, why it waits, and whose turn it is. On every Postgres there is.
+// The LiteLLM sync on each Postgres backend: outcomes, errors, and the order of retries.
 
 import { describe, expect, it } from "vitest";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
@@ -12,15 +12,15 @@ const later = anActor({ now: NOW + MINUTE });
 const HOUR = 60 * MINUTE;
 const PRIOR = { maxBudget: "20", softBudget: null, budgetDuration: "30d", metadata: { tenant_id: "theirs" } };
 
-describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
+describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
   const { tenants, create } = useTenants(backend);
-  /** A team of that name, so that there can be many. */
+  /** A team tenant; teams allow many tenants. */
   const createTeam = (id: string) => create({ tenantId: idOf(id), subject: { kind: "team", id } });
   const fail = ({ config }: TenantRecord, triedAt: number, isAway = false) =>
     tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isAway });
 
-  describe("recording what LiteLLM took", () => {
-    it("forgets the sealed key and takes LiteLLM's dates for a key just made, as a later revision", async () => {
+  describe("recording a sync", () => {
+    it("erases the encrypted key and stores LiteLLM's dates for a new key, with a later revision", async () => {
       const created = await create({ encryptedKey: "v1.k.iv.body", budgetResetAt: null });
       const outcome = aSyncOutcome({ budgetId: "b1", subjectCreatedAt: NOW + 5 });
       const recorded = await tenants.recordSync(acme, created.config.revision, outcome);
@@ -32,26 +32,26 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect(recorded?.config.revision).toBeGreaterThan(created.config.revision);
     });
 
-    it("never moves the start of a period that has begun", async () => {
+    it("never moves the start of a started period", async () => {
       const created = await create();
       const outcome = aSyncOutcome({ subjectCreatedAt: NOW + 5 });
       expect((await tenants.recordSync(acme, created.config.revision, outcome))?.config).toEqual(created.config);
     });
 
-    it("keeps the budget object that came with the key, whatever the key is linked to later", async () => {
+    it("keeps the budget object created with the key, whatever the key is linked to later", async () => {
       const { config } = await create();
       await tenants.recordSync(acme, config.revision, aSyncOutcome({ budgetId: "ours" }));
       await tenants.recordSync(acme, config.revision, aSyncOutcome({ budgetId: "shared" }));
       expect((await tenants.recordSync(acme, config.revision, aSyncOutcome()))?.sync.budgetId).toBe("ours");
     });
 
-    it("takes a new end of the running period that this sync has made", async () => {
+    it("stores a new end of the current period that this sync caused", async () => {
       const { config } = await create({ budgetResetAt: RESET });
       const outcome = aSyncOutcome({ hasMovedReset: true, resetsAt: RESET - 1 });
       expect((await tenants.recordSync(acme, config.revision, outcome))?.config.budgetResetAt).toBe(RESET - 1);
     });
 
-    it("leaves every other end to a read: by a clock ahead of ours LiteLLM may have reset, and the period advances", async () => {
+    it("leaves any other end to a read, which may advance the period", async () => {
       const { config } = await create({ budgetResetAt: RESET });
       const byClockAhead = aSyncOutcome({ readAt: RESET - SECOND, resetsAt: RESET + HOUR });
       expect((await tenants.recordSync(acme, config.revision, byClockAhead))?.config.budgetResetAt).toBe(RESET);
@@ -59,14 +59,14 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect((await tenants.recordSync(acme, config.revision, afterEnd))?.config.budgetResetAt).toBe(RESET);
     });
 
-    it("says no when the wish has changed since, and leaves it pending", async () => {
+    it("returns null when the desired state has changed, and leaves the sync pending", async () => {
       const { config } = await create({ encryptedKey: "v1.k.iv.body" });
       await tenants.change(acme, { maxBudgetNanoUsd: usd("1") }, later);
       expect(await tenants.recordSync(acme, config.revision, aSyncOutcome())).toBeNull();
       expect(await tenants.load(acme)).toMatchObject({ sync: { status: "pending" }, encryptedKey: "v1.k.iv.body" });
     });
 
-    it("keeps why it is pending, and since when", async () => {
+    it("stores the error and the start of a pending sync", async () => {
       const created = await create();
       expect((await fail(created, NOW + SECOND))?.sync).toMatchObject({ status: "pending", error: "no", since: NOW });
       const { config } = created;
@@ -75,7 +75,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect((await fail(created, NOW + HOUR))?.sync).toMatchObject({ status: "pending", since: NOW + HOUR });
     });
 
-    it("knows whether LiteLLM has limits of Bursar's: from before they are sent until observing is taken", async () => {
+    it("records limits from before they are sent until `observe` has synced", async () => {
       const observed = await create({ enforcement: "observe", priorValues: PRIOR });
       expect(observed.sync.hasSetLimits).toBe(false);
       const enforced = await tenants.change(acme, { enforcement: "enforce" }, later);
@@ -89,10 +89,10 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
     });
   });
 
-  describe("what LiteLLM had before", () => {
+  describe("prior values", () => {
     const later = { ...PRIOR, maxBudget: "30", metadata: { tenant_id: "acme" } };
 
-    it("is kept once: the limits as they are now, the metadata as it was", async () => {
+    it("stores prior values once: the current limits, the original metadata", async () => {
       const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
       const kept = await tenants.recordPriorValues(acme, config.revision, later);
       expect(kept?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
@@ -100,7 +100,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect((await tenants.load(acme))?.priorValues).toEqual({ ...PRIOR, maxBudget: "30" });
     });
 
-    it("is not what a wish finds that has changed meanwhile", async () => {
+    it("stores no prior values when the desired state has changed", async () => {
       const { config } = await create({ enforcement: "observe", priorValues: PRIOR });
       await tenants.change(acme, { name: "x" }, anActor());
       expect(await tenants.recordPriorValues(acme, config.revision, later)).toBeNull();
@@ -108,11 +108,11 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
     });
   });
 
-  describe("taking turns", () => {
-    /** Who is tried at that moment. */
+  describe("retries", () => {
+    /** The tenants claimed at that instant. */
     const tried = (now: number, limit = 10) => tenants.claimPendingSyncs(limit, now);
 
-    it("forty tenants that LiteLLM never takes starve nobody", async () => {
+    it("starves no tenant behind forty that always fail", async () => {
       const stubborn: string[] = [];
       for (let index = 0; index < 40; index++) stubborn.push((await createTeam(`t${index}`)).config.tenantId);
       expect((await tried(NOW + MINUTE, 40)).toSorted()).toEqual(stubborn.toSorted());
@@ -124,7 +124,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect((await tried(NOW + HOUR + MINUTE, 40))[0]).toBe("last");
     });
 
-    it("waits a minute after the first try, then ever twice as long, and never longer than an hour", async () => {
+    it("backs off exponentially from a minute to an hour", async () => {
       await create();
       let now = NOW + MINUTE;
       expect(await tried(now)).toEqual([acme]);
@@ -135,7 +135,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       }
     });
 
-    it("is tried every minute while LiteLLM is away, which is no fault of the wish", async () => {
+    it("retries every minute while LiteLLM is down", async () => {
       const created = await create();
       for (let minute = 1; minute < 10; minute++) {
         expect([minute, await tried(NOW + minute * MINUTE)]).toEqual([minute, [acme]]);
@@ -143,7 +143,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       }
     });
 
-    it("counts an administrator's own try as the first, and the sweep's only once", async () => {
+    it("counts an administrator's own sync as the first try", async () => {
       const created = await create();
       await fail(created, NOW + SECOND);
       expect(await tried(NOW + MINUTE)).toEqual([]);
@@ -153,7 +153,7 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect(await tried(NOW + SECOND + 3 * MINUTE)).toEqual([acme]);
     });
 
-    it("begins anew with a changed wish, a deletion, and once LiteLLM has taken it", async () => {
+    it("restarts the backoff after a change, a deletion, or a success", async () => {
       const created = await create();
       for (let round = 0; round < 5; round++) await tried(NOW + (round + 1) * HOUR);
       const now = NOW + 5 * HOUR;
@@ -174,19 +174,19 @@ describe.each(postgresBackends)("LiteLLM's side on $name", (backend) => {
       expect(await tried(now + 7 * HOUR + MINUTE)).toContain("red");
     });
 
-    it("leaves a wish alone that is younger than thirty seconds: whoever made it is telling LiteLLM now", async () => {
+    it("leaves a change younger than thirty seconds to the request that made it", async () => {
       await create();
       expect(await tried(NOW + 30 * SECOND - 1)).toEqual([]);
       expect(await tried(NOW + 30 * SECOND)).toEqual([acme]);
     });
 
-    it("gives each tenant to one of two sweeps that meet", async () => {
+    it("gives each tenant to one of two concurrent sweeps", async () => {
       for (const id of ["a", "b", "c", "d"]) await createTeam(id);
       const [first, second] = await Promise.all([tried(NOW + MINUTE, 3), tried(NOW + MINUTE, 3)]);
       expect([...first, ...second].toSorted()).toEqual(["a", "b", "c", "d"]);
     });
 
-    it("takes only what is pending, the least recently tried first, as many as asked for", async () => {
+    it("claims only pending syncs, least recently tried first, up to the limit", async () => {
       const done = await createTeam("done");
       await tenants.recordSync(done.config.tenantId, done.config.revision, aSyncOutcome());
       await fail(await createTeam("lately"), NOW + 2 * SECOND);

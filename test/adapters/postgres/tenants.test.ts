@@ -1,4 +1,4 @@
-// The Tenants port on every Postgres there is, through Neon's driver: creating, and answers that are lost or never come.
+// The Tenants port on each Postgres backend, through Neon's driver: creating tenants, lost answers, and outages.
 
 import type { SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
   const audit = () => auditLog(db);
 
   describe("creating", () => {
-    it("keeps everything exactly as it was given", async () => {
+    it("stores everything exactly as given", async () => {
       const priorValues = { maxBudget: "12.345678901", softBudget: null, budgetDuration: "7d", metadata: { a: [1] } };
       const spend = aSpendRecord({ spendNanoUsd: usd("0.000000001"), readAt: NOW + 7, resetsAt: null });
       const created = await create({
@@ -69,7 +69,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.load(acme)).toEqual(created);
     });
 
-    it("says that the tenant is taken when its id is, and leaves the one that has it alone", async () => {
+    it("reports a taken id, and leaves the existing tenant unchanged", async () => {
       const first = await create();
       const again = aNewTenant({ subject: { kind: "key", id: hashOf("b") } });
       expect(await tenants.create(again, later)).toEqual({ ok: false, failure: "tenant_taken" });
@@ -77,7 +77,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await audit()).toHaveLength(1);
     });
 
-    it("says that the subject is taken when its key or team is another tenant's", async () => {
+    it("reports a taken subject when key or team belongs to another tenant", async () => {
       await create();
       await create({ tenantId: idOf("team"), subject: { kind: "team", id: "t1" } });
       const sameKey = aNewTenant({ tenantId: idOf("other") });
@@ -87,14 +87,14 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.load(idOf("other"))).toBeNull();
     });
 
-    it("says that the subject is taken when the key belongs to a tenant whose subject is another", async () => {
+    it("reports a taken subject when the key belongs to a tenant with another subject", async () => {
       await create({ subject: { kind: "team", id: "t1" }, keyHashes: [hashOf("c")] });
       const byKey = aNewTenant({ tenantId: idOf("other"), subject: { kind: "key", id: hashOf("c") } });
       expect(await tenants.create(byKey, later)).toEqual({ ok: false, failure: "subject_taken" });
       expect(await tenants.load(idOf("other"))).toBeNull();
     });
 
-    it("audits the whole tenant without its sealed key", async () => {
+    it("audits the whole tenant without its encrypted key", async () => {
       await create({ encryptedKey: "v1.k.iv.body", maxBudgetNanoUsd: usd("12.5") });
       const [line, ...others] = await audit();
       expect(others).toEqual([]);
@@ -120,8 +120,8 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
     });
   });
 
-  describe("losing the answer", () => {
-    /** The answer of the next statement never comes, whether or not it is carried out. */
+  describe("lost answers", () => {
+    /** Drops the answer of the next statement, whether or not Postgres executes it. */
     function losing({ carriesOut }: { carriesOut: boolean }): Tenants {
       let isLost = false;
       const database = () =>
@@ -138,7 +138,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       return postgresTenants(database);
     }
 
-    it("finds the tenant that was created all the same: its key is nobody else's", async () => {
+    it("finds the created tenant by its key", async () => {
       const created = await losing({ carriesOut: true }).create(
         aNewTenant({ encryptedKey: "v1.k.iv.body" }),
         anActor(),
@@ -147,20 +147,20 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await audit()).toHaveLength(1);
     });
 
-    it("throws when nothing was created, also while a tenant of that id has another key", async () => {
+    it("throws when nothing was created, even if the id exists with another key", async () => {
       await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
       await create({ subject: { kind: "key", id: hashOf("b") } });
       await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
     });
 
-    it("throws for an adoption: the same key may be what another administrator has just adopted", async () => {
+    it("throws for an adoption, because another administrator may have adopted the key", async () => {
       const adopting = losing({ carriesOut: true }).create(aNewTenant({ adopted: true }), later);
       await expect(adopting).rejects.toThrow(Outage);
     });
   });
 
-  describe("when Postgres is away", () => {
-    it("throws an outage from every verb, single or batch, whose text holds no parameter", async () => {
+  describe("Postgres down", () => {
+    it("throws an outage without parameters from every method", async () => {
       db.away();
       try {
         const verbs: Promise<unknown>[] = [
@@ -181,7 +181,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.load(acme)).toBeNull();
     });
 
-    it("throws what Postgres refuses as what it is: a bug, not an outage, without its parameters", async () => {
+    it("throws a refusal by Postgres as a bug without parameters", async () => {
       const broken = aNewTenant({ encryptedKey: "v1.secret", graceThreshold: 9_999n });
       const error = await tenants.create(broken, later).catch((cause: unknown) => cause);
       expect(error).toMatchObject({ code: "23514", constraint: "tenant_configs_grace_threshold_range" });

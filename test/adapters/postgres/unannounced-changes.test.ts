@@ -1,4 +1,4 @@
-// Which changes no alert tells of: found by level, from the audit. On every Postgres there is.
+// Changes without an alert, found in the audit log, on each Postgres backend.
 
 import { describe, expect, it } from "vitest";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
@@ -13,7 +13,7 @@ import { useTenants } from "../../support/tenant-database.ts";
 
 const acme = idOf("acme");
 
-describe.each(postgresBackends)("untold changes on $name", (backend) => {
+describe.each(postgresBackends)("unannounced changes on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const overrides = postgresOverrides(() => db.database());
   const alerts = postgresAlerts(() => db.database());
@@ -29,7 +29,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
       )[0]?.id,
     );
 
-  it("are overrides granted, revoked and run out, as they are", async () => {
+  it("finds overrides granted, revoked and expired", async () => {
     await create();
     await overrides.grant(aNewOverride(), anActor());
     await overrides.grant(aNewOverride({ id: uuidOf(2) }), anActor({ now: NOW + 1 }));
@@ -46,7 +46,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     expect(await unannounced(NOW + DAY, 2)).toHaveLength(2);
   });
 
-  it("are suspensions and resumptions, and no other line of the audit", async () => {
+  it("finds suspensions and resumptions, and no other audit line", async () => {
     await create();
     const suspended = await audit("tenant_suspended", NOW);
     const resumed = await audit("tenant_resumed", NOW + 1);
@@ -57,7 +57,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     ]);
   });
 
-  it("are undone by the opposite line of the tenant, or of the same override, that was written after them", async () => {
+  it("marks a change as reverted by a later opposite line of the tenant or override", async () => {
     await create();
     await overrides.grant(aNewOverride(), anActor());
     await overrides.grant(aNewOverride({ id: uuidOf(2) }), anActor());
@@ -83,7 +83,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     expect((await late())[0]).toMatchObject({ change: { eventType: "override_granted" }, isUndone: true });
   });
 
-  it("are no longer there once an alert of the same kind tells of them", async () => {
+  it("omits a change once an alert of the same kind exists", async () => {
     await create();
     await overrides.grant(aNewOverride(), anActor());
     const auditId = await audit("tenant_suspended", NOW);
@@ -95,7 +95,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     expect(await unannounced()).toEqual([]);
   });
 
-  it("of a tenant that is deleted, was never there, or had the id before are nobody's", async () => {
+  it("omits deleted tenants and earlier tenants of the same id", async () => {
     await audit("tenant_suspended", NOW, "nobody");
     await audit("tenant_suspended", NOW - 1);
     await audit("override_granted", NOW, "acme", { override_id: uuidOf(7) });
@@ -107,7 +107,7 @@ describe.each(postgresBackends)("untold changes on $name", (backend) => {
     expect(await unannounced()).toEqual([]);
   });
 
-  it("are looked for by an index of their own", async () => {
+  it("uses its own index", async () => {
     await create();
     const plan = await db.query<{ "QUERY PLAN": string }>(`explain select id from audit_log l
       where l.action in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')

@@ -1,4 +1,4 @@
-// Claims on every Redis there is: taken once, freed in time; and a Redis in trouble is an outage, never "taken".
+// Claims on each Redis backend: held once, expired in time; a failing Redis is an outage, never "already claimed".
 
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -40,7 +40,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
   afterEach(() => redis.setFault(null));
 
-  /** Past the adapter. */
+  /** Direct access, without the adapter. */
   const command = async (...words: string[]): Promise<unknown> => {
     const headers = { authorization: `Bearer ${TOKEN}` };
     const response = await fetch(redis.url, { method: "POST", headers, body: JSON.stringify(words) });
@@ -50,19 +50,19 @@ describe.each(backends)("claims in $store", ({ options }) => {
   const keyOf = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 
   describe("a refresh", () => {
-    it("is one reader's, however many claim it at once", async () => {
+    it("grants a refresh to one of many concurrent claims", async () => {
       const taken = await Promise.all(Array.from({ length: 20 }, () => claims.claimRefresh(tenant, "FRA", 5)));
       expect(taken.filter(Boolean)).toHaveLength(1);
     });
 
-    it("of another tenant, another colo or another span is free", async () => {
+    it("claims refreshes separately by tenant, colo and span", async () => {
       await claims.claimRefresh(tenant, "FRA", 5);
       expect(await claims.claimRefresh(idOf(`${tenant}-2`), "FRA", 5)).toBe(true);
       expect(await claims.claimRefresh(tenant, "NRT", 5)).toBe(true);
       expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(true);
     });
 
-    it("is free again after its seconds", async () => {
+    it("expires after its seconds", async () => {
       await claims.claimRefresh(tenant, "FRA", 1);
       expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(false);
       await pause(1_050);
@@ -73,27 +73,27 @@ describe.each(backends)("claims in $store", ({ options }) => {
   describe("an idempotency key", () => {
     const answer = { status: 201, body: { tenant_id: "acme", max_budget: 12.5, note: null, list: ["1", 2] } };
 
-    it("is claimed once, running until it is done, and then tells the answer as it was", async () => {
+    it("claims a key once, reports it running until finished, then replays its answer", async () => {
       expect(await claims.claimIdempotency(key, "hash")).toEqual({ kind: "claimed" });
       expect(await claims.claimIdempotency(key, "hash")).toEqual({ kind: "running" });
       await claims.finishIdempotency(key, "hash", answer);
       expect(await claims.claimIdempotency(key, "hash")).toEqual({ kind: "done", answer });
     });
 
-    it("with another body is told apart, running or done", async () => {
+    it("detects another body while running and when done", async () => {
       await claims.claimIdempotency(key, "hash");
       expect(await claims.claimIdempotency(key, "other")).toEqual({ kind: "other_body" });
       await claims.finishIdempotency(key, "hash", answer);
       expect(await claims.claimIdempotency(key, "other")).toEqual({ kind: "other_body" });
     });
 
-    it("that came to nothing is free again", async () => {
+    it("releases a key without an answer", async () => {
       await claims.claimIdempotency(key, "hash");
       await claims.finishIdempotency(key, "hash", null);
       expect(await claims.claimIdempotency(key, "other")).toEqual({ kind: "claimed" });
     });
 
-    it("of another actor or route is another key", async () => {
+    it("claims keys separately by actor and route", async () => {
       await claims.claimIdempotency(key, "hash");
       expect(await claims.claimIdempotency({ ...key, actor: "bob" }, "hash")).toEqual({ kind: "claimed" });
       expect(await claims.claimIdempotency({ ...key, route: "DELETE" }, "hash")).toEqual({ kind: "claimed" });
@@ -101,13 +101,13 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
 
   describe("a notice", () => {
-    it("is claimed by one message, which may come again; any other hears that it is being sent", async () => {
+    it("grants a notice to one message and its redeliveries, and answers `sending` to others", async () => {
       expect(await claims.claimNotice(notice, "m1")).toBe("claimed");
       expect(await claims.claimNotice(notice, "m1")).toBe("claimed");
       expect(await claims.claimNotice(notice, "m2")).toBe("sending");
     });
 
-    it("N6: of fifty messages that claim it at once one wins", async () => {
+    it("N6: grants a notice to one of fifty concurrent messages", async () => {
       const taken = await Promise.all(
         Array.from({ length: 50 }, (_, index) => claims.claimNotice(notice, `m${index}`)),
       );
@@ -115,7 +115,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(taken.filter((claim) => claim === "sending")).toHaveLength(49);
     });
 
-    it("that was sent is sent for everybody, also for the message that sent it", async () => {
+    it("answers `sent` to every message once the notice is sent", async () => {
       await claims.claimNotice(notice, "m1");
       await claims.noteNoticeSent(notice);
       expect([await claims.claimNotice(notice, "m1"), await claims.claimNotice(notice, "m2")]).toEqual([
@@ -124,25 +124,25 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ]);
     });
 
-    it("that was sent without a claim is sent all the same", async () => {
+    it("answers `sent` for a notice sent without a claim", async () => {
       await claims.noteNoticeSent(notice);
       expect(await claims.claimNotice(notice, "m1")).toBe("sent");
     });
 
-    it("that was given back is the next one's", async () => {
+    it("grants a released notice again", async () => {
       await claims.claimNotice(notice, "m1");
       await claims.releaseNotice(notice);
       expect(await claims.claimNotice(notice, "m2")).toBe("claimed");
       await claims.releaseNotice({ ...notice, channelId: channelIdOf(9) });
     });
 
-    it("of another alert or channel is another notice", async () => {
+    it("claims notices separately by alert and channel", async () => {
       await claims.claimNotice(notice, "m1");
       expect(await claims.claimNotice({ ...notice, channelId: channelIdOf(2) }, "m2")).toBe("claimed");
       expect(await claims.claimNotice({ ...notice, alertId: randomUUID() as AlertId }, "m2")).toBe("claimed");
     });
 
-    it("is free a minute after its claim, and forgotten an hour after it was sent", async () => {
+    it("expires a minute after the claim, and an hour after it was sent", async () => {
       await claims.claimNotice(notice, "m1");
       expect(await secondsLeft(keyOf(notice))).toBeOneOf([59, 60]);
       await claims.noteNoticeSent(notice);
@@ -152,14 +152,14 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(await claims.claimNotice(notice, "m2")).toBe("claimed");
     });
 
-    it("its claim is not made longer by coming again: who died while sending does not keep it for ever", async () => {
+    it("does not extend its claim on redelivery", async () => {
       await claims.claimNotice(notice, "m1");
       await command("EXPIRE", keyOf(notice), "10");
       await claims.claimNotice(notice, "m1");
       expect(await secondsLeft(keyOf(notice))).toBeLessThanOrEqual(10);
     });
 
-    it("whose message is called as the claim is kept apart from what was sent", async () => {
+    it("distinguishes a message id `sent` from a sent notice", async () => {
       await claims.claimNotice(notice, "sent");
       expect(await claims.claimNotice(notice, "m2")).toBe("sending");
     });
@@ -168,7 +168,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   describe("webhooks", () => {
     const names = () => Array.from({ length: 3 }, () => `key/msg_${randomUUID()}`) as [string, string, string];
 
-    it("are done with by the messages that were noted, for ten minutes", async () => {
+    it("remembers for ten minutes which message handled a webhook", async () => {
       const [a, b, c] = names();
       expect(await claims.webhooksDone([a, b, c])).toEqual([null, null, null]);
       await claims.noteWebhooksDone(new Map([[c, "m1"]]));
@@ -177,7 +177,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       for (const name of [a, c]) expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
     });
 
-    it("are done with by the last message that was noted, for ten minutes from then on", async () => {
+    it("remembers the last message that handled a webhook, for ten minutes from then", async () => {
       const [name] = names();
       await claims.noteWebhooksDone(new Map([[name, "m1"]]));
       await command("EXPIRE", `webhook:${name}`, "10");
@@ -190,13 +190,13 @@ describe.each(backends)("claims in $store", ({ options }) => {
       "12345678901234567890123456789012",
       "00000000000000000000000000000012",
       "123456789012345678901234567890e1",
-    ])("keep a message's id as it is, although it looks like a number: %s", async (messageId) => {
+    ])("keeps a numeric message id as text: %s", async (messageId) => {
       const [name] = names();
       await claims.noteWebhooksDone(new Map([[name, messageId]]));
       expect(await claims.webhooksDone([name])).toEqual([messageId]);
     });
 
-    it("are looked for, and noted, in one trip for all of a batch", async () => {
+    it("reads and writes the webhooks of a batch in one request each", async () => {
       const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
       redis.setFault({ kind: "slow", delayMs: 500 });
       const begunAt = performance.now();
@@ -206,8 +206,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
-  describe("a later read", () => {
-    it("is due from its note on, for its tenant and reason alone", async () => {
+  describe("a scheduled read", () => {
+    it("records a scheduled read by tenant and reason", async () => {
       expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(false);
       await claims.noteScheduledRead(tenant, "recheck-20s", 60);
       expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(true);
@@ -215,7 +215,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(await claims.isReadScheduled(idOf(`${tenant}-2`), "recheck-20s")).toBe(false);
     });
 
-    it("is no longer due after its seconds", async () => {
+    it("expires after its seconds", async () => {
       await claims.noteScheduledRead(tenant, "confirm", 1);
       expect(await claims.isReadScheduled(tenant, "confirm")).toBe(true);
       await pause(1_050);
@@ -249,7 +249,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["a look for a read", () => claims.isReadScheduled(tenant, "recheck-20s")],
       ["the note of one", () => claims.noteScheduledRead(tenant, "recheck-20s", 5)],
       ["a ping", () => claims.ping()],
-    ])("%s is an outage of Redis, in time", async (_what, claim) => {
+    ])("throws an outage of Redis in time: %s", async (_what, claim) => {
       const begunAt = performance.now();
       const error = await claim().then(
         (value) => `not thrown, but ${JSON.stringify(value)}`,
@@ -262,7 +262,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
-  it("stopped is an outage, and there again it works with the same client", async () => {
+  it("throws an outage while stopped, and works with the same client after a restart", async () => {
     await claims.ping();
     await redis.stop();
     await expect(claims.claimRefresh(tenant, "FRA", 5)).rejects.toBeInstanceOf(Outage);
@@ -271,7 +271,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
 });
 
-it("asks once: an outage is not made longer by trying again", async () => {
+it("never retries", async () => {
   const redis = await startUpstash({ port: 0, token: TOKEN });
   redis.setFault({ kind: "reset", times: 1 });
   await expect(upstashClaims({ url: redis.url, token: TOKEN }).ping()).rejects.toBeInstanceOf(Outage);
@@ -287,6 +287,6 @@ it("waits 250 ms for an answer, and not longer", async () => {
   await redis.stop();
 });
 
-it("connects to nothing until it is asked", () => {
+it("connects on first use", () => {
   expect(() => upstashClaims({ url: "https://redis.invalid", token: TOKEN })).not.toThrow();
 });

@@ -161,7 +161,7 @@ describe("the agent's key", () => {
 describe("the headers of a call", () => {
   const sent = (headers: Record<string, string>) => headersFor("sk-1", "request-1", new Headers(headers));
 
-  it("sends exactly one key, in one header", () => {
+  it("forwards exactly one key, in one header", () => {
     const names = ["x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
     const headers = sent({
       ...Object.fromEntries(names.map((name) => [name, "another"])),

@@ -44,7 +44,7 @@ function heldBytes(): number {
 }
 
 describe("512 events of 40 KiB and more", () => {
-  it("become one message, and less than half of the body is ever in memory", async () => {
+  it("turns a large batch into one message with less than half of the body in memory", async () => {
     const held = { most: 0, sent: 0, chunks: 0 };
     const before = heldBytes();
     const watched = (function* () {
@@ -61,7 +61,7 @@ describe("512 events of 40 KiB and more", () => {
     expect(held.most).toBeLessThan(10 * MIB);
   });
 
-  it("leave no prompt in the log or on the queue, even after errors", async () => {
+  it("leaves no prompt in the log or on the queue, even after errors", async () => {
     const events = [...batchOf(2)].slice(0, -1);
     const { status, body } = await world.post(EVENTS, streamOf([...events, bytes(',{"messages":"nothing"')]), BEARER);
     expect(status).toBe(400);

@@ -121,18 +121,18 @@ describe("an unmanaged key", () => {
     ["a team", { user_api_key_team_id: "team-9" }],
     ["no one", {}],
   ];
-  it.each(keys)("is allowed by default: %s", async (_, caller) => {
+  it.each(keys)("allows an unmanaged key by default: %s", async (_, caller) => {
     hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
     expect(await answerTo(aQuestion(caller))).toEqual(NONE);
   });
 
-  it.each(keys)("is refused under UNMANAGED_KEYS=block: %s", async (_, caller) => {
+  it.each(keys)("refuses an unmanaged key under UNMANAGED_KEYS=block: %s", async (_, caller) => {
     hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER);
     world.policy = { ...POLICY, unmanagedKeys: "block" };
     expect(await answerTo(aQuestion(caller))).toEqual(blocked(NOT_MANAGED));
   });
 
-  it("is not rate limited, because LiteLLM's address is shared", async () => {
+  it("never rate limits unmanaged keys, because LiteLLM's address is shared", async () => {
     world.callers.isAllowed = false;
     for (let index = 0; index < 3; index++) await world.guard(aQuestion({ user_api_key_hash: hashOf("c") }));
     hasTenant({}, OVER);
@@ -161,14 +161,14 @@ describe("a key of a team tenant", () => {
     expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("acme");
   });
 
-  it("is found in memory the next time", async () => {
+  it("finds the key in memory the next time", async () => {
     await world.guard(aQuestion(inTeam));
     await world.untilQuiet();
     await world.guard(aQuestion(inTeam));
     expect([world.tenants.calls("findByKey"), world.tenants.calls("findBySubject")]).toEqual([1, 1]);
   });
 
-  it("prefers its own tenant", async () => {
+  it("prefers the key's own tenant", async () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
     world.kv.tenantsOfKeys.clear();
     expect(await answerTo(aQuestion(inTeam))).toEqual(NONE);

@@ -139,7 +139,7 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
     },
   );
 
-  it("is YAML with no-store", async () => {
+  it("answers YAML with no-store", async () => {
     const { status, headers } = await setup(query);
     expect(status).toBe(200);
     expect(headers.get("Content-Type")).toBe("text/yaml; charset=utf-8");

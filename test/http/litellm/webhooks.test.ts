@@ -127,13 +127,13 @@ describe("an unauthenticated webhook", () => {
 });
 
 describe("a webhook with a URL token", () => {
-  it("is accepted and queued as a hint", async () => {
+  it("accepts a webhook with a URL token and queues it as a hint", async () => {
     const { status, body } = await world.post(BY_TOKEN, JSON.stringify(threshold));
     expect([status, body]).toEqual([200, { accepted: 1 }]);
     expect(world.messages).toEqual([STOCK_WEBHOOK]);
   });
 
-  it("is accepted with the previous token during rotation", async () => {
+  it("accepts the previous token during rotation", async () => {
     const { status } = await world.post("/v1/webhooks/litellm/old-url-token", JSON.stringify(threshold));
     expect(status).toBe(200);
   });
@@ -145,7 +145,7 @@ describe("a webhook with a URL token", () => {
     expect(world.log.lines.join()).not.toContain("url-token");
   });
 
-  it("has no id, because an unsigned id could suppress another webhook", async () => {
+  it("ignores an unsigned id, which could suppress another webhook", async () => {
     const headers = { "webhook-id": "msg_1" };
     expect((await world.post(BY_TOKEN, JSON.stringify(threshold), headers)).status).toBe(200);
     expect(world.messages).toEqual([expect.objectContaining({ auth: "url_token", webhook_id: null })]);
