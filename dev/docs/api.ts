@@ -1,0 +1,25 @@
+// `npm run docs:api`: writes the examples of docs/api.md anew, from what the built Worker answers.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { buildBundle } from "../worker/build.ts";
+import { blocksOf, fillPage } from "./page.ts";
+import { play } from "./play.ts";
+import { startProduct } from "./product.ts";
+import { SCENARIO } from "./scenario.ts";
+
+const PAGE = fileURLToPath(new URL("../../docs/api.md", import.meta.url));
+const BUNDLE_DIR = fileURLToPath(new URL("../../.wrangler/docs", import.meta.url));
+
+await buildBundle(BUNDLE_DIR);
+const product = await startProduct(BUNDLE_DIR);
+try {
+  const { played, variables } = await play(product, SCENARIO);
+  const page = readFileSync(PAGE, "utf8");
+  const filled = fillPage(page, blocksOf(played, variables));
+  writeFileSync(PAGE, filled);
+  console.log(`docs/api.md: ${played.length} examples, ${filled === page ? "nothing changed" : "written anew"}`);
+} finally {
+  await product.stop();
+}
+process.exit(0);

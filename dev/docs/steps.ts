@@ -1,0 +1,73 @@
+// What a scenario is made of: examples, which the page shows, and preparations, which it does not.
+
+import type { Product } from "./product.ts";
+
+/** Shell variables by name, without the dollar sign. */
+export type Variables = Record<string, string>;
+
+export interface World {
+  readonly product: Product;
+  /** What the shell of the next example has. */
+  readonly variables: Variables;
+}
+
+/** A command that a reader can paste, and the status that the product must answer. */
+export interface Example {
+  readonly name: string;
+  readonly status: number;
+  readonly command: string;
+  /** Shell variables taken from the answer: name of the variable to path in the body, such as `data.0.id`. */
+  readonly keeps: Readonly<Record<string, string>>;
+}
+
+/** A request that Bursar sends. */
+export interface Capture {
+  readonly name: string;
+  /** The request as text, its body last. */
+  capture(world: World): Promise<string>;
+}
+
+export type Step = Example | Capture | ((world: World) => Promise<void>);
+
+export function example(
+  name: string,
+  status: number,
+  command: string,
+  keeps: Readonly<Record<string, string>> = {},
+): Example {
+  return { name, status, command, keeps };
+}
+
+/** LiteLLM says from now on that the key or team has spent `usd`. One demanded read a second: the next one waits for its turn. */
+export function spent(variable: string, usd: number): Step {
+  return async ({ product, variables }) => {
+    product.litellm.setSpend(variables[variable] ?? variable, usd);
+    await pause(DEMANDED_READ_MS);
+  };
+}
+
+/** Bursar reads LiteLLM at most once a second for a tenant, however fresh a caller wants the spend. */
+export const DEMANDED_READ_MS = 1_100;
+
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const WAIT_MS = 20_000;
+
+/** Looks until `holds` is true. @throws Error naming `what` when that takes too long. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const begunAt = Date.now();
+  while (!(await holds())) {
+    if (Date.now() - begunAt > WAIT_MS) throw new Error(`did not happen within ${WAIT_MS} ms: ${what}`);
+    await pause(100);
+  }
+}
+
+/** Waits until at least so many alerts are recorded and no notice of any is on its way. */
+export function alertsAreDelivered(alerts: number): Step {
+  return ({ product }) =>
+    until(`${alerts} alerts are delivered`, async () => {
+      const recorded = await product.query("select from budget_alert_history");
+      const pending = await product.query("select from notice_deliveries where status = 'pending'");
+      return recorded.length >= alerts && pending.length === 0;
+    });
+}
