@@ -28,7 +28,7 @@ const SEED = Number(process.env["SOAK_SEED"] ?? 20_261_125);
 const PURGED_STAGE = 2;
 
 describe.each(postgresBackends)("on $name", (backend) => {
-  const { db, create } = useTenants(backend);
+  const { db, create } = useTenants(backend, { isOwn: true });
   let redis: SoakRedis;
   let inbox: Inbox;
   let channels: readonly SoakChannel[];

@@ -11,12 +11,14 @@ export interface PostgresBackend {
   start(): Promise<LocalPostgres>;
 }
 
+export const EMBEDDED = "PGlite";
+
 const testDatabaseUrl = process.env["TEST_DATABASE_URL"];
 
 export const postgresBackends: readonly PostgresBackend[] = [
   testDatabaseUrl
     ? { name: "real Postgres", start: () => startOnRealServer(testDatabaseUrl) }
-    : { name: "PGlite", start: () => startPostgres({ port: 0, neonPort: 0 }) },
+    : { name: EMBEDDED, start: () => startPostgres({ port: 0, neonPort: 0 }) },
 ];
 
 export async function connect(databaseUrl: string): Promise<pg.Client> {
