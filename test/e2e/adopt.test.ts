@@ -49,7 +49,7 @@ async function adopt(only: string): Promise<void> {
 }
 
 describe("an existing key", () => {
-  it("is observed, then enforced, then observed again, and released as it was", async () => {
+  it("observes an adopted key, enforces it, observes it again, and releases it as it was", async () => {
     const { name, key } = names();
     await manage("/key/generate", { key, key_alias: name, max_budget: 200, budget_duration: "30d" });
     stand.litellm.setSpend(key, 50);

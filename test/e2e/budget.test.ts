@@ -68,7 +68,7 @@ describe("a verdict", () => {
     expect([answer.status, answer.body.state]).toEqual([status, state]);
   });
 
-  it("is the same for an orchestrator that names the tenant", async () => {
+  it("answers an orchestrator that names the tenant with the same verdict", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 10 });
     await spendTo(key, 11);
     const [asked, checked] = [await api.ask(key, NOW), await api.check(tenantId)];
@@ -143,7 +143,7 @@ describe("a changed budget", () => {
     expect((await api.ask(key)).body).toMatchObject({ allowed: true, state: "ok", limit: 10 });
   });
 
-  it("of a deleted tenant makes its key unknown", async () => {
+  it("deleting a tenant makes its key unknown", async () => {
     const { tenantId, key } = await api.createTenant();
     expect((await api.admin("DELETE", `/v1/tenants/${tenantId}`)).status).toBe(204);
     expect((await api.ask(key)).status).toBe(401);

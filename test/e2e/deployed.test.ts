@@ -24,7 +24,7 @@ afterAll(async () => {
   await bursar?.stop();
 });
 
-it("is alive, and ready with every dependency", async () => {
+it("answers healthz, and readyz with every dependency", async () => {
   expect((await send("GET", `${base}/healthz`)).body).toEqual({ status: "ok" });
   // As an orchestrator asks: the first probes of a Worker that has just started may come too late.
   const { body } = await eventually(async () => {

@@ -76,7 +76,7 @@ describe("an answer", () => {
     expect((await pieces.read()).done).toBe(true);
   });
 
-  it("that LiteLLM compresses is readable", async () => {
+  it("passes on a compressed answer so that it is readable", async () => {
     handle = (_, answer) => {
       answer.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
       answer.end(gzipSync('{"object":"list"}'));
@@ -84,7 +84,7 @@ describe("an answer", () => {
     expect(await (await chat()).json()).toEqual({ object: "list" });
   });
 
-  it("that is an error of another kind comes through whole, however long", async () => {
+  it("passes on an error of another kind whole, however long it is", async () => {
     const message = "x".repeat(100_000);
     handle = (_, answer) => {
       answer.writeHead(429, { "content-type": "application/json", "retry-after": "7" });
@@ -122,7 +122,7 @@ describe("a request", () => {
     expect(await answered.promise).toBe(200);
   });
 
-  it("of 20 MB goes through", async () => {
+  it("passes on a body of 20 MB", async () => {
     handle = (incoming, answer) => {
       let bytes = 0;
       incoming.on("data", (piece: Buffer) => {
@@ -145,7 +145,7 @@ describe("an agent that leaves", () => {
       };
     });
 
-  it("in the middle of a stream ends the call to LiteLLM", async () => {
+  it("ends the call to LiteLLM when the agent leaves in the middle of a stream", async () => {
     const cut = cutAfter((answer) => {
       startEvents(answer);
       const talking = setInterval(() => answer.write("data: more\n\n"), 20);

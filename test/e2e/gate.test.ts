@@ -71,7 +71,7 @@ describe("OpenAI's SDK, pointed at Gate", () => {
     expect(models.data.map(({ id }) => id)).toEqual(["mock"]);
   });
 
-  it("is told by LiteLLM of a mistake in its own words", async () => {
+  it("passes on LiteLLM's own words about a mistake", async () => {
     const { key } = await api.createTenant();
     const error = await refusalOf(sdkOf(key).client.chat.completions.create({ ...asParams(), model: 1 as never }));
     expect([error.status, error.message]).toEqual([400, expect.stringContaining("Invalid model name")]);
@@ -79,7 +79,7 @@ describe("OpenAI's SDK, pointed at Gate", () => {
 });
 
 describe("E2: a tenant that spends through Gate", () => {
-  it("is refused by the same isolate right after the call that reached the line: a 402 that the SDK shows, once", async () => {
+  it("refuses in the same isolate right after the call that reached the block threshold: a 402 that the SDK shows, once", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     const { client, statuses } = sdkOf(key);
     await client.chat.completions.create(asParams(), costing(5.25));
@@ -92,7 +92,7 @@ describe("E2: a tenant that spends through Gate", () => {
     expect(statuses).toEqual([200, 200, 402]);
   });
 
-  it("is alerted of, though nobody else has told of the spend", async () => {
+  it("alerts on spend that only Gate has seen", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     await sdkOf(key).client.chat.completions.create(asParams(), costing(4.25));
     const alerts = await eventually(async () => {
@@ -102,7 +102,7 @@ describe("E2: a tenant that spends through Gate", () => {
     expect(alerts).toMatchObject([{ event_type: "threshold_crossed", spend: 4.25 }]);
   });
 
-  it("is refused by LiteLLM before Bursar knows: our 402, with LiteLLM's words, tried once", async () => {
+  it("turns LiteLLM's own refusal into a 402 before Bursar knows, tried once", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     expect((await api.ask(key)).body.spend).toBe(0);
     bursar.stack.litellm?.setSpend(key, 6);

@@ -52,7 +52,7 @@ describe("the kill switch", () => {
 });
 
 describe("a new period", () => {
-  it("by hand lets a blocked tenant go on at once, at $0", async () => {
+  it("a reset by hand lets a blocked tenant go on at once, at $0", async () => {
     const { tenantId, key } = await stand.api.createTenant({ max_budget: 5 });
     await call(key, 6);
     await eventually(async () => (await stand.api.ask(key, { "Cache-Control": "no-cache" })).status === 402);
@@ -66,7 +66,7 @@ describe("a new period", () => {
     expect(actions.map(({ action }: { action: string }) => action)).toContain("period_reset");
   });
 
-  it("R1: by LiteLLM's own reset is found by the sweep, audited and told, once", async () => {
+  it("R1: the sweep finds LiteLLM's own reset, audits and announces it once", async () => {
     // A second from now by LiteLLM's clock a period of one second is over.
     const { tenantId, key } = await stand.api.createTenant({ max_budget: 5, budget_duration: "1s" });
     await call(key, 1);

@@ -93,7 +93,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     expect(answer.headers.get("Retry-After")).toBeTruthy();
   });
 
-  it("is not ready", async () => {
+  it("readyz answers 503", async () => {
     const response = await fetch(`${bursar.url}/readyz`);
     const body = (await response.json()) as { dependencies: Record<string, { ok: boolean }> };
     expect([response.status, body.dependencies["postgres"]?.ok]).toEqual([503, false]);

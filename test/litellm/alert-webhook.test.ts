@@ -52,7 +52,7 @@ describe("an alert", () => {
     );
   });
 
-  it("of a soft budget is as captured too", async () => {
+  it("sends the webhook of a soft budget as captured", async () => {
     await start();
     const key = await client.newKey({ soft_budget: 0.5, max_budget: 1, key_alias: "acme" });
     const alerts = await callAt(key, 0.6);
@@ -85,14 +85,14 @@ describe("the level of a key", () => {
     [0.96, ["threshold_crossed 5% Threshold Crossed "]],
     [1, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
     [2, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
-  ])("is told at %d of its budget of 1 as %j", async (spend, told) => {
+  ])("sends at %d of a budget of 1 %j", async (spend, told) => {
     await start();
     const alerts = await callAt(await client.newKey({ max_budget: 1 }), spend);
     const levels = new Set(alerts.map((one) => `${one.event} ${one.event_message.replace("Key Budget: ", "")}`));
     expect([...levels]).toEqual(told);
   });
 
-  it("is its soft budget's until 15 % of the hard one are left", async () => {
+  it("names the soft budget until 15 % of the hard one are left", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1, soft_budget: 0.5 });
     const events = async (spend: number) => [...new Set((await callAt(key, spend)).map(({ event }) => event))];
@@ -101,7 +101,7 @@ describe("the level of a key", () => {
     expect(await events(1)).toEqual(["budget_crossed"]);
   });
 
-  it("is told by the call that is refused, with the budget that its temporary increase makes", async () => {
+  it("sends the crossed budget with the refused call, with the temporary increase included", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     const later = { temp_budget_increase: 1, temp_budget_expiry: "2099-12-31T00:00:00" };
@@ -113,7 +113,7 @@ describe("the level of a key", () => {
     expect(receiver.received.map(({ json }) => json)).toMatchObject([{ event: "budget_crossed", max_budget: 2 }]);
   });
 
-  it("is not looked at by a call that costs nothing", async () => {
+  it("sends nothing for a call that costs nothing", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     litellm.setSpend(key, 2);
@@ -141,7 +141,7 @@ it("a team is told of only beyond its budget, and never of 15 % or 5 %", async (
 });
 
 describe("a projection", () => {
-  it("is told when the month would end above the soft budget, unless the hard one has more to say", async () => {
+  it("sends the projection when the month would end above the soft budget, unless the hard one comes first", async () => {
     now = FIRST_DAY;
     await start();
     const key = await client.newKey({ soft_budget: 10 });
@@ -156,7 +156,7 @@ describe("a projection", () => {
 });
 
 describe("the spend of an end user", () => {
-  it("is told after each call that names one, as the cost of that call", async () => {
+  it("sends spend_tracked after each call that names an end user, with the cost of that call", async () => {
     await start();
     const key = await client.newKey({ key_alias: "acme3" });
     for (const cost of [0.25, 0.5]) await client.chat(key, { cost, body: { user: "customer-7" } });
@@ -171,7 +171,7 @@ describe("the spend of an end user", () => {
 });
 
 describe("an event of a key", () => {
-  it("is not told again within the day, neither at 5 % after 15 % nor after a reset", async () => {
+  it("sends nothing again within the day, neither at 5 % after 15 % nor after a reset", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     expect(await callAt(key, 0.86)).not.toEqual([]);
@@ -183,7 +183,7 @@ describe("an event of a key", () => {
     expect(await callAt(key, 1)).toHaveLength(1);
   });
 
-  it("is told again after budget_alert_ttl, and after the proxy was started again", async () => {
+  it("sends again after budget_alert_ttl, and after the proxy was restarted", async () => {
     await start({ webhook: { url: receiver.url, budgetAlertTtlMs: 60_000 } });
     const key = await client.newKey({ max_budget: 1 });
     expect(await callAt(key, 1)).toHaveLength(1);
@@ -197,7 +197,7 @@ describe("an event of a key", () => {
     expect(await callAt(key, 1)).toHaveLength(1);
   });
 
-  it("is told several times by calls of the same moment, for it is looked up before and marked after", async () => {
+  it("sends several times for calls of the same moment, because the mark is read before and written after", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     litellm.setSpend(key, 1);
@@ -207,21 +207,18 @@ describe("an event of a key", () => {
     expect(receiver.received).toHaveLength(3);
   });
 
-  it.each([500, 404, 301])(
-    "is told again by the next call when it was answered with %d, and by no timer",
-    async (status) => {
-      await start();
-      const key = await client.newKey({ max_budget: 1 });
-      receiver.answer = () => ({ status, headers: { location: receiver.url } });
-      expect(await callAt(key, 1)).toHaveLength(1);
-      expect(await callAt(key, 1)).toHaveLength(1);
-      receiver.answer = () => ({ status: 204 });
-      expect(await callAt(key, 1)).toHaveLength(1);
-      expect(await callAt(key, 1)).toEqual([]);
-    },
-  );
+  it.each([500, 404, 301])("sends again with the next call after an answer of %d, and by no timer", async (status) => {
+    await start();
+    const key = await client.newKey({ max_budget: 1 });
+    receiver.answer = () => ({ status, headers: { location: receiver.url } });
+    expect(await callAt(key, 1)).toHaveLength(1);
+    expect(await callAt(key, 1)).toHaveLength(1);
+    receiver.answer = () => ({ status: 204 });
+    expect(await callAt(key, 1)).toHaveLength(1);
+    expect(await callAt(key, 1)).toEqual([]);
+  });
 
-  it("is told again by the next call when nobody was there", async () => {
+  it("sends again with the next call after a connection failed", async () => {
     await start();
     litellm.connect({ webhook: { url: "http://127.0.0.1:1/" } });
     const key = await client.newKey({ max_budget: 1 });

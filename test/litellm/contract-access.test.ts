@@ -69,7 +69,7 @@ describe("the management API", () => {
   });
 });
 
-it("is alive and ready for anyone who asks", async () => {
+it("answers liveness and readiness without a key", async () => {
   expect(await send(`${client.url}/health/liveliness`, "GET", {})).toMatchObject({ status: 200, body: "I'm alive!" });
   const ready = await send(`${client.url}/health/readiness`, "GET", {});
   expect([ready.status, ready.body.db]).toEqual([200, "connected"]);
@@ -82,7 +82,7 @@ it("lists its models to a key", async () => {
 });
 
 describe("a blocked key", () => {
-  it("is refused at once with 401 and works again at once when unblocked", async () => {
+  it("refuses a blocked key at once with 401 and accepts it at once when unblocked", async () => {
     const key = await client.newKey();
     expect((await client.chat(key)).status).toBe(200);
     const blocked = await client.call("POST", "/key/block", { key: hashOf(key) });
@@ -96,7 +96,7 @@ describe("a blocked key", () => {
     expect((await client.info(key)).blocked).toBe(false);
   });
 
-  it("is a 401 when there is no such key to block", async () => {
+  it("answers 401 when there is no such key to block", async () => {
     const { status, body } = await client.call("POST", "/key/block", { key: hashOf(randomUUID()) });
     expect([status, body.error.type]).toEqual([401, "token_not_found_in_db"]);
   });

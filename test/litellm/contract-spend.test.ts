@@ -26,7 +26,7 @@ function expectRefused(answer: Answer): void {
 }
 
 describe("a model call", () => {
-  it("is answered in OpenAI's shape with the captured headers", async () => {
+  it("answers a call in OpenAI's shape with the captured headers", async () => {
     const answer = await client.chat(await client.newKey({ max_budget: 1_000 }), { cost: COST });
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ object: "chat.completion", usage: { total_tokens: expect.any(Number) } });
@@ -68,7 +68,7 @@ describe("a model call", () => {
 });
 
 describe("a key", () => {
-  it("is refused when its spend is at its budget, and not before", async () => {
+  it("refuses a key when its spend is at its budget, and not before", async () => {
     const cost = await priceOfCall();
     const key = await client.newKey({ max_budget: cost });
     expect((await client.chat(key, { cost: COST })).status).toBe(200);
@@ -118,7 +118,7 @@ describe("a key", () => {
     expect((await client.chat(key)).status).toBe(200);
   });
 
-  it("is charged again, after a reset, what was still on its way to the database", async () => {
+  it("charges a key again after a reset with what was still on its way to the database", async () => {
     const key = await client.newKey();
     await client.call("POST", "/key/update", { key, spend: 7 });
     const cost = costOf(await client.chat(key, { cost: COST }));
@@ -129,7 +129,7 @@ describe("a key", () => {
 });
 
 describe("a team", () => {
-  it("is in the list of all teams, with its keys as their rows are, but not for a key to see", async () => {
+  it("lists a team with its keys' rows, but not to a key", async () => {
     const made = (await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 })).body;
     const key = await client.newKey({ team_id: made.team_id, soft_budget: 0.5 });
     await client.call("POST", "/team/new", { team_alias: randomUUID() });
@@ -143,7 +143,7 @@ describe("a team", () => {
     expect((await client.call("GET", "/team/list", undefined, key)).status).toBe(401);
   });
 
-  it("is made and shown with exactly the captured fields", async () => {
+  it("creates and shows a team with exactly the captured fields", async () => {
     const { status, body } = await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 });
     expect(status).toBe(200);
     expect(Object.keys(body).sort()).toEqual(Object.keys(captured("team-new")).sort());
@@ -167,7 +167,7 @@ describe("a team", () => {
     expect(refused.body.error.message).toContain(`Team=${team.team_id} Current cost: `);
   });
 
-  it("is read by its own keys and by no others", async () => {
+  it("shows a team to its own keys and to no others", async () => {
     const { team_id } = (await client.call("POST", "/team/new", {})).body;
     const read = async (key: string) => client.call("GET", `/team/info?team_id=${team_id}`, undefined, key);
     expect((await read(await client.newKey({ team_id }))).status).toBe(200);
@@ -182,7 +182,7 @@ describe("a team", () => {
     await vi.waitFor(async () => expect(await spend()).toBeCloseTo(cost, 12), SPEND_WRITTEN);
   });
 
-  it("is changed, and deleted with its keys; an unknown one is a 404", async () => {
+  it("changes a team, deletes it with its keys, and answers 404 for an unknown one", async () => {
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 1 })).body;
     const key = await client.newKey({ team_id });
     const changed = await client.call("POST", "/team/update", { team_id, max_budget: 2, budget_duration: "1d" });
@@ -197,7 +197,7 @@ describe("a team", () => {
 });
 
 describe("a budget object", () => {
-  it("is made, changed, cleared by null, and read by id", async () => {
+  it("creates, changes, clears by null and reads a budget by id", async () => {
     const budget_id = randomUUID();
     const made = await client.call("POST", "/budget/new", { budget_id, max_budget: 5, soft_budget: 4 });
     expect([made.status, made.body.budget_id]).toEqual([200, budget_id]);

@@ -37,7 +37,7 @@ function withoutClient(payload: { metadata: { requester_metadata: { headers: unk
 }
 
 describe("a finished call", () => {
-  it("is told with exactly the captured fields, in their order and of their types", async () => {
+  it("sends an event with exactly the captured fields, in their order and of their types", async () => {
     await start();
     const fields = { max_budget: 1, budget_duration: "30d", metadata: { tenant_id: "acme" }, key_alias: "fx-acme" };
     const key = await client.newKey(fields);
@@ -72,13 +72,13 @@ describe("a finished call", () => {
     });
   });
 
-  it("is told when its stream has ended", async () => {
+  it("sends the event of a stream when it has ended", async () => {
     await start();
     await client.chat(await client.newKey(), { cost: 0.25, body: { stream: true } });
     expect(await flushed()).toMatchObject([{ stream: true, response_cost: 0.25, total_tokens: 30 }]);
   });
 
-  it("is told without its words when message logging is off, and never with its key", async () => {
+  it("sends no prompt when message logging is off, and never a key", async () => {
     await start({ turnOffMessageLogging: true });
     const key = await client.newKey();
     await client.chat(key, { body: { messages: [{ role: "user", content: "a word" }] } });
@@ -90,18 +90,21 @@ describe("a finished call", () => {
 });
 
 describe("a call refused over budget", () => {
-  it.each(["1.81.9", "1.84"] as const)("is a failure of which only the key's hash is known, in %s", async (version) => {
-    await start({}, { version });
-    const key = await client.newKey({ max_budget: 0, key_alias: "acme", metadata: { tenant_id: "acme" } });
-    const refusal = await client.chat(key);
-    const [payload] = await flushed();
-    expect(payload).toMatchObject({ status: "failure", response_cost: 0, error_str: refusal.body.error.message });
-    const { error_class, error_message } = payload.error_information;
-    expect([error_class, error_message]).toEqual(["BudgetExceededError", refusal.body.error.message]);
-    const ofKey = Object.entries(payload.metadata).filter(([name]) => name.startsWith("user_api_key"));
-    expect(ofKey.filter(([, value]) => value !== null)).toEqual([["user_api_key_hash", hashOf(key)]]);
-    expect(Object.keys(payload)).toEqual(Object.keys(captured("generic-api-success")[0]));
-  });
+  it.each(["1.81.9", "1.84"] as const)(
+    "sends a refused call as a failure with the key's hash alone, in %s",
+    async (version) => {
+      await start({}, { version });
+      const key = await client.newKey({ max_budget: 0, key_alias: "acme", metadata: { tenant_id: "acme" } });
+      const refusal = await client.chat(key);
+      const [payload] = await flushed();
+      expect(payload).toMatchObject({ status: "failure", response_cost: 0, error_str: refusal.body.error.message });
+      const { error_class, error_message } = payload.error_information;
+      expect([error_class, error_message]).toEqual(["BudgetExceededError", refusal.body.error.message]);
+      const ofKey = Object.entries(payload.metadata).filter(([name]) => name.startsWith("user_api_key"));
+      expect(ofKey.filter(([, value]) => value !== null)).toEqual([["user_api_key_hash", hashOf(key)]]);
+      expect(Object.keys(payload)).toEqual(Object.keys(captured("generic-api-success")[0]));
+    },
+  );
 });
 
 describe("a batch", () => {
@@ -134,13 +137,13 @@ describe("a batch", () => {
     expect(receiver.received).toHaveLength(2);
   });
 
-  it("is sent by itself after its time", async () => {
+  it("flushes a batch after its time", async () => {
     await start({ flushEveryMs: 30 });
     await client.chat(await client.newKey());
     await vi.waitFor(() => expect(receiver.received).toHaveLength(1));
   });
 
-  it("is sent by itself when 512 calls have gathered", async () => {
+  it("flushes a batch of 512 calls", async () => {
     await start();
     const key = await client.newKey();
     const bunches = Array.from({ length: 16 }, () => Array.from({ length: 32 }, () => client.chat(key)));
@@ -149,7 +152,7 @@ describe("a batch", () => {
     expect(receiver.received.map(({ json }) => json.length)).toEqual([512]);
   });
 
-  it.each([500, null])("is lost when it is answered with %s: nothing is sent twice", async (status) => {
+  it.each([500, null])("loses a batch that is answered with %s: nothing is sent twice", async (status) => {
     await start();
     if (status === null) litellm.connect({ events: { url: "http://127.0.0.1:1/", token: "evt-secret" } });
     else receiver.answer = () => ({ status });
@@ -161,7 +164,7 @@ describe("a batch", () => {
     expect(await flushed()).toEqual([]);
   });
 
-  it("that has not gone out when the simulator stops is lost", async () => {
+  it("loses a batch that has not gone out when the simulator stops", async () => {
     await start({ flushEveryMs: 30 });
     await client.chat(await client.newKey());
     await litellm.stop();

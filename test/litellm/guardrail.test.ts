@@ -74,7 +74,7 @@ describe("the question", () => {
     });
   });
 
-  it("is not asked of a call that its key or its budget forbids", async () => {
+  it("asks no guardrail about a call that its key or its budget forbids", async () => {
     await start("1.81.9");
     await client.chat(await client.newKey({ max_budget: 0 }));
     await client.chat("sk-unknown");
@@ -102,7 +102,7 @@ describe("the answer", () => {
     expect((await client.chat(await client.newKey())).status).toBe(200);
   });
 
-  it("is waited for", async () => {
+  it("waits for the guardrail before it calls the model", async () => {
     await start("1.81.9");
     receiver.answer = () => new Promise((resolve) => setTimeout(resolve, 100, answer({ action: "NONE" })));
     const begunAt = performance.now();
@@ -135,9 +135,12 @@ describe("a guardrail that fails", () => {
     ["no answer in time", { timeoutMs: 50 }, null, 500],
     ["no answer in time", { timeoutMs: 50, ...openWhenUnreachable }, null, 200],
   ];
-  it.each(failures)("by %s, and is set to %j, has 1.84 answer as set: %#", async (_, set, given, status) => {
-    await start("1.84", set);
-    receiver.answer = () => given;
-    expect((await client.chat(await client.newKey())).status).toBe(status);
-  });
+  it.each(failures)(
+    "a guardrail failing by %s and set to %j makes 1.84 answer as set: %#",
+    async (_, set, given, status) => {
+      await start("1.84", set);
+      receiver.answer = () => given;
+      expect((await client.chat(await client.newKey())).status).toBe(status);
+    },
+  );
 });

@@ -83,7 +83,7 @@ describe("the log of what was sent", () => {
 describe("the test alert", () => {
   const ask = (key?: string) => client.call("GET", "/health/services?service=webhook", undefined, key);
 
-  it("is a crossed budget of 0 with a spend of 1, sent before the admin is answered", async () => {
+  it("sends a crossed budget of 0 with a spend of 1 before the admin is answered", async () => {
     litellm.connect({ webhook: { url: receiver.url } });
     expect(await ask()).toMatchObject({ status: 200, body: null });
     const [{ json } = { json: null }] = receiver.received;
@@ -91,13 +91,13 @@ describe("the test alert", () => {
     expect([json.token, json.user_id]).toEqual([hashOf(litellm.masterKey), "default_user_id"]);
   });
 
-  it("is sent for an admin only", async () => {
+  it("sends a test alert for an admin only", async () => {
     litellm.connect({ webhook: { url: receiver.url } });
     expect((await ask(await client.newKey())).status).toBe(401);
     expect(receiver.received).toEqual([]);
   });
 
-  it("that nobody takes is a 500", async () => {
+  it("answers 500 for a test alert that no receiver takes", async () => {
     litellm.connect({ webhook: { url: receiver.url } });
     receiver.answer = () => ({ status: 500 });
     expect((await ask()).status).toBe(500);

@@ -15,7 +15,7 @@ async function start(options: Parameters<typeof startLitellm>[0] = {}): Promise<
 afterEach(() => litellm.stop());
 
 describe("a refusal over budget", () => {
-  it("is the captured 400 in 1.81.9, without any header of LiteLLM", async () => {
+  it("refuses with the captured 400 in 1.81.9, without any header of LiteLLM", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     for (const _ of [1, 2, 3, 4]) await client.chat(key, { cost: 0.1 + 0.2 });
@@ -24,7 +24,7 @@ describe("a refusal over budget", () => {
     expect([...headers.keys()].filter((name) => name.startsWith("x-litellm"))).toEqual([]);
   });
 
-  it("is a 429 in 1.84 that names the key, without retry-after", async () => {
+  it("refuses with a 429 in 1.84 that names the key, without retry-after", async () => {
     await start({ version: "1.84" });
     const key = await client.newKey({ max_budget: 0.05, key_alias: "acme" });
     litellm.spend(key, 0.06);
@@ -125,7 +125,7 @@ describe("defects", () => {
 });
 
 describe("the cost of a call", () => {
-  it("is the header's, else the body's, else the default", async () => {
+  it("takes the cost of the header, else of the body, else the default", async () => {
     await start({ defaultCost: 0.125 });
     const key = await client.newKey();
     await client.chat(key, { cost: 1, body: { metadata: { sim_cost: 9 } } });
@@ -134,7 +134,7 @@ describe("the cost of a call", () => {
     expect((await client.info(key)).spend).toBe(1.625);
   });
 
-  it("is refused when it is no amount", async () => {
+  it("refuses a cost that is no amount", async () => {
     await start();
     const headers = { authorization: `Bearer ${await client.newKey()}`, "x-sim-cost": "much" };
     expect((await send(`${litellm.url}/v1/chat/completions`, "POST", headers, { model: "mock" })).status).toBe(400);

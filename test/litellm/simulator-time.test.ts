@@ -23,7 +23,7 @@ const shownSpend = async (key: string, cost = 0) =>
   Number((await client.chat(key, { cost })).headers.get("x-litellm-key-spend"));
 
 describe("spend", () => {
-  it("is in the database after the delay, and not a moment before", async () => {
+  it("writes spend to the database after the delay, and not before", async () => {
     await start();
     const key = await client.newKey();
     await client.chat(key, { cost: 1 });
@@ -47,7 +47,7 @@ describe("spend", () => {
     expect(await spendOf(key)).toBe(1);
   });
 
-  it("is written at once with a delay of 0", async () => {
+  it("writes spend at once with a delay of 0", async () => {
     await start({ databaseDelayMs: 0 });
     const key = await client.newKey();
     await client.chat(key, { cost: 0.1 });
@@ -55,7 +55,7 @@ describe("spend", () => {
     expect(await spendOf(key)).toBe(0.1 + 0.2);
   });
 
-  it("is forgotten from memory when the key changes, and comes back with the database", async () => {
+  it("forgets spend in memory when the key changes, and reads it back from the database", async () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     await client.chat(key, { cost: 5 });
@@ -81,7 +81,7 @@ describe("the end of a period", () => {
     expect(await client.info(key)).toMatchObject({ spend: 0, budget_reset_at: "2026-11-24T00:00:00+00:00" });
   });
 
-  it("is on time with a check of 0, and never comes with one of infinity", async () => {
+  it("resets on time with a check interval of 0, and never with one of infinity", async () => {
     for (const [resetCheckMs, spend] of [
       [0, 0],
       [Number.POSITIVE_INFINITY, 40],
@@ -109,7 +109,7 @@ describe("the end of a period", () => {
     expect((await client.chat(key)).status).toBe(200);
   });
 
-  it("is undone in part by spend that was still on its way", async () => {
+  it("a reset is undone in part by spend that was still on its way", async () => {
     await start({ resetCheckMs: 0 });
     const key = await client.newKey({ budget_duration: "1d" });
     litellm.setSpend(key, 40);
