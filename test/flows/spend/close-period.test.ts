@@ -20,7 +20,13 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const periodEndRead = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "period-end" } as const;
+const periodEndRead = {
+  kind: "read_due",
+  tenant_id: "acme",
+  subject_id: key,
+  reason: "period-end",
+  lane: "period-end",
+} as const;
 
 /** A sweep, and what it has put on the queue delivered. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {
@@ -34,7 +40,7 @@ async function sweepAt(now: number): Promise<SpendMessage[]> {
 async function spendTo(dollars: number, now: number): Promise<void> {
   world.now = now;
   world.litellm.setSpend(key, dollars);
-  await deliver({ ...periodEndRead, reason: "recheck-20s" });
+  await deliver({ ...periodEndRead, reason: "recheck-20s", lane: "hint-1" });
 }
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;
