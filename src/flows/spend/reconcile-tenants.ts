@@ -193,7 +193,7 @@ async function queueSyncs(reads: readonly Read[], unknown: readonly TenantBatch[
   const tenantIds = [...drifted.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];
   const [first] = tenantIds;
   if (first === undefined) return;
-  const counts = { differ: drifted.length, unknown: missing.length };
+  const counts = { drifted: drifted.length, unknown: missing.length };
   deps.log.warn("litellm drifted", { tenant_id: first, ...counts });
   await deps.spendQueue.sendAll(tenantIds.map(syncMessage));
 }
