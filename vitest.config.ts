@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -25,12 +26,19 @@ const WHOLLY_COVERED = [
   "src/http/litellm/{webhooks,events,event-body,shallow-json}.ts",
 ];
 
+/** One more than cores: the end-to-end files mostly wait for queues and deadlines of real time. */
+const WORKERS = availableParallelism() + 1;
+
 export default defineConfig({
   test: {
+    maxWorkers: WORKERS,
     projects: [
       {
         test: {
           name: "node",
+          // One process runs many files: each resets what it replaced (clocks, globals), as `afterAll` lets it.
+          isolate: false,
+          globalSetup: "test/support/empty-cluster.ts",
           include: NODE_SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -58,6 +66,15 @@ export default defineConfig({
           include: [
             process.env["BASE_URL"]?.startsWith("http") ? "test/e2e/deployed.test.ts" : "test/e2e/**/*.test.ts",
           ],
+          globalSetup: "test/e2e/support/build.ts",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "python",
+          include: ["test/python/**/*.test.ts"],
           globalSetup: "test/e2e/support/build.ts",
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { defineCommand, readCommandLine } from "../cli/command-line.ts";
 import { settingsFromEnv } from "../dev/settings.ts";
 import { startStack } from "../dev/stack.ts";
 import { buildBundle } from "../dev/worker/build.ts";
@@ -19,13 +19,13 @@ import { operations } from "./cases/operations.ts";
 import { spendToInbox } from "./cases/spend-to-inbox.ts";
 import { type BacklogSeries, type Sustained, sustainedLoad } from "./cases/sustained-load.ts";
 import { webhookLatency } from "./cases/webhook-latency.ts";
-import type { Backend } from "./counted-stores.ts";
 import { startLoad } from "./load/start-load.ts";
-import { backlogPlot } from "./plot.ts";
 import { ANY_PORTS } from "./ports.ts";
-import { startRealBackend } from "./real-backend.ts";
-import { createTenants } from "./real-tenants.ts";
-import { printRows, type Row, writeResults } from "./report.ts";
+import { backlogChart } from "./report/backlog-chart.ts";
+import { printRows, type Row, writeResults } from "./report/report.ts";
+import type { Backend } from "./stores/counted-stores.ts";
+import { startRealBackend } from "./stores/real-backend.ts";
+import { createTenants } from "./tenants/real-tenants.ts";
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
 const PLOT = fileURLToPath(new URL("../docs/img/backlog.svg", import.meta.url));
@@ -34,7 +34,14 @@ const PLOT = fileURLToPath(new URL("../docs/img/backlog.svg", import.meta.url));
 const RATES = [50, 200, 1_000];
 const QUICK_RATES = [200];
 
-const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run bench --",
+    description:
+      "Measures the built Worker on workerd beside a baseline. Writes bench/results.json and docs/img/backlog.svg.",
+    exitCodes: { 0: "every case ran, however fast", 1: "a case did not run or answered wrongly" },
+  }).option("--quick", "run a short smoke test on the embedded parts only, without the plot"),
+);
 
 const directory = mkdtempSync(join(tmpdir(), "bursar-bench-"));
 const begunAt = new Date();
@@ -44,7 +51,7 @@ try {
   const worker = await buildBundle(join(directory, "worker"));
   const baseline = await buildBundle(join(directory, "baseline"), "bench/baseline/worker.ts");
   const bundles = { worker: worker.dir, baseline: baseline.dir };
-  const run: BenchRun = { quick: options.quick, load, stack, bundles };
+  const run: BenchRun = { quick: options.quick === true, load, stack, bundles };
 
   const checkRows = await playChecks(run);
   const { rows: webhookRows, backlog } = await playWebhooks(run);
@@ -108,7 +115,7 @@ function writePlot(backlog: readonly BacklogSeries[]): void {
   const backend = backlog.at(-1)?.backend;
   const series = backlog.filter((each) => each.backend === backend);
   mkdirSync(dirname(PLOT), { recursive: true });
-  writeFileSync(PLOT, backlogPlot(series, `Backlog of the spend queue, ${backend}`));
+  writeFileSync(PLOT, backlogChart(series, `Backlog of the spend queue, ${backend}`));
 }
 
 /** Tells what is going on, and how long it took. */

@@ -19,6 +19,14 @@ export interface Ports {
 
 export class SettingsError extends Error {}
 
+/** What each variable of {@link settingsFromEnv} is for. */
+export const SETTINGS_HELP = {
+  "PORT, LITELLM_PORT, INBOX_PORT": "ports of the Worker (8787), LiteLLM (4000) and the inbox (8025)",
+  "POSTGRES_PORT, NEON_PORT, UPSTASH_PORT": "ports of Postgres (54329), Neon HTTP (54330) and Upstash REST (54331)",
+  "DATABASE_URL, REDIS_URL": "a real Postgres or Redis instead of an embedded one",
+  "LITELLM_URL, LITELLM_MASTER_KEY": "a real LiteLLM instead of the simulator",
+};
+
 /** @throws SettingsError naming the variable that makes no sense. */
 export function settingsFromEnv(env: NodeJS.ProcessEnv): StackSettings {
   const port = (name: string, usual: number) => {

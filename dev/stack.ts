@@ -8,6 +8,7 @@ import { type Inbox, startInbox } from "./inbox/start.ts";
 import type { LitellmOptions } from "./litellm/settings.ts";
 import { type Litellm, startLitellm } from "./litellm/start.ts";
 import type { Part } from "./part.ts";
+import { hasEmptyCluster } from "./postgres/empty-cluster.ts";
 import { type LocalPostgres, startPostgres } from "./postgres/start-postgres.ts";
 import type { StackSettings } from "./settings.ts";
 import { startUpstash } from "./upstash/start-upstash.ts";
@@ -43,6 +44,7 @@ export async function startStack(
     for (const each of stops.toReversed()) await each();
   };
   try {
+    if (databaseUrl === null && !hasEmptyCluster()) tell("Postgres", "making an empty database (once, 10 s or so) …");
     const postgres = await startPostgres({
       port: ports.postgres,
       neonPort: ports.neon,

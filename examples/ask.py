@@ -1,4 +1,7 @@
-"""Ask: an agent that asks Bursar before it calls a model. Python 3 and its standard library, nothing else."""
+"""Ask: an agent that asks Bursar before it calls a model. Needs Python 3 only.
+
+Set BURSAR_URL, LITELLM_URL and LITELLM_VIRTUAL_KEY, then run: python3 examples/ask.py
+"""
 import json, os, sys, urllib.error, urllib.request
 
 def call(url, body=None):
@@ -8,10 +11,10 @@ def call(url, body=None):
 
 try:
     call(os.environ["BURSAR_URL"] + "/v1/budget")
-except urllib.error.HTTPError as refusal:  # 402, 403, 503: it says why, and what to do about it
+except urllib.error.HTTPError as refusal:  # 402, 403 or 503: the body has the reason and the remedy
     sys.exit(json.load(refusal)["detail"])
 except urllib.error.URLError:
-    pass  # Bursar cannot be reached: LiteLLM holds the same line
+    pass  # Bursar is unreachable: LiteLLM's own limit still applies
 
 chat = {"model": "mock", "messages": [{"role": "user", "content": "hello"}]}
 print(call(os.environ["LITELLM_URL"] + "/v1/chat/completions", chat)["choices"][0]["message"]["content"])

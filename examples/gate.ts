@@ -1,4 +1,5 @@
-// Gate: an agent whose base URL is Bursar. OpenAI's own SDK, and nothing of Bursar's in it.
+// Gate: an agent whose base URL is Bursar, with OpenAI's SDK and no code of Bursar's.
+// Set BURSAR_URL and LITELLM_VIRTUAL_KEY, then run: npx node examples/gate.ts
 
 import OpenAI, { APIError } from "openai";
 
@@ -11,6 +12,6 @@ try {
   for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "");
 } catch (error) {
   if (!(error instanceof APIError) || error.type !== "budget_exceeded") throw error;
-  process.stderr.write(`${error.message}\n`); // who is over, by how much, and what to do about it
+  process.stderr.write(`${error.message}\n`); // the tenant, its spend and limit, and the remedy
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 // Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { EmailProvider, EncryptionKey, NamedToken, Policy, Rotated } from "./ports/policy.ts";
 
 export interface Config {
@@ -33,94 +33,65 @@ export class ConfigError extends Error {
 }
 
 const url = (...protocols: string[]) =>
-  z.string().check(
-    z.refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-      message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-    }),
-  );
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+  });
 
-const httpUrl = z.pipe(
-  url("http:", "https:"),
-  z.transform((text: string) => text.replace(/\/+$/, "")),
-);
+const httpUrl = url("http:", "https:").transform((text) => text.replace(/\/+$/, ""));
 
 /** `name=value,name2=value2`; names are unique, values may hold `=` but no comma. */
-const namedList = z.pipe(
-  z.string(),
-  z.transform((text: string, context) => {
-    const pairs = partsOf(text)
-      .map((part) => part.split(/=(.*)/s))
-      .map(([name = "", value = ""]) => ({ name, value }));
-    const names = new Set(pairs.map(({ name }) => name));
-    const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
-    if (isWhole) return pairs;
-    context.issues.push({
-      code: "custom",
-      input: "***",
-      message: "must be a list name=value,name2=value2 with unique names",
-    });
+const namedList = z.string().transform((text, context) => {
+  const pairs = partsOf(text)
+    .map((part) => part.split(/=(.*)/s))
+    .map(([name = "", value = ""]) => ({ name, value }));
+  const names = new Set(pairs.map(({ name }) => name));
+  const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
+  if (isWhole) return pairs;
+  context.addIssue("must be a list name=value,name2=value2 with unique names");
+  return z.NEVER;
+});
+
+const tokens = namedList.transform((pairs) => pairs.map(({ name, value }): NamedToken => ({ name, token: value })));
+
+const encryptionKeys = namedList.transform((pairs, context) =>
+  pairs.map(({ name, value }): EncryptionKey => {
+    const key = bytesFromBase64(value);
+    if (key?.length === 32 && !name.includes(".")) return { id: name, key };
+    context.addIssue("must be a list id=base64 of 32 bytes; an id holds no dot");
     return z.NEVER;
   }),
-);
-
-type Pairs = { name: string; value: string }[];
-
-const tokens = z.pipe(
-  namedList,
-  z.transform((pairs: Pairs) => pairs.map(({ name, value }): NamedToken => ({ name, token: value }))),
-);
-
-const encryptionKeys = z.pipe(
-  namedList,
-  z.transform((pairs: Pairs, context) =>
-    pairs.map(({ name, value }): EncryptionKey => {
-      const key = bytesFromBase64(value);
-      if (key?.length === 32 && !name.includes(".")) return { id: name, key };
-      context.issues.push({
-        code: "custom",
-        input: "***",
-        message: "must be a list id=base64 of 32 bytes; an id holds no dot",
-      });
-      return z.NEVER;
-    }),
-  ),
 );
 
 const wholeNumber = (pattern: RegExp, usual: string, message: string) =>
-  z.pipe(z._default(z.string().check(z.regex(pattern, message)), usual), z.transform(Number));
+  z.string().regex(pattern, message).default(usual).transform(Number);
 
 /** `one,two`: any of them counts, so that they can be changed without a gap. */
-const list = z.pipe(
-  z.string(),
-  z.transform((text: string, context): [string, ...string[]] => {
-    const [first, ...rest] = partsOf(text);
-    if (first !== undefined) return [first, ...rest];
-    context.issues.push({ code: "custom", input: "***", message: "must be a list of one or more, with commas" });
-    return z.NEVER;
-  }),
-);
+const list = z.string().transform((text, context): [string, ...string[]] => {
+  const [first, ...rest] = partsOf(text);
+  if (first !== undefined) return [first, ...rest];
+  context.addIssue("must be a list of one or more, with commas");
+  return z.NEVER;
+});
 
 /** A key that signs: any text, or `whsec_` and base64. One that holds no key would turn every webhook away in silence. */
 const signingSecret = z
   .string()
-  .check(
-    z.refine(
-      (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
-      "after whsec_ must come base64",
-    ),
+  .refine(
+    (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
+    "after whsec_ must come base64",
   );
 
-const signingSecrets = z.pipe(list, z.tuple([signingSecret], signingSecret));
+const signingSecrets = list.pipe(z.tuple([signingSecret], signingSecret));
 
 const SENDER = /^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)?$/;
 
 const environment = z.object({
   DATABASE_URL: url("postgres:", "postgresql:"),
-  NEON_ENDPOINT: z.optional(httpUrl),
+  NEON_ENDPOINT: httpUrl.optional(),
   UPSTASH_REDIS_REST_URL: httpUrl,
-  UPSTASH_REDIS_REST_TOKEN: z.string().check(z.minLength(1)),
+  UPSTASH_REDIS_REST_TOKEN: z.string().min(1),
   LITELLM_URL: httpUrl,
-  LITELLM_MASTER_KEY: z.string().check(z.minLength(1)),
+  LITELLM_MASTER_KEY: z.string().min(1),
   ADMIN_TOKENS: tokens,
   READ_TOKENS: tokens,
   WEBHOOK_SECRETS: signingSecrets,
@@ -128,19 +99,19 @@ const environment = z.object({
   EVENTS_TOKENS: list,
   GUARDRAIL_TOKENS: list,
   ENCRYPTION_KEYS: encryptionKeys,
-  DEFAULT_FAIL_POLICY: z._default(z.enum(["open", "closed"]), "open"),
-  UNMANAGED_KEYS: z._default(z.enum(["allow", "block"]), "allow"),
+  DEFAULT_FAIL_POLICY: z.enum(["open", "closed"]).default("open"),
+  UNMANAGED_KEYS: z.enum(["allow", "block"]).default("allow"),
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
   ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
-  EMAIL_FROM: z._default(
-    z.string().check(z.regex(SENDER, "must be an address, or a name and an address: Bursar <budgets@example.com>")),
-    "",
-  ),
-  RESEND_API_KEY: z._default(z.string(), ""),
-  RESEND_URL: z._default(httpUrl, "https://api.resend.com"),
-  EMAIL_BINDING_ENDPOINT: z.optional(httpUrl),
-  ALLOW_LOCAL_TARGETS: z._default(z.enum(["true", "false"]), "false"),
+  EMAIL_FROM: z
+    .string()
+    .regex(SENDER, "must be an address, or a name and an address: Bursar <budgets@example.com>")
+    .default(""),
+  RESEND_API_KEY: z.string().default(""),
+  RESEND_URL: httpUrl.default("https://api.resend.com"),
+  EMAIL_BINDING_ENDPOINT: httpUrl.optional(),
+  ALLOW_LOCAL_TARGETS: z.enum(["true", "false"]).default("false"),
 });
 
 /** @throws ConfigError when anything is missing or wrong. */

@@ -1,7 +1,7 @@
 // Case: how large the Worker is that gets deployed. Size is start-up time.
 
 import type { Bundle } from "../../dev/worker/build.ts";
-import type { Row } from "../report.ts";
+import type { Row } from "../report/report.ts";
 
 /** 162 with Guard, Gate and a budget's life, 50 of them Neon's driver, which no bundler can thin; and room for small things. */
 const TARGET_KIB = 170;

@@ -4,10 +4,10 @@ import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, delayKv, fillKv, type Servers, withBaseline } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
-import { insertTenants } from "../real-tenants.ts";
-import { latencyCells, type Row } from "../report.ts";
+import { latencyCells, type Row } from "../report/report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
-import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
+import { insertTenants } from "../tenants/real-tenants.ts";
+import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
 /** So many that an isolate's memory of a tenant is older than its 2 s whenever the ring comes round to it again. */
 const RING = 9_000;

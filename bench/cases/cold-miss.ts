@@ -1,10 +1,10 @@
 // Case: the first check of a tenant that neither memory nor KV knows: Postgres for the key, then LiteLLM.
 
 import { type BenchRun, withWorker } from "../bench-run.ts";
-import { forgetSpend } from "../real-tenants.ts";
-import { ms, type Row } from "../report.ts";
+import { ms, type Row } from "../report/report.ts";
 import { refuseWrongAnswers } from "../rounds.ts";
-import { askRequest, type BenchTenant } from "../tenants.ts";
+import { forgetSpend } from "../tenants/real-tenants.ts";
+import { askRequest, type BenchTenant } from "../tenants/tenants.ts";
 
 const TARGET_MS = 50;
 

@@ -3,10 +3,10 @@
 import type { Fault } from "../../dev/part.ts";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, fillKv, withWorker } from "../bench-run.ts";
-import type { RealTenants } from "../real-tenants.ts";
-import { ms, type Row } from "../report.ts";
+import { ms, type Row } from "../report/report.ts";
 import { refuseWrongAnswers } from "../rounds.ts";
-import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
+import type { RealTenants } from "../tenants/real-tenants.ts";
+import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
 const TARGET_MS = 110;
 

@@ -10,7 +10,7 @@ import type { AlertId } from "../../src/records/alert.ts";
 import type { ChannelId } from "../../src/records/channel.ts";
 import type { DeliveryKey } from "../../src/records/delivery.ts";
 import type { BenchRun } from "../bench-run.ts";
-import type { Row } from "../report.ts";
+import type { Row } from "../report/report.ts";
 import { median } from "../rounds.ts";
 
 const TARGET_PER_SECOND = 10_000;

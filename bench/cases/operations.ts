@@ -3,10 +3,10 @@
 import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, fillKv, withWorker } from "../bench-run.ts";
-import { type Counter, startCounter } from "../counter.ts";
-import { forgetSpend, type RealTenants } from "../real-tenants.ts";
-import type { Row } from "../report.ts";
-import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants.ts";
+import type { Row } from "../report/report.ts";
+import { type Counter, startCounter } from "../stores/counter.ts";
+import { forgetSpend, type RealTenants } from "../tenants/real-tenants.ts";
+import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
 /** Long enough for everything behind an answer to be done. */
 const SETTLE_MS = 400;

@@ -9,11 +9,11 @@ import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-lea
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { type BenchRun, backlogOf, withWorker } from "../bench-run.ts";
-import { type Backend, startCountedStores } from "../counted-stores.ts";
-import { type OperationCounts, perEach, takeCounts } from "../operation-counts.ts";
-import { insertTenants } from "../real-tenants.ts";
-import type { Row } from "../report.ts";
-import { type BenchTenant, imaginedTenants, keyHashOf } from "../tenants.ts";
+import type { Row } from "../report/report.ts";
+import { type Backend, startCountedStores } from "../stores/counted-stores.ts";
+import { type OperationCounts, perEach, takeCounts } from "../stores/operation-counts.ts";
+import { insertTenants } from "../tenants/real-tenants.ts";
+import { type BenchTenant, imaginedTenants, keyHashOf } from "../tenants/tenants.ts";
 
 const TENANTS = 5_000;
 const QUICK_TENANTS = 500;

@@ -5,15 +5,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, backlogOf, fillKv } from "../bench-run.ts";
-import { createSlackChannel } from "../channels.ts";
-import { type CountedStores, startCountedStores } from "../counted-stores.ts";
-import { type Counter, startCounter } from "../counter.ts";
 import { prepared } from "../load/prepare.ts";
-import { perEach, takeCounts } from "../operation-counts.ts";
-import { createTenants, type RealTenants } from "../real-tenants.ts";
-import { ms, type Row } from "../report.ts";
-import type { BenchTenant } from "../tenants.ts";
-import { signedWebhook } from "../webhooks.ts";
+import { ms, type Row } from "../report/report.ts";
+import { type CountedStores, startCountedStores } from "../stores/counted-stores.ts";
+import { type Counter, startCounter } from "../stores/counter.ts";
+import { perEach, takeCounts } from "../stores/operation-counts.ts";
+import { createSlackChannel } from "../tenants/channels.ts";
+import { createTenants, type RealTenants } from "../tenants/real-tenants.ts";
+import type { BenchTenant } from "../tenants/tenants.ts";
+import { signedWebhook } from "../tenants/webhooks.ts";
 
 const TARGET_MS = 5_000;
 

@@ -4,13 +4,13 @@
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BacklogSample, sampleBacklog } from "../backlog.ts";
 import { type BenchRun, backlogOf, fillKv, withWorker } from "../bench-run.ts";
-import { createSlackChannel, removeChannel } from "../channels.ts";
-import { type Backend, type CountedStores, startCountedStores } from "../counted-stores.ts";
 import type { LoadResult } from "../load/job.ts";
-import { createTenants } from "../real-tenants.ts";
-import { ms, type Row } from "../report.ts";
-import { type RisingTenant, refuseLosses, risingTenants, risingWebhooks } from "../rising-spend.ts";
+import { ms, type Row } from "../report/report.ts";
 import { refuseWrongAnswers } from "../rounds.ts";
+import { type Backend, type CountedStores, startCountedStores } from "../stores/counted-stores.ts";
+import { createSlackChannel, removeChannel } from "../tenants/channels.ts";
+import { createTenants } from "../tenants/real-tenants.ts";
+import { type RisingTenant, refuseLosses, risingTenants, risingWebhooks } from "../tenants/rising-spend.ts";
 
 const TENANTS = 50;
 const SECONDS = 20;

@@ -3,10 +3,10 @@
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, type Servers, withBaseline } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
-import { latencyCells, type Row } from "../report.ts";
+import { latencyCells, type Row } from "../report/report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
-import { type BenchTenant, imaginedTenants } from "../tenants.ts";
-import { callEvents, signedWebhook, stockWebhook } from "../webhooks.ts";
+import { type BenchTenant, imaginedTenants } from "../tenants/tenants.ts";
+import { callEvents, signedWebhook, stockWebhook } from "../tenants/webhooks.ts";
 
 const TARGET = 1.5;
 const TARGET_MS = 100;

@@ -2,6 +2,7 @@
 // signature is in a measured time. A signature by Standard Webhooks is good for five minutes.
 
 import { createHmac, randomUUID } from "node:crypto";
+import { Webhook } from "standardwebhooks";
 import type { LoadRequest, Signing } from "./job.ts";
 
 export interface PreparedRequest {
@@ -18,13 +19,14 @@ export function prepared({ path, headers, body, signed }: LoadRequest): Prepared
 }
 
 function signatureHeaders({ scheme, secret }: Signing, body: string): Record<string, string> {
-  const sign = (text: string, encoding: "hex" | "base64") => createHmac("sha256", secret).update(text).digest(encoding);
-  if (scheme === "x_litellm_signature") return { "x-litellm-signature": `sha256=${sign(body, "hex")}` };
+  if (scheme === "x_litellm_signature") {
+    return { "x-litellm-signature": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}` };
+  }
   const id = `msg_${randomUUID()}`;
-  const timestamp = Math.floor(Date.now() / 1_000);
+  const now = new Date();
   return {
     "webhook-id": id,
-    "webhook-timestamp": String(timestamp),
-    "webhook-signature": `v1,${sign(`${id}.${timestamp}.${body}`, "base64")}`,
+    "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
+    "webhook-signature": new Webhook(secret, { format: "raw" }).sign(id, now, body),
   };
 }

@@ -1,7 +1,8 @@
 // Workers KV with what no local KV has: a copy per colo, and writes that other colos see late. Holds one tenant.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
 import type { Snapshots } from "../../src/ports/ports.ts";
 import { KV_COPY_SECONDS, KV_ELSEWHERE_SECONDS } from "./scenario.ts";
 

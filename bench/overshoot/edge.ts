@@ -2,12 +2,13 @@
 // of an isolate. What is outside (KV, Postgres, Redis, the queue) is a double in virtual time.
 
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
+import type { KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
 import { type CheckDeps, checkBudget } from "../../src/flows/check/check-budget.ts";
 import { forwardCall } from "../../src/flows/check/forward-call.ts";
-import type { SettleDeps } from "../../src/flows/spend/apply-batch.ts";
+import type { ApplyDeps } from "../../src/flows/spend/apply-batch.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import type { DuplicateDeps } from "../../src/flows/spend/skip-duplicates.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
@@ -54,7 +55,7 @@ export class Edge {
   /** What was logged as an error: a run with any is no run. */
   readonly errors: unknown[] = [];
   #waiting: SpendMessage[] = [];
-  readonly #consumer: SettleDeps & DuplicateDeps;
+  readonly #consumer: ApplyDeps & DuplicateDeps;
 
   constructor(options: EdgeOptions) {
     const { config, spend, clock } = options;
@@ -113,7 +114,7 @@ export class Edge {
   }
 
   /** It runs in one colo, wherever LiteLLM's reports arrive. */
-  #consumerDeps(): SettleDeps & DuplicateDeps {
+  #consumerDeps(): ApplyDeps & DuplicateDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
       spendBatches: this.#postgres.spendBatches,

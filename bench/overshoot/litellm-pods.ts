@@ -1,8 +1,8 @@
 // LiteLLM as far as money is concerned: pods that count what their own calls have cost, a database that is late, reports of
 // finished calls, and a webhook when it refuses. In virtual time. Never asks Bursar anything.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
-import type { Instant } from "../../src/budget/tenant.ts";
 import type { SeededRandom } from "../../test/support/seeded-random.ts";
 import type { VirtualTimers } from "../../test/support/virtual-timers.ts";
 import { DATABASE_SECONDS, POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";

@@ -1,7 +1,8 @@
 // Postgres with one tenant, and Redis with its claims, in memory and in virtual time.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { ReadReason } from "../../src/ports/messages.ts";
 import type { SpendBatches, Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant.ts";

@@ -1,9 +1,10 @@
 // Plays a scenario: agents that go on calling until they are refused, and that ask again and again when they are.
 // Deterministic: the same seed is the same run.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, TenantConfig } from "../../src/budget/tenant.ts";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
 import type { ModelAnswer } from "../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../../test/support/fake-litellm.ts";

@@ -4,9 +4,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
+import { overshootChart } from "./overshoot-chart.ts";
 import { type Played, play } from "./play.ts";
-import { overshootPlot } from "./plot.ts";
 import { type Endpoint, observationOf, type Scenario } from "./scenario.ts";
 
 const PLOT = fileURLToPath(new URL("../../docs/img/overshoot.svg", import.meta.url));
@@ -62,7 +62,13 @@ const PLOTTED: readonly { readonly legend: string; readonly scenario: Case }[] =
   { legend: "LiteLLM alone, four pods", scenario: { ...ALONE, pods: 4 } },
 ];
 
-const { values: options } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run bench:overshoot --",
+    description: "Simulates how far past its block threshold a tenant's agents spend. Writes docs/img/overshoot.svg.",
+    exitCodes: { 0: "every run stayed within its bound", 1: "a run exceeded its bound" },
+  }).option("--check", "play one seed per case, and do not write the plot"),
+);
 const seeds = options.check ? CHECKED_SEEDS : SEEDS;
 
 let exceeded = 0;
@@ -115,7 +121,7 @@ async function writePlot(): Promise<void> {
     series.push({ legend, samples: (await play({ ...scenario, seed: 1 })).samples });
   }
   mkdirSync(dirname(PLOT), { recursive: true });
-  writeFileSync(PLOT, overshootPlot(series, "50 agents spend $1 a second, 12 isolates in three colos"));
+  writeFileSync(PLOT, overshootChart(series, "50 agents spend $1 a second, 12 isolates in three colos"));
 }
 
 function usd(amount: number): string {

@@ -3,7 +3,8 @@
 import { createHash } from "node:crypto";
 import pMap from "p-map";
 import { keyInfo, litellmRowFrom, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
-import type { Instant, KeyHash, Subject } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
+import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
 import { instantFrom } from "../../src/http/litellm/litellm-fields.ts";
 import type { LiteLlmRow } from "../../src/records/litellm-row.ts";
 import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";

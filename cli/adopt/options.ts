@@ -1,7 +1,8 @@
-// What the operator may ask of `npm run adopt`, and where LiteLLM and Bursar are. Reads nothing but its arguments.
+// The options of `npm run adopt`, and where LiteLLM and Bursar are. Reads nothing but its arguments.
 
-import { parseArgs } from "node:util";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { Enforcement } from "../../src/budget/tenant.ts";
+import { defineCommand } from "../command-line.ts";
 
 export interface AdoptOptions {
   readonly isApplied: boolean;
@@ -27,93 +28,80 @@ export interface Places {
   readonly bursar: { readonly url: string; readonly token: string };
 }
 
-/** What was asked makes no sense; the message says what would. */
-export class UsageError extends Error {}
+type AdoptCommand = ReturnType<typeof adoptCommand>;
 
-export const USAGE = `npm run adopt -- --from litellm [options]
+export function adoptCommand() {
+  return defineCommand({
+    name: "npm run adopt --",
+    description: "Shows which keys and teams of LiteLLM would become tenants of Bursar; with --apply it adopts them.",
+    environment: {
+      LITELLM_URL: "LiteLLM's URL",
+      LITELLM_MASTER_KEY: "LiteLLM's master key",
+      BURSAR_URL: "Bursar's URL",
+      ADMIN_TOKEN: "one token of ADMIN_TOKENS, without its name",
+    },
+    exitCodes: {
+      0: "the plan was shown, or everything was adopted",
+      1: "something failed; run it again to retry",
+      2: "the arguments or the environment are invalid; nothing was changed",
+      130: "interrupted; run it again to continue",
+    },
+  })
+    .addOption(new Option("--from <source>", "what to adopt from").choices(["litellm"] as const).makeOptionMandatory())
+    .option("--apply", "carry the plan out; can be interrupted and run again at any time")
+    .addOption(
+      new Option("--enforcement <mode>", "observe blocks no tenant and keeps LiteLLM's limits")
+        .choices(["observe", "enforce"] as const)
+        .default("observe" as const),
+    )
+    .option("--teams", "only teams; default: teams and keys")
+    .option("--keys", "only keys; default: teams and keys")
+    .option("--keys-of-teams", "also keys whose team has a budget; default: they belong to their team's tenant")
+    .addOption(
+      new Option("--tenant-id <naming>", "name tenants after: alias, metadata.<field> of LiteLLM, or team")
+        .argParser(namingFrom)
+        .default({ by: "alias" } as Naming, "alias"),
+    )
+    .option("--only <pattern>", "only tenant ids and aliases that match; * matches any text")
+    .option("--json", "print the plan as JSON, with --apply also its outcome");
+}
 
-Shows what becomes of LiteLLM's keys and teams as tenants of Bursar; with --apply does it.
-
-  --apply                     carry the plan out; may be ended and run again at any time
-  --enforcement observe       observe (usual): refuses nobody who is not suspended, and LiteLLM keeps
-                              its limits; or enforce
-  --teams, --keys             only teams, only keys; usually both
-  --keys-of-teams             also keys whose team has a budget; usually they go with their team
-  --tenant-id alias           how tenants are named: alias (usual), metadata.<field> of LiteLLM's metadata,
-                              or team (a key is named after its team)
-  --only <pattern>            only tenant ids and aliases like this, * being any text
-  --json                      the plan, or with --apply what became of it, as JSON
-
-Environment: LITELLM_URL, LITELLM_MASTER_KEY, BURSAR_URL, ADMIN_TOKEN (the token alone, without its name).
-Exits 0 when all is well, 1 when something failed, 2 when the request makes no sense, 130 when interrupted.`;
-
-/** @throws UsageError */
-export function optionsFrom(args: readonly string[]): AdoptOptions | "help" {
-  const values = parsed(args);
-  if (values.help) return "help";
-  if (values.from !== "litellm") throw new UsageError("--from litellm is needed: there is nothing else to adopt from");
-  const { enforcement } = values;
-  if (enforcement !== "observe" && enforcement !== "enforce") {
-    throw new UsageError(`--enforcement is observe or enforce, not ${enforcement}`);
-  }
-  const isEither = values.teams || values.keys;
+export function optionsFrom(values: ReturnType<AdoptCommand["opts"]>): AdoptOptions {
+  const isEither = values.teams === true || values.keys === true;
   return {
-    isApplied: values.apply,
-    isJson: values.json,
-    enforcement,
-    includesTeams: values.teams || !isEither,
-    includesKeys: values.keys || !isEither,
-    includesKeysOfTeams: values["keys-of-teams"],
-    naming: namingFrom(values["tenant-id"]),
+    isApplied: values.apply === true,
+    isJson: values.json === true,
+    enforcement: values.enforcement,
+    includesTeams: values.teams === true || !isEither,
+    includesKeys: values.keys === true || !isEither,
+    includesKeysOfTeams: values.keysOfTeams === true,
+    naming: values.tenantId,
     only: values.only ?? null,
   };
 }
 
-/** @throws UsageError naming each variable that is missing. */
-export function placesFrom(env: NodeJS.ProcessEnv): Places {
+/** Ends with a usage error that names each variable that is missing or invalid. @throws CommanderError */
+export function placesFrom(env: NodeJS.ProcessEnv, command: AdoptCommand): Places {
   const missing = ["LITELLM_URL", "LITELLM_MASTER_KEY", "BURSAR_URL", "ADMIN_TOKEN"].filter((name) => !env[name]);
-  if (missing.length > 0) throw new UsageError(`set ${missing.join(", ")}`);
+  if (missing.length > 0) command.error(`error: set ${missing.join(", ")}`);
   const text = (name: string) => env[name] ?? "";
   return {
-    litellm: { url: origin("LITELLM_URL", text("LITELLM_URL")), token: text("LITELLM_MASTER_KEY") },
-    bursar: { url: origin("BURSAR_URL", text("BURSAR_URL")), token: text("ADMIN_TOKEN") },
+    litellm: { url: urlFrom("LITELLM_URL", env, command), token: text("LITELLM_MASTER_KEY") },
+    bursar: { url: urlFrom("BURSAR_URL", env, command), token: text("ADMIN_TOKEN") },
   };
-}
-
-function parsed(args: readonly string[]) {
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        from: { type: "string" },
-        apply: flag,
-        json: flag,
-        help: flag,
-        teams: flag,
-        keys: flag,
-        "keys-of-teams": flag,
-        enforcement: { type: "string", default: "observe" },
-        "tenant-id": { type: "string", default: "alias" },
-        only: { type: "string" },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function namingFrom(text: string): Naming {
   if (text === "alias" || text === "team") return { by: text };
   const field = /^metadata\.(.+)$/.exec(text)?.[1];
-  if (field === undefined) throw new UsageError(`--tenant-id is alias, metadata.<field> or team, not ${text}`);
+  if (field === undefined) throw new InvalidArgumentError("Allowed choices are alias, metadata.<field>, team.");
   return { by: "metadata", field };
 }
 
 /** Without a slash at its end. A URL with a password in it would end up in messages. */
-function origin(name: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError(`${name} is no http(s) URL`);
-  if (url.username !== "" || url.password !== "") throw new UsageError(`${name} must hold no password`);
+function urlFrom(name: string, env: NodeJS.ProcessEnv, command: AdoptCommand): string {
+  const url = URL.parse(env[name] ?? "");
+  if (url === null || !/^https?:$/.test(url.protocol)) command.error(`error: ${name} must be an http(s) URL`);
+  if (url.username !== "" || url.password !== "") command.error(`error: ${name} must not contain a password`);
   return url.href.replace(/\/+$/, "");
 }

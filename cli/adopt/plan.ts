@@ -1,8 +1,9 @@
 // What becomes of each of LiteLLM's keys and teams: a tenant, nothing, or a question to the operator. Decides only.
 // What a tenant would be is asked of the very flows that Bursar adopts with, so that the plan cannot say another thing.
 
+import type { Instant } from "../../src/budget/instant.ts";
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
-import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { missingIn } from "../../src/flows/litellm/desired-state.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../src/records/litellm-row.ts";
@@ -151,7 +152,6 @@ export function shortSubject({ subject, alias }: Candidate): string {
 
 function isWanted(only: string | null, texts: readonly (string | null)[]): boolean {
   if (only === null) return true;
-  const parts = only.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const pattern = new RegExp(`^${parts.join(".*")}$`, "su");
+  const pattern = new RegExp(`^${only.split("*").map(RegExp.escape).join(".*")}$`, "su");
   return texts.some((text) => text !== null && pattern.test(text));
 }

@@ -1,9 +1,10 @@
 // `npm run adopt` as a function: plans, shows, and with --apply does. Keeps nothing: each run asks both sides anew.
 
+import { parseArguments, usageExitOf } from "../command-line.ts";
 import { applyPlan, type Outcome } from "./apply.ts";
 import { listTenants } from "./bursar-admin.ts";
 import { hashOf, listKeys, listTeams } from "./litellm-subjects.ts";
-import { type AdoptOptions, optionsFrom, type Places, placesFrom, USAGE, UsageError } from "./options.ts";
+import { type AdoptOptions, adoptCommand, optionsFrom, type Places, placesFrom } from "./options.ts";
 import { adoptionsIn, type PlanRow, planAll } from "./plan.ts";
 import { PATIENCE, politeApi } from "./polite-api.ts";
 import { startProgress, type Terminal } from "./progress.ts";
@@ -21,23 +22,20 @@ export interface AdoptIo {
 
 const DONE = 0;
 const FAILED = 1;
-const MISUSED = 2;
 /** What a shell says of a process that Ctrl-C has ended. */
 const INTERRUPTED = 130;
 
 /** The exit code. */
 export async function runAdopt(args: readonly string[], io: AdoptIo): Promise<number> {
   try {
-    const options = optionsFrom(args);
-    if (options === "help") {
-      io.out.write(`${USAGE}\n`);
-      return DONE;
-    }
-    return await adoptAll(options, placesFrom(io.env), io);
+    const command = adoptCommand();
+    const { options } = parseArguments(command, args, io);
+    return await adoptAll(optionsFrom(options), placesFrom(io.env, command), io);
   } catch (error) {
-    const isMisuse = error instanceof UsageError;
-    io.err.write(`${error instanceof Error ? error.message : String(error)}\n${isMisuse ? `\n${USAGE}\n` : ""}`);
-    return isMisuse ? MISUSED : FAILED;
+    const usageExit = usageExitOf(error);
+    if (usageExit !== null) return usageExit;
+    io.err.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return FAILED;
   }
 }
 

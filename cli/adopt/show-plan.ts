@@ -1,8 +1,8 @@
 // A plan as a table for people and as JSON for programs. Shows no key: only the beginning of its hash.
 
 import Table from "cli-table3";
+import { type Instant, iso } from "../../src/budget/instant.ts";
 import { dollars, type NanoUsd, usdNumber } from "../../src/budget/money.ts";
-import type { Instant } from "../../src/budget/tenant.ts";
 import type { LiteLlmFields } from "../../src/records/litellm-row.ts";
 import type { Outcome } from "./apply.ts";
 import type { AdoptOptions } from "./options.ts";
@@ -99,7 +99,6 @@ function changesText({ metadata: _, ...changes }: Partial<LiteLlmFields>): strin
 
 const money = (amount: NanoUsd | null): string => (amount === null ? "–" : dollars(amount));
 const day = (instant: Instant | null): string => iso(instant)?.slice(0, 10) ?? "never";
-const iso = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 const lasting = (theirs: string | null, ours: string | null): string =>
   theirs === ours ? (ours ?? "–") : `${printable(theirs ?? "–")} (here ${ours})`;
 

@@ -1,10 +1,18 @@
-// Opens the database of DATABASE_URL for the migration commands, and says in words why it cannot.
+// Opens the database of DATABASE_URL for the migration commands, and explains why it cannot.
 // Never prints the URL itself: it holds a password.
 
 import pg from "pg";
 
-/** A reason to stop that is the operator's to mend: printed as it is, without a stack. */
-export class CommandError extends Error {}
+export const DATABASE_URL_HELP = { DATABASE_URL: "the database, postgres://…; Neon's direct connection string" };
+
+/** A reason to stop that the operator can fix: printed as it is, without a stack. */
+export class CommandError extends Error {
+  readonly exitCode: 1 | 2;
+  constructor(message: string, exitCode: 1 | 2 = 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 /** Runs `work` on one connection and always closes it. @throws CommandError when there is nothing to connect to. */
 export async function withDatabase<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -15,7 +23,7 @@ export async function withDatabase<T>(work: (client: pg.Client) => Promise<T>): 
   try {
     await client.connect();
   } catch (error) {
-    throw new CommandError(`cannot reach the database at ${url.host}${url.pathname}: ${reason(error)}`);
+    throw new CommandError(`cannot reach the database at ${placeOf(url)}: ${reason(error)}`);
   }
   try {
     return await work(client);
@@ -24,15 +32,24 @@ export async function withDatabase<T>(work: (client: pg.Client) => Promise<T>): 
   }
 }
 
-/** Prints what went wrong and sets the exit code: 1 as `command` returned it, 2 when it could not do its work. */
+/** Host and database, such as `127.0.0.1:5432/bursar`. @throws CommandError when DATABASE_URL is missing or invalid. */
+export function databasePlace(): string {
+  return placeOf(databaseUrl());
+}
+
+/** Prints what went wrong and sets the exit code: as `command` returned it, or 2 when it could not do its work. */
 export async function runCommand(command: () => Promise<0 | 1>): Promise<void> {
   try {
     process.exitCode = await command();
   } catch (error) {
-    const told = error instanceof CommandError || error instanceof pg.DatabaseError;
-    console.error(told ? error.message : error);
-    process.exitCode = 2;
+    const isExplained = error instanceof CommandError || error instanceof pg.DatabaseError;
+    console.error(isExplained ? error.message : error);
+    process.exitCode = error instanceof CommandError ? error.exitCode : 2;
   }
+}
+
+function placeOf({ host, pathname }: URL): string {
+  return `${host}${pathname}`;
 }
 
 function databaseUrl(): URL {

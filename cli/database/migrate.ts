@@ -9,10 +9,24 @@ import type pg from "pg";
 import * as platformSchema from "../../src/adapters/postgres/schema/platform-tables.ts";
 import * as schema from "../../src/adapters/postgres/schema/tables.ts";
 import * as trailSchema from "../../src/adapters/postgres/schema/trail-tables.ts";
-import { CommandError, runCommand, withDatabase } from "./connect.ts";
+import { defineCommand, readCommandLine } from "../command-line.ts";
+import { CommandError, DATABASE_URL_HELP, runCommand, withDatabase } from "./connect.ts";
 import { listMigrations } from "./migrations.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+
+readCommandLine(
+  defineCommand({
+    name: "npm run db:migrate --",
+    description: "Applies every pending migration in one transaction.",
+    environment: DATABASE_URL_HELP,
+    exitCodes: {
+      0: "every migration is applied",
+      1: "a migration failed; nothing was changed",
+      2: "the database was refused or cannot be asked, or the arguments are invalid; nothing was changed",
+    },
+  }),
+);
 
 await runCommand(async () => {
   await withDatabase(refuseForeignTables);

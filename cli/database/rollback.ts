@@ -1,30 +1,51 @@
-// `npm run db:rollback [-- --all]`: takes the last migration (or all) down, by the hand-written files in migrations/down.
-// Asks nothing. What the tables held is lost. One transaction with drizzle-kit's bookkeeping: all of it or nothing.
+// `npm run db:rollback`: takes the last migration (or all) down, by the hand-written files in migrations/down. What their
+// tables held is lost, so it asks first. One transaction with drizzle-kit's bookkeeping: all of it or nothing.
 
 import type pg from "pg";
-import { CommandError, runCommand, withDatabase } from "./connect.ts";
+import { defineCommand, readCommandLine } from "../command-line.ts";
+import { confirmRollback } from "./confirm-rollback.ts";
+import { CommandError, DATABASE_URL_HELP, databasePlace, runCommand, withDatabase } from "./connect.ts";
 import { bookkeeping, hasBookkeeping, listMigrations, type Migration, readDown } from "./migrations.ts";
 
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run db:rollback --",
+    description:
+      "Rolls the last applied migration back, in one transaction. What its tables and columns held is lost. " +
+      "Shows the database and the migration, and asks for confirmation.",
+    environment: DATABASE_URL_HELP,
+    exitCodes: {
+      0: "rolled back, or no migration was applied",
+      1: "not confirmed; nothing was changed",
+      2: "the database refused or cannot be asked, or the arguments are invalid; nothing was changed",
+    },
+  })
+    .option("--all", "roll every applied migration back: every table is dropped")
+    .option("--yes", "do not ask for confirmation"),
+);
+
 await runCommand(async () => {
-  const all = process.argv.includes("--all");
-  const tags = await withDatabase((client) => inTransaction(client, () => rollBack(client, all)));
-  for (const tag of tags) console.log(`rolled back ${tag}`);
-  if (tags.length === 0) console.log("nothing to roll back: no migration is applied");
+  const isAll = options.all === true;
+  const planned = (await withDatabase((client) => chooseMigrations(client, isAll))).map(({ tag }) => tag);
+  if (planned.length === 0) {
+    console.log("nothing to roll back: no migration is applied");
+    return 0;
+  }
+  console.log(`Database: ${databasePlace()}`);
+  console.log(`To roll back, with all data in it: ${planned.join(", ")}`);
+  if (options.yes !== true) await confirmRollback(process.stdin, process.stdout);
+  await withDatabase((client) => inTransaction(client, () => rollBack(client, isAll, planned)));
+  for (const tag of planned) console.log(`rolled back ${tag}`);
   return 0;
 });
 
-/** The tags taken down, last applied first. */
-async function rollBack(client: pg.Client, all: boolean): Promise<string[]> {
-  if (!(await hasBookkeeping(client))) return [];
-  // A migrate or another rollback at the same time waits here, and then finds the bookkeeping as it has become.
-  await client.query(`lock table ${bookkeeping} in access exclusive mode`);
+/** Last applied first. @throws CommandError when one of them cannot be rolled back. */
+async function chooseMigrations(client: pg.Client, isAll: boolean): Promise<(Migration & { readonly down: string })[]> {
   const applied = (await listMigrations(client)).filter(({ state }) => state !== "pending").reverse();
-  const chosen = all ? applied : applied.slice(0, 1);
-  for (const migration of chosen) await takeDown(client, migration);
-  return chosen.map(({ tag }) => tag);
+  return (isAll ? applied : applied.slice(0, 1)).map((migration) => ({ ...migration, down: downOf(migration) }));
 }
 
-async function takeDown(client: pg.Client, { tag, madeAt, state }: Migration): Promise<void> {
+function downOf({ tag, state }: Migration): string {
   if (state === "unknown") {
     throw new CommandError(
       "an applied migration is not in this tree: roll back with the release that made it; nothing was changed",
@@ -32,8 +53,21 @@ async function takeDown(client: pg.Client, { tag, madeAt, state }: Migration): P
   }
   const down = readDown(tag);
   if (down === null) throw new CommandError(`there is no migrations/down/${tag}.sql; nothing was changed`);
-  await client.query(down);
-  await client.query(`delete from ${bookkeeping} where created_at = $1`, [madeAt.getTime()]);
+  return down;
+}
+
+/** @throws CommandError when the database no longer has what was confirmed. */
+async function rollBack(client: pg.Client, isAll: boolean, planned: readonly string[]): Promise<void> {
+  // A concurrent migrate or rollback waits for this lock, and then reads the bookkeeping that this one wrote.
+  if (await hasBookkeeping(client)) await client.query(`lock table ${bookkeeping} in access exclusive mode`);
+  const chosen = await chooseMigrations(client, isAll);
+  if (chosen.map(({ tag }) => tag).join() !== planned.join()) {
+    throw new CommandError("the applied migrations changed meanwhile; nothing was changed. Run it again.");
+  }
+  for (const { down, madeAt } of chosen) {
+    await client.query(down);
+    await client.query(`delete from ${bookkeeping} where created_at = $1`, [madeAt.getTime()]);
+  }
 }
 
 async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {

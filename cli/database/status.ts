@@ -1,12 +1,26 @@
-// `npm run db:status [-- --json]`: which migrations the database has.
-// Changes nothing. Exit 0 when the database is exactly where this tree is, 1 when it is not, 2 when it cannot be asked.
+// `npm run db:status`: which migrations the database has. Changes nothing.
 
-import { runCommand, withDatabase } from "./connect.ts";
+import { defineCommand, readCommandLine } from "../command-line.ts";
+import { DATABASE_URL_HELP, runCommand, withDatabase } from "./connect.ts";
 import { listMigrations } from "./migrations.ts";
+
+const { options } = readCommandLine(
+  defineCommand({
+    name: "npm run db:status --",
+    description:
+      "Lists the migrations of this tree and of the database, and which of them are applied. Changes nothing.",
+    environment: DATABASE_URL_HELP,
+    exitCodes: {
+      0: "every migration of this tree is applied, and no other",
+      1: "a migration is pending, changed or unknown",
+      2: "the database cannot be asked, or the arguments are invalid",
+    },
+  }).option("--json", "print the list as JSON"),
+);
 
 await runCommand(async () => {
   const migrations = await withDatabase(listMigrations);
-  if (process.argv.includes("--json")) {
+  if (options.json) {
     const rows = migrations.map(({ tag, state, madeAt }) => ({ tag, state, made_at: madeAt.toISOString() }));
     console.log(JSON.stringify(rows, null, 2));
   } else {

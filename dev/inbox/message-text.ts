@@ -1,4 +1,4 @@
-// The text of a message as a reader sees it, to find a tenant in it. Reads only.
+// The text of a message as a reader sees it, to show it and to find a tenant in it. Reads only.
 
 import type { InboxMessage } from "./message.ts";
 import { isObject, objectOf, textOf } from "./untrusted-json.ts";
@@ -10,8 +10,7 @@ const SHOWN_BY_SLACK = new Set(["text", "title", "value", "pretext", "footer", "
 export function isAboutTenant(message: InboxMessage, tenant: string): boolean {
   if (message.kind === "webhook") return tenantOfEvent(message.body) === tenant;
   // `acme` is neither in `acme-eu` nor in `acme.eu`, yet it may end a sentence.
-  const id = tenant.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\w-]|\\w\\.)${id}(?![\\w-]|\\.\\w)`, "i").test(renderedText(message));
+  return new RegExp(`(?<![\\w-]|\\w\\.)${RegExp.escape(tenant)}(?![\\w-]|\\.\\w)`, "i").test(renderedText(message));
 }
 
 /** Ours stands at the top of an event or in its `data`. */
@@ -37,8 +36,15 @@ function shownBySlack(value: unknown): string[] {
   );
 }
 
+/** What Slack shows of a payload: its `text` only stands in where there are no blocks. */
+export function slackText(body: unknown): string {
+  const { text, ...rest } = objectOf(body);
+  const shown = shownBySlack(rest);
+  return unescapeSlack(shown.length > 0 ? shown.join("\n") : textOf(text));
+}
+
 /** Slack escapes these three and no more. */
-export function unescapeSlack(text: string): string {
+function unescapeSlack(text: string): string {
   return text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 }
 

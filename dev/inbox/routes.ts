@@ -2,15 +2,14 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import type { Door } from "./door.ts";
 import { type Failures, failureSchema } from "./failures.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { KINDS, type MessageFilter } from "./message.ts";
-import { renderCard } from "./page/card.ts";
-import { EMAIL_CSP, emailHtml } from "./page/email.ts";
-import { PAGE_CSP, PAGE_LENGTH, renderPage } from "./page/page.ts";
+import { EMAIL_CSP, emailHtml } from "./page/message-card.ts";
+import { messagesPage, PAGE_CSP, PAGE_LENGTH } from "./page/page.ts";
+import type { Door } from "./receivers/door.ts";
+import type { WebhookEndpoint } from "./receivers/webhook.ts";
 import { takeIn } from "./take-in.ts";
-import type { WebhookEndpoint } from "./webhook.ts";
 
 export interface InboxState {
   readonly mailbox: Mailbox;
@@ -76,7 +75,7 @@ export function inboxRoutes(state: InboxState): Hono {
   });
   app.get("/", (c) => {
     const filter = filterOf(c);
-    const page = renderPage(mailbox.list({ ...filter, limit: PAGE_LENGTH }), filter);
+    const page = messagesPage(mailbox.list({ ...filter, limit: PAGE_LENGTH }), filter);
     return c.html(page, 200, { "Content-Security-Policy": PAGE_CSP });
   });
   // What was asked for wrongly says so; nobody but a developer hears it.
@@ -84,15 +83,11 @@ export function inboxRoutes(state: InboxState): Hono {
   return app;
 }
 
-/** With `rendered=true` each message also has its card as HTML, which is what the page polls for. */
 function listMessages(c: Context, mailbox: Mailbox, runId: string): Response {
   const etag = `"${runId}-${mailbox.revision()}"`;
   const headers = { ETag: etag, "Cache-Control": "no-cache" };
   if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-  const messages = mailbox.list(filterOf(c));
-  const isRendered = c.req.query("rendered") === "true";
-  const data = isRendered ? messages.map((each) => ({ ...each, html: renderCard(each).markup })) : messages;
-  return c.json({ data }, 200, headers);
+  return c.json({ data: mailbox.list(filterOf(c)) }, 200, headers);
 }
 
 /** @throws ZodError for a filter there is not. */

@@ -4,11 +4,11 @@ import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { InboxMessage, MessageFilter } from "./message.ts";
-import { createResendEndpoint } from "./resend.ts";
+import { createResendEndpoint } from "./receivers/resend.ts";
+import { sendEmailEndpoint } from "./receivers/send-email.ts";
+import { slackEndpoint } from "./receivers/slack.ts";
+import { createWebhookEndpoint } from "./receivers/webhook.ts";
 import { inboxRoutes } from "./routes.ts";
-import { sendEmailEndpoint } from "./send-email.ts";
-import { slackEndpoint } from "./slack.ts";
-import { createWebhookEndpoint } from "./webhook.ts";
 
 export interface Inbox extends Part {
   /** Newest first; also `GET /messages`. */

@@ -1,9 +1,9 @@
 // The way of one call through the inbox: read, failed if so told, judged by its door, kept, answered.
 
-import { type Answer, type Call, type Door, type Reply, readCall } from "./door.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { InboxMessage } from "./message.ts";
+import { type Answer, type Call, type Door, type Reply, readCall } from "./receivers/door.ts";
 
 const KEPT_HEADERS = /^(?:content-type|idempotency-key|webhook-.+)$/;
 const SUMMARY_LENGTH = 200;

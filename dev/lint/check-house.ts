@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { bannedWords } from "./house/banned-words.ts";
 import { filePointers } from "./house/file-pointers.ts";
 import { folderCycles } from "./house/folder-cycles.ts";
@@ -48,5 +49,13 @@ function check(): number {
   }
   return total === 0 ? 0 : 1;
 }
+
+readCommandLine(
+  defineCommand({
+    name: "npm run check:house --",
+    description: "Checks the rules of the house that neither tsc nor Biome can check, on every file that git tracks.",
+    exitCodes: { 0: "no findings", 1: "there are findings" },
+  }),
+);
 
 process.exitCode = check();

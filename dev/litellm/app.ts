@@ -2,19 +2,19 @@
 // Must never decide anything: routes do.
 
 import { Hono } from "hono";
-import { budgetRoutes } from "./budgets.ts";
-import { chatRoutes } from "./chat.ts";
+import { chatRoutes } from "./calls/chat.ts";
 import { controlRoutes, outgoingControls } from "./control.ts";
 import { crash, LitellmError } from "./errors.ts";
 import { healthRoutes } from "./health.ts";
-import { keyChanges } from "./key-changes.ts";
-import { keyCreation } from "./key-creation.ts";
-import { keyReads } from "./key-reads.ts";
-import { keyUpdate } from "./key-update.ts";
-import type { Outgoing } from "./outgoing.ts";
+import { budgetRoutes } from "./management/budgets.ts";
+import { keyChanges } from "./management/key-changes.ts";
+import { keyCreation } from "./management/key-creation.ts";
+import { keyReads } from "./management/key-reads.ts";
+import { keyUpdate } from "./management/key-update.ts";
+import { teamRoutes } from "./management/teams.ts";
+import type { Outgoing } from "./outgoing/outgoing.ts";
 import type { RequestLog } from "./request-log.ts";
-import type { Store } from "./store.ts";
-import { teamRoutes } from "./teams.ts";
+import type { Store } from "./state/store.ts";
 
 const MANAGEMENT = /^\/(?:v2\/)?(?:key|team|budget)\//;
 

@@ -2,10 +2,10 @@
 // Must never log or keep a key: it is compared, hashed and dropped.
 
 import { type ErrorType, type LitellmError, proxyError } from "./errors.ts";
-import type { KeyView, TeamView } from "./memory.ts";
 import { floatText, instantText } from "./python-text.ts";
-import { keyHash } from "./rows.ts";
-import type { Store } from "./store.ts";
+import type { KeyView, TeamView } from "./state/memory.ts";
+import { keyHash } from "./state/rows.ts";
+import type { Store } from "./state/store.ts";
 
 export type Caller = { kind: "admin" } | { kind: "key"; key: KeyView; team: TeamView | null };
 

@@ -4,10 +4,10 @@
 import { Hono } from "hono";
 import { detailError } from "./errors.ts";
 import { checkFields, type FieldTypes } from "./fields.ts";
-import type { Outgoing } from "./outgoing.ts";
-import { receiversFrom } from "./receivers.ts";
+import type { Outgoing } from "./outgoing/outgoing.ts";
+import { receiversFrom } from "./outgoing/receivers.ts";
 import type { RequestLog } from "./request-log.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./state/store.ts";
 
 /** `subject` is a key (raw or hash) or a team id; `usd` an amount. */
 const SPEND_FIELDS: FieldTypes = { subject: "string!", usd: "number!" };

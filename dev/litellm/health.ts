@@ -4,8 +4,8 @@
 import { Hono } from "hono";
 import { authenticate } from "./auth.ts";
 import { proxyError, stringifiedError } from "./errors.ts";
-import type { Outgoing } from "./outgoing.ts";
-import type { Store } from "./store.ts";
+import type { Outgoing } from "./outgoing/outgoing.ts";
+import type { Store } from "./state/store.ts";
 
 const SERVICES = "/health/services";
 

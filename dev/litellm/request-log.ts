@@ -2,7 +2,7 @@
 // Must never hold a raw key, a header or a body: keys are kept as hashes.
 
 import { isDict } from "./dict.ts";
-import { keyHash } from "./rows.ts";
+import { keyHash } from "./state/rows.ts";
 
 /** Enough for any test; the oldest go first. */
 const KEPT = 10_000;

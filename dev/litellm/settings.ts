@@ -1,8 +1,8 @@
 // What can be set about the simulator, and what holds when nothing is said.
 // Must never read the environment: whoever starts the simulator does that.
 
-import type { CallListener } from "./call-events.ts";
-import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./receivers.ts";
+import type { CallListener } from "./calls/call-events.ts";
+import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./outgoing/receivers.ts";
 
 /** "1.81.9" refuses over budget with 400; "1.84" with 429 and a message that names the key. */
 export type LitellmVersion = "1.81.9" | "1.84";

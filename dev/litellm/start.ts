@@ -3,12 +3,12 @@
 
 import { type Part, startPart } from "../part.ts";
 import { litellmApp } from "./app.ts";
-import { Outgoing } from "./outgoing.ts";
-import type { Receivers } from "./receivers.ts";
+import { Outgoing } from "./outgoing/outgoing.ts";
+import type { Receivers } from "./outgoing/receivers.ts";
+import type { SentRequest } from "./outgoing/sent-log.ts";
 import { type LoggedRequest, RequestLog } from "./request-log.ts";
-import type { SentRequest } from "./sent-log.ts";
 import { type LitellmOptions, type Settings, settingsFrom } from "./settings.ts";
-import { Store } from "./store.ts";
+import { Store } from "./state/store.ts";
 
 export interface Litellm extends Part {
   readonly masterKey: string;

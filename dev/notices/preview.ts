@@ -1,17 +1,22 @@
-// Writes every kind of notice to a directory, to be looked at: `node dev/notices/preview.ts <dir>`. Sends nothing.
+// Writes every kind of notice to a directory, to be looked at: `npm run notices:preview -- <directory>`. Sends nothing.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { emailMessage } from "../../src/notices/email/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 import { SAMPLES } from "./samples.ts";
 
-const directory = process.argv[2];
-if (directory === undefined) {
-  console.error("usage: node dev/notices/preview.ts <dir>");
-  process.exit(1);
-}
+const {
+  args: [directory],
+} = readCommandLine(
+  defineCommand({
+    name: "npm run notices:preview --",
+    description: "Writes a sample of every kind of notice to a directory, with an index.html to open. Sends nothing.",
+    exitCodes: { 0: "the samples were written", 1: "a file could not be written" },
+  }).argument("<directory>", "where to write; is created if it does not exist"),
+);
 
 await mkdir(directory, { recursive: true });
 const write = (file: string, content: string) => writeFile(join(directory, file), content);

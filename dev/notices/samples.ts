@@ -1,7 +1,6 @@
 // One notice of every kind, with figures that could be real, and some whose names mean harm. Data only.
 
-import type { AlertEventType } from "../../src/budget/alert-identity.ts";
-import type { AlertDetail } from "../../src/budget/alerts.ts";
+import type { AlertDetail, AlertEventType } from "../../src/budget/alert.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertNotice, Notice, PlatformNotice } from "../../src/notices/notice.ts";

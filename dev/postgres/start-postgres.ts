@@ -4,6 +4,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
 import { type Part, startPart } from "../part.ts";
+import { emptyCluster } from "./empty-cluster.ts";
 import { neonHttp } from "./neon-http.ts";
 import { startWireServer, type WireServer } from "./wire-server.ts";
 
@@ -68,7 +69,7 @@ export async function startPostgres(options: {
 }
 
 async function startEmbedded(port: number, dataDir: string | undefined): Promise<{ db: PGlite; wire: WireServer }> {
-  const db = await PGlite.create(dataDir === undefined ? {} : { dataDir });
+  const db = await PGlite.create(dataDir === undefined ? { loadDataDir: await emptyCluster() } : { dataDir });
   try {
     return { db, wire: await startWireServer(db, port) };
   } catch (error) {

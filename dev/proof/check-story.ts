@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { notYet, STORY_IDS, storyProblems } from "./judge-story.ts";
 import { rowsOf } from "./story-table.ts";
 import { outcomesOf } from "./test-report.ts";
@@ -33,5 +34,13 @@ function check(): number {
   if (open.length > 0) console.log(`not yet: ${open.join(", ")}`);
   return problems.length === 0 ? 0 : 1;
 }
+
+readCommandLine(
+  defineCommand({
+    name: "npm run check:story --",
+    description: `Checks that the tests which ${TABLE} names for each row ran and passed in the last npm test.`,
+    exitCodes: { 0: "every test passed", 1: "a test is missing or failed, or there is no report" },
+  }),
+);
 
 process.exitCode = check();

@@ -1,9 +1,8 @@
-// Child processes that serve: waiting until they do, and ending them by process id.
+// Child processes that serve: waiting until they are ready, and ending them by process id.
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import pWaitFor from "p-wait-for";
 
 export class ServiceMissingError extends Error {
   constructor(service: string, remedy: string) {
@@ -12,32 +11,29 @@ export class ServiceMissingError extends Error {
 }
 
 const READY_MS = 30_000;
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
-/** A port that nobody has at the moment. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
+/** @throws Error when the process ends, or is not ready in time; the caller ends it. */
+export async function untilReady(
+  service: string,
+  child: ChildProcess,
+  isReady: () => Promise<boolean>,
+  timeoutMs = READY_MS,
+): Promise<void> {
+  const poll = async () => {
+    if (child.exitCode !== null) throw new Error(`${service} ended with exit code ${child.exitCode}`);
+    return isReady();
+  };
+  const message = `${service} was not ready within ${timeoutMs / 1_000} s`;
+  await pWaitFor(poll, { interval: POLL_MS, timeout: { milliseconds: timeoutMs, message } });
 }
 
-/** @throws Error when the process ends, or does not serve in time; it is ended then. */
-export async function until(service: string, child: ChildProcess, serves: () => Promise<boolean>): Promise<void> {
-  const patience = AbortSignal.timeout(READY_MS);
-  while (!patience.aborted && child.exitCode === null) {
-    if (await serves()) return;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-  await endProcess(child, "SIGKILL");
-  throw new Error(`${service} did not come up`);
-}
-
-export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** `killAfterMs`: kills a process that has not ended by then. */
+export async function endProcess(child: ChildProcess, signal: NodeJS.Signals, killAfterMs?: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill(signal);
+  const kill = killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), killAfterMs);
   await ended;
+  clearTimeout(kill);
 }

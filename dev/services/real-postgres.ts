@@ -4,8 +4,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import getPort from "get-port";
 import pg from "pg";
-import { endProcess, freePort, ServiceMissingError, until } from "./process.ts";
+import { endProcess, ServiceMissingError, untilReady } from "./process.ts";
 
 export interface Service {
   readonly url: string;
@@ -27,7 +28,7 @@ export async function startRealPostgres(): Promise<Service> {
     cwd: directory,
     stdio: "pipe",
   });
-  const port = await freePort();
+  const port = await getPort({ host: "127.0.0.1" });
   const settings = [
     "-p",
     String(port),
@@ -46,14 +47,17 @@ export async function startRealPostgres(): Promise<Service> {
     stdio: "ignore",
   });
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  await until("Postgres", server, () => canConnect(url));
-  return {
-    url,
-    async stop() {
-      await endProcess(server, "SIGINT");
-      rmSync(directory, { recursive: true, force: true });
-    },
+  const stop = async (signal: NodeJS.Signals) => {
+    await endProcess(server, signal);
+    rmSync(directory, { recursive: true, force: true });
   };
+  try {
+    await untilReady("Postgres", server, () => canConnect(url));
+  } catch (error) {
+    await stop("SIGKILL");
+    throw error;
+  }
+  return { url, stop: () => stop("SIGINT") };
 }
 
 function findPrograms(): string {

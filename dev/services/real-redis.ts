@@ -1,15 +1,16 @@
 // A real Redis server for tests, with nothing kept, on loopback. Needs the server's program on this machine.
 
 import { spawn, spawnSync } from "node:child_process";
+import getPort from "get-port";
 import { Redis } from "ioredis";
-import { endProcess, freePort, ServiceMissingError, until } from "./process.ts";
+import { endProcess, ServiceMissingError, untilReady } from "./process.ts";
 import type { Service } from "./real-postgres.ts";
 
 /** @throws ServiceMissingError when there is no Redis server on this machine. */
 export async function startRealRedis(): Promise<Service> {
   if (spawnSync("redis-server", ["--version"]).error)
     throw new ServiceMissingError("Redis", "apt-get install redis-server");
-  const port = await freePort();
+  const port = await getPort({ host: "127.0.0.1" });
   const server = spawn(
     "redis-server",
     ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
@@ -17,7 +18,12 @@ export async function startRealRedis(): Promise<Service> {
       stdio: "ignore",
     },
   );
-  await until("Redis", server, () => answersPing(port));
+  try {
+    await untilReady("Redis", server, () => answersPing(port));
+  } catch (error) {
+    await endProcess(server, "SIGKILL");
+    throw error;
+  }
   return { url: `redis://127.0.0.1:${port}`, stop: () => endProcess(server, "SIGTERM") };
 }
 

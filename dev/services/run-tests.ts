@@ -1,8 +1,10 @@
-// `npm run test:services`: everything that touches Postgres or Redis, again on real servers, which it starts and ends.
+// `npm run test:services`: everything that touches Postgres or Redis, on real servers instead of the embedded ones.
+// It starts the servers and ends them.
 // TEST_DATABASE_URL and TEST_REDIS_URL name servers that run already; the tests make databases of their own there.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { ServiceMissingError } from "./process.ts";
 import { type Service, startRealPostgres } from "./real-postgres.ts";
 import { startRealRedis } from "./real-redis.ts";
@@ -21,13 +23,31 @@ const E2E = [
 ];
 
 const SUITES = [
-  "test/stores",
+  "test/stores/neon-",
+  "test/stores/upstash-rest.test.ts",
   "test/migrations",
-  "test/adapters",
+  "test/adapters/postgres",
+  "test/adapters/redis",
   "test/soak",
   "test/flows/tenants/overrides-together.test.ts",
   ...E2E.map((name) => `test/e2e/${name}.test.ts`),
 ];
+
+const {
+  args: [vitestArguments],
+} = readCommandLine(
+  defineCommand({
+    name: "npm run test:services --",
+    description: "Runs the tests that touch Postgres or Redis on real servers, which it starts and stops.",
+    environment: {
+      TEST_DATABASE_URL: "a running Postgres to use instead",
+      TEST_REDIS_URL: "a running Redis to use instead",
+    },
+    exitCodes: { 0: "every test passed", 1: "a test failed, or a server is missing" },
+  })
+    .argument("[vitest...]", "arguments for vitest, such as -t <title>")
+    .allowUnknownOption(),
+);
 
 const started: Service[] = [];
 
@@ -42,7 +62,7 @@ async function urlOf(name: string, start: () => Promise<Service>): Promise<strin
 async function run(): Promise<number> {
   const databaseUrl = await urlOf("TEST_DATABASE_URL", startRealPostgres);
   const redisUrl = await urlOf("TEST_REDIS_URL", startRealRedis);
-  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...SUITES, ...process.argv.slice(2)];
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...SUITES, ...vitestArguments];
   const child = spawn(process.execPath, vitest, {
     stdio: "inherit",
     env: { ...process.env, TEST_DATABASE_URL: databaseUrl, TEST_REDIS_URL: redisUrl },

@@ -2,8 +2,9 @@
 // Uses nothing but the public HTTP interfaces of Bursar and LiteLLM.
 
 import { randomBytes } from "node:crypto";
+import { styleText } from "node:util";
 import type { Answer, Clients, Notice } from "./clients.ts";
-import { paint, type Timeline } from "./timeline.ts";
+import type { Timeline } from "./timeline.ts";
 
 /** A step of the story did not hold. */
 export class StoryError extends Error {}
@@ -158,7 +159,7 @@ async function untilState(
 
 function describe({ status, body }: Answer, waitedMs: number): string {
   const colour = status !== 200 ? "red" : body["state"] === "ok" ? "green" : "yellow";
-  const verdict = paint(colour, `${status} ${String(body["state"])}`);
+  const verdict = styleText(colour, `${status} ${String(body["state"])}`);
   const waited = waitedMs > LOOK_MS ? `, seen ${(waitedMs / 1_000).toFixed(1)} s after the call` : "";
   return `${verdict} at ${String(body["used_percent"])} %${waited}`;
 }

@@ -1,11 +1,6 @@
 // Prints the story as it happens: when, what, what it led to, and what the edge itself took. Knows nothing of budgets.
 
-const COLOURS = { green: 32, yellow: 33, red: 31, dim: 2 } as const;
-const isPlain = !process.stdout.isTTY || process.env["NO_COLOR"] !== undefined;
-
-export function paint(colour: keyof typeof COLOURS, text: string): string {
-  return isPlain ? text : `\u001b[${COLOURS[colour]}m${text}\u001b[0m`;
-}
+import { styleText } from "node:util";
 
 export interface Timeline {
   /** A line of the story; `edgeMs` is the edge's own time, where it answered. */
@@ -18,11 +13,11 @@ export function startTimeline(begunAt: number): Timeline {
   return {
     tell(what, outcome, edgeMs = null) {
       const seconds = ((Date.now() - begunAt) / 1_000).toFixed(1).padStart(5);
-      const edge = edgeMs === null ? "" : paint("dim", `  edge ${edgeMs} ms`);
-      console.log(`${paint("dim", `${seconds} s`)}  ${what.padEnd(32)} ${outcome}${edge}`);
+      const edge = edgeMs === null ? "" : styleText("dim", `  edge ${edgeMs} ms`);
+      console.log(`${styleText("dim", `${seconds} s`)}  ${what.padEnd(32)} ${outcome}${edge}`);
     },
     add(text) {
-      console.log(`${" ".repeat(9)}${paint("dim", text)}`);
+      console.log(`${" ".repeat(9)}${styleText("dim", text)}`);
     },
   };
 }

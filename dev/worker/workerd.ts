@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
+import { endProcess } from "../services/process.ts";
 import type { WorkerEnvironment } from "./environment.ts";
 import { HTTP_SOCKET, type WorkerBindings, workerdConfig } from "./workerd-config.ts";
 import type { QueueConsumer } from "./workerd-queues.ts";
@@ -63,7 +64,8 @@ export async function startWorkerd(options: {
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
   const stop = async () => {
-    await end(child);
+    // At once: it keeps nothing, and asked politely it would wait for whatever a broken part makes it wait for.
+    await endProcess(child, "SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   };
   const queues = bindings.queues.map(({ binding }) => binding);
@@ -132,12 +134,4 @@ function listening(child: ChildProcess, sockets: readonly string[]): Promise<Rec
       if (sockets.every((socket) => socket in urls)) settle(() => resolve(urls));
     });
   });
-}
-
-/** At once: it keeps nothing, and asked politely it would wait for whatever a broken part makes it wait for. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await ended;
 }

@@ -1,13 +1,14 @@
 // The Worker under `wrangler dev`, as a child process. Owns its temporary files and its end; ends it by process id.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import getPort from "get-port";
 import { PortTakenError } from "../part.ts";
-import { freePort } from "../services/process.ts";
+import { endProcess, untilReady } from "../services/process.ts";
 import type { WorkerEnvironment } from "./environment.ts";
 
 export interface WorkerProcess {
@@ -23,7 +24,9 @@ const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler
 
 /** A first build on a slow machine takes about ten seconds. */
 const READY_MS = 90_000;
-const LOOK_MS = 100;
+
+/** Its own children end with it when it has time to end them. */
+const KILL_AFTER_MS = 5_000;
 
 /**
  * Port 0 takes any free one.
@@ -32,7 +35,7 @@ const LOOK_MS = 100;
  */
 export async function startWranglerDev(wanted: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
   // Which port wrangler takes for 0 it says on its console only.
-  const port = wanted === 0 ? await freePort() : wanted;
+  const port = wanted === 0 ? await getPort({ host: "127.0.0.1" }) : wanted;
   await refuseTakenPort(port);
   const directory = mkdtempSync(join(tmpdir(), "bursar-"));
   const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment)], {
@@ -51,16 +54,16 @@ export async function startWranglerDev(wanted: number, environment: WorkerEnviro
     });
   }
   const stop = async () => {
-    await end(child);
+    await endProcess(child, "SIGTERM", KILL_AFTER_MS);
     log.end();
     rmSync(directory, { recursive: true, force: true });
   };
   const url = `http://127.0.0.1:${port}`;
   try {
-    await untilReady(`${url}/healthz`, child, said);
-  } catch (error) {
+    await untilReady("wrangler dev", child, () => answers(`${url}/healthz`), READY_MS);
+  } catch (cause) {
     await stop();
-    throw error;
+    throw new Error(`wrangler dev did not start:\n${said.join("")}`, { cause });
   }
   return { url, stop };
 }
@@ -92,23 +95,7 @@ function refuseTakenPort(port: number): Promise<void> {
   });
 }
 
-async function untilReady(url: string, child: ChildProcess, said: readonly string[]): Promise<void> {
-  const patience = AbortSignal.timeout(READY_MS);
-  while (!patience.aborted) {
-    if (child.exitCode !== null) throw new Error(`wrangler dev ended:\n${said.join("")}`);
-    const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => null);
-    if (answer?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-  throw new Error(`wrangler dev did not come up within ${READY_MS / 1_000} s:\n${said.join("")}`);
-}
-
-/** Politely, then firmly: wrangler's own children end with it when it is asked. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  const firmly = setTimeout(() => child.kill("SIGKILL"), 5_000);
-  await ended;
-  clearTimeout(firmly);
+async function answers(url: string): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => null);
+  return answer?.ok === true;
 }

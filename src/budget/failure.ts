@@ -1,10 +1,12 @@
-// What happens when nothing can be read: the fail policy and its bound, and the breaker in front of LiteLLM. Pure.
+// What happens when LiteLLM cannot be read: the fail policy and its time limit, and the circuit breaker in front of
+// LiteLLM. Pure.
 
-import type { FailPolicy, Instant, TenantConfig } from "./tenant.ts";
+import type { Instant } from "./instant.ts";
+import type { FailPolicy, TenantConfig } from "./tenant.ts";
 
 /**
- * The policy that applies now. Open is bounded: once LiteLLM has been out for `failOpenMinutes`, open turns closed,
- * because by then nobody knows what is being spent. 0 means never.
+ * The fail policy that applies now. After `failOpenMinutes` of outage, `open` becomes `closed`, because unmeasured
+ * spend has grown for that long. 0 means never.
  */
 export function failPolicyAt(input: {
   config: Pick<TenantConfig, "failPolicy"> | null;
@@ -26,11 +28,14 @@ export interface BreakerState {
 
 export const CLOSED_BREAKER: BreakerState = { failuresInARow: 0, openUntil: 0 };
 
-/** One lost packet is no outage; three in a row are. Open for as long as one refresher waits before the next. */
+/**
+ * One failure may be a lost packet; three in a row are an outage. The breaker stays open as long as a refresh claim
+ * lasts.
+ */
 const FAILURES_TO_OPEN = 3;
 const OPEN_MS = 5_000;
 
-/** True when LiteLLM should not be asked now. After the pause one caller's outcome decides anew. */
+/** True while LiteLLM must not be called. After the pause, the outcome of the next call decides. */
 export function isOpen(breaker: BreakerState, now: Instant): boolean {
   return now < breaker.openUntil;
 }

@@ -1,31 +1,27 @@
-// What a figure is worth that is not LiteLLM's own answer: a lower bound of the spend, if it is of the running period.
-// Owns which figures are ignored. Never raises a figure of one period by that of another.
+// Spend reported by anything but LiteLLM's API is a lower bound, and only if it belongs to the current period. Decides
+// which reports count. Never raises the spend of one period by a report of another.
 
+import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";
+import { isReportOf, latestPeriod } from "./period.ts";
 import { joinRecords, LOWER_READ_AFTER_MS, type ObservationSource, type SpendRecord } from "./spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig } from "./tenant.ts";
+import type { TenantConfig } from "./tenant.ts";
 
-/** A figure that somebody has told. */
+/** Spend that LiteLLM sent on its own, or that Gate saw in an answer. */
 export interface ReportedObservation {
   readonly spendNanoUsd: NanoUsd;
   readonly source: Exclude<ObservationSource, "litellm">;
-  /** When the call began that it is told after, or when it was told. */
+  /** When the call began, or when LiteLLM sent the report. */
   readonly begunAt: Instant;
-  /** When it reached us. */
+  /** When Bursar received it. */
   readonly observedAt: Instant;
-  /** The end of its period; `undefined` when it does not say. */
+  /** The end of its period; `undefined` when the report does not say. */
   readonly resetsAt: Instant | undefined;
 }
 
-/** LiteLLM's pods go on for a minute with what they had in memory before a reset. */
-const AFTER_RESET_MS = 90_000;
-
-/** LiteLLM writes the same end with and without fractions of a second. */
-const SAME_END_MS = 1_000;
-
 /**
- * The record with the bound folded in; the same object when it tells nothing new. Null when the bound is of another
- * period, or of calls so early in this one that they may have counted from the last.
+ * The record with the reported spend merged in; the same object when the report adds nothing. Null when the report
+ * belongs to another period, or to calls so early in this one that LiteLLM may have added them to the old spend.
  * `periodSeenAt`: when LiteLLM was first seen in the period, which it enters up to ten minutes late.
  */
 export function foldReported(
@@ -33,36 +29,34 @@ export function foldReported(
   observation: ReportedObservation,
 ): SpendRecord | null {
   const { config, spend } = tenant;
-  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
-  const resetsAt = spend?.periodStartedAt === startedAt ? spend.resetsAt : config.budgetResetAt;
+  const period = latestPeriod(config, spend);
   const isFirstPeriod = config.litellmKeyLastReset === null && tenant.periodSeenAt === null;
-  const seenAt = Math.max(startedAt, tenant.periodSeenAt ?? 0);
-  if (!isFirstPeriod && observation.begunAt < seenAt + AFTER_RESET_MS) return null;
-  if (observation.resetsAt !== undefined && !isSameEnd(observation.resetsAt, resetsAt)) return null;
+  const enteredAt = isFirstPeriod ? null : Math.max(period.startedAt, tenant.periodSeenAt ?? 0);
+  if (!isReportOf(period, observation, enteredAt)) return null;
   const reported: SpendRecord = {
     spendNanoUsd: observation.spendNanoUsd,
     observedAt: observation.observedAt,
     readAt: null,
     source: observation.source,
-    periodStartedAt: startedAt,
-    resetsAt,
+    periodStartedAt: period.startedAt,
+    resetsAt: period.resetsAt,
     spendRateNanoUsdPerSecond: 0n,
   };
-  if (spend === null || spend.periodStartedAt < startedAt) return reported;
+  if (spend === null || spend.periodStartedAt < period.startedAt) return reported;
   const joined = joinRecords(spend, reported);
   return joined.spendNanoUsd > spend.spendNanoUsd ? joined : spend;
 }
 
-/** LiteLLM's reset job runs every 605 s at the latest. */
+/** LiteLLM's reset job starts at most 605 s after its last run. */
 const ENTERED_AFTER_MS = 605_000;
 
-/** The same at the edge, where nobody knows when LiteLLM was seen in the period: as late as it ever enters one. */
+/** The same at the edge, which does not know when LiteLLM entered the period. Assumes the latest possible moment. */
 export function foldReportedAtEdge(
   config: TenantConfig,
   spend: SpendRecord | null,
   observation: ReportedObservation,
 ): SpendRecord | null {
-  const startedAt = Math.max(periodStartedAt(config), spend?.periodStartedAt ?? 0);
+  const { startedAt } = latestPeriod(config, spend);
   const isFirstPeriod = startedAt === config.subjectCreatedAt;
   return foldReported(
     { config, spend, periodSeenAt: isFirstPeriod ? null : startedAt + ENTERED_AFTER_MS },
@@ -70,16 +64,12 @@ export function foldReportedAtEdge(
   );
 }
 
-/** True until a read, begun late enough, has shown what the figure was worth. */
+/** True until a read that began late enough has confirmed or corrected the reported spend. */
 export function isUnconfirmed(record: SpendRecord): boolean {
   return record.source !== "litellm" && (record.readAt ?? 0) < confirmableAt(record);
 }
 
-/** From when on a read settles the record's figure. */
+/** The instant from which a read settles the record's spend. */
 export function confirmableAt(record: SpendRecord): Instant {
   return record.observedAt + LOWER_READ_AFTER_MS;
-}
-
-function isSameEnd(reported: Instant, known: Instant | null): boolean {
-  return known !== null && Math.abs(reported - known) < SAME_END_MS;
 }

@@ -1,13 +1,11 @@
-// What a tenant is: its subject, its budget and its overrides, as every flow sees them. Types and defaults only.
+// A tenant: its subject, its budget and its overrides, as every flow sees them. Types and defaults only.
 
+import type { Instant } from "./instant.ts";
 import type { BasisPoints, NanoUsd } from "./money.ts";
-
-/** Milliseconds since the epoch. */
-export type Instant = number;
 
 export type TenantId = string & { readonly brand: "TenantId" };
 
-/** The sha256 of a LiteLLM virtual key, in lower-case hex: what LiteLLM calls its `token`. */
+/** The sha256 of a LiteLLM virtual key in lower-case hex. LiteLLM calls it `token`. */
 export type KeyHash = string & { readonly brand: "KeyHash" };
 
 /** The LiteLLM key (by its hash) or team (by its id) whose spend is the tenant's. */
@@ -16,7 +14,7 @@ export type Subject = { readonly kind: "key"; readonly id: KeyHash } | { readonl
 export type Enforcement = "enforce" | "observe";
 export type FailPolicy = "open" | "closed";
 
-/** A temporary increase of the limit: counts from `createdAt` up to, not including, `expiresAt` or `revokedAt`. */
+/** A temporary increase of the limit, active from `createdAt` up to, not including, `expiresAt` or `revokedAt`. */
 export interface Override {
   readonly id: string;
   readonly amountNanoUsd: NanoUsd;
@@ -25,7 +23,7 @@ export interface Override {
   readonly revokedAt: Instant | null;
 }
 
-/** The wish for one tenant, as Postgres holds it and `config:{tenant}` carries it to the edge. */
+/** The desired state of one tenant. Postgres stores it, and the KV key `config:{tenant}` carries it to the edge. */
 export interface TenantConfig {
   readonly tenantId: TenantId;
   readonly name: string | null;
@@ -35,24 +33,19 @@ export interface TenantConfig {
   readonly graceThreshold: BasisPoints;
   /** Null: a budget that never resets. */
   readonly budgetDuration: string | null;
-  /** LiteLLM's, as last read; null until it has told, or when the budget never resets. */
+  /** The end of LiteLLM's period, as last read; null before the first read, or when the budget never resets. */
   readonly budgetResetAt: Instant | null;
   readonly litellmKeyLastReset: Instant | null;
   readonly subjectCreatedAt: Instant;
-  /** Counts changes of max_budget and thresholds; part of the limit version. */
+  /** The number of changes of max_budget and thresholds; part of the limit version. */
   readonly configVersion: number;
-  /** Rises with every change of any kind, for ever: the snapshot's version. */
+  /** Rises with every change of any kind and never falls: the version of the KV snapshot. */
   readonly revision: number;
   readonly enforcement: Enforcement;
   /** Null: the deployment's default. */
   readonly failPolicy: FailPolicy | null;
   readonly suspendedAt: Instant | null;
   readonly overrides: readonly Override[];
-}
-
-/** When the current period began, as far as the config knows. */
-export function periodStartedAt(config: TenantConfig): Instant {
-  return config.litellmKeyLastReset ?? config.subjectCreatedAt;
 }
 
 export const DEFAULT_BUDGET = {
@@ -63,6 +56,6 @@ export const DEFAULT_BUDGET = {
   enforcement: "enforce",
 } as const satisfies Partial<TenantConfig>;
 
-/** Inclusive bounds, in basis points. */
+/** Inclusive ranges in basis points: `5_000n` is 50 %. */
 export const ALERT_THRESHOLD_RANGE = { min: 5_000n, max: 10_000n } as const;
 export const GRACE_THRESHOLD_RANGE = { min: 10_000n, max: 15_000n } as const;

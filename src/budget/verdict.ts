@@ -1,16 +1,11 @@
-// The verdict: may this tenant spend, in which state is it, and why. Pure; the moment of the answer is an argument.
+// The verdict: whether a tenant may spend, its state, and the reason. Pure; the moment of the answer is an argument.
 
+import type { Instant } from "./instant.ts";
 import { limitAt } from "./limit.ts";
 import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
+import { isOfEndedPeriod, isPastReset, periodStartedAt } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
-import {
-  type Enforcement,
-  type FailPolicy,
-  type Instant,
-  periodStartedAt,
-  type TenantConfig,
-  type TenantId,
-} from "./tenant.ts";
+import type { Enforcement, FailPolicy, TenantConfig, TenantId } from "./tenant.ts";
 
 export type State = "ok" | "warning" | "grace" | "blocked" | "unknown";
 
@@ -24,8 +19,8 @@ export type Reason =
   | "spend_unknown";
 
 /**
- * How the figure was come by: `cache` (fresh enough), `litellm` (read now), `last_known` (a read was due and LiteLLM
- * could not be reached), `fail_open` and `fail_closed` (nothing known, or the policy refuses to trust it).
+ * Where the spend came from: `cache` (fresh enough), `litellm` (read for this answer), `last_known` (a read was due and
+ * failed), `fail_open` and `fail_closed` (the fail policy decided, because no spend is known or the policy is closed).
  */
 export type VerdictSource = "cache" | "litellm" | "last_known" | "fail_open" | "fail_closed";
 
@@ -34,14 +29,14 @@ export interface Verdict {
   readonly allowed: boolean;
   readonly state: State;
   readonly reason: Reason;
-  /** What `enforce` would have done; only under `observe`. */
+  /** True when `enforce` would refuse the call; null unless the tenant is under `observe`. */
   readonly wouldBlock: boolean | null;
   readonly enforcement: Enforcement;
   readonly source: VerdictSource;
   readonly degraded: boolean;
-  /** Null when the config could not be had. */
+  /** Null when no config could be read. */
   readonly budget: VerdictBudget | null;
-  /** Null when no figure is known. */
+  /** Null when no spend is known. */
   readonly spend: VerdictSpend | null;
 }
 
@@ -58,15 +53,15 @@ export interface VerdictBudget {
 
 export interface VerdictSpend {
   readonly spendNanoUsd: NanoUsd;
-  /** Of the limit, rounded down; null when the limit is zero. */
+  /** Share of the limit, rounded down (`8_250n` is 82.5 %); null when the limit is zero. */
   readonly used: BasisPoints | null;
-  /** Until the limit, not until the blocking line; never negative. */
+  /** The limit minus the spend, never negative. Not the distance to the block threshold. */
   readonly remainingNanoUsd: NanoUsd;
   readonly asOf: Instant;
   readonly ageSeconds: number;
 }
 
-/** State and reason at `now`. Comparisons are `>=` and exact. */
+/** State and reason at `now`. Comparisons are exact and inclusive: a spend equal to a threshold has reached it. */
 export function stateAt(
   config: TenantConfig,
   spendNanoUsd: NanoUsd | null,
@@ -82,7 +77,7 @@ export function stateAt(
   return { state: "ok", reason: "within_budget" };
 }
 
-/** The verdict on figures that are fresh enough: from the cache, or read now. */
+/** The verdict on spend that is fresh enough: from the cache, or read for this answer. */
 export function verdictOn(
   config: TenantConfig,
   record: SpendRecord,
@@ -93,8 +88,9 @@ export function verdictOn(
 }
 
 /**
- * The verdict when a read was due and did not come. What is known beats a guess, whatever its age: blocked stays
- * blocked until the period ends, allowed stays allowed under an open policy and is refused under a closed one.
+ * The verdict when a read was due and failed. Known spend of the current period counts, whatever its age: a blocked
+ * tenant stays blocked until the period ends. An allowed tenant stays allowed under an open policy, and is refused
+ * under a closed one.
  */
 export function verdictWithoutRead(
   config: TenantConfig,
@@ -102,7 +98,7 @@ export function verdictWithoutRead(
   now: Instant,
   policy: FailPolicy,
 ): Verdict {
-  const isOfThisPeriod = record !== null && !isPastReset(record, now) && !isOfAnEndedPeriod(config, record);
+  const isOfThisPeriod = record !== null && !isPastReset(record, now) && !isOfEndedPeriod(config, record);
   const known = stateAt(config, isOfThisPeriod ? record.spendNanoUsd : null, now);
   if (known.state === "blocked" || (known.state !== "unknown" && policy === "open")) {
     return assemble({ config, record, now, source: "last_known", ...known });
@@ -111,12 +107,12 @@ export function verdictWithoutRead(
   return assemble({ config, record, now, source, state: "unknown", reason: "spend_unknown" });
 }
 
-/** LiteLLM refuses a call that would have been let through: the figures are what is known, that they are too much is its word. */
+/** The verdict when LiteLLM refuses a call that Bursar allowed. Spend and limit stay as Bursar knows them. */
 export function verdictRefusedByLiteLlm(verdict: Verdict): Verdict {
   return { ...verdict, allowed: false, state: "blocked", reason: "over_grace" };
 }
 
-/** The verdict when not even the config is known. */
+/** The verdict when not even the config is known: the fail policy decides. */
 export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy): Verdict {
   return {
     tenantId,
@@ -132,16 +128,6 @@ export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy):
   };
 }
 
-/** True once the period that the record belongs to has ended by the clock, whether or not LiteLLM has reset yet. */
-export function isPastReset(record: Pick<SpendRecord, "resetsAt">, now: Instant): boolean {
-  return record.resetsAt !== null && now >= record.resetsAt;
-}
-
-/** True when the config knows of a later period than the record's: its figure says nothing of this one. */
-export function isOfAnEndedPeriod(config: TenantConfig, record: SpendRecord): boolean {
-  return record.periodStartedAt < periodStartedAt(config);
-}
-
 function assemble(input: {
   config: TenantConfig;
   record: SpendRecord | null;
@@ -154,7 +140,7 @@ function assemble(input: {
   const limit = limitAt(config, now);
   const isRefused = state === "blocked" || source === "fail_closed";
   const observes = config.enforcement === "observe";
-  // A kill switch is somebody's explicit act, and no rule that is only being watched.
+  // A suspension is an administrator's explicit act, so it refuses calls under `observe` too.
   const isSpared = observes && reason !== "suspended";
   return {
     tenantId: config.tenantId,

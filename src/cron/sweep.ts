@@ -1,6 +1,7 @@
-// The clock's work, every minute. Each job is its own flow, bounded, and harmless when two sweeps overlap.
+// The sweep: runs every job once a minute. Each job is a flow of its own, bounded, and harmless when two sweeps
+// overlap.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { alertPlatform } from "../flows/alerts/alert-platform.ts";
 import { announceChanges } from "../flows/alerts/announce-changes.ts";
 import { announcePeriods } from "../flows/alerts/announce-period.ts";
@@ -24,7 +25,7 @@ const JOBS = {
   "alert-platform": alertPlatform,
 } as const;
 
-/** Never throws: one failed job neither stops nor repeats another. */
+/** Runs all jobs at the same time. Never throws: one failed job neither stops nor repeats another. */
 export async function sweep(input: { now: Instant }, ports: Ports): Promise<void> {
   const runs = Object.entries(JOBS).map(async ([job, run]) => {
     try {

@@ -1,6 +1,7 @@
-// Is everything there that Bursar needs? Asks each dependency once; one second of memory keeps probers from loading them.
+// Readiness: probes each dependency once. The isolate keeps the result for one second, so that probers do not load
+// them.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Readiness } from "../records/edge.ts";
 import { withTimeout } from "./waiting.ts";
@@ -12,7 +13,7 @@ const TIMEOUT_MS = 2_000;
 export async function probeDependencies({ now }: { now: Instant }, deps: Deps): Promise<Readiness> {
   const remembered = deps.memory.readiness(now);
   if (remembered !== null) return remembered;
-  // One prober asks; the others of this second hear what the last one heard.
+  // One prober per second asks; the others get the last result.
   const last = deps.memory.lastReadiness(now);
   if (last !== null && !deps.memory.throttle("readiness", 1, now)) return last;
   const dependencies = await Promise.all([
@@ -29,7 +30,7 @@ export async function probeDependencies({ now }: { now: Instant }, deps: Deps): 
 async function probe(name: string, ask: () => Promise<void>, deps: Deps) {
   const begunAt = deps.clock();
   const outcome = await withTimeout(ask(), TIMEOUT_MS, deps);
-  return { name, ok: outcome.kind === "came", latencyMs: deps.clock() - begunAt };
+  return { name, ok: outcome.kind === "done", latencyMs: deps.clock() - begunAt };
 }
 
 async function pingLiteLlm({ litellm }: Pick<Ports, "litellm">): Promise<void> {

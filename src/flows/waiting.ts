@@ -1,29 +1,28 @@
-// Waiting no longer than a caller can afford, trying again what must not be lost to a hiccup, and doing only so much at
-// a time.
+// Timeouts, retries and bounded concurrency for the flows. The one place that waits.
 
 import type { Ports } from "../ports/ports.ts";
 import { failure, type Result, success } from "../ports/result.ts";
 
-/** `slow` and `failed` mean the same to an answer (go on without), but not to a log. */
+/** An answer treats `slow` and `failed` alike and goes on without the value; the log tells them apart. */
 export type Timed<T> =
-  | { readonly kind: "came"; readonly value: T }
+  | { readonly kind: "done"; readonly value: T }
   | { readonly kind: "slow" }
   | { readonly kind: "failed"; readonly error: unknown };
 
 /**
- * How long KV or Postgres may take before the next one is asked: with two of them slow, LiteLLM alone is still heard
- * within the deadline. At the usual 100 ms KV answers nearly all reads within these 40.
+ * How long KV or Postgres may take before the check asks the next one. With both of them slow, the check still has time
+ * to ask LiteLLM within its deadline. With the usual deadline of 100 ms KV answers nearly all reads within these 40 ms.
  */
 export function storeTimeoutMs({ policy }: Pick<Ports, "policy">): number {
   return policy.checkDeadlineMs * 0.4;
 }
 
-/** Redis in the same region answers in a few milliseconds; an answer does not wait longer to be polite to LiteLLM. */
+/** Redis in the same region answers in a few milliseconds. A check does not wait longer to save LiteLLM a read. */
 export function claimTimeoutMs({ policy }: Pick<Ports, "policy">): number {
   return policy.checkDeadlineMs * 0.2;
 }
 
-/** What came of `work` within `ms`. Never rejects. */
+/** The outcome of `work` within `ms` milliseconds. Never rejects; work that is slow goes on. */
 export async function withTimeout<T>(
   work: Promise<T>,
   ms: number,
@@ -31,7 +30,7 @@ export async function withTimeout<T>(
 ): Promise<Timed<T>> {
   const timer = timers.after(ms);
   const outcome = work.then(
-    (value): Timed<T> => ({ kind: "came", value }),
+    (value): Timed<T> => ({ kind: "done", value }),
     (error: unknown): Timed<T> => ({ kind: "failed", error }),
   );
   try {
@@ -41,7 +40,10 @@ export async function withTimeout<T>(
   }
 }
 
-/** What came, or null; logs what had to be given up. */
+/**
+ * The value of `work`, or null when it fails or takes longer than `ms` milliseconds. Logs `<what> failed` or `<what>
+ * slow`.
+ */
 export async function valueOrNull<T>(
   what: string,
   work: Promise<T>,
@@ -49,16 +51,18 @@ export async function valueOrNull<T>(
   deps: Pick<Ports, "timers" | "log">,
 ): Promise<T | null> {
   const outcome = await withTimeout(work, ms, deps);
-  if (outcome.kind === "came") return outcome.value;
+  if (outcome.kind === "done") return outcome.value;
   if (outcome.kind === "failed") deps.log.error(`${what} failed`, outcome.error);
   else deps.log.warn(`${what} slow`, { waited_ms: ms });
   return null;
 }
 
-/** After each failed try. Three tries ride out a dropped connection; an outage of seconds they leave to the queue. */
+/**
+ * The pause after each failed try. Three tries survive a dropped connection; the queue retries after a longer outage.
+ */
 const PAUSES_MS = [100, 400, 0] as const;
 
-/** The last error when all tries have failed; it is logged. */
+/** Runs `work` up to three times. Logs and returns the last error when all tries fail. */
 export async function withRetries(
   what: string,
   work: () => Promise<void>,
@@ -78,7 +82,10 @@ export async function withRetries(
   return failure(last);
 }
 
-/** @throws what `work` throws first; what is under way then goes on unheard. */
+/**
+ * Runs `work` on every item, `atOnce` at a time. @throws the first error of `work`; work in progress goes on
+ * unobserved.
+ */
 export async function mapConcurrently<T>(
   items: readonly T[],
   atOnce: number,

@@ -1,6 +1,6 @@
 // The context variables of every route. The first middleware in app.ts sets them.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { Tokens } from "../ports/policy.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Actor } from "../records/tenant.ts";

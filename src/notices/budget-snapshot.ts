@@ -1,7 +1,7 @@
 // A tenant's budget when its alert was recorded, as every renderer shows it. Compares exactly, decides nothing.
 
+import type { Instant } from "../budget/instant.ts";
 import { type BasisPoints, type NanoUsd, partOf, WHOLE } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
 import type { AlertNotice } from "./notice.ts";
 

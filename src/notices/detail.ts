@@ -1,8 +1,8 @@
 // Reads fields of an alert's detail. Many come from outside, so a field of the wrong type is omitted.
 
-import type { AlertDetail } from "../budget/alerts.ts";
+import type { AlertDetail } from "../budget/alert.ts";
+import type { Instant } from "../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 import { cut, oneLine } from "./sanitize.ts";
 
 /** Longer reasons are cut; the admin API shows them whole. */

@@ -1,6 +1,6 @@
 // The JSON event of webhook channels. Programs read it, so a name never changes its meaning.
 
-import type { AlertEventType } from "../budget/alert-identity.ts";
+import type { AlertEventType } from "../budget/alert.ts";
 import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { PlatformAlertKind } from "../records/platform-alert.ts";

@@ -1,7 +1,7 @@
 // Percentages and instants for readers: UTC, no abbreviations, never rounded up.
 
+import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints } from "../budget/money.ts";
-import type { Instant } from "../budget/tenant.ts";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 

@@ -1,6 +1,6 @@
 // The content of a notice, shared by Slack and e-mail: copy, fields, tenant, footer. Escapes nothing.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { type BudgetSnapshot, snapshotOf } from "./budget-snapshot.ts";
 import type { Copy } from "./copy/copy.ts";
 import { copyOf, TEST_COPY } from "./copy/event-copy.ts";
@@ -8,7 +8,7 @@ import { platformCopy, platformFields } from "./copy/platform-copy.ts";
 import { type Field, fieldsOf, testFields } from "./fields.ts";
 import { instantText } from "./format.ts";
 import type { Notice } from "./notice.ts";
-import { oneLine, tenantLabel, type TenantName } from "./sanitize.ts";
+import { oneLine, type TenantName, tenantLabel } from "./sanitize.ts";
 
 export interface MessageModel extends Copy {
   readonly tenant: TenantName | null;
@@ -46,7 +46,11 @@ export function messageModelOf(notice: Notice): MessageModel {
 }
 
 /** One line of at most `max` characters. Cuts only names, never the predicate. */
-export function headlineOf({ tenant, predicate }: MessageModel, max: number, encode?: (text: string) => string): string {
+export function headlineOf(
+  { tenant, predicate }: MessageModel,
+  max: number,
+  encode?: (text: string) => string,
+): string {
   if (tenant === null) return predicate;
   return `${tenantLabel(tenant, max - predicate.length - 1, encode)} ${predicate}`;
 }

@@ -1,6 +1,7 @@
 // The input of the renderers, and the message of each kind of channel. Types only.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import type { Dispatch } from "../records/delivery.ts";
 import type { PlatformDispatch } from "../records/platform-alert.ts";
 

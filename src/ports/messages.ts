@@ -1,6 +1,6 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
@@ -8,50 +8,44 @@ import type { AlertId } from "../records/alert.ts";
 import type { ChannelId } from "../records/channel.ts";
 import type { DeliveryKey } from "../records/delivery.ts";
 
-const tenantId = z.pipe(
-  z.string().check(z.minLength(1)),
-  z.transform((id: string) => id as TenantId),
-);
+const tenantId = z
+  .string()
+  .min(1)
+  .transform((id) => id as TenantId);
 /** Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset. */
 export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
-const instant = z.number().check(z.int(), z.gte(0));
+const instant = z.number().int().min(0);
 
 /** An amount of US dollars as a decimal string. */
-export const decimalMoney = z.pipe(
-  z.string(),
-  z.transform((text: string, context): bigint => {
-    const amount = nanoUsdFromDecimal(text);
-    if (amount !== null && amount >= 0n) return amount;
-    context.issues.push({ code: "custom", input: text, message: "not an amount of money" });
-    return z.NEVER;
-  }),
-);
+export const decimalMoney = z.string().transform((text, context): bigint => {
+  const amount = nanoUsdFromDecimal(text);
+  if (amount !== null && amount >= 0n) return amount;
+  context.addIssue("not an amount of money");
+  return z.NEVER;
+});
 
 /** A spend record as queues and KV carry it. */
 const rawSpendRecord = z.object({
   spend: decimalMoney,
   observed_at: instant,
-  read_at: z.nullable(instant),
+  read_at: instant.nullable(),
   source: z.enum(["litellm", "webhook", "events", "gate"]),
   period_started_at: instant,
-  resets_at: z.nullable(instant),
+  resets_at: instant.nullable(),
   burn_per_second: decimalMoney,
 });
 
-export const spendRecordSchema = z.pipe(
-  rawSpendRecord,
-  z.transform(
-    (raw: z.output<typeof rawSpendRecord>): SpendRecord => ({
-      spendNanoUsd: raw.spend,
-      observedAt: raw.observed_at,
-      readAt: raw.read_at,
-      source: raw.source,
-      periodStartedAt: raw.period_started_at,
-      resetsAt: raw.resets_at,
-      spendRateNanoUsdPerSecond: raw.burn_per_second,
-    }),
-  ),
+export const spendRecordSchema = rawSpendRecord.transform(
+  (raw): SpendRecord => ({
+    spendNanoUsd: raw.spend,
+    observedAt: raw.observed_at,
+    readAt: raw.read_at,
+    source: raw.source,
+    periodStartedAt: raw.period_started_at,
+    resetsAt: raw.resets_at,
+    spendRateNanoUsdPerSecond: raw.burn_per_second,
+  }),
 );
 
 /** The same record on its way out. */
@@ -82,52 +76,46 @@ const rawScheduledRead = z.object({
   kind: z.literal("read_due"),
   tenant_id: tenantId,
   subject_id: z.string(),
-  reason: z.optional(z.enum(REASONS)),
-  lane: z.optional(z.enum(Object.values(LANES))),
+  reason: z.enum(REASONS).optional(),
+  lane: z.enum(Object.values(LANES)).optional(),
 });
 
-const scheduledRead = z.pipe(
-  rawScheduledRead,
-  z.transform(({ reason, lane, ...message }: z.output<typeof rawScheduledRead>, context) => {
-    const known = reason ?? REASONS.find((each) => LANES[each] === lane);
-    if (known !== undefined) return { ...message, reason: known };
-    context.issues.push({ code: "custom", input: lane, message: "a scheduled read without a reason" });
-    return z.NEVER;
-  }),
-);
+const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, context) => {
+  const known = reason ?? REASONS.find((each) => LANES[each] === lane);
+  if (known !== undefined) return { ...message, reason: known };
+  context.addIssue("a scheduled read without a reason");
+  return z.NEVER;
+});
 
 /** LiteLLM's alert webhook has come. */
 const rawWebhook = z.object({
   kind: z.literal("webhook"),
   /** How its sender was authenticated: only a signed one's amount counts. */
-  auth: z.optional(z.enum(["signature", "url_token"])),
+  auth: z.enum(["signature", "url_token"]).optional(),
   /** The same as the release before spelled it. Written beside `auth` for one release. */
-  door: z.optional(z.enum(["signed", "url_token"])),
+  door: z.enum(["signed", "url_token"]).optional(),
   event: z.string(),
   event_group: z.string(),
-  key_hash: z.nullable(z.string()),
-  team_id: z.nullable(z.string()),
-  user_id: z.nullable(z.string()),
+  key_hash: z.string().nullable(),
+  team_id: z.string().nullable(),
+  user_id: z.string().nullable(),
   /** What LiteLLM says was spent; null when it is no figure. */
-  spend: z.nullable(decimalMoney),
-  projected_spend: z.nullable(decimalMoney),
-  projected_exceeded_date: z.nullable(z.string()),
+  spend: decimalMoney.nullable(),
+  projected_spend: decimalMoney.nullable(),
+  projected_exceeded_date: z.string().nullable(),
   /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
-  webhook_id: z.optional(z.nullable(z.string())),
+  webhook_id: z.string().nullable().optional(),
   /** When its sender signed it, else when it came. */
   sent_at: instant,
   received_at: instant,
 });
 
-const webhook = z.pipe(
-  rawWebhook,
-  z.transform(({ auth, door, ...message }: z.output<typeof rawWebhook>, context) => {
-    const known = auth ?? (door === "signed" ? "signature" : door);
-    if (known !== undefined) return { ...message, auth: known };
-    context.issues.push({ code: "custom", input: door, message: "a webhook without its authentication" });
-    return z.NEVER;
-  }),
-);
+const webhook = rawWebhook.transform(({ auth, door, ...message }, context) => {
+  const known = auth ?? (door === "signed" ? "signature" : door);
+  if (known !== undefined) return { ...message, auth: known };
+  context.addIssue("a webhook without its authentication");
+  return z.NEVER;
+});
 
 export const spendMessageSchema = z.discriminatedUnion("kind", [
   /** A refresh learned a figure that Postgres should have. */
@@ -141,17 +129,17 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("calls"),
     key_hash: z.string(),
-    team_id: z.nullable(z.string()),
+    team_id: z.string().nullable(),
     /** What the key had spent after a call; null when no call said it. */
-    spend: z.nullable(decimalMoney),
+    spend: decimalMoney.nullable(),
     /** When the call with that figure began. */
     begun_at: instant,
     /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
-    resets_at: z.optional(instant),
+    resets_at: instant.optional(),
     /** Where the figure was seen: in an answer that went through Gate, else in LiteLLM's events. */
-    source: z._default(z.enum(["events", "gate"]), "events"),
+    source: z.enum(["events", "gate"]).default("events"),
     received_at: instant,
-    count: z.int().check(z.gte(1)),
+    count: z.int().min(1),
   }),
   scheduledRead,
 ]);
@@ -159,7 +147,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
 /** Tenants that the sweep has leased to be read: `lease` is until when. */
 export const reconcileMessageSchema = z.object({
   kind: z.literal("reconcile"),
-  tenant_ids: z.array(tenantId).check(z.minLength(1)),
+  tenant_ids: z.array(tenantId).min(1),
   lease: instant,
 });
 
@@ -180,14 +168,14 @@ export function isDeadLetterQueue(name: string): boolean {
 /** One alert on its way to one channel. */
 export const noticeMessageSchema = z.object({
   kind: z.literal("notice"),
-  alert_id: z.pipe(
-    z.string().check(z.minLength(1)),
-    z.transform((id: string) => id as AlertId),
-  ),
-  channel_id: z.pipe(
-    z.string().check(z.minLength(1)),
-    z.transform((id: string) => id as ChannelId),
-  ),
+  alert_id: z
+    .string()
+    .min(1)
+    .transform((id) => id as AlertId),
+  channel_id: z
+    .string()
+    .min(1)
+    .transform((id) => id as ChannelId),
 });
 
 /** As it lies on the queue. */

@@ -1,9 +1,10 @@
 // Every external dependency as an interface. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a method returns a Result, an outage throws.
 
+import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge.ts";

@@ -1,7 +1,8 @@
 // Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit line.
 // Unless a method returns a Result, an outage throws.
 
-import type { Instant, KeyHash, Subject, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
 import type { AuditNote, AuditRecord, LateChange } from "../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";

@@ -1,6 +1,6 @@
 // The consumer of the spend queue: parses messages, records the batch, and acknowledges message by message.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { Incoming } from "../flows/spend/merge-batch.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";

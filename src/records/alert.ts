@@ -1,7 +1,9 @@
 // Alerts as Postgres stores them, and the entry that records them. Types only.
 
-import type { AlertDraft, AlertEvaluation } from "../budget/alerts.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { AlertDraft } from "../budget/alert.ts";
+import type { AlertEvaluation } from "../budget/find-alerts.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
 

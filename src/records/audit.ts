@@ -1,6 +1,7 @@
 // The audit log, and the audited changes that alerts announce. Types only.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import type { OverrideRecord } from "./override.ts";
 
 /** Every action in the audit log. */

@@ -1,6 +1,7 @@
 // Channels as Postgres stores them: where the notices of a tenant, or of the platform, go. Types only.
 
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 
 export type ChannelId = string & { readonly brand: "ChannelId" };
 

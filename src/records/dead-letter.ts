@@ -1,6 +1,6 @@
 // Queue messages that failed every attempt, kept for replay. Types only.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 
 export interface DeadLetter {
   readonly queue: string;

@@ -1,7 +1,8 @@
 // Deliveries: one alert on its way to one channel, and what a notice is rendered from. Types only.
 
+import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints } from "../budget/money.ts";
-import type { Enforcement, Instant } from "../budget/tenant.ts";
+import type { Enforcement } from "../budget/tenant.ts";
 import type { AlertId, AlertRecord } from "./alert.ts";
 import type { ChannelId, ChannelKind, ChannelRecord } from "./channel.ts";
 

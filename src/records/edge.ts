@@ -1,7 +1,8 @@
 // Cached tenants and readiness, in KV and in an isolate's memory. Types only.
 
+import type { Instant } from "../budget/instant.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Instant, TenantConfig } from "../budget/tenant.ts";
+import type { TenantConfig } from "../budget/tenant.ts";
 
 /** Config and spend of a tenant; either can be missing. */
 export interface CachedTenant {

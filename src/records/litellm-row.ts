@@ -1,7 +1,8 @@
 // LiteLLM's row of a key or a team, the fields that Bursar writes to it, and LiteLLM's failures. Types only.
 
+import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
-import type { Instant, Subject } from "../budget/tenant.ts";
+import type { Subject } from "../budget/tenant.ts";
 
 export type LiteLlmFailure =
   /** No usable answer: time-out, network error, 5xx, 429, unparseable answer, or open breaker. */

@@ -1,6 +1,7 @@
 // Overrides as Postgres stores them, and the changes to them. Types only.
 
-import type { Instant, Override, TenantId } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { Override, TenantId } from "../budget/tenant.ts";
 import type { TenantRecord } from "./tenant.ts";
 
 export interface OverrideRecord extends Override {

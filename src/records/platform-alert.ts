@@ -1,7 +1,8 @@
 // Platform alerts: conditions of Bursar or LiteLLM that operators must act on. Types only.
 
-import type { AlertDetail } from "../budget/alerts.ts";
-import type { Instant, TenantId } from "../budget/tenant.ts";
+import type { AlertDetail } from "../budget/alert.ts";
+import type { Instant } from "../budget/instant.ts";
+import type { TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "./alert.ts";
 import type { Dispatch } from "./delivery.ts";
 

@@ -1,9 +1,10 @@
 // Tenants as Postgres stores them, the changes to them, and their LiteLLM sync. Types only.
 
-import type { AlertHistory } from "../budget/alerts.ts";
+import type { AlertHistory } from "../budget/find-alerts.ts";
+import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Enforcement, FailPolicy, Instant, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { Enforcement, FailPolicy, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
 import type { DeliveryKey } from "./delivery.ts";
 

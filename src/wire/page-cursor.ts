@@ -1,7 +1,7 @@
 // The cursor of a list: opaque to callers, and stable while new rows are added at the top.
 // Owns its format, so that a route refuses a malformed cursor before it reaches Postgres.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 import { isUuid } from "./uuid.ts";
 
 /** The last row of a page. Lists are ordered by instant, then by id. */

@@ -1,7 +1,7 @@
 // Signs and verifies webhooks: HMAC-SHA256 over raw bytes, by Standard Webhooks or as one hex header.
 // Pure apart from Web Crypto. Compares in constant time, never reveals which secret or signature matched, logs nothing.
 
-import type { Instant } from "../budget/tenant.ts";
+import type { Instant } from "../budget/instant.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

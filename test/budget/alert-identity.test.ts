@@ -1,10 +1,10 @@
 // The identity of an alert: one name for one occasion.
 
 import { describe, expect, it } from "vitest";
-import { alertIdentity } from "../../src/budget/alert-identity.ts";
+import { alertIdentity } from "../../src/budget/alert.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 
-describe("an identity", () => {
+describe("alert identity", () => {
   const tenantId = "acme/x" as TenantId;
   const base = { tenantId, periodStartedAt: 1, limitVersion: 2, threshold: 8_000n, occurrence: 0 } as const;
   const keys = [
@@ -26,11 +26,11 @@ describe("an identity", () => {
     { tenantId, eventType: "tenant_resumed", auditId: 7 },
   ] as const;
 
-  it("is another one whenever anything of it is another", () => {
+  it("differs when any part of the alert differs", () => {
     expect(new Set(keys.map(alertIdentity)).size).toBe(keys.length);
   });
 
-  it("stays as it is for ever: Postgres holds old ones", () => {
+  it("keeps the format of identities that Postgres already holds", () => {
     expect(alertIdentity({ ...base, eventType: "threshold_crossed" })).toBe("threshold_crossed/1/2/80/0/acme/x");
   });
 });

@@ -1,26 +1,26 @@
-// What makes an alert news again: LiteLLM repeats it, a block is over and comes back, a day has passed.
+// What makes an alert news again: LiteLLM repeats it, a block ends and returns, a day has passed.
 
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, findAt, HOUR, historyAfter, said } from "./alert-looks.ts";
+import { acme, find, findAt, HOUR, historyAfter, summaryOf } from "./alert-evaluations.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "./builders.ts";
 
 describe("LiteLLM's repetition", () => {
   const history = historyAfter(find("420"), acme, NOW - HOUR);
   const soft = { about: "alert_threshold", receivedAt: NOW } as const;
 
-  it("N1: within the hour is a duplicate", () => {
+  it("N1: records a repetition within the hour as a duplicate", () => {
     const repeats = [{ ...soft, receivedAt: NOW - 1 }];
     expect(find("420", { history, repeats })).toEqual([]);
   });
 
-  it("N1: after the hour is told as the next occurrence", () => {
+  it("N1: announces a repetition after the hour as the next occurrence", () => {
     const drafts = find("420", { history, repeats: [soft] });
-    expect(said(drafts)).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(drafts)).toEqual(["threshold_crossed announced"]);
     expect(drafts[0]?.occurrence).toBe(1);
   });
 
-  it("in duplicates is one occurrence", () => {
+  it("records duplicate repetitions as one occurrence", () => {
     expect(find("420", { history, repeats: [soft, soft, soft] })).toHaveLength(1);
   });
 
@@ -42,26 +42,28 @@ describe("LiteLLM's repetition", () => {
     expect(find("420", { history: newestFirst, repeats: [soft] })[0]?.occurrence).toBe(3);
   });
 
-  it("of what is not exceeded is nothing", () => {
+  it("records no repetition of a threshold that is not exceeded", () => {
     expect(find("420", { history, repeats: [{ about: "block", receivedAt: NOW }] })).toEqual([]);
   });
 
-  it("of a figure is about the highest threshold that the figure reaches", () => {
+  it("assigns a repetition with a spend to the highest threshold that the spend reaches", () => {
     const blocked = historyAfter(find("560"), acme, NOW - HOUR);
     const about = (spend: string) => [{ about: { spendNanoUsd: usd(spend) }, receivedAt: NOW }];
-    expect(said(find("560", { history: blocked, repeats: about("560") }))).toEqual(["budget_blocked told"]);
-    expect(said(find("560", { history: blocked, repeats: about("510") }))).toEqual(["budget_crossed told"]);
+    expect(summaryOf(find("560", { history: blocked, repeats: about("560") }))).toEqual(["budget_blocked announced"]);
+    expect(summaryOf(find("560", { history: blocked, repeats: about("510") }))).toEqual(["budget_crossed announced"]);
     expect(find("560", { history: blocked, repeats: about("399") })).toEqual([]);
   });
 
-  it("counts from when people last heard of it, not from a change of the limit", () => {
+  it("counts the hour from the last notice, not from a change of the limit", () => {
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("510"), configVersion: 2 };
     const carried = historyAfter(find("420", { config: lowered, history }), lowered, NOW - MINUTE);
     const both = { lastEvaluation: carried.lastEvaluation, alerts: [...history.alerts, ...carried.alerts] };
-    expect(said(find("420", { config: lowered, history: both, repeats: [soft] }))).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(find("420", { config: lowered, history: both, repeats: [soft] }))).toEqual([
+      "threshold_crossed announced",
+    ]);
   });
 
-  it("never comes from spend alone", () => {
+  it("records no repetition from spend alone", () => {
     expect(find("430", { history })).toEqual([]);
   });
 });
@@ -70,50 +72,54 @@ describe("leaving the block", () => {
   const blocked = historyAfter(find("560"));
   const raised: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("1000"), configVersion: 2 };
 
-  it("is told once per limit version", () => {
+  it("announces the end of a block once per limit version", () => {
     const drafts = find("560", { config: raised, history: blocked });
-    expect(said(drafts)).toEqual(["budget_resolved told"]);
+    expect(summaryOf(drafts)).toEqual(["budget_resolved announced"]);
     const after = { ...blocked, alerts: [...blocked.alerts, ...historyAfter(drafts, raised, NOW + 1).alerts] };
     expect(find("560", { config: raised, history: after })).toEqual([]);
   });
 
-  it("arms what is above the figure it was told at: the next real block is told, and its end", () => {
+  it("re-arms the thresholds above the spend at the end of a block, so the next block and its end are announced", () => {
     const false560 = find("560");
     const over = findAt("100", historyAfter(false560), NOW + MINUTE);
-    expect(said(over.drafts)).toEqual(["budget_resolved told"]);
+    expect(summaryOf(over.drafts)).toEqual(["budget_resolved announced"]);
     const again = findAt("560", over.history, NOW + DAY);
-    expect(said(again.drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked told"]);
+    expect(summaryOf(again.drafts)).toEqual([
+      "threshold_crossed silent",
+      "budget_crossed silent",
+      "budget_blocked announced",
+    ]);
     expect(again.drafts.map(({ occurrence }) => occurrence)).toEqual([1, 1, 1]);
     expect(findAt("565", again.history, NOW + DAY + MINUTE).drafts).toEqual([]);
     const overAgain = findAt("100", again.history, NOW + 2 * DAY);
     expect(overAgain.drafts).toMatchObject([{ eventType: "budget_resolved", occurrence: 1 }]);
   });
 
-  it("arms nothing that was still exceeded when it was told", () => {
+  it("re-arms no threshold that was still exceeded at the end of the block", () => {
     const over = findAt("520", historyAfter(find("560")), NOW + MINUTE);
-    expect(said(findAt("560", over.history, NOW + DAY).drafts)).toEqual(["budget_blocked told"]);
+    expect(summaryOf(findAt("560", over.history, NOW + DAY).drafts)).toEqual(["budget_blocked announced"]);
   });
 
-  it("is not carried over by a change of the limit: blocked again under a new one, it is told", () => {
+  it("announces a new block under a new limit instead of suppressing it", () => {
     const over = findAt("100", historyAfter(find("560")), NOW + MINUTE);
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("300"), configVersion: 2 };
-    expect(said(find("560", { config: lowered, history: over.history }))).toEqual([
+    expect(summaryOf(find("560", { config: lowered, history: over.history }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
-      "budget_blocked told",
+      "budget_blocked announced",
     ]);
   });
 
-  it("is no news for a tenant that was not blocked", () => {
+  it("announces no end of a block for a tenant that was not blocked", () => {
     expect(find("560", { config: raised, history: historyAfter(find("510")) })).toEqual([]);
   });
 
-  it("comes with a new period too", () => {
+  it("announces the end of a block when a new period begins", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("1"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
-    expect(said(find("0", { record, history: blocked }))).toEqual(["budget_resolved told"]);
+    expect(summaryOf(find("0", { record, history: blocked }))).toEqual(["budget_resolved announced"]);
   });
 
-  it("is not told while the tenant is suspended", () => {
+  it("announces no end of a block while the tenant is suspended", () => {
     expect(find("560", { config: { ...raised, suspendedAt: NOW }, history: blocked })).toEqual([]);
   });
 });
@@ -121,7 +127,7 @@ describe("leaving the block", () => {
 describe("a projection", () => {
   const projection = { projectedSpendNanoUsd: usd("700.5"), exceededDate: "2026-11-28", receivedAt: NOW };
 
-  it("is told with LiteLLM's own figures", () => {
+  it("announces a projection with LiteLLM's own amount and date", () => {
     const [draft] = find("100", { projections: [projection] });
     expect(draft).toMatchObject({
       eventType: "projected_limit_exceeded",
@@ -130,23 +136,23 @@ describe("a projection", () => {
     });
   });
 
-  it("without a figure is told by its day alone", () => {
+  it("announces a projection without an amount by its day alone", () => {
     const [draft] = find("100", { projections: [{ ...projection, projectedSpendNanoUsd: null }] });
     expect(draft?.detail).toEqual({ projected_spend: null, projected_exceeded_date: "2026-11-28" });
   });
 
-  it("is told once a day", () => {
+  it("announces a projection once a day", () => {
     const history = historyAfter(find("100", { projections: [projection] }));
     expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + HOUR }] })).toEqual([]);
     expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
   });
 });
 
-describe("enforcing what was only observed", () => {
+describe("enforcing an observed tenant", () => {
   const observed: TenantConfig = { ...acme, enforcement: "observe" };
   const wouldBlock = historyAfter(find("560", { config: observed }), observed, NOW - MINUTE);
 
-  it("says of a block under observe that it is none yet", () => {
+  it("records a block under observe with the enforcement in its detail", () => {
     const details = find("560", { config: observed }).map(({ eventType, detail }) => [eventType, detail]);
     expect(details).toEqual([
       ["threshold_crossed", null],
@@ -156,33 +162,33 @@ describe("enforcing what was only observed", () => {
     expect(find("560").map(({ detail }) => detail)).toEqual([null, null, null]);
   });
 
-  it("tells of the block, once: now requests are refused", () => {
+  it("announces the block once under enforce, because calls are refused only now", () => {
     const drafts = find("560", { history: wouldBlock });
-    expect(said(drafts)).toEqual(["budget_blocked told"]);
+    expect(summaryOf(drafts)).toEqual(["budget_blocked announced"]);
     const { alerts, lastEvaluation } = historyAfter(drafts);
     expect(find("560", { history: { lastEvaluation, alerts: [...wouldBlock.alerts, ...alerts] } })).toEqual([]);
   });
 
-  it("tells of it although it was the baseline, and nobody has heard of it before", () => {
+  it("announces the block although it was part of the silent baseline", () => {
     const baseline = historyAfter(find("560", { config: observed, isBaseline: true }), observed, NOW - MINUTE);
-    expect(said(find("560", { history: baseline }))).toEqual(["budget_blocked told"]);
+    expect(summaryOf(find("560", { history: baseline }))).toEqual(["budget_blocked announced"]);
   });
 
-  it("tells of it although the limit was changed as well and is still exceeded", () => {
+  it("announces the block although the limit changed as well and is still exceeded", () => {
     const changed = { ...acme, maxBudgetNanoUsd: usd("505"), configVersion: 2 };
-    expect(said(find("560", { config: changed, history: wouldBlock }))).toEqual([
+    expect(summaryOf(find("560", { config: changed, history: wouldBlock }))).toEqual([
       "threshold_crossed silent",
       "budget_crossed silent",
-      "budget_blocked told",
+      "budget_blocked announced",
     ]);
   });
 
-  it("tells of nothing below the block: no request is refused there", () => {
+  it("announces nothing below the block threshold, because no call is refused there", () => {
     const history = historyAfter(find("540", { config: observed }), observed);
     expect(find("540", { history })).toEqual([]);
   });
 
-  it("tells of nothing when a block that was one is observed for a while and enforced again", () => {
+  it("announces nothing when an enforced block is observed for a while and enforced again", () => {
     const blocked = historyAfter(find("560"));
     expect(find("560", { config: observed, history: blocked })).toEqual([]);
     expect(find("560", { history: blocked })).toEqual([]);

@@ -1,9 +1,9 @@
-// Which alerts a figure calls for: by level, once each, and people hear of the highest only.
+// The alerts that a spend calls for: level-triggered, each recorded once, with a notice for the highest only.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, historyAfter, said } from "./alert-looks.ts";
+import { acme, find, historyAfter, summaryOf } from "./alert-evaluations.ts";
 import {
   anOverride,
   anyAlertThreshold,
@@ -21,16 +21,16 @@ import {
 describe("a threshold", () => {
   it.each([
     ["X3: 79.99 percent is silent", "399.999999999", []],
-    ["X3: 80.00 percent alerts", "400", ["threshold_crossed told"]],
-    ["99.99 percent is no crossing of the budget", "499.999999999", ["threshold_crossed told"]],
-    ["100 percent", "500", ["threshold_crossed silent", "budget_crossed told"]],
-    ["109.99 percent is not blocked", "549.999999999", ["threshold_crossed silent", "budget_crossed told"]],
-    ["110.00 percent is", "550", ["threshold_crossed silent", "budget_crossed silent", "budget_blocked told"]],
+    ["X3: 80.00 percent alerts", "400", ["threshold_crossed announced"]],
+    ["99.99 percent is no crossing of the budget", "499.999999999", ["threshold_crossed announced"]],
+    ["100 percent", "500", ["threshold_crossed silent", "budget_crossed announced"]],
+    ["109.99 percent is not blocked", "549.999999999", ["threshold_crossed silent", "budget_crossed announced"]],
+    ["110.00 percent is", "550", ["threshold_crossed silent", "budget_crossed silent", "budget_blocked announced"]],
   ])("%s", (_, spend, expected) => {
-    expect(said(find(spend))).toEqual(expected);
+    expect(summaryOf(find(spend))).toEqual(expected);
   });
 
-  it("says what was spent, of which limit, in which period", () => {
+  it("records the spend, the limit and the period of the alert", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("100") })];
     const [draft] = find("500", { config: { ...acme, overrides } });
     expect(draft).toMatchObject({
@@ -48,11 +48,11 @@ describe("a threshold", () => {
 
   it("X1: a limit of zero is blocked, and has no percentages", () => {
     const drafts = find("0", { config: { ...acme, maxBudgetNanoUsd: 0n } });
-    expect(said(drafts)).toEqual(["budget_blocked told"]);
+    expect(summaryOf(drafts)).toEqual(["budget_blocked announced"]);
     expect(drafts[0]?.used).toBeNull();
   });
 
-  it("is recorded whatever was known before: no writer can swallow a crossing", () => {
+  it("records a threshold whatever was known before, so no writer can lose a crossing", () => {
     fc.assert(
       fc.property(
         anyLimit,
@@ -85,23 +85,25 @@ describe("recorded once", () => {
     expect(find("420", { history: historyAfter(find("400")) })).toEqual([]);
   });
 
-  it("the next threshold is alerted alone", () => {
-    expect(said(find("510", { history: historyAfter(find("400")) }))).toEqual(["budget_crossed told"]);
+  it("announces only the next threshold after the first one", () => {
+    expect(summaryOf(find("510", { history: historyAfter(find("400")) }))).toEqual(["budget_crossed announced"]);
   });
 
-  it("a new period re-arms every threshold", () => {
+  it("re-arms every threshold in a new period", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("400"), periodStartedAt: RESET, resetsAt: RESET + 31 * DAY });
-    expect(said(find("0", { record, history: historyAfter(find("400")) }))).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(find("0", { record, history: historyAfter(find("400")) }))).toEqual([
+      "threshold_crossed announced",
+    ]);
   });
 
-  it("what an adopted tenant was found with is recorded, and nobody told", () => {
+  it("records the thresholds that an adopted tenant already exceeds, without a notice", () => {
     const drafts = find("550", { isBaseline: true });
-    expect(said(drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked silent"]);
+    expect(summaryOf(drafts)).toEqual(["threshold_crossed silent", "budget_crossed silent", "budget_blocked silent"]);
   });
 
-  it("after a baseline the next crossing is told", () => {
+  it("announces the next threshold after a baseline", () => {
     const baseline = find("410", { isBaseline: true });
-    expect(said(find("510", { history: historyAfter(baseline) }))).toEqual(["budget_crossed told"]);
+    expect(summaryOf(find("510", { history: historyAfter(baseline) }))).toEqual(["budget_crossed announced"]);
   });
 });
 
@@ -109,31 +111,37 @@ describe("a new limit version", () => {
   const raised: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("520"), configVersion: 2 };
   const doubled: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("1000"), configVersion: 2 };
 
-  it("carries what was announced and is still exceeded over in silence", () => {
+  it("suppresses a threshold that was announced before and is still exceeded", () => {
     const drafts = find("450", { config: raised, history: historyAfter(find("450")) });
-    expect(said(drafts)).toEqual(["threshold_crossed silent"]);
+    expect(summaryOf(drafts)).toEqual(["threshold_crossed silent"]);
     expect(drafts[0]?.limitVersion).toBe(2);
   });
 
-  it("tells what was not announced before", () => {
+  it("announces a threshold that was not announced before", () => {
     const lowered: TenantConfig = { ...acme, maxBudgetNanoUsd: usd("440"), configVersion: 2 };
     const drafts = find("450", { config: lowered, history: historyAfter(find("450")) });
-    expect(said(drafts)).toEqual(["threshold_crossed silent", "budget_crossed told"]);
+    expect(summaryOf(drafts)).toEqual(["threshold_crossed silent", "budget_crossed announced"]);
   });
 
-  it("re-arms what is no longer exceeded: reached again, it is told again", () => {
+  it("re-arms a threshold that is no longer exceeded, and announces it when it is reached again", () => {
     const { alerts } = historyAfter(find("450"));
     const evaluatedUnderDoubled = { lastEvaluation: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
     expect(find("450", { config: doubled, history: historyAfter(find("450")) })).toEqual([]);
-    expect(said(find("800", { config: doubled, history: evaluatedUnderDoubled }))).toEqual(["threshold_crossed told"]);
+    expect(summaryOf(find("800", { config: doubled, history: evaluatedUnderDoubled }))).toEqual([
+      "threshold_crossed announced",
+    ]);
   });
 
-  it("comes with an override's end: what was reached in between is told again when it is reached again", () => {
+  it("re-arms at the end of an override the thresholds reached meanwhile", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("500"), expiresAt: NOW - MINUTE })];
     const config = { ...acme, overrides };
     const { alerts } = historyAfter(find("450"));
     const evaluatedDuringOverride = { lastEvaluation: { limitVersion: 2, periodStartedAt: PERIOD_START }, alerts };
-    expect(said(find("450", { config, history: evaluatedDuringOverride }))).toEqual(["threshold_crossed told"]);
-    expect(said(find("450", { config, history: historyAfter(find("450")) }))).toEqual(["threshold_crossed silent"]);
+    expect(summaryOf(find("450", { config, history: evaluatedDuringOverride }))).toEqual([
+      "threshold_crossed announced",
+    ]);
+    expect(summaryOf(find("450", { config, history: historyAfter(find("450")) }))).toEqual([
+      "threshold_crossed silent",
+    ]);
   });
 });

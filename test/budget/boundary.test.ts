@@ -1,5 +1,5 @@
-// The lines between the states, held against exact rational arithmetic: for any limit, any threshold and any figure,
-// and for figures that arrive as JSON doubles.
+// The thresholds between the states, checked against exact rational arithmetic: for any limit, any threshold and any
+// spend, and for spend that arrives as JSON doubles.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -45,7 +45,7 @@ const LIMITS = [
 ];
 
 describe("under the default thresholds", () => {
-  test.each(LIMITS)("with a limit of %s the states change exactly at 80.00, 100.00 and 110.00 percent", (text) => {
+  test.each(LIMITS)("a limit of %s changes the state exactly at 80.00, 100.00 and 110.00 percent", (text) => {
     const limit = usd(text);
     const stateAtPercent = (points: bigint) => verdictFor({ limit, spend: ceilOf(limit * points) }).state;
     const stateBelowPercent = (points: bigint) => verdictFor({ limit, spend: ceilOf(limit * points) - 1n }).state;
@@ -68,19 +68,22 @@ describe("under the default thresholds", () => {
   const TABLE = ["0.01", "1", "3", "7.77", "500", "1234.56", "1000000000"].flatMap((limit) =>
     PERCENTS.map(([percent, state, used]) => [limit, percent, state, used] as const),
   );
-  test.each(TABLE)("with a limit of %s, %s percent is %s and reads %d", (limit, percent, state, used) => {
-    const spend = (usd(limit) * usd(percent)) / usd("100");
-    const verdict = verdictFor({ limit: usd(limit), spend });
-    expect(verdict.state).toBe(state);
-    expect(verdict.allowed).toBe(state !== "blocked");
-    expect(percentNumber(verdict.used ?? -1n)).toBe(used);
-  });
+  test.each(TABLE)(
+    "a limit of %s at %s percent gives the state %s and shows %d percent",
+    (limit, percent, state, used) => {
+      const spend = (usd(limit) * usd(percent)) / usd("100");
+      const verdict = verdictFor({ limit: usd(limit), spend });
+      expect(verdict.state).toBe(state);
+      expect(verdict.allowed).toBe(state !== "blocked");
+      expect(percentNumber(verdict.used ?? -1n)).toBe(used);
+    },
+  );
 });
 
 describe("for any limit and any threshold", () => {
   const anyAmounts = fc.record({ limit: anyLimit, alert: anyAlertThreshold, grace: anyGraceThreshold });
 
-  it("the state is what exact fractions say, at every line and one nano-dollar to either side", () => {
+  it("matches exact fractions at every threshold and one nano-dollar to either side", () => {
     fc.assert(
       fc.property(anyAmounts, ({ limit, alert, grace }) => {
         const lines = [alert, 10_000n, grace].map((points) => ceilOf(limit * points));
@@ -93,7 +96,7 @@ describe("for any limit and any threshold", () => {
     );
   });
 
-  it("the state is what exact fractions say, for any spend", () => {
+  it("matches exact fractions for any spend", () => {
     fc.assert(
       fc.property(anyAmounts, anyLimit, (observations, spend) => {
         expect(verdictFor({ ...observations, spend }).state).toBe(stateByFractions({ ...observations, spend }));
@@ -101,7 +104,7 @@ describe("for any limit and any threshold", () => {
     );
   });
 
-  it("each threshold from 100.00 to 150.00 in steps of 0.01 blocks at its line and not a nano-dollar before", () => {
+  it("blocks at each threshold from 100.00 to 150.00 in steps of 0.01, and not a nano-dollar below", () => {
     for (let grace = 10_000n; grace <= 15_000n; grace += 1n) {
       const limit = usd("333.333333337");
       const spend = ceilOf(limit * grace);
@@ -110,7 +113,7 @@ describe("for any limit and any threshold", () => {
     }
   });
 
-  it("each threshold from 50.00 to 100.00 in steps of 0.01 alerts at its line and not a nano-dollar before", () => {
+  it("alerts at each threshold from 50.00 to 100.00 in steps of 0.01, and not a nano-dollar below", () => {
     for (let alert = 5_000n; alert <= 10_000n; alert += 1n) {
       const limit = usd("333.333333337");
       const spend = ceilOf(limit * alert);
@@ -119,7 +122,7 @@ describe("for any limit and any threshold", () => {
     }
   });
 
-  it("used never reads the blocking percentage while allowed, nor less while blocked", () => {
+  it("never shows the block percentage while allowed, nor less while blocked", () => {
     fc.assert(
       fc.property(anyAmounts, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
         const spend = ceilOf(limit * grace) + offset;
@@ -129,7 +132,7 @@ describe("for any limit and any threshold", () => {
     );
   });
 
-  it("used never reads the alerting percentage while silent, nor less while alerting", () => {
+  it("never shows the alert percentage while silent, nor less while alerting", () => {
     fc.assert(
       fc.property(anyAmounts, fc.bigInt({ min: -2n, max: 2n }), ({ limit, alert, grace }, offset) => {
         const spend = ceilOf(limit * alert) + offset;
@@ -139,7 +142,7 @@ describe("for any limit and any threshold", () => {
     );
   });
 
-  it("blocks_at is the least spend that is blocked", () => {
+  it("sets blocks_at to the least spend that is blocked", () => {
     fc.assert(
       fc.property(anyAmounts, ({ limit, alert, grace }) => {
         const { config } = verdictFor({ limit, alert, grace, spend: 0n });
@@ -152,19 +155,19 @@ describe("for any limit and any threshold", () => {
 });
 
 describe("for spend that arrives as a JSON double", () => {
-  it("0.1 + 0.2 of 0.3 is 100 percent, and of 0.375 it is 80", () => {
+  it("0.1 + 0.2 reaches 100 percent of 0.3 and 80 percent of 0.375", () => {
     const spend = nanoUsdFromNumber(0.1 + 0.2) ?? -1n;
     expect(verdictFor({ limit: usd("0.3"), spend }).used).toBe(10_000n);
     expect(verdictFor({ limit: usd("0.375"), spend }).state).toBe("warning");
   });
 
-  it("a sum of doubles that falls short of the line by its rounding alone still reaches it", () => {
+  it("reaches a threshold that a sum of doubles misses by its rounding alone", () => {
     const sum = Array.from({ length: 10 }, () => 0.1).reduce((total, cost) => total + cost, 0);
     expect(sum).toBeLessThan(1);
     expect(verdictFor({ limit: usd("1"), spend: nanoUsdFromNumber(sum) ?? -1n }).state).toBe("grace");
   });
 
-  it("any sum of costs in whole micro-dollars is judged as if it had been added exactly", () => {
+  it("treats any sum of costs in whole micro-dollars as if it had been added exactly", () => {
     const costs = fc.array(fc.integer({ min: 1, max: 2_000_000 }), { minLength: 1, maxLength: 100 });
     fc.assert(
       fc.property(costs, anyGraceThreshold, fc.integer({ min: -1, max: 1 }), (micros, grace, offset) => {
@@ -179,7 +182,7 @@ describe("for spend that arrives as a JSON double", () => {
     );
   });
 
-  it("a spend written to the wire and read again is judged alike, up to a million dollars", () => {
+  it("gives the same state after spend is written to JSON and parsed again, up to a million dollars", () => {
     const upToAMillion = fc.bigInt({ min: 1n, max: 10n ** 15n });
     fc.assert(
       fc.property(upToAMillion, anyGraceThreshold, (limit, grace) => {

@@ -1,5 +1,5 @@
-// Builders of what the rules take, and the fast-check generators that several suites share. Every default is the
-// design's. Never decides anything: an expected result does not belong here.
+// Builders for the inputs of the rules, and the fast-check generators that several suites share. The defaults are the
+// design's. Decides nothing: an expected result does not belong here.
 
 import fc from "fast-check";
 import { nanoUsdFromDecimal } from "../../src/budget/money.ts";
@@ -64,7 +64,7 @@ export function anOverride(differences: Partial<Override> = {}): Override {
   };
 }
 
-/** A figure read from LiteLLM just now. */
+/** Spend read from LiteLLM just now. */
 export function aSpendRecord(differences: Partial<SpendRecord> = {}): SpendRecord {
   return {
     spendNanoUsd: usd("100"),

@@ -1,7 +1,7 @@
-// The alert of a change: whose it is, and the figures that it shows.
+// The alert of a change: its identity, and the spend and limits that it shows.
 
 import { describe, expect, it } from "vitest";
-import { changeAlert } from "../../src/budget/change-alert.ts";
+import { changeAlert } from "../../src/budget/alert.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
 
@@ -11,7 +11,7 @@ const spend = aSpendRecord({ spendNanoUsd: usd("550") });
 const config = aTenantConfig({ overrides: [anOverride()] });
 
 describe("the alert of a change", () => {
-  it("is told, has no threshold, and is the same one whoever builds it and whenever", () => {
+  it("sends a notice, has no threshold, and keeps one identity whatever the time", () => {
     const alert = changeAlert({ config, spend, now: NOW }, granted, { override_id: "o1" });
     expect(alert).toMatchObject({
       eventType: "override_granted",
@@ -24,25 +24,22 @@ describe("the alert of a change", () => {
     expect(later.identity).toBe(alert.identity);
   });
 
-  it("shows the limit and its version as they are at that moment", () => {
+  it("shows the limit and its version of that moment", () => {
     const observations = { limitNanoUsd: usd("600"), maxBudgetNanoUsd: usd("500"), used: 9_166n, limitVersion: 2 };
     expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(observations);
     const ended = { limitNanoUsd: usd("500"), used: 11_000n, limitVersion: 3 };
     expect(changeAlert({ config, spend, now: NOW + DAY }, granted, null)).toMatchObject(ended);
   });
 
-  it("shows the spend of the running period", () => {
+  it("shows the spend of the current period", () => {
     const observations = { spendNanoUsd: usd("550"), periodStartedAt: PERIOD_START, resetsAt: RESET };
     expect(changeAlert({ config, spend, now: NOW }, granted, null)).toMatchObject(observations);
   });
 
   it.each([
-    [
-      "a figure of a period that is over",
-      aSpendRecord({ periodStartedAt: PERIOD_START - DAY, resetsAt: PERIOD_START }),
-    ],
-    ["no figure", null],
-  ])("says of %s that nothing is spent in this period", (_, known) => {
+    ["a record of an ended period", aSpendRecord({ periodStartedAt: PERIOD_START - DAY, resetsAt: PERIOD_START })],
+    ["a tenant without spend", null],
+  ])("shows no spend for %s", (_, known) => {
     expect(changeAlert({ config, spend: known, now: NOW }, granted, null)).toMatchObject({
       spendNanoUsd: 0n,
       used: 0n,
@@ -51,13 +48,13 @@ describe("the alert of a change", () => {
     });
   });
 
-  it("shows a figure of a later period than the config knows as that period's", () => {
+  it("shows spend of a later period than the config knows as that period's", () => {
     const next = aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + DAY, spendNanoUsd: usd("1") });
     const alert = changeAlert({ config, spend: next, now: NOW }, granted, null);
     expect(alert).toMatchObject({ spendNanoUsd: usd("1"), periodStartedAt: RESET, resetsAt: RESET + DAY });
   });
 
-  it("has no share of a limit of zero", () => {
+  it("has no used share when the limit is zero", () => {
     const zero = aTenantConfig({ maxBudgetNanoUsd: 0n });
     const suspended = { eventType: "tenant_suspended", tenantId, auditId: 7 } as const;
     expect(changeAlert({ config: zero, spend, now: NOW }, suspended, { audit_id: 7 }).used).toBeNull();

@@ -1,4 +1,4 @@
-// When nothing can be read: the fail policy and its bound, the breaker, and the verdict on what is left.
+// When nothing can be read: the fail policy and its time limit, the circuit breaker, and the verdict on what is left.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -19,7 +19,7 @@ describe("the fail policy", () => {
     });
   }
 
-  it("is the tenant's, else the deployment's", () => {
+  it("takes the tenant's policy, else the deployment's", () => {
     expect(policy({ config: { failPolicy: "closed" }, defaultPolicy: "open" })).toBe("closed");
     expect(policy({ config: { failPolicy: "open" }, defaultPolicy: "closed" })).toBe("open");
     expect(policy({ defaultPolicy: "closed" })).toBe("closed");
@@ -39,7 +39,7 @@ describe("the fail policy", () => {
     expect(policy({ config: { failPolicy: "open" }, outageStartedAt, failOpenMinutes })).toBe(expected);
   });
 
-  it("closed never turns open", () => {
+  it("a closed policy never becomes open", () => {
     const instant = fc.option(fc.integer({ min: NOW - DAY, max: NOW }), { nil: null });
     fc.assert(
       fc.property(instant, fc.nat(120), (outageStartedAt, failOpenMinutes) => {
@@ -49,11 +49,11 @@ describe("the fail policy", () => {
   });
 });
 
-describe("the breaker", () => {
+describe("the circuit breaker", () => {
   const twice = afterFailure(afterFailure(CLOSED_BREAKER, NOW), NOW);
   const thrice = afterFailure(twice, NOW);
 
-  it("is closed at first and stays so through two failures", () => {
+  it("starts closed and stays closed through two failures", () => {
     expect(isOpen(CLOSED_BREAKER, NOW)).toBe(false);
     expect(isOpen(twice, NOW)).toBe(false);
   });
@@ -62,7 +62,7 @@ describe("the breaker", () => {
     expect([0, 4_999, 5_000].map((ms) => isOpen(thrice, NOW + ms))).toEqual([true, true, false]);
   });
 
-  it("opens anew for 5 s when the first trial after the pause fails", () => {
+  it("opens again for 5 s when the first trial after the pause fails", () => {
     const tried = afterFailure(thrice, NOW + 5_000);
     expect([5_000, 9_999, 10_000].map((ms) => isOpen(tried, NOW + ms))).toEqual([true, true, false]);
   });
@@ -73,7 +73,7 @@ describe("the breaker", () => {
   });
 });
 
-describe("without a read", () => {
+describe("no read", () => {
   const seenLongAgo = { observedAt: NOW - 10 * DAY, readAt: NOW - 10 * DAY };
   const ok = aSpendRecord({ ...seenLongAgo, spendNanoUsd: usd("100") });
   const grace = aSpendRecord({ ...seenLongAgo, spendNanoUsd: usd("549.999999999") });
@@ -92,7 +92,7 @@ describe("without a read", () => {
     },
   );
 
-  it("from the reset on nothing is known, and the policy decides", () => {
+  it("leaves the answer to the fail policy from the reset on", () => {
     const open = { allowed: true, state: "unknown", reason: "spend_unknown", source: "fail_open", degraded: true };
     const closed = { allowed: false, state: "unknown", reason: "spend_unknown", source: "fail_closed", degraded: true };
     for (const record of [ok, blocked]) {
@@ -116,12 +116,12 @@ describe("without a read", () => {
     expect(judge(ok, "closed").spend).toMatchObject({ spendNanoUsd: usd("100"), ageSeconds: 864_000 });
   });
 
-  it("nothing known follows the policy", () => {
+  it("follows the fail policy without spend", () => {
     expect(judge(null, "open")).toMatchObject({ allowed: true, source: "fail_open", state: "unknown", spend: null });
     expect(judge(null, "closed")).toMatchObject({ allowed: false, source: "fail_closed", reason: "spend_unknown" });
   });
 
-  it("nothing known of the spend leaves the config's budget in the verdict", () => {
+  it("keeps the config's budget in the verdict without spend", () => {
     const budget = { periodStartedAt: PERIOD_START, resetsAt: RESET, limitNanoUsd: usd("500") };
     expect(judge(null, "open").budget).toMatchObject(budget);
   });
@@ -132,7 +132,7 @@ describe("without a read", () => {
     expect(judge(ok, policy, RESET, { maxBudgetNanoUsd: 0n })).toMatchObject({ allowed: false, reason: "zero_limit" });
   });
 
-  it("a tenant under observe is allowed, and the verdict says that a closed policy would have refused", () => {
+  it("allows a tenant under observe and shows that a closed policy would have refused", () => {
     const observing = { enforcement: "observe" } as const;
     expect(judge(ok, "closed", NOW, observing)).toMatchObject({
       allowed: true,
@@ -143,7 +143,7 @@ describe("without a read", () => {
     expect(judge(blocked, "open", NOW, observing)).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked" });
   });
 
-  it("what is known to be blocked is refused by every policy, and closed allows nobody", () => {
+  it("refuses a known block under every policy, and allows no one under a closed policy", () => {
     fc.assert(
       fc.property(anyLimit, anyLimit, (maxBudgetNanoUsd, spendNanoUsd) => {
         const record = { ...ok, spendNanoUsd };
@@ -155,7 +155,7 @@ describe("without a read", () => {
     );
   });
 
-  it("not even a config leaves the policy alone to decide", () => {
+  it("leaves the answer to the fail policy without a config", () => {
     const nothing = { state: "unknown", reason: "spend_unknown", degraded: true, budget: null, spend: null } as const;
     expect(verdictOnNothing(null, "open")).toMatchObject({ ...nothing, allowed: true, source: "fail_open" });
     const named = verdictOnNothing("acme" as TenantId, "closed");

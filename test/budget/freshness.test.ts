@@ -1,4 +1,4 @@
-// How long a figure is fresh, and whether a read comes first, behind the answer, or not at all.
+// How long spend stays fresh, and whether a read comes first, in the background, or not at all.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -24,7 +24,7 @@ const anySpendRate = fc.oneof(fc.constant(0n), anyLimit);
 interface Situation {
   config?: Partial<TenantConfig>;
   record?: Partial<SpendRecord>;
-  /** How long ago the figure was confirmed. */
+  /** How long ago the spend was confirmed. */
   ageMs?: number;
   demandedMaxAgeMs?: number | null;
   random?: number;
@@ -38,27 +38,27 @@ function plan(situation: Situation): RefreshPlan {
   return planRefresh(aTenantConfig(config), known, now, { demandedMaxAgeMs, random });
 }
 
-describe("a figure is fresh for", () => {
+describe("fresh spend", () => {
   test.each([
-    ["half the time until the line", "450", "1", 50_000],
+    ["half the time until the block threshold", "450", "1", 50_000],
     ["60 s at most", "450", "0.5", 60_000],
-    ["60 s when nothing burns", "549.99", "0", 60_000],
+    ["60 s without a spend rate", "549.99", "0", 60_000],
     ["5 s at least", "450", "99", 5_000],
-    ["5 s when the line is reached", "550", "0", 5_000],
-    ["5 s when it is passed", "999", "7", 5_000],
+    ["5 s when the block threshold is reached", "550", "0", 5_000],
+    ["5 s when the block threshold is passed", "999", "7", 5_000],
   ])("%s", (_rule, spend, spendRate, ms) => {
     const record = aSpendRecord({ spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) });
     expect(freshForMs(aTenantConfig(), record, NOW)).toBe(ms);
   });
 
-  it("longer while an override moves the line away", () => {
+  it("stays fresh longer while an override raises the block threshold", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("540"), spendRateNanoUsdPerSecond: usd("1") });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50"), expiresAt: NOW + DAY })] });
     expect(freshForMs(config, record, NOW)).toBe(32_500);
     expect(freshForMs(config, record, NOW + DAY)).toBe(5_000);
   });
 
-  it("5 s to 60 s, whatever the figures", () => {
+  it("stays fresh for 5 s to 60 s, whatever the amounts", () => {
     fc.assert(
       fc.property(anyLimit, anyLimit, anySpendRate, (maxBudgetNanoUsd, spendNanoUsd, spendRateNanoUsdPerSecond) => {
         const record = aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond });
@@ -69,7 +69,7 @@ describe("a figure is fresh for", () => {
     );
   });
 
-  it("never longer when more burns or more is spent", () => {
+  it("never stays fresh longer at a higher spend rate or a higher spend", () => {
     fc.assert(
       fc.property(
         anyLimit,
@@ -77,10 +77,10 @@ describe("a figure is fresh for", () => {
         anySpendRate,
         anyLimit,
         anySpendRate,
-        (maxBudgetNanoUsd, spend, spendRate, spent, burnt) => {
+        (maxBudgetNanoUsd, spend, spendRate, spent, faster) => {
           const config = aTenantConfig({ maxBudgetNanoUsd });
           const less = aSpendRecord({ spendNanoUsd: spend, spendRateNanoUsdPerSecond: spendRate });
-          const more = aSpendRecord({ spendNanoUsd: spend + spent, spendRateNanoUsdPerSecond: spendRate + burnt });
+          const more = aSpendRecord({ spendNanoUsd: spend + spent, spendRateNanoUsdPerSecond: spendRate + faster });
           expect(freshForMs(config, more, NOW)).toBeLessThanOrEqual(freshForMs(config, less, NOW));
         },
       ),
@@ -88,37 +88,37 @@ describe("a figure is fresh for", () => {
     );
   });
 
-  it("no longer than half of what the burn rate needs to reach the line, when that is more than 5 s", () => {
+  it("stays fresh at most half the time to the block threshold, when that is more than 5 s", () => {
     fc.assert(
       fc.property(anyLimit, anyLimit, fc.bigInt({ min: 5_000n, max: 60_000n }), (limit, spendRate, halfWayMs) => {
         const config = aTenantConfig({ maxBudgetNanoUsd: limit, graceThreshold: 10_000n });
         const remaining = (spendRate * halfWayMs) / 500n;
         fc.pre(remaining < limit);
         const record = aSpendRecord({ spendNanoUsd: limit - remaining, spendRateNanoUsdPerSecond: spendRate });
-        const burntMs = 2n * BigInt(freshForMs(config, record, NOW));
-        expect(spendRate * burntMs <= remaining * 1_000n || burntMs === 10_000n).toBe(true);
+        const spentMs = 2n * BigInt(freshForMs(config, record, NOW));
+        expect(spendRate * spentMs <= remaining * 1_000n || spentMs === 10_000n).toBe(true);
       }),
     );
   });
 });
 
 describe("a read", () => {
-  it("comes first when nothing is known", () => {
+  it("reads first when no spend is known", () => {
     const nothing = planRefresh(aTenantConfig(), null, NOW, { demandedMaxAgeMs: null, random: 0.5 });
     expect(nothing).toEqual({ mode: "first", exclusiveSeconds: 5 });
   });
 
   test.each([
-    ["is not needed while the figure is younger than it is fresh", 59_999, "none"],
+    ["is not needed while the spend is fresh", 59_999, "none"],
     ["goes behind the answer from then on", 60_000, "behind"],
     ["goes behind the answer up to 10 min", 600_000, "behind"],
-    ["comes first when the figure is older than 10 min", 600_001, "first"],
-    ["is not needed for a figure from a clock ahead of ours", -30_000, "none"],
+    ["comes first when the spend is older than 10 min", 600_001, "first"],
+    ["is not needed for spend from a clock ahead of ours", -30_000, "none"],
   ])("%s", (_rule, ageMs, mode) => {
     expect(plan({ ageMs })).toEqual({ mode, exclusiveSeconds: 5 });
   });
 
-  it("may be replaced by what is known up to 10 min, and no longer", () => {
+  it("allows another check's cached spend up to an age of 10 min", () => {
     expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_000)).toBe(true);
     expect(isServable(aTenantConfig(), aSpendRecord({ readAt: NOW }), NOW + 600_001)).toBe(false);
   });
@@ -126,16 +126,16 @@ describe("a read", () => {
   test.each([
     ["comes first when the burst of 5 s would reach the line exactly", "540", "2", 0, "first"],
     ["is not needed when the burst of 5 s stops a nano-dollar short", "539.999999999", "2", 0, "none"],
-    ["comes first when the burn over the figure's age would reach the line", "490", "2", 30_000, "first"],
+    ["comes first when the spend rate over the spend's age would reach the threshold", "490", "2", 30_000, "first"],
     ["goes behind the answer when it would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
-    ["is not hurried once the line is reached", "550", "2", 0, "none"],
-    ["is not hurried when nothing burns, however little is left", "549.999999999", "0", 0, "none"],
-  ])("near the line: it %s", (_rule, spend, spendRate, ageMs, mode) => {
+    ["is not hurried once the threshold is reached", "550", "2", 0, "none"],
+    ["is not hurried without a spend rate, however little is left", "549.999999999", "0", 0, "none"],
+  ])("near the block threshold a read %s", (_rule, spend, spendRate, ageMs, mode) => {
     const record = { spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) };
     expect(plan({ record, ageMs }).mode).toBe(mode);
   });
 
-  it("comes first when the config knows of a later period", () => {
+  it("reads first when the config knows a later period", () => {
     const record = { periodStartedAt: PERIOD_START - DAY };
     expect(plan({ record })).toEqual({ mode: "first", exclusiveSeconds: 5 });
     expect(plan({ record, config: { litellmKeyLastReset: null } }).mode).toBe("none");
@@ -147,11 +147,14 @@ describe("a read", () => {
     [10_000, 10_000, "none", 5],
     [10_001, 10_000, "first", 1],
     [60_000, 90_000, "behind", 5],
-  ])("of a figure %i ms old, with max-age %i ms, is %s, one in %i s", (ageMs, demandedMaxAgeMs, mode, seconds) => {
-    expect(plan({ ageMs, demandedMaxAgeMs })).toEqual({ mode, exclusiveSeconds: seconds });
-  });
+  ])(
+    "spend %i ms old with max-age %i ms plans the read %s, at most one in %i s",
+    (ageMs, demandedMaxAgeMs, mode, seconds) => {
+      expect(plan({ ageMs, demandedMaxAgeMs })).toEqual({ mode, exclusiveSeconds: seconds });
+    },
+  );
 
-  it("is never postponed by more age, more burn or a stricter wish", () => {
+  it("never postpones a read at a higher age, a higher spend rate or a stricter max-age", () => {
     const rank = { none: 0, behind: 1, first: 2 };
     const anyAge = fc.nat(700_000);
     fc.assert(
@@ -178,15 +181,19 @@ describe("a read", () => {
 
 describe("past the reset", () => {
   test.each([
-    ["comes first when the figure is from before it", { now: RESET, ageMs: 1 }, "first"],
-    ["is not needed when the figure was read in its very instant", { now: RESET, ageMs: 0 }, "none"],
+    ["comes first when the spend is from before it", { now: RESET, ageMs: 1 }, "first"],
+    ["is not needed when the spend was read at that very instant", { now: RESET, ageMs: 0 }, "none"],
     ["is not needed for 15 s after one that has seen it", { now: RESET + MINUTE, ageMs: 14_999 }, "none"],
     ["goes behind the answer after 15 s", { now: RESET + MINUTE, ageMs: 15_000 }, "behind"],
     ["is spread: the unluckiest waits 22.5 s", { now: RESET + MINUTE, ageMs: 22_400, random: 0.999 }, "none"],
     ["is spread: but not longer", { now: RESET + MINUTE, ageMs: 22_500, random: 0.999 }, "behind"],
-    ["is not hurried by the caller's wish", { now: RESET + MINUTE, ageMs: 9_000, demandedMaxAgeMs: 0 }, "none"],
+    [
+      "is not hurried by the caller's Cache-Control",
+      { now: RESET + MINUTE, ageMs: 9_000, demandedMaxAgeMs: 0 },
+      "none",
+    ],
     ["goes behind the answer up to 10 min", { now: RESET + DAY, ageMs: 600_000 }, "behind"],
-    ["comes first when nobody has looked for 10 min", { now: RESET + DAY, ageMs: 600_001 }, "first"],
+    ["comes first after 10 min without a read", { now: RESET + DAY, ageMs: 600_001 }, "first"],
   ])("a read %s", (_rule, situation, mode) => {
     expect(plan(situation)).toEqual({ mode, exclusiveSeconds: 15 });
   });
@@ -196,7 +203,7 @@ describe("past the reset", () => {
     expect(plan({ now: RESET, ageMs: 30 * SECOND })).toEqual({ mode: "first", exclusiveSeconds: 15 });
   });
 
-  it("does not exist for a budget that never resets", () => {
+  it("never begins for a budget that never resets", () => {
     expect(plan({ now: RESET + DAY, ageMs: 1, record: { resetsAt: null } }).mode).toBe("none");
   });
 });

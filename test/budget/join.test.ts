@@ -1,4 +1,4 @@
-// Joining records that were kept in different places: no order of joining matters, and nothing seen is forgotten.
+// Joining spend records that were stored in different places: the order does not matter, and no observation is lost.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -20,49 +20,49 @@ function joinAll([first, ...others]: readonly SpendRecord[]): SpendRecord {
   return others.reduce(joinRecords, first ?? aSpendRecord());
 }
 
-/** The rule itself, over all reads at once: the highest figure that no later read had 60 s to disprove. */
+/** The rule itself, over all reads at once: the highest spend that no later read had 60 s to disprove. */
 function spendOf(records: readonly SpendRecord[]): bigint {
   const newestRead = Math.max(...records.map(({ observedAt }) => observedAt));
   const history = records.filter(({ observedAt }) => newestRead - observedAt < 60_000);
   return largest(history.map(({ spendNanoUsd }) => spendNanoUsd));
 }
 
-describe("two records of one tenant", () => {
-  it("of different periods are the one of the later period", () => {
+describe("two spend records", () => {
+  it("gives the record of the later period", () => {
     const ended = aSpendRecord({ spendNanoUsd: usd("550"), readAt: RESET + SECOND });
     const begun = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: RESET, observedAt: RESET, readAt: RESET });
     expect(joinRecords(ended, begun)).toEqual(begun);
     expect(joinRecords(begun, ended)).toEqual(begun);
   });
 
-  it("of one period have the higher figure and the newest read", () => {
+  it("gives the higher spend and the newest read within one period", () => {
     const joined = joinRecords(readAlone(100, 0), { ...readAlone(80, 59), resetsAt: RESET + 5 });
     expect(joined).toEqual({ ...readAlone(100, 0), readAt: NOW + 59 * SECOND, resetsAt: RESET + 5 });
   });
 
-  it("have the lower figure when it was read 60 s or more after the higher one was seen", () => {
+  it("gives the lower spend when a read showed it 60 s or more after the higher one was observed", () => {
     expect(joinRecords(readAlone(100, 0), readAlone(80, 60))).toEqual(readAlone(80, 60));
     expect(joinRecords(readAlone(80, 60), readAlone(100, 0))).toEqual(readAlone(80, 60));
   });
 
-  it("keep the higher figure when only a webhook or the Gate saw less later", () => {
+  it("keeps the higher spend when only a webhook or Gate observed less later", () => {
     expect(joinRecords(readAlone(100, 0), seenAlone(80, 300, "gate"))).toEqual(readAlone(100, 0));
   });
 
-  it("keep the higher figure when its own newest read is as new as the other's", () => {
+  it("keeps the higher spend when its own newest read is as new as the other's", () => {
     const confirmed = { ...readAlone(100, 0), readAt: NOW + 70 * SECOND };
     expect(joinRecords(confirmed, readAlone(80, 70)).spendNanoUsd).toBe(usd("100"));
     expect(joinRecords(readAlone(80, 69), confirmed).spendNanoUsd).toBe(usd("100"));
     expect(joinRecords(readAlone(80, 71), confirmed).spendNanoUsd).toBe(usd("80"));
   });
 
-  it("do not forget the newest read because something else was observed after it", () => {
+  it("keeps the newest read after a later observation of another source", () => {
     const joined = joinRecords(readAlone(50, 100), seenAlone(60, 110, "gate"));
     expect(joined).toMatchObject({ spendNanoUsd: usd("60"), source: "gate", readAt: NOW + 100 * SECOND });
     expect(joinRecords(joined, readAlone(99, 30)).spendNanoUsd).toBe(usd("60"));
   });
 
-  it("that saw the same figure count from the later sight", () => {
+  it("takes the later observation of the same spend", () => {
     const joined = joinRecords({ ...readAlone(100, 0), readAt: NOW + 40 * SECOND }, readAlone(100, 30));
     expect(joined).toMatchObject({ observedAt: NOW + 30 * SECOND, readAt: NOW + 40 * SECOND });
     expect(joinRecords(joined, readAlone(50, 65)).spendNanoUsd).toBe(usd("100"));
@@ -70,7 +70,7 @@ describe("two records of one tenant", () => {
     expect(joinRecords(confirmedLater, readAlone(100, 30)).observedAt).toBe(NOW + 30 * SECOND);
   });
 
-  it("are joined alike in either order, down to the last field, and with themselves not at all", () => {
+  it("joins alike in either order, down to the last field, and returns a record joined with itself unchanged", () => {
     fc.assert(
       fc.property(anyRecord, anyRecord, (a, b) => {
         expect(joinRecords(a, b)).toEqual(joinRecords(b, a));
@@ -82,8 +82,8 @@ describe("two records of one tenant", () => {
   });
 });
 
-describe("any number of records, joined in any order", () => {
-  it("of reads give the highest figure that no read had 60 s to disprove, while LiteLLM lowers its spend at most once", () => {
+describe("any number of spend records", () => {
+  it("gives the highest spend that no read disproved within 60 s, while LiteLLM lowers its spend at most once", () => {
     fc.assert(
       fc.property(shuffledReadsWithOneCorrection(), ({ records }) => {
         expect(joinAll(records).spendNanoUsd).toBe(spendOf(records));
@@ -92,7 +92,7 @@ describe("any number of records, joined in any order", () => {
     );
   });
 
-  it("give the same when two halves are joined apart and then with each other", () => {
+  it("gives the same when two halves are joined apart and then with each other", () => {
     fc.assert(
       fc.property(shuffledReadsWithOneCorrection(), fc.nat(), ({ records }, cut) => {
         const middle = 1 + (cut % (records.length - 1));
@@ -103,7 +103,7 @@ describe("any number of records, joined in any order", () => {
     );
   });
 
-  it("give the figure of a read begun 60 s after everything else, whatever was seen before", () => {
+  it("gives the spend of a read that began 60 s after every other observation", () => {
     const anyPast = fc.array(anyRecord, { maxLength: 8 });
     fc.assert(
       fc.property(anyPast, fc.nat(8), fc.nat(9), (past, place, dollars) => {
@@ -116,7 +116,7 @@ describe("any number of records, joined in any order", () => {
     );
   });
 
-  it("never give less than the newest read showed, nor more than was ever seen", () => {
+  it("never gives less than the newest read, nor more than any observation", () => {
     const anyReads = fc.array(fc.tuple(fc.nat(9), fc.nat(200)), { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(anyReads, (reads) => {

@@ -1,9 +1,10 @@
-// The limit: which overrides count at which instant, what follows from them, and when the limit version changes.
+// The limit: which overrides are active at which instant, what follows from them, and when the limit version changes.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { limitAt, limitVersion, nextLimitChange } from "../../src/budget/limit.ts";
-import { type Override, periodStartedAt } from "../../src/budget/tenant.ts";
+import { periodStartedAt } from "../../src/budget/period.ts";
+import type { Override } from "../../src/budget/tenant.ts";
 import {
   anInstantAround,
   anOverride,
@@ -19,7 +20,7 @@ import {
 const anyOverrides = fc.array(anyOverride, { maxLength: 5 });
 
 describe("the limit", () => {
-  it("is max_budget alone without overrides, with both lines exact", () => {
+  it("equals max_budget without overrides, with both thresholds exact", () => {
     expect(limitAt(aTenantConfig(), NOW)).toEqual({
       limitNanoUsd: usd("500"),
       overrideNanoUsd: 0n,
@@ -28,7 +29,7 @@ describe("the limit", () => {
     });
   });
 
-  it("adds every override that counts", () => {
+  it("adds every active override", () => {
     const overrides = [anOverride({ amountNanoUsd: usd("100") }), anOverride({ id: "o2", amountNanoUsd: usd("0.5") })];
     expect(limitAt(aTenantConfig({ overrides }), NOW)).toEqual({
       limitNanoUsd: usd("600.5"),
@@ -38,7 +39,7 @@ describe("the limit", () => {
     });
   });
 
-  it("is exactly max_budget plus the overrides with created_at <= now < expires_at that are not revoked by now", () => {
+  it("equals max_budget plus the overrides with created_at <= now < expires_at that are not revoked by now", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, (overrides, now) => {
         const counting = overrides.filter(
@@ -85,7 +86,7 @@ describe("the limit version", () => {
     ["long after the end", config, NOW + 900 * DAY, 9],
     ["at the revocation", revoked, NOW + MINUTE, 9],
     ["at the end that a revocation has overtaken", revoked, NOW + DAY, 9],
-  ])("%s counts what has happened so far", (_when, desired, now, version) => {
+  ])("%s counts the changes up to that moment", (_when, desired, now, version) => {
     expect(limitVersion(desired, now)).toBe(version);
   });
 
@@ -110,7 +111,7 @@ describe("the limit version", () => {
     );
   });
 
-  it("never is the same for two different limits of one config", () => {
+  it("never stays the same for two different limits of one config", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, a, b) => {
         const desired = aTenantConfig({ overrides });
@@ -122,7 +123,7 @@ describe("the limit version", () => {
 });
 
 describe("the next change of the limit", () => {
-  it("is the earliest beginning or end that is still ahead", () => {
+  it("gives the earliest beginning or end that is still ahead", () => {
     const early = anOverride({ createdAt: NOW - DAY, expiresAt: NOW + 2 * DAY });
     const late = anOverride({ id: "o2", createdAt: NOW + DAY, expiresAt: NOW + 3 * DAY });
     const config = aTenantConfig({ overrides: [early, late] });
@@ -131,13 +132,13 @@ describe("the next change of the limit", () => {
     expect(nextLimitChange(config, NOW + 3 * DAY)).toBeNull();
   });
 
-  it("does not exist without overrides, nor for one that never counts", () => {
+  it("gives null without overrides, and for an override that never becomes active", () => {
     const never = anOverride({ createdAt: NOW + DAY, expiresAt: NOW + 2 * DAY, revokedAt: NOW + DAY });
     expect(nextLimitChange(aTenantConfig(), NOW)).toBeNull();
     expect(nextLimitChange(aTenantConfig({ overrides: [never] }), NOW)).toBeNull();
   });
 
-  it("lies ahead, and until then the limit stays what it is", () => {
+  it("lies ahead, and until then the limit stays the same", () => {
     fc.assert(
       fc.property(anyOverrides, anInstantAround, anInstantAround, (overrides, now, later) => {
         const desired = aTenantConfig({ overrides });

@@ -1,4 +1,4 @@
-// Money and percentages: what is read, what is written, and that nothing is lost in between.
+// Money and percentages: parsing, formatting, and no loss in between.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
@@ -36,7 +36,7 @@ describe("a decimal", () => {
     ["1e-999", 0n],
     ["999999999999999.999999999", MAX_NANO_USD],
     ["-999999999999999.999999999", -MAX_NANO_USD],
-  ])("%s is read exactly, or rounded half away from zero at the ninth place", (text, amount) => {
+  ])("%s parses exactly, or rounds half away from zero at the ninth place", (text, amount) => {
     expect(nanoUsdFromDecimal(text)).toBe(amount);
   });
 
@@ -54,7 +54,7 @@ describe("a decimal", () => {
     },
   );
 
-  it("survives being written and read again, whatever the amount", () => {
+  it("survives being written and parsed again, whatever the amount", () => {
     fc.assert(
       fc.property(anyAmount, (amount) => {
         expect(nanoUsdFromDecimal(decimalFromNanoUsd(amount))).toBe(amount);
@@ -62,7 +62,7 @@ describe("a decimal", () => {
     );
   });
 
-  it("is written as digits without needless zeros and never with an exponent", () => {
+  it("writes digits without trailing zeros and never with an exponent", () => {
     expect(decimalFromNanoUsd(412_500_000_000n)).toBe("412.5");
     expect(decimalFromNanoUsd(-1n)).toBe("-0.000000001");
     expect(decimalFromNanoUsd(0n)).toBe("0");
@@ -93,7 +93,7 @@ describe("a JSON number", () => {
     expect(nanoUsdFromNumber(value)).toBe(amount);
   });
 
-  it("that is the floating-point sum of many amounts is still their exact sum", () => {
+  it("keeps the floating-point sum of many amounts exact", () => {
     const micros = fc.array(fc.integer({ min: 0, max: 5_000_000 }), { minLength: 1, maxLength: 200 });
     fc.assert(
       fc.property(micros, (parts) => {
@@ -104,7 +104,7 @@ describe("a JSON number", () => {
     );
   });
 
-  it("carries every amount up to a million dollars there and back", () => {
+  it("survives a round trip for every amount up to a million dollars", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), (amount) => {
         expect(nanoUsdFromNumber(usdNumber(amount))).toBe(amount);
@@ -121,7 +121,7 @@ describe("a JSON number", () => {
     );
   });
 
-  it("is the same for amounts that LiteLLM's doubles cannot tell apart, and only for those", () => {
+  it("equals another amount exactly when LiteLLM's doubles cannot tell them apart", () => {
     const billion = 10n ** 18n;
     expect(sameOnTheWire(billion, billion + 1n)).toBe(true);
     expect(sameOnTheWire(billion, billion + 1_000n)).toBe(false);
@@ -129,7 +129,7 @@ describe("a JSON number", () => {
   });
 });
 
-describe("dollars for people", () => {
+describe("dollars in notices", () => {
   test.each([
     [552_000_000_000n, "$552.00"],
     [0n, "$0.00"],
@@ -165,7 +165,7 @@ describe("a percentage", () => {
     }
   });
 
-  it("of an amount is its smallest sum of nano-dollars that reaches it", () => {
+  it("takes the smallest sum of nano-dollars that reaches the share of an amount", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 20n }), fc.bigInt({ min: 0n, max: 15_000n }), (whole, share) => {
         const part = partOf(whole, share);
@@ -175,7 +175,7 @@ describe("a percentage", () => {
     );
   });
 
-  it("used is rounded down, by less than a hundredth", () => {
+  it("rounds used down, by less than a hundredth", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 20n }), fc.bigInt({ min: 1n, max: 10n ** 18n }), (amount, whole) => {
         const share = shareOf(amount, whole) ?? -1n;
@@ -185,7 +185,7 @@ describe("a percentage", () => {
     );
   });
 
-  it("of nothing is not a number at all", () => {
+  it("gives null for a share of zero", () => {
     expect(shareOf(5n, 0n)).toBeNull();
   });
 });

@@ -1,4 +1,4 @@
-// What a figure is worth that is not LiteLLM's own answer: a lower bound of the running period, or nothing.
+// Reported spend: a lower bound of the current period, or ignored.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -31,8 +31,8 @@ function fold(
   return { spend, folded: foldReported({ config, spend, periodSeenAt }, whole) };
 }
 
-describe("a higher figure", () => {
-  it("counts from when it was seen", () => {
+describe("a higher observation", () => {
+  it("counts from the moment of its observation", () => {
     const { folded } = fold({});
     expect(folded).toMatchObject({
       spendNanoUsd: usd("120"),
@@ -42,7 +42,7 @@ describe("a higher figure", () => {
     });
   });
 
-  it("is the first there is of a tenant that was never read", () => {
+  it("becomes the first record of a tenant without a read", () => {
     const { folded } = fold({}, { spend: null });
     expect(folded).toMatchObject({
       spendNanoUsd: usd("120"),
@@ -52,20 +52,20 @@ describe("a higher figure", () => {
     });
   });
 
-  it("that a later read has disproved does not come back", () => {
+  it("never returns after a later read has disproved it", () => {
     const spend = aSpendRecord({ readAt: NOW + 2 * MINUTE, observedAt: NOW + 2 * MINUTE });
     expect(fold({}, { spend }).folded).toBe(spend);
   });
 });
 
-it("a lower or equal figure tells nothing: the record is the same one", () => {
+it("returns the same record for lower or equal spend", () => {
   for (const amount of ["100", "99.999999999", "0"]) {
     const { spend, folded } = fold({ spendNanoUsd: usd(amount) });
     expect(folded).toBe(spend);
   }
 });
 
-describe("a figure of another period", () => {
+describe("an observation of another period", () => {
   it.each([
     ["whose end is not ours", { resetsAt: RESET - 30 * DAY }],
     ["of a call within 90 s of the period's start", { begunAt: PERIOD_START + 90 * SECOND - 1 }],
@@ -80,12 +80,12 @@ describe("a figure of another period", () => {
     expect(fold({ begunAt: periodSeenAt + 90 * SECOND }, { periodSeenAt }).folded).not.toBeNull();
   });
 
-  it("is never told from ours by a fraction of a second", () => {
+  it("treats ends that differ by a fraction of a second as the same period", () => {
     expect(fold({ resetsAt: RESET + 999 }).folded).not.toBeNull();
     expect(fold({ resetsAt: RESET + 1_000 }).folded).toBeNull();
   });
 
-  it("cannot be in the first period: there was none before", () => {
+  it("counts at any time in the first period, which has no predecessor", () => {
     const first = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - SECOND });
     const observation = { spendNanoUsd: 1n, source: "events", begunAt: NOW, observedAt: NOW, resetsAt: RESET } as const;
     expect(foldReported({ config: first, spend: null, periodSeenAt: null }, observation)).toMatchObject({
@@ -94,7 +94,7 @@ describe("a figure of another period", () => {
   });
 });
 
-it("the order of figures does not matter, and neither does repetition", () => {
+it("ignores order and repetition of observations", () => {
   const amounts = fc.array(fc.bigInt(0n, 10n ** 12n), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(amounts, fc.infiniteStream(fc.nat()), (spends, chance) => {
@@ -106,24 +106,24 @@ it("the order of figures does not matter, and neither does repetition", () => {
   );
 });
 
-describe("confirm", () => {
+describe("confirmation", () => {
   const observation = aSpendRecord({ source: "webhook", observedAt: NOW, readAt: NOW + 59 * SECOND });
 
-  it("comes with a read begun 60 s after the figure was seen", () => {
+  it("takes a read that began 60 s after the observation", () => {
     expect(confirmableAt(observation)).toBe(NOW + 60 * SECOND);
     expect(isUnconfirmed(observation)).toBe(true);
     expect(isUnconfirmed({ ...observation, readAt: NOW + 60 * SECOND })).toBe(false);
     expect(isUnconfirmed({ ...observation, readAt: null })).toBe(true);
   });
 
-  it("is not needed of what LiteLLM itself has said", () => {
+  it("needs no confirmation for LiteLLM's own spend", () => {
     expect(isUnconfirmed({ ...observation, source: "litellm" })).toBe(false);
   });
 });
 
-describe("at the edge, where nobody knows when LiteLLM was seen in the period", () => {
+describe("reports at the edge", () => {
   const LATEST = 605 * SECOND + 90 * SECOND;
-  const told = (begunAt: number): ReportedObservation => ({
+  const reported = (begunAt: number): ReportedObservation => ({
     spendNanoUsd: usd("120"),
     source: "gate",
     begunAt,
@@ -134,21 +134,21 @@ describe("at the edge, where nobody knows when LiteLLM was seen in the period", 
   it.each([
     ["just before LiteLLM has surely entered it", LATEST - 1, null],
     ["from then on", LATEST, usd("120")],
-  ])("a figure of a call that began %s", (_, sinceMs, expected) => {
+  ])("treats spend of a call that began %s as the table says", (_, sinceMs, expected) => {
     const spend = aSpendRecord({ spendNanoUsd: 0n, observedAt: PERIOD_START, readAt: PERIOD_START });
-    const folded = foldReportedAtEdge(config, spend, told(PERIOD_START + sinceMs));
+    const folded = foldReportedAtEdge(config, spend, reported(PERIOD_START + sinceMs));
     expect(folded?.spendNanoUsd ?? null).toBe(expected);
   });
 
-  it("counts at once in the first period, which nothing was carried into", () => {
+  it("counts at once in the first period, which has no spend to carry over", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW });
-    expect(foldReportedAtEdge(young, null, told(NOW))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, null, reported(NOW))?.spendNanoUsd).toBe(usd("120"));
   });
 
-  it("waits when the figure is already of a period that the config has not heard of", () => {
+  it("waits when the record is already in a period that the config does not know", () => {
     const young = aTenantConfig({ litellmKeyLastReset: null, subjectCreatedAt: NOW - DAY });
     const spend = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW });
-    expect(foldReportedAtEdge(young, spend, told(NOW + MINUTE))).toBeNull();
-    expect(foldReportedAtEdge(young, spend, told(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
+    expect(foldReportedAtEdge(young, spend, reported(NOW + MINUTE))).toBeNull();
+    expect(foldReportedAtEdge(young, spend, reported(NOW + LATEST))?.spendNanoUsd).toBe(usd("120"));
   });
 });

@@ -1,15 +1,9 @@
-// What a read does to what is known: the maximum of the period, what may lower it, and when a period ends.
+// How a read changes the spend record: the maximum of the period, what may lower it, and when a period ends.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import {
-  asOf,
-  foldRead,
-  joinRecords,
-  type SpendRead,
-  type SpendRecord,
-  showsNewPeriod,
-} from "../../src/budget/spend.ts";
+import { showsNewPeriod } from "../../src/budget/period.ts";
+import { asOf, foldRead, joinRecords, type SpendRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
@@ -36,62 +30,62 @@ describe("the first read", () => {
     });
   });
 
-  it("belongs to the next period when LiteLLM has reset since the config learned of the end", () => {
+  it("belongs to the next period when LiteLLM has reset since the config learned the end", () => {
     const later = aRead({ begunAt: RESET + MINUTE, resetsAt: RESET + 30 * DAY });
     expect(foldRead(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
   });
 
-  it("counts even when LiteLLM's clock runs ahead, so that the subject seems to be made after it", () => {
+  it("counts even when LiteLLM's clock runs ahead, so that the subject seems to be created after the read", () => {
     const record = foldRead(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("3"), periodStartedAt: NOW + 30 * SECOND });
   });
 });
 
 describe("within a period", () => {
-  it("a higher read raises the figure at once", () => {
+  it("raises the spend at once by a higher read", () => {
     const record = foldRead(aSpendRecord(), read("100.01", 1), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100.01"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
   });
 
-  it("an equal read confirms the figure without making it younger than its first sight", () => {
+  it("confirms the spend by an equal read and keeps its first observation", () => {
     const record = foldRead(aSpendRecord(), read("100", 90), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100"), observedAt: NOW, readAt: NOW + 90 * SECOND });
     expect(asOf(record)).toBe(NOW + 90 * SECOND);
   });
 
   test.each([
-    ["59.999 s after the higher figure was seen changes nothing", 59_999, "100"],
-    ["60 s after the higher figure was seen lowers it", 60_000, "80"],
-  ])("a lower read begun %s", (_rule, ms, spend) => {
+    ["59.999 s after the higher observation and changes nothing", 59_999, "100"],
+    ["60 s after the higher observation and lowers it", 60_000, "80"],
+  ])("gives the spend of the table for a lower read that began %s", (_rule, ms, spend) => {
     const record = foldRead(aSpendRecord(), aRead({ spendNanoUsd: usd("80"), begunAt: NOW + ms }), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd(spend), readAt: NOW + ms });
   });
 
-  it("a lower read lowers what the Gate saw as well, and is the source from then on", () => {
+  it("lowers spend observed by Gate as well, and becomes its source", () => {
     const seen = aSpendRecord({ source: "gate", readAt: null });
     expect(foldRead(seen, read("80", 60), PERIOD)).toMatchObject({ spendNanoUsd: usd("80"), source: "litellm" });
     expect(foldRead(seen, read("80", 59), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "gate" });
   });
 
-  it("a late answer to an earlier read neither lowers the figure nor counts as the newest", () => {
+  it("neither lowers the spend nor counts as the newest when it answers an earlier read late", () => {
     const confirmed = aSpendRecord({ readAt: NOW + 90 * SECOND, resetsAt: RESET + DAY });
     expect(foldRead(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
   });
 
-  it("a late answer that is higher counts, unless a read begun 60 s after it has shown less", () => {
+  it("raises the spend by a late answer, unless a read that began 60 s later showed less", () => {
     const lowered = aSpendRecord({ spendNanoUsd: usd("50") });
     expect(foldRead(lowered, read("60", -59), PERIOD)).toMatchObject({ spendNanoUsd: usd("60"), readAt: NOW });
     expect(foldRead(lowered, read("60", -60), PERIOD)).toEqual(lowered);
   });
 
-  it("the newest read tells the reset, also that there is none any more", () => {
+  it("takes the reset from the newest read, also when it has none any more", () => {
     expect(foldRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
     expect(foldRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
     expect(foldRead(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
     expect(foldRead(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
   });
 
-  it("spend never falls but by a newest read, begun 60 s or more after the higher figure was seen", () => {
+  it("never lowers the spend except by a newest read that began 60 s or more after the higher observation", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { minLength: 2, maxLength: 12 }), ([first, ...others]) => {
         let known = foldRead(null, first ?? aRead(), PERIOD);
@@ -111,7 +105,7 @@ describe("within a period", () => {
     );
   });
 
-  it("folding a read twice is folding it once", () => {
+  it("gives the same record when a read is merged twice", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { maxLength: 8 }), anyRead, (reads, last) => {
         const once = foldAll([...reads, last]);
@@ -120,7 +114,7 @@ describe("within a period", () => {
     );
   });
 
-  it("folding a read gives the figure that joining its record would give", () => {
+  it("gives the same spend when a read is merged or its record is joined", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { minLength: 1, maxLength: 8 }), anyRead, (reads, last) => {
         const known = foldAll(reads) ?? aSpendRecord();
@@ -131,7 +125,7 @@ describe("within a period", () => {
     );
   });
 
-  it("reads of a spend that only rises end in its maximum, in whatever order they come, though they lag 15 s", () => {
+  it("ends in the maximum of rising spend, whatever the order of reads that lag 15 s", () => {
     const anyLaggingRead = fc.record({ at: fc.integer({ min: 0, max: 600 }), lag: fc.integer({ min: 0, max: 15 }) });
     fc.assert(
       fc.property(fc.array(anyLaggingRead, { minLength: 1, maxLength: 10 }), (lagging) => {
@@ -145,12 +139,12 @@ describe("within a period", () => {
 describe("a new period", () => {
   const next = RESET + 31 * DAY;
 
-  it("is shown by a read begun at or after the end that names a later end", () => {
+  it("shows in a read that began at or after the end and names a later end", () => {
     expect(showsNewPeriod(PERIOD, aRead({ begunAt: RESET, resetsAt: next }))).toBe(true);
   });
 
   test.each<[string, SpendRead, { startedAt: number; resetsAt: number | null }]>([
-    ["before the end: somebody moved the end", aRead({ begunAt: RESET - 1, resetsAt: next }), PERIOD],
+    ["before the end, which an administrator moved", aRead({ begunAt: RESET - 1, resetsAt: next }), PERIOD],
     ["while LiteLLM still names the old end", aRead({ begunAt: RESET + MINUTE, resetsAt: RESET }), PERIOD],
     ["when LiteLLM names no end", aRead({ begunAt: RESET + MINUTE, resetsAt: null }), PERIOD],
     ["when no end was known", aRead({ begunAt: NOW, resetsAt: next }), { startedAt: PERIOD_START, resetsAt: null }],
@@ -159,11 +153,11 @@ describe("a new period", () => {
       aRead({ begunAt: RESET + 9 * MINUTE, resetsAt: next }),
       { startedAt: RESET + 5 * MINUTE, resetsAt: RESET },
     ],
-  ])("is not shown %s", (_rule, shown, known) => {
+  ])("does not show %s", (_rule, shown, known) => {
     expect(showsNewPeriod(known, shown)).toBe(false);
   });
 
-  it("begins at the old end with the figure read, however much lower, and keeps the burn rate", () => {
+  it("begins at the old end with the read spend, however much lower, and keeps the spend rate", () => {
     const known = aSpendRecord({
       spendNanoUsd: usd("550"),
       observedAt: RESET,
@@ -182,7 +176,7 @@ describe("a new period", () => {
     });
   });
 
-  it("that the config knows of replaces what is known of the one before", () => {
+  it("replaces the record of the period before when the config knows the new period", () => {
     const period = { startedAt: NOW, resetsAt: RESET };
     expect(foldRead(aSpendRecord(), read("1", 1), period)).toMatchObject({
       spendNanoUsd: usd("1"),
@@ -190,7 +184,7 @@ describe("a new period", () => {
     });
   });
 
-  it("is not filled with the old spend by a read that was under way as it began", () => {
+  it("ignores the old spend of a read that was in progress as the period began", () => {
     const known = aSpendRecord({ readAt: NOW - MINUTE });
     const startedNow = { startedAt: NOW, resetsAt: RESET };
     expect(foldRead(known, read("550", -1), startedNow)).toEqual(known);
@@ -198,14 +192,14 @@ describe("a new period", () => {
     expect(foldRead(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
   });
 
-  it("takes a read begun long before it, because then it is a clock that is wrong", () => {
+  it("accepts a read that began long before it, because then a clock is wrong", () => {
     const known = aSpendRecord();
     const record = foldRead(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("550"), periodStartedAt: NOW });
     expect(foldRead(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
   });
 
-  it("is left alone by late answers of the one before", () => {
+  it("ignores late answers of the period before", () => {
     const known = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW, observedAt: NOW + 9, readAt: NOW + 9 });
     const period = { startedAt: NOW, resetsAt: RESET };
     expect(foldRead(known, read("550", -1), period)).toEqual(known);
@@ -215,7 +209,7 @@ describe("a new period", () => {
     }
   });
 
-  it("never gives way to an earlier one, whatever is read in whatever order", () => {
+  it("never gives way to an earlier period, whatever is read in whatever order", () => {
     const anyEnd = fc.constantFrom(null, RESET, RESET + DAY, RESET + 2 * DAY);
     const anyLateRead = fc.record({
       spendNanoUsd: fc.bigInt({ min: 0n, max: 9n }),

@@ -1,10 +1,11 @@
-// The verdict: state and reason in every situation, what overrides can never do, and the figures that go with it.
+// The verdict: state and reason in every situation, what overrides can never do, and the spend and limits in it.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { isPastReset } from "../../src/budget/period.ts";
 import { spendFromNumber } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { isPastReset, type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
+import { type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
 import {
   anInstantAround,
   anOverride,
@@ -33,19 +34,19 @@ describe("the state", () => {
     ["100.00 percent", {}, "500", "grace", "over_limit"],
     ["a nano-dollar below 110.00 percent", {}, "549.999999999", "grace", "over_limit"],
     ["110.00 percent", {}, "550", "blocked", "over_grace"],
-    ["no figure", {}, null, "unknown", "spend_unknown"],
+    ["no spend", {}, null, "unknown", "spend_unknown"],
     ["a suspended tenant without spend", suspended, "0", "blocked", "suspended"],
     ["a suspended tenant over everything", suspended, "999", "blocked", "suspended"],
-    ["a suspended tenant without a figure", suspended, null, "blocked", "suspended"],
+    ["a suspended tenant without spend", suspended, null, "blocked", "suspended"],
     ["a suspended tenant with limit 0", { ...suspended, ...zero }, "0", "blocked", "suspended"],
     ["limit 0 and no spend", zero, "0", "blocked", "zero_limit"],
     ["limit 0 and spend", zero, "5", "blocked", "zero_limit"],
-    ["limit 0 and no figure", zero, null, "blocked", "zero_limit"],
+    ["limit 0 and no spend", zero, null, "blocked", "zero_limit"],
     ["max_budget 0 under an override", { ...zero, overrides: [anOverride()] }, "0", "ok", "within_budget"],
     ["no grace at all", { graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
     ["no warning at all", { alertThreshold: 10_000n }, "499.999999999", "ok", "within_budget"],
     ["neither, at the limit", { alertThreshold: 10_000n, graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
-  ])("of %s is as the table says", (_situation, differences, spend, state, reason) => {
+  ])("gives state and reason of the table for %s", (_situation, differences, spend, state, reason) => {
     const observation = spend === null ? null : usd(spend);
     expect(stateAt(aTenantConfig(differences), observation, NOW)).toEqual({ state, reason });
   });
@@ -56,7 +57,7 @@ describe("the state", () => {
     expect(at("550")).toMatchObject({ allowed: false, reason: "over_grace", spend: { used: 11_000n } });
   });
 
-  it("gets no better by spending more", () => {
+  it("never improves with more spend", () => {
     fc.assert(
       fc.property(anyConfig(), anyLimit, anyLimit, anInstantAround, (config, a, b, now) => {
         const [less, more] = a <= b ? [a, b] : [b, a];
@@ -65,7 +66,7 @@ describe("the state", () => {
     );
   });
 
-  it("is never made worse by one more override, for any spend, at any moment", () => {
+  it("never gets worse by one more override, for any spend, at any moment", () => {
     const spend = fc.option(anyLimit, { nil: null });
     fc.assert(
       fc.property(anyConfig(), anyOverride, spend, anInstantAround, (config, override, observation, now) => {
@@ -76,7 +77,7 @@ describe("the state", () => {
     );
   });
 
-  it("of a blocked tenant is allowed again from the override's instant, up to its end", () => {
+  it("allows a blocked tenant from the instant of the override up to its end", () => {
     const override = anOverride({ createdAt: NOW, expiresAt: NOW + DAY, amountNanoUsd: usd("100") });
     const config = aTenantConfig({ overrides: [override] });
     const states = [NOW - 1, NOW, NOW + DAY - 1, NOW + DAY].map((now) => stateAt(config, usd("552"), now).state);
@@ -84,14 +85,14 @@ describe("the state", () => {
   });
 });
 
-describe("spend from outside", () => {
+describe("spend of LiteLLM", () => {
   test.each([
     [-0.01, 0n, true],
     [-1e9, 0n, true],
     [-0, 0n, false],
     [0, 0n, false],
     [412.5, usd("412.5"), false],
-  ])("%d counts as it should, negative spend as zero and noted as such", (value, spendNanoUsd, wasNegative) => {
+  ])("%d counts as the table says, with negative spend as zero and flagged", (value, spendNanoUsd, wasNegative) => {
     expect(spendFromNumber(value)).toEqual({ spendNanoUsd, wasNegative });
   });
 
@@ -104,7 +105,7 @@ describe("spend from outside", () => {
 });
 
 describe("the verdict", () => {
-  it("carries the figures it was found by", () => {
+  it("carries the spend and limits that it was found by", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("412.5"), observedAt: NOW - DAY, readAt: NOW - 3_999 });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50") })], alertThreshold: 7_500n });
     expect(verdictOn(config, record, NOW, "cache")).toEqual({
@@ -147,7 +148,7 @@ describe("the verdict", () => {
     expect(zero.spend).toMatchObject({ used: null, remainingNanoUsd: 0n });
   });
 
-  it("is not degraded when it was read now, nor from a fresh cache", () => {
+  it("stays undegraded after a read and from a fresh cache", () => {
     expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "litellm")).toMatchObject({
       degraded: false,
       allowed: true,
@@ -155,7 +156,7 @@ describe("the verdict", () => {
     expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "cache")).toMatchObject({ degraded: false, allowed: true });
   });
 
-  it("never shows a negative age, even for a figure from a clock ahead of ours", () => {
+  it("never shows a negative age, even for an observation from a clock ahead of ours", () => {
     const record = aSpendRecord({ readAt: NOW + 5 * SECOND });
     expect(verdictOn(aTenantConfig(), record, NOW, "cache").spend?.ageSeconds).toBe(0);
   });
@@ -179,24 +180,24 @@ describe("the verdict", () => {
   });
 });
 
-describe("under observe", () => {
+describe("observe", () => {
   const observing = aTenantConfig({ enforcement: "observe" });
 
-  it("a tenant is allowed whatever it spends, and its verdict says what enforce would have done", () => {
+  it("allows a tenant whatever it spends, and shows the verdict of enforce", () => {
     const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache");
     expect(blocked).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked", reason: "over_grace" });
     const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache");
     expect(fine).toMatchObject({ allowed: true, wouldBlock: false, state: "grace" });
   });
 
-  it("a suspended tenant is refused all the same: a kill switch is no rule that is only being watched", () => {
+  it("refuses a suspended tenant under observe too, because a suspension is an explicit act", () => {
     const suspended = { ...observing, suspendedAt: NOW - DAY };
     expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: false, wouldBlock: true });
   });
 });
 
 describe("a period", () => {
-  it("is past from the instant of its reset, and never without one", () => {
+  it("a period is past from the instant of its reset, and never without one", () => {
     expect(isPastReset({ resetsAt: RESET }, RESET - 1)).toBe(false);
     expect(isPastReset({ resetsAt: RESET }, RESET)).toBe(true);
     expect(isPastReset({ resetsAt: null }, RESET + 9_999 * DAY)).toBe(false);

@@ -50,7 +50,7 @@ describe("applying", () => {
     expect(world.changesSent()).toEqual(["/v2/key/info"]);
   });
 
-  it("300 keys, and says how far it is", async () => {
+  it("300 keys, and says how far it is", { timeout: 120_000 }, async () => {
     const names = await newKeys(300);
     const { code, err } = await adopt(["--apply"]);
     expect([code, await ids()]).toEqual([0, names]);

@@ -219,22 +219,32 @@ describe("names", () => {
   });
 });
 
-describe("what makes no sense exits 2 and says what would", () => {
+describe("usage", () => {
   it.each<[string, string[], object, string]>([
-    ["an unknown option", ["--aply"], {}, "--aply"],
-    ["another source", ["--from", "portkey"], {}, "--from litellm is needed"],
-    ["another enforcement", ["--enforcement", "block"], {}, "observe or enforce"],
-    ["another naming", ["--tenant-id", "hash"], {}, "metadata.<field>"],
+    ["an unknown option", ["--aply"], {}, "error: unknown option '--aply'\n(Did you mean --apply?)"],
+    ["a stray argument", ["acme"], {}, "too many arguments. Expected 0 arguments but got 1: acme"],
+    ["an unknown source", ["--from", "portkey"], {}, "Allowed choices are litellm"],
+    ["an unknown enforcement", ["--enforcement", "block"], {}, "Allowed choices are observe, enforce"],
+    ["an unknown naming", ["--tenant-id", "hash"], {}, "Allowed choices are alias, metadata.<field>, team"],
     ["a missing variable", [], { ADMIN_TOKEN: "", BURSAR_URL: "" }, "set BURSAR_URL, ADMIN_TOKEN"],
-    ["a URL that is none", [], { BURSAR_URL: "bursar" }, "BURSAR_URL is no http(s) URL"],
-    ["a URL with a password", [], { LITELLM_URL: "http://a:b@localhost" }, "LITELLM_URL must hold no password"],
-  ])("%s", async (_, args, env, words) => {
-    const { code, err } = await adopt(args, { env });
-    expect([code, err]).toEqual([2, expect.stringContaining(words)]);
-    expect(err).toContain("npm run adopt -- --from litellm");
+    ["an invalid URL", [], { BURSAR_URL: "bursar" }, "BURSAR_URL must be an http(s) URL"],
+    ["a URL with a password", [], { LITELLM_URL: "http://a:b@localhost" }, "LITELLM_URL must not contain a password"],
+  ])("exits 2 for %s, names it and shows the options", async (_, args, env, words) => {
+    const { code, out, err } = await adopt(args, { env });
+    expect([code, out, err]).toEqual([2, "", expect.stringContaining(words)]);
+    expect(err).toContain("Usage: npm run adopt -- [options]");
   });
 
-  it("--help exits 0", async () => {
-    expect((await adopt(["--help"])).code).toBe(0);
+  it("requires --from", async () => {
+    const { code, err } = await adopt([], { from: [] });
+    expect([code, err]).toEqual([2, expect.stringContaining("required option '--from <source>' not specified")]);
+  });
+
+  it.each(["--help", "-h"])("prints options, variables and exit codes for %s and sends no request", async (flag) => {
+    world.litellm.clearRequests();
+    const { code, out, err } = await adopt([flag, "--apply"]);
+    expect([code, err]).toEqual([0, ""]);
+    for (const words of ["--keys-of-teams", "LITELLM_MASTER_KEY", "Exit codes:", "130"]) expect(out).toContain(words);
+    expect(world.litellm.requests()).toEqual([]);
   });
 });

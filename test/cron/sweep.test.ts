@@ -1,4 +1,4 @@
-// The sweep: every job gets its turn each minute, whatever becomes of the others.
+// The sweep: every job runs each minute, whatever happens to the others.
 
 import { beforeEach, expect, it } from "vitest";
 import { sweep } from "../../src/cron/sweep.ts";
@@ -29,7 +29,7 @@ beforeEach(() => {
   judged = [];
 });
 
-/** Each look of a job into Postgres is counted: two of end-overrides, one of sync-pending and of announce-changes each. */
+/** Counts the reads of Postgres: two by end-overrides, one each by sync-pending and announce-changes. */
 function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const noted = (job: string) => async () => {
     periods.push(job);
@@ -66,14 +66,14 @@ it("runs every job", async () => {
   expect(world.log.lines).not.toContainEqual(expect.stringContaining("sweep job failed"));
 });
 
-it("a failed outage note does not stop the syncs", async () => {
+it("syncs tenants when the outage note fails", async () => {
   world.snapshots.trouble("outageStartedAt", new Error("down"));
   await sweep({ now: NOW }, ports(found));
   expect(lastEvaluation).toBe(4);
   expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
 });
 
-it("failed syncs do not stop the outage note", async () => {
+it("notes the outage when the syncs fail", async () => {
   await sweep(
     { now: NOW },
     ports(() => Promise.reject(new Error("pg down"))),
@@ -82,14 +82,14 @@ it("failed syncs do not stop the outage note", async () => {
   expect(world.log.lines).toContain('error sweep job failed {"job":"sync-pending"} Error: pg down');
 });
 
-it("notices that their queue refuses stop neither the syncs nor the outage note", async () => {
+it("syncs and notes the outage when the notice queue refuses", async () => {
   noticeQueue.isAway = true;
   await sweep({ now: NOW }, ports(found));
   expect([lastEvaluation, world.kv.outage]).toEqual([4, NOW]);
   expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
 });
 
-it("two sweeps that overlap leave what one would leave", async () => {
+it("two overlapping sweeps end in the same state as one sweep", async () => {
   await Promise.all([sweep({ now: NOW }, ports(found)), sweep({ now: NOW }, ports(found))]);
   expect(world.kv.outage).toBe(NOW);
   expect(noticeQueue.sent).toHaveLength(1);

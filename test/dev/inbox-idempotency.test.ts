@@ -1,7 +1,7 @@
 // How long the inbox remembers an idempotency key.
 
 import { expect, it } from "vitest";
-import { createIdempotencyMemory } from "../../dev/inbox/idempotency.ts";
+import { createIdempotencyMemory } from "../../dev/inbox/receivers/idempotency.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 

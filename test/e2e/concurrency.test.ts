@@ -1,5 +1,6 @@
 // Many checks at once: all right, and at most one read of LiteLLM per tenant behind them.
 
+import pMap from "p-map";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { apiOf } from "./support/api.ts";
 import { type Bursar, startBursar } from "./support/bursar.ts";
@@ -48,7 +49,8 @@ it("one check each of 100 tenants", async () => {
     })),
   );
   bursar.stack.litellm?.clearRequests();
-  const answers = await Promise.all(tenants.map(({ key }) => api.ask(key)));
+  // Bursar gives Postgres and LiteLLM seconds of real time; a busy test machine does not read a hundred tenants in those.
+  const answers = await pMap(tenants, ({ key }) => api.ask(key), { concurrency: 20 });
   for (const [index, { tenantId, spend }] of tenants.entries()) {
     const answer = answers[index];
     expect(answer?.body).toMatchObject({ tenant_id: tenantId, spend, degraded: false });

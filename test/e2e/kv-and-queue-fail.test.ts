@@ -86,7 +86,7 @@ describe("while the queue refuses", () => {
   });
 
   it("what was given up is logged", () => {
-    expect(workerd.output()).toContain("send an observation failed");
-    expect(workerd.output()).toContain("could not queue a rewrite");
+    expect(workerd.output()).toContain("observation enqueue failed");
+    expect(workerd.output()).toContain("config rewrite enqueue failed");
   });
 });

@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const STALE = { ageMs: HOUR_MS };
 /** Room for a busy test machine; what is shown is that an answer comes although LiteLLM's never does. */
-const DEADLINE_MS = 400;
+const DEADLINE_MS = 1_000;
 
 beforeAll(async () => {
   bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: String(DEADLINE_MS) } });
@@ -33,7 +33,11 @@ async function untilReadable(): Promise<void> {
   await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).body.source === "litellm", 30_000);
 }
 
-const BREAKS = breaks("is stopped", "hangs", "cuts connections", "answers 500", "answers 429", "answers nonsense");
+/**
+ * One of each kind: no answer to come, no answer yet, a failure for an answer. That cut connections, 429 and nonsense
+ * are the same outage, test/adapters/litellm/litellm-client.test.ts shows.
+ */
+const BREAKS = breaks("is stopped", "hangs", "answers 500");
 
 describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
   const seeded = new Map<string, SeededTenant>();

@@ -1,4 +1,4 @@
-// Readiness: every dependency is asked once, a slow one is not waited for, and probers load nobody.
+// Readiness: each dependency is asked once, a slow one is not awaited, and probers do not load the dependencies.
 
 import { beforeEach, expect, it } from "vitest";
 import { probeDependencies } from "../../src/flows/probe-dependencies.ts";
@@ -12,7 +12,7 @@ beforeEach(() => {
 const probe = () => world.timers.runUntil(probeDependencies({ now: world.clock() }, world.deps()));
 const notOk = async () => (await probe()).dependencies.filter(({ ok }) => !ok).map(({ name }) => name);
 
-it("is ready when all four answer, each with its own latency", async () => {
+it("reports ready when all four dependencies answer, each with its own latency", async () => {
   world.tenants.trouble("ping", 12);
   world.claims.trouble("ping", 3);
   expect(await probe()).toEqual({
@@ -36,19 +36,19 @@ it.each<[string, () => void]>([
       world.litellm.pingFailure = AWAY;
     },
   ],
-])("is not ready without %s, and says that it is the one", async (name, breakIt) => {
+])("reports %s as the one dependency that is not ready", async (name, breakIt) => {
   breakIt();
   expect(await notOk()).toEqual([name]);
   expect((await probe()).ready).toBe(false);
 });
 
-it("waits two seconds for one that hangs", async () => {
+it("waits two seconds for a dependency that hangs", async () => {
   world.tenants.trouble("ping", "hangs");
   expect(await probe()).toMatchObject({ ready: false, dependencies: [{ ok: false, latencyMs: 2_000 }, {}, {}, {}] });
   expect(world.timers.elapsedMs).toBe(2_000);
 });
 
-it("one prober asks, those of the same second hear what was heard last", async () => {
+it("lets one prober per second ask, and gives the others its last result", async () => {
   await probe();
   await world.timers.pass(1_000);
   world.litellm.pingFailure = AWAY;
@@ -59,7 +59,7 @@ it("one prober asks, those of the same second hear what was heard last", async (
   expect(world.tenants.calls("ping")).toBe(2);
 });
 
-it("is remembered for a second", async () => {
+it("remembers the readiness for a second", async () => {
   await probe();
   world.litellm.pingFailure = AWAY;
   await world.timers.pass(999);

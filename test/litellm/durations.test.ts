@@ -1,7 +1,7 @@
 // The ends of budget windows, against what LiteLLM 1.81.9 itself calculated for these instants.
 
 import { expect, it } from "vitest";
-import { plainLength, UnsupportedDurationError, windowEnd } from "../../dev/litellm/durations.ts";
+import { plainLength, UnsupportedDurationError, windowEnd } from "../../dev/litellm/state/durations.ts";
 
 const CALCULATED_BY_LITELLM = [
   ["1d", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"],

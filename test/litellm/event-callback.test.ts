@@ -1,7 +1,7 @@
 // The generic_api callback: what it says of a call, how calls are gathered, and that a batch is sent once.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { EventsReceiver } from "../../dev/litellm/receivers.ts";
+import type { EventsReceiver } from "../../dev/litellm/outgoing/receivers.ts";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { type Client, captured, clientOf, hashOf, send, typedShapeOf } from "./support.ts";

@@ -1,7 +1,7 @@
 // The Generic Guardrail API: what is asked before a call, and what becomes of the call by the answer.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { GuardrailReceiver } from "../../dev/litellm/receivers.ts";
+import type { GuardrailReceiver } from "../../dev/litellm/outgoing/receivers.ts";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { type Client, captured, clientOf, hashOf, typedShapeOf } from "./support.ts";

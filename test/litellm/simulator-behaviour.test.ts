@@ -1,7 +1,7 @@
 // What differs between versions of LiteLLM, its defects that Bursar must survive, and the simulator's own controls.
 
 import { afterEach, describe, expect, it } from "vitest";
-import type { CallEvent } from "../../dev/litellm/call-events.ts";
+import type { CallEvent } from "../../dev/litellm/calls/call-events.ts";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { type Client, captured, clientOf, hashOf, send } from "./support.ts";
 

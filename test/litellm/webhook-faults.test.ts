@@ -3,7 +3,7 @@
 import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { WebhookReceiver } from "../../dev/litellm/receivers.ts";
+import type { WebhookReceiver } from "../../dev/litellm/outgoing/receivers.ts";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { clientOf } from "./support.ts";

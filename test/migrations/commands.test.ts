@@ -6,7 +6,7 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { connect, postgresBackends } from "../support/postgres-backends.ts";
-import { command, copyTree, drizzleKitMigrate, editJournal, rolledBack, tags, tree } from "./commands.ts";
+import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags, tree } from "./commands.ts";
 import { introspect } from "./introspect.ts";
 
 it("has a way back for every migration", async () => {
@@ -65,7 +65,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
   });
 
   it("migrating twice changes nothing the second time", async () => {
-    await command("migrate", database);
+    await migrateHere(client);
     const once = await introspect(client);
     expect((await command("migrate", database)).code).toBe(0);
     expect(await introspect(client)).toEqual(once);
@@ -95,19 +95,42 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
   it("rolling back says that nothing is applied, before the first migration and after the last", async () => {
     const nothing = { code: 0, out: "nothing to roll back: no migration is applied\n", err: "" };
     expect(await command("rollback", database)).toEqual(nothing);
-    await command("migrate", database);
+    await migrateHere(client);
     for (const tag of tags.toReversed()) {
-      expect(await command("rollback", database)).toEqual({ code: 0, out: rolledBack(tag), err: "" });
+      const rollback = await command("rollback", database, ["--yes"]);
+      expect(rollback).toEqual({ code: 0, out: rolledBack(database, tag), err: "" });
     }
     expect(await command("rollback", database)).toEqual(nothing);
   });
 
-  it("rolling back stops before anything of somebody else's that depends on our tables", async () => {
+  it("rolling back without a terminal needs --yes, shows what it would do and changes nothing", async () => {
     await command("migrate", database);
+    const { code, out, err } = await command("rollback", database);
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: "there is no terminal to ask for confirmation: pass --yes; nothing was changed\n",
+    });
+    expect(`${out}rolled back ${tags.at(-1)}\n`).toBe(rolledBack(database, tags.at(-1) ?? ""));
+    expect((await command("status", database)).code).toBe(0);
+  });
+
+  it.each([["--help"], ["--yes", "-h"], ["--yes", "--al"], ["--yes", "0000_budgets"]])(
+    "rolling back with %s %s never touches the database",
+    async (...args) => {
+      await command("migrate", database);
+      const { code, out } = await command("rollback", database, args);
+      expect(code).toBe(args.some((arg) => arg === "--help" || arg === "-h") ? 0 : 2);
+      expect(out).not.toContain("Database:");
+      expect((await command("status", database)).code).toBe(0);
+    },
+  );
+
+  it("rolling back stops before anything of somebody else's that depends on our tables", async () => {
+    await migrateHere(client);
     await client.query("create view report as select tenant_id from tenant_configs");
     const before = await introspect(client);
-    const refused = await command("rollback", database, ["--all"]);
-    expect(refused).toMatchObject({ code: 2, out: "" });
+    const refused = await command("rollback", database, ["--all", "--yes"]);
+    expect(refused).toMatchObject({ code: 2, out: expect.not.stringContaining("rolled back") });
     expect(refused.err).toContain("cannot drop table tenant_configs");
     expect(await introspect(client)).toEqual(before);
     expect((await command("status", database)).code).toBe(0);
@@ -121,23 +144,24 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
     beforeEach(async () => {
       copy = await copyTree();
       await addMigration(copy.root);
-      await inCopy("migrate");
+      await migrateHere(client, copy.root);
     });
     afterEach(() => copy.remove());
 
     it("takes down the last one only, and everything with --all", async () => {
-      expect((await inCopy("rollback")).out).toBe(rolledBack("9999_next"));
+      expect((await inCopy("rollback", "--yes")).out).toBe(rolledBack(database, "9999_next"));
       const states = (await inCopy("status")).out.split("\n").map((line) => line.split(" ")[0]);
       expect(states).toEqual([...tags.map(() => "applied"), "pending", ""]);
-      await inCopy("migrate");
-      expect((await inCopy("rollback", "--all")).out).toBe(rolledBack("9999_next", ...tags.toReversed()));
+      await migrateHere(client, copy.root);
+      const everything = await inCopy("rollback", "--all", "--yes");
+      expect(everything.out).toBe(rolledBack(database, "9999_next", ...tags.toReversed()));
       expect((await introspect(client)).relations).toEqual([]);
     });
 
     it("changes nothing when one of the ways back is missing", async () => {
       await rm(join(copy.root, "migrations/down/0000_budgets.sql"));
       const before = await introspect(client);
-      expect(await inCopy("rollback", "--all")).toEqual({
+      expect(await inCopy("rollback", "--all", "--yes")).toEqual({
         code: 2,
         out: "",
         err: "there is no migrations/down/0000_budgets.sql; nothing was changed\n",
@@ -150,7 +174,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
       const status = await command("status", database);
       expect(status.code).toBe(1);
       expect(status.out).toMatch(/\nunknown {2}\(not in this tree\) .*\n$/);
-      const refused = await command("rollback", database);
+      const refused = await command("rollback", database, ["--yes"]);
       expect(refused.code).toBe(2);
       expect(refused.err).toContain("roll back with the release that made it");
       expect((await inCopy("status")).code).toBe(0);

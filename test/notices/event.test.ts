@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
-import { ALERT_EVENT_TYPES } from "../../src/budget/alert-identity.ts";
+import { ALERT_EVENT_TYPES } from "../../src/budget/alert.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { blockProblems } from "../../dev/inbox/slack-blocks.ts";
+import { blockProblems } from "../../dev/inbox/receivers/slack-blocks.ts";
 import { aNotice, aPlatformNotice } from "../../dev/notices/samples.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { emailMessage } from "../../src/notices/email/email.ts";

@@ -1,7 +1,7 @@
 // Slack messages: emoji, bar and fields of every kind, within Slack's limits.
 
 import { describe, expect, it } from "vitest";
-import { blockProblems } from "../../dev/inbox/slack-blocks.ts";
+import { blockProblems } from "../../dev/inbox/receivers/slack-blocks.ts";
 import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 import { progressBar, slackMessage } from "../../src/notices/slack.ts";

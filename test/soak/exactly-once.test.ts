@@ -1,5 +1,6 @@
-// Ten thousand reports for fifty tenants, each one to three times, in any order, through consumers that fail and die at
-// random, end in exactly the alerts and the notices of the undisturbed run: none lost, none doubled.
+// A thousand reports for 25 tenants (in `npm run test:long` ten thousand for 50), each one to three times, in any order,
+// through consumers that fail and die at random, end in exactly the alerts and the notices of the undisturbed run: none
+// lost, none doubled.
 //
 // What nobody could do anything about is left out. Slack cannot recognise a message that comes again: a process that dies
 // between Slack's acceptance and the first of our two notes of it (Redis, Postgres) doubles it, so none dies there, and no
@@ -89,10 +90,10 @@ describe.each(postgresBackends)("on $name", (backend) => {
   });
 });
 
-/** Else the run would show nothing. */
+/** Else the run would show nothing. Of ten thousand reports; of fewer, so much less. */
 function expectDisturbed(counts: Readonly<Record<string, number>>): void {
   const least = { failedBefore: 200, answersLost: 200, providerFailures: 20, deaths: 20, cameAgain: 100, sweeps: 1 };
-  for (const [name, count] of Object.entries({ ...least, retried: 1_000, delivered: 2 * REPORTS })) {
-    expect(counts[name], name).toBeGreaterThanOrEqual(count);
+  for (const [name, count] of Object.entries({ ...least, retried: 1_000, delivered: 20_000 })) {
+    expect(counts[name], name).toBeGreaterThanOrEqual(Math.ceil((count * REPORTS) / 10_000));
   }
 }

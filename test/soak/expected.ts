@@ -1,6 +1,6 @@
 // What must come of the traffic, by the rules alone: which alerts, silent or told, and to which channels. Asks nobody.
 
-import { type AlertKey, alertIdentity } from "../../src/budget/alert-identity.ts";
+import { type AlertKey, alertIdentity } from "../../src/budget/alert.ts";
 import { NOW } from "../budget/builders.ts";
 import { idOf } from "../support/builders.ts";
 import type { SoakChannel } from "./channels.ts";

@@ -10,8 +10,8 @@ import { emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";
 import { slackNotifier } from "../../src/adapters/notifiers/slack-notifier.ts";
 import { webhookNotifier } from "../../src/adapters/notifiers/webhook-notifier.ts";
 import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
-import { postgresAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
 import { postgresPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresAuditLog } from "../../src/adapters/postgres/audit/audit-log.ts";
 import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
@@ -20,7 +20,7 @@ import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides
 import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import type { Instant } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import { requeueDeliveries } from "../../src/flows/notices/requeue-deliveries.ts";
 import { noticeMessage } from "../../src/ports/messages.ts";
 import type { Ports } from "../../src/ports/ports.ts";

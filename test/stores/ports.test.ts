@@ -1,4 +1,4 @@
-// What the embedded stores do about their ports and about each other.
+// What the parts of the local stack do about their ports, and the embedded stores about each other.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "@upstash/redis";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { startInbox } from "../../dev/inbox/start.ts";
+import { startLitellm } from "../../dev/litellm/start.ts";
 import { PortTakenError } from "../../dev/part.ts";
 import { startPostgres } from "../../dev/postgres/start-postgres.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
@@ -24,6 +26,8 @@ it.each([
   ["POSTGRES_PORT", () => startPostgres({ port: taken, neonPort: 0 })],
   ["NEON_PORT", () => startPostgres({ port: 0, neonPort: taken })],
   ["UPSTASH_PORT", () => startUpstash({ port: taken, token: "t" })],
+  ["LITELLM_PORT", () => startLitellm({ port: taken })],
+  ["INBOX_PORT", () => startInbox(taken)],
 ])("names %s when its port is taken", async (variable, start) => {
   const error = await start().catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(PortTakenError);

@@ -38,7 +38,7 @@ export function useAdoptWorld() {
 
   async function adopt(
     args: string[],
-    options: { signal?: AbortSignal; onLine?: (text: string) => void; env?: object } = {},
+    options: { signal?: AbortSignal; onLine?: (text: string) => void; env?: object; from?: string[] } = {},
   ): Promise<Run> {
     const env = {
       LITELLM_URL: world.litellm.url,
@@ -48,9 +48,9 @@ export function useAdoptWorld() {
       ...options.env,
     };
     const [out, err] = [textOf(), textOf(options.onLine)];
-    const { signal = new AbortController().signal } = options;
+    const { signal = new AbortController().signal, from = ["--from", "litellm"] } = options;
     const io = { env, out: out.stream, err: err.stream, signal, clock: () => world.now, patience: IMPATIENT };
-    const code = await runAdopt(["--from", "litellm", ...args], io);
+    const code = await runAdopt([...from, ...args], io);
     return { code, out: out.text(), err: err.text() };
   }
 

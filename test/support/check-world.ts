@@ -2,8 +2,9 @@
 // Time is virtual; `now` is always the moment at which a check begins.
 
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import type { Instant, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { Verdict } from "../../src/budget/verdict.ts";
 import { type CheckInput, type CheckOutcome, checkBudget } from "../../src/flows/check/check-budget.ts";
 import type { Policy } from "../../src/ports/policy.ts";

@@ -1,6 +1,6 @@
 // Deliveries in memory, by the rules of Postgres: what has ended stays as it ended. `isAway` makes every verb throw.
 
-import type { Instant } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Deliveries } from "../../src/ports/stores.ts";
 import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../src/records/delivery.ts";

@@ -1,7 +1,8 @@
 // LiteLLM's reads in memory, in virtual time: what each try meets is written down before, and each read is kept.
 // Changes are not for checks: they throw.
 
-import type { Instant, KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
+import type { KeyHash, Subject, TenantId } from "../../src/budget/tenant.ts";
 import type { LiteLlm, Timers } from "../../src/ports/ports.ts";
 import { failure, type Result, success } from "../../src/ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../src/records/litellm-row.ts";

@@ -2,7 +2,8 @@
 
 import { liteLlmClient } from "../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../src/adapters/litellm/litellm-http.ts";
-import type { Instant, Subject } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
+import type { Subject } from "../../src/budget/tenant.ts";
 import type { Log } from "../../src/ports/ports.ts";
 import type { LiteLlmFailure } from "../../src/records/litellm-row.ts";
 import { NOW } from "../budget/builders.ts";

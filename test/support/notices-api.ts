@@ -4,7 +4,7 @@
 import { afterAll, beforeEach, vi } from "vitest";
 import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
-import { postgresAuditLog } from "../../src/adapters/postgres/alerts/audit-log.ts";
+import { postgresAuditLog } from "../../src/adapters/postgres/audit/audit-log.ts";
 import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { createApp } from "../../src/app.ts";
 import type { Notifier, Ports } from "../../src/ports/ports.ts";

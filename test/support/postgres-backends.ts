@@ -1,4 +1,4 @@
-// The Postgres servers the tests run on: the embedded one always, a real one when TEST_DATABASE_URL names it.
+// The Postgres server the tests run on: the embedded one, or a real one when TEST_DATABASE_URL names it.
 // On the real server each start makes a database of its own and drops it at the end; no other database is touched.
 
 import { randomBytes } from "node:crypto";
@@ -14,8 +14,9 @@ export interface PostgresBackend {
 const testDatabaseUrl = process.env["TEST_DATABASE_URL"];
 
 export const postgresBackends: readonly PostgresBackend[] = [
-  { name: "PGlite", start: () => startPostgres({ port: 0, neonPort: 0 }) },
-  ...(testDatabaseUrl ? [{ name: "real Postgres", start: () => startOnRealServer(testDatabaseUrl) }] : []),
+  testDatabaseUrl
+    ? { name: "real Postgres", start: () => startOnRealServer(testDatabaseUrl) }
+    : { name: "PGlite", start: () => startPostgres({ port: 0, neonPort: 0 }) },
 ];
 
 export async function connect(databaseUrl: string): Promise<pg.Client> {

@@ -1,7 +1,7 @@
 // Queues as Cloudflare's behave, in virtual time: at least once, in any order, in batches of any size, later when asked
 // to, and into a dead-letter queue after the last retry. Knows nothing of what is on them.
 
-import type { Instant } from "../../src/budget/tenant.ts";
+import type { Instant } from "../../src/budget/instant.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 export interface QueueRules {

@@ -43,7 +43,7 @@ it("logs a failure in the background without changing the answer", async () => {
   };
   const { status, body } = await get("/v1/budget", key, { ...PATIENT, SNAPSHOTS });
   expect([status, body["tenant_id"]]).toEqual([200, tenantId]);
-  expect(logged.error).toContainEqual(expect.objectContaining({ event: "write a spend snapshot failed" }));
+  expect(logged.error).toContainEqual(expect.objectContaining({ event: "kv spend write failed" }));
 });
 
 it("answers 500 to an invalid configuration, and logs the variable without its value", async () => {

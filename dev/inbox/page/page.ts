@@ -1,75 +1,59 @@
-// The page of the inbox: whole without a script, kept fresh by one. It loads nothing from anywhere.
+// The page of the inbox: the newest messages as text and as JSON. Loads nothing; text from outside is always escaped.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { InboxMessage, Kind, MessageFilter } from "../message.ts";
-import { renderCard } from "./card.ts";
-import { Html, html } from "./html.ts";
+import { html, raw } from "hono/html";
+import { type InboxMessage, KINDS, type MessageFilter } from "../message.ts";
+import { messageCard } from "./message-card.ts";
 
-/** Enough for a story; more would make each redraw slow. */
+/** More would make each reload slow. */
 export const PAGE_LENGTH = 100;
 
-const STYLE = ["page.css", "card.css", "slack.css"].map(read).join("\n");
-const SCRIPT = read("live.js");
+const STYLE = readFileSync(new URL("page.css", import.meta.url), "utf8");
 
-/** Inline styles, because the frames of e-mails inherit this policy; of scripts, the page's own and no other. */
-export const PAGE_CSP = [
-  "default-src 'none'",
-  "style-src 'unsafe-inline'",
-  "img-src data:",
-  `script-src 'sha256-${createHash("sha256").update(SCRIPT).digest("base64")}'`,
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-].join("; ");
+/** Reloads the page when a message arrives. */
+const SCRIPT = `
+let seen;
+setInterval(async () => {
+  const etag = (await fetch("/messages?limit=1", { cache: "no-store" })).headers.get("etag");
+  if (seen !== undefined && seen !== etag) location.reload();
+  seen = etag;
+}, 1000);
+document.querySelector("#empty").onclick = () => fetch("/messages", { method: "DELETE" });
+`;
 
-const KIND_CHOICES: readonly (readonly [Kind | "", string])[] = [
-  ["", "All"],
-  ["slack", "Slack"],
-  ["email", "E-mail"],
-  ["webhook", "Webhook"],
-];
+const SCRIPT_HASH = createHash("sha256").update(SCRIPT).digest("base64");
 
-const ACCEPTED_CHOICES = [
-  ["", "Any"],
-  ["true", "Accepted"],
-  ["false", "Refused"],
-] as const;
+export const PAGE_CSP =
+  `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'; connect-src 'self'; ` +
+  "form-action 'self'; img-src data:; base-uri 'none'";
 
-export function renderPage(messages: readonly InboxMessage[], filter: MessageFilter): string {
+export function messagesPage(messages: readonly InboxMessage[], { kind, accepted, tenant }: MessageFilter) {
   return html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
+<meta name="viewport" content="width=device-width">
 <title>Bursar inbox</title>
 <link rel="icon" href="data:,">
-<style>${new Html(STYLE)}</style>
-<body>
-<header class="bar">
-  <h1>Inbox</h1>
-  <output id="state">newest ${PAGE_LENGTH}</output>
-  <form>
-    ${renderChoices("kind", KIND_CHOICES, filter.kind ?? "")}
-    ${renderChoices("accepted", ACCEPTED_CHOICES, filter.accepted === undefined ? "" : `${filter.accepted}`)}
-    <input type="search" name="tenant" placeholder="Tenant" aria-label="Tenant" value="${filter.tenant}">
-  </form>
-  <button id="empty" type="button">Empty</button>
-</header>
-<main id="messages" data-limit="${PAGE_LENGTH}">${messages.map(renderCard)}</main>
-<p class="nothing">No notices yet. What Slack, Resend, the send_email binding and the webhooks would get arrives here; the same as JSON at <a href="/messages">/messages</a>.</p>
-<script type="module">${new Html(SCRIPT)}</script>
-</body>
-</html>`.markup;
+<style>${raw(STYLE)}</style>
+<h1>Inbox</h1>
+<form>
+  ${select("kind", kind, { "": "all kinds", ...Object.fromEntries(KINDS.map((each) => [each, each])) })}
+  ${select("accepted", accepted?.toString(), { "": "accepted or refused", true: "accepted", false: "refused" })}
+  <input type="search" name="tenant" placeholder="tenant" aria-label="tenant" value="${tenant ?? ""}">
+  <button>Filter</button>
+  <button id="empty" type="button">Delete all</button>
+</form>
+<p>The newest ${PAGE_LENGTH} notices that Slack, Resend, the send_email binding and webhooks would have received.
+As JSON: <a href="/messages">/messages</a>.</p>
+${messages.length === 0 ? html`<p>No messages.</p>` : messages.map(messageCard)}
+<script>${raw(SCRIPT)}</script>
+</html>`;
 }
 
-function renderChoices(name: string, choices: readonly (readonly [string, string])[], chosen: string): Html {
-  return html`<fieldset class="choices">${choices.map(
-    ([value, label]) =>
-      html`<label><input type="radio" name="${name}" value="${value}" ${value === chosen && "checked"}>${label}</label>`,
-  )}</fieldset>`;
-}
-
-function read(file: string): string {
-  return readFileSync(new URL(`./${file}`, import.meta.url), "utf8");
+function select(name: string, chosen: string | undefined, labels: Readonly<Record<string, string>>) {
+  const options = Object.entries(labels).map(
+    ([value, label]) => html`<option value="${value}" ${value === (chosen ?? "") ? "selected" : ""}>${label}</option>`,
+  );
+  return html`<select name="${name}" aria-label="${name}">${options}</select>`;
 }

@@ -1,6 +1,7 @@
 // The memory of one isolate between requests. Plain data only: Workers forbid sharing one request's I/O with another.
 
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
 import { putBounded } from "./bounded-map.ts";

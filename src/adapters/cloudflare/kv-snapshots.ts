@@ -1,8 +1,9 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
-import type * as z from "zod/mini";
+import type * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { joinRecords } from "../../budget/spend.ts";
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { bounded } from "./bounded.ts";
@@ -30,7 +31,7 @@ export type Decoded = Map<string, { readonly text: string; readonly value: unkno
 /** `decoded` lives as long as the isolate. */
 export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapshots {
   const decode = decoderOf(decoded, log);
-  const read = async <T>(key: string, schema: z.ZodMiniType<T>): Promise<T | null> => {
+  const read = async <T>(key: string, schema: z.ZodType<T>): Promise<T | null> => {
     const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
     return decode(key, text, schema);
   };
@@ -108,7 +109,7 @@ function revisionIn(text: string): number {
 
 /** Gives what lies there, or null with a log line when it makes no sense. */
 function decoderOf(decoded: Decoded, log: Log) {
-  return <T>(key: string, text: string | null | undefined, schema: z.ZodMiniType<T>): T | null => {
+  return <T>(key: string, text: string | null | undefined, schema: z.ZodType<T>): T | null => {
     if (text === null || text === undefined) return null;
     const last = decoded.get(key);
     // One key is only ever read with one schema.

@@ -1,7 +1,8 @@
 // LiteLLM's management API. Retries only reads: after a change with an unknown outcome, the sync reads and compares.
 
 import pRetry from "p-retry";
-import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { KeyHash, Subject } from "../../budget/tenant.ts";
 import type { LiteLlm, Log } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";

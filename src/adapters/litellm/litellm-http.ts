@@ -1,7 +1,7 @@
 // One call to LiteLLM: time-out, circuit breaker, and the parsing of its errors. Never logs; never puts a key in a URL.
 
 import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../../budget/failure.ts";
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure } from "../../records/litellm-row.ts";
 

@@ -1,46 +1,47 @@
 // LiteLLM's key and team rows as readings. Tolerant of every field it does not need, strict about money.
 
-import * as z from "zod/mini";
+import * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../budget/money.ts";
 import { spendFromNumber } from "../../budget/spend.ts";
-import type { Instant, KeyHash, Subject } from "../../budget/tenant.ts";
+import type { KeyHash, Subject } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 
-const money = z.pipe(
-  z.nullish(z.number()),
-  z.transform((usd: number | null | undefined) => (usd == null ? null : nanoUsdFromNumber(usd))),
-);
+const money = z
+  .number()
+  .nullish()
+  .transform((usd) => (usd == null ? null : nanoUsdFromNumber(usd)));
 
 /** LiteLLM writes instants with `Z`, with an offset, or naive (then UTC). */
-const instant = z.pipe(
-  z.nullish(z.string()),
-  z.transform((text: string | null | undefined) => {
+const instant = z
+  .string()
+  .nullish()
+  .transform((text) => {
     if (text == null) return null;
     const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text);
     const parsed = Date.parse(hasZone ? text : `${text}Z`);
     return Number.isNaN(parsed) ? null : parsed;
-  }),
-);
+  });
 
 const row = z.object({
   spend: z.number(),
   max_budget: money,
   soft_budget: money,
-  budget_duration: z.nullish(z.string()),
+  budget_duration: z.string().nullish(),
   budget_reset_at: instant,
   created_at: instant,
-  metadata: z.nullish(z.record(z.string(), z.unknown())),
-  budget_id: z.nullish(z.string()),
-  team_id: z.nullish(z.string()),
-  blocked: z.nullish(z.boolean()),
-  litellm_budget_table: z.nullish(
-    z.object({
+  metadata: z.record(z.string(), z.unknown()).nullish(),
+  budget_id: z.string().nullish(),
+  team_id: z.string().nullish(),
+  blocked: z.boolean().nullish(),
+  litellm_budget_table: z
+    .object({
       max_budget: money,
       soft_budget: money,
-      budget_duration: z.nullish(z.string()),
+      budget_duration: z.string().nullish(),
       budget_reset_at: instant,
-    }),
-  ),
+    })
+    .nullish(),
 });
 
 export const keyInfo = z.object({ info: row });
@@ -48,7 +49,7 @@ export const teamInfo = z.object({ team_info: row });
 
 /** Of several keys: each row by itself, so that nonsense of one says nothing of the others. */
 export const keyInfos = z.object({ info: z.array(z.unknown()) });
-export const keyInfoOfMany = z.extend(row, { token: z.string() });
+export const keyInfoOfMany = row.extend({ token: z.string() });
 
 /**
  * A reading from a row. A key that is linked to a budget object keeps its limits there.

@@ -1,18 +1,18 @@
-// The way to Postgres: statements of Drizzle's `sql` over Neon's HTTP driver, bounded in time. Owns which failure is an
-// outage and which a bug. Knows no table. Never lets a statement's parameters (sealed keys among them) into an error.
+// The connection to Postgres: Drizzle over Neon's HTTP driver, with a timeout for each request. Decides which failure is
+// an outage and which a bug. Knows no table. Never lets a parameter (encrypted keys are among them) into an error.
 
-import { NeonDbError, type NeonQueryFunction, neon, neonConfig } from "@neondatabase/serverless";
-import type { SQL } from "drizzle-orm";
-import { CasingCache } from "drizzle-orm/casing";
+import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
+import { DrizzleQueryError, type SQL } from "drizzle-orm";
+import { drizzle, type NeonHttpDatabase } from "drizzle-orm/neon-http";
 import { Outage } from "../../ports/outage.ts";
 
 /**
- * Opens the way on its first call and keeps it. Most checks never ask Postgres, and making the client costs more than
- * all the rest of such a check.
+ * Opens the connection on its first call and keeps it. Most checks never ask Postgres, and making the client costs more
+ * than all the rest of such a check.
  */
-export type Database = () => NeonQueryFunction<false, true>;
+export type Database = () => NeonHttpDatabase;
 
-/** A row as the driver gives it: numerics and bigints as text, json parsed. */
+/** A row of a statement in `sql`: numerics and bigints as text, JSON parsed, timestamps as text. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface DatabaseOptions {
@@ -29,57 +29,50 @@ const OUTAGE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
 const UNIQUE_VIOLATION = "23505";
 
 export function openDatabase(options: DatabaseOptions): Database {
-  let opened: ReturnType<Database> | null = null;
+  let opened: NeonHttpDatabase | null = null;
   return () => {
     opened ??= open(options);
     return opened;
   };
 }
 
-/** The driver takes its endpoint and its fetch for the whole isolate, so the last call decides for every database. */
-function open({ url, endpoint, timeoutMs }: DatabaseOptions): ReturnType<Database> {
+/** The driver keeps its endpoint and its fetch for the whole isolate, so the last call decides for every database. */
+function open({ url, endpoint, timeoutMs }: DatabaseOptions): NeonHttpDatabase {
   neonConfig.fetchFunction = (input: string, init: RequestInit) =>
     fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) });
   if (endpoint !== null) neonConfig.fetchEndpoint = `${endpoint}/sql`;
-  return neon(url, { arrayMode: false, fullResults: true });
+  return drizzle(neon(url));
 }
 
-/** Drizzle's own session would bring its query builders, which nothing here uses: an eighth of the whole Worker. */
-function textOf(statement: SQL): { text: string; parameters: unknown[] } {
-  const { sql: text, params: parameters } = statement.toQuery({
-    casing: new CasingCache(),
-    escapeName: (name) => `"${name.replaceAll('"', '""')}"`,
-    escapeParam: (index) => `$${index + 1}`,
-    escapeString: (literal) => `'${literal.replaceAll("'", "''")}'`,
-  });
-  return { text, parameters };
-}
-
-/** Runs one statement. @throws Outage when Postgres could not be asked; NeonDbError when it refused. */
-export async function runStatement(database: Database, statement: SQL): Promise<readonly Row[]> {
+/**
+ * Runs one query or one batch of Drizzle's. neon-http has no interactive transaction: a batch is one transaction and
+ * one request.
+ * @throws Outage when Postgres could not be asked; NeonDbError when it refused.
+ */
+export async function runQuery<T>(database: Database, query: (db: NeonHttpDatabase) => PromiseLike<T>): Promise<T> {
   try {
-    const { text, parameters } = textOf(statement);
-    const { rows } = await database().query(text, parameters);
-    return rows;
+    return await query(database());
   } catch (error) {
     throw outageOrBug(error);
   }
 }
 
-/** Runs statements in one transaction and one request. @throws as `runStatement`. */
+/** Runs one statement in `sql`. @throws as `runQuery`. */
+export async function runStatement(database: Database, statement: SQL): Promise<readonly Row[]> {
+  const { rows } = await runQuery(database, (db) => db.execute(statement));
+  return rows;
+}
+
+/** Runs statements in `sql` as one batch. @throws as `runQuery`. */
 export async function runBatch<const T extends readonly [SQL, ...SQL[]]>(
   database: Database,
-  statements: T,
+  [first, ...others]: T,
 ): Promise<{ [K in keyof T]: readonly Row[] }> {
-  try {
-    const way = database();
-    const queries = statements.map(textOf).map(({ text, parameters }) => way.query(text, parameters));
-    const results = await way.transaction(queries);
-    // One result per statement, in order: `map` cannot say so in types.
-    return results.map(({ rows }) => rows) as { [K in keyof T]: readonly Row[] };
-  } catch (error) {
-    throw outageOrBug(error);
-  }
+  const results = await runQuery(database, (db) =>
+    db.batch([db.execute(first), ...others.map((statement) => db.execute(statement))]),
+  );
+  // One result per statement, in order: `map` cannot say so in types.
+  return results.map(({ rows }) => rows) as unknown as { [K in keyof T]: readonly Row[] };
 }
 
 /** The constraint that a unique violation broke; null for any other error. */
@@ -87,10 +80,15 @@ export function violatedUnique(error: unknown): string | null {
   return error instanceof NeonDbError && error.code === UNIQUE_VIOLATION ? (error.constraint ?? null) : null;
 }
 
-/** The driver's errors name the statement's trouble, and no parameter. */
-function outageOrBug(cause: unknown): unknown {
+/** Drizzle's error holds the parameters of the statement, so only its cause goes on. Neon's error holds none. */
+function outageOrBug(error: unknown): unknown {
+  const cause = error instanceof DrizzleQueryError ? error.cause : error;
   if (cause instanceof NeonDbError && cause.code !== undefined && !OUTAGE_CLASSES.has(cause.code.slice(0, 2))) {
     return cause;
   }
-  return new Outage("postgres", cause instanceof NeonDbError ? "cannot be reached" : "answered nonsense", cause);
+  return new Outage(
+    "postgres",
+    cause instanceof NeonDbError ? "cannot be reached" : "sent an unreadable answer",
+    cause,
+  );
 }

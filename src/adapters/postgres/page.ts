@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Page } from "../../records/page.ts";
 import { cursorOf, type PagePosition, positionOf } from "../../wire/page-cursor.ts";
-import { timestampOf } from "./alerts/audit.ts";
+import { timestampOf } from "./instants.ts";
 
 /**
  * True for rows that come after the cursor in `order by <alias>.<moment> desc, <alias>.id`. Both are trusted text.

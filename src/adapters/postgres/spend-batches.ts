@@ -2,11 +2,12 @@
 // that were folded. Never advances a period: only a read of LiteLLM does, and that is neon-tenant-spend's.
 
 import { type SQL, sql } from "drizzle-orm";
-import * as z from "zod/mini";
-import type { AlertEventType } from "../../budget/alert-identity.ts";
-import type { AlertHistory } from "../../budget/alerts.ts";
+import * as z from "zod";
+import type { AlertEventType } from "../../budget/alert.ts";
+import type { AlertHistory } from "../../budget/find-alerts.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney } from "../../ports/messages.ts";
 import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId } from "../../records/alert.ts";
@@ -16,8 +17,9 @@ import type { DeliveryKey } from "../../records/delivery.ts";
 import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant.ts";
 import { alertDetail } from "./alerts/alert-rows.ts";
 import { type Database, type Row, runBatch, runStatement } from "./client.ts";
+import { ms } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
-import { ms, selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
+import { selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
 import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
 export function postgresSpendBatches(database: Database): SpendBatches {
@@ -125,7 +127,7 @@ const iso = (instant: Instant | null): string | null => (instant === null ? null
 
 const tenantBatchRow = z.object({
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),
-  last_evaluation: z.nullable(z.object({ version: z.nullable(z.number()), period_started_at: z.nullable(z.number()) })),
+  last_evaluation: z.object({ version: z.number().nullable(), period_started_at: z.number().nullable() }).nullable(),
   alerts: z.array(
     z.object({
       identity: z.string(),

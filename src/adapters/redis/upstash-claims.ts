@@ -36,7 +36,7 @@ interface Running {
   readonly answer: { readonly status: number; readonly body: unknown } | null;
 }
 
-export function upstashClaims(options: { url: string; token: string }): Claims {
+export function upstashClaims(options: { url: string; token: string; timeoutMs?: number }): Claims {
   // Created on first use: most checks claim nothing, and creating the client would cost more than the rest of the check.
   let made: Redis | null = null;
   const redis = (): Redis => {
@@ -117,13 +117,14 @@ export function upstashClaims(options: { url: string; token: string }): Claims {
   };
 }
 
-function connectRedis(options: { url: string; token: string }): Redis {
+function connectRedis(options: { url: string; token: string; timeoutMs?: number }): Redis {
+  const { timeoutMs = TIMEOUT_MS, ...server } = options;
   return new Redis({
-    ...options,
+    ...server,
     enableAutoPipelining: false,
     enableTelemetry: false,
     retry: { retries: 0 },
     // A function, because with a plain signal the client answers a time-out with null, which would mean "already claimed".
-    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+    signal: () => AbortSignal.timeout(timeoutMs),
   });
 }

@@ -1,7 +1,7 @@
-// Tells the platform's channels of what goes wrong with Bursar or LiteLLM as a whole: once when it begins, once a day
-// while it lasts. Repeating it tells nobody twice; a queue that refuses loses nothing, for the deliveries lie in Postgres.
+// Alerts the platform's channels when Bursar or LiteLLM as a whole has a problem: once when it begins, once a day while
+// it lasts. Idempotent: repeating it sends no second notice. When the queue refuses, the deliveries wait in Postgres.
 
-import type { Instant } from "../../budget/tenant.ts";
+import { type Instant, iso } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
 import { sendNotices } from "./announce-alerts.ts";
@@ -11,16 +11,16 @@ type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "noticeQueue" | "policy
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** A trouble that outlasts a shift is told to the next one. A dead letter that nobody replays counts as long. */
+/** Reminds the next shift of a problem that lasts. A dead letter counts as a problem for as long. */
 const REMIND_MS = 24 * HOUR_MS;
 
-/** The sweep has tried for the fourth time by then (after 1, 2 and 4 minutes): this is no hiccup. */
+/** By then the sweep has tried four times (after 1, 2 and 4 minutes). */
 const PENDING_MS = 15 * MINUTE_MS;
 
-/** Every tenant is read within the hour whether or not it is used, so that an idle night is never silent. */
+/** The sweep reads every tenant within the hour, even an idle one, so two hours without a read are a problem. */
 const SILENT_MS = 2 * HOUR_MS;
 
-/** One ping that fails is a hiccup; the next one is a minute later. */
+/** Two failed pings in a row: the sweep sends one per minute. */
 const OUT_MS = MINUTE_MS;
 
 /** @throws when Postgres or the queue cannot be reached. */
@@ -56,21 +56,17 @@ function conditionsOf({ deadLetters, pendingSyncs, silence }: PlatformSigns): Pl
   ];
 }
 
-/** Without KV nobody knows whether LiteLLM is out: then that neither begins nor ends. */
+/** Without KV the outage note cannot be read: the condition then neither begins nor ends. */
 async function outageCondition(now: Instant, { snapshots, policy, log }: Deps): Promise<PlatformCondition[]> {
   let startedAt: Instant | null;
   try {
     startedAt = await snapshots.outageStartedAt();
   } catch (cause) {
-    log.error("the outage note could not be read", cause);
+    log.error("kv outage read failed", cause);
     return [];
   }
   if (startedAt === null || now - startedAt < OUT_MS) return [{ kind: "litellm_out", detail: null }];
   const { failOpenMinutes } = policy;
   const openUntil = failOpenMinutes === 0 ? null : iso(startedAt + failOpenMinutes * MINUTE_MS);
   return [{ kind: "litellm_out", detail: { since: iso(startedAt), open_until: openUntil } }];
-}
-
-function iso(instant: Instant): string {
-  return new Date(instant).toISOString();
 }

@@ -1,10 +1,11 @@
-// Records the alerts that a tenant's figure calls for, and puts their notices on the queue. Repeating it records nothing
-// twice; a queue that refuses loses nothing, because the deliveries lie in Postgres.
+// Evaluates a tenant: records the alerts that its spend calls for, and queues their notices. Idempotent: repeating it
+// records no alert twice. When the queue refuses, the deliveries wait in Postgres.
 
-import { type AlertDraft, type FindAlertsInput, findAlerts } from "../../budget/alerts.ts";
+import type { AlertDraft } from "../../budget/alert.ts";
+import { type FindAlertsInput, findAlerts } from "../../budget/find-alerts.ts";
 import { limitVersion } from "../../budget/limit.ts";
 import { percentNumber } from "../../budget/money.ts";
-import { isOfAnEndedPeriod } from "../../budget/verdict.ts";
+import { isOfEndedPeriod } from "../../budget/period.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/delivery.ts";
@@ -16,10 +17,12 @@ export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "rep
   readonly tenantBatch: Pick<TenantBatch, "tenant" | "history">;
 }
 
-/** Whoever finds the standing changed looks again; three others at one tenant in one moment are a fault. */
-const EVALUATIONS = 3;
+/**
+ * Evaluates again when another consumer has evaluated the tenant meanwhile. More than three at one moment is a fault.
+ */
+const MAX_EVALUATIONS = 3;
 
-/** @throws when Postgres or the queue cannot be reached: then the messages come again. */
+/** @throws when Postgres or the queue cannot be reached; the messages are then redelivered. */
 export async function announceAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<void> {
   const recorded = await recordAlerts(input, deps);
   await sendNotices(recorded.deliveries, deps);
@@ -36,7 +39,7 @@ const NOTHING: RecordedAlerts = { announced: 0, deliveries: [] };
 
 async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<RecordedAlerts> {
   let tenantBatch: AnnounceInput["tenantBatch"] | undefined = input.tenantBatch;
-  for (let evaluations = 0; evaluations < EVALUATIONS && tenantBatch !== undefined; evaluations++) {
+  for (let evaluations = 0; evaluations < MAX_EVALUATIONS && tenantBatch !== undefined; evaluations++) {
     const wanted = alertsOf({ ...input, tenantBatch }, deps);
     if (wanted === null) return NOTHING;
     const recorded = await deps.alerts.record(wanted);
@@ -48,19 +51,19 @@ async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<R
     const { tenantId } = tenantBatch.tenant.config;
     [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: tenantId }], { withPending: false });
   }
-  // Deleted meanwhile: nobody is left to be told.
+  // The tenant was deleted meanwhile: nothing to announce.
   if (tenantBatch === undefined) return NOTHING;
   throw new Error("gave up after 3 concurrent evaluations of this tenant");
 }
 
-/** What is to be recorded; null when this has been looked at already and nothing is new. */
+/** The alerts and the evaluation to record; null when nothing is new since the last evaluation. */
 function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: AnnounceInput, { policy }: AnnounceDeps) {
   const { tenant, history } = tenantBatch;
   const { config, spend: record } = tenant;
-  // Somebody else has taken the baseline meanwhile; what is new since is no part of it.
+  // Another consumer has recorded the baseline meanwhile.
   if (isBaseline && history.lastEvaluation !== null) return null;
-  // A figure of an ended period says nothing of this one.
-  if (record === null || isOfAnEndedPeriod(config, record)) return null;
+  // Spend of an ended period does not count in the current one.
+  if (record === null || isOfEndedPeriod(config, record)) return null;
   const repeatAfterMs = policy.alertRepeatSeconds * 1_000;
   const drafts = findAlerts({ config, record, history, isBaseline, repeats, repeatAfterMs, projections, now });
   const evaluation = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };
@@ -73,7 +76,7 @@ function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: Announ
     : { tenantId: config.tenantId, lastEvaluation, evaluation, drafts, now };
 }
 
-/** There is nobody to tell: the log is. */
+/** Logs a notice that no channel receives. */
 export function previewUndelivered(tenantId: string, drafts: readonly AlertDraft[], { log }: Pick<Ports, "log">): void {
   for (const { eventType, used } of drafts.filter(({ isSilent }) => !isSilent)) {
     log.info("notice preview", {

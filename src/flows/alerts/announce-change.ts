@@ -1,10 +1,10 @@
-// Tells people of what an administrator or the clock has changed: records the alert and puts its notices on the queue.
-// Repeating it records nothing twice. What it leaves undone the sweep finds.
+// Announces a change by an administrator or by the clock: records the alert and queues its notices. Idempotent:
+// repeating it records no alert twice. The sweep finds changes that this flow left unannounced.
 
-import type { AlertDetail } from "../../budget/alerts.ts";
-import { type ChangeAlertKey, changeAlert } from "../../budget/change-alert.ts";
+import type { AlertDetail } from "../../budget/alert.ts";
+import { type ChangeAlertKey, changeAlert } from "../../budget/alert.ts";
+import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { OverrideRecord } from "../../records/override.ts";
@@ -15,9 +15,9 @@ export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants
 
 export interface AnnounceChangeInput {
   readonly change: AnnouncedChange;
-  /** As it is after the change; null: as Postgres has it by now. */
+  /** The tenant after the change; null: load it from Postgres. */
   readonly tenant: Pick<TenantRecord, "config" | "spend"> | null;
-  /** True: recorded, and nobody is told. */
+  /** True: record the alert without a notice. */
   readonly isSilent?: boolean;
   readonly now: Instant;
 }
@@ -28,7 +28,7 @@ export async function announceChange(input: AnnounceChangeInput, deps: AnnounceC
   const { key, detail } = alertOf(change);
   const { tenantId } = key;
   const tenant = input.tenant ?? (await deps.tenants.load(tenantId));
-  // Deleted meanwhile: nobody is left to be told.
+  // The tenant was deleted meanwhile: nothing to announce.
   if (tenant === null) return;
   const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail), isSilent };
   const recorded = await deps.alerts.record({ tenantId, lastEvaluation: null, evaluation: null, drafts: [draft], now });
@@ -38,17 +38,19 @@ export async function announceChange(input: AnnounceChangeInput, deps: AnnounceC
   if (change.eventType === "budget_reset") await deps.tenants.notePeriodAnnounced(tenantId, change.periodStartedAt);
 }
 
-/** The same behind a change that is made whatever becomes of the notices. Never throws. */
+/**
+ * Like `announceChange`, but never throws: the change counts even when its notices fail. The sweep announces it later.
+ */
 export async function tryAnnounceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
   try {
     await announceChange(input, deps);
   } catch (cause) {
     const { tenantId, eventType } = alertOf(input.change).key;
-    deps.log.error("a change was not announced: the sweep will", cause, { tenant_id: tenantId, event_type: eventType });
+    deps.log.error("change announcement failed", cause, { tenant_id: tenantId, event_type: eventType });
   }
 }
 
-/** What makes the alert of a change the one that it is, and what it says. */
+/** The identity and the detail of a change's alert. */
 function alertOf(change: AnnouncedChange): { key: ChangeAlertKey; detail: AlertDetail | null } {
   switch (change.eventType) {
     case "override_granted":
@@ -65,7 +67,6 @@ function alertOf(change: AnnouncedChange): { key: ChangeAlertKey; detail: AlertD
   }
 }
 
-/** How much, until when, why, and who. */
 function overrideDetail(override: OverrideRecord): AlertDetail {
   return {
     override_id: override.id,
@@ -76,5 +77,3 @@ function overrideDetail(override: OverrideRecord): AlertDetail {
     ...(override.revokedAt !== null && { revoked_at: iso(override.revokedAt), revoked_by: override.revokedBy }),
   };
 }
-
-const iso = (instant: Instant) => new Date(instant).toISOString();

@@ -1,23 +1,23 @@
-// Tells people of changes that nobody has told them of, because who made them died in between. Found by level: an audited
-// change without its alert. Two sweeps that overlap tell once, because an alert is recorded once.
+// Announces audited changes without an alert, because the process died first. Level-triggered. Two overlapping sweeps
+// announce a change once, because its alert is recorded once.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 
-/** Whoever has just made a change is telling of it at this moment. */
+/** The request that made a change announces it within this time. */
 const IN_FLIGHT_MS = 30_000;
 
-/** A weekend without a sweep is made up for; what is older is no news to anybody. */
-const LOOK_BACK_MS = 3 * 86_400_000;
+/** Covers a weekend without a sweep. Older changes are no longer news. */
+const WINDOW_MS = 3 * 86_400_000;
 
-/** Three requests each. What is left is the next minute's. */
+/** Three requests each. The next sweep takes the rest. */
 const CHANGES_PER_RUN = 100;
 
 export async function announceChanges({ now }: { now: Instant }, deps: AnnounceChangeDeps): Promise<void> {
-  const audited = { since: now - LOOK_BACK_MS, until: now - IN_FLIGHT_MS };
+  const audited = { since: now - WINDOW_MS, until: now - IN_FLIGHT_MS };
   const unannounced = await deps.alerts.listUnannounced(audited, CHANGES_PER_RUN);
-  if (unannounced.length > 0) deps.log.warn("changes are announced late", { changes: unannounced.length });
-  // Whoever has heard that a tenant goes on must not hear afterwards that it is suspended: that is recorded only.
+  if (unannounced.length > 0) deps.log.warn("unannounced changes found", { changes: unannounced.length });
+  // A change that has since been reverted is recorded silently, so that notices never arrive out of order.
   for (const { change, isUndone } of unannounced) {
     await tryAnnounceChange({ change, tenant: null, isSilent: isUndone, now }, deps);
   }

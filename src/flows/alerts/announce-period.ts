@@ -1,7 +1,8 @@
-// Tells people that a new period has begun, once. Found by level: whoever advanced the period and died before telling has
-// left a mark, which the next consumer or the next sweep sees.
+// Announces once that a new period has begun. Level-triggered: Postgres notes which periods are announced, so the next
+// consumer or the next sweep announces a period after a crash.
 
-import { type Instant, periodStartedAt } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import { periodStartedAt } from "../../budget/period.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, announceChange, tryAnnounceChange } from "./announce-change.ts";
@@ -16,13 +17,13 @@ export function newPeriodOf({ config }: Pick<TenantRecord, "config">): Announced
   return { eventType: "budget_reset", tenantId: config.tenantId, periodStartedAt: periodStartedAt(config) };
 }
 
-/** Whoever has just seen the period is telling people at this moment. */
+/** The consumer that advanced the period announces it within this time. */
 const IN_FLIGHT_MS = 60_000;
 
-/** Two statements and a send each: half a minute's work. Only what was left behind comes here. */
+/** Two statements and a send each: half a minute. Only periods that a crash left unannounced come here. */
 const TENANTS_PER_RUN = 200;
 
 export async function announcePeriods({ now }: { now: Instant }, deps: AnnounceChangeDeps): Promise<void> {
-  const left = await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN);
-  for (const tenant of left) await tryAnnounceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
+  const unannounced = await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN);
+  for (const tenant of unannounced) await tryAnnounceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
 }

@@ -1,5 +1,5 @@
-// An administrator changes a channel. Of two who change a target at once the last one wins, whole: nobody's URL is ever
-// left with another's secret.
+// An administrator changes a channel. When two administrators change a target at once, the last write wins as a whole,
+// so that no URL is left with the other one's secret.
 
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -7,11 +7,11 @@ import type { ChannelChange, ChannelId, ChannelKind, ChannelRecord, ChannelTarge
 import type { Actor } from "../../records/tenant.ts";
 import { decryptTarget, encryptTarget } from "../notices/target.ts";
 
-/** The parts of a target that the change names, and no others. */
+/** The parts of a target that the change names. */
 export interface RequestedTarget {
   readonly url?: string;
   readonly to?: readonly string[];
-  /** A signing secret in place of the present one. */
+  /** Replaces the present signing secret. */
   readonly secret?: string;
 }
 
@@ -24,13 +24,13 @@ export interface ChangeChannelInput {
 
 export type ChangeChannelFailure =
   | { readonly kind: "channel_not_found" }
-  /** A channel of this kind has no such part. */
+  /** The request names a part that a channel of this kind does not have. */
   | {
       readonly kind: "foreign_part";
       readonly parts: readonly (keyof RequestedTarget)[];
       readonly channelKind: ChannelKind;
     }
-  /** What the change leaves as it is cannot be opened any more. */
+  /** The change keeps a part of the present target, which cannot be decrypted. */
   | { readonly kind: "target_unreadable" };
 
 const PARTS: Readonly<Record<ChannelKind, readonly (keyof RequestedTarget)[]>> = {
@@ -58,7 +58,7 @@ export async function changeChannel(
   return changed === null ? failure({ kind: "channel_not_found" }) : success(changed);
 }
 
-/** The present target is opened only where the change leaves a part of it. */
+/** Decrypts the present target only when the change keeps a part of it. */
 async function wantedTarget(
   present: ChannelRecord,
   { url, to, secret }: RequestedTarget,
@@ -67,7 +67,7 @@ async function wantedTarget(
   if (present.kind === "slack" && url !== undefined) return { kind: "slack", url };
   if (present.kind === "email" && to !== undefined) return { kind: "email", to };
   if (url !== undefined && secret !== undefined) return { kind: "webhook", url, secret };
-  const opened = await decryptTarget(present, deps);
-  if (opened?.kind !== "webhook") return "unreadable";
-  return { kind: "webhook", url: url ?? opened.url, secret: secret ?? opened.secret };
+  const decrypted = await decryptTarget(present, deps);
+  if (decrypted?.kind !== "webhook") return "unreadable";
+  return { kind: "webhook", url: url ?? decrypted.url, secret: secret ?? decrypted.secret };
 }

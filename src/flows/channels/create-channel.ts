@@ -1,4 +1,4 @@
-// An administrator adds a channel: of one tenant, or of the whole platform. Postgres gets its target sealed only.
+// An administrator adds a channel for one tenant or for the platform. Postgres stores its target only encrypted.
 
 import type { Ports } from "../../ports/ports.ts";
 import type { Result } from "../../ports/result.ts";

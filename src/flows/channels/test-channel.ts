@@ -1,7 +1,7 @@
-// Sends a test notice through a channel at once, so that whoever asked sees what the provider says. Goes past the queue
-// and leaves no delivery behind; also a disabled channel can be tested, which is how one is tried before it counts.
+// Sends a test notice through a channel at once, so that the administrator sees the provider's answer. Bypasses the
+// queue and records no delivery. A disabled channel can be tested too, before it is enabled.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
@@ -10,7 +10,7 @@ import { decryptTarget } from "../notices/target.ts";
 
 export interface TestChannelInput {
   readonly channelId: ChannelId;
-  /** Of this one test: receivers dedupe by it, so no two tests may share it. */
+  /** Unique per test, because receivers dedupe by it. */
   readonly testId: string;
   readonly now: Instant;
 }
@@ -23,7 +23,7 @@ export async function testChannel(
   const channel = await deps.channels.load(channelId);
   if (channel === null) return null;
   const target = await decryptTarget(channel, deps);
-  if (target === null) return { kind: "rejected", why: "the channel's target cannot be opened: set it anew" };
+  if (target === null) return { kind: "rejected", why: "the channel's target cannot be decrypted: send it again" };
   const { name: channelName, tenantId } = channel;
   const notice = { test: { id: testId, channelName, tenantId, requestedAt: now } };
   const { outcome } = await offerNotice(

@@ -1,10 +1,11 @@
-// May this tenant spend? The one flow behind Ask, Guard and Gate. Answers within its deadline whatever breaks, and
-// never turns a failure into a refusal that looks like one of ours, nor a refusal into a failure.
+// The budget check behind Ask, Guard and Gate: whether a tenant may spend. Answers within its deadline whatever fails.
+// Never presents a failure as a refusal, nor a refusal as a failure.
 
 import { failPolicyAt } from "../../budget/failure.ts";
 import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../../budget/freshness.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
@@ -32,7 +33,7 @@ export type CheckDeps = Pick<
 
 export interface CheckInput {
   readonly caller: Caller;
-  /** The caller's `Cache-Control`: 0 for `no-cache`, null without a wish. */
+  /** From the caller's `Cache-Control`: 0 for `no-cache`, null when it names no age. */
   readonly demandedMaxAgeMs: number | null;
   readonly colo: string;
   readonly now: Instant;
@@ -40,34 +41,34 @@ export interface CheckInput {
   readonly random: number;
 }
 
-/** An agent is known by its key (and counted by its address while it is not); an orchestrator names the tenant. */
+/** An agent sends its key, and its address is counted while the key is unknown. An orchestrator names the tenant. */
 export type Caller = KeyCaller | { readonly kind: "tenant"; readonly tenantId: TenantId };
 
 export interface KeyCaller {
   readonly kind: "key";
   readonly keyHash: KeyHash;
-  /** Null where LiteLLM asks: its callers are not counted. */
+  /** Null when LiteLLM asks: its callers are not counted. */
   readonly address: string | null;
-  /** Where LiteLLM says of which team the key is. */
+  /** The key's team, or null for no team, when LiteLLM asks. */
   readonly teamId?: string | null;
 }
 
 export type CheckOutcome =
-  /** `keepForMs`: how long the caller may keep the verdict. */
+  /** `keepForMs`: how long the caller may cache the verdict, in milliseconds. */
   | { readonly kind: "verdict"; readonly verdict: Verdict; readonly keepForMs: number }
   | { readonly kind: "unknown" }
   | { readonly kind: "too_many_unknown" };
 
-/** Whether a call by a key that is no tenant's may be made, as the deployment wants it. */
+/** True when the deployment allows calls by unmanaged keys. */
 export function allowsUnmanaged({ policy }: Pick<Ports, "policy">): boolean {
   return policy.unmanagedKeys === "allow";
 }
 
-/** How often a loser looks whether the winner in its isolate has come back. */
-const LOOK_MS = 5;
+/** How often a check polls the memory while another check of its isolate reads. */
+const POLL_MS = 5;
 
-/** The outage note may be wanted when the deadline has already passed: 100 ms and this stay within the promised 110. */
-const OUTAGE_PATIENCE_MS = 8;
+/** A check may need the outage note after its deadline: 100 ms plus this stay within the promised 110 ms. */
+const OUTAGE_TIMEOUT_MS = 8;
 
 type Deadline = Promise<"passed">;
 
@@ -81,8 +82,8 @@ export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<C
 }
 
 async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
-  // Each store has its patience, but a few that are almost too slow add up.
-  const found = await Promise.race([whoIs(input, deps), deadline]);
+  // Each store has its own timeout, but several slow stores add up.
+  const found = await Promise.race([findCaller(input, deps), deadline]);
   if (found === "passed") return answerFromMemory(null, input, deps);
   if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
   if (found.kind !== "tenant") return found;
@@ -96,13 +97,13 @@ async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Pr
   return checkCached(input, loaded.known, deadline, deps);
 }
 
-/** LiteLLM says in which team a key is now; what the edge remembers of it may be an hour old. */
+/** True when LiteLLM names another team for the key; the edge's entry for the key may be an hour old. */
 function hasLeftTeam(caller: Caller, { subject }: TenantConfig): boolean {
   if (caller.kind !== "key" || caller.teamId === undefined) return false;
   return subject.kind === "team" && subject.id !== caller.teamId;
 }
 
-/** What the edge knew of the key leads to a tenant that is gone, or not its own. Postgres knows who has it by now. */
+/** The edge's entry for the key leads to a deleted tenant or to another team's. Postgres resolves the key again. */
 async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
   const { caller, now } = input;
   if (caller.kind === "tenant") return { kind: "unknown" };
@@ -116,7 +117,7 @@ async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps)
   return checkCached(input, found.known, deadline, deps);
 }
 
-async function whoIs({ caller, now }: CheckInput, deps: CheckDeps) {
+async function findCaller({ caller, now }: CheckInput, deps: CheckDeps) {
   if (caller.kind === "tenant") return { kind: "tenant", tenantId: caller.tenantId, known: null } as const;
   const { keyHash, address: callerAddress, teamId } = caller;
   return findTenant({ keyHash, callerAddress, teamId, now }, deps);
@@ -149,7 +150,7 @@ async function answerAfter(
   deps: CheckDeps,
 ): Promise<CheckOutcome> {
   const { config, spend } = known;
-  // Looked for from the start: once the deadline has passed there is no time for it.
+  // Started early, because there is no time for it once the deadline has passed.
   const note = findOutage(input, deps);
   const outcome = await Promise.race([refresh, deadline]);
   if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps, note);
@@ -162,17 +163,20 @@ async function answerAfter(
       return answerWithoutRead(outcome.known, "failed", input, deps, note);
     case "held": {
       if (deps.memory.failedRecently(config.tenantId, input.now)) {
-        return answerWithoutRead(known, "read by another failed", input, deps, note);
+        return answerWithoutRead(known, "another check's read failed", input, deps, note);
       }
       if (spend !== null && isServable(config, spend, input.now)) return answer(config, spend, "cache", input);
       const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
       if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
-      return answerWithoutRead({ config, spend }, "read by another failed", input, deps, note);
+      return answerWithoutRead({ config, spend }, "another check's read failed", input, deps, note);
     }
   }
 }
 
-/** Nothing servable is known and another request of this isolate is reading: looks what it left in the memory. */
+/**
+ * Waits for the read of another check in this isolate, which leaves its result in the memory. Null when that read
+ * fails.
+ */
 async function awaitOther(
   tenantId: TenantId,
   before: SpendRecord | null,
@@ -188,7 +192,7 @@ async function awaitOther(
     const { config, spend } = deps.memory.tenant(tenantId) ?? { config: null, spend: null };
     if (config !== null && spend !== null && (before === null || asOf(spend) > asOf(before))) return { config, spend };
     if (deps.memory.failedRecently(tenantId, now)) return null;
-    await deps.timers.after(LOOK_MS).passed;
+    await deps.timers.after(POLL_MS).passed;
   }
   return null;
 }
@@ -202,7 +206,7 @@ function answer(
   return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
 }
 
-/** A read was due and did not come. Fails open or closed as the tenant wants, and says so in the log. */
+/** A read was due and failed. Fails open or closed by the tenant's policy, and logs it. */
 async function answerWithoutRead(
   { config, spend }: ConfiguredTenant,
   why: string,
@@ -214,7 +218,7 @@ async function answerWithoutRead(
   return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
 }
 
-/** The stores have used up all the time there is. */
+/** The stores have used up the deadline: only the isolate's memory is left. */
 async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
   const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
   if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
@@ -225,7 +229,7 @@ async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, de
   );
 }
 
-/** The config cannot be had. LiteLLM alone still knows whether the key may spend. */
+/** Neither KV nor Postgres answered. For a key, LiteLLM alone can still give a verdict. */
 async function checkUnfound(
   input: CheckInput,
   tenantId: TenantId | null,
@@ -253,7 +257,7 @@ async function currentPolicy(
   deps: CheckDeps,
 ) {
   const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await valueOrNull("kv read of the outage note", note, OUTAGE_PATIENCE_MS, deps);
+  const outageStartedAt = await valueOrNull("kv outage read", note, OUTAGE_TIMEOUT_MS, deps);
   return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
 }
 

@@ -1,12 +1,12 @@
-// A verdict when neither KV nor Postgres knows the key: LiteLLM's own row says whose it is and where it blocks.
-// The budget is inferred from what Bursar once told LiteLLM, so the verdict always counts as degraded.
+// Infers a verdict from LiteLLM alone, when KV and Postgres cannot be read: LiteLLM's row holds the tenant id and the
+// block threshold that Bursar last sent. The budget is inferred, so the verdict is always degraded.
 
+import type { Instant } from "../../budget/instant.ts";
 import { shareOf, WHOLE } from "../../budget/money.ts";
 import { foldRead } from "../../budget/spend.ts";
 import {
   ALERT_THRESHOLD_RANGE,
   DEFAULT_BUDGET,
-  type Instant,
   type KeyHash,
   type TenantConfig,
   type TenantId,
@@ -16,14 +16,14 @@ import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import { OWNERSHIP_MARKER } from "../litellm/desired-state.ts";
 
-/** `no_answer`: LiteLLM could not be reached, or has a key that nothing marks as a tenant's. */
-export type LoneVerdict = Verdict | "unknown_key" | "no_answer";
+/** `no_answer`: LiteLLM did not answer, or its key carries no tenant id. */
+export type InferredVerdict = Verdict | "unknown_key" | "no_answer";
 
-/** `teamId`: where LiteLLM itself asks, the team that it says the key is of. */
+/** `teamId` is the key's team when LiteLLM has sent it with the question; undefined otherwise. */
 export async function inferVerdictFromLiteLlm(
   { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
   { litellm }: Pick<Ports, "litellm">,
-): Promise<LoneVerdict> {
+): Promise<InferredVerdict> {
   const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!key.ok && key.failure.kind !== "not_found") return "no_answer";
   if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
@@ -33,19 +33,22 @@ export async function inferVerdictFromLiteLlm(
   return team.ok ? verdictFrom(team.value, now) : "no_answer";
 }
 
-function verdictFrom(litellmRow: LiteLlmRow, now: Instant): LoneVerdict {
+function verdictFrom(litellmRow: LiteLlmRow, now: Instant): InferredVerdict {
   const config = inferredConfig(litellmRow);
   if (config === null) return "no_answer";
   const record = foldRead(null, litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
   return { ...verdictOn(config, record, now, "litellm"), degraded: true };
 }
 
-/** LiteLLM's max_budget is the blocking line; with the default grace that gives the limit, exactly where it matters. */
+/**
+ * LiteLLM's max_budget is the block threshold. Divided by the default grace it gives a limit that blocks at the same
+ * spend.
+ */
 function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
   const tenantId = tenantIdIn(litellmRow);
   if (tenantId === null) return null;
   const isSuspended = litellmRow.metadata[OWNERSHIP_MARKER] === tenantId;
-  // Without a line nothing is known of its budget; a suspension counts whatever that is.
+  // Without max_budget the budget is unknown, but a suspension still counts.
   if (litellmRow.maxBudgetNanoUsd === null && !isSuspended) return null;
   const { graceThreshold, enforcement } = DEFAULT_BUDGET;
   const maxBudgetNanoUsd = ((litellmRow.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;

@@ -1,6 +1,8 @@
-// Key hash → tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a raw key.
+// Resolves a key hash to a tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a
+// raw key.
 
-import type { Instant, KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
@@ -11,7 +13,7 @@ type Deps = Pick<
   "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log" | "policy"
 >;
 
-/** Postgres tells everything else of a tenant too. */
+/** A lookup in Postgres also returns the tenant's config and spend. */
 type FoundInPostgres =
   | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant }
   | NotFound;
@@ -19,21 +21,21 @@ type FoundInPostgres =
 type NotFound = Exclude<FoundTenant, { kind: "tenant" }>;
 
 export type FoundTenant =
-  /** `known` is set when Postgres had to be asked, and so told everything else too. */
+  /** `known` is set when the lookup read Postgres, which returns config and spend too. */
   | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant | null }
   | { readonly kind: "unknown" }
   | { readonly kind: "too_many_unknown" }
-  /** Neither KV nor Postgres could say. */
+  /** Neither KV nor Postgres answered. */
   | { readonly kind: "unreachable" };
 
-/** How long an address that keeps asking for unknown keys is refused before Postgres is asked again. */
-const TURNED_AWAY_SECONDS = 10;
+/** How long an address that keeps sending unknown keys is refused without a read of Postgres. */
+const RATE_LIMIT_SECONDS = 10;
 
 interface Input {
   readonly keyHash: KeyHash;
-  /** Null: LiteLLM itself asks, of a key that it has checked. Nobody is guessing, so nobody is counted. */
+  /** Null when LiteLLM asks: it has verified the key, so the caller is not counted. */
   readonly callerAddress: string | null;
-  /** The key's team, or null, where LiteLLM has said so. Left out, LiteLLM is asked. */
+  /** The key's team, or null for no team, when LiteLLM has sent it. Undefined: read it from LiteLLM. */
   readonly teamId?: string | null | undefined;
   readonly now: Instant;
 }
@@ -45,8 +47,8 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
   if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
 
   const cached = await withTimeout(deps.snapshots.tenantOfKey(keyHash), storeTimeoutMs(deps), deps);
-  if (cached.kind === "failed") deps.log.error("kv read of a key failed", cached.error);
-  if (cached.kind === "came" && cached.value !== null) {
+  if (cached.kind === "failed") deps.log.error("kv key read failed", cached.error);
+  if (cached.kind === "done" && cached.value !== null) {
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
     return { kind: "tenant", tenantId: cached.value, known: null };
   }
@@ -56,14 +58,14 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
 }
 
 /**
- * The same without what the edge remembers, which has led to a tenant that is gone. Whoever still asks with such a key
- * is known by Postgres, or not at all.
+ * Resolves the key in Postgres, because the edge's cached entry led to a deleted tenant. Removes that entry when
+ * Postgres does not know the key.
  */
 export async function findTenantAnew(input: Input, deps: Deps): Promise<FoundInPostgres> {
   deps.memory.forgetTenantOfKey(input.keyHash);
   const found = await findInPostgres(input, deps);
   if (found.kind === "unknown" || found.kind === "too_many_unknown") {
-    deps.background("forget the tenant of a key", deps.snapshots.writeTenantOfKey(input.keyHash, null));
+    deps.background("kv key write", deps.snapshots.writeTenantOfKey(input.keyHash, null));
   }
   return found;
 }
@@ -71,22 +73,22 @@ export async function findTenantAnew(input: Input, deps: Deps): Promise<FoundInP
 async function findInPostgres(input: Input, deps: Deps): Promise<FoundInPostgres> {
   const { keyHash, now } = input;
   const search = deps.tenants.findByKey(keyHash);
-  // Goes on behind a slow answer, so that the next check of this key finds it.
+  // Continues in the background of a slow answer, so that the next check of this key finds it in memory.
   deps.background(
-    "remember the tenant of a key",
+    "kv key write",
     search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
   );
   const found = await withTimeout(search, storeTimeoutMs(deps), deps);
-  if (found.kind !== "came") return unreachable(found, deps);
+  if (found.kind !== "done") return unreachable(found, deps);
   if (found.value.tenant !== null) return tenantFound(found.value.tenant);
   if (!found.value.mayBeInTeam) return refuseUnknown(input, deps);
   const throughTeam = findThroughTeam(input, deps);
-  // LiteLLM may take longer than the caller can wait: the next check of this key then finds what it said.
-  deps.background("find the team of a key", throughTeam);
+  // LiteLLM may take longer than the caller can wait; the next check of this key then finds the result in memory.
+  deps.background("litellm team lookup", throughTeam);
   return throughTeam;
 }
 
-/** A team's keys need not be registered: LiteLLM knows which team a key belongs to. */
+/** Resolves the key through its team in LiteLLM. The keys of a team tenant need not be registered in Bursar. */
 async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgres> {
   const { keyHash, now } = input;
   let { teamId } = input;
@@ -99,16 +101,16 @@ async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgre
   if (teamId === null) return refuseUnknown(input, deps);
   const search = deps.tenants.findBySubject({ kind: "team", id: teamId });
   deps.background(
-    "remember the tenant of a key",
+    "kv key write",
     search.then((tenant) => tenant && remember(keyHash, tenant, now, deps)),
   );
   const found = await withTimeout(search, storeTimeoutMs(deps), deps);
-  if (found.kind !== "came") return unreachable(found, deps);
+  if (found.kind !== "done") return unreachable(found, deps);
   return found.value === null ? refuseUnknown(input, deps) : tenantFound(found.value);
 }
 
 function unreachable(outcome: { kind: "slow" } | { kind: "failed"; error: unknown }, { log }: Deps): NotFound {
-  if (outcome.kind === "failed") log.error("postgres read of a key failed", outcome.error);
+  if (outcome.kind === "failed") log.error("postgres key read failed", outcome.error);
   return { kind: "unreachable" };
 }
 
@@ -126,18 +128,18 @@ async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant
   ]);
 }
 
-/** Remembers that the key is nobody's, from now for a minute: asking again does not make it longer. */
+/** Remembers for a minute that the key has no tenant. Further checks do not extend the minute. */
 function refuseUnknown(input: Input, deps: Deps): Promise<NotFound> {
   deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
   return countUnknown(input, deps);
 }
 
-/** Counts the caller, so that one who goes on guessing keys soon loads Postgres no more. */
+/** Counts the caller, so that an address that guesses keys soon causes no more reads of Postgres. */
 async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<NotFound> {
   if (callerAddress === null) return { kind: "unknown" };
   const count = deps.unknownCallers.allows(callerAddress);
-  const isAllowed = await valueOrNull("count of an unknown caller", count, storeTimeoutMs(deps), deps);
+  const isAllowed = await valueOrNull("unknown caller count", count, storeTimeoutMs(deps), deps);
   if (isAllowed ?? true) return { kind: "unknown" };
-  deps.memory.rateLimit(callerAddress, now + TURNED_AWAY_SECONDS * 1_000);
+  deps.memory.rateLimit(callerAddress, now + RATE_LIMIT_SECONDS * 1_000);
   return { kind: "too_many_unknown" };
 }

@@ -1,5 +1,5 @@
-// Gate: a model call goes on to LiteLLM if its tenant may spend, and what the answer tells of the spend is learned behind
-// it. A call is sent once: whoever gets no answer may have been charged all the same.
+// Gate: forwards a model call to LiteLLM when its tenant may spend, and learns the spend from the answer in the
+// background. Forwards a call once, because LiteLLM may have charged a call whose answer was lost.
 
 import { type Verdict, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
 import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
@@ -13,7 +13,7 @@ import {
 } from "./check-budget.ts";
 import { learnFromCall } from "./learn-from-call.ts";
 
-/** The clock: what an answer shows was seen when the answer came, long after the check. */
+/** Needs the clock, because the answer arrives long after the check. */
 export type ForwardDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
 
 export interface ForwardInput {
@@ -23,13 +23,13 @@ export interface ForwardInput {
 
 export type ForwardOutcome =
   | ModelAnswer
-  /** A verdict that refuses; or a key that is no tenant's, where such keys are blocked. */
+  /** The verdict refuses, or the key is unmanaged and the deployment blocks unmanaged keys. */
   | CheckOutcome
-  /** A tenant that Bursar would have let through; `why` is LiteLLM's own words. */
+  /** Bursar allowed the call and LiteLLM refused it; `why` is LiteLLM's message. */
   | { readonly kind: "refused_by_litellm"; readonly verdict: Verdict; readonly why: string };
 
 export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
-  // Where unmanaged keys may pass they are no guesses, and whoever stands among many of them must be checked all the same.
+  // Where unmanaged keys may pass they are no guesses, so their address must not rate-limit the tenants behind it.
   const caller = allowsUnmanaged(deps) ? { ...check.caller, address: null } : check.caller;
   const checked = await checkBudget({ ...check, caller }, deps);
   const isKnown = checked.kind === "verdict";
@@ -42,6 +42,6 @@ export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDe
   const { keyHash } = check.caller;
   if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method, begunAt: check.now }, answer, deps);
   if (answer.kind === "unreachable" || answer.budgetRefusal === null) return answer;
-  if (answer.body !== null) deps.background("drop LiteLLM's refusal", answer.body.cancel());
+  if (answer.body !== null) deps.background("litellm refusal discard", answer.body.cancel());
   return { kind: "refused_by_litellm", verdict: verdictRefusedByLiteLlm(checked.verdict), why: answer.budgetRefusal };
 }

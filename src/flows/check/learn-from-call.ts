@@ -1,14 +1,15 @@
-// What a call that went through Gate tells of its tenant's spend: to this isolate at once, to the spend queue behind the
-// answer, and no more often than is worth it.
+// Learns a tenant's spend from a call through Gate: updates this isolate at once, and throttled, in the background, the
+// spend queue.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
 import { foldReportedAtEdge } from "../../budget/observation.ts";
-import type { Instant, KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge.ts";
 import { isBigStep } from "../edge/publish-cadence.ts";
-import { FIRST_LOOK_SECONDS } from "../spend/scheduled-read.ts";
+import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;
 
@@ -19,34 +20,36 @@ export interface Forwarded {
   readonly begunAt: Instant;
 }
 
-/** What a key has spent is told at once when it is news, else this often. */
+/** A big step of spend is queued at once, other spend at most this often. */
 const QUEUE_SECONDS = 5;
 
-/** LiteLLM's database has a call 15 s after its end: one that ends within the remaining 5 s is in the read due already. */
+/**
+ * LiteLLM's database has a call 15 s after its end, and the read comes after 20 s: it covers calls of the next 5 s too.
+ */
 const READ_EVERY_SECONDS = 5;
 
-/** Without a config in memory nothing is learned: then KV and Postgres are away, and the sweep makes up for it. */
+/** Learns nothing without a config in memory: KV and Postgres are then away, and the sweep reads the tenant later. */
 export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnDeps): void {
   const remembered = deps.memory.tenant(call.tenantId);
   if (remembered === null || remembered.config === null || call.method !== "POST") return;
   const { config, spend, checkedAt } = remembered;
   if (answer.kind === "unreachable") {
-    // It may have been charged all the same.
-    deps.background("read after a call", queueRead(config, deps));
+    // LiteLLM may have charged the call although its answer was lost.
+    deps.background("scheduled read enqueue", queueRead(config, deps));
     return;
   }
   const { budgetRefusal, status, keySpendNanoUsd, ended } = answer;
-  // LiteLLM knows of more spend than Bursar does: a hint.
+  // LiteLLM refuses although Bursar allowed: LiteLLM knows of more spend, so the call is a hint.
   if (budgetRefusal !== null) queueCall(config, call, null, QUEUE_SECONDS, deps);
   if (status >= 400) return;
   const isShown = keySpendNanoUsd !== null && config.subject.id === call.keyHash;
   if (isShown) learnSpend({ config, spend, checkedAt }, call, keySpendNanoUsd, deps);
-  // The headers of a stream are older than its cost, and a team's spend is in none.
+  // The headers of a stream precede its cost, and no header holds a team's spend.
   if (isShown && ended === null) return;
-  const over = ended ?? Promise.resolve();
+  const callEnded = ended ?? Promise.resolve();
   deps.background(
-    "read after a call",
-    over.then(() => queueRead(config, deps)),
+    "scheduled read enqueue",
+    callEnded.then(() => queueRead(config, deps)),
   );
 }
 
@@ -65,7 +68,7 @@ function learnSpend(
   queueCall(config, call, spendNanoUsd, isNews ? 0 : QUEUE_SECONDS, deps);
 }
 
-/** Without a figure it is a hint. */
+/** Null `spendNanoUsd` makes the message a hint. */
 function queueCall(
   { tenantId, subject }: TenantConfig,
   { keyHash, begunAt }: Forwarded,
@@ -74,8 +77,8 @@ function queueCall(
   { memory, spendQueue, background, clock }: LearnDeps,
 ): void {
   const at = clock();
-  const turn = spendNanoUsd === null ? "gate-hint" : "gate-spend";
-  if (!memory.throttle(`${turn}:${tenantId}`, everySeconds, at)) return;
+  const throttleName = spendNanoUsd === null ? "gate-hint" : "gate-spend";
+  if (!memory.throttle(`${throttleName}:${tenantId}`, everySeconds, at)) return;
   const message: SpendMessage = {
     kind: "calls",
     source: "gate",
@@ -86,10 +89,10 @@ function queueCall(
     received_at: at,
     count: 1,
   };
-  background("tell what a call has shown", spendQueue.send(message));
+  background("call enqueue", spendQueue.send(message));
 }
 
 async function queueRead(config: TenantConfig, deps: LearnDeps): Promise<void> {
   if (!deps.memory.throttle(`gate-read:${config.tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
-  await deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_LOOK_SECONDS);
+  await deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_RECHECK_SECONDS);
 }

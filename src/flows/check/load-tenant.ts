@@ -1,6 +1,7 @@
-// What is known of a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins, never replaces.
+// Loads a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins the copies, never replaces one.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CachedTenant, Tombstone } from "../../records/edge.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
@@ -10,18 +11,18 @@ type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "backgro
 
 export type LoadedTenant =
   | { readonly kind: "known"; readonly known: ConfiguredTenant }
-  /** Deleted, or never there. */
+  /** The tenant was deleted, or never existed. */
   | { readonly kind: "gone" }
-  /** Neither KV nor Postgres could say. */
+  /** Neither KV nor Postgres answered. */
   | { readonly kind: "unreachable" };
 
-/** How long an isolate answers from what it remembers before it looks at KV again. */
+/** How long an isolate answers from its memory before it reads KV again. */
 const MEMORY_MS = 2_000;
 
-/** A colo's copy of a tombstone may be a minute late, and the id may have been given anew meanwhile. */
+/** A colo's copy of a tombstone may be a minute old, and the tenant id may be in use again. */
 const TOMBSTONE_DOUBT_MS = 120_000;
 
-/** `told` is what Postgres has said in this request already, if it was asked. */
+/** `fromDatabase` is the tenant that this request has already read from Postgres, or null. */
 export async function loadTenant(
   input: { tenantId: TenantId; fromDatabase: ConfiguredTenant | null; now: Instant },
   deps: Deps,
@@ -32,15 +33,15 @@ export async function loadTenant(
   if (isConfigured(remembered) && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
 
   const cached = await withTimeout(deps.snapshots.tenant(tenantId), storeTimeoutMs(deps), deps);
-  if (cached.kind === "failed") deps.log.error("kv read of a tenant failed", cached.error, { tenant_id: tenantId });
-  if (cached.kind !== "came") return loadFromPostgres({ tenantId, remembered, now }, deps);
+  if (cached.kind === "failed") deps.log.error("kv tenant read failed", cached.error, { tenant_id: tenantId });
+  if (cached.kind !== "done") return loadFromPostgres({ tenantId, remembered, now }, deps);
   if ("deletedRevision" in cached.value) return loadDeleted({ tenantId, remembered, now }, cached.value, deps);
   const known = joinCached(remembered, cached.value);
-  // A figure without its config still counts: Postgres' may be an older one.
+  // Spend without its config still counts, because Postgres may have older spend.
   return isConfigured(known) ? keep(known, now, deps) : loadFromPostgres({ tenantId, remembered: known, now }, deps);
 }
 
-/** A tombstone may be older than the tenant that was created after it: what is known newer wins, and Postgres settles. */
+/** A newer tenant may have the id of the tombstone: when the isolate knows a newer revision, Postgres decides. */
 async function loadDeleted(input: Lookup, tombstone: Tombstone, deps: Deps): Promise<LoadedTenant> {
   const { tenantId, remembered, now } = input;
   if (isConfigured(remembered) && remembered.config.revision > tombstone.deletedRevision) {
@@ -60,15 +61,14 @@ async function loadFromPostgres(input: Lookup, deps: Deps): Promise<LoadedTenant
   const { tenantId, remembered, now } = input;
   const load = deps.tenants.load(tenantId);
   deps.background(
-    "write a missing config snapshot",
+    "kv config write",
     load.then((stored) => stored && deps.snapshots.writeConfig(stored.config)),
   );
   const stored = await withTimeout(load, storeTimeoutMs(deps), deps);
-  if (stored.kind === "came") {
+  if (stored.kind === "done") {
     return stored.value === null ? forget(tenantId, deps) : keep(joinCached(remembered, stored.value), now, deps);
   }
-  if (stored.kind === "failed")
-    deps.log.error("postgres read of a tenant failed", stored.error, { tenant_id: tenantId });
+  if (stored.kind === "failed") deps.log.error("postgres tenant read failed", stored.error, { tenant_id: tenantId });
   return isConfigured(remembered) ? { kind: "known", known: remembered } : { kind: "unreachable" };
 }
 

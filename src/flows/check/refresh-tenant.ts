@@ -1,8 +1,10 @@
-// Reads a tenant anew: config from Postgres and spend from LiteLLM at the same time. One reader per tenant and colo.
-// Tells the waiting answer as soon as the first try is decided; retries and writing go on behind it.
+// Refreshes a tenant: reads its config from Postgres and its spend from LiteLLM at the same time, one refresh per
+// tenant and colo. Answers the waiting check after the first try; retries and writes continue in the background.
 
+import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
@@ -28,24 +30,24 @@ export interface RefreshInput {
 
 export type RefreshOutcome =
   | { readonly kind: "read"; readonly config: TenantConfig; readonly spend: SpendRecord }
-  /** Somebody else in this colo is reading, or has just read. */
+  /** Another check in this colo is reading, or has just read. */
   | { readonly kind: "held" }
-  /** LiteLLM did not answer; Postgres may have told something all the same. */
+  /** LiteLLM did not answer. `known` includes what Postgres returned. */
   | { readonly kind: "failed"; readonly known: ConfiguredTenant }
   | { readonly kind: "gone" };
 
-/** One try in the path of an answer, two more behind it. */
+/** One try while the check waits, two more in the background. */
 const TRIES = 3;
 
-/** Postgres hears of an unchanged figure this often, so that the sweep leaves busy tenants alone. */
+/** Unchanged spend is sent to Postgres this often, so that the sweep skips busy tenants. */
 const CONFIRM_MS = 300_000;
 
-/** Starts a refresh that outlives the answer. The promise settles when the first try is decided; it never rejects. */
+/** Starts a refresh that outlives the answer. The promise settles after the first try and never rejects. */
 export function startRefresh(input: RefreshInput, deps: Deps): Promise<RefreshOutcome> {
   return new Promise((decide) => {
     const refresh = refreshTenant(input, deps, decide);
     deps.background(
-      "refresh a tenant",
+      "tenant refresh",
       refresh.finally(() => decide({ kind: "failed", known: input })),
     );
   });
@@ -64,30 +66,30 @@ async function refreshTenant(
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
   const litellmRow = await firstTry;
-  const stored = await soon;
-  const said = stored.kind === "came" ? stored.value : "unknown";
-  if (said === "gone") return tellGone(input, deps, decide);
-  const early = said === "unknown" ? null : said;
-  const known = early === null ? input : joinCached(input, early);
+  const loaded = await soon;
+  const early = loaded.kind === "done" ? loaded.value : "unknown";
+  if (early === "gone") return decideGone(input, deps, decide);
+  const stored = early === "unknown" ? null : early;
+  const known = stored === null ? input : joinCached(input, stored);
   if (litellmRow === null) deps.memory.rememberFailedRead(tenantId, now);
   const refreshed = litellmRow === null ? null : refreshedFrom(known, litellmRow, now, deps);
   decide(refreshed === null ? { kind: "failed", known } : { kind: "read", ...refreshed });
 
-  // Whoever waits has an answer. LiteLLM's later tries, and a Postgres that is far away, go on behind it.
+  // The check has its answer. Later tries of LiteLLM and a slow Postgres continue in the background.
   const final = litellmRow ?? (await whole);
   const observation = litellmRow === null && final !== null ? refreshedFrom(known, final, now, deps) : refreshed;
-  if (observation !== null) publishObservation(input, early, observation, deps);
+  if (observation !== null) publishObservation(input, stored, observation, deps);
   const record = await load;
-  if (record === "gone") return tellGone(input, deps, decide);
-  if (record !== "unknown") spreadConfig(input, record, final, deps);
+  if (record === "gone") return decideGone(input, deps, decide);
+  if (record !== "unknown") publishNewer(input, record, final, deps);
 }
 
-/** What Postgres says of the tenant; bounded by its adapter. Never rejects. */
+/** The tenant in Postgres; the adapter limits how long that takes. Never rejects. */
 async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord | "gone" | "unknown"> {
   try {
     return (await deps.tenants.load(tenantId)) ?? "gone";
   } catch (error) {
-    deps.log.error("postgres read of a tenant failed", error, { tenant_id: tenantId });
+    deps.log.error("postgres tenant read failed", error, { tenant_id: tenantId });
     return "unknown";
   }
 }
@@ -95,11 +97,11 @@ async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord 
 async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
   if (!deps.memory.throttle(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
   const claim = deps.claims.claimRefresh(config.tenantId, colo, exclusiveSeconds);
-  // Without Redis the turn just taken in this isolate is all the politeness there is.
-  return (await valueOrNull("claim of a refresh", claim, claimTimeoutMs(deps), deps)) ?? true;
+  // Without Redis only the throttle of this isolate limits the reads.
+  return (await valueOrNull("refresh claim", claim, claimTimeoutMs(deps), deps)) ?? true;
 }
 
-/** `firstTry` is null as soon as one try has failed, `whole` when all of them have. */
+/** `firstTry` settles with null as soon as one try fails; `whole` when all tries have failed. */
 function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
   const failed = Promise.withResolvers<null>();
   const whole = deps.litellm
@@ -113,8 +115,8 @@ function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
 }
 
-/** Postgres no longer has the tenant although the edge does: its tombstone was lost, so leave it again. */
-async function tellGone(
+/** Postgres has deleted the tenant but the edge still has it: the tombstone was lost, so write it again. */
+async function decideGone(
   { config, now }: RefreshInput,
   deps: Deps,
   decide: (outcome: RefreshOutcome) => void,
@@ -130,25 +132,27 @@ interface Refreshed {
 }
 
 /**
- * Folds a read into what is known, and remembers it. Null when the tenant has another subject by now: what was read
- * says nothing of it.
+ * Merges a read into the cached tenant and remembers it. Null when the tenant has another subject by now, which the
+ * read does not concern.
  */
 function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Instant, deps: Deps): Refreshed | null {
   const { tenantId } = known.config;
-  // A read takes seconds at worst, and meanwhile the isolate may have learned of a newer config or figure.
+  // A read may take seconds, and the isolate may have received a newer config or observation meanwhile.
   const { config, spend: knownSpend } = joinCached(deps.memory.tenant(tenantId), known);
   if (config.subject.id !== litellmRow.subject.id) {
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
-  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const spend = foldRead(knownSpend, litellmRow, period);
+  const spend = foldRead(knownSpend, litellmRow, periodOf(config));
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
   return { config, spend };
 }
 
-/** Tells KV and Postgres of a figure, if they should hear of it. `record` is null while Postgres has not said. */
+/**
+ * Publishes an observation to KV and to the spend queue where it is worth it. `record` is null until Postgres has
+ * answered.
+ */
 function publishObservation(
   input: RefreshInput,
   record: TenantRecord | null,
@@ -156,28 +160,28 @@ function publishObservation(
   deps: Deps,
 ): void {
   if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
-    deps.background("write a spend snapshot", deps.snapshots.writeSpend(config, spend));
+    deps.background("kv spend write", deps.snapshots.writeSpend(config, spend));
   }
   if (isNewsForPostgres(record === null ? input.spend : record.spend, spend)) {
-    deps.background("send an observation", deps.spendQueue.send(observedMessage(config, spend)));
+    deps.background("observation enqueue", deps.spendQueue.send(observedMessage(config, spend)));
   }
 }
 
-/** Tells KV of a newer config, and LiteLLM of the wish if what was read is something else. */
-function spreadConfig(input: RefreshInput, record: TenantRecord, litellmRow: LiteLlmRow | null, deps: Deps): void {
+/** Publishes a newer config to KV, and queues a sync when LiteLLM has drifted. */
+function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: LiteLlmRow | null, deps: Deps): void {
   const { tenantId } = input.config;
   const { config, spend } = joinCached(deps.memory.tenant(tenantId), joinCached(input, record));
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
-    deps.background("write a config snapshot", writeConfig(config, deps));
+    deps.background("kv config write", writeConfig(config, deps));
   }
   if (litellmRow !== null && isWorthASync(record, litellmRow, input.now, deps)) {
-    deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
-    deps.background("send a sync", deps.spendQueue.send(syncMessage(tenantId)));
+    deps.log.warn("litellm drifted", { tenant_id: tenantId });
+    deps.background("sync enqueue", deps.spendQueue.send(syncMessage(tenantId)));
   }
 }
 
-/** `stored` is what Postgres says, or what the edge knew before while Postgres is too slow to say. */
+/** `stored` is the spend in Postgres, or the edge's earlier spend when Postgres has not answered. */
 function isNewsForPostgres(stored: SpendRecord | null, spend: SpendRecord): boolean {
   if (stored === null) return true;
   if (stored.spendNanoUsd !== spend.spendNanoUsd || stored.resetsAt !== spend.resetsAt) return true;

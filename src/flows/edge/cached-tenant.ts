@@ -1,21 +1,21 @@
-// Joining what was learned of a tenant in different places. Decides only; never lets an older config or figure win.
+// Joins two cached copies of a tenant. Decides only; an older config or observation never wins.
 
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
 import type { CachedTenant } from "../../records/edge.ts";
 
-/** Enough to answer a check. */
+/** A cached tenant with its config: enough to answer a check. */
 export interface ConfiguredTenant extends CachedTenant {
   readonly config: TenantConfig;
   readonly spend: SpendRecord | null;
 }
 
-/** The newer config and the joined spend of two memories of one tenant. */
+/** The newer config and the joined spend of two cached copies. */
 export function joinCached(a: CachedTenant | null, b: ConfiguredTenant): ConfiguredTenant;
 export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenant;
 export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenant {
   if (a === null) return { config: b.config, spend: b.spend };
-  // Deleted and created again with another key or team: nothing of the old one says anything of the new one.
+  // The tenant was deleted and created again with another key or team: the old copy does not apply to the new tenant.
   if (a.config && b.config && a.config.subject.id !== b.config.subject.id) {
     const { config, spend } = a.config.revision > b.config.revision ? a : b;
     return { config, spend };

@@ -1,17 +1,21 @@
-// Lets the edge know what Postgres now says of a tenant. Never fails the change it follows: Postgres has it, and whatever
-// could not be written here is read from there within a minute.
+// Publishes a tenant's config from Postgres to the edge. Never fails the change it follows: a check reads from Postgres
+// within a minute what could not be written here.
 
-import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
 
 export type PublishDeps = Pick<Ports, "memory" | "snapshots" | "spendQueue" | "log">;
 
-/** KV has no compare-and-set: a slower writer may overtake us. Once soon, and once when every colo's copy has run out. */
+/**
+ * KV has no compare-and-set, so a slower writer may overwrite a newer config. Rewritten once soon, and once after every
+ * colo's cached copy has expired.
+ */
 const REWRITE_AFTER_SECONDS = [5, 65] as const;
 
-/** Puts a config into KV, and remembers that it lies there. @throws when KV cannot be reached. */
+/** Writes a config to KV and remembers its revision in the isolate. @throws when KV cannot be reached. */
 export async function writeConfig(
   config: TenantConfig,
   { memory, snapshots }: Pick<Ports, "memory" | "snapshots">,
@@ -24,12 +28,12 @@ export async function publishConfig(tenant: TenantRecord, now: Instant, deps: Pu
   const { config, spend } = tenant;
   deps.memory.rememberTenant(config.tenantId, joinCached(deps.memory.tenant(config.tenantId), { config, spend }), now);
   await Promise.all([
-    attempt("write a config snapshot", tenant, deps, () => writeConfig(config, deps)),
+    attempt("kv config write", tenant, deps, () => writeConfig(config, deps)),
     ...queueRewrites(tenant, deps),
   ]);
 }
 
-/** With the first figure of a period, so that nobody is judged by the last one of the period before. */
+/** Publishes config and spend together, so that no check uses the spend of the period before. */
 export async function publishPeriod(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   await Promise.all([publishConfig(tenant, now, deps), writeSpend(tenant, deps)]);
 }
@@ -37,10 +41,10 @@ export async function publishPeriod(tenant: TenantRecord, now: Instant, deps: Pu
 async function writeSpend(tenant: TenantRecord, deps: PublishDeps): Promise<void> {
   const { config, spend } = tenant;
   if (spend === null) return;
-  await attempt("write a spend snapshot", tenant, deps, () => deps.snapshots.writeSpend(config, spend));
+  await attempt("kv spend write", tenant, deps, () => deps.snapshots.writeSpend(config, spend));
 }
 
-/** Of a tenant that was not there before: nothing an earlier tenant of that id has left behind may speak for it. */
+/** Publishes a new tenant. Drops whatever the isolate cached of an earlier tenant with the same id. */
 export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { tenantId, subject } = tenant.config;
   deps.memory.forgetTenant(tenantId);
@@ -48,7 +52,7 @@ export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps:
   await Promise.all([
     publishPeriod(tenant, now, deps),
     subject.kind === "key" &&
-      attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
+      attempt("kv key write", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
   ]);
 }
 
@@ -57,9 +61,9 @@ export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: 
   deps.memory.forgetTenant(tenantId);
   if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, null, now);
   await Promise.all([
-    attempt("write a tombstone", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision, now)),
+    attempt("kv tombstone write", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision, now)),
     subject.kind === "key" &&
-      attempt("write the tenant of a key", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
+      attempt("kv key write", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
     ...queueRewrites(tenant, deps),
   ]);
 }
@@ -67,7 +71,7 @@ export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: 
 function queueRewrites(tenant: TenantRecord, deps: PublishDeps): Promise<void>[] {
   const message = { kind: "rewrite_config", tenant_id: tenant.config.tenantId } as const;
   return REWRITE_AFTER_SECONDS.map((seconds) =>
-    attempt("queue a rewrite", tenant, deps, () => deps.spendQueue.send(message, seconds)),
+    attempt("config rewrite enqueue", tenant, deps, () => deps.spendQueue.send(message, seconds)),
   );
 }
 
@@ -80,6 +84,6 @@ async function attempt(
   try {
     await work();
   } catch (error) {
-    log.error(`could not ${what}`, error, { tenant_id: tenant.config.tenantId });
+    log.error(`${what} failed`, error, { tenant_id: tenant.config.tenantId });
   }
 }

@@ -1,7 +1,8 @@
-// Tells the edge of a tenant's figure that Postgres has: KV when it is worth a write, this isolate's memory always.
+// Publishes a tenant's spend from Postgres to the edge: always to this isolate's memory, to KV when it is worth a
+// write.
 
+import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
@@ -12,14 +13,14 @@ type Deps = Pick<Ports, "memory" | "snapshots">;
 
 export interface PublishInput {
   readonly tenant: TenantRecord;
-  /** Whoever read the figure has told the edge of it already: it goes along with a newer config only. */
+  /** True when the check that read the spend has already published it: it is then written only with a newer config. */
   readonly isAnnounced: boolean;
   readonly now: Instant;
 }
 
 /**
- * Compared with KV, not with what Postgres had before: a delivery that broke off after Postgres had the figure comes
- * again. A config that KV has an older one of goes there too. @throws when KV cannot be reached.
+ * Compares with KV, not with the earlier state of Postgres, so that a redelivery publishes what a crashed delivery only
+ * recorded. If KV holds an older config, the newer one is written as well. @throws when KV cannot be reached.
  */
 export async function publishSpend({ tenant, isAnnounced, now }: PublishInput, deps: Deps): Promise<void> {
   const { memory, snapshots } = deps;

@@ -1,11 +1,15 @@
-// Writes a config snapshot again, a while after the change: KV has no compare-and-set, and a slower writer may have
-// overtaken the one that was right.
+// Rewrites a config snapshot some seconds after a change: KV has no compare-and-set, so a slower writer may have
+// overwritten the newer config.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "./publish-config.ts";
 
-/** What the queued message asks for: the snapshot as Postgres has it by now. @throws so that the queue tries again. */
+/**
+ * Writes the current config, or a tombstone for a deleted tenant. @throws when a store fails; the queue then
+ * redelivers.
+ */
 export async function rewriteConfig(
   { tenantId, now }: { tenantId: TenantId; now: Instant },
   deps: Pick<Ports, "tenants" | "snapshots" | "memory">,
@@ -14,7 +18,7 @@ export async function rewriteConfig(
   const tenant = await tenants.loadEvenDeleted(tenantId);
   if (tenant !== null && tenant.deletedAt === null) return writeConfig(tenant.config, deps);
   if (tenant !== null) return snapshots.writeDeleted(tenantId, tenant.config.revision, now);
-  // The row is gone already: a config that still lies there was written over the tombstone.
+  // The row has been removed. A config that is still in KV was written over the tombstone.
   const left = await snapshots.tenant(tenantId);
   if ("config" in left && left.config !== null) await snapshots.writeDeleted(tenantId, left.config.revision, now);
 }

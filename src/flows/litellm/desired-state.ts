@@ -1,28 +1,32 @@
-// What LiteLLM's key or team should say for a tenant, and what it lacks. Decides only; sends nothing.
-// Names only what differs: sending `budget_duration` again would move LiteLLM's reset.
+// The desired state of a tenant's LiteLLM key or team, and the fields in which LiteLLM differs from it. Decides only.
+// Names only fields that differ: sending `budget_duration` again would move LiteLLM's reset.
 
+import type { Instant } from "../../budget/instant.ts";
 import { limitAt } from "../../budget/limit.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal, sameOnTheWire } from "../../budget/money.ts";
-import type { Instant, TenantConfig } from "../../budget/tenant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant.ts";
 import { litellmDuration } from "./litellm-duration.ts";
 
 export interface Missing {
-  /** For the subject itself. */
+  /** Fields of the key or team. */
   readonly fields: Partial<LiteLlmFields>;
-  /** For the budget object that LiteLLM made with a key of ours. */
+  /** The soft budget of the budget object that LiteLLM created with Bursar's key. */
   readonly softBudget: { readonly budgetId: string; readonly nanoUsd: NanoUsd } | null;
 }
 
 /**
- * In the metadata of a subject that Bursar has blocked, with the tenant's id: what somebody else has blocked is never
- * unblocked. It travels in one update with the block. Whoever replaces the metadata drops it, an overlapping sync too:
- * so Postgres notes the block as well (`hasBlocked`), and either of them says whose it is.
+ * Ownership marker: a metadata field of a subject that Bursar has blocked, holding the tenant id. Bursar never lifts a
+ * block of another administrator. One update sets the block and the marker. An update that replaces the metadata drops
+ * the marker, and an overlapping sync may do so; therefore Postgres notes the block too (`hasBlocked`), and either one
+ * proves ownership.
  */
 export const OWNERSHIP_MARKER = "bursar_blocked_for";
 
-/** The fields of a key that Bursar creates. Under `observe` LiteLLM counts and resets, but has nothing to block at. */
+/**
+ * The fields of a key that Bursar creates. Under `observe` the key has no max_budget: LiteLLM counts and resets only.
+ */
 export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmFields {
   const limit = limitAt(config, now);
   const enforces = config.enforcement === "enforce";
@@ -40,15 +44,15 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
 }
 
 /**
- * What to send so that LiteLLM has the wish. Under `observe` that is a subject which LiteLLM does not block for Bursar:
- * a key of ours has no max_budget, an adopted subject what it had before Bursar set limits.
+ * The fields to send so that LiteLLM reaches the desired state. Under `observe` LiteLLM must not block for Bursar:
+ * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any.
  */
 export function missingIn(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
-  const marks = missingMarks(tenant, litellmRow);
+  const markers = missingMarkers(tenant, litellmRow);
   if (config.enforcement === "enforce") {
     const { fields, softBudget } = missingLimits(tenant, litellmRow, now);
-    return { fields: { ...marks, ...fields }, softBudget };
+    return { fields: { ...markers, ...fields }, softBudget };
   }
   const lifted = tenant.adopted
     ? missingPriorLimits(tenant, litellmRow)
@@ -56,35 +60,37 @@ export function missingIn(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Ins
         ...(litellmRow.own.maxBudgetNanoUsd !== null && { maxBudgetNanoUsd: null }),
         ...missingDuration(tenant, litellmRow),
       };
-  return { fields: { ...marks, ...lifted }, softBudget: null };
+  return { fields: { ...markers, ...lifted }, softBudget: null };
 }
 
-/** True when LiteLLM blocks for Bursar, or is about to: to be noted before it is told. */
+/**
+ * True when LiteLLM blocks for Bursar, or the next update makes it. Postgres must note the block before that update.
+ */
 export function blocksForBursar(tenant: TenantRecord, litellmRow: LiteLlmRow): boolean {
   return isSuspended(tenant.config) && (!litellmRow.blocked || isOwnBlock(tenant, litellmRow));
 }
 
-/** A block that is neither marked nor noted is somebody else's, and stays. */
+/** A block without marker and without note belongs to another administrator, and stays. */
 function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlmRow): boolean {
   return sync.hasBlocked || metadata[OWNERSHIP_MARKER] === config.tenantId;
 }
 
-/** Whose the subject is, and whether it is blocked. */
-function missingMarks(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
+/** The metadata that names the tenant, and the block. */
+function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config } = tenant;
   const { tenantId } = config;
-  const { [OWNERSHIP_MARKER]: mark, ...unmarked } = litellmRow.metadata;
+  const { [OWNERSHIP_MARKER]: marker, ...unmarked } = litellmRow.metadata;
   const blocks = isSuspended(config) && !litellmRow.blocked;
   const resumes = !isSuspended(config) && isOwnBlock(tenant, litellmRow);
-  const before = resumes && mark === tenantId ? unmarked : litellmRow.metadata;
+  const before = resumes && marker === tenantId ? unmarked : litellmRow.metadata;
   const metadata: LiteLlmFields["metadata"] = {
     ...before,
     tenant_id: tenantId,
     ...(blocksForBursar(tenant, litellmRow) && { [OWNERSHIP_MARKER]: tenantId }),
   };
-  const isSaid = [OWNERSHIP_MARKER, "tenant_id"].every((mark) => litellmRow.metadata[mark] === metadata[mark]);
+  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].every((name) => litellmRow.metadata[name] === metadata[name]);
   return {
-    ...(!isSaid && { metadata }),
+    ...(!isMarked && { metadata }),
     ...(blocks && { blocked: true }),
     ...(resumes && litellmRow.blocked && { blocked: false }),
   };
@@ -97,7 +103,7 @@ function missingLimits(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instan
   // LiteLLM refuses a team's soft budget that is not below its max_budget.
   const softBudget = isTeam && alertsAtNanoUsd >= blocksAtNanoUsd ? null : alertsAtNanoUsd;
   const lacksSoft = !isSame(litellmRow.softBudgetNanoUsd, softBudget);
-  // Any other object may be shared, also one that somebody has linked our own key to since.
+  // Any other budget object may be shared, even one that an administrator has linked to Bursar's own key.
   const { budgetId } = tenant.sync;
   const isOwnObject = budgetId !== null && litellmRow.budgetId === budgetId;
   return {
@@ -116,9 +122,9 @@ function missingDuration({ config }: TenantRecord, litellmRow: LiteLlmRow): Part
 }
 
 /**
- * The updates in which LiteLLM takes the fields. A block comes first, with its mark and nothing else, so that no other
- * field that LiteLLM refuses is in its way. It compares a team's two budgets with each other, a null counting as
- * what it has already; so where one of them is cleared, the soft one goes first and comes back last.
+ * The updates that LiteLLM accepts, in order. A block comes first, with its marker alone, so that a field which LiteLLM
+ * refuses cannot prevent it. LiteLLM compares a team's two budgets with each other and reads a null as its present
+ * value; so when one of them is cleared, the soft budget is cleared first and set last.
  */
 export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[] {
   if (fields.blocked !== undefined) {
@@ -133,7 +139,7 @@ export function inSteps(fields: Partial<LiteLlmFields>): Partial<LiteLlmFields>[
   return steps.filter((step) => Object.keys(step).length > 0);
 }
 
-/** What an adopted subject had itself, to be given back. What its budget object says is not the subject's. */
+/** An adopted subject's own values, to be restored on release. Values of its budget object are not included. */
 export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: LiteLlmRow): PriorValues {
   const decimal = (amount: NanoUsd | null) => (amount === null ? null : decimalFromNanoUsd(amount));
   return {
@@ -144,19 +150,19 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: LiteLlmRow):
   };
 }
 
-/** What to send to give an adopted subject back as it was. */
+/** The fields to send to restore an adopted subject to its prior values. */
 export function toRestore(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
-  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].some((mark) => litellmRow.metadata[mark] === config.tenantId);
+  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].some((name) => litellmRow.metadata[name] === config.tenantId);
   return {
     ...missingPriorLimits(tenant, litellmRow),
-    ...(isMarked && { metadata: withoutMarks(config, litellmRow, priorValues) }),
+    ...(isMarked && { metadata: withoutMarkers(config, litellmRow, priorValues) }),
     ...(isOwnBlock(tenant, litellmRow) && litellmRow.blocked && { blocked: false }),
   };
 }
 
-/** Nothing when Bursar has set no limits: what LiteLLM has then is the work of somebody who manages it by hand. */
+/** Empty when Bursar has set no limits: LiteLLM's values are then an administrator's own. */
 function missingPriorLimits(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues, sync } = tenant;
   if (priorValues === null || !sync.hasSetLimits) return {};
@@ -171,10 +177,10 @@ function missingPriorLimits(tenant: TenantRecord, litellmRow: LiteLlmRow): Parti
   };
 }
 
-/** Whatever else was written into the metadata meanwhile stays. */
-function withoutMarks({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prior: PriorValues) {
-  const { tenant_id: whose, [OWNERSHIP_MARKER]: _, ...others } = litellmRow.metadata;
-  const before = whose === tenantId ? prior.metadata["tenant_id"] : whose;
+/** Keeps all metadata that was added meanwhile. */
+function withoutMarkers({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prior: PriorValues) {
+  const { tenant_id: present, [OWNERSHIP_MARKER]: _, ...others } = litellmRow.metadata;
+  const before = present === tenantId ? prior.metadata["tenant_id"] : present;
   return before === undefined ? others : { ...others, tenant_id: before };
 }
 

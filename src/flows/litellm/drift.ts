@@ -1,6 +1,6 @@
-// Whether LiteLLM has drifted from what Postgres says, and how often that is acted upon.
+// Detects drift: LiteLLM differs from the desired state in Postgres. Also limits how often drift causes a sync.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
@@ -8,16 +8,19 @@ import { missingIn } from "./desired-state.ts";
 
 const SYNC_SECONDS = 60;
 
-/** True when LiteLLM does not have the wish: somebody has changed it there. */
+/** True when LiteLLM differs from the desired state, for example after a change by hand. */
 export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
   const { fields, softBudget } = missingIn(tenant, litellmRow, now);
-  // An old LiteLLM knows no soft budget of a team: telling it again at every read would change nothing.
+  // Older versions of LiteLLM have no soft budget for teams: sending it again at every read would change nothing.
   const { softBudgetNanoUsd: _, ...rest } = fields;
   const lacking = litellmRow.softBudgetNanoUsd === null ? rest : fields;
   return softBudget !== null || Object.keys(lacking).length > 0;
 }
 
-/** Every read compares. What LiteLLM would not take is not sent again all the time. */
+/**
+ * True when a read shows drift, at most once per `SYNC_SECONDS`, so that a field which LiteLLM ignores is not sent all
+ * the time.
+ */
 export function isWorthASync(
   tenant: TenantRecord,
   litellmRow: LiteLlmRow,

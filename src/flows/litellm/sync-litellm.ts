@@ -1,7 +1,9 @@
-// Brings LiteLLM to the wish that Postgres holds, or undoes it for a deleted tenant, and writes down how that went.
-// Idempotent and safe to overlap: it reads first, sends only what differs, and starts again when the wish has changed.
+// Brings LiteLLM to the desired state in Postgres, or undoes it for a deleted tenant, and records the outcome.
+// Idempotent and safe to overlap: reads first, sends only fields that differ, restarts when the desired state has
+// changed.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
@@ -10,36 +12,42 @@ import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toR
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "cipher" | "log">;
 
-/** `broken`: Bursar itself could not go on. `why` holds no secret. */
+/** `broken`: Bursar itself failed. `why` holds no secret. */
 type SyncFailure = LiteLlmFailure | { readonly kind: "broken"; readonly why: string };
 
 export type SyncResult =
-  /** LiteLLM has the wish. `reading` is what it said, from before the last update unless that moved its reset. */
+  /**
+   * LiteLLM has the desired state. `litellmRow` is from before the last update, unless that update moved LiteLLM's
+   * reset.
+   */
   | { readonly kind: "synced"; readonly tenant: TenantRecord; readonly litellmRow: LiteLlmRow }
-  /** The sweep goes on; `failure` is why. */
+  /** The sweep retries; `failure` is why. */
   | { readonly kind: "pending"; readonly tenant: TenantRecord; readonly failure: SyncFailure }
-  /** The tenant is gone, in LiteLLM too. */
+  /** The tenant was deleted and is released in LiteLLM too. */
   | { readonly kind: "removed" };
 
-/** The subject as it stands after a sync. */
+/** The subject after a sync. */
 interface Fulfilled {
   readonly litellmRow: LiteLlmRow;
   readonly budgetId: string | null;
   readonly hasMovedReset: boolean;
 }
 
-/** The wish changes while it is sent only when two administrators meet; after three rounds the sweep goes on. */
+/**
+ * The desired state changes during a sync only when two administrators act at once. After three rounds the sweep
+ * retries.
+ */
 const ROUNDS = 3;
 
-/** An administrator waits for the answer, so not as often as behind a check. */
+/** An administrator waits for the answer, so fewer tries than in the background of a check. */
 const TRIES = 2;
 
-const BROKE_OFF: SyncFailure = { kind: "broken", why: "Bursar's own log says why" };
+const BROKE_OFF: SyncFailure = { kind: "broken", why: "see Bursar's log" };
 
 const OVERTAKEN: SyncFailure = { kind: "broken", why: "the tenant changed meanwhile" };
 
-/** Enough for LiteLLM's sentence, too little for a page of HTML. */
-const MAX_WORDS = 300;
+/** Room for LiteLLM's message, but not for a page of HTML. */
+const MAX_ERROR_CHARS = 300;
 
 export async function syncLiteLlm(
   { tenantId, now }: { tenantId: TenantId; now: Instant },
@@ -51,13 +59,13 @@ export async function syncLiteLlm(
     const loaded = await deps.tenants.loadEvenDeleted(tenantId);
     if (loaded === null) return { kind: "removed" };
     const tenant: TenantRecord = before === null ? loaded : afterOvertaken(before, loaded);
-    // What has begun or ended since then is part of the wish, however late this comes or whatever the clocks say.
+    // Overrides that began or ended since `now` belong to the desired state, even when this isolate's clock lags.
     const done = await attempt(tenant, Math.max(now, tenant.updatedAt), deps);
     if (done === "released") {
       await deps.tenants.remove(tenantId);
       return { kind: "removed" };
     }
-    // Overtaken before anything was sent: LiteLLM has none of it.
+    // A sync overtaken before it sent anything has changed nothing in LiteLLM.
     if (done.ok || done.failure !== OVERTAKEN) before = tenant;
     const outcome = outcomeOf(tenant, done, now);
     if (outcome.status === "pending")
@@ -69,24 +77,27 @@ export async function syncLiteLlm(
   return overtaken;
 }
 
-/** What the round before has sent may have come after another sync had lifted the limits, and said so in Postgres. */
+/** The round before may have set limits after another sync had lifted them and recorded that in Postgres. */
 function afterOvertaken({ config }: TenantRecord, tenant: TenantRecord): TenantRecord {
   const { sync } = tenant;
   return { ...tenant, sync: { ...sync, hasSetLimits: sync.hasSetLimits || config.enforcement === "enforce" } };
 }
 
-/** The same, where Postgres has the wish already: whatever breaks now is logged, and the sweep goes on. */
+/** Like `syncLiteLlm`, but never throws: an error is logged and the tenant stays pending, so the sweep retries. */
 export async function trySyncLiteLlm(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<SyncResult> {
   const { tenantId } = tenant.config;
   try {
     return await syncLiteLlm({ tenantId, now }, deps);
   } catch (error) {
-    deps.log.error("litellm sync broke off", error, { tenant_id: tenantId });
+    deps.log.error("litellm sync failed", error, { tenant_id: tenantId });
     return { kind: "pending", tenant, failure: BROKE_OFF };
   }
 }
 
-/** What breaks is written down like a refusal: a tenant that always breaks must not be the first in every sweep. */
+/**
+ * Turns a thrown error into a failure that is recorded like a refusal, so that the tenant does not come first in every
+ * sweep.
+ */
 async function attempt(
   tenant: TenantRecord,
   now: Instant,
@@ -95,7 +106,7 @@ async function attempt(
   try {
     return tenant.deletedAt === null ? await fulfil(tenant, now, deps) : await release(tenant, deps);
   } catch (error) {
-    deps.log.error("litellm sync broke off", error, { tenant_id: tenant.config.tenantId });
+    deps.log.error("litellm sync failed", error, { tenant_id: tenant.config.tenantId });
     return failure(BROKE_OFF);
   }
 }
@@ -106,44 +117,46 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   const litellmRow = read.value;
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
   if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
-  const budgetId = tenant.sync.budgetId ?? objectMadeFor(tenant, litellmRow);
+  const budgetId = tenant.sync.budgetId ?? ownBudgetObject(tenant, litellmRow);
   const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, litellmRow, now);
   if (blocksForBursar(tenant, litellmRow) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
   const sent = await send(tenant, fields, deps);
   if (!sent.ok) return sent;
   if (softBudget !== null) {
-    const toldSoft = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
-    if (!toldSoft.ok) return toldSoft;
+    const updated = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
+    if (!updated.ok) return updated;
   }
   if (fields.budgetDuration === undefined) return success({ litellmRow, budgetId, hasMovedReset: false });
   const after = await readDuration(tenant, fields.budgetDuration, deps);
   if (!after.ok) return after;
-  // When LiteLLM's end was a later one than ours before, it may have reset: then ours has to pass first.
+  // LiteLLM may have reset when its end was later than ours; then our own end has to pass first.
   const { budgetResetAt } = tenant.config;
   const hadOurEnd = budgetResetAt === null || litellmRow.resetsAt === null || litellmRow.resetsAt <= budgetResetAt;
   return success({ litellmRow: after.value, budgetId, hasMovedReset: hadOurEnd });
 }
 
-/** Before anything is sent: what LiteLLM has by then is to be given back, and not what it had at adoption. */
+/**
+ * Records the prior values before the first update, so that a release restores these and not the values at adoption.
+ */
 async function keepPriorValues({ config }: TenantRecord, litellmRow: LiteLlmRow, { tenants }: SyncDeps) {
   return (await tenants.recordPriorValues(config.tenantId, config.revision, priorValuesOf(litellmRow))) !== null;
 }
 
-/** Before it is sent: LiteLLM's own mark of it may be lost to whoever replaces the metadata. */
+/** Records the block before it is sent, because an update of the metadata by hand may drop the ownership marker. */
 async function noteBlock({ config, sync }: TenantRecord, { tenants }: SyncDeps): Promise<boolean> {
   return sync.hasBlocked || (await tenants.noteBlock(config.tenantId, config.revision));
 }
 
 /**
- * While the sealed key is kept nobody but Bursar has worked with the key, so the budget object that it is linked to was
- * made with it, for the soft budget. Without one it may be an object that LiteLLM links every new key to.
+ * The id of the budget object that LiteLLM created with the key. While Postgres holds the encrypted key, only Bursar
+ * has changed the key, so an object with a soft budget is its own. An object without one may be shared by all new keys.
  */
-function objectMadeFor({ encryptedKey, config }: TenantRecord, litellmRow: LiteLlmRow): string | null {
+function ownBudgetObject({ encryptedKey, config }: TenantRecord, litellmRow: LiteLlmRow): string | null {
   const isNew = encryptedKey !== null && config.enforcement === "enforce" && litellmRow.softBudgetNanoUsd !== null;
   return isNew ? litellmRow.budgetId : null;
 }
 
-/** A key whose creation was cut off may exist already, so it is looked for before it is made. */
+/** Reads the subject and creates a missing key. Reads first, because an interrupted sync may have created the key. */
 async function readOrCreate(
   tenant: TenantRecord,
   now: Instant,
@@ -152,15 +165,15 @@ async function readOrCreate(
   const { config, encryptedKey } = tenant;
   const litellmRow = await deps.litellm.readSubject(config.subject, { tries: TRIES });
   if (litellmRow.ok || litellmRow.failure.kind !== "not_found" || encryptedKey === null) return litellmRow;
-  const key = await openKey(tenant, encryptedKey, deps);
-  if (key === null) return failure({ kind: "broken", why: "the sealed virtual key cannot be opened" });
+  const key = await decryptKey(tenant, encryptedKey, deps);
+  if (key === null) return failure({ kind: "broken", why: "the encrypted virtual key cannot be decrypted" });
   const fields = fieldsOfNewKey(config, now);
   const created = await deps.litellm.createKey(key, { ...fields, keyAlias: config.tenantId });
   if (created.ok || !isAliasTaken(created.failure)) return created;
   return deps.litellm.createKey(key, { ...fields, keyAlias: `${config.tenantId}-${config.subject.id.slice(0, 8)}` });
 }
 
-async function openKey(
+async function decryptKey(
   { config }: TenantRecord,
   encryptedKey: string,
   { cipher, log }: SyncDeps,
@@ -168,12 +181,14 @@ async function openKey(
   try {
     return await cipher.decrypt(encryptedKey);
   } catch (error) {
-    log.error("sealed key not opened", error, { tenant_id: config.tenantId });
+    log.error("virtual key decryption failed", error, { tenant_id: config.tenantId });
     return null;
   }
 }
 
-/** Our key is deleted, an adopted subject gets back what it had. What LiteLLM no longer knows needs neither. */
+/**
+ * Deletes Bursar's own key, or restores an adopted subject. A subject that LiteLLM no longer has counts as released.
+ */
 async function release(tenant: TenantRecord, deps: SyncDeps): Promise<"released" | Result<never, SyncFailure>> {
   const { subject } = tenant.config;
   const isOwnKey = !tenant.adopted && subject.kind === "key";
@@ -204,7 +219,10 @@ async function send(
   return success(undefined);
 }
 
-/** LiteLLM answers 200 to a duration that it does not take, such as null: that is a refusal, and it must be seen. */
+/**
+ * Reads the subject again and fails when LiteLLM kept another duration: it answers 200 to durations that it ignores,
+ * such as null.
+ */
 async function readDuration(
   tenant: TenantRecord,
   sent: string | null,
@@ -221,10 +239,10 @@ async function readDuration(
   return failure({ kind: "refused", status: 200, param: "budget_duration", message });
 }
 
-/** Nothing more can be done for a subject that had no duration before: it blocks nobody, so it stays. */
+/** Logs a duration that LiteLLM cannot drop. The duration blocks no call, so it stays. */
 function noteKeptDuration({ config, priorValues }: TenantRecord, { own }: LiteLlmRow, { log }: SyncDeps): void {
   if (own.budgetDuration === (priorValues?.budgetDuration ?? null)) return;
-  log.warn("litellm keeps a budget_duration", { tenant_id: config.tenantId, budget_duration: own.budgetDuration });
+  log.warn("litellm kept budget_duration", { tenant_id: config.tenantId, budget_duration: own.budgetDuration });
 }
 
 function isAliasTaken(reason: LiteLlmFailure): boolean {
@@ -233,7 +251,7 @@ function isAliasTaken(reason: LiteLlmFailure): boolean {
 
 function outcomeOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>, triedAt: Instant): SyncOutcome {
   if (!done.ok) {
-    const error = wordsOf(tenant, done.failure).slice(0, MAX_WORDS);
+    const error = messageOf(tenant, done.failure).slice(0, MAX_ERROR_CHARS);
     return { status: "pending", triedAt, error, isAway: done.failure.kind === "unreachable" };
   }
   const { litellmRow, budgetId, hasMovedReset } = done.value;
@@ -247,7 +265,7 @@ function resultOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>): S
     : { kind: "pending", tenant, failure: done.failure };
 }
 
-function wordsOf(tenant: TenantRecord, reason: SyncFailure): string {
+function messageOf(tenant: TenantRecord, reason: SyncFailure): string {
   switch (reason.kind) {
     case "unreachable":
       return `LiteLLM cannot be reached: ${reason.why}`;
@@ -256,6 +274,6 @@ function wordsOf(tenant: TenantRecord, reason: SyncFailure): string {
     case "refused":
       return `LiteLLM refused: ${reason.message}`;
     case "broken":
-      return `LiteLLM was not told: ${reason.why}`;
+      return `the sync stopped: ${reason.why}`;
   }
 }

@@ -1,13 +1,14 @@
-// Brings LiteLLM to the wishes it has not taken yet. Bounded; what fails waits for its next turn behind all others.
+// Retries pending syncs of LiteLLM, a bounded number per sweep. A tenant that fails waits behind all others.
 
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { syncLiteLlm } from "./sync-litellm.ts";
 
 type Deps = Pick<Ports, "tenants" | "litellm" | "cipher" | "snapshots" | "memory" | "log">;
 
-/** At up to three calls each this fits into a minute even when LiteLLM takes half a second per call. */
+/** At up to three calls each, a run fits into a minute even when LiteLLM takes half a second per call. */
 const TENANTS_PER_RUN = 40;
 
 export async function syncPending({ now }: { now: Instant }, deps: Deps): Promise<void> {
@@ -16,12 +17,12 @@ export async function syncPending({ now }: { now: Instant }, deps: Deps): Promis
     try {
       await syncAndPublish({ tenantId, now }, deps);
     } catch (cause) {
-      deps.log.error("sync failed", cause, { tenant_id: tenantId });
+      deps.log.error("litellm sync failed", cause, { tenant_id: tenantId });
     }
   }
 }
 
-/** What LiteLLM answers may move the end of the period, which the edge must hear of. */
+/** Syncs, then writes the config to KV, because LiteLLM's answer may move the end of the period. */
 export async function syncAndPublish(input: { tenantId: TenantId; now: Instant }, deps: Deps): Promise<void> {
   const synced = await syncLiteLlm(input, deps);
   if (synced.kind === "synced") await writeConfig(synced.tenant.config, deps);

@@ -1,17 +1,17 @@
-// How long a notice that could not be sent waits for its next attempt, and when it is given up. Pure.
+// The retry schedule of a notice: how long it waits after a failed attempt, and when Bursar gives it up. Pure.
 
-/** From a provider's hiccup to the outage of a morning. */
+/** Five retries in an hour and a half: from a provider's short failure to an outage of a morning. */
 const BACKOFF_SECONDS = [10, 60, 300, 1_800, 3_600] as const;
 
-/** No message waits longer than this; what is told later is no news. */
+/** A notice that arrives later is no longer news. The queue accepts a delay of up to 12 hours. */
 const MAX_SECONDS = 12 * 3_600;
 
-/** `attempts`: how many have failed, from 1. Null: that was the last one. */
+/** `attempts` is the number of failed attempts, from 1. Null when there is no further attempt. */
 export function noticeBackoffSeconds(attempts: number): number | null {
   return BACKOFF_SECONDS[attempts - 1] ?? null;
 }
 
-/** As long as the provider asks for, if that is longer. Null: give up. */
+/** The backoff, or the provider's `Retry-After` if that is longer. Null when the notice is given up. */
 export function nextAttemptSeconds(attempts: number, retryAfterSeconds: number | null): number | null {
   const backoff = noticeBackoffSeconds(attempts);
   if (backoff === null) return null;

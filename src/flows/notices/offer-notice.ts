@@ -1,7 +1,7 @@
-// One notice in the form of its channel, handed to the provider once. Never logs a target; never throws: what goes wrong
-// is an outcome, so that a bug in the words of one notice is counted like any other failure.
+// Renders one notice for its channel and hands it to the provider once. Never logs a target. Never throws: an error is
+// an outcome, so that a bug in rendering counts like any other failed attempt.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { emailMessage } from "../../notices/email/email.ts";
 import { eventBody } from "../../notices/event.ts";
 import type { Notice } from "../../notices/notice.ts";
@@ -13,16 +13,16 @@ import type { SendOutcome } from "../../records/delivery.ts";
 export interface OfferInput {
   readonly notice: Notice;
   readonly target: ChannelTarget;
-  /** What receivers and providers know the notice by, the same at every attempt. */
+  /** The id by which receivers and providers dedupe, the same at every attempt. */
   readonly noticeId: string;
-  /** For the log. */
+  /** Fields for the log. */
   readonly about: LogFields;
   readonly now: Instant;
 }
 
 export interface Offered {
   readonly outcome: SendOutcome;
-  /** The words of the notice. */
+  /** The text of the notice. */
   readonly preview: string;
 }
 
@@ -39,17 +39,17 @@ export async function offerNotice(
   try {
     rendered = render(input);
   } catch (cause) {
-    log.error("a notice could not be rendered", cause, input.about);
-    return { outcome: failed("it could not be rendered"), preview: "" };
+    log.error("notice rendering failed", cause, input.about);
+    return { outcome: failed("the notice could not be rendered"), preview: "" };
   }
   const { preview, send } = rendered;
   try {
     return { outcome: await send(notifier), preview };
   } catch (cause) {
-    // Its message may hold the target.
+    // The error's message may contain the target.
     const error = cause instanceof Error ? cause.name : typeof cause;
-    log.error("a notifier broke", null, { ...input.about, error });
-    return { outcome: failed("its notifier broke"), preview };
+    log.error("notifier threw", null, { ...input.about, error });
+    return { outcome: failed("the notifier threw an error"), preview };
   }
 }
 

@@ -1,4 +1,5 @@
-// Gives a dead letter another chance. Doing it twice is harmless: what is on the queues may come twice anyway.
+// Puts a dead letter back on its queue. Replaying it twice does no harm, because the queues deliver at least once
+// anyway.
 
 import { noticeMessageSchema } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -8,7 +9,7 @@ import type { Actor } from "../../records/tenant.ts";
 
 export type ReplayFailure = "not_found" | "unknown_queue";
 
-/** @throws Outage when Postgres or the queue is away. A letter counts as replayed only once its queue has it. */
+/** Marks the letter as replayed once its queue has it. @throws Outage when Postgres or the queue cannot be reached. */
 export async function replayDeadLetter(
   { id, actor }: { id: string; actor: Actor },
   { deadLetters, deliveries, replayQueues }: Pick<Ports, "deadLetters" | "deliveries" | "replayQueues">,
@@ -16,7 +17,7 @@ export async function replayDeadLetter(
   const letter = await deadLetters.load(id);
   if (letter === null) return failure("not_found");
   const notice = noticeMessageSchema.safeParse(letter.body);
-  // Before its message comes, which would find a delivery that has ended.
+  // Revived before the message is sent, because a consumer skips a delivery that has ended.
   if (notice.success) {
     const { alert_id: alertId, channel_id: channelId } = notice.data;
     await deliveries.revive({ alertId, channelId }, actor.now);

@@ -1,8 +1,8 @@
-// One recorded alert to one channel. Postgres says whether it is still to be sent, Redis keeps two messages from sending
-// it at once, and what came of it is written down before the message goes. A crash at any step leaves a message that
-// finds where the last one stopped.
+// Sends one recorded alert to one channel. Postgres says whether the notice is still due, a claim in Redis prevents two
+// messages from sending it at once, and Postgres records the outcome before the message is acknowledged. After a crash
+// at any step the redelivered message continues from there.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";
@@ -15,36 +15,40 @@ type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "deadL
 
 export interface SendNoticeInput {
   readonly key: DeliveryKey;
-  /** The queue that it lies on, as this deployment names it: where a dead letter is replayed to. */
+  /** The name of the message's queue in this deployment; a dead letter is replayed to it. */
   readonly queue: string;
-  /** The queue's, the same at every delivery of the message: a claim that it has made already lets it pass. */
+  /** The queue's id of the message, the same at every delivery: a redelivery passes the claim of its first delivery. */
   readonly messageId: string;
   readonly now: Instant;
 }
 
-/** To be told twice is better than not to be told. */
-const CLAIM_PATIENCE_MS = 250;
+/** A notice that arrives twice is better than one that waits for Redis. */
+const CLAIM_TIMEOUT_MS = 250;
 
-/** A provider answers within seconds; whoever died while sending frees the notice after a minute. */
+/**
+ * The pause while another message is sending. A provider answers within seconds; a crashed sender's claim expires in a
+ * minute.
+ */
 const SENDING_SECONDS = 30;
 
-/** Clocks differ: what is due within a second is due. */
+/** A notice that is due within a second counts as due, because clocks differ. */
 const EARLY_MS = 1_000;
 
-/** A key that is missing from the configuration comes back, and an administrator may set the target anew meanwhile. */
-const UNOPENED: Offered = {
-  outcome: { kind: "failed", why: "the channel's target cannot be opened: set it anew", retryAfterSeconds: null },
+/** Retried, because an operator may restore the encryption key or send the target again. */
+const UNDECRYPTED: Offered = {
+  outcome: { kind: "failed", why: "the channel's target cannot be decrypted: send it again", retryAfterSeconds: null },
   preview: "",
 };
 
-/** @throws Outage when Postgres is away: the message comes again, and nothing was lost. */
+/** @throws Outage when Postgres cannot be reached; the message is then redelivered. */
 export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<NoticeEnd> {
   const { key, queue, messageId, now } = input;
   const dispatch = await deps.deliveries.load(key);
   if (dispatch === null || dispatch.delivery.status !== "pending") return DONE;
   const earlyMs = (dispatch.delivery.nextAttemptAt ?? now) - now;
-  // Another message of the same delivery has failed meanwhile, or this one died before it was put back.
-  if (earlyMs > EARLY_MS) return later(Math.ceil(earlyMs / 1_000), "its next attempt is not due yet");
+  // Another message of the same delivery has failed meanwhile, or this message's last delivery crashed before its
+  // retry.
+  if (earlyMs > EARLY_MS) return later(Math.ceil(earlyMs / 1_000), "the next attempt is not due yet");
   const attempt = { key, queue, messageId, now, attempts: dispatch.delivery.attempts, about: aboutOf(dispatch) };
   if (!dispatch.channel.enabled) {
     await deps.deliveries.end(key, { status: "skipped", error: "the channel is disabled", at: now });
@@ -58,31 +62,31 @@ export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<No
   }
   const target = await decryptTarget(dispatch.channel, deps);
   const offer = { notice: dispatch, noticeId: noticeIdOf(key), about: attempt.about, now };
-  const offered = target === null ? UNOPENED : await offerNotice({ ...offer, target }, deps);
+  const offered = target === null ? UNDECRYPTED : await offerNotice({ ...offer, target }, deps);
   if (claim === "claimed" && offered.outcome.kind !== "sent") await releaseNotice(attempt, deps);
   return settleNotice(attempt, offered, deps);
 }
 
-/** What receivers and providers know the notice by, the same at every attempt. */
+/** The id by which receivers and providers dedupe, the same at every attempt: `notice_12_3`. */
 function noticeIdOf({ alertId, channelId }: DeliveryKey): string {
   return `notice_${alertId}_${channelId}`;
 }
 
-/** `unclaimed`: Redis cannot say whether another message is at it, and the notice does not wait for Redis. */
+/** `unclaimed` when Redis does not answer in time: the notice is then sent without a claim, and may arrive twice. */
 async function claimNotice({ key, messageId, about }: SendAttempt, deps: Deps) {
-  const claim = await withTimeout(deps.claims.claimNotice(key, messageId), CLAIM_PATIENCE_MS, deps);
-  if (claim.kind === "came") return claim.value;
+  const claim = await withTimeout(deps.claims.claimNotice(key, messageId), CLAIM_TIMEOUT_MS, deps);
+  if (claim.kind === "done") return claim.value;
   const error = claim.kind === "slow" ? new Error("Redis is slow") : claim.error;
-  deps.log.error("a notice is sent without a claim: it may come twice", error, about);
+  deps.log.error("notice claim failed", error, about);
   return "unclaimed";
 }
 
-/** So that the next message, whichever it is, need not wait for the end of the claim. */
+/** Frees the notice for the next attempt. When this fails, the claim expires by itself. */
 async function releaseNotice({ key, about }: SendAttempt, { claims, log }: Deps): Promise<void> {
   try {
     await claims.releaseNotice(key);
   } catch (cause) {
-    log.error("a claim was not released: it ends by itself", cause, about);
+    log.error("notice claim release failed", cause, about);
   }
 }
 

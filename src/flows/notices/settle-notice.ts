@@ -1,7 +1,7 @@
-// What came of one attempt at a notice, written down: sent, skipped, failed, or to be tried again. Owns which is which,
-// and when a notice is given up. Sends nothing.
+// Records the outcome of one attempt at a notice: sent, skipped, failed, or to be retried. Decides when a notice is
+// given up. Sends nothing.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
@@ -11,7 +11,7 @@ import type { Offered } from "./offer-notice.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
 
-/** What the consumer does with the message. */
+/** The consumer acknowledges a message that is `done`, and retries one that is `later`. */
 export type NoticeEnd =
   | { readonly kind: "done" }
   | { readonly kind: "later"; readonly delaySeconds: number; readonly why: string };
@@ -27,12 +27,12 @@ export interface SendAttempt {
   readonly queue: string;
   readonly messageId: string;
   readonly now: Instant;
-  /** Those that have failed before it. */
+  /** The number of failed attempts before this one. */
   readonly attempts: number;
   readonly about: LogFields;
 }
 
-/** @throws Outage when Postgres does not take it. */
+/** @throws Outage when Postgres does not record the outcome. */
 export async function settleNotice(
   attempt: SendAttempt,
   { outcome, preview }: Offered,
@@ -58,18 +58,19 @@ export async function settleNotice(
 }
 
 /**
- * Both stores are told, each insistently: from either of them the next message learns that it was sent.
- * @throws when Postgres does not take it. Redis keeps it for an hour, and in it the message comes again.
+ * Records the notice as sent in both stores, each with retries, because either one stops the next message from sending
+ * it.
+ * @throws when Postgres does not record it; the queue redelivers within the hour for which Redis keeps the note.
  */
 async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<NoticeEnd> {
   const sent = { status: "sent", error: null, at: now } as const;
-  const noted = await withRetries("noting that a notice was sent", () => deps.claims.noteNoticeSent(key), deps);
-  const recorded = await withRetries("recording that a notice was sent", () => deps.deliveries.end(key, sent), deps);
+  const noted = await withRetries("redis notice write", () => deps.claims.noteNoticeSent(key), deps);
+  const recorded = await withRetries("postgres notice write", () => deps.deliveries.end(key, sent), deps);
   if (recorded.ok) {
     deps.log.info("notice sent", about);
     return DONE;
   }
-  if (!noted.ok) deps.log.error("neither store knows that a notice was sent: it will come twice", null, about);
+  if (!noted.ok) deps.log.error("sent notice recorded in neither store; it will be sent again", null, about);
   throw recorded.failure;
 }
 
@@ -79,7 +80,7 @@ async function postpone({ key, now, attempts, about }: SendAttempt, why: string,
   return later(delaySeconds, why);
 }
 
-/** The letter comes first: after a crash in between there is another attempt, and no notice that nobody finds. */
+/** Records the dead letter first: a crash in between then causes one more attempt, and never a lost notice. */
 async function giveUp({ key, queue, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
   const failedAttempts = attempts + 1;
   await deps.deadLetters.record({

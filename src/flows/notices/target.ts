@@ -1,10 +1,10 @@
-// Where a channel's notices go: into its seal, out of it, and as much of it as a list may show. Never logs a target, nor
-// what was wrong with one.
+// Encrypts and decrypts the target of a channel, and derives the hint that a list may show. Never logs a target, nor
+// the parser's error, which would quote it.
 
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/channel.ts";
 
-/** Null when it cannot be opened, or holds no target of this kind of channel. */
+/** Null when the target cannot be decrypted, or does not match the kind of the channel. */
 export async function decryptTarget(
   { id, kind, encryptedTarget }: Pick<ChannelRecord, "id" | "kind" | "encryptedTarget">,
   { cipher, log }: Pick<Ports, "cipher" | "log">,
@@ -12,9 +12,9 @@ export async function decryptTarget(
   try {
     const target = targetFrom(await cipher.decrypt(encryptedTarget));
     if (target?.kind === kind) return target;
-    log.error("a sealed target is none", null, { channel_id: id });
+    log.error("decrypted target does not match the channel kind", null, { channel_id: id });
   } catch (cause) {
-    log.error("a sealed target could not be opened", cause, { channel_id: id });
+    log.error("target decryption failed", cause, { channel_id: id });
   }
   return null;
 }
@@ -27,7 +27,7 @@ function targetFrom(text: string): ChannelTarget | null {
   return null;
 }
 
-/** None when it is no object. The parser's own error would quote it. */
+/** Empty when the text is no JSON object. Swallows the parser's error, which would quote the target. */
 function fieldsFrom(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
@@ -46,7 +46,7 @@ export async function encryptTarget(
   return { encryptedTarget: await cipher.encrypt(JSON.stringify(target)), targetHint: hintOf(target) };
 }
 
-/** The path of a webhook's URL is its secret, and the name before the @ is a person's. */
+/** Host or mail domain only: the path of a webhook's URL is a secret, and the name before the @ is personal. */
 function hintOf(target: ChannelTarget): string {
   if (target.kind !== "email") return new URL(target.url).host;
   const domains = target.to.map((address) => address.slice(address.lastIndexOf("@") + 1).toLowerCase());

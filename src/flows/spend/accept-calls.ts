@@ -1,28 +1,28 @@
-// Puts the calls that LiteLLM tells of on the spend queue, folded per key: what a key had spent is the highest figure
-// among its calls, never a sum. Decides nothing about tenants, asks nobody.
+// Puts LiteLLM's call events on the spend queue, merged per key: a key's spend is the highest amount among its calls,
+// never a sum. Resolves no tenant and reads no store.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { SpendMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 
-/** One call, as far as its key's spend is concerned. */
+/** The fields of one call event that concern its key's spend (test/litellm/captures/generic-api-success.json). */
 export interface Call {
   readonly keyHash: string;
   readonly teamId: string | null;
-  /** What a call that failed says of money is not to be trusted. */
+  /** The amounts of a failed call are not trusted. */
   readonly isSuccess: boolean;
   readonly spendBeforeNanoUsd: NanoUsd | null;
   readonly costNanoUsd: NanoUsd | null;
   readonly begunAt: Instant | null;
-  /** Of the period that the spend is of; `undefined` when LiteLLM does not say it. */
+  /** The end of the spend's period; `undefined` when LiteLLM does not send it. */
   readonly resetsAt: Instant | undefined;
 }
 
-interface Folded {
+interface KeyCalls {
   readonly keyHash: string;
   readonly teamId: string | null;
-  /** The highest one's, else null: such calls are a hint and nothing more. */
+  /** The highest observation; null when no call had one: the calls are then only a hint. */
   readonly observed: Observed | null;
   readonly begunAt: Instant;
   readonly count: number;
@@ -34,33 +34,33 @@ interface Observed {
   readonly resetsAt: Instant | undefined;
 }
 
-/** LiteLLM sends 512 calls at once; a body of many tiny ones must not fill the memory with keys. */
+/** LiteLLM sends up to 512 calls at once. A body of many tiny calls must not fill the memory with keys. */
 const MAX_KEYS = 1_000;
 
-/** How many calls were taken. @throws when the queue refuses: then some of the keys may be on it, which harms nothing. */
+/** Returns the number of accepted calls. @throws when the queue refuses; keys that it already has do no harm. */
 export async function acceptCalls(
   { calls, now }: { calls: AsyncIterable<Call>; now: Instant },
   { spendQueue, log }: Pick<Ports, "spendQueue" | "log">,
 ): Promise<number> {
-  const folded = new Map<string, Folded>();
+  const byKey = new Map<string, KeyCalls>();
   let accepted = 0;
-  const sendFolded = async () => {
-    const keys = [...folded.values()];
+  const sendByKey = async () => {
+    const keys = [...byKey.values()];
     const negative = keys.filter(({ observed }) => observed !== null && observed.spendNanoUsd < 0n).length;
     if (negative > 0) log.warn("negative spend counts as zero", { source: "events", keys: negative });
     await spendQueue.sendAll(keys.map((key) => messageOf(key, now)));
-    folded.clear();
+    byKey.clear();
   };
   for await (const call of calls) {
     accepted++;
-    folded.set(call.keyHash, fold(folded.get(call.keyHash), call, now));
-    if (folded.size === MAX_KEYS) await sendFolded();
+    byKey.set(call.keyHash, mergeCall(byKey.get(call.keyHash), call, now));
+    if (byKey.size === MAX_KEYS) await sendByKey();
   }
-  if (folded.size > 0) await sendFolded();
+  if (byKey.size > 0) await sendByKey();
   return accepted;
 }
 
-function fold(known: Folded | undefined, call: Call, now: Instant): Folded {
+function mergeCall(known: KeyCalls | undefined, call: Call, now: Instant): KeyCalls {
   return {
     keyHash: call.keyHash,
     teamId: call.teamId ?? known?.teamId ?? null,
@@ -70,22 +70,22 @@ function fold(known: Folded | undefined, call: Call, now: Instant): Folded {
   };
 }
 
-/** What the key had spent after the call; null when the call does not say it, or not when. */
+/** The key's spend after the call; null when the call names no amount or no start. */
 function observedOf({ isSuccess, spendBeforeNanoUsd, costNanoUsd, begunAt, resetsAt }: Call): Observed | null {
   if (!isSuccess || spendBeforeNanoUsd === null || begunAt === null) return null;
   const spendNanoUsd = spendBeforeNanoUsd + (costNanoUsd ?? 0n);
-  // Two amounts that can be kept may have a sum that cannot.
+  // The sum of two amounts that Postgres can store may be too large for it.
   return nanoUsdFromDecimal(decimalFromNanoUsd(spendNanoUsd)) === null ? null : { spendNanoUsd, begunAt, resetsAt };
 }
 
-/** Of equal figures the later one: it is further from a reset. */
+/** The higher observation; of two equal ones the later, because it is further from a reset. */
 function higher(a: Observed | null, b: Observed | null): Observed | null {
   if (a === null || b === null) return a ?? b;
   if (a.spendNanoUsd !== b.spendNanoUsd) return a.spendNanoUsd > b.spendNanoUsd ? a : b;
   return a.begunAt >= b.begunAt ? a : b;
 }
 
-function messageOf({ keyHash, teamId, observed, begunAt, count }: Folded, now: Instant): SpendMessage {
+function messageOf({ keyHash, teamId, observed, begunAt, count }: KeyCalls, now: Instant): SpendMessage {
   return {
     kind: "calls",
     key_hash: keyHash,

@@ -1,15 +1,15 @@
-// Puts LiteLLM's alert on the spend queue and asks nobody else while its sender waits. A webhook that comes twice is
-// queued twice: whoever records them knows them by their id.
+// Puts LiteLLM's webhook on the spend queue; its sender waits for nothing else. A webhook that arrives twice is queued
+// twice, and the consumer skips the duplicate by its id.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 import type { SpendMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 
-/** How its sender was known, and what the sender says of the sending. */
+/** How the sender authenticated, and its id and time of sending. */
 export interface WebhookOrigin {
   readonly auth: "signature" | "url_token";
-  /** Null when there is none that a signature vouches for: an id from just anybody could hold up another's webhook. */
+  /** Null without a signature: an unsigned id could suppress a webhook of another sender. */
   readonly webhookId: string | null;
   readonly sentAt: Instant;
 }
@@ -20,7 +20,7 @@ export interface WebhookReport {
   readonly keyHash: string | null;
   readonly teamId: string | null;
   readonly userId: string | null;
-  /** As LiteLLM says it. */
+  /** As LiteLLM sends it: may be negative. */
   readonly spendNanoUsd: NanoUsd;
   readonly projectedSpendNanoUsd: NanoUsd | null;
   readonly projectedExceededDate: string | null;

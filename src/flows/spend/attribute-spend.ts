@@ -1,7 +1,7 @@
-// Whose a report of LiteLLM is, and what it is worth to that tenant: a figure, a hint, or word of an alert. Decides only.
-// A payload's budgets are never looked at.
+// Resolves a LiteLLM report to a tenant and classifies it: observation, hint, or repeated alert. Decides only.
+// Ignores the budgets in a payload.
 
-import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { ReportedObservation } from "../../budget/observation.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
@@ -9,10 +9,10 @@ import type { SpendReference } from "../../records/tenant.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 
-/** What a report tells of the tenant that it leads to. */
+/** The contribution of a report to the tenant that it resolved to. */
 export interface Attribution {
   readonly observation: ReportedObservation | null;
-  /** It is time to read. */
+  /** The report is only worth a read. */
   readonly isHint: boolean;
   readonly repeat: RepeatedAlert | null;
   readonly projection: Projection | null;
@@ -21,7 +21,7 @@ export interface Attribution {
 const SPEND_TRACKED = "spend_tracked";
 const PROJECTED = "projected_limit_exceeded";
 
-/** Where to look for its tenant, best first; nowhere when LiteLLM speaks of nobody that could be one. */
+/** The references to resolve, best first; empty when the report names nothing that could be a tenant. */
 export function referencesOf(report: Report): readonly SpendReference[] {
   if (report.kind === "calls") return [keyOf(report.key_hash), ...teamOf(report.team_id)];
   const { event_group: group, key_hash: keyHash, team_id: teamId, user_id: userId } = report;
@@ -29,11 +29,11 @@ export function referencesOf(report: Report): readonly SpendReference[] {
   if (group === "key") return [...byKey, ...teamOf(teamId)];
   if (group === "team") return teamOf(teamId);
   if (group === "user") return userId === null ? [] : [{ kind: "tenant", id: userId as TenantId }];
-  // One call's cost, told of whichever end user made it: the key that paid is the tenant's all the same.
+  // LiteLLM reports one call's cost for its end user; the key that paid still belongs to the tenant.
   return report.event === SPEND_TRACKED ? [...byKey, ...teamOf(teamId)] : [];
 }
 
-/** `subject` is the tenant's that a reference of the report has led to. */
+/** `subject` belongs to the tenant that a reference of the report resolved to. */
 export function attributionOf(report: Report, subject: Subject): Attribution {
   return report.kind === "calls" ? attributeCalls(report, subject) : attributeWebhook(report, subject);
 }
@@ -74,7 +74,10 @@ function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject
 
 const HINT: Attribution = { observation: null, isHint: true, repeat: null, projection: null };
 
-/** LiteLLM's soft budget is our alert threshold, and its max_budget our blocking line. */
+/**
+ * Bursar sets LiteLLM's soft budget to the alert threshold and its max_budget to the block threshold. LiteLLM reports
+ * both by name (test/litellm/captures/webhook-soft-budget-crossed.json).
+ */
 function repeatOf({ event, received_at: receivedAt }: Report & { kind: "webhook" }): RepeatedAlert | null {
   if (event === "soft_budget_crossed") return { about: "alert_threshold", receivedAt };
   return event === "budget_crossed" ? { about: "block", receivedAt } : null;

@@ -1,8 +1,9 @@
-// What the audit says of LiteLLM's webhooks: a line for each, one line for a tenant's single costs in a batch, and one for
-// each kind that led to no tenant. Decides only; a message that comes again has the same lines.
+// Audit lines for LiteLLM's webhooks: one per webhook, one for all `spend_tracked` webhooks of a tenant in a batch, and
+// one per kind of webhook that matched no tenant. Decides only; a redelivered message gets the same lines.
 
+import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { AuditAction, AuditNote } from "../../records/audit.ts";
 import type { Incoming } from "./merge-batch.ts";
 
@@ -22,31 +23,31 @@ export function noteReports(tenantId: TenantId, messages: readonly Incoming[], n
       ({ body, messageId }): AuditNote => ({
         action: "webhook_received",
         tenantId,
-        detail: { ...wordsOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
+        detail: { ...kindOf(body), spend: body.spend === null ? null : decimalFromNanoUsd(body.spend) },
         sourceId: sourceIdOf(tenantId, body, messageId),
         at: now,
       }),
     ),
-    ...foldedNote("spend_tracked", tenantId, costs, now),
+    ...groupedNote("spend_tracked", tenantId, costs, now),
   ];
 }
 
-/** Copies are one line even where Redis could not tell them. A tenant's id has no slash, nor has a message's. */
+/** Duplicates share one line even when Redis could not detect them. Tenant ids and message ids contain no slash. */
 function sourceIdOf(tenantId: TenantId, { webhook_id: webhookId }: Webhook, messageId: string): string {
   return `webhook/${webhookId ? `${tenantId}/${webhookId}` : messageId}`;
 }
 
-/** By event and group: a proxy with keys that are no tenant's reports of them all the time. */
+/** Grouped by event and kind, because a proxy with unmanaged keys reports them all the time. */
 export function noteUnmatched(messages: readonly Incoming[], now: Instant): AuditNote[] {
   const kinds = new Map<string, Arrived[]>();
   for (const webhook of webhooksOf(messages)) {
     const kind = JSON.stringify([webhook.body.event, webhook.body.event_group, webhook.body.auth]);
     kinds.set(kind, [...(kinds.get(kind) ?? []), webhook]);
   }
-  return [...kinds.values()].flatMap((webhooks) => foldedNote("webhook_unmatched", null, webhooks, now));
+  return [...kinds.values()].flatMap((webhooks) => groupedNote("webhook_unmatched", null, webhooks, now));
 }
 
-function foldedNote(
+function groupedNote(
   action: AuditAction,
   tenantId: TenantId | null,
   webhooks: readonly Arrived[],
@@ -55,8 +56,8 @@ function foldedNote(
   const [first] = webhooks;
   if (first === undefined) return [];
   const { body, messageId } = first;
-  const whose = tenantId === null ? { key_hash: body.key_hash, team_id: body.team_id, user_id: body.user_id } : {};
-  const detail = { ...wordsOf(body), ...whose, count: webhooks.length };
+  const references = tenantId === null ? { key_hash: body.key_hash, team_id: body.team_id, user_id: body.user_id } : {};
+  const detail = { ...kindOf(body), ...references, count: webhooks.length };
   return [{ action, tenantId, detail, sourceId: `${action}/${messageId}`, at: now }];
 }
 
@@ -64,6 +65,6 @@ function webhooksOf(messages: readonly Incoming[]): Arrived[] {
   return messages.flatMap(({ body, messageId }) => (body.kind === "webhook" ? [{ body, messageId }] : []));
 }
 
-function wordsOf({ event, event_group: group, auth }: Webhook) {
+function kindOf({ event, event_group: group, auth }: Webhook) {
   return { event, event_group: group, auth };
 }

@@ -1,18 +1,18 @@
-// Has LiteLLM looked at for each tenant whose period should be over, until its reset shows. The reads are the queue's,
-// which advances the period and tells people; a queue that refuses is asked again by the next sweep.
+// Schedules a read of every tenant whose period should have ended, until LiteLLM shows its reset. The consumer of the
+// queue reads, advances the period and announces it. When the queue refuses, the next sweep tries again.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantSubject } from "../../records/tenant.ts";
 
 /**
- * On the first of a month nearly all periods end at once. A thousand in a minute are 17 reads a second, which LiteLLM's
- * database does not feel; tenants that are in use are read by their own checks, and wait for none of this.
+ * On the first of a month nearly all periods end at once. A thousand per minute are 17 reads per second, a load that
+ * LiteLLM's database does not notice. The checks of a tenant in use read it earlier.
  */
 const TENANTS_PER_RUN = 1_000;
 
-/** The reads of one run, spread over most of its minute: so many, then a pause. */
+/** Spreads the reads of one run over most of its minute: one group, then a pause. */
 const TENANTS_AT_ONCE = 100;
 const PAUSE_SECONDS = 5;
 
@@ -23,10 +23,10 @@ export async function closePeriod(
   const ended = await tenants.claimEndedPeriods(TENANTS_PER_RUN, now);
   for (let from = 0; from < ended.length; from += TENANTS_AT_ONCE) {
     const delaySeconds = (from / TENANTS_AT_ONCE) * PAUSE_SECONDS;
-    await spendQueue.sendAll(ended.slice(from, from + TENANTS_AT_ONCE).map(lookAt), () => delaySeconds);
+    await spendQueue.sendAll(ended.slice(from, from + TENANTS_AT_ONCE).map(readMessageOf), () => delaySeconds);
   }
 }
 
-function lookAt({ tenantId, subjectId }: TenantSubject) {
+function readMessageOf({ tenantId, subjectId }: TenantSubject) {
   return scheduledReadMessage({ tenantId, subject: { id: subjectId } }, "period-end");
 }

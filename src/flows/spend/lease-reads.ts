@@ -1,28 +1,33 @@
-// Gives the tenants that nobody has read for long to messages of the spend queue, each tenant to one message. Reads nothing
-// itself. What becomes of a message does not matter: a lease that runs out is given again.
+// Leases tenants without a recent read to messages of the spend queue, each tenant to one message. Reads no tenant
+// itself. A lost message does no harm: the sweep leases its tenants again when the lease expires.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 
-/** As many as one read of LiteLLM takes. */
+/** The maximum of one read of LiteLLM's key list. */
 const TENANTS_PER_MESSAGE = 100;
 
-/** 100,000 tenants in 59 minutes. */
+/** Covers 100,000 tenants in 59 minutes. */
 const TENANTS_PER_RUN = 1_700;
 
-/** The 17 messages of a minute spread over it: LiteLLM is asked steadily, and each finds a batch of its own. */
+/**
+ * Spreads the 17 messages of a run over its minute, so that LiteLLM is read steadily and each message gets its own
+ * batch.
+ */
 const EVERY_SECONDS = 3;
 
 /**
- * Whoever was read since is left alone: a busy tenant is confirmed every five minutes by its own checks. What is left of
- * the hour is for the turn, and for one lease that ran out.
+ * Tenants with a read within this time are skipped: the checks of a busy tenant confirm it every five minutes. The rest
+ * of the hour leaves room for the run itself and for one expired lease.
  */
 const DUE_MS = 45 * 60_000;
 
-/** A message waits for seconds and takes seconds. Longer than any delay of a healthy queue, short beside the hour. */
+/**
+ * A message waits for seconds and takes seconds. Longer than any delay of a healthy queue, much shorter than the hour.
+ */
 export const LEASE_MS = 600_000;
 
-/** @throws when Postgres or the queue cannot be reached; what was leased then comes again in ten minutes. */
+/** @throws when Postgres or the queue cannot be reached; the leased tenants are then due again in ten minutes. */
 export async function leaseReads(
   { now }: { now: Instant },
   { readLeases, spendQueue }: Pick<Ports, "readLeases" | "spendQueue">,

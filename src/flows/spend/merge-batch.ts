@@ -1,7 +1,7 @@
-// Everything that a batch says of one tenant, folded: its highest figure, what it was told again, and why it is to be read.
-// Decides only. The order of the messages does not matter.
+// Merges all messages of a batch for one tenant: its highest observation, its repeated alerts, and the reasons to read
+// it. Decides only. The order of the messages does not matter.
 
-import type { Projection, RepeatedAlert } from "../../budget/alerts.ts";
+import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import { foldReported } from "../../budget/observation.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
@@ -10,16 +10,16 @@ import { attributionOf } from "./attribute-spend.ts";
 
 export interface Incoming {
   readonly body: ValidSpendMessage;
-  /** The queue's own id of the message: the same however often it is delivered. */
+  /** The queue's id of the message, the same at every delivery. */
   readonly messageId: string;
   readonly isRedelivery: boolean;
 }
 
-export interface Fold {
+export interface MergedBatch {
   readonly tenantBatch: TenantBatch;
-  /** With the bounds folded in; its spend is the account's own object when they told nothing new. */
+  /** The tenant with the reports merged in; its spend is the batch's own object when they added nothing. */
   readonly tenant: TenantRecord;
-  /** What reads elsewhere have shown, joined; null when there were none. */
+  /** The joined observations of reads by other flows; null when there were none. */
   readonly observed: SpendRecord | null;
   readonly repeats: readonly RepeatedAlert[];
   readonly projections: readonly Projection[];
@@ -28,7 +28,7 @@ export interface Fold {
   readonly isRedelivery: boolean;
 }
 
-export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming[]): Fold {
+export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming[]): MergedBatch {
   const { config } = tenantBatch.tenant;
   const bodies = messages.map(({ body }) => body);
   const attributions = bodies.flatMap((body) =>
@@ -38,7 +38,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   let isHinted = attributions.some(({ isHint }) => isHint);
   for (const { observation } of attributions) {
     const spend = observation === null ? tenant.spend : foldReported(tenant, observation);
-    // A figure that may be of another period counts for nothing, but something has happened.
+    // Reported spend that may belong to another period does not count, but the report is a hint.
     if (observation !== null && spend === null) isHinted = true;
     if (spend !== null && spend !== tenant.spend) tenant = { ...tenant, spend };
   }
@@ -54,7 +54,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   };
 }
 
-/** Nothing that was learned of a former subject of this id is anything of the present one's. */
+/** Ignores observations of a former subject of this tenant id. */
 function observedOf(bodies: readonly ValidSpendMessage[], subjectId: string): SpendRecord | null {
   return bodies.reduce<SpendRecord | null>((joined, body) => {
     if (body.kind !== "observed" || body.subject_id !== subjectId) return joined;

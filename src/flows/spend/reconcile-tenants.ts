@@ -1,8 +1,10 @@
-// One message of the sweep's: tenants that nobody has read for long are read in LiteLLM, all keys at once, and what that
-// shows is recorded and told. Whatever breaks off keeps its lease, which runs out, and the sweep gives the tenant again.
+// Reconciles the tenants of one message of the sweep: reads them in LiteLLM, all keys in one request, then records,
+// announces and publishes their spend. A tenant that fails keeps its lease; when it expires, the sweep leases it again.
 
+import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -21,18 +23,18 @@ export type ReconcileDeps = AnnounceDeps &
 
 export interface ReconcileInput {
   readonly tenantIds: readonly TenantId[];
-  /** Until when the message has them. */
+  /** When the message's leases expire. */
   readonly lease: Instant;
   readonly now: Instant;
 }
 
-/** Teams and tenants at a time: a Worker has six connections. */
+/** How many teams or tenants at a time: a Worker has six connections. */
 const AT_ONCE = 4;
 
-/** Whom LiteLLM does not know is asked for again with everybody else, an hour later. */
+/** A subject that LiteLLM does not know is read again an hour later, like every other tenant. */
 const UNKNOWN_MS = 3_600_000;
 
-/** What fails is leased again; others wait behind it. */
+/** One try only: a failed read is leased again, and other tenants wait behind it. */
 const TRIES = 1;
 
 interface Read {
@@ -42,7 +44,7 @@ interface Read {
 }
 
 /**
- * Its leases are moved before anything is read, so that a second delivery of the message finds none and does nothing.
+ * Moves the leases before it reads, so that a second delivery of the message finds none and does nothing.
  * @throws when Postgres or the queue cannot be reached.
  */
 export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput, deps: ReconcileDeps): Promise<void> {
@@ -52,14 +54,10 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const tenantBatches = await deps.spendBatches.load(references, { withPending: false });
   const { reads, unknown } = await readSubjects(tenantBatches, deps);
 
-  // Whose old figure could not be looked at keeps it: the new one would make its baseline news.
-  const lastEvaluation = await whichSucceed(
-    reads,
-    ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps),
-    deps,
-  );
-  await deps.spendBatches.record(lastEvaluation.filter(isPlain).map(observationOf), []);
-  const done = await whichSucceed(lastEvaluation, (read) => settleRead(read, now, deps), deps);
+  // A tenant whose earlier spend could not be evaluated is left out: its new spend would turn the baseline into news.
+  const evaluated = await keepSucceeded(reads, ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps), deps);
+  await deps.spendBatches.record(evaluated.filter(isPlain).map(observationOf), []);
+  const done = await keepSucceeded(evaluated, (read) => settleRead(read, now, deps), deps);
   await queueSyncs(reads, unknown, now, deps);
   await deps.readLeases.move(
     done.map(({ tenantBatch }) => idOf(tenantBatch)),
@@ -69,7 +67,7 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   await deps.readLeases.move(unknown.map(idOf), until, now + UNKNOWN_MS);
 }
 
-async function whichSucceed(
+async function keepSucceeded(
   reads: readonly Read[],
   work: (read: Read) => Promise<void>,
   { log }: ReconcileDeps,
@@ -80,16 +78,16 @@ async function whichSucceed(
       await work(read);
       done.push(read);
     } catch (cause) {
-      log.error("a tenant was not reconciled: the sweep tries again", cause, { tenant_id: idOf(read.tenantBatch) });
+      log.error("tenant reconcile failed", cause, { tenant_id: idOf(read.tenantBatch) });
     }
   });
   return done;
 }
 
-/** Null: LiteLLM has no such subject. */
+/** Null when LiteLLM has no such subject. */
 type Answer = Result<LiteLlmRow | null, LiteLlmFailure>;
 
-/** What LiteLLM could not say is in neither of the two. */
+/** A tenant whose read failed is in neither list. */
 async function readSubjects(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps) {
   const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readTeams(tenantBatches, deps))]);
   const reads: Read[] = [];
@@ -103,7 +101,7 @@ async function readSubjects(tenantBatches: readonly TenantBatch[], deps: Reconci
   const [first] = failures;
   if (first !== undefined) {
     const why = first.kind === "unreachable" ? first.why : first.kind;
-    deps.log.warn("litellm could not be read: the sweep tries again", { tenants: failures.length, why });
+    deps.log.warn("litellm read failed", { tenants: failures.length, why });
   }
   return { reads, unknown };
 }
@@ -142,13 +140,16 @@ async function readTeams(
 const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
 
 function recordOf({ tenant: { config, spend } }: TenantBatch, litellmRow: LiteLlmRow): SpendRecord {
-  return foldRead(spend, litellmRow, { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt });
+  return foldRead(spend, litellmRow, periodOf(config));
 }
 
-/** Neither another period nor a figure that went down: joining it with what Postgres has by now is all there is to do. */
+/**
+ * True when the period is the same and the spend did not fall: recording it then only joins it with Postgres' record.
+ */
 function isPlain({ tenantBatch, record }: Read): boolean {
   const { config, spend } = tenantBatch.tenant;
-  const isSamePeriod = record.periodStartedAt === periodStartedAt(config) && record.resetsAt === config.budgetResetAt;
+  const { startedAt, resetsAt } = periodOf(config);
+  const isSamePeriod = record.periodStartedAt === startedAt && record.resetsAt === resetsAt;
   return isSamePeriod && record.spendNanoUsd >= (spend?.spendNanoUsd ?? 0n);
 }
 
@@ -168,29 +169,31 @@ async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promis
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
   );
-  if (isWorthTelling(read, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
+  if (isWorthPublishing(read, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }
 
 /**
- * What is all right and as it was the edge need not hear every hour. Of anybody else it hears again, because whoever
- * recorded the figure may have died before it told.
+ * False for an unchanged tenant in state `ok`. Any other tenant is published again, because the consumer that recorded
+ * its spend may have crashed before publishing it.
  */
-function isWorthTelling({ tenantBatch, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
+function isWorthPublishing({ tenantBatch, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
   const before = tenantBatch.tenant;
-  const isNews = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
-  return isNews || stateAt(config, record.spendNanoUsd, now).state !== "ok";
+  const hasChanged = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
+  return hasChanged || stateAt(config, record.spendNanoUsd, now).state !== "ok";
 }
 
-/** A subject that is not there is no wish that LiteLLM has: its sync says so where an administrator looks. */
+/**
+ * Also syncs tenants whose subject is missing in LiteLLM: the sync records that as the tenant's `litellm_sync_error`.
+ */
 async function queueSyncs(reads: readonly Read[], unknown: readonly TenantBatch[], now: Instant, deps: ReconcileDeps) {
-  const differing = reads.filter(({ tenantBatch, litellmRow }) =>
+  const drifted = reads.filter(({ tenantBatch, litellmRow }) =>
     isWorthASync(tenantBatch.tenant, litellmRow, now, deps),
   );
   const missing = unknown.filter(({ tenant }) => tenant.sync.status === "synced");
-  const tenantIds = [...differing.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];
+  const tenantIds = [...drifted.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];
   const [first] = tenantIds;
   if (first === undefined) return;
-  const counts = { differ: differing.length, unknown: missing.length };
-  deps.log.warn("litellm differs from the wish", { tenant_id: first, ...counts });
+  const counts = { differ: drifted.length, unknown: missing.length };
+  deps.log.warn("litellm drifted", { tenant_id: first, ...counts });
   await deps.spendQueue.sendAll(tenantIds.map(syncMessage));
 }

@@ -1,18 +1,20 @@
-// What the spend queue brings, a batch at a time: attributes it, folds it per tenant, records figures and alerts, tells
-// the edge and people. Every step may be repeated, and a crash between any two loses nothing: the messages come again.
+// Processes one batch of the spend queue: resolves its messages to tenants, merges them per tenant, records spend and
+// alerts, publishes to the edge and notifies. Every step may be repeated: after a crash the queue redelivers the
+// messages.
 
+import type { Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
-import type { Instant, TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { AuditNote } from "../../records/audit.ts";
 import type { SpendReference, TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { mapConcurrently } from "../waiting.ts";
-import { askLiteLlm, notify, publishToEdge, type SettleDeps } from "./apply-batch.ts";
+import { type ApplyDeps, askLiteLlm, notify, publishToEdge } from "./apply-batch.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
-import { type Fold, type Incoming, mergeBatch } from "./merge-batch.ts";
+import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
 import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
 
 export interface RecordSpendInput {
@@ -20,23 +22,23 @@ export interface RecordSpendInput {
   readonly now: Instant;
 }
 
-/** Tenants at a time: each waits for Postgres, KV and sometimes LiteLLM, and a Worker has six connections. */
+/** How many tenants at a time: each waits for Postgres, KV and sometimes LiteLLM, and a Worker has six connections. */
 const TENANTS_AT_ONCE = 4;
 
-/** Answers the messages that must come again; the others are done with. @throws when not even Postgres could be asked. */
+/** Returns the messages to redeliver; the consumer acknowledges all others. @throws when Postgres cannot be reached. */
 export async function recordSpend(
   { incoming, now }: RecordSpendInput,
-  deps: SettleDeps & DuplicateDeps,
+  deps: ApplyDeps & DuplicateDeps,
 ): Promise<ReadonlySet<Incoming>> {
   const { fresh, isAsked } = await skipDuplicates(incoming, deps);
   const failed = await recordFresh({ incoming: fresh, now }, deps);
-  // Last of all: what is noted before everything is done would be lost by a crash, or by a replay of its dead letter.
+  // Marked last: a crash, or a replay of a dead letter, would skip a webhook that was marked before it was recorded.
   const done = fresh.filter((message) => !failed.has(message));
   if (isAsked) await noteDone(done, deps);
   return failed;
 }
 
-async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps): Promise<ReadonlySet<Incoming>> {
+async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
   const tenantBatches = await deps.spendBatches.load(referencesTo(incoming), { withPending });
   const { groups, unmatched } = groupByTenant(incoming, tenantBatches);
@@ -52,27 +54,27 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps
   };
 
   await mapConcurrently(groups, TENANTS_AT_ONCE, (group) => attempt(group, () => evaluateBefore(group, now, deps)));
-  const folded = groups
+  const mergedGroups = groups
     .filter(({ messages }) => !messages.some((message) => failed.has(message)))
     .map((group) => ({
       group,
-      fold: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages),
+      merged: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages),
     }));
-  const observations = folded.flatMap(({ fold }) => (fold === null ? [] : observationOf(fold)));
+  const observations = mergedGroups.flatMap(({ merged }) => (merged === null ? [] : observationOf(merged)));
   await deps.spendBatches.record(observations, notesOf(groups, unmatched, now));
   const recorded = new Map<Group, TenantRecord | null>();
-  await mapConcurrently(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
-    const tenant = fold === null ? null : await attempt(group, () => notify({ fold, now }, deps));
+  await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
+    const tenant = merged === null ? null : await attempt(group, () => notify({ merged, now }, deps));
     recorded.set(group, tenant);
     await attempt(group, async () => {
       if (isAsked(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
-      if (fold !== null && tenant !== null) await publishToEdge(tenant, { fold, now }, deps);
+      if (merged !== null && tenant !== null) await publishToEdge(tenant, { merged, now }, deps);
     });
   });
-  // Nobody's alert waits for what LiteLLM answers of another tenant, or takes its time to answer.
-  await mapConcurrently(folded, TENANTS_AT_ONCE, async ({ group, fold }) => {
+  // In a second pass, so that no tenant's alert waits for a slow LiteLLM read of another tenant.
+  await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
     const tenant = recorded.get(group) ?? null;
-    if (fold !== null && tenant !== null) await attempt(group, () => askLiteLlm(tenant, { fold, now }, deps));
+    if (merged !== null && tenant !== null) await attempt(group, () => askLiteLlm(tenant, { merged, now }, deps));
     if (isAsked(group, "sync_litellm")) {
       await attempt(group, () => syncAndPublish({ tenantId: group.tenantId, now }, deps));
     }
@@ -80,20 +82,20 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: SettleDeps
   return failed;
 }
 
-/** What fails counts against the messages of its tenant alone, and is null. */
+/** Null when `work` failed; only the messages of its own tenant are then redelivered. */
 type Attempt = <T>(group: Group, work: () => Promise<T>) => Promise<T | null>;
 
 interface Group {
   readonly tenantId: TenantId;
-  /** Null when there is no such tenant, or none any more. */
+  /** Null when there is no such tenant, or it was deleted. */
   readonly tenantBatch: TenantBatch | null;
   readonly messages: readonly Incoming[];
 }
 
-/** Each once. */
+/** Each reference once. */
 function referencesTo(incoming: readonly Incoming[]): SpendReference[] {
   const references = incoming.flatMap(({ body }) => referencesIn(body));
-  return [...new Map(references.map((reference) => [nameOf(reference), reference])).values()];
+  return [...new Map(references.map((reference) => [referenceKey(reference), reference])).values()];
 }
 
 function referencesIn(body: Incoming["body"]): readonly SpendReference[] {
@@ -102,7 +104,7 @@ function referencesIn(body: Incoming["body"]): readonly SpendReference[] {
 
 function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly TenantBatch[]) {
   const byReference = new Map(
-    tenantBatches.flatMap((each) => each.references.map((name) => [nameOf(name), each] as const)),
+    tenantBatches.flatMap((each) => each.references.map((name) => [referenceKey(name), each] as const)),
   );
   const groups = new Map<TenantId, Group & { readonly messages: Incoming[] }>();
   const unmatched: Incoming[] = [];
@@ -113,8 +115,8 @@ function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly Te
   };
   for (const message of incoming) {
     const { body } = message;
-    const found = new Set(referencesIn(body).flatMap((each) => byReference.get(nameOf(each)) ?? []));
-    // Calls of a key that is a tenant itself are its team's spend as well.
+    const found = new Set(referencesIn(body).flatMap((each) => byReference.get(referenceKey(each)) ?? []));
+    // A call by a key tenant inside a team tenant counts toward both.
     const tenantBatches = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
     for (const tenantBatch of tenantBatches) add(tenantBatch.tenant.config.tenantId, tenantBatch, message);
     if (tenantBatches.length > 0) continue;
@@ -124,15 +126,15 @@ function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly Te
   return { groups: [...groups.values()], unmatched };
 }
 
-const nameOf = ({ kind, id }: SpendReference): string => `${kind}/${id}`;
+const referenceKey = ({ kind, id }: SpendReference): string => `${kind}/${id}`;
 
 function isReport(body: Incoming["body"]): body is Report {
   return body.kind === "webhook" || body.kind === "calls";
 }
 
 /**
- * Looks at the figure from before the batch: how an adopted tenant was found, and what is exceeded still under a limit
- * that is new. What the batch brings is news, not part of either.
+ * Evaluates the spend from before the batch: the baseline of an adopted tenant, and the thresholds that are still
+ * exceeded under a new limit. The spend that the batch brings belongs to neither and is evaluated afterwards.
  */
 export async function evaluateBefore(
   { tenantBatch }: Pick<Group, "tenantBatch">,
@@ -148,7 +150,7 @@ export async function evaluateBefore(
     await announceAlerts({ tenantBatch, isBaseline, repeats: [], projections: [], now }, deps);
 }
 
-function observationOf({ tenantBatch, tenant }: Fold): TenantObservation[] {
+function observationOf({ tenantBatch, tenant }: MergedBatch): TenantObservation[] {
   const { config, spend: record } = tenant;
   if (record === null || record === tenantBatch.tenant.spend) return [];
   return [{ tenantId: config.tenantId, subject: config.subject, record }];
@@ -161,7 +163,7 @@ function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: 
   ];
 }
 
-/** These have nothing to do with spend, and are done for deleted tenants too. */
+/** Requests that do not concern spend; they are processed for deleted tenants too. */
 function isAsked({ messages }: Group, kind: "rewrite_config" | "sync_litellm"): boolean {
   return messages.some(({ body }) => body.kind === kind);
 }

@@ -1,9 +1,11 @@
-// Reads a tenant because something says that it is time: a hint, or a figure that only a read can confirm. Reads that are
-// due later lie on the queue; at most one of each kind per tenant, as long as Redis can say so.
+// Reads a tenant from LiteLLM after a hint, or to confirm reported spend. Later reads wait on the queue, at most one
+// per tenant and reason as long as Redis answers.
 
+import type { Instant } from "../../budget/instant.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
+import { periodOf } from "../../budget/period.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
@@ -13,41 +15,41 @@ import { isWorthASync } from "../litellm/drift.ts";
 
 export type ScheduledReadDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 
-/** Hints coalesce to one read in this time. */
+/** Hints within this time cause one read. */
 const HINT_SECONDS = 5;
 
-/** LiteLLM's database is up to 15 s late, and later under load: a hint is looked into again after 20 s and after 60. */
-export const FIRST_LOOK_SECONDS = 20;
-const SECOND_LOOK_SECONDS = 40;
+/** LiteLLM's database lags up to 15 s, longer under load: a hint causes further reads after 20 s and after 60 s. */
+export const FIRST_RECHECK_SECONDS = 20;
+const SECOND_RECHECK_SECONDS = 40;
 
-/** LiteLLM could not say: the read is due again, however long it takes to come back. */
+/** The pause after a read that failed. The read is repeated until LiteLLM answers. */
 const AGAIN_SECONDS = 60;
 
-/** What fails comes again by itself, and others wait behind it. */
+/** One try only: a failed read is scheduled again, and other tenants wait behind it. */
 const TRIES = 1;
 
 export interface ScheduledReadInput {
   readonly tenant: TenantRecord;
-  /** Which later reads have come due; none: a new hint. */
+  /** The scheduled reads that are due; empty for a new hint. */
   readonly reasons: readonly ReadReason[];
   readonly now: Instant;
 }
 
-/** The tenant after the read; null when it was somebody else's turn, or LiteLLM did not say. */
+/** The tenant after the read; null when another hint has just caused a read, or LiteLLM did not answer. */
 export async function runScheduledRead(
   input: ScheduledReadInput,
   deps: ScheduledReadDeps,
 ): Promise<TenantRecord | null> {
   const { tenant, reasons, now } = input;
-  if (reasons.length === 0 && !(await isOurTurn(tenant.config.tenantId, now, deps))) {
-    await readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
+  if (reasons.length === 0 && !(await claimHint(tenant.config.tenantId, now, deps))) {
+    await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
     return null;
   }
   const after = await read(tenant, now, deps);
   if (after === "away") {
-    // The end of a period is looked for by every sweep.
+    // The sweep schedules `period-end` reads every minute.
     for (const reason of reasons) if (reason !== "period-end") await readLater(input, reason, AGAIN_SECONDS, deps);
-    if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
+    if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
     return null;
   }
   const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
@@ -55,7 +57,7 @@ export async function runScheduledRead(
   return after;
 }
 
-/** A figure that nobody has confirmed, of a tenant that is not simply all right, is read when a read can settle it. */
+/** Schedules a read for when it can settle unconfirmed spend, unless the tenant's state is `ok`. */
 export async function confirmLater(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
   const { config, spend } = input.tenant;
   if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, input.now).state === "ok") return;
@@ -63,7 +65,7 @@ export async function confirmLater(input: ScheduledReadInput, deps: ScheduledRea
   await readLater(input, "confirm", seconds, deps);
 }
 
-/** Null when LiteLLM has no such subject, or Postgres no such tenant any more: there is nothing to read. */
+/** Null when LiteLLM has no such subject or the tenant was deleted; `away` when LiteLLM did not answer. */
 async function read(
   tenant: TenantRecord,
   now: Instant,
@@ -80,11 +82,10 @@ async function read(
     });
     return failure.kind === "not_found" ? null : "away";
   }
-  const period = { startedAt: periodStartedAt(config), resetsAt: config.budgetResetAt };
-  const record = foldRead(spend, litellmRow.value, period);
+  const record = foldRead(spend, litellmRow.value, periodOf(config));
   const after = await deps.tenants.recordSpend({ tenantId, subject, record });
   if (after !== null && isWorthASync(after, litellmRow.value, now, deps)) {
-    deps.log.warn("litellm differs from the wish", { tenant_id: tenantId });
+    deps.log.warn("litellm drifted", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));
   }
   return after;
@@ -92,14 +93,17 @@ async function read(
 
 async function readAgain(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
   const { reasons } = input;
-  if (reasons.length === 0) return readLater(input, "recheck-20s", FIRST_LOOK_SECONDS, deps);
-  if (reasons.includes("recheck-20s")) return readLater(input, "recheck-60s", SECOND_LOOK_SECONDS, deps);
+  if (reasons.length === 0) return readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
+  if (reasons.includes("recheck-20s")) return readLater(input, "recheck-60s", SECOND_RECHECK_SECONDS, deps);
   if (reasons.includes("recheck-60s")) {
-    deps.log.info("hint dropped: no read confirmed it", { tenant_id: input.tenant.config.tenantId });
+    deps.log.info("hint dropped", { tenant_id: input.tenant.config.tenantId, why: "no read confirmed it" });
   }
 }
 
-async function isOurTurn(
+/**
+ * True when this hint may read: the first one of a tenant in `HINT_SECONDS`. Without Redis, the first of this isolate.
+ */
+async function claimHint(
   tenantId: TenantId,
   now: Instant,
   { claims, memory, log }: ScheduledReadDeps,
@@ -108,12 +112,15 @@ async function isOurTurn(
   try {
     return await claims.claimRefresh(tenantId, "hint", HINT_SECONDS);
   } catch (error) {
-    log.error("redis away: hints coalesce per isolate only", error, { tenant_id: tenantId });
+    log.error("redis hint claim failed", error, { tenant_id: tenantId });
     return true;
   }
 }
 
-/** Queued first and noted afterwards, so that a crash in between reads once too often instead of never. */
+/**
+ * Queues the read and then notes it in Redis, so that a crash in between causes one read too many and not one too few.
+ * Without Redis, each isolate queues at most one.
+ */
 async function readLater(
   { tenant, reasons, now }: ScheduledReadInput,
   reason: ReadReason,
@@ -122,10 +129,10 @@ async function readLater(
 ): Promise<void> {
   const { tenantId } = tenant.config;
   const withoutRedis = (error: unknown) => {
-    log.error("redis away: later reads coalesce per isolate only", error, { tenant_id: tenantId });
+    log.error("redis scheduled read note failed", error, { tenant_id: tenantId });
     return !memory.throttle(`read-due:${tenantId}:${reason}`, seconds, now);
   };
-  // The note of the message that is being handled may outlive its delivery by a moment.
+  // The note of the message in progress may expire a moment after its delivery.
   const isDue = !reasons.includes(reason) && (await claims.isReadScheduled(tenantId, reason).catch(withoutRedis));
   if (isDue) return;
   await spendQueue.send(scheduledReadMessage(tenant.config, reason), seconds);

@@ -1,5 +1,5 @@
-// A webhook that comes more than once under one id is recorded once, as long as Redis can say so; without Redis it is
-// recorded again, which harms nothing. Only senders that sign have ids. Never skips what a crash may have left half done.
+// Skips a webhook that arrives again under the same id, as long as Redis answers. Without Redis it is recorded again,
+// which does no harm. Only signed webhooks have ids. Never skips a webhook that a crash may have left half recorded.
 
 import type { Ports } from "../../ports/ports.ts";
 import { valueOrNull } from "../waiting.ts";
@@ -7,36 +7,37 @@ import type { Incoming } from "./merge-batch.ts";
 
 export type DuplicateDeps = Pick<Ports, "claims" | "timers" | "log">;
 
-/** A whole batch waits for it, and can do without. */
+/** A whole batch waits for Redis, and can go on without it. */
 const TIMEOUT_MS = 250;
 
-export interface Sifted {
+export interface Deduplicated {
   readonly fresh: readonly Incoming[];
-  /** False when Redis could not say, and when there was nothing to ask: then it is not told either. */
+  /** False when Redis did not answer or was not asked; the consumer then does not mark the webhooks as done. */
   readonly isAsked: boolean;
 }
 
-export async function skipDuplicates(incoming: readonly Incoming[], deps: DuplicateDeps): Promise<Sifted> {
-  const copies = Map.groupBy(incoming, nameOf);
-  const nameless = copies.get("") ?? [];
+export async function skipDuplicates(incoming: readonly Incoming[], deps: DuplicateDeps): Promise<Deduplicated> {
+  const copies = Map.groupBy(incoming, duplicateKeyOf);
+  const withoutId = copies.get("") ?? [];
   copies.delete("");
-  const look = () => deps.claims.webhooksDone([...copies.keys()]);
-  const doneBy = copies.size === 0 ? null : await valueOrNull("look for webhooks", look(), TIMEOUT_MS, deps);
+  const lookup = () => deps.claims.webhooksDone([...copies.keys()]);
+  const doneBy = copies.size === 0 ? null : await valueOrNull("redis webhook lookup", lookup(), TIMEOUT_MS, deps);
   const firsts = [...copies.values()].flatMap((messages, at) => firstOf(messages, doneBy?.[at]) ?? []);
-  return { fresh: [...nameless, ...firsts], isAsked: doneBy !== null };
+  return { fresh: [...withoutId, ...firsts], isAsked: doneBy !== null };
 }
 
-/** Only for messages that do not come again: from now on their copies are skipped. */
+/** Marks webhooks as done, so that their duplicates are skipped. Call it only for messages that are acknowledged. */
 export async function noteDone(messages: readonly Incoming[], deps: DuplicateDeps): Promise<void> {
-  const doneBy = new Map(messages.map((message) => [nameOf(message), message.messageId]));
+  const doneBy = new Map(messages.map((message) => [duplicateKeyOf(message), message.messageId]));
   doneBy.delete("");
   if (doneBy.size === 0) return;
-  await valueOrNull("note webhooks", deps.claims.noteWebhooksDone(doneBy), TIMEOUT_MS, deps);
+  await valueOrNull("redis webhook write", deps.claims.noteWebhooksDone(doneBy), TIMEOUT_MS, deps);
 }
 
 /**
- * What comes again is never skipped: it may have recorded an alert and died before the notices were queued, and a copy that
- * came in between has found nothing new. Nor is the very message that was done with.
+ * The one copy to record; undefined when all are duplicates. A redelivered message is never skipped: its first delivery
+ * may have crashed between recording an alert and queueing the notices. Nor is the message that was itself marked as
+ * done.
  */
 function firstOf(copies: readonly Incoming[], doneBy: string | null | undefined): Incoming | undefined {
   return (
@@ -46,10 +47,10 @@ function firstOf(copies: readonly Incoming[], doneBy: string | null | undefined)
 }
 
 /**
- * Of whom it tells is part of it: senders whose ids are alike must not swallow what is told of another tenant. Empty where
- * there is no id.
+ * Includes the subject of the webhook, so that two senders with the same ids do not suppress each other's reports.
+ * Empty without an id.
  */
-function nameOf({ body }: Incoming): string {
+function duplicateKeyOf({ body }: Incoming): string {
   if (body.kind !== "webhook" || !body.webhook_id) return "";
   return `${body.key_hash ?? body.team_id ?? body.user_id}/${body.webhook_id}`;
 }

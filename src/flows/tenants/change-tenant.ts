@@ -1,4 +1,4 @@
-// An administrator changes a tenant: in Postgres first, then at the edge, then in LiteLLM.
+// An administrator changes a tenant. Writes Postgres first, then publishes to the edge, then syncs LiteLLM.
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -11,7 +11,7 @@ export interface ChangeTenantInput {
   readonly actor: Actor;
 }
 
-/** The tenant as it now is; its `sync` says whether LiteLLM has it too. @throws when Postgres cannot be reached. */
+/** The changed tenant; `sync` says whether LiteLLM has the change. @throws when Postgres cannot be reached. */
 export async function changeTenant(
   { tenantId, change, actor }: ChangeTenantInput,
   deps: PublishChangeDeps,

@@ -1,8 +1,9 @@
-// Creates a tenant with a key of its own, or adopts a key or team that LiteLLM has. Postgres first, then LiteLLM: a crash
-// in between leaves a pending tenant that the sweep finishes, never a key that nobody knows of.
+// Creates a tenant with a key of its own, or adopts a key or team that LiteLLM has. Writes Postgres first, then
+// LiteLLM: a crash in between leaves a pending tenant that the sweep finishes, and never an unrecorded key.
 
+import { periodStartedAt } from "../../budget/period.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { DEFAULT_BUDGET, type KeyHash, periodStartedAt, type Subject, type TenantId } from "../../budget/tenant.ts";
+import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
@@ -12,7 +13,7 @@ import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {
   readonly tenantId: TenantId;
-  /** What the administrator said; the rest is LiteLLM's (when adopting) or the default. */
+  /** The administrator's settings. The rest comes from LiteLLM (when adopting) or from the defaults. */
   readonly settings: TenantChange;
   readonly origin: TenantOrigin;
   readonly actor: Actor;
@@ -26,12 +27,12 @@ export type TenantOrigin =
 export type CreateTenantFailure =
   | { readonly kind: "tenant_taken" }
   | { readonly kind: "subject_taken" }
-  /** `litellm_refused`: nothing was created, or it was taken back. */
+  /** `litellm_refused`: nothing was created, or the tenant was deleted again. */
   | AdoptionFailure;
 
 type Deps = PublishDeps & SyncDeps;
 
-/** The tenant; its `sync` says whether LiteLLM has it too. @throws when Postgres cannot be reached. */
+/** The new tenant; `sync` says whether LiteLLM has it. @throws when Postgres cannot be reached. */
 export async function createTenant(
   input: CreateTenantInput,
   deps: Deps,
@@ -45,10 +46,10 @@ export async function createTenant(
   const created = await deps.tenants.create(planned.value, actor);
   if (!created.ok) return failure({ kind: created.failure });
 
-  // The tenant exists from here on: whatever fails now is pending, and its key must still be shown.
+  // The tenant exists from here on: a failure leaves it pending, and the caller must still see its key.
   const synced = await trySyncLiteLlm(created.value, actor.now, deps);
   if (synced.kind === "pending" && synced.failure.kind === "refused") {
-    await takeBack(created.value, actor, deps);
+    await rollBack(created.value, actor, deps);
     const { status, message } = synced.failure;
     return failure({ kind: "litellm_refused", status, message });
   }
@@ -80,17 +81,20 @@ function withDefaults(settings: TenantChange): TenantSettings {
   return { name: null, failPolicy: null, ...DEFAULT_BUDGET, ...settings };
 }
 
-/** What cannot be taken back now is a pending tenant, and says so; the refusal is the answer all the same. */
-async function takeBack(created: TenantRecord, actor: Actor, deps: Deps): Promise<void> {
+/**
+ * Deletes the tenant that LiteLLM refused. When that fails it stays as a pending tenant; the caller gets the refusal
+ * anyway.
+ */
+async function rollBack(created: TenantRecord, actor: Actor, deps: Deps): Promise<void> {
   try {
     const deleted = await deps.tenants.markDeleted(created.config.tenantId, actor);
     if (deleted !== null) await trySyncLiteLlm(deleted, actor.now, deps);
   } catch (error) {
-    deps.log.error("could not take a refused tenant back", error, { tenant_id: created.config.tenantId });
+    deps.log.error("refused tenant rollback failed", error, { tenant_id: created.config.tenantId });
   }
 }
 
-/** The read that follows a key's creation is its first figure; without one the first check reads it. */
+/** Records the spend that the sync read. Without one, the first check reads it. */
 async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: Deps): Promise<TenantRecord> {
   if (synced.kind === "removed") return created;
   const { tenant } = synced;
@@ -100,7 +104,7 @@ async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: D
     const record = firstSpend(tenant, synced.litellmRow);
     return (await deps.tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
   } catch (error) {
-    deps.log.error("could not record a new tenant's spend", error, { tenant_id: tenantId });
+    deps.log.error("first spend record failed", error, { tenant_id: tenantId });
     return tenant;
   }
 }

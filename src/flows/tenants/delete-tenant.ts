@@ -1,5 +1,5 @@
-// An administrator deletes a tenant. It is gone for every reader at once; its row waits until LiteLLM's side is undone,
-// so that a key is never left behind unseen.
+// An administrator deletes a tenant. The API stops showing it at once. Its row stays until LiteLLM has released the key
+// or team, so that no key is left behind unrecorded.
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -7,7 +7,7 @@ import type { Actor } from "../../records/tenant.ts";
 import { type PublishDeps, publishDeletion } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
-/** `pending`: LiteLLM still has to be told, which the sweep does. @throws when Postgres cannot be reached. */
+/** `pending`: LiteLLM has not released the tenant yet; the sweep retries. @throws when Postgres cannot be reached. */
 export async function deleteTenant(
   { tenantId, actor }: { tenantId: TenantId; actor: Actor },
   deps: PublishDeps & SyncDeps,

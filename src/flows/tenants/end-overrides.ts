@@ -1,21 +1,21 @@
-// Overrides that have run out: written down and audited, told, and LiteLLM's limits follow. At the edge there is nothing
-// to do, which reckons with their ends itself. Whatever fails here is made up for by sync-pending and announce-changes.
+// Records and audits overrides that have expired, announces them, and syncs LiteLLM's limits. The edge needs no write:
+// its checks apply the end of an override themselves. The jobs sync-pending and announce-changes retry what fails here.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 
-/** One statement, and a few requests to the queue. What is left is the next minute's. */
-const NOTED_PER_RUN = 500;
+/** One statement and a few requests to the queue. The next sweep takes the rest. */
+const RECORDED_PER_RUN = 500;
 
-/** Three requests each, of the thousand that a run of a Worker may make. What is left announce-changes finds. */
-const TOLD_PER_RUN = 100;
+/** Three requests each, of the thousand that a run of a Worker may make. announce-changes announces the rest. */
+const ANNOUNCED_PER_RUN = 100;
 
-/** A request each. What is left LiteLLM hears with the next sweep. */
+/** One request each. The next sweep syncs the rest. */
 const AHEAD_PER_RUN = 100;
 
-/** Until the next sweep. */
+/** The time until the next sweep. */
 const AHEAD_MS = 60_000;
 
 export async function endOverrides(
@@ -23,11 +23,11 @@ export async function endOverrides(
   deps: AnnounceChangeDeps & Pick<Ports, "overrides" | "spendQueue">,
 ): Promise<void> {
   const { overrides, spendQueue } = deps;
-  const ended = await overrides.recordEnds(NOTED_PER_RUN, now);
+  const ended = await overrides.recordEnds(RECORDED_PER_RUN, now);
   const tenantIds = new Set(ended.map(({ tenantId }) => tenantId));
-  // Not one by one from here: LiteLLM may take its time, and the consumer syncs many at once.
+  // Queued, because LiteLLM may be slow and the consumer syncs several tenants at once.
   if (tenantIds.size > 0) await spendQueue.sendAll([...tenantIds].map(syncMessage));
-  for (const override of ended.slice(0, TOLD_PER_RUN)) {
+  for (const override of ended.slice(0, ANNOUNCED_PER_RUN)) {
     await tryAnnounceChange({ change: { eventType: "override_ended", override }, tenant: null, now }, deps);
   }
 

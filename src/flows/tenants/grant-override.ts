@@ -1,16 +1,16 @@
-// An administrator raises a tenant's limit for a while: in Postgres first, then at the edge and in LiteLLM. Its end needs
-// nobody at the edge; in LiteLLM it is the sweep's.
+// An administrator raises a tenant's limit for a while. Writes Postgres first, then publishes to the edge and syncs
+// LiteLLM. Checks apply the end of the override themselves; the sweep syncs it to LiteLLM.
 
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type PublishChangeDeps, publishNews } from "./publish-change.ts";
+import { type PublishChangeDeps, publishAndAnnounce } from "./publish-change.ts";
 
 export type OverrideDeps = PublishChangeDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
 
-/** Granting what is granted already, by its id, changes nothing. @throws when Postgres cannot be reached. */
+/** Idempotent by the override's id: granting it again changes nothing. @throws when Postgres cannot be reached. */
 export async function grantOverride(
   { override, actor }: { override: NewOverride; actor: Actor },
   deps: OverrideDeps,
@@ -20,5 +20,5 @@ export async function grantOverride(
   const { override: kept, tenant } = granted;
   if (!granted.hasChanged) return success({ override: kept, tenant });
   const change = { eventType: "override_granted", override: kept } as const;
-  return success({ override: kept, tenant: await publishNews(tenant, change, actor.now, deps) });
+  return success({ override: kept, tenant: await publishAndAnnounce(tenant, change, actor.now, deps) });
 }

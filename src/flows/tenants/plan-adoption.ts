@@ -1,8 +1,9 @@
-// What a key or team that LiteLLM already has becomes as a tenant: its settings unless the administrator gave others, its
-// spend so far, and its prior values to be given back on release. Reads LiteLLM, changes nothing.
+// Plans the adoption of a key or team that LiteLLM already has: LiteLLM's settings unless the administrator gave
+// others, the spend so far, and the prior values to restore on release. Reads LiteLLM, changes nothing.
 
+import type { Instant } from "../../budget/instant.ts";
 import { foldRead } from "../../budget/spend.ts";
-import { DEFAULT_BUDGET, type Instant, type Subject, type TenantId } from "../../budget/tenant.ts";
+import { DEFAULT_BUDGET, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
@@ -14,9 +15,9 @@ export type AdoptionFailure =
   /** LiteLLM does not know the key or team to adopt. */
   | { readonly kind: "subject_not_found" }
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
-  /** LiteLLM has no budget for what is to be adopted, and enforcing the default one is nobody's wish. */
+  /** LiteLLM has no budget for the subject, and Bursar does not enforce a default that no administrator chose. */
   | { readonly kind: "no_max_budget" }
-  /** An adoption needs LiteLLM's settings; nothing was created. */
+  /** An adoption needs LiteLLM's settings. Nothing was created. */
   | { readonly kind: "litellm_unreachable"; readonly why: string };
 
 interface Adoption {
@@ -37,14 +38,14 @@ export async function planAdoption(
   return adoptionOf({ tenantId, settings, now: actor.now }, subject, read.value);
 }
 
-/** The tenant that what was read becomes. Pure. */
+/** The tenant to create for a LiteLLM row. Pure. */
 export function adoptionOf(
   { tenantId, settings, now }: Adoption & { readonly now: Instant },
   subject: Subject,
   litellmRow: LiteLlmRow,
 ): Result<NewTenant, { readonly kind: "no_max_budget" }> {
   const subjectCreatedAt = litellmRow.createdAt ?? now;
-  const planned = { ...litellmsSettings(litellmRow), ...settings };
+  const planned = { ...settingsFrom(litellmRow), ...settings };
   const hasBudget = litellmRow.maxBudgetNanoUsd !== null || settings.maxBudgetNanoUsd !== undefined;
   if (planned.enforcement === "enforce" && !hasBudget) return failure({ kind: "no_max_budget" });
   return success({
@@ -61,8 +62,8 @@ export function adoptionOf(
   });
 }
 
-/** LiteLLM accepts durations that nobody can keep; such a one becomes the default. */
-function litellmsSettings({ maxBudgetNanoUsd, budgetDuration }: LiteLlmRow): TenantSettings {
+/** LiteLLM's own settings. A duration that LiteLLM accepts but cannot keep becomes the default. */
+function settingsFrom({ maxBudgetNanoUsd, budgetDuration }: LiteLlmRow): TenantSettings {
   return {
     ...DEFAULT_BUDGET,
     name: null,

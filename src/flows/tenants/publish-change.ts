@@ -1,7 +1,7 @@
-// What follows every change of a tenant that Postgres has: the edge hears of it, then LiteLLM, and people where it is news
-// to them. Never fails the change; what cannot be reached now is made up for by the sweep.
+// The steps after every change of a tenant in Postgres: publish to the edge, sync LiteLLM, and announce the change
+// where it has an alert. Never fails the change: the sweep retries what cannot be reached now.
 
-import type { Instant } from "../../budget/tenant.ts";
+import type { Instant } from "../../budget/instant.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
@@ -10,7 +10,7 @@ import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 export type PublishChangeDeps = PublishDeps & SyncDeps;
 
-/** The tenant as it stands then; its `sync` says whether LiteLLM has it too. */
+/** The tenant after these steps; `sync` says whether LiteLLM has the change. */
 export async function publishChange(
   changed: TenantRecord,
   now: Instant,
@@ -21,7 +21,7 @@ export async function publishChange(
   return changed;
 }
 
-/** LiteLLM is read even where it had the wish: somebody may have undone it there. It is told only what differs. */
+/** Publishes and syncs even without a change, because LiteLLM may have drifted. Sends only fields that differ. */
 export async function publishAgain(
   changed: TenantRecord,
   now: Instant,
@@ -35,8 +35,8 @@ export async function publishAgain(
   return synced.tenant;
 }
 
-/** Nobody waits for the other: neither people for LiteLLM, nor LiteLLM for people. */
-export async function publishNews(
+/** Publishes and announces at the same time, so that neither a slow LiteLLM nor a slow queue delays the other. */
+export async function publishAndAnnounce(
   changed: TenantRecord,
   change: AnnouncedChange,
   now: Instant,

@@ -1,9 +1,11 @@
-// An administrator begins a new period now: LiteLLM zeroes the spend first, because a reset that it has not made would be
-// undone by the next read; then Postgres, the edge, and people. What LiteLLM counts from then on is the truth.
+// An administrator begins a new period now. LiteLLM zeroes the spend first, because otherwise the next read would undo
+// the reset. Then the flow records the period in Postgres, publishes it to the edge, and announces it.
 
+import type { Instant } from "../../budget/instant.ts";
 import { isUnconfirmed } from "../../budget/observation.ts";
+import { periodStartedAt } from "../../budget/period.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
-import { type Instant, periodStartedAt, type TenantConfig, type TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -12,7 +14,7 @@ import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";
-import { FIRST_LOOK_SECONDS } from "../spend/scheduled-read.ts";
+import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
 
@@ -23,9 +25,11 @@ export type ResetFailure =
   /** LiteLLM does not know the key. */
   | { readonly kind: "subject_not_found" }
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
-  /** False: LiteLLM did not say whether it has, and its figure does not show it. Asking again does no harm. */
+  /**
+   * `hasZeroed` is false when neither LiteLLM's answer nor its spend shows the reset. Repeating the reset does no harm.
+   */
   | { readonly kind: "litellm_unreachable"; readonly hasZeroed: boolean }
-  /** LiteLLM has zeroed the spend, and Postgres did not take the period. Asking again makes up for it. */
+  /** LiteLLM has zeroed the spend, but Postgres did not record the period. Repeating the reset records it. */
   | { readonly kind: "not_recorded" };
 
 export interface ResetInput {
@@ -36,16 +40,17 @@ export interface ResetInput {
 /** An administrator waits for the answer. */
 const TRIES = 3;
 
-/** Late enough for a lower read to count although a read by a clock ahead came in between. */
-const LAST_LOOK_SECONDS = 65;
+/** Late enough for a lower read to count, even after a read by an isolate whose clock is ahead. */
+const LAST_RECHECK_SECONDS = 65;
 
 /**
- * The tenant in its new period, or in the one that somebody else has begun meanwhile. Goes on when whoever asked leaves,
- * for LiteLLM may have zeroed the spend by then. @throws when Postgres cannot be reached: nothing was changed.
+ * The tenant in its new period, or in the period that another reset has begun meanwhile. Continues when the
+ * administrator disconnects, because LiteLLM may have zeroed the spend by then. @throws when Postgres cannot be
+ * reached: nothing was changed.
  */
 export async function resetTenant(input: ResetInput, deps: ResetDeps): Promise<Result<TenantRecord, ResetFailure>> {
   const reset = zeroAndBegin(input, deps);
-  deps.background("reset a tenant", reset);
+  deps.background("tenant reset", reset);
   return reset;
 }
 
@@ -65,7 +70,10 @@ async function zeroAndBegin(
   return beginPeriod(before, read.value, actor, deps);
 }
 
-/** LiteLLM's answer was lost. Its own figure falls only when it is zeroed; one that it never had proves nothing. */
+/**
+ * LiteLLM's answer was lost: its spend shows the reset when it fell below confirmed spend. Reported spend proves
+ * nothing.
+ */
 function showsZeroed(known: SpendRecord | null, { spendNanoUsd }: LiteLlmRow): boolean {
   return spendNanoUsd === 0n || (known !== null && !isUnconfirmed(known) && spendNanoUsd < known.spendNanoUsd);
 }
@@ -78,14 +86,15 @@ async function beginPeriod(
 ): Promise<Result<TenantRecord, ResetFailure>> {
   const { tenantId, subject } = before.config;
   const since = periodStartedAt(before.config);
-  // Begun after LiteLLM's answer: whatever was read before it may still show the old spend, and is of the old period.
+  // The period begins after LiteLLM's answer, so that earlier reads, which may show the old spend, belong to the old
+  // period.
   const startedAt = Math.max(litellmRow.begunAt, since + 1);
   const record = foldRead(null, litellmRow, { startedAt, resetsAt: null });
   let reset: AuditedChange | null;
   try {
     reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
   } catch (cause) {
-    deps.log.error("a reset is only in LiteLLM: it must be asked for again", cause, { tenant_id: tenantId });
+    deps.log.error("period reset recorded in litellm only", cause, { tenant_id: tenantId });
     return failure({ kind: "not_recorded" });
   }
   if (reset === null) return failure({ kind: "not_found" });
@@ -94,31 +103,31 @@ async function beginPeriod(
   return success(reset.tenant);
 }
 
-/** The reset is made, whatever becomes of the notices: what is left undone the sweep does. Nothing waits for the queue. */
+/** Announces and schedules reads. A failure here does not fail the reset; the sweep repeats these steps. */
 async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: ResetDeps): Promise<void> {
   const { config } = tenant;
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
       await work();
     } catch (cause) {
-      deps.log.error(`after a reset, not done: ${what}`, cause, { tenant_id: config.tenantId });
+      deps.log.error(`${what} failed`, cause, { tenant_id: config.tenantId });
     }
   };
   if (auditId !== null) {
-    await attempt("announce the period, which the sweep will", () => announcePeriod(tenant, now, deps));
-    await attempt("tell that a block is over, which the next read will", () => announceStanding(config, now, deps));
+    await attempt("period announcement", () => announcePeriod(tenant, now, deps));
+    await attempt("resolution announcement", () => announceResolution(config, now, deps));
   }
-  // By then LiteLLM has written what was on its way to its database when the spend was zeroed.
-  await attempt("look again, which the sweep will within the hour", () =>
-    deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_LOOK_SECONDS),
+  // By then LiteLLM has written to its database the calls that were in progress at the reset.
+  await attempt("scheduled read enqueue", () =>
+    deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_RECHECK_SECONDS),
   );
-  await attempt("look once more, which the sweep will within the hour", () =>
-    deps.spendQueue.send(scheduledReadMessage(config, "confirm"), LAST_LOOK_SECONDS),
+  await attempt("scheduled read enqueue", () =>
+    deps.spendQueue.send(scheduledReadMessage(config, "confirm"), LAST_RECHECK_SECONDS),
   );
 }
 
-/** A block may be over with the old spend. */
-async function announceStanding({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
+/** The new period may resolve a block of the old spend. */
+async function announceResolution({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
   const [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: tenantId }], { withPending: false });
   if (tenantBatch === undefined) return;
   await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now }, deps);

@@ -1,12 +1,12 @@
-// An administrator ends an override before its time. One that is over already stays as it is.
+// An administrator ends an override before it expires. An override that has ended already stays as it is.
 
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { OverrideDeps } from "./grant-override.ts";
-import { publishNews } from "./publish-change.ts";
+import { publishAndAnnounce } from "./publish-change.ts";
 
-/** The tenant as it now is. @throws when Postgres cannot be reached. */
+/** The tenant after the revocation. @throws when Postgres cannot be reached. */
 export async function revokeOverride(
   { key, actor }: { key: OverrideKey; actor: Actor },
   deps: OverrideDeps,
@@ -15,5 +15,5 @@ export async function revokeOverride(
   if (revoked === null) return failure("not_found");
   const { tenant, override, hasChanged } = revoked;
   if (!hasChanged) return success(tenant);
-  return success(await publishNews(tenant, { eventType: "override_ended", override }, actor.now, deps));
+  return success(await publishAndAnnounce(tenant, { eventType: "override_ended", override }, actor.now, deps));
 }

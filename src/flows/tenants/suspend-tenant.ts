@@ -1,11 +1,11 @@
-// The kill switch, and its release: in Postgres first, then at the edge and in LiteLLM, and people hear of it.
-// Whoever asks for what is so already changes nothing, and has the edge and LiteLLM told again.
+// The kill switch and its release. Writes Postgres first, then publishes to the edge, syncs LiteLLM, and announces it.
+// Idempotent: repeating it changes nothing, but republishes to KV and resyncs LiteLLM.
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type PublishChangeDeps, publishAgain, publishNews } from "./publish-change.ts";
+import { type PublishChangeDeps, publishAgain, publishAndAnnounce } from "./publish-change.ts";
 
 export type SwitchDeps = PublishChangeDeps & AnnounceChangeDeps;
 
@@ -14,12 +14,15 @@ export interface SwitchInput {
   readonly actor: Actor;
 }
 
-/** The tenant as it now is; its `sync` says whether LiteLLM refuses too. @throws when Postgres cannot be reached. */
+/** The suspended tenant; `sync` says whether LiteLLM refuses its calls too. @throws when Postgres cannot be reached. */
 export async function suspendTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
   return switchTenant(input, true, deps);
 }
 
-/** A block that LiteLLM had from somebody else stays. @throws when Postgres cannot be reached. */
+/**
+ * Lifts Bursar's own block; a block that an administrator set in LiteLLM stays. @throws when Postgres cannot be
+ * reached.
+ */
 export async function resumeTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
   return switchTenant(input, false, deps);
 }
@@ -35,5 +38,5 @@ async function switchTenant(
   const { tenant, auditId } = switched;
   if (auditId === null) return success(await publishAgain(tenant, now, deps));
   const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";
-  return success(await publishNews(tenant, { eventType, tenantId, auditId }, now, deps));
+  return success(await publishAndAnnounce(tenant, { eventType, tenantId, auditId }, now, deps));
 }

@@ -1,7 +1,7 @@
 // `/v1/alerts` and a tenant's own: what happened and whom it reached, from the newest on. Reads only.
 
 import { type Context, Hono } from "hono";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
@@ -10,7 +10,7 @@ import { invalidFields, noSuchTenant } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
 
-const alertListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
+const alertListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
 
 export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/alerts", requireRead, (c) => list(c, null))

@@ -1,7 +1,7 @@
 // `/v1/audit`: who changed what, from the newest on; also of tenants that are gone. Reads only.
 
 import { Hono } from "hono";
-import * as z from "zod/mini";
+import * as z from "zod";
 import { iso } from "../../budget/instant.ts";
 import type { AuditRecord } from "../../records/audit.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -10,9 +10,9 @@ import { fieldErrors, pageSize, tenantId } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
 
 /** The id of the last line. Fifteen digits are exact as a number, and more than will ever be written. */
-const cursor = z.string().check(z.regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before"));
+const cursor = z.string().regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before");
 
-const auditQuery = z.strictObject({ tenant_id: z.optional(tenantId), cursor: z.optional(cursor), limit: pageSize });
+const auditQuery = z.strictObject({ tenant_id: tenantId.optional(), cursor: cursor.optional(), limit: pageSize });
 
 export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
   const query = auditQuery.safeParse(c.req.query());

@@ -1,7 +1,7 @@
 // What an administrator may send about a channel. Unknown fields are refused: a channel whose target was misspelt would
 // be found silent on the day that it is needed.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { ChannelId } from "../../records/channel.ts";
 import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
@@ -16,22 +16,23 @@ export function channelIdFrom(text: string): ChannelId | null {
 }
 
 /** Where it may lead is for the deployment to say, and is asked at the route. */
-const url = z.string().check(z.minLength(1), z.maxLength(2_000));
+const url = z.string().min(1).max(2_000);
 
 /** One address or a list; the same one twice is once. */
-const to = z.pipe(
-  z.transform((value: unknown) => (typeof value === "string" ? [value] : value)),
-  z.pipe(
-    z.array(z.email().check(z.maxLength(MAX_ADDRESS_LENGTH))).check(z.minLength(1), z.maxLength(MAX_ADDRESSES)),
-    z.transform((addresses: string[]) => [...new Set(addresses)]),
-  ),
+const to = z.preprocess(
+  (value: unknown) => (typeof value === "string" ? [value] : value),
+  z
+    .array(z.email().max(MAX_ADDRESS_LENGTH))
+    .min(1)
+    .max(MAX_ADDRESSES)
+    .transform((addresses) => [...new Set(addresses)]),
 );
 
 const common = {
   name: shortName,
   /** Null: the whole platform's. */
-  tenant_id: z._default(z.nullable(tenantId), null),
-  enabled: z._default(z.boolean(), true),
+  tenant_id: tenantId.nullable().default(null),
+  enabled: z.boolean().default(true),
 };
 
 export const newChannelBody = z.discriminatedUnion("kind", [
@@ -41,15 +42,15 @@ export const newChannelBody = z.discriminatedUnion("kind", [
 ]);
 
 export const channelChangeBody = z.strictObject({
-  name: z.optional(shortName),
-  enabled: z.optional(z.boolean()),
-  url: z.optional(url),
-  to: z.optional(to),
-  rotate_secret: z.optional(z.boolean()),
+  name: shortName.optional(),
+  enabled: z.boolean().optional(),
+  url: url.optional(),
+  to: to.optional(),
+  rotate_secret: z.boolean().optional(),
 });
 
 export const channelListQuery = z.strictObject({
-  tenant_id: z.optional(tenantId),
-  cursor: z.optional(pageCursor),
+  tenant_id: tenantId.optional(),
+  cursor: pageCursor.optional(),
   limit: pageSize,
 });

@@ -2,7 +2,7 @@
 // the signing secret of a webhook is shown once, when it is made.
 
 import { type Context, Hono } from "hono";
-import type * as z from "zod/mini";
+import type * as z from "zod";
 import { type ChangeChannelFailure, changeChannel } from "../../flows/channels/change-channel.ts";
 import { createChannel } from "../../flows/channels/create-channel.ts";
 import { testChannel } from "../../flows/channels/test-channel.ts";

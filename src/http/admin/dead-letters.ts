@@ -1,18 +1,17 @@
 // `/v1/dead-letters`: what no consumer could handle, and another chance for it. Translates only.
 
 import { type Context, Hono } from "hono";
-import * as z from "zod/mini";
+import * as z from "zod";
 import { iso } from "../../budget/instant.ts";
 import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
-import { isoOrNull } from "../json-instant.ts";
 import { invalidFields, problem } from "../problem.ts";
 
 const listQuery = z.strictObject({
-  cursor: z.optional(pageCursor),
+  cursor: pageCursor.optional(),
   limit: pageSize,
 });
 
@@ -49,7 +48,7 @@ function letterJson(letter: DeadLetterRecord) {
     attempts: letter.attempts,
     error: letter.error,
     recorded_at: iso(letter.recordedAt),
-    replayed_at: isoOrNull(letter.replayedAt),
+    replayed_at: iso(letter.replayedAt),
     replayed_by: letter.replayedBy,
   };
 }

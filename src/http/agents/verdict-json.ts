@@ -1,10 +1,11 @@
 // A verdict as JSON: the 200 body, and the refusals 402, 403 and 503 with their remediation.
 
 import type { Context } from "hono";
+import type { Instant } from "../../budget/instant.ts";
 import { iso } from "../../budget/instant.ts";
 import { dollars, percentNumber, usdNumber } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
-import { isPastReset, type Verdict } from "../../budget/verdict.ts";
+import { isPastReset } from "../../budget/period.ts";
+import type { Verdict } from "../../budget/verdict.ts";
 import type { AppEnv } from "../app-env.ts";
 import { isoOrNull } from "../json-instant.ts";
 import { type ProblemType, problem } from "../problem.ts";

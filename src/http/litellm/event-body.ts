@@ -1,7 +1,7 @@
 // The body of LiteLLM's generic_api callback as calls, one by one while it streams in. LiteLLM sends a batch once and
 // never again: what is wrong in it is noted, and never keeps what is right from being counted.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { Call } from "../../flows/spend/accept-calls.ts";
 import { fieldErrors } from "../fields.ts";
 import type { FieldError } from "../problem.ts";
@@ -24,17 +24,17 @@ const MAX_WRONG = 1_000;
 const MAX_SECONDS = 8.64e12;
 
 const event = z.object({
-  status: z.nullish(z.string()),
-  response_cost: z.nullish(reportedMoney),
-  startTime: z.nullish(z.number().check(z.gte(0), z.lte(MAX_SECONDS))),
-  metadata: z.nullish(
-    z.object({
+  status: z.string().nullish(),
+  response_cost: reportedMoney.nullish(),
+  startTime: z.number().min(0).max(MAX_SECONDS).nullish(),
+  metadata: z
+    .object({
       user_api_key_hash: keyHash,
       user_api_key_team_id: identifier,
-      user_api_key_spend: z.nullish(reportedMoney),
-      user_api_key_budget_reset_at: z.nullish(z.string()),
-    }),
-  ),
+      user_api_key_spend: reportedMoney.nullish(),
+      user_api_key_budget_reset_at: z.string().nullish(),
+    })
+    .nullish(),
 });
 
 /** What is wrong with a body, as far as it has been read. */

@@ -1,7 +1,7 @@
 // The question of LiteLLM's guardrail, read while it streams in: whose call it is, and nothing else. What it asks about
 // are whole prompts: they pass by, and are neither held nor logged.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import { identifier, keyHash } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
@@ -12,7 +12,7 @@ export interface Question {
 }
 
 const question = z.object({
-  request_data: z.nullish(z.object({ user_api_key_hash: keyHash, user_api_key_team_id: identifier })),
+  request_data: z.object({ user_api_key_hash: keyHash, user_api_key_team_id: identifier }).nullish(),
 });
 
 /**

@@ -1,8 +1,8 @@
 // The kinds of fields that LiteLLM's reports have. Tolerant of what is absent, strict about money and about identifiers.
 
-import * as z from "zod/mini";
+import * as z from "zod";
+import type { Instant } from "../../budget/instant.ts";
 import { nanoUsdFromNumber } from "../../budget/money.ts";
-import type { Instant } from "../../budget/tenant.ts";
 
 /** A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to 64. */
 const MAX_TEXT = 200;
@@ -10,33 +10,26 @@ const MAX_TEXT = 200;
 const KEY_HASH = /^[0-9a-f]{64}$/i;
 
 /** Postgres keeps neither NUL nor half a surrogate pair, so no such text can be anybody's identifier. */
-export const shortText = z.string().check(
-  z.maxLength(MAX_TEXT),
-  z.refine((text) => text.isWellFormed() && !text.includes("\0"), "must be Unicode text without NUL"),
-);
+export const shortText = z
+  .string()
+  .max(MAX_TEXT)
+  .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be Unicode text without NUL");
 
 /** Null when it is absent or empty. */
-export const identifier = z.pipe(
-  z.nullish(shortText),
-  z.transform((text: string | null | undefined) => text || null),
-);
+export const identifier = shortText.nullish().transform((text) => text || null);
 
 /** What LiteLLM calls the token: as it is stored, in lower case. */
-export const keyHash = z.pipe(
-  identifier,
-  z.transform((hash: string | null) => (hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash)),
+export const keyHash = identifier.transform((hash) =>
+  hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash,
 );
 
 /** US dollars; can be negative. */
-export const reportedMoney = z.pipe(
-  z.number(),
-  z.transform((usd: number, context) => {
-    const amount = nanoUsdFromNumber(usd);
-    if (amount !== null) return amount;
-    context.issues.push({ code: "custom", input: usd, message: "is no amount of money" });
-    return z.NEVER;
-  }),
-);
+export const reportedMoney = z.number().transform((usd, context) => {
+  const amount = nanoUsdFromNumber(usd);
+  if (amount !== null) return amount;
+  context.addIssue("is no amount of money");
+  return z.NEVER;
+});
 
 /** LiteLLM writes instants with `Z`, with an offset, or naive: then it means UTC. Null when it is none. */
 export function instantFrom(text: string): Instant | null {

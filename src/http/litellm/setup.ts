@@ -2,14 +2,14 @@
 // administrators only, and nobody may keep it.
 
 import { Hono } from "hono";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { fieldErrors } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
 import { litellmSetup } from "./litellm-setup.ts";
 
-const setupQuery = z.strictObject({ secrets: z._default(z.enum(["inline", "env"]), "inline") });
+const setupQuery = z.strictObject({ secrets: z.enum(["inline", "env"]).default("inline") });
 
 export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAdmin, (c) => {
   const query = setupQuery.safeParse(c.req.query());

@@ -13,18 +13,21 @@ export function platformCopy({ kind }: PlatformAlertRecord): Copy {
 const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
   dead_letter: {
     predicate: "A queue message failed every attempt",
-    summary: "Bursar keeps it as a dead letter. Until you replay it, its spend is not counted or its notice is not sent.",
+    summary:
+      "Bursar keeps it as a dead letter. Until you replay it, its spend is not counted or its notice is not sent.",
     advice: "Read GET /v1/dead-letters, fix the cause that the error names, and replay the message.",
   },
   sync_pending: {
     predicate: "A tenant's budget is not synced to LiteLLM",
     summary:
       "Bursar enforces the configured budget. LiteLLM has other limits, or does not know the tenant's key or team.",
-      advice: "Read the tenant's litellm_sync_error for LiteLLM's answer and fix its cause. Bursar retries automatically.",
+    advice:
+      "Read the tenant's litellm_sync_error for LiteLLM's answer and fix its cause. Bursar retries automatically.",
   },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
-    summary: "Bursar should read every tenant once an hour. Until it does, verdicts and alerts use LiteLLM's reports alone.",
+    summary:
+      "Bursar should read every tenant once an hour. Until it does, verdicts and alerts use LiteLLM's reports alone.",
     advice: "Search the log for failed reads, and check that the spend queue has a consumer.",
   },
   litellm_out: {

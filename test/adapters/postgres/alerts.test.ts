@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
-import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert-identity.ts";
-import type { AlertDraft } from "../../../src/budget/alerts.ts";
+import type { AlertDraft } from "../../../src/budget/alert.ts";
+import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert.ts";
 import type { AlertEntry } from "../../../src/records/alert.ts";
 import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";

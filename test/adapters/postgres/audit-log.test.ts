@@ -1,7 +1,7 @@
 // The audit log, newest first, with lines of deleted tenants and lines without a tenant.
 
 import { describe, expect, it } from "vitest";
-import { postgresAuditLog } from "../../../src/adapters/postgres/alerts/audit-log.ts";
+import { postgresAuditLog } from "../../../src/adapters/postgres/audit/audit-log.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders.ts";
 import { postgresBackends } from "../../support/postgres-backends.ts";

@@ -1,5 +1,6 @@
 // The Tenants port on each Postgres backend, through Neon's driver: creating tenants, lost answers, and outages.
 
+import type { SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -126,10 +127,10 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       const database = () =>
         new Proxy(db.database(), {
           get(way, verb, self) {
-            if (verb !== "query" || isLost) return Reflect.get(way, verb, self);
+            if (verb !== "execute" || isLost) return Reflect.get(way, verb, self);
             isLost = true;
-            return async (text: string, parameters: unknown[]) => {
-              if (carriesOut) await way.query(text, parameters);
+            return async (statement: SQL) => {
+              if (carriesOut) await way.execute(statement);
               throw new TypeError("fetch failed");
             };
           },

@@ -1,7 +1,7 @@
 // Claims on each Redis backend: held once, expired in time; a failing Redis is an outage, never "already claimed".
 
 import { randomUUID } from "node:crypto";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Fault, Part } from "../../../dev/part.ts";
 import { startUpstash } from "../../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../../src/adapters/redis/upstash-claims.ts";
@@ -14,12 +14,12 @@ import { idOf } from "../../support/builders.ts";
 import { channelIdOf } from "../../support/notice-builders.ts";
 
 const TOKEN = "a-token";
+
+/** Tests of what is answered, not of how fast: a busy test machine must not turn right answers into outages. */
+const PATIENCE_MS = 10_000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const redisUrl = process.env["TEST_REDIS_URL"];
-const backends = [
-  { store: "embedded Redis", options: {} },
-  ...(redisUrl ? [{ store: "real Redis", options: { redisUrl } }] : []),
-];
+const backends = [redisUrl ? { store: "real Redis", options: { redisUrl } } : { store: "embedded Redis", options: {} }];
 
 describe.each(backends)("claims in $store", ({ options }) => {
   let redis: Part;
@@ -33,7 +33,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
   afterAll(() => redis.stop());
   beforeEach(() => {
-    claims = upstashClaims({ url: redis.url, token: TOKEN });
+    claims = upstashClaims({ url: redis.url, token: TOKEN, timeoutMs: PATIENCE_MS });
     tenant = idOf(`t-${randomUUID()}`);
     key = { actor: "alice", route: "POST /v1/tenants", key: randomUUID() };
     notice = { alertId: randomUUID() as AlertId, channelId: channelIdOf(1) };
@@ -198,11 +198,11 @@ describe.each(backends)("claims in $store", ({ options }) => {
 
     it("reads and writes the webhooks of a batch in one request each", async () => {
       const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
-      redis.setFault({ kind: "slow", delayMs: 100 });
+      redis.setFault({ kind: "slow", delayMs: 500 });
       const begunAt = performance.now();
       await claims.noteWebhooksDone(new Map(batch.map((name) => [name, "m1"])));
       expect(await claims.webhooksDone(batch)).toEqual(batch.map(() => "m1"));
-      expect(performance.now() - begunAt).toBeLessThan(400);
+      expect(performance.now() - begunAt).toBeLessThan(2_000);
     });
   });
 
@@ -224,7 +224,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
   });
 
   const FAULTS: [string, Fault][] = [
-    ["is slower than 250 ms", { kind: "slow", delayMs: 400 }],
+    ["is slower than 250 ms", { kind: "slow", delayMs: 3_000 }],
     ["hangs", { kind: "hang" }],
     ["cuts connections", { kind: "reset" }],
     ["answers 500", { kind: "error", status: 500 }],
@@ -232,7 +232,10 @@ describe.each(backends)("claims in $store", ({ options }) => {
     ["answers nonsense", { kind: "nonsense" }],
   ];
   describe.each(FAULTS)("while it %s", (_, fault) => {
-    beforeEach(() => redis.setFault(fault));
+    beforeEach(() => {
+      claims = upstashClaims({ url: redis.url, token: TOKEN });
+      redis.setFault(fault);
+    });
 
     it.each<[string, () => Promise<unknown>]>([
       ["a claim of a refresh", () => claims.claimRefresh(tenant, "FRA", 5)],
@@ -254,7 +257,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       );
       expect(error).toBeInstanceOf(Outage);
       expect(error).toMatchObject({ dependency: "redis" });
-      expect(performance.now() - begunAt).toBeLessThan(380);
+      // Far from the three seconds of the slow one, and far enough from 250 ms for a busy machine.
+      expect(performance.now() - begunAt).toBeLessThan(2_000);
     });
   });
 
@@ -271,6 +275,15 @@ it("never retries", async () => {
   const redis = await startUpstash({ port: 0, token: TOKEN });
   redis.setFault({ kind: "reset", times: 1 });
   await expect(upstashClaims({ url: redis.url, token: TOKEN }).ping()).rejects.toBeInstanceOf(Outage);
+  await redis.stop();
+});
+
+it("waits at most 250 ms for an answer", async () => {
+  const redis = await startUpstash({ port: 0, token: TOKEN });
+  const timeout = vi.spyOn(AbortSignal, "timeout");
+  await upstashClaims({ url: redis.url, token: TOKEN }).ping();
+  expect(timeout.mock.calls).toEqual([[250]]);
+  timeout.mockRestore();
   await redis.stop();
 });
 

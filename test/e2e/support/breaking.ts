@@ -9,7 +9,6 @@ const BREAKS = {
   hangs: { kind: "hang" },
   "cuts connections": { kind: "reset" },
   "answers 500": { kind: "error", status: 500 },
-  "answers 429": { kind: "error", status: 429 },
   "answers nonsense": { kind: "nonsense" },
 } as const satisfies Record<string, Break>;
 

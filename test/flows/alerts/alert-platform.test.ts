@@ -1,5 +1,5 @@
-// What people of the platform hear, and when: each trouble once while it lasts, and never because something is idle or
-// could not be looked at. On a real Postgres.
+// Platform alerts: one notice per problem while it lasts, and none because something is idle or cannot be read. On a
+// real Postgres.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { alertPlatform } from "../../../src/flows/alerts/alert-platform.ts";
@@ -29,8 +29,8 @@ const details = async () =>
 /** A run of the job, so many minutes after NOW. */
 const at = (minutes: number) => alertPlatform({ now: NOW + minutes * MINUTE }, deps);
 
-describe("LiteLLM is out", () => {
-  it("is told a minute after the outage was noted, and until when open stays open", async () => {
+describe("LiteLLM outage", () => {
+  it("alerts a minute after the outage was noted, and shows until when open policies stay open", async () => {
     deps.snapshots.outage = NOW;
     await at(0);
     expect(await kinds()).toEqual([]);
@@ -43,14 +43,14 @@ describe("LiteLLM is out", () => {
     expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error platform alert .*"kind":"litellm_out"/));
   });
 
-  it("does not say until when, where open never closes", async () => {
+  it("shows no end of the open policy where it never closes", async () => {
     deps.snapshots.outage = NOW;
     deps.policy = { ...deps.policy, failOpenMinutes: 0 };
     await at(5);
     expect(await details()).toMatchObject([{ open_until: null }]);
   });
 
-  it("is told again after it has ended and come back", async () => {
+  it("alerts again when an outage ends and begins again", async () => {
     for (const [minutes, outage] of [
       [1, NOW],
       [2, null],
@@ -62,7 +62,7 @@ describe("LiteLLM is out", () => {
     expect(await kinds()).toEqual(["litellm_out", "litellm_out"]);
   });
 
-  it("has not ended because KV could not be asked; what Postgres shows is told all the same", async () => {
+  it("keeps the outage open when KV cannot be read, and still alerts on what Postgres shows", async () => {
     deps.snapshots.outage = NOW;
     await at(1);
     deps.snapshots.isAway = true;
@@ -72,7 +72,7 @@ describe("LiteLLM is out", () => {
     deps.snapshots.isAway = false;
     await at(3);
     expect(await kinds()).toEqual(["litellm_out", "dead_letter"]);
-    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error the outage note could not be read.*kv: away/));
+    expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error kv outage read failed.*kv: away/));
   });
 });
 
@@ -84,7 +84,7 @@ describe("a dead letter", () => {
       [messageId, body, new Date(NOW + minutes * MINUTE)],
     );
 
-  it("is told, and others of the same trouble are not told one by one", async () => {
+  it("alerts once for all dead letters of the same problem", async () => {
     for (const minutes of [0, 1, 2]) {
       await letter(`m${minutes}`, minutes);
       await at(minutes);
@@ -92,7 +92,7 @@ describe("a dead letter", () => {
     expect(await details()).toEqual([{ dead_letters: 1, queue: "bursar-notices", error: "500" }]);
   });
 
-  it("of the notice that tells of it makes no other: a channel that is broken does not loop", async () => {
+  it("creates no further alert for the dead letter of its own notice, so a broken channel cannot loop", async () => {
     await letter("m", 0);
     await at(0);
     const [notice] = deps.noticeQueue.sent;
@@ -105,10 +105,10 @@ describe("a dead letter", () => {
   });
 });
 
-describe("an idle platform", () => {
+describe("LiteLLM silence", () => {
   beforeEach(() => createTenant(ownKeyInput(), deps).then(() => undefined));
 
-  it("is never silent while its tenants are read once an hour", async () => {
+  it("stays quiet while the sweep reads its tenants once an hour", async () => {
     await world.db.query("update tenant_configs set created_at = $1", [new Date(NOW - DAY)]);
     for (let hour = 0; hour < 12; hour++) {
       await world.db.query("update tenant_spend set read_at = $1", [new Date(NOW + hour * HOUR)]);
@@ -117,7 +117,7 @@ describe("an idle platform", () => {
     expect(await kinds()).toEqual([]);
   });
 
-  it("is silent when nobody was read for two hours", async () => {
+  it("alerts when no tenant was read for two hours", async () => {
     await world.db.query("update tenant_configs set created_at = $1", [new Date(NOW - DAY)]);
     await at(119);
     expect(await kinds()).toEqual([]);
@@ -126,7 +126,7 @@ describe("an idle platform", () => {
   });
 });
 
-it("a wish that LiteLLM does not take is told after a quarter of an hour, once a day", async () => {
+it("alerts after a quarter of an hour when LiteLLM refuses a desired state, once a day", async () => {
   await world.litellm.stop();
   await createTenant(ownKeyInput(), deps);
   for (const minutes of [14, 15, 16, 24 * 60, 24 * 60 + 15, 24 * 60 + 16]) await at(minutes);
@@ -135,13 +135,13 @@ it("a wish that LiteLLM does not take is told after a quarter of an hour, once a
   expect(deps.noticeQueue.sent).toHaveLength(2);
 });
 
-it("two sweeps at once tell everything once", async () => {
+it("alerts once when two sweeps run at the same time", async () => {
   deps.snapshots.outage = NOW;
   await Promise.all([at(5), at(5), at(5)]);
   expect([await kinds(), deps.noticeQueue.sent.length]).toEqual([["litellm_out"], 1]);
 });
 
-it("a queue that refuses loses nothing: the delivery is pending, and the sweep finds it", async () => {
+it("loses nothing when the queue refuses: the delivery is pending, and the sweep finds it", async () => {
   deps.snapshots.outage = NOW;
   deps.noticeQueue.isAway = true;
   await expect(at(1)).rejects.toThrow("queue");

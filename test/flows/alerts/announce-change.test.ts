@@ -1,4 +1,4 @@
-// MessageModel of a change: once each, to every channel, and never at the cost of the change itself.
+// Announcing a change: once, to every channel, and never at the cost of the change itself.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChange, tryAnnounceChange } from "../../../src/flows/alerts/announce-change.ts";
@@ -16,7 +16,7 @@ async function input() {
 }
 
 describe("a change", () => {
-  it("is recorded with its detail, and a notice for each enabled channel is on the queue", async () => {
+  it("records a change with its detail and queues a notice for each enabled channel", async () => {
     await announceChange(await input(), deps);
     expect(await alerts()).toMatchObject([{ event_type: "tenant_suspended", silent: false, occurrence: 0 }]);
     const [row] = await world.db.query("select detail, identity from budget_alert_history");
@@ -24,7 +24,7 @@ describe("a change", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("is told once, however often it is announced, one after the other or at once", async () => {
+  it("announces a change once, however often it is repeated, one after the other or at once", async () => {
     const change = await input();
     await Promise.all(Array.from({ length: 4 }, () => announceChange(change, deps)));
     await announceChange({ ...change, now: NOW + MINUTE }, deps);
@@ -32,19 +32,19 @@ describe("a change", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("of a tenant that is gone is told to nobody", async () => {
+  it("notifies no one about a deleted tenant", async () => {
     const { change, now } = await input();
     await deps.tenants.markDeleted(acme, anActor());
     await announceChange({ change, tenant: null, now }, deps);
     expect(await alerts()).toEqual([]);
   });
 
-  it("leaves what was looked at for thresholds as it was", async () => {
+  it("leaves the last evaluation of the thresholds unchanged", async () => {
     await announceChange(await input(), deps);
     expect(await world.db.query("select alerts_version from tenant_spend")).toEqual([{ alerts_version: null }]);
   });
 
-  it("without any channel is shown in the log, once", async () => {
+  it("logs a preview once when there is no channel", async () => {
     await world.db.query("delete from notification_channels");
     const change = await input();
     await announceChange(change, deps);
@@ -55,7 +55,7 @@ describe("a change", () => {
     ]);
   });
 
-  it("of a tenant that is deleted meanwhile is nobody's", async () => {
+  it("notifies no one when the tenant is deleted meanwhile", async () => {
     const change = await input();
     await deps.tenants.markDeleted(acme, anActor());
     await announceChange(change, deps);
@@ -64,18 +64,18 @@ describe("a change", () => {
   });
 });
 
-describe("what cannot be told now", () => {
-  const SAYS = 'error a change was not announced: the sweep will {"tenant_id":"acme","event_type":"tenant_suspended"}';
+describe("a failed announcement", () => {
+  const SAYS = 'error change announcement failed {"tenant_id":"acme","event_type":"tenant_suspended"}';
   beforeEach(() => void deps.log.lines.splice(0));
 
-  it("is logged while Postgres is away, and does not throw", async () => {
+  it("logs the failure while Postgres is away, and does not throw", async () => {
     const change = await input();
     world.db.away();
     await tryAnnounceChange(change, deps).finally(() => world.db.back());
     expect(deps.log.lines).toEqual([expect.stringContaining(SAYS)]);
   });
 
-  it("lies in Postgres while the queue refuses", async () => {
+  it("keeps the delivery in Postgres while the queue refuses", async () => {
     deps.noticeQueue.isAway = true;
     await tryAnnounceChange(await input(), deps);
     expect(deps.log.lines).toEqual([expect.stringContaining(SAYS)]);

@@ -1,4 +1,4 @@
-// Changes that nobody was told of: the sweep finds them by level, and tells each once.
+// Unannounced changes: the sweep finds them by level and announces each once.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
@@ -26,7 +26,7 @@ describe("late announcements", () => {
       [new Date(at), tenantId],
     );
 
-  it("tell of a suspension whose alert is missing, once though two sweeps meet", async () => {
+  it("announces a suspension without an alert, once even when two sweeps overlap", async () => {
     await suspended(AT);
     const now = AT + MINUTE;
     await Promise.all([announceChanges({ now }, deps), announceChanges({ now }, deps)]);
@@ -36,7 +36,7 @@ describe("late announcements", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("tell nobody of a suspension that is over, and record it", async () => {
+  it("records silently a suspension that was resumed meanwhile", async () => {
     const switches = { tenantId: idOf("acme"), actor: anActor({ now: AT }) };
     const { record } = deps.alerts;
     deps.alerts.record = () => Promise.reject(new Error("pg down"));
@@ -50,7 +50,7 @@ describe("late announcements", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("leave alone what is being told at this moment, what is old, and what was another tenant's", async () => {
+  it("skips changes in progress, old changes, and changes of an earlier tenant", async () => {
     await suspended(AT - 29_999);
     await suspended(AT - 3 * DAY - 1);
     await suspended(AT - MINUTE, "nobody");
@@ -62,7 +62,7 @@ describe("late announcements", () => {
     expect(await alerts()).toEqual([]);
   });
 
-  it("go on with the next one when one fails", async () => {
+  it("goes on with the next change when one fails", async () => {
     await suspended(AT);
     await suspended(AT + 1);
     const { record } = deps.alerts;
@@ -74,7 +74,7 @@ describe("late announcements", () => {
     await announceChanges({ now: AT + MINUTE }, deps);
     expect(await told()).toEqual(["tenant_suspended"]);
     expect(deps.log.lines).toContain(
-      'error a change was not announced: the sweep will {"tenant_id":"acme","event_type":"tenant_suspended"} Error: pg down',
+      'error change announcement failed {"tenant_id":"acme","event_type":"tenant_suspended"} Error: pg down',
     );
     await announceChanges({ now: AT + 2 * MINUTE }, deps);
     expect(await told()).toEqual(["tenant_suspended", "tenant_suspended"]);

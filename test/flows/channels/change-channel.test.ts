@@ -1,4 +1,4 @@
-// Changing a channel that somebody else removes meanwhile.
+// Changing a channel that another administrator removes meanwhile.
 
 import { expect, it } from "vitest";
 import { changeChannel } from "../../../src/flows/channels/change-channel.ts";
@@ -8,7 +8,7 @@ import { aChannel } from "../../support/notice-builders.ts";
 import { RecordedLog } from "../../support/recorded-log.ts";
 import { unusedPort } from "../../support/unused-port.ts";
 
-it("a channel that is removed between its reading and its change is not found, and not made again", async () => {
+it("does not recreate a channel that is removed between its load and its change", async () => {
   const channel = aChannel();
   const channels: Channels = {
     ...({} as Channels),

@@ -1,4 +1,4 @@
-// The check while something is broken: never later than 110 ms, known before guessed, and never silently.
+// The check while a dependency fails: within 110 ms, from known state before any guess, and never without a log line.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { FailPolicy } from "../../../src/budget/tenant.ts";
@@ -20,7 +20,7 @@ const degradedLines = () => world.log.lines.filter((line) => line.startsWith("wa
 describe("LiteLLM hangs", () => {
   beforeEach(() => world.reads.trouble("readSubject", "hangs"));
 
-  it("X6: answers at exactly the deadline, allowed by what is known, and says so in the log", async () => {
+  it("X6: answers at exactly the deadline from the last known spend, and logs it", async () => {
     world.hasTenant({}, WARNED);
     const answered = await world.check();
     expect(answered.tookMs).toBe(100);
@@ -36,20 +36,20 @@ describe("LiteLLM hangs", () => {
     ]);
   });
 
-  it("and the outage note hangs too: still within 110 ms", async () => {
+  it("answers within 110 ms when the outage note hangs too", async () => {
     world.hasTenant({}, WARNED);
     world.snapshots.trouble("outageStartedAt", "hangs");
     expect((await world.check()).tookMs).toBe(108);
-    expect(world.log.lines).toContain('warn kv read of the outage note slow {"waited_ms":8}');
+    expect(world.log.lines).toContain('warn kv outage read slow {"waited_ms":8}');
   });
 
-  it("keeps to another deadline when the deployment sets one", async () => {
+  it("keeps the deadline that the deployment sets", async () => {
     world.policy = { ...POLICY, checkDeadlineMs: 300 };
     world.hasTenant({}, WARNED);
     expect((await world.check()).tookMs).toBe(300);
   });
 
-  it("a read that comes after the deadline is there for the next check", async () => {
+  it("keeps a read that finishes after the deadline for the next check", async () => {
     world.reads.trouble("readSubject", null);
     world.hasTenant({}, WARNED);
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("500") }));
@@ -85,12 +85,12 @@ describe("LiteLLM answers 500", () => {
     expect(verdictOf(await world.check()).source).toBe("fail_closed");
   });
 
-  it("blocked ends with the period even when LiteLLM cannot show the next one", async () => {
+  it("ends a known block with the period even when LiteLLM cannot show the next one", async () => {
     world.hasTenant({}, { ...OVER, resetsAt: NOW - SECOND });
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "fail_open" });
   });
 
-  it("tries twice more behind the answer, and remembers what they bring", async () => {
+  it("tries twice more in the background, and remembers the result", async () => {
     world.litellm.nextTries.pop();
     world.hasTenant({}, WARNED);
     await world.check();
@@ -99,14 +99,14 @@ describe("LiteLLM answers 500", () => {
     expect(verdictOf(await world.check())).toMatchObject({ source: "cache", degraded: false });
   });
 
-  it("answers with the config that Postgres told meanwhile", async () => {
+  it("answers with the config that Postgres returned meanwhile", async () => {
     const config = world.hasTenant({ revision: 1 }, { spendNanoUsd: usd("560"), ...OLD });
     world.inPostgres({ ...config, revision: 2, maxBudgetNanoUsd: usd("1000") }, OLD);
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok", source: "last_known" });
   });
 });
 
-it("a key that LiteLLM no longer has is a failure to read, not a refusal", async () => {
+it("treats a key that LiteLLM no longer has as a failed read, not as a refusal", async () => {
   world.hasTenant({}, WARNED);
   world.litellm.rows.clear();
   expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "last_known" });
@@ -114,7 +114,7 @@ it("a key that LiteLLM no longer has is a failure to read, not a refusal", async
   expect(world.log.lines).toContain('warn litellm read failed {"tenant_id":"acme","why":"not_found"}');
 });
 
-describe("an open policy is bounded", () => {
+describe("the limit of an open policy", () => {
   beforeEach(() => {
     world.hasTenant({ failPolicy: "open" }, WARNED);
     world.reads.trouble("readSubject", "hangs");
@@ -123,18 +123,18 @@ describe("an open policy is bounded", () => {
   it.each([
     [60 * MINUTE - 1, true],
     [60 * MINUTE, false],
-  ])("an outage of %i ms: allowed is %s", async (outMs, isAllowed) => {
+  ])("after %i ms of outage allowed is %s", async (outMs, isAllowed) => {
     world.kv.outage = NOW - outMs;
     expect(verdictOf(await world.check()).allowed).toBe(isAllowed);
   });
 
-  it("never turns closed when the bound is 0", async () => {
+  it("never turns closed when FAIL_OPEN_MINUTES is 0", async () => {
     world.policy = { ...POLICY, failOpenMinutes: 0 };
     world.kv.outage = NOW - DAY;
     expect(verdictOf(await world.check()).allowed).toBe(true);
   });
 
-  it("a note that came too late for one answer counts for the next: a slow KV keeps nothing open", async () => {
+  it("uses a note that arrived late for the next check, so a slow KV keeps no policy open", async () => {
     world.kv.outage = NOW - DAY;
     world.snapshots.trouble("outageStartedAt", 2 * SECOND);
     expect(verdictOf(await world.check()).allowed).toBe(true);
@@ -142,38 +142,38 @@ describe("an open policy is bounded", () => {
     expect(verdictOf(await world.check()).allowed).toBe(false);
   });
 
-  it("a note that takes as long as the read is in time: it is looked for from the start", async () => {
+  it("uses a note that takes as long as the read, because the check starts it early", async () => {
     world.kv.outage = NOW - DAY;
     world.snapshots.trouble("outageStartedAt", 90);
     expect(verdictOf(await world.check()).allowed).toBe(false);
   });
 
-  it("stays open, and says so, when the note cannot be read", async () => {
+  it("stays open when the note cannot be read, and logs it", async () => {
     world.kv.outage = NOW - DAY;
     world.snapshots.trouble("outageStartedAt", new Error("down"));
     expect(verdictOf(await world.check()).allowed).toBe(true);
-    expect(world.log.lines).toContain("error kv read of the outage note failed {} Error: down");
+    expect(world.log.lines).toContain("error kv outage read failed {} Error: down");
   });
 });
 
-describe("Redis", () => {
+describe("Redis fails", () => {
   beforeEach(() => void world.hasTenant({}, WARNED));
 
-  it("hangs: the read goes on after the patience for a claim", async () => {
+  it("reads on after the claim timeout when Redis hangs", async () => {
     world.claims.trouble("claimRefresh", "hangs");
     world.litellm.tryMs = 30;
     const answered = await world.check();
     expect([answered.tookMs, verdictOf(answered).source]).toEqual([50, "litellm"]);
-    expect(world.log.lines).toEqual(['warn claim of a refresh slow {"waited_ms":20}']);
+    expect(world.log.lines).toEqual(['warn refresh claim slow {"waited_ms":20}']);
   });
 
-  it("fails: the read goes on at once", async () => {
+  it("reads on at once when Redis fails", async () => {
     world.claims.trouble("claimRefresh", new Error("down"));
     const answered = await world.check();
     expect([answered.tookMs, verdictOf(answered).source]).toEqual([0, "litellm"]);
   });
 
-  it("without it one isolate still reads once in five seconds", async () => {
+  it("reads once in five seconds per isolate without Redis", async () => {
     world.claims.trouble("claimRefresh", new Error("down"));
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("1") }));
     for (let second = 0; second < 5; second++) {
@@ -184,8 +184,8 @@ describe("Redis", () => {
   });
 });
 
-describe("KV and Postgres", () => {
-  it("KV hangs: Postgres answers after the patience for a store", async () => {
+describe("KV and Postgres fail", () => {
+  it("asks Postgres after the store timeout when KV hangs", async () => {
     world.hasTenant();
     world.snapshots.trouble("tenantOfKey", "hangs");
     world.snapshots.trouble("tenant", "hangs");
@@ -193,15 +193,15 @@ describe("KV and Postgres", () => {
     expect([answered.tookMs, verdictOf(answered).source]).toEqual([40, "cache"]);
   });
 
-  it("KV fails: Postgres answers at once, and the log says what failed", async () => {
+  it("asks Postgres at once when KV fails, and logs the failure", async () => {
     world.hasTenant();
     world.snapshots.trouble("tenantOfKey", new Error("down"));
     expect((await world.check()).tookMs).toBe(0);
-    expect(world.log.lines).toContain("error kv read of a key failed {} Error: down");
+    expect(world.log.lines).toContain("error kv key read failed {} Error: down");
   });
 
   it.each(["hangs", new Error("down")] as const)(
-    "both are away (%s): LiteLLM alone answers, and says so",
+    "asks LiteLLM alone when both are away (%s), and marks the answer as degraded",
     async (how) => {
       world.hasTenant({}, { spendNanoUsd: usd("550") });
       for (const verb of ["tenantOfKey", "tenant"] as const) world.snapshots.trouble(verb, how);
@@ -219,12 +219,12 @@ describe("KV and Postgres", () => {
     },
   );
 
-  it("both are away and LiteLLM does not know the key: unknown", async () => {
+  it("calls a key unknown when both are away and LiteLLM does not know it", async () => {
     world.tenants.trouble("findByKey", new Error("down"));
     expect((await world.check()).outcome).toEqual({ kind: "unknown" });
   });
 
-  it("both are away after the key was found: the memory answers, whatever its age", async () => {
+  it("answers from the memory, whatever its age, when both go away after the key was found", async () => {
     world.hasTenant();
     await world.check();
     await world.timers.pass(30 * SECOND);
@@ -233,7 +233,7 @@ describe("KV and Postgres", () => {
     expect(verdictOf(await world.check())).toMatchObject({ source: "cache", degraded: false });
   });
 
-  it("everything hangs: the deployment's policy, within 110 ms", async () => {
+  it("answers by the deployment's policy within 110 ms when everything hangs", async () => {
     for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, "hangs");
     world.reads.trouble("readSubject", "hangs");
@@ -247,26 +247,26 @@ describe("KV and Postgres", () => {
   });
 });
 
-describe("the tenant that the edge remembers for a key is gone", () => {
+describe("a cached key of a deleted tenant", () => {
   beforeEach(() => {
     world.hasTenant();
     world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
   });
 
-  it.each(["hangs", new Error("down")] as const)("and Postgres is away (%s): LiteLLM alone answers", async (how) => {
+  it.each(["hangs", new Error("down")] as const)("asks LiteLLM alone when Postgres is away too (%s)", async (how) => {
     world.tenants.trouble("findByKey", how);
     const answered = await world.check();
     expect(answered.tookMs).toBeLessThanOrEqual(110);
     expect(verdictOf(answered)).toMatchObject({ tenantId: "acme", source: "litellm", degraded: true });
   });
 
-  it("and nobody else has it: unknown", async () => {
+  it("calls the key unknown when no other tenant has it", async () => {
     world.postgres.rows.clear();
     expect((await world.check()).outcome).toEqual({ kind: "unknown" });
   });
 });
 
-it("Postgres that goes away while a team is looked for is a degraded answer, not an error", async () => {
+it("gives a degraded answer when Postgres goes away during the team lookup", async () => {
   world.hasTenant({ subject: { kind: "team", id: "team-1" } });
   world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
   world.tenants.trouble("findBySubject", new Error("down"));

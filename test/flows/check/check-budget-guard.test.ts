@@ -1,5 +1,5 @@
-// The check when LiteLLM itself asks (Guard): it names the key's team, waits for the answer with an agent behind it, and
-// counts as nobody. Whatever breaks, the answer comes within 110 ms.
+// The check when LiteLLM asks (Guard): it names the key's team, an agent waits behind it, and no caller is counted.
+// Whatever fails, the answer comes within 110 ms.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
@@ -46,7 +46,7 @@ const HOWS: [string, Trouble][] = [
 ];
 
 describe.each(HOWS)("dependencies that %s", (_, how) => {
-  it.each(PAIRS)("%s and %s: within 110 ms, for keys known, of a team, and unknown", async (one, other) => {
+  it.each(PAIRS)("%s and %s: answers within 110 ms, for keys known, of a team, and unknown", async (one, other) => {
     for (const caller of [asked, ofTeam, { ...asked, keyHash: hashOf("c") }]) {
       world = new CheckWorld();
       world.hasTenant({}, OVER);
@@ -57,7 +57,7 @@ describe.each(HOWS)("dependencies that %s", (_, how) => {
     }
   });
 
-  it("all of them: the deployment's policy, within 110 ms", async () => {
+  it("answers by the deployment's policy within 110 ms when all dependencies break", async () => {
     world.hasTenant({}, OVER);
     for (const breakIt of Object.values(BREAKS)) breakIt(how);
     for (const policy of ["open", "closed"] as const) {
@@ -68,14 +68,14 @@ describe.each(HOWS)("dependencies that %s", (_, how) => {
   });
 });
 
-describe("what is known counts, whatever breaks", () => {
-  it.each(["LiteLLM", "Postgres", "Redis"])("%s hangs: a tenant that is over is refused from KV", async (store) => {
+describe("known state during failures", () => {
+  it.each(["LiteLLM", "Postgres", "Redis"])("%s hangs: refuses a blocked tenant from KV", async (store) => {
     world.hasTenant({}, OVER);
     BREAKS[store]?.("hangs");
     expect(verdictOf(await world.check({ caller: asked }))).toMatchObject({ tenantId: ACME, reason: "over_grace" });
   });
 
-  it("KV hangs: Postgres finds the tenant by the team that LiteLLM names", async () => {
+  it("finds the tenant in Postgres by the team that LiteLLM names when KV hangs", async () => {
     world.hasTenant({ subject: TEAM }, { spendNanoUsd: usd("550") });
     BREAKS["KV"]?.("hangs");
     const answered = await world.check({ caller: ofTeam });
@@ -84,7 +84,7 @@ describe("what is known counts, whatever breaks", () => {
 });
 
 describe("a key of a team", () => {
-  it("is found through the team, without LiteLLM, and remembered for an hour only", async () => {
+  it("finds the tenant through the team without LiteLLM, and caches it for an hour only", async () => {
     world.hasTenant({ subject: TEAM });
     expect(verdictOf(await world.check({ caller: ofTeam })).tenantId).toBe(ACME);
     await world.untilQuiet();
@@ -92,7 +92,7 @@ describe("a key of a team", () => {
     expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe(ACME);
   });
 
-  it("is unknown when its team is no tenant's, whatever LiteLLM would say", async () => {
+  it("calls the key unknown when its team is no tenant's, whatever LiteLLM would answer", async () => {
     world.hasTenant({ subject: TEAM });
     world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, teamId: "team-1" }));
     expect((await world.check({ caller: { ...ofTeam, teamId: "team-2" } })).outcome).toEqual({ kind: "unknown" });
@@ -100,7 +100,7 @@ describe("a key of a team", () => {
     expect([world.litellm.reads, world.callers.asked]).toEqual([[], []]);
   });
 
-  it("that went to another team's tenant counts there at once, though the edge remembers the old one", async () => {
+  it("counts at once for the new team's tenant, though the edge caches the old one", async () => {
     world.hasTenant({ subject: TEAM });
     world.hasTenant({ tenantId: idOf("other"), subject: { kind: "team", id: "team-2" } });
     await world.check({ caller: ofTeam });
@@ -114,13 +114,13 @@ describe("a key of a team", () => {
     expect(world.tenants.calls("findByKey")).toBe(2);
   });
 
-  it("that is a tenant's own stays its own, whatever its team", async () => {
+  it("keeps a tenant's own key with its tenant, whatever its team", async () => {
     world.hasTenant();
     expect(verdictOf(await world.check({ caller: { ...asked, teamId: "team-1" } })).tenantId).toBe(ACME);
     expect(world.tenants.calls("findByKey")).toBe(0);
   });
 
-  it("left its team, and Postgres is away: LiteLLM alone says whose it is", async () => {
+  it("asks LiteLLM alone about a key that left its team while Postgres is away", async () => {
     world.hasTenant({ subject: TEAM });
     await world.check({ caller: ofTeam });
     await world.untilQuiet();
@@ -132,18 +132,18 @@ describe("a key of a team", () => {
   });
 });
 
-describe("with KV and Postgres away, of a caller that has no key but a team", () => {
+describe("KV and Postgres away", () => {
   beforeEach(() => {
     world.litellm.has(aLiteLlmRow({ subject: TEAM, spendNanoUsd: usd("550") }));
     BREAKS["Postgres"]?.(new Error("down"));
   });
 
-  it("LiteLLM alone is asked about the team", async () => {
+  it("asks LiteLLM alone about the team of a caller without a key", async () => {
     const answered = await world.check({ caller: ofTeam });
     expect(verdictOf(answered)).toMatchObject({ tenantId: ACME, allowed: false, source: "litellm", degraded: true });
   });
 
-  it("but not when it could not say whose the key is", async () => {
+  it("skips the team when LiteLLM could not resolve the key", async () => {
     world.litellm.nextTries.push(AWAY);
     expect(verdictOf(await world.check({ caller: ofTeam }))).toMatchObject({ tenantId: null, source: "fail_open" });
     expect(world.litellm.reads).toHaveLength(1);

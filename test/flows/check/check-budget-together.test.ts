@@ -1,4 +1,4 @@
-// Many checks of one tenant at once: one reads, the others answer what they know or wait for what it finds.
+// Many checks of one tenant at once: one reads, the others answer from the cache or wait for its result.
 
 import { beforeEach, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
@@ -16,7 +16,7 @@ const agedBy = (ms: number) => ({ observedAt: NOW - ms, readAt: NOW - ms });
 it.each([
   ["nothing is known", null],
   ["what is known is too old", agedBy(11 * MINUTE)],
-])("%s: the losers wait for the winner and see its result", async (_, spend) => {
+])("%s: waiting checks get the result of the one that reads", async (_, spend) => {
   world.hasTenant({}, spend);
   world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("500") }));
   world.litellm.tryMs = 42;
@@ -29,7 +29,7 @@ it.each([
   expect(world.litellm.reads).toHaveLength(1);
 });
 
-it("the winner is too slow: the losers answer at the deadline as it does, and none of them reads", async () => {
+it("answers all waiting checks at the deadline when the reading one is too slow", async () => {
   world.hasTenant({ failPolicy: "closed" }, null);
   world.litellm.tryMs = 500;
   for (const answered of await world.together(TEN)) {
@@ -40,7 +40,7 @@ it("the winner is too slow: the losers answer at the deadline as it does, and no
   expect(world.litellm.reads).toHaveLength(1);
 });
 
-it("the winner's first try fails: those who wait are told at once", async () => {
+it("releases the waiting checks at once when the first try fails", async () => {
   world.hasTenant({}, agedBy(11 * MINUTE));
   world.litellm.tryMs = 20;
   world.litellm.nextTries.push(AWAY, AWAY, AWAY);
@@ -50,7 +50,7 @@ it("the winner's first try fails: those who wait are told at once", async () => 
   }
 });
 
-it("after a failed read nobody waits for five seconds, then one tries again", async () => {
+it("waits for no read for five seconds after a failed one, then one check tries again", async () => {
   world.hasTenant({}, agedBy(11 * MINUTE));
   world.litellm.nextTries.push(AWAY, AWAY, AWAY);
   await world.check();
@@ -66,7 +66,7 @@ it("after a failed read nobody waits for five seconds, then one tries again", as
   expect([answered.tookMs, verdictOf(answered).source]).toEqual([50, "litellm"]);
 });
 
-it("a loser that knows a servable figure answers it at once", async () => {
+it("answers from servable spend at once while another check reads", async () => {
   world.hasTenant({}, agedBy(30 * SECOND));
   world.litellm.tryMs = 50;
   const [winner, loser] = await world.together([{ demandedMaxAgeMs: 0 }, { demandedMaxAgeMs: 0 }]);
@@ -74,7 +74,7 @@ it("a loser that knows a servable figure answers it at once", async () => {
   expect(loser && [loser.tookMs, verdictOf(loser).source]).toEqual([0, "cache"]);
 });
 
-it("another isolate of the colo reads: this one answers what it knows, and reads nothing", async () => {
+it("answers from the cache without a read while another isolate of the colo reads", async () => {
   world.hasTenant({}, agedBy(61 * SECOND));
   await world.redis.claimRefresh(ACME, "FRA", 5);
   const answered = await world.check({ colo: "FRA" });
@@ -82,7 +82,7 @@ it("another isolate of the colo reads: this one answers what it knows, and reads
   expect([verdictOf(answered).source, world.litellm.reads]).toEqual(["cache", []]);
 });
 
-it("another colo reads by itself", async () => {
+it("reads by itself in another colo", async () => {
   world.hasTenant({}, agedBy(61 * SECOND));
   await world.redis.claimRefresh(ACME, "FRA", 5);
   await world.check({ colo: "NRT" });
@@ -90,7 +90,7 @@ it("another colo reads by itself", async () => {
   expect(world.litellm.reads).toHaveLength(1);
 });
 
-it("nothing servable is known and another isolate reads: answers at the deadline, degraded", async () => {
+it("answers degraded at the deadline when no spend is servable and another isolate reads", async () => {
   world.hasTenant({}, null);
   await world.redis.claimRefresh(ACME, "FRA", 5);
   const answered = await world.check({ colo: "FRA" });
@@ -98,7 +98,7 @@ it("nothing servable is known and another isolate reads: answers at the deadline
   expect(verdictOf(answered)).toMatchObject({ allowed: true, source: "fail_open" });
 });
 
-it("the winner finds the tenant gone: it is unknown, also to those that wait once they ask again", async () => {
+it("calls the tenant unknown when the reading check finds it deleted, and waiting checks on their next try", async () => {
   world.hasTenant({}, null);
   world.postgres.rows.clear();
   world.litellm.tryMs = 20;

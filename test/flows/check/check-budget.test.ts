@@ -1,4 +1,4 @@
-// The check while everything works: what answers from the cache, what is read first, and what is remembered of it.
+// The check while everything works: what answers from the cache, what is read first, and what is remembered.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
@@ -14,8 +14,8 @@ beforeEach(() => {
 const agedBy = (ms: number) => ({ observedAt: NOW - ms, readAt: NOW - ms });
 const spent = (dollars: string) => world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd(dollars) }));
 
-describe("what is known is fresh", () => {
-  it("answers from KV at once, by key or by id, and asks nobody else", async () => {
+describe("fresh spend", () => {
+  it("answers from KV at once, by key or by id, without any other call", async () => {
     world.hasTenant({}, { spendNanoUsd: usd("412.5"), ...agedBy(3 * SECOND) });
     for (const caller of [byKey, byId]) {
       const answered = await world.check({ caller });
@@ -35,12 +35,12 @@ describe("what is known is fresh", () => {
     expect([world.tenants.calls("load"), world.tenants.calls("findByKey")]).toEqual([0, 0]);
   });
 
-  it("lets the caller keep the verdict while the figure is fresh", async () => {
+  it("lets the caller cache the verdict while the spend is fresh", async () => {
     world.hasTenant({}, agedBy(3 * SECOND));
     expect((await world.check()).outcome).toMatchObject({ keepForMs: 57 * SECOND });
   });
 
-  it("is not looked up in KV again for two seconds, then it is", async () => {
+  it("reads KV again only after two seconds", async () => {
     world.hasTenant();
     await world.check();
     await world.timers.pass(1_999);
@@ -60,8 +60,8 @@ describe("what is known is fresh", () => {
   });
 });
 
-describe("what is known is older than fresh", () => {
-  it("answers with it at once, reads behind the answer, and remembers what was read", async () => {
+describe("stale spend", () => {
+  it("answers from the cache at once, reads in the background, and remembers the result", async () => {
     world.hasTenant({}, agedBy(61 * SECOND));
     spent("450");
     world.litellm.tryMs = 700;
@@ -76,7 +76,7 @@ describe("what is known is older than fresh", () => {
     expect(world.litellm.reads).toHaveLength(1);
   });
 
-  it("a read that fails behind the answer is tried again, logged, and thrown at nobody", async () => {
+  it("retries and logs a failed background read without throwing", async () => {
     world.hasTenant({}, agedBy(61 * SECOND));
     world.litellm.nextTries.push(...Array(3).fill({ kind: "unreachable", why: "status 502" }));
     expect((await world.check()).tookMs).toBe(0);
@@ -85,7 +85,7 @@ describe("what is known is older than fresh", () => {
     expect(world.log.lines).toEqual(['warn litellm read failed {"tenant_id":"acme","why":"status 502"}']);
   });
 
-  it("ten minutes old is answered with, a millisecond older is read first", async () => {
+  it("answers from spend of exactly ten minutes, and reads first a millisecond later", async () => {
     world.hasTenant({}, agedBy(10 * MINUTE));
     expect(verdictOf(await world.check()).source).toBe("cache");
     world = new CheckWorld();
@@ -97,7 +97,7 @@ describe("what is known is older than fresh", () => {
     expect(verdictOf(answered)).toMatchObject({ state: "grace", source: "litellm", degraded: false });
   });
 
-  it("reads first when the burn could reach the line before the next read", async () => {
+  it("reads first when the spend rate could reach the block threshold before the next read", async () => {
     const spending = { spendRateNanoUsdPerSecond: usd("10"), ...agedBy(SECOND) };
     world.hasTenant({}, { spendNanoUsd: usd("500.000000001"), ...spending });
     spent("550");
@@ -107,15 +107,15 @@ describe("what is known is older than fresh", () => {
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "cache" });
   });
 
-  it("reads first when the config knows of a later period than the figure's", async () => {
+  it("reads first when the config knows a later period than the spend's", async () => {
     world.hasTenant({ litellmKeyLastReset: NOW - DAY }, { spendNanoUsd: usd("550"), periodStartedAt: NOW - 10 * DAY });
     spent("1");
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok", source: "litellm" });
   });
 });
 
-describe("nothing is known of the spend", () => {
-  it("reads first, and tells KV and Postgres", async () => {
+describe("unknown spend", () => {
+  it("reads first, and publishes to KV and Postgres", async () => {
     world.hasTenant({}, null);
     spent("450");
     expect(verdictOf(await world.check())).toMatchObject({ state: "warning", source: "litellm", degraded: false });
@@ -124,7 +124,7 @@ describe("nothing is known of the spend", () => {
     expect(world.queue.sent).toMatchObject([{ message: { kind: "observed", tenant_id: "acme" }, delaySeconds: 0 }]);
   });
 
-  it("a tenant that only Postgres has is found, answered from its figure, and written to KV", async () => {
+  it("finds a tenant that only Postgres has, answers from its spend, and writes it to KV", async () => {
     const config = world.hasTenant();
     world.kv.configs.clear();
     world.kv.spends.clear();
@@ -138,20 +138,20 @@ describe("nothing is known of the spend", () => {
 });
 
 describe("the caller demands freshness", () => {
-  it("reads first although the figure is fresh", async () => {
+  it("reads first although the spend is fresh", async () => {
     world.hasTenant({}, agedBy(SECOND));
     spent("500");
     const answered = await world.check({ demandedMaxAgeMs: 0 });
     expect(verdictOf(answered)).toMatchObject({ state: "grace", source: "litellm" });
   });
 
-  it("reads nothing when the figure is as young as demanded", async () => {
+  it("reads nothing when the spend is as young as demanded", async () => {
     world.hasTenant({}, agedBy(5 * SECOND));
     expect(verdictOf(await world.check({ demandedMaxAgeMs: 5_000 })).source).toBe("cache");
     expect(verdictOf(await world.check({ demandedMaxAgeMs: 4_999 })).source).toBe("litellm");
   });
 
-  it("is given at most one read a second, whatever comes", async () => {
+  it("reads at most once a second, whatever the caller demands", async () => {
     world.hasTenant({}, agedBy(SECOND));
     for (let request = 0; request < 20; request++) {
       const answered = await world.check({ demandedMaxAgeMs: 0 });
@@ -165,7 +165,7 @@ describe("the caller demands freshness", () => {
 describe("the period has ended by the clock", () => {
   const past = { resetsAt: NOW - MINUTE, spendNanoUsd: usd("550") };
 
-  it("reads first at the first look, and moves on when LiteLLM has reset", async () => {
+  it("reads first after the reset, and moves on when LiteLLM has reset", async () => {
     world.hasTenant({ budgetResetAt: NOW - MINUTE }, { ...past, ...agedBy(2 * MINUTE) });
     spent("0");
     const { allowed, budget, source } = verdictOf(await world.check());
@@ -188,12 +188,12 @@ describe("the period has ended by the clock", () => {
   });
 });
 
-describe("a tenant that is not there", () => {
-  it("is unknown when Postgres has never heard of the id", async () => {
+describe("a missing tenant", () => {
+  it("calls an id unknown that Postgres does not have", async () => {
     expect((await world.check({ caller: { kind: "tenant", tenantId: idOf("nobody") } })).outcome.kind).toBe("unknown");
   });
 
-  it("is unknown once its tombstone lies in KV, also to its key", async () => {
+  it("calls a tenant unknown once its tombstone is in KV, also by its key", async () => {
     world.hasTenant();
     await world.check();
     world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: 0, revision: 9 });
@@ -203,7 +203,7 @@ describe("a tenant that is not there", () => {
     expect(world.memory.tenant(ACME)).toBeNull();
   });
 
-  it("gives its key to the tenant that has it now, whatever the edge still remembers", async () => {
+  it("assigns a key to its present tenant, whatever the edge still caches", async () => {
     world.hasTenant();
     await world.check();
     const successor = idOf("successor");
@@ -217,7 +217,7 @@ describe("a tenant that is not there", () => {
     expect((await world.check()).outcome).toMatchObject({ kind: "verdict", verdict: { tenantId: "successor" } });
   });
 
-  it("is unknown when the read finds it gone from Postgres, and gets its tombstone back", async () => {
+  it("calls a tenant unknown when the read finds it deleted in Postgres, and writes its tombstone again", async () => {
     world.hasTenant({ revision: 4 }, agedBy(11 * MINUTE));
     world.postgres.rows.clear();
     expect((await world.check()).outcome).toEqual({ kind: "unknown" });
@@ -226,7 +226,7 @@ describe("a tenant that is not there", () => {
     expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
   });
 
-  it("an address with too many unknown keys is told so", async () => {
+  it("rejects an address with too many unknown keys", async () => {
     world.callers.isAllowed = false;
     expect((await world.check()).outcome).toEqual({ kind: "too_many_unknown" });
   });
@@ -241,18 +241,18 @@ it("answers with the config that the read brought, not with the one that asked f
   expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 2, maxBudgetNanoUsd: usd("1000") });
 });
 
-it("an observed tenant is allowed over its line, and the verdict says what would have been", async () => {
+it("allows an observed tenant over its block threshold, and shows what enforce would have done", async () => {
   world.hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("700") });
   expect(verdictOf(await world.check())).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked" });
 });
 
-it("leaves no timer running behind an answer", async () => {
+it("leaves no timer running after an answer", async () => {
   world.hasTenant();
   await world.check();
   expect(world.timers.running).toBe(0);
 });
 
-it("a slow read does not undo what the isolate has learned meanwhile", async () => {
+it("keeps what the isolate has received during a slow read", async () => {
   const old = world.hasTenant({ revision: 1 }, agedBy(61 * SECOND));
   world.litellm.tryMs = 700;
   await world.check();

@@ -1,7 +1,7 @@
-// The verdict from LiteLLM's own row: whose it is, where it blocks, and that it never passes for a whole answer.
+// The verdict inferred from LiteLLM's own row: its tenant, its block threshold, and always degraded.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { inferVerdictFromLiteLlm, type LoneVerdict } from "../../../src/flows/check/degraded-check.ts";
+import { type InferredVerdict, inferVerdictFromLiteLlm } from "../../../src/flows/check/degraded-check.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders.ts";
@@ -13,13 +13,13 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function ask(litellmRow: Partial<LiteLlmRow> | null = {}): Promise<LoneVerdict> {
+function ask(litellmRow: Partial<LiteLlmRow> | null = {}): Promise<InferredVerdict> {
   if (litellmRow !== null) world.litellm.has(aLiteLlmRow(litellmRow));
   return inferVerdictFromLiteLlm({ keyHash: hashOf("a"), now: NOW }, world.deps());
 }
 
 describe("a tenant's own key", () => {
-  it("is answered with the budget that LiteLLM was told, as degraded", async () => {
+  it("answers with the budget that Bursar last sent to LiteLLM, as degraded", async () => {
     expect(await ask({ spendNanoUsd: usd("412.5") })).toMatchObject({
       tenantId: "acme",
       allowed: true,
@@ -37,7 +37,7 @@ describe("a tenant's own key", () => {
     });
   });
 
-  it("that Bursar has suspended is refused, also one without a max_budget, as of an observed tenant", async () => {
+  it("refuses a key that Bursar has suspended, also one without a max_budget of an observed tenant", async () => {
     const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
     for (const maxBudgetNanoUsd of [usd("550"), null]) {
       expect(await ask({ metadata, maxBudgetNanoUsd })).toMatchObject({
@@ -67,12 +67,12 @@ describe("a tenant's own key", () => {
     expect(await ask({ softBudgetNanoUsd })).toMatchObject({ budget: { alertThreshold } });
   });
 
-  it("a budget of nothing blocks", async () => {
+  it("blocks on a budget of zero", async () => {
     const verdict = await ask({ maxBudgetNanoUsd: 0n, softBudgetNanoUsd: 0n, spendNanoUsd: 0n });
     expect(verdict).toMatchObject({ allowed: false, reason: "zero_limit" });
   });
 
-  it("begins its period with the read when LiteLLM does not say when the key was made", async () => {
+  it("begins the period with the read when LiteLLM does not know when the key was created", async () => {
     expect(await ask({ createdAt: null })).toMatchObject({ budget: { periodStartedAt: NOW } });
   });
 });
@@ -82,7 +82,7 @@ describe("a key of a team", () => {
   const team = (differences: Partial<LiteLlmRow> = {}) =>
     world.litellm.has(aLiteLlmRow({ subject: { kind: "team", id: "team-1" }, ...differences }));
 
-  it("is answered with the team's figure", async () => {
+  it("answers with the team's spend", async () => {
     team({ spendNanoUsd: usd("550") });
     expect(await ask(key)).toMatchObject({ tenantId: "acme", allowed: false, degraded: true });
   });
@@ -102,15 +102,15 @@ describe("a key of a team", () => {
   });
 });
 
-describe("what cannot be told", () => {
-  it("a key that LiteLLM does not know is unknown", async () => {
+describe("no verdict", () => {
+  it("calls a key unknown that LiteLLM does not know", async () => {
     expect(await ask(null)).toBe("unknown_key");
   });
 
   it.each([
     ["LiteLLM is away", AWAY],
     ["LiteLLM refuses us", { kind: "refused", status: 401, param: null, message: "no" } as const],
-  ])("%s: no answer", async (_, failed) => {
+  ])("%s gives no answer", async (_, failed) => {
     world.litellm.nextTries.push(failed);
     expect(await ask()).toBe("no_answer");
   });
@@ -120,11 +120,11 @@ describe("what cannot be told", () => {
     ["an empty mark", { metadata: { tenant_id: "" } }],
     ["a mark that is no text", { metadata: { tenant_id: 7 } }],
     ["no budget, as under observe", { maxBudgetNanoUsd: null }],
-  ])("a key with %s: no answer", async (_, differences) => {
+  ])("gives no answer for a key with %s", async (_, differences) => {
     expect(await ask(differences)).toBe("no_answer");
   });
 
-  it("asks once: there is no time for more", async () => {
+  it("asks LiteLLM once, because there is no time for more", async () => {
     world.litellm.nextTries.push(AWAY);
     await ask();
     expect(world.litellm.reads).toHaveLength(1);

@@ -1,4 +1,4 @@
-// Whose key is it: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
+// Resolving a key: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FoundTenant, findTenant } from "../../../src/flows/check/find-tenant.ts";
@@ -20,7 +20,7 @@ function find(key = "a"): Promise<FoundTenant> {
 describe("a key that KV knows", () => {
   beforeEach(() => void world.hasTenant());
 
-  it("is found there, and remembered for a minute", async () => {
+  it("finds the key in KV, and remembers it for a minute", async () => {
     expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
     await world.timers.pass(59_999);
     await find();
@@ -31,7 +31,7 @@ describe("a key that KV knows", () => {
     expect(world.tenants.calls("findByKey")).toBe(0);
   });
 
-  it("that its address was turned away for others does not matter", async () => {
+  it("finds the key although its address is rate-limited", async () => {
     world.memory.rateLimit(ADDRESS, world.clock() + SECOND);
     expect((await find()).kind).toBe("tenant");
   });
@@ -44,7 +44,7 @@ describe("a key that only Postgres knows", () => {
     world.kv.tenantsOfKeys.clear();
   });
 
-  it("is found with everything that Postgres knows of its tenant, and left in KV", async () => {
+  it("returns all that Postgres knows of the tenant, and writes the key to KV", async () => {
     const found = await find();
     expect(found).toMatchObject({
       kind: "tenant",
@@ -54,12 +54,12 @@ describe("a key that only Postgres knows", () => {
     expect([world.kv.tenantsOfKeys.get(hashOf("a")), world.kv.configs.has(ACME)]).toEqual([ACME, true]);
   });
 
-  it("is found there when KV says that it is nobody's", async () => {
+  it("finds the key in Postgres when KV holds no tenant for it", async () => {
     world.kv.tenantsOfKeys.set(hashOf("a"), null);
     expect((await find()).kind).toBe("tenant");
   });
 
-  it("a Postgres that is too slow is unreachable, and its answer is there for the next check", async () => {
+  it("counts a slow Postgres as unreachable, and keeps its answer for the next check", async () => {
     world.tenants.trouble("findByKey", 41);
     expect(await find()).toEqual({ kind: "unreachable" });
     await world.untilQuiet();
@@ -67,14 +67,14 @@ describe("a key that only Postgres knows", () => {
     expect(world.tenants.calls("findByKey")).toBe(1);
   });
 
-  it("what cannot be written to KV is logged, and found all the same", async () => {
+  it("logs a failed write to KV, and finds the key all the same", async () => {
     world.snapshots.trouble("writeTenantOfKey", new Error("down"));
     expect((await find()).kind).toBe("tenant");
     await world.untilQuiet();
-    expect(world.log.lines).toEqual(["error remember the tenant of a key failed {} Error: down"]);
+    expect(world.log.lines).toEqual(["error kv key write failed {} Error: down"]);
   });
 
-  it("an address that was turned away does not load Postgres", async () => {
+  it("reads nothing from Postgres for a rate-limited address", async () => {
     world.memory.rateLimit(ADDRESS, world.clock() + SECOND);
     expect(await find()).toEqual({ kind: "too_many_unknown" });
     expect(world.tenants.calls("findByKey")).toBe(0);
@@ -87,7 +87,7 @@ describe("a key of a team's tenant", () => {
     world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
   });
 
-  it("is found through LiteLLM, once", async () => {
+  it("finds the key through LiteLLM, once", async () => {
     expect(await find()).toMatchObject({ kind: "tenant", tenantId: ACME, known: { config: { tenantId: ACME } } });
     await world.untilQuiet();
     await find();
@@ -95,7 +95,7 @@ describe("a key of a team's tenant", () => {
     expect(world.kv.tenantsOfKeys.get(hashOf("a"))).toBe(ACME);
   });
 
-  it("stays in KV until that expires, even when it is moved to another team; then it is the other team's", async () => {
+  it("keeps the key in KV until its entry expires, even when it moves to another team", async () => {
     await find();
     await world.untilQuiet();
     expect(world.kv.expiring.has(hashOf("a"))).toBe(true);
@@ -109,7 +109,7 @@ describe("a key of a team's tenant", () => {
     expect(await find()).toMatchObject({ kind: "tenant", tenantId: other });
   });
 
-  it("goes on being found while LiteLLM is away, once it was found", async () => {
+  it("keeps finding the key while LiteLLM is away, once it was found", async () => {
     await find();
     await world.untilQuiet();
     await world.timers.pass(61 * SECOND);
@@ -117,7 +117,7 @@ describe("a key of a team's tenant", () => {
     expect(await find()).toEqual({ kind: "tenant", tenantId: ACME, known: null });
   });
 
-  it("is asked of LiteLLM once a minute as long as it is in no tenant's team", async () => {
+  it("asks LiteLLM once a minute while the key is in no tenant's team", async () => {
     world.litellm.has(aLiteLlmRow({ teamId: null }));
     for (let second = 0; second < 60; second++) {
       await find();
@@ -132,25 +132,25 @@ describe("a key of a team's tenant", () => {
     ["LiteLLM does not know it", () => world.litellm.rows.clear()],
     ["it is in no team", () => world.litellm.has(aLiteLlmRow({ teamId: null }))],
     ["its team is no tenant's", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
-  ])("is unknown when %s", async (_, arrange) => {
+  ])("calls the key unknown when %s", async (_, arrange) => {
     arrange();
     expect(await find()).toEqual({ kind: "unknown" });
     expect(world.memory.tenantOfKey(hashOf("a"), world.clock())).toBeNull();
   });
 
-  it("is not called unknown when LiteLLM cannot be asked", async () => {
+  it("calls the key unreachable, not unknown, when LiteLLM cannot be asked", async () => {
     world.litellm.nextTries.push(AWAY);
     expect(await find()).toEqual({ kind: "unreachable" });
     expect(world.memory.tenantOfKey(hashOf("a"), world.clock())).toBeUndefined();
   });
 
-  it("is not called unknown when Postgres goes away in between", async () => {
+  it("calls the key unreachable, not unknown, when Postgres goes away in between", async () => {
     world.tenants.trouble("findBySubject", new Error("down"));
     expect(await find()).toEqual({ kind: "unreachable" });
-    expect(world.log.lines).toContain("error postgres read of a key failed {} Error: down");
+    expect(world.log.lines).toContain("error postgres key read failed {} Error: down");
   });
 
-  it("is there for the next check when Postgres was too slow for this one", async () => {
+  it("keeps the key for the next check when Postgres was too slow for this one", async () => {
     world.tenants.trouble("findBySubject", 41);
     expect(await find()).toEqual({ kind: "unreachable" });
     await world.untilQuiet();
@@ -158,8 +158,8 @@ describe("a key of a team's tenant", () => {
   });
 });
 
-describe("a key that is nobody's", () => {
-  it("is unknown without LiteLLM being asked while no tenant is a team's", async () => {
+describe("a key without a tenant", () => {
+  it("calls the key unknown without LiteLLM while no tenant is a team's", async () => {
     world.hasTenant();
     world.kv.tenantsOfKeys.clear();
     world.postgres.keys.clear();
@@ -167,14 +167,14 @@ describe("a key that is nobody's", () => {
     expect(world.litellm.reads).toEqual([]);
   });
 
-  it("is remembered as such for a minute, and its caller is counted each time", async () => {
+  it("remembers the key as unknown for a minute, and counts its caller each time", async () => {
     await find();
     await world.timers.pass(59_999);
     await find();
     expect([world.tenants.calls("findByKey"), world.callers.asked]).toEqual([1, [ADDRESS, ADDRESS]]);
   });
 
-  it("is looked up again after a minute, however often it asks meanwhile", async () => {
+  it("looks the key up again after a minute, however often it asks meanwhile", async () => {
     await find();
     for (let second = 0; second < 60; second++) {
       await world.timers.pass(SECOND);
@@ -184,7 +184,7 @@ describe("a key that is nobody's", () => {
     expect((await find()).kind).toBe("tenant");
   });
 
-  it("its caller is turned away for ten seconds once it comes too often, but not from what is known", async () => {
+  it("rate-limits its caller for ten seconds, but not for known keys", async () => {
     world.callers.isAllowed = false;
     expect(await find("b")).toEqual({ kind: "too_many_unknown" });
     expect(await find("c")).toEqual({ kind: "too_many_unknown" });
@@ -197,9 +197,9 @@ describe("a key that is nobody's", () => {
   });
 
   it.each([
-    ["hangs", "hangs" as const, 'warn count of an unknown caller slow {"waited_ms":40}'],
-    ["fails", new Error("down"), "error count of an unknown caller failed {} Error: down"],
-  ])("a rate limit that %s lets it be unknown, and the log says so", async (_, trouble, line) => {
+    ["hangs", "hangs" as const, 'warn unknown caller count slow {"waited_ms":40}'],
+    ["fails", new Error("down"), "error unknown caller count failed {} Error: down"],
+  ])("calls the key unknown when the rate limit %s, and logs it", async (_, trouble, line) => {
     world.unknownCallers.trouble("allows", trouble);
     expect(await find()).toEqual({ kind: "unknown" });
     expect(world.log.lines).toEqual([line]);
@@ -207,7 +207,7 @@ describe("a key that is nobody's", () => {
 });
 
 it.each(["hangs", new Error("down")] as const)(
-  "KV and Postgres both away (%s) is unreachable, not unknown",
+  "calls a key unreachable, not unknown, while KV and Postgres are both away (%s)",
   async (how) => {
     world.hasTenant();
     world.snapshots.trouble("tenantOfKey", how);

@@ -1,4 +1,4 @@
-// What follows a call through Gate: a read where its cost comes late, and LiteLLM's own refusal.
+// After a call through Gate: a read where its cost arrives late, and LiteLLM's own refusal.
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";
@@ -9,10 +9,10 @@ import { useGate } from "../../support/gate-world.ts";
 
 const { gate, forward, spent, remembered, reports, reads } = useGate();
 
-describe("a read follows in 20 s", () => {
+describe("the read after a call", () => {
   const due = { kind: "read_due", tenant_id: ACME, subject_id: hashOf("a"), reason: "recheck-20s", lane: "hint-1" };
 
-  it("after the end of a stream, not its beginning", async () => {
+  it("follows the end of a stream, not its beginning", async () => {
     gate.world.hasTenant();
     const { promise, resolve } = Promise.withResolvers<void>();
     gate.models.next = spent("100", { ended: promise });
@@ -24,7 +24,7 @@ describe("a read follows in 20 s", () => {
     expect(reads()).toEqual([{ message: due, delaySeconds: 20 }]);
   });
 
-  it("once in 5 s for all streams of a tenant, so that it comes 15 s after each of their ends", async () => {
+  it("follows once in 5 s for all streams of a tenant, 15 s after each of their ends", async () => {
     gate.world.hasTenant();
     gate.models.next = spent("100", { ended: Promise.resolve() });
     const readsAfter = async (ms: number) => {
@@ -38,7 +38,7 @@ describe("a read follows in 20 s", () => {
     expect(await readsAfter(1)).toBe(2);
   });
 
-  it("after a call of a team, whose spend no header shows", async () => {
+  it("follows a call of a team, whose spend no header shows", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } });
     gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
     gate.models.next = spent("5000");
@@ -48,7 +48,7 @@ describe("a read follows in 20 s", () => {
     expect(gate.world.queue.sent).toEqual([{ message: { ...due, subject_id: "team-1" }, delaySeconds: 20 }]);
   });
 
-  it("after an answer that does not say what was spent", async () => {
+  it("follows an answer without a spend", async () => {
     gate.world.hasTenant();
     await forward();
     await gate.world.untilQuiet();
@@ -56,10 +56,10 @@ describe("a read follows in 20 s", () => {
   });
 });
 
-describe("LiteLLM refuses by a budget of its own", () => {
+describe("a refusal by LiteLLM's own budget", () => {
   const refusal = () => aModelAnswer({ status: 400, budgetRefusal: "Budget has been exceeded!" });
 
-  it("is a refusal with the tenant's verdict, and a hint at once", async () => {
+  it("returns a refusal with the tenant's verdict, and queues a hint at once", async () => {
     gate.world.hasTenant();
     gate.models.next = refusal();
     const { outcome } = await forward();
@@ -80,13 +80,13 @@ describe("LiteLLM refuses by a budget of its own", () => {
     ]);
   });
 
-  it("is the same refusal when its body has been read to the end", async () => {
+  it("returns the same refusal when its body has been read to the end", async () => {
     gate.world.hasTenant();
     gate.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!", body: null });
     expect((await forward()).outcome).toMatchObject({ kind: "refused_by_litellm", why: "Budget has been exceeded!" });
   });
 
-  it("is a hint once in 5 s, however often the agent tries", async () => {
+  it("queues a hint once in 5 s, however often the agent tries", async () => {
     gate.world.hasTenant();
     for (let tries = 0; tries < 3; tries++) {
       gate.models.next = refusal();
@@ -95,7 +95,7 @@ describe("LiteLLM refuses by a budget of its own", () => {
     expect(reports()).toHaveLength(1);
   });
 
-  it("leads to the team of a team's key", async () => {
+  it("names the team for a key of a team", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } });
     gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
     gate.models.next = refusal();

@@ -1,4 +1,4 @@
-// Gate's flow in virtual time: who gets through, how long the check may take, and what an answer tells of the spend.
+// Gate's flow in virtual time: which calls it forwards, how long the check may take, and what it learns from an answer.
 
 import { describe, expect, it } from "vitest";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
@@ -10,21 +10,21 @@ import { useGate } from "../../support/gate-world.ts";
 
 const { gate, forward, spent, remembered, reports, reads } = useGate();
 
-describe("who gets through", () => {
-  it("a tenant within its budget: the answer is LiteLLM's", async () => {
+describe("forwarding", () => {
+  it("forwards a tenant within its budget and returns LiteLLM's answer", async () => {
     gate.world.hasTenant();
     const { outcome } = await forward();
     expect(outcome).toBe(gate.models.next);
   });
 
-  it("a tenant at its blocking line does not, and LiteLLM never hears of it", async () => {
+  it("refuses a tenant at its block threshold without calling LiteLLM", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("550") });
     const { outcome } = await forward();
     expect(outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false, reason: "over_grace" } });
     expect(gate.models.calls).toEqual([]);
   });
 
-  it("a tenant that is only observed does, whatever it has spent", async () => {
+  it("forwards an observed tenant, whatever it has spent", async () => {
     gate.world.hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("5000") });
     expect((await forward()).outcome.kind).toBe("answered");
   });
@@ -32,7 +32,7 @@ describe("who gets through", () => {
   it.each([
     ["allow", "answered", 1],
     ["block", "unknown", 0],
-  ] as const)("a key that no tenant has, under %s: %s", async (unmanagedKeys, kind, calls) => {
+  ] as const)("an unmanaged key under %s: %s", async (unmanagedKeys, kind, calls) => {
     gate.world.policy = { ...POLICY, unmanagedKeys };
     expect((await forward({ keyHash: "b" })).outcome.kind).toBe(kind);
     expect(gate.models.calls).toHaveLength(calls);
@@ -41,13 +41,13 @@ describe("who gets through", () => {
   it.each([
     ["allow", "answered"],
     ["block", "too_many_unknown"],
-  ] as const)("too many such keys from one address, under %s: %s", async (unmanagedKeys, kind) => {
+  ] as const)("too many unmanaged keys from one address under %s: %s", async (unmanagedKeys, kind) => {
     gate.world.policy = { ...POLICY, unmanagedKeys };
     gate.world.callers.isAllowed = false;
     expect((await forward({ keyHash: "b" })).outcome.kind).toBe(kind);
   });
 
-  it("a blocked tenant's key that the edge does not know yet is refused behind an address of busy unmanaged keys", async () => {
+  it("refuses a blocked tenant's uncached key behind an address of busy unmanaged keys", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("5000") });
     gate.world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
     gate.world.kv.tenantsOfKeys.clear();
@@ -56,14 +56,14 @@ describe("who gets through", () => {
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false } });
   });
 
-  it("LiteLLM refuses a key that no tenant has: its own answer, untouched", async () => {
+  it("returns LiteLLM's own refusal of an unmanaged key unchanged", async () => {
     gate.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!" });
     expect((await forward({ keyHash: "b" })).outcome).toBe(gate.models.next);
     expect(gate.world.queue.sent).toEqual([]);
   });
 });
 
-describe("while things break", () => {
+describe("failures", () => {
   const nothingAnswers = () => {
     for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const)
       gate.world.snapshots.trouble(verb, "hangs");
@@ -75,7 +75,7 @@ describe("while things break", () => {
   it.each([
     ["open", "answered"],
     ["closed", "verdict"],
-  ] as const)("the check of a call ends within 110 ms when everything hangs; %s: %s", async (policy, kind) => {
+  ] as const)("ends the check within 110 ms when everything hangs; %s: %s", async (policy, kind) => {
     gate.world.policy = { ...POLICY, defaultFailPolicy: policy };
     nothingAnswers();
     const { outcome, tookMs } = await forward();
@@ -83,22 +83,22 @@ describe("while things break", () => {
     expect(tookMs).toBeLessThanOrEqual(110);
   });
 
-  it("the model itself may take as long as it likes", async () => {
+  it("waits for the model as long as it takes", async () => {
     gate.world.hasTenant();
     expect(await forward({ modelMs: 10 * MINUTE })).toMatchObject({ outcome: { kind: "answered" }, tookMs: 600_000 });
   });
 
-  it("the queue refuses: the answer is the same, and this isolate has learned all the same", async () => {
+  it("returns the same answer when the queue refuses, and the isolate still learns the spend", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
     gate.world.queue.isAway = true;
     gate.models.next = spent("550");
     expect((await forward()).outcome).toBe(gate.models.next);
     await gate.world.untilQuiet();
     expect(remembered()?.spendNanoUsd).toBe(usd("550"));
-    expect(gate.world.log.lines.join()).toContain("tell what a call has shown failed");
+    expect(gate.world.log.lines.join()).toContain("call enqueue failed");
   });
 
-  it("LiteLLM is not reached: said once, nothing tried again, and a read follows, for it may have been charged", async () => {
+  it("logs an unreachable LiteLLM once, retries nothing, and schedules a read, because the call may have been charged", async () => {
     gate.world.hasTenant();
     gate.models.next = { kind: "unreachable", why: "network" };
     expect((await forward()).outcome.kind).toBe("unreachable");
@@ -108,7 +108,7 @@ describe("while things break", () => {
     expect(reads()).toHaveLength(1);
   });
 
-  it("nothing is known of the tenant but its verdict: the answer goes on, nothing is learned", async () => {
+  it("forwards the answer and learns nothing without a cached config", async () => {
     gate.world.litellm.nextTries.push(AWAY);
     for (const verb of ["tenantOfKey", "tenant"] as const) gate.world.snapshots.trouble(verb, new Error("down"));
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, new Error("down"));
@@ -118,8 +118,8 @@ describe("while things break", () => {
   });
 });
 
-describe("what an answer tells", () => {
-  it("the spend of the tenant's own key: the next check of this isolate refuses, without asking anybody", async () => {
+describe("learning from an answer", () => {
+  it("refuses the next check of this isolate by the spend of the tenant's own key", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("540") });
     gate.models.next = spent("550");
     await forward();
@@ -128,7 +128,7 @@ describe("what an answer tells", () => {
     expect(remembered()).toMatchObject({ spendNanoUsd: usd("550"), source: "gate", observedAt: NOW });
   });
 
-  it("is seen when the answer comes, of a call that began before", async () => {
+  it("observes the spend when the answer arrives, not when the call began", async () => {
     gate.world.hasTenant();
     gate.models.next = spent("450");
     await forward({ modelMs: 30 * SECOND });
@@ -145,7 +145,7 @@ describe("what an answer tells", () => {
     });
   });
 
-  it("nothing new when it is no more than what is known", async () => {
+  it("learns nothing from spend that is not higher than the known one", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
     gate.models.next = spent("100");
     await forward();
@@ -154,7 +154,7 @@ describe("what an answer tells", () => {
     expect(gate.world.queue.sent).toEqual([]);
   });
 
-  it("small steps are told every 5 s, each state and each percent at once", async () => {
+  it("queues small steps every 5 s, and each state and each percent at once", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
     const reportsAfter = async (decimal: string) => {
       gate.models.next = spent(decimal);
@@ -171,7 +171,7 @@ describe("what an answer tells", () => {
     expect(await reportsAfter("400")).toBe(5);
   });
 
-  it("in the first minutes of a period it is left to the consumer, which knows when LiteLLM entered it", async () => {
+  it("leaves the first minutes of a period to the consumer, which knows when LiteLLM entered it", async () => {
     const started = { litellmKeyLastReset: NOW - 5 * MINUTE, budgetResetAt: NOW + 20 * DAY };
     gate.world.hasTenant(started, { spendNanoUsd: 0n, periodStartedAt: NOW - 5 * MINUTE, resetsAt: NOW + 20 * DAY });
     gate.models.next = spent("550");
@@ -182,7 +182,7 @@ describe("what an answer tells", () => {
     expect(reports()).toHaveLength(1);
   });
 
-  it("what failed tells nothing", async () => {
+  it("learns nothing from a failed call", async () => {
     gate.world.hasTenant();
     gate.models.next = aModelAnswer({ status: 500 });
     await forward();
@@ -190,7 +190,7 @@ describe("what an answer tells", () => {
     expect(gate.world.queue.sent).toEqual([]);
   });
 
-  it("a list of gate.models costs nothing and is followed by nothing", async () => {
+  it("learns nothing from gate.models, which costs nothing", async () => {
     gate.world.hasTenant();
     await forward({ method: "GET" });
     await gate.world.untilQuiet();

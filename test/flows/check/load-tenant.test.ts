@@ -1,4 +1,4 @@
-// What is known of a tenant without LiteLLM: memory, KV, Postgres. Joined, never replaced by something older.
+// Loading a tenant without LiteLLM: memory, KV, Postgres. Copies are joined, never replaced by an older one.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-tenant.ts";
@@ -13,8 +13,8 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function recall(told: ConfiguredTenant | null = null): Promise<LoadedTenant> {
-  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase: told, now: world.clock() }, world.deps()));
+function recall(fromDatabase: ConfiguredTenant | null = null): Promise<LoadedTenant> {
+  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase, now: world.clock() }, world.deps()));
 }
 
 const old = aTenantConfig({ revision: 1, maxBudgetNanoUsd: usd("100") });
@@ -22,7 +22,7 @@ const young = aTenantConfig({ revision: 2, maxBudgetNanoUsd: usd("200") });
 const less = aSpendRecord({ spendNanoUsd: usd("10") });
 const more = aSpendRecord({ spendNanoUsd: usd("20") });
 
-describe("joining two memories of one tenant", () => {
+describe("joining two cached copies", () => {
   it.each<[string, CachedTenant | null, CachedTenant, CachedTenant]>([
     [
       "the newer config wins, whichever side it is on",
@@ -37,7 +37,7 @@ describe("joining two memories of one tenant", () => {
       { config: young, spend: null },
     ],
     [
-      "the higher figure of a period wins",
+      "the higher spend of a period wins",
       { config: old, spend: more },
       { config: old, spend: less },
       { config: old, spend: more },
@@ -68,7 +68,7 @@ describe("joining two memories of one tenant", () => {
 });
 
 describe("memory", () => {
-  it("answers for two seconds without asking anybody", async () => {
+  it("answers for two seconds without any read", async () => {
     world.inKv(old, { spendNanoUsd: usd("10") });
     await recall();
     world.inKv(young, { spendNanoUsd: usd("20") });
@@ -78,14 +78,14 @@ describe("memory", () => {
     expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
   });
 
-  it("is joined with an older KV, not replaced by it", async () => {
+  it("joins the memory with an older KV instead of replacing it", async () => {
     world.memory.rememberTenant(ACME, { config: young, spend: more }, NOW - MINUTE);
     world.inKv(old, { spendNanoUsd: usd("10") });
     expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
     expect(world.memory.tenant(ACME)).toEqual({ config: young, spend: more, checkedAt: NOW });
   });
 
-  it("is joined with what Postgres has just told, and KV is not asked", async () => {
+  it("joins the memory with what this request read from Postgres, without KV", async () => {
     world.memory.rememberTenant(ACME, { config: old, spend: more }, NOW);
     expect(await recall({ config: young, spend: less })).toEqual({
       kind: "known",
@@ -96,7 +96,7 @@ describe("memory", () => {
 });
 
 describe("KV", () => {
-  it("a tombstone makes the tenant gone, and forgotten with its keys", async () => {
+  it("reports a tombstone as gone, and forgets the tenant with its keys", async () => {
     world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - MINUTE);
     world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
     world.kv.configs.set(ACME, { deletedRevision: 3, deletedAt: 0, revision: 3 });
@@ -109,7 +109,7 @@ describe("KV", () => {
     ["has no config", () => {}],
     ["fails", () => world.snapshots.trouble("tenant", new Error("down"))],
     ["hangs", () => world.snapshots.trouble("tenant", "hangs")],
-  ])("when it %s Postgres is asked, and the config is written there again", async (_, arrange) => {
+  ])("asks Postgres when KV %s, and writes the config to KV again", async (_, arrange) => {
     world.inPostgres(young, { spendNanoUsd: usd("20") });
     arrange();
     expect(await recall()).toEqual({ kind: "known", known: { config: young, spend: more } });
@@ -120,14 +120,14 @@ describe("KV", () => {
   it.each([
     ["a recent tombstone", NOW - MINUTE],
     ["an old tombstone of an older revision than the remembered one", 0],
-  ])("%s is doubted: the id may have been given anew, and Postgres knows", async (_, deletedAt) => {
+  ])("asks Postgres about %s, because the id may be in use again", async (_, deletedAt) => {
     world.memory.rememberTenant(ACME, { config: aTenantConfig({ revision: 12 }), spend: null }, NOW - MINUTE);
     world.kv.configs.set(ACME, { deletedRevision: 10, deletedAt, revision: 10 });
     world.inPostgres(aTenantConfig({ revision: 12 }));
     expect(await recall()).toMatchObject({ kind: "known", known: { config: { revision: 12 } } });
   });
 
-  it("a figure that lies there without its config says nothing: it may be another subject's", async () => {
+  it("ignores spend without its config, which may be of another subject", async () => {
     world.kv.spends.set(ACME, more);
     world.inPostgres(young, { spendNanoUsd: usd("10") });
     expect(await recall()).toMatchObject({
@@ -138,32 +138,38 @@ describe("KV", () => {
 });
 
 describe("Postgres", () => {
-  it("that does not have the tenant either makes it gone, and its keys forgotten", async () => {
+  it("reports a tenant that Postgres does not have as gone, and forgets its keys", async () => {
     world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
     expect(await recall()).toEqual({ kind: "gone" });
     expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
   });
 
-  it.each(["hangs", new Error("down")] as const)("away (%s): the memory answers, whatever its age", async (how) => {
-    world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - 60 * MINUTE);
-    world.tenants.trouble("load", how);
-    expect(await recall()).toMatchObject({ kind: "known", known: { config: old, spend: less } });
-  });
+  it.each(["hangs", new Error("down")] as const)(
+    "answers from the memory, whatever its age, while Postgres is away (%s)",
+    async (how) => {
+      world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - 60 * MINUTE);
+      world.tenants.trouble("load", how);
+      expect(await recall()).toMatchObject({ kind: "known", known: { config: old, spend: less } });
+    },
+  );
 
-  it.each(["hangs", new Error("down")] as const)("away (%s) and nothing remembered is unreachable", async (how) => {
-    world.tenants.trouble("load", how);
-    expect(await recall()).toEqual({ kind: "unreachable" });
-  });
+  it.each(["hangs", new Error("down")] as const)(
+    "reports unreachable while Postgres is away (%s) and the memory is empty",
+    async (how) => {
+      world.tenants.trouble("load", how);
+      expect(await recall()).toEqual({ kind: "unreachable" });
+    },
+  );
 
-  it("a failure is logged, with the tenant, for each store", async () => {
+  it("logs a failure of each store with the tenant", async () => {
     world.snapshots.trouble("tenant", new Error("kv down"));
     world.tenants.trouble("load", new Error("pg down"));
     await recall();
-    expect(world.log.lines).toContain('error kv read of a tenant failed {"tenant_id":"acme"} Error: kv down');
-    expect(world.log.lines).toContain('error postgres read of a tenant failed {"tenant_id":"acme"} Error: pg down');
+    expect(world.log.lines).toContain('error kv tenant read failed {"tenant_id":"acme"} Error: kv down');
+    expect(world.log.lines).toContain('error postgres tenant read failed {"tenant_id":"acme"} Error: pg down');
   });
 
-  it("one that comes late is written to KV behind the answer", async () => {
+  it("writes a late answer to KV in the background", async () => {
     world.inPostgres(young);
     world.tenants.trouble("load", 41);
     expect(await recall()).toEqual({ kind: "unreachable" });

@@ -1,4 +1,4 @@
-// A refresh: who may read, what is made of the reading, and who hears of it.
+// A refresh: which check may read, how the read is merged, and where it is published.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -38,17 +38,17 @@ describe("the snapshot in KV", () => {
     ["nothing was known", "100", null, true],
     ["the state changes", "400", { spendNanoUsd: usd("399.999999999") }, true],
     ["the end of the period changes", "100", { resetsAt: RESET - DAY }, true],
-    ["the figure rises by 1 % of the limit", "105", {}, true],
-    ["the figure rises by less", "104.999999999", {}, false],
-    ["the figure stays", "100", {}, false],
-  ])("%s: written at once is decided", async (_, dollars, before, isWritten) => {
+    ["the spend rises by 1 % of the limit", "105", {}, true],
+    ["the spend rises by less", "104.999999999", {}, false],
+    ["the spend stays", "100", {}, false],
+  ])("%s: decides whether the snapshot is written at once", async (_, dollars, before, isWritten) => {
     readsOf(dollars);
     justWritten();
     await refresh(before === null ? null : { ...earlier, ...before });
     expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(isWritten ? usd(dollars) : undefined);
   });
 
-  it("falls by 1 % of the limit: written at once too", async () => {
+  it("writes a fall of 1 % of the limit at once too", async () => {
     readsOf("95");
     world.inPostgres(aTenantConfig(), { observedAt: NOW - 2 * MINUTE, readAt: NOW - 2 * MINUTE });
     justWritten();
@@ -56,7 +56,7 @@ describe("the snapshot in KV", () => {
     expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(usd("95"));
   });
 
-  it("otherwise it is written every 15 seconds", async () => {
+  it("writes every 15 seconds otherwise", async () => {
     readsOf("100");
     await refresh();
     world.kv.spends.clear();
@@ -68,7 +68,7 @@ describe("the snapshot in KV", () => {
     expect(world.kv.spends.size).toBe(1);
   });
 
-  it("a zero limit does not make every read worth a write", async () => {
+  it("treats a zero limit like any other: not every read is a write", async () => {
     const config = aTenantConfig({ maxBudgetNanoUsd: 0n });
     readsOf("100");
     world.inPostgres(config);
@@ -77,30 +77,30 @@ describe("the snapshot in KV", () => {
     expect(world.kv.spends.size).toBe(0);
   });
 
-  it("a KV that refuses is logged, and the read counts all the same", async () => {
+  it("logs a refusal of KV, and the read counts all the same", async () => {
     readsOf("450");
     world.snapshots.trouble("writeSpend", new Error("429"));
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error write a spend snapshot failed {} Error: 429");
+    expect(world.log.lines).toContain("error kv spend write failed {} Error: 429");
   });
 });
 
 describe("the observation for Postgres", () => {
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
-    ["it has no figure", null, true],
-    ["it has another figure", { spendNanoUsd: usd("99") }, true],
+    ["it has no spend", null, true],
+    ["it has another spend", { spendNanoUsd: usd("99") }, true],
     ["it has another end of the period", { resetsAt: RESET - DAY, readAt: NOW - 1 }, true],
-    ["it has the figure, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
-    ["it has the figure, read later than that", { readAt: NOW - 5 * MINUTE + 1 }, false],
-    ["it has the figure, but from no read", { readAt: null }, true],
-  ])("%s: sent is decided", async (_, stored, isSent) => {
+    ["it has the spend, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
+    ["it has the spend, read later than that", { readAt: NOW - 5 * MINUTE + 1 }, false],
+    ["it has the spend, but from no read", { readAt: null }, true],
+  ])("%s: decides whether the observation is sent", async (_, stored, isSent) => {
     world.inPostgres(aTenantConfig(), stored);
     world.litellm.has(aLiteLlmRow());
     await refresh();
     expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
   });
 
-  it("carries what was read, to the nano-dollar", async () => {
+  it("carries the spend to the nano-dollar", async () => {
     world.inPostgres(aTenantConfig());
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: 123_456_789n + usd("400") }));
     const outcome = await refresh();
@@ -111,30 +111,30 @@ describe("the observation for Postgres", () => {
 
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
     ["the edge knew nothing", null, true],
-    ["the edge knew another figure", { spendNanoUsd: usd("99") }, true],
+    ["the edge knew another spend", { spendNanoUsd: usd("99") }, true],
     ["the edge knew this one", {}, false],
-  ])("when Postgres cannot say what it has and %s: sent is decided", async (_, before, isSent) => {
+  ])("decides before Postgres answers whether to send, when %s", async (_, before, isSent) => {
     world.tenants.trouble("load", new Error("down"));
     world.litellm.has(aLiteLlmRow());
     expect((await refresh(before && { ...earlier, ...before })).kind).toBe("read");
     expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
   });
 
-  it("a queue that refuses is logged, and the read counts all the same", async () => {
+  it("logs a refusal of the queue, and the read counts all the same", async () => {
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
     world.inPostgres(aTenantConfig());
     world.queue.isAway = true;
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error send an observation failed {} Outage: queue: away");
+    expect(world.log.lines).toContain("error observation enqueue failed {} Outage: queue: away");
   });
 });
 
-describe("LiteLLM does not have the wish", () => {
+describe("drift in LiteLLM", () => {
   const tenant = (differences: Partial<TenantRecord> = {}) =>
     world.postgres.has(aTenant({ spend: earlier, ...differences }));
   const raisedByHand = () => world.litellm.has(aLiteLlmRow({ maxBudgetNanoUsd: usd("9999") }));
 
-  it("a sync is queued, at most once a minute", async () => {
+  it("queues a sync at most once a minute", async () => {
     tenant();
     raisedByHand();
     await refresh();
@@ -158,13 +158,13 @@ describe("LiteLLM does not have the wish", () => {
       },
     ],
     [
-      "Postgres cannot say what the wish is",
+      "Postgres does not answer",
       () => {
         raisedByHand();
         world.tenants.trouble("load", new Error("down"));
       },
     ],
-  ])("no sync is queued when %s", async (_, arrange) => {
+  ])("queues no sync when %s", async (_, arrange) => {
     tenant();
     arrange();
     expect((await refresh()).kind).toBe("read");
@@ -172,8 +172,8 @@ describe("LiteLLM does not have the wish", () => {
   });
 });
 
-describe("which period the figure belongs to", () => {
-  it("a read that shows LiteLLM's reset begins the next period", async () => {
+describe("the period of a read", () => {
+  it("begins the next period when the read shows LiteLLM's reset", async () => {
     const config = aTenantConfig({ budgetResetAt: NOW - SECOND });
     world.inPostgres(config, null);
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("1") }));
@@ -183,7 +183,7 @@ describe("which period the figure belongs to", () => {
     });
   });
 
-  it("a config that knows a later period than the figure makes the read the first of it", async () => {
+  it("makes the read the first one of the period when the config knows a later period", async () => {
     const config = aTenantConfig({ litellmKeyLastReset: NOW - DAY });
     world.inPostgres(config, null);
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("2") }));
@@ -193,7 +193,7 @@ describe("which period the figure belongs to", () => {
   });
 });
 
-it("a read that the beginning of a period has overtaken changes nothing, and nobody hears of it", async () => {
+it("ignores and publishes nothing of a read that the beginning of a period has overtaken", async () => {
   const config = aTenantConfig({ litellmKeyLastReset: NOW + 10 * SECOND });
   const known = { spendNanoUsd: usd("3"), readAt: null, source: "webhook" } as const;
   world.inPostgres(config, known);
@@ -202,26 +202,26 @@ it("a read that the beginning of a period has overtaken changes nothing, and nob
   expect(sent("observed")).toEqual([]);
 });
 
-describe("who may read", () => {
+describe("permission to read", () => {
   beforeEach(() => {
     world.inPostgres(aTenantConfig());
     world.litellm.has(aLiteLlmRow());
   });
 
-  it("the second in this isolate may not, and asks nobody", async () => {
+  it("refuses a second read in this isolate without any call", async () => {
     await refresh();
     expect(await refresh()).toEqual({ kind: "held" });
     expect([world.litellm.reads.length, world.claims.calls("claimRefresh")]).toEqual([1, 1]);
   });
 
-  it("another tenant may", async () => {
+  it("allows a read of another tenant", async () => {
     await refresh();
     world.inPostgres(aTenantConfig({ tenantId: idOf("other") }));
     expect((await refresh(earlier, aTenantConfig({ tenantId: idOf("other") }))).kind).toBe("read");
   });
 });
 
-describe("Postgres answers after its patience", () => {
+describe("a late Postgres", () => {
   const late = async (arrange: () => void) => {
     arrange();
     world.litellm.has(aLiteLlmRow());
@@ -229,21 +229,21 @@ describe("Postgres answers after its patience", () => {
     expect((await refresh()).kind).toBe("read");
   };
 
-  it("that the tenant is gone: forgotten, and its tombstone is left behind the answer", async () => {
+  it("forgets a deleted tenant and writes its tombstone in the background", async () => {
     await late(() => world.memory.rememberTenant(ACME, { config: aTenantConfig(), spend: earlier }, NOW));
     expect(world.memory.tenant(ACME)).toBeNull();
     expect(world.kv.configs.get(ACME)).toMatchObject({ deletedRevision: 1 });
   });
 
-  it("with a newer config: remembered and written to KV for the next check", async () => {
+  it("remembers a newer config and writes it to KV for the next check", async () => {
     await late(() => world.inPostgres(aTenantConfig({ revision: 5, maxBudgetNanoUsd: usd("7") })));
     expect(world.memory.tenant(ACME)?.config).toMatchObject({ revision: 5 });
     expect(world.kv.configs.get(ACME)).toMatchObject({ revision: 5, maxBudgetNanoUsd: usd("7") });
   });
 });
 
-describe("nobody hears of a failure but the log", () => {
-  it("Postgres slower than its patience: the read does not wait for it", async () => {
+describe("failures reach only the log", () => {
+  it("answers without waiting for Postgres beyond its timeout", async () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
@@ -254,7 +254,7 @@ describe("nobody hears of a failure but the log", () => {
     expect(world.kv.spends.get(ACME)).toMatchObject({ spendNanoUsd: usd("450") });
   });
 
-  it("Postgres that is far away is heard all the same: KV gets its newer config behind the answer", async () => {
+  it("writes the newer config of a distant Postgres to KV in the background", async () => {
     world.inPostgres(aTenantConfig({ revision: 9 }));
     world.tenants.trouble("load", 60);
     world.litellm.has(aLiteLlmRow());
@@ -263,7 +263,7 @@ describe("nobody hears of a failure but the log", () => {
     expect(world.memory.tenant(ACME)).toMatchObject({ config: { revision: 9 } });
   });
 
-  it("what was read of a former subject is nobody's spend", async () => {
+  it("ignores spend of a former subject", async () => {
     const other = { kind: "key", id: hashOf("b") } as const;
     world.inPostgres(aTenantConfig({ revision: 9, subject: other }));
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
@@ -272,7 +272,7 @@ describe("nobody hears of a failure but the log", () => {
     expect(sent("observed")).toEqual([]);
   });
 
-  it("a failed read ends in what was known, and a success afterwards forgets it", async () => {
+  it("ends a failed read in the cached tenant, and forgets the failure after a success", async () => {
     world.inPostgres(aTenantConfig({ revision: 7 }));
     world.litellm.has(aLiteLlmRow());
     world.litellm.nextTries.push(AWAY);
@@ -284,16 +284,16 @@ describe("nobody hears of a failure but the log", () => {
     expect(world.memory.failedRecently(ACME, world.clock())).toBe(false);
   });
 
-  it("a bug in a port is a failed read with a log line, and never a rejection", async () => {
+  it("turns a bug in a port into a failed read with a log line, and never a rejection", async () => {
     world.reads.trouble("readSubject", new TypeError("a bug"));
     expect(await refresh()).toMatchObject({ kind: "failed", known: { spend: earlier } });
-    expect(world.log.lines).toContain("error refresh a tenant failed {} TypeError: a bug");
+    expect(world.log.lines).toContain("error tenant refresh failed {} TypeError: a bug");
   });
 
-  it("a tombstone that cannot be written is logged", async () => {
+  it("logs a tombstone that cannot be written", async () => {
     world.litellm.has(aLiteLlmRow());
     world.snapshots.trouble("writeDeleted", new Error("429"));
     expect(await refresh()).toEqual({ kind: "gone" });
-    expect(world.log.lines).toContain("error refresh a tenant failed {} Error: 429");
+    expect(world.log.lines).toContain("error tenant refresh failed {} Error: 429");
   });
 });

@@ -1,4 +1,4 @@
-// How soon a suspended tenant is refused by those who have not suspended it: the numbers of the runbook.
+// How soon isolates and colos refuse a tenant that another one suspended: the numbers of the runbook.
 
 import { beforeEach, expect, it } from "vitest";
 import { aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
@@ -13,7 +13,7 @@ beforeEach(() => {
 const suspended = aTenantConfig({ suspendedAt: NOW, revision: 2 });
 const reasonOf = async (input = {}) => verdictOf(await world.check(input)).reason;
 
-it("an isolate that has just answered goes on for 2 s from its memory, and then refuses by KV", async () => {
+it("answers for 2 s from the memory after the last check, and then refuses by KV", async () => {
   world.hasTenant();
   expect(await reasonOf()).toBe("within_budget");
   world.inKv(suspended);
@@ -24,7 +24,7 @@ it("an isolate that has just answered goes on for 2 s from its memory, and then 
   expect([allowed, reason]).toEqual([false, "suspended"]);
 });
 
-it("a colo whose KV still has the old config learns it from Postgres with its next read", async () => {
+it("reads the suspension from Postgres in a colo whose KV still has the old config", async () => {
   world.hasTenant();
   world.inPostgres(suspended);
   expect(await reasonOf()).toBe("within_budget");
@@ -34,7 +34,7 @@ it("a colo whose KV still has the old config learns it from Postgres with its ne
   expect(await reasonOf()).toBe("suspended");
 });
 
-it("is refused whatever else is away: LiteLLM, Postgres and KV behind what is remembered", async () => {
+it("refuses from the memory when LiteLLM, Postgres and KV are all away", async () => {
   world.hasTenant({ suspendedAt: NOW });
   expect(await reasonOf({ caller: byId })).toBe("suspended");
   for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, "hangs");
@@ -44,7 +44,7 @@ it("is refused whatever else is away: LiteLLM, Postgres and KV behind what is re
   expect(await reasonOf({ caller: byId })).toBe("suspended");
 });
 
-it("is refused by what LiteLLM alone says, when neither KV nor Postgres can be asked", async () => {
+it("refuses by LiteLLM's row alone when neither KV nor Postgres answers", async () => {
   const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
   world.litellm.has(aLiteLlmRow({ blocked: true, metadata }));
   for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, new Error("down"));

@@ -1,4 +1,4 @@
-// Joining what two places know of a tenant: the newer config, the joined figure, and nothing of a former subject.
+// Joining two cached copies of a tenant: the newer config, the joined spend, and nothing of a former subject.
 
 import { describe, expect, it } from "vitest";
 import { joinCached } from "../../../src/flows/edge/cached-tenant.ts";
@@ -9,14 +9,14 @@ const known = (revision: number, spend: string, team: string | null = null) => (
   spend: aSpendRecord({ spendNanoUsd: usd(spend) }),
 });
 
-describe("of one subject", () => {
-  it("the newer config counts, and the higher figure, whoever has them", () => {
+describe("copies of one subject", () => {
+  it("takes the newer config and the higher spend, whichever copy has them", () => {
     const [a, b] = [known(2, "100"), known(1, "200")];
     expect(joinCached(a, b)).toEqual({ config: a.config, spend: b.spend });
     expect(joinCached(b, a)).toEqual({ config: a.config, spend: b.spend });
   });
 
-  it("what only one knows is kept", () => {
+  it("keeps what only one copy has", () => {
     const { config, spend } = known(1, "100");
     expect(joinCached({ config, spend: null }, { config: null, spend })).toEqual({ config, spend });
     expect(joinCached({ config: null, spend }, { config, spend: null })).toEqual({ config, spend });
@@ -24,7 +24,7 @@ describe("of one subject", () => {
   });
 });
 
-it("of two subjects the newer one counts alone: the figure of the other is none of its", () => {
+it("takes the copy of the newer subject alone, without the other's spend", () => {
   const [former, present] = [known(1, "900"), known(2, "3", "red")];
   const later = { ...former, spend: aSpendRecord({ spendNanoUsd: usd("900"), observedAt: NOW + SECOND }) };
   expect(joinCached(later, present)).toEqual(present);

@@ -1,4 +1,4 @@
-// What Postgres has of a tenant's figure, told to the edge: compared with what KV has, never with what it should have.
+// Publishing a tenant's spend from Postgres to the edge: compared with what KV has, never with what it should have.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
@@ -20,19 +20,19 @@ const spread = (tenant = aTenant({ config, spend }), isAnnounced = false) =>
   publishSpend({ tenant, isAnnounced, now: NOW }, deps);
 const written = () => ({ config: deps.snapshots.configs.get(acme), spend: deps.snapshots.spends.get(acme) });
 
-describe("KV has", () => {
-  it("nothing: config and figure are written", async () => {
+describe("publishing to KV", () => {
+  it("writes config and spend when KV has nothing", async () => {
     await spread();
     expect(written()).toEqual({ config, spend });
   });
 
-  it("a tombstone of an earlier tenant: both are written over it", async () => {
+  it("writes config and spend over a tombstone of an earlier tenant", async () => {
     await deps.snapshots.writeDeleted(acme, 1, NOW);
     await spread();
     expect(written()).toEqual({ config, spend });
   });
 
-  it("the figure of an earlier subject, which is as high: the present one's is written", async () => {
+  it("writes the spend over equal spend of an earlier subject", async () => {
     const former = aTenantConfig({ revision: 1, subject: { kind: "team", id: "red" } });
     await deps.snapshots.writeConfig(former);
     await deps.snapshots.writeSpend(former, { ...spend, source: "gate" });
@@ -43,20 +43,20 @@ describe("KV has", () => {
     expect(written().spend).toEqual(spend);
   });
 
-  it("an older config, and there is no figure: the config is written alone", async () => {
+  it("writes the config alone over an older one when there is no spend", async () => {
     await deps.snapshots.writeConfig(aTenantConfig({ revision: 1 }));
     await spread(aTenant({ config, spend: null }));
     expect(written()).toEqual({ config, spend: undefined });
   });
 
-  it("the config, and whoever read the figure has told of it: nothing is written", async () => {
+  it("writes nothing when KV has the config and the check has published the spend", async () => {
     await deps.snapshots.writeConfig(config);
     await spread(aTenant({ config, spend }), true);
     expect(written()).toEqual({ config, spend: undefined });
   });
 });
 
-it("this isolate remembers it whatever KV needs", async () => {
+it("remembers the spend in this isolate whatever KV needs", async () => {
   await spread();
   expect(deps.memory.tenant(acme)).toMatchObject({ config, spend, checkedAt: NOW });
 });

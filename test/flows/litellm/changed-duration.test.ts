@@ -1,4 +1,4 @@
-// A change of the budget's duration moves the end of the running period; it begins none, and hides none.
+// A change of the budget's duration moves the end of the current period. It begins no period and hides none.
 
 import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
@@ -21,7 +21,7 @@ beforeEach(async () => {
   world.now = NOW + MINUTE;
 });
 
-it("a longer one: the first read after the old end begins no period, and tells nobody twice", async () => {
+it("begins no period and announces nothing at the old end when the duration became longer", async () => {
   const before = await spendOf();
   await change("90d");
   world.now = RESET + 2 * MINUTE;
@@ -30,7 +30,7 @@ it("a longer one: the first read after the old end begins no period, and tells n
   expect(await told()).toEqual(["threshold_crossed"]);
 });
 
-it("a shorter one: the reset at the new end is found, although the old one is far ahead", async () => {
+it("finds the reset at the new end when the duration became shorter, although the old end is far ahead", async () => {
   await change("7d");
   const { budgetResetAt: end } = (await deps.tenants.load(idOf("acme")))?.config ?? {};
   expect(end).toBeLessThan(RESET);

@@ -1,4 +1,4 @@
-// Whether LiteLLM has the wish, reading by reading. What counts as a difference is sent, and nothing else is.
+// Drift of LiteLLM from the desired state. Every difference is sent, and nothing else.
 
 import { describe, expect, it } from "vitest";
 import { missingIn, toRestore } from "../../../src/flows/litellm/desired-state.ts";
@@ -18,7 +18,7 @@ const observe = aTenantConfig({ enforcement: "observe" });
 const saying = (limits: Partial<LiteLlmRow["own"]>, differences: Partial<LiteLlmRow> = {}) =>
   aLiteLlmRow({ ...limits, own: { ...aLiteLlmRow().own, ...limits }, ...differences });
 
-describe("under enforce LiteLLM differs from the wish", () => {
+describe("drift under enforce", () => {
   it.each<[string, LiteLlmRow]>([
     ["max_budget", saying({ maxBudgetNanoUsd: usd("549.99") })],
     ["lack of a max_budget", saying({ maxBudgetNanoUsd: null })],
@@ -26,18 +26,18 @@ describe("under enforce LiteLLM differs from the wish", () => {
     ["budget_duration", saying({ budgetDuration: null })],
     ["lack of the mark", aLiteLlmRow({ metadata: {} })],
     ["mark, which is another's", aLiteLlmRow({ metadata: { tenant_id: "other" } })],
-  ])("by its %s", (_, litellmRow) => {
+  ])("counts a different %s as drift", (_, litellmRow) => {
     expect(hasDrifted(own, aLiteLlmRow(), NOW)).toBe(false);
     expect(hasDrifted(own, litellmRow, NOW)).toBe(true);
   });
 
-  it("not by what a double cannot hold", () => {
+  it("ignores differences that a double cannot hold", () => {
     const config = aTenantConfig({ maxBudgetNanoUsd: usd("999999999.999999999"), graceThreshold: 10_000n });
     const asLiteLlmHasIt = saying({ maxBudgetNanoUsd: usd("1000000000") }, { softBudgetNanoUsd: usd("800000000") });
     expect(hasDrifted({ ...own, config }, asLiteLlmHasIt, NOW)).toBe(false);
   });
 
-  it("not by weeks that are told as days, but by weeks that LiteLLM would reset every midnight", () => {
+  it("accepts weeks as days, and corrects weeks that LiteLLM would reset every midnight", () => {
     const config = aTenantConfig({ budgetDuration: "1w" });
     expect(hasDrifted({ ...own, config }, saying({ budgetDuration: "7d" }), NOW)).toBe(false);
     expect(hasDrifted({ ...own, config }, saying({ budgetDuration: "1w" }), NOW)).toBe(true);
@@ -48,11 +48,11 @@ describe("under enforce LiteLLM differs from the wish", () => {
     ["of a key that has been linked to another object since", own, "shared"],
     ["of a key without a budget object", own, null],
     ["of a key that was made without one", aTenant(), "shared"],
-  ])("not by the soft budget %s: that is not Bursar's", (_, tenant, budgetId) => {
+  ])("ignores the soft budget %s, which is not Bursar's", (_, tenant, budgetId) => {
     expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1"), budgetId }), NOW)).toBe(false);
   });
 
-  it("by a team's soft budget where LiteLLM has one; where LiteLLM knows none it is not sent for ever", () => {
+  it("counts a team's soft budget where LiteLLM has one, and never resends it where LiteLLM has none", () => {
     const tenant = aTenant({ config: team, adopted: true });
     expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("399") }), NOW)).toBe(true);
     expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: null }), NOW)).toBe(false);
@@ -65,18 +65,18 @@ describe("the block of a tenant", () => {
     aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
   const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
 
-  it("that is suspended is sent in one update with its mark", () => {
+  it("sends the block of a suspended tenant in one update with its ownership marker", () => {
     const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
     expect(fields(suspended, aLiteLlmRow())).toEqual({ blocked: true, metadata });
     expect(fields(suspended, marked())).toEqual({ blocked: true });
   });
 
-  it("that is suspended is nothing new where it is blocked, by Bursar or by somebody else", () => {
+  it("leaves an existing block alone, set by Bursar or by an administrator", () => {
     expect(fields(suspended, marked({ blocked: true }))).toEqual({});
     expect(fields(suspended, aLiteLlmRow({ blocked: true }))).toEqual({});
   });
 
-  it("that is not suspended is taken off with its mark, and only where it is Bursar's for this tenant", () => {
+  it("lifts the block of a resumed tenant with its marker, and only Bursar's for this tenant", () => {
     const metadata = { tenant_id: "acme", note: "n" };
     expect(fields(aTenant(), marked({ blocked: true }))).toEqual({ blocked: false, metadata });
     expect(fields(aTenant(), marked())).toEqual({ metadata });
@@ -85,12 +85,12 @@ describe("the block of a tenant", () => {
   });
 });
 
-describe("under observe LiteLLM lacks", () => {
+describe("drift under observe", () => {
   const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
   const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };
   const adopted = aTenant({ config: observe, adopted: true, priorValues });
 
-  it("nothing to block at: a max_budget of a key of ours is taken away, its duration follows the wish", () => {
+  it("removes the max_budget of Bursar's own key, and keeps its duration in sync", () => {
     const tenant = { ...own, config: observe };
     expect(fieldsFor(tenant, aLiteLlmRow())).toEqual({ maxBudgetNanoUsd: null });
     expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null }))).toEqual({});
@@ -100,31 +100,31 @@ describe("under observe LiteLLM lacks", () => {
     expect(missingIn(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
   });
 
-  it("nothing of a limit that is a shared budget object's: it is no key's own", () => {
+  it("leaves a limit of a shared budget object alone, because it is not the key's own", () => {
     const litellmRow = aLiteLlmRow({ own: { maxBudgetNanoUsd: null, budgetDuration: "30d" } });
     expect(fieldsFor({ ...own, config: observe }, litellmRow)).toEqual({});
   });
 
-  it("what an adopted key had before, whatever Bursar's limit there was", () => {
+  it("restores what an adopted key had before, whatever limit Bursar had set", () => {
     const expected = { maxBudgetNanoUsd: usd("20"), budgetDuration: "7d" };
     expect(fieldsFor(adopted, aLiteLlmRow())).toEqual(expected);
     expect(fieldsFor(adopted, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual(expected);
   });
 
-  it("only the mark where Bursar has set no limits: another value is the work of somebody else", () => {
+  it("restores only the metadata where Bursar has set no limits, because another value is an administrator's", () => {
     const observed = { ...adopted, sync: { ...sync, hasSetLimits: false } };
     expect(fieldsFor(observed, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual({});
     expect(fieldsFor(observed, aLiteLlmRow({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
   });
 });
 
-it("a subject that has been marked for another tenant since keeps that mark when it is given back", () => {
+it("keeps the ownership marker of another tenant when a subject is released", () => {
   const priorValues: PriorValues = { maxBudget: null, softBudget: null, budgetDuration: null, metadata: {} };
   const metadata = { tenant_id: "globex", bursar_blocked_for: "acme", note: "n" };
   const given = toRestore(aTenant({ adopted: true, priorValues }), aLiteLlmRow({ metadata }));
   expect(given.metadata).toEqual({ tenant_id: "globex", note: "n" });
 });
 
-it("nothing is given back of a subject of which no prior values are known", () => {
+it("restores nothing without prior values", () => {
   expect(toRestore(aTenant({ adopted: true, priorValues: null }), aLiteLlmRow())).toEqual({});
 });

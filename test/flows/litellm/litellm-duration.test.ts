@@ -1,7 +1,7 @@
-// How a duration is told to LiteLLM: only in words that the oldest version understands as Bursar does.
+// Durations for LiteLLM: only in units that its oldest supported version understands as Bursar does.
 
 import { expect, it } from "vitest";
-import { windowEnd } from "../../../dev/litellm/durations.ts";
+import { windowEnd } from "../../../dev/litellm/state/durations.ts";
 import { isKeptByLiteLlm, litellmDuration } from "../../../src/flows/litellm/litellm-duration.ts";
 import { DAY, NOW } from "../../budget/builders.ts";
 
@@ -14,11 +14,11 @@ it.each([
   ["1mo", "1mo"],
   ["36h", "36h"],
   [null, null],
-])("tells %s as %s", (duration, told) => {
-  expect(litellmDuration(duration)).toBe(told);
+])("converts %s to %s", (duration, sent) => {
+  expect(litellmDuration(duration)).toBe(sent);
 });
 
-it("a budget of weeks does not end every midnight where LiteLLM knows no weeks", () => {
+it("keeps a budget of weeks from ending every midnight where LiteLLM knows no weeks", () => {
   const midnight = NOW - (NOW % DAY);
   expect(windowEnd("2w", NOW, false)).toBe(midnight + DAY);
   expect(windowEnd(litellmDuration("2w") ?? "", NOW, false)).toBe(midnight + 14 * DAY);

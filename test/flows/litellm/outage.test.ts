@@ -1,4 +1,4 @@
-// The note of an outage: written once with its beginning, taken away when LiteLLM is back.
+// The outage note: written once with its beginning, removed when LiteLLM answers again.
 
 import { beforeEach, expect, it } from "vitest";
 import { noteOutage } from "../../../src/flows/litellm/outage.ts";
@@ -12,27 +12,27 @@ beforeEach(() => {
 });
 const note = (now = NOW) => noteOutage({ now }, world.deps());
 
-it("says since when LiteLLM is out, and keeps the first moment of it", async () => {
+it("notes since when LiteLLM is out, and keeps the first moment", async () => {
   world.litellm.pingFailure = AWAY;
   await note(NOW);
   await note(NOW + MINUTE);
   expect(world.kv.outage).toBe(NOW);
-  expect(world.log.lines).toEqual(['error litellm is out {"why":"unreachable"} null']);
+  expect(world.log.lines).toEqual(['error litellm outage began {"why":"unreachable"} null']);
 });
 
-it("is taken away when LiteLLM is back, and the log says how long it was out", async () => {
+it("removes the note when LiteLLM answers again, and logs how long it was out", async () => {
   world.kv.outage = NOW - 10 * MINUTE;
   await note();
   expect(world.kv.outage).toBeNull();
-  expect(world.log.lines).toEqual(['info litellm is back {"out_seconds":600}']);
+  expect(world.log.lines).toEqual(['info litellm outage ended {"out_seconds":600}']);
 });
 
-it("writes nothing while LiteLLM is there: KV is billed by the write", async () => {
+it("writes nothing while LiteLLM answers, because KV bills each write", async () => {
   await note();
   expect([world.kv.outage, world.snapshots.calls("writeOutage"), world.log.lines]).toEqual([null, 0, []]);
 });
 
-it("throws when KV is away, so that the sweep says so", async () => {
+it("throws when KV is away, so that the sweep logs it", async () => {
   world.snapshots.trouble("outageStartedAt", new Error("down"));
   await expect(note()).rejects.toThrow("down");
 });

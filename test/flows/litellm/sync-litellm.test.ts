@@ -1,4 +1,5 @@
-// Bringing LiteLLM to the wish: it sends only what differs, says why it waits, and never records what is no longer wished.
+// Syncing LiteLLM to the desired state: sends only differences, records why it is pending, and never records an
+// outdated state as synced.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
@@ -21,12 +22,12 @@ describe("syncing", () => {
 
   const sync = () => syncLiteLlm({ tenantId: acme, now: NOW }, deps);
 
-  it("reads and sends nothing when LiteLLM has the wish", async () => {
+  it("reads and sends nothing when LiteLLM has the desired state", async () => {
     expect((await sync()).kind).toBe("synced");
     expect(world.litellm.requests().map(({ path }) => path)).toEqual(["/key/info"]);
   });
 
-  it("blocks nothing whose note another change has overtaken, and starts again with what is wished now", async () => {
+  it("sends no block whose note another change has overtaken, and restarts with the new desired state", async () => {
     await deps.tenants.setSuspended(acme, true, anActor());
     const { noteBlock } = deps.tenants;
     let notes = 0;
@@ -40,7 +41,7 @@ describe("syncing", () => {
     expect(await world.keyRow(hash)).toMatchObject({ blocked: true });
   });
 
-  it("puts back what somebody changed in LiteLLM, and only that", async () => {
+  it("restores what an administrator changed in LiteLLM, and only that", async () => {
     await world.manage("POST", "/key/update", { key: hash, max_budget: 9_999, metadata: { note: "mine" } });
     await world.manage("POST", "/budget/update", {
       budget_id: (await world.keyRow(hash)).budget_id,
@@ -54,7 +55,7 @@ describe("syncing", () => {
     });
   });
 
-  it("says that LiteLLM does not know a key that was there before, and makes no new one", async () => {
+  it("reports a known key that LiteLLM has lost, and creates no new one", async () => {
     await world.manage("POST", "/key/delete", { keys: [hash] });
     world.litellm.clearRequests();
     expect(await sync()).toMatchObject({
@@ -64,7 +65,7 @@ describe("syncing", () => {
     expect(world.changesSent()).toEqual([]);
   });
 
-  it("of a tenant that there is not is done", async () => {
+  it("returns removed for a tenant that does not exist", async () => {
     expect(await syncLiteLlm({ tenantId: idOf("nobody"), now: NOW }, deps)).toEqual({ kind: "removed" });
   });
 
@@ -87,7 +88,7 @@ describe("syncing", () => {
     });
   });
 
-  it("never records an older wish as taken: what changed while it was sent is sent too", async () => {
+  it("never records an older desired state as synced: a change made meanwhile is sent too", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
     const { updateSubject } = deps.litellm;
     let meets = 1;
@@ -99,7 +100,7 @@ describe("syncing", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 6.6 });
   });
 
-  it("gives up after three rounds against a wish that keeps changing, and leaves it pending", async () => {
+  it("gives up after three rounds against a changing desired state, and leaves it pending", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
     const { updateSubject } = deps.litellm;
     let dollars = 6;
@@ -112,7 +113,7 @@ describe("syncing", () => {
     expect((await deps.tenants.load(acme))?.sync.status).toBe("pending");
   });
 
-  it("finishes a deletion that happens while the wish is being sent", async () => {
+  it("finishes a deletion that happens during a sync", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("5") }, anActor());
     const { updateSubject } = deps.litellm;
     deps.litellm.updateSubject = async (...input) => {
@@ -124,7 +125,7 @@ describe("syncing", () => {
     expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
   });
 
-  it("counts an override in what LiteLLM blocks at", async () => {
+  it("includes overrides in the max_budget that LiteLLM blocks at", async () => {
     await world.db.query(
       `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, reason, created_by)
        values (gen_random_uuid(), 'acme', 100, $1, $2, '', '')`,
@@ -134,7 +135,7 @@ describe("syncing", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660, litellm_budget_table: { soft_budget: 480 } });
   });
 
-  it("never writes to a shared budget object that somebody has linked our key to", async () => {
+  it("never writes to a shared budget object that an administrator has linked to Bursar's key", async () => {
     await world.manage("POST", "/budget/new", { budget_id: "shared", max_budget: 50, soft_budget: 7 });
     await world.manage("POST", "/key/update", { key: hash, budget_id: "shared" });
     for (let round = 0; round < 2; round++) {
@@ -145,7 +146,7 @@ describe("syncing", () => {
     expect([max_budget, litellm_budget_table.max_budget, litellm_budget_table.soft_budget]).toEqual([550, 50, 7]);
   });
 
-  it("tells LiteLLM weeks as days, and does not tell them again", async () => {
+  it("sends weeks to LiteLLM as days, and does not send them again", async () => {
     await deps.tenants.change(acme, { budgetDuration: "2w" }, anActor());
     expect((await sync()).kind).toBe("synced");
     expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
@@ -161,7 +162,7 @@ describe("syncing", () => {
   it.each([
     ["does not take away", null],
     ["does not set", "1d"],
-  ])("is pending, with the words for it, while there is a duration that LiteLLM %s", async (_, budgetDuration) => {
+  ])("stays pending with the reason while there is a duration that LiteLLM %s", async (_, budgetDuration) => {
     await deps.tenants.change(acme, { budgetDuration }, anActor());
     deps.litellm.updateSubject = async () => ({ ok: true, value: undefined });
     expect(await sync()).toMatchObject({ kind: "pending" });
@@ -171,7 +172,7 @@ describe("syncing", () => {
     });
   });
 
-  it("takes no later end than its own change has made: LiteLLM may have reset by a clock ahead of ours", async () => {
+  it("takes no later end than its own change has made, because LiteLLM may have reset by a clock ahead of ours", async () => {
     await deps.tenants.change(acme, { budgetDuration: "1d" }, anActor());
     const { readSubject } = deps.litellm;
     deps.litellm.readSubject = async (...input) => {

@@ -1,4 +1,4 @@
-// The sweep's syncs: each tenant gets its turn, and none that always fails is in the way of the others.
+// The sweep's syncs: each pending tenant is tried, and one that always fails delays no other.
 
 import { beforeEach, expect, it } from "vitest";
 import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";
@@ -18,7 +18,7 @@ beforeEach(async () => {
   renewDeps();
 });
 
-it("brings what was pending to LiteLLM and to the edge", async () => {
+it("syncs pending tenants to LiteLLM and to the edge", async () => {
   await syncPending({ now: NOW + MINUTE }, deps);
   const tenant = await deps.tenants.load(acme);
   expect(tenant).toMatchObject({ sync: { status: "synced", error: null }, encryptedKey: null });
@@ -26,7 +26,7 @@ it("brings what was pending to LiteLLM and to the edge", async () => {
   expect(deps.snapshots.configs.get(acme)).toEqual(tenant?.config);
 });
 
-it("says that a sealed key cannot be opened, without its text, and tries the others before it tries again", async () => {
+it("reports an encrypted key that cannot be decrypted, without its text, and tries other tenants before it retries", async () => {
   const broken = {
     ...deps,
     cipher: { ...deps.cipher, decrypt: () => Promise.reject(new Error("no key")) },
@@ -34,16 +34,16 @@ it("says that a sealed key cannot be opened, without its text, and tries the oth
   await syncPending({ now: NOW + MINUTE }, broken);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({
     status: "pending",
-    error: "LiteLLM was not told: the sealed virtual key cannot be opened",
+    error: "the sync stopped: the encrypted virtual key cannot be decrypted",
   });
-  expect(broken.log.lines).toContain('error sealed key not opened {"tenant_id":"acme"} Error: no key');
+  expect(broken.log.lines).toContain('error virtual key decryption failed {"tenant_id":"acme"} Error: no key');
   await syncPending({ now: NOW + MINUTE + 1 }, deps);
   expect((await deps.tenants.load(acme))?.sync.status).toBe("pending");
   await syncPending({ now: NOW + 3 * MINUTE }, deps);
   expect((await deps.tenants.load(acme))?.sync.status).toBe("synced");
 });
 
-it("writes down that a sync broke off, and goes on with the next tenant", async () => {
+it("records a failed sync, and goes on with the next tenant", async () => {
   const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
   await world.litellm.stop();
   await createTenant(ownKeyInput({ tenantId: idOf("other"), origin }), deps);
@@ -57,14 +57,14 @@ it("writes down that a sync broke off, and goes on with the next tenant", async 
   await syncPending({ now: NOW + MINUTE }, deps);
   expect((await deps.tenants.load(acme))?.sync).toMatchObject({
     status: "pending",
-    error: "LiteLLM was not told: Bursar's own log says why",
+    error: "the sync stopped: see Bursar's log",
   });
   expect((await deps.tenants.load(idOf("other")))?.sync.status).toBe("synced");
 });
 
-it("counts a try that Postgres broke off before its end could be written down", async () => {
+it("counts a try that failed because Postgres could not record its outcome", async () => {
   deps.tenants.recordSync = () => Promise.reject(new Error("pg down"));
   await syncPending({ now: NOW + MINUTE }, deps);
-  expect(deps.log.lines).toContain('error sync failed {"tenant_id":"acme"} Error: pg down');
+  expect(deps.log.lines).toContain('error litellm sync failed {"tenant_id":"acme"} Error: pg down');
   expect(await deps.tenants.claimPendingSyncs(1, NOW + MINUTE + 1)).toEqual([]);
 });

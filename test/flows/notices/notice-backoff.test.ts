@@ -23,13 +23,13 @@ it.each([
   ["a longer Retry-After is honoured", 1, 90, 90],
   ["a shorter one is not", 3, 5, 300],
   ["one of a fraction is rounded up, never too early", 1, 10.2, 11],
-  ["nobody waits longer than twelve hours", 2, 1e9, 12 * HOUR],
+  ["no notice waits longer than twelve hours", 2, 1e9, 12 * HOUR],
   ["the last attempt is the last, whatever the provider asks for", 6, 60, null],
 ] as const)("%s", (_, attempts, retryAfter, seconds) => {
   expect(nextAttemptSeconds(attempts, retryAfter)).toBe(seconds);
 });
 
-it("whatever a provider asks for, a queue can wait that long", () => {
+it("keeps any Retry-After within the delay that a queue accepts", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ noNaN: true }), (attempts, retryAfter) => {
       const seconds = nextAttemptSeconds(attempts, retryAfter);

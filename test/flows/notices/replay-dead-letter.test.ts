@@ -1,4 +1,5 @@
-// A dead letter's other chance: its notice can be sent again, its body is on its queue, and it says who asked for it.
+// Replaying a dead letter: its notice can be sent again, its body is on its queue, and the letter names the
+// administrator.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { replayDeadLetter } from "../../../src/flows/notices/replay-dead-letter.ts";
@@ -39,24 +40,24 @@ const replay = (letterId = id) => replayDeadLetter({ id: letterId, actor }, { de
 const record = (queue: string, body: unknown) =>
   deadLetters.record({ queue, messageId: "m1", body, attempts: 6, error: "500", recordedAt: NOW });
 
-describe("of a notice", () => {
+describe("dead letter of a notice", () => {
   const body = noticeMessage(key);
   beforeEach(() => record("bursar-notices", body));
 
-  it("a failed delivery is pending before its message comes, as if it had never been tried", async () => {
+  it("makes a failed delivery pending before its message arrives, as if it had never been tried", async () => {
     deliveries.has(aDispatch({ delivery: { status: "failed", attempts: 6, lastError: "500", nextAttemptAt: null } }));
     await replay();
     expect(sent).toEqual([["bursar-notices", body, "pending"]]);
     expect(deliveries.of(key)).toMatchObject({ attempts: 0, lastError: null, nextAttemptAt: NOW + MINUTE });
   });
 
-  it("what was sent meanwhile stays sent: its message finds nothing to do", async () => {
+  it("leaves a notice that was sent meanwhile as sent", async () => {
     deliveries.has(aDispatch({ delivery: { status: "sent", attempts: 7 } }));
     await replay();
     expect(deliveries.of(key)).toMatchObject({ status: "sent", attempts: 7 });
   });
 
-  it("whose channel is gone is replayed all the same, and nothing comes of it", async () => {
+  it("replays a notice of a deleted channel without any effect", async () => {
     expect(await replay()).toMatchObject({ ok: true });
     expect(sent).toEqual([["bursar-notices", body, "none"]]);
   });
@@ -68,30 +69,30 @@ it.each([{ any: "thing" }, null, 7, { kind: "notice", alert_id: "" }])("goes bac
   expect(sent).toEqual([["bursar-spend-dead", body, "none"]]);
 });
 
-it("is marked with when and by whom, and told so", async () => {
+it("marks the letter with time and actor, and returns both", async () => {
   await record("bursar-spend", 1);
   const marked = { id, queue: "bursar-spend", body: 1, replayedAt: NOW + MINUTE, replayedBy: "alice" };
   expect(await replay()).toMatchObject({ ok: true, value: marked });
   expect(deadLetters.letters).toMatchObject([marked]);
 });
 
-it("done twice is two messages, which consumers are used to, and one letter", async () => {
+it("sends two messages and keeps one letter when it is replayed twice", async () => {
   await record("bursar-spend", 1);
   expect([await replay(), await replay()]).toMatchObject([{ ok: true }, { ok: true }]);
   expect([sent.length, deadLetters.letters.length]).toEqual([2, 1]);
 });
 
-it("that is not there is not found", async () => {
+it("reports a letter that does not exist", async () => {
   expect(await replay(uuidOf(9))).toEqual({ ok: false, failure: "not_found" });
 });
 
-it("of a queue that is none of ours goes nowhere and is not marked", async () => {
+it("neither sends nor marks a letter of an unknown queue", async () => {
   await record("somebody-else's", 1);
   expect(await replay()).toEqual({ ok: false, failure: "unknown_queue" });
   expect([sent, deadLetters.letters[0]?.replayedAt]).toEqual([[], null]);
 });
 
-it("that the queue refuses is not marked, and can be replayed later", async () => {
+it("leaves a letter unmarked that the queue refuses, so it can be replayed later", async () => {
   await record("bursar-spend", 1);
   isRefusing = true;
   await expect(replay()).rejects.toMatchObject({ name: "Outage", dependency: "queue" });

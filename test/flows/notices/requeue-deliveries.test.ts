@@ -1,4 +1,4 @@
-// The sweep's part in notices: what nobody has tried ten minutes after it was due goes on its queue again.
+// The sweep requeues deliveries that were not attempted ten minutes after they were due.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";
@@ -29,17 +29,17 @@ const sweepAt = (minutes: number) =>
 const queued = () => noticeQueue.sent.map(({ channel_id }) => channel_id);
 
 describe("a delivery", () => {
-  it("that is pending and more than ten minutes late is queued again, as the notice that it was", async () => {
+  it("requeues a pending delivery that is more than ten minutes late, with its original message", async () => {
     has(1, 10.1);
     has(2, 10);
     has(3, 60, "sent");
     has(4, 60, "failed");
     await sweepAt(0);
     expect(noticeQueue.sent).toEqual([{ kind: "notice", alert_id: uuidOf(1), channel_id: uuidOf(1) }]);
-    expect(log.lines).toEqual(['warn overdue notices go on their queue again {"deliveries":1}']);
+    expect(log.lines).toEqual(['warn overdue deliveries requeued {"deliveries":1}']);
   });
 
-  it("is queued once by sweeps that overlap, and again only after another ten minutes", async () => {
+  it("requeues a delivery once when sweeps overlap, and again only after another ten minutes", async () => {
     has(1, 11);
     await Promise.all([sweepAt(0), sweepAt(0), sweepAt(1), sweepAt(9)]);
     expect(queued()).toEqual([uuidOf(1)]);
@@ -47,7 +47,7 @@ describe("a delivery", () => {
     expect(queued()).toEqual([uuidOf(1), uuidOf(1)]);
   });
 
-  it("that the queue refused is not lost: its turn comes again", async () => {
+  it("requeues a delivery later that the queue refused", async () => {
     has(1, 11);
     noticeQueue.isAway = true;
     await expect(sweepAt(0)).rejects.toMatchObject({ dependency: "queue" });
@@ -65,7 +65,7 @@ it("takes at most 500 a minute, and the others the next minute", async () => {
   expect(new Set(queued()).size).toBe(700);
 });
 
-it("with nothing to do it asks nobody and says nothing", async () => {
+it("makes no call and logs nothing without overdue deliveries", async () => {
   noticeQueue.isAway = true;
   await sweepAt(0);
   expect(log.lines).toEqual([]);

@@ -83,7 +83,7 @@ it("waits 10 s, 1 min, 5 min, 30 min and 1 h, and gives up after the sixth attem
   expect(world.provider.offers).toHaveLength(6);
 });
 
-it("the letter comes before the end: Postgres that fails in between leaves a delivery that is tried once more", async () => {
+it("records the letter before the end, so a failing Postgres causes one more attempt", async () => {
   const key = world.has(aDispatch({ delivery: { attempts: 5 } }));
   world.provider.answers(failed());
   world.deadLetters.trouble("record", new Outage("postgres", "away", null));
@@ -98,7 +98,7 @@ it("the letter comes before the end: Postgres that fails in between leaves a del
   expect(world.stateOf(key)).toMatchObject({ status: "failed", attempts: 6, letters: 1 });
 });
 
-it("a longer Retry-After is honoured, up to twelve hours", async () => {
+it("honours a longer Retry-After, up to twelve hours", async () => {
   const key = world.hasDelivery();
   world.provider.answers(failed("429", 90), failed("429", 48 * 3_600));
   expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 90 });
@@ -107,7 +107,7 @@ it("a longer Retry-After is honoured, up to twelve hours", async () => {
   expect(world.postgres.of(key).nextAttemptAt).toBe(NOW + 90 * SECOND + 12 * HOUR);
 });
 
-it("every attempt is known to the receiver by the same id", async () => {
+it("sends the same id to the receiver at every attempt", async () => {
   const key = world.hasDelivery("webhook");
   world.provider.answers(failed(), failed(), SENT);
   for (const at of DUE.slice(0, 3)) await world.send(key, { at });
@@ -115,7 +115,7 @@ it("every attempt is known to the receiver by the same id", async () => {
   expect(world.stateOf(key)).toMatchObject({ status: "sent", attempts: 3, lastError: null, claim: "sent" });
 });
 
-it("a claim that cannot be freed holds up nobody's count, and its own message passes it", async () => {
+it("counts the attempt when a claim cannot be released, and lets its own message pass", async () => {
   const key = world.hasDelivery();
   world.provider.answers(failed(), SENT);
   world.claims.trouble("releaseNotice", new Outage("redis", "away", null));
@@ -126,21 +126,18 @@ it("a claim that cannot be freed holds up nobody's count, and its own message pa
 });
 
 it.each([
-  ["rendering it", "a notice could not be rendered", "it could not be rendered"],
-  ["its notifier", "a notifier broke", "its notifier broke"],
-])(
-  "a bug in %s is counted like any failure, so that it ends with a letter and not in a circle",
-  async (what, said, why) => {
-    const alert = what === "rendering it" ? { periodStartedAt: Number.NaN, createdAt: Number.NaN } : {};
-    const key = world.has(aDispatch({ alert, channel: { kind: "webhook" } }));
-    if (what === "its notifier") world.notifier.trouble("webhook", new TypeError("a bug"));
-    for (const at of DUE) await world.send(key, { at });
-    expect(world.stateOf(key)).toMatchObject({ status: "failed", attempts: 6, lastError: why, letters: 1 });
-    expect(world.log.lines[0]).toContain(`error ${said}`);
-  },
-);
+  ["rendering it", "notice rendering failed", "the notice could not be rendered"],
+  ["its notifier", "notifier threw", "the notifier threw an error"],
+])("counts a bug in %s like any failure, so that it ends with a letter and not in a loop", async (what, said, why) => {
+  const alert = what === "rendering it" ? { periodStartedAt: Number.NaN, createdAt: Number.NaN } : {};
+  const key = world.has(aDispatch({ alert, channel: { kind: "webhook" } }));
+  if (what === "its notifier") world.notifier.trouble("webhook", new TypeError("a bug"));
+  for (const at of DUE) await world.send(key, { at });
+  expect(world.stateOf(key)).toMatchObject({ status: "failed", attempts: 6, lastError: why, letters: 1 });
+  expect(world.log.lines[0]).toContain(`error ${said}`);
+});
 
-it("a notifier that throws what is no error is counted like any failure", async () => {
+it("counts a notifier that throws a non-error like any failure", async () => {
   const key = world.hasDelivery();
   const slack = () => Promise.reject("a bug");
   const deps = { ...world.deps(), notifier: { ...world.provider.port, slack } };
@@ -148,19 +145,19 @@ it("a notifier that throws what is no error is counted like any failure", async 
   expect(world.log.lines[0]).toContain('"error":"string"');
 });
 
-it("a delivery of which nobody knows when it is due is due", async () => {
+it("sends a delivery without a due time at once", async () => {
   const key = world.has(aDispatch({ delivery: { nextAttemptAt: null } }));
   expect(await world.send(key)).toEqual(DONE);
   expect(world.stateOf(key).status).toBe("sent");
 });
 
-it("a target that cannot be opened is tried again, for its key may come back, and says so plainly", async () => {
+it("retries and reports a target that cannot be decrypted, because its key may be restored", async () => {
   const key = world.has(aDispatch({ channel: { encryptedTarget: "broken" } }));
   expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });
   expect(world.provider.offers).toEqual([]);
   expect(world.stateOf(key)).toMatchObject({
     status: "pending",
-    lastError: "the channel's target cannot be opened: set it anew",
+    lastError: "the channel's target cannot be decrypted: send it again",
     claim: null,
   });
   for (const at of DUE.slice(1)) await world.send(key, { at });

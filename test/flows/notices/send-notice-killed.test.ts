@@ -1,4 +1,4 @@
-// A consumer that dies at any of its steps, or whose stores fail once there, and gets its message again, ends where an
+// A consumer that dies at any step, or whose stores fail once there, and gets its message again ends where an
 // undisturbed one does: the same state, and the notice as often.
 
 import { describe, expect, it } from "vitest";
@@ -24,7 +24,9 @@ const STORIES: [string, { outcome: SendOutcome; attempts?: number; isEnabled?: b
   ["skipped", { outcome: SENT, isEnabled: false }],
 ];
 
-/** Delivers the message until it is settled, the first time to `first`; then everything that can be seen from outside. */
+/**
+ * Delivers the message until it is settled, the first time to `first`; then everything that can be seen from outside.
+ */
 async function outcomeOf(story: (typeof STORIES)[number][1], first: (deps: Deps) => Deps) {
   const world = new NoticeWorld();
   const key = world.has(
@@ -86,7 +88,7 @@ describe.each(STORIES)("a notice that is %s", (_, story) => {
   });
 });
 
-/** Where Redis fails that alone knew of the notice, it is one of the cases in which neither store knows. */
+/** When Redis alone knew of the notice and fails, neither store knows. */
 const WITHOUT_REDIS_ALONE = STORIES.filter(([, story]) => !story.isNoted);
 
 it.each(WITHOUT_REDIS_ALONE)(
@@ -108,7 +110,7 @@ it.each(WITHOUT_REDIS_ALONE)(
   },
 );
 
-it("Slack knows no ids: it may be told twice where a consumer dies between Slack's answer and the first store", async () => {
+it("Slack has no ids: its notice may arrive twice where a consumer dies between Slack's answer and the first store", async () => {
   const told: number[] = [];
   for (let last = 1; last <= 5; last++) {
     const world = new NoticeWorld();

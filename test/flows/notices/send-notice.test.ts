@@ -1,4 +1,4 @@
-// One notice to one channel: what is sent, what is written down about it, and what the consumer does with the message.
+// One notice to one channel: what is sent, what is recorded, and what the consumer does with the message.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aPlatformNotice } from "../../../dev/notices/samples.ts";
@@ -17,12 +17,12 @@ beforeEach(() => {
   world = new NoticeWorld();
 });
 
-describe("sent", () => {
+describe("a notice that is sent", () => {
   it.each([
     ["slack", TARGETS.slack.url, null],
     ["email", TARGETS.email.to.join(), `notice_${IDS}`],
     ["webhook", TARGETS.webhook.url, `notice_${IDS}`],
-  ] as const)("through a channel of kind %s: once, to its target, and both stores know", async (kind, to, id) => {
+  ] as const)("reaches a channel of kind %s once, at its target, and both stores know", async (kind, to, id) => {
     const key = world.hasDelivery(kind);
     expect(await world.send(key)).toEqual(DONE);
     expect(world.provider.arrived).toMatchObject([{ kind, to, id }]);
@@ -36,7 +36,7 @@ describe("sent", () => {
     });
   });
 
-  it("also one of the platform's alerts, and the log says which", async () => {
+  it("logs which platform alert it sends", async () => {
     const { delivery, channel } = aDispatch();
     world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
     expect(await world.send(delivery)).toEqual(DONE);
@@ -46,27 +46,27 @@ describe("sent", () => {
     );
   });
 
-  it("a webhook is signed with the channel's secret, as of now, and says what Slack and e-mail say", async () => {
+  it("signs a webhook with the channel's secret at that moment, with the content of Slack and e-mail", async () => {
     await world.send(world.hasDelivery("webhook"), { at: SECOND });
     const contents = world.provider.arrived.map(({ content }) => content as { body: string });
     expect(contents).toMatchObject([{ secret: TARGETS.webhook.secret, sentAt: NOW + SECOND }]);
     expect(contents.map(({ body }) => JSON.parse(body).type)).toEqual(["budget.threshold_crossed"]);
   });
 
-  it.each(["sent", "skipped", "failed"] as const)("a delivery that is %s is left alone", async (status) => {
+  it.each(["sent", "skipped", "failed"] as const)("leaves a delivery alone that is %s", async (status) => {
     const key = world.has(aDispatch({ delivery: { status, attempts: 3 } }));
     expect(await world.send(key)).toEqual(DONE);
     expect(world.provider.offers).toEqual([]);
     expect(world.stateOf(key)).toMatchObject({ status, attempts: 3, claim: null });
   });
 
-  it("a delivery whose alert or channel is gone is nothing to do", async () => {
+  it("skips a delivery whose alert or channel is deleted", async () => {
     const { alertId, channelId } = aDispatch().delivery;
     expect(await world.send({ alertId, channelId })).toEqual(DONE);
     expect(world.provider.offers).toEqual([]);
   });
 
-  it("the log tells of it by ids, and no target, seal or secret is in any line", async () => {
+  it("logs ids only, and never a target, ciphertext or secret", async () => {
     for (const [index, kind] of (["slack", "email", "webhook"] as const).entries()) {
       await world.send(world.hasDelivery(kind, index + 1));
     }
@@ -81,7 +81,7 @@ describe("sent", () => {
 });
 
 describe("another message of the same delivery", () => {
-  it("is sending it: this one comes later, and is not lost", async () => {
+  it("waits without loss while another message is sending", async () => {
     const key = world.hasDelivery();
     await world.redis.claimNotice(key, "other");
     expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 30 });
@@ -89,7 +89,7 @@ describe("another message of the same delivery", () => {
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, claim: "other" });
   });
 
-  it("has sent it and died: it is recorded as sent, and not sent again", async () => {
+  it("records the notice as sent when the other message sent it and died", async () => {
     const key = world.hasDelivery();
     await world.redis.noteNoticeSent(key);
     expect(await world.send(key, { at: SECOND })).toEqual(DONE);
@@ -97,7 +97,7 @@ describe("another message of the same delivery", () => {
     expect(world.stateOf(key)).toMatchObject({ status: "sent", sentAt: NOW + SECOND });
   });
 
-  it("has failed and waits: this one waits with it", async () => {
+  it("waits with the other message when that one failed", async () => {
     const key = world.has(aDispatch({ delivery: { attempts: 2, nextAttemptAt: NOW + MINUTE } }));
     expect(await world.send(key, { at: 1 })).toMatchObject({ kind: "later", delaySeconds: 60 });
     // A second early is not early.
@@ -105,7 +105,7 @@ describe("another message of the same delivery", () => {
     expect(world.provider.arrived).toHaveLength(1);
   });
 
-  it("N6: of many at the same time one sends", async () => {
+  it("N6: one of many concurrent messages sends", async () => {
     const key = world.hasDelivery();
     world.notifier.trouble("slack", 2_000);
     const messages = Array.from({ length: 50 }, (_, index) => world.send(key, { messageId: `m${index}` }));
@@ -125,36 +125,33 @@ describe("Redis", () => {
     ["down", AWAY],
     ["silent", "hangs"],
     ["slower than 250 ms", 251],
-  ] as const)(
-    "N5: Redis %s: the notice is sent all the same, after 250 ms at most, and the log says so",
-    async (_, trouble) => {
-      const key = world.hasDelivery();
-      let offeredAt = -1;
-      const slack = world.provider.port.slack;
-      const notifier = {
-        ...world.provider.port,
-        slack: (...notice: Parameters<typeof slack>) => {
-          offeredAt = world.timers.elapsedMs;
-          return slack(...notice);
-        },
-      };
-      world.claims.trouble("claimNotice", trouble);
-      expect(await world.send(key, { deps: { ...world.deps(), notifier } })).toEqual(DONE);
-      expect(offeredAt).toBeLessThanOrEqual(250);
-      expect(world.provider.arrived).toHaveLength(1);
-      expect(world.postgres.of(key).status).toBe("sent");
-      expect(world.log.lines[0]).toContain("error a notice is sent without a claim: it may come twice");
-    },
-  );
+  ] as const)("N5: Redis %s: sends the notice all the same, after 250 ms at most, and logs it", async (_, trouble) => {
+    const key = world.hasDelivery();
+    let offeredAt = -1;
+    const slack = world.provider.port.slack;
+    const notifier = {
+      ...world.provider.port,
+      slack: (...notice: Parameters<typeof slack>) => {
+        offeredAt = world.timers.elapsedMs;
+        return slack(...notice);
+      },
+    };
+    world.claims.trouble("claimNotice", trouble);
+    expect(await world.send(key, { deps: { ...world.deps(), notifier } })).toEqual(DONE);
+    expect(offeredAt).toBeLessThanOrEqual(250);
+    expect(world.provider.arrived).toHaveLength(1);
+    expect(world.postgres.of(key).status).toBe("sent");
+    expect(world.log.lines[0]).toContain("error notice claim failed");
+  });
 
-  it("just in time is in time", async () => {
+  it("accepts an answer just in time", async () => {
     const key = world.hasDelivery();
     await world.redis.claimNotice(key, "other");
     world.claims.trouble("claimNotice", 249);
     expect(await world.send(key)).toMatchObject({ kind: "later" });
   });
 
-  it("down throughout: Postgres knows that it was sent, so nobody sends it again", async () => {
+  it("sends once when Redis is down throughout, because Postgres records it", async () => {
     const key = world.hasDelivery();
     world.redis.isAway = true;
     expect(await world.send(key)).toEqual(DONE);
@@ -162,7 +159,7 @@ describe("Redis", () => {
     expect(world.provider.arrived).toHaveLength(1);
   });
 
-  it("does not free a claim that the message does not have", async () => {
+  it("releases no claim that the message does not have", async () => {
     const key = world.hasDelivery();
     await world.redis.claimNotice(key, "other");
     world.claims.trouble("claimNotice", AWAY);
@@ -173,14 +170,14 @@ describe("Redis", () => {
 });
 
 describe("Postgres is away", () => {
-  it("before the sending: nothing is sent, and the message comes again", async () => {
+  it("sends nothing when Postgres fails before sending, and the message is redelivered", async () => {
     const key = world.hasDelivery();
     world.postgres.isAway = true;
     await expect(world.send(key)).rejects.toMatchObject({ dependency: "postgres" });
     expect(world.provider.offers).toEqual([]);
   });
 
-  it("after it: three tries, then the message comes again and finds in Redis that it was sent", async () => {
+  it("tries three times when Postgres fails after sending, and the redelivery finds in Redis that it was sent", async () => {
     const key = world.hasDelivery();
     world.deliveries.trouble("end", new Outage("postgres", "away", null));
     await expect(world.send(key)).rejects.toMatchObject({ dependency: "postgres" });
@@ -191,18 +188,18 @@ describe("Postgres is away", () => {
     expect(world.stateOf(key)).toMatchObject({ status: "sent", claim: "sent" });
   });
 
-  it("after it, and Redis too: only then it may come twice, and the log says so", async () => {
+  it("logs a possible duplicate when both stores fail after sending", async () => {
     const key = world.hasDelivery();
     world.deliveries.trouble("end", new Outage("postgres", "away", null));
     world.claims.trouble("noteNoticeSent", AWAY);
     await expect(world.send(key)).rejects.toThrow();
     expect(world.claims.calls("noteNoticeSent")).toBe(3);
-    expect(world.log.lines.join()).toContain("neither store knows that a notice was sent");
+    expect(world.log.lines.join()).toContain("sent notice recorded in neither store");
   });
 });
 
-describe("not sent for good", () => {
-  it("a disabled channel is skipped", async () => {
+describe("a notice that is not sent", () => {
+  it("skips a disabled channel", async () => {
     const key = world.has(aDispatch({ channel: { enabled: false } }));
     expect(await world.send(key)).toEqual(DONE);
     expect(world.provider.offers).toEqual([]);
@@ -213,27 +210,24 @@ describe("not sent for good", () => {
     ["slack", "acme"],
     ["email", "Acme Inc."],
     ["webhook", '\\"type\\":\\"budget.threshold_crossed\\"'],
-  ] as const)(
-    "N4: %s not configured: a preview is logged, nothing is thrown, the delivery is skipped",
-    async (kind, words) => {
-      const key = world.hasDelivery(kind);
-      world.provider.answers(NOT_CONFIGURED);
-      expect(await world.send(key)).toEqual(DONE);
-      expect(world.stateOf(key)).toMatchObject({
-        status: "skipped",
-        lastError: "EMAIL_FROM is empty",
-        attempts: 0,
-        claim: null,
-        letters: 0,
-      });
-      const [line] = world.log.lines;
-      expect(line).toMatch(/^info notice preview .*"preview":"/);
-      expect(line).toContain(words);
-      expect(line).not.toContain("SECRET");
-    },
-  );
+  ] as const)("N4: %s not configured: logs a preview, throws nothing, skips the delivery", async (kind, words) => {
+    const key = world.hasDelivery(kind);
+    world.provider.answers(NOT_CONFIGURED);
+    expect(await world.send(key)).toEqual(DONE);
+    expect(world.stateOf(key)).toMatchObject({
+      status: "skipped",
+      lastError: "EMAIL_FROM is empty",
+      attempts: 0,
+      claim: null,
+      letters: 0,
+    });
+    const [line] = world.log.lines;
+    expect(line).toMatch(/^info notice preview .*"preview":"/);
+    expect(line).toContain(words);
+    expect(line).not.toContain("SECRET");
+  });
 
-  it("N7: what the provider rejects fails at once, with its reason in the log and in Postgres", async () => {
+  it("N7: fails a rejected notice at once, with its reason in the log and in Postgres", async () => {
     const key = world.hasDelivery();
     world.provider.answers(REJECTED);
     expect(await world.send(key)).toEqual(DONE);

@@ -1,4 +1,4 @@
-// A channel's target out of its seal: whole or not at all, and never in the log.
+// Decrypting a channel's target: whole or not at all, and never in the log.
 
 import { expect, it } from "vitest";
 import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";
@@ -15,7 +15,7 @@ async function opened(kind: keyof typeof TARGETS, encryptedTarget: string) {
   return { target: await decryptTarget(aChannel({ kind, encryptedTarget }), { cipher, log }), lines: log.lines };
 }
 
-it.each(["slack", "email", "webhook"] as const)("opens the target of a channel of kind %s", async (kind) => {
+it.each(["slack", "email", "webhook"] as const)("decrypts the target of a channel of kind %s", async (kind) => {
   expect(await opened(kind, await cipher.encrypt(JSON.stringify(TARGETS[kind])))).toEqual({
     target: TARGETS[kind],
     lines: [],
@@ -30,7 +30,7 @@ it.each([
   ["of no kind", JSON.stringify({ kind: "pigeon", url: "SECRET" })],
   ["without a URL", JSON.stringify({ kind: "slack", to: ["SECRET"] })],
   ["with an empty URL", JSON.stringify({ kind: "slack", url: "" })],
-])("what is %s is no target, and the log does not quote it", async (_, text) => {
+])("rejects a target that is %s, and does not quote it in the log", async (_, text) => {
   const { target, lines } = await opened("slack", await cipher.encrypt(text));
   expect(target).toBeNull();
   expect(lines).toHaveLength(1);
@@ -43,13 +43,13 @@ it.each([
   ["email", { kind: "email", to: ["a@example.com", 7] }],
   ["email", { kind: "email", to: "a@example.com" }],
   ["webhook", { kind: "webhook", url: "https://example.com" }],
-] as const)("a target of kind %s that lacks something is none: %j", async (kind, target) => {
+] as const)("rejects a target of kind %s with a missing part: %j", async (kind, target) => {
   expect((await opened(kind, await cipher.encrypt(JSON.stringify(target)))).target).toBeNull();
 });
 
-it("sealed under a key that is no longer configured it stays closed, and the log names the key", async () => {
+it("rejects a target encrypted under a removed key, and logs the key's name", async () => {
   const { target, lines } = await opened("slack", await aesCipher([OTHER]).encrypt(JSON.stringify(TARGETS.slack)));
   expect(target).toBeNull();
-  expect(lines[0]).toContain("a sealed target could not be opened");
+  expect(lines[0]).toContain("target decryption failed");
   expect(lines[0]).toContain("k2");
 });

@@ -1,4 +1,4 @@
-// Whose a report is: by the group that LiteLLM speaks of, and by nothing else in it.
+// Resolving a report to a tenant: by LiteLLM's event group, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
 import { attributionOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
@@ -14,51 +14,51 @@ const team = { kind: "team", id: "red" };
 const reportOf = (message: SpendMessage) => incomingOf(message).body as Report;
 const names = { key_hash: KEY, team_id: "red", user_id: "acme" };
 
-describe("a webhook leads to", () => {
+describe("a webhook's references", () => {
   it.each([
     ["a key, then its team", "key", names, [key, team]],
     ["the team of a key that it does not name", "key", { ...names, key_hash: null }, [team]],
     ["a team, and not the key beside it", "team", names, [team]],
     ["the tenant that a user is called after", "user", names, [{ kind: "tenant", id: "acme" }]],
-    ["nobody by a user without a name", "user", { ...names, user_id: null }, []],
-    ["nobody by a group that is no tenant's", "organization", names, []],
+    ["no tenant by a user without a name", "user", { ...names, user_id: null }, []],
+    ["no tenant by a group without tenants", "organization", names, []],
   ])("%s", (_, group, differences, expected) => {
     expect(referencesOf(reportOf(aWebhook(KEY, "1", { event_group: group, ...differences })))).toEqual(expected);
   });
 
-  it("the key that paid, when it tells of one call of an end user", () => {
+  it("names the key that paid when a webhook reports one call of an end user", () => {
     const report = aWebhook(KEY, "1", { event: "spend_tracked", event_group: "end_user", team_id: "red" });
     expect(referencesOf(reportOf(report))).toEqual([key, team]);
   });
 });
 
-it("calls lead to their key, then to its team", () => {
+it("names the key of a call, then its team", () => {
   expect(referencesOf(reportOf(someCalls(KEY, "1", { team_id: "red" })))).toEqual([key, team]);
   expect(referencesOf(reportOf(someCalls(KEY, "1")))).toEqual([key]);
 });
 
-describe("to a tenant of that key a report is worth", () => {
+describe("attribution to a tenant's key", () => {
   const own = { kind: "key", id: KEY } as const;
   const hint = { observation: null, isHint: true, repeat: null, projection: null };
 
   it.each([
-    ["a hint: calls without a figure", someCalls(KEY, null)],
+    ["gives a hint for calls without spend", someCalls(KEY, null)],
     ["a hint: calls of another key of its team", someCalls(hashOf("b"), "5")],
     ["a hint: a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
     ["a hint: the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
-    ["a hint: a figure that nobody signed", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
+    ["gives a hint for unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
   ])("%s", (_, report) => {
     expect(attributionOf(reportOf(report), own)).toEqual(hint);
   });
 
-  it("a hint and the word that LiteLLM alerts again, where nobody signed it", () => {
+  it("gives a hint and a repeated alert for an unsigned webhook", () => {
     const repeated = (event: string) =>
       attributionOf(reportOf(aWebhook(KEY, "5", { event, auth: "url_token" })), own).repeat;
     expect(repeated("soft_budget_crossed")).toEqual({ about: "alert_threshold", receivedAt: NOW });
     expect(repeated("budget_crossed")).toEqual({ about: "block", receivedAt: NOW });
   });
 
-  it("a lower bound: what its calls have shown, and what a webhook says that is signed", () => {
+  it("gives a lower bound for calls and for signed webhooks", () => {
     const calls = attributionOf(reportOf(someCalls(KEY, "5")), own);
     expect(calls).toMatchObject({
       observation: { spendNanoUsd: usd("5"), source: "events", begunAt: NOW },
@@ -71,7 +71,7 @@ describe("to a tenant of that key a report is worth", () => {
     });
   });
 
-  it("a lower bound for a tenant that is a team: what a signed webhook says of the team", () => {
+  it("gives a lower bound for a team tenant from a signed webhook about the team", () => {
     const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" }));
     expect(attributionOf(report, { kind: "team", id: "red" })).toMatchObject({
       observation: { spendNanoUsd: usd("7") },
@@ -79,7 +79,7 @@ describe("to a tenant of that key a report is worth", () => {
     expect(attributionOf(report, { kind: "team", id: "blue" })).toEqual(hint);
   });
 
-  it("a projection, and no repetition beside it", () => {
+  it("gives a projection without a repeated alert", () => {
     const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
     const { projection, repeat } = attributionOf(reportOf(aWebhook(KEY, "7", event)), own);
     expect([projection, repeat]).toEqual([

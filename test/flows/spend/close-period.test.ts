@@ -1,7 +1,8 @@
-// The end of a period: LiteLLM is looked at until its reset shows, then the next period is recorded, audited and told, once.
+// The end of a period: LiteLLM is read until its reset shows, then the next period is recorded, audited and announced
+// once.
 
 import { describe, expect, it } from "vitest";
-import { periodStartedAt } from "../../../src/budget/tenant.ts";
+import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
 import { closePeriod } from "../../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
@@ -19,7 +20,7 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
-const look = {
+const periodEndRead = {
   kind: "read_due",
   tenant_id: "acme",
   subject_id: key,
@@ -32,31 +33,31 @@ async function sweepAt(now: number): Promise<SpendMessage[]> {
   world.now = now;
   deps.spendQueue.sent.length = 0;
   await closePeriod({ now }, deps);
-  const looks = deps.spendQueue.sent.map(({ message }) => message);
-  if (looks.length > 0) await deliver(...looks);
-  return looks;
+  const reads = deps.spendQueue.sent.map(({ message }) => message);
+  if (reads.length > 0) await deliver(...reads);
+  return reads;
 }
 async function spendTo(dollars: number, now: number): Promise<void> {
   world.now = now;
   world.litellm.setSpend(key, dollars);
-  await deliver({ ...look, reason: "recheck-20s" });
+  await deliver({ ...periodEndRead, reason: "recheck-20s" });
 }
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;
 
-describe("a period that should be over", () => {
-  it("R1: is looked at every minute until LiteLLM's late reset shows; until then the old spend blocks", async () => {
+describe("an overdue period", () => {
+  it("R1: reads every minute until LiteLLM's late reset shows, and the old spend blocks until then", async () => {
     await spendTo(600, NOW);
     expect(await told()).toEqual(["budget_blocked"]);
     expect(await sweepAt(RESET - MINUTE)).toEqual([]);
     const inKv = deps.snapshots.spends.get(acme);
     // LiteLLM's job comes up to ten minutes late.
     for (let minute = 0; minute < 4; minute++) {
-      expect(await sweepAt(RESET + minute * MINUTE)).toEqual([look]);
+      expect(await sweepAt(RESET + minute * MINUTE)).toEqual([periodEndRead]);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });
     }
     expect(await advances()).toEqual([]);
-    // Nothing to tell the edge: KV writes are what costs.
+    // Nothing to publish to the edge: KV writes cost money.
     expect(deps.snapshots.spends.get(acme)).toEqual(inKv);
     world.now = RESET + 5 * MINUTE;
     world.litellm.runResetJob();
@@ -80,7 +81,7 @@ describe("a period that should be over", () => {
     ["2w", Date.UTC(2026, 10, 29)],
     ["12h", Date.UTC(2026, 10, 16)],
     ["1mo", RESET],
-  ])("R1: of %s resets by itself, audited and announced", async (budgetDuration, end) => {
+  ])("R1: a budget of %s resets by itself, audited and announced", async (budgetDuration, end) => {
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
     await createTenant(ownKeyInput({ settings: { budgetDuration } }), deps);
     expect(await configOf()).toMatchObject({ budgetDuration, budgetResetAt: end });
@@ -92,21 +93,21 @@ describe("a period that should be over", () => {
     expect(await told()).toEqual(["budget_reset"]);
   });
 
-  it("arms every threshold again", async () => {
+  it("re-arms every threshold", async () => {
     await spendTo(410, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     await spendTo(410, RESET + 20 * MINUTE);
     expect(await told()).toEqual(["threshold_crossed", "budget_reset", "threshold_crossed"]);
   });
 
-  it("shows the queued spend that LiteLLM adds to the zero: that is the truth", async () => {
+  it("shows the queued spend that LiteLLM adds to the zero, because LiteLLM is authoritative", async () => {
     await spendTo(600, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     await spendTo(1.5, RESET + 11 * MINUTE + 10 * SECOND);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: RESET });
   });
 
-  it("is not blocked again by LiteLLM's pods, which enforce the old spend from memory for a minute", async () => {
+  it("ignores LiteLLM's pods, which enforce the old spend from memory for a minute", async () => {
     await spendTo(600, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     const at = { sent_at: world.now + 50 * SECOND, received_at: world.now + 50 * SECOND };
@@ -116,23 +117,23 @@ describe("a period that should be over", () => {
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("that LiteLLM cannot be asked about is looked at by the next sweep, and put on no queue meanwhile", async () => {
+  it("leaves a tenant to the next sweep when LiteLLM does not answer, without a message on the queue", async () => {
     await world.litellm.stop();
-    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
-    expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([look]);
+    expect(await sweepAt(RESET + MINUTE)).toEqual([periodEndRead]);
+    expect(deps.spendQueue.sent.map(({ message }) => message)).toEqual([periodEndRead]);
     await world.litellm.restart();
-    expect(await sweepAt(RESET + 12 * MINUTE)).toEqual([look]);
+    expect(await sweepAt(RESET + 12 * MINUTE)).toEqual([periodEndRead]);
     expect(await advances()).toHaveLength(1);
   });
 
-  it("is asked again when the queue refuses", async () => {
+  it("schedules the read again when the queue refuses", async () => {
     deps.spendQueue.isAway = true;
     await expect(closePeriod({ now: RESET }, deps)).rejects.toThrow("queue");
     deps.spendQueue.isAway = false;
-    expect(await sweepAt(RESET + MINUTE)).toEqual([look]);
+    expect(await sweepAt(RESET + MINUTE)).toEqual([periodEndRead]);
   });
 
-  it("spreads the looks of many tenants over the minute", async () => {
+  it("spreads the reads of many tenants over the minute", async () => {
     await world.db.query(`insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, budget_reset_at)
       select 't' || n, 'team', 't' || n, now(), '2026-11-01' from generate_series(1, 1500) n`);
     await closePeriod({ now: RESET }, deps);
@@ -143,28 +144,28 @@ describe("a period that should be over", () => {
   });
 });
 
-describe("two at once", () => {
-  it("take a tenant once, and two readers of it advance, audit and tell once", async () => {
+describe("two sweeps at once", () => {
+  it("claim a tenant once, and two consumers advance, audit and announce once", async () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     deps.spendQueue.sent.length = 0;
     await Promise.all([closePeriod({ now: world.now }, deps), closePeriod({ now: world.now }, deps)]);
     expect(deps.spendQueue.sent).toHaveLength(1);
-    await Promise.all([deliver(look), deliver(look)]);
+    await Promise.all([deliver(periodEndRead), deliver(periodEndRead)]);
     expect(await advances()).toHaveLength(1);
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
     expect(deps.noticeQueue.sent.length).toBe(6);
   });
 });
 
-describe("whoever advances the period and dies", () => {
+describe("a consumer that dies after advancing the period", () => {
   const OUTSIDE = ["tenants", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
 
-  it("before people are told leaves it to the sweep, which tells them once", async () => {
+  it("leaves the announcement to the sweep, which announces once", async () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     const tenant = await deps.tenants.load(acme);
-    // A check's refresh, or any reader: only the figure reached Postgres.
+    // A refresh of a check: only the spend reached Postgres.
     const record = { ...(tenant?.spend ?? never()), spendNanoUsd: 0n, periodStartedAt: RESET, readAt: world.now };
     const observation = {
       tenantId: acme,
@@ -180,8 +181,8 @@ describe("whoever advances the period and dies", () => {
     expect(await deps.tenants.findUnannounced(Number.MAX_SAFE_INTEGER / 1_000, 10)).toEqual([]);
   });
 
-  it("at any of the consumer's steps has it told once by those that come after", { timeout: 2 * MINUTE }, async () => {
-    const incoming = [incomingOf(look)];
+  it("announces once by its successors, at whichever step it dies", { timeout: 2 * MINUTE }, async () => {
+    const incoming = [incomingOf(periodEndRead)];
     for (let last = 1; last < 9; last++) {
       const start = RESET + 11 * MINUTE;
       await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -189,7 +190,7 @@ describe("whoever advances the period and dies", () => {
       await createTenant(ownKeyInput(), deps);
       await spendTo(600, NOW);
       world.now = start;
-      const incomingNow = [incomingOf({ ...look })];
+      const incomingNow = [incomingOf({ ...periodEndRead })];
       const dying = killedAfter({ ...deps }, OUTSIDE, last);
       await recordSpend({ incoming: incomingNow, now: world.now }, dying.ports).catch(() => "died");
       await recordSpend({ incoming: incoming.map((each) => ({ ...each, isRedelivery: true })), now: world.now }, deps);
@@ -200,7 +201,7 @@ describe("whoever advances the period and dies", () => {
   });
 });
 
-describe("of its first period nobody is told", () => {
+describe("the first period is not announced", () => {
   it("a tenant with a key of its own", async () => {
     await announcePeriods({ now: NOW + DAY }, deps);
     expect(await told()).toEqual([]);
@@ -216,13 +217,13 @@ describe("of its first period nobody is told", () => {
   });
 });
 
-it("a period that could not be announced holds up no other", async () => {
+it("announces other periods when one cannot be announced", async () => {
   await sweepAt(RESET + 11 * MINUTE);
   await world.db.query("update tenant_configs set period_announced = false");
   await world.db.query("delete from budget_alert_history");
   deps.noticeQueue.isAway = true;
   await announcePeriods({ now: RESET + 20 * MINUTE }, deps);
-  expect(deps.log.lines.join("\n")).toContain("a change was not announced: the sweep will");
+  expect(deps.log.lines.join("\n")).toContain("change announcement failed");
   expect(periodStartedAt((await configOf()) ?? never())).toBe(RESET);
 });
 

@@ -1,4 +1,4 @@
-// A tenant, or what belongs to it, that is deleted while something is done with it: nothing of it comes back, and nobody is told.
+// A tenant that is deleted during a flow: nothing of it is recreated, and no notice is sent.
 
 import { describe, expect, it } from "vitest";
 import { announceAlerts } from "../../../src/flows/alerts/announce-alerts.ts";
@@ -15,15 +15,15 @@ import { sha256 } from "../../support/virtual-key.ts";
 const acme = idOf("acme");
 const { deps, deliver, alerts } = useSpendWorld();
 
-describe("before LiteLLM is told", () => {
-  it("a change was made, and is answered", async () => {
+describe("a tenant deleted before the sync", () => {
+  it("returns a change that was already made", async () => {
     deps.tenants.loadEvenDeleted = async () => null;
     const change = { maxBudgetNanoUsd: usd("7") };
     const changed = await changeTenant({ tenantId: acme, change, actor: anActor({ now: NOW + MINUTE }) }, deps);
     expect(changed).toMatchObject({ ok: true, value: { config: change, sync: { status: "pending" } } });
   });
 
-  it("a new tenant was created, and its key is shown", async () => {
+  it("returns a created tenant with its key", async () => {
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
     deps.tenants.loadEvenDeleted = async () => null;
     const created = await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
@@ -31,7 +31,7 @@ describe("before LiteLLM is told", () => {
   });
 });
 
-it("a figure that is recorded no more tells nobody", async () => {
+it("announces nothing when the spend can no longer be recorded", async () => {
   const { config } = (await deps.tenants.load(acme)) ?? aTenant();
   deps.tenants.recordSpend = async () => null;
   const record = aSpendRecord({ spendNanoUsd: usd("560"), periodStartedAt: NOW });
@@ -39,7 +39,7 @@ it("a figure that is recorded no more tells nobody", async () => {
   expect([await alerts(), deps.noticeQueue.sent]).toEqual([[], []]);
 });
 
-describe("alerts that somebody else has looked for meanwhile", () => {
+describe("concurrent evaluations", () => {
   const tenantBatch = {
     tenant: aTenant({ config: aTenantConfig(), spend: aSpendRecord({ spendNanoUsd: usd("560") }) }),
     history: { lastEvaluation: null, alerts: [] },
@@ -49,31 +49,31 @@ describe("alerts that somebody else has looked for meanwhile", () => {
   const announce = (differences = {}) =>
     announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now: NOW, ...differences }, deps);
 
-  it("of a tenant that is gone are nothing", async () => {
+  it("record nothing for a deleted tenant", async () => {
     deps.alerts.record = async () => null;
     deps.spendBatches.load = async () => [];
     await announce();
     expect(deps.noticeQueue.sent).toEqual([]);
   });
 
-  it("again and again are a fault, so that the message comes again", async () => {
+  it("fail after three rounds, so that the message is redelivered", async () => {
     deps.alerts.record = async () => null;
     deps.spendBatches.load = async () => [tenantBatch];
     await expect(announce()).rejects.toThrow("gave up after 3 concurrent evaluations");
   });
 
-  it("are no baseline any more: what is new since is no part of it", async () => {
+  it("record no second baseline", async () => {
     const lastEvaluation = { limitVersion: 1, periodStartedAt: NOW };
     await announce({ tenantBatch: { ...tenantBatch, history: { lastEvaluation, alerts: [] } }, isBaseline: true });
     expect(await alerts()).toEqual([]);
   });
 
-  it("are none without a figure", async () => {
+  it("record nothing without spend", async () => {
     await announce({ tenantBatch: { ...tenantBatch, tenant: { ...tenantBatch.tenant, spend: null } } });
     expect(await alerts()).toEqual([]);
   });
 
-  it("of a limit of zero, with nobody to be told, are in the log without a percentage", async () => {
+  it("log an alert of a zero limit without a channel and without a percentage", async () => {
     deps.alerts.record = async () => ({ announced: 1, deliveries: [] });
     const config = aTenantConfig({ maxBudgetNanoUsd: 0n });
     await announce({ tenantBatch: { ...tenantBatch, tenant: { ...tenantBatch.tenant, config } } });
@@ -83,14 +83,14 @@ describe("alerts that somebody else has looked for meanwhile", () => {
   });
 });
 
-describe("a snapshot that is to be written again", () => {
-  it("of a tenant of which nothing is left leaves nothing", async () => {
+describe("rewriting a snapshot", () => {
+  it("writes nothing for a tenant without a row and without a snapshot", async () => {
     deps.snapshots.configs.clear();
     await rewriteConfig({ tenantId: idOf("nobody"), now: NOW }, deps);
     expect(deps.snapshots.configs.size).toBe(0);
   });
 
-  it("of a tenant whose tombstone lies there leaves the tombstone", async () => {
+  it("keeps the tombstone of a deleted tenant", async () => {
     await deps.snapshots.writeDeleted(idOf("nobody"), 7, NOW);
     const before = new Map(deps.snapshots.configs);
     await rewriteConfig({ tenantId: idOf("nobody"), now: NOW + MINUTE }, deps);

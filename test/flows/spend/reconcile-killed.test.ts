@@ -1,5 +1,5 @@
-// A consumer that dies after any of its steps of reconciling: the message comes again, and whatever it leaves then is given
-// out again when its lease is over. In the end everything is as if nobody had died.
+// A consumer that dies after any step of a reconcile: the message is redelivered, and the sweep leases again what it
+// left when the lease expires. The end state is that of an undisturbed run.
 
 import { expect, it } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
@@ -30,8 +30,8 @@ const START = NOW + 61 * MINUTE;
 const { world, deps, renewDeps } = useAdminWorld();
 
 /**
- * acme has crossed 80 %, globex was adopted at 85 % and has crossed 100 % since, hooli has a new period, initech another
- * budget in LiteLLM, and LiteLLM no longer knows umbrella.
+ * acme has crossed 80 %, globex was adopted at 85 % and has crossed 100 % since, hooli has a new period, initech
+ * another budget in LiteLLM, and LiteLLM no longer knows umbrella.
  */
 async function begin(): Promise<void> {
   await world.db.empty();
@@ -122,7 +122,7 @@ async function dump() {
       ...new Set(deps.noticeQueue.sent.map((each) => `${identityOf.get(each.alert_id)} ${each.channel_id}`)),
     ].sort(),
     queued: [...new Set(others)].sort(),
-    // The edge reads by itself what it was not told of a tenant that is all right.
+    // The edge reads an unpublished tenant in state ok by itself.
     snapshots: spends.filter(([id]) => id === "acme" || id === "globex").sort(),
   };
 }

@@ -1,5 +1,5 @@
-// The sweep's reconciling: every tenant is read in its turn and once, what the reads show is recorded and told as any other
-// figure, and what LiteLLM cannot say comes again. On a real Postgres and the simulator of LiteLLM.
+// The sweep's reconcile: every tenant is read once per turn, its spend is recorded and announced like any other, and a
+// failed read is repeated. On a real Postgres and the simulator of LiteLLM.
 
 import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
@@ -14,8 +14,8 @@ import { sha256 } from "../../support/virtual-key.ts";
 
 const { key, asked, sweep, queued, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
 
-describe("whose turn it is", () => {
-  it("a tenant without a figure is read, and then left alone for three quarters of an hour", async () => {
+describe("leases", () => {
+  it("read a tenant without spend, and then skip it for three quarters of an hour", async () => {
     await world.db.query("delete from tenant_spend");
     expect((await minute()).given).toEqual(["acme"]);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, readAt: START + SECOND, source: "litellm" });
@@ -25,7 +25,7 @@ describe("whose turn it is", () => {
     expect((await minute()).given).toEqual(["acme"]);
   });
 
-  it("a hundred keys are one read of LiteLLM, the rest another three seconds later", async () => {
+  it("read a hundred keys in one call of LiteLLM, and the rest three seconds later", async () => {
     for (let number = 0; number < 110; number++) {
       await world.db.query(
         `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, litellm_sync)
@@ -42,7 +42,7 @@ describe("whose turn it is", () => {
     expect(asked()).toEqual(["/v2/key/info", "/v2/key/info"]);
   });
 
-  it("two sweeps and two consumers at once read everybody once", async () => {
+  it("read every tenant once with two sweeps and two consumers at once", async () => {
     for (const name of ["b", "c", "d"]) await addTenant(name);
     await Promise.all([sweep(), sweep()]);
     const { reconciles } = queued();
@@ -56,7 +56,7 @@ describe("whose turn it is", () => {
     );
   });
 
-  it("a message that comes too late finds its tenants given to others, and reads nobody", async () => {
+  it("read nothing for a late message whose tenants were leased again", async () => {
     await sweep();
     const { reconciles } = queued();
     world.now = START + LEASE_MS + 1;
@@ -66,7 +66,7 @@ describe("whose turn it is", () => {
     expect(asked()).toEqual([]);
   });
 
-  it("a queue that refuses loses nobody: they are given again when the lease is over", async () => {
+  it("lease tenants again after their lease expired when the queue refused", async () => {
     deps.spendQueue.isAway = true;
     await expect(sweep()).rejects.toThrow();
     deps.spendQueue.isAway = false;
@@ -76,7 +76,7 @@ describe("whose turn it is", () => {
     expect((await minute()).given).toEqual(["acme"]);
   });
 
-  it("a tenant that is deleted before its message comes is nobody", async () => {
+  it("skip a tenant that is deleted before its message arrives", async () => {
     await sweep();
     const { reconciles } = queued();
     await world.db.query("delete from tenant_configs");
@@ -85,7 +85,7 @@ describe("whose turn it is", () => {
   });
 });
 
-it("a tenant that is deleted while LiteLLM is read is told to nobody", async () => {
+it("announce nothing for a tenant that is deleted while LiteLLM is read", async () => {
   world.litellm.setSpend(key, 560);
   await minute();
   world.litellm.setSpend(key, 100);
@@ -99,19 +99,17 @@ it("a tenant that is deleted while LiteLLM is read is told to nobody", async () 
   expect(await told()).toEqual(["budget_blocked"]);
 });
 
-it("LiteLLM that refuses is said in its own word", async () => {
+it("log LiteLLM's refusal with its kind", async () => {
   deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
   await minute();
-  expect(deps.log.lines).toContain(
-    'warn litellm could not be read: the sweep tries again {"tenants":1,"why":"refused"}',
-  );
+  expect(deps.log.lines).toContain('warn litellm read failed {"tenants":1,"why":"refused"}');
 });
 
-describe("what a read shows", () => {
+describe("the result of a read", () => {
   it.each([
-    ["79.99 percent tells nobody", 399.95, []],
-    ["80.00 percent is told", 400, ["threshold_crossed"]],
-    ["a jump to 110 percent is told as a block", 550, ["budget_blocked"]],
+    ["announces nothing at 79.99 percent", 399.95, []],
+    ["announces the threshold at 80.00 percent", 400, ["threshold_crossed"]],
+    ["announces a jump to 110 percent as a block", 550, ["budget_blocked"]],
   ])("%s", async (_, spend, expected) => {
     world.litellm.setSpend(key, spend);
     await minute();
@@ -119,7 +117,7 @@ describe("what a read shows", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2 * expected.length);
   });
 
-  it("is told once, however often it is read", async () => {
+  it("announces an alert once, however often it is read", async () => {
     world.litellm.setSpend(key, 400);
     for (let hour = 0; hour < 3; hour++) {
       await minute();
@@ -129,7 +127,7 @@ describe("what a read shows", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("that an adopted tenant was found with is its baseline; what came since is news", async () => {
+  it("records what an adopted tenant already exceeded as its baseline, and announces later thresholds", async () => {
     await adopt("globex", 17);
     world.litellm.setSpend(sha256("sk-globex-0123456789abcdef"), 20.5);
     await minute();
@@ -139,7 +137,7 @@ describe("what a read shows", () => {
     ]);
   });
 
-  it("a figure that LiteLLM has set back goes down, and the block is over", async () => {
+  it("lowers spend that LiteLLM has reset, and resolves the block", async () => {
     world.litellm.setSpend(key, 560);
     await minute();
     world.litellm.setSpend(key, 100);
@@ -149,7 +147,7 @@ describe("what a read shows", () => {
     expect(await told()).toEqual(["budget_blocked", "budget_resolved"]);
   });
 
-  it("a figure that rose between the read and its recording is not undone by it", async () => {
+  it("keeps spend that rose between the read and its recording", async () => {
     const { load } = deps.spendBatches;
     await minute();
     world.now += HOUR;
@@ -185,7 +183,7 @@ describe("what a read shows", () => {
     expect(await world.db.query("select 1 as n from audit_log where action = 'period_advanced'")).toHaveLength(1);
   });
 
-  it("a team is read by itself", async () => {
+  it("reads each team separately", async () => {
     const { team_id: id } = await world.manage("POST", "/team/new", { team_alias: "red", max_budget: 100 });
     const origin = { kind: "adopted", subject: { kind: "team", id } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("red"), origin, settings: {} }), deps);

@@ -1,4 +1,4 @@
-// An adopted tenant is taken as it is found: its baseline is recorded, and nobody is told.
+// An adopted tenant: its baseline is recorded without a notice.
 
 import { describe, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
@@ -16,7 +16,7 @@ const { world, deps, deliver, alerts, told } = useSpendWorld();
 describe("an adopted tenant", () => {
   const adopted = sha256("sk-adopted");
   const globex = idOf("globex");
-  const look: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
+  const rewrite: SpendMessage = { kind: "rewrite_config", tenant_id: globex };
   const adopt = async (spend: number, enforcement: "enforce" | "observe" = "enforce") => {
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 110, budget_duration: "30d" });
     world.litellm.setSpend(adopted, spend);
@@ -25,20 +25,20 @@ describe("an adopted tenant", () => {
     await createTenant(ownKeyInput({ tenantId: globex, origin, settings }), deps);
   };
 
-  it("is taken as it is found: nobody is told of what was exceeded before", async () => {
+  it("records what was exceeded before without a notice", async () => {
     await adopt(85);
     await deliver(aWebhook(adopted, "86"));
     expect(await alerts()).toMatchObject([{ event_type: "threshold_crossed", silent: true, spend: 85 }]);
     expect(deps.noticeQueue.sent).toEqual([]);
   });
 
-  it("has its first crossing told, even in the batch that brings the first word of it", async () => {
+  it("announces the first threshold even in the batch of its first report", async () => {
     await adopt(79);
     await deliver(aWebhook(adopted, "80"));
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("is looked at soon after it was adopted, without a report", async () => {
+  it("reads the tenant soon after its adoption, without a report", async () => {
     await adopt(120);
     const rewrite = deps.spendQueue.sent.find(
       ({ message }) => "tenant_id" in message && message.tenant_id === "globex",
@@ -53,10 +53,10 @@ describe("an adopted tenant", () => {
     [105, "observe", "110", "budget_blocked"],
     [105, "enforce", "110", "budget_blocked"],
   ] as const)(
-    "at %d percent under %s is recorded in silence, and told of the next threshold",
+    "records silently at %d percent under %s, and announces the next threshold",
     async (spend, enforcement, next, crossed) => {
       await adopt(spend, enforcement);
-      await deliver(look);
+      await deliver(rewrite);
       await deliver(aWebhook(adopted, String(spend)));
       expect(await told()).toEqual([]);
       await deliver(aWebhook(adopted, next));
@@ -65,30 +65,30 @@ describe("an adopted tenant", () => {
   );
 
   it.each(["observe", "enforce"] as const)(
-    "at 120 percent under %s hears nothing more of this period",
+    "announces nothing more in this period at 120 percent under %s",
     async (enforcement) => {
       await adopt(120, enforcement);
-      await deliver(look);
+      await deliver(rewrite);
       await deliver(aWebhook(adopted, "130"));
       expect([await told(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
     },
   );
 
   it.each([
-    ["found above the blocking line", 120, []],
+    ["found above the block threshold", 120, []],
     ["observed to cross it", 79, ["budget_blocked"]],
-  ])("that was %s is told of the block once it is enforced, and once only", async (_, spend, before) => {
+  ])("announces the block once when a tenant %s becomes enforced", async (_, spend, before) => {
     await adopt(spend, "observe");
-    await deliver(look);
+    await deliver(rewrite);
     await deliver(aWebhook(adopted, "120"));
     expect(await told()).toEqual(before);
     await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
-    await deliver(look);
-    await deliver(look);
+    await deliver(rewrite);
+    await deliver(rewrite);
     expect(await told()).toEqual([...before, "budget_blocked"]);
     for (const enforcement of ["observe", "enforce"] as const) {
       await changeTenant({ tenantId: globex, change: { enforcement }, actor: anActor() }, deps);
-      await deliver(look);
+      await deliver(rewrite);
     }
     expect(await told()).toEqual([...before, "budget_blocked"]);
   });

@@ -1,4 +1,4 @@
-// Stock webhooks sign nothing, so they are hints: what counts is what LiteLLM answers, and when it is asked.
+// Stock webhooks are unsigned, so they are hints: LiteLLM's answer counts, and when it is read.
 
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
@@ -17,14 +17,14 @@ describe("a stock webhook", () => {
   const stock = (differences = {}) =>
     aWebhook(key, "560", { auth: "url_token", event: "budget_crossed", ...differences });
 
-  it("is a hint: its figure counts for nothing, what LiteLLM answers does", async () => {
+  it("counts as a hint: LiteLLM's answer counts and its own spend does not", async () => {
     world.litellm.setSpend(key, 410);
     await deliver(stock());
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410"), source: "litellm" });
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("that no read confirms is looked into after 20 s and after 60 s, then dropped", async () => {
+  it("reads again after 20 s and after 60 s, then drops the hint when no read confirms it", async () => {
     await deliver(stock());
     expect(deps.spendQueue.sent).toMatchObject([{ message: { reason: "recheck-20s" }, delaySeconds: 20 }]);
     for (const [reason, next] of [
@@ -48,7 +48,7 @@ describe("a stock webhook", () => {
     expect(await told()).toEqual(["budget_blocked"]);
   });
 
-  it("of a tenant without a figure is confirmed by its first one", async () => {
+  it("confirms a tenant without spend by its first read", async () => {
     await world.db.query("delete from tenant_spend");
     world.litellm.setSpend(key, 410);
     await deliver(stock());
@@ -56,24 +56,24 @@ describe("a stock webhook", () => {
     expect(deps.spendQueue.sent.filter(({ message }) => message.kind === "read_due")).toEqual([]);
   });
 
-  it("that shows LiteLLM without the wish has it told, soon", async () => {
+  it("queues a sync when the read shows drift in LiteLLM", async () => {
     await world.manage("POST", "/key/update", { key, max_budget: 9_999 });
     await deliver(stock());
     expect(deps.spendQueue.sent.map(({ message }) => message)).toContainEqual({
       kind: "sync_litellm",
       tenant_id: "acme",
     });
-    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme"}');
+    expect(deps.log.lines).toContain('warn litellm drifted {"tenant_id":"acme"}');
   });
 
-  it("in a flood is one read in five seconds", async () => {
+  it("reads once in five seconds in a flood of hints", async () => {
     world.litellm.clearRequests();
     await deliver(stock(), stock(), stock());
     await deliver(stock());
     expect(world.litellm.requests()).toHaveLength(1);
   });
 
-  it("in a flood is one read in five seconds of an isolate, when Redis cannot say what others do", async () => {
+  it("reads once in five seconds per isolate when Redis does not answer", async () => {
     deps.claims.isAway = true;
     world.litellm.clearRequests();
     await deliver(stock());
@@ -83,7 +83,7 @@ describe("a stock webhook", () => {
     expect(world.litellm.requests()).toHaveLength(2);
   });
 
-  it("is retried while LiteLLM is away, and loses no figure of the same batch", async () => {
+  it("retries while LiteLLM is away, and keeps the observations of the same batch", async () => {
     await world.litellm.stop();
     await deliver(stock(), aWebhook(key, "400"));
     expect(await told()).toEqual(["threshold_crossed"]);
@@ -92,7 +92,7 @@ describe("a stock webhook", () => {
     );
   });
 
-  it("is not used up while LiteLLM is away: its looks come again every minute until LiteLLM answers", async () => {
+  it("keeps its reads every minute while LiteLLM is away, until LiteLLM answers", async () => {
     await world.litellm.stop();
     await deliver(stock());
     for (const reason of ["recheck-20s", "recheck-20s", "recheck-20s"]) {
@@ -111,13 +111,13 @@ describe("a stock webhook", () => {
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("of a key that LiteLLM no longer has is dropped", async () => {
+  it("drops a hint for a key that LiteLLM no longer has", async () => {
     await world.manage("POST", "/key/delete", { keys: [key] });
     await deliver(stock());
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("is looked into although KV is away, and people hear what was found", async () => {
+  it("reads and notifies although KV is away", async () => {
     world.litellm.setSpend(key, 560);
     deps.snapshots.isAway = true;
     await expect(deliver(stock())).rejects.toThrow();

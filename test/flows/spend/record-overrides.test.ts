@@ -1,4 +1,5 @@
-// Alerts under overrides: a new version of the limit arms every threshold again; what is still exceeded stays silent.
+// Alerts under overrides: a new limit version re-arms every threshold, and thresholds that are still exceeded stay
+// silent.
 
 import { beforeEach, expect, it } from "vitest";
 import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
@@ -31,11 +32,11 @@ async function grant(dollars: string, id = uuidOf(1)): Promise<void> {
   await grantOverride({ override, actor: anActor({ now: world.now }) }, deps);
 }
 
-/** What people were told of the budget, overrides left out. */
+/** The announced events of the budget, without those of overrides. */
 const crossings = async () => (await told()).filter((event) => !event.startsWith("override"));
 const silent = async () => (await alerts()).filter((alert) => alert.silent).map(({ event_type: event }) => event);
 
-it("R2: a threshold that was announced and is still exceeded under the override carries over silently", async () => {
+it("R2: suppresses a threshold that was announced and is still exceeded under the override", async () => {
   await spend("450");
   await grant("50");
   await spend("451");
@@ -43,7 +44,7 @@ it("R2: a threshold that was announced and is still exceeded under the override 
   expect(await silent()).toEqual(["threshold_crossed"]);
 });
 
-it("R2: after a raise that brought the spend below a threshold, its next crossing is told", async () => {
+it("R2: announces the next crossing after a raise that brought the spend below a threshold", async () => {
   await spend("450");
   await grant("500");
   await spend("700");
@@ -52,7 +53,7 @@ it("R2: after a raise that brought the spend below a threshold, its next crossin
   expect(await crossings()).toEqual(["threshold_crossed", "threshold_crossed"]);
 });
 
-it("R2: who was blocked hears that the block is over, and is told when the end blocks it again", async () => {
+it("R2: announces the end of a block, and the block again when the override ends", async () => {
   await spend("560");
   await grant("500");
   await spend("570");
@@ -63,7 +64,7 @@ it("R2: who was blocked hears that the block is over, and is told when the end b
   expect(await crossings()).toEqual(["budget_blocked", "budget_resolved", "budget_blocked"]);
 });
 
-it("R2: an end counts as a change of the limit, by the clock and by a revocation alike", async () => {
+it("R2: counts an end as a change of the limit, by the clock and by a revocation alike", async () => {
   await grant("500");
   await spend("450");
   expect(await crossings()).toEqual([]);
@@ -78,7 +79,7 @@ it("R2: an end counts as a change of the limit, by the clock and by a revocation
   expect(await crossings()).toEqual(["threshold_crossed", "threshold_crossed"]);
 });
 
-it("R2: a threshold announced under the override and still exceeded after its end carries over silently", async () => {
+it("R2: suppresses a threshold announced under the override and still exceeded after its end", async () => {
   await grant("100");
   await spend("490");
   world.now = EXPIRES;

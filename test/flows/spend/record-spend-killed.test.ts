@@ -1,5 +1,5 @@
-// A consumer that dies after any of its steps and gets the same messages again ends where an undisturbed one does:
-// the same figures, alerts, deliveries and audit in Postgres, the same snapshots, the same notices and reads under way.
+// A consumer that dies after any step and gets the same messages again ends where an undisturbed one does: the same
+// spend, alerts, deliveries and audit in Postgres, the same snapshots, the same queued notices and reads.
 
 import { expect, it } from "vitest";
 import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
@@ -50,7 +50,9 @@ const messages: readonly SpendMessage[] = [
   { kind: "rewrite_config", tenant_id: "acme" },
 ];
 
-/** Everything as it was before, in a new isolate: acme with $500, and globex, which was adopted at 85 percent of $20. */
+/**
+ * Everything as it was before, in a new isolate: acme with $500, and globex, which was adopted at 85 percent of $20.
+ */
 async function begin(): Promise<void> {
   await world.db.empty();
   await world.begin();
@@ -115,7 +117,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     await begin();
     const dying = killedAfter({ ...deps }, OUTSIDE, last);
     await deliver(dying.ports, false).catch(() => "died");
-    // The memory of the isolate died with it. Nothing but time tells a claim in Redis from one that nobody holds any more.
+    // The memory of the isolate died with it. Only time shows that a claim in Redis has no holder any more.
     deps.memory = new (deps.memory.constructor as new () => typeof deps.memory)();
     deps.claims.refreshes.clear();
     expect(await deliver(deps, true), `after step ${last}`).toEqual(new Set());

@@ -1,4 +1,4 @@
-// What LiteLLM reports, recorded on a real Postgres: figures, alerts with their deliveries and audit, snapshots, notices.
+// LiteLLM's reports, recorded on a real Postgres: spend, alerts with their deliveries and audit, snapshots, notices.
 
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
@@ -22,7 +22,7 @@ const actions = async () =>
     .filter((action) => !action.startsWith("tenant_"));
 
 describe("a signed webhook", () => {
-  it("W4: at 80 percent stores the alert, writes the audit and puts a notice for each channel on the queue", async () => {
+  it("W4: stores the alert at 80 percent, writes the audit and queues a notice for each channel", async () => {
     await deliver(aWebhook(key, "400"));
     expect(await alerts()).toEqual([{ event_type: "threshold_crossed", silent: false, occurrence: 0, spend: 400 }]);
     expect(await actions()).toEqual(["webhook_received", "alert_recorded"]);
@@ -30,27 +30,27 @@ describe("a signed webhook", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400"), source: "webhook" });
   });
 
-  it("W1: at 100 percent tells the critical one only", async () => {
+  it("W1: announces only the critical alert at 100 percent", async () => {
     await deliver(aWebhook(key, "500", { event: "threshold_crossed" }));
     expect(await told()).toEqual(["budget_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("E3: at 105 percent spend goes on being tracked", async () => {
+  it("E3: goes on tracking spend at 105 percent", async () => {
     await deliver(aWebhook(key, "525"));
     await deliver(aWebhook(key, "530"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("530") });
     expect(await told()).toEqual(["budget_crossed"]);
   });
 
-  it("E5: comes three times within milliseconds and is one alert", async () => {
+  it("E5: records one alert when a webhook arrives three times within milliseconds", async () => {
     await deliver(aWebhook(key, "400"), aWebhook(key, "400"));
     await deliver(aWebhook(key, "400"));
     expect(await alerts()).toHaveLength(1);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("N1: of the same threshold within the hour is skipped, after the hour it is told again", async () => {
+  it("N1: skips a repeated threshold within the hour, and announces it again after the hour", async () => {
     await deliver(aWebhook(key, "400"));
     world.now = NOW + HOUR - 1;
     await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
@@ -61,7 +61,7 @@ describe("a signed webhook", () => {
     expect(deps.noticeQueue.sent).toHaveLength(4);
   });
 
-  it("in any order ends in the same figure and the same alerts", async () => {
+  it("ends in the same spend and the same alerts in any order", async () => {
     await deliver(aWebhook(key, "560"), aWebhook(key, "400"));
     await deliver(aWebhook(key, "510"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
@@ -69,7 +69,7 @@ describe("a signed webhook", () => {
     expect(await alerts()).toHaveLength(3);
   });
 
-  it("is confirmed by a read 60 s later, which takes a false figure back and tells that the block is over", async () => {
+  it("reads 60 s later to confirm, which lowers a wrong spend and resolves the block", async () => {
     await deliver(aWebhook(key, "560"));
     const [confirmation] = deps.spendQueue.sent;
     expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 60 });
@@ -80,7 +80,7 @@ describe("a signed webhook", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
   });
 
-  it("below every threshold is a figure and no alert, and needs no confirm", async () => {
+  it("records spend without an alert below every threshold, and needs no confirmation", async () => {
     await deliver(aWebhook(key, "399.99"));
     expect(await alerts()).toEqual([]);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
@@ -91,32 +91,32 @@ describe("a signed webhook", () => {
 describe("calls", () => {
   const first = { resets_at: RESET - DAY } as const;
 
-  it("raise the figure by their maximum, never by their sum", async () => {
+  it("raise the spend to their maximum, never to their sum", async () => {
     const end = (await deps.tenants.load(acme))?.config.budgetResetAt ?? undefined;
     await deliver(someCalls(key, "300", { resets_at: end }), someCalls(key, "400", { resets_at: end }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("that went through Gate are worth the same, and remembered as such", async () => {
+  it("count the same through Gate, with their source remembered", async () => {
     await deliver(someCalls(key, "400", { resets_at: undefined, source: "gate" }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "gate" });
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("of another period count for nothing, but it is time to read", async () => {
+  it("schedule a read when they belong to another period, and count for nothing", async () => {
     world.litellm.setSpend(key, 7);
     await deliver(someCalls(key, "560", first));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7"), source: "litellm" });
     expect(await alerts()).toEqual([]);
   });
 
-  it("that do not say which period they are of count, as a webhook does", async () => {
+  it("count without a period, like a webhook", async () => {
     await deliver(someCalls(key, "400", { resets_at: undefined }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
   });
 
-  it("are no matter of the audit", async () => {
+  it("write no audit line", async () => {
     await deliver(someCalls(key, "1"));
     expect(await actions()).toEqual([]);
   });
@@ -135,13 +135,13 @@ describe("attribution", () => {
     expect(await alerts()).toEqual([]);
   });
 
-  it("a user named like a tenant is a hint, whoever signed it", async () => {
+  it("treats a user named like a tenant as a hint, signed or not", async () => {
     await deliver(aWebhook(null, "560", { event_group: "user", user_id: "acme" }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
     expect(await alerts()).toEqual([]);
   });
 
-  it("single costs are a hint and one line of the audit for all of a batch", async () => {
+  it("treats single costs as a hint and one audit line per batch", async () => {
     const cost = aWebhook(key, "0.3", { event: "spend_tracked", event_group: "end_user" });
     await deliver(cost, cost, cost);
     expect(await actions()).toEqual(["spend_tracked"]);
@@ -153,21 +153,21 @@ describe("attribution", () => {
   });
 });
 
-it("a single cost is never a figure, not even of the tenant's own key", async () => {
+it("never takes a single cost as spend, not even of the tenant's own key", async () => {
   await deliver(aWebhook(key, "560", { event: "spend_tracked" }));
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
   expect(await alerts()).toEqual([]);
 });
 
 describe("an alert", () => {
-  it("N4: that no channel is for leaves a preview in the log", async () => {
+  it("N4: leaves a preview in the log when there is no channel", async () => {
     await world.db.query("delete from notification_channels");
     await deliver(aWebhook(key, "400"));
     expect(await told()).toEqual(["threshold_crossed"]);
     expect(deps.log.lines.join()).toContain("notice preview");
   });
 
-  it("survives a queue that refuses: the messages come again, and then the notices go out once", async () => {
+  it("survives a queue that refuses: the messages are redelivered, and the notices go out once", async () => {
     deps.noticeQueue.isAway = true;
     const incoming = [incomingOf(aWebhook(key, "400"))];
     expect(await recordSpend({ incoming, now: NOW }, deps)).toEqual(new Set(incoming));
@@ -178,14 +178,14 @@ describe("an alert", () => {
     expect(await alerts()).toHaveLength(1);
   });
 
-  it("is recorded and told while Redis is away", async () => {
+  it("records and sends an alert while Redis is away", async () => {
     deps.claims.isAway = true;
     await deliver(aWebhook(key, "560"), aWebhook(key, null, { auth: "url_token" }));
     expect(await told()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent.length).toBeGreaterThan(0);
   });
 
-  it("of one tenant does not wait for another tenant's that fails", async () => {
+  it("sends one tenant's alert when another tenant's fails", async () => {
     const other = ownKeyInput({ tenantId: idOf("globex") });
     const hash = hashOf("b");
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hash } as const;
@@ -202,7 +202,7 @@ describe("an alert", () => {
 const fail = (): Promise<never> => Promise.reject(new Error("broken on purpose"));
 
 describe("snapshots", () => {
-  it("are written at once when the state changes, else after 1 percent or 15 s", async () => {
+  it("writes at once when the state changes, else after 1 percent or 15 s", async () => {
     const written: string[] = [];
     const write = deps.snapshots.writeSpend.bind(deps.snapshots);
     deps.snapshots.writeSpend = (config, record) => {

@@ -1,4 +1,4 @@
-// A team's tenant: several keys, one budget. What its keys do is a hint, and a read of the team says what it is worth.
+// A team tenant: several keys, one budget. Reports of its keys are hints, and a read of the team gives its spend.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
@@ -22,7 +22,7 @@ const reads = () => world.litellm.requests().map(({ path }) => path);
 const calls = (key: string, spend = "1") => someCalls(sha256(key), spend, { team_id: "red" });
 
 describe("calls of a team's keys", () => {
-  it("are hints: 50 keys in a batch are one read of the team, and its figure is the team's", async () => {
+  it("count as hints: 50 keys in a batch cause one read of the team, with the team's spend", async () => {
     world.litellm.setSpend("red", 85);
     await deliver(...Array.from({ length: 50 }, (_, index) => calls(`sk-${index}`, "999")));
     expect(reads()).toEqual(["/team/info"]);
@@ -30,7 +30,7 @@ describe("calls of a team's keys", () => {
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("are the team's spend also where the key is a tenant itself", async () => {
+  it("count for the team also when the key is a tenant itself", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-own", max_budget: 50, team_id: "red" });
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-own") } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("own"), origin, settings: { budgetDuration: null } }), deps);
@@ -40,21 +40,21 @@ describe("calls of a team's keys", () => {
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("30"), source: "litellm" });
   });
 
-  it("of a team that is no tenant's are nobody's", async () => {
+  it("match no tenant when their team is none", async () => {
     await deliver(someCalls(sha256("sk-x"), "1", { team_id: "blue" }));
     expect(reads()).toEqual([]);
   });
 });
 
 describe("a webhook", () => {
-  it("about a key of the team is a hint for the team", async () => {
+  it("counts as a hint for the team when it is about a key of the team", async () => {
     world.litellm.setSpend("red", 42);
     await deliver(aWebhook(sha256("sk-one"), "999", { team_id: "red" }));
     expect(reads()).toEqual(["/team/info"]);
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("42"), source: "litellm" });
   });
 
-  it("about the team counts for the team when it is signed", async () => {
+  it("counts for the team when it is signed and about the team", async () => {
     await deliver(aWebhook(null, "85", { event_group: "team", team_id: "red" }));
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "webhook" });
     expect(await told()).toEqual(["threshold_crossed"]);

@@ -1,4 +1,4 @@
-// Webhooks that come more than once under one id, on a real Postgres: recorded once, and never lost for it.
+// Webhooks that arrive more than once under one id, on a real Postgres: recorded once, and never lost.
 
 import { describe, expect, it } from "vitest";
 import { realTimers } from "../../../src/adapters/cloudflare/timers.ts";
@@ -41,7 +41,7 @@ function watchedClaims(troubles: Partial<Record<"webhooksDone" | "noteWebhooksDo
   return () => [calls("webhooksDone"), calls("noteWebhooksDone")];
 }
 
-it("an id is one of whom the webhook tells: alike ids of a team and of a user are two", async () => {
+it("keeps equal ids of a team's and a user's webhooks apart", async () => {
   const ofTeam = aWebhook(null, "1", {
     webhook_id: "msg_1",
     event_group: "team",
@@ -58,34 +58,34 @@ it("an id is one of whom the webhook tells: alike ids of a team and of a user ar
   expect((await audit()).map(({ detail }) => detail.count)).toEqual([1, 1]);
 });
 
-describe("a copy of a webhook", () => {
-  it("in the same batch counts for nothing: the first is recorded", async () => {
+describe("a duplicate webhook", () => {
+  it("counts once within a batch: the first one is recorded", async () => {
     await deliver(withId("300"), withId("400"), aWebhook(key, "200", { webhook_id: "msg_2" }), aWebhook(key, "100"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("300") });
     expect(await spends()).toEqual(["300", "200", "100"]);
   });
 
-  it("of a single cost is not counted either", async () => {
+  it("skips a duplicate of a single cost as well", async () => {
     const cost = withId("0.3", { event: "spend_tracked" });
     await deliver(cost, cost, { ...cost, webhook_id: "msg_2" });
     expect(await audit()).toEqual([expect.objectContaining({ detail: expect.objectContaining({ count: 2 }) })]);
   });
 
-  it("in a later batch is done with, and nothing of it is recorded", async () => {
+  it("skips a duplicate in a later batch", async () => {
     await deliver(withId("300"));
     expect(await record(incoming("400", "m-copy"))).toEqual(new Set());
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("300") });
     expect([await spends(), await told()]).toEqual([["300"], []]);
   });
 
-  it("of one that led to no tenant is skipped as well", async () => {
+  it("skips a duplicate that matched no tenant", async () => {
     const stray = aWebhook(hashOf("f"), "1", { webhook_id: "msg_1" });
     await deliver(stray);
     await deliver(stray);
     expect(await audit()).toHaveLength(1);
   });
 
-  it("does not hold up another tenant's webhook of the same id", async () => {
+  it("leaves another tenant's webhook of the same id alone", async () => {
     await createGlobex();
     await deliver(withId("300"));
     await deliver(withId("400", { key_hash: hashOf("b") }));
@@ -94,14 +94,14 @@ describe("a copy of a webhook", () => {
   });
 });
 
-describe("a message that comes again", () => {
-  it("passes what was noted for itself, whatever the queue says of its attempts", async () => {
+describe("a redelivered message", () => {
+  it("passes its own mark, whatever attempts the queue counts", async () => {
     await record(incoming("300", "m1"));
     await record(incoming("400", "m-copy"), incoming("350", "m1"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("350") });
   });
 
-  it("passes although a copy was recorded in between: the notices of its alert still wait for it", async () => {
+  it("passes although a duplicate was recorded in between, because its alert's notices are not queued yet", async () => {
     deps.noticeQueue.isAway = true;
     const died = incoming("400", "m1");
     expect(await record(died)).toEqual(new Set([died]));
@@ -112,7 +112,7 @@ describe("a message that comes again", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("goes before a copy that comes for the first time, wherever in the batch it is", async () => {
+  it("takes precedence over a new duplicate, wherever in the batch it is", async () => {
     deps.noticeQueue.isAway = true;
     const died = incoming("400", "m1");
     await record(died);
@@ -121,7 +121,7 @@ describe("a message that comes again", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("is not noted before it is done: until then its copies are recorded", async () => {
+  it("marks a webhook only after it is recorded, so its duplicates are recorded until then", async () => {
     await createGlobex();
     const ours = incoming("300", "m1");
     const other = incomingOf(withId("400", { key_hash: hashOf("b") }), { messageId: "m2" });
@@ -133,20 +133,20 @@ describe("a message that comes again", () => {
   });
 });
 
-describe("Redis", () => {
-  it("is asked once and told once per batch, however many ids there are", async () => {
+describe("duplicate lookup in Redis", () => {
+  it("reads once and writes once per batch, however many ids there are", async () => {
     const counts = watchedClaims();
     await deliver(...Array.from({ length: 20 }, (_, index) => aWebhook(key, "1", { webhook_id: `msg_${index}` })));
     expect(counts()).toEqual([1, 1]);
   });
 
-  it("is not asked where there are no ids", async () => {
+  it("makes no call without ids", async () => {
     const counts = watchedClaims();
     await deliver(aWebhook(key, "1"), aWebhook(key, "1", { webhook_id: null }));
     expect(counts()).toEqual([0, 0]);
   });
 
-  it("is not told where nothing was recorded", async () => {
+  it("writes nothing when nothing was recorded", async () => {
     await deliver(withId("1"));
     const counts = watchedClaims();
     await deliver(withId("1"));
@@ -154,20 +154,20 @@ describe("Redis", () => {
   });
 
   it.each<[string, Parameters<typeof watchedClaims>[0], number[]]>([
-    ["cannot be asked", { webhooksDone: new Error("away") }, [1, 0]],
-    ["does not answer", { webhooksDone: "hangs" }, [1, 0]],
-    ["cannot be told", { noteWebhooksDone: new Error("away") }, [1, 1]],
-    ["does not say that it was told", { noteWebhooksDone: "hangs" }, [1, 1]],
-  ])("%s: the batch is recorded all the same, and one line of the log says so", async (_, troubles, asked) => {
+    ["refuses the lookup", { webhooksDone: new Error("away") }, [1, 0]],
+    ["does not answer the lookup", { webhooksDone: "hangs" }, [1, 0]],
+    ["refuses the write", { noteWebhooksDone: new Error("away") }, [1, 1]],
+    ["does not confirm the write", { noteWebhooksDone: "hangs" }, [1, 1]],
+  ])("Redis %s: records the batch all the same, with one log line", async (_, troubles, asked) => {
     const counts = watchedClaims(troubles);
     const begunAt = performance.now();
     await deliver(withId("400"), withId("400"), aWebhook(key, "401", { webhook_id: "msg_2" }));
     expect(performance.now() - begunAt).toBeLessThan(1_000);
     expect([await told(), await spends(), counts()]).toEqual([["threshold_crossed"], ["400", "401"], asked]);
-    expect(deps.log.lines.filter((line) => /(look for|note) webhooks/.test(line))).toHaveLength(1);
+    expect(deps.log.lines.filter((line) => /redis webhook (lookup|write)/.test(line))).toHaveLength(1);
   });
 
-  it("is away: copies are one line of the audit by their id, for each tenant", async () => {
+  it("writes one audit line per id and tenant for duplicates while Redis is away", async () => {
     await createGlobex();
     deps.claims.isAway = true;
     await deliver(withId("300"));

@@ -32,7 +32,7 @@ describe("adopting a key", () => {
       ...fields,
     });
 
-  it("enforced, and overtaken by another change, writes down what LiteLLM had before it sends anything", async () => {
+  it("records LiteLLM's values before the first update when an enforced adoption is overtaken by another change", async () => {
     await generate();
     await adopted({ enforcement: "observe" });
     await deps.tenants.change(acme, { enforcement: "enforce" }, anActor());
@@ -49,7 +49,7 @@ describe("adopting a key", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22 });
   });
 
-  it("takes LiteLLM's settings, spend and dates, keeps what was there, and merges the metadata", async () => {
+  it("takes LiteLLM's settings, spend and dates, keeps existing values, and merges the metadata", async () => {
     await generate();
     world.litellm.setSpend(hash, 12.5);
     world.now = NOW + HOUR;
@@ -77,7 +77,7 @@ describe("adopting a key", () => {
     expect(world.changesSent()).toEqual(["/key/generate", "/key/update"]);
   });
 
-  it("does not resend a duration that LiteLLM has already: that would move its reset", async () => {
+  it("sends no duration that LiteLLM has already, which would move its reset", async () => {
     await generate({ budget_duration: "1h" });
     const { budget_reset_at } = await world.keyRow(hash);
     world.now = NOW + 50 * 60_000;
@@ -86,7 +86,7 @@ describe("adopting a key", () => {
     expect((await world.keyRow(hash)).budget_reset_at).toBe(budget_reset_at);
   });
 
-  it("prefers what the administrator says to what LiteLLM has", async () => {
+  it("prefers the administrator's settings to LiteLLM's", async () => {
     await generate();
     const tenant = await adopted({ maxBudgetNanoUsd: usd("100"), budgetDuration: "1d", graceThreshold: 10_000n });
     const row = await world.keyRow(hash);
@@ -100,14 +100,14 @@ describe("adopting a key", () => {
     expect(config).toMatchObject({ maxBudgetNanoUsd: usd("500"), budgetDuration: null, budgetResetAt: null });
   });
 
-  it("does not enforce the default budget on a key that has none: somebody has to say one", async () => {
+  it("refuses to enforce the default budget on a key without a budget", async () => {
     await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY });
     expect(await adopt()).toEqual({ ok: false, failure: { kind: "no_max_budget" } });
     expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
     expect((await adopted({ maxBudgetNanoUsd: usd("9") })).config.maxBudgetNanoUsd).toBe(usd("9"));
   });
 
-  it("takes the limit of a shared budget object for the key's, and leaves the object alone", async () => {
+  it("takes the limit of a shared budget object for the key, and leaves the object alone", async () => {
     const shared = { budget_id: "shared", max_budget: 20, soft_budget: 3, budget_duration: "30d" };
     await world.manage("POST", "/budget/new", shared);
     await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, budget_id: "shared" });
@@ -120,7 +120,7 @@ describe("adopting a key", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 22, litellm_budget_table: shared });
   });
 
-  it.each(["banana", "2mo"])("replaces a duration that nobody can keep by the default: %s", async (kept) => {
+  it.each(["banana", "2mo"])("replaces a duration that LiteLLM cannot keep by the default: %s", async (kept) => {
     await generate();
     const { readSubject } = deps.litellm;
     let isFirst = true;
@@ -134,13 +134,13 @@ describe("adopting a key", () => {
     expect((await adopted()).config.budgetDuration).toBe("30d");
   });
 
-  it("touches nothing but the mark under observe", async () => {
+  it("changes nothing but the ownership metadata under observe", async () => {
     await generate();
     await adopted({ enforcement: "observe", maxBudgetNanoUsd: usd("1") });
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20, metadata: { team: "red", tenant_id: "acme" } });
   });
 
-  it("says that LiteLLM does not know the key, and creates nothing", async () => {
+  it("reports a key that LiteLLM does not know, and creates nothing", async () => {
     expect(await adopt()).toEqual({ ok: false, failure: { kind: "subject_not_found" } });
     expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
   });
@@ -152,7 +152,7 @@ describe("adopting a key", () => {
     await world.litellm.restart();
   });
 
-  it("refuses a key that is another tenant's, and leaves LiteLLM as it was", async () => {
+  it("refuses a key of another tenant, and leaves LiteLLM unchanged", async () => {
     await generate();
     await adopted();
     world.litellm.clearRequests();
@@ -162,7 +162,7 @@ describe("adopting a key", () => {
     expect(world.changesSent()).toEqual([]);
   });
 
-  it("is refused as LiteLLM refuses to show it", async () => {
+  it("returns LiteLLM's refusal to show the key", async () => {
     const failure = { kind: "refused", status: 403, param: null, message: "not yours" } as const;
     deps.litellm.readSubject = async () => ({ ok: false, failure });
     expect(await adopt()).toEqual({
@@ -171,7 +171,7 @@ describe("adopting a key", () => {
     });
   });
 
-  it("of which LiteLLM does not say when it was made begins its period now", async () => {
+  it("begins the period now when LiteLLM does not know when the key was created", async () => {
     await generate();
     const { readSubject } = deps.litellm;
     deps.litellm.readSubject = async (...input) => {
@@ -181,7 +181,7 @@ describe("adopting a key", () => {
     expect((await adopted()).config.subjectCreatedAt).toBe(NOW);
   });
 
-  it("is undone when LiteLLM refuses the wish: the key has again what it had", async () => {
+  it("restores the key when LiteLLM refuses the desired state", async () => {
     await generate();
     const { updateSubject } = deps.litellm;
     deps.litellm.updateSubject = async (subject, fields) => {
@@ -200,7 +200,7 @@ describe("adopting a team", () => {
   const adopt = (settings = {}) =>
     createTenant(ownKeyInput({ settings, origin: { kind: "adopted", subject: { kind: "team", id: "red" } } }), deps);
 
-  it("sets both lines on the team itself, and registers no key", async () => {
+  it("sets both budgets on the team itself, and registers no key", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, metadata: { a: 1 } });
     expect(await adopt()).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });
     expect(await world.teamRow("red")).toMatchObject({
@@ -212,7 +212,7 @@ describe("adopting a team", () => {
     expect(deps.snapshots.tenantsOfKeys.size).toBe(0);
   });
 
-  it("leaves a team without a soft budget where it would not be below the limit: LiteLLM refuses that", async () => {
+  it("leaves a team without a soft budget where it would not be below the limit, which LiteLLM refuses", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, soft_budget: 90 });
     const result = await adopt({ maxBudgetNanoUsd: 0n });
     expect(result).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });

@@ -1,4 +1,4 @@
-// Changing tenants: Postgres, the edge and LiteLLM each end with the new wish, or say that they wait for it.
+// Changing tenants: Postgres, the edge and LiteLLM each reach the new desired state, or report it as pending.
 
 import { beforeEach, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
@@ -26,7 +26,7 @@ const change = async (desired: TenantChange) => {
   return result.value;
 };
 
-it("brings a new budget to Postgres, to the edge and, with both its lines, to LiteLLM", async () => {
+it("brings a new budget to Postgres, to the edge and, with both its thresholds, to LiteLLM", async () => {
   const tenant = await change({ maxBudgetNanoUsd: usd("1000") });
   expect(tenant.sync.status).toBe("synced");
   expect(await deps.tenants.load(acme)).toEqual(tenant);
@@ -36,7 +36,7 @@ it("brings a new budget to Postgres, to the edge and, with both its lines, to Li
   expect(deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([5, 65]);
 });
 
-it("sends LiteLLM only what differs: a new alert threshold is the soft budget alone", async () => {
+it("sends LiteLLM only the difference: a new alert threshold changes the soft budget alone", async () => {
   await change({ alertThreshold: 9_000n });
   expect(world.changesSent()).toEqual(["/budget/update"]);
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550, litellm_budget_table: { soft_budget: 450 } });
@@ -49,7 +49,7 @@ it("does not move LiteLLM's reset unless the duration changes", async () => {
   expect((await world.keyRow(hash)).budget_reset_at).toBe(before.budget_reset_at);
 });
 
-it("takes over the end of the period that a new duration gives", async () => {
+it("takes the end of the period from LiteLLM after a change of the duration", async () => {
   const tenant = await change({ budgetDuration: "1d" });
   expect(tenant.config.budgetResetAt).toBe(Date.UTC(2026, 10, 16));
   expect(tenant.config.budgetResetAt).not.toBe(RESET);
@@ -67,7 +67,7 @@ it("stops LiteLLM blocking when the tenant is only observed, also with another b
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 7.7, litellm_budget_table: { soft_budget: 5.6 } });
 });
 
-it("says so when LiteLLM will not take a duration away", async () => {
+it("reports a duration that LiteLLM does not take away", async () => {
   const tenant = await change({ budgetDuration: null });
   expect(tenant.config.budgetDuration).toBeNull();
   expect(tenant.sync).toMatchObject({
@@ -76,14 +76,14 @@ it("says so when LiteLLM will not take a duration away", async () => {
   });
 });
 
-it("leaves LiteLLM alone for a change that is none of its business", async () => {
+it("leaves LiteLLM alone for a change that it does not need", async () => {
   const tenant = await change({ name: "Acme Inc.", failPolicy: "closed" });
   expect(tenant.sync.status).toBe("synced");
   expect(world.litellm.requests()).toEqual([]);
   expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
 });
 
-it("is made while LiteLLM is away, says that it is pending, and the sweep brings it", async () => {
+it("makes the change while LiteLLM is away, reports it as pending, and the sweep syncs it", async () => {
   await world.litellm.stop();
   const tenant = await change({ maxBudgetNanoUsd: usd("10") });
   expect(tenant.sync).toMatchObject({ status: "pending", error: expect.stringContaining("cannot be reached") });
@@ -93,14 +93,14 @@ it("is made while LiteLLM is away, says that it is pending, and the sweep brings
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 11 });
 });
 
-it("is made although KV and the queue are away", async () => {
+it("makes the change although KV and the queue are away", async () => {
   deps.snapshots.isAway = true;
   deps.spendQueue.isAway = true;
   expect((await change({ maxBudgetNanoUsd: usd("10") })).sync.status).toBe("synced");
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 11 });
 });
 
-it("tries LiteLLM again when it is asked for what is already wished for and still pending", async () => {
+it("tries LiteLLM again when a pending change is repeated", async () => {
   await world.litellm.stop();
   await change({ maxBudgetNanoUsd: usd("10") });
   await world.litellm.restart();
@@ -108,7 +108,7 @@ it("tries LiteLLM again when it is asked for what is already wished for and stil
   expect((await change({ maxBudgetNanoUsd: usd("10") })).sync.status).toBe("synced");
 });
 
-it("X5: ends with one administrator's whole wish when two meet, in Postgres and in LiteLLM alike", async () => {
+it("X5: ends with one administrator's whole change when two meet, in Postgres and in LiteLLM alike", async () => {
   await Promise.all([change({ maxBudgetNanoUsd: usd("100") }), change({ maxBudgetNanoUsd: usd("200") })]);
   await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
   const tenant = await deps.tenants.load(acme);
@@ -117,7 +117,7 @@ it("X5: ends with one administrator's whole wish when two meet, in Postgres and 
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: isFirst ? 110 : 220 });
 });
 
-it("does not find a tenant that is not there", async () => {
+it("reports a tenant that does not exist", async () => {
   const input = { tenantId: idOf("nobody"), change: { name: "x" }, actor: anActor() };
   expect(await changeTenant(input, deps)).toEqual({ ok: false, failure: "not_found" });
 });

@@ -19,7 +19,7 @@ const created = async (...input: Parameters<typeof ownKeyInput>) => {
 };
 
 describe("a tenant with a key of its own", () => {
-  it("has the design's defaults, spends nothing yet, and LiteLLM has its key with the lines of the budget", async () => {
+  it("starts with the default budget and no spend, and LiteLLM has its key with both thresholds", async () => {
     const tenant = await created();
     expect(tenant).toMatchObject({
       config: { maxBudgetNanoUsd: usd("500"), alertThreshold: 8_000n, graceThreshold: 11_000n, budgetResetAt: RESET },
@@ -39,13 +39,13 @@ describe("a tenant with a key of its own", () => {
     expect(tenant.sync.budgetId).toBe((await world.keyRow(hash)).budget_id);
   });
 
-  it("counts in weeks, which LiteLLM hears as days", async () => {
+  it("counts in weeks, which LiteLLM gets as days", async () => {
     const { config } = await created({ settings: { budgetDuration: "2w" } });
     expect(config).toMatchObject({ budgetDuration: "2w", budgetResetAt: Date.UTC(2026, 10, 29) });
     expect(await world.keyRow(hash)).toMatchObject({ budget_duration: "14d" });
   });
 
-  it("is known at the edge at once, and again after KV has settled", async () => {
+  it("reaches the edge at once, and again after KV has settled", async () => {
     const tenant = await created();
     expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
     expect(deps.snapshots.spends.get(acme)).toEqual(tenant.spend);
@@ -75,7 +75,7 @@ describe("a tenant with a key of its own", () => {
     expect((await world.keyRow(hash)).key_alias).toBe(`acme-${hash.slice(0, 8)}`);
   });
 
-  it("leaves LiteLLM without limits under observe, but with the duration and the mark", async () => {
+  it("leaves LiteLLM without limits under observe, but with the duration and the ownership metadata", async () => {
     await created({ settings: { enforcement: "observe" } });
     expect((await deps.tenants.load(acme))?.sync.hasSetLimits).toBe(false);
     expect(await world.keyRow(hash)).toMatchObject({
@@ -86,7 +86,7 @@ describe("a tenant with a key of its own", () => {
     });
   });
 
-  it("is created while LiteLLM is away, pending, its key sealed, and the sweep finishes it with that very key", async () => {
+  it("creates a pending tenant with an encrypted key while LiteLLM is away, and the sweep creates that very key", async () => {
     await world.litellm.stop();
     const tenant = await created();
     expect(tenant.sync).toMatchObject({ status: "pending", error: expect.stringContaining("cannot be reached") });
@@ -100,7 +100,7 @@ describe("a tenant with a key of its own", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
   });
 
-  it("is finished, not made twice, when LiteLLM had created the key but its answer was lost", async () => {
+  it("finishes the creation once when LiteLLM created the key but its answer was lost", async () => {
     const { createKey } = deps.litellm;
     const lost = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
     deps.litellm.createKey = async (key, fields) => {
@@ -117,7 +117,7 @@ describe("a tenant with a key of its own", () => {
     expect(await deps.tenants.load(acme)).toMatchObject({ encryptedKey: null, config: { budgetResetAt: RESET } });
   });
 
-  it("is taken back entirely when LiteLLM refuses it", async () => {
+  it("deletes the tenant entirely when LiteLLM refuses it", async () => {
     deps.litellm.createKey = async () => ({
       ok: false,
       failure: { kind: "refused", status: 400, param: null, message: "Key=sk-… is no good" },
@@ -133,14 +133,14 @@ describe("a tenant with a key of its own", () => {
   });
 
   it.each([
-    ["is already gone", async () => null],
+    ["is already deleted", async () => null],
     [
-      "cannot be taken back now",
+      "cannot be deleted now",
       async () => {
         throw new Error("postgres away");
       },
     ],
-  ])("is refused when LiteLLM refuses it, though it %s", async (_, markDeleted) => {
+  ])("returns LiteLLM's refusal although the tenant %s", async (_, markDeleted) => {
     deps.litellm.createKey = async () => ({
       ok: false,
       failure: { kind: "refused", status: 400, param: null, message: "no" },
@@ -153,19 +153,19 @@ describe("a tenant with a key of its own", () => {
   });
 
   it.each([
-    ["is not taken", async () => null],
+    ["is not accepted", async () => null],
     [
       "cannot be recorded",
       async () => {
         throw new Error("postgres away");
       },
     ],
-  ])("is created, though its first figure %s: the first check reads it", async (_, recordSpend) => {
+  ])("creates the tenant although its first spend %s: the first check reads it", async (_, recordSpend) => {
     deps.tenants.recordSpend = recordSpend;
     expect(await created()).toMatchObject({ sync: { status: "synced" }, spend: null });
   });
 
-  it("is not created twice under one id, and LiteLLM hears nothing of the second", async () => {
+  it("creates no second tenant under one id, without a call of LiteLLM", async () => {
     await created();
     world.litellm.clearRequests();
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
@@ -174,14 +174,14 @@ describe("a tenant with a key of its own", () => {
     expect(world.litellm.requests()).toEqual([]);
   });
 
-  it("is created although KV and the queue are away, and says what was given up", async () => {
+  it("creates the tenant although KV and the queue are away, and logs what failed", async () => {
     deps.snapshots.isAway = true;
     deps.spendQueue.isAway = true;
     expect((await created()).sync.status).toBe("synced");
     expect(deps.log.lines.filter((line) => line.startsWith("error could not"))).toHaveLength(5);
   });
 
-  it("is created, its key to be shown, although Postgres breaks off before LiteLLM's answer is recorded", async () => {
+  it("creates the tenant and shows its key although Postgres fails before LiteLLM's answer is recorded", async () => {
     deps.tenants.recordSync = async () => {
       throw new Error("broken off");
     };

@@ -1,4 +1,4 @@
-// Deleting tenants: gone at once for everybody, and never a key left behind in LiteLLM.
+// Deleting tenants: gone at once for every reader, and never a key left behind in LiteLLM.
 
 import { expect, it } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
@@ -37,7 +37,7 @@ it("deletes the key that Bursar made, the row, and leaves a tombstone", async ()
   expect(deps.memory.tenantOfKey(hash, NOW)).toBeNull();
 });
 
-it("is gone at once and pending while LiteLLM is away; the sweep deletes the key and then the row", async () => {
+it("deletes at once and stays pending while LiteLLM is away; the sweep deletes the key and then the row", async () => {
   await create();
   await world.litellm.stop();
   expect(await remove()).toEqual({ ok: true, value: "pending" });
@@ -56,7 +56,7 @@ it("counts a key that LiteLLM has deleted already as deleted", async () => {
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
 });
 
-it("leaves nothing behind of a tenant whose key LiteLLM never made", async () => {
+it("leaves nothing behind when LiteLLM never created the key", async () => {
   await world.litellm.stop();
   await create();
   await world.litellm.restart();
@@ -64,7 +64,7 @@ it("leaves nothing behind of a tenant whose key LiteLLM never made", async () =>
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
 });
 
-it("gives an adopted key back as it was, with what others wrote into its metadata meanwhile", async () => {
+it("restores an adopted key, and keeps metadata that others added meanwhile", async () => {
   await world.manage("POST", "/key/generate", {
     key: VIRTUAL_KEY,
     max_budget: 20.5,
@@ -86,7 +86,7 @@ it("gives an adopted key back as it was, with what others wrote into its metadat
   expect((await world.keyRow(hash)).metadata).toEqual({ team: "red", added: true });
 });
 
-it("gives back a tenant_id that LiteLLM's metadata had before", async () => {
+it("restores a tenant_id that LiteLLM's metadata had before", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, metadata: { tenant_id: "theirs" } });
   await adopt(key, { maxBudgetNanoUsd: usd("100") });
   await remove();
@@ -94,7 +94,7 @@ it("gives back a tenant_id that LiteLLM's metadata had before", async () => {
   expect(row).toMatchObject({ max_budget: null, metadata: { tenant_id: "theirs" } });
 });
 
-it("does not touch the limits of a key that it only observed and somebody changed meanwhile", async () => {
+it("leaves alone the limits of an observed key that an administrator changed meanwhile", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { enforcement: "observe" });
   await world.manage("POST", "/key/update", { key: hash, max_budget: 30 });
@@ -105,7 +105,7 @@ it("does not touch the limits of a key that it only observed and somebody change
 it.each<[string, TenantChange]>([
   ["alone", {}],
   ["together with another budget", { maxBudgetNanoUsd: usd("700") }],
-])("takes its own limit off a key that is only observed from now on: said %s", async (_, other) => {
+])("removes Bursar's limit from a key that is only observed from now on: changed %s", async (_, other) => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20, budget_duration: "7d" });
   await adopt(key, { budgetDuration: "1d" });
   const observing = { tenantId: acme, change: { enforcement: "observe", ...other }, actor: anActor() } as const;
@@ -116,7 +116,7 @@ it.each<[string, TenantChange]>([
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30 });
 });
 
-it("gives back what the key had when it was enforced, not what it had at adoption", async () => {
+it("restores the key's values from before it was enforced, not from its adoption", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20, metadata: { tenant_id: "theirs" } });
   await adopt(key, { enforcement: "observe" });
   await world.manage("POST", "/key/update", { key: hash, max_budget: 30 });
@@ -130,7 +130,7 @@ it("gives back what the key had when it was enforced, not what it had at adoptio
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 30, metadata: { tenant_id: "theirs" } });
 });
 
-it("overrules a limit that somebody sets in LiteLLM while it is enforced, and gives back what was before", async () => {
+it("overrides a limit that an administrator sets in LiteLLM while it is enforced, and restores the one before", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key);
   await world.manage("POST", "/key/update", { key: hash, max_budget: 50 });
@@ -141,7 +141,7 @@ it("overrules a limit that somebody sets in LiteLLM while it is enforced, and gi
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
 });
 
-it("leaves no limit on a key that another administrator wants observed while it is being enforced", async () => {
+it("leaves no limit on a key that another administrator sets to observe during a sync", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { enforcement: "observe" });
   const change = (enforcement: "enforce" | "observe") =>
@@ -159,7 +159,7 @@ it("leaves no limit on a key that another administrator wants observed while it 
 it.each<[string, Subject]>([
   ["key", key],
   ["team", team],
-])("gives an adopted %s back by the sweep when LiteLLM was away", async (_, subject) => {
+])("restores an adopted %s by the sweep when LiteLLM was away", async (_, subject) => {
   await world.manage("POST", "/key/generate", {
     key: VIRTUAL_KEY,
     max_budget: 20,
@@ -182,7 +182,7 @@ it.each<[string, Subject]>([
   );
 });
 
-it("takes its own limit off a key although observing it could not be told before the deletion", async () => {
+it("removes Bursar's limit from a key although LiteLLM was away when observe was set before the deletion", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key);
   await world.litellm.stop();
@@ -193,7 +193,7 @@ it("takes its own limit off a key although observing it could not be told before
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
 });
 
-it("gives a key back to its shared budget object: it has no limit of its own again", async () => {
+it("restores a key with a shared budget object, without a limit of its own", async () => {
   const shared = { budget_id: "shared", max_budget: 20, soft_budget: 3, budget_duration: "30d" };
   await world.manage("POST", "/budget/new", shared);
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, budget_id: "shared" });
@@ -207,7 +207,7 @@ it("gives a key back to its shared budget object: it has no limit of its own aga
   });
 });
 
-it("is done with a key that is given back, though LiteLLM does not say any more which duration it kept", async () => {
+it("finishes the release although LiteLLM no longer shows which duration it kept", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { budgetDuration: "1d" });
   const { readSubject, updateSubject } = deps.litellm;
@@ -220,10 +220,10 @@ it("is done with a key that is given back, though LiteLLM does not say any more 
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: 20 });
 });
 
-it("leaves a duration that LiteLLM cannot take away, says so, and is done with it", async () => {
+it("leaves and logs a duration that LiteLLM cannot take away, and finishes the release", async () => {
   await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 20 });
   await adopt(key, { budgetDuration: "1d" });
-  const kept = 'warn litellm keeps a budget_duration {"tenant_id":"acme","budget_duration":"1d"}';
+  const kept = 'warn litellm kept budget_duration {"tenant_id":"acme","budget_duration":"1d"}';
   const observing = { tenantId: acme, change: { enforcement: "observe" }, actor: anActor() } as const;
   expect(await changeTenant(observing, deps)).toMatchObject({ value: { sync: { status: "synced" } } });
   expect(deps.log.lines).toEqual([kept]);
@@ -238,7 +238,7 @@ it.each([
   ["a soft budget above what Bursar allows", { soft_budget: 900 }],
   ["both", { max_budget: 90, soft_budget: 10 }],
   ["a limit alone", { max_budget: 90 }],
-])("gives an adopted team back as it was: %s", async (_, fields) => {
+])("restores an adopted team: %s", async (_, fields) => {
   await world.manage("POST", "/team/new", { team_id: "red", ...fields });
   const before = await world.teamRow("red");
   await adopt(team, { maxBudgetNanoUsd: usd("100") });
@@ -255,7 +255,7 @@ it("deletes a tenant whose adopted key LiteLLM no longer knows", async () => {
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
 });
 
-it("leaves the tombstone again when a slower writer has overtaken it in KV, with the row or without it", async () => {
+it("writes the tombstone again when a slower writer has overwritten it in KV, with the row or without it", async () => {
   const created = await create();
   if (!created.ok) throw new Error("not created");
   await world.litellm.stop();
@@ -270,7 +270,7 @@ it("leaves the tombstone again when a slower writer has overtaken it in KV, with
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
 });
 
-it("does not find a tenant that is not there, nor one that is deleted already", async () => {
+it("reports a tenant that does not exist or is deleted already", async () => {
   expect(await remove()).toEqual({ ok: false, failure: "not_found" });
   await create();
   await world.litellm.stop();

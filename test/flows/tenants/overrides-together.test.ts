@@ -1,5 +1,5 @@
-// Overrides under two runners at once: whatever meets, each thing is done once and the last state is everybody's. On every
-// Postgres there is, because only a real one lets statements wait for each other.
+// Overrides with two runners at once: each act happens once, and all stores end in the same state. On every available
+// Postgres, because only a real one lets statements wait for each other.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
@@ -17,7 +17,7 @@ import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
 
 const acme = idOf("acme");
 
-describe.each(postgresBackends)("on $name, two runners at once", (backend) => {
+describe.each(postgresBackends)("$name with two runners at once", (backend) => {
   const { world, deps } = useAdminWorld(backend);
   beforeEach(() => createTenant(ownKeyInput(), deps).then(() => {}));
 
@@ -41,7 +41,7 @@ describe.each(postgresBackends)("on $name, two runners at once", (backend) => {
   const maxBudget = async () => (await world.keyRow(sha256(VIRTUAL_KEY))).max_budget;
   const config = async () => (await deps.tenants.load(acme))?.config;
 
-  it("granting: both count, and Postgres, the edge and LiteLLM agree", async () => {
+  it("counts both grants, and Postgres, the edge and LiteLLM agree", async () => {
     await Promise.all([grant(1), grant(2)]);
     expect((await config())?.overrides).toHaveLength(2);
     expect(deps.snapshots.configs.get(acme)).toEqual(await config());
@@ -50,13 +50,13 @@ describe.each(postgresBackends)("on $name, two runners at once", (backend) => {
     expect(await told()).toEqual(["override_granted", "override_granted"]);
   });
 
-  it("granting the same: it is one", async () => {
+  it("keeps one override when both grant the same", async () => {
     await Promise.all([grant(1), grant(1)]);
     expect(await maxBudget()).toBe(660);
     expect([await told(), await audited()]).toEqual([["override_granted"], ["override_granted"]]);
   });
 
-  it("revoking the same: it is one", async () => {
+  it("keeps one revocation when both revoke the same", async () => {
     await grant(1);
     await Promise.all([revoke(1), revoke(1)]);
     expect(await maxBudget()).toBe(550);
@@ -64,21 +64,21 @@ describe.each(postgresBackends)("on $name, two runners at once", (backend) => {
     expect(await audited()).toEqual(["override_granted", "override_revoked"]);
   });
 
-  it("granting one and revoking another: both are done", async () => {
+  it("applies both when one grants and another revokes", async () => {
     await grant(1);
     await Promise.all([revoke(1), grant(2)]);
     expect(await maxBudget()).toBe(660);
     expect(deps.snapshots.configs.get(acme)).toEqual(await config());
   });
 
-  it("ending: written down, audited and told once", async () => {
+  it("records, audits and announces an end once", async () => {
     await grant(1);
     await Promise.all([endOverrides({ now: NOW + DAY }, deps), endOverrides({ now: NOW + DAY }, deps)]);
     expect(await told()).toEqual(["override_ended", "override_granted"]);
     expect(await audited()).toEqual(["override_ended", "override_granted"]);
   });
 
-  it("announcing late: told once", async () => {
+  it("announces a late change once", async () => {
     await grant(1);
     await world.db.query("delete from budget_alert_history");
     const now = NOW + MINUTE;

@@ -1,4 +1,4 @@
-// Overrides from grant to end: Postgres, the edge, LiteLLM and people each follow, whoever is away or dies in between.
+// Overrides from grant to end: Postgres, the edge, LiteLLM and the channels each follow, whatever is away or dies.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { limitAt } from "../../../src/budget/limit.ts";
@@ -49,8 +49,8 @@ const details = async () =>
 /** As the queue would, at this moment. */
 const deliverQueued = () => deliver(...deps.spendQueue.sent.splice(0).map(({ message }) => message));
 
-describe("granting", () => {
-  it("R2: reaches Postgres, the edge, LiteLLM and people at once", async () => {
+describe("granting an override", () => {
+  it("R2: reaches Postgres, the edge, LiteLLM and the channels at once", async () => {
     const { tenant } = await grant();
     expect(tenant.sync.status).toBe("synced");
     expect(await load()).toEqual(tenant);
@@ -71,7 +71,7 @@ describe("granting", () => {
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
-  it("is made while LiteLLM is away, says that it is pending, and the sweep brings it", async () => {
+  it("grants while LiteLLM is away, reports it as pending, and the sweep syncs it", async () => {
     await world.litellm.stop();
     const { tenant } = await grant();
     expect(tenant.sync.status).toBe("pending");
@@ -82,7 +82,7 @@ describe("granting", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660 });
   });
 
-  it("is made while KV, the queues and people's channels are away", async () => {
+  it("grants while KV, the queues and the channels are away", async () => {
     deps.noticeQueue.isAway = true;
     deps.spendQueue.isAway = true;
     deps.snapshots.writeConfig = () => Promise.reject(new Error("KV is down"));
@@ -91,14 +91,14 @@ describe("granting", () => {
     expect(await told()).toEqual(["override_granted"]);
   });
 
-  it("twice under one id, at once, is one: told once, one line in the audit, one limit", async () => {
+  it("grants once when one id is granted twice at once: one notice, one audit line, one limit", async () => {
     await Promise.all([grant(), grant()]);
     expect((await load()).config.overrides).toHaveLength(1);
     expect(await told()).toEqual(["override_granted"]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660 });
   });
 
-  it("by two administrators at once ends with both, in Postgres, at the edge and in LiteLLM alike", async () => {
+  it("counts both overrides of two administrators at once, in Postgres, at the edge and in LiteLLM alike", async () => {
     await Promise.all([grant(), grant({ id: uuidOf(2), amountNanoUsd: usd("50") })]);
     const { config, sync } = await load();
     expect([config.overrides.length, sync.status]).toEqual([2, "synced"]);
@@ -107,14 +107,14 @@ describe("granting", () => {
     expect(await told()).toEqual(["override_granted", "override_granted"]);
   });
 
-  it("to nobody is not found", async () => {
+  it("reports a tenant that does not exist", async () => {
     const override = aNewOverride({ tenantId: idOf("nobody") });
     expect(await grantOverride({ override, actor: anActor() }, deps)).toEqual({ ok: false, failure: "not_found" });
   });
 });
 
-describe("revoking", () => {
-  it("reaches Postgres, the edge, LiteLLM and people at once, and says who", async () => {
+describe("revoking an override", () => {
+  it("reaches Postgres, the edge, LiteLLM and the channels at once, with its actor", async () => {
     await grant();
     world.now += MINUTE;
     const revoked = await revoke(world.now);
@@ -125,7 +125,7 @@ describe("revoking", () => {
     expect((await details())[1]).toMatchObject({ revoked_at: "2026-11-15T12:02:00.000Z", revoked_by: "bob" });
   });
 
-  it("twice at once, or again, is one", async () => {
+  it("revokes once when it is repeated, or sent twice at once", async () => {
     await grant();
     await Promise.all([revoke(AT + 1), revoke(AT + 1)]);
     await revoke(AT + 2);
@@ -133,21 +133,21 @@ describe("revoking", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
   });
 
-  it("one that has ended is harmless; an unknown one is not found", async () => {
+  it("leaves an ended override alone, and reports an unknown one", async () => {
     await grant();
     const before = await load();
     deps.spendQueue.sent.length = 0;
     expect(await revoke(NOW + DAY)).toMatchObject({ ok: true });
     expect(await load()).toEqual(before);
-    // Its end is the sweep's to tell.
+    // The sweep announces its end.
     expect([await told(), deps.spendQueue.sent]).toEqual([["override_granted"], []]);
     const unknown = { tenantId: acme, overrideId: uuidOf(9) };
     expect(await revokeOverride({ key: unknown, actor: anActor() }, deps)).toEqual({ ok: false, failure: "not_found" });
   });
 });
 
-describe("the end", () => {
-  it("R2: LiteLLM follows, it is audited and told, though nobody asks", async () => {
+describe("the end of an override", () => {
+  it("R2: syncs LiteLLM, audits and announces without any request", async () => {
     await grant();
     deps.spendQueue.sent.length = 0;
     world.now = NOW + DAY + 20_000;
@@ -162,7 +162,7 @@ describe("the end", () => {
     expect(lines).toEqual([{ actor: "bursar" }]);
   });
 
-  it("LiteLLM hears of it at its instant: a sync lies on the queue since the sweep before", async () => {
+  it("syncs LiteLLM at its instant by a message that the sweep before has queued", async () => {
     await grant();
     deps.spendQueue.sent.length = 0;
     await endOverrides({ now: NOW + DAY - 30_500 }, deps);
@@ -176,7 +176,7 @@ describe("the end", () => {
     expect(await told()).toEqual(["override_granted", "override_ended"]);
   });
 
-  it("two sweeps at once note it, tell it and audit it once", async () => {
+  it("records, announces and audits once when two sweeps run at once", async () => {
     await grant();
     await Promise.all([endOverrides({ now: NOW + DAY }, deps), endOverrides({ now: NOW + DAY }, deps)]);
     await endOverrides({ now: NOW + DAY + MINUTE }, deps);
@@ -184,7 +184,7 @@ describe("the end", () => {
     expect(await world.db.query("select 1 from audit_log where action = 'override_ended'")).toHaveLength(1);
   });
 
-  it("while LiteLLM and the queue are away, the sweeps after it make up for it", async () => {
+  it("lets later sweeps catch up when LiteLLM and the queue are away", async () => {
     await grant();
     deps.spendQueue.isAway = true;
     world.now = NOW + DAY;
@@ -200,7 +200,7 @@ describe("the end", () => {
     expect(await told()).toEqual(["override_granted", "override_ended"]);
   });
 
-  it("a sync that began before it and is done after it does not leave LiteLLM with the old limit", async () => {
+  it("leaves no old limit in LiteLLM after a sync that began before it and finished after it", async () => {
     await grant();
     await endOverrides({ now: NOW + DAY }, deps);
     await syncLiteLlm({ tenantId: acme, now: NOW + DAY }, deps);
@@ -209,7 +209,7 @@ describe("the end", () => {
   });
 });
 
-describe("whoever dies on the way", () => {
+describe("a process that dies", () => {
   const OUTSIDE = ["tenants", "overrides", "alerts", "litellm", "snapshots", "spendQueue", "noticeQueue"] as const;
 
   /** What the sweeps of the next minutes do. */
@@ -230,7 +230,7 @@ describe("whoever dies on the way", () => {
   } as const;
 
   it.each(["granted", "revoked", "ended"] as const)(
-    "%s: nothing is lost, nothing done twice",
+    "%s: loses nothing and does nothing twice",
     async (state) => {
       const { limit, told: wanted, from } = states[state];
       const begin = async () => {
@@ -251,7 +251,7 @@ describe("whoever dies on the way", () => {
       await begin();
       const whole = killedAfter({ ...deps }, OUTSIDE, Number.POSITIVE_INFINITY);
       await run(whole.ports);
-      // The first call is the change itself; whoever dies before it has changed nothing.
+      // The first call is the change itself; a process that dies before it has changed nothing.
       for (let last = 1; last < whole.calls(); last++) {
         await begin();
         await run(killedAfter({ ...deps }, OUTSIDE, last).ports).catch(() => "died");

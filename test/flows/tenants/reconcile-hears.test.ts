@@ -1,4 +1,4 @@
-// Who hears of what reconciling finds, and what becomes of what LiteLLM does not say.
+// Where a reconcile publishes its result, and what it does when LiteLLM does not answer.
 
 import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
@@ -11,7 +11,7 @@ import { sha256 } from "../../support/virtual-key.ts";
 
 const { key, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
 
-describe("who hears of it", () => {
+describe("publishing after a reconcile", () => {
   const kvReads = () => {
     const { tenant } = deps.snapshots;
     let reads = 0;
@@ -22,13 +22,13 @@ describe("who hears of it", () => {
     return () => reads;
   };
 
-  it("the edge, of a figure that has changed", async () => {
+  it("publishes changed spend to the edge", async () => {
     world.litellm.setSpend(key, 30);
     await minute();
     expect(deps.snapshots.spends.get(idOf("acme"))).toMatchObject({ spendNanoUsd: usd("30") });
   });
 
-  it("the edge not, of a tenant that is all right and as it was: KV is not even read", async () => {
+  it("publishes nothing of an unchanged tenant in state ok, and reads nothing from KV", async () => {
     await minute();
     world.now += HOUR;
     const reads = kvReads();
@@ -36,7 +36,7 @@ describe("who hears of it", () => {
     expect(reads()).toBe(0);
   });
 
-  it("the edge again, of a tenant that is not all right, in case whoever recorded it died", async () => {
+  it("publishes a tenant in another state again, because the consumer that recorded it may have died", async () => {
     world.litellm.setSpend(key, 410);
     await minute();
     deps.snapshots.spends.clear();
@@ -46,24 +46,24 @@ describe("who hears of it", () => {
     expect(deps.snapshots.spends.get(idOf("acme"))).toMatchObject({ spendNanoUsd: usd("410") });
   });
 
-  it("LiteLLM, that it has another budget than it should", async () => {
+  it("queues a sync when LiteLLM has another budget", async () => {
     await world.manage("POST", "/key/update", { key, max_budget: 1 });
     expect((await minute()).others).toEqual([{ kind: "sync_litellm", tenant_id: "acme" }]);
   });
 
-  it("nobody, where all is as it should be", async () => {
+  it("does nothing when nothing has changed or drifted", async () => {
     expect((await minute()).others).toEqual([]);
     expect(deps.log.lines.filter((line) => !line.startsWith("info"))).toEqual([]);
   });
 });
 
-describe("what LiteLLM does not say", () => {
-  it("a key that it does not know is said once by its sync, and asked for again an hour later", async () => {
+describe("missing answers of LiteLLM", () => {
+  it("syncs a key that LiteLLM does not know once, and reads it again an hour later", async () => {
     const other = await addTenant("other");
     await world.manage("POST", "/key/delete", { keys: [key] });
     const { given, others } = await minute();
     expect([given, others]).toEqual([["acme", "other"], [{ kind: "sync_litellm", tenant_id: "acme" }]]);
-    expect(deps.log.lines).toContain('warn litellm differs from the wish {"tenant_id":"acme","differ":0,"unknown":1}');
+    expect(deps.log.lines).toContain('warn litellm drifted {"tenant_id":"acme","drifted":0,"unknown":1}');
     expect(await spendOf("other")).toMatchObject({ readAt: world.now });
     expect(other).not.toBe(key);
     world.now += HOUR - SECOND;
@@ -72,7 +72,7 @@ describe("what LiteLLM does not say", () => {
     expect((await minute()).given).toEqual(["acme"]);
   });
 
-  it("a team that it does not know is unknown as well", async () => {
+  it("treats a team that LiteLLM does not know alike", async () => {
     const { team_id: id } = await world.manage("POST", "/team/new", { team_alias: "red", max_budget: 100 });
     const origin = { kind: "adopted", subject: { kind: "team", id } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("red"), origin, settings: {} }), deps);
@@ -81,19 +81,19 @@ describe("what LiteLLM does not say", () => {
     expect((await minute()).others).toContainEqual({ kind: "sync_litellm", tenant_id: "red" });
   });
 
-  it("a wish that is pending already is not queued again", async () => {
+  it("queues no second sync for a pending desired state", async () => {
     await world.manage("POST", "/key/delete", { keys: [key] });
     await world.db.query("update tenant_configs set litellm_sync = 'pending'");
     expect((await minute()).others).toEqual([]);
   });
 
-  it("while it is away one line per message says so, nothing changes, and the tenants come again in ten minutes", async () => {
+  it("logs one line per message while LiteLLM is away, changes nothing, and leases the tenants again in ten minutes", async () => {
     await addTenant("other");
     await world.litellm.stop();
     const { given, others } = await minute();
     expect([given.length, others]).toEqual([2, []]);
     expect(deps.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
-      'warn litellm could not be read: the sweep tries again {"tenants":2,"why":"network"}',
+      'warn litellm read failed {"tenants":2,"why":"network"}',
     ]);
     expect(await spendOf()).toMatchObject({ readAt: NOW });
     await world.litellm.restart();
@@ -104,8 +104,8 @@ describe("what LiteLLM does not say", () => {
   });
 });
 
-describe("one tenant that breaks", () => {
-  it("stops no other, and comes again when its lease is over", async () => {
+describe("a tenant that fails", () => {
+  it("stops no other tenant, and is leased again when its lease expires", async () => {
     await addTenant("other");
     world.litellm.setSpend(key, 420);
     const { record } = deps.alerts;
@@ -114,9 +114,7 @@ describe("one tenant that breaks", () => {
       return record(entry);
     };
     await minute();
-    expect(deps.log.lines).toContain(
-      'error a tenant was not reconciled: the sweep tries again {"tenant_id":"acme"} Error: a bug',
-    );
+    expect(deps.log.lines).toContain('error tenant reconcile failed {"tenant_id":"acme"} Error: a bug');
     expect(await spendOf("other")).toMatchObject({ readAt: world.now });
     deps.alerts.record = record;
     world.now += LEASE_MS + SECOND;
@@ -124,7 +122,7 @@ describe("one tenant that breaks", () => {
     expect(await told()).toEqual(["threshold_crossed"]);
   });
 
-  it("a baseline that could not be recorded is still the baseline the next time", async () => {
+  it("keeps a baseline that could not be recorded for the next reconcile", async () => {
     await adopt("globex", 17);
     world.litellm.setSpend(sha256("sk-globex-0123456789abcdef"), 20.5);
     const { record } = deps.alerts;

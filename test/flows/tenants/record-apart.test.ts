@@ -1,4 +1,4 @@
-// What a batch does of one thing must not swallow, delay or repeat what it does of another.
+// Work on one tenant or alert of a batch never loses, delays or repeats work on another.
 
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
@@ -15,7 +15,7 @@ const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, alerts, told } = useSpendWorld();
 
-it("an alert does not wait for what LiteLLM answers of other tenants", async () => {
+it("sends an alert without waiting for LiteLLM's answer about other tenants", async () => {
   const hashes = ["b", "c", "d", "e", "f"].map(hashOf);
   for (const [index, keyHash] of hashes.entries()) {
     const origin = { kind: "own_key", virtualKey: `sk-${index}`, keyHash } as const;
@@ -41,7 +41,7 @@ it("an alert does not wait for what LiteLLM answers of other tenants", async () 
 describe("a new limit and a jump in one batch", () => {
   const raise = () => deps.tenants.change(acme, { maxBudgetNanoUsd: usd("1000") }, anActor());
 
-  it("the block under the new limit is told: the old one was over in between", async () => {
+  it("announces the block under the new limit, because the old block ended in between", async () => {
     await deliver(aWebhook(key, "560"));
     await raise();
     await deliver(aWebhook(key, "1150"));
@@ -50,7 +50,7 @@ describe("a new limit and a jump in one batch", () => {
     expect(await told()).toHaveLength(3);
   });
 
-  it("what was told and is exceeded all along is carried over in silence", async () => {
+  it("suppresses a threshold that was announced and is still exceeded", async () => {
     await deliver(aWebhook(key, "560"));
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("505") }, anActor());
     await deliver(aWebhook(key, "570"));
@@ -77,7 +77,7 @@ describe("KV", () => {
   });
 });
 
-describe("a confirm", () => {
+describe("a confirm read", () => {
   const reasons = () =>
     deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : message.kind));
   const comeDue = async () => {
@@ -88,7 +88,7 @@ describe("a confirm", () => {
     return message as SpendMessage;
   };
 
-  it("that LiteLLM cannot answer comes again, once", async () => {
+  it("repeats once when LiteLLM does not answer", async () => {
     const due = await comeDue();
     await world.litellm.stop();
     await deliver(due);
@@ -96,7 +96,7 @@ describe("a confirm", () => {
     expect(deps.spendQueue.sent[0]?.delaySeconds).toBe(60);
   });
 
-  it("of a key that LiteLLM no longer has does not come again", async () => {
+  it("ends without a repetition when LiteLLM no longer has the key", async () => {
     const due = await comeDue();
     await world.manage("POST", "/key/delete", { keys: [key] });
     await deliver(due);

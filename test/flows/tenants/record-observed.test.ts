@@ -1,4 +1,4 @@
-// What the spend queue asks for one tenant, on a real Postgres: any order, any number of times, the same end.
+// Messages for one tenant on the spend queue, on a real Postgres: any order, any number of times, the same end.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -35,12 +35,12 @@ const three = [
 ];
 
 describe("observations", () => {
-  it("are folded to one, the highest of the period", async () => {
+  it("merge into the highest one of the period", async () => {
     await apply(...three);
     expect(await stored()).toMatchObject({ spendNanoUsd: usd("3"), readAt: NOW + 3 * SECOND });
   });
 
-  it("end in the same in any order, in any batches, however often", async () => {
+  it("end in the same record in any order, in any batches, however often", async () => {
     await apply(...three);
     const once = await stored();
     for (const order of [
@@ -54,12 +54,12 @@ describe("observations", () => {
     }
   });
 
-  it("write no snapshot while the period stays: the refresh has written it", async () => {
+  it("write no snapshot within the period, because the refresh has written it", async () => {
     await apply(...three);
     expect(deps.snapshots.spends.size).toBe(0);
   });
 
-  it("of a later period advance it once, and every colo hears of both", async () => {
+  it("advance the period once, and reach every colo", async () => {
     const next = observed({
       spendNanoUsd: usd("1"),
       observedAt: RESET + MINUTE,
@@ -76,7 +76,7 @@ describe("observations", () => {
     expect((await deps.tenants.load(acme))?.config).toEqual(after);
   });
 
-  it("are published by the second delivery when KV broke off the first one", async () => {
+  it("reach KV by the second delivery when KV failed at the first one", async () => {
     const next = observed({ periodStartedAt: RESET, observedAt: RESET, readAt: RESET, resetsAt: RESET + DAY });
     deps.snapshots.isAway = true;
     await expect(apply(next)).rejects.toThrow();
@@ -85,13 +85,13 @@ describe("observations", () => {
     expect(deps.snapshots.configs.get(acme)).toMatchObject({ litellmKeyLastReset: RESET });
   });
 
-  it("of a former subject of the id are nothing", async () => {
+  it("are ignored for a former subject of the tenant id", async () => {
     const former = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256("sk-former") } });
     await apply(observedMessage(former, aSpendRecord({ spendNanoUsd: usd("600"), periodStartedAt: NOW + DAY })));
     expect(await stored()).toMatchObject({ spendNanoUsd: 0n });
   });
 
-  it("of a tenant that is gone are nothing", async () => {
+  it("are ignored for a deleted tenant", async () => {
     await deps.tenants.markDeleted(acme, anActor());
     await apply(...three);
     expect(await world.db.query("select 1 from tenant_spend where spend > 0")).toEqual([]);
@@ -99,14 +99,14 @@ describe("observations", () => {
   });
 });
 
-describe("works from what Postgres has by now, and never without it", () => {
-  it("a rewrite puts the config into KV as Postgres has it by now", async () => {
+describe("requests that read Postgres", () => {
+  it("rewrite the config in KV from Postgres", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("7") }, anActor());
     await apply({ kind: "rewrite_config", tenant_id: "acme" }, { kind: "rewrite_config", tenant_id: "acme" });
     expect(deps.snapshots.configs.get(acme)).toMatchObject({ maxBudgetNanoUsd: usd("7") });
   });
 
-  it("a sync brings LiteLLM to the wish, once for the batch", async () => {
+  it("sync LiteLLM to the desired state, once per batch", async () => {
     await world.manage("POST", "/key/update", { key: sha256(VIRTUAL_KEY), max_budget: 9_999 });
     world.litellm.clearRequests();
     await apply({ kind: "sync_litellm", tenant_id: "acme" }, { kind: "sync_litellm", tenant_id: "acme" });
@@ -114,7 +114,7 @@ describe("works from what Postgres has by now, and never without it", () => {
     expect(world.changesSent()).toEqual(["/key/update"]);
   });
 
-  it("throws when Postgres is away, so that the queue delivers again", async () => {
+  it("throw when Postgres is away, so that the queue redelivers", async () => {
     world.db.away();
     await expect(apply(...three)).rejects.toMatchObject({ name: "Outage", dependency: "postgres" });
     world.db.back();

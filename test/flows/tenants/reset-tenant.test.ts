@@ -1,4 +1,4 @@
-// A new period by hand: LiteLLM's spend is zero, nothing of the old period blocks, and people hear of it once.
+// A period reset by hand: LiteLLM's spend is zero, no spend of the old period blocks, and one notice is sent.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
@@ -15,7 +15,7 @@ const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
 
-/** Blocked at $600 of $500, of which people have heard. */
+/** Blocked at $600 of $500, and announced. */
 beforeEach(async () => {
   world.litellm.setSpend(key, 600);
   await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
@@ -33,7 +33,7 @@ const resets = () => world.db.query("select before, after from audit_log where a
 const begun = () =>
   world.db.query("select before, after from audit_log where action = 'period_reset' and before <> after");
 const timeOut = { ok: false, failure: { kind: "unreachable", why: "time-out" } } as const;
-/** LiteLLM zeroes, and nobody hears that it has. */
+/** LiteLLM zeroes the spend, and its answer is lost. */
 function loseTheAnswer(then = () => {}) {
   const { resetSpend } = deps.litellm;
   deps.litellm.resetSpend = async (hash) => {
@@ -42,7 +42,7 @@ function loseTheAnswer(then = () => {}) {
     return timeOut;
   };
 }
-const lookAgain = {
+const recheck = {
   kind: "read_due",
   tenant_id: "acme",
   subject_id: key,
@@ -50,7 +50,7 @@ const lookAgain = {
   lane: "hint-1",
 } as const;
 
-it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async () => {
+it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   const tenant = await reset();
   expect(tenant.config).toMatchObject({ litellmKeyLastReset: world.now, budgetResetAt: RESET });
   expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now, resetsAt: RESET });
@@ -62,14 +62,14 @@ it("begins a period now at LiteLLM's figure, whose end stays LiteLLM's", async (
   ]);
 });
 
-it("tells people of the new period and that the block is over, each once", async () => {
+it("announces the new period and the end of the block, each once", async () => {
   expect(await told()).toEqual(["budget_blocked"]);
   await reset();
   expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   expect(deps.noticeQueue.sent).toHaveLength(4);
 });
 
-it("has the edge judge nobody by the old spend: not this isolate, not KV, not one that learns the config alone", async () => {
+it("stops the edge using the old spend: this isolate, KV, and an isolate that reads the config alone", async () => {
   const old = await spendOf();
   const { config, spend } = await reset();
   expect(deps.memory.tenant(acme)).toMatchObject({ config, spend });
@@ -77,16 +77,16 @@ it("has the edge judge nobody by the old spend: not this isolate, not KV, not on
   expect(planRefresh(config, old, world.now, { demandedMaxAgeMs: null, random: 0 }).mode).toBe("first");
 });
 
-it("shows what LiteLLM adds back from its queue, for LiteLLM is right, and looks for it", async () => {
+it("shows the spend that LiteLLM adds back from its queue, and schedules a read for it", async () => {
   await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: lookAgain, delaySeconds: 20 });
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 20 });
   world.now += 15 * SECOND;
   world.litellm.setSpend(key, 1.5);
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: NOW + MINUTE });
 });
 
-it("ignores what calls and webhooks say that were begun within 90 s of it, and believes later ones", async () => {
+it("ignores calls and webhooks that began within 90 s of it, and counts later ones", async () => {
   await reset();
   const early = { received_at: world.now + 80 * SECOND };
   await deliver(
@@ -99,10 +99,10 @@ it("ignores what calls and webhooks say that were begun within 90 s of it, and b
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
 });
 
-it("drops by its second look what a read by a clock ahead has brought of the old period", async () => {
+it("corrects by its second read what an isolate with a clock ahead has recorded for the old period", async () => {
   const { config } = await reset();
   expect(deps.spendQueue.sent).toContainEqual({
-    message: { ...lookAgain, reason: "confirm", lane: "confirmation" },
+    message: { ...recheck, reason: "confirm", lane: "confirmation" },
     delaySeconds: 65,
   });
   const readAt = world.now + 3 * SECOND;
@@ -111,14 +111,14 @@ it("drops by its second look what a read by a clock ahead has brought of the old
   const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
   await deps.tenants.recordSpend({ tenantId: acme, subject, record: foldRead(null, ahead, period) });
   world.now += 20 * SECOND;
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
   world.now += 45 * SECOND;
-  await deliver({ ...lookAgain, reason: "confirm" });
+  await deliver({ ...recheck, reason: "confirm" });
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
-it("ignores a read that was on its way meanwhile and shows the old spend", async () => {
+it("ignores a read in progress that shows the old spend", async () => {
   const old = await spendOf();
   if (old === null) throw new Error("no spend");
   await reset();
@@ -126,15 +126,15 @@ it("ignores a read that was on its way meanwhile and shows the old spend", async
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 
-it("arms every threshold again", async () => {
+it("re-arms every threshold", async () => {
   await reset();
   world.now += 2 * MINUTE;
   world.litellm.setSpend(key, 410);
-  await deliver(lookAgain);
+  await deliver(recheck);
   expect((await told()).at(-1)).toBe("threshold_crossed");
 });
 
-it("after another is another period", async () => {
+it("begins another period when repeated", async () => {
   await reset();
   world.now += MINUTE;
   await reset();
@@ -142,18 +142,18 @@ it("after another is another period", async () => {
   expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(2);
 });
 
-it("when an end is overdue counts as that reset: LiteLLM's late one begins no further period", async () => {
+it("replaces an overdue reset, so LiteLLM's late one begins no further period", async () => {
   world.now = RESET + MINUTE;
   await reset();
   world.now = RESET + 11 * MINUTE;
-  await deliver({ ...lookAgain, reason: "period-end" });
+  await deliver({ ...recheck, reason: "period-end" });
   const tenant = await deps.tenants.load(acme);
   expect(tenant?.config).toMatchObject({ litellmKeyLastReset: RESET + MINUTE, budgetResetAt: Date.UTC(2027, 0, 1) });
   expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(1);
 });
 
 describe("two administrators at once", () => {
-  it("begin one period, told once, and each who zeroed the spend is in the audit", async () => {
+  it("begin one period, announced once, and the audit names each one who zeroed the spend", async () => {
     await Promise.all([reset(), reset(), reset()]);
     expect(await begun()).toHaveLength(1);
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
@@ -164,8 +164,8 @@ describe("two administrators at once", () => {
   });
 });
 
-describe("when something is away", () => {
-  it("LiteLLM: nothing changes, and nobody is told", async () => {
+describe("a failing dependency", () => {
+  it("changes and announces nothing while LiteLLM is away", async () => {
     const before = await deps.tenants.load(acme);
     await world.litellm.stop();
     const result = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -175,19 +175,19 @@ describe("when something is away", () => {
     expect(await told()).toEqual(["budget_blocked"]);
   });
 
-  it("LiteLLM's answer alone: its figure shows that the spend is zero, and the period begins", async () => {
+  it("begins the period when LiteLLM's answer is lost but its spend is zero", async () => {
     loseTheAnswer();
     const tenant = await reset();
     expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now });
     expect(await begun()).toHaveLength(1);
   });
 
-  it("LiteLLM's answer alone: so does a figure lower than LiteLLM's own before", async () => {
+  it("begins the period when LiteLLM's answer is lost but its spend fell below its own before", async () => {
     loseTheAnswer(() => world.litellm.setSpend(key, 0.5));
     expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
   });
 
-  it("LiteLLM's answer alone: the old figure shows nothing, nor one below what only a webhook has told", async () => {
+  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only a webhook reported", async () => {
     const before = await deps.tenants.load(acme);
     deps.litellm.resetSpend = async () => timeOut;
     const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
@@ -199,7 +199,7 @@ describe("when something is away", () => {
     expect(await resets()).toEqual([]);
   });
 
-  it("Postgres, once LiteLLM has zeroed: it says so, and sent again it is made, audited and told", async () => {
+  it("reports a failing Postgres after LiteLLM has zeroed, and records, audits and announces when repeated", async () => {
     const { resetPeriod } = deps.tenants;
     deps.tenants.resetPeriod = () => Promise.reject(new Outage("postgres", "away", null));
     const half = await resetTenant({ tenantId: acme, actor: anActor() }, deps);
@@ -210,7 +210,7 @@ describe("when something is away", () => {
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("whoever asked: it goes on to the end behind them", async () => {
+  it("goes on to the end when the administrator disconnects", async () => {
     const behind: Promise<unknown>[] = [];
     deps.background = (_what, work) => void behind.push(work);
     void resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
@@ -219,13 +219,13 @@ describe("when something is away", () => {
     expect(await begun()).toHaveLength(1);
   });
 
-  it("the spend queue: people hear of it all the same", async () => {
+  it("announces while the spend queue is away", async () => {
     deps.spendQueue.isAway = true;
     await reset();
     expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
-  it("KV and the queues: it is made all the same, and the sweep tells people", async () => {
+  it("resets while KV and the queues are away, and the sweep announces it", async () => {
     deps.snapshots.isAway = true;
     deps.spendQueue.isAway = true;
     deps.noticeQueue.isAway = true;
@@ -249,13 +249,13 @@ describe("a tenant that is deleted meanwhile", () => {
   };
   const result = () => resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
 
-  it("before its period begins is not found", async () => {
+  it("reports a tenant deleted before its period begins", async () => {
     deletedWhile(true);
     expect(await result()).toEqual({ ok: false, failure: { kind: "not_found" } });
     expect(await begun()).toEqual([]);
   });
 
-  it("after it has begun is told of nothing", async () => {
+  it("announces nothing for a tenant deleted after its period began", async () => {
     deletedWhile(false);
     expect(await result()).toMatchObject({ ok: true });
     expect(await told()).toEqual(["budget_blocked"]);

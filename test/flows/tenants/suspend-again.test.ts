@@ -1,4 +1,4 @@
-// Whose LiteLLM's block is, whatever becomes of the mark in its metadata, and that the switch can be pressed again.
+// The ownership of LiteLLM's block when its marker is lost, and suspending again.
 
 import { beforeEach, expect, it } from "vitest";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
@@ -45,7 +45,7 @@ async function stored(): Promise<TenantRecord> {
   return tenant;
 }
 
-it("suspending again has LiteLLM read again, and whoever unblocked the key there is overruled at once", async () => {
+it("reads LiteLLM again when repeated, and blocks a key that was unblocked there", async () => {
   await suspend();
   await world.manage("POST", "/key/unblock", { key: hash });
   expect((await suspend()).sync.status).toBe("synced");
@@ -54,7 +54,7 @@ it("suspending again has LiteLLM read again, and whoever unblocked the key there
   expect(lines).toHaveLength(1);
 });
 
-it("whoever replaces the key's metadata does not make Bursar's block somebody else's", async () => {
+it("keeps the block Bursar's own when an administrator replaces the key's metadata", async () => {
   await suspend();
   const theirs = { tenant_id: "acme", cost_center: 7 };
   await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: theirs });
@@ -64,7 +64,7 @@ it("whoever replaces the key's metadata does not make Bursar's block somebody el
   expect((await litellmRow()).metadata).toEqual(theirs);
 });
 
-it("a sync that read before it and writes its metadata over the mark leaves the block Bursar's", async () => {
+it("keeps the block Bursar's own when an older sync overwrites the ownership marker", async () => {
   await deps.litellm.updateSubject({ kind: "key", id: hash }, { metadata: { theirs: 1 } });
   const { readSubject } = deps.litellm;
   let isFirst = true;
@@ -82,7 +82,7 @@ it("a sync that read before it and writes its metadata over the mark leaves the 
   expect(await chatStatus()).toBe(200);
 });
 
-it("a block is noted before it is sent, so that whoever dies in between takes nothing for somebody else's", async () => {
+it("notes the block before it sends it, so that a crash in between does not disown it", async () => {
   const { updateSubject } = deps.litellm;
   deps.litellm.updateSubject = async (subject, fields) => {
     expect((await stored()).sync.hasBlocked).toBe(true);
@@ -91,7 +91,7 @@ it("a block is noted before it is sent, so that whoever dies in between takes no
   expect((await suspend()).sync).toMatchObject({ status: "synced", hasBlocked: true });
 });
 
-it("a block whose note is lost is noted again by its mark, and another's is not", async () => {
+it("notes a block again by its ownership marker when the note is lost, and never another's block", async () => {
   await suspend();
   await world.db.query("update tenant_configs set litellm_has_blocked = false");
   expect((await suspend()).sync.hasBlocked).toBe(true);
@@ -100,7 +100,7 @@ it("a block whose note is lost is noted again by its mark, and another's is not"
   expect((await suspend()).sync.hasBlocked).toBe(false);
 });
 
-it("the release of an adopted key whose mark is lost takes Bursar's block off", async () => {
+it("lifts Bursar's block on the release of an adopted key whose marker is lost", async () => {
   await deleteTenant({ tenantId: acme, actor }, deps);
   await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 5 });
   const subject = { kind: "key", id: sha256("sk-theirs") } as const;

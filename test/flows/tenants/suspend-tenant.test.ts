@@ -1,4 +1,4 @@
-// The kill switch: Bursar and LiteLLM refuse, each line and each notice once, and only what Bursar blocked is unblocked.
+// The kill switch: Bursar and LiteLLM refuse, each audit line and notice once, and only Bursar's own block is lifted.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
@@ -58,8 +58,8 @@ const litellmRow = async (subject: Subject = { kind: "key", id: hash }) => {
   return read.value;
 };
 
-describe("suspending", () => {
-  it("is in Postgres, at the edge and in LiteLLM, which refuses the key's next call", async () => {
+describe("suspending a tenant", () => {
+  it("reaches Postgres, the edge and LiteLLM, which refuses the key's next call", async () => {
     expect((await chat()).status).toBe(200);
     const tenant = await suspend();
     expect(tenant.config.suspendedAt).toBe(actor.now);
@@ -70,7 +70,7 @@ describe("suspending", () => {
     expect([refused.status, refused.text]).toEqual([401, expect.stringContaining("Key is blocked")]);
   });
 
-  it("leaves a line with before, after, actor and request, and a notice that names the line", async () => {
+  it("writes an audit line with before, after, actor and request, and a notice that names the line", async () => {
     const [before] = await world.db.query<{ revision: string }>("select revision from tenant_configs");
     await suspend();
     const [line] = await world.db.query(
@@ -84,7 +84,7 @@ describe("suspending", () => {
     expect(Number(after?.revision)).toBeGreaterThan(Number(before?.revision));
   });
 
-  it("a suspended tenant changes and audits nothing, and tells nobody again", async () => {
+  it("changes, audits and announces nothing for a suspended tenant", async () => {
     const first = await suspend();
     const again = await switched(suspendTenant);
     expect(again).toEqual(first);
@@ -92,7 +92,7 @@ describe("suspending", () => {
     expect(deps.noticeQueue.sent).toHaveLength(1);
   });
 
-  it("is made while LiteLLM is away, and the sweep has LiteLLM refuse too", async () => {
+  it("suspends while LiteLLM is away, and the sweep blocks the key there", async () => {
     await world.litellm.stop();
     const tenant = await suspend();
     expect(tenant.sync.status).toBe("pending");
@@ -104,7 +104,7 @@ describe("suspending", () => {
     expect((await chat()).status).toBe(401);
   });
 
-  it("is in nobody's way: what else LiteLLM refuses of the wish does not keep it from blocking", async () => {
+  it("blocks even when LiteLLM refuses other fields of the desired state", async () => {
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("7"), alertThreshold: 9_000n }, anActor());
     const no = { ok: false, failure: { kind: "refused", status: 400, param: null, message: "no" } } as const;
     const { updateSubject } = deps.litellm;
@@ -117,7 +117,7 @@ describe("suspending", () => {
     expect((await chat()).status).toBe(200);
   });
 
-  it("makes a key that LiteLLM has not made yet a blocked one", async () => {
+  it("creates a blocked key when LiteLLM has not created the key yet", async () => {
     await deleteTenant({ tenantId: acme, actor }, deps);
     await world.litellm.stop();
     await createTenant(ownKeyInput(), deps);
@@ -132,13 +132,13 @@ describe("suspending", () => {
     expect((await chat()).status).toBe(200);
   });
 
-  it("counts for a tenant that is only observed, in LiteLLM too", async () => {
+  it("counts for an observed tenant too, in LiteLLM as well", async () => {
     await deps.tenants.change(acme, { enforcement: "observe" }, anActor());
     await suspend();
     expect(await world.keyRow(hash)).toMatchObject({ blocked: true, max_budget: null });
   });
 
-  it("has a team's keys refused", async () => {
+  it("refuses a team's keys", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });
     await world.manage("POST", "/key/generate", { key: "sk-of-red", team_id: "red" });
     await deleteTenant({ tenantId: acme, actor }, deps);
@@ -159,7 +159,7 @@ describe("suspending", () => {
     expect(deps.snapshots.configs.get(acme)).toMatchObject({ suspendedAt: null });
   });
 
-  it("is made although KV and both queues are away", async () => {
+  it("suspends although KV and both queues are away", async () => {
     deps.snapshots.isAway = true;
     deps.spendQueue.isAway = true;
     deps.noticeQueue.isAway = true;
@@ -168,8 +168,8 @@ describe("suspending", () => {
   });
 });
 
-describe("resuming", () => {
-  it("gives LiteLLM's key back as it was, and is told once", async () => {
+describe("resuming a tenant", () => {
+  it("restores LiteLLM's key, and announces it once", async () => {
     const before = await world.keyRow(hash);
     await suspend();
     const tenant = await resume();
@@ -184,7 +184,7 @@ describe("resuming", () => {
     ]);
   });
 
-  it("does not unblock what somebody else had blocked before", async () => {
+  it("leaves a block of another administrator in place", async () => {
     await world.manage("POST", "/key/block", { key: hash });
     expect(hasDrifted((await deps.tenants.load(acme)) ?? never(), await litellmRow(), NOW)).toBe(false);
     await suspend();
@@ -194,8 +194,8 @@ describe("resuming", () => {
   });
 });
 
-describe("while a tenant is suspended", () => {
-  it("a key that somebody unblocks in LiteLLM is found by the next read, and blocked again", async () => {
+describe("a suspended tenant", () => {
+  it("finds a key that was unblocked in LiteLLM by the next read, and blocks it again", async () => {
     const tenant = await suspend();
     await world.manage("POST", "/key/unblock", { key: hash });
     expect(hasDrifted(tenant, await litellmRow(), NOW)).toBe(true);
@@ -203,7 +203,7 @@ describe("while a tenant is suspended", () => {
     expect((await chat()).status).toBe(401);
   });
 
-  it("the release of an adopted key takes Bursar's block off, and leaves another's", async () => {
+  it("lifts Bursar's block on the release of an adopted key, and leaves another's", async () => {
     for (const isBlockedBefore of [false, true]) {
       await deleteTenant({ tenantId: acme, actor }, deps);
       const key = `sk-theirs-${isBlockedBefore}`;
@@ -221,7 +221,7 @@ describe("while a tenant is suspended", () => {
 });
 
 describe("two administrators at once", () => {
-  it("who both suspend make one line, one alert and one notice", async () => {
+  it("make one audit line, one alert and one notice when both suspend", async () => {
     await Promise.all([suspend(), suspend(), suspend()]);
     expect(await switches()).toHaveLength(1);
     expect(await alerts()).toHaveLength(1);
@@ -229,7 +229,7 @@ describe("two administrators at once", () => {
     expect((await chat()).status).toBe(401);
   });
 
-  it("who suspend and resume end alike in Postgres, at the edge and in LiteLLM", async () => {
+  it("end alike in Postgres, at the edge and in LiteLLM when one suspends and one resumes", async () => {
     for (let round = 0; round < 4; round++) {
       await Promise.all(round % 2 === 0 ? [suspend(), resume()] : [resume(), suspend()]);
       const isSuspended = ((await deps.tenants.load(acme)) ?? never()).config.suspendedAt !== null;
@@ -242,7 +242,7 @@ describe("two administrators at once", () => {
   });
 
   it.each(["goes on", "dies"])(
-    "a block that LiteLLM takes after the release is taken off again, by whoever %s",
+    "lifts a block that LiteLLM applies after the release, when the suspending process %s",
     async (fate) => {
       const { updateSubject } = deps.litellm;
       const late: LiteLlm = {
@@ -266,7 +266,7 @@ describe("two administrators at once", () => {
   );
 });
 
-it("does not find a tenant that is not there", async () => {
+it("reports a tenant that does not exist", async () => {
   const input = { tenantId: idOf("nobody"), actor };
   expect(await suspendTenant(input, deps)).toEqual({ ok: false, failure: "not_found" });
   expect(await resumeTenant(input, deps)).toEqual({ ok: false, failure: "not_found" });

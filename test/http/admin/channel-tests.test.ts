@@ -55,7 +55,11 @@ describe("testing", () => {
     const path = await made(SLACK);
     loseEncryptionKey();
     const problem = problemOf(await call("POST", `${path}/test`));
-    expect(problem).toMatchObject({ status: 502, type: "channel-failed", detail: expect.stringContaining("anew") });
+    expect(problem).toMatchObject({
+      status: 502,
+      type: "channel-failed",
+      detail: expect.stringContaining("send it again"),
+    });
   });
 });
 

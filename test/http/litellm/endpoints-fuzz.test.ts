@@ -18,8 +18,8 @@ import {
   streamOf,
 } from "./endpoints.ts";
 
-/** The number of bodies for the three endpoints together; `npm run fuzz` sends a hundred thousand. */
-const BODIES = Number(process.env["FUZZ_BODIES"] ?? 20_000);
+/** The number of bodies for the three endpoints together; `npm run test:long` sends a hundred thousand. */
+const BODIES = Number(process.env["FUZZ_BODIES"] ?? 3_000);
 const RUNS = Math.ceil(BODIES / 3);
 
 /** A busy machine needs a millisecond per body. */

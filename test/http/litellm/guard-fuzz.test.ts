@@ -9,8 +9,8 @@ import { hashOf } from "../../support/builders.ts";
 import { bytes, streamOf } from "./endpoints.ts";
 import { blocked, GuardWorld, NONE, TOKEN } from "./guard-world.ts";
 
-/** The number of bodies; `npm run fuzz` sends a hundred thousand. */
-const BODIES = Number(process.env["FUZZ_BODIES"] ?? 6_000);
+/** The number of bodies; `npm run test:long` sends a hundred thousand. */
+const BODIES = Number(process.env["FUZZ_BODIES"] ?? 1_500);
 const RUNS = Math.ceil(BODIES / 2);
 
 /** A busy machine needs up to two milliseconds per body. */

@@ -1,14 +1,14 @@
 // The history of alerts with how the notices of each fare: one statement, from the newest on. Changes nothing.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertListRow } from "../../../records/delivery.ts";
 import type { Page, PageQuery } from "../../../records/page.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
-import { deliveryColumn, deliveryFromRow } from "../notices/delivery-rows.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { alertColumn, alertFromRow } from "./alert-rows.ts";
+import { deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
 /** `tenantId` null: everybody's. A tenant that is marked as deleted has no history any more. */
 export async function listAlerts(

@@ -2,12 +2,13 @@
 // Instants leave Postgres as milliseconds, money and percents as text, so that no double comes between.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
-import { ALERT_EVENT_TYPES } from "../../../budget/alert-identity.ts";
+import * as z from "zod";
+import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
 import type { BasisPoints } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertId, AlertRecord } from "../../../records/alert.ts";
-import { money, ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
+import { money } from "../tenants/tenant-rows.ts";
 
 /** An alert in one column, as `alertFromRow` reads it. The alias of `budget_alert_history` is `a`. */
 export const alertColumn = sql`json_build_object('id', a.id, 'tenant_id', a.tenant_id, 'identity', a.identity,
@@ -18,12 +19,12 @@ export const alertColumn = sql`json_build_object('id', a.id, 'tenant_id', a.tena
   'created_at', ${ms("a.created_at")})`;
 
 /** Of two decimals, as Postgres keeps them: exact for any share, however small the limit was. */
-export const percent = z.pipe(
-  z.string().check(z.regex(/^\d+\.\d{2}$/)),
-  z.transform((text: string): BasisPoints => BigInt(text.replace(".", ""))),
-);
+export const percent = z
+  .string()
+  .regex(/^\d+\.\d{2}$/)
+  .transform((text): BasisPoints => BigInt(text.replace(".", "")));
 
-export const alertDetail = z.nullable(z.record(z.string(), z.union([z.string(), z.number(), z.null()])));
+export const alertDetail = z.record(z.string(), z.union([z.string(), z.number(), z.null()])).nullable();
 
 const instant = z.number();
 
@@ -32,13 +33,13 @@ const row = z.object({
   tenant_id: z.string(),
   identity: z.string(),
   event_type: z.enum(ALERT_EVENT_TYPES),
-  threshold: z.nullable(percent),
+  threshold: percent.nullable(),
   spend: money,
   max_budget: money,
   limit_amount: money,
-  percentage: z.nullable(percent),
+  percentage: percent.nullable(),
   period_started_at: instant,
-  resets_at: z.nullable(instant),
+  resets_at: instant.nullable(),
   limit_version: z.number(),
   occurrence: z.number(),
   silent: z.boolean(),

@@ -2,7 +2,9 @@
 // on from the same standing second finds that somebody was there, and records nothing.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { AlertDraft, AlertEvaluation } from "../../../budget/alerts.ts";
+import type { AlertDraft } from "../../../budget/alert.ts";
+import type { AlertEvaluation } from "../../../budget/find-alerts.ts";
+import { iso } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Alerts } from "../../../ports/stores.ts";
 import type { AlertEntry, AlertId } from "../../../records/alert.ts";
@@ -10,9 +12,9 @@ import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../../records/delivery.ts";
 import { type Database, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
-import { timestampOf } from "./audit.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
@@ -88,8 +90,8 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
     max_budget: decimalFromNanoUsd(draft.maxBudgetNanoUsd),
     limit_amount: decimalFromNanoUsd(draft.limitNanoUsd),
     percentage: draft.used === null ? null : hundredths(draft.used),
-    period_started_at: new Date(draft.periodStartedAt).toISOString(),
-    resets_at: draft.resetsAt === null ? null : new Date(draft.resetsAt).toISOString(),
+    period_started_at: iso(draft.periodStartedAt),
+    resets_at: iso(draft.resetsAt),
     limit_version: draft.limitVersion,
     occurrence: draft.occurrence,
     silent: draft.isSilent,

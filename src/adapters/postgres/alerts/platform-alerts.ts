@@ -2,16 +2,15 @@
 // statement each; two sweeps at once record one alert.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { PlatformAlertRecord, PlatformBounds, PlatformSigns } from "../../../records/platform-alert.ts";
 import { type Database, runStatement } from "../client.ts";
+import { ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { ms } from "../tenants/tenant-rows.ts";
 import { deliveriesFrom } from "./alerts.ts";
-import { timestampOf } from "./audit.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 

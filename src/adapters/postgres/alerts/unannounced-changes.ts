@@ -1,12 +1,13 @@
 // Changes that the audit has and no alert tells of: what a process that died in between has left. Reads only.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import * as z from "zod";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { LateChange, UnannouncedChange } from "../../../records/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
-import { timestampOf } from "./audit.ts";
 
 /** As the index `idx_audit_log_told` has them. */
 const TOLD = sql.raw(

@@ -1,10 +1,10 @@
 // From Postgres' rows to a ChannelRecord: which columns are read, and what they become. Reads nothing itself, opens no target.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { ChannelId, ChannelRecord } from "../../../records/channel.ts";
-import { ms } from "../tenants/tenant-rows.ts";
+import { ms } from "../instants.ts";
 
 /** A channel in one column, as `channelFromRow` reads it. The alias of `notification_channels` is `c`. */
 export const channelColumn = sql`json_build_object('id', c.id, 'tenant_id', c.tenant_id, 'kind', c.kind,
@@ -13,7 +13,7 @@ export const channelColumn = sql`json_build_object('id', c.id, 'tenant_id', c.te
 
 const row = z.object({
   id: z.string(),
-  tenant_id: z.nullable(z.string()),
+  tenant_id: z.string().nullable(),
   kind: z.enum(["slack", "email", "webhook"]),
   name: z.string(),
   sealed_target: z.string(),

@@ -7,8 +7,8 @@ import type { Channels } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
 

@@ -1,17 +1,16 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { DeadLetters } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { keptText } from "../kept-text.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { ms } from "../tenants/tenant-rows.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 
@@ -66,10 +65,10 @@ const row = z.object({
   message_id: z.string(),
   body: z.unknown(),
   attempts: z.number(),
-  error: z.nullable(z.string()),
+  error: z.string().nullable(),
   recorded_at: z.number(),
-  replayed_at: z.nullable(z.number()),
-  replayed_by: z.nullable(z.string()),
+  replayed_at: z.number().nullable(),
+  replayed_by: z.string().nullable(),
 });
 
 /** @throws ZodError when it is not what `selectLetters` selects: a bug or a foreign table. */

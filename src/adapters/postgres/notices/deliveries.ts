@@ -9,12 +9,12 @@ import type { DeliveryKey, Dispatch } from "../../../records/delivery.ts";
 import type { PlatformDispatch } from "../../../records/platform-alert.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { alertColumn, alertFromRow, percent } from "../alerts/alert-rows.ts";
-import { timestampOf } from "../alerts/audit.ts";
+import { ALERT_ID, deliveryColumn, deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertColumn, platformAlertFromRow } from "../alerts/platform-alerts.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { keptText } from "../kept-text.ts";
 import { channelColumn, channelFromRow } from "./channel-rows.ts";
-import { ALERT_ID, deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
 
 export function postgresDeliveries(database: Database): Deliveries {
   const run = (statement: SQL) => runStatement(database, statement);

@@ -2,10 +2,11 @@
 // Instants leave Postgres as milliseconds and money as text, so that no double comes between.
 
 import { sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { OverrideRecord } from "../../../records/override.ts";
-import { money, ms } from "./tenant-rows.ts";
+import { ms } from "../instants.ts";
+import { money } from "./tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
 export const overrideColumn = sql`json_build_object('id', o.id, 'tenantId', o.tenant_id,
@@ -18,10 +19,10 @@ const row = z.object({
   amountNanoUsd: money,
   createdAt: z.number(),
   expiresAt: z.number(),
-  revokedAt: z.nullable(z.number()),
+  revokedAt: z.number().nullable(),
   reason: z.string(),
   createdBy: z.string(),
-  revokedBy: z.nullable(z.string()),
+  revokedBy: z.string().nullable(),
 });
 
 /** @throws ZodError when it is not what `overrideColumn` selects: a bug or a foreign table. */

@@ -2,14 +2,15 @@
 // and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
-import type { Instant } from "../../../budget/tenant.ts";
 import type { Overrides } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { auditInsert, isoText, lineOf, timestampOf } from "../alerts/audit.ts";
+import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runBatch, runStatement } from "../client.ts";
+import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
@@ -28,7 +29,7 @@ export function postgresOverrides(database: Database): Overrides {
       );
       return pageOf(rows.map(fromRow), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
-    recordEnds: (limit, now) => recordEnds(database, limit, now),
+    recordEnds: (limit, now) => noteEnds(database, limit, now),
     async listEnding({ after, until }, limit) {
       const rows = await runStatement(
         database,
@@ -97,7 +98,7 @@ const CHANGED_OVERRIDE = sql.raw(`jsonb_build_object('override_id', d.id,
   'granted_by', d.created_by)`);
 
 /** Tenants that somebody else is changing at this moment are left to the next sweep. */
-async function recordEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
+async function noteEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
   const at = timestampOf(now);
   const isOver = sql`o.end_noted_at is null and o.expires_at <= ${at}`;
   const line = { action: "override_ended", actor: "bursar", requestId: null, at: now } as const;

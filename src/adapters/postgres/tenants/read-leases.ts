@@ -2,10 +2,11 @@
 // touches what the row says of the tenant, and gives it no new revision.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { ReadLeases } from "../../../ports/stores.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 
 export function postgresReadLeases(database: Database): ReadLeases {

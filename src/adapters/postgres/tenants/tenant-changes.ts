@@ -2,11 +2,13 @@
 // the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */

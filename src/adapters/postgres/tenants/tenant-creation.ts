@@ -6,8 +6,9 @@ import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import { Outage } from "../../../ports/outage.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runStatement, violatedUnique } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 import { spendInsert } from "./tenant-spend.ts";
 

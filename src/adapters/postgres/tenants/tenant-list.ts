@@ -2,11 +2,11 @@
 // numerics only, and percentages multiplied out instead of divided.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
 import type { State } from "../../../budget/verdict.ts";
 import type { TenantList, TenantListQuery } from "../../../records/tenant.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, runBatch } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 export async function listTenants(database: Database, query: TenantListQuery): Promise<TenantList> {

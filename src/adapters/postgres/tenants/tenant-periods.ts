@@ -2,10 +2,12 @@
 // LiteLLM's own reset makes is neon-tenant-spend's.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantObservation, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
-import { type AuditLine, auditInsert, lineOf, timestampOf } from "../alerts/audit.ts";
+import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runBatch, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 import { isOwnSubject, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";

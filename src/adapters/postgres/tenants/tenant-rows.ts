@@ -2,15 +2,13 @@
 // Instants leave Postgres as milliseconds and money as text, so that no session setting and no double comes between.
 
 import { type SQL, sql } from "drizzle-orm";
-import * as z from "zod/mini";
+import * as z from "zod";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money.ts";
 import type { KeyHash, Override, Subject, TenantId } from "../../../budget/tenant.ts";
 import { spendRecordSchema } from "../../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
 import type { Row } from "../client.ts";
-
-/** An instant in milliseconds. `column` is trusted text: a column's name with its alias. */
-export const ms = (column: string): SQL => sql.raw(`(extract(epoch from ${column}) * 1000)::float8`);
+import { ms } from "../instants.ts";
 
 /**
  * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the
@@ -38,80 +36,74 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
 }
 
 const numeric = <T>(read: (text: string) => T | null) =>
-  z.pipe(
-    z.string(),
-    z.transform((text: string, context): T => {
-      const value = read(text);
-      if (value !== null) return value;
-      context.issues.push({ code: "custom", input: text, message: "not a figure" });
-      return z.NEVER;
-    }),
-  );
+  z.string().transform((text, context): T => {
+    const value = read(text);
+    if (value !== null) return value;
+    context.addIssue("not a figure");
+    return z.NEVER;
+  });
 export const money = numeric(nanoUsdFromDecimal);
 const percent = numeric((text) => basisPointsFromNumber(Number(text)));
 const instant = z.number();
-const priorValues = z.nullable(
-  z.object({
-    maxBudget: z.nullable(z.string()),
-    softBudget: z.nullable(z.string()),
-    budgetDuration: z.nullable(z.string()),
+const priorValues = z
+  .object({
+    maxBudget: z.string().nullable(),
+    softBudget: z.string().nullable(),
+    budgetDuration: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
-  }),
-);
+  })
+  .nullable();
 
 const rawOverride = z.object({
   id: z.string(),
   amount: money,
   created_at: instant,
   expires_at: instant,
-  revoked_at: z.nullable(instant),
+  revoked_at: instant.nullable(),
 });
 
-const override = z.pipe(
-  rawOverride,
-  z.transform(
-    (raw: z.output<typeof rawOverride>): Override => ({
-      id: raw.id,
-      amountNanoUsd: raw.amount,
-      createdAt: raw.created_at,
-      expiresAt: raw.expires_at,
-      revokedAt: raw.revoked_at,
-    }),
-  ),
+const override = rawOverride.transform(
+  (raw): Override => ({
+    id: raw.id,
+    amountNanoUsd: raw.amount,
+    createdAt: raw.created_at,
+    expiresAt: raw.expires_at,
+    revokedAt: raw.revoked_at,
+  }),
 );
 
 const row = z.object({
   tenant_id: z.string(),
-  name: z.nullable(z.string()),
+  name: z.string().nullable(),
   subject_kind: z.enum(["key", "team"]),
   subject_id: z.string(),
   max_budget: money,
   alert_threshold: percent,
   grace_threshold: percent,
-  budget_duration: z.nullable(z.string()),
-  budget_reset_at: z.nullable(instant),
-  litellm_key_last_reset: z.nullable(instant),
+  budget_duration: z.string().nullable(),
+  budget_reset_at: instant.nullable(),
+  litellm_key_last_reset: instant.nullable(),
   subject_created_at: instant,
   config_version: z.number(),
   revision: z.number(),
   enforcement: z.enum(["enforce", "observe"]),
-  fail_policy: z.nullable(z.enum(["open", "closed"])),
-  suspended_at: z.nullable(instant),
+  fail_policy: z.enum(["open", "closed"]).nullable(),
+  suspended_at: instant.nullable(),
   adopted: z.boolean(),
   prior_values: priorValues,
-  sealed_key: z.nullable(z.string()),
+  sealed_key: z.string().nullable(),
   litellm_sync: z.enum(["synced", "pending"]),
-  litellm_sync_error: z.nullable(z.string()),
+  litellm_sync_error: z.string().nullable(),
   litellm_sync_since: instant,
-  litellm_budget_id: z.nullable(z.string()),
+  litellm_budget_id: z.string().nullable(),
   litellm_has_set_limits: z.boolean(),
   litellm_has_blocked: z.boolean(),
-  deleted_at: z.nullable(instant),
-  period_seen_at: z.nullable(instant),
+  deleted_at: instant.nullable(),
+  period_seen_at: instant.nullable(),
   period_announced: z.boolean(),
   created_at: instant,
   updated_at: instant,
-  spend: z.nullable(spendRecordSchema),
+  spend: spendRecordSchema.nullable(),
   overrides: z.array(override),
 });
 

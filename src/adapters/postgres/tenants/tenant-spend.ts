@@ -5,8 +5,9 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
 import type { TenantObservation, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, timestampOf } from "../alerts/audit.ts";
+import { auditInsert } from "../audit/audit-insert.ts";
 import { type Database, runBatch } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 

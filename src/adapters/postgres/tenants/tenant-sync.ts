@@ -2,10 +2,11 @@
 // Never touches a wish that has changed meanwhile.
 
 import { sql } from "drizzle-orm";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { Instant } from "../../../budget/instant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
-import { timestampOf } from "../alerts/audit.ts";
 import { type Database, runStatement } from "../client.ts";
+import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 

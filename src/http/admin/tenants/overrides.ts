@@ -1,11 +1,11 @@
 // `/v1/tenants/{id}/overrides`: grant, list, revoke. Translates only; the flows decide and do.
 
 import { type Context, Hono } from "hono";
-import * as z from "zod/mini";
-import { instantAfter, parseDuration } from "../../../budget/duration.ts";
-import { iso } from "../../../budget/instant.ts";
+import * as z from "zod";
+import type { Instant } from "../../../budget/instant.ts";
+import { instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
-import type { Instant, TenantId } from "../../../budget/tenant.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override.ts";
@@ -24,29 +24,25 @@ const ONE_END = "exactly one of duration and expires_at";
 
 const newOverrideBody = z
   .strictObject({
-    override_amount: money.check(z.refine((amount) => amount > 0n, "must be more than 0")),
-    duration: z.optional(readBy(parseDuration, "must be <n> and s, m, h, d, w or mo, such as 7d")),
-    expires_at: z.optional(dateTime),
+    override_amount: money.refine((amount) => amount > 0n, "must be more than 0"),
+    duration: readBy(parseDuration, "must be <n> and s, m, h, d, w or mo, such as 7d").optional(),
+    expires_at: dateTime.optional(),
     /** One line: it becomes part of notices. */
     reason: z
       .string()
-      .check(
-        z.trim(),
-        z.minLength(1),
-        z.maxLength(500),
-        z.regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
-      ),
+      .trim()
+      .min(1)
+      .max(500)
+      .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
   })
-  .check(
-    z.refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
-      message: ONE_END,
-      path: ["expires_at"],
-      // Also when other fields are wrong: all that is wrong is named at once.
-      when: ({ value }) => typeof value === "object" && value !== null,
-    }),
-  );
+  .refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
+    message: ONE_END,
+    path: ["expires_at"],
+    // Also when other fields are wrong: all that is wrong is named at once.
+    when: ({ value }) => typeof value === "object" && value !== null,
+  });
 
-const overrideListQuery = z.strictObject({ cursor: z.optional(pageCursor), limit: pageSize });
+const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
 
 export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, async (c) => {

@@ -1,7 +1,7 @@
 // What an administrator may send about a tenant. Unknown fields are refused: a misspelt threshold must not pass in silence.
 
-import * as z from "zod/mini";
-import { parseDuration } from "../../../budget/duration.ts";
+import * as z from "zod";
+import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
@@ -9,68 +9,62 @@ import type { TenantChange } from "../../../records/tenant.ts";
 import { money, pageSize, shortName, tenantId } from "../../fields.ts";
 
 const threshold = (range: { min: BasisPoints; max: BasisPoints }) =>
-  z.pipe(
-    z.number().check(z.gte(percentNumber(range.min)), z.lte(percentNumber(range.max))),
-    z.transform((percent: number, context) => {
+  z
+    .number()
+    .min(percentNumber(range.min))
+    .max(percentNumber(range.max))
+    .transform((percent, context) => {
       const share = basisPointsFromNumber(percent);
       if (share !== null && percentNumber(share) === percent) return share;
-      context.issues.push({ code: "custom", input: percent, message: "at most two decimals" });
+      context.addIssue("at most two decimals");
       return z.NEVER;
-    }),
-  );
+    });
 
-const duration = z.string().check(
-  z.refine(
-    (text) => parseDuration(text) !== null,
-    "must be <n> and s, m, h, d, w or mo, such as 30d; null never resets",
-  ),
-  z.refine(
+const duration = z
+  .string()
+  .refine((text) => parseDuration(text) !== null, "must be <n> and s, m, h, d, w or mo, such as 30d; null never resets")
+  .refine(
     (text) => parseDuration(text) === null || isKeptByLiteLlm(text),
     "LiteLLM resets monthly budgets every month only: use 1mo, or days, such as 60d",
-  ),
-);
+  );
 
 const settings = {
-  name: z.nullable(shortName),
+  name: shortName.nullable(),
   max_budget: money,
   alert_threshold: threshold(ALERT_THRESHOLD_RANGE),
   grace_threshold: threshold(GRACE_THRESHOLD_RANGE),
-  budget_duration: z.nullable(duration),
+  budget_duration: duration.nullable(),
   enforcement: z.enum(["enforce", "observe"]),
-  fail_policy: z.nullable(z.enum(["open", "closed"])),
+  fail_policy: z.enum(["open", "closed"]).nullable(),
 };
 
 /** Raw, or the sha256 of it that LiteLLM calls the token. */
 const litellmKey = z
   .string()
-  .check(
-    z.maxLength(500),
-    z.regex(/^(?:sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or the sha256 hash of one"),
-  );
+  .max(500)
+  .regex(/^(?:sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or the sha256 hash of one");
 
 const ONE_SUBJECT = "litellm_key and litellm_team_id exclude each other";
 
 export const newTenantBody = z
   .strictObject({
-    ...z.partial(z.strictObject(settings)).shape,
+    ...z.strictObject(settings).partial().shape,
     tenant_id: tenantId,
-    litellm_key: z.optional(litellmKey),
-    litellm_team_id: z.optional(z.string().check(z.minLength(1), z.maxLength(200))),
+    litellm_key: litellmKey.optional(),
+    litellm_team_id: z.string().min(1).max(200).optional(),
   })
-  .check(
-    z.refine((body) => body.litellm_key === undefined || body.litellm_team_id === undefined, {
-      message: ONE_SUBJECT,
-      path: ["litellm_team_id"],
-      // Also when other fields are wrong: all that is wrong is named at once.
-      when: ({ value }) => typeof value === "object" && value !== null,
-    }),
-  );
+  .refine((body) => body.litellm_key === undefined || body.litellm_team_id === undefined, {
+    message: ONE_SUBJECT,
+    path: ["litellm_team_id"],
+    // Also when other fields are wrong: all that is wrong is named at once.
+    when: ({ value }) => typeof value === "object" && value !== null,
+  });
 
-export const tenantChangeBody = z.partial(z.strictObject(settings));
+export const tenantChangeBody = z.strictObject(settings).partial();
 
 export const tenantListQuery = z.strictObject({
-  state: z.optional(z.enum(["ok", "warning", "grace", "blocked", "unknown"])),
-  cursor: z.optional(tenantId),
+  state: z.enum(["ok", "warning", "grace", "blocked", "unknown"]).optional(),
+  cursor: tenantId.optional(),
   limit: pageSize,
 });
 

@@ -2,7 +2,7 @@
 // What is done to a tenant besides (suspend, resume, reset) is tenant-acts.ts.
 
 import { type Context, Hono } from "hono";
-import type * as z from "zod/mini";
+import type * as z from "zod";
 import type { KeyHash, Subject } from "../../../budget/tenant.ts";
 import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";

@@ -1,0 +1,52 @@
+// What Workers have asked of others since the last look: the bill. Owns the counting; plays nothing.
+
+import type { KvCounts } from "../../dev/kv/kv-handler.js";
+import type { Workerd } from "../../dev/worker/workerd.ts";
+import { countsOf } from "../bench-run.ts";
+import type { CountedStores } from "./counted-stores.ts";
+import type { Counter } from "./counter.ts";
+
+export interface OperationCounts {
+  readonly "KV keys read": number;
+  readonly "KV writes": number;
+  readonly "queue messages": number;
+  readonly "Redis commands": number;
+  readonly "Postgres requests": number;
+  readonly "LiteLLM reads": number;
+}
+
+export interface Counted {
+  readonly workers: readonly Workerd[];
+  readonly stores: CountedStores;
+  readonly litellm: Counter;
+}
+
+const QUEUES = ["SPEND_QUEUE", "NOTICES_QUEUE"];
+
+/** Since the start, or since the last time that it was taken. */
+export async function takeCounts({ workers, stores, litellm }: Counted): Promise<OperationCounts> {
+  const { postgres, redis } = stores.take();
+  const counts = { reads: 0, writes: 0, messages: 0 };
+  for (const worker of workers) {
+    const { keysRead, writes, deletes } = await countsOf<KvCounts>(worker, "SNAPSHOTS", true);
+    counts.reads += keysRead;
+    counts.writes += writes + deletes;
+    for (const queue of QUEUES) counts.messages += (await countsOf<{ messages: number }>(worker, queue, true)).messages;
+  }
+  const reads = litellm.count();
+  litellm.reset();
+  return {
+    "KV keys read": counts.reads,
+    "KV writes": counts.writes,
+    "queue messages": counts.messages,
+    "Redis commands": redis,
+    "Postgres requests": postgres,
+    "LiteLLM reads": reads,
+  };
+}
+
+/** For so many of whatever was counted, one alert or a thousand webhooks. */
+export function perEach(counts: OperationCounts, played: number, each: number, digits: number): Record<string, string> {
+  const entries = Object.entries(counts).map(([name, count]) => [name, ((count * each) / played).toFixed(digits)]);
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,49 @@
+// What LiteLLM sends, made of what a real one once sent: its alert webhooks and its batches of calls.
+
+import { readFileSync } from "node:fs";
+import type { LoadRequest, Signing } from "../load/job.ts";
+import { type BenchTenant, keyHashOf } from "./tenants.ts";
+
+/** As .dev.vars.example has them. */
+export const WEBHOOK_SECRET = "dev-webhook-secret";
+const URL_TOKEN = "dev-webhook-url-token";
+const EVENTS_TOKEN = "dev-events-token";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const captured = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../test/litellm/captures/${name}.json`, import.meta.url), "utf8"));
+
+const WEBHOOK = captured("webhook-threshold-crossed") as Json;
+const [CALL] = captured("generic-api-success") as readonly (Json & { metadata: Json })[];
+
+/** LiteLLM's word that the tenant's key has spent so much. */
+export function webhookBody(tenant: BenchTenant, usd: number): string {
+  return JSON.stringify({ ...WEBHOOK, event_group: "key", token: keyHashOf(tenant), spend: usd });
+}
+
+export function signedWebhook(tenant: BenchTenant, usd: number, scheme: Signing["scheme"]): LoadRequest {
+  return {
+    path: "/v1/webhooks/litellm",
+    headers: {},
+    body: webhookBody(tenant, usd),
+    signed: { scheme, secret: WEBHOOK_SECRET },
+  };
+}
+
+export function stockWebhook(tenant: BenchTenant, usd: number): LoadRequest {
+  return { path: `/v1/webhooks/litellm/${URL_TOKEN}`, headers: {}, body: webhookBody(tenant, usd) };
+}
+
+/** Calls as the generic_api callback tells of them, one of each tenant, with their prompts. */
+export function callEvents(tenants: readonly BenchTenant[]): LoadRequest {
+  const calls = tenants.map((tenant) => ({
+    ...CALL,
+    metadata: { ...CALL?.metadata, user_api_key_hash: keyHashOf(tenant) },
+  }));
+  return {
+    path: "/v1/events/litellm",
+    headers: { authorization: `Bearer ${EVENTS_TOKEN}` },
+    body: JSON.stringify(calls),
+  };
+}

@@ -1,0 +1,27 @@
+// Remembers idempotency keys as Resend does: for 24 hours, and only of calls that were accepted.
+
+import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
+
+const KEPT_MS = 24 * 60 * 60 * 1_000;
+
+/** `again`: the same call, with the id it got then. `other`: the key was used for another body. */
+export type Loaded = { kind: "new" } | { kind: "again"; id: string } | { kind: "other" };
+
+export interface IdempotencyMemory {
+  recall(key: string, rawBody: string, nowMs: number): Loaded;
+  remember(key: string, entry: { rawBody: string; id: string; nowMs: number }): void;
+  forget(): void;
+}
+
+export function createIdempotencyMemory(): IdempotencyMemory {
+  const seen = new Map<string, { rawBody: string; id: string; nowMs: number }>();
+  return {
+    recall(key, rawBody, nowMs) {
+      const before = seen.get(key);
+      if (before === undefined || nowMs - before.nowMs >= KEPT_MS) return { kind: "new" };
+      return before.rawBody === rawBody ? { kind: "again", id: before.id } : { kind: "other" };
+    },
+    remember: (key, entry) => putBounded(seen, key, entry),
+    forget: () => seen.clear(),
+  };
+}

@@ -1,0 +1,82 @@
+// A receiver of our outgoing webhooks: verifies them with the specification's own library, and counts repeats.
+
+import { Webhook } from "standardwebhooks";
+import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
+import { objectOf, textOf } from "../untrusted-json.ts";
+import type { Call, Door, Marks } from "./door.ts";
+
+const PREFIX = "/webhook/";
+
+const REFUSALS = {
+  invalid: "the signature is invalid",
+  missing: "webhook-id, webhook-timestamp or webhook-signature is missing",
+};
+
+export interface WebhookEndpoint extends Door {
+  /**
+   * The secrets (`whsec_…`) of the webhook `name`, in place of those before; any of them may have signed.
+   * @throws Error for a secret that is not base64; the ones before stay.
+   */
+  trust(name: string, secrets: readonly string[]): void;
+}
+
+export function createWebhookEndpoint(): WebhookEndpoint {
+  const verifiers = new Map<string, Webhook[]>();
+  const arrivals = new Map<string, number>();
+
+  return {
+    kind: "webhook",
+    via: "webhook",
+    trust(name, secrets) {
+      verifiers.set(
+        name,
+        secrets.map((secret) => new Webhook(secret)),
+      );
+    },
+    inspect(call) {
+      const repeats = countArrival(arrivals, call);
+      return { ...verdictOn(call, verifiers.get(nameOf(call))), ...(repeats !== null && { repeats }) };
+    },
+    receive(_call, { signature, problem }) {
+      if (signature === "valid" || signature === "unknown_secret") return { status: 200, body: "ok", problems: [] };
+      const refusal = REFUSALS[signature ?? "missing"];
+      return { status: 401, body: refusal, problems: [problem ?? refusal] };
+    },
+    fail: ({ status }) => ({ status, body: "told to fail" }),
+    summarize: (body) => textOf(objectOf(body)["type"]),
+    forget: () => arrivals.clear(),
+  };
+}
+
+function nameOf({ path }: Call): string {
+  return decodeURIComponent(path.slice(PREFIX.length));
+}
+
+function verdictOn({ headers, rawBody }: Call, verifiers: readonly Webhook[] | undefined): Marks {
+  const signed = Object.fromEntries(
+    ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => [name, headers.get(name) ?? ""]),
+  );
+  if (Object.values(signed).includes("")) return { signature: "missing" };
+  if (verifiers === undefined) return { signature: "unknown_secret" };
+  let problem = REFUSALS.invalid;
+  for (const verifier of verifiers) {
+    try {
+      verifier.verify(rawBody, signed, { jsonParse: false });
+      return { signature: "valid" };
+    } catch (error) {
+      // Such as a timestamp that is too old; its text is for people only.
+      if (error instanceof Error) problem = error.message;
+    }
+  }
+  return { signature: "invalid", problem };
+}
+
+/** How many came before with this `webhook-id`; null without one. */
+function countArrival(arrivals: Map<string, number>, { path, headers }: Call): number | null {
+  const id = headers.get("webhook-id");
+  if (id === null) return null;
+  const key = `${path} ${id}`;
+  const before = arrivals.get(key) ?? 0;
+  putBounded(arrivals, key, before + 1);
+  return before;
+}

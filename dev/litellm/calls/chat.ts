@@ -1,0 +1,158 @@
+// Model calls: checked against the budgets, shown to the guardrail, answered with fixed words, and charged.
+// Must never log a prompt. Checked before and charged after, so calls at the same moment overspend.
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Context, Hono } from "hono";
+import { authenticate, type Caller, callerHash, KEY_HEADERS } from "../auth.ts";
+import { type Body, isDict } from "../dict.ts";
+import { budgetRefusalMessage, detailError, proxyError } from "../errors.ts";
+import type { Guardrail } from "../outgoing/guardrail.ts";
+import { ADMIN_USER, keyHash } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import type { CallRecord } from "./call-events.ts";
+import { completion, embeddings, headersOf, streamEvents } from "./completion.ts";
+
+/** Not told to anyone: what may hold a key, and what only the simulator understands. */
+const UNTOLD_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
+
+interface Call extends CallRecord {
+  readonly cost: number;
+  readonly caller: Caller;
+  /** As memory had it when the call was checked: other calls of the same moment are not in it. */
+  readonly spendBefore: number;
+  readonly begunAt: number;
+}
+
+export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
+  const app = new Hono();
+  for (const path of ["/v1/chat/completions", "/chat/completions", "/v1/embeddings", "/embeddings"]) {
+    app.post(path, (c) => complete(c, store, guardrail));
+  }
+  for (const path of ["/v1/models", "/models"]) {
+    app.get(path, (c) => {
+      authenticate(c.req.raw.headers, { path, kind: "info" }, store);
+      const model = { id: "mock", object: "model", created: 1_677_610_602, owned_by: "openai" };
+      return c.json({ data: [model], object: "list" });
+    });
+  }
+  return app;
+}
+
+async function complete(c: Context, store: Store, guardrail: Guardrail): Promise<Response> {
+  const body = await jsonBody(c);
+  const cost = costOf(c, body, store.settings.defaultCost);
+  const record = recordOf(c, body, store.now());
+  const caller = callerOf(c, record, cost === 0, store);
+  if (typeof body["model"] !== "string") {
+    const rule = "Invalid model name passed in model=None. Call `/v1/models` to view available models for your key.";
+    throw proxyError(400, "invalid_request_error", `${c.req.path}: ${rule}`);
+  }
+  const spendBefore = caller.kind === "key" ? caller.key.spend : 0;
+  const call: Call = { ...record, cost, caller, spendBefore, begunAt: performance.now() };
+  await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
+  await sleep(store.settings.callMs());
+  const isStream = call.isStream;
+  if (isStream) return new Response(streamed(call, store), { headers: headersOf(answered(call, store), isStream) });
+  const isEmbedding = call.route.endsWith("/embeddings");
+  const response = isEmbedding ? embeddings(call, body["encoding_format"] === "base64") : completion(call);
+  finish(call, response, store);
+  return Response.json(response, { headers: headersOf(answered(call, store), isStream) });
+}
+
+async function jsonBody(c: Context): Promise<Body> {
+  try {
+    const body: unknown = await c.req.json();
+    return isDict(body) ? body : {};
+  } catch {
+    const message = "Invalid JSON payload: unexpected character: line 1 column 1 (char 0)";
+    throw proxyError(400, "invalid_request_error", message, "request_body");
+  }
+}
+
+/** USD, by the header `x-sim-cost`, else `metadata.sim_cost` of the body, else the simulator's default. */
+function costOf(c: Context, body: Body, otherwise: number): number {
+  const metadata = isDict(body["metadata"]) ? body["metadata"] : {};
+  const cost = Number(c.req.header("x-sim-cost") ?? metadata["sim_cost"] ?? otherwise);
+  if (!Number.isFinite(cost) || cost < 0) throw detailError(400, "the simulated cost must be a number of 0 or more");
+  return cost;
+}
+
+function recordOf(c: Context, body: Body, startedAt: number): CallRecord {
+  const { model, user } = body;
+  return {
+    id: randomUUID(),
+    traceId: randomUUID(),
+    route: c.req.path,
+    model: typeof model === "string" ? model : "",
+    endUser: typeof user === "string" && user !== "" ? user : null,
+    isStream: body["stream"] === true,
+    messages: body["messages"] ?? null,
+    headers: Object.fromEntries([...c.req.raw.headers].filter(([name]) => !UNTOLD_HEADERS.includes(name))),
+    startedAt,
+  };
+}
+
+function callerOf(c: Context, call: CallRecord, isFree: boolean, store: Store): Caller {
+  const { headers } = c.req.raw;
+  try {
+    return authenticate(headers, { path: call.route, kind: "llm", isFree }, store);
+  } catch (error) {
+    const message = budgetRefusalMessage(error);
+    if (message !== null) {
+      const refused = { kind: "call_refused" as const, keyHash: callerHash(headers), call, message };
+      store.settings.listener({ ...refused, endedAt: store.now() });
+    }
+    throw error;
+  }
+}
+
+/** What the guardrail is told of the caller. */
+function callerFields({ caller, endUser }: Call, store: Store) {
+  const known = caller.kind === "key" ? caller : null;
+  return {
+    user_api_key_hash: known?.key.hash ?? keyHash(store.settings.masterKey),
+    user_api_key_alias: known?.key.alias ?? null,
+    user_api_key_user_id: known === null ? ADMIN_USER : known.key.userId,
+    user_api_key_team_id: known?.key.teamId ?? null,
+    user_api_key_team_alias: known?.team?.alias ?? null,
+    user_api_key_end_user_id: endUser,
+  };
+}
+
+function finish(call: Call, response: Body, store: Store): void {
+  const { caller, cost, spendBefore, begunAt, ...record } = call;
+  if (caller.kind === "admin") return;
+  const { key, team } = caller;
+  const before = { ...key, spend: spendBefore };
+  store.charge(key.hash, key.teamId, cost);
+  const shown = { callId: record.id, model: record.model, key: before, team: team && { ...team }, cost };
+  store.settings.listener({ kind: "call_finished", ...shown, call: record, response, endedAt: store.now() });
+}
+
+function answered(call: Call, store: Store) {
+  const maxBudget = call.caller.kind === "key" ? call.caller.key.maxBudget : null;
+  return { ...call, maxBudget, durationMs: performance.now() - call.begunAt, version: store.settings.version };
+}
+
+/** Charged when the last piece is out; a reader that leaves early is charged too, for the model has been paid. */
+function streamed(call: Call, store: Store): ReadableStream<Uint8Array> {
+  const events = streamEvents(call);
+  const pauseMs = store.settings.callMs() / events.length;
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const event = events.shift();
+      if (event === undefined) {
+        finish(call, completion(call), store);
+        controller.close();
+        return;
+      }
+      await sleep(pauseMs);
+      controller.enqueue(encoder.encode(`data: ${event}\n\n`));
+    },
+    cancel() {
+      finish(call, completion(call), store);
+    },
+  });
+}

@@ -1,0 +1,82 @@
+// What a model call is answered with: fixed words in OpenAI's shape, and LiteLLM's headers around them.
+// Must never know a budget or charge anything.
+
+import type { Body } from "../dict.ts";
+import { floatText } from "../python-text.ts";
+
+const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };
+const PIECES = ["hel", "lo"];
+/** Exact as floats of 32 bits. */
+const VECTOR = [0.5, -0.25, 0.125];
+
+export interface Answered {
+  id: string;
+  model: string;
+  cost: number;
+  maxBudget: number | null;
+  spendBefore: number;
+  durationMs: number;
+  version: string;
+}
+
+/** A stream has no cost yet when its headers go out, so they show the spend before it. */
+export function headersOf(call: Answered, isStream: boolean): Headers {
+  const { maxBudget, spendBefore } = call;
+  const cost = floatText(call.cost);
+  return new Headers({
+    "content-type": isStream ? "text/event-stream; charset=utf-8" : "application/json",
+    "x-litellm-call-id": call.id,
+    "x-litellm-model-id": "simulated",
+    "x-litellm-model-api-base": "https://api.openai.com",
+    "x-litellm-version": call.version,
+    ...(isStream ? {} : { "x-litellm-response-cost": cost, "x-litellm-response-cost-original": cost }),
+    "x-litellm-response-cost-discount-amount": "0.0",
+    "x-litellm-response-cost-margin-amount": "0.0",
+    "x-litellm-response-cost-margin-percent": "0.0",
+    ...(maxBudget === null ? {} : { "x-litellm-key-max-budget": floatText(maxBudget) }),
+    "x-litellm-key-spend": floatText(isStream ? spendBefore : spendBefore + call.cost),
+    "x-litellm-response-duration-ms": floatText(call.durationMs),
+    "x-litellm-model-group": call.model,
+    "x-litellm-attempted-retries": "0",
+    "x-litellm-attempted-fallbacks": "0",
+  });
+}
+
+interface Named {
+  id: string;
+  model: string;
+}
+
+export function completion(call: Named): Body {
+  const message = { content: PIECES.join(""), role: "assistant", tool_calls: null, function_call: null };
+  const usage = { ...USAGE, completion_tokens_details: null, prompt_tokens_details: null };
+  return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
+}
+
+/** One vector, whatever was to be embedded; as base64 of its floats, as OpenAI's clients ask for it, or as numbers. */
+export function embeddings(call: Named, asBase64: boolean): Body {
+  const bytes = Buffer.from(Float32Array.from(VECTOR).buffer);
+  const embedding = asBase64 ? bytes.toString("base64") : VECTOR;
+  const usage = { prompt_tokens: 10, total_tokens: 10 };
+  return { object: "list", model: call.model, data: [{ object: "embedding", index: 0, embedding }], usage };
+}
+
+/** The events of a stream, the last of them `[DONE]`. */
+export function streamEvents(call: Named): string[] {
+  const deltas: Body[] = PIECES.map((content, index) => (index === 0 ? { content, role: "assistant" } : { content }));
+  const choices = [...deltas.map((delta) => ({ index: 0, delta })), { finish_reason: "stop", index: 0, delta: {} }];
+  const chunks = choices.map((choice) =>
+    JSON.stringify({ ...envelope(call, "chat.completion.chunk"), choices: [choice] }),
+  );
+  return [...chunks, "[DONE]"];
+}
+
+function envelope(call: Named, object: string): Body {
+  return {
+    id: `chatcmpl-${call.id}`,
+    created: Math.floor(Date.now() / 1000),
+    model: call.model,
+    object,
+    system_fingerprint: null,
+  };
+}

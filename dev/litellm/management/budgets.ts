@@ -1,0 +1,74 @@
+// Budget objects: what holds a key's soft budget, and a limit that several keys may share.
+// A change here reaches keys only when the proxy's memory next reads them.
+
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import type { Body } from "../dict.ts";
+import { crash, detailError } from "../errors.ts";
+import type { FieldTypes } from "../fields.ts";
+import { floatText } from "../python-text.ts";
+import { plainLength } from "../state/durations.ts";
+import { budgetOnWire, emptyBudget } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import { calculated } from "./key-fields.ts";
+import { adminRoute, type ManagementCall } from "./management.ts";
+
+const FIELDS: FieldTypes = {
+  budget_id: "string",
+  max_budget: "number",
+  soft_budget: "number",
+  max_parallel_requests: "number",
+  tpm_limit: "number",
+  rpm_limit: "number",
+  budget_duration: "string",
+  model_max_budget: "dict",
+};
+
+export function budgetRoutes(store: Store): Hono {
+  const app = new Hono();
+  app.post("/budget/new", adminRoute(store, FIELDS, newBudget));
+  app.post("/budget/update", adminRoute(store, FIELDS, updateBudget));
+  app.post("/budget/info", adminRoute(store, { budgets: "list!" }, budgetInfo));
+  return app;
+}
+
+/** Its window is the plain length from now, not aligned as a key's is. */
+function newBudget({ body, now }: ManagementCall, store: Store): Body {
+  refuseNegativeBudget(body);
+  const id = typeof body["budget_id"] === "string" ? body["budget_id"] : randomUUID();
+  if (store.budgets.has(id)) throw crash();
+  const duration = body["budget_duration"];
+  const length = typeof duration === "string" ? calculated(() => plainLength(duration, now), crash) : null;
+  const row = {
+    ...emptyBudget(id, now),
+    ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)),
+    budget_id: id,
+    budget_reset_at: length === null ? null : now + length,
+  };
+  store.budgets.set(id, row);
+  return budgetOnWire(row, "Z");
+}
+
+/** A null clears a field; a budget that does not exist is answered with null, not refused. */
+function updateBudget({ body, now }: ManagementCall, store: Store): Body | null {
+  if (typeof body["budget_id"] !== "string") throw detailError(400, "budget_id is required");
+  refuseNegativeBudget(body);
+  const row = store.budgets.get(body["budget_id"]);
+  if (row === undefined) return null;
+  Object.assign(row, body, { updated_at: now });
+  return budgetOnWire(row, "Z");
+}
+
+function budgetInfo({ body }: ManagementCall, store: Store): Body[] {
+  const ids = body["budgets"] as unknown[];
+  if (ids.length === 0) throw detailError(400, "Specify list of budget id's to query. Passed in=[]");
+  return [...store.budgets.values()].filter((row) => ids.includes(row.budget_id)).map((row) => budgetOnWire(row, "Z"));
+}
+
+function refuseNegativeBudget(body: Body): void {
+  for (const name of ["max_budget", "soft_budget"]) {
+    const value = body[name];
+    if (typeof value !== "number" || value >= 0) continue;
+    throw detailError(400, `${name} cannot be negative. Received: ${floatText(value)}`);
+  }
+}

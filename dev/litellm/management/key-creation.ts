@@ -1,0 +1,82 @@
+// Making virtual keys, with the budget object that a soft budget brings along.
+// Must never change a key that exists: asking for one again leaves it as it is.
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import type { Body } from "../dict.ts";
+import { type LitellmError, proxyError, stringifiedError } from "../errors.ts";
+import type { FieldTypes } from "../fields.ts";
+import { type BudgetRow, emptyBudget, type KeyRow, keyHash } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import { generatedKeyOnWire } from "./key-answers.ts";
+import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
+import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";
+
+const FIELDS: FieldTypes = { ...KEY_FIELDS, key: "string", soft_budget: "number", organization_id: "string" };
+
+export function keyCreation(store: Store): Hono {
+  const app = new Hono();
+  app.post("/key/generate", adminRoute(store, FIELDS, generateKey));
+  return app;
+}
+
+/** The same key again changes nothing and still answers with what was asked for. */
+function generateKey({ body, now }: ManagementCall, store: Store): Body {
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  const budget =
+    typeof body["soft_budget"] === "number"
+      ? { ...emptyBudget(randomUUID(), now), soft_budget: body["soft_budget"] }
+      : null;
+  refuseTakenAlias(store, body["key_alias"]);
+  const key = typeof body["key"] === "string" ? body["key"] : `sk-${randomBytes(16).toString("base64url")}`;
+  if (!key.startsWith("sk-")) {
+    const message = `Invalid key format. LiteLLM Virtual Key must start with 'sk-'. Received: ${key}`;
+    throw stringifiedError(400, "internal_server_error", message);
+  }
+  const row = newKeyRow(key, body, budget, store);
+  if (row.budget_id !== null && budget === null && !store.budgets.has(row.budget_id)) {
+    throw stringifiedError(500, "internal_server_error", "Internal Server Error.");
+  }
+  if (budget !== null) store.budgets.set(budget.budget_id, budget);
+  const kept = store.keys.get(row.token) ?? row;
+  store.keys.set(kept.token, kept);
+  return generatedKeyOnWire(key, row, kept, store.budgetOf(kept));
+}
+
+function newKeyRow(key: string, body: Body, budget: BudgetRow | null, store: Store): KeyRow {
+  const now = store.now();
+  const duration = body["budget_duration"];
+  const lifetime = body["duration"];
+  const rest = Object.entries(body).filter(([name, value]) => name in PASSIVE_FIELDS && value !== null);
+  return {
+    token: keyHash(key),
+    key_name: `sk-...${key.slice(-4)}`,
+    key_alias: text(body["key_alias"]),
+    spend: number(body["spend"]) ?? 0,
+    expires: typeof lifetime === "string" ? calculated(() => expiryAfter(lifetime, now), failed) : null,
+    user_id: text(body["user_id"]),
+    team_id: text(body["team_id"]),
+    metadata: (body["metadata"] as Body | null | undefined) ?? {},
+    blocked: (body["blocked"] as boolean | null | undefined) ?? null,
+    max_budget: number(body["max_budget"]),
+    budget_duration: text(duration),
+    budget_reset_at: typeof duration === "string" ? calculated(() => store.windowEnd(duration), failed) : null,
+    budget_id: budget?.budget_id ?? text(body["budget_id"]),
+    created_at: now,
+    updated_at: now,
+    rest: Object.fromEntries(rest),
+  };
+}
+
+/** A duration that LiteLLM cannot calculate with fails the whole call. */
+function failed(message: string): LitellmError {
+  return proxyError(500, "internal_server_error", `Internal Server Error, ${message}`);
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}

@@ -1,0 +1,63 @@
+// What the routes of keys share: the fields of a key's body, and the rules that making and changing a key obey alike.
+// Must never touch money.
+
+import { proxyError } from "../errors.ts";
+import type { FieldTypes } from "../fields.ts";
+import { plainLength, UnsupportedDurationError } from "../state/durations.ts";
+import type { Store } from "../state/store.ts";
+
+/** Columns that are kept and shown and change nothing. */
+export const PASSIVE_FIELDS: FieldTypes = {
+  models: "list",
+  aliases: "dict",
+  config: "dict",
+  permissions: "dict",
+  router_settings: "dict",
+  max_parallel_requests: "number",
+  tpm_limit: "number",
+  rpm_limit: "number",
+  allowed_cache_controls: "list",
+  allowed_routes: "list",
+  model_max_budget: "dict",
+};
+
+export const KEY_FIELDS: FieldTypes = {
+  ...PASSIVE_FIELDS,
+  key_alias: "string",
+  max_budget: "number",
+  budget_duration: "string",
+  budget_id: "string",
+  metadata: "dict",
+  user_id: "string",
+  team_id: "string",
+  duration: "string",
+  blocked: "boolean",
+  spend: "number",
+};
+
+/** An alias is taken even by the very key that is being made again. */
+export function refuseTakenAlias(store: Store, alias: unknown, exceptHash?: string): void {
+  if (typeof alias !== "string") return;
+  for (const row of store.keys.values()) {
+    if (row.key_alias !== alias || row.token === exceptHash) continue;
+    const message = `Key with alias '${alias}' already exists. Unique key aliases across all keys are required.`;
+    throw proxyError(400, "bad_request_error", message, "key_alias");
+  }
+}
+
+/**
+ * Runs a calculation on a duration, and lets what LiteLLM cannot calculate come out as the failure of the route.
+ * @throws what `fail` makes of LiteLLM's own words.
+ */
+export function calculated<T>(calculate: () => T, fail: (message: string) => Error): T {
+  try {
+    return calculate();
+  } catch (error) {
+    throw error instanceof UnsupportedDurationError ? fail(error.message) : error;
+  }
+}
+
+/** When a key with this lifetime expires. @throws UnsupportedDurationError */
+export function expiryAfter(lifetime: string, now: number): number {
+  return now + plainLength(lifetime, now);
+}

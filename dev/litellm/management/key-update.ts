@@ -1,0 +1,94 @@
+// The update of a virtual key: what was sent replaces what was there, with LiteLLM's exceptions.
+// Must never fail halfway: everything is checked before the row changes.
+
+import { Hono } from "hono";
+import type { Body } from "../dict.ts";
+import { bodyRuleError, type LitellmError, proxyError } from "../errors.ts";
+import { DATETIME, type FieldTypes } from "../fields.ts";
+import { type KeyRow, keyHash, keyOnWire } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
+import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";
+
+const FIELDS: FieldTypes = {
+  ...KEY_FIELDS,
+  key: "string!",
+  temp_budget_increase: "number",
+  temp_budget_expiry: "datetime",
+};
+
+/** Columns that a null clears, and that are copied as they come. */
+const CLEARABLE = ["key_alias", "max_budget", "user_id", "team_id", "budget_id", "blocked"] as const;
+
+export function keyUpdate(store: Store): Hono {
+  const app = new Hono();
+  app.post("/key/update", adminRoute(store, FIELDS, updateKey));
+  return app;
+}
+
+/** A soft budget is no field of an update, and is dropped like any other unknown one. */
+function updateKey({ body, now }: ManagementCall, store: Store): Body {
+  refuseHalfIncrease(body);
+  refuseNegative(body, ["max_budget"], "auth_error");
+  const key = String(body["key"]);
+  const row = store.keys.get(keyHash(key));
+  if (row === undefined) throw unknownKey(key);
+  const changes = changesOf(row, body, store, now);
+  refuseTakenAlias(store, body["key_alias"], row.token);
+  Object.assign(row, changes, { updated_at: now });
+  store.forgetKey(row.token);
+  return { key, ...keyOnWire(row, null, "+00:00") };
+}
+
+function refuseHalfIncrease(body: Body): void {
+  const { temp_budget_increase: increase, temp_budget_expiry: expiry } = body;
+  if ((increase ?? null) === null && (expiry ?? null) === null) return;
+  if (increase == null || expiry == null) {
+    throw bodyRuleError("temp_budget_increase and temp_budget_expiry must be set together", body);
+  }
+}
+
+function changesOf(row: KeyRow, body: Body, store: Store, now: number): Body {
+  const changes: Body = { metadata: metadataAfter(row, body) };
+  for (const name of CLEARABLE) if (name in body) changes[name] = body[name];
+  if (typeof body["spend"] === "number") changes["spend"] = body["spend"];
+  const passive = Object.entries(body).filter(([name, value]) => name in PASSIVE_FIELDS && value !== null);
+  if (passive.length > 0) changes["rest"] = { ...row.rest, ...Object.fromEntries(passive) };
+  const { budget_duration: duration, duration: lifetime } = body;
+  if (typeof duration === "string" && duration !== "") {
+    changes["budget_duration"] = duration;
+    changes["budget_reset_at"] = calculated(() => store.windowEnd(duration), failed);
+  }
+  if (lifetime === "-1") changes["expires"] = null;
+  else if (typeof lifetime === "string" && lifetime !== "") {
+    changes["expires"] = calculated(() => expiryAfter(lifetime, now), failed);
+  }
+  return changes;
+}
+
+/** Metadata that was sent replaces what was there, even an increase kept in it; an increase is added to either. */
+function metadataAfter(row: KeyRow, body: Body): Body {
+  const metadata = "metadata" in body ? ((body["metadata"] as Body | null) ?? {}) : row.metadata;
+  if (typeof body["temp_budget_increase"] !== "number") return metadata;
+  return {
+    ...metadata,
+    temp_budget_increase: body["temp_budget_increase"],
+    temp_budget_expiry: isoText(String(body["temp_budget_expiry"])),
+  };
+}
+
+function isoText(sent: string): string {
+  if (!sent.includes(":")) return `${sent}T00:00:00`;
+  const zone = DATETIME.exec(sent)?.[1];
+  return sent.replace(" ", "T").replace(/Z$/, zone === undefined ? "" : "+00:00");
+}
+
+function unknownKey(key: string): LitellmError {
+  const message = `Authentication Error: invalid user key - user key does not exist in db. User Key=${key}`;
+  return proxyError(401, "auth_error", message);
+}
+
+/** A duration that LiteLLM cannot calculate with. */
+function failed(message: string): LitellmError {
+  return proxyError(400, "auth_error", `Authentication Error, ${message}`);
+}

@@ -1,0 +1,171 @@
+// Teams: a spend and a budget that the keys of a team share.
+// A change makes the proxy's memory forget the team, blocking excepted: memory learns of that when it next reads.
+
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import type { Body } from "../dict.ts";
+import { detailError, type LitellmError, proxyError, stringifiedError } from "../errors.ts";
+import type { FieldTypes } from "../fields.ts";
+import { floatText } from "../python-text.ts";
+import { ADMIN_USER, keyOnWire, type TeamRow, teamOnWire } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import { calculated } from "./key-fields.ts";
+import { adminRoute, infoRoute, type ManagementCall, refuseNegative } from "./management.ts";
+
+const FIELDS: FieldTypes = {
+  team_alias: "string",
+  max_budget: "number",
+  soft_budget: "number",
+  budget_duration: "string",
+  metadata: "dict",
+  models: "list",
+  tpm_limit: "number",
+  rpm_limit: "number",
+  blocked: "boolean",
+};
+const ONE_TEAM: FieldTypes = { team_id: "string!" };
+
+export function teamRoutes(store: Store): Hono {
+  const app = new Hono();
+  app.post("/team/new", adminRoute(store, { ...FIELDS, team_id: "string" }, newTeam));
+  app.get("/team/info", infoRoute(store, null, teamInfo));
+  app.get("/team/list", infoRoute(store, null, listTeams));
+  app.post("/team/update", adminRoute(store, { ...FIELDS, ...ONE_TEAM }, updateTeam));
+  app.post("/team/delete", adminRoute(store, { team_ids: "list!" }, deleteTeams));
+  app.post("/team/block", adminRoute(store, ONE_TEAM, setBlocked(true)));
+  app.post("/team/unblock", adminRoute(store, ONE_TEAM, setBlocked(false)));
+  return app;
+}
+
+function newTeam({ body, now }: ManagementCall, store: Store): Body {
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  refuseSoftAboveMax(body["soft_budget"], body["max_budget"]);
+  const id = typeof body["team_id"] === "string" ? body["team_id"] : randomUUID();
+  if (store.teams.has(id)) {
+    const message = `Team id = ${id} already exists. Please use a different team id.`;
+    throw stringifiedError(400, "internal_server_error", message);
+  }
+  const blank: TeamRow = {
+    team_id: id,
+    team_alias: null,
+    metadata: {},
+    spend: 0,
+    max_budget: null,
+    soft_budget: null,
+    budget_duration: null,
+    budget_reset_at: null,
+    models: [],
+    tpm_limit: null,
+    rpm_limit: null,
+    blocked: false,
+    created_at: now,
+    updated_at: now,
+  };
+  const sent = Object.entries(body).filter(([, value]) => value !== null);
+  const row = { ...blank, ...Object.fromEntries(sent), team_id: id, ...windowOf(body, store) };
+  store.teams.set(id, row);
+  return shownTeam(row);
+}
+
+function teamInfo({ caller, param }: ManagementCall, store: Store): Body {
+  const id = param("team_id");
+  if (id === undefined)
+    throw stringifiedError(422, "auth_error", "Malformed request. No team id passed in.", "message");
+  const row = store.teams.get(id);
+  if (row === undefined) throw stringifiedError(404, "auth_error", `Team not found, passed team id: ${id}.`, "message");
+  if (caller.kind === "key" && caller.key.teamId !== id) {
+    const message = `API key not authorized to access this team=${id}. No user_id or team_id associated with this key.`;
+    throw stringifiedError(403, "auth_error", message);
+  }
+  const keys = [...store.keys.values()].filter((key) => key.team_id === id);
+  return {
+    team_id: id,
+    team_info: { ...shownTeam(row), team_member_budget_table: null },
+    keys: keys.map((key) => keyOnWire(key, store.budgetOf(key), "Z")),
+    team_memberships: [],
+  };
+}
+
+/** All at once, there are no pages; in order of alias, those without one first. */
+function listTeams({ caller, param }: ManagementCall, store: Store): Body[] {
+  if (caller.kind === "key") {
+    throw detailError(401, "Only admin users can query all teams/other teams. Your user role=None");
+  }
+  const user = param("user_id");
+  // Here every team has one member: whoever holds the master key.
+  const teams = user === undefined || user === ADMIN_USER ? [...store.teams.values()] : [];
+  teams.sort((a, b) => ((a.team_alias ?? "") < (b.team_alias ?? "") ? -1 : 1));
+  const keys = [...store.keys.values()];
+  return teams.map((row) => ({
+    ...shownTeam(row),
+    team_memberships: [],
+    keys: keys.filter(({ team_id }) => team_id === row.team_id).map((key) => keyOnWire(key, null, "Z")),
+  }));
+}
+
+function updateTeam({ body, now }: ManagementCall, store: Store): Body {
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  const id = String(body["team_id"]);
+  const row = store.teams.get(id);
+  if (row === undefined) {
+    throw stringifiedError(404, "internal_server_error", `Team not found, passed team_id=${id}`);
+  }
+  refuseSoftAboveMax(body["soft_budget"] ?? row.soft_budget, body["max_budget"] ?? row.max_budget);
+  Object.assign(row, body, windowOf(body, store), { updated_at: now });
+  store.forgetTeam(id);
+  return { team_id: id, data: teamOnWire(row) };
+}
+
+/** Deletes the teams' keys with them. */
+function deleteTeams({ body }: ManagementCall, store: Store): Body {
+  const ids = (body["team_ids"] as unknown[]).map(String);
+  for (const id of ids) if (!store.teams.has(id)) throw missing(id);
+  for (const row of [...store.keys.values()]) {
+    if (row.team_id === null || !ids.includes(row.team_id)) continue;
+    store.keys.delete(row.token);
+    store.forgetKey(row.token);
+  }
+  for (const id of ids) {
+    store.teams.delete(id);
+    store.forgetTeam(id);
+  }
+  return { deleted_teams: ids };
+}
+
+const setBlocked =
+  (blocked: boolean) =>
+  ({ body, now }: ManagementCall, store: Store): Body => {
+    const id = String(body["team_id"]);
+    const row = store.teams.get(id);
+    if (row === undefined) throw missing(id);
+    row.blocked = blocked;
+    row.updated_at = now;
+    return teamOnWire(row);
+  };
+
+function windowOf(body: Body, store: Store): { budget_reset_at?: number } {
+  const duration = body["budget_duration"];
+  if (typeof duration !== "string") return {};
+  return { budget_reset_at: calculated(() => store.windowEnd(duration), failed) };
+}
+
+function refuseSoftAboveMax(soft: unknown, max: unknown): void {
+  if (typeof soft !== "number" || typeof max !== "number" || soft < max) return;
+  const figures = `soft_budget (${floatText(soft)}) must be strictly lower than max_budget (${floatText(max)})`;
+  throw stringifiedError(400, "internal_server_error", figures);
+}
+
+/** Without the columns that LiteLLM keeps to itself here. */
+function shownTeam(row: TeamRow): Body {
+  const hidden = ["model_spend", "model_max_budget", "policies", "litellm_organization_table"];
+  return Object.fromEntries(Object.entries(teamOnWire(row)).filter(([name]) => !hidden.includes(name)));
+}
+
+function missing(id: string): LitellmError {
+  return detailError(404, `Team not found, passed team_id=${id}`);
+}
+
+/** A duration that LiteLLM cannot calculate with fails the whole call. */
+function failed(message: string): LitellmError {
+  return proxyError(500, "internal_server_error", `Internal Server Error, ${message}`);
+}

@@ -1,0 +1,150 @@
+// Which budget alerts a check or a call sets off, and what each says: LiteLLM's levels and payload.
+// Must never send or remember anything; whether an alert goes out is not decided here.
+
+import type { CallAuthorized, CallFinished } from "../calls/call-events.ts";
+import { floatText } from "../python-text.ts";
+import type { KeyView } from "../state/memory.ts";
+
+/** From here on a key's check sets off a second alert of the same level. */
+const SECOND_ALERT_FROM = 0.8;
+
+/** The fields in LiteLLM's order: all of them are always sent. */
+export interface WebhookEvent {
+  spend: number;
+  max_budget: number | null;
+  soft_budget: number | null;
+  token: string | null;
+  customer_id: string | null;
+  user_id: string | null;
+  team_id: string | null;
+  team_alias: string | null;
+  organization_id: string | null;
+  user_email: string | null;
+  key_alias: string | null;
+  projected_exceeded_date: string | null;
+  projected_spend: number | null;
+  event_group: "key" | "team" | "end_user";
+  alert_emails: string[] | null;
+  event: "budget_crossed" | "soft_budget_crossed" | "threshold_crossed" | "projected_limit_exceeded" | "spend_tracked";
+  event_message: string;
+}
+
+export interface Alert {
+  /** What the event is about: together with the event's name, what is not sent twice. */
+  subject: string;
+  event: WebhookEvent;
+}
+
+type Figures = Pick<WebhookEvent, "spend" | "event_group"> & Partial<WebhookEvent>;
+
+/**
+ * The alerts of one check, in LiteLLM's order. All of a key carry the same event, so that they race each other to be
+ * the one that is sent: none waits for another.
+ */
+export function alertsOfCheck({ key, team, refusal, isFree }: CallAuthorized): Alert[] {
+  if (isFree) return [];
+  const { spend, maxBudget, softBudget } = key;
+  const ofKey = { ...keyAmounts(key), spend, max_budget: maxBudget, soft_budget: softBudget };
+  const alerts: (Alert | null)[] = [];
+  if (maxBudget !== null) {
+    alerts.push(alert("Key Budget: ", key.hash, ofKey));
+    if (spend >= maxBudget * SECOND_ALERT_FROM && spend < maxBudget)
+      alerts.push(alert("Key Budget: ", key.hash, ofKey));
+  }
+  if (refusal !== "key_budget" && softBudget !== null && spend >= softBudget) {
+    alerts.push(alert("Soft Budget Crossed: ", key.hash, { ...ofKey, team_alias: team?.alias ?? null }));
+  }
+  if (refusal === "team_budget" && team !== null && !team.blocked) {
+    const ofTeam = { spend: team.spend, max_budget: team.maxBudget, team_id: team.id, team_alias: team.alias };
+    const group = { token: key.hash, user_id: key.userId, event_group: "team" as const };
+    alerts.push(alert("Team Budget: ", team.id, { ...ofTeam, ...group }));
+  }
+  return alerts.filter((one) => one !== null);
+}
+
+/** The alert of a finished call whose key will have spent more than its soft budget by the end of the month. */
+export function projectionOf({ key, cost }: CallFinished, now: number): Alert | null {
+  const spend = key.spend + cost;
+  if (key.softBudget === null) return null;
+  const { dailySpend, projected } = projection(spend, now);
+  if (projected <= key.softBudget) return null;
+  const days = Math.floor(key.softBudget / dailySpend);
+  const exceeded = new Date(now + days * 86_400_000).toISOString().slice(0, 10);
+  const figures = { ...keyAmounts(key), spend, max_budget: key.maxBudget };
+  const projections = { projected_exceeded_date: exceeded, projected_spend: projected };
+  return alert("Key Budget: Projected Limit Exceeded", key.hash, { ...figures, ...projections }, true);
+}
+
+/** What is said of each call that names its end user; the spend is that of this call alone. */
+export function spendTracked({ key, cost, call }: CallFinished): Alert | null {
+  const { endUser } = call;
+  if (endUser === null) return null;
+  const event_message = `Customer spend tracked. Customer=${endUser}, spend=${floatText(cost)}`;
+  const figures = { spend: cost, token: key.hash, customer_id: endUser, key_alias: key.alias };
+  return { subject: endUser, event: filled({ ...figures, event_group: "end_user" }, "spend_tracked", event_message) };
+}
+
+/** What `GET /health/services?service=webhook` sends: the budget of nobody in particular, crossed. */
+export function testAlert(adminHash: string, adminUser: string): Alert {
+  const event_message = "User Budget: Budget Crossed\n Total Budget:`0.0`";
+  const figures = { spend: 1, max_budget: 0, token: adminHash, user_id: adminUser };
+  return { subject: adminUser, event: filled({ ...figures, event_group: "key" }, "budget_crossed", event_message) };
+}
+
+/** The soft budget speaks first and the hard one overrules it, a projection too. Null: no level is reached. */
+function alert(opening: string, subject: string, figures: Figures, isProjection = false): Alert | null {
+  const { spend, soft_budget: soft = null, max_budget: max = null } = figures;
+  let event: WebhookEvent["event"] | null = isProjection ? "projected_limit_exceeded" : null;
+  let message = opening;
+  if (soft !== null && spend >= soft) {
+    event = "soft_budget_crossed";
+    message += `Total Soft Budget:\`${floatText(soft)}\``;
+  }
+  if (max !== null) {
+    const left = max > 0 ? (max - spend) / max : 0;
+    if (spend >= max) {
+      event = "budget_crossed";
+      message += `Budget Crossed\n Total Budget:\`${floatText(max)}\``;
+    } else if (left <= 0.15) {
+      event = "threshold_crossed";
+      message += left <= 0.05 ? "5% Threshold Crossed " : "15% Threshold Crossed";
+    }
+  }
+  return event === null ? null : { subject, event: filled(figures, event, message) };
+}
+
+function keyAmounts(key: KeyView) {
+  const { hash: token, userId: user_id, teamId: team_id, alias: key_alias } = key;
+  return { token, user_id, team_id, key_alias, event_group: "key" as const };
+}
+
+function filled(figures: Figures, event: WebhookEvent["event"], event_message: string): WebhookEvent {
+  return {
+    spend: figures.spend,
+    max_budget: figures.max_budget ?? null,
+    soft_budget: figures.soft_budget ?? null,
+    token: figures.token ?? null,
+    customer_id: figures.customer_id ?? null,
+    user_id: figures.user_id ?? null,
+    team_id: figures.team_id ?? null,
+    team_alias: figures.team_alias ?? null,
+    organization_id: null,
+    user_email: null,
+    key_alias: figures.key_alias ?? null,
+    projected_exceeded_date: figures.projected_exceeded_date ?? null,
+    projected_spend: figures.projected_spend ?? null,
+    event_group: figures.event_group,
+    alert_emails: null,
+    event,
+    event_message,
+  };
+}
+
+/** The spend of the days before today, held for the rest of the month (UTC). */
+function projection(spend: number, now: number): { dailySpend: number; projected: number } {
+  const today = new Date(now);
+  const day = today.getUTCDate();
+  const lastDay = new Date(Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 0)).getUTCDate();
+  const dailySpend = spend / Math.max(1, day - 1);
+  return { dailySpend, projected: spend + dailySpend * (lastDay - day) };
+}

@@ -1,0 +1,87 @@
+// The generic_api callback: finished and refused calls, gathered and sent in batches.
+// At most once: a batch leaves the queue whatever becomes of it. Must never keep the words of a call any longer.
+
+import type { CallFinished, CallRefused } from "../calls/call-events.ts";
+import type { Body } from "../dict.ts";
+import type { Post } from "./post.ts";
+import type { EventsReceiver } from "./receivers.ts";
+import type { SentLog } from "./sent-log.ts";
+import { refusalPayload, successPayload } from "./standard-payload.ts";
+
+/** What LiteLLM really does; its configuration of both is not read. */
+const FLUSH_EVERY_MS = 5_000;
+const BATCH_SIZE = 512;
+
+export interface CallbackTools {
+  post: Post;
+  sent: SentLog;
+  now: () => number;
+  /** Hears of a batch that a timer or a full queue sent, so that it can be waited for. */
+  track: (sending: Promise<void>) => void;
+}
+
+export class EventCallback {
+  readonly #tools: CallbackTools;
+  #receiver: EventsReceiver | null = null;
+  #queue: Body[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(tools: CallbackTools) {
+    this.#tools = tools;
+  }
+
+  /** What waits for the receiver until now goes to the new one. */
+  connect(receiver: EventsReceiver | null): void {
+    this.#receiver = receiver;
+    if (receiver === null) this.forget();
+  }
+
+  add(event: CallFinished | CallRefused): void {
+    const receiver = this.#receiver;
+    if (receiver === null) return;
+    const wording = { isRedacted: receiver.turnOffMessageLogging === true };
+    this.#queue.push(event.kind === "call_finished" ? successPayload(event, wording) : refusalPayload(event, wording));
+    if (this.#queue.length >= BATCH_SIZE) this.#tools.track(this.flush());
+    else this.#timer ??= this.#flushLater(receiver.flushEveryMs ?? FLUSH_EVERY_MS);
+  }
+
+  /** Sends what has gathered, now. */
+  async flush(): Promise<void> {
+    const receiver = this.#receiver;
+    const batch = this.#queue;
+    this.forget();
+    if (receiver === null || batch.length === 0) return;
+    const bodies = bodiesOf(batch, receiver.logFormat ?? "json_array");
+    await Promise.all(bodies.map(({ body, count }) => this.#send(receiver, body, count)));
+  }
+
+  /** Ends the timer, and what has gathered is lost. */
+  forget(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#queue = [];
+  }
+
+  /** Counted from the first call of a batch, so that no timer runs while there is nothing to send. */
+  #flushLater(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#tools.track(this.flush()), ms).unref();
+  }
+
+  async #send({ url, token }: EventsReceiver, body: string, count: number): Promise<void> {
+    const at = this.#tools.now();
+    const { status } = await this.#tools.post({ url, headers: { authorization: `Bearer ${token}` }, body });
+    this.#tools.sent.add({ kind: "events", count, status, at });
+  }
+}
+
+function bodiesOf(batch: Body[], format: NonNullable<EventsReceiver["logFormat"]>): { body: string; count: number }[] {
+  const { length: count } = batch;
+  switch (format) {
+    case "json_array":
+      return [{ body: JSON.stringify(batch), count }];
+    case "ndjson":
+      return [{ body: batch.map((one) => JSON.stringify(one)).join("\n"), count }];
+    case "single":
+      return batch.map((one) => ({ body: JSON.stringify(one), count: 1 }));
+  }
+}

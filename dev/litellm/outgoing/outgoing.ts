@@ -1,0 +1,87 @@
+// Everything that the simulator sends out by itself, to receivers that can change while it runs.
+// Must never delay a call, save by the guardrail, whose answer LiteLLM waits for.
+
+import type { CallEvent } from "../calls/call-events.ts";
+import type { Settings } from "../settings.ts";
+import { ADMIN_USER, keyHash } from "../state/rows.ts";
+import { AlertWebhook } from "./alert-webhook.ts";
+import { alertsOfCheck, projectionOf, spendTracked, testAlert } from "./alerts.ts";
+import { EventCallback } from "./event-callback.ts";
+import { Guardrail } from "./guardrail.ts";
+import { litellmClient, type PostRequest } from "./post.ts";
+import type { Receivers } from "./receivers.ts";
+import { SentLog } from "./sent-log.ts";
+
+export class Outgoing {
+  readonly sent = new SentLog();
+  readonly guardrail: Guardrail;
+  readonly #settings: Settings;
+  readonly #webhook: AlertWebhook;
+  readonly #events: EventCallback;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #life = new AbortController();
+  #client: ReturnType<typeof litellmClient>;
+
+  constructor(settings: Settings) {
+    const { now, random, version } = settings;
+    this.#settings = settings;
+    this.#client = litellmClient(version);
+    const { sent } = this;
+    const tools = { sent, now, post: (request: PostRequest) => this.#client.post(request) };
+    this.#webhook = new AlertWebhook({ ...tools, random, life: () => this.#life.signal });
+    this.#events = new EventCallback({ ...tools, track: (sending) => this.#track(sending) });
+    this.guardrail = new Guardrail({ ...tools, version });
+  }
+
+  connect({ webhook, events, guardrail }: Receivers): void {
+    if (webhook !== undefined) this.#webhook.receiver = webhook;
+    if (events !== undefined) this.#events.connect(events);
+    if (guardrail !== undefined) this.guardrail.receiver = guardrail;
+  }
+
+  hear(event: CallEvent): void {
+    if (this.#life.signal.aborted) return;
+    if (event.kind === "call_authorized") {
+      for (const alert of alertsOfCheck(event)) this.#track(this.#webhook.sendOnce(alert));
+      return;
+    }
+    this.#events.add(event);
+    if (event.kind === "call_refused") return;
+    const projection = projectionOf(event, this.#settings.now());
+    if (projection !== null) this.#track(this.#webhook.sendOnce(projection));
+    const tracked = spendTracked(event);
+    if (tracked !== null) this.#track(this.#webhook.sendAlways(tracked));
+  }
+
+  /** False: nobody took it. */
+  sendTestAlert(): Promise<boolean> {
+    return this.#webhook.sendOnce(testAlert(keyHash(this.#settings.masterKey), ADMIN_USER));
+  }
+
+  flushEvents(): Promise<void> {
+    return this.#events.flush();
+  }
+
+  /** Resolves when everything is out that is on its way now; what gathers for the next batch of events is not. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  /** As if the process had died: nothing that waits is sent, and what was sent is forgotten. */
+  stop(): void {
+    this.#life.abort();
+    this.#events.forget();
+    this.#webhook.forget();
+    this.#client.close();
+  }
+
+  restart(): void {
+    this.#client = litellmClient(this.#settings.version);
+    this.#life = new AbortController();
+  }
+
+  #track(sending: Promise<unknown>): void {
+    this.#underWay.add(sending);
+    void sending.finally(() => this.#underWay.delete(sending));
+  }
+}

@@ -1,0 +1,196 @@
+// The simulator's state: database rows, the proxy's memory, and spend on its way from the one to the other.
+// Money is summed in doubles, as LiteLLM does. No timers: what the clock made due happens at the next look.
+
+import type { Settings } from "../settings.ts";
+import { windowEnd } from "./durations.ts";
+import { type KeyView, keyView, type TeamView, teamView } from "./memory.ts";
+import { type BudgetRow, type KeyRow, keyHash, type SpendRow, type TeamRow } from "./rows.ts";
+
+/** One batch of spend that is counted in memory and not yet written. */
+interface Batch {
+  dueAt: number;
+  byKey: Map<string, number>;
+  byTeam: Map<string, number>;
+}
+
+export class Store {
+  readonly settings: Settings;
+  readonly keys = new Map<string, KeyRow>();
+  readonly teams = new Map<string, TeamRow>();
+  readonly budgets = new Map<string, BudgetRow>();
+  readonly #keyViews = new Map<string, KeyView>();
+  readonly #teamViews = new Map<string, TeamView>();
+  readonly #startedAt: number;
+  /** No period ends before this instant. May be too early, after a key went or its window moved; never too late. */
+  #firstEnd = Number.POSITIVE_INFINITY;
+  #batch: Batch | null = null;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.#startedAt = settings.now();
+  }
+
+  now(): number {
+    return this.settings.now();
+  }
+
+  /** The end of the window that `now` is in; every `budget_reset_at` of a key or team comes from here. */
+  windowEnd(duration: string, now = this.now()): number {
+    const end = windowEnd(duration, now, this.settings.version !== "1.81.9");
+    this.#firstEnd = Math.min(this.#firstEnd, end);
+    return end;
+  }
+
+  budgetOf(row: KeyRow): BudgetRow | null {
+    return (row.budget_id === null ? undefined : this.budgets.get(row.budget_id)) ?? null;
+  }
+
+  /** Lets everything happen that is due by now, in the order in which it was due. Call before reading rows. */
+  settle(): void {
+    const now = this.now();
+    for (;;) {
+      const writeAt = this.#batch?.dueAt ?? Number.POSITIVE_INFINITY;
+      const resetAt = this.#nextResetRun();
+      if (Math.min(writeAt, resetAt) > now) return;
+      if (writeAt <= resetAt) this.#writeBatch(writeAt);
+      else this.#resetDue(resetAt);
+    }
+  }
+
+  /** The key as the proxy's memory has it, read from the database when memory has none or an old one. */
+  viewKey(hash: string): KeyView | null {
+    this.settle();
+    const now = this.now();
+    const held = this.#keyViews.get(hash);
+    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return held;
+    this.#keyViews.delete(hash);
+    const row = this.keys.get(hash);
+    if (row === undefined) return null;
+    const view = keyView(row, this.budgetOf(row), now);
+    this.#keyViews.set(hash, view);
+    return view;
+  }
+
+  viewTeam(id: string | null): TeamView | null {
+    this.settle();
+    const now = this.now();
+    const held = id === null ? undefined : this.#teamViews.get(id);
+    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return held;
+    const row = id === null ? undefined : this.teams.get(id);
+    if (row === undefined) return null;
+    const view = teamView(row, now);
+    this.#teamViews.set(row.team_id, view);
+    return view;
+  }
+
+  /** Memory forgets a key, and with it the spend not yet written: LiteLLM does so on every change of the key. */
+  forgetKey(hash: string): void {
+    this.#keyViews.delete(hash);
+  }
+
+  forgetTeam(id: string): void {
+    this.#teamViews.delete(id);
+  }
+
+  /** Counts a call: in memory at once, in the database later. */
+  charge(hash: string | null, teamId: string | null, cost: number): void {
+    this.settle();
+    const key = hash === null ? undefined : this.#keyViews.get(hash);
+    if (key !== undefined) key.spend += cost;
+    const team = teamId === null ? undefined : this.#teamViews.get(teamId);
+    if (team !== undefined) team.spend += cost;
+    this.#batch ??= { dueAt: this.now() + this.settings.databaseDelayMs(), byKey: new Map(), byTeam: new Map() };
+    if (hash !== null) addTo(this.#batch.byKey, hash, cost);
+    if (teamId !== null) addTo(this.#batch.byTeam, teamId, cost);
+    this.settle();
+  }
+
+  /** Adds spend to a key (and its team) or a team, as calls of this cost would have. */
+  spend(subject: string, usd: number): void {
+    const { key, team } = this.#subject(subject);
+    const teamId = team?.team_id ?? key?.team_id ?? null;
+    if (key !== null) this.viewKey(key.token);
+    this.viewTeam(teamId);
+    this.charge(key?.token ?? null, teamId, usd);
+  }
+
+  /** Makes a key's or a team's spend exactly this, in memory and database, with nothing on its way. */
+  setSpend(subject: string, usd: number): void {
+    this.settle();
+    const { key, team } = this.#subject(subject);
+    for (const row of [key, team]) if (row !== null) row.spend = usd;
+    if (key !== null) {
+      this.#batch?.byKey.delete(key.token);
+      this.forgetKey(key.token);
+    }
+    if (team !== null) {
+      this.#batch?.byTeam.delete(team.team_id);
+      this.forgetTeam(team.team_id);
+    }
+  }
+
+  /** Writes the spend that is on its way, now. */
+  flushSpend(): void {
+    this.settle();
+    this.#writeBatch(this.now());
+  }
+
+  /** Runs the reset job now, whenever it would have looked by itself. */
+  runResetJob(): void {
+    this.settle();
+    this.#resetDue(this.now());
+  }
+
+  #subject(subject: string): { key: KeyRow | null; team: TeamRow | null } {
+    const key = this.keys.get(keyHash(subject)) ?? null;
+    const team = this.teams.get(subject) ?? null;
+    if (key === null && team === null) throw new Error("no such key or team");
+    return { key, team };
+  }
+
+  #writeBatch(at: number): void {
+    const batch = this.#batch;
+    this.#batch = null;
+    for (const [hash, cost] of batch?.byKey ?? []) addSpend(this.keys.get(hash), cost, at);
+    for (const [id, cost] of batch?.byTeam ?? []) addSpend(this.teams.get(id), cost, at);
+  }
+
+  /** The first run of the job that can find a period over. Runs that find nothing are not worth playing. */
+  #nextResetRun(): number {
+    const every = this.settings.resetCheckMs;
+    if (this.#firstEnd === Number.POSITIVE_INFINITY || every === Number.POSITIVE_INFINITY)
+      return Number.POSITIVE_INFINITY;
+    const earliest = this.#firstEnd + 1;
+    return every <= 0 ? earliest : this.#startedAt + Math.ceil((earliest - this.#startedAt) / every) * every;
+  }
+
+  /** Zeroes database rows only: memory keeps what it has, and spend on its way is added on top later. */
+  #resetDue(at: number): void {
+    this.#firstEnd = Number.POSITIVE_INFINITY;
+    for (const rows of [this.keys, this.teams]) {
+      for (const row of rows.values()) this.#resetIfDue(row, at);
+    }
+  }
+
+  #resetIfDue(row: SpendRow, at: number): void {
+    const { budget_reset_at: end, budget_duration: duration } = row;
+    if (end === null || duration === null) return;
+    if (end >= at) {
+      this.#firstEnd = Math.min(this.#firstEnd, end);
+      return;
+    }
+    row.spend = 0;
+    row.updated_at = at;
+    row.budget_reset_at = this.windowEnd(duration, at);
+  }
+}
+
+function addTo(sums: Map<string, number>, id: string, cost: number): void {
+  sums.set(id, (sums.get(id) ?? 0) + cost);
+}
+
+function addSpend(row: SpendRow | undefined, cost: number, at: number): void {
+  if (row === undefined) return;
+  row.spend += cost;
+  row.updated_at = at;
+}

@@ -1,0 +1,14 @@
+// `npm run test:python`: the tests that run Python, which `npm test` leaves out because it needs nothing but Node.
+
+import { spawnSync } from "node:child_process";
+
+function run(): number {
+  if (spawnSync("python3", ["--version"]).error) {
+    console.error("there is no python3 on this machine (on Debian: apt-get install python3)");
+    return 1;
+  }
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--project", "python", ...process.argv.slice(2)];
+  return spawnSync(process.execPath, vitest, { stdio: "inherit" }).status ?? 1;
+}
+
+process.exitCode = run();

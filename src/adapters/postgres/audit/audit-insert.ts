@@ -1,0 +1,52 @@
+// The audit trail: how a change writes its own line, in the statement that makes it. Only ever inserts.
+
+import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { Actor } from "../../../records/tenant.ts";
+import { isoText, timestampOf } from "../instants.ts";
+
+export interface AuditLine {
+  readonly action: AuditAction;
+  readonly actor: string;
+  readonly requestId: string | null;
+  /** Null: the moment of the statement. */
+  readonly at: Instant | null;
+  /** The relation that holds the tenant's row before the change; null for a new tenant. */
+  readonly before: SQL | null;
+  /** The relation that holds it afterwards. Without a row nothing has changed and nothing is written. */
+  readonly after: SQL;
+  /** What else the line says: `value` is made of the columns of `d`, the row of `from` that has the same tenant. */
+  readonly detail?: { readonly from: SQL; readonly value: SQL };
+}
+
+/** An administrator's line, between the relations `before` and `after`. */
+export function lineOf({ name, requestId, now }: Actor, action: AuditAction): AuditLine {
+  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after` };
+}
+
+/** The insert of one line, for use as a CTE beside the change. */
+export function auditInsert(line: AuditLine): SQL {
+  const at = line.at === null ? sql`now()` : timestampOf(line.at);
+  const before = line.before === null ? sql`null::jsonb` : publicTenant("b");
+  const join = line.before === null ? sql`` : sql`join ${line.before} b on b.tenant_id = a.tenant_id`;
+  const { detail } = line;
+  const told = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
+  return sql`insert into audit_log (at, actor, action, tenant_id, request_id, before, after, detail)
+    select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")},
+      ${detail?.value ?? sql`null::jsonb`}
+    from ${line.after} a ${join} ${told}`;
+}
+
+/** A tenant's row as the admin API words it. Columns are named one by one, so that no secret slips in with a new one. */
+function publicTenant(alias: "a" | "b"): SQL {
+  const iso = (column: string) => isoText(`${alias}.${column}`);
+  return sql.raw(`jsonb_build_object('tenant_id', ${alias}.tenant_id, 'name', ${alias}.name,
+    'subject', jsonb_build_object('kind', ${alias}.subject_kind, 'id', ${alias}.subject_id),
+    'max_budget', trim_scale(${alias}.max_budget), 'alert_threshold', trim_scale(${alias}.alert_threshold),
+    'grace_threshold', trim_scale(${alias}.grace_threshold), 'budget_duration', ${alias}.budget_duration,
+    'enforcement', ${alias}.enforcement, 'fail_policy', ${alias}.fail_policy, 'adopted', ${alias}.adopted,
+    'config_version', ${alias}.config_version, 'suspended_at', ${iso("suspended_at")},
+    'period_started_at', coalesce(${iso("litellm_key_last_reset")}, ${iso("subject_created_at")}),
+    'resets_at', ${iso("budget_reset_at")}, 'deleted_at', ${iso("deleted_at")})`);
+}
