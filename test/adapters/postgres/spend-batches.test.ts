@@ -79,7 +79,7 @@ describe.each(postgresBackends)("spend batches on $name", (backend) => {
         [identity, eventType, new Date(periodStartedAt), occurrence, new Date(at)],
       );
 
-    it("has the last occurrence of each alert of the period, and the last block or resolution", async () => {
+    it("returns the last occurrence of each alert of the period, and the last block or resolution", async () => {
       await createInPeriod();
       await alert("old-threshold", "threshold_crossed", PERIOD_START - 30 * DAY, 0, NOW - 20 * DAY);
       await alert("old-blocked", "budget_blocked", PERIOD_START - 30 * DAY, 0, NOW - 19 * DAY);
