@@ -5,18 +5,12 @@ import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft, AlertEvaluation } from "../../../budget/alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Alerts } from "../../../ports/stores.ts";
-import type {
-  AlertEntry,
-  AlertId,
-  AuditAction,
-  ChannelId,
-  DeliveryKey,
-  RecordedAlerts,
-} from "../../../records/alert-record.ts";
+import type { AlertEntry, AuditAction, RecordedAlerts } from "../../../records/alert-record.ts";
 import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
+import { deliveryKeysFrom } from "./delivery-rows.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
@@ -54,7 +48,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
         from deliveries) as deliveries
     from turn`,
   );
-  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
+  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveryKeysFrom(row["deliveries"]) };
 }
 
 /**
@@ -107,12 +101,4 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
 /** Basis points as an exact decimal of percent; a tiny limit makes them larger than a double can count. */
 function hundredths(share: bigint): string {
   return `${share / 100n}.${(share % 100n).toString().padStart(2, "0")}`;
-}
-
-/** From a JSON array of `alert_id` and `channel_id`. */
-export function deliveriesFrom(raw: unknown): DeliveryKey[] {
-  return (raw as { alert_id: string; channel_id: string }[]).map(({ alert_id, channel_id }) => ({
-    alertId: alert_id as AlertId,
-    channelId: channel_id as ChannelId,
-  }));
 }
