@@ -48,7 +48,7 @@ describe("a claim", () => {
   });
 });
 
-describe("is red", () => {
+describe("the check", () => {
   it("refuses a claim without a test", () => {
     expect(problemsOf({ N1: "" }, [])).toEqual(["N1: claimed, and no test is named"]);
     expect(problemsOf({ N1: shown("it holds", "docs/a.md") }, [], { "docs/a.md": "it holds" })).toEqual([
@@ -117,7 +117,7 @@ describe("is red", () => {
   });
 });
 
-it("a report of vitest is read with titles, files from the root, and outcomes", () => {
+it("reads titles, files and outcomes from the report of vitest", () => {
   const assertion = { ancestorTitles: ["a block"], title: "N1: once", status: "passed" };
   const report = JSON.stringify({ testResults: [{ name: "/root/test/a.test.ts", assertionResults: [assertion] }] });
   expect(outcomesOf(report, "/root")).toEqual([{ file: FILE, titles: ["a block", "N1: once"], status: "passed" }]);

@@ -177,7 +177,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect((await seen()).mostRunning).toBe(10);
   });
 
-  it("tell the backlog while it is there, and count what was sent", async () => {
+  it("report the backlog, and count sent messages", async () => {
     await ask("/_counts", "DELETE", "NOTICES_QUEUE");
     await send({ queue: "notices", bodies: [{ n: 1 }] });
     await send({ queue: "notices", bodies: numbers(3) });

@@ -76,7 +76,9 @@ describe.each(postgresBackends)("on $name", (backend) => {
     };
   }
 
-  it("ends in the alerts and notices of the undisturbed run", { timeout: 10 * MINUTE }, async () => {
+  it("a disturbed run ends with the same alerts and notices as the undisturbed run", {
+    timeout: 10 * MINUTE,
+  }, async () => {
     const begunAt = performance.now();
     const undisturbed = await run(null);
     // The undisturbed run itself is right.
