@@ -8,7 +8,7 @@ import { outcomesOf, type TestOutcome } from "../../dev/proof/test-report.ts";
 
 const FILE = "test/a.test.ts";
 
-/** The story with nothing claimed but what is told of some rows. */
+/** The story's table with the given claims, and no others. */
 function tableOf(shownBy: Readonly<Record<string, string>>): string {
   return STORY_IDS.map((id) => `| ${id} | holds | ${shownBy[id] ?? "not yet"} |`).join("\n");
 }

@@ -1,4 +1,4 @@
-// The queues that deliver on plain workerd, by the settings of wrangler.toml: what the benchmarks' figures stand on.
+// The queues that deliver on plain workerd, by the settings of wrangler.toml: the benchmarks depend on them.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 
-/** Sends what it is told to, keeps what is delivered, and does with a message what the message says. */
+/** Sends messages on request, keeps those delivered, and acknowledges, retries or throws as each message says. */
 const PROBE = `
 let batches = [];
 let running = 0;

@@ -1,5 +1,5 @@
-// Guard from end to end: LiteLLM with the setup page pasted asks it before each call, and hears a 200 in time while
-// LiteLLM itself or Postgres hangs. On plain workerd prompts of 32 MiB come through.
+// Guard from end to end: LiteLLM with the setup page pasted asks it before each call, and gets a 200 in time while
+// LiteLLM's API or Postgres hangs. On plain workerd it reads prompts of 32 MiB.
 
 import { createHash } from "node:crypto";
 import { request } from "node:http";
@@ -104,7 +104,7 @@ describe.each([
     keys.over = (await seedTenant(bursar, { snapshot: { spend: 110, ageMs: HOUR_MS }, spend: 110 })).key;
     keys.stale = (await seedTenant(bursar, { snapshot: { spend: 50, ageMs: HOUR_MS }, spend: 50 })).key;
     keys.nowhere = (await seedTenant(bursar, { spend: 110 })).key;
-    // Whatever is only slow the first time.
+    // Warms up what is slow only the first time.
     await guard(keys.nowhere.toUpperCase());
     part().setFault({ kind: "hang" });
   });

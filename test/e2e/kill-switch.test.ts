@@ -1,4 +1,4 @@
-// Suspend, resume and reset from end to end: what an agent meets at Bursar and at LiteLLM, and what people hear.
+// Suspend, resume and reset from end to end: the answers of Bursar and LiteLLM to an agent, and the notices.
 
 import { describe, expect, it } from "vitest";
 import { eventually, send } from "./support/api.ts";

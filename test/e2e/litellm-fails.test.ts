@@ -1,4 +1,4 @@
-// Checks and admin calls while LiteLLM is really broken: last known, then policy; wishes wait. Rows of the failure table.
+// Checks and admin calls while LiteLLM is really broken: the last known spend decides, then the fail policy; syncs wait. Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf, aTenantId, eventually, send } from "./support/api.ts";
@@ -135,7 +135,7 @@ it("the sweep syncs every pending tenant once LiteLLM is back, and the created k
   await litellm().restart();
   await untilReadable();
   await eventually(async () => {
-    // As the cron of two minutes later: whoever has just made a wish is telling LiteLLM itself.
+    // The cron of two minutes later: until then the request that changed the tenant syncs LiteLLM itself.
     await bursar.sweep(2 * MINUTE_MS);
     return (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.litellm_sync === "synced";
   });

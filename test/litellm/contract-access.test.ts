@@ -1,4 +1,4 @@
-// Whom every LiteLLM proxy lets in, and how it turns the others away.
+// Which callers a LiteLLM proxy accepts, and how it refuses the others.
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
