@@ -22,7 +22,7 @@ export interface BenchRun {
   readonly bundles: { readonly worker: string; readonly baseline: string };
 }
 
-/** The built Worker in a process of its own: nothing in its memory, nothing in its KV. Stops it when `work` ends or throws. */
+/** The built Worker in a process of its own: nothing in its memory or KV. Stops it when `work` ends or throws. */
 export async function withWorker<T>(
   run: BenchRun,
   work: (worker: Workerd) => Promise<T>,

@@ -77,8 +77,8 @@ export function colosOf({ door, isolates }: Pick<Scenario, "door" | "isolates">)
  */
 export function blindSeconds(scenario: Scenario): number {
   const { door, pods } = scenario;
-  // The first call that an isolate passes beyond the threshold shows it the spend in LiteLLM: an answer at its end, a stream
-  // at its start. Isolates may be late one after another, each with its own part of the spend rate.
+  // The first call that an isolate passes beyond the threshold shows it the spend in LiteLLM: an answer at its end, a
+  // stream at its start. Isolates may be late one after another, each with its own part of the spend rate.
   if (pods === 1 && door === "gate") return CALL_SECONDS.max;
   if (pods === 1 && door === "gate_streamed") return FIRST_PIECE_SECONDS;
   if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;

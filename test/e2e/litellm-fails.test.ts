@@ -1,4 +1,5 @@
-// Checks and admin calls while LiteLLM is really broken: the last known spend decides, then the fail policy; syncs wait. Rows of the failure table.
+// Checks and admin calls while LiteLLM is broken: the last known spend decides, then the fail policy, and syncs wait.
+// Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf, aTenantId, eventually, send } from "./support/api.ts";

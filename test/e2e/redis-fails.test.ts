@@ -1,4 +1,4 @@
-// Checks and admin calls while Redis (Upstash's endpoint) is really broken: answers stay the same. Rows of the failure table.
+// Checks and admin calls while Redis (Upstash's endpoint) is broken: answers stay the same. Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf, aTenantId } from "./support/api.ts";

@@ -3,8 +3,8 @@
 // lost, none doubled.
 //
 // Failures that no sender can recover from are left out. Slack cannot recognise a repeated message: a process that dies
-// between Slack's acceptance and the first of our two records of it (Redis, Postgres) doubles it. So none dies there, and no
-// answer of Slack is lost; both records may fail, and are retried. Redis also fails no claim of a Slack
+// between Slack's acceptance and the first of our two records of it (Redis, Postgres) doubles it: none dies there, and
+// no answer of Slack is lost; both records may fail, and are retried. Redis also fails no claim of a Slack
 // notice that another message is sending, or that only Redis records as sent: a consumer without Redis sends,
 // because a doubled notice is better than a lost one.
 

@@ -62,7 +62,7 @@ async function marksOf(db: TenantDatabase, delivery: Delivery, channels: readonl
   return dispatch === null ? [] : [`${channel.name} ${JSON.stringify(slackMessage(dispatch))}`];
 }
 
-/** The Resend endpoint keeps the first e-mail of an idempotency key; the webhook receiver keeps the first event of an id. */
+/** Resend keeps the first e-mail of an idempotency key; the webhook receiver keeps the first event of an id. */
 function received(inbox: Inbox): string[] {
   const accepted = inbox.messages({ accepted: true });
   const slack = accepted

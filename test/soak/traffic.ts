@@ -15,7 +15,7 @@ export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 1_000);
 /** Few enough that each gets enough reports for its alerts, and no more than the long run needs. */
 export const TENANTS = Math.min(50, REPORTS / 40);
 
-/** Basis points of the limit between which each stage's spend lies: below every threshold, and past 80, 100 and 110 percent. */
+/** Basis points of the limit around each stage's spend: below every threshold, and past 80, 100 and 110 percent. */
 const BANDS = [
   [4_000, 7_999],
   [8_000, 9_999],

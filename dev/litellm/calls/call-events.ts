@@ -1,5 +1,5 @@
 // The events of each model call, for parts that act on calls: alerts, event callbacks.
-// Must never carry a raw key; the messages of a call are in it because LiteLLM forwards them; a listener must not keep them.
+// Must never carry a raw key; events have the messages of a call, as LiteLLM's have. A listener must not keep them.
 
 import type { Body } from "../dict.ts";
 import type { KeyView, TeamView } from "../state/memory.ts";
