@@ -50,8 +50,10 @@ function open({ url, endpoint, timeoutMs }: DatabaseOptions): NeonHttpDatabase {
  * @throws Outage when Postgres could not be asked; NeonDbError when it refused.
  */
 export async function runQuery<T>(database: Database, query: (db: NeonHttpDatabase) => PromiseLike<T>): Promise<T> {
+  // A query that cannot be built is a bug, so it throws before the `try`.
+  const running = query(database());
   try {
-    return await query(database());
+    return await running;
   } catch (error) {
     throw outageOrBug(error);
   }

@@ -1,26 +1,25 @@
-// Pages of lists that go from the newest on: which rows come after a cursor, and the cursor of the next page.
-// Knows no table but what it is given.
+// Pages of lists that begin with the newest row: which rows follow a cursor, and the cursor of the next page.
+// Knows no table except the columns it is given.
 
-import { type SQL, sql } from "drizzle-orm";
+import { and, gt, lt, lte, or, type SQL } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Page } from "../../records/page.ts";
 import { cursorOf, type PagePosition, positionOf } from "../../wire/page-cursor.ts";
-import { timestampOf } from "./instants.ts";
 
 /**
- * True for rows that come after the cursor in `order by <alias>.<moment> desc, <alias>.id`. Both are trusted text.
- * @throws when it is no cursor, which the door refuses.
+ * The rows after the cursor in `order by <at> desc, <id>`; every row without a cursor.
+ * @throws Error when the text is no cursor. The route has validated it.
  */
-export function comesAfter(cursor: string | null, alias: string, moment = "created_at"): SQL {
-  if (cursor === null) return sql`true`;
+export function comesAfter(cursor: string | null, at: PgColumn, id: PgColumn): SQL | undefined {
+  if (cursor === null) return undefined;
   const position = positionOf(cursor);
   if (position === null) throw new Error("not a cursor");
-  const [at, id] = [sql.raw(`${alias}.${moment}`), sql.raw(`${alias}.id`)];
-  // The first half is what an index can begin at.
-  return sql`(${at} <= ${timestampOf(position.at)}
-    and (${at} < ${timestampOf(position.at)} or ${id} > ${position.id}::uuid))`;
+  const instant = new Date(position.at);
+  // An index can start at the first condition; the second one skips the rows of the page before.
+  return and(lte(at, instant), or(lt(at, instant), gt(id, position.id)));
 }
 
-/** `rows` are one more than the limit where there is a next page. */
+/** The first `limit` rows as a page. The query reads one row more than the limit, to see whether a page follows. */
 export function pageOf<T>(rows: readonly T[], limit: number, positionOf: (row: T) => PagePosition): Page<T> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);

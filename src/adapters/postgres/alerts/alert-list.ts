@@ -1,47 +1,68 @@
-// The history of alerts with how the notices of each fare: one statement, from the newest on. Changes nothing.
+// The history of alerts with the deliveries of each: one statement, the newest alert first. Changes nothing.
 
-import { sql } from "drizzle-orm";
-import * as z from "zod";
+import { and, desc, eq, inArray, isNull } from "drizzle-orm";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AlertListRow } from "../../../records/delivery.ts";
 import type { Page, PageQuery } from "../../../records/page.ts";
-import { type Database, type Row, runStatement } from "../client.ts";
+import { type Database, runQuery } from "../client.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { alertColumn, alertFromRow } from "./alert-rows.ts";
-import { deliveryColumn, deliveryFromRow } from "./delivery-rows.ts";
+import {
+  budgetAlertHistory as alerts,
+  notificationChannels as channels,
+  noticeDeliveries as deliveries,
+  tenantConfigs,
+} from "../schema/tables.ts";
+import { alertFromRow } from "./alert-rows.ts";
+import { deliveryFromRow } from "./delivery-rows.ts";
 
-/** `tenantId` null: everybody's. A tenant that is marked as deleted has no history any more. */
+/** One row of the join: an alert, and one of its deliveries where it has any. */
+interface JoinedRow {
+  readonly alert: typeof alerts.$inferSelect;
+  readonly delivery: typeof deliveries.$inferSelect | null;
+  readonly channel: Pick<typeof channels.$inferSelect, "name" | "kind"> | null;
+}
+
+/** `tenantId` null: alerts of every tenant. The history of a tenant that is marked as deleted is invisible. */
 export async function listAlerts(
   database: Database,
   { tenantId, before, limit }: PageQuery & { readonly tenantId: TenantId | null },
 ): Promise<Page<AlertListRow>> {
-  const ofTenant = tenantId === null ? sql`` : sql`and a.tenant_id = ${tenantId}`;
-  const rows = await runStatement(
-    database,
-    sql`select ${alertColumn} as alert,
-      (select coalesce(json_agg(json_build_object('delivery', ${deliveryColumn}, 'channel_name', c.name,
-          'channel_kind', c.kind) order by c.created_at, c.id), '[]'::json)
-        from notice_deliveries d join notification_channels c on c.id = d.channel_id
-        where d.alert_id = a.id) as deliveries
-      from budget_alert_history a join tenant_configs t on t.tenant_id = a.tenant_id and t.deleted_at is null
-      where ${comesAfter(before, "a")} ${ofTenant}
-      order by a.created_at desc, a.id limit ${limit + 1}`,
-  );
-  return pageOf(rows.map(listRowFrom), limit, ({ alert }) => ({ at: alert.createdAt, id: alert.id }));
+  const rows = await runQuery(database, (db) => {
+    const page = db
+      .select({ id: alerts.id })
+      .from(alerts)
+      .innerJoin(tenantConfigs, and(eq(tenantConfigs.tenantId, alerts.tenantId), isNull(tenantConfigs.deletedAt)))
+      .where(
+        and(
+          comesAfter(before, alerts.createdAt, alerts.id),
+          tenantId === null ? undefined : eq(alerts.tenantId, tenantId),
+        ),
+      )
+      .orderBy(desc(alerts.createdAt), alerts.id)
+      .limit(limit + 1);
+    return db
+      .select({ alert: alerts, delivery: deliveries, channel: { name: channels.name, kind: channels.kind } })
+      .from(alerts)
+      .leftJoin(deliveries, eq(deliveries.alertId, alerts.id))
+      .leftJoin(channels, eq(channels.id, deliveries.channelId))
+      .where(inArray(alerts.id, page))
+      .orderBy(desc(alerts.createdAt), alerts.id, channels.createdAt, channels.id);
+  });
+  return pageOf(listRowsFrom(rows), limit, ({ alert }) => ({ at: alert.createdAt, id: alert.id }));
 }
 
-const listedDeliveries = z.array(
-  z.object({ delivery: z.unknown(), channel_name: z.string(), channel_kind: z.enum(["slack", "email", "webhook"]) }),
-);
+/** The rows of one alert follow each other. */
+function listRowsFrom(rows: readonly JoinedRow[]): AlertListRow[] {
+  const byAlert = Map.groupBy(rows, ({ alert }) => alert.id);
+  return [...byAlert.values()].flatMap((ofAlert) => {
+    const [first] = ofAlert;
+    return first === undefined
+      ? []
+      : [{ alert: alertFromRow(first.alert), deliveries: ofAlert.flatMap(listedDeliveriesFrom) }];
+  });
+}
 
-function listRowFrom(row: Row): AlertListRow {
-  const deliveries = listedDeliveries.parse(row["deliveries"]);
-  return {
-    alert: alertFromRow(row["alert"]),
-    deliveries: deliveries.map(({ delivery, channel_name, channel_kind }) => ({
-      ...deliveryFromRow(delivery),
-      channelName: channel_name,
-      channelKind: channel_kind,
-    })),
-  };
+function listedDeliveriesFrom({ delivery, channel }: JoinedRow): AlertListRow["deliveries"] {
+  if (delivery === null || channel === null) return [];
+  return [{ ...deliveryFromRow(delivery), channelName: channel.name, channelKind: channel.kind }];
 }

@@ -4,17 +4,16 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft } from "../../../budget/alert.ts";
 import type { AlertEvaluation } from "../../../budget/find-alerts.ts";
-import { iso } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { Alerts } from "../../../ports/stores.ts";
-import type { AlertEntry, AlertId } from "../../../records/alert.ts";
+import type { AlertEntry } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
-import type { ChannelId } from "../../../records/channel.ts";
-import type { DeliveryKey, RecordedAlerts } from "../../../records/delivery.ts";
+import type { RecordedAlerts } from "../../../records/delivery.ts";
 import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
+import { deliveryKeysFrom } from "./delivery-rows.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
@@ -52,7 +51,7 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
         from deliveries) as deliveries
     from turn`,
   );
-  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveriesFrom(row["deliveries"]) };
+  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveryKeysFrom(row["deliveries"]) };
 }
 
 /**
@@ -90,8 +89,8 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
     max_budget: decimalFromNanoUsd(draft.maxBudgetNanoUsd),
     limit_amount: decimalFromNanoUsd(draft.limitNanoUsd),
     percentage: draft.used === null ? null : hundredths(draft.used),
-    period_started_at: iso(draft.periodStartedAt),
-    resets_at: iso(draft.resetsAt),
+    period_started_at: new Date(draft.periodStartedAt).toISOString(),
+    resets_at: draft.resetsAt === null ? null : new Date(draft.resetsAt).toISOString(),
     limit_version: draft.limitVersion,
     occurrence: draft.occurrence,
     silent: draft.isSilent,
@@ -105,12 +104,4 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
 /** Basis points as an exact decimal of percent; a tiny limit makes them larger than a double can count. */
 function hundredths(share: bigint): string {
   return `${share / 100n}.${(share % 100n).toString().padStart(2, "0")}`;
-}
-
-/** From a JSON array of `alert_id` and `channel_id`. */
-export function deliveriesFrom(raw: unknown): DeliveryKey[] {
-  return (raw as { alert_id: string; channel_id: string }[]).map(({ alert_id, channel_id }) => ({
-    alertId: alert_id as AlertId,
-    channelId: channel_id as ChannelId,
-  }));
 }

@@ -1,40 +1,28 @@
-// From Postgres' rows to a DeliveryRecord: which columns are read, and what they become. Reads nothing itself.
+// From a row of `notice_deliveries` to a DeliveryRecord. Reads nothing itself.
 
-import { sql } from "drizzle-orm";
-import * as z from "zod";
 import type { AlertId } from "../../../records/alert.ts";
 import type { ChannelId } from "../../../records/channel.ts";
-import type { DeliveryRecord } from "../../../records/delivery.ts";
-import { ms } from "../instants.ts";
+import type { DeliveryKey, DeliveryRecord } from "../../../records/delivery.ts";
+import { instantOf } from "../instants.ts";
+import type { noticeDeliveries } from "../schema/tables.ts";
 
-/** Of a tenant's alert or of the platform's: every delivery has one of the two. */
-export const ALERT_ID = sql.raw("coalesce(d.alert_id, d.platform_alert_id)");
-
-/** A delivery in one column, as `deliveryFromRow` reads it. The alias of `notice_deliveries` is `d`. */
-export const deliveryColumn = sql`json_build_object('alert_id', ${ALERT_ID}, 'channel_id', d.channel_id,
-  'status', d.status, 'attempts', d.attempts, 'next_attempt_at', ${ms("d.next_attempt_at")},
-  'last_error', d.last_error, 'sent_at', ${ms("d.sent_at")})`;
-
-const row = z.object({
-  alert_id: z.string(),
-  channel_id: z.string(),
-  status: z.enum(["pending", "sent", "skipped", "failed"]),
-  attempts: z.number(),
-  next_attempt_at: z.number().nullable(),
-  last_error: z.string().nullable(),
-  sent_at: z.number().nullable(),
-});
-
-/** @throws ZodError when it is not what `deliveryColumn` selects: a bug or a foreign table. */
-export function deliveryFromRow(raw: unknown): DeliveryRecord {
-  const read = row.parse(raw);
+export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): DeliveryRecord {
   return {
-    alertId: read.alert_id as AlertId,
-    channelId: read.channel_id as ChannelId,
-    status: read.status,
-    attempts: read.attempts,
-    nextAttemptAt: read.next_attempt_at,
-    lastError: read.last_error,
-    sentAt: read.sent_at,
+    // A check of the table says that a delivery has exactly one of the two.
+    alertId: (row.alertId ?? row.platformAlertId) as AlertId,
+    channelId: row.channelId as ChannelId,
+    status: row.status,
+    attempts: row.attempts,
+    nextAttemptAt: instantOf(row.nextAttemptAt),
+    lastError: row.lastError,
+    sentAt: instantOf(row.sentAt),
   };
+}
+
+/** From a JSON array of objects with `alert_id` and `channel_id`. */
+export function deliveryKeysFrom(json: unknown): DeliveryKey[] {
+  return (json as { alert_id: string; channel_id: string }[]).map(({ alert_id, channel_id }) => ({
+    alertId: alert_id as AlertId,
+    channelId: channel_id as ChannelId,
+  }));
 }

@@ -1,74 +1,88 @@
 // What the platform's people are told, in Postgres: the signs of trouble, and alerts that begin and end with it. One
 // statement each; two sweeps at once record one alert.
 
-import { sql } from "drizzle-orm";
-import * as z from "zod";
+import { getTableColumns, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
-import type { PlatformAlertRecord, PlatformBounds, PlatformSigns } from "../../../records/platform-alert.ts";
-import { type Database, runStatement } from "../client.ts";
-import { ms, timestampOf } from "../instants.ts";
+import type {
+  PlatformAlertRecord,
+  PlatformBounds,
+  PlatformCondition,
+  PlatformSigns,
+} from "../../../records/platform-alert.ts";
+import { type Database, runQuery, runStatement } from "../client.ts";
+import { instantOf, ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { deliveriesFrom } from "./alerts.ts";
+import { platformAlerts } from "../schema/platform-tables.ts";
+import { deliveryKeysFrom } from "./delivery-rows.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 
 export function postgresPlatformAlerts(database: Database): PlatformAlerts {
   return {
-    evaluate: (bounds) => evaluate(database, bounds),
-
-    async record(conditions, { remindBefore, now }) {
-      const at = timestampOf(now);
-      // The join makes `ended` happen first: of each kind only one row may be open.
-      const [row = {}] = await runStatement(
-        database,
-        sql`with seen as (select * from jsonb_to_recordset(${jsonbText(conditions)}::jsonb) as seen(kind text, detail jsonb)),
-        ended as (update platform_alerts p set ended_at = ${at} from seen
-          where p.kind = seen.kind and p.ended_at is null
-            and (seen.detail is null or p.created_at <= ${timestampOf(remindBefore)}) returning p.kind, p.begun_at),
-        recorded as (insert into platform_alerts (id, kind, detail, begun_at, created_at)
-          select gen_random_uuid(), seen.kind, seen.detail, coalesce(ended.begun_at, ${at}), ${at}
-          from seen left join ended on ended.kind = seen.kind where seen.detail is not null
-          on conflict (kind) where ended_at is null do nothing returning *),
-        deliveries as (insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
-          select p.id, c.id, ${at}, ${at} from recorded p
-          join notification_channels c on c.tenant_id is null and c.enabled returning platform_alert_id, channel_id),
-        audit as (insert into audit_log (at, actor, action, detail, source_id)
-          select ${at}, 'bursar', ${RECORDED}, p.detail || jsonb_build_object('alert_id', p.id, 'kind', p.kind),
-            'platform-alert/' || p.id from recorded p)
-        select (select coalesce(json_agg(${platformAlertColumn}), '[]'::json) from recorded p) as alerts,
-          (select coalesce(json_agg(json_build_object('alert_id', platform_alert_id, 'channel_id', channel_id)),
-            '[]'::json) from deliveries) as deliveries`,
-      );
-      return {
-        alerts: (row["alerts"] as unknown[]).map(platformAlertFromRow),
-        deliveries: deliveriesFrom(row["deliveries"]),
-      };
-    },
+    evaluate: (bounds) => look(database, bounds),
+    record: (conditions, options) => record(database, conditions, options),
   };
 }
 
-/** One of the platform's alerts in one column, as `platformAlertFromRow` reads it. The alias of the table is `p`. */
-export const platformAlertColumn = sql`json_build_object('id', p.id, 'kind', p.kind, 'detail', p.detail,
-  'begun_at', ${ms("p.begun_at")}, 'created_at', ${ms("p.created_at")})`;
+/** One statement ends the alerts whose condition is over and records those that begin; two sweeps at once record one alert. */
+async function record(
+  database: Database,
+  conditions: readonly PlatformCondition[],
+  { remindBefore, now }: { readonly remindBefore: Instant; readonly now: Instant },
+): ReturnType<PlatformAlerts["record"]> {
+  const at = timestampOf(now);
+  const rows = await runQuery(database, (db) => {
+    const seen = db
+      .$with("seen", {})
+      .as(sql`select * from jsonb_to_recordset(${jsonbText(conditions)}::jsonb) as seen(kind text, detail jsonb)`);
+    const ended = db.$with("ended", {}).as(sql`update platform_alerts p set ended_at = ${at} from seen
+      where p.kind = seen.kind and p.ended_at is null
+        and (seen.detail is null or p.created_at <= ${timestampOf(remindBefore)}) returning p.kind, p.begun_at`);
+    // The join makes `ended` run first: each kind may have one open row.
+    const recorded = db
+      .$with("recorded", getTableColumns(platformAlerts))
+      .as(sql`insert into platform_alerts (id, kind, detail, begun_at, created_at)
+        select gen_random_uuid(), seen.kind, seen.detail, coalesce(ended.begun_at, ${at}), ${at}
+        from seen left join ended on ended.kind = seen.kind where seen.detail is not null
+        on conflict (kind) where ended_at is null do nothing returning *`);
+    const deliveries = db
+      .$with("deliveries", {})
+      .as(sql`insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
+        select p.id, c.id, ${at}, ${at} from recorded p
+        join notification_channels c on c.tenant_id is null and c.enabled returning platform_alert_id, channel_id`);
+    const audit = db.$with("audit", {}).as(sql`insert into audit_log (at, actor, action, detail, source_id)
+      select ${at}, 'bursar', ${RECORDED}, p.detail || jsonb_build_object('alert_id', p.id, 'kind', p.kind),
+        'platform-alert/' || p.id from recorded p`);
+    const { id, kind, detail, begunAt, createdAt } = recorded;
+    return db
+      .with(seen, ended, recorded, deliveries, audit)
+      .select({ alert: { id, kind, detail, begunAt, createdAt }, deliveries: DELIVERIES_OF_RECORDED })
+      .from(recorded);
+  });
+  return {
+    alerts: rows.map(({ alert }) => platformAlertFromRow(alert)),
+    deliveries: rows.flatMap(({ deliveries }) => deliveryKeysFrom(deliveries)),
+  };
+}
 
-const alertRow = z.object({
-  id: z.string(),
-  kind: z.enum(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]),
-  detail: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
-  begun_at: z.number(),
-  created_at: z.number(),
-});
+const DELIVERIES_OF_RECORDED = sql<unknown>`(select coalesce(json_agg(json_build_object('alert_id', d.platform_alert_id,
+  'channel_id', d.channel_id)), '[]'::json) from deliveries d where d.platform_alert_id = "recorded"."id")`;
 
-/** @throws ZodError when it is not what `platformAlertColumn` selects: a bug or a foreign table. */
-export function platformAlertFromRow(raw: unknown): PlatformAlertRecord {
-  const { id, kind, detail, begun_at: begunAt, created_at: createdAt } = alertRow.parse(raw);
-  return { id: id as AlertId, kind, detail, begunAt, createdAt };
+export function platformAlertFromRow(row: Omit<typeof platformAlerts.$inferSelect, "endedAt">): PlatformAlertRecord {
+  return {
+    id: row.id as AlertId,
+    kind: row.kind,
+    detail: row.detail,
+    begunAt: instantOf(row.begunAt),
+    createdAt: instantOf(row.createdAt),
+  };
 }
 
 /** A letter about one of the platform's own notices would be told by the channel that did not take that one. */
-async function evaluate(
+async function look(
   database: Database,
   { lettersSince, pendingBefore, readBefore }: PlatformBounds,
 ): Promise<PlatformSigns> {

@@ -1,23 +1,26 @@
-// The Audit port: reads the trail, from the newest line on. Writes nothing; changes write their own lines.
+// The Audit port: reads the trail, the newest line first. Writes nothing; each change writes its own line.
 
-import { sql } from "drizzle-orm";
-import * as z from "zod";
+import { and, desc, eq, lt } from "drizzle-orm";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Audit } from "../../../ports/stores.ts";
 import type { AuditRecord } from "../../../records/audit.ts";
-import { type Database, type Row, runStatement } from "../client.ts";
+import { type Database, runQuery } from "../client.ts";
+import { instantOf } from "../instants.ts";
+import { auditLog } from "../schema/trail-tables.ts";
 
 export function postgresAuditLog(database: Database): Audit {
   return {
-    /** Ids rise with every line, so the last one of a page is where the next begins. */
+    /** Ids rise with every line, so the last id of a page is the cursor of the next one. */
     async list({ tenantId, before, limit }) {
-      const ofTenant = tenantId === null ? sql`` : sql`and tenant_id = ${tenantId}`;
-      const isBefore = before === null ? sql`true` : sql`id < ${before}::bigint`;
-      const found = await runStatement(
-        database,
-        sql`select id::float8, (extract(epoch from at) * 1000)::float8 as at, actor, action, tenant_id, request_id,
-            before, after, detail
-          from audit_log where ${isBefore} ${ofTenant} order by id desc limit ${limit + 1}`,
+      const ofTenant = tenantId === null ? undefined : eq(auditLog.tenantId, tenantId);
+      const isBefore = before === null ? undefined : lt(auditLog.id, Number(before));
+      const found = await runQuery(database, (db) =>
+        db
+          .select()
+          .from(auditLog)
+          .where(and(isBefore, ofTenant))
+          .orderBy(desc(auditLog.id))
+          .limit(limit + 1),
       );
       const rows = found.slice(0, limit).map(auditFromRow);
       const last = rows.at(-1);
@@ -26,19 +29,6 @@ export function postgresAuditLog(database: Database): Audit {
   };
 }
 
-const line = z.object({
-  id: z.number(),
-  at: z.number(),
-  actor: z.string(),
-  action: z.string(),
-  tenant_id: z.string().nullable(),
-  request_id: z.string().nullable(),
-  before: z.unknown(),
-  after: z.unknown(),
-  detail: z.unknown(),
-});
-
-function auditFromRow(row: Row): AuditRecord {
-  const { tenant_id, request_id, ...read } = line.parse(row);
-  return { ...read, tenantId: tenant_id as TenantId | null, requestId: request_id };
+function auditFromRow({ sourceId: _, ...row }: typeof auditLog.$inferSelect): AuditRecord {
+  return { ...row, at: instantOf(row.at), tenantId: row.tenantId as TenantId | null };
 }

@@ -1,43 +1,59 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
-import { sql } from "drizzle-orm";
-import * as z from "zod";
+import { desc, eq, getTableColumns, sql } from "drizzle-orm";
 import type { DeadLetters } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { type Database, type Row, runStatement } from "../client.ts";
-import { ms, timestampOf } from "../instants.ts";
+import { type Database, runQuery, runStatement } from "../client.ts";
+import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { keptText } from "../kept-text.ts";
 import { comesAfter, pageOf } from "../page.ts";
+import { deadLetters } from "../schema/trail-tables.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
+
+/** The driver has parsed the body. Drizzle would parse a body that is a JSON string once more, so it is read as SQL. */
+const columns = { ...getTableColumns(deadLetters), body: sql<unknown>`${deadLetters.body}` };
 
 export function postgresDeadLetters(database: Database): DeadLetters {
   return {
     async record({ queue, messageId, body, attempts, error, recordedAt }) {
-      await runStatement(
-        database,
-        sql`insert into dead_letters (id, queue, message_id, body, attempts, error, recorded_at)
-          values (gen_random_uuid(), ${queue}, ${messageId}, ${jsonbText(body)}::jsonb, ${attempts},
-            ${keptText(error)}, ${timestampOf(recordedAt)})
-          on conflict (queue, message_id) do nothing`,
+      const letter = {
+        id: sql`gen_random_uuid()`,
+        queue,
+        messageId,
+        body: sql`${jsonbText(body)}::jsonb`,
+        attempts,
+        error: keptText(error),
+        recordedAt: new Date(recordedAt),
+      };
+      await runQuery(database, (db) =>
+        db
+          .insert(deadLetters)
+          .values(letter)
+          .onConflictDoNothing({ target: [deadLetters.queue, deadLetters.messageId] }),
       );
     },
 
     async list({ before, limit }) {
-      // One more than asked for tells whether there is a next page.
-      const rows = await runStatement(
-        database,
-        sql`${selectLetters} where ${comesAfter(before, "l", "recorded_at")} order by l.recorded_at desc, l.id limit ${limit + 1}`,
+      const rows = await runQuery(database, (db) =>
+        db
+          .select(columns)
+          .from(deadLetters)
+          .where(comesAfter(before, deadLetters.recordedAt, deadLetters.id))
+          .orderBy(desc(deadLetters.recordedAt), deadLetters.id)
+          .limit(limit + 1),
       );
       return pageOf(rows.map(letterFromRow), limit, ({ recordedAt, id }) => ({ at: recordedAt, id }));
     },
 
     async load(id) {
       if (!isUuid(id)) return null;
-      const [row] = await runStatement(database, sql`${selectLetters} where l.id = ${id}`);
+      const [row] = await runQuery(database, (db) =>
+        db.select(columns).from(deadLetters).where(eq(deadLetters.id, id)),
+      );
       return row === undefined ? null : letterFromRow(row);
     },
 
@@ -56,33 +72,6 @@ export function postgresDeadLetters(database: Database): DeadLetters {
   };
 }
 
-const selectLetters = sql`select l.id, l.queue, l.message_id, l.body, l.attempts, l.error,
-  ${ms("l.recorded_at")} as recorded_at, ${ms("l.replayed_at")} as replayed_at, l.replayed_by from dead_letters l`;
-
-const row = z.object({
-  id: z.string(),
-  queue: z.string(),
-  message_id: z.string(),
-  body: z.unknown(),
-  attempts: z.number(),
-  error: z.string().nullable(),
-  recorded_at: z.number(),
-  replayed_at: z.number().nullable(),
-  replayed_by: z.string().nullable(),
-});
-
-/** @throws ZodError when it is not what `selectLetters` selects: a bug or a foreign table. */
-function letterFromRow(raw: Row): DeadLetterRecord {
-  const read = row.parse(raw);
-  return {
-    id: read.id,
-    queue: read.queue,
-    messageId: read.message_id,
-    body: read.body,
-    attempts: read.attempts,
-    error: read.error,
-    recordedAt: read.recorded_at,
-    replayedAt: read.replayed_at,
-    replayedBy: read.replayed_by,
-  };
+function letterFromRow(row: typeof deadLetters.$inferSelect): DeadLetterRecord {
+  return { ...row, recordedAt: instantOf(row.recordedAt), replayedAt: instantOf(row.replayedAt) };
 }

@@ -1,65 +1,66 @@
-// How notices fare, in Postgres. One statement per verb; what has ended stays as it ended.
+// The deliveries of notices in Postgres. One statement per verb; a delivery that has ended keeps its outcome.
 
-import { type SQL, sql } from "drizzle-orm";
-import type { Enforcement } from "../../../budget/tenant.ts";
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import type { Deliveries } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, Dispatch } from "../../../records/delivery.ts";
 import type { PlatformDispatch } from "../../../records/platform-alert.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { alertColumn, alertFromRow, percent } from "../alerts/alert-rows.ts";
-import { ALERT_ID, deliveryColumn, deliveryFromRow } from "../alerts/delivery-rows.ts";
-import { platformAlertColumn, platformAlertFromRow } from "../alerts/platform-alerts.ts";
-import { type Database, type Row, runStatement } from "../client.ts";
+import { alertFromRow, percent } from "../alerts/alert-rows.ts";
+import { deliveryFromRow } from "../alerts/delivery-rows.ts";
+import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
+import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { keptText } from "../kept-text.ts";
-import { channelColumn, channelFromRow } from "./channel-rows.ts";
+import { platformAlerts } from "../schema/platform-tables.ts";
+import {
+  budgetAlertHistory as alerts,
+  notificationChannels as channels,
+  noticeDeliveries as deliveries,
+  tenantConfigs,
+} from "../schema/tables.ts";
+import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresDeliveries(database: Database): Deliveries {
-  const run = (statement: SQL) => runStatement(database, statement);
+  const update = async (key: DeliveryKey, status: "pending" | "failed", values: DeliveryUpdate) => {
+    if (!isOurs(key)) return;
+    await runQuery(database, (db) =>
+      db
+        .update(deliveries)
+        .set(values)
+        .where(and(isOf(key), eq(deliveries.status, status))),
+    );
+  };
   return {
-    async load(key) {
-      if (!isOurs(key)) return null;
-      const [row] = await run(
-        sql`select ${deliveryColumn} as delivery, ${channelColumn} as channel,
-            case when p.id is not null then ${platformAlertColumn} end as platform_alert, ${alertColumn} as alert,
-            t.name as tenant_name, t.alert_threshold::text, t.grace_threshold::text, t.enforcement
-          from notice_deliveries d
-          join notification_channels c on c.id = d.channel_id
-          left join platform_alerts p on p.id = d.platform_alert_id
-          left join budget_alert_history a on a.id = d.alert_id
-          left join tenant_configs t on t.tenant_id = a.tenant_id
-          where ${isOf(key)}`,
-      );
-      return row === undefined ? null : dispatchFromRow(row);
-    },
+    load: (key) => loadDispatch(database, key),
 
     async end(key, { status, error, at }) {
-      if (!isOurs(key)) return;
-      const sentAt = status === "sent" ? timestampOf(at) : sql`null`;
-      // What was skipped nobody has tried.
-      const reason = error === null ? null : keptText(error);
-      const tries = status === "skipped" ? 0 : 1;
-      await run(
-        sql`update notice_deliveries d set status = ${status}, last_error = ${reason}, sent_at = ${sentAt},
-            attempts = d.attempts + ${tries}, next_attempt_at = null, updated_at = ${timestampOf(at)}
-          where ${isOf(key)} and d.status = 'pending'`,
-      );
+      await update(key, "pending", {
+        status,
+        lastError: error === null ? null : keptText(error),
+        sentAt: status === "sent" ? new Date(at) : null,
+        // A skipped notice was never sent.
+        ...(status !== "skipped" && { attempts: ONE_MORE }),
+        nextAttemptAt: null,
+        updatedAt: new Date(at),
+      });
     },
 
     async postpone(key, { error, nextAttemptAt, at }) {
-      if (!isOurs(key)) return;
-      await run(
-        sql`update notice_deliveries d set attempts = d.attempts + 1, last_error = ${keptText(error)},
-            next_attempt_at = ${timestampOf(nextAttemptAt)}, updated_at = ${timestampOf(at)}
-          where ${isOf(key)} and d.status = 'pending'`,
-      );
+      await update(key, "pending", {
+        attempts: ONE_MORE,
+        lastError: keptText(error),
+        nextAttemptAt: new Date(nextAttemptAt),
+        updatedAt: new Date(at),
+      });
     },
 
     async claimOverdue(before, limit, now) {
-      const rows = await run(
-        sql`with overdue as (select ${ALERT_ID} as alert_id, d.channel_id, d.next_attempt_at as due_at
+      const rows = await runStatement(
+        database,
+        sql`with overdue as (select coalesce(d.alert_id, d.platform_alert_id) as alert_id, d.channel_id,
+              d.next_attempt_at as due_at
             from notice_deliveries d where d.status = 'pending' and d.next_attempt_at < ${timestampOf(before)}
             order by d.next_attempt_at limit ${limit} for no key update skip locked),
           claimed as (update notice_deliveries d
@@ -72,39 +73,67 @@ export function postgresDeliveries(database: Database): Deliveries {
     },
 
     async revive(key, now) {
-      if (!isOurs(key)) return;
-      await run(
-        sql`update notice_deliveries d set status = 'pending', attempts = 0, last_error = null,
-            next_attempt_at = ${timestampOf(now)}, updated_at = ${timestampOf(now)}
-          where ${isOf(key)} and d.status = 'failed'`,
-      );
+      const at = new Date(now);
+      const anew = { status: "pending", attempts: 0, lastError: null, nextAttemptAt: at, updatedAt: at } as const;
+      await update(key, "failed", anew);
     },
   };
 }
 
+type DeliveryUpdate = Partial<Omit<typeof deliveries.$inferInsert, "attempts">> & { attempts?: number | SQL };
+
+const ONE_MORE = sql`${deliveries.attempts} + 1`;
+
 const isOurs = ({ alertId, channelId }: DeliveryKey) => isUuid(alertId) && isUuid(channelId);
 
-/** The ids of the tenants' alerts and of the platform's are never the same. */
+/** An alert of a tenant and an alert of the platform never have the same id. */
 const isOf = ({ alertId, channelId }: DeliveryKey) =>
-  sql`(d.alert_id = ${alertId} or d.platform_alert_id = ${alertId}) and d.channel_id = ${channelId}`;
+  and(
+    or(eq(deliveries.alertId, alertId), eq(deliveries.platformAlertId, alertId)),
+    eq(deliveries.channelId, channelId),
+  );
+
+async function loadDispatch(database: Database, key: DeliveryKey): Promise<Dispatch | PlatformDispatch | null> {
+  if (!isOurs(key)) return null;
+  const [row] = await runQuery(database, (db) =>
+    db
+      .select({
+        delivery: deliveries,
+        channel: channels,
+        platformAlert: platformAlerts,
+        alert: alerts,
+        // Drizzle takes a joined object for missing when its first column is null, so that one must never be.
+        tenant: {
+          enforcement: tenantConfigs.enforcement,
+          name: tenantConfigs.name,
+          alertThreshold: tenantConfigs.alertThreshold,
+          graceThreshold: tenantConfigs.graceThreshold,
+        },
+      })
+      .from(deliveries)
+      .innerJoin(channels, eq(channels.id, deliveries.channelId))
+      .leftJoin(platformAlerts, eq(platformAlerts.id, deliveries.platformAlertId))
+      .leftJoin(alerts, eq(alerts.id, deliveries.alertId))
+      .leftJoin(tenantConfigs, eq(tenantConfigs.tenantId, alerts.tenantId))
+      .where(isOf(key)),
+  );
+  if (row === undefined) return null;
+  const delivery = deliveryFromRow(row.delivery);
+  const channel = channelFromRow(row.channel);
+  if (row.platformAlert !== null) return { delivery, channel, platformAlert: platformAlertFromRow(row.platformAlert) };
+  const { alert, tenant } = row;
+  if (alert === null || tenant === null) throw new Error("a delivery without its alert");
+  return {
+    delivery,
+    alert: alertFromRow(alert),
+    channel,
+    tenantName: tenant.name,
+    alertThreshold: percent.parse(tenant.alertThreshold),
+    graceThreshold: percent.parse(tenant.graceThreshold),
+    enforcement: tenant.enforcement,
+  };
+}
 
 function keyFromRow(row: Row): DeliveryKey {
   return { alertId: row["alert_id"] as AlertId, channelId: row["channel_id"] as ChannelId };
-}
-
-/** @throws ZodError when a column is not what the schema says. */
-function dispatchFromRow(row: Row): Dispatch | PlatformDispatch {
-  const delivery = deliveryFromRow(row["delivery"]);
-  const channel = channelFromRow(row["channel"]);
-  const platformAlert = row["platform_alert"];
-  if (platformAlert !== null) return { delivery, channel, platformAlert: platformAlertFromRow(platformAlert) };
-  return {
-    delivery,
-    alert: alertFromRow(row["alert"]),
-    channel,
-    tenantName: row["tenant_name"] as string | null,
-    alertThreshold: percent.parse(row["alert_threshold"]),
-    graceThreshold: percent.parse(row["grace_threshold"]),
-    enforcement: row["enforcement"] as Enforcement,
-  };
 }

@@ -2,6 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { AlertDetail } from "../../../budget/alert.ts";
 import { instant, oneOf } from "./columns.ts";
 
 const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const;
@@ -12,7 +13,7 @@ export const platformAlerts = pgTable(
   {
     id: uuid("id").primaryKey(),
     kind: text("kind", { enum: kinds }).notNull(),
-    detail: jsonb("detail").notNull(),
+    detail: jsonb("detail").$type<AlertDetail>().notNull(),
     /** When the condition was first seen. */
     begunAt: instant("begun_at").notNull(),
     createdAt: instant("created_at").notNull(),

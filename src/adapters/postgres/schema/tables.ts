@@ -16,6 +16,8 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { AlertDetail } from "../../../budget/alert.ts";
+import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
 import {
   between,
   instant,
@@ -185,7 +187,7 @@ export const budgetAlertHistory = pgTable(
     id: uuid("id").primaryKey(),
     tenantId: tenantOf().notNull(),
     identity: text("identity").notNull(),
-    eventType: text("event_type").notNull(),
+    eventType: text("event_type", { enum: ALERT_EVENT_TYPES }).notNull(),
     threshold: percent("threshold"),
     spend: money("spend").notNull(),
     maxBudget: money("max_budget").notNull(),
@@ -200,7 +202,7 @@ export const budgetAlertHistory = pgTable(
     /** Recorded, and nobody told. */
     silent: boolean("silent").notNull().default(false),
     /** What only this kind of event has to say. */
-    detail: jsonb("detail"),
+    detail: jsonb("detail").$type<AlertDetail>(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [

@@ -9,7 +9,7 @@ import { ms } from "../instants.ts";
 import { money } from "./tenant-rows.ts";
 
 /** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
-export const overrideColumn = sql`json_build_object('id', o.id, 'tenantId', o.tenant_id,
+export const overrideColumn = sql<unknown>`json_build_object('id', o.id, 'tenantId', o.tenant_id,
   'amountNanoUsd', o.override_amount::text, 'createdAt', ${ms("o.created_at")}, 'expiresAt', ${ms("o.expires_at")},
   'revokedAt', ${ms("o.revoked_at")}, 'reason', o.reason, 'createdBy', o.created_by, 'revokedBy', o.revoked_by)`;
 

@@ -1,7 +1,8 @@
 // The Overrides port on Postgres. Granting, revoking and running out are each one statement that locks the tenant, changes
 // and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
 
-import { type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lte, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import type { Overrides } from "../../../ports/stores.ts";
@@ -9,34 +10,44 @@ import type { AuditAction } from "../../../records/audit.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";
 import type { Actor } from "../../../records/tenant.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runBatch, runStatement } from "../client.ts";
+import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
+import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
+
+/** `overrideColumn` reads the table by this alias. */
+const o = alias(budgetOverrides, "o");
 
 export function postgresOverrides(database: Database): Overrides {
   return {
     grant: (override, actor) => grantOverride(database, override, actor),
     revoke: (key, actor) => revokeOverride(database, key, actor),
     async list({ tenantId, before, limit }) {
-      const rows = await runStatement(
-        database,
-        sql`select ${overrideColumn} as override from budget_overrides o
-          where o.tenant_id = ${tenantId} and ${comesAfter(before, "o")}
-          order by o.created_at desc, o.id limit ${limit + 1}`,
+      const rows = await runQuery(database, (db) =>
+        db
+          .select({ override: overrideColumn })
+          .from(o)
+          .where(and(eq(o.tenantId, tenantId), comesAfter(before, o.createdAt, o.id)))
+          .orderBy(desc(o.createdAt), o.id)
+          .limit(limit + 1),
       );
       return pageOf(rows.map(fromRow), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
     recordEnds: (limit, now) => noteEnds(database, limit, now),
     async listEnding({ after, until }, limit) {
-      const rows = await runStatement(
-        database,
-        sql`select ${overrideColumn} as override from budget_overrides o join tenant_configs t using (tenant_id)
-          where o.end_noted_at is null and o.expires_at > ${timestampOf(after)} and o.expires_at <= ${timestampOf(until)}
-            and t.deleted_at is null and t.enforcement = 'enforce'
-          order by o.expires_at limit ${limit}`,
+      const isEnding = and(isNull(o.endNotedAt), gt(o.expiresAt, new Date(after)), lte(o.expiresAt, new Date(until)));
+      const isEnforced = and(isNull(tenantConfigs.deletedAt), eq(tenantConfigs.enforcement, "enforce"));
+      const rows = await runQuery(database, (db) =>
+        db
+          .select({ override: overrideColumn })
+          .from(o)
+          .innerJoin(tenantConfigs, eq(tenantConfigs.tenantId, o.tenantId))
+          .where(and(isEnding, isEnforced))
+          .orderBy(o.expiresAt)
+          .limit(limit),
       );
       return rows.map(fromRow);
     },

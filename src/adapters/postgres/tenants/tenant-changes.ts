@@ -1,14 +1,15 @@
 // How an administrator's change and deletion are written: each is one statement that locks, changes and audits, so that
 // the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
 
-import { type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { type Database, type Row, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
@@ -93,10 +94,8 @@ export async function markTenantDeleted(
 }
 
 export async function removeTenant(database: Database, tenantId: TenantId): Promise<void> {
-  await runStatement(
-    database,
-    sql`delete from tenant_configs where tenant_id = ${tenantId} and deleted_at is not null`,
-  );
+  const isDeleted = and(eq(tenantConfigs.tenantId, tenantId), isNotNull(tenantConfigs.deletedAt));
+  await runQuery(database, (db) => db.delete(tenantConfigs).where(isDeleted));
 }
 
 const SETTING_COLUMNS = [

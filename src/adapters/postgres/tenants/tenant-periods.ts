@@ -1,13 +1,14 @@
 // Periods that begin by hand, those that should be over, and those that nobody has told people of yet. The step that
 // LiteLLM's own reset makes is neon-tenant-spend's.
 
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantObservation, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runBatch, runStatement } from "../client.ts";
+import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { tenantConfigs } from "../schema/tables.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 import { isOwnSubject, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
@@ -79,9 +80,11 @@ export async function notePeriodAnnounced(
   tenantId: TenantId,
   periodStartedAt: Instant,
 ): Promise<void> {
-  await runStatement(
-    database,
-    sql`update tenant_configs t set period_announced = true
-      where t.tenant_id = ${tenantId} and ${PERIOD_START} = ${timestampOf(periodStartedAt)}`,
+  const periodStart = sql`coalesce(${tenantConfigs.litellmKeyLastReset}, ${tenantConfigs.subjectCreatedAt})`;
+  await runQuery(database, (db) =>
+    db
+      .update(tenantConfigs)
+      .set({ periodAnnounced: true })
+      .where(and(eq(tenantConfigs.tenantId, tenantId), eq(periodStart, timestampOf(periodStartedAt)))),
   );
 }

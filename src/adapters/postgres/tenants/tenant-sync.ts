@@ -1,13 +1,14 @@
 // What LiteLLM answered to the wish, written down where the wish is, and whose turn it is to be tried again.
 // Never touches a wish that has changed meanwhile.
 
-import { sql } from "drizzle-orm";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
-import { type Database, runStatement } from "../client.ts";
+import { type Database, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
+import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** Whoever has just changed the tenant is telling LiteLLM at this moment. */
@@ -68,10 +69,17 @@ export async function recordPriorValues(
 }
 
 export async function noteTenantBlock(database: Database, tenantId: TenantId, revision: number): Promise<boolean> {
-  const rows = await runStatement(
-    database,
-    sql`update tenant_configs set litellm_has_blocked = true
-      where tenant_id = ${tenantId} and revision = ${revision} and suspended_at is not null returning tenant_id`,
+  const isSuspended = and(
+    eq(tenantConfigs.tenantId, tenantId),
+    eq(tenantConfigs.revision, revision),
+    isNotNull(tenantConfigs.suspendedAt),
+  );
+  const rows = await runQuery(database, (db) =>
+    db
+      .update(tenantConfigs)
+      .set({ litellmHasBlocked: true })
+      .where(isSuspended)
+      .returning({ tenantId: tenantConfigs.tenantId }),
   );
   return rows.length > 0;
 }
