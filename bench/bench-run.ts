@@ -4,7 +4,7 @@ import type { Stack } from "../dev/stack.ts";
 import { startWorkerd, type Workerd } from "../dev/worker/workerd.ts";
 import type { Load } from "./load/start-load.ts";
 
-/** As the broker tells it. `messages`: due and not acknowledged; `delayed`: sent with a delay that is not over. */
+/** The broker's own numbers. `messages`: due and not acknowledged; `delayed`: sent with a delay that is not over. */
 export interface Backlog {
   readonly messages: number;
   readonly oldestMs: number;
@@ -22,7 +22,7 @@ export interface BenchRun {
   readonly bundles: { readonly worker: string; readonly baseline: string };
 }
 
-/** The built Worker in a process of its own: nothing in its memory, nothing in its KV. Stops it whatever `work` does. */
+/** The built Worker in a process of its own: nothing in its memory or KV. Stops it when `work` ends or throws. */
 export async function withWorker<T>(
   run: BenchRun,
   work: (worker: Workerd) => Promise<T>,

@@ -10,7 +10,7 @@ export interface Contender {
   readonly baseline: string;
   /** What to fire in a round, by its number. */
   job(round: number): LoadJob;
-  /** Hears of each round; throws when it was answered wrongly. */
+  /** Called after each round; throws when an answer was wrong. */
   after?(result: LoadResult): void | Promise<void>;
 }
 

@@ -118,7 +118,7 @@ function writePlot(backlog: readonly BacklogSeries[]): void {
   writeFileSync(PLOT, backlogChart(series, `Backlog of the spend queue, ${backend}`));
 }
 
-/** Tells what is going on, and how long it took. */
+/** Prints each step and how long it took. */
 async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();
   process.stdout.write(`${what} … `);

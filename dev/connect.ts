@@ -1,4 +1,4 @@
-// Joins the running Worker with the parts around it: LiteLLM reports to its doors and asks Guard, and its notices go to
+// Joins the running Worker with the parts around it: LiteLLM reports to it and asks Guard, and its notices go to
 // the inbox. Uses the Worker's own admin API, as an operator would; what an earlier start has left there is replaced.
 
 import type { Inbox } from "./inbox/start.ts";
@@ -9,7 +9,7 @@ const WEBHOOK_URL_TOKEN = "dev-webhook-url-token";
 const EVENTS_TOKEN = "dev-events-token";
 const GUARDRAIL_TOKEN = "dev-guardrail-token";
 
-/** LiteLLM's own is a day: then nothing would be repeated while somebody looks. */
+/** LiteLLM's default is a day, which would repeat nothing during a demo. */
 const BUDGET_ALERT_TTL_MS = 60_000;
 
 /** The name of each platform-wide channel to the inbox; the webhook's is also its path there. */

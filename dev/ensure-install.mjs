@@ -1,4 +1,4 @@
-// Runs before `npm start`, `npm test` and the like, on whatever Node there is: installs what is missing or out of date.
+// Runs before `npm start`, `npm test` and the like, on any Node version: installs what is missing or out of date.
 // Plain JavaScript and nothing but Node itself, because nothing else is there yet.
 
 import { spawnSync } from "node:child_process";

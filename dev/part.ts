@@ -81,7 +81,7 @@ export async function startPart(options: {
         return Response.json({ nonsense: [1, "two", null] });
       case "reset":
         incoming.socket.destroy();
-        return new Response(null, { status: 500 }); // nobody is left to read it
+        return new Response(null, { status: 500 }); // the client is gone
     }
   }
 

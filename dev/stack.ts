@@ -30,8 +30,8 @@ const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 const UPSTASH_TOKEN = "dev-upstash-token";
 
 /**
- * Starts the parts one after the other and applies the migrations. `tell` hears of each part as it is there.
- * @throws PortTakenError; what was started by then is stopped again.
+ * Starts the parts one after the other and applies the migrations. `tell` is called with each part once it is up.
+ * @throws PortTakenError; parts that were started are stopped again.
  */
 export async function startStack(
   settings: StackSettings,

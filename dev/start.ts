@@ -15,7 +15,7 @@ import { startWranglerDev, WORKER_LOG, type WorkerProcess } from "./worker/wrang
 /** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
 const STORY_DATABASE_DELAY_MS = 1_000;
 
-/** And it tells what calls have cost every second, not every five. */
+/** The simulator reports the cost of calls every second instead of every five. */
 const STORY_FLUSH_MS = 1_000;
 
 const { options } = readCommandLine(

@@ -63,7 +63,7 @@ async function playSetting(
   const { baseline, worker } = servers;
   for (const server of [baseline, worker]) {
     await delayKv(server, 0);
-    // Anew for each setting, so that no figure grows old enough to be read again.
+    // Seeded again for each setting, so that no snapshot grows old enough to be refreshed.
     await fillKv(server, snapshotsOf(tenants, Date.now()));
     await delayKv(server, setting.kvDelayMs);
   }

@@ -1,4 +1,4 @@
-// Case: LiteLLM does not answer and every figure is too old to serve without asking it. The deadline must hold.
+// Case: LiteLLM does not answer and every snapshot is too old to serve without a read. The deadline must hold.
 
 import type { Fault } from "../../dev/part.ts";
 import type { Workerd } from "../../dev/worker/workerd.ts";
@@ -10,7 +10,7 @@ import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } fr
 
 const TARGET_MS = 110;
 
-/** Older than the 10 min within which a figure may be answered with while it is read again. */
+/** Older than the 10 min within which a check may answer from a snapshot and refresh it behind the answer. */
 const STALE_MS = 20 * 60_000;
 
 const BREAKAGES = ["hangs", "refuses connections", "answers 500"] as const;
@@ -62,7 +62,7 @@ async function playChecks(
   { breakage, connections, part, stale }: Play,
 ): Promise<Row> {
   const { url } = worker;
-  // Others' fresh figures first, so that the code is loaded but no failure of LiteLLM is known.
+  // Tenants with fresh snapshots first: the code is loaded, and the Worker has seen no failure of LiteLLM.
   const others = imaginedTenants(50);
   await fillKv(worker, { ...snapshotsOf(others, Date.now()), ...stale });
   await load.fire({ url, requests: others.map(askRequest), connections: 1, seconds: null });

@@ -22,7 +22,7 @@ const QUICK_TENANTS = 500;
 const SPENT = 10;
 const CROSSED = 1;
 
-/** Nothing is known of anybody: as much as the hour costs in which every period has ended. */
+/** No tenant has known spend. That costs as much as the hour in which every period ends. */
 const NEW = "nothing known of them";
 const LATER = "an hour later";
 
@@ -67,7 +67,7 @@ export async function reconcile(run: BenchRun, backend: Backend): Promise<Row[]>
   }
 }
 
-/** As LiteLLM has them when it has the wish: nothing is left to be synced. */
+/** The keys as LiteLLM has them in sync, so no read starts a sync. */
 async function createKeys({ stack }: Backend, tenants: readonly BenchTenant[]): Promise<void> {
   const waiting = tenants.values();
   const lanes = Array.from({ length: AT_ONCE }, async () => {
@@ -86,7 +86,7 @@ async function createKeys({ stack }: Backend, tenants: readonly BenchTenant[]): 
   await Promise.all(lanes);
 }
 
-/** LiteLLM with somebody before it who writes down which keys are read. */
+/** LiteLLM behind a proxy that records which keys are read. */
 async function startKeyCounter(target: string) {
   let keys: string[] = [];
   let reads = 0;

@@ -28,7 +28,7 @@ const GROUP = "Operations per alert and per webhook";
 
 export interface SpendToInbox {
   readonly rows: readonly Row[];
-  /** A figure that nobody has confirmed is read a minute later, and that belongs to the bill. Ends the Workers. */
+  /** Unconfirmed spend is read a minute later, and the bill includes that read. Stops the Workers. */
   confirmations(): Promise<readonly Row[]>;
   stop(): Promise<void>;
 }
@@ -95,7 +95,7 @@ async function openScene(run: BenchRun, count: number, real: RealTenants) {
     const [first] = workers;
     for (const { tenantId, virtualKey } of real.tenants) {
       if (first !== undefined) await createSlackChannel(first, `${stack.inbox.url}/slack/${tenantId}`, tenantId);
-      // So that the read a minute later confirms the figure.
+      // So that the read a minute later confirms the reported spend.
       stack.litellm?.setSpend(virtualKey, CROSSING_USD);
     }
     const scene: Scene = { run, workers, stores, litellm, tenants: real.tenants };
@@ -148,7 +148,7 @@ async function playQuiet(scene: Scene): Promise<Row[]> {
   const fresh = await createTenants(run, "quiet", tenants.length);
   if (worker === undefined) return [];
   await fillKv(worker, fresh.snapshots);
-  // A tenant's first figure is looked at for alerts once, whatever it is.
+  // Bursar evaluates the alerts of a tenant's first observation once, at any spend.
   await sendAll(worker, fresh.tenants, 25);
   await untilQuiet(scene);
   await takeCounts(scene);

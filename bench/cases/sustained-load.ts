@@ -1,5 +1,5 @@
-// Case: webhooks by the clock for a while, whatever the answers do, and how the spend queue fares until it is empty.
-// Judges that nothing is lost: every figure, every alert, every notice, every line of the audit.
+// Case: webhooks at a constant rate, independent of the answers, until the spend queue is empty again.
+// Fails when an observation, an alert, a notice or an audit entry is lost.
 
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BacklogSample, sampleBacklog } from "../backlog.ts";
@@ -93,7 +93,7 @@ async function playRate(run: BenchRun, stores: CountedStores, perSecond: number)
   return withWorker(run, play, stores.environment, { deliversQueues: true });
 }
 
-/** LiteLLM is asked about figures that are a minute old; with what it says they must not fall. */
+/** Bursar reads LiteLLM for reports that are a minute old. LiteLLM's answer must not lower the spend. */
 function confirmWhenRead({ stack }: BenchRun, rising: readonly RisingTenant[]): void {
   for (const { tenant, lastUsd } of rising) stack.litellm?.setSpend(tenant.virtualKey, lastUsd);
 }

@@ -1,4 +1,4 @@
-// What the benchmark asks of its load process, and what it hears back. Types only.
+// The jobs that the benchmark sends to its load process, and the results. Types only.
 
 export interface LoadRequest {
   readonly path: string;
@@ -22,7 +22,7 @@ export interface LoadJob {
   readonly connections: number;
   /** How long to go on; null sends every request once. */
   readonly seconds: number | null;
-  /** Sends every request once, by the clock and whatever the answers do. Then an answer's time counts from its turn. */
+  /** Sends every request once, at a constant rate. The latency of an answer counts from the request's scheduled time. */
   readonly perSecond?: number;
 }
 

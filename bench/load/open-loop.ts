@@ -1,5 +1,5 @@
-// Sends requests by the clock, whatever the answers do: a server that is too slow meets the requests that have piled up,
-// as it would with senders that know nothing of each other. An answer's time counts from the turn of its request.
+// Sends requests at a constant rate, independent of the answers. A slow server gets the requests that have piled up,
+// as it would from independent senders. The latency of an answer counts from the request's scheduled time.
 
 import { Agent, request as httpRequest } from "node:http";
 import type { PreparedRequest } from "./prepare.ts";

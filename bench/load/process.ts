@@ -1,4 +1,4 @@
-// The load process: fires one job after the other at a server and tells how long each answer took.
+// The load process: runs one job after the other against a server and reports the latency of each answer.
 // A process of its own, so that no work of the benchmark delays a clock.
 
 import autocannon from "autocannon";
@@ -9,7 +9,7 @@ import { type PreparedRequest, prepared } from "./prepare.ts";
 /** Longer than any answer may take, also that of a Worker whose LiteLLM hangs. */
 const TIMEOUT_SECONDS = 5;
 
-/** By the clock, an answer may be late because many others are: a queue that long is a figure, not an error. */
+/** At a constant rate an answer may be late because others are: a long queue is a result, not an error. */
 const LATE_MS = 60_000;
 
 /** How often autocannon looks whether a job is over. */
@@ -55,7 +55,7 @@ async function run(job: LoadJob, requests: readonly PreparedRequest[], onAnswer:
   return errors + timeouts;
 }
 
-/** autocannon's own figures are whole milliseconds, too coarse for answers of less than one. */
+/** autocannon reports whole milliseconds, which is too coarse for answers of less than one. */
 function cannonade(
   { url, connections, seconds }: LoadJob,
   requests: readonly PreparedRequest[],

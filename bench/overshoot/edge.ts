@@ -22,7 +22,7 @@ import { ColoKv } from "./colo-kv.ts";
 import { OnePostgres, TimedClaims } from "./one-tenant.ts";
 import { COLOS, QUEUE_SECONDS } from "./scenario.ts";
 
-/** What LiteLLM's answer depends on is played by whoever gives it, so one call stands for all. */
+/** The caller plays what LiteLLM's answer depends on, so one call stands for all. */
 const MODEL_CALL: ModelCall = {
   method: "POST",
   path: "/v1/chat/completions",
@@ -72,7 +72,7 @@ export class Edge {
     this.#consumer = this.#consumerDeps();
   }
 
-  /** What LiteLLM has told, as one of its doors puts it on the queue. */
+  /** A report of LiteLLM, as its endpoint puts it on the queue. */
   report(message: SpendMessage): void {
     void this.#deliver(message, 0);
   }
@@ -118,14 +118,14 @@ export class Edge {
     return {
       ...this.#checkDeps(COLOS[0]),
       spendBatches: this.#postgres.spendBatches,
-      // Nobody is told: what is looked for is how soon calls end.
+      // No notices are sent: the benchmark measures only how soon calls end.
       alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
       noticeQueue: { sendAll: async () => {} },
       cipher: unusedPort<Cipher>("cipher"),
     };
   }
 
-  /** Whatever comes while a batch gathers goes with it. */
+  /** A batch includes the messages that arrive while it fills. */
   async #deliver(message: SpendMessage, delaySeconds: number): Promise<void> {
     const { timers, clock } = this.#options;
     if (delaySeconds > 0) await timers.after(delaySeconds * 1_000).passed;
@@ -146,7 +146,7 @@ export class Edge {
   };
 }
 
-/** As the door of the stock webhook puts it on the queue: a hint. */
+/** A hint, as the endpoint of the stock webhook puts it on the queue. */
 export function budgetCrossedMessage({ subject }: TenantConfig, spendNanoUsd: bigint, at: Instant): SpendMessage {
   return {
     kind: "webhook",
@@ -164,7 +164,7 @@ export function budgetCrossedMessage({ subject }: TenantConfig, spendNanoUsd: bi
   };
 }
 
-/** As the doors put calls on the queue. */
+/** Calls, as the events endpoint puts them on the queue. */
 export function callsMessage(
   { subject, budgetResetAt }: TenantConfig,
   { spendNanoUsd, begunAt, count }: { spendNanoUsd: bigint; begunAt: Instant; count: number },

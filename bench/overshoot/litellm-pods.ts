@@ -14,7 +14,7 @@ export interface Begun {
   readonly begunAt: Instant;
 }
 
-/** The highest figure among the calls that a pod tells of. */
+/** The highest spend among the calls that a pod reports. */
 export interface PodReport {
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
@@ -22,7 +22,7 @@ export interface PodReport {
 }
 
 interface Pod {
-  /** What it holds of the key: the database's figure when it was fetched, and its own calls since. */
+  /** The key in the pod's memory: the spend in the database when it was fetched, and the pod's own calls since. */
   spend: NanoUsd;
   fetchedAt: Instant;
   unwritten: NanoUsd;

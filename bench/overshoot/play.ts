@@ -41,7 +41,7 @@ export interface Played {
   readonly samples: readonly SpendSample[];
 }
 
-/** Long enough for the burn rate to be known, and for the first reads to come and go. */
+/** Long enough for Bursar to know the spend rate and to finish the first reads. */
 const STEADY_BEFORE_SECONDS = 120;
 const SILENCE_BEFORE_SECONDS = 30;
 const SILENT_SECONDS = 600;
@@ -148,7 +148,7 @@ class World {
   async #agent(index: number): Promise<void> {
     const colos = colosOf(this.#scenario);
     const near = this.#isolates.filter((_, isolate) => isolate % colos.length === index % colos.length);
-    // Not all at once: a steady burn has calls at every stage.
+    // Staggered: at a steady spend rate there are calls at every stage.
     if (this.#scenario.start === "steady") await this.#pause(this.#random.next() * CALL_SECONDS.max);
     while (!this.#isOver) {
       if (!(await this.#call(this.#random.pick(near)))) await this.#pause(ASK_AGAIN_SECONDS);
@@ -218,14 +218,14 @@ class World {
   }
 }
 
-/** What Bursar knew before the play: read a moment ago under a steady burn, or before a long silence. */
+/** What Bursar knows at the start: a read a moment ago at a steady rate, or one before a long silence. */
 function firstRecord({ start, spendRate }: Scenario, spendNanoUsd: NanoUsd): SpendRecord {
   if (start === "steady") return aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond: nanoUsd(spendRate) });
   const at = NOW - SILENT_SECONDS * 1_000;
   return aSpendRecord({ spendNanoUsd, observedAt: at, readAt: at });
 }
 
-/** LiteLLM has the wish, so no read asks for a sync. */
+/** LiteLLM is in sync, so no read starts a sync. */
 function rowOf(database: NanoUsd) {
   const maxBudgetNanoUsd = nanoUsd(BLOCKS_AT);
   return aLiteLlmRow({

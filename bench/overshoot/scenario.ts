@@ -3,7 +3,7 @@
 import { freshForMs } from "../../src/budget/freshness.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../test/budget/builders.ts";
 
-/** Who stops the calls: one of Bursar's doors, or nobody but LiteLLM. A stream shows what was spent before it. */
+/** What refuses calls: Ask, Guard or Gate, or LiteLLM alone. The headers of a stream show the spend before it. */
 export type Endpoint = "ask" | "guard" | "gate" | "gate_streamed" | "none";
 
 export interface Scenario {
@@ -14,14 +14,14 @@ export interface Scenario {
   readonly pods: number;
   /** LiteLLM refuses by itself, at the same line. */
   readonly litellmEnforces: boolean;
-  /** `silence`: nobody has spent anything for ten minutes, and then all begin at once, half a minute before the line. */
+  /** `silence`: no agent spends for ten minutes, then all start at once, half a minute before the block threshold. */
   readonly start: "steady" | "silence";
   readonly seed: number;
 }
 
 export const AGENTS = 50;
 
-/** US dollars. Large, so that 1 % of it is a long way at a slow burn and a short one at a fast burn. */
+/** US dollars. Large, so that 1 % of it takes long at a slow spend rate and little time at a fast one. */
 export const MAX_BUDGET = 5_000;
 export const BLOCKS_AT = 5_500;
 
@@ -51,7 +51,7 @@ export const KV_ELSEWHERE_SECONDS = 30;
 
 /** An isolate looks at KV again after 2 s (`MEMORY_MS` of recall-tenant). */
 const MEMORY_SECONDS = 2;
-/** How old a colo lets a figure get before it reads: near the line, and where nothing foretells a rise. */
+/** How old spend may get in a colo before it reads: near the block threshold, and without a known spend rate. */
 const READ_SECONDS = freshSeconds(BLOCKS_AT);
 const UNSUSPECTED_SECONDS = freshSeconds(0);
 
@@ -61,7 +61,7 @@ function freshSeconds(spentUsd: number): number {
   return freshForMs(config, record, NOW) / 1_000;
 }
 
-/** A figure goes to KV this often when it is no news (as spread-cadence has it). */
+/** How often unchanged spend goes to KV (see spread-cadence). */
 const SNAPSHOT_SECONDS = 15;
 
 export const COLOS = ["FRA", "IAD", "SIN"] as const;
@@ -72,13 +72,13 @@ export function colosOf({ door, isolates }: Pick<Scenario, "door" | "isolates">)
 }
 
 /**
- * For how long after the line is crossed somebody may still be let through: the age of the newest figure that the last
- * isolate can hold. Seconds; a sum of waits, each of which was just missed.
+ * How long after the block threshold is crossed calls may still pass: the age of the newest spend that the last
+ * isolate can hold. Seconds; a sum of waits, each at its worst.
  */
 export function blindSeconds(scenario: Scenario): number {
   const { door, pods } = scenario;
-  // The first call that an isolate lets through past the line shows it one LiteLLM's figure: an answer when it ends, a stream
-  // when it begins. Isolates may be late one after another, each with its own part of the burn.
+  // The first call that an isolate passes beyond the threshold shows it the spend in LiteLLM: an answer at its end, a
+  // stream at its start. Isolates may be late one after another, each with its own part of the spend rate.
   if (pods === 1 && door === "gate") return CALL_SECONDS.max;
   if (pods === 1 && door === "gate_streamed") return FIRST_PIECE_SECONDS;
   if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
@@ -110,8 +110,8 @@ function blindSecondsOfBoth(scenario: Scenario): number {
 }
 
 /**
- * The most that may be spent past the line, in US dollars: what was in flight, and what the agents spend in the blind
- * time. `burn` is the fastest that they were seen to spend.
+ * The most that may be spent beyond the block threshold, in US dollars: the calls in flight, and the spend of the blind
+ * time. `burn` is the highest spend rate that was measured.
  */
 export function observationOf(
   scenario: Scenario,

@@ -1,4 +1,4 @@
-// What the benchmark found: rows of figures and targets, printed as a table and written as JSON. Measures nothing.
+// The results of the benchmark: rows of values and targets, printed as a table and written as JSON. Measures nothing.
 
 import { writeFileSync } from "node:fs";
 import Table from "cli-table3";

@@ -45,7 +45,7 @@ export async function takeCounts({ workers, stores, litellm }: Counted): Promise
   };
 }
 
-/** For so many of whatever was counted, one alert or a thousand webhooks. */
+/** Per so many counted units, such as one alert or a thousand webhooks. */
 export function perEach(counts: OperationCounts, played: number, each: number, digits: number): Record<string, string> {
   const entries = Object.entries(counts).map(([name, count]) => [name, ((count * each) / played).toFixed(digits)]);
   return Object.fromEntries(entries);

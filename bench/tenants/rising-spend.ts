@@ -1,4 +1,4 @@
-// Tenants whose spend rises with every webhook, and what must be known of them in the end: exactly their last figure and
+// Tenants whose spend rises with every webhook, and the expected result: exactly their last spend and
 // exactly its alerts. Owns the plan and the judgement; sends nothing.
 
 import pg from "pg";
@@ -29,7 +29,7 @@ export function risingTenants(tenants: readonly BenchTenant[]): RisingTenant[] {
     const percent = LAST_PERCENT[index % LAST_PERCENT.length] ?? 0;
     return {
       tenant,
-      // A figure that no other tenant has, and no whole dollar.
+      // A spend that no other tenant has, and that is no whole dollar.
       lastUsd: inMicros((LIMIT_USD * percent) / 100 + index / 100 + 0.000_001),
       alerts: ALERTS.filter((alert) => alert.percent <= percent).map(({ event }) => event),
     };
@@ -55,7 +55,7 @@ const KNOWN = `select c.tenant_id, s.spend::float8 as spend,
       where h.tenant_id = c.tenant_id and d.status <> 'sent') as unsent
   from tenant_configs c left join tenant_spend s on s.tenant_id = c.tenant_id where c.tenant_id = any($1)`;
 
-/** @throws Error naming the first tenant of whom anything is missing, wrong or too much. */
+/** @throws Error naming the first tenant with missing, wrong or surplus data. */
 export async function refuseLosses({ postgres }: Stack, rising: readonly RisingTenant[], rounds: number) {
   const client = new pg.Client({ connectionString: postgres.databaseUrl });
   await client.connect();

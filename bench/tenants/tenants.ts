@@ -27,7 +27,7 @@ export function askRequest({ virtualKey }: BenchTenant): LoadRequest {
   return { path: "/v1/budget", headers: { authorization: `Bearer ${virtualKey}` } };
 }
 
-/** All three snapshots of each tenant, by KV key. A quarter of the budget is spent and nothing burns. */
+/** All three snapshots of each tenant, by KV key. A quarter of the budget is spent, and the spend rate is zero. */
 export function snapshotsOf(tenants: readonly BenchTenant[], observedAt: number): Record<string, string> {
   const entries = tenants.flatMap((tenant) => {
     const config = configOf(tenant, observedAt);

@@ -35,7 +35,7 @@ export function stockWebhook(tenant: BenchTenant, usd: number): LoadRequest {
   return { path: `/v1/webhooks/litellm/${URL_TOKEN}`, headers: {}, body: webhookBody(tenant, usd) };
 }
 
-/** Calls as the generic_api callback tells of them, one of each tenant, with their prompts. */
+/** Calls as the generic_api callback reports them, one per tenant, with their prompts. */
 export function callEvents(tenants: readonly BenchTenant[]): LoadRequest {
   const calls = tenants.map((tenant) => ({
     ...CALL,

@@ -9,7 +9,7 @@ import type { Example, Step, Variables, World } from "./steps.ts";
 /** An example as it happened, not yet made stable. */
 export interface Played {
   readonly name: string;
-  /** Null for a request that Bursar sends: nobody types it. */
+  /** Null for a request that Bursar sends. */
   readonly command: string | null;
   /** Status line, headers, an empty line, the body. */
   readonly answer: string;

@@ -28,7 +28,7 @@ const OWN_KEY = /\bsk-[\w-]{43}\b/g;
 const CURSOR = /("next_cursor": ")[0-9a-z]+\./g;
 const HEX_32 = /\b[0-9a-f]{32}\b/g;
 
-/** Where the local stack listens unless it is told otherwise. */
+/** The default ports of the local stack. */
 const PORTS = { bursar: 8787, litellm: 4000, inbox: 8025 } as const;
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

@@ -51,7 +51,7 @@ export const DEMANDED_READ_MS = 1_100;
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 /** Looks until `holds` is true. @throws Error naming `what` when that takes too long. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -51,7 +51,7 @@ export function authenticate(headers: Headers, route: Route, store: Store): Call
   return { kind: "key", key, team };
 }
 
-/** The hash of the key that a request came with, whoever's it is. */
+/** The hash of the key of a request, known or unknown. */
 export function callerHash(headers: Headers): string {
   return keyHash(credentialIn(headers) ?? "");
 }

@@ -1,5 +1,5 @@
 // What can be set about the simulator, and what holds when nothing is said.
-// Must never read the environment: whoever starts the simulator does that.
+// Must never read the environment: the caller does.
 
 import type { CallListener } from "./calls/call-events.ts";
 import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./outgoing/receivers.ts";
@@ -24,13 +24,13 @@ export interface LitellmOptions {
   defaultCost?: number;
   /** The clock, in ms; every delay above runs by it, except `callMs`. */
   now?: () => number;
-  /** Hears what happens to calls. */
+  /** Called with the events of calls. */
   listener?: CallListener;
   /** Where budget alerts go. Unset: nowhere. */
   webhook?: WebhookReceiver;
   /** Where finished and refused calls are reported. Unset: nowhere. */
   events?: EventsReceiver;
-  /** Who is asked before each call. Unset: nobody. */
+  /** The guardrail that is asked before each call. Unset: none. */
   guardrail?: GuardrailReceiver;
   /** 0 to below 1; draws the copies and delays of webhooks. Unset: `Math.random`. */
   random?: () => number;

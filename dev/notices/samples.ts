@@ -1,4 +1,4 @@
-// One notice of every kind, with figures that could be real, and some whose names mean harm. Data only.
+// One notice of every kind, with realistic amounts, and some with hostile names. Data only.
 
 import type { AlertDetail, AlertEventType } from "../../src/budget/alert.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";

@@ -39,7 +39,7 @@ export function storyProblems({ rows, outcomes, textOf }: Evidence): string[] {
   ];
 }
 
-/** The rows that nobody claims. */
+/** The rows without a claim. */
 export function notYet(rows: readonly StoryRow[]): string[] {
   return rows.filter(({ proofs }) => proofs === null).map(({ id }) => id);
 }
@@ -53,7 +53,7 @@ function tableProblems(rows: readonly StoryRow[]): string[] {
   ];
 }
 
-/** Whoever tests a row claims it: else its tests could fail, or go, and the table would not say. */
+/** A row with tests must be claimed: else its tests could fail or disappear unnoticed. */
 function openRowProblems({ id }: StoryRow, outcomes: readonly TestOutcome[]): string[] {
   return testsOf(id, outcomes).map((test) => `${id}: not claimed, and tested by ${named(test)}`);
 }

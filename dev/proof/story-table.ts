@@ -9,7 +9,7 @@ export interface Proof {
 export interface StoryRow {
   readonly id: string;
   readonly mustHold: string;
-  /** Null: nobody claims it yet. */
+  /** Null: not claimed yet. */
   readonly proofs: readonly Proof[] | null;
 }
 

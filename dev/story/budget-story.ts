@@ -135,7 +135,7 @@ async function callModel(clients: Clients, timeline: Timeline, virtualKey: strin
   timeline.tell("the agent calls a model", `$${cost.toFixed(2)} spent`);
 }
 
-/** Asks until LiteLLM's database has the spend. An answer that is already past the expected figure is wrong. */
+/** Asks until LiteLLM's database has the spend. An answer beyond the expected spend fails the step. */
 async function untilState(
   clients: Clients,
   timeline: Timeline,

@@ -18,7 +18,7 @@ export interface Notice {
 
 export interface Clients {
   admin(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** Ask, demanding a figure not older than a second, so that the story does not have to wait. */
+  /** Ask, demanding spend not older than a second, so that the story does not have to wait. */
   ask(virtualKey: string): Promise<Answer>;
   /** What the inbox has taken in about a tenant, newest first. */
   notices(tenantId: string): Promise<Notice[]>;

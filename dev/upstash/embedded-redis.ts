@@ -18,7 +18,7 @@ const setOptionsFrom = 2;
 type Method = (...args: string[]) => Promise<unknown>;
 
 export function createEmbeddedRedis(): RedisStore {
-  // The mock gives all instances of one host the same data; a host that nobody else has is a store of its own.
+  // The mock gives all instances of one host the same data; a unique host is a store of its own.
   const redis = new RedisMock({ host: `embedded-${randomUUID()}` });
   let last: Promise<unknown> = Promise.resolve();
 

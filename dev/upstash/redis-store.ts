@@ -10,7 +10,7 @@ export interface RedisStore {
   /** @throws CommandRefusedError when Redis says no; anything else thrown is an outage. */
   run(command: Command): Promise<unknown>;
   /**
-   * All commands with none of anybody else's between them, one reply for each: a command refused at work does not stop
+   * All commands without another client's between them, one reply for each: a command that fails does not stop
    * the others. @throws CommandRefusedError when Redis discards the whole.
    */
   runTogether(commands: readonly Command[]): Promise<Reply[]>;

@@ -1,4 +1,4 @@
-// What the Worker is told about the local stack: committed dev secrets, and where its parts listen.
+// The Worker's environment in the local stack: committed dev secrets, and the addresses of the parts.
 
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";

@@ -64,7 +64,7 @@ export async function startWorkerd(options: {
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
   const stop = async () => {
-    // At once: it keeps nothing, and asked politely it would wait for whatever a broken part makes it wait for.
+    // SIGKILL: workerd keeps nothing, and on SIGTERM it would wait for its requests to broken parts.
     await endProcess(child, "SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   };
@@ -111,7 +111,7 @@ function workerdBinary(): string {
   return (createRequire(wrangler)("workerd") as { default: string }).default;
 }
 
-/** Waits until every socket listens; workerd tells each one's port on its control channel. */
+/** Waits until every socket listens; workerd reports each port on its control channel. */
 function listening(child: ChildProcess, sockets: readonly string[]): Promise<Record<string, string>> {
   const urls: Record<string, string> = {};
   return new Promise((resolve, reject) => {

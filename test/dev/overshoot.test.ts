@@ -15,19 +15,19 @@ const aScenario = (differences: Partial<Scenario> = {}): Scenario => ({
   ...differences,
 });
 
-it("the same seed is the same run, another one is another", async () => {
+it("gives the same run for the same seed, and another run for another seed", async () => {
   const [once, again, other] = [await play(aScenario()), await play(aScenario()), await play(aScenario({ seed: 2 }))];
   expect(again).toEqual(once);
   expect(other.overshoot).not.toBe(once.overshoot);
 });
 
-it("without anybody who refuses the spend goes past every bound", async () => {
+it("exceeds every bound when nothing refuses", async () => {
   const scenario = aScenario({ door: "none" });
   const { overshoot, fastestSpendRate } = await play(scenario);
   expect(overshoot).toBeGreaterThan(observationOf({ ...scenario, door: "ask" }, fastestSpendRate).usd);
 });
 
-it("one LiteLLM alone, and Gate before it, stop at what was in flight", async () => {
+it("overshoots by the calls in flight with LiteLLM alone and with Gate", async () => {
   for (const door of ["none", "gate"] as const) {
     const { overshoot } = await play(aScenario({ door, litellmEnforces: door === "none" }));
     expect(overshoot).toBeGreaterThan(0);
@@ -42,7 +42,7 @@ it("bounds the overshoot by the sooner of two that refuse", () => {
   expect(observationOf({ ...both, pods: 4 }, 1)).toEqual(observationOf(aScenario({ pods: 4 }), 1));
 });
 
-it("a bound is what can be in flight, and the burn for as long as nobody can know", () => {
+it("bounds the overshoot by the calls in flight and the spend rate until the spend is known", () => {
   expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(6 + 5 + 1.2 + 5);
   expect(observationOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
   expect(observationOf(aScenario({ door: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });

@@ -20,7 +20,7 @@ async function start(env: Record<string, string>): Promise<{ code: number; said:
 }
 
 // That each part names its own port, test/stores/ports.test.ts shows; here are the first part to start, and the last.
-it.each(["POSTGRES_PORT", "PORT"])("a taken %s ends the start with a message that names it", async (variable) => {
+it.each(["POSTGRES_PORT", "PORT"])("ends with a message that names %s when its port is taken", async (variable) => {
   const taken = createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
   const { port } = taken.address() as AddressInfo;
@@ -31,7 +31,7 @@ it.each(["POSTGRES_PORT", "PORT"])("a taken %s ends the start with a message tha
   expect(said).not.toContain("    at ");
 });
 
-it("a port that is none is refused by name", async () => {
+it("refuses an invalid port by the name of its variable", async () => {
   const { code, said } = await start({ NEON_PORT: "many" });
   expect([code, said.includes("NEON_PORT=many is not a port")]).toEqual([1, true]);
 });
@@ -52,7 +52,7 @@ it.each([
   ...readdirSync("docs", { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".md"))
     .map((file) => `docs/${file}`),
-])("%s names no command that does not exist", (file) => {
+])("%s names only commands that exist", (file) => {
   const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
   const named = [...readFileSync(file, "utf8").matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? "");
   for (const name of named) expect(scripts).toHaveProperty([name]);

@@ -8,7 +8,7 @@ import { outcomesOf, type TestOutcome } from "../../dev/proof/test-report.ts";
 
 const FILE = "test/a.test.ts";
 
-/** The story with nothing claimed but what is told of some rows. */
+/** The story's table with the given claims, and no others. */
 function tableOf(shownBy: Readonly<Record<string, string>>): string {
   return STORY_IDS.map((id) => `| ${id} | holds | ${shownBy[id] ?? "not yet"} |`).join("\n");
 }
@@ -48,7 +48,7 @@ describe("a claim", () => {
   });
 });
 
-describe("is red", () => {
+describe("the check", () => {
   it("refuses a claim without a test", () => {
     expect(problemsOf({ N1: "" }, [])).toEqual(["N1: claimed, and no test is named"]);
     expect(problemsOf({ N1: shown("it holds", "docs/a.md") }, [], { "docs/a.md": "it holds" })).toEqual([
@@ -117,7 +117,7 @@ describe("is red", () => {
   });
 });
 
-it("a report of vitest is read with titles, files from the root, and outcomes", () => {
+it("reads titles, files and outcomes from the report of vitest", () => {
   const assertion = { ancestorTitles: ["a block"], title: "N1: once", status: "passed" };
   const report = JSON.stringify({ testResults: [{ name: "/root/test/a.test.ts", assertionResults: [assertion] }] });
   expect(outcomesOf(report, "/root")).toEqual([{ file: FILE, titles: ["a block", "N1: once"], status: "passed" }]);

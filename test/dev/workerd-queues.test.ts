@@ -1,4 +1,4 @@
-// The queues that deliver on plain workerd, by the settings of wrangler.toml: what the benchmarks' figures stand on.
+// The queues that deliver on plain workerd, by the settings of wrangler.toml: the benchmarks depend on them.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 
-/** Sends what it is told to, keeps what is delivered, and does with a message what the message says. */
+/** Sends messages on request, keeps those delivered, and acknowledges, retries or throws as each message says. */
 const PROBE = `
 let batches = [];
 let running = 0;
@@ -177,7 +177,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect((await seen()).mostRunning).toBe(10);
   });
 
-  it("tell the backlog while it is there, and count what was sent", async () => {
+  it("report the backlog, and count sent messages", async () => {
     await ask("/_counts", "DELETE", "NOTICES_QUEUE");
     await send({ queue: "notices", bodies: [{ n: 1 }] });
     await send({ queue: "notices", bodies: numbers(3) });

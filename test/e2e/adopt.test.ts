@@ -84,7 +84,7 @@ describe("an existing key", () => {
     expect((await stand.api.ask(key)).status).toBe(401);
   });
 
-  it("has people told while it is observed, but not that anything is refused", async () => {
+  it("sends notices while observed, and none of them says that calls are refused", async () => {
     const { name, key } = names();
     await manage("/key/generate", { key, key_alias: name, max_budget: 100 });
     await adopt(name);
@@ -102,7 +102,7 @@ describe("an existing key", () => {
 });
 
 describe("an existing team", () => {
-  it("has one budget for all its keys: what one spends blocks the other, though neither is registered", async () => {
+  it("shares one budget among its unregistered keys: the spend of one blocks the other", async () => {
     const { name } = names();
     const [one, two] = [names().key, names().key];
     await manage("/team/new", { team_id: name, max_budget: 10 });

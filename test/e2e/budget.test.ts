@@ -23,7 +23,7 @@ async function spendTo(key: string, usd: number): Promise<void> {
 }
 
 describe("a verdict", () => {
-  it("says everything an agent needs", async () => {
+  it("has every field of the contract", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 500 });
     await spendTo(key, 412.5);
     const answer = await api.ask(key, NOW);
@@ -61,7 +61,7 @@ describe("a verdict", () => {
     [100, 200, "grace"],
     [109.99, 200, "grace"],
     [110, 402, "blocked"],
-  ])("at %d percent of the limit answers %i %s", async (percent, status, state) => {
+  ])("answers a check at %d percent of the limit with %i %s", async (percent, status, state) => {
     const { key } = await api.createTenant({ max_budget: 100 });
     await spendTo(key, percent);
     const answer = await api.ask(key, NOW);
@@ -100,13 +100,13 @@ describe("a refusal", () => {
     expect(Math.abs(Number(answer.headers.get("Retry-After")) - untilReset)).toBeLessThan(5);
   });
 
-  it("X1: meets every request of a tenant with a zero budget, at once", async () => {
+  it("X1: a zero budget refuses every request at once", async () => {
     const { key } = await api.createTenant({ max_budget: 0 });
     const answer = await api.ask(key);
     expect([answer.status, answer.body.reason, answer.body.used_percent]).toEqual([402, "zero_limit", null]);
   });
 
-  it("never meets a tenant that is only observed, but says that it would", async () => {
+  it("observe allows a tenant over its limit and answers would_block", async () => {
     const { key } = await api.createTenant({ max_budget: 1, enforcement: "observe" });
     await spendTo(key, 5);
     const answer = await api.ask(key, NOW);
@@ -120,13 +120,13 @@ describe("a refusal", () => {
 });
 
 describe("who may ask", () => {
-  it("answers 401 to no key and to a key that nobody has", async () => {
+  it("answers 401 to a missing key and to an unknown key", async () => {
     const [none, unknown] = [await api.ask(""), await api.ask("sk-nobody-has-this")];
     expect([none.status, none.body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
     expect([unknown.status, unknown.body.type]).toEqual([401, "urn:bursar:problem:unknown-key"]);
   });
 
-  it("answers 404 for a tenant that is not there, and 401 without a read token", async () => {
+  it("answers 404 for an unknown tenant, and 401 without a read token", async () => {
     expect((await api.check("nobody")).status).toBe(404);
     const { status } = await fetch(`${bursar.url}/v1/tenants/nobody/check`);
     expect(status).toBe(401);
@@ -134,7 +134,7 @@ describe("who may ask", () => {
 });
 
 describe("a changed budget", () => {
-  it("counts at once, and LiteLLM has it too", async () => {
+  it("applies a changed max_budget to the next check and to LiteLLM", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     await spendTo(key, 5.75);
     expect((await api.ask(key, NOW)).status).toBe(402);

@@ -24,9 +24,9 @@ const readsByKey = () => {
 };
 
 it.each([
-  ["nothing is known of it", undefined],
-  ["an old figure is known of it", { spend: 10, ageMs: 3_600_000 }],
-])("100 checks of one tenant when %s", async (_, snapshot) => {
+  ["KV has no spend", undefined],
+  ["KV has old spend", { spend: 10, ageMs: 3_600_000 }],
+])("answers 100 concurrent checks of one tenant when %s", async (_, snapshot) => {
   const { tenantId, key } = await seedTenant(bursar, { spend: 105, ...(snapshot && { snapshot }) });
   bursar.stack.litellm?.clearRequests();
   const answers = await Promise.all(Array.from({ length: 100 }, () => api.ask(key)));
@@ -35,13 +35,13 @@ it.each([
   expect([...readsByKey().values()]).toEqual([1]);
 });
 
-it("100 checks of a tenant that is over, all of them refused", async () => {
+it("refuses all of 100 concurrent checks of a blocked tenant", async () => {
   const { key } = await seedTenant(bursar, { spend: 110 });
   const answers = await Promise.all(Array.from({ length: 100 }, () => api.ask(key)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([402]));
 });
 
-it("one check each of 100 tenants", async () => {
+it("answers one check each of 100 tenants at once", async () => {
   const tenants = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => ({
       spend: index + 20,

@@ -35,7 +35,7 @@ it("answers healthz, and readyz with every dependency", async () => {
   expect(Object.keys(body.dependencies).sort()).toEqual(["kv", "litellm", "postgres", "redis"]);
 });
 
-it("creates a tenant whose key LiteLLM has", async () => {
+it("creates a tenant and its key in LiteLLM", async () => {
   const { status, body } = await send("POST", `${base}/v1/tenants`, {
     token,
     body: { tenant_id: tenantId, max_budget: 5 },
@@ -44,13 +44,13 @@ it("creates a tenant whose key LiteLLM has", async () => {
   key = body.virtual_key;
 });
 
-it("allows its agent, which has spent nothing", async () => {
+it("allows an agent that has spent nothing", async () => {
   const { status, body } = await send("GET", `${base}/v1/budget`, { token: key });
   expect(status).toBe(200);
   expect(body).toMatchObject({ tenant_id: tenantId, allowed: true, state: "ok", spend: 0, limit: 5 });
 });
 
-it("refuses it once the budget is zero, and allows it again", async () => {
+it("refuses a tenant once its budget is zero, and allows it after a raise", async () => {
   const change = (max_budget: number) =>
     send("PATCH", `${base}/v1/tenants/${tenantId}`, { token, body: { max_budget } });
   expect((await change(0)).status).toBe(200);
@@ -69,7 +69,7 @@ it("answers every error as a problem", async () => {
   expect((await send("POST", `${base}/v1/tenants`, { token, body: "{" })).status).toBe(400);
 });
 
-it("forgets the tenant and its key when it is deleted", async () => {
+it("answers 404 for a deleted tenant", async () => {
   expect((await send("DELETE", `${base}/v1/tenants/${tenantId}`, { token })).status).toBe(204);
   expect((await send("GET", `${base}/v1/tenants/${tenantId}`, { token })).status).toBe(404);
 });

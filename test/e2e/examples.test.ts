@@ -12,6 +12,6 @@ beforeAll(async () => {
 afterAll(() => bursar.stop());
 
 describe("examples/gate.ts", () => {
-  it("answers while its tenant may spend, and says why when it may not", () =>
+  it("prints an answer while the tenant may spend, and the reason when it is refused", () =>
     expectToStopAtTheBudget(bursar, process.execPath, "examples/gate.ts"));
 });

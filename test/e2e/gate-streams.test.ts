@@ -57,7 +57,7 @@ const startEvents = (answer: ServerResponse) => {
 };
 
 describe("an answer", () => {
-  it("arrives piece by piece, before LiteLLM has written the next one", async () => {
+  it("streams an answer chunk by chunk", async () => {
     let writer: ServerResponse | null = null;
     handle = (_, answer) => {
       writer = answer;
@@ -95,7 +95,7 @@ describe("an answer", () => {
     expect(((await response.json()) as { error: { message: string } }).error.message).toBe(message);
   });
 
-  it("over LiteLLM's own budget, to a key that is no tenant's, comes through whole", async () => {
+  it("forwards a budget_exceeded of LiteLLM to an unmanaged key", async () => {
     const error = { message: "Budget has been exceeded!", type: "budget_exceeded", param: null, code: "400" };
     handle = (_, answer) => {
       answer.writeHead(400, { "content-type": "application/json" });
@@ -107,7 +107,7 @@ describe("an answer", () => {
 });
 
 describe("a request", () => {
-  it("reaches LiteLLM piece by piece, before the agent has written the next one", async () => {
+  it("streams a request to LiteLLM chunk by chunk", async () => {
     const arrived = Promise.withResolvers<string>();
     handle = (incoming, answer) => {
       incoming.once("data", (piece: Buffer) => arrived.resolve(piece.toString()));
@@ -158,7 +158,7 @@ describe("an agent that leaves", () => {
     await cut;
   });
 
-  it("before the first byte ends it too", async () => {
+  it("ends the call to LiteLLM when the agent disconnects before the first byte", async () => {
     const cut = cutAfter(() => leave());
     const call = request(`${workerd.url}/llm/v1/chat/completions`, { method: "POST", headers: HEADERS });
     // A reset, as Cloudflare's edge passes on: to workerd a closed half is an agent that still listens.
@@ -169,14 +169,14 @@ describe("an agent that leaves", () => {
   });
 });
 
-describe("a LiteLLM that cannot be reached is a failure, said as one", () => {
+describe("LiteLLM that cannot be reached", () => {
   const failure = { status: 503, error: { type: "api_error", code: "dependency-unavailable" } };
   const answerOf = async () => {
     const response = await chat();
     return { ...((await response.json()) as object), status: response.status };
   };
 
-  it("because it cuts the connection", async () => {
+  it("answers 503 when LiteLLM cuts the connection", async () => {
     let calls = 0;
     handle = (incoming) => {
       calls++;
@@ -186,7 +186,7 @@ describe("a LiteLLM that cannot be reached is a failure, said as one", () => {
     expect(calls).toBe(1);
   });
 
-  it.each([307, 522])("because somebody else answers %i in its place", async (status) => {
+  it.each([307, 522])("answers 503 when a proxy answers %i instead of LiteLLM", async (status) => {
     handle = (_, answer) => {
       answer.writeHead(status, { location: "http://127.0.0.1:1/v1/models" });
       answer.end();
@@ -194,7 +194,7 @@ describe("a LiteLLM that cannot be reached is a failure, said as one", () => {
     expect(await answerOf()).toMatchObject(failure);
   });
 
-  it("because it is not there", async () => {
+  it("answers 503 when LiteLLM is stopped", async () => {
     litellm.closeAllConnections();
     await new Promise((resolve) => litellm.close(resolve));
     expect(await answerOf()).toMatchObject(failure);

@@ -44,13 +44,13 @@ async function refusalOf(call: PromiseLike<unknown>): Promise<InstanceType<typeo
 }
 
 describe("OpenAI's SDK, pointed at Gate", () => {
-  it("chats", async () => {
+  it("completes a chat", async () => {
     const { key } = await api.createTenant();
     const answer = await sdkOf(key).client.chat.completions.create(asParams());
     expect(answer.choices[0]?.message.content).toBe("hello");
   });
 
-  it("chats in a stream", async () => {
+  it("streams a chat", async () => {
     const { key } = await api.createTenant();
     const stream = await sdkOf(key).client.chat.completions.create({ ...asParams(), stream: true });
     const pieces: string[] = [];
@@ -59,7 +59,7 @@ describe("OpenAI's SDK, pointed at Gate", () => {
     expect(pieces.length).toBeGreaterThan(1);
   });
 
-  it("embeds", async () => {
+  it("creates an embedding", async () => {
     const { key } = await api.createTenant();
     const { data } = await sdkOf(key).client.embeddings.create({ model: "mock", input: "hello" });
     expect(data[0]?.embedding).toEqual([0.5, -0.25, 0.125]);
@@ -114,8 +114,8 @@ describe("E2: a tenant that spends through Gate", () => {
   });
 });
 
-describe("whose key it is", () => {
-  it("a second key in another header spends nothing", async () => {
+describe("the key that Gate uses", () => {
+  it("ignores a second key in another header", async () => {
     const [one, two] = [await api.createTenant({ max_budget: 5 }), await api.createTenant({ max_budget: 5 })];
     const headers = { "x-sim-cost": "1", "x-api-key": two.key, "api-key": two.key };
     await sdkOf(one.key).client.chat.completions.create(asParams(), { headers });
@@ -123,12 +123,12 @@ describe("whose key it is", () => {
     expect([await spendOf(one.tenantId), await spendOf(two.tenantId)]).toEqual([1, 0]);
   });
 
-  it("one that is nobody's is LiteLLM's to judge", async () => {
+  it("forwards a call with an unmanaged key to LiteLLM", async () => {
     const error = await refusalOf(sdkOf("sk-nobody-has-this").client.models.list());
     expect([error.status, error.type]).toEqual([401, "token_not_found_in_db"]);
   });
 
-  it("the master key manages nothing through Gate", async () => {
+  it("refuses management routes to the master key", async () => {
     const headers = { authorization: `Bearer ${bursar.stack.litellmMasterKey}` };
     for (const path of ["key/list", "v1/../key/list", "v1/models/..%2f..%2fkey%2flist", "key/info?key=x"]) {
       expect((await fetch(`${bursar.url}/llm/${path}`, { headers })).status).toBe(404);
@@ -136,7 +136,7 @@ describe("whose key it is", () => {
   });
 });
 
-it("an error of LiteLLM's comes through as it is", async () => {
+it("forwards an error of LiteLLM unchanged", async () => {
   const { key } = await api.createTenant();
   bursar.stack.litellm?.setFault({ kind: "error", status: 502, path: "/chat/completions" });
   try {

@@ -1,5 +1,5 @@
-// Guard from end to end: LiteLLM with the setup page pasted asks it before each call, and hears a 200 in time while
-// LiteLLM itself or Postgres hangs. On plain workerd prompts of 32 MiB come through.
+// Guard from end to end: LiteLLM with the setup page pasted asks it before each call, and gets a 200 in time while
+// LiteLLM's API or Postgres hangs. On plain workerd it reads prompts of 32 MiB.
 
 import { createHash } from "node:crypto";
 import { request } from "node:http";
@@ -76,12 +76,12 @@ describe("LiteLLM with the setup page pasted", () => {
     );
   });
 
-  it("lets calls of its other keys, and of its master key, pass", async () => {
+  it("allows calls with unmanaged keys and with the master key", async () => {
     const { body } = await send("POST", `${litellm.url}/key/generate`, { token: litellm.masterKey, body: {} });
     expect([(await call(body.key, 1)).status, (await call(litellm.masterKey, 1)).status]).toEqual([200, 200]);
   });
 
-  it("holds a key that nobody registered to its team's tenant", async () => {
+  it("applies the budget of a team tenant to its unregistered keys", async () => {
     const team = await send("POST", `${litellm.url}/team/new`, { token: litellm.masterKey, body: { max_budget: 10 } });
     const { team_id } = team.body;
     const made = await send("POST", `${litellm.url}/key/generate`, { token: litellm.masterKey, body: { team_id } });
@@ -104,7 +104,7 @@ describe.each([
     keys.over = (await seedTenant(bursar, { snapshot: { spend: 110, ageMs: HOUR_MS }, spend: 110 })).key;
     keys.stale = (await seedTenant(bursar, { snapshot: { spend: 50, ageMs: HOUR_MS }, spend: 50 })).key;
     keys.nowhere = (await seedTenant(bursar, { spend: 110 })).key;
-    // Whatever is only slow the first time.
+    // Warms up what is slow only the first time.
     await guard(keys.nowhere.toUpperCase());
     part().setFault({ kind: "hang" });
   });
@@ -119,12 +119,12 @@ describe.each([
     return body;
   }
 
-  it("a tenant that is over is refused, one that is not may go on", async () => {
+  it("refuses a tenant known to be blocked, and allows one known to be within budget", async () => {
     expect(await timed(keys.over)).toMatchObject({ action: "BLOCKED" });
     expect(await timed(keys.stale)).toEqual(NONE);
   });
 
-  it("what nobody can say is answered too", async () => {
+  it("answers in time for a tenant that it cannot look up", async () => {
     const answer = await timed(keys.nowhere);
     if (name === "LiteLLM") expect(answer).toEqual(NONE);
   });
@@ -159,7 +159,7 @@ describe("on plain workerd", () => {
   it.each([
     ["32 MiB of prompts", 32 * MIB],
     ["even 80 MiB", 80 * MIB],
-  ])("%s are read to their end and answered for the right key", async (_, size) => {
+  ])("reads %s to the end and answers for the right key", async (_, size) => {
     const over = await seedTenant({ stack: bursar.stack }, { spend: 110 });
     const { request_data: data, ...rest } = questionBy(over.key, ["x".repeat(size)]);
     for (const question of [

@@ -1,4 +1,4 @@
-// Suspend, resume and reset from end to end: what an agent meets at Bursar and at LiteLLM, and what people hear.
+// Suspend, resume and reset from end to end: the answers of Bursar and LiteLLM to an agent, and the notices.
 
 import { describe, expect, it } from "vitest";
 import { eventually, send } from "./support/api.ts";
@@ -25,7 +25,7 @@ const untilAnnounced = (tenantId: string, types: string[]) =>
   eventually(async () => types.every((type) => toldOf(tenantId).includes(type)), 20_000);
 
 describe("the kill switch", () => {
-  it("has Ask answer 403 and LiteLLM refuse the key with the next request of each, until the tenant is resumed", async () => {
+  it("makes Ask answer 403 and LiteLLM refuse the key at once, until the tenant is resumed", async () => {
     const { tenantId, key } = await stand.api.createTenant();
     expect([(await stand.api.ask(key)).status, (await call(key)).status]).toEqual([200, 200]);
 
@@ -42,7 +42,7 @@ describe("the kill switch", () => {
     await untilAnnounced(tenantId, ["tenant.suspended", "tenant.resumed"]);
   });
 
-  it("counts for a tenant that is only observed", async () => {
+  it("suspends a tenant under observe", async () => {
     const { tenantId, key } = await stand.api.createTenant({ enforcement: "observe" });
     await act("suspend", tenantId);
     const refused = await stand.api.ask(key);
@@ -52,7 +52,7 @@ describe("the kill switch", () => {
 });
 
 describe("a new period", () => {
-  it("a reset by hand lets a blocked tenant go on at once, at $0", async () => {
+  it("a reset allows a blocked tenant right after a manual reset to $0", async () => {
     const { tenantId, key } = await stand.api.createTenant({ max_budget: 5 });
     await call(key, 6);
     await eventually(async () => (await stand.api.ask(key, { "Cache-Control": "no-cache" })).status === 402);

@@ -37,7 +37,7 @@ describe.each(BREAKS)("while KV %s", (_, fault) => {
   beforeAll(() => breakPart(kv, fault));
   afterAll(() => mendPart(kv, fault));
 
-  it("a check is answered from Postgres and LiteLLM", async () => {
+  it("answers a check from Postgres and LiteLLM", async () => {
     const { tenantId, key } = await seedTenant({ stack }, { spend: 105 });
     const answer = await api.ask(key);
     expect(answer.body).toMatchObject({
@@ -50,11 +50,11 @@ describe.each(BREAKS)("while KV %s", (_, fault) => {
     expect((await api.check(tenantId)).body.spend).toBe(105);
   });
 
-  it("a key that nobody has is unknown", async () => {
+  it("answers 401 to an unknown key", async () => {
     expect((await api.ask("sk-nobody")).status).toBe(401);
   });
 
-  it("admin calls work, and count at once where they were made", async () => {
+  it("applies admin calls at once in the isolate that made them", async () => {
     const tenantId = aTenantId();
     const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: 5 });
     expect([created.status, created.body.litellm_sync]).toEqual([201, "synced"]);
@@ -74,18 +74,18 @@ describe("while the queue refuses", () => {
     await fetch(`${queue()}/_refuse`, { method: "DELETE" });
   });
 
-  it("a check is answered as ever", async () => {
+  it("answers checks as usual", async () => {
     const { key } = await seedTenant({ stack }, { spend: 50 });
     expect((await api.ask(key)).body).toMatchObject({ spend: 50, source: "litellm", degraded: false });
   });
 
-  it("admin calls work", async () => {
+  it("handles admin calls", async () => {
     const tenantId = aTenantId();
     expect((await api.admin("POST", "/v1/tenants", { tenant_id: tenantId })).status).toBe(201);
     expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 1 })).body.limit).toBe(1);
   });
 
-  it("what was given up is logged", () => {
+  it("logs the messages that were given up", () => {
     expect(workerd.output()).toContain("observation enqueue failed");
     expect(workerd.output()).toContain("config rewrite enqueue failed");
   });

@@ -1,4 +1,5 @@
-// Checks and admin calls while LiteLLM is really broken: last known, then policy; wishes wait. Rows of the failure table.
+// Checks and admin calls while LiteLLM is broken: the last known spend decides, then the fail policy, and syncs wait.
+// Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf, aTenantId, eventually, send } from "./support/api.ts";
@@ -61,12 +62,12 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
   });
   afterAll(() => mendPart(litellm(), fault));
 
-  it("a fresh snapshot answers as ever", async () => {
+  it("answers as usual from a fresh snapshot", async () => {
     const answer = await ask("fresh");
     expect([answer.status, answer.body.source, answer.body.degraded]).toEqual([200, "cache", false]);
   });
 
-  it("an old snapshot is the last known figure, and says so", async () => {
+  it("answers source last_known from an old snapshot", async () => {
     const answer = await ask("stale");
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ state: "warning", spend: 82.5, source: "last_known", degraded: true });
@@ -74,14 +75,14 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
     expect(answer.headers.get("Cache-Control")).toBe("private, max-age=0");
   });
 
-  it("a blocked tenant stays blocked until its period ends", async () => {
+  it("keeps a blocked tenant blocked until its period ends", async () => {
     const answer = await ask("blocked");
     expect([answer.status, answer.body.reason, answer.body.source]).toEqual([402, "over_grace", "last_known"]);
     const after = await ask("blocked last period");
     expect([after.status, after.body.state, after.body.source]).toEqual([200, "unknown", "fail_open"]);
   });
 
-  it("a closed policy refuses what it cannot verify with 503, and what it knows to be over with 402", async () => {
+  it("answers 503 under a closed policy for unverified spend, and 402 for spend known to be over", async () => {
     const closed = await ask("closed");
     expect([closed.status, closed.body.type]).toEqual([503, "urn:bursar:problem:spend-unknown"]);
     expect(closed.body).toMatchObject({ state: "unknown", reason: "spend_unknown", source: "fail_closed", spend: 10 });
@@ -89,18 +90,18 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
     expect((await ask("closed and blocked")).status).toBe(402);
   });
 
-  it("a tenant of which nothing is known follows its policy", async () => {
+  it("follows the fail policy of a tenant without known spend", async () => {
     const open = await ask("unknown");
     expect([open.status, open.body.source, open.body.spend]).toEqual([200, "fail_open", null]);
     expect((await ask("unknown and closed")).status).toBe(503);
   });
 
-  it("a demand for a new figure gets the last known one", async () => {
+  it("answers a demand for fresh spend with the last known spend", async () => {
     const answer = await ask("fresh", { "Cache-Control": "no-cache" });
     expect([answer.status, answer.body.source]).toEqual([200, "last_known"]);
   });
 
-  it("every degraded answer is logged, without the key", async () => {
+  it("logs every degraded answer without the key", async () => {
     await ask("stale");
     const { tenantId, key } = seeded.get("stale") ?? { tenantId: "", key: "" };
     const lines = bursar.logs().filter((line) => line.includes("degraded answer") && line.includes(tenantId));
@@ -108,7 +109,7 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
     expect(bursar.logs().some((line) => line.includes(key))).toBe(false);
   });
 
-  it("a changed budget counts at once, and its answer says that LiteLLM does not have it yet", async () => {
+  it("applies a changed budget at once and answers litellm_sync pending", async () => {
     const { tenantId = "" } = seeded.get("created") ?? {};
     const changed = await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 20 });
     expect(changed.status).toBe(200);
@@ -117,7 +118,7 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
     expect((await api.check(tenantId)).body.limit).toBe(20);
   });
 
-  it("a tenant can be created, and gets its key later", async () => {
+  it("creates a tenant whose key becomes valid later", async () => {
     const tenantId = aTenantId();
     const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId, max_budget: 3 });
     expect(created.status).toBe(201);
@@ -126,7 +127,7 @@ describe.each(BREAKS)("while LiteLLM %s", (_, fault) => {
   });
 });
 
-it("once LiteLLM is back the sweep brings it every wish that waited, and the created keys work", async () => {
+it("the sweep syncs every pending tenant once LiteLLM is back, and the created keys work", async () => {
   await untilReadable();
   await litellm().stop();
   const tenantId = aTenantId();
@@ -135,7 +136,7 @@ it("once LiteLLM is back the sweep brings it every wish that waited, and the cre
   await litellm().restart();
   await untilReadable();
   await eventually(async () => {
-    // As the cron of two minutes later: whoever has just made a wish is telling LiteLLM itself.
+    // The cron of two minutes later: until then the request that changed the tenant syncs LiteLLM itself.
     await bursar.sweep(2 * MINUTE_MS);
     return (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.litellm_sync === "synced";
   });

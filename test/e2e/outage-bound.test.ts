@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => bursar.stop());
 
-it("after the bound of an outage an open policy turns closed, and opens again with LiteLLM", async () => {
+it("closes an open policy after FAIL_OPEN_MINUTES of an outage, and opens it again when LiteLLM is back", async () => {
   const api = apiOf(bursar.url);
   const { key } = await seedTenant(bursar, { snapshot: { spend: 10, ageMs: HOUR_MS } });
   const kv = await bursar.snapshots();

@@ -39,7 +39,7 @@ async function written(tenantId: string) {
   }
 }
 
-it("R2: a blocked tenant is allowed at once, and refused again at the instant of the end, without any write", async () => {
+it("R2: an override allows a blocked tenant at once, and ends at its instant without any write", async () => {
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
   expect((await call(key, 115)).status).toBe(200);
   await eventually(async () => (await stand.api.ask(key, FRESH)).status === 402);
@@ -81,7 +81,7 @@ it("R2: a blocked tenant is allowed at once, and refused again at the instant of
   ]);
 });
 
-it("R2: revoking refuses at once, in LiteLLM too, and is told", async () => {
+it("R2: revoking an override blocks the tenant at once, in LiteLLM too, and sends a notice", async () => {
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 100 });
   stand.litellm.setSpend(key, 115);
   const desired = { override_amount: 100, duration: "1d", reason: "launch week" };

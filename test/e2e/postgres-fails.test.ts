@@ -33,7 +33,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
   });
   afterAll(() => mendPart(postgres(), fault));
 
-  it("KV answers as ever", async () => {
+  it("answers as usual from KV", async () => {
     const answer = await api.ask(keyOf("in KV"));
     expect(answer.body).toMatchObject({
       allowed: true,
@@ -44,7 +44,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     });
   });
 
-  it("an old snapshot is refreshed from LiteLLM all the same", async () => {
+  it("refreshes an old snapshot from LiteLLM", async () => {
     const answer = await api.ask(keyOf("old in KV"));
     expect(answer.body).toMatchObject({
       allowed: true,
@@ -55,7 +55,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     });
   });
 
-  it("a key that KV does not know is answered from LiteLLM alone, and says so", async () => {
+  it("answers a key missing in KV from LiteLLM alone, as degraded", async () => {
     const [ok, over] = [await api.ask(keyOf("ok in LiteLLM")), await api.ask(keyOf("over in LiteLLM"))];
     expect(ok.body).toMatchObject({
       tenant_id: seeded.get("ok in LiteLLM")?.tenantId,
@@ -69,11 +69,11 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     expect([over.status, over.body.reason]).toEqual([402, "over_grace"]);
   });
 
-  it("a key that LiteLLM does not know either is unknown", async () => {
+  it("answers 401 to a key that LiteLLM does not have either", async () => {
     expect((await api.ask("sk-nobody")).status).toBe(401);
   });
 
-  it("without LiteLLM too, the deployment's policy decides", async () => {
+  it("follows the deployment's fail policy when LiteLLM is away too", async () => {
     const { key } = { key: `sk-${aTenantId()}` };
     await litellm()?.stop();
     const answer = await api.ask(key);
@@ -86,7 +86,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
     ["GET", () => "/v1/tenants", () => undefined],
     ["PATCH", () => `/v1/tenants/${seeded.get("created")?.tenantId}`, () => ({ max_budget: 7 })],
     ["DELETE", () => `/v1/tenants/${seeded.get("created")?.tenantId}`, () => undefined],
-  ])("%s %s answers 503 and names what is away", async (method, path, body) => {
+  ])("answers 503 naming Postgres to %s %s", async (method, path, body) => {
     const answer = await api.admin(method, path(), body());
     expect([answer.status, answer.body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
     expect(answer.body.detail).toContain("postgres");
@@ -100,7 +100,7 @@ describe.each(BREAKS)("while Postgres %s", (_, fault) => {
   });
 });
 
-it("a change that failed left nothing half done", async () => {
+it("leaves nothing behind of a failed change", async () => {
   const { tenantId, key } = await api.createTenant({ max_budget: 5 });
   await bursar.stack.postgres.neon.stop();
   const failed = aTenantId();

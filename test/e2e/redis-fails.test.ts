@@ -1,4 +1,4 @@
-// Checks and admin calls while Redis (Upstash's endpoint) is really broken: nobody notices. Rows of the failure table.
+// Checks and admin calls while Redis (Upstash's endpoint) is broken: answers stay the same. Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf, aTenantId } from "./support/api.ts";
@@ -25,7 +25,7 @@ describe.each(BREAKS)("while Redis %s", (_, fault) => {
   });
   afterAll(() => mendPart(bursar.stack.upstash, fault));
 
-  it("a figure that is due is read all the same, once", async () => {
+  it("reads due spend from LiteLLM once", async () => {
     bursar.stack.litellm?.clearRequests();
     const answers = await Promise.all(Array.from({ length: 10 }, () => api.ask(stale.key)));
     expect(answers.map(({ body }) => body.spend)).toEqual(answers.map(() => 42));
@@ -33,7 +33,7 @@ describe.each(BREAKS)("while Redis %s", (_, fault) => {
     expect(reads).toHaveLength(1);
   });
 
-  it("admin calls work, also those with an idempotency key", async () => {
+  it("handles admin calls, with an idempotency key too", async () => {
     const tenantId = aTenantId();
     const headers = { "Idempotency-Key": tenantId };
     const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId }, headers);

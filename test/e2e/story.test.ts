@@ -66,7 +66,7 @@ it("E1: a tenant is created, gets a key, spends 80 percent, LiteLLM's webhook co
   expect(actions).toEqual(expect.arrayContaining(["tenant_created", "webhook_received", "alert_recorded"]));
 });
 
-it("E2: the agent of a tenant at 110 percent gets 402 Payment Required, and people hear that it is blocked", async () => {
+it("E2: the agent of a tenant at 110 percent gets 402 Payment Required, and a notice says that it is blocked", async () => {
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 500 });
   await call(key, 552);
   await call(key, 0);
@@ -132,7 +132,7 @@ it("E5: two 80 percent alerts within the hour are one notice on each channel", a
   expect(await crossingsOf(tenantId)).toHaveLength(1);
 });
 
-it("E6: while LiteLLM's API fails and Redis fails, agents go on working and people are told", async () => {
+it("E6: agents keep working and notices are sent while LiteLLM's API and Redis fail", async () => {
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 20 });
   await call(key, 1);
   const { subject } = (await stand.api.admin("GET", `/v1/tenants/${tenantId}`)).body;
@@ -169,7 +169,7 @@ async function pasteSetup(): Promise<void> {
   });
 }
 
-it("stock LiteLLM, with the setup page pasted, has each crossing told once", async () => {
+it("announces each crossing once for a stock LiteLLM with the setup page pasted", async () => {
   await pasteSetup();
   const { tenantId, key } = await stand.api.createTenant({ max_budget: 10 });
   await call(key, 8.5);

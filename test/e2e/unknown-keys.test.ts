@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => bursar.stop());
 
-it("turns an address away that goes on guessing keys, but not the tenants behind it", async () => {
+it("limits an address that guesses keys, but not the tenants behind it", async () => {
   const api = apiOf(bursar.url);
   const { key } = await api.createTenant();
   const statuses: number[] = [];

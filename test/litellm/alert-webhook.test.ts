@@ -61,7 +61,7 @@ describe("an alert", () => {
     expect(alerts.map(({ event_message }) => event_message)).toContain(captive.event_message);
   });
 
-  it("comes with LiteLLM's headers and no other", async () => {
+  it("has LiteLLM's headers and no other", async () => {
     await start();
     await callAt(await client.newKey({ max_budget: 1 }), 1);
     expect(receiver.received[0]?.headers).toEqual({
@@ -123,7 +123,7 @@ describe("the level of a key", () => {
   });
 });
 
-it("a team is told of only beyond its budget, and never of 15 % or 5 %", async () => {
+it("alerts on a team only beyond its budget, and never at 15 % or 5 %", async () => {
   await start();
   const { team_id } = (await client.call("POST", "/team/new", { max_budget: 5, team_alias: "red" })).body;
   const key = await client.newKey({ team_id });
@@ -229,7 +229,7 @@ describe("an event of a key", () => {
   });
 });
 
-it("a call does not wait for its alerts", async () => {
+it("answers a call without waiting for its alerts", async () => {
   await start();
   const key = await client.newKey({ max_budget: 1 });
   litellm.setSpend(key, 0.9);

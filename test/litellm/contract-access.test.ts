@@ -1,4 +1,4 @@
-// Whom every LiteLLM proxy lets in, and how it turns the others away.
+// Which callers a LiteLLM proxy accepts, and how it refuses the others.
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -36,7 +36,7 @@ describe("the management API", () => {
     expect(bare.body.error).toEqual({ message, ...auth_error });
   });
 
-  it("lets a tenant's key make and change nothing", async () => {
+  it("refuses to let a tenant's key create or change anything", async () => {
     const key = await client.newKey();
     for (const path of ["/key/generate", "/key/update", "/key/delete", "/key/block", "/team/new", "/budget/new"]) {
       const { status, body } = await client.call("POST", path, { key: hashOf(key) }, key);

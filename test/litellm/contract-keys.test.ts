@@ -55,7 +55,7 @@ it("answers 404 for a key that it does not have", async () => {
   expect(body).toEqual(captured("key-info-404"));
 });
 
-it("lists several keys, each with its token, and leaves out unknown ones without a word", async () => {
+it("lists several keys with their tokens, and silently leaves out unknown ones", async () => {
   const keys = [await client.newKey({ max_budget: 1 }), await client.newKey({ max_budget: 2 })];
   const sent = [...keys.map(hashOf), hashOf(unique("sk-none"))];
   const { status, body } = await client.call("POST", "/v2/key/info", { keys: sent });
@@ -145,7 +145,7 @@ it("answers an update of an unknown key with 401, not 404", async () => {
   expect(body).toEqual(captured("key-update-401"));
 });
 
-it("wants both halves of a temporary increase", async () => {
+it("requires both fields of a temporary increase", async () => {
   const key = hashOf(await client.newKey({ max_budget: 1 }));
   const { status, body } = await client.call("POST", "/key/update", { key, temp_budget_increase: 5 });
   expect(status).toBe(422);

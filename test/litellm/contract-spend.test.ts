@@ -14,7 +14,7 @@ afterAll(() => stop());
 const COST = 0.1 + 0.2;
 const costOf = (answer: Answer) => Number(answer.headers.get("x-litellm-response-cost"));
 
-/** What a call costs on this proxy, told by the proxy. */
+/** The cost of a call on this proxy, as the proxy reports it. */
 async function priceOfCall(): Promise<number> {
   return costOf(await client.chat(await client.newKey(), { cost: COST }));
 }

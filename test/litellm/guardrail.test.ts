@@ -51,7 +51,7 @@ describe("the question", () => {
     expect(litellm.sent()).toMatchObject([1, 2].map(() => ({ kind: "guardrail", keyHash: hashOf(key), status: 200 })));
   });
 
-  it("carries all words, images and tools, the team and the end user", async () => {
+  it("has all texts, images and tools, the team and the end user", async () => {
     await start("1.81.9");
     const { team_id } = (await client.call("POST", "/team/new", { team_alias: "red" })).body;
     const image = { type: "image_url", image_url: { url: "https://pictures.example/1" } };

@@ -22,7 +22,7 @@ afterEach(async () => {
 const control = (method: string, path: string, body?: unknown) => send(`${litellm.url}/_sim/${path}`, method, {}, body);
 
 describe("the receivers", () => {
-  it("are connected and disconnected over HTTP, each without touching the others", async () => {
+  it("connects and disconnects each receiver over HTTP without touching the others", async () => {
     const key = await client.newKey({ max_budget: 1 });
     litellm.setSpend(key, 1);
     await control("POST", "connect", { webhook: { url: receiver.url, budgetAlertTtlMs: 0 } });
@@ -40,7 +40,7 @@ describe("the receivers", () => {
     expect(await kinds()).toEqual(["events"]);
   });
 
-  it("are asked before each call once a guardrail is connected", async () => {
+  it("asks a connected guardrail before each call", async () => {
     await control("POST", "connect", { guardrail: { url: receiver.url, token: "t" } });
     receiver.answer = () => ({ body: JSON.stringify({ action: "BLOCKED" }) });
     expect((await client.chat(await client.newKey())).status).toBe(500);
@@ -52,11 +52,11 @@ describe("the receivers", () => {
     { events: { url: "http://127.0.0.1:1" } },
     { webhook: { url: "http://127.0.0.1:1", copies: "3" } },
     { webhook: { url: "http://127.0.0.1:1", delayMs: { min: 1 } } },
-  ])("are refused when they make no sense: %j", async (receivers) => {
+  ])("refuses invalid receivers: %j", async (receivers) => {
     expect((await control("POST", "connect", receivers)).status).toBeGreaterThanOrEqual(400);
   });
 
-  it("may copy and delay as drawn from a range that is set over HTTP", async () => {
+  it("draws copies and delays from a range set over HTTP", async () => {
     const faults = { copies: { min: 2, max: 2 }, delayMs: { min: 0, max: 5 } };
     await control("POST", "connect", { webhook: { url: receiver.url, ...faults } });
     await client.chat(await client.newKey(), { body: { user: "customer-7" } });
@@ -66,7 +66,7 @@ describe("the receivers", () => {
 });
 
 describe("the log of what was sent", () => {
-  it("says of each sending what it was about, how it was answered and when, and holds no secret", async () => {
+  it("records subject, answer and time of each request, and no secret", async () => {
     const key = await client.newKey({ max_budget: 1 });
     litellm.setSpend(key, 1);
     litellm.connect({ webhook: { url: `${receiver.url}/token-in-the-path` } });

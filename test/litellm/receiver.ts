@@ -1,4 +1,4 @@
-// Stands for whoever LiteLLM sends to: keeps what arrives, byte for byte, and answers as a test wants.
+// A receiver of LiteLLM's requests: keeps them byte for byte, and answers as a test asks.
 // Must never know what the simulator is.
 
 import { createServer } from "node:http";

@@ -35,7 +35,7 @@ describe("a refusal over budget", () => {
     expect(headers.get("retry-after")).toBeNull();
   });
 
-  it("comes at the budget of a key, and only beyond the budget of a team", async () => {
+  it("refuses a key from its budget on, and a team only beyond its budget", async () => {
     await start();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 5 })).body;
     const key = await client.newKey({ team_id });
@@ -49,7 +49,7 @@ describe("a refusal over budget", () => {
     expect((await client.chat(alone)).status).toBe(400);
   });
 
-  it("spares calls that cost nothing", async () => {
+  it("does not refuse calls that cost nothing", async () => {
     await start();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 0 })).body;
     const key = await client.newKey({ max_budget: 0, team_id });
@@ -58,7 +58,7 @@ describe("a refusal over budget", () => {
     expect((await client.chat(key, { cost: 0 })).status).toBe(200);
   });
 
-  it("comes too late for calls of the same moment: 12 on a key of $0.50 spend $3.00", async () => {
+  it("refuses too late for concurrent calls: 12 on a key of $0.50 spend $3.00", async () => {
     await start({ callMs: 60 });
     const key = await client.newKey({ max_budget: 0.5 });
     const answers = await Promise.all(Array.from({ length: 12 }, () => client.chat(key, { cost: 0.25 })));
@@ -67,7 +67,7 @@ describe("a refusal over budget", () => {
     expect((await client.chat(key)).status).toBe(400);
   });
 
-  it("keeps a key of a team over its budget even from reading itself", async () => {
+  it("refuses even the own key info to a key whose team is over its budget", async () => {
     await start();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 1 })).body;
     const key = await client.newKey({ team_id });
@@ -140,7 +140,7 @@ describe("the cost of a call", () => {
     expect((await send(`${litellm.url}/v1/chat/completions`, "POST", headers, { model: "mock" })).status).toBe(400);
   });
 
-  it("counts for a stream once it is over, and for one that is left early too", async () => {
+  it("charges a stream when it ends, also when the client leaves early", async () => {
     await start({ callMs: 30 });
     const key = await client.newKey();
     const headers = { authorization: `Bearer ${key}`, "x-sim-cost": "2", "content-type": "application/json" };
@@ -190,7 +190,7 @@ describe("the controls", () => {
     expect((await send(`${litellm.url}/_sim/run-reset-job`, "POST", {}, {})).status).toBe(200);
   });
 
-  it("remember management requests by hash, never by raw key, and forget them when told", async () => {
+  it("record management requests by hash, never by raw key, until they are cleared", async () => {
     await start();
     const key = await client.newKey();
     litellm.clearRequests();
@@ -224,7 +224,7 @@ describe("the controls", () => {
     expect((await client.info(key)).spend).toBe(0);
   });
 
-  it("tell a listener of each check and each finished or refused call, with the spend before it", async () => {
+  it("notify a listener of each check and each finished or refused call, with the spend before it", async () => {
     const events: CallEvent[] = [];
     await start({ listener: (event) => events.push(event) });
     const key = await client.newKey({ max_budget: 0.25, soft_budget: 0.2, metadata: { tenant_id: "acme" } });

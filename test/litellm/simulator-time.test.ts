@@ -35,7 +35,7 @@ describe("spend", () => {
     expect(await spendOf(key)).toBe(3);
   });
 
-  it("takes 10 to 15 seconds when nothing is said", async () => {
+  it("takes 10 to 15 seconds to reach the database by default", async () => {
     now = Date.now();
     litellm = await startLitellm({ now: () => now, callMs: 0 });
     client = clientOf(litellm);
@@ -70,7 +70,7 @@ describe("spend", () => {
 });
 
 describe("the end of a period", () => {
-  it("comes late: the database keeps the old spend until the job looks", async () => {
+  it("resets the spend late: the database keeps the old spend until the reset job runs", async () => {
     await start({ resetCheckMs: 10 * MINUTE });
     const key = await client.newKey({ budget_duration: "1d" });
     litellm.setSpend(key, 40);
@@ -95,7 +95,7 @@ describe("the end of a period", () => {
     }
   });
 
-  it("leaves the old spend enforced from memory until memory is a minute old", async () => {
+  it("enforces the old spend from memory until memory is a minute old", async () => {
     await start({ resetCheckMs: 0 });
     const key = await client.newKey({ budget_duration: "1d", max_budget: 10 });
     now = Date.parse("2026-11-22T23:59:30Z");
@@ -109,7 +109,7 @@ describe("the end of a period", () => {
     expect((await client.chat(key)).status).toBe(200);
   });
 
-  it("a reset is undone in part by spend that was still on its way", async () => {
+  it("a reset adds spend that was still on its way to the new period", async () => {
     await start({ resetCheckMs: 0 });
     const key = await client.newKey({ budget_duration: "1d" });
     litellm.setSpend(key, 40);
@@ -121,7 +121,7 @@ describe("the end of a period", () => {
     expect(await spendOf(key)).toBe(1.5);
   });
 
-  it("plays several periods that passed unseen, and moves when the duration is sent again", async () => {
+  it("ends several missed periods at once, and moves the end when the duration is sent again", async () => {
     await start({ resetCheckMs: 0 });
     const key = await client.newKey({ budget_duration: "30d" });
     expect((await client.info(key)).budget_reset_at).toBe("2026-12-01T00:00:00+00:00");
@@ -134,7 +134,7 @@ describe("the end of a period", () => {
     expect((await client.info(key)).budget_reset_at).toBe("2027-03-18T00:00:00+00:00");
   });
 
-  it("comes for one key although another's went or moved away", async () => {
+  it("resets one key although another key was deleted or changed", async () => {
     await start({ resetCheckMs: 10 * MINUTE });
     const [gone, moved, kept, later] = [
       await client.newKey({ budget_duration: "1h" }),
@@ -154,7 +154,7 @@ describe("the end of a period", () => {
     expect(await spendOf(later)).toBe(0);
   });
 
-  it("comes for teams as well, and by hand when it is asked for", async () => {
+  it("resets teams as well, and on request", async () => {
     await start({ resetCheckMs: Number.POSITIVE_INFINITY });
     const { team_id } = (await client.call("POST", "/team/new", { budget_duration: "1d" })).body;
     litellm.setSpend(team_id, 3);

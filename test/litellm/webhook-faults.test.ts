@@ -33,26 +33,26 @@ async function track(faults: Omit<WebhookReceiver, "url">, costs: number[]): Pro
 const arrived = () => receiver.received.map(({ json }) => json.spend);
 
 describe("copies", () => {
-  it("are as many as asked, all alike", async () => {
+  it("sends as many identical copies as configured", async () => {
     await track({ copies: 3 }, [1]);
     expect(new Set(receiver.received.map(({ text }) => text)).size).toBe(1);
     expect(receiver.received).toHaveLength(3);
   });
 
-  it("are drawn from a range, both ends included", async () => {
+  it("draws the number of copies from a range, both ends included", async () => {
     draws = [0, 0.999, 0.5];
     await track({ copies: { min: 1, max: 3 } }, [1, 2, 3]);
     expect(arrived().toSorted()).toEqual([1, 2, 2, 2, 3, 3]);
   });
 });
 
-it("delays let alerts overtake each other, as chance has it", async () => {
+it("random delays let alerts overtake each other", async () => {
   draws = [0.999, 0.5, 0];
   await track({ delayMs: { min: 0, max: 400 } }, [1, 2, 3]);
   expect(arrived()).toEqual([3, 2, 1]);
 });
 
-it("an alert that still waits when the simulator stops is never sent", async () => {
+it("drops a delayed alert when the simulator stops", async () => {
   litellm.connect({ webhook: { url: receiver.url, delayMs: 100 } });
   const client = clientOf(litellm);
   await client.chat(await client.newKey(), { body: { user: "customer-7" } });

@@ -9,7 +9,7 @@ import { connect, postgresBackends } from "../support/postgres-backends.ts";
 import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags, tree } from "./commands.ts";
 import { introspect } from "./introspect.ts";
 
-it("has a way back for every migration", async () => {
+it("every migration has a down migration", async () => {
   expect(tags.length).toBeGreaterThan(1);
   expect((await readdir(join(tree, "migrations/down"))).sort()).toEqual(tags.map((tag) => `${tag}.sql`));
 });
@@ -51,7 +51,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
     await postgres.stop();
   });
 
-  it("status shows what is pending and exits 1, after migrating what is applied and exits 0", async () => {
+  it("status lists pending migrations and exits 1, and after migrating the applied ones and exits 0", async () => {
     const before = await command("status", database);
     expect(before).toMatchObject({ code: 1, err: "" });
     expect(before.out.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "…")).toBe(
@@ -125,7 +125,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
     },
   );
 
-  it("rolling back stops before anything of somebody else's that depends on our tables", async () => {
+  it("rolling back stops at a foreign object that depends on our tables", async () => {
     await migrateHere(client);
     await client.query("create view report as select tenant_id from tenant_configs");
     const before = await introspect(client);
@@ -148,7 +148,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
     });
     afterEach(() => copy.remove());
 
-    it("takes down the last one only, and everything with --all", async () => {
+    it("rolls back only the last migration, and all of them with --all", async () => {
       expect((await inCopy("rollback", "--yes")).out).toBe(rolledBack(database, "9999_next"));
       const states = (await inCopy("status")).out.split("\n").map((line) => line.split(" ")[0]);
       expect(states).toEqual([...tags.map(() => "applied"), "pending", ""]);
@@ -158,7 +158,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
       expect((await introspect(client)).relations).toEqual([]);
     });
 
-    it("changes nothing when one of the ways back is missing", async () => {
+    it("changes nothing when a down migration is missing", async () => {
       await rm(join(copy.root, "migrations/down/0000_budgets.sql"));
       const before = await introspect(client);
       expect(await inCopy("rollback", "--all", "--yes")).toEqual({
@@ -170,7 +170,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
       expect((await inCopy("status")).code).toBe(0);
     });
 
-    it("shows what a database has that the tree does not, and does not roll that back", async () => {
+    it("lists migrations that only the database has, and does not roll them back", async () => {
       const status = await command("status", database);
       expect(status.code).toBe(1);
       expect(status.out).toMatch(/\nunknown {2}\(not in this tree\) .*\n$/);
@@ -180,7 +180,7 @@ describe.each(postgresBackends)("database commands on $name", ({ start }) => {
       expect((await inCopy("status")).code).toBe(0);
     });
 
-    it("shows a migration whose file is no longer what was applied", async () => {
+    it("lists a migration whose file has changed since it was applied", async () => {
       await appendFile(join(copy.root, "migrations/9999_next.sql"), "\n-- edited afterwards\n");
       const status = await inCopy("status");
       expect(status.code).toBe(1);

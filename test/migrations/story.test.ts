@@ -51,7 +51,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     expect(columnsOf("budget_alert_history").map((each) => each["column"])).toContain("identity");
   });
 
-  it("M1: makes a table for everything the design keeps in Postgres, and nothing else", () => {
+  it("M1: creates exactly the tables of the design", () => {
     expect(migrated.relations.filter(({ kind }) => kind === "r").map(({ name }) => name)).toEqual([
       ...["audit_log", "budget_alert_history", "budget_overrides", "dead_letters", "notice_deliveries"],
       ...["notification_channels", "platform_alerts", "tenant_configs", "tenant_keys", "tenant_spend"],
@@ -78,7 +78,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     expect(keys).toEqual(expect.arrayContaining(["budget_alert_history", "budget_overrides"]));
   });
 
-  it("M2: deleting a tenant takes its rows along and leaves its audit trail", async () => {
+  it("M2: deleting a tenant deletes its rows and keeps its audit trail", async () => {
     await client.query(`
       insert into budget_overrides (id, tenant_id, override_amount, expires_at, reason, created_by)
         values (gen_random_uuid(), 'acme', 1, now() + interval '1 h', 'r', 'a');
@@ -105,7 +105,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     );
   });
 
-  it("M2: a tenant gets 500.00, 80, 110 and 30d unless told otherwise, and every other default of the contract", async () => {
+  it("M2: a tenant gets 500.00, 80, 110 and 30d by default, and every other default of the contract", async () => {
     const { rows } = await client.query("select *, now() - litellm_sync_since < '1 min' as fresh from tenant_configs");
     expect(rows[0]).toMatchObject({
       max_budget: "500.000000000",
@@ -133,7 +133,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     expect(rows).toEqual([{ max_budget: "0.000000000", budget_duration: null }]);
   });
 
-  it("M3: down takes all of it away, and up again restores exactly the same schema", async () => {
+  it("M3: down removes everything, and up again restores exactly the same schema", async () => {
     const down = await command("rollback", database, ["--all", "--yes"]);
     expect(down).toMatchObject({ code: 0, out: rolledBack(database, ...tags.toReversed()) });
     expect(await introspect(client)).toEqual(nothing);

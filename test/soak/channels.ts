@@ -8,7 +8,7 @@ export interface SoakChannel {
   readonly id: string;
   readonly tenantName: string | null;
   readonly kind: ChannelKind;
-  /** In its target too, so that what arrives tells where it was sent. */
+  /** Also part of its target, so that a received notice names its channel. */
   readonly name: string;
   readonly target: ChannelTarget;
   readonly slackUrl: string | null;

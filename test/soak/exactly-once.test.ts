@@ -2,11 +2,11 @@
 // through consumers that fail and die at random, end in exactly the alerts and the notices of the undisturbed run: none
 // lost, none doubled.
 //
-// What nobody could do anything about is left out. Slack cannot recognise a message that comes again: a process that dies
-// between Slack's acceptance and the first of our two notes of it (Redis, Postgres) doubles it, so none dies there, and no
-// answer of Slack's is lost; both notes fail like everything else, and are insisted on. And Redis fails no claim of a Slack
-// notice that another message has in hand, or of which Redis alone knows that it was sent: whoever cannot ask Redis sends,
-// because to be told twice is better than not to be told.
+// Failures that no sender can recover from are left out. Slack cannot recognise a repeated message: a process that dies
+// between Slack's acceptance and the first of our two records of it (Redis, Postgres) doubles it: none dies there, and
+// no answer of Slack is lost; both records may fail, and are retried. Redis also fails no claim of a Slack
+// notice that another message is sending, or that only Redis records as sent: a consumer without Redis sends,
+// because a doubled notice is better than a lost one.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
@@ -24,7 +24,7 @@ import { disturbed, makeTraffic, REPORTS } from "./traffic.ts";
 
 const SEED = Number(process.env["SOAK_SEED"] ?? 20_261_125);
 
-/** In this stage all notices that go on their queue are lost, as if somebody had purged it: the sweep finds them. */
+/** In this stage the notices queue loses every message, as after a purge: the sweep finds them. */
 const PURGED_STAGE = 2;
 
 describe.each(postgresBackends)("on $name", (backend) => {
@@ -64,7 +64,7 @@ describe.each(postgresBackends)("on $name", (backend) => {
       const isPurged = random !== null && number === PURGED_STAGE;
       world.loseNotices(isPurged ? 1 : 0);
       await world.live(stage, traffic.tenants, random === null ? stage.reports : disturbed(stage, random));
-      // Whatever a dying consumer left, its messages found when they came again: nothing waits for the sweep.
+      // The retried messages of a dead consumer finish its work: nothing waits for the sweep.
       if (!isPurged) expect(await pending(), `SOAK_SEED=${SEED}, stage ${number}`).toBe(0);
       world.loseNotices(0);
       sweeps += await world.sweep(pending);
@@ -76,7 +76,9 @@ describe.each(postgresBackends)("on $name", (backend) => {
     };
   }
 
-  it("ends in the alerts and notices of the undisturbed run", { timeout: 10 * MINUTE }, async () => {
+  it("a disturbed run ends with the same alerts and notices as the undisturbed run", {
+    timeout: 10 * MINUTE,
+  }, async () => {
     const begunAt = performance.now();
     const undisturbed = await run(null);
     // The undisturbed run itself is right.

@@ -1,4 +1,4 @@
-// What must come of the traffic, by the rules alone: which alerts, silent or told, and to which channels. Asks nobody.
+// The expected result of the traffic by the rules alone: which alerts, silent or not, and to which channels. No I/O.
 
 import { type AlertKey, alertIdentity } from "../../src/budget/alert.ts";
 import { NOW } from "../budget/builders.ts";
@@ -49,10 +49,10 @@ function thresholdsOf(tenant: SoakTenant): Alert[] {
   const { reaches, isHintedOnly, adoptedAtNanoUsd } = tenant;
   const isAdopted = adoptedAtNanoUsd !== null;
   const crossed = Array.from({ length: reaches }, (_, index) => index + 1);
-  // How an adopted tenant was found is told nobody. When its figures reach that threshold again, hours later, that is.
+  // An adopted tenant's baseline alert is silent. When its spend reaches that threshold again, hours later, it is not.
   const first = isAdopted ? [alertOf(tenant, 1, 0, true)] : [];
   const occurrences = crossed.map((level) => alertOf(tenant, level, isAdopted && level === 1 ? 1 : 0, false));
-  // Then LiteLLM says it all again. A stock webhook names our threshold, or the block; a signed one has a figure.
+  // Then LiteLLM repeats everything. A stock webhook names our threshold or the block; a signed one has the spend.
   const highest = Math.max(reaches, isAdopted ? 1 : 0);
   const repeated = isHintedOnly && highest === 2 ? 1 : highest;
   const occurrence = isAdopted && repeated === 1 && reaches >= 1 ? 2 : 1;

@@ -1,5 +1,5 @@
 // What a run has come to, in words that are the same in two runs that ended alike: without ids that chance has made,
-// without the figures and instants of the moment in which something was found. Looks only.
+// without the amounts and instants of the moment of detection. Reads only.
 
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
@@ -62,7 +62,7 @@ async function marksOf(db: TenantDatabase, delivery: Delivery, channels: readonl
   return dispatch === null ? [] : [`${channel.name} ${JSON.stringify(slackMessage(dispatch))}`];
 }
 
-/** Resend's door keeps an idempotency key's first e-mail only; a webhook's receiver here keeps an id's first event. */
+/** Resend keeps the first e-mail of an idempotency key; the webhook receiver keeps the first event of an id. */
 function received(inbox: Inbox): string[] {
   const accepted = inbox.messages({ accepted: true });
   const slack = accepted

@@ -15,7 +15,7 @@ export interface SoakRedis {
 
 const TOKEN = "soak";
 
-/** Redis servers have 16 databases unless told otherwise; everybody uses the first. */
+/** Redis servers have 16 databases by default, and most clients use the first. */
 const DATABASE = 13;
 
 const AGE = `for _, key in ipairs(redis.call('keys', '*')) do

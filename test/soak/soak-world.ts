@@ -1,5 +1,5 @@
-// What the traffic runs through: the real consumers over Postgres, Redis and the providers' doors, doubles for what only
-// Cloudflare and LiteLLM have, and one clock for all of it. Owns the order of things; judges nothing.
+// What the traffic runs through: the real consumers over Postgres, Redis and the providers' endpoints, doubles for what
+// only Cloudflare and LiteLLM have, and one clock for all of it. Owns the order of things; judges nothing.
 
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";

@@ -1,5 +1,5 @@
 // What LiteLLM says of its tenants on one day: so many reports in stages, each stage within one band of the limit, because
-// of several thresholds at once only the highest is told. Decided by a seed; sends nothing.
+// of several thresholds at once only the highest is announced. Decided by a seed; sends nothing.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
@@ -12,10 +12,10 @@ import { sha256 } from "../support/virtual-key.ts";
 
 /** A tenth of what `npm run test:long` plays. */
 export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 1_000);
-/** So many that each is told of often enough for its alerts, and no more than the long run needs. */
+/** Few enough that each gets enough reports for its alerts, and no more than the long run needs. */
 export const TENANTS = Math.min(50, REPORTS / 40);
 
-/** Basis points of the limit that each stage's figures lie in: below every threshold, and past 80, 100 and 110 percent. */
+/** Basis points of the limit around each stage's spend: below every threshold, and past 80, 100 and 110 percent. */
 const BANDS = [
   [4_000, 7_999],
   [8_000, 9_999],
@@ -37,9 +37,9 @@ export interface SoakTenant {
   readonly limitNanoUsd: bigint;
   /** Index of the last band that its spend reaches. */
   readonly reaches: number;
-  /** Only stock webhooks tell of it, which say no figure: all is learned by reading. */
+  /** Only stock webhooks, which are hints, report it: Bursar learns everything by reading. */
   readonly isHintedOnly: boolean;
-  /** One report tells of each of its crossings, once: what loses that loses an alert. */
+  /** A single report announces each of its crossings: losing that report loses an alert. */
   readonly isQuiet: boolean;
   /** What it had spent when it was adopted; null when it was not. */
   readonly adoptedAtNanoUsd: bigint | null;

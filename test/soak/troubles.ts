@@ -1,5 +1,5 @@
 // What befalls one invocation of a consumer: calls that fail, calls whose answers are lost, and its death. Decided by
-// chance, except where nobody could do anything about it: exactly-once.test.ts says what that is.
+// chance, except for failures that no sender can recover from: exactly-once.test.ts lists them.
 
 import { slackMessage } from "../../src/notices/slack.ts";
 import { Outage } from "../../src/ports/outage.ts";
@@ -57,9 +57,9 @@ export class Process {
   #calls = 0;
   readonly #diesAt: number;
   readonly #around: Surroundings;
-  /** Which delivery a call of Slack is about: Slack is not told. */
+  /** Which delivery a call of Slack is for: the call itself does not say. */
   readonly #slackNotices = new Map<string, string>();
-  /** Deliveries that Slack has accepted and of which neither of our two notes tells yet. */
+  /** Deliveries that Slack has accepted and that neither of our two records has yet. */
   readonly #unnoted = new Set<string>();
 
   constructor(ports: Ports, around: Surroundings) {
@@ -143,7 +143,7 @@ export class Process {
     return outcome;
   }
 
-  /** Opening a seal is arithmetic; and whoever cannot ask Redis about a notice goes on without. */
+  /** Decryption is arithmetic, and a consumer that cannot ask Redis about a notice goes on without. */
   #isSpared({ port, verb, inputs }: Call): boolean {
     if (port !== "claims" || verb !== "claimNotice") return port === "cipher";
     const key = inputs[0] as DeliveryKey;

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { createEmbeddedRedis } from "../../dev/upstash/embedded-redis.ts";
 
-it("lets nothing come between the commands of a transaction", async () => {
+it("runs no other command between those of a transaction", async () => {
   const redis = createEmbeddedRedis();
   const increaseTwice = () => redis.runTogether([["INCR", "n"] as const, ["INCR", "n"] as const]);
   const replies = await Promise.all([increaseTwice(), redis.run(["INCR", "n"]), increaseTwice()]);

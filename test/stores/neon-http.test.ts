@@ -70,7 +70,7 @@ describe.each(postgresBackends)("Neon HTTP on $name", ({ start }) => {
     ]);
   });
 
-  it("tells command, row count and fields beside the rows", async () => {
+  it("returns command, row count and fields beside the rows", async () => {
     const result = await sql.query("insert into things values ($1, $2), ($3, $4) returning id", [1, "a", 2, "b"], {
       fullResults: true,
     });
@@ -174,7 +174,7 @@ describe.each(postgresBackends)("Neon HTTP on $name", ({ start }) => {
     await Promise.all(clients.map((client) => client.end()));
   });
 
-  it("rolls back what a client left open when it died, and goes on", async () => {
+  it("rolls back the open transaction of a client that died, and serves the next one", async () => {
     const doomed = await connect(postgres.databaseUrl);
     doomed.on("error", () => {});
     await doomed.query("begin");

@@ -189,6 +189,6 @@ describe.each(backends)("Upstash REST on $store", ({ options }) => {
   });
 });
 
-it("throws when the Redis it is told to use is not there", async () => {
+it("throws when the configured Redis cannot be reached", async () => {
   await expect(startUpstash({ port: 0, token, redisUrl: "redis://:secret@127.0.0.1:1" })).rejects.toThrow();
 });

@@ -1,5 +1,5 @@
-// What the simulator tells of each model call, for parts that act on calls: alerts, event callbacks.
-// Must never carry a raw key; the words of a call are in it because LiteLLM sends them on, and nobody may keep them.
+// The events of each model call, for parts that act on calls: alerts, event callbacks.
+// Must never carry a raw key; events have the messages of a call, as LiteLLM's have. A listener must not keep them.
 
 import type { Body } from "../dict.ts";
 import type { KeyView, TeamView } from "../state/memory.ts";

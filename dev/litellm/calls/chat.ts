@@ -13,7 +13,7 @@ import type { Store } from "../state/store.ts";
 import type { CallRecord } from "./call-events.ts";
 import { completion, embeddings, headersOf, streamEvents } from "./completion.ts";
 
-/** Not told to anyone: what may hold a key, and what only the simulator understands. */
+/** Headers that are not forwarded: those that may hold a key, and those that only the simulator understands. */
 const UNTOLD_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
 
 interface Call extends CallRecord {
@@ -107,7 +107,7 @@ function callerOf(c: Context, call: CallRecord, isFree: boolean, store: Store): 
   }
 }
 
-/** What the guardrail is told of the caller. */
+/** The caller, as the guardrail gets it. */
 function callerFields({ caller, endUser }: Call, store: Store) {
   const known = caller.kind === "key" ? caller : null;
   return {

@@ -53,7 +53,7 @@ export function completion(call: Named): Body {
   return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
 }
 
-/** One vector, whatever was to be embedded; as base64 of its floats, as OpenAI's clients ask for it, or as numbers. */
+/** The same vector for any input, as base64 of its floats (OpenAI's clients ask for that) or as numbers. */
 export function embeddings(call: Named, asBase64: boolean): Body {
   const bytes = Buffer.from(Float32Array.from(VECTOR).buffer);
   const embedding = asBase64 ? bytes.toString("base64") : VECTOR;

@@ -23,7 +23,7 @@ export function keyChanges(store: Store): Hono {
   return app;
 }
 
-/** Zeroes the database's figure only: spend that is on its way is added on top of it later. */
+/** Zeroes the spend in the database only: spend that is still to be written is added later. */
 function resetSpend({ body, param }: ManagementCall, store: Store): Body {
   const key = param("key") ?? "";
   const row = store.keys.get(keyHash(key));

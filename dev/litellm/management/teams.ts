@@ -92,7 +92,7 @@ function listTeams({ caller, param }: ManagementCall, store: Store): Body[] {
     throw detailError(401, "Only admin users can query all teams/other teams. Your user role=None");
   }
   const user = param("user_id");
-  // Here every team has one member: whoever holds the master key.
+  // Here every team has one member: the holder of the master key.
   const teams = user === undefined || user === ADMIN_USER ? [...store.teams.values()] : [];
   teams.sort((a, b) => ((a.team_alias ?? "") < (b.team_alias ?? "") ? -1 : 1));
   const keys = [...store.keys.values()];

@@ -30,7 +30,7 @@ export class AlertWebhook {
     this.#tools = tools;
   }
 
-  /** False: it was to be sent and nobody took it. */
+  /** False: it was sent and no receiver accepted it. */
   async sendOnce(alert: Alert): Promise<boolean> {
     const { receiver } = this;
     if (receiver === null) return true;

@@ -84,7 +84,7 @@ export function spendTracked({ key, cost, call }: CallFinished): Alert | null {
   return { subject: endUser, event: filled({ ...figures, event_group: "end_user" }, "spend_tracked", event_message) };
 }
 
-/** What `GET /health/services?service=webhook` sends: the budget of nobody in particular, crossed. */
+/** What `GET /health/services?service=webhook` sends: a crossed budget of a made-up key. */
 export function testAlert(adminHash: string, adminUser: string): Alert {
   const event_message = "User Budget: Budget Crossed\n Total Budget:`0.0`";
   const figures = { spend: 1, max_budget: 0, token: adminHash, user_id: adminUser };

@@ -1,5 +1,5 @@
 // The generic_api callback: finished and refused calls, gathered and sent in batches.
-// At most once: a batch leaves the queue whatever becomes of it. Must never keep the words of a call any longer.
+// At most once: a batch leaves the queue even when sending it fails. Must never keep the messages of a call any longer.
 
 import type { CallFinished, CallRefused } from "../calls/call-events.ts";
 import type { Body } from "../dict.ts";
@@ -16,7 +16,7 @@ export interface CallbackTools {
   post: Post;
   sent: SentLog;
   now: () => number;
-  /** Hears of a batch that a timer or a full queue sent, so that it can be waited for. */
+  /** Called with each batch that a timer or a full queue sends, so that a caller can wait for it. */
   track: (sending: Promise<void>) => void;
 }
 

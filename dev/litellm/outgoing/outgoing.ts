@@ -53,7 +53,7 @@ export class Outgoing {
     if (tracked !== null) this.#track(this.#webhook.sendAlways(tracked));
   }
 
-  /** False: nobody took it. */
+  /** False: no receiver accepted it. */
   sendTestAlert(): Promise<boolean> {
     return this.#webhook.sendOnce(testAlert(keyHash(this.#settings.masterKey), ADMIN_USER));
   }

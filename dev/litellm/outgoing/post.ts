@@ -1,5 +1,5 @@
 // POSTs as LiteLLM's own HTTP client does: its few headers and no other, no redirects followed, no second try.
-// Must never be fetch: that adds headers of its own, by which a receiver could tell.
+// Must never be fetch: fetch adds headers of its own, which LiteLLM does not send.
 
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -18,7 +18,7 @@ export interface PostRequest {
   timeoutMs?: number;
 }
 
-/** Sends one request. Nobody there, a cut connection and a timeout are answers too: those without a status. */
+/** Sends one request. A refused or cut connection and a timeout are answers without a status. */
 export type Post = (request: PostRequest) => Promise<PostAnswer>;
 
 /** `close` ends every connection and fails what is still under way. */

@@ -5,7 +5,7 @@ import { type Body, isDict } from "../dict.ts";
 import { detailError } from "../errors.ts";
 import { checkFields, type FieldTypes } from "../fields.ts";
 
-/** A figure, or one drawn anew each time, both ends included. */
+/** A number, or a range from which one is drawn each time, both ends included. */
 export type Amount = number | { min: number; max: number };
 
 /** `WEBHOOK_URL` with `alerting: ["slack", "webhook"]`. */
@@ -39,7 +39,7 @@ export interface EventsReceiver {
   logFormat?: "json_array" | "ndjson" | "single";
   /** `litellm_settings.turn_off_message_logging`: no words of calls are sent. */
   turnOffMessageLogging?: boolean;
-  /** Unset: 5 s, which LiteLLM takes whatever is configured. */
+  /** Unset: 5 s, LiteLLM's fixed interval. */
   flushEveryMs?: number;
 }
 
@@ -48,7 +48,7 @@ export interface GuardrailReceiver {
   /** Its `api_base`. */
   url: string;
   token: string;
-  /** `fail_open` lets calls pass when nobody answers. Only 1.84 heeds it. */
+  /** `fail_open` lets calls pass when the guardrail does not answer. Only 1.84 supports it. */
   unreachableFallback?: "fail_closed" | "fail_open";
   /** `false` lets calls pass on any failure of the guardrail. Only 1.84 heeds it. */
   failOnError?: boolean;
@@ -111,7 +111,7 @@ export function drawn(amount: Amount, random: () => number): number {
   return amount.min + random() * (amount.max - amount.min);
 }
 
-/** The same in whole figures, each end as likely as those between. */
+/** The same as a whole number, each equally likely. */
 export function drawnWhole(amount: Amount, random: () => number): number {
   if (typeof amount === "number") return amount;
   return amount.min + Math.floor(random() * (amount.max - amount.min + 1));

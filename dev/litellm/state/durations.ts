@@ -1,5 +1,5 @@
 // When LiteLLM's budget windows end: aligned to the UTC calendar and clock, with its oddities kept.
-// Must never read a clock: every function is told what time it is.
+// Must never read a clock: every function takes the time as an argument.
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -13,7 +13,7 @@ export class UnsupportedDurationError extends Error {}
 /**
  * The instant (ms) at which the window that holds `now` ends.
  * Text that is no duration ("banana"), and units it does not know, mean the next midnight.
- * `weeks` tells whether this version knows the unit `w`; 1.81.9 does not, and resets such a budget every midnight.
+ * `weeks`: whether this version knows the unit `w`; 1.81.9 does not, and resets such a budget every midnight.
  * @throws UnsupportedDurationError for a calendar month count other than one.
  */
 export function windowEnd(duration: string, now: number, weeks: boolean): number {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { Body } from "../dict.ts";
 import { instantText } from "../python-text.ts";
 
-/** LiteLLM's name for whoever holds the master key. */
+/** LiteLLM's name for the holder of the master key. */
 export const ADMIN_USER = "default_user_id";
 
 export interface BudgetRow {

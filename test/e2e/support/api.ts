@@ -6,7 +6,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   /** Parsed JSON; an empty object when there is no body. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came back
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer
   readonly body: any;
 }
 
@@ -41,7 +41,7 @@ export function apiOf(baseUrl: string) {
       send("GET", `${baseUrl}/v1/budget`, { token: virtualKey, headers }),
     check: (tenantId: string, headers: Record<string, string> = {}) =>
       send("GET", `${baseUrl}/v1/tenants/${tenantId}/check`, { token: READER, headers }),
-    /** A tenant nobody else uses. @throws when it cannot be created. */
+    /** A tenant of its own. @throws when it cannot be created. */
     async createTenant(fields: Record<string, unknown> = {}): Promise<{ tenantId: string; key: string }> {
       const tenantId = aTenantId();
       const created = await send("POST", `${baseUrl}/v1/tenants`, {

@@ -1,4 +1,4 @@
-// A tenant that the Worker has never heard of in this isolate: put straight into Postgres, LiteLLM and (if wanted) KV,
+// A tenant that this isolate of the Worker does not know: written straight into Postgres, LiteLLM and (on request) KV,
 // so that tests decide how old each of them is.
 
 import { createHash, randomBytes } from "node:crypto";
@@ -12,7 +12,7 @@ import type { Bursar } from "./bursar.ts";
 export interface Seed {
   readonly maxBudget?: number;
   readonly failPolicy?: FailPolicy;
-  /** What KV says; left out: KV has never heard of the tenant. */
+  /** The snapshot in KV; left out: KV has none. */
   readonly snapshot?: { readonly spend: number; readonly ageMs: number; readonly resetsInMs?: number };
   /** What LiteLLM says. */
   readonly spend?: number;
