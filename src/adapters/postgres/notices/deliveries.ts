@@ -102,7 +102,9 @@ async function loadDispatch(database: Database, key: DeliveryKey): Promise<Dispa
         channel: channels,
         platformAlert: platformAlerts,
         alert: alerts,
+        // Drizzle takes a joined group for absent when its first column is null, so the primary key comes first.
         tenant: {
+          tenantId: tenantConfigs.tenantId,
           name: tenantConfigs.name,
           alertThreshold: tenantConfigs.alertThreshold,
           graceThreshold: tenantConfigs.graceThreshold,
