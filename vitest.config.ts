@@ -29,10 +29,22 @@ const WHOLLY_COVERED = [
 /** One more than cores: the end-to-end files mostly wait for queues and deadlines of real time. */
 const WORKERS = availableParallelism() + 1;
 
+/** Drizzle replaces the type parsers of Neon's driver for a whole process; these tests need the driver as it comes. */
+const DRIVER_ALONE = "test/stores/neon-http.test.ts";
+
 export default defineConfig({
   test: {
     maxWorkers: WORKERS,
     projects: [
+      {
+        test: {
+          name: "driver",
+          globalSetup: "test/support/empty-cluster.ts",
+          include: [DRIVER_ALONE],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "node",
@@ -40,6 +52,7 @@ export default defineConfig({
           isolate: false,
           globalSetup: "test/support/empty-cluster.ts",
           include: NODE_SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
+          exclude: [DRIVER_ALONE],
           // Ends what hangs; no test is meant to show its speed by it.
           testTimeout: 120_000,
           hookTimeout: 60_000,

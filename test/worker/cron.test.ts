@@ -53,9 +53,9 @@ describe("a run", () => {
   it("records LiteLLM's outage with its first minute, and its end", async () => {
     await cron({ LITELLM_URL: ELSEWHERE }, NOW);
     await cron({ LITELLM_URL: ELSEWHERE }, NOW + 60_000);
-    expect(await outage()).toEqual({ started_at: NOW });
+    expect(await outage()).toEqual({ v: 1, started_at: NOW });
     await cron();
-    expect(await outage()).toEqual({ started_at: null });
+    expect(await outage()).toEqual({ v: 1, started_at: null });
   });
 
   it("syncs a pending tenant to LiteLLM", async () => {
@@ -94,7 +94,7 @@ describe("a run", () => {
 describe("a job that fails", () => {
   it("records the outage and logs the failed job while Postgres is down", async () => {
     await cron({ LITELLM_URL: ELSEWHERE, NEON_ENDPOINT: ELSEWHERE });
-    expect(await outage()).toEqual({ started_at: NOW });
+    expect(await outage()).toEqual({ v: 1, started_at: NOW });
     expect(logged.error).toContainEqual(expect.objectContaining({ job: "sync-pending" }));
   });
 

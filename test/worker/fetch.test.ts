@@ -28,7 +28,7 @@ it("answers a check of a key missing from KV, and writes it to KV in the backgro
   const { tenantId, key, hash } = await tenantWithKey();
   const { status, body } = await get("/v1/budget", key, PATIENT);
   expect([status, body["tenant_id"], body["source"]]).toEqual([200, tenantId, "litellm"]);
-  expect(await env.SNAPSHOTS.get(`tenant-of-key:${hash}`, "json")).toEqual({ tenant_id: tenantId });
+  expect(await env.SNAPSHOTS.get(`tenant-of-key:${hash}`, "json")).toEqual({ v: 1, tenant_id: tenantId });
   expect(await env.SNAPSHOTS.get(`config:${tenantId}`, "json")).toMatchObject({ tenant_id: tenantId });
   expect(await env.SNAPSHOTS.get(`spend:${tenantId}`, "json")).toMatchObject({
     record: { spend: "0", source: "litellm" },

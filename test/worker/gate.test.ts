@@ -39,7 +39,15 @@ it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
   expect(sentEarly).toBe(0);
   expect(reads).toEqual([
     {
-      message: { v: 1, kind: "read_due", tenant_id: tenantId, subject_id: hash, reason: "recheck-20s" },
+      // `lane` is the reason as the previous release spells it.
+      message: {
+        v: 1,
+        kind: "read_due",
+        tenant_id: tenantId,
+        subject_id: hash,
+        reason: "recheck-20s",
+        lane: "hint-1",
+      },
       delaySeconds: 20,
     },
   ]);

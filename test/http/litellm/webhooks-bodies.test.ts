@@ -60,7 +60,7 @@ describe("a body", () => {
     ["a user that is half a character", { ...threshold, user_id: "\ud800" }, ["user_id"]],
     ["a text that is too long for the queue", { ...threshold, event: "e".repeat(201) }, ["event"]],
     ["more money than there is", { ...threshold, spend: 1e300 }, ["spend"]],
-  ])("answers 422 naming the field: %s", async (_, body, fields) => {
+  ])("%s: answers 422 naming the field", async (_, body, fields) => {
     const answer = await post(JSON.stringify(body));
     expect([answer.status, problemOf(answer), world.messages]).toEqual([422, "invalid-fields", []]);
     expect(answer.body.errors.map(({ field }: { field: string }) => field).sort()).toEqual(fields);

@@ -107,7 +107,7 @@ describe("an unauthenticated webhook", () => {
       }),
     ],
     ["W2: the URL's token as a bearer", async () => ({ authorization: "Bearer url-token" })],
-  ])("answers 401 and queues nothing: %s", async (_, headers) => {
+  ])("%s: answers 401 and queues nothing", async (_, headers) => {
     const answer = await world.post(SIGNED, text, await headers());
     expect([answer.status, problemOf(answer)]).toEqual([401, "invalid-signature"]);
     await world.untilQuiet();

@@ -102,13 +102,12 @@ async function loadDispatch(database: Database, key: DeliveryKey): Promise<Dispa
         channel: channels,
         platformAlert: platformAlerts,
         alert: alerts,
-        // Drizzle takes a joined group for absent when its first column is null, so the primary key comes first.
+        // Drizzle takes a joined object for missing when its first column is null, so that one must never be.
         tenant: {
-          tenantId: tenantConfigs.tenantId,
+          enforcement: tenantConfigs.enforcement,
           name: tenantConfigs.name,
           alertThreshold: tenantConfigs.alertThreshold,
           graceThreshold: tenantConfigs.graceThreshold,
-          enforcement: tenantConfigs.enforcement,
         },
       })
       .from(deliveries)
