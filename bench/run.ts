@@ -10,13 +10,13 @@ import { settingsFromEnv } from "../dev/settings.ts";
 import { startStack } from "../dev/stack.ts";
 import { buildBundle } from "../dev/worker/build.ts";
 import type { BenchRun } from "./bench-run.ts";
-import { bundleSize } from "./cases/bundle-size.ts";
 import { checkLatency } from "./cases/check-latency.ts";
 import { coldMiss } from "./cases/cold-miss.ts";
 import { deadLiteLlm } from "./cases/dead-litellm.ts";
 import { dedupeClaims } from "./cases/dedupe-claims.ts";
 import { operations } from "./cases/operations.ts";
 import { spendToInbox } from "./cases/spend-to-inbox.ts";
+import { startUp } from "./cases/start-up.ts";
 import { type BacklogSeries, type Sustained, sustainedLoad } from "./cases/sustained-load.ts";
 import { webhookLatency } from "./cases/webhook-latency.ts";
 import { startLoad } from "./load/start-load.ts";
@@ -55,7 +55,7 @@ try {
 
   const checkRows = await playChecks(run);
   const { rows: webhookRows, backlog } = await playWebhooks(run);
-  const rows = [...checkRows, ...webhookRows, bundleSize(worker)];
+  const rows = [...checkRows, ...webhookRows, await timed("start-up", () => startUp(run, worker))];
   printRows(rows);
   const seconds = Math.round((Date.now() - begunAt.getTime()) / 1_000);
   const machine = { cores: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version };

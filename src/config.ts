@@ -1,4 +1,4 @@
-// Environment → Config, once and total. Nobody else reads a variable or a secret; no value is ever put in an error.
+// Environment → Config, once and total. Only this file reads a variable or a secret. An error never holds a value.
 
 import * as z from "zod";
 import type { EmailProvider, EncryptionKey, NamedToken, Policy, Rotated } from "./ports/policy.ts";
@@ -13,13 +13,13 @@ export interface Config {
   readonly litellmMasterKey: string;
   readonly adminTokens: readonly NamedToken[];
   readonly readTokens: readonly NamedToken[];
-  /** Of the doors that LiteLLM reports through. */
+  /** Secrets of the endpoints that LiteLLM calls. */
   readonly webhookSecrets: Rotated;
   readonly webhookUrlTokens: Rotated;
   readonly eventsTokens: Rotated;
   readonly guardrailTokens: Rotated;
   readonly email: EmailProvider;
-  /** The first one seals; all of them open. */
+  /** The first key encrypts; every key decrypts. */
   readonly encryptionKeys: readonly EncryptionKey[];
   readonly policy: Policy;
 }
@@ -47,7 +47,7 @@ const namedList = z.string().transform((text, context) => {
   const names = new Set(pairs.map(({ name }) => name));
   const isWhole = pairs.length > 0 && names.size === pairs.length && pairs.every((pair) => pair.name && pair.value);
   if (isWhole) return pairs;
-  context.addIssue("must be a list name=value,name2=value2 with unique names");
+  context.addIssue("must be a list such as name=value,name2=value2 with unique names");
   return z.NEVER;
 });
 
@@ -57,7 +57,7 @@ const encryptionKeys = namedList.transform((pairs, context) =>
   pairs.map(({ name, value }): EncryptionKey => {
     const key = bytesFromBase64(value);
     if (key?.length === 32 && !name.includes(".")) return { id: name, key };
-    context.addIssue("must be a list id=base64 of 32 bytes; an id holds no dot");
+    context.addIssue("must be a list such as id=base64 of 32 bytes; an id has no dot");
     return z.NEVER;
   }),
 );
@@ -69,16 +69,16 @@ const wholeNumber = (pattern: RegExp, usual: string, message: string) =>
 const list = z.string().transform((text, context): [string, ...string[]] => {
   const [first, ...rest] = partsOf(text);
   if (first !== undefined) return [first, ...rest];
-  context.addIssue("must be a list of one or more, with commas");
+  context.addIssue("must be a list of one or more values, separated by commas");
   return z.NEVER;
 });
 
-/** A key that signs: any text, or `whsec_` and base64. One that holds no key would turn every webhook away in silence. */
+/** A signing key: any text, or `whsec_` and base64. An empty one would refuse every webhook without a trace. */
 const signingSecret = z
   .string()
   .refine(
     (secret) => !secret.startsWith("whsec_") || (bytesFromBase64(secret.slice(6))?.length ?? 0) > 0,
-    "after whsec_ must come base64",
+    "must be base64 after whsec_",
   );
 
 const signingSecrets = list.pipe(z.tuple([signingSecret], signingSecret));

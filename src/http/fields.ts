@@ -1,5 +1,4 @@
-// What every route does with a body: is it JSON, and which of its fields are wrong. Owns the kinds of fields that several
-// resources have.
+// Parses bodies and names their invalid fields. Owns the field types that several resources share.
 
 import * as z from "zod";
 import type { Instant } from "../budget/instant.ts";
@@ -15,64 +14,72 @@ const DEFAULT_PAGE = 50;
 
 const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 
-/** Refused rather than rounded: 1e-10 would become a budget of zero. */
+const NO_MONEY = "must be a number of US dollars, such as 500 or 12.50";
+
+/** Refuses more than nine decimals instead of rounding: 1e-10 would become a budget of zero. */
 export const money = z
-  .number()
-  .min(0)
-  .max(MAX_USD)
+  .number(NO_MONEY)
+  .min(0, "must be 0 or more US dollars, such as 500 or 12.50")
+  .max(MAX_USD, `must be at most ${MAX_USD}`)
   .transform((usd, context) => {
     const amount = nanoUsdFromNumber(usd);
     if (amount !== null && usdNumber(amount) === usd) return amount;
-    context.addIssue("at most nine decimals");
+    context.addIssue("must have at most nine decimals");
     return z.NEVER;
   });
 
-/** A text that means something else; `message` where `read` says null. */
+/** A text that `read` converts; `message` is the error where it returns null. */
 export const readBy = <T>(read: (text: string) => T | null, message: string) =>
-  z.string().transform((text, context): T => {
+  z.string(message).transform((text, context): T => {
     const value = read(text);
     if (value !== null) return value;
     context.addIssue(message);
     return z.NEVER;
   });
 
-/** An instant, as people write it. */
+/** An instant in ISO 8601 with its offset. */
 export const dateTime = readBy(dateTimeFrom, "must be ISO 8601 with its offset, such as 2026-12-01T00:00:00Z");
 
-/** A name for people: one line, which also becomes part of subjects of e-mails. */
+const NO_NAME = "must be a text of 1 to 200 characters";
+
+/** A display name: one line, because it becomes part of subjects of e-mails. */
 export const shortName = z
-  .string()
+  .string(NO_NAME)
   .trim()
-  .min(1)
-  .max(200)
+  .min(1, NO_NAME)
+  .max(200, NO_NAME)
   .regex(/^\P{Cc}*$/u, "must not hold control characters");
 
+const NO_TENANT_ID = "must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit";
+
 export const tenantId = z
-  .string()
-  .regex(TENANT_ID, "must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit")
+  .string(NO_TENANT_ID)
+  .regex(TENANT_ID, NO_TENANT_ID)
   .transform((id) => id as TenantId);
 
-/** How many rows of a list are wanted, from the query. */
+const NO_PAGE_SIZE = `must be a whole number from 1 to ${MAX_PAGE}`;
+
+/** The number of rows of a page, from the query. */
 export const pageSize = z
   .string()
-  .regex(/^\d{1,3}$/, `must be a whole number from 1 to ${MAX_PAGE}`)
+  .regex(/^\d{1,3}$/, NO_PAGE_SIZE)
   .transform(Number)
   .default(DEFAULT_PAGE)
-  .pipe(z.number().min(1).max(MAX_PAGE));
+  .pipe(z.number().min(1, NO_PAGE_SIZE).max(MAX_PAGE, NO_PAGE_SIZE));
 
-/** Where a list goes on, in lists that go from the newest on. */
+/** The cursor of a list that begins with the newest row. */
 export const pageCursor = z
   .string()
-  .refine((text) => positionOf(text) !== null, "must be the next_cursor of the page before");
+  .refine((text) => positionOf(text) !== null, "must be the next_cursor of the previous page");
 
-/** Null when it is none. `Date.parse` alone reads 31 February as 3 March, and texts of every kind. */
+/** Null when the text is no instant. `Date.parse` alone reads 31 February as 3 March, and accepts other formats. */
 function dateTimeFrom(text: string): Instant | null {
   const day = DATE_TIME.exec(text)?.[1];
   const instant = day === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(instant) || !new Date(`${day}T00:00Z`).toISOString().startsWith(`${day}T`) ? null : instant;
 }
 
-/** `undefined` when it is not JSON, which no JSON ever is. */
+/** `undefined` when the text is not JSON. No JSON value is `undefined`. */
 export function jsonFrom(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -81,7 +88,7 @@ export function jsonFrom(text: string): unknown {
   }
 }
 
-/** One line per field that is wrong, unknown ones included. */
+/** One error for each invalid or unknown field. */
 export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") return issue.keys.map((field) => ({ field, message: "unknown field" }));

@@ -21,7 +21,7 @@ const instant = z.number().int().min(0);
 export const decimalMoney = z.string().transform((text, context): bigint => {
   const amount = nanoUsdFromDecimal(text);
   if (amount !== null && amount >= 0n) return amount;
-  context.addIssue("not an amount of money");
+  context.addIssue("must be a decimal number of US dollars");
   return z.NEVER;
 });
 
@@ -87,7 +87,7 @@ const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, 
   return z.NEVER;
 });
 
-/** LiteLLM's alert webhook has come. */
+/** LiteLLM sent an alert webhook. */
 const rawWebhook = z.object({
   kind: z.literal("webhook"),
   /** How its sender was authenticated: only a signed one's amount counts. */
@@ -99,13 +99,13 @@ const rawWebhook = z.object({
   key_hash: z.string().nullable(),
   team_id: z.string().nullable(),
   user_id: z.string().nullable(),
-  /** What LiteLLM says was spent; null when it is no figure. */
+  /** The spend that LiteLLM reports; null when it is not a number. */
   spend: decimalMoney.nullable(),
   projected_spend: decimalMoney.nullable(),
   projected_exceeded_date: z.string().nullable(),
-  /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
+  /** The sender's id, the same for each copy. Null when no signature covers it. */
   webhook_id: z.string().nullable().optional(),
-  /** When its sender signed it, else when it came. */
+  /** When the sender signed it, else when it arrived. */
   sent_at: instant,
   received_at: instant,
 });
@@ -118,25 +118,25 @@ const webhook = rawWebhook.transform(({ auth, door, ...message }, context) => {
 });
 
 export const spendMessageSchema = z.discriminatedUnion("kind", [
-  /** A refresh learned a figure that Postgres should have. */
+  /** A refresh observed spend that Postgres does not have yet. */
   z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
   /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
-  /** A read showed that LiteLLM does not have the wish. */
+  /** A read found drift: LiteLLM does not have the desired state. */
   z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
   webhook,
-  /** Calls of one key, folded to the highest figure among them: told by LiteLLM's generic_api callback, or seen by Gate. */
+  /** Calls of one key, folded to the highest spend among them: from LiteLLM's generic_api callback, or from Gate. */
   z.object({
     kind: z.literal("calls"),
     key_hash: z.string(),
     team_id: z.string().nullable(),
     /** What the key had spent after a call; null when no call said it. */
     spend: decimalMoney.nullable(),
-    /** When the call with that figure began. */
+    /** When the call with that spend began. */
     begun_at: instant,
-    /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
+    /** The end of the period of that spend; absent when LiteLLM does not send it. */
     resets_at: instant.optional(),
-    /** Where the figure was seen: in an answer that went through Gate, else in LiteLLM's events. */
+    /** The source of that spend: an answer that Gate forwarded, or LiteLLM's events. */
     source: z.enum(["events", "gate"]).default("events"),
     received_at: instant,
     count: z.int().min(1),
@@ -178,20 +178,20 @@ export const noticeMessageSchema = z.object({
     .transform((id) => id as ChannelId),
 });
 
-/** As it lies on the queue. */
+/** The message as the queue holds it. */
 export type NoticeMessage = z.input<typeof noticeMessageSchema>;
 
 export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessage {
   return { kind: "notice", alert_id: alertId, channel_id: channelId };
 }
 
-/** As it lies on the queue. */
+/** The message as the queue holds it. */
 export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof reconcileMessageSchema>;
 
-/** As a consumer uses it. */
+/** The message as a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 
-/** Has the consumer read the subject, unless the tenant has another one by then. */
+/** Makes the consumer read the subject, unless the tenant has another subject by then. */
 export function scheduledReadMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
   reason: ReadReason,
@@ -199,12 +199,12 @@ export function scheduledReadMessage(
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
 }
 
-/** Has the consumer bring LiteLLM to the wish. */
+/** Makes the consumer sync LiteLLM with the desired state. */
 export function syncMessage(tenantId: TenantId): SpendMessage {
   return { kind: "sync_litellm", tenant_id: tenantId };
 }
 
-/** Tells the consumer of a figure that a read of the tenant's subject has shown. */
+/** Sends the consumer an observation that a read of the tenant's subject returned. */
 export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
   return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
 }

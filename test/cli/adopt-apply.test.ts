@@ -145,7 +145,7 @@ describe("what fails", () => {
     });
     expect([code, err]).toEqual([
       1,
-      expect.stringContaining("acme: Bursar answers 422: litellm_key: LiteLLM does not know it"),
+      expect.stringContaining("acme: Bursar answers 422: litellm_key: must exist in LiteLLM"),
     ]);
   });
 

@@ -217,7 +217,7 @@ describe("unparseable values", () => {
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
     expect(await snapshots.tenant(acme)).toEqual({ config: null, spend: null });
     expect(log.lines).toHaveLength(1);
-    expect(log.lines[0]).toContain('error kv value makes no sense {"kind":"config"}');
+    expect(log.lines[0]).toContain('error unparseable kv value {"kind":"config"}');
     await snapshots.writeConfig(aTenantConfig());
     expect(await configOf()).toEqual(aTenantConfig());
   });

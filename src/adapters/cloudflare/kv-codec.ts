@@ -1,4 +1,4 @@
-// How snapshots lie in KV: JSON with decimal strings. A value that does not fit reads as missing, never as a guess.
+// The format of snapshots in KV: JSON with decimal strings. An unparseable value reads as missing, never as a guess.
 
 import * as z from "zod";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
@@ -90,7 +90,7 @@ export const configValue = z.union([config, tombstone]);
 
 export type ConfigValue = z.input<typeof configValue>;
 
-/** What a writer needs to know of a config value or tombstone, whichever release wrote it. */
+/** The part of a config value or tombstone that every release writes alike. */
 export const revisionValue = z.object({ revision: z.int() });
 
 export function configJson(of: TenantConfig): ConfigValue {
@@ -120,7 +120,7 @@ export function configJson(of: TenantConfig): ConfigValue {
   };
 }
 
-/** The figure with the subject it belongs to: a tenant may be deleted and created again with another one. */
+/** The spend with its subject: a tenant may be deleted and created again with another subject. */
 export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
 
 export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {

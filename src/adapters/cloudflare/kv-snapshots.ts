@@ -10,13 +10,13 @@ import { bounded } from "./bounded.ts";
 import { putBounded } from "./bounded-map.ts";
 import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 
-/** The least that KV allows: how long a colo may answer from its own copy. */
+/** How long a colo may answer from its own copy. KV allows no less. */
 const CACHE_TTL_SECONDS = 30;
 
 /** Cold reads take up to a quarter of a second; a check gives up much sooner by itself. */
 const TIMEOUT_MS = 2_000;
 
-/** How long a team's key may go on counting for the tenant it was found for. */
+/** How long a team's key stays resolved to its tenant. */
 const TEAM_KEY_SECONDS = 3_600;
 
 const OUTAGE_KEY = "outage:litellm";
@@ -44,7 +44,7 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
     bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(versioned(value)), options));
 
   return {
-    // These two are in the path of every check, which waits for them no longer than it can afford: no second timer here.
+    // Every check makes these two reads and limits them by its own deadline, so they have no second timer here.
     async tenantOfKey(keyHash) {
       const key = tenantOfKeyKey(keyHash);
       const value = decode(key, await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }), keyValue);
@@ -107,7 +107,7 @@ function revisionIn(text: string): number {
   }
 }
 
-/** Gives what lies there, or null with a log line when it makes no sense. */
+/** Parses a value, or logs it and returns null when it is unparseable. */
 function decoderOf(decoded: Decoded, log: Log) {
   return <T>(key: string, text: string | null | undefined, schema: z.ZodType<T>): T | null => {
     if (text === null || text === undefined) return null;
@@ -125,7 +125,7 @@ function decoderOf(decoded: Decoded, log: Log) {
       putBounded(decoded, key, { text, value });
       return value;
     } catch (cause) {
-      log.error("kv value makes no sense", cause, { kind: key.slice(0, key.indexOf(":")) });
+      log.error("unparseable kv value", cause, { kind: key.slice(0, key.indexOf(":")) });
       return null;
     }
   };

@@ -47,13 +47,13 @@ const row = z.object({
 export const keyInfo = z.object({ info: row });
 export const teamInfo = z.object({ team_info: row });
 
-/** Of several keys: each row by itself, so that nonsense of one says nothing of the others. */
+/** Several keys: parses each row by itself, so that an unparseable row does not affect the others. */
 export const keyInfos = z.object({ info: z.array(z.unknown()) });
 export const keyInfoOfMany = row.extend({ token: z.string() });
 
 /**
  * A reading from a row. A key that is linked to a budget object keeps its limits there.
- * Null when the spend is no figure (NaN, infinity): such a row tells nothing.
+ * Null when the spend is NaN or infinite: such a row is no observation.
  */
 export function litellmRowFrom(
   subject: Subject,
@@ -80,7 +80,7 @@ export function litellmRowFrom(
   };
 }
 
-/** The request fields of LiteLLM for the given ones; what is not given is not sent. */
+/** The request fields of LiteLLM for the given fields; absent fields are not sent. */
 export function requestFields(fields: Partial<LiteLlmFields>): Record<string, unknown> {
   const amount = (nano: NanoUsd | null) => (nano === null ? null : usdNumber(nano));
   return {

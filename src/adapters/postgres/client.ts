@@ -1,5 +1,5 @@
-// The connection to Postgres: Drizzle over Neon's HTTP driver, with a timeout for each request. Decides which failure is
-// an outage and which a bug. Knows no table. Never lets a parameter (encrypted keys are among them) into an error.
+// The connection to Postgres: Drizzle over Neon's HTTP driver, with a timeout for each request. Decides which failure
+// is an outage and which a bug. Knows no table. Never lets a parameter (encrypted keys are among them) into an error.
 
 import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
 import { DrizzleQueryError, type SQL } from "drizzle-orm";

@@ -1,4 +1,4 @@
-// A text from outside as Postgres can keep it: whole, but for NUL and halves of surrogate pairs, which it refuses.
+// Text from outside that Postgres accepts: NUL and lone surrogates, which it refuses, become replacement characters.
 
 export function keptText(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\ufffd");

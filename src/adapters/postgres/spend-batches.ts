@@ -1,5 +1,5 @@
-// Many tenants of Postgres at once, for the consumer of spend: whose something is, what is known of them, and the figures
-// that were folded. Never advances a period: only a read of LiteLLM does, and that is neon-tenant-spend's.
+// Many tenants in one statement, for the spend consumer: resolves references to tenants, loads them with their alerts,
+// and records observations. Never advances a period: only a read of LiteLLM does, in tenants/tenant-spend.ts.
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
@@ -66,7 +66,10 @@ const PERIOD_START = sql.raw(
   "to_timestamp(coalesce(tenant.litellm_key_last_reset, tenant.subject_created_at) / 1000.0)",
 );
 
-/** The last occurrence of each kind and limit version of the period, and the last word on being blocked of any. */
+/**
+ * The last occurrence of each event type and limit version of the period, and the last block or resolution of any
+ * period.
+ */
 const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.identity, 'event_type', a.event_type,
       'period_started_at', ${ms("a.period_started_at")}, 'limit_version', a.limit_version,
       'occurrence', a.occurrence, 'spend', a.spend::text, 'silent', a.silent, 'detail', a.detail, 'created_at', ${ms("a.created_at")})), '[]'::json)
@@ -83,7 +86,7 @@ const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.al
     from notice_deliveries d join budget_alert_history a on a.id = d.alert_id
     where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
 
-/** In one order everywhere, so that two consumers never wait for each other's rows. */
+/** Every statement locks rows in the same order, so that two consumers never deadlock. */
 function insertObservations(observations: readonly TenantObservation[]): SQL {
   const rows = observations.map(({ tenantId, subject, record }) => ({
     tenant_id: tenantId,

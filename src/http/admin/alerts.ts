@@ -1,4 +1,4 @@
-// `/v1/alerts` and a tenant's own: what happened and whom it reached, from the newest on. Reads only.
+// `/v1/alerts` and the alerts of a tenant, with their deliveries, the newest first. Reads only.
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";

@@ -1,4 +1,4 @@
-// `/v1/audit`: who changed what, from the newest on; also of tenants that are gone. Reads only.
+// `/v1/audit`: who changed what, the newest line first, also for deleted tenants. Reads only.
 
 import { Hono } from "hono";
 import * as z from "zod";
@@ -9,8 +9,8 @@ import { requireAdmin } from "../auth.ts";
 import { fieldErrors, pageSize, tenantId } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
 
-/** The id of the last line. Fifteen digits are exact as a number, and more than will ever be written. */
-const cursor = z.string().regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before");
+/** The id of the last line. Fifteen digits are exact as a number, and enough for every line. */
+const cursor = z.string().regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the previous page");
 
 const auditQuery = z.strictObject({ tenant_id: tenantId.optional(), cursor: cursor.optional(), limit: pageSize });
 

@@ -1,5 +1,5 @@
-// What an administrator may send about a channel. Unknown fields are refused: a channel whose target was misspelt would
-// be found silent on the day that it is needed.
+// The bodies and queries of `/v1/channels`. Refuses unknown fields: a channel with a misspelt target would fail silently
+// on the day that it is needed.
 
 import * as z from "zod";
 import type { ChannelId } from "../../records/channel.ts";
@@ -15,10 +15,10 @@ export function channelIdFrom(text: string): ChannelId | null {
   return isUuid(text) ? (text as ChannelId) : null;
 }
 
-/** Where it may lead is for the deployment to say, and is asked at the route. */
+/** The route checks the host, because the deployment's policy decides which hosts are allowed. */
 const url = z.string().min(1).max(2_000);
 
-/** One address or a list; the same one twice is once. */
+/** One address or a list, without duplicates. */
 const to = z.preprocess(
   (value: unknown) => (typeof value === "string" ? [value] : value),
   z
@@ -30,7 +30,7 @@ const to = z.preprocess(
 
 const common = {
   name: shortName,
-  /** Null: the whole platform's. */
+  /** Null: a channel of the whole platform. */
   tenant_id: tenantId.nullable().default(null),
   enabled: z.boolean().default(true),
 };

@@ -1,5 +1,5 @@
-// `/v1/channels`: where notices go. Create, list, read, change, remove, test. A target is taken in and never shown again;
-// the signing secret of a webhook is shown once, when it is made.
+// `/v1/channels`: create, list, read, change, remove and test the channels of notices. No answer shows a target; the
+// signing secret of a webhook is shown once, when it is created.
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
@@ -65,7 +65,7 @@ async function create(c: Context<AppEnv>, body: z.output<typeof newChannelBody>)
   const { tenant_id: tenantId, name, enabled } = body;
   const target = targetOf(body);
   const created = await createChannel({ tenantId, name, enabled, target, actor: c.get("actor") }, c.get("ports"));
-  if (!created.ok) return invalidFields(c, [{ field: "tenant_id", message: "there is no such tenant" }]);
+  if (!created.ok) return invalidFields(c, [{ field: "tenant_id", message: "must be the id of an existing tenant" }]);
   const secret = target.kind === "webhook" ? target.secret : null;
   return shown(c, created.value, secret, { status: 201, headers: { Location: `/v1/channels/${created.value.id}` } });
 }
@@ -127,14 +127,14 @@ function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Respon
     case "channel_not_found":
       return noSuchChannel(c);
     case "foreign_part": {
-      const message = `a channel of kind ${reason.channelKind} has none`;
+      const message = `must not be sent for a channel of kind ${reason.channelKind}`;
       return invalidFields(
         c,
         reason.parts.map((part) => ({ field: FIELD_OF[part], message })),
       );
     }
     case "target_unreadable": {
-      const message = "the present target cannot be opened: send url and rotate_secret together";
+      const message = "must be sent together with rotate_secret: the stored target cannot be decrypted";
       return invalidFields(c, [{ field: "url", message }]);
     }
   }

@@ -1,4 +1,4 @@
-// `/v1/dead-letters`: what no consumer could handle, and another chance for it. Translates only.
+// `/v1/dead-letters`: lists the messages that no consumer could handle, and replays them. Translates only.
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";

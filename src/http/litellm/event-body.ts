@@ -1,5 +1,5 @@
-// The body of LiteLLM's generic_api callback as calls, one by one while it streams in. LiteLLM sends a batch once and
-// never again: what is wrong in it is noted, and never keeps what is right from being counted.
+// Parses the body of LiteLLM's generic_api callback into calls, one by one while it streams in. LiteLLM sends a batch
+// once, so a bad event is noted and never keeps a good one from being counted.
 
 import * as z from "zod";
 import type { Call } from "../../flows/spend/accept-calls.ts";
@@ -17,7 +17,7 @@ const MAX_BYTES = 32 * 1024 * 1024;
 
 const MAX_NAMED = 20;
 
-/** More than a batch of LiteLLM's has: this is something else, and not worth reading on. */
+/** More than a batch of LiteLLM has: the body is something else, so reading stops. */
 const MAX_WRONG = 1_000;
 
 /** The last instant that a Date can hold. */
@@ -37,15 +37,15 @@ const event = z.object({
     .nullish(),
 });
 
-/** What is wrong with a body, as far as it has been read. */
+/** The errors of a body, as far as it has been read. */
 export class ParseErrors {
-  /** Elements that are no events, by index and field; the first twenty elements. */
+  /** Errors of the first twenty invalid events, by index and field. */
   readonly named: FieldError[] = [];
   wrong = 0;
   isTooLarge = false;
-  /** Whether something of it is no JSON. */
+  /** Whether a part of the body is not JSON. */
   isMalformed = false;
-  /** Why the body as a whole is not. */
+  /** Why the body as a whole is malformed. */
   failure: string | null = null;
 
   note(errors: readonly FieldError[]): void {
@@ -59,7 +59,7 @@ export class ParseErrors {
   }
 }
 
-/** The calls that have a key, in order. Never throws for what is sent: that goes into `shortcomings`. */
+/** The calls that have a key, in order. Never throws because of the body: errors go into `parseErrors`. */
 export async function* callsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<Call> {
   let index = 0;
   for await (const element of elementsFrom(body, parseErrors)) {
@@ -82,7 +82,7 @@ async function* elementsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerat
   if (failure !== null) parseErrors.fail(failure);
 }
 
-/** Up to the limit, whatever the headers say. A sender that goes away in the middle has sent what it has sent. */
+/** Reads up to the limit, whatever the headers say. A broken upload counts as far as it came. */
 async function* chunksFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
   let size = 0;

@@ -1,5 +1,5 @@
-// The question of LiteLLM's guardrail, read while it streams in: whose call it is, and nothing else. What it asks about
-// are whole prompts: they pass by, and are neither held nor logged.
+// Reads the request of LiteLLM's guardrail while it streams in: the key and the team of the call, nothing else. The body
+// holds whole prompts, which are neither stored nor logged.
 
 import * as z from "zod";
 import { identifier, keyHash } from "./litellm-fields.ts";
@@ -25,7 +25,7 @@ export async function questionFrom(body: ReadableStream<Uint8Array> | null): Pro
   const found: JsonElement[] = [];
   const keep = (elements: readonly JsonElement[]) => found.push(...elements.slice(0, 2 - found.length));
   for (;;) {
-    // A sender that goes away in the middle has asked nothing.
+    // A broken upload is no request.
     const read = await reader?.read().catch(() => null);
     if (read == null) return null;
     if (read.done) break;

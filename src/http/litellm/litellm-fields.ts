@@ -1,4 +1,4 @@
-// The kinds of fields that LiteLLM's reports have. Tolerant of what is absent, strict about money and about identifiers.
+// The field types of LiteLLM's reports. Tolerates absent fields, strict about money and identifiers.
 
 import * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
@@ -9,7 +9,7 @@ const MAX_TEXT = 200;
 
 const KEY_HASH = /^[0-9a-f]{64}$/i;
 
-/** Postgres keeps neither NUL nor half a surrogate pair, so no such text can be anybody's identifier. */
+/** Postgres stores neither NUL nor lone surrogates, so no identifier of a tenant contains them. */
 export const shortText = z
   .string()
   .max(MAX_TEXT)
@@ -23,11 +23,13 @@ export const keyHash = identifier.transform((hash) =>
   hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash,
 );
 
+const NO_MONEY = "must be a number of US dollars";
+
 /** US dollars; can be negative. */
-export const reportedMoney = z.number().transform((usd, context) => {
+export const reportedMoney = z.number(NO_MONEY).transform((usd, context) => {
   const amount = nanoUsdFromNumber(usd);
   if (amount !== null) return amount;
-  context.addIssue("is no amount of money");
+  context.addIssue(NO_MONEY);
   return z.NEVER;
 });
 

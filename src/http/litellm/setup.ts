@@ -1,5 +1,5 @@
-// `/v1/setup/litellm`: the config that makes a LiteLLM proxy report to this deployment, and ask it. It shows secrets: to
-// administrators only, and nobody may keep it.
+// `/v1/setup/litellm`: the LiteLLM config that reports to this deployment and asks it. The answer holds secrets: only for
+// administrators, and never cached.
 
 import { Hono } from "hono";
 import * as z from "zod";

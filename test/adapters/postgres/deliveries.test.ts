@@ -72,6 +72,12 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       });
     });
 
+    it("loads the notice of a tenant without a name", async () => {
+      await db.query("update tenant_configs set name = null");
+      await insertDelivery(db);
+      expect(await deliveries.load(KEY)).toMatchObject({ tenantName: null, enforcement: "enforce" });
+    });
+
     it("keeps every digit of nano-dollars and basis points", async () => {
       const percentage = "9999999999999999999999999999.99";
       await db.query("update budget_alert_history set spend = '0.000000001', threshold = 109.99, percentage = $1", [

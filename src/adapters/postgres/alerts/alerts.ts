@@ -1,5 +1,5 @@
-// How alerts are recorded: once each, with their deliveries and their lines in the audit, in one statement. Whoever looked
-// on from the same standing second finds that somebody was there, and records nothing.
+// Records alerts once each, with their deliveries and their lines in the audit, in one statement. Optimistic lock on
+// the last evaluation: if another consumer has evaluated the tenant meanwhile, the statement writes nothing.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft } from "../../../budget/alert.ts";
@@ -46,24 +46,26 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
         'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'silent', r.silent),
         'alert/' || r.id
       from recorded r on conflict (source_id) do nothing)
-    select (select count(*) from recorded where not silent)::int as told,
+    select (select count(*) from recorded where not silent)::int as announced,
       (select coalesce(json_agg(json_build_object('alert_id', alert_id, 'channel_id', channel_id)), '[]'::json)
         from deliveries) as deliveries
     from turn`,
   );
-  return row === undefined ? null : { announced: Number(row["told"]), deliveries: deliveryKeysFrom(row["deliveries"]) };
+  return row === undefined
+    ? null
+    : { announced: Number(row["announced"]), deliveries: deliveryKeysFrom(row["deliveries"]) };
 }
 
 /**
- * Later than every alert of the tenant that is there, whatever the clocks of two consumers say, and even within one
- * batch: whether a block is over depends on which of two came last.
+ * Later than every recorded alert of the tenant, even if the clocks of two consumers differ, and even within one batch:
+ * the last of a block and a resolution decides whether the tenant is blocked.
  */
 function createdAt({ tenantId, now }: AlertEntry): SQL {
   return sql`(select greatest(${timestampOf(now)}, max(created_at) + interval '1 millisecond')
     from budget_alert_history where tenant_id = ${tenantId})`;
 }
 
-/** Compare-and-set on what was last looked at; the lock it takes lets one consumer of a tenant record at a time. */
+/** Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. */
 function claimEvaluation({ tenantId, lastEvaluation }: AlertEntry, evaluation: AlertEvaluation): SQL {
   return sql`update tenant_spend s
     set alerts_version = ${evaluation.limitVersion}, alerts_period_started_at = ${timestampOf(evaluation.periodStartedAt)}
@@ -74,7 +76,7 @@ function claimEvaluation({ tenantId, lastEvaluation }: AlertEntry, evaluation: A
     returning s.tenant_id`;
 }
 
-/** Alerts of a change depend on no look. */
+/** Alerts of a change depend on no evaluation. */
 function tenantStillThere({ tenantId }: AlertEntry): SQL {
   return sql`select tenant_id from tenant_configs where tenant_id = ${tenantId} and deleted_at is null`;
 }
@@ -101,7 +103,7 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
     resets_at timestamptz, limit_version integer, occurrence integer, silent boolean, detail jsonb)`;
 }
 
-/** Basis points as an exact decimal of percent; a tiny limit makes them larger than a double can count. */
+/** Basis points as an exact decimal of percent. A tiny limit makes them larger than a double can hold. */
 function hundredths(share: bigint): string {
   return `${share / 100n}.${(share % 100n).toString().padStart(2, "0")}`;
 }

@@ -1,5 +1,5 @@
-// What the platform's people are told, in Postgres: the signs of trouble, and alerts that begin and end with it. One
-// statement each; two sweeps at once record one alert.
+// The PlatformAlerts port on Postgres: reads the signs of trouble, and records the alerts that begin and end with them.
+// One statement each; two concurrent sweeps record one alert.
 
 import { getTableColumns, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -22,12 +22,12 @@ const RECORDED: AuditAction = "platform_alert_recorded";
 
 export function postgresPlatformAlerts(database: Database): PlatformAlerts {
   return {
-    evaluate: (bounds) => look(database, bounds),
+    evaluate: (bounds) => readSigns(database, bounds),
     record: (conditions, options) => record(database, conditions, options),
   };
 }
 
-/** One statement ends the alerts whose condition is over and records those that begin; two sweeps at once record one alert. */
+/** Ends the alerts whose condition is over, and records those that begin or need a reminder. */
 async function record(
   database: Database,
   conditions: readonly PlatformCondition[],
@@ -81,8 +81,8 @@ export function platformAlertFromRow(row: Omit<typeof platformAlerts.$inferSelec
   };
 }
 
-/** A letter about one of the platform's own notices would be told by the channel that did not take that one. */
-async function look(
+/** Ignores dead letters of the platform's own notices: the channel that failed would have to deliver the alert. */
+async function readSigns(
   database: Database,
   { lettersSince, pendingBefore, readBefore }: PlatformBounds,
 ): Promise<PlatformSigns> {
@@ -104,6 +104,6 @@ async function look(
           and exists (select from tenant_configs t where t.deleted_at is null and t.litellm_sync = 'synced'
             and t.created_at <= ${before})) as silence`,
   );
-  // As `PlatformSigns` has them: the statement names them so.
+  // The statement builds its JSON with the names of `PlatformSigns`.
   return { deadLetters: row?.["letters"], pendingSyncs: row?.["pending"], silence: row?.["silence"] } as PlatformSigns;
 }

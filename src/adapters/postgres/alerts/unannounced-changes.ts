@@ -1,4 +1,4 @@
-// Changes that the audit has and no alert tells of: what a process that died in between has left. Reads only.
+// Audited changes without an alert, because the process died between the two. Reads only.
 
 import { sql } from "drizzle-orm";
 import * as z from "zod";
@@ -9,12 +9,12 @@ import { type Database, type Row, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
 
-/** As the index `idx_audit_log_told` has them. */
-const TOLD = sql.raw(
+/** The condition of the index `idx_audit_log_told`. */
+const IS_ANNOUNCED_KIND = sql.raw(
   "l.action in ('override_granted', 'override_revoked', 'override_ended', 'tenant_suspended', 'tenant_resumed')",
 );
 
-/** Ids are given under the tenant's lock, so they say what came first, whatever the clocks say. */
+/** The statement assigns ids under the tenant's lock, so ids give the order of changes even if clocks differ. */
 const IS_UNDONE = sql.raw(`exists (select from audit_log u where u.tenant_id = l.tenant_id and u.id > l.id
   and case l.event_type when 'tenant_suspended' then u.action = 'tenant_resumed'
     when 'tenant_resumed' then u.action = 'tenant_suspended'
@@ -22,7 +22,7 @@ const IS_UNDONE = sql.raw(`exists (select from audit_log u where u.tenant_id = l
       and u.detail->>'override_id' = o.id::text
     else false end)`);
 
-/** Lines of an earlier tenant of the same id, and those whose override went with it, are nobody's news. */
+/** Skips lines of an earlier tenant with the same id, and lines whose override was deleted with its tenant. */
 export async function listUnannounced(
   database: Database,
   { since, until }: { since: Instant; until: Instant },
@@ -33,7 +33,7 @@ export async function listUnannounced(
     sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type,
         case when o.id is not null then ${overrideColumn} end as override, ${IS_UNDONE} as is_undone
       from (select *, case action when 'override_revoked' then 'override_ended' else action end as event_type
-        from audit_log l where ${TOLD} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
+        from audit_log l where ${IS_ANNOUNCED_KIND} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
       join tenant_configs t on t.tenant_id = l.tenant_id and t.deleted_at is null and t.created_at <= l.at
       left join budget_overrides o on o.id = (l.detail->>'override_id')::uuid
       where (o.id is not null or l.event_type in ('tenant_suspended', 'tenant_resumed'))

@@ -1,4 +1,4 @@
-// The audit trail: how a change writes its own line, in the statement that makes it. Only ever inserts.
+// The line that a change writes to the audit, in the same statement. Inserts only.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -14,9 +14,9 @@ export interface AuditLine {
   readonly at: Instant | null;
   /** The relation that holds the tenant's row before the change; null for a new tenant. */
   readonly before: SQL | null;
-  /** The relation that holds it afterwards. Without a row nothing has changed and nothing is written. */
+  /** The relation that holds it afterwards. Without a row nothing has changed, and the statement inserts no line. */
   readonly after: SQL;
-  /** What else the line says: `value` is made of the columns of `d`, the row of `from` that has the same tenant. */
+  /** Further detail of the line: `value` uses the columns of `d`, the row of `from` with the same tenant. */
   readonly detail?: { readonly from: SQL; readonly value: SQL };
 }
 
@@ -31,14 +31,17 @@ export function auditInsert(line: AuditLine): SQL {
   const before = line.before === null ? sql`null::jsonb` : publicTenant("b");
   const join = line.before === null ? sql`` : sql`join ${line.before} b on b.tenant_id = a.tenant_id`;
   const { detail } = line;
-  const told = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
+  const detailJoin = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
   return sql`insert into audit_log (at, actor, action, tenant_id, request_id, before, after, detail)
     select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")},
       ${detail?.value ?? sql`null::jsonb`}
-    from ${line.after} a ${join} ${told}`;
+    from ${line.after} a ${join} ${detailJoin}`;
 }
 
-/** A tenant's row as the admin API words it. Columns are named one by one, so that no secret slips in with a new one. */
+/**
+ * A tenant's row with the names of the admin API. Names each column, so that a new secret column never reaches the
+ * audit by itself.
+ */
 function publicTenant(alias: "a" | "b"): SQL {
   const iso = (column: string) => isoText(`${alias}.${column}`);
   return sql.raw(`jsonb_build_object('tenant_id', ${alias}.tenant_id, 'name', ${alias}.name,

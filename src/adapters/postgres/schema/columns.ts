@@ -1,4 +1,4 @@
-// The kinds of columns that Bursar's tables are made of, and the checks that several of them have. No table is here.
+// The column types that Bursar's tables share, and the checks that several tables have. Defines no table.
 
 import { sql } from "drizzle-orm";
 import { type AnyPgColumn, check, type ExtraConfigColumn, numeric, timestamp } from "drizzle-orm/pg-core";
@@ -11,10 +11,10 @@ export const percent = (name: string) => numeric(name, { precision: 6, scale: 2 
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
 export const notNegative = (name: string, column: AnyPgColumn) => check(name, sql`${column} >= 0`);
-/** To Postgres NaN is a numeric, and greater than every other one. */
+/** In Postgres NaN is a numeric that is greater than every other one. */
 export const moneyNotNegative = (name: string, column: AnyPgColumn) =>
   check(name, sql`${column} >= 0 and ${column} <> 'NaN'`);
-/** Said as `order by … desc` means it: an index that ends with its nulls does not serve that order. */
+/** `order by … desc` puts nulls first. An index with nulls last does not serve that order. */
 export const newestFirst = (column: ExtraConfigColumn) => column.desc().nullsFirst();
 export const oneOf = (name: string, column: AnyPgColumn, values: readonly string[]) =>
   check(name, sql`${column} in (${sql.raw(values.map((value) => `'${value}'`).join(", "))})`);

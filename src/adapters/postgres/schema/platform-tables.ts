@@ -1,4 +1,4 @@
-// The table of what people of the platform are told, whichever tenants it concerns. Holds no queries.
+// The table of alerts about the platform itself, such as an outage of LiteLLM. Holds no queries.
 
 import { sql } from "drizzle-orm";
 import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
@@ -7,7 +7,7 @@ import { instant, oneOf } from "./columns.ts";
 
 const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const;
 
-/** A row for each time that people are told of a condition. */
+/** One row for each alert about a condition; a reminder is a row of its own. */
 export const platformAlerts = pgTable(
   "platform_alerts",
   {
@@ -17,7 +17,7 @@ export const platformAlerts = pgTable(
     /** When the condition was first seen. */
     begunAt: instant("begun_at").notNull(),
     createdAt: instant("created_at").notNull(),
-    /** Null while the condition lasts and people were not told again. */
+    /** Null while the condition lasts and no reminder has replaced the alert. */
     endedAt: instant("ended_at"),
   },
   (t) => [

@@ -39,7 +39,9 @@ const spendSources = ["litellm", "webhook", "events", "gate"] as const;
 const channelKinds = ["slack", "email", "webhook"] as const;
 const deliveryStatuses = ["pending", "sent", "skipped", "failed"] as const;
 
-/** Counts every change of any tenant's config, so that a tenant made again under an old id is still the newer one. */
+/**
+ * Counts every change of any tenant's config, so that a tenant created again under an old id has the higher revision.
+ */
 export const configRevision = pgSequence("config_revision");
 
 const nextRevision: SQL = sql`nextval('config_revision')`;
@@ -55,46 +57,49 @@ export const tenantConfigs = pgTable(
     maxBudget: money("max_budget").notNull().default("500.00"),
     alertThreshold: percent("alert_threshold").notNull().default("80"),
     graceThreshold: percent("grace_threshold").notNull().default("110"),
-    /** Null is a budget that never resets. */
+    /** Null: the budget never resets. */
     budgetDuration: text("budget_duration").default("30d"),
     budgetResetAt: instant("budget_reset_at"),
     litellmKeyLastReset: instant("litellm_key_last_reset"),
-    /** When LiteLLM was first seen in the running period, up to ten minutes after it began; null in the first one. */
+    /** The first read of LiteLLM in the running period, up to ten minutes after it began; null in the first period. */
     periodSeenAt: instant("period_seen_at"),
-    /** False from the step into a period until its alert is recorded. The first period has none. */
+    /** False from the start of a period until its alert is recorded. The first period has no alert. */
     periodAnnounced: boolean("period_announced").notNull().default(true),
-    /** When the sweep last had an ended period looked at. */
+    /** When the sweep last scheduled a read for an ended period. */
     periodCloseTriedAt: instant("period_close_tried_at"),
-    /** Where the first period starts, until LiteLLM has reset once. */
+    /** The start of the first period, until LiteLLM resets for the first time. */
     subjectCreatedAt: instant("subject_created_at").notNull(),
     /** Counts changes of the limit only: thresholds re-arm with it. */
     configVersion: integer("config_version").notNull().default(1),
-    /** Set anew with every change of the row or its overrides: the order of snapshots. */
+    /** Every change of the row or its overrides sets a new one. Snapshots are ordered by it. */
     revision: bigint("revision", { mode: "number" }).notNull().default(nextRevision),
     enforcement: text("enforcement", { enum: enforcements }).notNull().default("enforce"),
-    /** Null follows the deployment's default. */
+    /** Null: the deployment's default applies. */
     failPolicy: text("fail_policy", { enum: failPolicies }),
     suspendedAt: instant("suspended_at"),
     deletedAt: instant("deleted_at"),
     adopted: boolean("adopted").notNull().default(false),
     /** What LiteLLM held before adoption, to restore on release. */
     priorValues: jsonb("prior_values"),
-    /** The virtual key, sealed, only while its creation in LiteLLM is pending. */
+    /** The encrypted virtual key, only while its creation in LiteLLM is pending. */
     encryptedKey: text("sealed_key"),
     litellmSync: text("litellm_sync", { enum: syncStatuses }).notNull().default("pending"),
     litellmSyncError: text("litellm_sync_error"),
     /** Since when `litellm_sync` is what it is. */
     litellmSyncSince: instant("litellm_sync_since").notNull().defaultNow(),
     litellmSyncTriedAt: instant("litellm_sync_tried_at"),
-    /** Tries since the wish changed or was taken: the more, the longer until the next. */
+    /** Attempts since the desired state changed or was applied. The delay before the next one grows with it. */
     litellmSyncTries: integer("litellm_sync_tries").notNull().default(0),
-    /** The budget object that LiteLLM made with a key of ours, and no other. */
+    /** The budget object that LiteLLM created together with Bursar's own key; no other one. */
     litellmBudgetId: text("litellm_budget_id"),
     /** Whether LiteLLM may have limits that Bursar set. */
     litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
     /** Whether LiteLLM's block may be one that Bursar sent. */
     litellmHasBlocked: boolean("litellm_has_blocked").notNull().default(false),
-    /** Until when somebody is reading the tenant to reconcile it; null when nobody is. One that ran out was not finished. */
+    /**
+     * Until when a consumer holds the lease to reconcile the tenant; null without a lease. An expired lease means
+     * unfinished work.
+     */
     readLeasedUntil: instant("read_leased_until"),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
@@ -139,13 +144,13 @@ export const tenantSpend = pgTable(
     tenantId: tenantOf().primaryKey(),
     spend: money("spend").notNull(),
     observedAt: instant("observed_at").notNull(),
-    /** When LiteLLM's own API was last read; null when it never was. */
+    /** When Bursar last read LiteLLM's API for the tenant; null before the first read. */
     readAt: instant("read_at"),
     source: text("source", { enum: spendSources }).notNull(),
     periodStartedAt: instant("period_started_at").notNull(),
     resetsAt: instant("resets_at"),
     spendRatePerSecond: money("burn_per_second").notNull().default("0"),
-    /** The limit version and the period for which alerts were last looked for; null before the first look. */
+    /** The limit version and the period of the last evaluation of alerts; null before the first one. */
     alertsVersion: integer("alerts_version"),
     alertsPeriodStartedAt: instant("alerts_period_started_at"),
   },
@@ -169,14 +174,14 @@ export const budgetOverrides = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
     revokedAt: instant("revoked_at"),
     revokedBy: text("revoked_by"),
-    /** When its end was written down: at its revocation, or by the sweep once it had run out. */
+    /** When its end was recorded: by its revocation, or by the sweep after it expired. */
     endNotedAt: instant("end_noted_at"),
   },
   (t) => [
     check("budget_overrides_override_amount_positive", sql`${t.overrideAmount} > 0 and ${t.overrideAmount} <> 'NaN'`),
     check("budget_overrides_expires_after_creation", sql`${t.expiresAt} > ${t.createdAt}`),
     index("idx_budget_overrides_tenant").on(t.tenantId, t.expiresAt),
-    // Only what has still to end is looked for by its end.
+    // Queries by the end read only overrides that have not ended.
     index("idx_budget_overrides_expiry").on(t.expiresAt).where(sql`${t.endNotedAt} is null`),
   ],
 );
@@ -191,7 +196,7 @@ export const budgetAlertHistory = pgTable(
     threshold: percent("threshold"),
     spend: money("spend").notNull(),
     maxBudget: money("max_budget").notNull(),
-    /** What applied then: max_budget and the overrides that counted. */
+    /** The limit at that moment: max_budget plus the active overrides. */
     limitAmount: money("limit_amount").notNull().default("0"),
     /** Wider than a threshold: $500 spent on a limit of a nano-USD must still be recorded. */
     percentage: numeric("percentage", { precision: 30, scale: 2 }),
@@ -199,9 +204,9 @@ export const budgetAlertHistory = pgTable(
     resetsAt: instant("resets_at"),
     limitVersion: integer("limit_version").notNull(),
     occurrence: integer("occurrence").notNull().default(0),
-    /** Recorded, and nobody told. */
+    /** Recorded without a notice. */
     silent: boolean("silent").notNull().default(false),
-    /** What only this kind of event has to say. */
+    /** Fields that only this kind of event has. */
     detail: jsonb("detail").$type<AlertDetail>(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
@@ -221,12 +226,12 @@ export const notificationChannels = pgTable(
   "notification_channels",
   {
     id: uuid("id").primaryKey(),
-    /** Null is a channel of the whole platform. */
+    /** Null: a channel of the whole platform. */
     tenantId: tenantOf(),
     kind: text("kind", { enum: channelKinds }).notNull(),
     name: text("name").notNull(),
     encryptedTarget: text("sealed_target").notNull(),
-    /** As much of the target as an administrator may see in a list. */
+    /** The part of the target that a list may show to an administrator. */
     targetHint: text("target_hint").notNull().default(""),
     enabled: boolean("enabled").notNull().default(true),
     createdAt: instant("created_at").notNull().defaultNow(),
@@ -238,7 +243,7 @@ export const notificationChannels = pgTable(
   ],
 );
 
-/** Of an alert, or of one of the platform's: one of the two. */
+/** A delivery belongs either to an alert of a tenant or to an alert of the platform. */
 export const noticeDeliveries = pgTable(
   "notice_deliveries",
   {

@@ -1,10 +1,10 @@
-// The tables that outlive the tenants they tell of: the audit and the dead letters. Holds no queries.
+// The tables whose rows outlive their tenants: the audit and the dead letters. Holds no queries.
 
 import { sql } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
 import { instant, newestFirst, notNegative } from "./columns.ts";
 
-/** `tenant_id` refers to nothing on purpose: the trail outlives the tenant. */
+/** `tenant_id` is no foreign key on purpose: the trail outlives the tenant. */
 export const auditLog = pgTable(
   "audit_log",
   {
@@ -17,13 +17,13 @@ export const auditLog = pgTable(
     before: jsonb("before"),
     after: jsonb("after"),
     detail: jsonb("detail"),
-    /** What the line tells of, where that may be told twice: a queue's message comes at least once. */
+    /** Identifies the event of a line that may be delivered twice: queues deliver at least once. */
     sourceId: text("source_id").unique("audit_log_source_unique"),
   },
   // Newest first without a tenant is the primary key read backwards.
   (t) => [
     index("idx_audit_log_tenant").on(t.tenantId, t.id),
-    // The sweep looks every minute whether people were told of these; most lines are of other kinds.
+    // Every minute the sweep looks for changes without an alert. Most lines are of other kinds.
     index("idx_audit_log_told")
       .on(t.at)
       .where(

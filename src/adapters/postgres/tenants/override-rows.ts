@@ -1,5 +1,5 @@
-// From Postgres' rows to an OverrideRecord: which columns are read, and what they become. Reads nothing itself.
-// Instants leave Postgres as milliseconds and money as text, so that no double comes between.
+// The columns of an OverrideRecord and their conversion. Runs no statement.
+// Instants leave Postgres as milliseconds and money as text, so that no double rounds them.
 
 import { sql } from "drizzle-orm";
 import * as z from "zod";
@@ -8,7 +8,7 @@ import type { OverrideRecord } from "../../../records/override.ts";
 import { ms } from "../instants.ts";
 import { money } from "./tenant-rows.ts";
 
-/** An override in one column, as `overrideFromRow` reads it. The alias of `budget_overrides` is `o`. */
+/** An override as one JSON column for `overrideFromRow`. The alias of `budget_overrides` is `o`. */
 export const overrideColumn = sql<unknown>`json_build_object('id', o.id, 'tenantId', o.tenant_id,
   'amountNanoUsd', o.override_amount::text, 'createdAt', ${ms("o.created_at")}, 'expiresAt', ${ms("o.expires_at")},
   'revokedAt', ${ms("o.revoked_at")}, 'reason', o.reason, 'createdBy', o.created_by, 'revokedBy', o.revoked_by)`;

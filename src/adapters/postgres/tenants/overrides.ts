@@ -1,5 +1,5 @@
-// The Overrides port on Postgres. Granting, revoking and running out are each one statement that locks the tenant, changes
-// and audits; the tenant is locked before its overrides, by everybody. Tells LiteLLM and people nothing.
+// The Overrides port on Postgres. A grant, a revocation and an expiry are each one statement that locks the tenant,
+// changes and audits. Every statement locks the tenant before its overrides. Calls nothing but Postgres.
 
 import { and, desc, eq, gt, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
@@ -86,7 +86,7 @@ async function change(
   const [[made], [row]] = await runBatch(database, [
     sql`with before as (${lockTenant(tenantId)}), changed as (${changed}), ${withAudit(lineOf(actor, action), actor)}
     select exists (select from changed) as has_changed`,
-    // A statement that waited for the lock does not see what was changed meanwhile; the next one does.
+    // A statement that waited for the lock does not see changes made meanwhile. The next statement does.
     sql`select tenant.*, ${overrideColumn} as override
       from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null) tenant
       join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${overrideId}::uuid`,
@@ -95,7 +95,7 @@ async function change(
   return { tenant: tenantFromRow(row), override: fromRow(row), hasChanged: made?.["has_changed"] === true };
 }
 
-/** What follows from overrides in `changed` for their tenants in `before`: a new revision, LiteLLM's turn, a line each. */
+/** For each tenant of an override in `changed`: a new revision, a pending sync, and a line in the audit. */
 function withAudit(line: Omit<Parameters<typeof auditInsert>[0], "detail">, { now }: Pick<Actor, "now">): SQL {
   const detail = { from: sql`changed`, value: CHANGED_OVERRIDE };
   return sql`after as (update tenant_configs t
@@ -108,7 +108,7 @@ const CHANGED_OVERRIDE = sql.raw(`jsonb_build_object('override_id', d.id,
   'override_amount', trim_scale(d.override_amount), 'expires_at', ${isoText("d.expires_at")}, 'reason', d.reason,
   'granted_by', d.created_by)`);
 
-/** Tenants that somebody else is changing at this moment are left to the next sweep. */
+/** Skips tenants that another statement has locked; the next sweep records them. */
 async function noteEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
   const at = timestampOf(now);
   const isOver = sql`o.end_noted_at is null and o.expires_at <= ${at}`;

@@ -1,5 +1,5 @@
-// Who reads which tenants to reconcile them: leases in `tenant_configs`, given and moved by compare-and-set. A lease never
-// touches what the row says of the tenant, and gives it no new revision.
+// Leases in `tenant_configs` to read a tenant for reconciliation, taken and moved by compare-and-set. A lease changes
+// no setting of the tenant and gives it no new revision.
 
 import { sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -27,7 +27,7 @@ export function postgresReadLeases(database: Database): ReadLeases {
       return rows.map(tenantIdOf);
     },
 
-    /** In one order, so that two deliveries of one message never wait for each other's rows. */
+    /** Locks rows in one order, so that two deliveries of one message never deadlock. */
     async move(tenantIds: readonly TenantId[], from: Instant, to: Instant | null) {
       if (tenantIds.length === 0) return [];
       const rows = await runStatement(

@@ -1,5 +1,5 @@
-// How an administrator's change and deletion are written: each is one statement that locks, changes and audits, so that
-// the last write wins whole and no change goes without its line. Tells LiteLLM nothing.
+// Changes and deletions by an administrator: each is one statement that locks, changes and audits, so that the last
+// write wins as a whole and every change has its line in the audit. Calls nothing but Postgres.
 
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -12,7 +12,7 @@ import { timestampOf } from "../instants.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
-/** Null when there is no such tenant. What is asked for and already so is no change: nothing is bumped or audited. */
+/** Null when the tenant does not exist. A change to the present values bumps and audits nothing. */
 export async function changeTenant(
   database: Database,
   tenantId: TenantId,
@@ -42,7 +42,7 @@ export async function changeTenant(
   return firstTenant(rows);
 }
 
-/** A tenant that is so already keeps its instant, its revision and its audit as they are. */
+/** Idempotent: a tenant that is already suspended (or active) keeps its instant, its revision and its audit. */
 export async function setTenantSuspended(
   database: Database,
   tenantId: TenantId,
@@ -63,7 +63,7 @@ export async function setTenantSuspended(
   return auditedChange(lines, rows);
 }
 
-/** Read by a statement of its own: one that waited for the lock does not see the overrides that were granted meanwhile. */
+/** A separate statement: one that waited for the lock does not see overrides granted meanwhile. */
 function livingTenant(tenantId: TenantId): SQL {
   return sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`;
 }
@@ -73,7 +73,7 @@ export function auditedChange([line]: readonly Row[], rows: readonly Row[]): Aud
   return tenant === null ? null : { tenant, auditId: (line?.["audit_id"] as number | undefined) ?? null };
 }
 
-/** Frees the keys at once; id and subject stay taken until LiteLLM's side is undone and the row is removed. */
+/** Frees the keys at once. Id and subject stay taken until LiteLLM is restored and the row is removed. */
 export async function markTenantDeleted(
   database: Database,
   tenantId: TenantId,
@@ -108,7 +108,7 @@ const SETTING_COLUMNS = [
   "fail_policy",
 ] as const;
 
-/** Each setting as it is wished for; the locked row's own where the change says nothing. */
+/** Each setting of the change; the value of the locked row for a setting that the change leaves out. */
 function askedColumns(change: TenantChange): SQL {
   const asked: Record<(typeof SETTING_COLUMNS)[number], SQL | undefined> = {
     name: change.name === undefined ? undefined : sql`${change.name}::text`,
@@ -127,14 +127,17 @@ export function lockTenant(tenantId: TenantId): SQL {
   return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
 }
 
-/** Null: the moment of the statement. Never moves back, whatever the clocks of two isolates say: what LiteLLM is told is reckoned from then on. */
+/**
+ * Null: the moment of the statement. Never moves back, even if clocks of isolates differ: a sync compares LiteLLM's
+ * state with it.
+ */
 export function updatedAt(now: Instant | null): SQL {
   return sql`updated_at = greatest(t.updated_at, ${now === null ? sql`now()` : timestampOf(now)})`;
 }
 
 /**
- * `litellm_sync_since` stays that of the oldest wish not taken: it is what an operator is warned by. A new wish has not
- * been tried yet, however often the one before it was.
+ * `litellm_sync_since` stays at the oldest desired state that LiteLLM has not applied: the operator's alert uses it. A
+ * new desired state starts with no attempts.
  */
 export function pendingSync(when: SQL, actor: Pick<Actor, "now">): SQL {
   return sql`litellm_sync = case when ${when} then 'pending' else t.litellm_sync end,

@@ -1,5 +1,5 @@
-// How a new tenant is written: its row, its keys, the figure read at adoption and the audit's line, in one statement.
-// Tells LiteLLM nothing.
+// Creates a tenant in one statement: its row, its keys, the spend read at adoption and the line in the audit.
+// Calls nothing but Postgres.
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
@@ -52,8 +52,8 @@ export async function createTenant(
 }
 
 /**
- * The tenant whose insert was committed although the answer was lost. Nobody else has the hash of a key that we have
- * just made; an adopted subject may be another administrator's work.
+ * The tenant whose insert Postgres committed although the answer was lost. The hash of a key that Bursar has just
+ * created is unique. An adopted subject is not: another administrator may have adopted it at the same time.
  */
 async function findCommitted(database: Database, { tenantId, subject, adopted }: NewTenant) {
   if (adopted) return null;

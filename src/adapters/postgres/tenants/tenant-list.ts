@@ -1,5 +1,5 @@
-// The list of tenants with its counts by state. Postgres computes the state here, by the rule of `stateAt`, exactly:
-// numerics only, and percentages multiplied out instead of divided.
+// The list of tenants with its counts by state. Postgres computes the state by the rule of `stateAt`, exactly: with
+// numerics only, and by multiplying percentages out instead of dividing.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -12,7 +12,7 @@ import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 export async function listTenants(database: Database, query: TenantListQuery): Promise<TenantList> {
   const inState = query.state === null ? sql`` : sql`and ${STATE} = ${query.state}`;
   const isAfter = query.after === null ? sql`` : sql`and c.tenant_id > ${query.after}`;
-  // One more than asked for tells whether there is a next page.
+  // One row more than the limit shows whether a page follows.
   const page = sql`(select c.* ${livingTenants(query.now)} ${inState} ${isAfter}
     order by c.tenant_id limit ${query.limit + 1})`;
   const [rows, counted] = await runBatch(database, [
@@ -25,7 +25,7 @@ export async function listTenants(database: Database, query: TenantListQuery): P
   return { tenants, next: rows.length > query.limit ? (tenants.at(-1)?.config.tenantId ?? null) : null, counts };
 }
 
-/** Every tenant that is not deleted as `c`, its figure as `f`, and its limit at `now` as `l.amount`. */
+/** Every living tenant as `c`, its spend as `f`, and its limit at `now` as `l.amount`. */
 function livingTenants(now: Instant): SQL {
   const at = timestampOf(now);
   return sql`from tenant_configs c

@@ -1,5 +1,5 @@
-// Periods that begin by hand, those that should be over, and those that nobody has told people of yet. The step that
-// LiteLLM's own reset makes is neon-tenant-spend's.
+// Resets by an administrator, reads that are due because a period ended, and periods whose notice is pending. A reset
+// that LiteLLM makes by itself is recorded in tenant-spend.ts.
 
 import { and, eq, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -13,7 +13,7 @@ import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 import { isOwnSubject, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
 
-/** Compare-and-set on the period that was looked at: of two who reset at once, one begins a period. */
+/** Compare-and-set on the period that the caller read: of two concurrent resets, one begins a period. */
 export async function resetTenantPeriod(
   database: Database,
   observation: TenantObservation,
@@ -37,19 +37,23 @@ export async function resetTenantPeriod(
   return auditedChange(lines, rows);
 }
 
-/** Somebody has zeroed the spend all the same, and it must be known who. */
+/** Another reset started the period first. This one has zeroed the spend in LiteLLM too, so it is audited. */
 function overtakenLine(actor: Actor): AuditLine {
   const value = sql`jsonb_build_object('period_had_begun', true)`;
   return { ...lineOf(actor, "period_reset"), after: sql`overtaken`, detail: { from: sql`overtaken`, value } };
 }
 
 /**
- * LiteLLM resets up to ten minutes late, so for ten minutes every sweep looks. One that never comes (a key deleted in
- * LiteLLM, resets switched off) is looked for ever less often: every twentieth of its lateness, at least every hour.
+ * LiteLLM resets up to ten minutes late, so every sweep schedules a read for the first ten minutes. A reset that never
+ * comes (the key is deleted in LiteLLM, resets are off) backs off: the delay is a twentieth of the lateness, at most 1
+ * h.
  */
 const PACE = sql.raw("interval '30 seconds', least(interval '1 hour', (due_at - t.budget_reset_at) / 20)");
 
-/** One statement, so that two sweeps never take the same tenant. Who was never looked at comes first, then the latest. */
+/**
+ * One statement, so that two sweeps never claim the same tenant. Tenants without an attempt come first, then the oldest
+ * attempt.
+ */
 export async function claimEndedPeriods(database: Database, limit: number, now: Instant): Promise<TenantSubject[]> {
   const at = timestampOf(now);
   const rows = await runStatement(
@@ -74,7 +78,7 @@ export async function findUnannounced(database: Database, before: Instant, limit
   return rows.map(tenantFromRow);
 }
 
-/** No change of the config: the edge need not hear of it. */
+/** Changes no config, so nothing is published to the edge. */
 export async function notePeriodAnnounced(
   database: Database,
   tenantId: TenantId,

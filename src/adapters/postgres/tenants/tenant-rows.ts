@@ -1,5 +1,6 @@
-// From Postgres' rows to a TenantRecord: which columns are read, and what they become. Reads nothing itself.
-// Instants leave Postgres as milliseconds and money as text, so that no session setting and no double comes between.
+// The columns of a TenantRecord and their conversion. Runs no statement. The selection also reads from the results of a
+// change in the same statement, which Drizzle's query builder cannot name, so it stays in `sql`.
+// Instants leave Postgres as milliseconds and money as text: no session setting and no double can alter them.
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
@@ -39,7 +40,7 @@ const numeric = <T>(read: (text: string) => T | null) =>
   z.string().transform((text, context): T => {
     const value = read(text);
     if (value !== null) return value;
-    context.addIssue("not a figure");
+    context.addIssue("must be a decimal number");
     return z.NEVER;
   });
 export const money = numeric(nanoUsdFromDecimal);

@@ -1,5 +1,5 @@
-// The newest figure of each tenant in Postgres, and the step into a later period. One statement applies the rule of
-// `joinRecords` whatever arrives in whatever order; it never replaces a newer figure, and advances a period once.
+// Records the spend of a tenant and advances its period. One statement applies the rule of `joinRecords`, so the order
+// of arrival does not matter: it never replaces a newer observation, and advances a period once.
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
@@ -11,7 +11,7 @@ import { timestampOf } from "../instants.ts";
 import { updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
-/** Inserts the figure for the tenant in `tenants`. */
+/** Inserts the spend record for the tenant in `tenants`. */
 export function spendInsert(record: SpendRecord, tenants: SQL): SQL {
   return sql`insert into tenant_spend as s
       (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, burn_per_second)
@@ -21,7 +21,10 @@ export function spendInsert(record: SpendRecord, tenants: SQL): SQL {
     from ${tenants}`;
 }
 
-/** Null when there is no such tenant, or when its subject is another one by now: the figure is none of its own. */
+/**
+ * Null when the tenant does not exist, or when its subject has changed: the observation then belongs to another
+ * subject.
+ */
 export async function recordTenantSpend(
   database: Database,
   observation: TenantObservation,
@@ -41,19 +44,19 @@ export async function recordTenantSpend(
       where t.tenant_id = before.tenant_id and ${isNewEndOfPeriod(record)} returning t.*),
     audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })})
     select from before`,
-    // A statement that waited for the lock does not see the overrides that were granted meanwhile; the next one does.
+    // A statement that waited for the lock does not see overrides granted meanwhile. The next statement does.
     sql`${selectTenants()} where ${itsOwn}`,
   ]);
   return firstTenant(rows);
 }
 
-/** Of the tenant `t`, which is there and still has the figure's subject. */
+/** True for the living tenant `t` that still has the subject of the observation. */
 export function isOwnSubject({ tenantId, subject }: TenantObservation): SQL {
   return sql`t.tenant_id = ${tenantId} and t.deleted_at is null
     and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
 }
 
-/** What is set when a tenant's period begins: people and the edge are yet to be told. */
+/** The columns that a new period sets. The notice and the publication to the edge follow. */
 export function newPeriod(record: SpendRecord): SQL {
   return sql`litellm_key_last_reset = ${timestampOf(record.periodStartedAt)},
     budget_reset_at = ${timestampOf(record.resetsAt)}, period_seen_at = ${timestampOf(record.readAt)},
@@ -62,15 +65,15 @@ export function newPeriod(record: SpendRecord): SQL {
 
 export const PERIOD_START = sql`coalesce(t.litellm_key_last_reset, t.subject_created_at)`;
 
-/** Compare-and-set: whoever comes second finds the period already advanced. */
+/** Compare-and-set: a second writer finds the period already advanced. */
 function isLaterPeriod(record: SpendRecord): SQL {
   return sql`${timestampOf(record.periodStartedAt)} > ${PERIOD_START}
     and ${timestampOf(record.resetsAt)} > coalesce(t.budget_reset_at, '-infinity')`;
 }
 
 /**
- * Within the config's period a read newer than all before has another end: somebody changed the duration in LiteLLM.
- * A read that was recorded already says nothing new, for the config may have been told a later end since.
+ * The newest read shows another end of the running period: the duration was changed in LiteLLM. A read that is already
+ * recorded does not count, because the config may have received a later end since.
  */
 function isNewEndOfPeriod(record: SpendRecord): SQL {
   return sql`${timestampOf(record.periodStartedAt)} = ${PERIOD_START}
@@ -81,11 +84,11 @@ function isNewEndOfPeriod(record: SpendRecord): SQL {
     and t.budget_reset_at is distinct from s.resets_at`;
 }
 
-/** `s` is what Postgres has, `excluded` what comes. A null is older than any instant. */
+/** `s` is the stored row, `excluded` the new one. A null is older than any instant. */
 const KNOWN = sql.raw("s");
 const COMING = sql.raw("excluded");
 
-/** The rule's own constants; both are ours, neither comes from outside. */
+/** Constants of the rule as SQL text. Neither comes from input. */
 const SOURCES = sql.raw(`array[${SOURCES_BY_WORTH.map((source) => `'${source}'`).join(", ")}]`);
 const LOWER_READ_AFTER = sql.raw(`interval '${LOWER_READ_AFTER_MS} milliseconds'`);
 
@@ -94,7 +97,7 @@ const spendRank = (of: SQL): SQL => sql`(${of}.spend, ${of}.observed_at, array_p
 const readRank = (of: SQL): SQL =>
   sql`(coalesce(${of}.read_at, '-infinity'), coalesce(${of}.resets_at, '-infinity'), ${of}.burn_per_second)`;
 
-/** The lower figure counts when its read is the newest and was begun at least 60 s after the higher one was seen. */
+/** The lower spend counts when its read is the newest and began at least 60 s after the higher spend was observed. */
 const disproves = (lower: SQL, higher: SQL): SQL =>
   sql`(${lower}.spend <> ${higher}.spend and coalesce(${lower}.read_at > coalesce(${higher}.read_at, '-infinity')
     and ${lower}.read_at - ${higher}.observed_at >= ${LOWER_READ_AFTER}, false))`;
@@ -110,7 +113,7 @@ const chosen = (column: string, takesIt: SQL): SQL => {
   return sql`${name} = case when ${takesIt} then excluded.${name} else s.${name} end`;
 };
 
-/** What becomes of a figure that is there already. */
+/** Merges the new record into the stored one. */
 export const JOIN_KNOWN = sql`on conflict (tenant_id) do update set ${sql.join(
   [
     ...["spend", "observed_at", "source"].map((column) => chosen(column, TAKES_FIGURE)),

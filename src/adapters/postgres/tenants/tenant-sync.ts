@@ -1,5 +1,5 @@
-// What LiteLLM answered to the wish, written down where the wish is, and whose turn it is to be tried again.
-// Never touches a wish that has changed meanwhile.
+// Records the outcome of a sync beside the desired state, and claims the tenants whose sync is due again.
+// Never touches a desired state that has changed meanwhile.
 
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -11,13 +11,13 @@ import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
-/** Whoever has just changed the tenant is telling LiteLLM at this moment. */
+/** The request that changed the tenant may still be syncing it. */
 const IN_FLIGHT = sql.raw("interval '30 seconds'");
 
-/** 1, 2, 4, 8, 16, 32 minutes after so many tries, then an hour; the inner bound keeps the power small. */
+/** Retries back off: 1, 2, 4, 8, 16, 32 minutes, then 1 hour. The inner bound keeps the power small. */
 const BACKOFF = sql.raw("least(interval '1 hour', interval '1 minute' * power(2, least(t.litellm_sync_tries, 7) - 1))");
 
-/** One statement, so that two sweeps never take the same tenant, and a try that dies has been counted. */
+/** One statement, so that two sweeps never claim the same tenant, and an attempt that crashes has been counted. */
 export async function claimPendingSyncs(database: Database, limit: number, now: Instant): Promise<TenantId[]> {
   const at = timestampOf(now);
   const order = sql.raw("tried_at nulls first, since, tenant_id");
@@ -51,7 +51,7 @@ export async function recordTenantSync(
   return firstTenant(rows);
 }
 
-/** Of what was in the metadata only the first state is told: later ones hold Bursar's own mark. */
+/** Keeps the metadata of adoption: later metadata holds Bursar's own mark. */
 export async function recordPriorValues(
   database: Database,
   tenantId: TenantId,
@@ -84,7 +84,9 @@ export async function noteTenantBlock(database: Database, tenantId: TenantId, re
   return rows.length > 0;
 }
 
-/** The sweep has counted its try already; an administrator's first one counts here. */
+/**
+ * A claim of the sweep has counted its attempt already. The first attempt of an administrator's request counts here.
+ */
 function waiting({ error, triedAt, isAway }: SyncOutcome & { status: "pending" }) {
   const at = timestampOf(triedAt);
   const tries = isAway ? sql`1` : sql`greatest(t.litellm_sync_tries, 1)`;
@@ -94,10 +96,10 @@ function waiting({ error, triedAt, isAway }: SyncOutcome & { status: "pending" }
 }
 
 /**
- * LiteLLM's end of the period is taken where none is known, and where this sync has moved it while ours was still
- * ahead. Any other later end may mean that LiteLLM has reset, perhaps by a clock ahead of ours: that is a read's to
- * find out, because then the period must advance with it.
- * LiteLLM's time of creation is taken for a key that we have just made; later it would move a period that has begun.
+ * Takes LiteLLM's end of the period when Bursar has none, or when this sync moved it while Bursar's end was still
+ * ahead. Any other later end may mean that LiteLLM has reset, perhaps by a clock that is ahead. A read must find that
+ * out, because the period must advance with it. Takes LiteLLM's creation time only for a key that Bursar has just
+ * created; later it would move a running period.
  */
 function taken(outcome: SyncOutcome & { status: "synced" }) {
   const at = timestampOf(outcome.triedAt);

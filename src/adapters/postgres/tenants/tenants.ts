@@ -1,5 +1,5 @@
-// The Tenants port on Postgres: its readers, and the list of all its verbs. Deleted tenants are invisible here,
-// except to the two readers that LiteLLM's side is finished by.
+// The Tenants port on Postgres: its readers, and the list of all its verbs. Tenants marked as deleted are invisible,
+// except to the readers that finish the deletion in LiteLLM.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { KeyHash } from "../../../budget/tenant.ts";
@@ -43,7 +43,7 @@ export function postgresTenants(database: Database): Tenants {
   };
 }
 
-/** One query whether or not the key is known, because an unknown one needs the second half of the answer. */
+/** One query for both answers: an unknown key needs `mayBeInTeam`. */
 async function findByKey(
   database: Database,
   keyHash: KeyHash,

@@ -20,25 +20,27 @@ import { type OnceAnswer, once, onceId } from "../idempotency.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
-const ONE_END = "exactly one of duration and expires_at";
+const NO_REASON = "must be a text of 1 to 500 characters";
+
+const ONE_END = "must be sent if duration is not, and only then";
 
 const newOverrideBody = z
   .strictObject({
-    override_amount: money.refine((amount) => amount > 0n, "must be more than 0"),
-    duration: readBy(parseDuration, "must be <n> and s, m, h, d, w or mo, such as 7d").optional(),
+    override_amount: money.refine((amount) => amount > 0n, "must be greater than 0"),
+    duration: readBy(parseDuration, "must be a number and s, m, h, d, w or mo, such as 7d").optional(),
     expires_at: dateTime.optional(),
     /** One line: it becomes part of notices. */
     reason: z
-      .string()
+      .string(NO_REASON)
       .trim()
-      .min(1)
-      .max(500)
+      .min(1, NO_REASON)
+      .max(500, NO_REASON)
       .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
   })
   .refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
     message: ONE_END,
     path: ["expires_at"],
-    // Also when other fields are wrong: all that is wrong is named at once.
+    // Runs also when other fields are invalid, so that one answer names every error.
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 

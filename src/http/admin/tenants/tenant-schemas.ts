@@ -1,4 +1,4 @@
-// What an administrator may send about a tenant. Unknown fields are refused: a misspelt threshold must not pass in silence.
+// The bodies and queries of `/v1/tenants`. Refuses unknown fields: a misspelt threshold must not be ignored.
 
 import * as z from "zod";
 import { parseDuration } from "../../../budget/instant.ts";
@@ -8,24 +8,34 @@ import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
 import type { TenantChange } from "../../../records/tenant.ts";
 import { money, pageSize, shortName, tenantId } from "../../fields.ts";
 
-const threshold = (range: { min: BasisPoints; max: BasisPoints }) =>
+interface Range {
+  readonly min: BasisPoints;
+  readonly max: BasisPoints;
+}
+
+const notIn = ({ min, max }: Range) => `must be a percentage from ${percentNumber(min)} to ${percentNumber(max)}`;
+
+const threshold = (range: Range) =>
   z
-    .number()
-    .min(percentNumber(range.min))
-    .max(percentNumber(range.max))
+    .number(notIn(range))
+    .min(percentNumber(range.min), notIn(range))
+    .max(percentNumber(range.max), notIn(range))
     .transform((percent, context) => {
       const share = basisPointsFromNumber(percent);
       if (share !== null && percentNumber(share) === percent) return share;
-      context.addIssue("at most two decimals");
+      context.addIssue("must have at most two decimals");
       return z.NEVER;
     });
 
 const duration = z
   .string()
-  .refine((text) => parseDuration(text) !== null, "must be <n> and s, m, h, d, w or mo, such as 30d; null never resets")
+  .refine(
+    (text) => parseDuration(text) !== null,
+    "must be a number and s, m, h, d, w or mo, such as 30d; null never resets",
+  )
   .refine(
     (text) => parseDuration(text) === null || isKeptByLiteLlm(text),
-    "LiteLLM resets monthly budgets every month only: use 1mo, or days, such as 60d",
+    "must be 1mo, or days such as 60d: LiteLLM resets a monthly budget every month only",
   );
 
 const settings = {
@@ -34,17 +44,17 @@ const settings = {
   alert_threshold: threshold(ALERT_THRESHOLD_RANGE),
   grace_threshold: threshold(GRACE_THRESHOLD_RANGE),
   budget_duration: duration.nullable(),
-  enforcement: z.enum(["enforce", "observe"]),
-  fail_policy: z.enum(["open", "closed"]).nullable(),
+  enforcement: z.enum(["enforce", "observe"], "must be enforce or observe"),
+  fail_policy: z.enum(["open", "closed"], "must be open, closed or null").nullable(),
 };
 
-/** Raw, or the sha256 of it that LiteLLM calls the token. */
+/** The raw key, or its sha256, which LiteLLM calls the token. */
 const litellmKey = z
   .string()
   .max(500)
-  .regex(/^(?:sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or the sha256 hash of one");
+  .regex(/^(?:sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or its sha256 hash");
 
-const ONE_SUBJECT = "litellm_key and litellm_team_id exclude each other";
+const ONE_SUBJECT = "must not be sent together with litellm_key";
 
 export const newTenantBody = z
   .strictObject({
@@ -56,7 +66,7 @@ export const newTenantBody = z
   .refine((body) => body.litellm_key === undefined || body.litellm_team_id === undefined, {
     message: ONE_SUBJECT,
     path: ["litellm_team_id"],
-    // Also when other fields are wrong: all that is wrong is named at once.
+    // Runs also when other fields are invalid, so that one answer names every error.
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
@@ -68,7 +78,7 @@ export const tenantListQuery = z.strictObject({
   limit: pageSize,
 });
 
-/** The settings that the body names, and no others. */
+/** The settings that the body contains. */
 export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChange {
   return {
     ...(body.name !== undefined && { name: body.name }),

@@ -20,7 +20,7 @@ import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
 
-const NO_MAX_BUDGET = "LiteLLM has no max_budget for it: send one, or adopt with enforcement observe";
+const NO_MAX_BUDGET = "must be sent, because LiteLLM has none for it; or adopt with enforcement observe";
 
 export const tenantRoutes = new Hono<AppEnv>()
   .post("/v1/tenants", requireAdmin, async (c) => {
@@ -100,7 +100,7 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "subject_taken":
       return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
     case "subject_not_found":
-      return invalidFields(c, [{ field, message: "LiteLLM does not know it" }]);
+      return invalidFields(c, [{ field, message: "must exist in LiteLLM" }]);
     case "no_max_budget":
       return invalidFields(c, [{ field: "max_budget", message: NO_MAX_BUDGET }]);
     case "litellm_refused":
