@@ -32,6 +32,11 @@ const WORKERS = availableParallelism() + 1;
 /** Drizzle replaces the type parsers of Neon's driver for a whole process; these tests need the driver as it comes. */
 const DRIVER_ALONE = "test/stores/neon-http.test.ts";
 
+/** A hundred checks at once, each within its deadline: these run after everything else, with the machine to themselves. */
+const MACHINE_ALONE = "test/e2e/concurrency.test.ts";
+
+const isDeployed = process.env["BASE_URL"]?.startsWith("http") === true;
+
 export default defineConfig({
   test: {
     maxWorkers: WORKERS,
@@ -77,10 +82,19 @@ export default defineConfig({
         test: {
           name: "e2e",
           // Against a deployment only what needs nothing but its public interface.
-          include: [
-            process.env["BASE_URL"]?.startsWith("http") ? "test/e2e/deployed.test.ts" : "test/e2e/**/*.test.ts",
-          ],
+          include: [isDeployed ? "test/e2e/deployed.test.ts" : "test/e2e/**/*.test.ts"],
+          exclude: [MACHINE_ALONE],
           globalSetup: "test/e2e/support/build.ts",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e-alone",
+          include: [MACHINE_ALONE],
+          globalSetup: "test/e2e/support/build.ts",
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
