@@ -137,6 +137,12 @@ describe("the block", () => {
     expect(text).toContain("Nothing is refused: the tenant is only observed.");
     expect(text).not.toMatch(/(is|are) refused\b(?!: the tenant)/);
   });
+
+  it("says of an observed tenant that it would no longer be blocked, and would be by its present spend", () => {
+    const resolved = (spend: string) => emailMessage(aNotice("budget_resolved", { spend, enforcement: "observe" }));
+    expect(resolved("300").subject).toContain("would no longer be blocked");
+    expect(resolved("552").text).toContain("By its budget the tenant would be blocked: $552.00 of $500.00 is spent.");
+  });
 });
 
 describe("the other kinds", () => {
