@@ -44,7 +44,7 @@ export default defineConfig({
       {
         test: {
           name: "driver",
-          globalSetup: "test/support/empty-cluster.ts",
+          globalSetup: "test/support/servers/empty-cluster.ts",
           include: [DRIVER_ALONE],
           testTimeout: 120_000,
           hookTimeout: 60_000,
@@ -55,7 +55,7 @@ export default defineConfig({
           name: "node",
           // One process runs many files: each resets what it replaced (clocks, globals), as `afterAll` lets it.
           isolate: false,
-          globalSetup: "test/support/empty-cluster.ts",
+          globalSetup: "test/support/servers/empty-cluster.ts",
           include: NODE_SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
           exclude: [DRIVER_ALONE],
           // Ends what hangs; no test is meant to show its speed by it.
@@ -73,7 +73,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          globalSetup: "test/support/worker-stack.ts",
+          globalSetup: "test/support/servers/worker-stack.ts",
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

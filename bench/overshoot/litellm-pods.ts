@@ -3,8 +3,8 @@
 
 import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
-import type { SeededRandom } from "../../test/support/seeded-random.ts";
-import type { VirtualTimers } from "../../test/support/virtual-timers.ts";
+import type { SeededRandom } from "../../test/support/builders/seeded-random.ts";
+import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { DATABASE_SECONDS, POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
 
 /** A call that was let through: what its pod thought was spent when it began. */

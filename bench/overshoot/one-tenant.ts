@@ -6,9 +6,9 @@ import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { ReadReason } from "../../src/ports/messages.ts";
 import type { SpendBatches, Tenants } from "../../src/ports/stores.ts";
 import type { TenantRecord } from "../../src/records/tenant.ts";
-import { aTenant } from "../../test/support/builders.ts";
-import { FakeClaims } from "../../test/support/fake-claims.ts";
-import { unusedPort } from "../../test/support/unused-port.ts";
+import { aTenant } from "../../test/support/builders/builders.ts";
+import { FakeClaims } from "../../test/support/fakes/fake-claims.ts";
+import { unusedPort } from "../../test/support/faults/unused-port.ts";
 
 export class OnePostgres {
   #tenant: TenantRecord;

@@ -7,9 +7,9 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
 import type { ModelAnswer } from "../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts";
-import { aLiteLlmRow, FakeLiteLlm } from "../../test/support/fake-litellm.ts";
-import { SeededRandom } from "../../test/support/seeded-random.ts";
-import { VirtualTimers } from "../../test/support/virtual-timers.ts";
+import { SeededRandom } from "../../test/support/builders/seeded-random.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../test/support/fakes/fake-litellm.ts";
+import { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
 import { type Begun, LiteLlmPods } from "./litellm-pods.ts";
 import {

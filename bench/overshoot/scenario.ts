@@ -49,7 +49,7 @@ export const QUEUE_SECONDS = 1.2;
 export const KV_COPY_SECONDS = 30;
 export const KV_ELSEWHERE_SECONDS = 30;
 
-/** An isolate looks at KV again after 2 s (`MEMORY_MS` of recall-tenant). */
+/** An isolate looks at KV again after 2 s (`MEMORY_MS` of load-tenant). */
 const MEMORY_SECONDS = 2;
 /** How old spend may get in a colo before it reads: near the block threshold, and without a known spend rate. */
 const READ_SECONDS = freshSeconds(BLOCKS_AT);
@@ -61,7 +61,7 @@ function freshSeconds(spentUsd: number): number {
   return freshForMs(config, record, NOW) / 1_000;
 }
 
-/** How often unchanged spend goes to KV (see spread-cadence). */
+/** How often unchanged spend goes to KV (see spend-cadence). */
 const SNAPSHOT_SECONDS = 15;
 
 export const COLOS = ["FRA", "IAD", "SIN"] as const;

@@ -1,4 +1,4 @@
-// Carries a plan out, a few tenants at a time. What is done stays done: whoever goes on later plans anew and finds it.
+// Adopts the tenants of a plan, a few at a time. After an interruption a second run plans again and skips what is done.
 
 import pMap from "p-map";
 import type { Enforcement } from "../../src/budget/tenant.ts";
@@ -6,10 +6,10 @@ import { type Adopted, adopt } from "./bursar-admin.ts";
 import type { Adoption, PlanRow } from "./plan.ts";
 import type { Api } from "./polite-api.ts";
 
-/** `not_begun`: somebody wanted it to end. */
+/** `not_begun`: the operator interrupted the run first. */
 export type Outcome = Adopted | { readonly kind: "not_begun" };
 
-/** Each asks Bursar for two or three calls of LiteLLM, which goes on serving agents meanwhile. */
+/** Each adoption costs two or three calls to LiteLLM, which serves agents at the same time. */
 const AT_ONCE = 4;
 
 interface ApplyInput {

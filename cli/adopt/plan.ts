@@ -33,7 +33,7 @@ export type Decision =
     }
   /** There is nothing to do. */
   | { readonly kind: "skip"; readonly why: string }
-  /** Somebody has to say something else first. */
+  /** Bursar would refuse it: the operator has to change the tenant or LiteLLM first. */
   | { readonly kind: "refuse"; readonly why: string };
 
 export interface PlanInput {

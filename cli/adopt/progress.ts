@@ -1,4 +1,4 @@
-// How far it is: a bar where somebody looks on, a line a tenant where the output goes to a file.
+// Shows progress: a bar on a terminal, one line per tenant in a file.
 
 import { Presets, SingleBar } from "cli-progress";
 import type { Outcome } from "./apply.ts";

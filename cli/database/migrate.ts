@@ -1,5 +1,5 @@
-// `npm run db:migrate`: applies what is pending, through drizzle-kit.
-// Refuses a database where our names already belong to somebody else, before anything is changed.
+// `npm run db:migrate`: applies pending migrations through drizzle-kit.
+// Refuses a database where another application owns tables of the same names, before anything is changed.
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -37,7 +37,7 @@ export async function listMigrations(client: pg.Client): Promise<Migration[]> {
   return [...known, ...unknown].sort((a, b) => a.madeAt.getTime() - b.madeAt.getTime());
 }
 
-/** The hand-written way back, or null when nobody wrote one. */
+/** The hand-written rollback of a migration, or null when there is none. */
 export function readDown(tag: string): string | null {
   const file = new URL(`down/${tag}.sql`, folder);
   return existsSync(file) ? readFileSync(file, "utf8") : null;

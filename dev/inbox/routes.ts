@@ -7,7 +7,7 @@ import type { Mailbox } from "./mailbox.ts";
 import { KINDS, type MessageFilter } from "./message.ts";
 import { EMAIL_CSP, emailHtml } from "./page/message-card.ts";
 import { messagesPage, PAGE_CSP, PAGE_LENGTH } from "./page/page.ts";
-import type { Door } from "./receivers/door.ts";
+import type { Door } from "./receivers/receiver.ts";
 import type { WebhookEndpoint } from "./receivers/webhook.ts";
 import { takeIn } from "./take-in.ts";
 

@@ -3,7 +3,7 @@
 import type { Failure, Failures } from "./failures.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { InboxMessage } from "./message.ts";
-import { type Answer, type Call, type Door, type Reply, readCall } from "./receivers/door.ts";
+import { type Answer, type Call, type Door, type Reply, readCall } from "./receivers/receiver.ts";
 
 const KEPT_HEADERS = /^(?:content-type|idempotency-key|webhook-.+)$/;
 const SUMMARY_LENGTH = 200;

@@ -23,7 +23,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** Rules whose findings are counted, not shown, and fail nothing. */
-const OFF: readonly string[] = ["banned-word"];
+const OFF: readonly string[] = [];
 
 /** What git tracks, and what it would: a new file is judged before its first commit. */
 function readRepository(): Repository {

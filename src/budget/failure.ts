@@ -29,8 +29,8 @@ export interface BreakerState {
 export const CLOSED_BREAKER: BreakerState = { failuresInARow: 0, openUntil: 0 };
 
 /**
- * One failure may be a lost packet; three in a row are an outage. The breaker stays open as long as a refresh claim
- * lasts.
+ * One failure may be a lost packet; three in a row open the breaker of this isolate. It stays open as long as a refresh
+ * claim lasts.
  */
 const FAILURES_TO_OPEN = 3;
 const OPEN_MS = 5_000;

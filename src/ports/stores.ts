@@ -65,7 +65,7 @@ export interface Tenants {
   noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
    * Claims tenants with a pending sync, deleted ones included, least recently tried first. A claim counts as a try:
-   * retries back off exponentially from 1 minute to 1 hour.
+   * retries back off exponentially from 1 minute to 1 hour, and come every minute while LiteLLM is unreachable.
    */
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /**

@@ -1,8 +1,8 @@
 // `npm run adopt -- --apply`: every tenant once, however often it is run, interrupted or killed.
 
 import { describe, expect, it } from "vitest";
-import { useAdoptWorld } from "../support/adopt-world.ts";
-import { sha256 } from "../support/virtual-key.ts";
+import { sha256 } from "../support/builders/virtual-key.ts";
+import { useAdoptWorld } from "../support/worlds/adopt-world.ts";
 
 const { world, renewDeps, bursar, adopt, tenants } = useAdoptWorld();
 

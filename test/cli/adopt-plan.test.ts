@@ -1,8 +1,8 @@
 // What `npm run adopt` says it would do, and that saying it changes nothing. Real app and Postgres, LiteLLM's simulator.
 
 import { describe, expect, it } from "vitest";
-import { useAdoptWorld } from "../support/adopt-world.ts";
-import { sha256 } from "../support/virtual-key.ts";
+import { sha256 } from "../support/builders/virtual-key.ts";
+import { useAdoptWorld } from "../support/worlds/adopt-world.ts";
 
 const { world, adopt, planned, tenants } = useAdoptWorld();
 

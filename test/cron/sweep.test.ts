@@ -5,12 +5,12 @@ import { sweep } from "../../src/cron/sweep.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import type { PlatformCondition } from "../../src/records/platform-alert.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { ACME, CheckWorld } from "../support/check-world.ts";
-import { FakeDeliveries } from "../support/fake-deliveries.ts";
-import { AWAY } from "../support/fake-litellm.ts";
-import { FakeNoticeQueue } from "../support/fake-notice-queue.ts";
-import { aDispatch } from "../support/notice-builders.ts";
-import { unusedPort, unusedPorts } from "../support/unused-port.ts";
+import { aDispatch } from "../support/builders/notice-builders.ts";
+import { FakeDeliveries } from "../support/fakes/fake-deliveries.ts";
+import { AWAY } from "../support/fakes/fake-litellm.ts";
+import { FakeNoticeQueue } from "../support/fakes/fake-notice-queue.ts";
+import { unusedPort, unusedPorts } from "../support/faults/unused-port.ts";
+import { ACME, CheckWorld } from "../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 let lastEvaluation: number;

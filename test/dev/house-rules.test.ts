@@ -199,7 +199,9 @@ describe("banned-word", () => {
     },
   );
 
-  it("accepts longer words, and any word elsewhere", () => {
-    expect(findings(bannedWords, { "src/a.ts": "wishful, insists", "dev/a.ts": "nobody" })).toEqual([]);
+  it("accepts longer words, any word elsewhere, and a word that a page quotes as code", () => {
+    const files = { "src/a.ts": "wishful, insists", "dev/a.ts": "nobody", "docs/a.md": "it was `the wish`" };
+    expect(findings(bannedWords, files)).toEqual([]);
+    expect(findings(bannedWords, { "src/a.ts": "`wish`" })).toHaveLength(1);
   });
 });

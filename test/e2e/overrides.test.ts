@@ -1,7 +1,7 @@
 // An override end to end over HTTP with real parts: it lets requests through at once, and ends at its instant by itself.
 
 import { expect, it } from "vitest";
-import { connect } from "../support/postgres-backends.ts";
+import { connect } from "../support/servers/postgres-backends.ts";
 import { eventually, send } from "./support/api.ts";
 import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";
 

@@ -2,8 +2,8 @@
 
 import { beforeEach, expect, it } from "vitest";
 import { probeDependencies } from "../../src/flows/probe-dependencies.ts";
-import { CheckWorld } from "../support/check-world.ts";
-import { AWAY } from "../support/fake-litellm.ts";
+import { AWAY } from "../support/fakes/fake-litellm.ts";
+import { CheckWorld } from "../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

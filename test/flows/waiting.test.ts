@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../../src/flows/waiting.ts";
-import { POLICY } from "../support/check-world.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
-import { VirtualTimers } from "../support/virtual-timers.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
+import { VirtualTimers } from "../support/fakes/virtual-timers.ts";
+import { POLICY } from "../support/worlds/check-world.ts";
 
 const comesAfter = async <T>(timers: VirtualTimers, ms: number, value: T) => {
   await timers.after(ms).passed;

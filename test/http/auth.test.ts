@@ -4,8 +4,8 @@ import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import type { AppEnv } from "../../src/http/app-env.ts";
 import { bearerOf, keyHashOf, requireAdmin, requireRead } from "../../src/http/auth.ts";
-import { TOKENS } from "../support/http-world.ts";
-import { sha256 } from "../support/virtual-key.ts";
+import { sha256 } from "../support/builders/virtual-key.ts";
+import { TOKENS } from "../support/worlds/http-world.ts";
 
 const app = new Hono<AppEnv>()
   .use(async (c, next) => {

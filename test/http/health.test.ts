@@ -1,8 +1,8 @@
 // `/healthz` and `/readyz` over HTTP: without a token, and never cached.
 
 import { beforeEach, expect, it } from "vitest";
-import { AWAY } from "../support/fake-litellm.ts";
-import { HttpWorld } from "../support/http-world.ts";
+import { AWAY } from "../support/fakes/fake-litellm.ts";
+import { HttpWorld } from "../support/worlds/http-world.ts";
 
 let world: HttpWorld;
 beforeEach(() => {

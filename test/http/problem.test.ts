@@ -7,8 +7,8 @@ import type { AppEnv } from "../../src/http/app-env.ts";
 import { answerError } from "../../src/http/errors.ts";
 import { invalidFields, problem } from "../../src/http/problem.ts";
 import { Outage } from "../../src/ports/outage.ts";
-import { HttpWorld } from "../support/http-world.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
+import { HttpWorld } from "../support/worlds/http-world.ts";
 
 let world: HttpWorld;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 // A misspelt filter is refused: ignoring it would show every tenant's rows to a caller who asked for one tenant's.
 
 import { expect, it } from "vitest";
-import { HttpWorld } from "../support/http-world.ts";
+import { HttpWorld } from "../support/worlds/http-world.ts";
 
 it.each([
   ["/v1/tenants?stat=ok", "stat"],

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../support/postgres-backends.ts";
+import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 import { tags } from "./commands.ts";
 
 const migrations = tags.map((tag) => readFileSync(new URL(`../../migrations/${tag}.sql`, import.meta.url), "utf8"));

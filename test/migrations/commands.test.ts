@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../support/postgres-backends.ts";
+import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags, tree } from "./commands.ts";
 import { introspect } from "./introspect.ts";
 

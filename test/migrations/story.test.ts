@@ -3,7 +3,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../support/postgres-backends.ts";
+import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags } from "./commands.ts";
 import { type Introspection, introspect } from "./introspect.ts";
 

@@ -1,7 +1,7 @@
 // Where the run's notices go: one channel of each kind for the whole platform, and some tenants' own. Arranges only.
 
 import type { ChannelKind, ChannelTarget } from "../../src/records/channel.ts";
-import { uuidOf } from "../support/notice-builders.ts";
+import { uuidOf } from "../support/builders/notice-builders.ts";
 import type { SoakTenant } from "./traffic.ts";
 
 export interface SoakChannel {

@@ -11,9 +11,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
-import { postgresBackends } from "../support/postgres-backends.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
-import { useTenants } from "../support/tenant-database.ts";
+import { SeededRandom } from "../support/builders/seeded-random.ts";
+import { postgresBackends } from "../support/servers/postgres-backends.ts";
+import { useTenants } from "../support/servers/tenant-database.ts";
 import { makeChannels, type SoakChannel, WEBHOOK_SECRET } from "./channels.ts";
 import { expectedFrom } from "./expected.ts";
 import { outcomeOf } from "./outcome.ts";

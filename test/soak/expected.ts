@@ -2,7 +2,7 @@
 
 import { type AlertKey, alertIdentity } from "../../src/budget/alert.ts";
 import { NOW } from "../budget/builders.ts";
-import { idOf } from "../support/builders.ts";
+import { idOf } from "../support/builders/builders.ts";
 import type { SoakChannel } from "./channels.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SoakTenant, Traffic } from "./traffic.ts";

@@ -2,9 +2,9 @@
 
 import type { NewTenant } from "../../src/records/tenant.ts";
 import { aSpendRecord, NOW } from "../budget/builders.ts";
-import { insertChannel } from "../support/alert-rows.ts";
-import { idOf } from "../support/builders.ts";
-import type { TenantDatabase } from "../support/tenant-database.ts";
+import { insertChannel } from "../support/builders/alert-rows.ts";
+import { idOf } from "../support/builders/builders.ts";
+import type { TenantDatabase } from "../support/servers/tenant-database.ts";
 import type { SoakChannel } from "./channels.ts";
 import { SEALER } from "./soak-world.ts";
 import type { SoakTenant } from "./traffic.ts";

@@ -6,9 +6,9 @@ import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
 import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
-import type { SeededRandom } from "../support/seeded-random.ts";
-import { aWebhook, someCalls } from "../support/spend-messages.ts";
-import { sha256 } from "../support/virtual-key.ts";
+import type { SeededRandom } from "../support/builders/seeded-random.ts";
+import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
+import { sha256 } from "../support/builders/virtual-key.ts";
 
 /** A tenth of what `npm run test:long` plays. */
 export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 1_000);

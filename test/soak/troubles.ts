@@ -6,11 +6,11 @@ import { Outage } from "../../src/ports/outage.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { failure } from "../../src/ports/result.ts";
 import type { DeliveryKey, Dispatch } from "../../src/records/delivery.ts";
-import { AWAY } from "../support/fake-litellm.ts";
-import { failed } from "../support/fake-notifier.ts";
-import { Killed } from "../support/killed-after.ts";
-import type { SeededRandom } from "../support/seeded-random.ts";
-import type { Turns } from "../support/turns.ts";
+import type { SeededRandom } from "../support/builders/seeded-random.ts";
+import { AWAY } from "../support/fakes/fake-litellm.ts";
+import { failed } from "../support/fakes/fake-notifier.ts";
+import { Killed } from "../support/faults/killed-after.ts";
+import type { Turns } from "../support/faults/turns.ts";
 
 /** A batch has from a few to some hundred messages, and a few calls for each; it may be over before. */
 const DEATH = 0.12;

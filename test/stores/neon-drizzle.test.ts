@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
 import { budgetAlertHistory, tenantConfigs } from "../../src/adapters/postgres/schema/tables.ts";
 import { auditLog } from "../../src/adapters/postgres/schema/trail-tables.ts";
-import { connect, migrate, postgresBackends } from "../support/postgres-backends.ts";
+import { connect, migrate, postgresBackends } from "../support/servers/postgres-backends.ts";
 
 const tenant = {
   tenantId: "acme",

@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { neonHttp } from "../../dev/postgres/neon-http.ts";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../support/postgres-backends.ts";
+import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 
 const ready = { "Neon-Raw-Text-Output": "true", "Neon-Array-Mode": "true" };
 

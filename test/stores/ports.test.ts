@@ -11,7 +11,7 @@ import { startLitellm } from "../../dev/litellm/start.ts";
 import { PortTakenError } from "../../dev/part.ts";
 import { startPostgres } from "../../dev/postgres/start-postgres.ts";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
-import { connect } from "../support/postgres-backends.ts";
+import { connect } from "../support/servers/postgres-backends.ts";
 
 const occupier = createServer();
 let taken = 0;

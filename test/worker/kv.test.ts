@@ -8,8 +8,8 @@ import { kvSnapshots } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Snapshots } from "../../src/ports/ports.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
-import { hashOf, idOf } from "../support/builders.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { hashOf, idOf } from "../support/builders/builders.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
 
 const kv = env.SNAPSHOTS;
 const acme = idOf("acme");

@@ -8,7 +8,7 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import worker from "../../src/worker.ts";
 import { NOW } from "../budget/builders.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import { ELSEWHERE, query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 import {

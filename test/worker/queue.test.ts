@@ -9,8 +9,8 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { backoffSeconds } from "../../src/queue/backoff.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import { aSpendRecord, aTenantConfig, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
-import { idOf } from "../support/builders.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
+import { idOf } from "../support/builders/builders.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import { aHash, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 

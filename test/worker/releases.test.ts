@@ -18,11 +18,11 @@ import type { AlertId } from "../../src/records/alert.ts";
 import type { ChannelId } from "../../src/records/channel.ts";
 import { versioned, WIRE_VERSION } from "../../src/wire/version.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
-import { hashOf, idOf } from "../support/builders.ts";
+import { hashOf, idOf } from "../support/builders/builders.ts";
+import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
+import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import * as previousCodec from "../support/previous-release/kv-codec.ts";
 import * as previousMessages from "../support/previous-release/messages.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
-import { aWebhook, someCalls } from "../support/spend-messages.ts";
 import { query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 

@@ -1,9 +1,9 @@
 // Resend's `POST /emails`: its checks, its errors, its idempotency keys. Nothing leaves this machine.
 
 import { isObject, type JsonObject, listOf, objectOf, textOf } from "../untrusted-json.ts";
-import type { Answer, Call, Door, Reply } from "./door.ts";
 import { addressText, addressTexts, isAddress, MAX_RECIPIENTS } from "./email-address.ts";
 import { createIdempotencyMemory } from "./idempotency.ts";
+import type { Answer, Call, Door, Reply } from "./receiver.ts";
 
 const MAX_KEY = 256;
 const TAG = /^[A-Za-z0-9_-]{1,256}$/;

@@ -3,8 +3,8 @@
 
 import type { StatusFailure } from "../failures.ts";
 import { isObject, type JsonObject, objectOf, textOf } from "../untrusted-json.ts";
-import type { Answer, Door, Reply } from "./door.ts";
 import { addressText, addressTexts, isAddress, MAX_RECIPIENTS } from "./email-address.ts";
+import type { Answer, Door, Reply } from "./receiver.ts";
 
 const RETRYABLE = new Set([
   "E_RATE_LIMIT_EXCEEDED",

@@ -1,7 +1,7 @@
 // Slack's incoming webhooks: answers as Slack does, and says in the message what Slack would not.
 
 import { isObject, listOf, objectOf, textOf } from "../untrusted-json.ts";
-import type { Door, Reply } from "./door.ts";
+import type { Door, Reply } from "./receiver.ts";
 import { blockProblems } from "./slack-blocks.ts";
 
 /** Slack's words for the statuses that a retry must tell apart. */

@@ -3,7 +3,7 @@
 import { Webhook } from "standardwebhooks";
 import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
-import type { Call, Door, Marks } from "./door.ts";
+import type { Call, Door, Marks } from "./receiver.ts";
 
 const PREFIX = "/webhook/";
 

@@ -1,4 +1,4 @@
-// Words that belong to a private idiom, in what an operator or a contributor reads.
+// Words that belong to a private idiom, in what an operator or a contributor reads. Pages may quote one as code.
 
 import { type Finding, isPage, isUnder, type Repository } from "./repository.ts";
 
@@ -8,7 +8,8 @@ export function bannedWords({ files }: Repository): Finding[] {
   const banned = new RegExp(`\\b(?:${BANNED.join("|")})\\b`, "gi");
   return [...files].flatMap(([path, text]) => {
     if (!isUnder(["src", "cli"])(path) && !isPage(path) && path !== "wrangler.toml") return [];
-    return text
+    const read = isPage(path) ? text.replace(/`[^`\n]*`/g, "") : text;
+    return read
       .split("\n")
       .flatMap((line, index) =>
         [...line.matchAll(banned)].map(([word]) => ({ path, line: index + 1, message: `"${word}" is a private word` })),

@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { type Finding, isUnder, type Repository } from "./repository.ts";
 
 /** Whose folders are counted. */
-const FOLDER_ROOTS = ["src", "cli"];
+const FOLDER_ROOTS = ["src", "cli", "dev", "bench", "test/support"];
 const MAX_FILES = 12;
 
 const FILE_ROOTS = ["src", "cli", "dev", "bench", "test"];

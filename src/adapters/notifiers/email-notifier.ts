@@ -4,7 +4,7 @@ import type { EmailMessage } from "../../notices/notice.ts";
 import type { EmailProvider, Policy } from "../../ports/policy.ts";
 import type { Notifier } from "../../ports/ports.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
-import { targetProblem } from "../../wire/targets.ts";
+import { targetProblem } from "../../wire/target-url.ts";
 import {
   failed,
   jsonField,

@@ -2,7 +2,7 @@
 // an answer, never logs, and never names the target.
 
 import type { SendOutcome } from "../../records/delivery.ts";
-import { targetProblem } from "../../wire/targets.ts";
+import { targetProblem } from "../../wire/target-url.ts";
 
 /** Providers usually answer within a second; Slack and mail providers can take several under load. */
 export const PROVIDER_TIMEOUT_MS = 10_000;

@@ -5,7 +5,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { ChannelChange, ChannelId, ChannelKind, ChannelRecord, ChannelTarget } from "../../records/channel.ts";
 import type { Actor } from "../../records/tenant.ts";
-import { decryptTarget, encryptTarget } from "../notices/target.ts";
+import { decryptTarget, encryptTarget } from "../notices/target-cipher.ts";
 
 /** The parts of a target that the change names. */
 export interface RequestedTarget {

@@ -4,7 +4,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { Result } from "../../ports/result.ts";
 import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/channel.ts";
 import type { Actor } from "../../records/tenant.ts";
-import { encryptTarget } from "../notices/target.ts";
+import { encryptTarget } from "../notices/target-cipher.ts";
 
 export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {
   readonly target: ChannelTarget;

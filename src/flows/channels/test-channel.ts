@@ -6,7 +6,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
 import { offerNotice } from "../notices/offer-notice.ts";
-import { decryptTarget } from "../notices/target.ts";
+import { decryptTarget } from "../notices/target-cipher.ts";
 
 export interface TestChannelInput {
   readonly channelId: ChannelId;

@@ -3,12 +3,12 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
-import { foldReportedAtEdge } from "../../budget/observation.ts";
+import { foldReportedAtEdge } from "../../budget/reported-spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
 import type { RememberedTenant } from "../../records/edge.ts";
-import { isBigStep } from "../edge/publish-cadence.ts";
+import { isBigStep } from "../edge/spend-cadence.ts";
 import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;

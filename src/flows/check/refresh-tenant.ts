@@ -10,8 +10,8 @@ import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
-import { isWorthASnapshot } from "../edge/publish-cadence.ts";
 import { writeConfig } from "../edge/publish-config.ts";
+import { isWorthASnapshot } from "../edge/spend-cadence.ts";
 import { isWorthASync } from "../litellm/drift.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 

@@ -6,8 +6,8 @@ import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
-import { isWorthASnapshot } from "./publish-cadence.ts";
 import { writeConfig } from "./publish-config.ts";
+import { isWorthASnapshot } from "./spend-cadence.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots">;
 

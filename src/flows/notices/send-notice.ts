@@ -9,7 +9,7 @@ import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
 import { type Offered, offerNotice } from "./offer-notice.ts";
 import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";
-import { decryptTarget } from "./target.ts";
+import { decryptTarget } from "./target-cipher.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "deadLetters" | "timers" | "log">;
 

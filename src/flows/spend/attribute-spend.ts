@@ -2,7 +2,7 @@
 // Ignores the budgets in a payload.
 
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import type { ReportedObservation } from "../../budget/observation.ts";
+import type { ReportedObservation } from "../../budget/reported-spend.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant.ts";

@@ -2,7 +2,7 @@
 // it. Decides only. The order of the messages does not matter.
 
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import { foldReported } from "../../budget/observation.ts";
+import { foldReported } from "../../budget/reported-spend.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";

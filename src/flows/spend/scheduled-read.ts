@@ -2,8 +2,8 @@
 // per tenant and reason as long as Redis answers.
 
 import type { Instant } from "../../budget/instant.ts";
-import { confirmableAt, isUnconfirmed } from "../../budget/observation.ts";
 import { periodOf } from "../../budget/period.ts";
+import { confirmableAt, isUnconfirmed } from "../../budget/reported-spend.ts";
 import { foldRead } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";

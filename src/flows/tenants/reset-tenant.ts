@@ -2,8 +2,8 @@
 // the reset. Then the flow records the period in Postgres, publishes it to the edge, and announces it.
 
 import type { Instant } from "../../budget/instant.ts";
-import { isUnconfirmed } from "../../budget/observation.ts";
 import { periodStartedAt } from "../../budget/period.ts";
+import { isUnconfirmed } from "../../budget/reported-spend.ts";
 import { foldRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";

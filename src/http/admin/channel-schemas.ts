@@ -15,7 +15,7 @@ export function channelIdFrom(text: string): ChannelId | null {
   return isUuid(text) ? (text as ChannelId) : null;
 }
 
-/** The route checks the host, because the deployment's policy decides which hosts are allowed. */
+/** The route checks the host by wire/target-url.ts, because the deployment's policy decides which hosts are allowed. */
 const url = z.string().min(1).max(2_000);
 
 /** One address or a list, without duplicates. */

@@ -8,7 +8,7 @@ import { createChannel } from "../../flows/channels/create-channel.ts";
 import { testChannel } from "../../flows/channels/test-channel.ts";
 import type { ChannelRecord, ChannelTarget } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
-import { targetProblem } from "../../wire/targets.ts";
+import { targetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, jsonFrom } from "../fields.ts";

@@ -4,7 +4,7 @@ import { beforeEach, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
 import type { KeyHash } from "../../../src/budget/tenant.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
-import { hashOf, idOf } from "../../support/builders.ts";
+import { hashOf, idOf } from "../../support/builders/builders.ts";
 
 let memory: IsolateMemory;
 beforeEach(() => {

@@ -3,8 +3,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
 import { NOW, usd } from "../../budget/builders.ts";
-import { KEY, OK, readOnce } from "../../support/litellm-reads.ts";
-import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
+import { KEY, OK, readOnce } from "../../support/builders/litellm-reads.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/servers/scripted-server.ts";
 
 let server: ScriptedServer;
 beforeAll(async () => {

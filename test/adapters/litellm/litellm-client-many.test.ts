@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
 import { NOW, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { clientOf, OK } from "../../support/litellm-reads.ts";
-import { RecordedLog } from "../../support/recorded-log.ts";
-import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { clientOf, OK } from "../../support/builders/litellm-reads.ts";
+import { RecordedLog } from "../../support/fakes/recorded-log.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/servers/scripted-server.ts";
 
 let server: ScriptedServer;
 beforeAll(async () => {

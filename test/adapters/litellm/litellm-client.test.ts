@@ -5,10 +5,10 @@ import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
 import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
 import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
 import { NOW, SECOND, usd } from "../../budget/builders.ts";
-import { BROKEN, clientOf, KEY, OK, readOnce } from "../../support/litellm-reads.ts";
-import { RecordedLog } from "../../support/recorded-log.ts";
-import { type ScriptedServer, startScriptedServer } from "../../support/scripted-server.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { BROKEN, clientOf, KEY, OK, readOnce } from "../../support/builders/litellm-reads.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { RecordedLog } from "../../support/fakes/recorded-log.ts";
+import { type ScriptedServer, startScriptedServer } from "../../support/servers/scripted-server.ts";
 
 let server: ScriptedServer;
 let now: number;

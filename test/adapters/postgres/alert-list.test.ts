@@ -5,11 +5,11 @@ import { listAlerts } from "../../../src/adapters/postgres/alerts/alert-list.ts"
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import type { AlertListRow, DeliveryStatus } from "../../../src/records/delivery.ts";
 import { NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
-import { alertIdOf, channelIdOf, uuidOf } from "../../support/notice-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../../support/builders/alert-rows.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { alertIdOf, channelIdOf, uuidOf } from "../../support/builders/notice-builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);

@@ -7,9 +7,9 @@ import type { AlertDraft } from "../../../src/budget/alert.ts";
 import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert.ts";
 import type { AlertEntry } from "../../../src/records/alert.ts";
 import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const evaluation = { limitVersion: 1, periodStartedAt: PERIOD_START };

@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { postgresAuditLog } from "../../../src/adapters/postgres/audit/audit-log.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 describe.each(postgresBackends)("the audit trail on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);

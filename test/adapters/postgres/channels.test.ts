@@ -5,9 +5,9 @@ import { postgresChannels } from "../../../src/adapters/postgres/notices/channel
 import type { ChannelId, ChannelRecord, NewChannel } from "../../../src/records/channel.ts";
 import { cursorOf } from "../../../src/wire/page-cursor.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const NOBODY = "00000000-0000-4000-8000-000000000000" as ChannelId;
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + SECOND });

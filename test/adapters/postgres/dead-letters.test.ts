@@ -7,9 +7,9 @@ import type { DeadLetters } from "../../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord } from "../../../src/records/dead-letter.ts";
 import type { Page } from "../../../src/records/page.ts";
 import { NOW } from "../../budget/builders.ts";
-import { anActor } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenantDatabase } from "../../support/tenant-database.ts";
+import { anActor } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenantDatabase } from "../../support/servers/tenant-database.ts";
 
 describe.each(postgresBackends)("dead letters on $name", (backend) => {
   const db = useTenantDatabase(backend);

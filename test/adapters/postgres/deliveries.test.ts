@@ -7,10 +7,10 @@ import type { AlertId } from "../../../src/records/alert.ts";
 import type { ChannelId } from "../../../src/records/channel.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
-import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
-import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../../support/notice-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../../support/builders/alert-rows.ts";
+import { alertIdOf, anAlert, channelIdOf, uuidOf } from "../../support/builders/notice-builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const KEY: DeliveryKey = { alertId: alertIdOf(1), channelId: channelIdOf(1) };
 const STRANGERS: DeliveryKey[] = [

@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { limitAt, limitVersion } from "../../../src/budget/limit.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
-import { anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { aNewOverride } from "../../support/override-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { aNewOverride } from "../../support/builders/override-builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const key = { tenantId: acme, overrideId: uuidOf(1) };

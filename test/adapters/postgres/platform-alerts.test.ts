@@ -5,11 +5,11 @@ import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/pl
 import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
 import type { PlatformCondition } from "../../../src/records/platform-alert.ts";
 import { aSpendRecord, DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { insertChannel } from "../../support/alert-rows.ts";
-import { anActor } from "../../support/builders.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { insertChannel } from "../../support/builders/alert-rows.ts";
+import { anActor } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const HOUR = 60 * MINUTE;
 const BOUNDS = { lettersSince: NOW - DAY, pendingBefore: NOW - 15 * MINUTE, readBefore: NOW - 2 * HOUR };

@@ -3,9 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
 import { aSpendRecord, MINUTE, NOW } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const UNTIL = NOW + 10 * MINUTE;
 const DUE = { readBefore: NOW - 45 * MINUTE, until: UNTIL, limit: 100, now: NOW };

@@ -6,9 +6,9 @@ import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { AuditNote } from "../../../src/records/audit.ts";
 import type { SpendReference, TenantObservation } from "../../../src/records/tenant.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { anActor, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const own = { kind: "key", id: hashOf("a") } as const;

@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
-import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { anActor, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });

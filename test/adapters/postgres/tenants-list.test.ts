@@ -17,9 +17,9 @@ import {
   SECOND,
   usd,
 } from "../../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { type TenantDatabase, useTenants } from "../../support/tenant-database.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { type TenantDatabase, useTenants } from "../../support/servers/tenant-database.ts";
 
 const STATES: readonly State[] = ["ok", "warning", "grace", "blocked", "unknown"];
 const everything = { state: null, after: null, limit: 200, now: NOW } as const;

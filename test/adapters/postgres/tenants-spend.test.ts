@@ -6,9 +6,9 @@ import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { Subject } from "../../../src/budget/tenant.ts";
 import type { NewTenant } from "../../../src/records/tenant.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { aSyncOutcome, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { aSyncOutcome, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const ofAcme = { kind: "key", id: hashOf("a") } as const;

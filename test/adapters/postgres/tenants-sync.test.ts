@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const later = anActor({ now: NOW + MINUTE });

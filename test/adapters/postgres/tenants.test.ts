@@ -6,9 +6,9 @@ import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
 import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { auditLog, useTenants } from "../../support/tenant-database.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });

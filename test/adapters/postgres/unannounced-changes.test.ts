@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { insertAlert } from "../../support/alert-rows.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { aNewOverride } from "../../support/override-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { useTenants } from "../../support/tenant-database.ts";
+import { insertAlert } from "../../support/builders/alert-rows.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { aNewOverride } from "../../support/builders/override-builders.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const acme = idOf("acme");
 

@@ -10,8 +10,8 @@ import type { Claims } from "../../../src/ports/ports.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
-import { idOf } from "../../support/builders.ts";
-import { channelIdOf } from "../../support/notice-builders.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
 const TOKEN = "a-token";
 

@@ -5,7 +5,7 @@ import { createTestHarness } from "wrangler";
 import type { LitellmOptions } from "../../../dev/litellm/settings.ts";
 import type { StackSettings } from "../../../dev/settings.ts";
 import { type Stack, startStack } from "../../../dev/stack.ts";
-import { createDatabase } from "../../support/postgres-backends.ts";
+import { createDatabase } from "../../support/servers/postgres-backends.ts";
 import { BUNDLE_DIR } from "./build.ts";
 
 export interface Bursar {

@@ -5,9 +5,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { alertPlatform } from "../../../src/flows/alerts/alert-platform.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { insertChannel } from "../../support/alert-rows.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
+import { insertChannel } from "../../support/builders/alert-rows.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const HOUR = 60 * MINUTE;
 const { world, deps } = useAdminWorld();

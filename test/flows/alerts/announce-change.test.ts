@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChange, tryAnnounceChange } from "../../../src/flows/alerts/announce-change.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const { world, deps, alerts } = useSpendWorld();

@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
 import { resumeTenant, suspendTenant } from "../../../src/flows/tenants/suspend-tenant.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const { world, deps, alerts, told } = useSpendWorld();
 

@@ -3,10 +3,10 @@
 import { expect, it } from "vitest";
 import { changeChannel } from "../../../src/flows/channels/change-channel.ts";
 import type { Channels } from "../../../src/ports/stores.ts";
-import { anActor } from "../../support/builders.ts";
-import { aChannel } from "../../support/notice-builders.ts";
-import { RecordedLog } from "../../support/recorded-log.ts";
-import { unusedPort } from "../../support/unused-port.ts";
+import { anActor } from "../../support/builders/builders.ts";
+import { aChannel } from "../../support/builders/notice-builders.ts";
+import { RecordedLog } from "../../support/fakes/recorded-log.ts";
+import { unusedPort } from "../../support/faults/unused-port.ts";
 
 it("does not recreate a channel that is removed between its load and its change", async () => {
   const channel = aChannel();

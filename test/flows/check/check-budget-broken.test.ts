@@ -3,9 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { FailPolicy } from "../../../src/budget/tenant.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { ACME, byId, byKey, CheckWorld, POLICY, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, byId, byKey, CheckWorld, POLICY, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

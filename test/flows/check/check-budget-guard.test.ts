@@ -3,9 +3,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf, idOf } from "../../support/builders.ts";
-import { ACME, CheckWorld, POLICY, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { hashOf, idOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, CheckWorld, POLICY, verdictOf } from "../../support/worlds/check-world.ts";
 
 const OLD = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
 const OVER = { spendNanoUsd: usd("550"), ...OLD };

@@ -2,9 +2,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { byKey, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

@@ -2,8 +2,8 @@
 
 import { beforeEach, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { ACME, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

@@ -2,9 +2,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { aTenant, hashOf, idOf } from "../../support/builders.ts";
-import { ACME, byId, byKey, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { aTenant, hashOf, idOf } from "../../support/builders/builders.ts";
+import { aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, byId, byKey, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

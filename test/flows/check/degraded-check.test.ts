@@ -4,9 +4,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type InferredVerdict, inferVerdictFromLiteLlm } from "../../../src/flows/check/degraded-check.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

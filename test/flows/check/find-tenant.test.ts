@@ -3,9 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FoundTenant, findTenant } from "../../../src/flows/check/find-tenant.ts";
 import { aTenantConfig, SECOND } from "../../budget/builders.ts";
-import { hashOf, idOf } from "../../support/builders.ts";
-import { ACME, ADDRESS, CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { hashOf, idOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, ADDRESS, CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

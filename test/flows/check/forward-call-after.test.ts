@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { ACME } from "../../support/check-world.ts";
-import { aModelAnswer } from "../../support/fake-model-calls.ts";
-import { useGate } from "../../support/gate-world.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
+import { ACME } from "../../support/worlds/check-world.ts";
+import { useGate } from "../../support/worlds/gate-world.ts";
 
 const { gate, forward, spent, remembered, reports, reads } = useGate();
 

@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { POLICY } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
-import { aModelAnswer } from "../../support/fake-model-calls.ts";
-import { useGate } from "../../support/gate-world.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
+import { POLICY } from "../../support/worlds/check-world.ts";
+import { useGate } from "../../support/worlds/gate-world.ts";
 
 const { gate, forward, spent, remembered, reports, reads } = useGate();
 

@@ -5,8 +5,8 @@ import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-ten
 import { type ConfiguredTenant, joinCached } from "../../../src/flows/edge/cached-tenant.ts";
 import type { CachedTenant } from "../../../src/records/edge.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { ACME, CheckWorld } from "../../support/check-world.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { ACME, CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

@@ -6,9 +6,9 @@ import { type RefreshOutcome, startRefresh } from "../../../src/flows/check/refr
 import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { aTenant, hashOf, idOf } from "../../support/builders.ts";
-import { ACME, CheckWorld } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { aTenant, hashOf, idOf } from "../../support/builders/builders.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME, CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

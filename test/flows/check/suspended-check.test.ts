@@ -2,8 +2,8 @@
 
 import { beforeEach, expect, it } from "vitest";
 import { aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
-import { byId, CheckWorld, verdictOf } from "../../support/check-world.ts";
-import { aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { byId, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

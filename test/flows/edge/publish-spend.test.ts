@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
 import { publishSpend } from "../../../src/flows/edge/publish-spend.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
-import { aTenant, idOf } from "../../support/builders.ts";
-import { FakeSnapshots } from "../../support/fake-snapshots.ts";
+import { aTenant, idOf } from "../../support/builders/builders.ts";
+import { FakeSnapshots } from "../../support/fakes/fake-snapshots.ts";
 
 const acme = idOf("acme");
 const config = aTenantConfig({ revision: 2 });

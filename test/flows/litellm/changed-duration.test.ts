@@ -3,11 +3,11 @@
 import { beforeEach, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { aLiteLlmRow, FakeLiteLlm } from "../../support/fake-litellm.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
-import { VirtualTimers } from "../../support/virtual-timers.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../support/fakes/fake-litellm.ts";
+import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();

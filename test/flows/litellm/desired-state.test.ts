@@ -6,8 +6,8 @@ import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../../src/records/tenant.ts";
 import { aTenantConfig, NOW, usd } from "../../budget/builders.ts";
-import { aTenant } from "../../support/builders.ts";
-import { aLiteLlmRow } from "../../support/fake-litellm.ts";
+import { aTenant } from "../../support/builders/builders.ts";
+import { aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 
 const { sync } = aTenant();
 const own = aTenant({ sync: { ...sync, budgetId: "budget-1" } });

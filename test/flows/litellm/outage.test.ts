@@ -3,8 +3,8 @@
 import { beforeEach, expect, it } from "vitest";
 import { noteOutage } from "../../../src/flows/litellm/outage.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { CheckWorld } from "../../support/check-world.ts";
-import { AWAY } from "../../support/fake-litellm.ts";
+import { AWAY } from "../../support/fakes/fake-litellm.ts";
+import { CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {

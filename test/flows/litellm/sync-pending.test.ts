@@ -4,9 +4,9 @@ import { beforeEach, expect, it } from "vitest";
 import { syncPending } from "../../../src/flows/litellm/sync-pending.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { idOf } from "../../support/builders.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const acme = idOf("acme");
 const { world, deps, renewDeps } = useAdminWorld();

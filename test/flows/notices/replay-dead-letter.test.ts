@@ -6,10 +6,10 @@ import { replayDeadLetter } from "../../../src/flows/notices/replay-dead-letter.
 import { noticeMessage } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { anActor } from "../../support/builders.ts";
-import { FakeDeadLetters } from "../../support/fake-dead-letters.ts";
-import { FakeDeliveries } from "../../support/fake-deliveries.ts";
-import { aDispatch, uuidOf } from "../../support/notice-builders.ts";
+import { anActor } from "../../support/builders/builders.ts";
+import { aDispatch, uuidOf } from "../../support/builders/notice-builders.ts";
+import { FakeDeadLetters } from "../../support/fakes/fake-dead-letters.ts";
+import { FakeDeliveries } from "../../support/fakes/fake-deliveries.ts";
 
 const actor = anActor({ now: NOW + MINUTE });
 const id = uuidOf(1);

@@ -3,10 +3,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { FakeDeliveries } from "../../support/fake-deliveries.ts";
-import { FakeNoticeQueue } from "../../support/fake-notice-queue.ts";
-import { aDispatch, channelIdOf, uuidOf } from "../../support/notice-builders.ts";
-import { RecordedLog } from "../../support/recorded-log.ts";
+import { aDispatch, channelIdOf, uuidOf } from "../../support/builders/notice-builders.ts";
+import { FakeDeliveries } from "../../support/fakes/fake-deliveries.ts";
+import { FakeNoticeQueue } from "../../support/fakes/fake-notice-queue.ts";
+import { RecordedLog } from "../../support/fakes/recorded-log.ts";
 
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;

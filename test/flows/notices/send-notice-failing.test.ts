@@ -4,9 +4,9 @@ import { beforeEach, expect, it } from "vitest";
 import { noticeMessageSchema } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
-import { failed, SENT } from "../../support/fake-notifier.ts";
-import { aDispatch } from "../../support/notice-builders.ts";
-import { NoticeWorld } from "../../support/notice-world.ts";
+import { aDispatch } from "../../support/builders/notice-builders.ts";
+import { failed, SENT } from "../../support/fakes/fake-notifier.ts";
+import { NoticeWorld } from "../../support/worlds/notice-world.ts";
 
 const DONE = { kind: "done" };
 const HOUR = 60 * MINUTE;

@@ -4,10 +4,10 @@
 import { describe, expect, it } from "vitest";
 import type { SendOutcome } from "../../../src/records/delivery.ts";
 import { MINUTE } from "../../budget/builders.ts";
-import { failed, NOT_CONFIGURED, REJECTED, SENT } from "../../support/fake-notifier.ts";
-import { killedAfter } from "../../support/killed-after.ts";
-import { aDispatch } from "../../support/notice-builders.ts";
-import { NoticeWorld } from "../../support/notice-world.ts";
+import { aDispatch } from "../../support/builders/notice-builders.ts";
+import { failed, NOT_CONFIGURED, REJECTED, SENT } from "../../support/fakes/fake-notifier.ts";
+import { killedAfter } from "../../support/faults/killed-after.ts";
+import { NoticeWorld } from "../../support/worlds/notice-world.ts";
 
 const STORES = ["deliveries", "claims", "deadLetters"] as const;
 const OUTSIDE = [...STORES, "notifier"] as const;

@@ -4,9 +4,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { aPlatformNotice } from "../../../dev/notices/samples.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
-import { failed, NOT_CONFIGURED, REJECTED } from "../../support/fake-notifier.ts";
-import { aDispatch, TARGETS } from "../../support/notice-builders.ts";
-import { NoticeWorld } from "../../support/notice-world.ts";
+import { aDispatch, TARGETS } from "../../support/builders/notice-builders.ts";
+import { failed, NOT_CONFIGURED, REJECTED } from "../../support/fakes/fake-notifier.ts";
+import { NoticeWorld } from "../../support/worlds/notice-world.ts";
 
 const DONE = { kind: "done" };
 const AWAY = new Outage("redis", "away", null);

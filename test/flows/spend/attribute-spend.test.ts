@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { attributionOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { NOW, usd } from "../../budget/builders.ts";
-import { hashOf, incomingOf } from "../../support/builders.ts";
-import { aWebhook, someCalls } from "../../support/spend-messages.ts";
+import { hashOf, incomingOf } from "../../support/builders/builders.ts";
+import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
 
 const KEY = hashOf("a");
 const key = { kind: "key", id: KEY };

@@ -10,12 +10,12 @@ import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { anActor, idOf, incomingOf } from "../../support/builders.ts";
-import { killedAfter } from "../../support/killed-after.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { killedAfter } from "../../support/faults/killed-after.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);

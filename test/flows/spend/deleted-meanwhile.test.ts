@@ -7,10 +7,10 @@ import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { anActor, aTenant, idOf } from "../../support/builders.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { anActor, aTenant, idOf } from "../../support/builders/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const { deps, deliver, alerts } = useSpendWorld();

@@ -9,10 +9,10 @@ import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts"
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { reconcileMessageSchema } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { idOf } from "../../support/builders.ts";
-import { killedAfter } from "../../support/killed-after.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { killedAfter } from "../../support/faults/killed-after.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const OUTSIDE = [
   ...([

@@ -7,10 +7,10 @@ import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts"
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { failure } from "../../../src/ports/result.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { idOf } from "../../support/builders.ts";
-import { HOUR, START, useReconcileWorld } from "../../support/reconcile-world.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { HOUR, START, useReconcileWorld } from "../../support/worlds/reconcile-world.ts";
 
 const { key, asked, sweep, queued, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
 

@@ -5,11 +5,11 @@ import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const { world, deps, deliver, alerts, told } = useSpendWorld();
 

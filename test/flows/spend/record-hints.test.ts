@@ -3,11 +3,11 @@
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { aLiteLlmRow, FakeLiteLlm } from "../../support/fake-litellm.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
-import { VirtualTimers } from "../../support/virtual-timers.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { aLiteLlmRow, FakeLiteLlm } from "../../support/fakes/fake-litellm.ts";
+import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const HOUR = 60 * MINUTE;
 const key = sha256(VIRTUAL_KEY);

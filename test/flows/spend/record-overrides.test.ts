@@ -6,12 +6,12 @@ import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
 import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { aNewOverride } from "../../support/override-builders.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { aNewOverride } from "../../support/builders/override-builders.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);

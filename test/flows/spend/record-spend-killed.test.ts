@@ -7,11 +7,11 @@ import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { hashOf, idOf, incomingOf } from "../../support/builders.ts";
-import { killedAfter } from "../../support/killed-after.ts";
-import { aWebhook, someCalls } from "../../support/spend-messages.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { killedAfter } from "../../support/faults/killed-after.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const OUTSIDE = [
   "tenants",

@@ -3,11 +3,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { idOf } from "../../support/builders.ts";
-import { aWebhook, someCalls } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const { world, deps, deliver, told, spendOf } = useSpendWorld();
 

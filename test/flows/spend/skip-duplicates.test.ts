@@ -6,12 +6,12 @@ import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { breakable, type Trouble } from "../../support/breakable.ts";
-import { hashOf, idOf, incomingOf } from "../../support/builders.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { breakable, type Trouble } from "../../support/faults/breakable.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, told, spendOf } = useSpendWorld();

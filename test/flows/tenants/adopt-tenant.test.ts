@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const HOUR = 60 * MINUTE;
 const acme = idOf("acme");

@@ -6,9 +6,9 @@ import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { TenantChange } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);

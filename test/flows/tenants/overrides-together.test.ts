@@ -8,12 +8,12 @@ import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
 import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { aNewOverride } from "../../support/override-builders.ts";
-import { postgresBackends } from "../../support/postgres-backends.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { aNewOverride } from "../../support/builders/override-builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { postgresBackends } from "../../support/servers/postgres-backends.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const acme = idOf("acme");
 

@@ -10,12 +10,12 @@ import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
 import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
 import type { NewOverride } from "../../../src/records/override.ts";
 import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { killedAfter } from "../../support/killed-after.ts";
-import { uuidOf } from "../../support/notice-builders.ts";
-import { aNewOverride } from "../../support/override-builders.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { uuidOf } from "../../support/builders/notice-builders.ts";
+import { aNewOverride } from "../../support/builders/override-builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { killedAfter } from "../../support/faults/killed-after.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = { tenantId: acme, overrideId: uuidOf(1) };

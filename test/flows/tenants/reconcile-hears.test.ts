@@ -4,10 +4,10 @@ import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { NOW, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { idOf } from "../../support/builders.ts";
-import { HOUR, useReconcileWorld } from "../../support/reconcile-world.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { HOUR, useReconcileWorld } from "../../support/worlds/reconcile-world.ts";
 
 const { key, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
 

@@ -5,11 +5,11 @@ import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput } from "../../support/admin-world.ts";
-import { anActor, hashOf, idOf, incomingOf } from "../../support/builders.ts";
-import { aWebhook } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);

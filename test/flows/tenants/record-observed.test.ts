@@ -6,9 +6,9 @@ import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
 import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { anActor, idOf, incomingOf } from "../../support/builders.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const acme = idOf("acme");
 const { world, deps } = useAdminWorld();

@@ -6,10 +6,10 @@ import { foldRead } from "../../../src/budget/spend.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { aWebhook, someCalls } from "../../support/spend-messages.ts";
-import { useSpendWorld } from "../../support/spend-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);

@@ -8,9 +8,9 @@ import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../../src/flows/tenants/suspend-tenant.ts";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { ownKeyInput, useAdminWorld } from "../../support/admin-world.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);

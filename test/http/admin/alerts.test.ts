@@ -2,11 +2,11 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW, PERIOD_START, RESET, SECOND } from "../../budget/builders.ts";
-import { insertAlert, insertChannel, insertDelivery } from "../../support/alert-rows.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders.ts";
-import { channelIdOf, uuidOf } from "../../support/notice-builders.ts";
-import { ADMIN, READER, useNoticesApi } from "../../support/notices-api.ts";
-import { fieldsOf } from "../../support/tenants-api.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../../support/builders/alert-rows.ts";
+import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { channelIdOf, uuidOf } from "../../support/builders/notice-builders.ts";
+import { ADMIN, READER, useNoticesApi } from "../../support/worlds/notices-api.ts";
+import { fieldsOf } from "../../support/worlds/tenants-api.ts";
 
 const { db, tenants, createTenant, call } = useNoticesApi();
 const iso = (instant: number) => new Date(instant).toISOString();

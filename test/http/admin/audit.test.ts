@@ -2,9 +2,9 @@
 
 import { expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
-import { anActor, idOf } from "../../support/builders.ts";
-import { READER, useNoticesApi } from "../../support/notices-api.ts";
-import { fieldsOf } from "../../support/tenants-api.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
+import { READER, useNoticesApi } from "../../support/worlds/notices-api.ts";
+import { fieldsOf } from "../../support/worlds/tenants-api.ts";
 
 const { tenants, createTenant, call } = useNoticesApi();
 const SLACK = { kind: "slack", name: "Ops", url: "https://hooks.slack.com/services/very-secret" };

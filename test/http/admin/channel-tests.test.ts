@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
-import { idOf } from "../../support/builders.ts";
-import { problemOf, useNoticesApi } from "../../support/notices-api.ts";
+import { idOf } from "../../support/builders/builders.ts";
+import { problemOf, useNoticesApi } from "../../support/worlds/notices-api.ts";
 
 const { db, tenants, createTenant, call, notifier, log, loseEncryptionKey } = useNoticesApi();
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
-import { READER, useNoticesApi } from "../../support/notices-api.ts";
-import { fieldsOf } from "../../support/tenants-api.ts";
+import { READER, useNoticesApi } from "../../support/worlds/notices-api.ts";
+import { fieldsOf } from "../../support/worlds/tenants-api.ts";
 
 const { db, createTenant, policy, call, notifier, loseEncryptionKey } = useNoticesApi();
 

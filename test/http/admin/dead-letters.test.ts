@@ -5,10 +5,10 @@ import { noticeMessage } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Ports } from "../../../src/ports/ports.ts";
 import { NOW } from "../../budget/builders.ts";
-import { FakeDeadLetters } from "../../support/fake-dead-letters.ts";
-import { FakeDeliveries } from "../../support/fake-deliveries.ts";
-import { HttpWorld } from "../../support/http-world.ts";
-import { aDispatch, uuidOf } from "../../support/notice-builders.ts";
+import { aDispatch, uuidOf } from "../../support/builders/notice-builders.ts";
+import { FakeDeadLetters } from "../../support/fakes/fake-dead-letters.ts";
+import { FakeDeliveries } from "../../support/fakes/fake-deliveries.ts";
+import { HttpWorld } from "../../support/worlds/http-world.ts";
 
 const READ = { token: "read-token" };
 const ADMIN = { method: "POST", token: "admin-token" };

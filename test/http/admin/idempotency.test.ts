@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { fieldsOf, useTenantsApi } from "../../support/tenants-api.ts";
+import { fieldsOf, useTenantsApi } from "../../support/worlds/tenants-api.ts";
 
 const { world, deps, claims, call, create } = useTenantsApi();
 

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
-import { fieldsOf, useTenantsApi } from "../../support/tenants-api.ts";
+import { fieldsOf, useTenantsApi } from "../../support/worlds/tenants-api.ts";
 
 const { world, deps, claims, call, create } = useTenantsApi();
 const PATH = "/v1/tenants/acme/overrides";

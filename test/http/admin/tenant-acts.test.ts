@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";
-import { useTenantsApi } from "../../support/tenants-api.ts";
+import { useTenantsApi } from "../../support/worlds/tenants-api.ts";
 
 const { world, deps, call, create } = useTenantsApi();
 const at = new Date(NOW).toISOString();

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { MINUTE, NOW } from "../../budget/builders.ts";
-import { fieldsOf, useTenantsApi } from "../../support/tenants-api.ts";
-import { sha256 } from "../../support/virtual-key.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
+import { fieldsOf, useTenantsApi } from "../../support/worlds/tenants-api.ts";
 
 const { world, deps, call, create } = useTenantsApi();
 

@@ -5,10 +5,10 @@ import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig } from "../../../src/budget/tenant.ts";
 import { demandedMaxAgeMs } from "../../../src/http/agents/check-input.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { ACME } from "../../support/check-world.ts";
-import { AWAY, aLiteLlmRow } from "../../support/fake-litellm.ts";
-import { HttpWorld } from "../../support/http-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
+import { ACME } from "../../support/worlds/check-world.ts";
+import { HttpWorld } from "../../support/worlds/http-world.ts";
 
 let world: HttpWorld;
 beforeEach(() => {

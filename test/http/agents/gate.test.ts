@@ -2,10 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW, usd } from "../../budget/builders.ts";
-import { POLICY } from "../../support/check-world.ts";
-import { aModelAnswer } from "../../support/fake-model-calls.ts";
-import { HttpWorld } from "../../support/http-world.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/virtual-key.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
+import { POLICY } from "../../support/worlds/check-world.ts";
+import { HttpWorld } from "../../support/worlds/http-world.ts";
 
 let world: HttpWorld;
 beforeEach(() => {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { signStandardWebhook } from "../../../src/wire/signing.ts";
 import { NOW } from "../../budget/builders.ts";
-import { type Answer, HttpWorld, TOKENS } from "../../support/http-world.ts";
+import { type Answer, HttpWorld, TOKENS } from "../../support/worlds/http-world.ts";
 
 export const SIGNED = "/v1/webhooks/litellm";
 export const BY_TOKEN = "/v1/webhooks/litellm/url-token";

@@ -7,8 +7,8 @@ import { ConfigError } from "../../../src/config.ts";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
 import type { Ports } from "../../../src/ports/ports.ts";
 import { NOW, usd } from "../../budget/builders.ts";
-import { POLICY } from "../../support/check-world.ts";
-import { TOKENS } from "../../support/http-world.ts";
+import { POLICY } from "../../support/worlds/check-world.ts";
+import { TOKENS } from "../../support/worlds/http-world.ts";
 import { bytes } from "./endpoints.ts";
 import { aQuestion, blocked, GuardWorld, type Json, NONE, SPEND_UNKNOWN, TOKEN } from "./guard-world.ts";
 

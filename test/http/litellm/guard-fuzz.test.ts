@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Question, questionFrom } from "../../../src/http/litellm/guard-body.ts";
 import { NOW, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
+import { hashOf } from "../../support/builders/builders.ts";
 import { bytes, streamOf } from "./endpoints.ts";
 import { blocked, GuardWorld, NONE, TOKEN } from "./guard-world.ts";
 

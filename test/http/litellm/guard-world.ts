@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
-import { hashOf } from "../../support/builders.ts";
-import type { Answer } from "../../support/http-world.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import type { Answer } from "../../support/worlds/http-world.ts";
 import { EndpointsWorld } from "./endpoints.ts";
 
 export const TOKEN = { "x-api-key": "guardrail-token" };

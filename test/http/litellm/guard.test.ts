@@ -5,10 +5,10 @@ import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { FailPolicy, TenantConfig } from "../../../src/budget/tenant.ts";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
 import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders.ts";
-import { POLICY } from "../../support/check-world.ts";
-import { AWAY } from "../../support/fake-litellm.ts";
-import { TOKENS } from "../../support/http-world.ts";
+import { hashOf } from "../../support/builders/builders.ts";
+import { AWAY } from "../../support/fakes/fake-litellm.ts";
+import { POLICY } from "../../support/worlds/check-world.ts";
+import { TOKENS } from "../../support/worlds/http-world.ts";
 import { bytes, streamOf } from "./endpoints.ts";
 import { aQuestion, blocked, GuardWorld, type Json, NONE, SPEND_UNKNOWN, TOKEN } from "./guard-world.ts";
 

@@ -5,8 +5,8 @@ import { parse } from "yaml";
 import { createApp } from "../../../src/app.ts";
 import type { Tokens } from "../../../src/ports/policy.ts";
 import { NOW } from "../../budget/builders.ts";
-import { POLICY } from "../../support/check-world.ts";
-import { TOKENS } from "../../support/http-world.ts";
+import { POLICY } from "../../support/worlds/check-world.ts";
+import { TOKENS } from "../../support/worlds/http-world.ts";
 import { CAPTURES, EndpointsWorld } from "./endpoints.ts";
 import { aQuestion } from "./guard-world.ts";
 

@@ -5,7 +5,7 @@ import { spendMessageSchema } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Claims } from "../../../src/ports/ports.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
-import { FakeClaims } from "../../support/fake-claims.ts";
+import { FakeClaims } from "../../support/fakes/fake-claims.ts";
 import {
   BY_TOKEN,
   CAPTURES,

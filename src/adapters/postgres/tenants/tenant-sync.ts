@@ -14,7 +14,10 @@ import { firstTenant, selectTenants } from "./tenant-rows.ts";
 /** The request that changed the tenant may still be syncing it. */
 const IN_FLIGHT = sql.raw("interval '30 seconds'");
 
-/** Retries back off: 1, 2, 4, 8, 16, 32 minutes, then 1 hour. The inner bound keeps the power small. */
+/**
+ * Retries back off: 1, 2, 4, 8, 16, 32 minutes, then 1 hour. While LiteLLM is unreachable the tries stay at 1, so every
+ * minute. The inner bound keeps the power small.
+ */
 const BACKOFF = sql.raw("least(interval '1 hour', interval '1 minute' * power(2, least(t.litellm_sync_tries, 7) - 1))");
 
 /** One statement, so that two sweeps never claim the same tenant, and an attempt that crashes has been counted. */

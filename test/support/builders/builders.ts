@@ -1,0 +1,73 @@
+// Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
+
+import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../../src/budget/tenant.ts";
+import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
+import { type SpendMessage, spendMessageSchema } from "../../../src/ports/messages.ts";
+import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../../src/records/tenant.ts";
+import { aTenantConfig, NOW, RESET } from "../../budget/builders.ts";
+
+export const idOf = (text: string) => text as TenantId;
+
+/** A key hash that consists of one hex digit. */
+export const hashOf = (digit: string) => digit.repeat(64) as KeyHash;
+
+export function anActor(differences: Partial<Actor> = {}): Actor {
+  return { name: "alice", requestId: "request-1", now: NOW, ...differences };
+}
+
+/** A tenant with a key of its own, before LiteLLM has heard of it. */
+export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
+  const subject = differences.subject ?? { kind: "key", id: hashOf("a") };
+  return {
+    ...DEFAULT_BUDGET,
+    tenantId: idOf("acme"),
+    name: null,
+    failPolicy: null,
+    subject,
+    keyHashes: subject.kind === "key" ? [subject.id] : [],
+    subjectCreatedAt: NOW,
+    budgetResetAt: RESET,
+    adopted: false,
+    priorValues: null,
+    encryptedKey: null,
+    spend: null,
+    ...differences,
+  };
+}
+
+/** A tenant that LiteLLM has the wish of. */
+export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
+  return {
+    config: aTenantConfig(),
+    spend: null,
+    sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true, hasBlocked: false },
+    adopted: false,
+    priorValues: null,
+    encryptedKey: null,
+    periodSeenAt: null,
+    periodAnnounced: true,
+    deletedAt: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...differences,
+  };
+}
+
+/** LiteLLM took the wish, and had it before. */
+export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synced" }> = {}) {
+  return {
+    status: "synced",
+    triedAt: NOW,
+    readAt: NOW,
+    budgetId: null,
+    resetsAt: RESET,
+    hasMovedReset: false,
+    subjectCreatedAt: null,
+    ...differences,
+  } as const;
+}
+
+/** A message of the spend queue as its consumer hands it on. */
+export function incomingOf(message: SpendMessage, differences: Partial<Incoming> = {}): Incoming {
+  return { body: spendMessageSchema.parse(message), messageId: "m1", isRedelivery: false, ...differences };
+}

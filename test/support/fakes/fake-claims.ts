@@ -1,0 +1,95 @@
+// Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
+
+import type { TenantId } from "../../../src/budget/tenant.ts";
+import type { ReadReason } from "../../../src/ports/messages.ts";
+import { Outage } from "../../../src/ports/outage.ts";
+import type { Claims } from "../../../src/ports/ports.ts";
+import type { DeliveryKey } from "../../../src/records/delivery.ts";
+import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../../src/records/idempotency.ts";
+
+const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor, route, key]);
+
+export class FakeClaims implements Claims {
+  isAway = false;
+  readonly refreshes = new Set<string>();
+  /** Webhook → the message by which it was done with. */
+  readonly webhooks = new Map<string, string>();
+  /** `tenant reason`; they never end here: a test lets them end by `clear`. */
+  readonly readsDue = new Set<string>();
+  /** `alert channel` → "sent", or the message that is sending it. */
+  readonly notices = new Map<string, string>();
+  readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
+
+  async claimRefresh(tenantId: TenantId, colo: string) {
+    this.#reach();
+    const name = `${tenantId} ${colo}`;
+    const isFree = !this.refreshes.has(name);
+    this.refreshes.add(name);
+    return isFree;
+  }
+
+  async claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim> {
+    this.#reach();
+    const present = this.answers.get(nameOf(key));
+    if (present === undefined) {
+      this.answers.set(nameOf(key), { bodyHash, answer: null });
+      return { kind: "claimed" };
+    }
+    if (present.bodyHash !== bodyHash) return { kind: "other_body" };
+    return present.answer === null ? { kind: "running" } : { kind: "done", answer: present.answer };
+  }
+
+  async finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null) {
+    this.#reach();
+    if (answer === null) this.answers.delete(nameOf(key));
+    else this.answers.set(nameOf(key), { bodyHash, answer });
+  }
+
+  async webhooksDone(names: readonly string[]) {
+    this.#reach();
+    return names.map((name) => this.webhooks.get(name) ?? null);
+  }
+
+  async noteWebhooksDone(messageIds: ReadonlyMap<string, string>) {
+    this.#reach();
+    for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
+  }
+
+  async isReadScheduled(tenantId: TenantId, reason: ReadReason) {
+    this.#reach();
+    return this.readsDue.has(`${tenantId} ${reason}`);
+  }
+
+  async noteScheduledRead(tenantId: TenantId, reason: ReadReason) {
+    this.#reach();
+    this.readsDue.add(`${tenantId} ${reason}`);
+  }
+
+  async claimNotice({ alertId, channelId }: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent"> {
+    this.#reach();
+    const name = `${alertId} ${channelId}`;
+    const present = this.notices.get(name);
+    if (present === "sent") return "sent";
+    if (present !== undefined && present !== messageId) return "sending";
+    this.notices.set(name, messageId);
+    return "claimed";
+  }
+
+  async noteNoticeSent({ alertId, channelId }: DeliveryKey) {
+    this.#reach();
+    this.notices.set(`${alertId} ${channelId}`, "sent");
+  }
+
+  async releaseNotice({ alertId, channelId }: DeliveryKey) {
+    this.#reach();
+    this.notices.delete(`${alertId} ${channelId}`);
+  }
+
+  async ping() {
+    this.#reach();
+  }
+
+  #reach() {
+    if (this.isAway) throw new Outage("redis", "away", null);
+  }
+}

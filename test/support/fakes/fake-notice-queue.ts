@@ -1,0 +1,15 @@
+// The notices queue: keeps what was sent. `isAway` makes it refuse.
+
+import type { NoticeMessage } from "../../../src/ports/messages.ts";
+import { Outage } from "../../../src/ports/outage.ts";
+import type { NoticeQueue } from "../../../src/ports/ports.ts";
+
+export class FakeNoticeQueue implements NoticeQueue {
+  isAway = false;
+  readonly sent: NoticeMessage[] = [];
+
+  async sendAll(messages: readonly NoticeMessage[]) {
+    if (this.isAway) throw new Outage("queue", "away", null);
+    this.sent.push(...messages);
+  }
+}

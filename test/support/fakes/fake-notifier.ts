@@ -1,0 +1,49 @@
+// The ways to people, as a test wrote down what becomes of each offer; the last of it for ever. Keeps what was offered.
+
+import type { Notifier } from "../../../src/ports/ports.ts";
+import type { ChannelKind } from "../../../src/records/channel.ts";
+import type { SendOutcome } from "../../../src/records/delivery.ts";
+
+export interface Offer {
+  readonly kind: ChannelKind;
+  readonly to: string;
+  /** What receivers dedupe by; Slack knows no such thing. */
+  readonly id: string | null;
+  readonly content: unknown;
+  readonly outcome: SendOutcome["kind"];
+}
+
+export const SENT: SendOutcome = { kind: "sent" };
+export const REJECTED: SendOutcome = { kind: "rejected", why: "403 invalid_token" };
+export const NOT_CONFIGURED: SendOutcome = { kind: "not_configured", why: "EMAIL_FROM is empty" };
+
+export function failed(why = "500", retryAfterSeconds: number | null = null): SendOutcome {
+  return { kind: "failed", why, retryAfterSeconds };
+}
+
+export class FakeNotifier {
+  readonly offers: Offer[] = [];
+  #script: SendOutcome[] = [SENT];
+
+  answers(...outcomes: SendOutcome[]): void {
+    this.#script = outcomes;
+  }
+
+  /** Those that the provider has taken. */
+  get arrived(): Offer[] {
+    return this.offers.filter(({ outcome }) => outcome === "sent");
+  }
+
+  readonly port: Notifier = {
+    slack: async (url, message) => this.#take("slack", url, null, message),
+    email: async (to, message, id) => this.#take("email", to.join(), id, message),
+    webhook: async (url, secret, { webhookId, ...event }) =>
+      this.#take("webhook", url, webhookId, { ...event, secret }),
+  };
+
+  #take(kind: ChannelKind, to: string, id: string | null, content: unknown): SendOutcome {
+    const outcome = (this.#script.length > 1 ? this.#script.shift() : this.#script[0]) ?? SENT;
+    this.offers.push({ kind, to, id, content, outcome: outcome.kind });
+    return outcome;
+  }
+}

@@ -1,0 +1,40 @@
+// A port whose verbs can be made to hang, to take their time or to fail, one by one, and which counts its calls.
+
+import type { Timers } from "../../../src/ports/ports.ts";
+
+/** `hangs`: never answers. A number: answers rightly after so many milliseconds. An error: is thrown. */
+export type Trouble = "hangs" | number | Error;
+
+export interface Breakable<T extends object> {
+  readonly port: T;
+  trouble(verb: keyof T & string, trouble: Trouble | null): void;
+  /** How often the verb was called, in vain or not. */
+  calls(verb: keyof T & string): number;
+}
+
+export function breakable<T extends object>(whole: T, timers: Timers): Breakable<T> {
+  const troubles = new Map<string, Trouble>();
+  const calls = new Map<string, number>();
+  const port = new Proxy(whole, {
+    get(target, verb) {
+      const work: unknown = Reflect.get(target, verb, target);
+      if (typeof work !== "function" || typeof verb !== "string") return work;
+      return async (...args: unknown[]) => {
+        calls.set(verb, (calls.get(verb) ?? 0) + 1);
+        const trouble = troubles.get(verb);
+        if (trouble instanceof Error) throw trouble;
+        if (trouble === "hangs") return new Promise(() => {});
+        if (trouble !== undefined) await timers.after(trouble).passed;
+        return work.apply(target, args);
+      };
+    },
+  });
+  return {
+    port,
+    trouble(verb, trouble) {
+      if (trouble === null) troubles.delete(verb);
+      else troubles.set(verb, trouble);
+    },
+    calls: (verb) => calls.get(verb) ?? 0,
+  };
+}

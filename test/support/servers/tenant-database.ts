@@ -1,0 +1,120 @@
+// A real Postgres with our tables, reached as the Worker reaches it: Neon's driver over HTTP. Empty before each test.
+
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import type { LocalPostgres } from "../../../dev/postgres/start-postgres.ts";
+import { type Database, openDatabase } from "../../../src/adapters/postgres/client.ts";
+import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
+import type { Tenants } from "../../../src/ports/stores.ts";
+import type { NewTenant, TenantRecord } from "../../../src/records/tenant.ts";
+import { aNewTenant, anActor } from "../builders/builders.ts";
+import { connect, EMBEDDED, migrate, type PostgresBackend } from "./postgres-backends.ts";
+
+export interface TenantDatabase {
+  readonly database: Database;
+  /** Past the driver, for arranging and for looking. */
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  empty(): Promise<void>;
+  /** Postgres is away, and back again. */
+  away(): void;
+  back(): void;
+  stop(): Promise<void>;
+}
+
+export interface AuditRow {
+  at: Date;
+  actor: string;
+  action: string;
+  request_id: string | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown>;
+  detail: Record<string, unknown> | null;
+}
+
+/** The embedded Postgres that the files of this process share: starting and migrating one takes seconds. */
+let shared: Promise<LocalPostgres> | null = null;
+
+async function sharedPostgres(backend: PostgresBackend): Promise<LocalPostgres> {
+  shared ??= startMigrated(backend);
+  const postgres = await shared;
+  const wire = await connect(postgres.databaseUrl);
+  await forgetEverything(wire);
+  await wire.end();
+  // It ends with the process.
+  return { ...postgres, stop: async () => postgres.neon.setFault(null) };
+}
+
+async function startMigrated(backend: PostgresBackend): Promise<LocalPostgres> {
+  const postgres = await backend.start();
+  const wire = await connect(postgres.databaseUrl);
+  await migrate(wire);
+  await wire.end();
+  return postgres;
+}
+
+/** As just migrated: no rows, and every sequence at its beginning. */
+async function forgetEverything(wire: pg.Client): Promise<void> {
+  await wire.query(`do $$
+    declare each record;
+    begin
+      for each in select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'public' loop
+        execute 'truncate ' || each.name || ' restart identity cascade';
+      end loop;
+      for each in select format('%I.%I', schemaname, sequencename) as name from pg_sequences where schemaname = 'public' loop
+        execute 'alter sequence ' || each.name || ' restart';
+      end loop;
+    end $$`);
+}
+
+async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Promise<TenantDatabase> {
+  const isShared = backend.name === EMBEDDED && !isOwn;
+  const postgres = await (isShared ? sharedPostgres(backend) : startMigrated(backend));
+  const wire = await connect(postgres.databaseUrl);
+  return {
+    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 2_000 }),
+    async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
+      return (await wire.query<Row>(text, values)).rows;
+    },
+    async empty() {
+      await wire.query("truncate tenant_configs, audit_log, platform_alerts cascade");
+    },
+    away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
+    back: () => postgres.neon.setFault(null),
+    async stop() {
+      await wire.end();
+      await postgres.stop();
+    },
+  };
+}
+
+/**
+ * Registers the hooks of a suite: its database starts before its tests, is empty before each, and stops after them.
+ * What it returns can be used in tests and in hooks registered later. `isOwn`: one that no other file gets afterwards,
+ * for tests that change more than rows.
+ */
+export function useTenantDatabase(backend: PostgresBackend, { isOwn = false } = {}): TenantDatabase {
+  const db = {} as TenantDatabase; // filled before anything can use it
+  let started: TenantDatabase | null = null;
+  beforeAll(async () => {
+    started = await startTenantDatabase(backend, isOwn);
+    Object.assign(db, started);
+  });
+  beforeEach(() => db.empty());
+  afterAll(() => started?.stop());
+  return db;
+}
+
+/** The same, with the Tenants port on it and a verb that creates a tenant or throws. */
+export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean } = {}) {
+  const db = useTenantDatabase(backend, options);
+  const tenants: Tenants = postgresTenants(() => db.database());
+  const create = async (differences: Partial<NewTenant> = {}): Promise<TenantRecord> => {
+    const created = await tenants.create(aNewTenant(differences), anActor());
+    if (!created.ok) throw new Error(created.failure);
+    return created.value;
+  };
+  return { db, tenants, create };
+}
+
+/** Every line of the audit, in the order of its writing. */
+export const auditLog = (db: TenantDatabase) => db.query<AuditRow>("select * from audit_log order by id");

@@ -1,0 +1,138 @@
+// What the administrator's flows run in: a real Postgres, the LiteLLM simulator behind the real client, and in-memory
+// doubles for what only Cloudflare has. One clock for all of it, set by the test.
+
+import { afterAll, beforeEach } from "vitest";
+import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
+import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";
+import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
+import { realTimers } from "../../../src/adapters/cloudflare/timers.ts";
+import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
+import { Breaker, liteLlmHttp } from "../../../src/adapters/litellm/litellm-http.ts";
+import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
+import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
+import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
+import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
+import type { CreateTenantInput } from "../../../src/flows/tenants/create-tenant.ts";
+import type { Background, LiteLlm } from "../../../src/ports/ports.ts";
+import { MINUTE, NOW } from "../../budget/builders.ts";
+import { anActor, idOf } from "../builders/builders.ts";
+import { sha256, VIRTUAL_KEY } from "../builders/virtual-key.ts";
+import { FakeClaims } from "../fakes/fake-claims.ts";
+import { FakeNoticeQueue } from "../fakes/fake-notice-queue.ts";
+import { FakeSnapshots } from "../fakes/fake-snapshots.ts";
+import { FakeSpendQueue } from "../fakes/fake-spend-queue.ts";
+import { RecordedLog } from "../fakes/recorded-log.ts";
+import { postgresBackends } from "../servers/postgres-backends.ts";
+import { type TenantDatabase, useTenantDatabase } from "../servers/tenant-database.ts";
+import { POLICY } from "./check-world.ts";
+
+type Deps = ReturnType<AdminWorld["deps"]>;
+
+/** Creating `acme` with a key of its own. */
+export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
+  const origin = { kind: "own_key", virtualKey: VIRTUAL_KEY, keyHash: sha256(VIRTUAL_KEY) } as const;
+  return { tenantId: idOf("acme"), settings: {}, origin, actor: anActor(), ...differences };
+}
+
+export class AdminWorld {
+  readonly db: TenantDatabase;
+  #litellm: Litellm | null = null;
+  now = NOW;
+
+  constructor(db: TenantDatabase) {
+    this.db = db;
+  }
+
+  get litellm(): Litellm {
+    if (this.#litellm === null) throw new Error("LiteLLM is not started");
+    return this.#litellm;
+  }
+
+  /** A LiteLLM that knows nobody. */
+  async begin(): Promise<void> {
+    this.now = NOW;
+    await this.#litellm?.stop();
+    // Its reset job comes at every tenth minute, and so exactly ten minutes after a period that ends at midnight.
+    const resetCheckMs = 10 * MINUTE;
+    this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0, resetCheckMs });
+  }
+
+  deps() {
+    const log = new RecordedLog();
+    const clock = () => this.now;
+    const { url, masterKey } = this.litellm;
+    const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
+    return {
+      tenants: postgresTenants(this.db.database),
+      overrides: postgresOverrides(this.db.database),
+      spendBatches: postgresSpendBatches(this.db.database),
+      readLeases: postgresReadLeases(this.db.database),
+      alerts: postgresAlerts(this.db.database),
+      platformAlerts: postgresPlatformAlerts(this.db.database),
+      claims: new FakeClaims(),
+      noticeQueue: new FakeNoticeQueue(),
+      policy: POLICY,
+      litellm: liteLlmClient(http, clock, log) as LiteLlm,
+      cipher: aesCipher([{ id: "k1", key: new Uint8Array(32).fill(7) }]),
+      memory: new IsolateMemory(),
+      snapshots: new FakeSnapshots(),
+      spendQueue: new FakeSpendQueue(),
+      timers: realTimers,
+      background: ((_what, work) => void work.catch(() => {})) as Background,
+      log,
+    };
+  }
+
+  /** A management call past Bursar. */
+  // biome-ignore lint/suspicious/noExplicitAny: LiteLLM's rows; tests assert what they read of them
+  async manage(method: "GET" | "POST", path: string, body?: unknown): Promise<any> {
+    const response = await fetch(this.litellm.url + path, {
+      method,
+      headers: { authorization: `Bearer ${this.litellm.masterKey}`, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const json = await response.json();
+    if (method === "POST" && !response.ok) throw new Error(JSON.stringify(json));
+    return response.ok ? json : null;
+  }
+
+  /** LiteLLM's row of a key, or null. */
+  async keyRow(hash: string) {
+    return (await this.manage("GET", `/key/info?key=${hash}`))?.info ?? null;
+  }
+
+  async teamRow(teamId: string) {
+    return (await this.manage("GET", `/team/info?team_id=${teamId}`))?.team_info ?? null;
+  }
+
+  /** What was sent to LiteLLM since the last `clearRequests`, reads left out. */
+  changesSent(): string[] {
+    return this.litellm
+      .requests()
+      .filter(({ method }) => method !== "GET")
+      .map(({ path }) => path);
+  }
+
+  async stop() {
+    await this.#litellm?.stop();
+  }
+}
+
+/**
+ * Registers the hooks of a suite: before each test the database is empty and LiteLLM knows nobody.
+ * `deps` are those of one isolate; `renewDeps` makes them those of another, with nothing in memory and no breaker open.
+ */
+export function useAdminWorld(backend = postgresBackends[0]) {
+  if (backend === undefined) throw new Error("there is no Postgres");
+  const world = new AdminWorld(useTenantDatabase(backend));
+  const deps = {} as Deps; // filled before each test
+  const renewDeps = () => void Object.assign(deps, world.deps());
+  beforeEach(async () => {
+    await world.begin();
+    renewDeps();
+  });
+  afterAll(() => world.stop());
+  return { world, deps, renewDeps };
+}

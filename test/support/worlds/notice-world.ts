@@ -1,0 +1,66 @@
+// What a notice is sent in: doubles of all that is outside, each of whose verbs can be slow, hang or fail. Time is virtual.
+
+import { sendNotice } from "../../../src/flows/notices/send-notice.ts";
+import type { NoticeEnd } from "../../../src/flows/notices/settle-notice.ts";
+import type { ChannelKind } from "../../../src/records/channel.ts";
+import type { DeliveryKey, Dispatch } from "../../../src/records/delivery.ts";
+import { NOW } from "../../budget/builders.ts";
+import { aDispatch, channelIdOf } from "../builders/notice-builders.ts";
+import { FakeClaims } from "../fakes/fake-claims.ts";
+import { FakeDeadLetters } from "../fakes/fake-dead-letters.ts";
+import { FakeDeliveries } from "../fakes/fake-deliveries.ts";
+import { FakeNotifier } from "../fakes/fake-notifier.ts";
+import { RecordedLog } from "../fakes/recorded-log.ts";
+import { VirtualTimers } from "../fakes/virtual-timers.ts";
+import { breakable } from "../faults/breakable.ts";
+
+export class NoticeWorld {
+  readonly timers = new VirtualTimers();
+  readonly postgres = new FakeDeliveries();
+  readonly redis = new FakeClaims();
+  readonly provider = new FakeNotifier();
+  readonly letters = new FakeDeadLetters();
+  readonly log = new RecordedLog();
+  readonly deliveries = breakable(this.postgres, this.timers);
+  readonly claims = breakable(this.redis, this.timers);
+  readonly deadLetters = breakable(this.letters, this.timers);
+  readonly notifier = breakable(this.provider.port, this.timers);
+  readonly cipher = breakable(
+    { encrypt: async (text: string) => text, decrypt: async (text: string) => text },
+    this.timers,
+  );
+
+  deps() {
+    return {
+      deliveries: this.deliveries.port,
+      claims: this.claims.port,
+      cipher: this.cipher.port,
+      notifier: this.notifier.port,
+      deadLetters: this.deadLetters.port,
+      timers: this.timers,
+      log: this.log,
+    };
+  }
+
+  /** A pending delivery to a channel of the kind. */
+  hasDelivery(kind: ChannelKind = "slack", number = 1): DeliveryKey {
+    return this.has(aDispatch({ channel: { kind, id: channelIdOf(number) } }));
+  }
+
+  has(dispatch: Dispatch): DeliveryKey {
+    this.postgres.has(dispatch);
+    const { alertId, channelId } = dispatch.delivery;
+    return { alertId, channelId };
+  }
+
+  /** One message comes, once. `at`: how long after the alert. */
+  send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<NoticeEnd> {
+    return this.timers.runUntil(sendNotice({ key, queue: "bursar-notices", messageId, now: NOW + at }, deps));
+  }
+
+  /** What is known of the notice afterwards. */
+  stateOf(key: DeliveryKey) {
+    const claim = this.redis.notices.get(`${key.alertId} ${key.channelId}`) ?? null;
+    return { ...this.postgres.of(key), claim, letters: this.letters.letters.length };
+  }
+}

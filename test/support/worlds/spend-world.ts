@@ -1,0 +1,41 @@
+// What record-spend's tests run in: acme with $500 on a real Postgres, a Slack channel of its own, an e-mail channel of the
+// platform and one that is switched off. Batches are delivered at the world's `now`.
+
+import { beforeEach } from "vitest";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
+import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { idOf, incomingOf } from "../builders/builders.ts";
+import { ownKeyInput, useAdminWorld } from "./admin-world.ts";
+
+/** Registers the hooks of a suite. */
+export function useSpendWorld() {
+  const { world, deps } = useAdminWorld();
+  beforeEach(async () => {
+    await createTenant(ownKeyInput(), deps);
+    await world.db.query("delete from notification_channels");
+    await world.db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values
+      ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's', true),
+      ('22222222-2222-4222-8222-222222222222', null, 'email', 'platform', 's', true),
+      ('33333333-3333-4333-8333-333333333333', 'acme', 'webhook', 'off', 's', false)`);
+    deps.spendQueue.sent.length = 0;
+  });
+
+  let delivered = 0;
+
+  /** Delivers one batch. @throws when any message of it would come again. */
+  async function deliver(...messages: SpendMessage[]): Promise<void> {
+    const incoming = messages.map((each) => incomingOf(each, { messageId: `m${delivered++}` }));
+    const failed = await recordSpend({ incoming, now: world.now }, deps);
+    if (failed.size > 0) throw new Error(deps.log.lines.join("\n"));
+  }
+
+  const alerts = () =>
+    world.db.query<{ event_type: string; silent: boolean; occurrence: number; spend: number }>(
+      "select event_type, silent, occurrence, spend::float8 as spend from budget_alert_history order by created_at, threshold",
+    );
+  /** The kinds of alert that people were told of. */
+  const told = async () => (await alerts()).filter(({ silent }) => !silent).map(({ event_type: event }) => event);
+  const spendOf = async (tenantId = "acme") => (await deps.tenants.load(idOf(tenantId)))?.spend ?? null;
+  return { world, deps, deliver, alerts, told, spendOf };
+}

@@ -1,0 +1,60 @@
+// The administrator's `/v1/tenants` over the real app, in an admin world. The date stands still.
+
+import { afterAll, beforeEach, vi } from "vitest";
+import { createApp } from "../../../src/app.ts";
+import type { Tokens } from "../../../src/ports/policy.ts";
+import type { Ports } from "../../../src/ports/ports.ts";
+import { NOW } from "../../budget/builders.ts";
+import { FakeClaims } from "../fakes/fake-claims.ts";
+import { useAdminWorld } from "./admin-world.ts";
+import type { Answer } from "./http-world.ts";
+
+const tokens: Tokens = {
+  admin: [{ name: "alice", token: "admin" }],
+  read: [{ name: "reader", token: "read" }],
+  webhookSecrets: ["not used"],
+  webhookUrl: ["not used"],
+  guardrail: ["guardrail-token"],
+  events: ["not used"],
+};
+const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as ExecutionContext;
+
+/** The fields that a 422 names, sorted. */
+export const fieldsOf = ({ body }: Answer): string[] => body.errors.map(({ field }: { field: string }) => field).sort();
+
+/** Registers the hooks of a suite. `claims()` are those of the running test. */
+export function useTenantsApi() {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
+  const { world, deps } = useAdminWorld();
+  let claims: FakeClaims;
+  let app: ReturnType<typeof createApp>;
+  beforeEach(() => {
+    claims = new FakeClaims();
+    // The routes under test use no other port.
+    const ports = { ...deps, claims, clock: () => world.now } as unknown as Ports;
+    app = createApp(() => ({ ports, tokens }));
+  });
+  afterAll(() => void vi.useRealTimers());
+
+  async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    options: { token?: string; key?: string } = {},
+  ): Promise<Answer> {
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${options.token ?? "admin"}`,
+      ...(options.key !== undefined && { "idempotency-key": options.key }),
+    };
+    const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
+    const init = { method, headers, ...(text !== undefined && { body: text }) };
+    const response = await app.request(path, init, {} as Env, execution);
+    const answered = await response.text();
+    return { status: response.status, headers: response.headers, body: answered === "" ? null : JSON.parse(answered) };
+  }
+
+  const create = (body: object = {}, key?: string) =>
+    call("POST", "/v1/tenants", { tenant_id: "acme", ...body }, key === undefined ? {} : { key });
+
+  return { world, deps, claims: () => claims, call, create };
+}
