@@ -10,7 +10,7 @@ import { auditRoutes } from "./http/admin/audit.ts";
 import { channelRoutes } from "./http/admin/channels.ts";
 import { deadLetterRoutes } from "./http/admin/dead-letters.ts";
 import { overrideRoutes } from "./http/admin/tenants/overrides.ts";
-import { tenantActRoutes } from "./http/admin/tenants/tenant-acts.ts";
+import { tenantActRoutes } from "./http/admin/tenants/tenant-actions.ts";
 import { tenantRoutes } from "./http/admin/tenants/tenants.ts";
 import { budgetRoutes } from "./http/agents/budget.ts";
 import { gateRoutes } from "./http/agents/gate.ts";

@@ -4,7 +4,7 @@
 import type { Instant } from "../../src/budget/instant.ts";
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
 import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import { missingIn } from "../../src/flows/litellm/desired-state.ts";
+import { fieldsToSend } from "../../src/flows/litellm/desired-state.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../src/records/litellm-row.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant.ts";
@@ -125,7 +125,7 @@ function changesFor(
     createdAt: now,
     updatedAt: now,
   };
-  return missingIn(record, reading, now).fields;
+  return fieldsToSend(record, reading, now).fields;
 }
 
 /** Two of one name, or one whose name another tenant has. */

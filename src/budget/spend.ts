@@ -71,7 +71,7 @@ function recordFrom(read: SpendRead, known: Period): SpendRecord {
  * Merges a read into the known record. Within a period the spend is the maximum observed. It falls only when the period
  * advances, or by a read that began at least 60 s after the higher spend was observed. `period` is the config's.
  */
-export function foldRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
+export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
   if (known === null) return recordFrom(read, period);
   if (known.periodStartedAt < period.startedAt) {
     return beganDuring(period, read) ? known : recordFrom(read, period);
@@ -136,10 +136,10 @@ function disproves(lower: SpendRecord, higher: SpendRecord): boolean {
 /** Sort key of a record, most significant first. Its last parts break ties, so that every order of joining agrees. */
 type Rank = readonly [bigint | number, bigint | number, bigint | number];
 
-export const SOURCES_BY_WORTH: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
+export const SOURCES_BY_TRUST: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
 
 function spendRank(record: SpendRecord): Rank {
-  return [record.spendNanoUsd, record.observedAt, SOURCES_BY_WORTH.indexOf(record.source)];
+  return [record.spendNanoUsd, record.observedAt, SOURCES_BY_TRUST.indexOf(record.source)];
 }
 
 function readRank(record: SpendRecord): Rank {

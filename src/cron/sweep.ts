@@ -8,8 +8,8 @@ import { announcePeriods } from "../flows/alerts/announce-period.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
-import { closePeriod } from "../flows/spend/close-period.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
+import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
 import { endOverrides } from "../flows/tenants/end-overrides.ts";
 import type { Ports } from "../ports/ports.ts";
 
@@ -19,9 +19,9 @@ const JOBS = {
   "sync-pending": syncPending,
   "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,
-  "close-period": closePeriod,
+  "schedule-period-reads": schedulePeriodReads,
   "announce-periods": announcePeriods,
-  reconcile: leaseReads,
+  "lease-reads": leaseReads,
   "alert-platform": alertPlatform,
 } as const;
 

@@ -9,17 +9,21 @@ export type Timed<T> =
   | { readonly kind: "slow" }
   | { readonly kind: "failed"; readonly error: unknown };
 
+/** Shares of a check's deadline: KV or Postgres, and a claim in Redis. */
+const STORE_SHARE = 0.4;
+const CLAIM_SHARE = 0.2;
+
 /**
  * How long KV or Postgres may take before the check asks the next one. With both of them slow, the check still has time
  * to ask LiteLLM within its deadline. With the usual deadline of 100 ms KV answers nearly all reads within these 40 ms.
  */
 export function storeTimeoutMs({ policy }: Pick<Ports, "policy">): number {
-  return policy.checkDeadlineMs * 0.4;
+  return policy.checkDeadlineMs * STORE_SHARE;
 }
 
 /** Redis in the same region answers in a few milliseconds. A check does not wait longer to save LiteLLM a read. */
 export function claimTimeoutMs({ policy }: Pick<Ports, "policy">): number {
-  return policy.checkDeadlineMs * 0.2;
+  return policy.checkDeadlineMs * CLAIM_SHARE;
 }
 
 /** The outcome of `work` within `ms` milliseconds. Never rejects; work that is slow goes on. */

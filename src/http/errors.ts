@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { Outage } from "../ports/outage.ts";
 import type { AppEnv } from "./app-env.ts";
 import { answerUnchecked, GUARD_PATH } from "./litellm/guard.ts";
-import { dependencyAway, problem } from "./problem.ts";
+import { dependencyUnavailable, problem } from "./problem.ts";
 
 export function answerError(error: Error, c: Context<AppEnv>): Response {
   const route = { route: c.req.routePath, method: c.req.method, request_id: c.get("requestId") };
@@ -16,7 +16,7 @@ export function answerError(error: Error, c: Context<AppEnv>): Response {
   }
   if (error instanceof Outage) {
     log?.error("dependency unavailable", error, route);
-    return dependencyAway(c, `${error.dependency} cannot be reached.`);
+    return dependencyUnavailable(c, `${error.dependency} cannot be reached.`);
   }
   log?.error("unhandled error", error, route);
   return problem(c, "internal-error");

@@ -79,7 +79,7 @@ export function noSuchTenant(c: Context<AppEnv>): Response {
 const RETRY_DEPENDENCY_SECONDS = 5;
 
 /** 503 with `Retry-After`. */
-export function dependencyAway(c: Context<AppEnv>, detail: string): Response {
+export function dependencyUnavailable(c: Context<AppEnv>, detail: string): Response {
   const headers = { "Retry-After": String(RETRY_DEPENDENCY_SECONDS) };
   return problem(c, "dependency-unavailable", { detail, headers });
 }

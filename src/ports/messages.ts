@@ -71,7 +71,7 @@ const LANES = {
 
 const REASONS = Object.keys(LANES) as [ReadReason, ...ReadReason[]];
 
-/** It is time to read the tenant's subject: to recheck what a hint said, to confirm a report, or to see a period end. */
+/** A scheduled read of the tenant's subject: to recheck after a hint, to confirm a report, or to see a period end. */
 const rawScheduledRead = z.object({
   kind: z.literal("read_due"),
   tenant_id: tenantId,
@@ -144,7 +144,7 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   scheduledRead,
 ]);
 
-/** Tenants that the sweep has leased to be read: `lease` is until when. */
+/** Tenants that the sweep has leased to a consumer, to be read. `lease` is the end of the lease. */
 export const reconcileMessageSchema = z.object({
   kind: z.literal("reconcile"),
   tenant_ids: z.array(tenantId).min(1),

@@ -162,8 +162,8 @@ export interface Claims {
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
   /** For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null. */
-  webhooksDone(names: readonly string[]): Promise<readonly (string | null)[]>;
-  noteWebhooksDone(messageIds: ReadonlyMap<string, string>): Promise<void>;
+  recordedWebhooks(names: readonly string[]): Promise<readonly (string | null)[]>;
+  rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>): Promise<void>;
   /** True while a scheduled read of the tenant is already queued. */
   isReadScheduled(tenantId: TenantId, reason: ReadReason): Promise<boolean>;
   noteScheduledRead(tenantId: TenantId, reason: ReadReason, seconds: number): Promise<void>;

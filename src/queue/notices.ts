@@ -27,7 +27,7 @@ async function consumeNotice(queue: string, message: Message<unknown>, ports: Po
     ports.log.info("notice delayed", { ...about, why: end.why, seconds: end.delaySeconds });
     message.retry({ delaySeconds: end.delaySeconds });
   } catch (cause) {
-    ports.log.error("notice failed", cause, about);
+    ports.log.error("notice message failed", cause, about);
     message.retry({ delaySeconds: backoffSeconds(message.attempts) });
   }
 }

@@ -14,7 +14,7 @@ export async function recordDeadLetter(
   const { id: messageId, body, attempts, timestamp } = message;
   try {
     await deadLetters.record({ queue, messageId, body, attempts, error: why, recordedAt: timestamp.getTime() });
-    log.error("dead letter", null, { queue, message_id: messageId, why });
+    log.error("dead letter recorded", null, { queue, message_id: messageId, why });
     message.ack();
   } catch (cause) {
     log.error("dead letter not recorded", cause, { queue, message_id: messageId });

@@ -66,7 +66,7 @@ async function recordOrFail(incoming: readonly Incoming[], now: Instant, ports: 
   try {
     return await recordSpend({ incoming, now }, ports);
   } catch (cause) {
-    ports.log.error("spend messages failed", cause, { messages: incoming.length });
+    ports.log.error("spend batch failed", cause, { messages: incoming.length });
     return new Set(incoming);
   }
 }

@@ -61,7 +61,7 @@ export type UnannouncedChange =
 export interface LateChange {
   readonly change: UnannouncedChange;
   /** True when a later change has reverted it; the later change is announced instead. */
-  readonly isUndone: boolean;
+  readonly isReverted: boolean;
 }
 
 /** A change that is announced once and does not come from spend. */

@@ -69,7 +69,7 @@ export type SyncOutcome =
       readonly triedAt: Instant;
       readonly error: string;
       /** True when LiteLLM was unreachable: not the desired state's fault, so the sync is retried soon. */
-      readonly isAway: boolean;
+      readonly isUnreachable: boolean;
     };
 
 /** The settings that `POST` sets and `PATCH` changes. */

@@ -1,13 +1,13 @@
 // The spend rate: how it is measured from one read to the next, and how it decays.
 
 import { describe, expect, it, test } from "vitest";
-import { foldRead, type SpendRecord } from "../../src/budget/spend.ts";
+import { mergeRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
 
 /** The spend rate after a read of `dollars`, this many seconds after the record was last confirmed. */
 function spendRateAfter(dollars: string, seconds: number, known: SpendRecord = aSpendRecord()): bigint {
   const read = aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * 1_000 });
-  return foldRead(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).spendRateNanoUsdPerSecond;
+  return mergeRead(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).spendRateNanoUsdPerSecond;
 }
 
 const spending = aSpendRecord({ spendRateNanoUsdPerSecond: usd("8") });

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { showsNewPeriod } from "../../src/budget/period.ts";
-import { asOf, foldRead, joinRecords, type SpendRead, type SpendRecord } from "../../src/budget/spend.ts";
+import { asOf, joinRecords, mergeRead, type SpendRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
@@ -14,12 +14,12 @@ function read(dollars: string, seconds: number, resetsAt: number | null = RESET)
 }
 
 function foldAll(reads: readonly SpendRead[], from: SpendRecord | null = null): SpendRecord | null {
-  return reads.reduce<SpendRecord | null>((known, next) => foldRead(known, next, PERIOD), from);
+  return reads.reduce<SpendRecord | null>((known, next) => mergeRead(known, next, PERIOD), from);
 }
 
 describe("the first read", () => {
   it("becomes the record of the config's period", () => {
-    expect(foldRead(null, read("12.5", 0), PERIOD)).toEqual({
+    expect(mergeRead(null, read("12.5", 0), PERIOD)).toEqual({
       spendNanoUsd: usd("12.5"),
       observedAt: NOW,
       readAt: NOW,
@@ -32,23 +32,23 @@ describe("the first read", () => {
 
   it("belongs to the next period when LiteLLM has reset since the config learned the end", () => {
     const later = aRead({ begunAt: RESET + MINUTE, resetsAt: RESET + 30 * DAY });
-    expect(foldRead(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+    expect(mergeRead(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
   });
 
   it("counts even when LiteLLM's clock runs ahead, so that the subject seems to be created after the read", () => {
-    const record = foldRead(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
+    const record = mergeRead(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("3"), periodStartedAt: NOW + 30 * SECOND });
   });
 });
 
 describe("within a period", () => {
   it("raises the spend at once by a higher read", () => {
-    const record = foldRead(aSpendRecord(), read("100.01", 1), PERIOD);
+    const record = mergeRead(aSpendRecord(), read("100.01", 1), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100.01"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
   });
 
   it("confirms the spend by an equal read and keeps its first observation", () => {
-    const record = foldRead(aSpendRecord(), read("100", 90), PERIOD);
+    const record = mergeRead(aSpendRecord(), read("100", 90), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100"), observedAt: NOW, readAt: NOW + 90 * SECOND });
     expect(asOf(record)).toBe(NOW + 90 * SECOND);
   });
@@ -57,40 +57,40 @@ describe("within a period", () => {
     ["59.999 s after the higher observation and changes nothing", 59_999, "100"],
     ["60 s after the higher observation and lowers it", 60_000, "80"],
   ])("gives the spend of the table for a lower read that began %s", (_rule, ms, spend) => {
-    const record = foldRead(aSpendRecord(), aRead({ spendNanoUsd: usd("80"), begunAt: NOW + ms }), PERIOD);
+    const record = mergeRead(aSpendRecord(), aRead({ spendNanoUsd: usd("80"), begunAt: NOW + ms }), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd(spend), readAt: NOW + ms });
   });
 
   it("lowers spend observed by Gate as well, and becomes its source", () => {
     const seen = aSpendRecord({ source: "gate", readAt: null });
-    expect(foldRead(seen, read("80", 60), PERIOD)).toMatchObject({ spendNanoUsd: usd("80"), source: "litellm" });
-    expect(foldRead(seen, read("80", 59), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "gate" });
+    expect(mergeRead(seen, read("80", 60), PERIOD)).toMatchObject({ spendNanoUsd: usd("80"), source: "litellm" });
+    expect(mergeRead(seen, read("80", 59), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "gate" });
   });
 
   it("neither lowers the spend nor counts as the newest when it answers an earlier read late", () => {
     const confirmed = aSpendRecord({ readAt: NOW + 90 * SECOND, resetsAt: RESET + DAY });
-    expect(foldRead(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
+    expect(mergeRead(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
   });
 
   it("raises the spend by a late answer, unless a read that began 60 s later showed less", () => {
     const lowered = aSpendRecord({ spendNanoUsd: usd("50") });
-    expect(foldRead(lowered, read("60", -59), PERIOD)).toMatchObject({ spendNanoUsd: usd("60"), readAt: NOW });
-    expect(foldRead(lowered, read("60", -60), PERIOD)).toEqual(lowered);
+    expect(mergeRead(lowered, read("60", -59), PERIOD)).toMatchObject({ spendNanoUsd: usd("60"), readAt: NOW });
+    expect(mergeRead(lowered, read("60", -60), PERIOD)).toEqual(lowered);
   });
 
   it("takes the reset from the newest read, also when it has none any more", () => {
-    expect(foldRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
-    expect(foldRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
-    expect(foldRead(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
-    expect(foldRead(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
+    expect(mergeRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
+    expect(mergeRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
+    expect(mergeRead(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
+    expect(mergeRead(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
   });
 
   it("never lowers the spend except by a newest read that began 60 s or more after the higher observation", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { minLength: 2, maxLength: 12 }), ([first, ...others]) => {
-        let known = foldRead(null, first ?? aRead(), PERIOD);
+        let known = mergeRead(null, first ?? aRead(), PERIOD);
         for (const next of others) {
-          const after = foldRead(known, next, PERIOD);
+          const after = mergeRead(known, next, PERIOD);
           if (after.spendNanoUsd < known.spendNanoUsd) {
             expect(after.spendNanoUsd).toBe(next.spendNanoUsd);
             expect(next.begunAt - known.observedAt).toBeGreaterThanOrEqual(60_000);
@@ -118,8 +118,8 @@ describe("within a period", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { minLength: 1, maxLength: 8 }), anyRead, (reads, last) => {
         const known = foldAll(reads) ?? aSpendRecord();
-        const alone = foldRead(null, last, PERIOD);
-        expect(foldRead(known, last, PERIOD).spendNanoUsd).toBe(joinRecords(known, alone).spendNanoUsd);
+        const alone = mergeRead(null, last, PERIOD);
+        expect(mergeRead(known, last, PERIOD).spendNanoUsd).toBe(joinRecords(known, alone).spendNanoUsd);
       }),
       { numRuns: 500 },
     );
@@ -165,7 +165,7 @@ describe("a new period", () => {
       spendRateNanoUsdPerSecond: 7n,
     });
     const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
-    expect(foldRead(known, shown, PERIOD)).toEqual({
+    expect(mergeRead(known, shown, PERIOD)).toEqual({
       spendNanoUsd: usd("0.5"),
       observedAt: RESET + SECOND,
       readAt: RESET + SECOND,
@@ -178,7 +178,7 @@ describe("a new period", () => {
 
   it("replaces the record of the period before when the config knows the new period", () => {
     const period = { startedAt: NOW, resetsAt: RESET };
-    expect(foldRead(aSpendRecord(), read("1", 1), period)).toMatchObject({
+    expect(mergeRead(aSpendRecord(), read("1", 1), period)).toMatchObject({
       spendNanoUsd: usd("1"),
       periodStartedAt: NOW,
     });
@@ -187,25 +187,25 @@ describe("a new period", () => {
   it("ignores the old spend of a read that was in progress as the period began", () => {
     const known = aSpendRecord({ readAt: NOW - MINUTE });
     const startedNow = { startedAt: NOW, resetsAt: RESET };
-    expect(foldRead(known, read("550", -1), startedNow)).toEqual(known);
+    expect(mergeRead(known, read("550", -1), startedNow)).toEqual(known);
     const afterReset = { startedAt: RESET, resetsAt: next };
-    expect(foldRead(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
+    expect(mergeRead(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
   });
 
   it("accepts a read that began long before it, because then a clock is wrong", () => {
     const known = aSpendRecord();
-    const record = foldRead(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
+    const record = mergeRead(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("550"), periodStartedAt: NOW });
-    expect(foldRead(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
+    expect(mergeRead(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
   });
 
   it("ignores late answers of the period before", () => {
     const known = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW, observedAt: NOW + 9, readAt: NOW + 9 });
     const period = { startedAt: NOW, resetsAt: RESET };
-    expect(foldRead(known, read("550", -1), period)).toEqual(known);
+    expect(mergeRead(known, read("550", -1), period)).toEqual(known);
     for (const begunAt of [NOW + 8, NOW + 9]) {
       const lateOfReplica = aRead({ spendNanoUsd: usd("550"), begunAt, resetsAt: NOW });
-      expect(foldRead(known, lateOfReplica, period)).toEqual(known);
+      expect(mergeRead(known, lateOfReplica, period)).toEqual(known);
     }
   });
 
@@ -222,7 +222,7 @@ describe("a new period", () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
         let known: SpendRecord | null = null;
         for (const { shown, startedAt, resetsAt } of steps) {
-          const after: SpendRecord = foldRead(known, shown, { startedAt, resetsAt });
+          const after: SpendRecord = mergeRead(known, shown, { startedAt, resetsAt });
           expect(after.periodStartedAt).toBeGreaterThanOrEqual(known?.periodStartedAt ?? 0);
           known = after;
         }

@@ -48,7 +48,7 @@ describe("the state", () => {
     const notice = SAMPLES["platform-sync-pending"] as Notice;
     expect(fields(notice)).toEqual([
       "*Tenants*\n2",
-      "*Waits longest*\nacme",
+      "*Oldest pending tenant*\nacme",
       "*Error*\nLiteLLM does not know this key",
       "*Since*\n15 November 2026, 11:40 UTC",
       "*First seen*\n15 November 2026, 11:50 UTC",

@@ -4,8 +4,8 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
+import { auditLog } from "../../src/adapters/postgres/schema/audit-tables.ts";
 import { budgetAlertHistory, tenantConfigs } from "../../src/adapters/postgres/schema/tables.ts";
-import { auditLog } from "../../src/adapters/postgres/schema/trail-tables.ts";
 import { connect, migrate, postgresBackends } from "../support/servers/postgres-backends.ts";
 
 const tenant = {

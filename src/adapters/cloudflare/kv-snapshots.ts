@@ -6,7 +6,7 @@ import { joinRecords } from "../../budget/spend.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
-import { bounded } from "./bounded.ts";
+import { withBindingTimeout } from "./binding-timeout.ts";
 import { putBounded } from "./bounded-map.ts";
 import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 
@@ -32,16 +32,26 @@ export type Decoded = Map<string, { readonly text: string; readonly value: unkno
 export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapshots {
   const decode = decoderOf(decoded, log);
   const read = async <T>(key: string, schema: z.ZodType<T>): Promise<T | null> => {
-    const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
+    const text = await withBindingTimeout(
+      "kv",
+      "read",
+      TIMEOUT_MS,
+      kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }),
+    );
     return decode(key, text, schema);
   };
   /** Every release keeps `revision` where this one does, so that none replaces another's newer config. */
   const revisionAt = async (key: string): Promise<number> => {
-    const text = await bounded("kv", "read", TIMEOUT_MS, kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }));
+    const text = await withBindingTimeout(
+      "kv",
+      "read",
+      TIMEOUT_MS,
+      kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }),
+    );
     return text === null ? -1 : revisionIn(text);
   };
   const write = (key: string, value: object, options?: KVNamespacePutOptions) =>
-    bounded("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(versioned(value)), options));
+    withBindingTimeout("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(versioned(value)), options));
 
   return {
     // Every check makes these two reads and limits them by its own deadline, so they have no second timer here.

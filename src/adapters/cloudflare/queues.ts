@@ -3,7 +3,7 @@
 import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../ports/messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports/ports.ts";
 import { versioned } from "../../wire/version.ts";
-import { bounded } from "./bounded.ts";
+import { withBindingTimeout } from "./binding-timeout.ts";
 
 /** A send takes tens of milliseconds. */
 const TIMEOUT_MS = 2_000;
@@ -17,7 +17,12 @@ const BATCH_MESSAGES = 100;
 export function queueSpend(queue: Queue): SpendQueue {
   return {
     async send(message: SpendMessage, delaySeconds = 0) {
-      await bounded("queue", "send", TIMEOUT_MS, queue.send(versioned(message), { contentType: "json", delaySeconds }));
+      await withBindingTimeout(
+        "queue",
+        "send",
+        TIMEOUT_MS,
+        queue.send(versioned(message), { contentType: "json", delaySeconds }),
+      );
     },
     sendAll: (messages, delaySecondsOf) => sendAll(queue, messages, delaySecondsOf),
   };
@@ -32,7 +37,7 @@ export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): Replay
     async send(name, body) {
       const role = queueRoleOf(name);
       if (role === null) return false;
-      await bounded("queue", "send", TIMEOUT_MS, queues[role].send(body, { contentType: "json" }));
+      await withBindingTimeout("queue", "send", TIMEOUT_MS, queues[role].send(body, { contentType: "json" }));
       return true;
     },
   };
@@ -50,6 +55,6 @@ async function sendAll(
     delaySeconds: delaySecondsOf(index),
   }));
   for (let from = 0; from < requests.length; from += BATCH_MESSAGES) {
-    await bounded("queue", "send", TIMEOUT_MS, queue.sendBatch(requests.slice(from, from + BATCH_MESSAGES)));
+    await withBindingTimeout("queue", "send", TIMEOUT_MS, queue.sendBatch(requests.slice(from, from + BATCH_MESSAGES)));
   }
 }

@@ -97,7 +97,8 @@ function toLiteLlmRow(subject: Subject, body: unknown, begunAt: Instant, log: Lo
   const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
   const litellmRow = litellmRowFrom(subject, row, begunAt);
   if (litellmRow === null) return failure({ kind: "unreachable", why: "unparseable answer" });
-  if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: subject.kind });
+  if (litellmRow.wasNegative)
+    log.warn("negative spend counted as zero", { source: "litellm", subject_kind: subject.kind });
   return success(litellmRow);
 }
 
@@ -106,7 +107,8 @@ function toLiteLlmRows(raw: unknown, begunAt: Instant, log: Log): LiteLlmRow[] {
   const subject = { kind: "key", id: row.data?.token as KeyHash } as const;
   const litellmRow = row.success ? litellmRowFrom(subject, row.data, begunAt) : null;
   if (litellmRow === null) log.warn("unparseable key row from litellm", {});
-  else if (litellmRow.wasNegative) log.warn("litellm reports negative spend", { subject_kind: "key" });
+  else if (litellmRow.wasNegative)
+    log.warn("negative spend counted as zero", { source: "litellm", subject_kind: "key" });
   return litellmRow === null ? [] : [litellmRow];
 }
 

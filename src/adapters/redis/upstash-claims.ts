@@ -76,11 +76,11 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
       await guarded("finish an idempotency key", write as Promise<unknown>);
     },
 
-    async webhooksDone(names) {
+    async recordedWebhooks(names) {
       return guarded("look for webhooks", redis().mget<(string | null)[]>(names.map(webhookKey)));
     },
 
-    async noteWebhooksDone(messageIds) {
+    async rememberRecordedWebhooks(messageIds) {
       const notes = redis().pipeline();
       for (const [name, by] of messageIds) notes.set(webhookKey(name), by, { ex: WEBHOOK_SECONDS });
       await guarded("note webhooks", notes.exec());

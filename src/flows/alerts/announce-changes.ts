@@ -18,7 +18,7 @@ export async function announceChanges({ now }: { now: Instant }, deps: AnnounceC
   const unannounced = await deps.alerts.listUnannounced(audited, CHANGES_PER_RUN);
   if (unannounced.length > 0) deps.log.warn("unannounced changes found", { changes: unannounced.length });
   // A change that has since been reverted is recorded silently, so that notices never arrive out of order.
-  for (const { change, isUndone } of unannounced) {
-    await tryAnnounceChange({ change, tenant: null, isSilent: isUndone, now }, deps);
+  for (const { change, isReverted } of unannounced) {
+    await tryAnnounceChange({ change, tenant: null, isSilent: isReverted, now }, deps);
   }
 }

@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
-import { offerNotice } from "../notices/offer-notice.ts";
+import { attemptNotice } from "../notices/attempt-notice.ts";
 import { decryptTarget } from "../notices/target-cipher.ts";
 
 export interface TestChannelInput {
@@ -26,7 +26,7 @@ export async function testChannel(
   if (target === null) return { kind: "rejected", why: "the channel's target cannot be decrypted: send it again" };
   const { name: channelName, tenantId } = channel;
   const notice = { test: { id: testId, channelName, tenantId, requestedAt: now } };
-  const { outcome } = await offerNotice(
+  const { outcome } = await attemptNotice(
     { notice, target, noticeId: testId, about: { channel_id: channelId }, now },
     deps,
   );

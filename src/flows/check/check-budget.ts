@@ -12,7 +12,7 @@ import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { findOutage } from "../litellm/outage.ts";
 import { valueOrNull } from "../waiting.ts";
 import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
-import { findTenant, findTenantAnew } from "./find-tenant.ts";
+import { findTenant, findTenantUncached } from "./find-tenant.ts";
 import { loadTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
@@ -108,7 +108,7 @@ async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps)
   const { caller, now } = input;
   if (caller.kind === "tenant") return { kind: "unknown" };
   const found = await Promise.race([
-    findTenantAnew({ keyHash: caller.keyHash, callerAddress: caller.address, teamId: caller.teamId, now }, deps),
+    findTenantUncached({ keyHash: caller.keyHash, callerAddress: caller.address, teamId: caller.teamId, now }, deps),
     deadline,
   ]);
   if (found === "passed" || found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);

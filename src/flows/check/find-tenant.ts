@@ -61,7 +61,7 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
  * Resolves the key in Postgres, because the edge's cached entry led to a deleted tenant. Removes that entry when
  * Postgres does not know the key.
  */
-export async function findTenantAnew(input: Input, deps: Deps): Promise<FoundInPostgres> {
+export async function findTenantUncached(input: Input, deps: Deps): Promise<FoundInPostgres> {
   deps.memory.forgetTenantOfKey(input.keyHash);
   const found = await findInPostgres(input, deps);
   if (found.kind === "unknown" || found.kind === "too_many_unknown") {

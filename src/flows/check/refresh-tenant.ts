@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
-import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { observedMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -12,7 +12,7 @@ import type { TenantRecord } from "../../records/tenant.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASnapshot } from "../edge/spend-cadence.ts";
-import { isWorthASync } from "../litellm/drift.ts";
+import { claimDriftSync } from "../litellm/drift.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -143,7 +143,7 @@ function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Ins
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
-  const spend = foldRead(knownSpend, litellmRow, periodOf(config));
+  const spend = mergeRead(knownSpend, litellmRow, periodOf(config));
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
   return { config, spend };
@@ -175,7 +175,7 @@ function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: Lit
   if (config.revision > input.config.revision) {
     deps.background("kv config write", writeConfig(config, deps));
   }
-  if (litellmRow !== null && isWorthASync(record, litellmRow, input.now, deps)) {
+  if (litellmRow !== null && claimDriftSync(record, litellmRow, input.now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     deps.background("sync enqueue", deps.spendQueue.send(syncMessage(tenantId)));
   }

@@ -1,5 +1,5 @@
-// Publishes a tenant's config from Postgres to the edge. Never fails the change it follows: a check reads from Postgres
-// within a minute what could not be written here.
+// Publishes a tenant's config from Postgres to the edge. Never fails the change it follows: when KV cannot be written,
+// checks read the config from Postgres within a minute.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";

@@ -47,7 +47,7 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
  * The fields to send so that LiteLLM reaches the desired state. Under `observe` LiteLLM must not block for Bursar:
  * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any.
  */
-export function missingIn(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
+export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
   const markers = missingMarkers(tenant, litellmRow);
   if (config.enforcement === "enforce") {

@@ -4,13 +4,13 @@ import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { missingIn } from "./desired-state.ts";
+import { fieldsToSend } from "./desired-state.ts";
 
 const SYNC_SECONDS = 60;
 
 /** True when LiteLLM differs from the desired state, for example after a change by hand. */
 export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
-  const { fields, softBudget } = missingIn(tenant, litellmRow, now);
+  const { fields, softBudget } = fieldsToSend(tenant, litellmRow, now);
   // Older versions of LiteLLM have no soft budget for teams: sending it again at every read would change nothing.
   const { softBudgetNanoUsd: _, ...rest } = fields;
   const lacking = litellmRow.softBudgetNanoUsd === null ? rest : fields;
@@ -21,7 +21,7 @@ export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: In
  * True when a read shows drift, at most once per `SYNC_SECONDS`, so that a field which LiteLLM ignores is not sent all
  * the time.
  */
-export function isWorthASync(
+export function claimDriftSync(
   tenant: TenantRecord,
   litellmRow: LiteLlmRow,
   now: Instant,

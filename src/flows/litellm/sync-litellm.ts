@@ -8,7 +8,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
-import { blocksForBursar, fieldsOfNewKey, inSteps, missingIn, priorValuesOf, toRestore } from "./desired-state.ts";
+import { blocksForBursar, fieldsOfNewKey, fieldsToSend, inSteps, priorValuesOf, toRestore } from "./desired-state.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "cipher" | "log">;
 
@@ -118,7 +118,7 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
   if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? ownBudgetObject(tenant, litellmRow);
-  const { fields, softBudget } = missingIn({ ...tenant, sync: { ...tenant.sync, budgetId } }, litellmRow, now);
+  const { fields, softBudget } = fieldsToSend({ ...tenant, sync: { ...tenant.sync, budgetId } }, litellmRow, now);
   if (blocksForBursar(tenant, litellmRow) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
   const sent = await send(tenant, fields, deps);
   if (!sent.ok) return sent;
@@ -252,7 +252,7 @@ function isAliasTaken(reason: LiteLlmFailure): boolean {
 function outcomeOf(tenant: TenantRecord, done: Result<Fulfilled, SyncFailure>, triedAt: Instant): SyncOutcome {
   if (!done.ok) {
     const error = messageOf(tenant, done.failure).slice(0, MAX_ERROR_CHARS);
-    return { status: "pending", triedAt, error, isAway: done.failure.kind === "unreachable" };
+    return { status: "pending", triedAt, error, isUnreachable: done.failure.kind === "unreachable" };
   }
   const { litellmRow, budgetId, hasMovedReset } = done.value;
   const { begunAt, resetsAt, createdAt } = litellmRow;

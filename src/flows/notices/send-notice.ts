@@ -7,8 +7,8 @@ import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
-import { type Offered, offerNotice } from "./offer-notice.ts";
-import { DONE, later, type NoticeEnd, type SendAttempt, settleNotice } from "./settle-notice.ts";
+import { type Attempted, attemptNotice } from "./attempt-notice.ts";
+import { DONE, later, type MessageOutcome, recordAttempt, type SendAttempt } from "./record-attempt.ts";
 import { decryptTarget } from "./target-cipher.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "deadLetters" | "timers" | "log">;
@@ -35,13 +35,13 @@ const SENDING_SECONDS = 30;
 const EARLY_MS = 1_000;
 
 /** Retried, because an operator may restore the encryption key or send the target again. */
-const UNDECRYPTED: Offered = {
+const UNDECRYPTED: Attempted = {
   outcome: { kind: "failed", why: "the channel's target cannot be decrypted: send it again", retryAfterSeconds: null },
   preview: "",
 };
 
 /** @throws Outage when Postgres cannot be reached; the message is then redelivered. */
-export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<NoticeEnd> {
+export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<MessageOutcome> {
   const { key, queue, messageId, now } = input;
   const dispatch = await deps.deliveries.load(key);
   if (dispatch === null || dispatch.delivery.status !== "pending") return DONE;
@@ -62,9 +62,9 @@ export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<No
   }
   const target = await decryptTarget(dispatch.channel, deps);
   const offer = { notice: dispatch, noticeId: noticeIdOf(key), about: attempt.about, now };
-  const offered = target === null ? UNDECRYPTED : await offerNotice({ ...offer, target }, deps);
+  const offered = target === null ? UNDECRYPTED : await attemptNotice({ ...offer, target }, deps);
   if (claim === "claimed" && offered.outcome.kind !== "sent") await releaseNotice(attempt, deps);
-  return settleNotice(attempt, offered, deps);
+  return recordAttempt(attempt, offered, deps);
 }
 
 /** The id by which receivers and providers dedupe, the same at every attempt: `notice_12_3`. */

@@ -47,7 +47,7 @@ export async function acceptCalls(
   const sendByKey = async () => {
     const keys = [...byKey.values()];
     const negative = keys.filter(({ observed }) => observed !== null && observed.spendNanoUsd < 0n).length;
-    if (negative > 0) log.warn("negative spend counts as zero", { source: "events", keys: negative });
+    if (negative > 0) log.warn("negative spend counted as zero", { source: "events", keys: negative });
     await spendQueue.sendAll(keys.map((key) => messageOf(key, now)));
     byKey.clear();
   };

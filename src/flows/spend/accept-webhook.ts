@@ -39,7 +39,7 @@ type Deps = Pick<Ports, "spendQueue" | "log">;
 export async function acceptWebhook(input: Input, { spendQueue, log }: Deps): Promise<void> {
   const { report, requestId } = input;
   if (report.spendNanoUsd < 0n) {
-    log.warn("negative spend counts as zero", { source: "webhook", event: report.event, request_id: requestId });
+    log.warn("negative spend counted as zero", { source: "webhook", event: report.event, request_id: requestId });
   }
   await spendQueue.send(messageOf(input));
 }

@@ -21,7 +21,7 @@ interface ApplyInput {
  * Records what reads have shown, then announces. Returns the tenant as Postgres has it now; null when it was deleted
  * meanwhile. @throws when the messages must be redelivered.
  */
-export async function notify({ merged, now }: ApplyInput, deps: ApplyDeps): Promise<TenantRecord | null> {
+export async function recordAndNotify({ merged, now }: ApplyInput, deps: ApplyDeps): Promise<TenantRecord | null> {
   const { tenantBatch, observed, repeats, projections, reasons } = merged;
   const { tenantId, subject } = tenantBatch.tenant.config;
   const tenant =
@@ -44,7 +44,7 @@ export async function publishToEdge(tenant: TenantRecord, { merged, now }: Apply
 }
 
 /** Reads LiteLLM, then announces and publishes the result. @throws when the messages must be redelivered. */
-export async function askLiteLlm(before: TenantRecord, { merged, now }: ApplyInput, deps: ApplyDeps): Promise<void> {
+export async function readLiteLlm(before: TenantRecord, { merged, now }: ApplyInput, deps: ApplyDeps): Promise<void> {
   const { tenantBatch, reasons, isHinted } = merged;
   if (!isHinted && reasons.length === 0) return;
   const tenant = await runScheduledRead({ tenant: before, reasons, now }, deps);

@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
-import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
@@ -13,7 +13,7 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
-import { isWorthASync } from "../litellm/drift.ts";
+import { claimDriftSync } from "../litellm/drift.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
@@ -140,7 +140,7 @@ async function readTeams(
 const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
 
 function recordOf({ tenant: { config, spend } }: TenantBatch, litellmRow: LiteLlmRow): SpendRecord {
-  return foldRead(spend, litellmRow, periodOf(config));
+  return mergeRead(spend, litellmRow, periodOf(config));
 }
 
 /**
@@ -187,7 +187,7 @@ function isWorthPublishing({ tenantBatch, record }: Read, { config, spend }: Ten
  */
 async function queueSyncs(reads: readonly Read[], unknown: readonly TenantBatch[], now: Instant, deps: ReconcileDeps) {
   const drifted = reads.filter(({ tenantBatch, litellmRow }) =>
-    isWorthASync(tenantBatch.tenant, litellmRow, now, deps),
+    claimDriftSync(tenantBatch.tenant, litellmRow, now, deps),
   );
   const missing = unknown.filter(({ tenant }) => tenant.sync.status === "synced");
   const tenantIds = [...drifted.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];

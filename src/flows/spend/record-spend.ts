@@ -11,11 +11,11 @@ import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts"
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { mapConcurrently } from "../waiting.ts";
-import { type ApplyDeps, askLiteLlm, notify, publishToEdge } from "./apply-batch.ts";
+import { type ApplyDeps, publishToEdge, readLiteLlm, recordAndNotify } from "./apply-batch.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
-import { type DuplicateDeps, noteDone, skipDuplicates } from "./skip-duplicates.ts";
+import { type DuplicateDeps, markRecorded, skipDuplicates } from "./skip-duplicates.ts";
 
 export interface RecordSpendInput {
   readonly incoming: readonly Incoming[];
@@ -30,11 +30,11 @@ export async function recordSpend(
   { incoming, now }: RecordSpendInput,
   deps: ApplyDeps & DuplicateDeps,
 ): Promise<ReadonlySet<Incoming>> {
-  const { fresh, isAsked } = await skipDuplicates(incoming, deps);
+  const { fresh, hasRedisAnswered } = await skipDuplicates(incoming, deps);
   const failed = await recordFresh({ incoming: fresh, now }, deps);
   // Marked last: a crash, or a replay of a dead letter, would skip a webhook that was marked before it was recorded.
-  const done = fresh.filter((message) => !failed.has(message));
-  if (isAsked) await noteDone(done, deps);
+  const recorded = fresh.filter((message) => !failed.has(message));
+  if (hasRedisAnswered) await markRecorded(recorded, deps);
   return failed;
 }
 
@@ -64,18 +64,18 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
   await deps.spendBatches.record(observations, notesOf(groups, unmatched, now));
   const recorded = new Map<Group, TenantRecord | null>();
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
-    const tenant = merged === null ? null : await attempt(group, () => notify({ merged, now }, deps));
+    const tenant = merged === null ? null : await attempt(group, () => recordAndNotify({ merged, now }, deps));
     recorded.set(group, tenant);
     await attempt(group, async () => {
-      if (isAsked(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
+      if (hasMessage(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
       if (merged !== null && tenant !== null) await publishToEdge(tenant, { merged, now }, deps);
     });
   });
   // In a second pass, so that no tenant's alert waits for a slow LiteLLM read of another tenant.
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
     const tenant = recorded.get(group) ?? null;
-    if (merged !== null && tenant !== null) await attempt(group, () => askLiteLlm(tenant, { merged, now }, deps));
-    if (isAsked(group, "sync_litellm")) {
+    if (merged !== null && tenant !== null) await attempt(group, () => readLiteLlm(tenant, { merged, now }, deps));
+    if (hasMessage(group, "sync_litellm")) {
       await attempt(group, () => syncAndPublish({ tenantId: group.tenantId, now }, deps));
     }
   });
@@ -164,6 +164,6 @@ function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: 
 }
 
 /** Requests that do not concern spend; they are processed for deleted tenants too. */
-function isAsked({ messages }: Group, kind: "rewrite_config" | "sync_litellm"): boolean {
+function hasMessage({ messages }: Group, kind: "rewrite_config" | "sync_litellm"): boolean {
   return messages.some(({ body }) => body.kind === kind);
 }

@@ -4,14 +4,14 @@
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/reported-spend.ts";
-import { foldRead } from "../../budget/spend.ts";
+import { mergeRead } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { isWorthASync } from "../litellm/drift.ts";
+import { claimDriftSync } from "../litellm/drift.ts";
 
 export type ScheduledReadDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
 
@@ -46,7 +46,7 @@ export async function runScheduledRead(
     return null;
   }
   const after = await read(tenant, now, deps);
-  if (after === "away") {
+  if (after === "unreachable") {
     // The sweep schedules `period-end` reads every minute.
     for (const reason of reasons) if (reason !== "period-end") await readLater(input, reason, AGAIN_SECONDS, deps);
     if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
@@ -70,7 +70,7 @@ async function read(
   tenant: TenantRecord,
   now: Instant,
   deps: ScheduledReadDeps,
-): Promise<TenantRecord | null | "away"> {
+): Promise<TenantRecord | null | "unreachable"> {
   const { config, spend } = tenant;
   const { tenantId, subject } = config;
   const litellmRow = await deps.litellm.readSubject(subject, { tries: TRIES });
@@ -80,11 +80,11 @@ async function read(
       tenant_id: tenantId,
       why: failure.kind === "unreachable" ? failure.why : failure.kind,
     });
-    return failure.kind === "not_found" ? null : "away";
+    return failure.kind === "not_found" ? null : "unreachable";
   }
-  const record = foldRead(spend, litellmRow.value, periodOf(config));
+  const record = mergeRead(spend, litellmRow.value, periodOf(config));
   const after = await deps.tenants.recordSpend({ tenantId, subject, record });
-  if (after !== null && isWorthASync(after, litellmRow.value, now, deps)) {
+  if (after !== null && claimDriftSync(after, litellmRow.value, now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));
   }

@@ -12,37 +12,37 @@ const TIMEOUT_MS = 250;
 
 export interface Deduplicated {
   readonly fresh: readonly Incoming[];
-  /** False when Redis did not answer or was not asked; the consumer then does not mark the webhooks as done. */
-  readonly isAsked: boolean;
+  /** True when Redis answered the lookup. Without it the consumer does not mark the webhooks as recorded. */
+  readonly hasRedisAnswered: boolean;
 }
 
 export async function skipDuplicates(incoming: readonly Incoming[], deps: DuplicateDeps): Promise<Deduplicated> {
   const copies = Map.groupBy(incoming, duplicateKeyOf);
   const withoutId = copies.get("") ?? [];
   copies.delete("");
-  const lookup = () => deps.claims.webhooksDone([...copies.keys()]);
-  const doneBy = copies.size === 0 ? null : await valueOrNull("redis webhook lookup", lookup(), TIMEOUT_MS, deps);
-  const firsts = [...copies.values()].flatMap((messages, at) => firstOf(messages, doneBy?.[at]) ?? []);
-  return { fresh: [...withoutId, ...firsts], isAsked: doneBy !== null };
+  const lookup = () => deps.claims.recordedWebhooks([...copies.keys()]);
+  const recordedBy = copies.size === 0 ? null : await valueOrNull("redis webhook lookup", lookup(), TIMEOUT_MS, deps);
+  const firsts = [...copies.values()].flatMap((messages, at) => firstOf(messages, recordedBy?.[at]) ?? []);
+  return { fresh: [...withoutId, ...firsts], hasRedisAnswered: recordedBy !== null };
 }
 
-/** Marks webhooks as done, so that their duplicates are skipped. Call it only for messages that are acknowledged. */
-export async function noteDone(messages: readonly Incoming[], deps: DuplicateDeps): Promise<void> {
-  const doneBy = new Map(messages.map((message) => [duplicateKeyOf(message), message.messageId]));
-  doneBy.delete("");
-  if (doneBy.size === 0) return;
-  await valueOrNull("redis webhook write", deps.claims.noteWebhooksDone(doneBy), TIMEOUT_MS, deps);
+/** Marks webhooks as recorded, so that their duplicates are skipped. Call it only for messages that are acknowledged. */
+export async function markRecorded(messages: readonly Incoming[], deps: DuplicateDeps): Promise<void> {
+  const recordedBy = new Map(messages.map((message) => [duplicateKeyOf(message), message.messageId]));
+  recordedBy.delete("");
+  if (recordedBy.size === 0) return;
+  await valueOrNull("redis webhook write", deps.claims.rememberRecordedWebhooks(recordedBy), TIMEOUT_MS, deps);
 }
 
 /**
  * The one copy to record; undefined when all are duplicates. A redelivered message is never skipped: its first delivery
  * may have crashed between recording an alert and queueing the notices. Nor is the message that was itself marked as
- * done.
+ * recorded.
  */
-function firstOf(copies: readonly Incoming[], doneBy: string | null | undefined): Incoming | undefined {
+function firstOf(copies: readonly Incoming[], recordedBy: string | null | undefined): Incoming | undefined {
   return (
     copies.find(({ isRedelivery }) => isRedelivery) ??
-    copies.find(({ messageId }) => (doneBy ?? messageId) === messageId)
+    copies.find(({ messageId }) => (recordedBy ?? messageId) === messageId)
   );
 }
 

@@ -2,7 +2,7 @@
 // LiteLLM: a crash in between leaves a pending tenant that the sweep finishes, and never an unrecorded key.
 
 import { periodStartedAt } from "../../budget/period.ts";
-import { foldRead } from "../../budget/spend.ts";
+import { mergeRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
@@ -110,5 +110,5 @@ async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: D
 }
 
 function firstSpend({ config }: TenantRecord, litellmRow: LiteLlmRow) {
-  return foldRead(null, litellmRow, { startedAt: periodStartedAt(config), resetsAt: null });
+  return mergeRead(null, litellmRow, { startedAt: periodStartedAt(config), resetsAt: null });
 }

@@ -2,7 +2,7 @@
 // others, the spend so far, and the prior values to restore on release. Reads LiteLLM, changes nothing.
 
 import type { Instant } from "../../budget/instant.ts";
-import { foldRead } from "../../budget/spend.ts";
+import { mergeRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -58,7 +58,7 @@ export function adoptionOf(
     adopted: true,
     priorValues: priorValuesOf(litellmRow),
     encryptedKey: null,
-    spend: foldRead(null, litellmRow, { startedAt: subjectCreatedAt, resetsAt: null }),
+    spend: mergeRead(null, litellmRow, { startedAt: subjectCreatedAt, resetsAt: null }),
   });
 }
 

@@ -4,7 +4,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import { isUnconfirmed } from "../../budget/reported-spend.ts";
-import { foldRead, type SpendRecord } from "../../budget/spend.ts";
+import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -89,7 +89,7 @@ async function beginPeriod(
   // The period begins after LiteLLM's answer, so that earlier reads, which may show the old spend, belong to the old
   // period.
   const startedAt = Math.max(litellmRow.begunAt, since + 1);
-  const record = foldRead(null, litellmRow, { startedAt, resetsAt: null });
+  const record = mergeRead(null, litellmRow, { startedAt, resetsAt: null });
   let reset: AuditedChange | null;
   try {
     reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);

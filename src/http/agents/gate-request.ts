@@ -36,11 +36,11 @@ const HOLDS_KEY = /\bsk-/;
  * Request headers that Gate drops: hop-by-hop headers, headers that claim the client's address, and the one that would
  * switch off the callback that reports the call to Bursar.
  */
-const NOT_PASSED_ON =
+const DROPPED_REQUEST_HEADERS =
   /^(?:cf-.*|x-forwarded-.*|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|sec-.*|x-litellm-disable-callbacks)$/;
 
 /** Headers of LiteLLM's answer that Gate drops. `llm_provider-*` are the provider's and would expose the platform's account. */
-const NOT_PASSED_BACK =
+const DROPPED_RESPONSE_HEADERS =
   /^(?:set-cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:encoding|length)|server|alt-svc|x-request-id|x-litellm-model-api-base|llm_provider-.*)$/;
 
 /** The path after `/llm`, decoded once and without empty segments; null when it cannot be decoded. */
@@ -71,7 +71,7 @@ export function keyIn(headers: Headers, query: URLSearchParams): string | null {
 
 export function headersFor(key: string, requestId: string, agents: Headers): Headers {
   const headers = without(agents, (name, value) => {
-    return NOT_PASSED_ON.test(name) || KEY_HEADERS.includes(name) || HOLDS_KEY.test(value);
+    return DROPPED_REQUEST_HEADERS.test(name) || KEY_HEADERS.includes(name) || HOLDS_KEY.test(value);
   });
   headers.set("authorization", `Bearer ${key}`);
   headers.set("x-request-id", requestId);
@@ -85,7 +85,7 @@ export function queryFor(agents: URLSearchParams): string {
 
 /** `fetch` has decompressed the body, so the encoding headers are dropped. */
 export function headersBack(litellms: Headers): Headers {
-  return without(litellms, (name) => NOT_PASSED_BACK.test(name));
+  return without(litellms, (name) => DROPPED_RESPONSE_HEADERS.test(name));
 }
 
 function without(headers: Headers, isOut: (name: string, value: string) => boolean): Headers {

@@ -6,7 +6,7 @@ import type { Verdict } from "../../budget/verdict.ts";
 import { type ForwardOutcome, forwardCall } from "../../flows/check/forward-call.ts";
 import type { AppEnv } from "../app-env.ts";
 import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
-import { dependencyAway, problem } from "../problem.ts";
+import { dependencyUnavailable, problem } from "../problem.ts";
 import { addressOf, checkInput } from "./check-input.ts";
 import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
 import { verdictJson, verdictResponse } from "./verdict-json.ts";
@@ -58,7 +58,7 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
     case "too_many_unknown":
       return tooManyUnknown(c);
     case "unreachable":
-      return dependencyAway(c, "LiteLLM cannot be reached.");
+      return dependencyUnavailable(c, "LiteLLM cannot be reached.");
   }
 }
 

@@ -5,27 +5,27 @@ import * as z from "zod";
 import { identifier, keyHash } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
-/** Null where LiteLLM says nothing: a caller without a virtual key has no hash, a key in no team no team. */
-export interface Question {
+/** Null where LiteLLM sends none: a caller without a virtual key has no hash, and a key outside all teams has no team. */
+export interface GuardRequest {
   readonly keyHash: string | null;
   readonly teamId: string | null;
 }
 
-const question = z.object({
+const guardRequest = z.object({
   request_data: z.object({ user_api_key_hash: keyHash, user_api_key_team_id: identifier }).nullish(),
 });
 
 /**
- * Reads to the end whatever comes: LiteLLM's client takes an answer during its upload for a broken connection. There is
- * no limit, as nothing is held. Null for what is no question: no JSON object, broken off, or identifiers that are none.
+ * Reads every body to its end, because LiteLLM's client takes an answer during its upload for a broken connection. There
+ * is no size limit, because nothing is held. Null when the body is not one JSON object, is truncated, or has invalid ids.
  */
-export async function questionFrom(body: ReadableStream<Uint8Array> | null): Promise<Question | null> {
+export async function guardRequestFrom(body: ReadableStream<Uint8Array> | null): Promise<GuardRequest | null> {
   const json = new ShallowJsonReader();
   const reader = body?.getReader();
   const found: JsonElement[] = [];
   const keep = (elements: readonly JsonElement[]) => found.push(...elements.slice(0, 2 - found.length));
   for (;;) {
-    // A broken upload is no request.
+    // A broken upload reads as truncated.
     const read = await reader?.read().catch(() => null);
     if (read == null) return null;
     if (read.done) break;
@@ -35,7 +35,7 @@ export async function questionFrom(body: ReadableStream<Uint8Array> | null): Pro
   keep(elements);
   const [only, another] = found;
   if (failure !== null || json.isArray || only?.kind !== "value" || another !== undefined) return null;
-  const { data } = question.safeParse(only.value);
+  const { data } = guardRequest.safeParse(only.value);
   if (data === undefined) return null;
   const { user_api_key_hash: hash = null, user_api_key_team_id: teamId = null } = data.request_data ?? {};
   return { keyHash: hash, teamId };

@@ -9,7 +9,7 @@ import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
 import { refusal } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireGuardrail, sha256Hex } from "../auth.ts";
-import { type Question, questionFrom } from "./guard-body.ts";
+import { type GuardRequest, guardRequestFrom } from "./guard-body.ts";
 
 /** LiteLLM appends everything after `/litellm` to its `api_base`. */
 export const GUARD_PATH = "/litellm/beta/litellm_basic_guardrail_api";
@@ -17,19 +17,19 @@ export const GUARD_PATH = "/litellm/beta/litellm_basic_guardrail_api";
 export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail, async (c) => {
   const ports = c.get("ports");
   const { log, clock } = ports;
-  const question = await questionFrom(c.req.raw.body);
+  const guardRequest = await guardRequestFrom(c.req.raw.body);
   // The check begins now: receiving the prompt may have taken seconds.
   c.set("now", clock());
-  if (question === null) {
+  if (guardRequest === null) {
     log.warn("unparseable guardrail request", { request_id: c.get("requestId") });
     return answerUnchecked(c);
   }
-  const outcome = await outcomeFor(c, question);
+  const outcome = await outcomeFor(c, guardRequest);
   if (outcome.kind === "verdict") return answer(c, outcome.verdict);
   return allowsUnmanaged(ports) ? allowed(c) : blocked(c, NOT_MANAGED);
 });
 
-async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: Question): Promise<CheckOutcome> {
+async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: GuardRequest): Promise<CheckOutcome> {
   if (keyHash === null && teamId === null) {
     c.get("ports").log.warn("guardrail request without key or team", { request_id: c.get("requestId") });
     return { kind: "unknown" };

@@ -7,7 +7,7 @@ import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { fieldErrors } from "../fields.ts";
 import { invalidFields } from "../problem.ts";
-import { litellmSetup } from "./litellm-setup.ts";
+import { litellmConfigYaml } from "./litellm-config-yaml.ts";
 
 const setupQuery = z.strictObject({ secrets: z.enum(["inline", "env"]).default("inline") });
 
@@ -22,6 +22,6 @@ export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAd
   const { defaultFailPolicy: failPolicy } = c.get("ports").policy;
   const { origin } = new URL(c.req.url);
   const { secrets } = query.data;
-  const yaml = litellmSetup({ origin, urlToken, eventsToken, guardrailToken, failPolicy, secrets });
+  const yaml = litellmConfigYaml({ origin, urlToken, eventsToken, guardrailToken, failPolicy, secrets });
   return c.body(yaml, 200, { "Content-Type": "text/yaml; charset=utf-8", "Cache-Control": "no-store" });
 });

@@ -43,7 +43,7 @@ export const webhookRoutes = new Hono<AppEnv>()
     return accept(c, body, { auth: "url_token", webhookId: null, sentAt: c.get("now") });
   });
 
-/** Null unless it is signed. The headers of Standard Webhooks decide where there are any. */
+/** Null without a valid signature. The headers of Standard Webhooks take precedence over LiteLLM's own. */
 async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<WebhookOrigin | null> {
   const { webhookSecrets } = c.get("tokens");
   const now = c.get("now");
@@ -88,7 +88,7 @@ function reportFrom(body: z.output<typeof webhookBody>): WebhookReport {
   };
 }
 
-/** A projection is an extra: one that makes no sense costs no alert. */
+/** Null for an invalid projection, which is ignored; the alert still counts. */
 function projectionFrom(value: unknown): NanoUsd | null {
   const amount = nanoUsdFromNumber(value);
   return amount === null || amount < 0n ? null : amount;

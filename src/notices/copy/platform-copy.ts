@@ -54,11 +54,11 @@ export function platformFields({ detail, begunAt }: PlatformAlertRecord): Field[
     ...count("Dead letters", "dead_letters"),
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
-    ...text("Waits longest", "tenant_id"),
+    ...text("Oldest pending tenant", "tenant_id"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),
-    ...date("Open turns closed", "open_until"),
+    ...date("Fail-open ends", "open_until"),
     { label: "First seen", value: instantText(begunAt) },
   ];
 }

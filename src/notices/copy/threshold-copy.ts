@@ -47,8 +47,8 @@ function blockedCopy(snapshot: BudgetSnapshot): Copy {
       ? `has a limit of ${dollars(0n)}; ${requestsAre(snapshot)} refused`
       : `has used ${usedText(snapshot)} of its budget; ${requestsAre(snapshot)} refused`,
     summary: isZero
-      ? `The limit is ${dollars(0n)}, so ${requestsAre(snapshot, "every request")} refused, whatever is spent (${spend} so far).${observedNote(snapshot)}`
-      : `${spend} is spent of a limit of ${dollars(limitNanoUsd)}. From ${dollars(blocksAtNanoUsd)} (${percent(graceThreshold)}) on, ${requestsAre(snapshot, "every request")} refused.${observedNote(snapshot)}`,
+      ? `The limit is ${dollars(0n)}, so ${requestsAre(snapshot, "every request")} refused, at any spend (${spend} so far).${observedNote(snapshot)}`
+      : `${spend} is spent of a limit of ${dollars(limitNanoUsd)}. At ${dollars(blocksAtNanoUsd)} (${percent(graceThreshold)}) and above, ${requestsAre(snapshot, "every request")} refused.${observedNote(snapshot)}`,
     advice: adviceToRaise(
       snapshot,
       isZero
@@ -69,7 +69,7 @@ export function snapshotSentence(snapshot: BudgetSnapshot): string {
     case "grace":
       return `The limit is reached: ${spent} (${usedText(snapshot)}). ${outlook(snapshot)}`;
     case "blocked":
-      return `By its budget the tenant ${snapshot.observes ? "would be" : "is"} blocked: ${spent}.${observedNote(snapshot)}`;
+      return `The tenant ${snapshot.observes ? "would be" : "is"} blocked by its budget: ${spent}.${observedNote(snapshot)}`;
   }
 }
 

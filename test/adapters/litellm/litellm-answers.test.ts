@@ -132,7 +132,7 @@ describe("a row", () => {
     server.answers([200, { info: { spend: -0.5 } }]);
     const { result, lines } = await read();
     expect(result).toMatchObject({ ok: true, value: { spendNanoUsd: 0n } });
-    expect(lines).toEqual(['warn litellm reports negative spend {"subject_kind":"key"}']);
+    expect(lines).toEqual(['warn negative spend counted as zero {"source":"litellm","subject_kind":"key"}']);
   });
 
   it.each([

@@ -51,7 +51,7 @@ describe("many keys at once", () => {
   it("counts negative spend as zero, and logs it", async () => {
     const { result, lines } = await readKeys([200, { info: [row("a", { spend: -3 })] }]);
     expect(result).toMatchObject({ value: [{ spendNanoUsd: 0n }] });
-    expect(lines).toEqual(['warn litellm reports negative spend {"subject_kind":"key"}']);
+    expect(lines).toEqual(['warn negative spend counted as zero {"source":"litellm","subject_kind":"key"}']);
   });
 
   it.each([

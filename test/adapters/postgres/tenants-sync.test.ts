@@ -16,8 +16,8 @@ describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
   const { tenants, create } = useTenants(backend);
   /** A team tenant; teams allow many tenants. */
   const createTeam = (id: string) => create({ tenantId: idOf(id), subject: { kind: "team", id } });
-  const fail = ({ config }: TenantRecord, triedAt: number, isAway = false) =>
-    tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isAway });
+  const fail = ({ config }: TenantRecord, triedAt: number, isUnreachable = false) =>
+    tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isUnreachable });
 
   describe("recording a sync", () => {
     it("erases the encrypted key and stores LiteLLM's dates for a new key, with a later revision", async () => {

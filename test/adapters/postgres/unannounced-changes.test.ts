@@ -66,10 +66,10 @@ describe.each(postgresBackends)("unannounced changes on $name", (backend) => {
     await audit("tenant_resumed", NOW + 3);
     await audit("tenant_suspended", NOW + 5);
     await audit("tenant_resumed", NOW + 6, "other");
-    const found = (await late()).map(({ change, isUndone }) => [
+    const found = (await late()).map(({ change, isReverted }) => [
       "override" in change ? change.override.id : null,
       change.eventType,
-      isUndone,
+      isReverted,
     ]);
     expect(found).toEqual([
       [uuidOf(1), "override_granted", false],
@@ -80,7 +80,7 @@ describe.each(postgresBackends)("unannounced changes on $name", (backend) => {
       [null, "tenant_suspended", false],
     ]);
     await overrides.recordEnds(10, NOW + DAY);
-    expect((await late())[0]).toMatchObject({ change: { eventType: "override_granted" }, isUndone: true });
+    expect((await late())[0]).toMatchObject({ change: { eventType: "override_granted" }, isReverted: true });
   });
 
   it("omits a change once an alert of the same kind exists", async () => {

@@ -170,19 +170,19 @@ describe.each(backends)("claims in $store", ({ options }) => {
 
     it("remembers for ten minutes which message handled a webhook", async () => {
       const [a, b, c] = names();
-      expect(await claims.webhooksDone([a, b, c])).toEqual([null, null, null]);
-      await claims.noteWebhooksDone(new Map([[c, "m1"]]));
-      await claims.noteWebhooksDone(new Map([[a, "m2"]]));
-      expect(await claims.webhooksDone([a, b, c])).toEqual(["m2", null, "m1"]);
+      expect(await claims.recordedWebhooks([a, b, c])).toEqual([null, null, null]);
+      await claims.rememberRecordedWebhooks(new Map([[c, "m1"]]));
+      await claims.rememberRecordedWebhooks(new Map([[a, "m2"]]));
+      expect(await claims.recordedWebhooks([a, b, c])).toEqual(["m2", null, "m1"]);
       for (const name of [a, c]) expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
     });
 
     it("remembers the last message that handled a webhook, for ten minutes from then", async () => {
       const [name] = names();
-      await claims.noteWebhooksDone(new Map([[name, "m1"]]));
+      await claims.rememberRecordedWebhooks(new Map([[name, "m1"]]));
       await command("EXPIRE", `webhook:${name}`, "10");
-      await claims.noteWebhooksDone(new Map([[name, "m2"]]));
-      expect(await claims.webhooksDone([name])).toEqual(["m2"]);
+      await claims.rememberRecordedWebhooks(new Map([[name, "m2"]]));
+      expect(await claims.recordedWebhooks([name])).toEqual(["m2"]);
       expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
     });
 
@@ -192,16 +192,16 @@ describe.each(backends)("claims in $store", ({ options }) => {
       "123456789012345678901234567890e1",
     ])("keeps a numeric message id as text: %s", async (messageId) => {
       const [name] = names();
-      await claims.noteWebhooksDone(new Map([[name, messageId]]));
-      expect(await claims.webhooksDone([name])).toEqual([messageId]);
+      await claims.rememberRecordedWebhooks(new Map([[name, messageId]]));
+      expect(await claims.recordedWebhooks([name])).toEqual([messageId]);
     });
 
     it("reads and writes the webhooks of a batch in one request each", async () => {
       const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
       redis.setFault({ kind: "slow", delayMs: 500 });
       const begunAt = performance.now();
-      await claims.noteWebhooksDone(new Map(batch.map((name) => [name, "m1"])));
-      expect(await claims.webhooksDone(batch)).toEqual(batch.map(() => "m1"));
+      await claims.rememberRecordedWebhooks(new Map(batch.map((name) => [name, "m1"])));
+      expect(await claims.recordedWebhooks(batch)).toEqual(batch.map(() => "m1"));
       expect(performance.now() - begunAt).toBeLessThan(2_000);
     });
   });
@@ -244,8 +244,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["a claim of a notice", () => claims.claimNotice(notice, "m1")],
       ["the note of a sent one", () => claims.noteNoticeSent(notice)],
       ["the release of one", () => claims.releaseNotice(notice)],
-      ["a look for webhooks", () => claims.webhooksDone(["key/msg_1"])],
-      ["the note of them", () => claims.noteWebhooksDone(new Map([["key/msg_1", "m1"]]))],
+      ["a look for webhooks", () => claims.recordedWebhooks(["key/msg_1"])],
+      ["the note of them", () => claims.rememberRecordedWebhooks(new Map([["key/msg_1", "m1"]]))],
       ["a look for a read", () => claims.isReadScheduled(tenant, "recheck-20s")],
       ["the note of one", () => claims.noteScheduledRead(tenant, "recheck-20s", 5)],
       ["a ping", () => claims.ping()],

@@ -1,7 +1,7 @@
 // Drift of LiteLLM from the desired state. Every difference is sent, and nothing else.
 
 import { describe, expect, it } from "vitest";
-import { missingIn, toRestore } from "../../../src/flows/litellm/desired-state.ts";
+import { fieldsToSend, toRestore } from "../../../src/flows/litellm/desired-state.ts";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../../src/records/tenant.ts";
@@ -63,7 +63,7 @@ describe("the block of a tenant", () => {
   const suspended = aTenant({ config: aTenantConfig({ suspendedAt: NOW }) });
   const marked = (differences: Partial<LiteLlmRow> = {}, whose = "acme") =>
     aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
-  const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
+  const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) => fieldsToSend(tenant, litellmRow, NOW).fields;
 
   it("sends the block of a suspended tenant in one update with its ownership marker", () => {
     const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
@@ -86,7 +86,7 @@ describe("the block of a tenant", () => {
 });
 
 describe("drift under observe", () => {
-  const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) => missingIn(tenant, litellmRow, NOW).fields;
+  const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) => fieldsToSend(tenant, litellmRow, NOW).fields;
   const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };
   const adopted = aTenant({ config: observe, adopted: true, priorValues });
 
@@ -97,7 +97,7 @@ describe("drift under observe", () => {
     expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null, budgetDuration: "1d" }))).toEqual({
       budgetDuration: "30d",
     });
-    expect(missingIn(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
+    expect(fieldsToSend(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
   });
 
   it("leaves a limit of a shared budget object alone, because it is not the key's own", () => {

@@ -31,7 +31,9 @@ it("N7: a failure is logged with the provider's reason, counted, and tried again
     letters: 0,
   });
   expect(world.log.lines).toEqual([
-    expect.stringMatching(/^warn notice failed .*"why":"503 overloaded","failed_attempts":1,"next_in_seconds":10/),
+    expect.stringMatching(
+      /^warn notice attempt failed .*"why":"503 overloaded","failed_attempts":1,"next_in_seconds":10/,
+    ),
   ]);
 });
 
@@ -77,7 +79,7 @@ it("waits 10 s, 1 min, 5 min, 30 min and 1 h, and gives up after the sixth attem
   const body = noticeMessageSchema.parse(world.letters.letters[0]?.body);
   expect([body.alert_id, body.channel_id]).toEqual([key.alertId, key.channelId]);
   expect(world.log.lines.at(-1)).toMatch(
-    /^error dead letter .*"queue":"bursar-notices","message_id":"m1".*"failed_attempts":6/,
+    /^error dead letter recorded .*"queue":"bursar-notices","message_id":"m1".*"failed_attempts":6/,
   );
   expect(await world.send(key, { messageId: "m2" })).toEqual(DONE);
   expect(world.provider.offers).toHaveLength(6);

@@ -100,7 +100,7 @@ async function dump() {
     notices: [...new Set(notices)].sort(),
     queued: [...new Set(deps.spendQueue.sent.map((each) => JSON.stringify(each)))].sort(),
     snapshots: [...deps.snapshots.spends].sort(),
-    webhooksDone: [...deps.claims.webhooks.keys()].sort(),
+    recordedWebhooks: [...deps.claims.webhooks.keys()].sort(),
   };
 }
 
@@ -109,7 +109,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
   const undisturbed = killedAfter({ ...deps }, OUTSIDE, Number.POSITIVE_INFINITY);
   expect(await deliver(undisturbed.ports, false)).toEqual(new Set());
   const wanted = await dump();
-  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 }, webhooksDone: { length: 4 } });
+  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 }, recordedWebhooks: { length: 4 } });
 
   const steps = undisturbed.calls();
   expect(steps).toBeGreaterThan(20);

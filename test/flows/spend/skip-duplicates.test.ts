@@ -34,11 +34,11 @@ async function createGlobex() {
 }
 
 /** Replaces Redis by one that is in trouble, and counts what it is asked. */
-function watchedClaims(troubles: Partial<Record<"webhooksDone" | "noteWebhooksDone", Trouble>> = {}) {
+function watchedClaims(troubles: Partial<Record<"recordedWebhooks" | "rememberRecordedWebhooks", Trouble>> = {}) {
   const { port, calls, trouble } = breakable(deps.claims, realTimers);
-  for (const verb of ["webhooksDone", "noteWebhooksDone"] as const) trouble(verb, troubles[verb] ?? null);
+  for (const verb of ["recordedWebhooks", "rememberRecordedWebhooks"] as const) trouble(verb, troubles[verb] ?? null);
   deps.claims = port;
-  return () => [calls("webhooksDone"), calls("noteWebhooksDone")];
+  return () => [calls("recordedWebhooks"), calls("rememberRecordedWebhooks")];
 }
 
 it("keeps equal ids of a team's and a user's webhooks apart", async () => {
@@ -154,10 +154,10 @@ describe("duplicate lookup in Redis", () => {
   });
 
   it.each<[string, Parameters<typeof watchedClaims>[0], number[]]>([
-    ["refuses the lookup", { webhooksDone: new Error("away") }, [1, 0]],
-    ["does not answer the lookup", { webhooksDone: "hangs" }, [1, 0]],
-    ["refuses the write", { noteWebhooksDone: new Error("away") }, [1, 1]],
-    ["does not confirm the write", { noteWebhooksDone: "hangs" }, [1, 1]],
+    ["refuses the lookup", { recordedWebhooks: new Error("away") }, [1, 0]],
+    ["does not answer the lookup", { recordedWebhooks: "hangs" }, [1, 0]],
+    ["refuses the write", { rememberRecordedWebhooks: new Error("away") }, [1, 1]],
+    ["does not confirm the write", { rememberRecordedWebhooks: "hangs" }, [1, 1]],
   ])("Redis %s: records the batch all the same, with one log line", async (_, troubles, asked) => {
     const counts = watchedClaims(troubles);
     const begunAt = performance.now();

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
-import { foldRead } from "../../../src/budget/spend.ts";
+import { mergeRead } from "../../../src/budget/spend.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
@@ -109,7 +109,7 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
   const subject = { kind: "key", id: key } as const;
   const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
   const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
-  await deps.tenants.recordSpend({ tenantId: acme, subject, record: foldRead(null, ahead, period) });
+  await deps.tenants.recordSpend({ tenantId: acme, subject, record: mergeRead(null, ahead, period) });
   world.now += 20 * SECOND;
   await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });

@@ -49,7 +49,7 @@ describe("the reported spend", () => {
     ["a refund lowers", 5, -1, "4"],
   ])("%s", async (_, before, cost, spend) => {
     expect(await folded(callAfter(before, {}, { response_cost: cost }))).toMatchObject([{ spend }]);
-    expect(world.log.lines.join().includes("negative spend counts as zero")).toBe(before + cost < 0);
+    expect(world.log.lines.join().includes("negative spend counted as zero")).toBe(before + cost < 0);
   });
 
   it("uses the spend before the call when its cost is unknown", async () => {

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Question, questionFrom } from "../../../src/http/litellm/guard-body.ts";
+import { type GuardRequest, guardRequestFrom } from "../../../src/http/litellm/guard-body.ts";
 import { NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { bytes, streamOf } from "./endpoints.ts";
@@ -101,7 +101,7 @@ function chunksOf(whole: Uint8Array, size: number): Uint8Array[] {
 const chunkSize = fc.oneof(fc.constantFrom(1, 2, 3, 65_536), fc.integer({ min: 1, max: 300 }));
 
 /** The caller that JSON.parse finds; null when request_data or its fields have a type that LiteLLM never sends. */
-function parsedCaller(json: string): Question | null {
+function parsedCaller(json: string): GuardRequest | null {
   const { request_data: data } = JSON.parse(json);
   if (data == null) return { keyHash: null, teamId: null };
   if (typeof data !== "object" || Array.isArray(data)) return null;
@@ -113,7 +113,7 @@ it("finds the same caller as JSON.parse", { timeout: TIMEOUT_MS }, async () => {
   const kinds = new Map<string, number>();
   const property = fc.asyncProperty(body, chunkSize, async (json, size) => {
     const expected = parsedCaller(json);
-    expect(await questionFrom(streamOf(chunksOf(bytes(json), size)))).toEqual(expected);
+    expect(await guardRequestFrom(streamOf(chunksOf(bytes(json), size)))).toEqual(expected);
     const kind = expected === null ? "none" : `${expected.keyHash !== null} ${expected.teamId !== null}`;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   });

@@ -94,7 +94,7 @@ describe("a body", () => {
   it("X2: counts negative spend as zero, and logs it", async () => {
     expect((await post(JSON.stringify({ ...threshold, spend: -0.25 }))).status).toBe(200);
     expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, spend: "0" }]);
-    expect(world.log.lines.join()).toContain("negative spend counts as zero");
+    expect(world.log.lines.join()).toContain("negative spend counted as zero");
   });
 
   it("accepts a byte order mark", async () => {

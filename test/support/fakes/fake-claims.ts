@@ -45,12 +45,12 @@ export class FakeClaims implements Claims {
     else this.answers.set(nameOf(key), { bodyHash, answer });
   }
 
-  async webhooksDone(names: readonly string[]) {
+  async recordedWebhooks(names: readonly string[]) {
     this.#reach();
     return names.map((name) => this.webhooks.get(name) ?? null);
   }
 
-  async noteWebhooksDone(messageIds: ReadonlyMap<string, string>) {
+  async rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>) {
     this.#reach();
     for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
   }

@@ -1,7 +1,7 @@
 // What a notice is sent in: doubles of all that is outside, each of whose verbs can be slow, hang or fail. Time is virtual.
 
+import type { MessageOutcome } from "../../../src/flows/notices/record-attempt.ts";
 import { sendNotice } from "../../../src/flows/notices/send-notice.ts";
-import type { NoticeEnd } from "../../../src/flows/notices/settle-notice.ts";
 import type { ChannelKind } from "../../../src/records/channel.ts";
 import type { DeliveryKey, Dispatch } from "../../../src/records/delivery.ts";
 import { NOW } from "../../budget/builders.ts";
@@ -54,7 +54,7 @@ export class NoticeWorld {
   }
 
   /** One message comes, once. `at`: how long after the alert. */
-  send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<NoticeEnd> {
+  send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<MessageOutcome> {
     return this.timers.runUntil(sendNotice({ key, queue: "bursar-notices", messageId, now: NOW + at }, deps));
   }
 

@@ -31,7 +31,7 @@ export async function listUnannounced(
   const rows = await runStatement(
     database,
     sql`select l.id::float8 as audit_id, l.tenant_id, l.event_type,
-        case when o.id is not null then ${overrideColumn} end as override, ${IS_UNDONE} as is_undone
+        case when o.id is not null then ${overrideColumn} end as override, ${IS_UNDONE} as is_reverted
       from (select *, case action when 'override_revoked' then 'override_ended' else action end as event_type
         from audit_log l where ${IS_ANNOUNCED_KIND} and l.at >= ${timestampOf(since)} and l.at <= ${timestampOf(until)}) l
       join tenant_configs t on t.tenant_id = l.tenant_id and t.deleted_at is null and t.created_at <= l.at
@@ -42,7 +42,7 @@ export async function listUnannounced(
           and (h.detail->>'override_id' = o.id::text or h.detail->>'audit_id' = l.id::text))
       order by l.at, l.id limit ${limit}`,
   );
-  return rows.map((raw) => ({ change: changeFromRow(raw), isUndone: raw["is_undone"] === true }));
+  return rows.map((raw) => ({ change: changeFromRow(raw), isReverted: raw["is_reverted"] === true }));
 }
 
 const row = z.object({

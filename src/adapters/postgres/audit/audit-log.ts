@@ -6,7 +6,7 @@ import type { Audit } from "../../../ports/stores.ts";
 import type { AuditRecord } from "../../../records/audit.ts";
 import { type Database, runQuery } from "../client.ts";
 import { instantOf } from "../instants.ts";
-import { auditLog } from "../schema/trail-tables.ts";
+import { auditLog } from "../schema/audit-tables.ts";
 
 export function postgresAuditLog(database: Database): Audit {
   return {

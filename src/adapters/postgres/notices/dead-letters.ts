@@ -8,9 +8,9 @@ import { isUuid } from "../../../wire/uuid.ts";
 import { type Database, runQuery, runStatement } from "../client.ts";
 import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { keptText } from "../kept-text.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { deadLetters } from "../schema/trail-tables.ts";
+import { postgresText } from "../postgres-text.ts";
+import { deadLetters } from "../schema/audit-tables.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
 
@@ -26,7 +26,7 @@ export function postgresDeadLetters(database: Database): DeadLetters {
         messageId,
         body: sql`${jsonbText(body)}::jsonb`,
         attempts,
-        error: keptText(error),
+        error: postgresText(error),
         recordedAt: new Date(recordedAt),
       };
       await runQuery(database, (db) =>

@@ -12,7 +12,7 @@ import { deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
-import { keptText } from "../kept-text.ts";
+import { postgresText } from "../postgres-text.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
 import {
   budgetAlertHistory as alerts,
@@ -38,7 +38,7 @@ export function postgresDeliveries(database: Database): Deliveries {
     async end(key, { status, error, at }) {
       await update(key, "pending", {
         status,
-        lastError: error === null ? null : keptText(error),
+        lastError: error === null ? null : postgresText(error),
         sentAt: status === "sent" ? new Date(at) : null,
         // A skipped notice was never sent.
         ...(status !== "skipped" && { attempts: ONE_MORE }),
@@ -50,7 +50,7 @@ export function postgresDeliveries(database: Database): Deliveries {
     async postpone(key, { error, nextAttemptAt, at }) {
       await update(key, "pending", {
         attempts: ONE_MORE,
-        lastError: keptText(error),
+        lastError: postgresText(error),
         nextAttemptAt: new Date(nextAttemptAt),
         updatedAt: new Date(at),
       });

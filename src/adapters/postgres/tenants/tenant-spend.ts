@@ -3,7 +3,7 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
-import { LOWER_READ_AFTER_MS, SOURCES_BY_WORTH, type SpendRecord } from "../../../budget/spend.ts";
+import { LOWER_READ_AFTER_MS, SOURCES_BY_TRUST, type SpendRecord } from "../../../budget/spend.ts";
 import type { TenantObservation, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert } from "../audit/audit-insert.ts";
 import { type Database, runBatch } from "../client.ts";
@@ -89,7 +89,7 @@ const KNOWN = sql.raw("s");
 const COMING = sql.raw("excluded");
 
 /** Constants of the rule as SQL text. Neither comes from input. */
-const SOURCES = sql.raw(`array[${SOURCES_BY_WORTH.map((source) => `'${source}'`).join(", ")}]`);
+const SOURCES = sql.raw(`array[${SOURCES_BY_TRUST.map((source) => `'${source}'`).join(", ")}]`);
 const LOWER_READ_AFTER = sql.raw(`interval '${LOWER_READ_AFTER_MS} milliseconds'`);
 
 /** What `spendRank` and `readRank` order two records of one period by. */

@@ -90,9 +90,9 @@ export async function noteTenantBlock(database: Database, tenantId: TenantId, re
 /**
  * A claim of the sweep has counted its attempt already. The first attempt of an administrator's request counts here.
  */
-function waiting({ error, triedAt, isAway }: SyncOutcome & { status: "pending" }) {
+function waiting({ error, triedAt, isUnreachable }: SyncOutcome & { status: "pending" }) {
   const at = timestampOf(triedAt);
-  const tries = isAway ? sql`1` : sql`greatest(t.litellm_sync_tries, 1)`;
+  const tries = isUnreachable ? sql`1` : sql`greatest(t.litellm_sync_tries, 1)`;
   return sql`litellm_sync = 'pending', litellm_sync_error = ${error},
     litellm_sync_since = case when t.litellm_sync = 'synced' then ${at} else t.litellm_sync_since end,
     litellm_sync_tried_at = ${at}, litellm_sync_tries = ${tries}`;

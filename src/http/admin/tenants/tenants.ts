@@ -1,5 +1,5 @@
 // `/v1/tenants`: create or adopt, list, read, change, delete. Translates only; the flows decide and do.
-// What is done to a tenant besides (suspend, resume, reset) is tenant-acts.ts.
+// What is done to a tenant besides (suspend, resume, reset) is tenant-actions.ts.
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
@@ -10,7 +10,7 @@ import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom } from "../../fields.ts";
-import { dependencyAway, invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
@@ -106,6 +106,6 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "litellm_refused":
       return refusedByLiteLlm(c, reason);
     case "litellm_unreachable":
-      return dependencyAway(c, "LiteLLM cannot be reached. Nothing was changed.");
+      return dependencyUnavailable(c, "LiteLLM cannot be reached. Nothing was changed.");
   }
 }

@@ -6,19 +6,19 @@ import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
 import { withRetries } from "../waiting.ts";
+import type { Attempted } from "./attempt-notice.ts";
 import { nextAttemptSeconds } from "./notice-backoff.ts";
-import type { Offered } from "./offer-notice.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
 
 /** The consumer acknowledges a message that is `done`, and retries one that is `later`. */
-export type NoticeEnd =
+export type MessageOutcome =
   | { readonly kind: "done" }
   | { readonly kind: "later"; readonly delaySeconds: number; readonly why: string };
 
-export const DONE: NoticeEnd = { kind: "done" };
+export const DONE: MessageOutcome = { kind: "done" };
 
-export function later(delaySeconds: number, why: string): NoticeEnd {
+export function later(delaySeconds: number, why: string): MessageOutcome {
   return { kind: "later", delaySeconds, why };
 }
 
@@ -33,11 +33,11 @@ export interface SendAttempt {
 }
 
 /** @throws Outage when Postgres does not record the outcome. */
-export async function settleNotice(
+export async function recordAttempt(
   attempt: SendAttempt,
-  { outcome, preview }: Offered,
+  { outcome, preview }: Attempted,
   deps: Deps,
-): Promise<NoticeEnd> {
+): Promise<MessageOutcome> {
   const { key, now, about } = attempt;
   switch (outcome.kind) {
     case "sent":
@@ -62,7 +62,7 @@ export async function settleNotice(
  * it.
  * @throws when Postgres does not record it; the queue redelivers within the hour for which Redis keeps the note.
  */
-async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<NoticeEnd> {
+async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<MessageOutcome> {
   const sent = { status: "sent", error: null, at: now } as const;
   const noted = await withRetries("redis notice write", () => deps.claims.noteNoticeSent(key), deps);
   const recorded = await withRetries("postgres notice write", () => deps.deliveries.end(key, sent), deps);
@@ -75,7 +75,12 @@ async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise
 }
 
 async function postpone({ key, now, attempts, about }: SendAttempt, why: string, delaySeconds: number, deps: Deps) {
-  deps.log.warn("notice failed", { ...about, why, failed_attempts: attempts + 1, next_in_seconds: delaySeconds });
+  deps.log.warn("notice attempt failed", {
+    ...about,
+    why,
+    failed_attempts: attempts + 1,
+    next_in_seconds: delaySeconds,
+  });
   await deps.deliveries.postpone(key, { error: why, nextAttemptAt: now + delaySeconds * 1_000, at: now });
   return later(delaySeconds, why);
 }
@@ -92,7 +97,7 @@ async function giveUp({ key, queue, messageId, now, attempts, about }: SendAttem
     recordedAt: now,
   });
   const letter = { queue, message_id: messageId, why };
-  deps.log.error("dead letter", null, { ...about, ...letter, failed_attempts: failedAttempts });
+  deps.log.error("dead letter recorded", null, { ...about, ...letter, failed_attempts: failedAttempts });
   await deps.deliveries.end(key, { status: "failed", error: why, at: now });
   return DONE;
 }

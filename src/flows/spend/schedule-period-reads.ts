@@ -16,7 +16,7 @@ const TENANTS_PER_RUN = 1_000;
 const TENANTS_AT_ONCE = 100;
 const PAUSE_SECONDS = 5;
 
-export async function closePeriod(
+export async function schedulePeriodReads(
   { now }: { now: Instant },
   { tenants, spendQueue }: Pick<Ports, "tenants" | "spendQueue">,
 ): Promise<void> {

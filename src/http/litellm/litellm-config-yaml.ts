@@ -19,7 +19,7 @@ export interface LiteLlmSetup {
 const AUTHORIZATION_VARIABLE = "BURSAR_EVENTS_AUTHORIZATION";
 const GUARDRAIL_VARIABLE = "BURSAR_GUARDRAIL_TOKEN";
 
-export function litellmSetup(setup: LiteLlmSetup): string {
+export function litellmConfigYaml(setup: LiteLlmSetup): string {
   const { origin, eventsToken, guardrailToken, failPolicy, secrets } = setup;
   const ownVariables: Variables = [
     [AUTHORIZATION_VARIABLE, `Bearer ${eventsToken}`],
@@ -54,16 +54,16 @@ const PREFACE = `# LiteLLM reports to Bursar and asks it before each call. Merge
 # sections and lists that already exist) and restart the proxy. To try it: GET <proxy>/health/services?service=webhook
 `;
 
-const SLACK_NOTE = `# SLACK_WEBHOOK_URL must be set, to any URL. Without it LiteLLM fails after sending an alert and before recording that it
-# did, and repeats the alert on every request. Set a Slack webhook to get LiteLLM's own messages. Bursar's /healthz refuses
-# them, and LiteLLM only logs the refusal.
+const SLACK_NOTE = `# Set SLACK_WEBHOOK_URL to any URL. Without it LiteLLM sends each alert but fails to record that it did, and repeats the
+# alert on every request. With a Slack webhook you get LiteLLM's own messages. The value above is Bursar's /healthz, which
+# rejects them; LiteLLM logs the rejection and goes on.
 `;
 
 function environmentToSet(variables: Variables): string {
   const lines = variables.map(([name, value]) => `#   ${name}=${value}\n`).join("");
   return `# The environment that the proxy needs. These are secrets: keep them with the proxy's others, and delete these lines.
-  # They are in the format of an env file; in a shell, quote the values. Set them as variables of the process: LiteLLM reads
-  # its section environment_variables too late for os.environ/ to find them.
+# They are in the format of an env file; in a shell, quote the values. Set them as variables of the process: LiteLLM reads
+# its section environment_variables too late for os.environ/ to find them.
 ${lines}
 ${SLACK_NOTE}`;
 }
@@ -118,9 +118,9 @@ callback_settings:
 function guardrail(apiBase: string, apiKey: string, failPolicy: FailPolicy): string {
   const isOpen = failPolicy === "open";
   return `# LiteLLM asks Bursar before each call, and returns a refusal to the agent: as a 500 in 1.81.9, as a 400 since.
-  # LiteLLM sends the whole prompt; Bursar reads the key and the team, and neither keeps nor logs the rest.
-  # Without this section LiteLLM still stops a key at its own limit, which Bursar sets.
-  # In versions before summer 2026 this section makes calls with built-in tools (code_interpreter, file_search) fail.
+# LiteLLM sends the whole prompt; Bursar reads the key and the team, and neither keeps nor logs the rest.
+# Without this section LiteLLM still stops a key at its own limit, which Bursar sets.
+# In versions before summer 2026 this section makes calls with built-in tools (code_interpreter, file_search) fail.
 guardrails:
   - guardrail_name: "bursar"
     litellm_params:

@@ -5,7 +5,7 @@ import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-ten
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { dependencyAway, noSuchTenant, problem } from "../../problem.ts";
+import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
@@ -44,14 +44,14 @@ function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
     case "litellm_refused":
       return refusedByLiteLlm(c, reason);
     case "litellm_unreachable":
-      return dependencyAway(
+      return dependencyUnavailable(
         c,
         reason.hasZeroed
           ? "LiteLLM zeroed the spend, but Bursar could not read it back. Send the reset again."
           : "LiteLLM did not answer and may have zeroed the spend. Bursar changed nothing. Send the reset again.",
       );
     case "not_recorded":
-      return dependencyAway(
+      return dependencyUnavailable(
         c,
         "LiteLLM zeroed the spend, but Postgres did not record the new period. Send the reset again.",
       );

@@ -4,8 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
-import { closePeriod } from "../../../src/flows/spend/close-period.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { schedulePeriodReads } from "../../../src/flows/spend/schedule-period-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
@@ -32,7 +32,7 @@ const periodEndRead = {
 async function sweepAt(now: number): Promise<SpendMessage[]> {
   world.now = now;
   deps.spendQueue.sent.length = 0;
-  await closePeriod({ now }, deps);
+  await schedulePeriodReads({ now }, deps);
   const reads = deps.spendQueue.sent.map(({ message }) => message);
   if (reads.length > 0) await deliver(...reads);
   return reads;
@@ -128,7 +128,7 @@ describe("an overdue period", () => {
 
   it("schedules the read again when the queue refuses", async () => {
     deps.spendQueue.isAway = true;
-    await expect(closePeriod({ now: RESET }, deps)).rejects.toThrow("queue");
+    await expect(schedulePeriodReads({ now: RESET }, deps)).rejects.toThrow("queue");
     deps.spendQueue.isAway = false;
     expect(await sweepAt(RESET + MINUTE)).toEqual([periodEndRead]);
   });
@@ -136,7 +136,7 @@ describe("an overdue period", () => {
   it("spreads the reads of many tenants over the minute", async () => {
     await world.db.query(`insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, budget_reset_at)
       select 't' || n, 'team', 't' || n, now(), '2026-11-01' from generate_series(1, 1500) n`);
-    await closePeriod({ now: RESET }, deps);
+    await schedulePeriodReads({ now: RESET }, deps);
     const delays = deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds);
     expect(delays).toHaveLength(1_000);
     expect(Object.values(Object.groupBy(delays, String)).map((group) => group?.length)).toEqual(Array(10).fill(100));
@@ -149,7 +149,7 @@ describe("two sweeps at once", () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     deps.spendQueue.sent.length = 0;
-    await Promise.all([closePeriod({ now: world.now }, deps), closePeriod({ now: world.now }, deps)]);
+    await Promise.all([schedulePeriodReads({ now: world.now }, deps), schedulePeriodReads({ now: world.now }, deps)]);
     expect(deps.spendQueue.sent).toHaveLength(1);
     await Promise.all([deliver(periodEndRead), deliver(periodEndRead)]);
     expect(await advances()).toHaveLength(1);

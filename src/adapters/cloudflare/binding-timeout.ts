@@ -3,7 +3,12 @@
 import { type Dependency, Outage } from "../../ports/outage.ts";
 
 /** @throws Outage when `work` fails or takes longer than `ms`. */
-export async function bounded<T>(dependency: Dependency, what: string, ms: number, work: Promise<T>): Promise<T> {
+export async function withBindingTimeout<T>(
+  dependency: Dependency,
+  what: string,
+  ms: number,
+  work: Promise<T>,
+): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
   try {

@@ -10,7 +10,7 @@ import type { LogFields, Notifier, Ports } from "../../ports/ports.ts";
 import type { ChannelTarget } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
 
-export interface OfferInput {
+export interface AttemptInput {
   readonly notice: Notice;
   readonly target: ChannelTarget;
   /** The id by which receivers and providers dedupe, the same at every attempt. */
@@ -20,7 +20,7 @@ export interface OfferInput {
   readonly now: Instant;
 }
 
-export interface Offered {
+export interface Attempted {
   readonly outcome: SendOutcome;
   /** The text of the notice. */
   readonly preview: string;
@@ -31,10 +31,10 @@ interface Rendered {
   send(notifier: Notifier): Promise<SendOutcome>;
 }
 
-export async function offerNotice(
-  input: OfferInput,
+export async function attemptNotice(
+  input: AttemptInput,
   { notifier, log }: Pick<Ports, "notifier" | "log">,
-): Promise<Offered> {
+): Promise<Attempted> {
   let rendered: Rendered;
   try {
     rendered = render(input);
@@ -53,7 +53,7 @@ export async function offerNotice(
   }
 }
 
-function render({ notice, target, noticeId, now }: OfferInput): Rendered {
+function render({ notice, target, noticeId, now }: AttemptInput): Rendered {
   switch (target.kind) {
     case "slack": {
       const message = slackMessage(notice);
