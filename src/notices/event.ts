@@ -52,8 +52,11 @@ function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt }
 function alertEvent(notice: AlertNotice): NoticeEvent {
   const { alert, tenantName } = notice;
   const snapshot = snapshotOf(notice);
+  const type: EventType | undefined = EVENT_TYPES[alert.eventType];
+  // Of a later release, after a rollback: the attempt fails and is retried, because receivers need a type.
+  if (type === undefined) throw new Error(`unknown event type ${alert.eventType}`);
   return {
-    type: EVENT_TYPES[alert.eventType],
+    type,
     timestamp: iso(alert.createdAt),
     data: {
       // First, so that no field of the detail can replace one of the fields below.

@@ -12,13 +12,14 @@ const LATER_RELEASE_RETRY_SECONDS = 300;
 
 export async function consumeBatch(batch: MessageBatch<unknown>, ports: Ports): Promise<void> {
   try {
+    // First, because a dead-letter queue may have any name: without a consumer its messages would be lost for good.
+    if (isDeadLetterQueue(batch.queue)) return await consumeDeadLetters(batch, ports);
     const role = queueRoleOf(batch.queue);
     if (role === null) {
       ports.log.error("queue without consumer", null, { queue: batch.queue });
       batch.retryAll();
       return;
     }
-    if (isDeadLetterQueue(batch.queue)) return await consumeDeadLetters(batch, ports);
     const messages = withoutLaterReleases(batch, ports);
     if (messages.length === 0) return;
     if (role === "spend") await consumeSpend({ queue: batch.queue, messages }, ports);

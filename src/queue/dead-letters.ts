@@ -15,15 +15,18 @@ export async function consumeDeadLetters({ queue, messages }: Batch, ports: Deps
 }
 
 /** A message of a later release is valid: it goes back to its queue until a Worker that can read it is deployed. */
-async function returnToQueue(queue: string, message: Message<unknown>, { replayQueues, log }: Deps): Promise<void> {
+async function returnToQueue(queue: string, message: Message<unknown>, deps: Deps): Promise<void> {
+  const { replayQueues, log } = deps;
   try {
-    await replayQueues.send(queue, message.body);
-    message.ack();
+    if (await replayQueues.send(queue, message.body)) return message.ack();
   } catch (cause) {
     log.error("later release message not requeued", cause, {
       queue,
       message_id: message.id,
     });
     message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+    return;
   }
+  // The name of the dead-letter queue does not say which queue it belongs to.
+  await recordDeadLetter({ queue, message, why: "of a later release, and its queue is not known" }, deps);
 }

@@ -97,11 +97,11 @@ describe("the critical alert", () => {
 });
 
 describe("the block", () => {
-  it("says that requests are refused, from which spend and until when", () => {
+  it("says that requests are refused, at which spend and until when", () => {
     const { subject, text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552" }));
     expect(subject).toBe("Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused");
     expect(text).toContain(
-      "$552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused.",
+      "$552.00 is spent of a limit of $500.00. At $550.00 (110 %) and above, every request is refused.",
     );
     expect(text).toContain("Remaining: none, $52.00 over the limit");
     expect(text).toContain("Blocks at: $550.00 (110 %), reached");
@@ -141,7 +141,7 @@ describe("the block", () => {
   it("says of an observed tenant that it would no longer be blocked, and would be by its present spend", () => {
     const resolved = (spend: string) => emailMessage(aNotice("budget_resolved", { spend, enforcement: "observe" }));
     expect(resolved("300").subject).toContain("would no longer be blocked");
-    expect(resolved("552").text).toContain("By its budget the tenant would be blocked: $552.00 of $500.00 is spent.");
+    expect(resolved("552").text).toContain("The tenant would be blocked by its budget: $552.00 of $500.00 is spent.");
   });
 });
 
@@ -171,7 +171,7 @@ describe("the other kinds", () => {
 
   it("R2: shows an expired override with its amount, end, grantor and reason", () => {
     const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 has expired. By its budget the tenant is blocked");
+    expect(text).toContain("The temporary increase of $100.00 has expired. The tenant is blocked by its budget");
     expect(text).toContain("Override:       $100.00\nOverride ended: 22 November 2026, 18:00 UTC");
     expect(text).toContain("Granted by:     dana\nReason:         Launch week, agreed with finance");
   });

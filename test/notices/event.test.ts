@@ -2,13 +2,18 @@
 
 import { describe, expect, it } from "vitest";
 import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
-import { ALERT_EVENT_TYPES } from "../../src/budget/alert.ts";
+import { ALERT_EVENT_TYPES, type AlertEventType } from "../../src/budget/alert.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 
 const event = (notice: Notice) => JSON.parse(eventBody(notice));
 
 describe("an event", () => {
+  it("is not made without a type: a later release's alert is retried until that release renders it", () => {
+    const unknown = aNotice("spend_rate_high" as AlertEventType, { threshold: null });
+    expect(() => eventBody(unknown)).toThrow("unknown event type spend_rate_high");
+  });
+
   it("has amounts as JSON numbers and instants as ISO 8601", () => {
     expect(event(SAMPLES["warning"] as Notice)).toEqual({
       type: "budget.threshold_crossed",

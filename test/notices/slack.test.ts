@@ -112,7 +112,7 @@ describe("the bar", () => {
 describe("the fallback text", () => {
   it("says everything in sentences", () => {
     expect(slackMessage(SAMPLES["blocked"] as Notice).text).toBe(
-      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. From $550.00 (110 %) on, every request is refused. To allow requests again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
+      ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused. $552.00 is spent of a limit of $500.00. At $550.00 (110 %) and above, every request is refused. To allow requests again, raise max_budget or grant an override. Otherwise wait for the reset on 1 December 2026, 00:00 UTC.",
     );
   });
 

@@ -127,6 +127,12 @@ describe("queue messages of a later release", () => {
     expect(await lettersOf(ids)).toEqual([]);
   });
 
+  it("records them from a dead-letter queue whose name does not say which queue it belongs to", async () => {
+    const { ids, acked } = await deliver([{ ...LATER }, SENT.rewrite_config], { queue: "staging-dead" });
+    expect(acked).toEqual([0, 1]);
+    expect(await lettersOf(ids)).toHaveLength(2);
+  });
+
   it("records a dead letter when the version is not a number", async () => {
     const { ids, acked } = await deliver([{ v: "2", kind: "unheard of" }]);
     expect(acked).toEqual([0]);

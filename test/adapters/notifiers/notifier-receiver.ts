@@ -10,8 +10,8 @@ export interface Call {
 
 export interface Receiver extends Part {
   readonly calls: Call[];
-  /** Sets the answer from now on, and ends any fault; 200 `ok` at first. */
-  answers(status: number, body?: string, headers?: Record<string, string>): void;
+  /** Sets the answer from now on, and ends any fault; 200 `ok` at first. A stream answers one call. */
+  answers(status: number, body?: string | ReadableStream<Uint8Array>, headers?: Record<string, string>): void;
 }
 
 export const LOCAL = { allowsLocalTargets: true };
