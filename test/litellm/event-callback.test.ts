@@ -144,7 +144,7 @@ describe("a batch", () => {
   });
 
   it("flushes a batch of 512 calls", async () => {
-    await start();
+    await start({ flushEveryMs: 60_000 });
     const key = await client.newKey();
     const bunches = Array.from({ length: 16 }, () => Array.from({ length: 32 }, () => client.chat(key)));
     for (const bunch of bunches) await Promise.all(bunch);
