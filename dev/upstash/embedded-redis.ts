@@ -30,10 +30,10 @@ export function createEmbeddedRedis(): RedisStore {
   };
 
   async function perform(command: Command): Promise<unknown> {
-    const [name, ...words] = command;
+    const [name, ...rest] = command;
     const method = methodOf(redis, command);
     const isOption = (at: number) => /^set$/i.test(name) && at >= setOptionsFrom;
-    const args = words.map((word, at) => (isOption(at) ? word.toUpperCase() : word));
+    const args = rest.map((argument, at) => (isOption(at) ? argument.toUpperCase() : argument));
     if (/^(incr|decr)(by)?$/i.test(name)) await refuseTextAsNumber(redis, args[0] ?? "");
     try {
       return await method.apply(redis, args);

@@ -8,8 +8,8 @@ import { z } from "zod";
 import { type Command, CommandRefusedError, type RedisStore, type Reply } from "./redis-store.ts";
 
 /** Arguments may be JSON numbers and booleans too: `["SET", "k", 1, "EX", 60]`. */
-const word = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-const command = z.tuple([z.string().min(1)], word);
+const argument = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const command = z.tuple([z.string().min(1)], argument);
 const commands = z.array(command);
 
 export function upstashRest(store: RedisStore, token: string): (request: Request) => Response | Promise<Response> {
@@ -85,6 +85,6 @@ function toBase64(value: unknown): unknown {
 
 function isBearer(header: string | undefined, token: string): boolean {
   const given = Buffer.from(header ?? "");
-  const wanted = Buffer.from(`Bearer ${token}`);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+  const expected = Buffer.from(`Bearer ${token}`);
+  return given.length === expected.length && timingSafeEqual(given, expected);
 }
