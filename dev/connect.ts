@@ -1,5 +1,5 @@
-// Joins the running Worker with the parts around it: LiteLLM reports to it and asks Guard, and its notices go to
-// the inbox. Uses the Worker's own admin API, as an operator would; what an earlier start has left there is replaced.
+// Connects the running Worker to the other parts: LiteLLM reports to the Worker and asks Guard, and the Worker sends
+// its notices to the inbox. Uses the Worker's admin API, as an operator would, and replaces channels of earlier runs.
 
 import type { Inbox } from "./inbox/start.ts";
 import type { Litellm } from "./litellm/start.ts";
@@ -9,10 +9,10 @@ const WEBHOOK_URL_TOKEN = "dev-webhook-url-token";
 const EVENTS_TOKEN = "dev-events-token";
 const GUARDRAIL_TOKEN = "dev-guardrail-token";
 
-/** LiteLLM's default is a day, which would repeat nothing during a demo. */
+/** LiteLLM's default is one day, so it would repeat no alert during a demo. */
 const BUDGET_ALERT_TTL_MS = 60_000;
 
-/** The name of each platform-wide channel to the inbox; the webhook's is also its path there. */
+/** Names of the platform-wide channels to the inbox. The webhook's name is also its path in the inbox. */
 const SLACK = "inbox-slack";
 const EMAIL = "inbox-email";
 const WEBHOOK = "inbox-webhook";
@@ -22,7 +22,7 @@ interface Channel {
   readonly name: string;
 }
 
-/** `flushEventsMs`: how often LiteLLM sends what calls have cost; its own 5 s when left out. */
+/** `flushEventsMs`: how often LiteLLM sends call events. Default: LiteLLM's own 5 s. */
 export function reportTo(workerUrl: string, litellm: Litellm, options: { flushEventsMs?: number } = {}): void {
   litellm.connect({
     webhook: {
@@ -44,7 +44,7 @@ export function reportTo(workerUrl: string, litellm: Litellm, options: { flushEv
   });
 }
 
-/** Three channels of the whole platform. @throws Error when the Worker refuses one. */
+/** Creates one platform-wide channel of each kind. @throws Error when the Worker refuses one. */
 export async function openInboxChannels(workerUrl: string, inbox: Inbox): Promise<void> {
   const { data } = (await admin(workerUrl, "GET", "/v1/channels?limit=200")) as { data: readonly Channel[] };
   for (const { id, name } of data) {

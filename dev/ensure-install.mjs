@@ -1,5 +1,5 @@
-// Runs before `npm start`, `npm test` and the like, on any Node version: installs what is missing or out of date.
-// Plain JavaScript and nothing but Node itself, because nothing else is there yet.
+// Runs before `npm start`, `npm test` and similar scripts: installs the packages if they are missing or out of date.
+// Plain JavaScript that imports only Node's own modules and runs on any Node version: no package is installed yet.
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ if (major < 20) {
   process.exit(1);
 }
 
-// A copy of the lock file beside what was installed from it: equal means nothing to do.
+// A copy of the lock file of the last install. If it equals package-lock.json, there is nothing to install.
 const INSTALLED = "node_modules/.installed-lock.json";
 const isCurrent =
   existsSync(INSTALLED) && readFileSync(INSTALLED, "utf8") === readFileSync("package-lock.json", "utf8");
@@ -22,7 +22,7 @@ if (!isCurrent) {
     shell: process.platform === "win32",
   });
   if (status !== 0) {
-    console.error("npm ci failed; its reason is above.");
+    console.error("npm ci failed; see its error above.");
     process.exit(status ?? 1);
   }
   copyFileSync("package-lock.json", INSTALLED);

@@ -1,18 +1,18 @@
-// One part of the local stack: an HTTP server on loopback that can be broken on purpose and mended again.
-// It knows nothing of what it serves; every fault acts before the handler runs, so a broken part does no work.
+// One part of the local stack: an HTTP server on loopback with injectable faults.
+// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work.
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 
 /**
- * How a part misbehaves until it is mended.
- * - `slow`: answers rightly, after `delayMs` milliseconds
+ * A fault of a part. It lasts until it is removed.
+ * - `slow`: answers correctly, after `delayMs` milliseconds
  * - `hang`: accepts the request and never answers
  * - `error`: answers with `status` and a body that is not JSON
- * - `nonsense`: answers 200 with JSON that has nothing to do with the protocol
- * - `reset`: cuts the connection
- * `path` limits the fault to request paths that contain it; `times` mends the part after so many faults.
+ * - `nonsense`: answers 200 with JSON that is unrelated to the protocol
+ * - `reset`: closes the connection
+ * `path` limits the fault to request paths that contain it. `times` removes the fault after that many requests.
  */
 export type Fault = { path?: string; times?: number } & (
   | { kind: "slow"; delayMs: number }
@@ -26,9 +26,9 @@ export interface Part {
   readonly name: string;
   readonly port: number;
   readonly url: string;
-  /** Sets or (with null) mends the fault. Also `PUT /_fault` with a `Fault` as JSON, and `DELETE /_fault`. */
+  /** Sets the fault; null removes it. Also `PUT /_fault` with a `Fault` as JSON, and `DELETE /_fault`. */
   setFault(fault: Fault | null): void;
-  /** Closes the listener and every connection, as if the process had died. */
+  /** Closes the listener and every connection, like a crash of the process. */
   stop(): Promise<void>;
   /** Listens again on the same port after `stop`. */
   restart(): Promise<void>;
@@ -43,8 +43,8 @@ export class PortTakenError extends Error {
 }
 
 /**
- * Serves `handler` on 127.0.0.1. `port` 0 takes any free one.
- * @throws PortTakenError naming `portVariable`, the environment variable that moves the part.
+ * Serves `handler` on 127.0.0.1. `port` 0 picks any free port.
+ * @throws PortTakenError naming `portVariable`, the environment variable that sets the port.
  */
 export async function startPart(options: {
   name: string;
@@ -81,7 +81,7 @@ export async function startPart(options: {
         return Response.json({ nonsense: [1, "two", null] });
       case "reset":
         incoming.socket.destroy();
-        return new Response(null, { status: 500 }); // the client is gone
+        return new Response(null, { status: 500 }); // never sent: the socket is closed
     }
   }
 

@@ -1,8 +1,8 @@
-// What the local stack takes from the environment: ports, and the real parts that replace embedded ones.
+// The local stack's settings from the environment: ports, and real services that replace embedded ones.
 
 export interface StackSettings {
   readonly ports: Ports;
-  /** Real services instead of embedded ones. */
+  /** Real services. Null: the embedded one. */
   readonly databaseUrl: string | null;
   readonly redisUrl: string | null;
   readonly litellm: { readonly url: string; readonly masterKey: string } | null;
@@ -19,7 +19,7 @@ export interface Ports {
 
 export class SettingsError extends Error {}
 
-/** What each variable of {@link settingsFromEnv} is for. */
+/** Help text for each variable that {@link settingsFromEnv} reads. */
 export const SETTINGS_HELP = {
   "PORT, LITELLM_PORT, INBOX_PORT": "ports of the Worker (8787), LiteLLM (4000) and the inbox (8025)",
   "POSTGRES_PORT, NEON_PORT, UPSTASH_PORT": "ports of Postgres (54329), Neon HTTP (54330) and Upstash REST (54331)",
@@ -27,11 +27,11 @@ export const SETTINGS_HELP = {
   "LITELLM_URL, LITELLM_MASTER_KEY": "a real LiteLLM instead of the simulator",
 };
 
-/** @throws SettingsError naming the variable that makes no sense. */
+/** @throws SettingsError naming the invalid variable. */
 export function settingsFromEnv(env: NodeJS.ProcessEnv): StackSettings {
-  const port = (name: string, usual: number) => {
+  const port = (name: string, defaultPort: number) => {
     const text = env[name];
-    if (text === undefined || text === "") return usual;
+    if (text === undefined || text === "") return defaultPort;
     const value = Number(text);
     if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
     throw new SettingsError(`${name}=${text} is not a port`);

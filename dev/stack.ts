@@ -1,4 +1,4 @@
-// The parts of the local stack around the Worker: Postgres, Redis, LiteLLM, the inbox. Starts and stops them together.
+// The parts of the local stack around the Worker: Postgres, Redis, LiteLLM, inbox. Starts and stops them together.
 
 import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -17,7 +17,7 @@ import { type WorkerEnvironment, workerEnvironment } from "./worker/environment.
 export interface Stack {
   readonly postgres: LocalPostgres;
   readonly upstash: Part;
-  /** Null when a real LiteLLM is used. */
+  /** The simulator. Null when the stack uses a real LiteLLM. */
   readonly litellm: Litellm | null;
   readonly litellmUrl: string;
   readonly litellmMasterKey: string;
@@ -30,21 +30,22 @@ const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 const UPSTASH_TOKEN = "dev-upstash-token";
 
 /**
- * Starts the parts one after the other and applies the migrations. `tell` is called with each part once it is up.
- * @throws PortTakenError; parts that were started are stopped again.
+ * Starts the parts one after the other and applies the migrations. Calls `onStarted` with each part once it is up.
+ * @throws PortTakenError, after stopping the parts that were already up.
  */
 export async function startStack(
   settings: StackSettings,
-  options: { litellm?: LitellmOptions; tell?: (part: string, where: string) => void } = {},
+  options: { litellm?: LitellmOptions; onStarted?: (part: string, address: string) => void } = {},
 ): Promise<Stack> {
   const { ports, databaseUrl, redisUrl } = settings;
-  const tell = options.tell ?? (() => {});
+  const onStarted = options.onStarted ?? (() => {});
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.toReversed()) await each();
   };
   try {
-    if (databaseUrl === null && !hasEmptyCluster()) tell("Postgres", "making an empty database (once, 10 s or so) …");
+    if (databaseUrl === null && !hasEmptyCluster())
+      onStarted("Postgres", "creating an empty database (first run only, about 10 s) …");
     const postgres = await startPostgres({
       port: ports.postgres,
       neonPort: ports.neon,
@@ -52,8 +53,8 @@ export async function startStack(
     });
     stops.push(() => postgres.stop());
     await applyMigrations(postgres.databaseUrl);
-    tell("Postgres", withoutPassword(postgres.databaseUrl));
-    tell("Neon HTTP", postgres.neon.url);
+    onStarted("Postgres", withoutPassword(postgres.databaseUrl));
+    onStarted("Neon HTTP", postgres.neon.url);
 
     const upstash = await startUpstash({
       port: ports.upstash,
@@ -61,17 +62,17 @@ export async function startStack(
       ...(redisUrl !== null && { redisUrl }),
     });
     stops.push(() => upstash.stop());
-    tell("Upstash REST", upstash.url);
+    onStarted("Upstash REST", upstash.url);
 
     const litellm = settings.litellm === null ? await startLitellm({ port: ports.litellm, ...options.litellm }) : null;
     if (litellm !== null) stops.push(() => litellm.stop());
     const litellmUrl = litellm?.url ?? settings.litellm?.url ?? "";
     const litellmMasterKey = litellm?.masterKey ?? settings.litellm?.masterKey ?? "";
-    tell(litellm === null ? "LiteLLM" : "LiteLLM simulator", litellmUrl);
+    onStarted(litellm === null ? "LiteLLM" : "LiteLLM simulator", litellmUrl);
 
     const inbox = await startInbox(ports.inbox);
     stops.push(() => inbox.stop());
-    tell("Inbox", inbox.url);
+    onStarted("Inbox", inbox.url);
 
     const environment = workerEnvironment({
       databaseUrl: postgres.databaseUrl,

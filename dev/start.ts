@@ -1,5 +1,5 @@
-// `npm start` and `npm run dev`: the whole local stack, and (unless --no-story) the demo story.
-// With --exit it ends after the story: 0 when every step held, else 1 saying which did not.
+// `npm start` and `npm run dev`: starts the whole local stack and, unless --no-story is given, plays the demo story.
+// With --exit it stops after the story: exit code 0 when every step passed, else 1 with the step that failed.
 
 import { styleText } from "node:util";
 import { defineCommand, readCommandLine } from "../cli/command-line.ts";
@@ -12,10 +12,10 @@ import { clientsFor } from "./story/clients.ts";
 import { startTimeline } from "./story/timeline.ts";
 import { startWranglerDev, WORKER_LOG, type WorkerProcess } from "./worker/wrangler-dev.ts";
 
-/** In the story LiteLLM's database is a second late instead of fifteen, so that it is over within a minute. */
+/** During the story LiteLLM's database lags by 1 s instead of 10 to 15 s, so that the story ends within a minute. */
 const STORY_DATABASE_DELAY_MS = 1_000;
 
-/** The simulator reports the cost of calls every second instead of every five. */
+/** The simulator sends call events every second instead of every five, for the same reason. */
 const STORY_FLUSH_MS = 1_000;
 
 const { options } = readCommandLine(
@@ -40,37 +40,35 @@ async function stopAll(): Promise<void> {
   await stack?.stop();
 }
 
-/** Answers where the inbox is. */
+/** Starts everything and plays the story. Returns the inbox's URL. */
 async function run(): Promise<string> {
   const begunAt = Date.now();
   const settings = settingsFromEnv(process.env);
   console.log("Starting the local stack …");
-  const tell = (part: string, where: string) => console.log(`  ${part.padEnd(18)} ${where}`);
+  const onStarted = (part: string, address: string) => console.log(`  ${part.padEnd(18)} ${address}`);
   const litellm = options.story ? { databaseDelayMs: STORY_DATABASE_DELAY_MS } : {};
-  stack = await startStack(settings, { litellm, tell });
+  stack = await startStack(settings, { litellm, onStarted });
   console.log("  Worker             building …");
   worker = await startWranglerDev(settings.ports.worker, stack.environment);
-  tell("Worker", worker.url);
+  onStarted("Worker", worker.url);
   await openInboxChannels(worker.url, stack.inbox);
   const reporting = options.story ? { flushEventsMs: STORY_FLUSH_MS } : {};
   if (stack.litellm !== null) reportTo(worker.url, stack.litellm, reporting);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
   if (!options.story) return stack.inbox.url;
   if (stack.litellm === null) {
-    console.log(
-      "The story sets what its calls cost, which only the simulator lets it: it is not played on a real LiteLLM.",
-    );
+    console.log("The story was skipped: it sets the cost of its calls, which only the LiteLLM simulator supports.");
     return stack.inbox.url;
   }
 
   const urls = { worker: worker.url, litellm: stack.litellmUrl, inbox: stack.inbox.url };
   await playBudgetStory(clientsFor(urls, DEV_ADMIN_TOKEN), startTimeline(Date.now()));
-  console.log(styleText("green", "\nEvery step held."));
+  console.log(styleText("green", "\nEvery step passed."));
   return stack.inbox.url;
 }
 
 function explain(error: unknown): string {
-  if (error instanceof StoryError) return `The story broke: ${error.message}`;
+  if (error instanceof StoryError) return `A step of the story failed: ${error.message}`;
   if (error instanceof PortTakenError || error instanceof SettingsError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -88,7 +86,7 @@ try {
     process.exit(0);
   }
   console.log(`Notices arrive at ${inboxUrl}; the Worker's log is ${WORKER_LOG}.`);
-  console.log(`The stack stays up; Ctrl-C ends it. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
+  console.log(`Press Ctrl-C to stop the stack. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
 } catch (error) {
   console.error(styleText("red", explain(error), { stream: process.stderr }));
   await stopAll();

@@ -1,4 +1,4 @@
-// `npm run docs:api`: writes the examples of docs/api.md anew, from what the built Worker answers.
+// `npm run docs:api`: rewrites the examples of docs/api.md from the answers of the built Worker.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ readCommandLine(
   defineCommand({
     name: "npm run docs:api --",
     description: "Writes the examples of docs/api.md from the answers of the built Worker. Needs curl and openssl.",
-    exitCodes: { 0: "the page has the present answers", 1: "the Worker or a call of the scenario failed" },
+    exitCodes: { 0: "the page shows the current answers", 1: "the Worker or a call of the scenario failed" },
   }),
 );
 
@@ -27,7 +27,7 @@ try {
   const page = readFileSync(PAGE, "utf8");
   const filled = fillPage(page, blocksOf(played, variables));
   writeFileSync(PAGE, filled);
-  console.log(`docs/api.md: ${played.length} examples, ${filled === page ? "nothing changed" : "written anew"}`);
+  console.log(`docs/api.md: ${played.length} examples, ${filled === page ? "unchanged" : "updated"}`);
 } finally {
   await product.stop();
 }

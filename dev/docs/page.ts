@@ -1,4 +1,5 @@
-// docs/api.md: prose by hand, and after each marker `<!-- example: name -->` the blocks of that example. Touches no disk.
+// Fills docs/api.md. The prose is written by hand; after each marker `<!-- example: name -->` come the blocks of that
+// example. Reads and writes no files.
 
 import { type Played, split } from "./play.ts";
 import { stable } from "./stable-values.ts";
@@ -7,11 +8,11 @@ import type { Variables } from "./steps.ts";
 const MARKER = /^<!-- example: ([\w-]+) -->$/;
 const BLOCK = /^```/;
 
-/** Headers that say something about the call; every answer has the others. */
+/** Headers that are specific to a call. The others are the same in every answer, so the page leaves them out. */
 const SHOWN_HEADERS =
   /^(?:content-type|location|cache-control|age|retry-after|idempotency-replayed|allow|www-authenticate|x-should-retry|webhook-.*):/i;
 
-/** Markdown of each example, by name. */
+/** The Markdown of each example, by name. */
 export function blocksOf(played: readonly Played[], variables: Variables): Map<string, string> {
   const toStable = stable(variables, played.map(({ answer }) => answer).join("\n"));
   return new Map(
@@ -33,13 +34,13 @@ function shown(answer: string, { toStable, isDemanded }: Shown): string {
   const [head, body] = split(answer);
   const [first = "", ...headers] = head.split("\n");
   const kept = headers.filter((header) => SHOWN_HEADERS.test(header));
-  // How much time has passed decides whether a check that demands nothing is answered from the cache.
+  // Unless the request demands a read, the elapsed time decides whether a check reads LiteLLM or the cache.
   const text = toStable.body(isDemanded ? body : body.replace('"source":"litellm"', '"source":"cache"'));
   return [toStable.text([first.trim(), ...kept].join("\n")), ...(text === "" ? [] : ["", text])].join("\n");
 }
 
 /**
- * The page with the blocks of every marker replaced.
+ * Returns the page with the blocks of every marker replaced.
  * @throws Error for a marker without an example, and for an example without a marker.
  */
 export function fillPage(page: string, blocks: ReadonlyMap<string, string>): string {
@@ -52,7 +53,7 @@ export function fillPage(page: string, blocks: ReadonlyMap<string, string>): str
     const name = MARKER.exec(line)?.[1];
     if (name === undefined) continue;
     const block = blocks.get(name);
-    if (block === undefined) throw new Error(`docs/api.md asks for an example that there is not: ${name}`);
+    if (block === undefined) throw new Error(`docs/api.md has a marker for an example that does not exist: ${name}`);
     used.add(name);
     filled.push("", block);
     at = endOfBlocks(lines, at);
@@ -62,7 +63,7 @@ export function fillPage(page: string, blocks: ReadonlyMap<string, string>): str
   return filled.join("\n");
 }
 
-/** The last line of the fenced blocks that follow the marker at `marker`, with nothing but empty lines between. */
+/** The last line of the fenced blocks after the marker at line `marker`. Only empty lines may separate them. */
 function endOfBlocks(lines: readonly string[], marker: number): number {
   let end = marker;
   for (let at = marker + 1; at < lines.length; at++) {

@@ -1,12 +1,11 @@
-// Plays a scenario against a running product: each example by the shell, as a reader would paste it. Knows nothing of
-// what the examples say.
+// Plays a scenario against a running product. Runs each example in a shell, as a reader would paste it.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Product } from "./product.ts";
 import type { Example, Step, Variables, World } from "./steps.ts";
 
-/** An example as it happened, not yet made stable. */
+/** An example with its actual answer, before values that change per run are replaced. */
 export interface Played {
   readonly name: string;
   /** Null for a request that Bursar sends. */
@@ -17,7 +16,7 @@ export interface Played {
 
 const execute = promisify(execFile);
 
-/** The variables that the page defines at its top; `bursar` and the other addresses are those of the product. */
+/** The variables that the page defines at its top. The addresses are those of the running product. */
 export function variablesOf(product: Product): Variables {
   return {
     bursar: product.url,
@@ -32,7 +31,7 @@ export function variablesOf(product: Product): Variables {
   };
 }
 
-/** @throws Error naming the example whose status is another one than expected. */
+/** @throws Error naming the example that answered with an unexpected status. */
 export async function play(
   product: Product,
   steps: readonly Step[],

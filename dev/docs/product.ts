@@ -1,5 +1,5 @@
-// The product that docs/api.md shows: the built Worker on a local stack of its own, on free ports. Faults come from the
-// scenario only.
+// The product behind the examples of docs/api.md: the built Worker on its own local stack, on free ports. Only the
+// scenario causes faults.
 
 import pg from "pg";
 import { createTestHarness } from "wrangler";
@@ -18,14 +18,14 @@ export interface Product {
 
 const ANY_PORT = { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 };
 
-/** A busy machine must not turn a read into a degraded answer. */
+/** A long deadline, so that a slow read on a busy machine does not lead to a degraded answer. */
 const CHECK_DEADLINE_MS = "5000";
 
 interface Bindings {
   readonly NOTICES_QUEUE: { send(message: unknown, options: { contentType: "json" }): Promise<void> };
 }
 
-/** `bundleDir`: where dev/worker/build.ts has left worker.js. */
+/** `bundleDir`: the directory to which dev/worker/build.ts wrote worker.js. */
 export async function startProduct(bundleDir: string): Promise<Product> {
   const settings = { ports: ANY_PORT, databaseUrl: null, redisUrl: null, litellm: null };
   const stack = await startStack(settings, { litellm: { databaseDelayMs: 0, callMs: 0 } });

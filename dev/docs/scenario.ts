@@ -1,4 +1,4 @@
-// The scenario behind docs/api.md, in the order it is played. The page has an order of its own.
+// The scenario behind docs/api.md, in the order of execution. The page has a different order.
 
 import { AGENTS, GATE_AND_GUARD, REFUSALS } from "./examples/agents.ts";
 import { CHANNELS, CHANNELS_LATER } from "./examples/channels.ts";

@@ -1,10 +1,10 @@
-// Values that differ from run to run, made the same and realistic: ids, keys, hashes, instants, ages, ports. Everything
-// else of an answer stays as the product sent it.
+// Replaces values that differ from run to run (ids, keys, hashes, instants, ages, ports) with realistic constants.
+// Leaves the rest of an answer as the product sent it.
 
 import { createHash } from "node:crypto";
 import type { Variables } from "./steps.ts";
 
-/** The page's day is in the middle of a period of 30 days. */
+/** The date of the examples, in the middle of a period of 30 days. */
 const NOW = "2026-11-15T12:00:00.000Z";
 const RESETS_AT = "2026-12-01T00:00:00.000Z";
 
@@ -24,7 +24,7 @@ const SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw5Zr1mT0qWcE=";
 const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)/g;
 const UUID = /(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])/g;
 const OWN_KEY = /\bsk-[\w-]{43}\b/g;
-/** A page's cursor is an instant and an id. */
+/** A cursor consists of an instant and an id. */
 const CURSOR = /("next_cursor": ")[0-9a-z]+\./g;
 const HEX_32 = /\b[0-9a-f]{32}\b/g;
 
@@ -33,7 +33,7 @@ const PORTS = { bursar: 8787, litellm: 4000, inbox: 8025 } as const;
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
-/** `answers`: all that was answered, from which every virtual key is known before its hash is shown. */
+/** `answers`: the text of all answers, which must contain every virtual key, so that hashes of keys can be replaced. */
 export function stable(variables: Variables, answers: string) {
   const known = [...addressesIn(variables), ...keysIn(answers)];
   const ids = new Map<string, string>();
@@ -69,12 +69,12 @@ export function stable(variables: Variables, answers: string) {
   return { text, body };
 }
 
-/** With their scheme, and as a target's hint has them. */
+/** Maps each actual host and port to the default one. Without the scheme, so that it also matches a target's hint. */
 function addressesIn(variables: Variables): [string, string][] {
   return Object.entries(PORTS).map(([name, port]) => [new URL(variables[name] ?? "").host, `127.0.0.1:${port}`]);
 }
 
-/** Each key that Bursar has made, and its hash. */
+/** Maps each virtual key that Bursar has generated, and its hash, to a constant. */
 function keysIn(answers: string): [string, string][] {
   return [...new Set(answers.match(OWN_KEY))].flatMap((key, index): [string, string][] => {
     const shown = `sk-${createHash("sha256").update(`key ${index}`).digest("base64url")}`;
@@ -85,7 +85,7 @@ function keysIn(answers: string): [string, string][] {
   });
 }
 
-/** Fields whose value depends on the moment get that of the page's day. */
+/** Replaces the values of time-dependent fields with those of the examples' date. */
 function withFields(value: unknown, name = ""): unknown {
   if (Array.isArray(value)) return value.map((each, index) => withFields(each, name === "data" ? `${index}` : name));
   if (value === null || typeof value !== "object") {
@@ -106,7 +106,7 @@ function parsed(text: string): unknown {
 
 const MAX_COLUMNS = 100;
 
-/** As `JSON.stringify` with an indent, but a value that fits stays on its line. */
+/** Like `JSON.stringify` with an indent, but a value that fits on one line stays on one line. */
 function printed(value: unknown, indent = ""): string {
   const flat = JSON.stringify(value, null, 1)
     .replace(/\[\n\s*|\n\s*\]/g, (edge) => edge.trim())

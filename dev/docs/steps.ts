@@ -1,4 +1,4 @@
-// What a scenario is made of: examples, which the page shows, and preparations, which it does not.
+// The steps of a scenario: examples and captures, which the page shows, and preparations, which it does not show.
 
 import type { Product } from "./product.ts";
 
@@ -7,7 +7,7 @@ export type Variables = Record<string, string>;
 
 export interface World {
   readonly product: Product;
-  /** What the shell of the next example has. */
+  /** The shell variables of the next example. */
   readonly variables: Variables;
 }
 
@@ -16,7 +16,7 @@ export interface Example {
   readonly name: string;
   readonly status: number;
   readonly command: string;
-  /** Shell variables taken from the answer: name of the variable to path in the body, such as `data.0.id`. */
+  /** Shell variables to set from the answer: variable name → path in the body, such as `data.0.id`. */
   readonly keeps: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +38,7 @@ export function example(
   return { name, status, command, keeps };
 }
 
-/** LiteLLM says from now on that the key or team has spent `usd`. One demanded read a second: the next one waits for its turn. */
+/** Sets the spend of a key or team in LiteLLM, then waits until Bursar accepts another demanded read. */
 export function spent(variable: string, usd: number): Step {
   return async ({ product, variables }) => {
     product.litellm.setSpend(variables[variable] ?? variable, usd);
@@ -46,23 +46,23 @@ export function spent(variable: string, usd: number): Step {
   };
 }
 
-/** Bursar reads LiteLLM at most once a second for a tenant, however fresh a caller wants the spend. */
+/** Bursar reads LiteLLM at most once a second per tenant, even when a caller demands fresh spend. */
 export const DEMANDED_READ_MS = 1_100;
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const WAIT_MS = 60_000;
 
-/** Looks until `holds` is true. @throws Error naming `what` when that takes too long. */
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+/** Polls until `isTrue` returns true. @throws Error naming `what` on a timeout. */
+export async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
   const begunAt = Date.now();
-  while (!(await holds())) {
+  while (!(await isTrue())) {
     if (Date.now() - begunAt > WAIT_MS) throw new Error(`did not happen within ${WAIT_MS} ms: ${what}`);
     await pause(100);
   }
 }
 
-/** Waits until at least so many alerts are recorded and no notice of any is on its way. */
+/** Waits until at least `alerts` alerts are recorded and no notice is pending. */
 export function alertsAreDelivered(alerts: number): Step {
   return ({ product }) =>
     until(`${alerts} alerts are delivered`, async () => {

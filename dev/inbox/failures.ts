@@ -1,20 +1,20 @@
-// What the inbox was told to fail, by kind of message. It decides which call fails; the doors say how that sounds.
+// The failures configured for the inbox, by kind of message. Decides which call fails; the receivers word the answer.
 
 import * as z from "zod";
 import { KINDS, type Kind } from "./message.ts";
 
 const statusFailure = z.strictObject({
   status: z.int().min(400).max(599),
-  /** Sent as `Retry-After`, as it stands. */
+  /** Sent unchanged as `Retry-After`. */
   retryAfter: z.string().optional(),
-  /** The `E_…` code of the send_email binding; without it, one that fits the status. */
+  /** The `E_…` code of the send_email binding. Default: a code that fits the status. */
   code: z.string().startsWith("E_").optional(),
 });
 
 export const failureSchema = z.strictObject({
   kind: z.enum([...KINDS, "any"]),
   how: z.union([statusFailure, z.strictObject({ timeout: z.literal(true) })]),
-  /** Mended after so many failed calls; without it, by `DELETE /_fail` only. */
+  /** Ends the failure after this number of failed calls. Default: it lasts until `DELETE /_fail`. */
   times: z.int().min(1).optional(),
 });
 
@@ -22,9 +22,9 @@ export type Failure = z.infer<typeof failureSchema>;
 export type StatusFailure = z.infer<typeof statusFailure>;
 
 export interface Failures {
-  /** Sets the failure of its kind, in place of the one before; null mends every kind. */
+  /** Sets the failure of its kind and replaces the previous one; null removes all failures. */
   set(failure: Failure | null): void;
-  /** The failure of a call of this kind, counted down; its own kind's before that of "any". Null: let it pass. */
+  /** Counts down and returns the failure for a call: that of its kind, else that of "any". Null: the call succeeds. */
   take(kind: Kind): Failure["how"] | null;
   list(): Failure[];
 }

@@ -1,9 +1,9 @@
-// Keeps the newest messages, in memory only. It counts all that came, also those it no longer keeps.
+// Keeps the newest messages, in memory only. Counts every message, including those that it no longer keeps.
 
 import type { InboxMessage, MessageFilter } from "./message.ts";
 import { isAboutTenant } from "./message-text.ts";
 
-/** A benchmark sends tens of thousands; at a few kB each this stays far below what Node may use. */
+/** A benchmark sends tens of thousands of messages. 5,000 of a few kB each stay far below Node's memory limit. */
 export const MAX_MESSAGES = 5_000;
 
 export type CountFilter = Pick<MessageFilter, "kind" | "accepted">;
@@ -13,10 +13,10 @@ export interface Mailbox {
   /** Newest first. */
   list(filter?: MessageFilter): InboxMessage[];
   find(id: string): InboxMessage | undefined;
-  /** Of all since the last `clear`, without looking at any. */
+  /** The number of messages since the last `clear`. Does not read the messages. */
   count(filter?: CountFilter): number;
   clear(): void;
-  /** Rises with every change: what the page's polling compares. */
+  /** Rises with every change. The page polls it to detect changes. */
   revision(): number;
 }
 

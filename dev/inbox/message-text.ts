@@ -1,19 +1,19 @@
-// The text of a message as a reader sees it, to show it and to find a tenant in it. Reads only.
+// The text of a message as its reader sees it, used to show it and to search it for a tenant. Pure.
 
 import type { InboxMessage } from "./message.ts";
 import { isObject, objectOf, textOf } from "./untrusted-json.ts";
 
-/** The keys under which Block Kit and attachments hold what is shown. */
+/** The keys of Block Kit and attachments that hold visible text. */
 const SHOWN_BY_SLACK = new Set(["text", "title", "value", "pretext", "footer", "author_name", "alt_text"]);
 
 /** @see MessageFilter.tenant */
 export function isAboutTenant(message: InboxMessage, tenant: string): boolean {
   if (message.kind === "webhook") return tenantOfEvent(message.body) === tenant;
-  // `acme` is neither in `acme-eu` nor in `acme.eu`, yet it may end a sentence.
+  // `acme` must not match `acme-eu` or `acme.eu`, but it may be the last word of a sentence.
   return new RegExp(`(?<![\\w-]|\\w\\.)${RegExp.escape(tenant)}(?![\\w-]|\\.\\w)`, "i").test(renderedText(message));
 }
 
-/** Ours stands at the top of an event or in its `data`. */
+/** An event has its tenant_id at the top level or in `data`. */
 export function tenantOfEvent(event: unknown): string | null {
   const { tenant_id: top, data } = objectOf(event);
   return textOf(top) || textOf(objectOf(data)["tenant_id"]) || null;
@@ -25,7 +25,7 @@ export function renderedText(message: InboxMessage): string {
   return [textOf(subject), textOf(text), textOfHtml(textOf(html))].join("\n");
 }
 
-/** An underscore is part of a word, and would hide an id in italics. */
+/** Italics are removed: `_` is a word character for the search, so an id in italics would not be found. */
 const ITALIC = /(?<!\w)_([^_\n]+)_(?!\w)/g;
 
 function shownBySlack(value: unknown): string[] {
@@ -36,14 +36,14 @@ function shownBySlack(value: unknown): string[] {
   );
 }
 
-/** What Slack shows of a payload: its `text` only stands in where there are no blocks. */
+/** The text that Slack shows for a payload. Slack shows the `text` field only when there are no blocks. */
 export function slackText(body: unknown): string {
   const { text, ...rest } = objectOf(body);
   const shown = shownBySlack(rest);
   return unescapeSlack(shown.length > 0 ? shown.join("\n") : textOf(text));
 }
 
-/** Slack escapes these three and no more. */
+/** Slack escapes only these three characters. */
 function unescapeSlack(text: string): string {
   return text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 }

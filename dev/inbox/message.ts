@@ -1,9 +1,9 @@
-// What the inbox keeps of one call: types only.
+// A message as the inbox keeps it, and the filter for messages. Types only.
 
 export const KINDS = ["slack", "email", "webhook"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** The door a message came in by. */
+/** The receiver that took the message. */
 export type Via = "slack" | "resend" | "send_email" | "webhook";
 
 export type SignatureVerdict = "valid" | "invalid" | "unknown_secret" | "missing";
@@ -14,19 +14,19 @@ export interface InboxMessage {
   /** ISO 8601, in UTC. */
   readonly received_at: string;
   readonly accepted: boolean;
-  /** What was answered; null when nothing was, as told by a failure of `timeout`. */
+  /** The status of the answer; null when a configured `timeout` failure suppressed the answer. */
   readonly status: number | null;
   readonly via: Via;
   readonly path: string;
-  /** Those that say something about the message; never a credential. */
+  /** Only headers that describe the message; never a credential. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed JSON, or the text itself when it is none. */
+  /** Parsed JSON, or the raw text when it is not JSON. */
   readonly body: unknown;
   /** One line: Slack's text, an e-mail's subject, the type of a webhook's event. */
   readonly summary: string;
-  /** Of webhooks only. */
+  /** Webhooks only. */
   readonly signature?: SignatureVerdict;
-  /** Of webhooks only: how many calls with this `webhook-id` had come to this webhook before; 0 for the first. */
+  /** Webhooks only: the number of earlier calls to this webhook with the same `webhook-id`; 0 for the first. */
   readonly repeats?: number;
   readonly problems: readonly string[];
 }
@@ -34,8 +34,8 @@ export interface InboxMessage {
 export interface MessageFilter {
   readonly kind?: Kind | undefined;
   readonly accepted?: boolean | undefined;
-  /** Webhooks: the event's `tenant_id`. Slack and e-mail: an id that stands in the rendered text as a word. */
+  /** Webhooks: the event's `tenant_id`. Slack and e-mail: an id that appears in the rendered text as a whole word. */
   readonly tenant?: string | undefined;
-  /** At most so many, the newest. */
+  /** The maximum number of messages, newest first. */
   readonly limit?: number | undefined;
 }

@@ -1,4 +1,4 @@
-// The inbox over HTTP: its doors, its messages as JSON, its failures, its page. Translates, nothing more.
+// The inbox's HTTP routes: receivers, messages as JSON, failures and the page. Only translates.
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
@@ -7,18 +7,18 @@ import type { Mailbox } from "./mailbox.ts";
 import { KINDS, type MessageFilter } from "./message.ts";
 import { EMAIL_CSP, emailHtml } from "./page/message-card.ts";
 import { messagesPage, PAGE_CSP, PAGE_LENGTH } from "./page/page.ts";
-import type { Door } from "./receivers/receiver.ts";
+import type { Receiver } from "./receivers/receiver.ts";
 import type { WebhookEndpoint } from "./receivers/webhook.ts";
 import { takeIn } from "./take-in.ts";
 
 export interface InboxState {
   readonly mailbox: Mailbox;
   readonly failures: Failures;
-  readonly doors: { slack: Door; resend: Door; sendEmail: Door; webhook: WebhookEndpoint };
+  readonly receivers: { slack: Receiver; resend: Receiver; sendEmail: Receiver; webhook: WebhookEndpoint };
   clear(): void;
 }
 
-/** An empty value is no filter: the page's form sends every field. */
+/** The page's form sends every field, so an empty value means no filter. */
 const blank = z.literal("").transform(() => undefined);
 const filterSchema = z.object({
   kind: z.enum(KINDS).or(blank).optional(),
@@ -37,20 +37,20 @@ const filterSchema = z.object({
 const secretsSchema = z.strictObject({ secrets: z.array(z.string()).min(1) });
 
 export function inboxRoutes(state: InboxState): Hono {
-  const { mailbox, failures, doors } = state;
+  const { mailbox, failures, receivers } = state;
   const app = new Hono();
-  // A browser must not take the list of an earlier inbox on this port for that of this one.
+  // Part of the ETag: a browser must not reuse the cached list of an earlier inbox on the same port.
   const runId = crypto.randomUUID();
-  const at = (door: Door) => (c: Context) => takeIn(c.req.raw, door, state);
-  app.post("/slack/*", at(doors.slack));
-  app.post("/resend/emails", at(doors.resend));
-  app.post("/send-email", at(doors.sendEmail));
-  app.post("/webhook/:name", at(doors.webhook));
+  const at = (receiver: Receiver) => (c: Context) => takeIn(c.req.raw, receiver, state);
+  app.post("/slack/*", at(receivers.slack));
+  app.post("/resend/emails", at(receivers.resend));
+  app.post("/send-email", at(receivers.sendEmail));
+  app.post("/webhook/:name", at(receivers.webhook));
 
   app.put("/webhook-secrets/:name", async (c) => {
     const name = c.req.param("name");
     const { secrets } = secretsSchema.parse(await c.req.json());
-    doors.webhook.trust(name, secrets);
+    receivers.webhook.trust(name, secrets);
     return c.json({ name, secrets: secrets.length });
   });
   app.put("/_fail", async (c) => {
@@ -78,7 +78,7 @@ export function inboxRoutes(state: InboxState): Hono {
     const page = messagesPage(mailbox.list({ ...filter, limit: PAGE_LENGTH }), filter);
     return c.html(page, 200, { "Content-Security-Policy": PAGE_CSP });
   });
-  // What was asked for wrongly says so; nobody but a developer hears it.
+  // A malformed request gets the error's message: only developers use this server.
   app.onError((error, c) => c.json({ error: error.message }, 400));
   return app;
 }
@@ -90,7 +90,7 @@ function listMessages(c: Context, mailbox: Mailbox, runId: string): Response {
   return c.json({ data: mailbox.list(filterOf(c)) }, 200, headers);
 }
 
-/** @throws ZodError for a filter there is not. */
+/** @throws ZodError for an invalid filter. */
 function filterOf(c: Context): MessageFilter {
   return filterSchema.parse(c.req.query());
 }

@@ -1,4 +1,4 @@
-// The inbox of the local stack: where every notice arrives, shown on a page and as JSON. Nothing is sent on.
+// The inbox of the local stack: receives every notice and shows it on a page and as JSON. Forwards nothing.
 
 import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
@@ -13,11 +13,11 @@ import { inboxRoutes } from "./routes.ts";
 export interface Inbox extends Part {
   /** Newest first; also `GET /messages`. */
   messages(filter?: MessageFilter): InboxMessage[];
-  /** Forgets all that came, with its idempotency keys and webhook ids; failures and secrets stay. */
+  /** Deletes all messages, idempotency keys and webhook ids. Failures and secrets stay. */
   clear(): void;
-  /** Lets calls of a kind fail; null lets all pass again. Also `PUT /_fail` and `DELETE /_fail`. */
+  /** Makes calls of a kind fail; null removes all failures. Also `PUT /_fail` and `DELETE /_fail`. */
   fail(failure: Failure | null): void;
-  /** The secrets (`whsec_…`) that may have signed calls to `/webhook/<name>`; also `PUT /webhook-secrets/<name>`. */
+  /** Sets the valid signing secrets (`whsec_…`) of `/webhook/<name>`; also `PUT /webhook-secrets/<name>`. */
   trust(name: string, secrets: readonly string[]): void;
 }
 
@@ -25,7 +25,7 @@ export interface Inbox extends Part {
 export async function startInbox(port: number): Promise<Inbox> {
   const mailbox = createMailbox();
   const failures = createFailures();
-  const doors = {
+  const receivers = {
     slack: slackEndpoint,
     resend: createResendEndpoint(),
     sendEmail: sendEmailEndpoint,
@@ -33,10 +33,10 @@ export async function startInbox(port: number): Promise<Inbox> {
   };
   const clear = () => {
     mailbox.clear();
-    doors.resend.forget?.();
-    doors.webhook.forget?.();
+    receivers.resend.forget?.();
+    receivers.webhook.forget?.();
   };
-  const app = inboxRoutes({ mailbox, failures, doors, clear });
+  const app = inboxRoutes({ mailbox, failures, receivers, clear });
   const part = await startPart({
     name: "inbox",
     port,
@@ -48,6 +48,6 @@ export async function startInbox(port: number): Promise<Inbox> {
     messages: (filter) => mailbox.list(filter),
     clear,
     fail: (failure) => failures.set(failure),
-    trust: (name, secrets) => doors.webhook.trust(name, secrets),
+    trust: (name, secrets) => receivers.webhook.trust(name, secrets),
   };
 }

@@ -1,4 +1,4 @@
-// Reads JSON whose shape nobody vouches for. It never throws and never casts: what is not there is empty.
+// Reads JSON of unknown shape. Never throws and never casts: a missing value or a wrong type becomes an empty value.
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 // The HTTP protocol behind a KV binding, over a Map. Plain JavaScript, because workerd and Node run the same file.
-// No cache and no staleness: what was put is read at once, which real KV does not promise.
+// Has no cache and no staleness: a read sees the last write at once, which real KV does not guarantee.
 
-/** As many as one bulk read of real KV takes. */
+/** Real KV's limit for one bulk read. */
 const MAX_BULK_KEYS = 100;
 
 /** @returns {import("./kv-handler.d.ts").KvHandler} */
@@ -62,7 +62,7 @@ export function createKvHandler(now = Date.now) {
     const key = decodeURIComponent(pathname.slice(1));
     switch (request.method) {
       case "GET":
-        return key === "" ? new Response("lists are not spoken here", { status: 501 }) : readOne(key);
+        return key === "" ? new Response("listing keys is not supported", { status: 501 }) : readOne(key);
       case "PUT":
         return write(key, request, searchParams);
       case "DELETE":

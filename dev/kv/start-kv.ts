@@ -1,5 +1,5 @@
-// A KV namespace outside the Worker's process, so that a test can stop it, slow it or make it answer 500.
-// Keeps everything in memory; what was put survives `stop` and `restart`.
+// A KV namespace outside the Worker's process, so that a test can stop it, slow it down or make it answer 500.
+// Keeps everything in memory. Entries survive `stop` and `restart`.
 
 import { type Part, startPart } from "../part.ts";
 import { createKvHandler } from "./kv-handler.js";

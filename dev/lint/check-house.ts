@@ -1,4 +1,4 @@
-// `npm run check:house`: the rules of the house that neither tsc nor Biome can say.
+// `npm run check:house`: checks the house rules that neither tsc nor Biome can check.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -22,10 +22,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   "banned-word": bannedWords,
 };
 
-/** Rules whose findings are counted, not shown, and fail nothing. */
+/** Rules that are off: their findings are counted, but not shown, and do not fail the check. */
 const OFF: readonly string[] = [];
 
-/** What git tracks, and what it would: a new file is judged before its first commit. */
+/** Every file that git tracks or would track, so that a new file is checked before its first commit. */
 function readRepository(): Repository {
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     encoding: "utf8",
@@ -53,7 +53,7 @@ function check(): number {
 readCommandLine(
   defineCommand({
     name: "npm run check:house --",
-    description: "Checks the rules of the house that neither tsc nor Biome can check, on every file that git tracks.",
+    description: "Checks the house rules that neither tsc nor Biome can check, on every file that git tracks.",
     exitCodes: { 0: "no findings", 1: "there are findings" },
   }),
 );

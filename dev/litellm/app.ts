@@ -1,5 +1,5 @@
-// Every route of the simulator, and what happens to each request before and after its route.
-// Must never decide anything: routes do.
+// All routes of the simulator, and the steps before and after each of them.
+// Must never decide anything; the routes do.
 
 import { Hono } from "hono";
 import { chatRoutes } from "./calls/chat.ts";
@@ -42,7 +42,7 @@ export function litellmApp(store: Store, log: RequestLog, outgoing: Outgoing): H
   });
   app.onError((error) => {
     if (error instanceof LitellmError) return error.toResponse();
-    console.error("litellm simulator: a bug:", error);
+    console.error("bug in the litellm simulator:", error);
     return crash().toResponse();
   });
   return app;

@@ -1,5 +1,5 @@
-// Who is calling, and whether LiteLLM lets them: the order of its checks, the words of its refusals.
-// Must never log or keep a key: it is compared, hashed and dropped.
+// Authentication and budget checks in LiteLLM's order, with LiteLLM's refusal messages.
+// Must never log or keep a key, only compare and hash it.
 
 import { type ErrorType, type LitellmError, proxyError } from "./errors.ts";
 import { floatText, instantText } from "./python-text.ts";
@@ -11,13 +11,13 @@ export type Caller = { kind: "admin" } | { kind: "key"; key: KeyView; team: Team
 
 export interface Route {
   path: string;
-  /** "llm": budgets are enforced. "info": any key may ask. "admin": the master key only. */
+  /** "llm": LiteLLM enforces budgets. "info": any key may call it. "admin": only the master key may. */
   kind: "llm" | "info" | "admin";
   /** A call that costs nothing skips every budget check. */
   isFree?: boolean;
 }
 
-/** Where LiteLLM looks for a key, in this order; the first two want or allow a scheme before it. */
+/** The headers in which LiteLLM looks for a key, in this order. The first allows a scheme, the second requires one. */
 export const KEY_HEADERS = [
   "x-litellm-api-key",
   "authorization",
@@ -27,7 +27,7 @@ export const KEY_HEADERS = [
   "ocp-apim-subscription-key",
 ];
 
-/** @throws LitellmError as LiteLLM refuses. */
+/** @throws LitellmError with LiteLLM's refusal. */
 export function authenticate(headers: Headers, route: Route, store: Store): Caller {
   const credential = credentialIn(headers);
   if (credential === null) throw refused("No api key passed in.");
@@ -51,7 +51,7 @@ export function authenticate(headers: Headers, route: Route, store: Store): Call
   return { kind: "key", key, team };
 }
 
-/** The hash of the key of a request, known or unknown. */
+/** The hash of a request's key, whether LiteLLM knows the key or not. */
 export function callerHash(headers: Headers): string {
   return keyHash(credentialIn(headers) ?? "");
 }
@@ -75,7 +75,7 @@ function checkKey(key: KeyView, store: Store): void {
   }
 }
 
-/** A key is over at its budget, a team only beyond it. */
+/** LiteLLM refuses a key that reaches its budget, but a team only when it exceeds its budget. */
 function budgetRefusal(key: KeyView, team: TeamView | null): "key_budget" | "team_budget" | null {
   if (key.maxBudget !== null && key.spend >= key.maxBudget) return "key_budget";
   return team !== null && team.maxBudget !== null && team.spend > team.maxBudget ? "team_budget" : null;
@@ -87,7 +87,7 @@ function checkKeyBudget(key: KeyView, store: Store): void {
   throw overBudget(named, key.spend, key.maxBudget ?? 0, store);
 }
 
-/** The team's checks run on every route, so a key of a team over its budget cannot even read itself. */
+/** LiteLLM checks the team on every route, so a key of a team over its budget cannot even read itself. */
 function checkTeam(team: TeamView | null, route: Route, store: Store): void {
   if (team?.blocked === true) throw refused(`Team=${team.id} is blocked. Update via \`/team/unblock\` if your admin.`);
   if (team === null || team.maxBudget === null || route.isFree === true || team.spend <= team.maxBudget) return;
@@ -95,9 +95,9 @@ function checkTeam(team: TeamView | null, route: Route, store: Store): void {
 }
 
 function overBudget(named: string, spend: number, maxBudget: number, store: Store): LitellmError {
-  const figures = `Current cost: ${floatText(spend)}, Max budget: ${floatText(maxBudget)}`;
+  const amounts = `Current cost: ${floatText(spend)}, Max budget: ${floatText(maxBudget)}`;
   const status = store.settings.version === "1.81.9" ? 400 : 429;
-  return proxyError(status, "budget_exceeded", `Budget has been exceeded!${named} ${figures}`, null);
+  return proxyError(status, "budget_exceeded", `Budget has been exceeded!${named} ${amounts}`, null);
 }
 
 function unknownKey(credential: string): LitellmError {

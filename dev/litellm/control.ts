@@ -1,5 +1,5 @@
-// The simulator's strings to pull, over HTTP under /_sim, for people and for tests that know only its address.
-// Nothing here exists in LiteLLM, and nothing here asks for a key: it is for loopback only.
+// HTTP controls of the simulator, under /_sim, for people and for tests that know only its address.
+// LiteLLM has none of these routes. They require no key, so they must be reachable on loopback only.
 
 import { Hono } from "hono";
 import { detailError } from "./errors.ts";
@@ -16,7 +16,7 @@ export function controlRoutes(store: Store, log: RequestLog): Hono {
   const app = new Hono();
   const spending = (act: (subject: string, usd: number) => void) => async (request: Request) => {
     const { subject, usd } = checkFields(await request.json(), SPEND_FIELDS);
-    if (typeof subject !== "string" || typeof usd !== "number") throw detailError(400, "subject and usd are needed");
+    if (typeof subject !== "string" || typeof usd !== "number") throw detailError(400, "subject and usd are required");
     act(subject, usd);
     return Response.json({ done: true });
   };
@@ -40,7 +40,7 @@ export function controlRoutes(store: Store, log: RequestLog): Hono {
   return app;
 }
 
-/** Where the simulator sends to, and what it has sent. */
+/** Routes that set the receivers and list the requests that the simulator has sent to them. */
 export function outgoingControls(outgoing: Outgoing): Hono {
   const app = new Hono();
   app.post("/_sim/connect", async (c) => {

@@ -1,4 +1,4 @@
-// What Python calls a dict, as JSON brings it.
+// JSON objects, which LiteLLM parses into Python dicts.
 
 export type Body = Record<string, unknown>;
 

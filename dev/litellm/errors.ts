@@ -1,10 +1,10 @@
-// The shapes in which LiteLLM refuses and fails, and the one exception that carries them to the response.
-// Must never hold a raw key beyond what LiteLLM itself sends back to its caller.
+// The formats of LiteLLM's error responses, and the exception that carries them.
+// Must never hold a raw key, except where LiteLLM itself returns it to its caller.
 
 import { isDict } from "./dict.ts";
 import { dictText } from "./python-text.ts";
 
-/** An answer other than success, thrown from wherever it is found out. `body` is JSON, or plain text for a crash. */
+/** An error response, thrown where the error occurs. `body` is JSON, or plain text for a crash. */
 export class LitellmError extends Error {
   readonly status: number;
   readonly body: unknown;
@@ -29,29 +29,29 @@ export type ErrorType =
   | "not_found_error"
   | "token_not_found_in_db";
 
-/** `{"error": {message, type, param, code}}`; the code is a string, and an unset param is usually the text "None". */
+/** `{"error": {message, type, param, code}}`. The code is a string; an unset param is usually the text "None". */
 export function proxyError(status: number, type: ErrorType, message: string, param: string | null = "None") {
   return new LitellmError(status, { error: { message, type, param, code: String(status) } });
 }
 
-/** A guardrail's refusal or failure: an exception that knows no type, whose unset fields become the text "None". */
+/** A refusal or failure of a guardrail. LiteLLM's exception has no type; its unset fields become the text "None". */
 export function guardrailError(status: number, message: string) {
   return new LitellmError(status, { error: { message, type: "None", param: "None", code: String(status) } });
 }
 
-/** The message of a refusal over budget, null for anything else that was thrown. */
+/** The message of a budget_exceeded error; null for any other error. */
 export function budgetRefusalMessage(error: unknown): string | null {
   const body = error instanceof LitellmError && isDict(error.body) ? error.body["error"] : null;
   if (!isDict(body) || body["type"] !== "budget_exceeded") return null;
   return String(body["message"]);
 }
 
-/** An error detail that was a dict and became text on its way out. */
+/** An error whose message is a dict as text, because LiteLLM converts the error detail to a string. */
 export function stringifiedError(status: number, type: ErrorType, message: string, name = "error") {
   return proxyError(status, type, dictText(name, message));
 }
 
-/** `{"detail": {"error": …}}`: what routes answer that let their exceptions through. */
+/** `{"detail": {"error": …}}`: the error of routes that do not convert their exceptions. */
 export function detailError(status: number, message: string) {
   return new LitellmError(status, { detail: { error: message } });
 }
@@ -69,7 +69,7 @@ export function validationError(issues: FieldIssue[]) {
   return new LitellmError(422, { detail: issues });
 }
 
-/** A rule over the whole body, found broken: the issue names the body, not a field. */
+/** A violated rule for the whole body. The issue names the body instead of a field. */
 export function bodyRuleError(message: string, body: unknown) {
   const msg = `Value error, ${message}`;
   return validationError([{ type: "value_error", loc: ["body"], msg, input: body, ctx: { error: {} } }]);

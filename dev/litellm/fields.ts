@@ -1,5 +1,5 @@
-// Checks request bodies as LiteLLM's models do: wrong types are 422, unknown fields are dropped without a word.
-// Must never reject what LiteLLM accepts: it takes "12" for a number, and any text for a duration.
+// Checks request bodies like LiteLLM's models: a wrong type is a 422, unknown fields are dropped silently.
+// Must never reject a value that LiteLLM accepts: LiteLLM accepts "12" as a number, and any text as a duration.
 
 import { type Body, isDict } from "./dict.ts";
 import { type FieldIssue, validationError } from "./errors.ts";
@@ -9,8 +9,8 @@ type FieldType = "string" | "number" | "boolean" | "dict" | "list" | "datetime";
 export type FieldTypes = Record<string, FieldType | `${FieldType}!`>;
 
 /**
- * The known fields of a body, only those that were sent; an explicit null stays null.
- * @throws LitellmError 422 with every issue.
+ * Returns the known fields that the body contains; an explicit null stays null.
+ * @throws LitellmError 422 that lists every issue.
  */
 export function checkFields(body: unknown, types: FieldTypes): Body {
   if (body === null) throw validationError([{ type: "missing", loc: ["body"], msg: "Field required", input: null }]);
@@ -36,7 +36,7 @@ export function checkFields(body: unknown, types: FieldTypes): Body {
   return fields;
 }
 
-/** ISO 8601 with or without a zone, or a bare date; the zone is kept apart because LiteLLM trips over it. */
+/** ISO 8601 with or without a zone, or a date. Captures the zone, because LiteLLM cannot compare an expiry with one. */
 export const DATETIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 
 function issueOf(value: unknown, type: FieldType): Pick<FieldIssue, "type" | "msg" | "ctx"> | null {

@@ -1,5 +1,5 @@
-// What LiteLLM says of its own health, and the test alert that an admin can have it send.
-// Must never ask for a key where LiteLLM asks for none.
+// LiteLLM's health routes, including the one that makes it send a test alert.
+// Must never require a key where LiteLLM requires none.
 
 import { Hono } from "hono";
 import { authenticate } from "./auth.ts";
@@ -20,7 +20,7 @@ export function healthRoutes(store: Store, outgoing: Outgoing): Hono {
       throw stringifiedError(400, "auth_error", `Service must be in list. Service=${service} not in ['webhook']`);
     }
     if (await outgoing.sendTestAlert()) return c.json(null);
-    throw proxyError(500, "auth_error", "Authentication Error, the webhook did not take the alert");
+    throw proxyError(500, "auth_error", "Authentication Error, the webhook did not accept the alert");
   });
   return app;
 }

@@ -1,19 +1,19 @@
-// Remembers which management requests came in, so that a test can count reads.
-// Must never hold a raw key, a header or a body: keys are kept as hashes.
+// Records the management requests that the simulator receives, so that a test can count reads.
+// Must never hold a raw key, a header or a body; it stores keys as hashes.
 
 import { isDict } from "./dict.ts";
 import { keyHash } from "./state/rows.ts";
 
-/** Enough for any test; the oldest go first. */
+/** Enough for any test. Beyond it the log drops the oldest. */
 const KEPT = 10_000;
 
 export interface LoggedRequest {
   method: string;
   /** Without the query; a key in the path shows as `{key}`. */
   path: string;
-  /** Of the one key that the request names. */
+  /** The hash of the key, when the request names one key. */
   keyHash?: string;
-  /** Of the keys of a `/v2/key/info`. */
+  /** The hashes of the keys, for `/v2/key/info`. */
   keyHashes?: string[];
   teamId?: string;
   /** ms, by the simulator's clock. */

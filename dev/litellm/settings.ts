@@ -1,38 +1,38 @@
-// What can be set about the simulator, and what holds when nothing is said.
-// Must never read the environment: the caller does.
+// The simulator's options and their defaults.
+// Must never read the environment; the caller does.
 
 import type { CallListener } from "./calls/call-events.ts";
 import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./outgoing/receivers.ts";
 
-/** "1.81.9" refuses over budget with 400; "1.84" with 429 and a message that names the key. */
+/** "1.81.9" refuses a key over its budget with 400; "1.84" with 429 and a message that names the key. */
 export type LitellmVersion = "1.81.9" | "1.84";
 
 export interface LitellmOptions {
-  /** 0 takes any free port. */
+  /** 0 picks any free port. */
   port?: number;
   masterKey?: string;
   version?: LitellmVersion;
-  /** How late spend reaches the database. Unset: 10 s and up to 5 s more, as LiteLLM's writer job runs. */
+  /** Delay until spend reaches the database. Default: 10 to 15 s, the interval of LiteLLM's writer job. */
   databaseDelayMs?: number;
-  /** How often the reset job looks. 0: a period ends on time; Infinity: never. */
+  /** Interval of the reset job. 0: every period ends on time; Infinity: no period ends. */
   resetCheckMs?: number;
-  /** How long a key or team stays in the proxy's memory before it is read from the database again. */
+  /** How long the proxy keeps a key or team in memory before it reads the database again. */
   cacheTtlMs?: number;
-  /** How long a model call takes. Unset: up to 2 ms. */
+  /** Duration of a model call. Default: up to 2 ms. */
   callMs?: number;
-  /** What a call costs (USD) that says nothing of its cost. */
+  /** Cost (USD) of a call that does not set its own. */
   defaultCost?: number;
-  /** The clock, in ms; every delay above runs by it, except `callMs`. */
+  /** The clock, in ms. All delays above use it, except `callMs`. */
   now?: () => number;
   /** Called with the events of calls. */
   listener?: CallListener;
-  /** Where budget alerts go. Unset: nowhere. */
+  /** The receiver of budget alerts. Default: none. */
   webhook?: WebhookReceiver;
-  /** Where finished and refused calls are reported. Unset: nowhere. */
+  /** The receiver of events for finished and refused calls. Default: none. */
   events?: EventsReceiver;
-  /** The guardrail that is asked before each call. Unset: none. */
+  /** The guardrail that LiteLLM asks before each call. Default: none. */
   guardrail?: GuardrailReceiver;
-  /** 0 to below 1; draws the copies and delays of webhooks. Unset: `Math.random`. */
+  /** Returns 0 to below 1; draws the copies and delays of webhooks. Default: `Math.random`. */
   random?: () => number;
 }
 

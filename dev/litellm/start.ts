@@ -1,5 +1,5 @@
-// Starts the LiteLLM simulator: a double of the proxy, for tests, the local stack and benchmarks.
-// Must never be reachable from another machine, and keeps everything in memory.
+// Starts the LiteLLM simulator, a test double of the proxy for tests, the local stack and benchmarks.
+// Keeps everything in memory. Must never be reachable from another machine.
 
 import { type Part, startPart } from "../part.ts";
 import { litellmApp } from "./app.ts";
@@ -13,40 +13,40 @@ import { Store } from "./state/store.ts";
 export interface Litellm extends Part {
   readonly masterKey: string;
   /**
-   * Adds spend (USD) to a key (raw or hash) or a team, as calls of that cost would have: enforced at once, in the
-   * database later. Spend of a key is also its team's.
+   * Adds spend (USD) to a key (raw or hash) or a team, like calls of that cost: enforced at once, in the database
+   * later. Spend of a key also counts for its team.
    */
   spend(keyOrTeam: string, usd: number): void;
-  /** Makes a spend exactly this, everywhere at once. */
+  /** Sets a spend in memory and database at once. */
   setSpend(keyOrTeam: string, usd: number): void;
-  /** Writes to the database now what is on its way there. */
+  /** Writes the unwritten spend to the database now. */
   flushSpend(): void;
-  /** Runs the job that ends periods, now. */
+  /** Runs the job that ends periods now. */
   runResetJob(): void;
-  /** The management requests that reached a route or were refused by one; faults keep requests from here. */
+  /** The management requests that reached a route, including refused ones. A fault of the part hides requests. */
   requests(): LoggedRequest[];
   clearRequests(): void;
-  /** Says where to send from now on; what is left out stays as it is, null disconnects. */
+  /** Sets the receivers. A receiver that is left out stays unchanged; null disconnects it. */
   connect(receivers: Receivers): void;
-  /** Sends the gathered call events now, and resolves when they are answered. */
+  /** Sends the collected call events now, and resolves when they are answered. */
   flushEvents(): Promise<void>;
-  /** Resolves when every webhook and batch that is on its way has been answered. */
+  /** Resolves when every webhook and batch in flight has been answered. */
   settled(): Promise<void>;
-  /** What was sent out, in the order of the answers. */
+  /** The requests that were sent, in the order of their answers. */
   sent(): SentRequest[];
   clearSent(): void;
 }
 
 /** @throws PortTakenError when `port` is not free. */
 export async function startLitellm(options: LitellmOptions = {}): Promise<Litellm> {
-  const asked = settingsFrom(options);
-  const outgoing = new Outgoing(asked);
-  outgoing.connect(asked.receivers);
+  const requested = settingsFrom(options);
+  const outgoing = new Outgoing(requested);
+  outgoing.connect(requested.receivers);
   const settings: Settings = {
-    ...asked,
+    ...requested,
     listener(event) {
-      asked.listener(event);
-      outgoing.hear(event);
+      requested.listener(event);
+      outgoing.handle(event);
     },
   };
   const store = new Store(settings);

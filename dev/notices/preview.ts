@@ -1,4 +1,4 @@
-// Writes every kind of notice to a directory, to be looked at: `npm run notices:preview -- <directory>`. Sends nothing.
+// `npm run notices:preview -- <directory>`: writes a sample of every kind of notice to a directory. Sends nothing.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// One notice of every kind, with realistic amounts, and some with hostile names. Data only.
+// Sample notices of every kind with realistic amounts, and one with hostile text. Data only.
 
 import type { AlertDetail, AlertEventType } from "../../src/budget/alert.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
@@ -52,7 +52,7 @@ export function aNotice(eventType: AlertEventType, differences: Difference = {})
   };
 }
 
-/** A notice of what troubles the whole platform, seen first ten minutes ago. */
+/** A notice about a platform-wide problem that began ten minutes ago. */
 export function aPlatformNotice(kind: PlatformAlertKind, detail: AlertDetail): PlatformNotice {
   const id = "5c0e3d5a-52a5-4c0c-9d0a-7f1f4b3f9e21" as AlertId;
   return { platformAlert: { id, kind, detail, begunAt: NOW - 600_000, createdAt: NOW } };

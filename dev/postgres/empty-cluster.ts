@@ -1,5 +1,5 @@
-// An empty PGlite cluster, made once and kept in a file: initdb in WebAssembly takes 5 s and more, loading this 1 s.
-// Never holds a table of Bursar's. One file per version of PGlite, so that an upgrade makes a new one.
+// An empty PGlite cluster, created once and cached in a file: initdb in WebAssembly takes 5 s or more, loading it 1 s.
+// Never contains Bursar's tables. There is one file per PGlite version, so an upgrade creates a new one.
 
 import { existsSync, mkdirSync, openAsBlob, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -13,7 +13,7 @@ export function hasEmptyCluster(): boolean {
   return existsSync(clusterFile());
 }
 
-/** The cluster as a tar file, for `PGlite.create({ loadDataDir })`. The first call on a machine makes it. */
+/** The cluster as a tar file, for `PGlite.create({ loadDataDir })`. The first call on a machine creates it. */
 export async function emptyCluster(): Promise<Blob> {
   const file = clusterFile();
   if (!existsSync(file)) await makeCluster(file);
@@ -25,7 +25,7 @@ async function makeCluster(file: string): Promise<void> {
   const dump = await db.dumpDataDir("none");
   await db.close();
   mkdirSync(dirname(file), { recursive: true });
-  // Several processes may make it at once: each writes a file of its own, and the last rename wins.
+  // Several processes may create it at once: each writes its own file, and the last rename wins.
   const own = `${file}.${process.pid}`;
   writeFileSync(own, new Uint8Array(await dump.arrayBuffer()));
   renameSync(own, file);

@@ -1,6 +1,6 @@
 // Neon's HTTP protocol (`POST /sql`) over a pool of ordinary Postgres connections.
-// Values pass through as Postgres wrote them: the client reads them by type id. The address and the credentials in the
-// request's Neon-Connection-String are not looked at; whoever reaches this part reaches the database behind it.
+// Values pass through as the text that Postgres sent; the client parses them by type id. This part ignores the address
+// and the credentials in Neon-Connection-String: any client that can reach it can use the database behind it.
 
 import { Hono } from "hono";
 import pg from "pg";
@@ -29,13 +29,13 @@ const errorFields = [
 
 const asWritten = { getTypeParser: () => (value: string) => value } as unknown as pg.CustomTypesConfig;
 
-/** A refusal by Postgres is 400 with all it said; a request not understood is 400; an unreachable Postgres is 500. */
+/** Answers 400 with every field of a Postgres error, 400 to a malformed request, and 500 if Postgres is unreachable. */
 export function neonHttp(pool: pg.Pool): (request: Request) => Response | Promise<Response> {
   const app = new Hono();
   app.post("/sql", async (c) => {
-    // Neon can also answer in JSON types and objects; its client never asks for that.
+    // Neon can also answer with JSON types and objects, but its client never requests them.
     if (c.req.header("Neon-Raw-Text-Output") !== "true" || c.req.header("Neon-Array-Mode") !== "true") {
-      return c.json({ message: "only Neon-Raw-Text-Output: true with Neon-Array-Mode: true is served here" }, 400);
+      return c.json({ message: "Neon-Raw-Text-Output and Neon-Array-Mode must both be true" }, 400);
     }
     const body = await c.req.json().catch(() => undefined);
     const single = query.safeParse(body);
@@ -54,7 +54,7 @@ export function neonHttp(pool: pg.Pool): (request: Request) => Response | Promis
   return app.fetch;
 }
 
-/** Null when the isolation level is none of Postgres'. */
+/** The BEGIN statement. Null when Postgres has no such isolation level. */
 function beginOf(header: (name: string) => string | undefined): string | null {
   const words = ["BEGIN"];
   const level = header("Neon-Batch-Isolation-Level");
@@ -78,7 +78,7 @@ async function runBatch(pool: pg.Pool, begin: string, queries: readonly Query[])
     await client.query("COMMIT");
     return results;
   } catch (error) {
-    // A connection that cannot even roll back is thrown away, with whatever it held.
+    // If the rollback fails too, the pool closes this connection.
     await client.query("ROLLBACK").catch(() => {
       broken = true;
     });
@@ -94,7 +94,7 @@ async function run(runner: QueryRunner, { query: text, params }: Query) {
     values: params,
     rowMode: "array",
     types: asWritten,
-    // As Neon does: one statement per query, with or without parameters.
+    // Like Neon, this allows one statement per query, with or without parameters.
     queryMode: "extended",
   } as pg.QueryArrayConfig);
   return {

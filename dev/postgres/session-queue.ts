@@ -1,6 +1,6 @@
-// Lets many wire clients share PGlite's one session: decides whose message the session takes next.
-// A client keeps the session from its first message until Postgres says it is idle outside a transaction, so neither
-// the steps of one query nor those of one transaction ever mix with another client's. Knows no SQL but ROLLBACK.
+// Shares PGlite's single session among many wire clients: decides which client's message the session takes next.
+// A client holds the session from its first message until Postgres reports that it is idle outside a transaction, so
+// the messages of one query or transaction never mix with another client's. Sends no SQL of its own except ROLLBACK.
 
 import type { PGlite } from "@electric-sql/pglite";
 
@@ -13,7 +13,7 @@ type Waiting = {
   failed: (error: Error) => void;
 };
 
-/** ReadyForQuery, five bytes of head and a status byte, ends the answer to a whole query. */
+/** ReadyForQuery ends the answer to a whole query: these five bytes, then a status byte. */
 const readyForQuery = [0x5a, 0, 0, 0, 5];
 const statusIdle = 0x49;
 const terminate = 0x58;
@@ -21,7 +21,7 @@ const terminate = 0x58;
 const sync = Uint8Array.of(0x53, 0, 0, 0, 4);
 const rollback = Uint8Array.from([0x51, 0, 0, 0, 13, ...Buffer.from("ROLLBACK\0")]);
 
-/** Shaped as pglite-socket's handler wants its queue, whose own lets two clients' half queries mix. */
+/** Has the interface of pglite-socket's own queue, which mixes the messages of two clients' unfinished queries. */
 export class SessionQueue {
   readonly #db: PGlite;
   #waiting: Waiting[] = [];
@@ -32,9 +32,9 @@ export class SessionQueue {
     this.#db = db;
   }
 
-  /** Resolves with the length of the answer once `onData` has had all of it. */
+  /** Resolves with the length of the answer once `onData` has received all of it. */
   enqueue(client: ClientId, message: Uint8Array, onData: (data: Uint8Array) => void): Promise<number> {
-    // A goodbye has no answer, so it would hold the session until the socket closes.
+    // Terminate has no answer, so it would hold the session until the socket closes.
     if (message[0] === terminate) return Promise.resolve(0);
     return new Promise((done, failed) => {
       this.#waiting.push({ client, message, onData, done, failed });
@@ -45,17 +45,17 @@ export class SessionQueue {
   clearQueueForHandler(client: ClientId): void {
     const gone = this.#waiting.filter((entry) => entry.client === client);
     this.#waiting = this.#waiting.filter((entry) => entry.client !== client);
-    for (const entry of gone) entry.failed(new Error("the client has gone"));
+    for (const entry of gone) entry.failed(new Error("the client disconnected"));
   }
 
-  /** A client that leaves in the middle of something is taken back to idle, so that the next one finds a clean session. */
+  /** Rolls back what a client left unfinished when it disconnected, so that the next client finds an idle session. */
   async clearTransactionIfNeeded(client: ClientId): Promise<void> {
     if (this.#holder !== client && this.#busyWith !== client) return;
-    const nobody = () => {};
+    const discard = () => {};
     try {
-      await Promise.all([this.enqueue(client, sync, nobody), this.enqueue(client, rollback, nobody)]);
+      await Promise.all([this.enqueue(client, sync, discard), this.enqueue(client, rollback, discard)]);
     } catch {
-      // The session itself is gone: nothing is left to clean.
+      // The session itself has ended, so there is nothing to roll back.
     }
   }
 

@@ -1,5 +1,5 @@
-// The Postgres of the local stack: PGlite on the wire protocol, or a real server, and Neon's HTTP protocol before either.
-// Owns starting and stopping, nothing else; it never touches what the database holds.
+// The local stack's Postgres: PGlite behind the wire protocol, or a real server, with Neon's HTTP protocol in front.
+// Starts and stops them. Never changes the contents of the database.
 
 import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
@@ -11,17 +11,18 @@ import { startWireServer, type WireServer } from "./wire-server.ts";
 export interface LocalPostgres {
   /** For drizzle-kit, psql and pg. */
   readonly databaseUrl: string;
-  /** Where Neon's driver goes: `${neon.url}/sql`. */
+  /** Neon's driver connects to `${neon.url}/sql`. */
   readonly neon: Part;
   stop(): Promise<void>;
 }
 
-/** PGlite has one session however many connections there are; ten is what a real server gives without being asked. */
+/** Pool sizes. PGlite has one session, whatever the number of connections; ten is the default of pg.Pool. */
 const embeddedConnections = 1;
 const realConnections = 10;
 
 /**
- * With `databaseUrl` a real server is used and `port` is not; else PGlite, in memory or in `dataDir`. Port 0 takes any.
+ * With `databaseUrl` it uses a real server and ignores `port`; otherwise PGlite, in memory or in `dataDir`.
+ * Port 0 picks any free port.
  * @throws PortTakenError naming POSTGRES_PORT or NEON_PORT.
  */
 export async function startPostgres(options: {
@@ -36,13 +37,13 @@ export async function startPostgres(options: {
     connectionString: databaseUrl,
     max: embedded === null ? realConnections : embeddedConnections,
   });
-  // An idle connection that breaks is replaced by the next query; unheard, the event would end the process.
+  // The next query replaces an idle connection that broke. Without a listener the event would crash the process.
   pool.on("error", () => {});
-  // So would one that is cut off while it is in use, between two statements of a batch; the batch itself fails.
+  // The same holds for a connection that breaks between two statements of a batch. The batch itself fails.
   pool.on("connect", (client) => client.on("error", () => {}));
 
   const stopDatabase = async () => {
-    // The wire first: it cuts off whoever waits for the session, so that the pool has nothing left to wait for.
+    // Stop the wire server first: it disconnects clients that wait for the session, so the pool can end at once.
     await embedded?.wire.stop();
     await pool.end();
     await embedded?.db.close();

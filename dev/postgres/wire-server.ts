@@ -1,6 +1,6 @@
 // Postgres' wire protocol on loopback, in front of PGlite, for drizzle-kit, psql, pg and the Neon part.
-// All clients share one session: settings, prepared statements by name and temporary tables are everybody's, a
-// transaction left open makes the others wait. Never listens beyond 127.0.0.1: it asks nobody for a password.
+// All clients share one session, with its settings, named prepared statements and temporary tables; an open transaction
+// makes the other clients wait. Never listens beyond 127.0.0.1, because it requires no password.
 
 import { type AddressInfo, createServer, type Server } from "node:net";
 import type { PGlite } from "@electric-sql/pglite";
@@ -13,10 +13,10 @@ export interface WireServer {
   stop(): Promise<void>;
 }
 
-/** @throws PortTakenError naming POSTGRES_PORT. `port` 0 takes any free one. */
+/** `port` 0 picks any free port. @throws PortTakenError naming POSTGRES_PORT. */
 export async function startWireServer(db: PGlite, port: number): Promise<WireServer> {
   const handlers = new Set<PGLiteSocketHandler>();
-  // The handler calls the queue's public methods only; the type asks for the private ones of the class it replaces.
+  // The handler calls only the queue's public methods, but the type also demands private ones of the original class.
   const queryQueue = new SessionQueue(db) as unknown as PGLiteSocketHandlerOptions["queryQueue"];
 
   const server = createServer((socket) => {

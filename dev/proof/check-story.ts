@@ -1,4 +1,4 @@
-// `npm run check:story`: every row of the story that docs/testing.md claims is shown by tests of the last `npm test`.
+// `npm run check:story`: checks that tests of the last `npm test` prove every row of the story in docs/testing.md.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { outcomesOf } from "./test-report.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 const TABLE = "docs/testing.md";
-/** Where `npm test` leaves it. */
+/** `npm test` writes it. */
 const REPORT = ".wrangler/test-report.json";
 
 function textOf(file: string): string | null {

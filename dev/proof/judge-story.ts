@@ -1,19 +1,19 @@
-// Whether what the story's table claims is shown by tests that ran and passed. Decides only; the files are read elsewhere.
+// Decides whether tests that ran and passed prove the claims of the story's table. Reads no files itself.
 
 import type { Proof, StoryRow } from "./story-table.ts";
 import type { TestOutcome } from "./test-report.ts";
 
-/** All rows of the story, by letter: how many it has. */
+/** The number of story rows per letter. */
 const STORY = { M: 4, N: 7, W: 5, E: 6, X: 7, P: 4, R: 4, T: 3 } as const;
 
 export const STORY_IDS: readonly string[] = Object.entries(STORY).flatMap(([letter, count]) =>
   Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
 );
 
-/** Rows on the tests and documents themselves, which no single test could show. */
+/** Rows about the tests and documents themselves, which no single test can prove. */
 const SHOWN_BY_FILES = /^T/;
 
-/** Speed is measured, not tested: the bench fails by itself when a case does not run. */
+/** The bench measures speed; it fails by itself when a case does not run. */
 const SHOWN_BY_BENCH = /^P/;
 
 const BENCH_CASES = "bench/cases/";
@@ -22,11 +22,11 @@ const TESTS = "test/";
 export interface Evidence {
   readonly rows: readonly StoryRow[];
   readonly outcomes: readonly TestOutcome[];
-  /** The text of a file from the root of the repository; null when there is none. */
+  /** The text of a file, by its path from the repository's root; null when the file does not exist. */
   readonly textOf: (file: string) => string | null;
 }
 
-/** What is wrong, a line each; nothing when every claim is shown. */
+/** The problems, one line each; empty when every claim is proven. */
 export function storyProblems({ rows, outcomes, textOf }: Evidence): string[] {
   return [
     ...tableProblems(rows),
@@ -53,7 +53,7 @@ function tableProblems(rows: readonly StoryRow[]): string[] {
   ];
 }
 
-/** A row with tests must be claimed: else its tests could fail or disappear unnoticed. */
+/** A row with tests must be claimed; otherwise its tests could fail or disappear unnoticed. */
 function openRowProblems({ id }: StoryRow, outcomes: readonly TestOutcome[]): string[] {
   return testsOf(id, outcomes).map((test) => `${id}: not claimed, and tested by ${named(test)}`);
 }
@@ -66,7 +66,7 @@ function rowProblems(
 ): string[] {
   const failed = testsOf(id, outcomes)
     .filter(({ status }) => status !== "passed")
-    .map((test) => `${id}: ${said(test)}`);
+    .map((test) => `${id}: ${named(test)} ${test.status}`);
   return [
     ...(proofs.some(({ file }) => showsRow(id, file)) ? [] : [`${id}: claimed, and no ${needOf(id)} is named`]),
     ...failed,
@@ -87,8 +87,8 @@ function needOf(id: string): string {
 }
 
 function testProblems(id: string, { file, title }: Proof, outcomes: readonly TestOutcome[]): string[] {
-  const named = outcomes.filter((test) => test.file === file && test.titles.includes(title));
-  if (named.length === 0) return [`${id}: ${file} has no test "${title}"`];
+  const hasTest = outcomes.some((test) => test.file === file && test.titles.includes(title));
+  if (!hasTest) return [`${id}: ${file} has no test "${title}"`];
   return idsOf(title).includes(id) ? [] : [`${id}: the title "${title}" does not begin with "${id}: "`];
 }
 
@@ -98,17 +98,13 @@ function fileProblems(id: string, { file, title }: Proof, textOf: Evidence["text
   return text.includes(title) ? [] : [`${id}: ${file} does not say "${title}"`];
 }
 
-/** `X3, X4: …` is of both rows. */
+/** The rows that a title names: `X3, X4: …` names both. */
 function idsOf(title: string): string[] {
   return /^([A-Z]\d+(?:, [A-Z]\d+)*): /.exec(title)?.[1]?.split(", ") ?? [];
 }
 
 function testsOf(id: string, outcomes: readonly TestOutcome[]): TestOutcome[] {
   return outcomes.filter(({ titles }) => titles.flatMap(idsOf).includes(id));
-}
-
-function said(test: TestOutcome): string {
-  return `${named(test)} ${test.status}`;
 }
 
 function named({ file, titles }: TestOutcome): string {

@@ -1,6 +1,6 @@
-// The story's table as docs/testing.md keeps it: a row per claim, with what shows it. Reads text only; judges nothing.
+// Parses the story's table in docs/testing.md: one row per claim, with its proofs. Judges nothing.
 
-/** Where a claim is shown. For a test `title` is its title, or that of a block of tests; elsewhere it is text of the file. */
+/** The proof of a claim. `title`: for a test, its title or that of its `describe`; otherwise text in the file. */
 export interface Proof {
   readonly file: string;
   readonly title: string;
@@ -18,7 +18,7 @@ const NOT_YET = "not yet";
 const ROW = /^\| ([A-Z]\d+) \| (.*?) \| (.*?) \|$/;
 const PROOF = /^`([^`]+)` "(.+)"$/;
 
-/** @throws Error naming the line that is no row of the table. */
+/** @throws Error naming the line that is not a valid row. */
 export function rowsOf(markdown: string): StoryRow[] {
   return markdown
     .split("\n")

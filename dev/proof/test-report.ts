@@ -1,13 +1,13 @@
-// Vitest's JSON report of a run, as much of it as the story's table needs. Reads only.
+// Parses the part of Vitest's JSON report that the story's table needs.
 
 import { relative } from "node:path";
 
 export interface TestOutcome {
-  /** As the table names it: from the root of the repository. */
+  /** Path from the repository's root, as in the table. */
   readonly file: string;
-  /** Its own title, and those of the blocks around it. */
+  /** The titles of the enclosing `describe` blocks, then the test's own. */
   readonly titles: readonly string[];
-  /** `passed`, or what else vitest says: failed, skipped, pending, todo. */
+  /** Vitest's status: passed, failed, skipped, pending or todo. */
   readonly status: string;
 }
 
@@ -22,7 +22,7 @@ interface Report {
   }[];
 }
 
-/** `root` is the directory that vitest ran in. */
+/** `root`: the directory in which Vitest ran. */
 export function outcomesOf(json: string, root: string): TestOutcome[] {
   const { testResults } = JSON.parse(json) as Report;
   return testResults.flatMap(({ name, assertionResults }) =>

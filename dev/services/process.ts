@@ -1,4 +1,4 @@
-// Child processes that serve: waiting until they are ready, and ending them by process id.
+// Child processes that run a server: waits until they are ready, and stops them by process id.
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -6,14 +6,14 @@ import pWaitFor from "p-wait-for";
 
 export class ServiceMissingError extends Error {
   constructor(service: string, remedy: string) {
-    super(`there is no ${service} server on this machine (on Debian: ${remedy})`);
+    super(`${service} is not installed on this machine (on Debian: ${remedy})`);
   }
 }
 
 const READY_MS = 30_000;
 const POLL_MS = 100;
 
-/** @throws Error when the process ends, or is not ready in time; the caller ends it. */
+/** @throws Error when the process exits or is not ready in time. The caller stops the process. */
 export async function untilReady(
   service: string,
   child: ChildProcess,
@@ -21,14 +21,14 @@ export async function untilReady(
   timeoutMs = READY_MS,
 ): Promise<void> {
   const poll = async () => {
-    if (child.exitCode !== null) throw new Error(`${service} ended with exit code ${child.exitCode}`);
+    if (child.exitCode !== null) throw new Error(`${service} exited with code ${child.exitCode}`);
     return isReady();
   };
   const message = `${service} was not ready within ${timeoutMs / 1_000} s`;
   await pWaitFor(poll, { interval: POLL_MS, timeout: { milliseconds: timeoutMs, message } });
 }
 
-/** `killAfterMs`: kills a process that has not ended by then. */
+/** Sends `signal` and waits for the exit. `killAfterMs`: sends SIGKILL if the process still runs after this time. */
 export async function endProcess(child: ChildProcess, signal: NodeJS.Signals, killAfterMs?: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");

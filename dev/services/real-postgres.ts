@@ -1,4 +1,4 @@
-// A real Postgres server for tests, in a directory of its own, on loopback. Needs the server's programs on this machine.
+// A real Postgres server for tests, on loopback, with its own data directory. Needs Postgres installed on this machine.
 
 import { execFileSync, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -13,10 +13,10 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Where Debian keeps the server's programs, which are not on the PATH. */
+/** Debian installs the server's programs here; they are not on the PATH. */
 const DEBIAN = "/usr/lib/postgresql";
 
-/** @throws ServiceMissingError when there is no Postgres server on this machine. */
+/** @throws ServiceMissingError when Postgres is not installed on this machine. */
 export async function startRealPostgres(): Promise<Service> {
   const programs = findPrograms();
   const directory = mkdtempSync(join(tmpdir(), "bursar-postgres-"));
@@ -70,7 +70,7 @@ function findPrograms(): string {
   return found;
 }
 
-/** Postgres refuses to run as root; its package brings a user for it. */
+/** Postgres refuses to run as root. Debian's package creates the user `postgres` for it. */
 function unprivileged(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const idOf = (flag: string) => Number(execFileSync("id", [flag, "postgres"]).toString());

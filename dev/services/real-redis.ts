@@ -1,4 +1,4 @@
-// A real Redis server for tests, with nothing kept, on loopback. Needs the server's program on this machine.
+// A real Redis server for tests, on loopback, without persistence. Needs Redis installed on this machine.
 
 import { spawn, spawnSync } from "node:child_process";
 import getPort from "get-port";
@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { endProcess, ServiceMissingError, untilReady } from "./process.ts";
 import type { Service } from "./real-postgres.ts";
 
-/** @throws ServiceMissingError when there is no Redis server on this machine. */
+/** @throws ServiceMissingError when Redis is not installed on this machine. */
 export async function startRealRedis(): Promise<Service> {
   if (spawnSync("redis-server", ["--version"]).error)
     throw new ServiceMissingError("Redis", "apt-get install redis-server");

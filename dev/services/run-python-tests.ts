@@ -1,4 +1,4 @@
-// `npm run test:python`: the tests that run Python, which `npm test` leaves out because it needs nothing but Node.
+// `npm run test:python`: runs the tests that need Python. `npm test` skips them, because it must run with Node alone.
 
 import { spawnSync } from "node:child_process";
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
@@ -13,7 +13,7 @@ readCommandLine(
 
 function run(): number {
   if (spawnSync("python3", ["--version"]).error) {
-    console.error("there is no python3 on this machine (on Debian: apt-get install python3)");
+    console.error("python3 is not installed (on Debian: apt-get install python3)");
     return 1;
   }
   const vitest = ["node_modules/vitest/vitest.mjs", "run", "--project", "python"];

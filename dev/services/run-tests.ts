@@ -1,6 +1,6 @@
-// `npm run test:services`: everything that touches Postgres or Redis, on real servers instead of the embedded ones.
-// It starts the servers and ends them.
-// TEST_DATABASE_URL and TEST_REDIS_URL name servers that run already; the tests make databases of their own there.
+// `npm run test:services`: runs every test that uses Postgres or Redis on real servers instead of the embedded ones.
+// Starts the servers and stops them. TEST_DATABASE_URL and TEST_REDIS_URL name running servers to use instead; the
+// tests create their own databases there.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { ServiceMissingError } from "./process.ts";
 import { type Service, startRealPostgres } from "./real-postgres.ts";
 import { startRealRedis } from "./real-redis.ts";
 
-/** Those that break LiteLLM, KV or the queue learn nothing more from another Postgres. */
+/** Leaves out the tests that break LiteLLM, KV or the queue: a real Postgres does not change their result. */
 const E2E = [
   "adopt",
   "budget",

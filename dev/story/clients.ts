@@ -1,28 +1,28 @@
-// What the story's people use: the administrator's and the agent's view of Bursar, and the agent's of LiteLLM. Plain HTTP.
+// The story's HTTP clients: an administrator and an agent of Bursar, the agent's calls to LiteLLM, and the inbox.
 
 export interface Answer {
   readonly status: number;
   readonly body: Record<string, unknown>;
-  /** The edge's own time, from `Server-Timing`. */
+  /** The Worker's own response time, from `Server-Timing`. */
   readonly edgeMs: number | null;
 }
 
-/** A message that has arrived in the inbox. */
+/** A message in the inbox. */
 export interface Notice {
   readonly kind: "slack" | "email" | "webhook";
   readonly receivedAt: number;
   readonly summary: string;
-  /** Of a webhook: whether its signature was ours. */
+  /** Webhooks only: the inbox's verdict on the signature, such as `valid`. */
   readonly signature: string | null;
 }
 
 export interface Clients {
   admin(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** Ask, demanding spend not older than a second, so that the story does not have to wait. */
+  /** Calls Ask and demands spend that is at most a second old, so that the story does not have to wait. */
   ask(virtualKey: string): Promise<Answer>;
-  /** What the inbox has taken in about a tenant, newest first. */
+  /** The notices about a tenant that the inbox has accepted, newest first. */
   notices(tenantId: string): Promise<Notice[]>;
-  /** One model call through LiteLLM at a set cost. */
+  /** Makes one model call through LiteLLM that costs `usd`. */
   call(virtualKey: string, usd: number): Promise<Answer>;
 }
 

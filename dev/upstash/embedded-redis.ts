@@ -1,5 +1,5 @@
-// A Redis inside this process, on ioredis-mock: nothing to install, nothing kept after the process ends.
-// As strict as the mock, no more: it forgives a wrong number of arguments and a key of the wrong type.
+// An in-process Redis on ioredis-mock: needs no installation and keeps nothing after the process ends.
+// It is only as strict as the mock, which accepts a wrong number of arguments and a key of the wrong type.
 
 import { randomUUID } from "node:crypto";
 import RedisMock from "ioredis-mock";
@@ -12,17 +12,17 @@ import {
   refuseConnectionCommand,
 } from "./redis-store.ts";
 
-/** The mock knows the options of SET in capitals only; Upstash's client writes `nx`, `ex`. */
+/** Index of SET's first option. The mock accepts options in capitals only; Upstash's client sends `nx` and `ex`. */
 const setOptionsFrom = 2;
 
 type Method = (...args: string[]) => Promise<unknown>;
 
 export function createEmbeddedRedis(): RedisStore {
-  // The mock gives all instances of one host the same data; a unique host is a store of its own.
+  // All mock instances with the same host share their data, so each store needs a unique host.
   const redis = new RedisMock({ host: `embedded-${randomUUID()}` });
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Everything goes in single file, so that nothing comes between the commands of a transaction. */
+  /** Runs one piece of work at a time, so that no other command runs between those of a transaction. */
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
     const done = last.then(work);
     last = done.catch(() => {});
@@ -30,10 +30,10 @@ export function createEmbeddedRedis(): RedisStore {
   };
 
   async function perform(command: Command): Promise<unknown> {
-    const [name, ...words] = command;
+    const [name, ...rest] = command;
     const method = methodOf(redis, command);
     const isOption = (at: number) => /^set$/i.test(name) && at >= setOptionsFrom;
-    const args = words.map((word, at) => (isOption(at) ? word.toUpperCase() : word));
+    const args = rest.map((argument, at) => (isOption(at) ? argument.toUpperCase() : argument));
     if (/^(incr|decr)(by)?$/i.test(name)) await refuseTextAsNumber(redis, args[0] ?? "");
     try {
       return await method.apply(redis, args);
@@ -63,7 +63,7 @@ export function createEmbeddedRedis(): RedisStore {
   };
 }
 
-/** The mock has a method per command it knows, beside private ones and plain fields: only the former are commands. */
+/** The mock's commands are its enumerable methods; it also has private methods and plain fields, which are not. */
 function methodOf(redis: object, command: Command): Method {
   refuseConnectionCommand(command);
   const [name] = command;
@@ -74,7 +74,7 @@ function methodOf(redis: object, command: Command): Method {
   return value as Method;
 }
 
-/** The mock would turn a text into NaN and store that. */
+/** Refuses to increment a value that is not an integer. The mock would turn it into NaN and store that. */
 async function refuseTextAsNumber(redis: { get(key: string): Promise<string | null> }, key: string): Promise<void> {
   const value = await redis.get(key);
   if (value !== null && !/^-?\d+$/.test(value)) {

@@ -1,19 +1,18 @@
-// A real Redis server behind the same face as the embedded one.
-// Transactions are Redis' own. Never prints its URL: that may hold a password.
+// A real Redis server behind the same interface as the embedded one, with Redis' own transactions.
+// Never prints its URL, which may contain a password.
 
 import { setTimeout } from "node:timers/promises";
 import { Redis, ReplyError } from "ioredis";
 import { type Command, CommandRefusedError, type RedisStore, refuseConnectionCommand } from "./redis-store.ts";
 
-/** How long to try to connect. */
 const connectTimeoutMs = 2_000;
 
-/** While ioredis is one of these it refuses to connect. */
+/** ioredis refuses to connect while its status is one of these. */
 const BUSY = new Set(["connecting", "connect", "ready"]);
 
 export function createRealRedis(redisUrl: string): RedisStore {
   const redis = new Redis(redisUrl, { lazyConnect: true, maxRetriesPerRequest: 1, connectTimeout: connectTimeoutMs });
-  // Each command that fails says so itself; unheard, the event would be printed on every attempt to reconnect.
+  // Each failing command reports its own error. Without a listener ioredis prints one on every attempt to reconnect.
   redis.on("error", () => {});
 
   return {
@@ -30,10 +29,10 @@ export function createRealRedis(redisUrl: string): RedisStore {
       return replies.map(([error, result]) => (error === null ? { result } : { error: error.message }));
     },
     open: () => redis.connect(),
-    // Disconnecting goes on after the call, and until the socket is gone nothing can be opened again.
+    // disconnect() returns before the socket is closed, and the client cannot reconnect until then.
     async close() {
       redis.disconnect();
-      for (let looks = 0; BUSY.has(redis.status) && looks < 100; looks++) await setTimeout(5);
+      for (let polls = 0; BUSY.has(redis.status) && polls < 100; polls++) await setTimeout(5);
     },
   };
 }

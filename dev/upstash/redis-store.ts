@@ -1,17 +1,17 @@
-// What the Upstash part needs of a Redis, embedded or real, and the words they share.
-// Holds no connection and no data itself.
+// The Redis interface that the Upstash part needs, for the embedded and the real Redis, and the commands both refuse.
+// Holds no connection and no data.
 
-/** A command by its words: the name, then its arguments. */
+/** A command: its name, then its arguments. */
 export type Command = readonly [string, ...string[]];
 
 export type Reply = { readonly result: unknown } | { readonly error: string };
 
 export interface RedisStore {
-  /** @throws CommandRefusedError when Redis says no; anything else thrown is an outage. */
+  /** @throws CommandRefusedError when Redis refuses the command; any other error is an outage. */
   run(command: Command): Promise<unknown>;
   /**
-   * All commands without another client's between them, one reply for each: a command that fails does not stop
-   * the others. @throws CommandRefusedError when Redis discards the whole.
+   * Runs all commands with no other client's command between them. Returns one reply per command; a command that fails
+   * does not stop the others. @throws CommandRefusedError when Redis discards the transaction.
    */
   runTogether(commands: readonly Command[]): Promise<Reply[]>;
   open(): Promise<void>;
@@ -20,7 +20,7 @@ export interface RedisStore {
 
 export class CommandRefusedError extends Error {}
 
-/** Commands that belong to a connection, which a request does not have, or that would wait and hold up the others. */
+/** Commands that need a connection, which an HTTP request does not have, or that block and would delay the others. */
 const connectionCommands = new Set([
   ...["auth", "client", "hello", "quit", "reset", "select", "multi", "exec", "discard", "watch", "unwatch"],
   ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "monitor"],

@@ -1,5 +1,5 @@
-// The Redis of the local stack, on Upstash's REST protocol: embedded, or a real server by its URL.
-// Owns starting and stopping. Every embedded one is empty at first and shares nothing with any other.
+// The local stack's Redis behind Upstash's REST protocol: embedded, or a real server by its URL.
+// Starts and stops it. Each embedded Redis starts empty and shares no data with another.
 
 import { type Part, startPart } from "../part.ts";
 import { createEmbeddedRedis } from "./embedded-redis.ts";
@@ -7,8 +7,8 @@ import { createRealRedis } from "./real-redis.ts";
 import { upstashRest } from "./upstash-rest.ts";
 
 /**
- * What is stored survives `stop` and `restart`.
- * @throws PortTakenError naming UPSTASH_PORT; ioredis' error when the server of `redisUrl` cannot be reached.
+ * Stored data survives `stop` and `restart`.
+ * @throws PortTakenError naming UPSTASH_PORT; ioredis' error when the server at `redisUrl` is unreachable.
  */
 export async function startUpstash(options: { port: number; token: string; redisUrl?: string }): Promise<Part> {
   const store = options.redisUrl === undefined ? createEmbeddedRedis() : createRealRedis(options.redisUrl);

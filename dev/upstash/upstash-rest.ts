@@ -1,5 +1,5 @@
-// Upstash's REST protocol over a Redis: one command, a pipeline, a transaction, or a command spelt as a path.
-// Translates only; what a command does is the store's business. A refusal is 400, an unreachable Redis 500.
+// Upstash's REST protocol over a Redis: a single command, a pipeline, a transaction, or a command as a path.
+// Only translates; the store runs the commands. Answers 400 when Redis refuses, 500 when Redis is unreachable.
 
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
@@ -7,9 +7,9 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { type Command, CommandRefusedError, type RedisStore, type Reply } from "./redis-store.ts";
 
-/** JSON numbers and booleans are words as well: `["SET", "k", 1, "EX", 60]`. */
-const word = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-const command = z.tuple([z.string().min(1)], word);
+/** Arguments may be JSON numbers and booleans too: `["SET", "k", 1, "EX", 60]`. */
+const argument = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const command = z.tuple([z.string().min(1)], argument);
 const commands = z.array(command);
 
 export function upstashRest(store: RedisStore, token: string): (request: Request) => Response | Promise<Response> {
@@ -54,7 +54,7 @@ async function read<T>(request: Request, shape: z.ZodType<T>): Promise<T> {
   return parsed.data;
 }
 
-/** `/set/key/value?EX=60`; the body of a POST is one more argument, before those of the query. */
+/** `/set/key/value?EX=60`. The body of a POST is one more argument, before those of the query. */
 async function commandOfPath(request: Request): Promise<Command> {
   const { pathname, searchParams } = new URL(request.url);
   const [name = "", ...args] = pathname.slice(1).split("/").map(decodeURIComponent);
@@ -67,11 +67,11 @@ function encode(reply: Reply, request: Request): Reply {
   if ("error" in reply) return reply;
   const plain = toJson(reply.result);
   if (request.headers.get("Upstash-Encoding") !== "base64") return { result: plain };
-  // The client takes a bare OK as it is, but decodes every string inside an array.
+  // Upstash's client does not decode a bare OK, but it decodes every string inside an array.
   return { result: plain === "OK" ? plain : toBase64(plain) };
 }
 
-/** ioredis makes an object of a hash; on the wire it is field, value, field, value. */
+/** ioredis returns a hash as an object; on the wire it is a list: field, value, field, value. */
 function toJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toJson);
   if (typeof value === "object" && value !== null) return Object.entries(value).flat().map(toJson);
@@ -85,6 +85,6 @@ function toBase64(value: unknown): unknown {
 
 function isBearer(header: string | undefined, token: string): boolean {
   const given = Buffer.from(header ?? "");
-  const wanted = Buffer.from(`Bearer ${token}`);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+  const expected = Buffer.from(`Bearer ${token}`);
+  return given.length === expected.length && timingSafeEqual(given, expected);
 }

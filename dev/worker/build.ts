@@ -1,4 +1,4 @@
-// Bundles as `npm run deploy` makes them, for end-to-end tests and benchmarks. Deploys nothing.
+// Builds the same bundle as `npm run deploy`, for end-to-end tests and benchmarks. Deploys nothing.
 
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ export interface Bundle {
   readonly gzipBytes: number;
 }
 
-/** Bundles `entry` (wrangler.toml's own without it) into `dir`/worker.js. @throws Error with what wrangler said. */
+/** Bundles `entry` (default: wrangler.toml's) into `dir`/worker.js. @throws Error with wrangler's output. */
 export async function buildBundle(dir: string, entry?: string): Promise<Bundle> {
   mkdirSync(dir, { recursive: true });
   const target = entry === undefined ? [] : [entry];

@@ -1,4 +1,4 @@
-// The Worker's environment in the local stack: committed dev secrets, and the addresses of the parts.
+// The Worker's environment in the local stack: the committed dev secrets and the addresses of the parts.
 
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
@@ -11,7 +11,7 @@ export interface WorkerEnvironment {
   readonly vars: Readonly<Record<string, string>>;
 }
 
-/** The dev secrets, with the addresses of the parts that really run. */
+/** The dev secrets and variables, with the addresses of the running parts. */
 export function workerEnvironment(parts: {
   databaseUrl: string;
   neonUrl: string;

@@ -1,11 +1,11 @@
 // The configuration file of a plain workerd that runs the built Worker with every binding of wrangler.toml.
-// Owns the text only; starts nothing.
+// Builds the text only; starts nothing.
 
 import type { WorkerEnvironment } from "./environment.ts";
 import { brokers, countingQueue, type QueueConsumer, queueServiceOf } from "./workerd-queues.ts";
 import { quoted } from "./workerd-text.ts";
 
-/** What wrangler.toml says, as far as workerd has to know it. */
+/** The part of wrangler.toml that workerd needs. */
 export interface WorkerBindings {
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
@@ -16,20 +16,20 @@ export interface WorkerBindings {
   readonly rateLimits: readonly { readonly name: string; readonly limit: number; readonly period: number }[];
 }
 
-/** The sockets that the configuration opens, all on free loopback ports; the others are named after bindings. */
+/** The socket of the Worker. The other sockets are named after their bindings. All use free loopback ports. */
 export const HTTP_SOCKET = "http";
 
 const WORKER = "worker";
 const kvServiceOf = (binding: string) => `binding:${binding}`;
 
 export interface WorkerdParts {
-  /** Host and port of a KV namespace outside; null for one inside. */
+  /** Host and port of an external KV namespace; null for one inside workerd. */
   readonly kvAddress: string | null;
-  /** Whether what is sent to a queue comes back to the Worker; else it is only counted. */
+  /** Whether queues deliver to the Worker. If not, they only count messages. */
   readonly deliversQueues: boolean;
 }
 
-/** Every path is relative to the file. */
+/** Every path in the text is relative to the configuration file. */
 export function workerdConfig(
   bindings: WorkerBindings,
   environment: WorkerEnvironment,

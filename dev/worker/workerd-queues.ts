@@ -1,9 +1,9 @@
-// The queues in the configuration file of a plain workerd: those that only count what is sent to them, and brokers that
-// deliver it to the Worker. Owns their text only; starts nothing.
+// The queues in the configuration file of a plain workerd: queues that only count messages, and brokers that deliver
+// messages to the Worker. Builds the text only; starts nothing.
 
 import { quoted } from "./workerd-text.ts";
 
-/** A consumer as wrangler.toml has it; what it leaves out the broker knows. */
+/** A consumer as in wrangler.toml. The broker has the defaults for missing settings. */
 export interface QueueConsumer {
   readonly queue: string;
   readonly max_batch_size?: number | undefined;
@@ -14,7 +14,7 @@ export interface QueueConsumer {
   readonly dead_letter_queue?: string | undefined;
 }
 
-/** Where a queue is reached, whether it delivers or only counts. */
+/** The name of a queue's service, whether it delivers or only counts. */
 export const queueServiceOf = (queue: string) => `queue:${queue}`;
 
 export function countingQueue(queue: string, compatibilityDate: string): string {
@@ -22,7 +22,7 @@ export function countingQueue(queue: string, compatibilityDate: string): string 
       (name = "queue.js", esModule = embed "queue.js")]))`;
 }
 
-/** `worker`: the service that consumes every one of these queues. */
+/** `worker`: the service that consumes all of these queues. */
 export function brokers(
   consumers: readonly QueueConsumer[],
   { compatibilityDate, worker }: { compatibilityDate: string; worker: string },
@@ -40,7 +40,7 @@ export function brokers(
 }
 
 function brokerBindings(consumer: QueueConsumer, consumers: readonly QueueConsumer[]): string[] {
-  // Null is wrangler's word for the usual.
+  // In wrangler's parsed configuration null means the default.
   const settings = Object.fromEntries(Object.entries(consumer).filter(([, value]) => value != null));
   const dead = consumers.filter(({ queue }) => queue === consumer.dead_letter_queue);
   return [

@@ -1,6 +1,6 @@
-// Texts as Cap'n Proto's configuration files have them. Pure.
+// String literals of Cap'n Proto configuration files. Pure.
 
-/** JSON's escapes are Cap'n Proto's too, for everything an environment holds. */
+/** JSON's escapes are valid in Cap'n Proto for every character that an environment variable can hold. */
 export function quoted(text: string): string {
   return JSON.stringify(text);
 }

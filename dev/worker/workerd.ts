@@ -1,5 +1,5 @@
-// The built Worker on plain workerd, as a child process: no proxy in front, and a KV that can be really broken.
-// Owns its temporary files and its end; ends it by process id. No cron runs here, and queues deliver only where asked to.
+// Runs the built Worker on plain workerd as a child process, with no proxy in front and a KV that a test can break.
+// Owns its temporary files, and stops it by process id. Runs no cron; queues deliver only with `deliversQueues`.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,9 +17,12 @@ import type { QueueConsumer } from "./workerd-queues.ts";
 export interface Workerd {
   readonly pid: number;
   readonly url: string;
-  /** By binding: where the KV namespaces and queues inside answer `/_counts`, KV its own protocol too, and brokers `/_backlog`. */
+  /**
+   * URLs by binding of the KV namespaces and queues inside workerd. All answer `/_counts`; KV also answers its own
+   * protocol, and brokers answer `/_backlog`.
+   */
   readonly services: Readonly<Record<string, string>>;
-  /** What it has printed so far: the Worker's log lines among it. */
+  /** Everything that workerd has printed so far, including the Worker's log lines. */
   output(): string;
   stop(): Promise<void>;
 }
@@ -30,14 +33,14 @@ const SERVICES = [
   "../kv/kv-handler.js",
 ];
 
-/** It listens within half a second; a machine that is busy with other tests takes longer. */
+/** workerd listens within half a second, but takes longer on a machine that is busy with other tests. */
 const READY_MS = 20_000;
 
 /**
- * Runs `bundleDir`/worker.js, as `wrangler deploy --dry-run --outdir` leaves it.
- * `kv`: host and port of a KV namespace outside (see dev/kv/start-kv.ts); without it there is one inside.
- * `deliversQueues`: messages come back to the Worker by the consumers of wrangler.toml; without it they are only counted.
- * @throws Error with what workerd said, when it ends or does not come up.
+ * Runs `bundleDir`/worker.js, as written by `wrangler deploy --dry-run --outdir`.
+ * `kv`: host and port of an external KV namespace (see dev/kv/start-kv.ts). Default: one inside workerd.
+ * `deliversQueues`: queues deliver to the Worker by the consumers of wrangler.toml. Default: they only count messages.
+ * @throws Error with workerd's output, when workerd exits or does not start in time.
  */
 export async function startWorkerd(options: {
   bundleDir: string;
@@ -61,10 +64,11 @@ export async function startWorkerd(options: {
     cwd: directory,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
-  const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+  const printed: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
   const stop = async () => {
-    // SIGKILL: workerd keeps nothing, and on SIGTERM it would wait for its requests to broken parts.
+    // SIGKILL is safe, because workerd stores nothing. On SIGTERM it would wait for its requests to broken parts.
     await endProcess(child, "SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   };
@@ -72,14 +76,14 @@ export async function startWorkerd(options: {
   const sockets = [HTTP_SOCKET, ...(options.kv ? [] : bindings.kvNamespaces), ...queues];
   try {
     const { [HTTP_SOCKET]: url = "", ...services } = await listening(child, sockets);
-    return { pid: child.pid ?? 0, url, services, output: () => said.join(""), stop };
+    return { pid: child.pid ?? 0, url, services, output: () => printed.join(""), stop };
   } catch (cause) {
     await stop();
-    throw new Error(`workerd did not come up:\n${said.join("")}`, { cause });
+    throw new Error(`workerd did not start:\n${printed.join("")}`, { cause });
   }
 }
 
-/** The part of wrangler's parsed configuration that is read here; its own type is not exported whole. */
+/** The part of wrangler's parsed configuration that is read here. Wrangler does not export the whole type. */
 interface WranglerConfig {
   readonly compatibility_date?: string;
   readonly compatibility_flags: readonly string[];
@@ -105,7 +109,7 @@ function readBindings(): WorkerBindings {
   };
 }
 
-/** The binary that wrangler itself would run. */
+/** The workerd binary that wrangler itself uses. */
 function workerdBinary(): string {
   const wrangler = createRequire(import.meta.url).resolve("wrangler/package.json");
   return (createRequire(wrangler)("workerd") as { default: string }).default;
@@ -115,13 +119,13 @@ function workerdBinary(): string {
 function listening(child: ChildProcess, sockets: readonly string[]): Promise<Record<string, string>> {
   const urls: Record<string, string> = {};
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Error("it took too long")), READY_MS);
+    const timeout = setTimeout(() => reject(new Error(`not ready within ${READY_MS / 1_000} s`)), READY_MS);
     const settle = (act: () => void) => {
-      clearTimeout(patience);
+      clearTimeout(timeout);
       act();
     };
     child.once("error", (error) => settle(() => reject(error)));
-    child.once("exit", (code) => settle(() => reject(new Error(`it ended with ${code}`))));
+    child.once("exit", (code) => settle(() => reject(new Error(`exited with code ${code}`))));
     let text = "";
     (child.stdio[3] as Readable).on("data", (chunk: Buffer) => {
       text += chunk.toString();

@@ -1,4 +1,4 @@
-// The Worker under `wrangler dev`, as a child process. Owns its temporary files and its end; ends it by process id.
+// Runs the Worker under `wrangler dev` as a child process. Owns its temporary files, and stops it by process id.
 
 import { spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ export interface WorkerProcess {
 }
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** What the Worker says; git ignores the folder. */
+/** The Worker's output. Git ignores the folder. */
 export const WORKER_LOG = fileURLToPath(new URL("../../.wrangler/worker.log", import.meta.url));
 const MAX_CHUNKS = 1_000;
 const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
@@ -25,17 +25,17 @@ const WRANGLER = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler
 /** A first build on a slow machine takes about ten seconds. */
 const READY_MS = 90_000;
 
-/** Its own children end with it when it has time to end them. */
+/** Gives wrangler time to stop its own child processes. */
 const KILL_AFTER_MS = 5_000;
 
 /**
- * Port 0 takes any free one.
+ * Port 0 picks any free port.
  * @throws PortTakenError naming PORT.
- * @throws Error with what wrangler said, when it ends or does not come up.
+ * @throws Error with wrangler's output, when wrangler exits or does not start in time.
  */
-export async function startWranglerDev(wanted: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
-  // Which port wrangler takes for 0 it says on its console only.
-  const port = wanted === 0 ? await getPort({ host: "127.0.0.1" }) : wanted;
+export async function startWranglerDev(requested: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
+  // For port 0 wrangler prints the port it chose on its console only, so the port is chosen here.
+  const port = requested === 0 ? await getPort({ host: "127.0.0.1" }) : requested;
   await refuseTakenPort(port);
   const directory = mkdtempSync(join(tmpdir(), "bursar-"));
   const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment)], {
@@ -43,14 +43,14 @@ export async function startWranglerDev(wanted: number, environment: WorkerEnviro
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
   });
-  const said: string[] = [];
+  const output: string[] = [];
   mkdirSync(dirname(WORKER_LOG), { recursive: true });
   const log = createWriteStream(WORKER_LOG);
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk: Buffer) => {
       log.write(chunk);
-      // What it says on its way up explains why it does not come up; later it would only fill the memory.
-      if (said.length < MAX_CHUNKS) said.push(chunk.toString());
+      // The first output explains a failed start. Keeping more would only use memory.
+      if (output.length < MAX_CHUNKS) output.push(chunk.toString());
     });
   }
   const stop = async () => {
@@ -63,7 +63,7 @@ export async function startWranglerDev(wanted: number, environment: WorkerEnviro
     await untilReady("wrangler dev", child, () => answers(`${url}/healthz`), READY_MS);
   } catch (cause) {
     await stop();
-    throw new Error(`wrangler dev did not start:\n${said.join("")}`, { cause });
+    throw new Error(`wrangler dev did not start:\n${output.join("")}`, { cause });
   }
   return { url, stop };
 }
@@ -86,7 +86,7 @@ function wranglerArguments(port: number, directory: string, { secrets, vars }: W
   ];
 }
 
-/** Wrangler itself would take the next free port, and say so only on its console. */
+/** Wrangler itself would use the next free port, and print that on its console only. */
 function refuseTakenPort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

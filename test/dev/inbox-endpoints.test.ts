@@ -1,4 +1,4 @@
-// What each door of the inbox takes, refuses and answers: the vendors' own manners.
+// Which calls each receiver of the inbox accepts and refuses, and its answers, which match those of the vendors.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
@@ -176,7 +176,7 @@ describe("the send_email binding", () => {
     [{ status: 400 }, 400, "E_VALIDATION_ERROR"],
     [{ status: 400, code: "E_RECIPIENT_SUPPRESSED" }, 400, "E_RECIPIENT_SUPPRESSED"],
     [{ status: 400, code: "E_DELIVERY_FAILED" }, 500, "E_DELIVERY_FAILED"],
-  ])("told to fail with %j answers %i %s", async (how, status, code) => {
+  ])("answers a configured failure of %j with %i %s", async (how, status, code) => {
     inbox.fail({ kind: "email", how, times: 1 });
     expect(await send(EMAIL)).toMatchObject({ status, answer: { code } });
     expect(newest()).toMatchObject({ accepted: false, status });

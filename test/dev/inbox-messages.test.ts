@@ -116,7 +116,7 @@ describe("a failure", () => {
   const fail = (failure: object) =>
     fetch(`${inbox.url}/_fail`, { method: "PUT", body: JSON.stringify(failure) }).then(({ status }) => status);
 
-  it("lasts as many calls of its kind as told, is recorded, and passes Retry-After on", async () => {
+  it("lasts for the configured number of calls of its kind, is recorded, and sends Retry-After", async () => {
     expect(await fail({ kind: "slack", how: { status: 429, retryAfter: "2" }, times: 2 })).toBe(200);
     const first = await slack("one");
     expect([first.status, first.headers.get("retry-after"), await first.text()]).toEqual([429, "2", "rate_limited"]);

@@ -59,12 +59,12 @@ it("a call without a signature is refused as missing", async () => {
   expect(newest()).toMatchObject({ signature: "missing", accepted: false });
 });
 
-it("a call to a webhook whose secret nobody told is taken as unknown", async () => {
+it("accepts a call to a webhook whose secret was never set, as unknown_secret", async () => {
   expect(await send(signed(secretOf("a")), { name: "stranger" })).toBe(200);
   expect(newest()).toMatchObject({ signature: "unknown_secret", accepted: true });
 });
 
-it("secrets are told over HTTP too, and what is no secret is refused", async () => {
+it("takes secrets over HTTP too, and refuses an invalid one", async () => {
   const put = (secrets: unknown) =>
     fetch(`${inbox.url}/webhook-secrets/new`, { method: "PUT", body: JSON.stringify({ secrets }) });
   expect((await put([secretOf("n")])).status).toBe(200);
@@ -89,7 +89,7 @@ it("a repeat of a webhook-id is counted, with the attempts that failed, for each
   ]);
 });
 
-it("a call that was told to fail is judged all the same", async () => {
+it("checks the signature of a call that a configured failure refuses", async () => {
   inbox.fail({ kind: "webhook", how: { status: 503 }, times: 1 });
   expect(await send(signed(secretOf("a")))).toBe(503);
   expect(newest()).toMatchObject({ signature: "valid", accepted: false, status: 503 });

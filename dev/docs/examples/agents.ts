@@ -1,4 +1,4 @@
-// What agents ask, at each state of a budget, by Ask, Guard and Gate.
+// Agents' requests to Ask, Guard and Gate in each state of a budget.
 
 import { alertsAreDelivered, example, type Step, spent } from "../steps.ts";
 

@@ -33,7 +33,7 @@ export const CHANNELS: readonly Step[] = [
   ),
 ];
 
-/** The alert that the warning led to, as the webhook channel received it. */
+/** The alert for the warning, as the webhook channel received it. */
 const WEBHOOK_EVENT: Capture = {
   name: "webhook-event",
   async capture({ product }) {

@@ -1,10 +1,10 @@
-// What happened: alerts with their deliveries, the audit, and a notice that ended as a dead letter.
+// Alerts with their deliveries, the audit log, and a notice that became a dead letter.
 
 import { alertsAreDelivered, example, type Step, until, type World } from "../steps.ts";
 
 const slackFails: Step = async ({ product }) => product.stack.inbox.fail({ kind: "slack", how: { status: 503 } });
 
-/** The notice has failed once; as if four more attempts had failed since, its next failure is the last. */
+/** After the notice's first failure, records four more failed attempts, so that its next failure is the last. */
 async function slackGivesUp({ product }: World): Promise<void> {
   let failed: Record<string, unknown> | undefined;
   await until("Slack fails to take a notice", async () => {
@@ -19,10 +19,10 @@ async function slackGivesUp({ product }: World): Promise<void> {
   product.stack.inbox.fail(null);
 }
 
-/** An alert whose notice to Slack ends as a dead letter; `alert` is the steps that lead to it. */
+/** The steps for an alert whose notice to Slack becomes a dead letter. `alert`: the steps that cause the alert. */
 export const undelivered = (alert: readonly Step[]): readonly Step[] => [slackFails, ...alert, slackGivesUp];
 
-/** After the two alerts of AGENTS, and before any other. */
+/** Must run after the two alerts of AGENTS and before any other alert. */
 export const ALERTS: readonly Step[] = [
   alertsAreDelivered(2),
   example("list-alerts", 200, `curl -i "$bursar/v1/alerts?limit=1" -H "$reader"`, { cursor: "next_cursor" }),

@@ -1,4 +1,4 @@
-// What LiteLLM sends: webhooks signed in both ways and by a token in the URL, and call events.
+// LiteLLM's reports: webhooks with each kind of signature, webhooks with a token in the URL, and call events.
 
 import { example, type Step } from "../steps.ts";
 

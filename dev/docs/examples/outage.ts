@@ -1,4 +1,4 @@
-// What is answered while LiteLLM is down.
+// Bursar's answers while LiteLLM is down.
 
 import { DEMANDED_READ_MS, example, pause, type Step, until } from "../steps.ts";
 

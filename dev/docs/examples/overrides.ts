@@ -1,4 +1,4 @@
-// Overrides of the blocked tenant's limit: granted, repeated, listed, revoked.
+// Overrides of the blocked tenant's limit: grant, repeat, list, revoke.
 
 import { example, type Step } from "../steps.ts";
 

@@ -1,9 +1,9 @@
-// Health, LiteLLM's configuration, and the problems that any route can answer.
+// Health, LiteLLM's configuration, and the errors that any route can return.
 
 import { example, type Step, until } from "../steps.ts";
 
 export const SERVICE: readonly Step[] = [
-  // The first connections of a fresh stack take longer than a probe waits.
+  // On a new stack the first connections take longer than a probe's timeout.
   ({ product }) => until("every dependency answers", async () => (await fetch(`${product.url}/readyz`)).ok),
   example("healthz", 200, `curl -i "$bursar/healthz"`),
   example("readyz", 200, `curl -i "$bursar/readyz"`),

@@ -1,4 +1,4 @@
-// Tenants: created, adopted, read, changed, and at the end suspended, reset and deleted.
+// Tenants: create, adopt, read and change them; at the end suspend, reset and delete them.
 
 import { example, type Step, type World } from "../steps.ts";
 
@@ -6,7 +6,7 @@ const CREATE_ACME = `curl -i "$bursar/v1/tenants" -H "$admin" \\
   -H 'Idempotency-Key: create-acme' \\
   -d '{"tenant_id": "acme", "name": "Acme Inc.", "max_budget": 500}'`;
 
-/** A key and a team that LiteLLM had before Bursar came. */
+/** Creates a key and a team in LiteLLM without Bursar, for adoption. */
 async function keyAndTeamInLiteLlm({ product }: World): Promise<void> {
   const { url, masterKey } = product.litellm;
   const post = async (path: string, body: unknown) => {

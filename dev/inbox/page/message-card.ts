@@ -1,4 +1,4 @@
-// One message on the page: how it was answered, its text and fields, and everything that came as JSON.
+// One message on the page: the inbox's answer to it, its text and fields, and its headers and body as JSON.
 
 import { html } from "hono/html";
 import type { InboxMessage } from "../message.ts";
@@ -6,7 +6,7 @@ import { slackText } from "../message-text.ts";
 import { addressTexts } from "../receivers/email-address.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
 
-/** For the HTML of an e-mail on a page of its own: it may run, load and submit nothing. */
+/** For the page that shows the HTML of one e-mail. The HTML may not run scripts, load resources or submit forms. */
 export const EMAIL_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'";
 
 const SIGNATURES = {
@@ -30,7 +30,7 @@ export function messageCard(message: InboxMessage) {
 </article>`;
 }
 
-/** Null when there is no such message, or when it has no HTML. */
+/** Null when there is no message or it has no HTML. */
 export function emailHtml(message: InboxMessage | undefined): string | null {
   return message?.kind === "email" ? textOf(objectOf(message.body)["html"]) || null : null;
 }

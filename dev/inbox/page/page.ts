@@ -1,4 +1,4 @@
-// The page of the inbox: the newest messages as text and as JSON. Loads nothing; text from outside is always escaped.
+// The inbox page: the newest messages as text and as JSON. Loads nothing external and escapes all text of messages.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { html, raw } from "hono/html";
 import { type InboxMessage, KINDS, type MessageFilter } from "../message.ts";
 import { messageCard } from "./message-card.ts";
 
-/** More would make each reload slow. */
+/** More messages would make each reload slow. */
 export const PAGE_LENGTH = 100;
 
 const STYLE = readFileSync(new URL("page.css", import.meta.url), "utf8");

@@ -1,4 +1,4 @@
-// The addresses of an e-mail, however a sender may write them: one or many, text or an object. Reads only.
+// Reads the addresses of an e-mail in every form a sender may use: one or several, text or object.
 
 import { objectOf, textOf } from "../untrusted-json.ts";
 
@@ -11,7 +11,7 @@ export function isAddress(text: string): boolean {
   return BARE.test(text) || NAMED.test(text);
 }
 
-/** `Name <address>` or `address`; "" for what is none. */
+/** `Name <address>` or `address`; "" when the value has no address. */
 export function addressText(value: unknown): string {
   if (typeof value === "string") return value;
   const { email, address, name } = objectOf(value);

@@ -1,10 +1,10 @@
-// Remembers idempotency keys as Resend does: for 24 hours, and only of calls that were accepted.
+// Remembers idempotency keys as Resend does: for 24 hours, and only those of accepted calls.
 
 import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 
-/** `again`: the same call, with the id it got then. `other`: the key was used for another body. */
+/** `again`: the same call, with the id of the first one. `other`: the key was used with another body. */
 export type Loaded = { kind: "new" } | { kind: "again"; id: string } | { kind: "other" };
 
 export interface IdempotencyMemory {

@@ -1,46 +1,46 @@
-// What a door of the inbox (Slack, Resend, the send_email binding, a webhook) gets and answers. Types and one reader.
+// The interface of the inbox's receivers (Slack, Resend, the send_email binding, webhooks), and the parsing of a call.
 
 import type { StatusFailure } from "../failures.ts";
 import type { InboxMessage, Kind, Via } from "../message.ts";
 
-/** One call as it came in, read once. */
+/** One incoming call, with its body already read. */
 export interface Call {
-  /** The message's id, should it be kept. */
+  /** The id of the message if the inbox keeps it. */
   readonly id: string;
   readonly nowMs: number;
   readonly path: string;
   readonly headers: Headers;
   readonly rawBody: string;
-  /** Parsed JSON; the text itself when `isJson` is false. */
+  /** Parsed JSON; the raw text when `isJson` is false. */
   readonly body: unknown;
   readonly isJson: boolean;
 }
 
 export interface Answer {
   readonly status: number;
-  /** Text goes out as text, an object as JSON. */
+  /** A string is sent as text, an object as JSON. */
   readonly body: string | object;
 }
 
 export interface Reply extends Answer {
   readonly problems: readonly string[];
-  /** False for a call that a receiver recognises as done before: it answers again and keeps nothing. */
+  /** False for a repeat that the receiver recognises: it answers again, and the inbox keeps no second message. */
   readonly isNew?: boolean;
 }
 
-/** What only some doors learn of a call. */
+/** Facts about a call that only some receivers determine. */
 export type Marks = Pick<InboxMessage, "signature" | "repeats"> & { readonly problem?: string };
 
-export interface Door {
+export interface Receiver {
   readonly kind: Kind;
   readonly via: Via;
-  /** Looks at a call whether or not it will be told to fail. */
+  /** Examines every call, including those that a configured failure makes fail. */
   inspect?(call: Call): Marks;
   receive(call: Call, marks: Marks): Reply;
-  /** The vendor's own words for a failure that was asked for. */
+  /** The answer to a configured failure, in the vendor's format. */
   fail(failure: StatusFailure): Answer;
   summarize(body: unknown): string;
-  /** Forgets the calls it has seen. */
+  /** Forgets all earlier calls. */
   forget?(): void;
 }
 

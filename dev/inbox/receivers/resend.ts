@@ -1,14 +1,14 @@
-// Resend's `POST /emails`: its checks, its errors, its idempotency keys. Nothing leaves this machine.
+// Resend's `POST /emails`, with the same checks, errors and idempotency keys. Sends nothing to the network.
 
 import { isObject, type JsonObject, listOf, objectOf, textOf } from "../untrusted-json.ts";
 import { addressText, addressTexts, isAddress, MAX_RECIPIENTS } from "./email-address.ts";
 import { createIdempotencyMemory } from "./idempotency.ts";
-import type { Answer, Call, Door, Reply } from "./receiver.ts";
+import type { Answer, Call, Receiver, Reply } from "./receiver.ts";
 
 const MAX_KEY = 256;
 const TAG = /^[A-Za-z0-9_-]{1,256}$/;
 
-/** Resend's names for the statuses that a retry must tell apart. */
+/** Resend's error names for the statuses that the retry logic must distinguish. */
 const NAMES: Readonly<Record<number, string>> = {
   401: "missing_api_key",
   403: "invalid_api_key",
@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<number, string>> = {
   500: "application_error",
 };
 
-export function createResendEndpoint(): Door {
+export function createResendEndpoint(): Receiver {
   const memory = createIdempotencyMemory();
   return {
     kind: "email",
@@ -73,7 +73,7 @@ function refuseEmail(email: JsonObject): Reply | null {
   return null;
 }
 
-function failed(statusCode: number, name: string, message = "Told to fail."): Answer {
+function failed(statusCode: number, name: string, message = "Simulated failure."): Answer {
   return { status: statusCode, body: { statusCode, name, message } };
 }
 

@@ -1,10 +1,10 @@
-// Stands in for Cloudflare's send_email binding: its checks and its error codes. Nothing leaves this machine.
-// The binding throws where this answers: 400 for a code that is final, 500 for one worth another try.
+// Replaces Cloudflare's send_email binding, with the same checks and error codes. Sends nothing to the network.
+// Where the binding throws, this answers: 400 for a permanent error code, 500 for a retryable one.
 
 import type { StatusFailure } from "../failures.ts";
 import { isObject, type JsonObject, objectOf, textOf } from "../untrusted-json.ts";
 import { addressText, addressTexts, isAddress, MAX_RECIPIENTS } from "./email-address.ts";
-import type { Answer, Door, Reply } from "./receiver.ts";
+import type { Answer, Receiver, Reply } from "./receiver.ts";
 
 const RETRYABLE = new Set([
   "E_RATE_LIMIT_EXCEEDED",
@@ -13,18 +13,18 @@ const RETRYABLE = new Set([
   "E_INTERNAL_SERVER_ERROR",
 ]);
 
-/** Those that the platform sets itself and refuses from a sender. */
+/** Headers that the platform sets itself and refuses from a sender. */
 const PLATFORM_HEADERS =
   /^(?:date|message-id|mime-version|content-type|content-transfer-encoding|dkim-signature|return-path|received|feedback-id|arc-.*|tls-.*|cfbl-.*)$/i;
 
-export const sendEmailEndpoint: Door = {
+export const sendEmailEndpoint: Receiver = {
   kind: "email",
   via: "send_email",
   receive({ id, body }) {
     if (!isObject(body)) return refused("E_VALIDATION_ERROR", "The message is not an object.");
     return refuseEmail(body) ?? { status: 200, body: { messageId: id }, problems: [] };
   },
-  fail: (failure) => thrown(codeFor(failure), "Told to fail."),
+  fail: (failure) => thrown(codeFor(failure), "Simulated failure."),
   summarize: (body) => textOf(objectOf(body)["subject"]),
 };
 

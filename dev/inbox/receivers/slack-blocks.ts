@@ -1,4 +1,4 @@
-// The limits of Block Kit that Slack enforces with `invalid_blocks`, as its reference of blocks states them. Pure.
+// The Block Kit limits that Slack enforces with `invalid_blocks`, from Slack's reference of blocks. Pure.
 
 import { isObject, type JsonObject, listOf, objectOf, textOf } from "../untrusted-json.ts";
 
@@ -14,7 +14,7 @@ const MAX_URL = 3_000;
 const MAX_ALT_TEXT = 2_000;
 const MAX_BLOCK_ID = 255;
 
-/** Not checked further than their type: we send none of them. */
+/** Only their type is checked, because Bursar sends none of them. */
 const OTHER_TYPES = new Set(["rich_text", "input", "file", "video", "markdown", "table"]);
 
 type Check = (block: JsonObject, where: string) => string[];
@@ -47,7 +47,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   image: (block, where) => checkImage(block, where),
 };
 
-/** What Slack would refuse in `blocks`, each naming its place, such as `blocks[0].text: …`; none when it would pass. */
+/** The problems for which Slack would refuse `blocks`, each with its place, such as `blocks[0].text: …`. */
 export function blockProblems(blocks: unknown, where: string): string[] {
   if (blocks === undefined) return [];
   if (!Array.isArray(blocks)) return [`${where} is not a list`];

@@ -1,10 +1,10 @@
-// Slack's incoming webhooks: answers as Slack does, and says in the message what Slack would not.
+// Slack's incoming webhooks: answers as Slack does, and records in the message details that Slack does not report.
 
 import { isObject, listOf, objectOf, textOf } from "../untrusted-json.ts";
-import type { Door, Reply } from "./receiver.ts";
+import type { Receiver, Reply } from "./receiver.ts";
 import { blockProblems } from "./slack-blocks.ts";
 
-/** Slack's words for the statuses that a retry must tell apart. */
+/** Slack's error names for the statuses that the retry logic must distinguish. */
 const WORDS: Readonly<Record<number, string>> = {
   400: "invalid_payload",
   403: "invalid_token",
@@ -13,7 +13,7 @@ const WORDS: Readonly<Record<number, string>> = {
   429: "rate_limited",
 };
 
-export const slackEndpoint: Door = {
+export const slackEndpoint: Receiver = {
   kind: "slack",
   via: "slack",
   receive({ body, isJson }): Reply {

@@ -1,9 +1,9 @@
-// A receiver of our outgoing webhooks: verifies them with the specification's own library, and counts repeats.
+// A receiver of Bursar's webhooks: verifies signatures with the Standard Webhooks library, and counts repeats.
 
 import { Webhook } from "standardwebhooks";
 import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
-import type { Call, Door, Marks } from "./receiver.ts";
+import type { Call, Marks, Receiver } from "./receiver.ts";
 
 const PREFIX = "/webhook/";
 
@@ -12,10 +12,10 @@ const REFUSALS = {
   missing: "webhook-id, webhook-timestamp or webhook-signature is missing",
 };
 
-export interface WebhookEndpoint extends Door {
+export interface WebhookEndpoint extends Receiver {
   /**
-   * The secrets (`whsec_…`) of the webhook `name`, in place of those before; any of them may have signed.
-   * @throws Error for a secret that is not base64; the ones before stay.
+   * Replaces the secrets (`whsec_…`) of the webhook `name`. A signature by any of them is valid.
+   * @throws Error when a secret is not base64; the previous secrets stay.
    */
   trust(name: string, secrets: readonly string[]): void;
 }
@@ -42,7 +42,7 @@ export function createWebhookEndpoint(): WebhookEndpoint {
       const refusal = REFUSALS[signature ?? "missing"];
       return { status: 401, body: refusal, problems: [problem ?? refusal] };
     },
-    fail: ({ status }) => ({ status, body: "told to fail" }),
+    fail: ({ status }) => ({ status, body: "simulated failure" }),
     summarize: (body) => textOf(objectOf(body)["type"]),
     forget: () => arrivals.clear(),
   };
@@ -64,14 +64,14 @@ function verdictOn({ headers, rawBody }: Call, verifiers: readonly Webhook[] | u
       verifier.verify(rawBody, signed, { jsonParse: false });
       return { signature: "valid" };
     } catch (error) {
-      // Such as a timestamp that is too old; its text is for people only.
+      // The reason, such as a timestamp that is too old, is only shown to people.
       if (error instanceof Error) problem = error.message;
     }
   }
   return { signature: "invalid", problem };
 }
 
-/** How many came before with this `webhook-id`; null without one. */
+/** The number of earlier calls to this path with the same `webhook-id`; null when the call has none. */
 function countArrival(arrivals: Map<string, number>, { path, headers }: Call): number | null {
   const id = headers.get("webhook-id");
   if (id === null) return null;

@@ -1,4 +1,4 @@
-// Words that belong to a private idiom, in what an operator or a contributor reads. Pages may quote one as code.
+// Bans words of a private idiom from text that operators and contributors read. Pages may quote them as code.
 
 import { type Finding, isPage, isUnder, type Repository } from "./repository.ts";
 

@@ -1,14 +1,14 @@
-// A file that a comment or a page names exists.
+// Every file that a comment or a page names must exist.
 
 import { matchesGlob, posix } from "node:path";
 import type { Files, Finding, Repository } from "./repository.ts";
 
-/** Made by a build or a run; git ignores them. */
+/** Output of a build or a run, which git ignores. */
 const GENERATED = /^(?:dist|coverage|\.wrangler|node_modules)(?:\/|$)|^bench\/results\.json$/;
-/** Files of others, and names that only look like files. */
+/** Files outside this repository, and names that only look like files. */
 const NOT_OURS = new Set([
   "config.yaml", // LiteLLM's
-  "worker.js", // what `npm run build` makes of src/worker.ts
+  "worker.js", // the build output of src/worker.ts
   "Node.js",
 ]);
 
@@ -39,7 +39,7 @@ function foldersOf(files: Files): Set<string> {
   return folders;
 }
 
-/** URLs are not pointers, nor are names with a hole in them; the targets of links have a rule of their own. */
+/** Ignores URLs, names with placeholders, and the targets of links, which have their own rule. */
 function pointersOf(text: string, folder: RegExp): string[] {
   const plain = text.replace(/\w+:\/\/\S+|\]\([^)]*\)/g, " ");
   const found = [...plain.matchAll(FILE), ...plain.matchAll(folder)].map(([match]) =>

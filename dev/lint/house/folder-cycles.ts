@@ -1,10 +1,10 @@
-// No folder of src/ may reach itself through another. Between files Biome's noImportCycles says the same.
+// The folders of src/ must not import in a circle. Biome's noImportCycles checks the same between files.
 
 import { posix } from "node:path";
 import { parseSync } from "oxc-parser";
 import { type Files, type Finding, isCode, lineAt, type Repository } from "./repository.ts";
 
-/** The folders whose children must not import in a circle. A file that lies in one of them is a child of its own. */
+/** The children of these folders must not import in a circle. A file directly in one of them counts as a child. */
 const PARENTS = ["src", "src/flows", "src/http", "src/adapters/postgres", "src/notices"];
 
 interface Import {
@@ -20,7 +20,7 @@ export function folderCycles({ files }: Repository): Finding[] {
   return PARENTS.flatMap((parent) => cyclesOf(graphOf(parent, imports)).map(toFinding));
 }
 
-/** Every relative import and re-export of src/, the type-only ones too. */
+/** Every relative import and re-export in src/, including type-only ones. */
 function importsOf(files: Files): Import[] {
   return [...files].flatMap(([path, text]) => {
     if (!path.startsWith("src/") || !isCode(path)) return [];
@@ -52,20 +52,20 @@ function graphOf(parent: string, imports: readonly Import[]): Graph {
 function cyclesOf(graph: Graph): Import[][] {
   const cycles = new Map<string, Import[]>();
   for (const start of [...graph.keys()].sort()) {
-    const cycle = shortestWayBack(graph, start);
+    const cycle = shortestCycleFrom(graph, start);
     const key = cycle?.map(({ path, line }) => `${path}:${line}`).sort();
     if (cycle && key && !cycles.has(key.join())) cycles.set(key.join(), cycle);
   }
   return [...cycles.values()];
 }
 
-function shortestWayBack(graph: Graph, start: string): Import[] | null {
-  const ways = new Map<string, Import[]>([[start, []]]);
-  // A Map takes additions while it is walked: this is the queue of a breadth-first search.
-  for (const [node, way] of ways) {
+function shortestCycleFrom(graph: Graph, start: string): Import[] | null {
+  const paths = new Map<string, Import[]>([[start, []]]);
+  // Iterating over a Map includes entries added meanwhile, so `paths` is also the queue of this breadth-first search.
+  for (const [node, path] of paths) {
     for (const [next, edge] of graph.get(node) ?? []) {
-      if (next === start) return [...way, edge];
-      if (!ways.has(next)) ways.set(next, [...way, edge]);
+      if (next === start) return [...path, edge];
+      if (!paths.has(next)) paths.set(next, [...path, edge]);
     }
   }
   return null;

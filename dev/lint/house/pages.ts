@@ -1,4 +1,4 @@
-// What the pages promise is there: links, their anchors, and the commands of package.json.
+// Links and anchors in pages must have a target, and npm commands in prose must exist in package.json.
 
 import { posix } from "node:path";
 import { type Finding, isPage, type Prose, type Repository } from "./repository.ts";
@@ -21,7 +21,7 @@ function linkProblem(link: string, path: string, { files, prose }: Repository): 
   const target = to === "" ? path : posix.join(posix.dirname(path), to).replace(/\/$/, "");
   if (!files.has(target)) {
     const isFolder = [...files.keys()].some((file) => file.startsWith(`${target}/`));
-    return isFolder ? null : `the link ${link} leads nowhere`;
+    return isFolder ? null : `the link ${link} has no target`;
   }
   if (anchor === undefined || !target.endsWith(".md")) return null;
   return anchorsOf(prose.filter((each) => each.path === target)).has(anchor)
@@ -29,7 +29,7 @@ function linkProblem(link: string, path: string, { files, prose }: Repository): 
     : `${target} has no heading #${anchor}`;
 }
 
-/** As GitHub makes them: a second heading of the same words ends in -1. */
+/** The anchors that GitHub generates. A second heading with the same text gets the suffix -1. */
 function anchorsOf(page: readonly Prose[]): Set<string> {
   const anchors = new Set<string>();
   for (const { text: line } of page) {

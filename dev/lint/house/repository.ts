@@ -1,4 +1,4 @@
-// What the rules of the house read: paths with their text, and the prose in them. No rule touches the disk.
+// The input of the house rules: all files with their text, and the prose in them. The rules read nothing from disk.
 
 import { extname } from "node:path";
 import { parseSync } from "oxc-parser";
@@ -36,7 +36,7 @@ export const isUnder = (roots: readonly string[]) => (path: string) =>
 
 export const lineAt = (text: string, offset: number) => text.slice(0, offset).split("\n").length;
 
-/** Comments outside JavaScript begin a line or follow a space. */
+/** Comment patterns of other languages. A comment starts a line or follows whitespace. */
 const COMMENT_MARKS: Readonly<Record<string, RegExp>> = {
   ".toml": /(?:^|\s)#(.*)/,
   ".py": /(?:^|\s)#(.*)/,
@@ -46,7 +46,7 @@ const COMMENT_MARKS: Readonly<Record<string, RegExp>> = {
   "": /^\s*#(.*)/,
 };
 
-/** Every line of every comment and page. Of the fenced blocks of a page only what is typed: the others are output. */
+/** Every line of every comment and page. Of fenced blocks only those with code or commands; the others are output. */
 function proseOf(files: Files): Prose[] {
   return [...files].flatMap(([path, text]) => {
     if (isPage(path)) return pageLines(path, text);

@@ -1,9 +1,9 @@
-// A folder and a file that one can take in at a glance.
+// Limits the number of files in a folder and the number of lines in a file.
 
 import { posix } from "node:path";
 import { type Finding, isUnder, type Repository } from "./repository.ts";
 
-/** Whose folders are counted. */
+/** The limit applies to the folders below these. */
 const FOLDER_ROOTS = ["src", "cli", "dev", "bench", "test/support"];
 const MAX_FILES = 12;
 

@@ -1,12 +1,12 @@
-// A test title is a sentence that can be read alone in a search result: it does not begin amid one.
+// A test title must be a sentence that makes sense alone in a search result, not the rest of a describe's sentence.
 
 import { type Expression, parseSync, Visitor } from "oxc-parser";
 import { type Finding, isCode, lineAt, type Repository } from "./repository.ts";
 
 const BEGINNINGS = /^(?:of|that|whose|who|with|is|by|in|to|for|and)\b/i;
-/** The rows of docs/testing.md that a test shows, such as `N6: ` or `X3, X4: `. */
+/** The prefix for the rows of docs/testing.md that a test proves, such as `N6: ` or `X3, X4: `. */
 const ROW = /^[A-Z]\d+(?:, [A-Z]\d+)*: /;
-/** Spares the files that cannot hold such a title the second that their trees take. */
+/** A quick test that skips parsing files without such a title; parsing them all would take a second. */
 const CANDIDATE = new RegExp(`["'\`](?:[A-Z]\\d+(?:, [A-Z]\\d+)*: )?${BEGINNINGS.source.slice(1)}`, "i");
 
 export function testTitles({ files }: Repository): Finding[] {
@@ -35,7 +35,7 @@ function titlesOf(path: string, text: string): { title: string; offset: number }
   return titles;
 }
 
-/** `it`, `test`, and what is called on them: `it.each(…)`, `it.skipIf(…)`. */
+/** Matches `it`, `test`, and calls of their methods, such as `it.each(…)` and `it.skipIf(…)`. */
 function isTest(callee: Expression): boolean {
   if (callee.type === "Identifier") return callee.name === "it" || callee.name === "test";
   if (callee.type === "MemberExpression") return isTest(callee.object);

@@ -1,10 +1,10 @@
-// The events of each model call, for parts that act on calls: alerts, event callbacks.
-// Must never carry a raw key; events have the messages of a call, as LiteLLM's have. A listener must not keep them.
+// The events of a model call, for alerts and event callbacks.
+// Must never carry a raw key. Like LiteLLM's events, they contain the call's messages, which a listener must not keep.
 
 import type { Body } from "../dict.ts";
 import type { KeyView, TeamView } from "../state/memory.ts";
 
-/** One model call, as it came in. */
+/** One model call, as received. */
 export interface CallRecord {
   readonly id: string;
   readonly traceId: string;
@@ -14,23 +14,23 @@ export interface CallRecord {
   readonly endUser: string | null;
   readonly isStream: boolean;
   readonly messages: unknown;
-  /** Without any that could hold a key. */
+  /** Without the headers that could contain a key. */
   readonly headers: Record<string, string>;
   /** ms, by the simulator's clock. */
   readonly startedAt: number;
 }
 
-/** A virtual key was checked for a model call; `refusal` says how it was refused, null that it may go on. */
+/** LiteLLM has checked a virtual key for a model call. `refusal`: the budget that refuses it; null: none. */
 export interface CallAuthorized {
   kind: "call_authorized";
   key: KeyView;
   team: TeamView | null;
   refusal: "key_budget" | "team_budget" | null;
-  /** It costs nothing, so that no budget was looked at. */
+  /** The call costs nothing, so LiteLLM checked no budget. */
   isFree: boolean;
 }
 
-/** A model call was turned away, for a budget that is used up. */
+/** LiteLLM has refused a model call because a budget is used up. */
 export interface CallRefused {
   kind: "call_refused";
   keyHash: string;
@@ -39,7 +39,7 @@ export interface CallRefused {
   endedAt: number;
 }
 
-/** A model call was answered and its cost counted; the key is as it was when the call was checked. */
+/** LiteLLM has answered a model call and counted its cost. `key` has the spend from when the call was checked. */
 export interface CallFinished {
   kind: "call_finished";
   callId: string;

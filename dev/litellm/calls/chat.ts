@@ -1,5 +1,5 @@
-// Model calls: checked against the budgets, shown to the guardrail, answered with fixed words, and charged.
-// Must never log a prompt. Checked before and charged after, so calls at the same moment overspend.
+// Model calls: checks the budgets, asks the guardrail, answers with a fixed text, and charges the cost.
+// Must never log a prompt. It checks before the call and charges after it, so concurrent calls can overspend.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,13 +13,13 @@ import type { Store } from "../state/store.ts";
 import type { CallRecord } from "./call-events.ts";
 import { completion, embeddings, headersOf, streamEvents } from "./completion.ts";
 
-/** Headers that are not forwarded: those that may hold a key, and those that only the simulator understands. */
-const UNTOLD_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
+/** Headers left out of events: those that may contain a key, and those that only the simulator understands. */
+const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
 
 interface Call extends CallRecord {
   readonly cost: number;
   readonly caller: Caller;
-  /** As memory had it when the call was checked: other calls of the same moment are not in it. */
+  /** The spend in memory when the call was checked, without concurrent calls. */
   readonly spendBefore: number;
   readonly begunAt: number;
 }
@@ -70,10 +70,10 @@ async function jsonBody(c: Context): Promise<Body> {
   }
 }
 
-/** USD, by the header `x-sim-cost`, else `metadata.sim_cost` of the body, else the simulator's default. */
-function costOf(c: Context, body: Body, otherwise: number): number {
+/** The cost in USD: the header `x-sim-cost`, else `metadata.sim_cost` of the body, else the default. */
+function costOf(c: Context, body: Body, defaultCost: number): number {
   const metadata = isDict(body["metadata"]) ? body["metadata"] : {};
-  const cost = Number(c.req.header("x-sim-cost") ?? metadata["sim_cost"] ?? otherwise);
+  const cost = Number(c.req.header("x-sim-cost") ?? metadata["sim_cost"] ?? defaultCost);
   if (!Number.isFinite(cost) || cost < 0) throw detailError(400, "the simulated cost must be a number of 0 or more");
   return cost;
 }
@@ -88,7 +88,7 @@ function recordOf(c: Context, body: Body, startedAt: number): CallRecord {
     endUser: typeof user === "string" && user !== "" ? user : null,
     isStream: body["stream"] === true,
     messages: body["messages"] ?? null,
-    headers: Object.fromEntries([...c.req.raw.headers].filter(([name]) => !UNTOLD_HEADERS.includes(name))),
+    headers: Object.fromEntries([...c.req.raw.headers].filter(([name]) => !HIDDEN_HEADERS.includes(name))),
     startedAt,
   };
 }
@@ -107,7 +107,7 @@ function callerOf(c: Context, call: CallRecord, isFree: boolean, store: Store): 
   }
 }
 
-/** The caller, as the guardrail gets it. */
+/** The caller's fields in the request to the guardrail. */
 function callerFields({ caller, endUser }: Call, store: Store) {
   const known = caller.kind === "key" ? caller : null;
   return {
@@ -135,7 +135,7 @@ function answered(call: Call, store: Store) {
   return { ...call, maxBudget, durationMs: performance.now() - call.begunAt, version: store.settings.version };
 }
 
-/** Charged when the last piece is out; a reader that leaves early is charged too, for the model has been paid. */
+/** Charges after the last chunk. Also charges a client that disconnects early, because the model has been paid. */
 function streamed(call: Call, store: Store): ReadableStream<Uint8Array> {
   const events = streamEvents(call);
   const pauseMs = store.settings.callMs() / events.length;

@@ -1,12 +1,12 @@
-// What a model call is answered with: fixed words in OpenAI's shape, and LiteLLM's headers around them.
-// Must never know a budget or charge anything.
+// The response to a model call: a fixed text in OpenAI's format, with LiteLLM's headers.
+// Must never depend on a budget or charge anything.
 
 import type { Body } from "../dict.ts";
 import { floatText } from "../python-text.ts";
 
 const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };
 const PIECES = ["hel", "lo"];
-/** Exact as floats of 32 bits. */
+/** Values that 32-bit floats represent exactly. */
 const VECTOR = [0.5, -0.25, 0.125];
 
 export interface Answered {
@@ -19,7 +19,7 @@ export interface Answered {
   version: string;
 }
 
-/** A stream has no cost yet when its headers go out, so they show the spend before it. */
+/** The cost of a stream is unknown when its headers are sent, so they show the spend before the call. */
 export function headersOf(call: Answered, isStream: boolean): Headers {
   const { maxBudget, spendBefore } = call;
   const cost = floatText(call.cost);
@@ -53,7 +53,7 @@ export function completion(call: Named): Body {
   return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
 }
 
-/** The same vector for any input, as base64 of its floats (OpenAI's clients ask for that) or as numbers. */
+/** The same vector for any input, as base64 of its floats (which OpenAI's clients request) or as numbers. */
 export function embeddings(call: Named, asBase64: boolean): Body {
   const bytes = Buffer.from(Float32Array.from(VECTOR).buffer);
   const embedding = asBase64 ? bytes.toString("base64") : VECTOR;
@@ -61,7 +61,7 @@ export function embeddings(call: Named, asBase64: boolean): Body {
   return { object: "list", model: call.model, data: [{ object: "embedding", index: 0, embedding }], usage };
 }
 
-/** The events of a stream, the last of them `[DONE]`. */
+/** The events of a stream. The last one is `[DONE]`. */
 export function streamEvents(call: Named): string[] {
   const deltas: Body[] = PIECES.map((content, index) => (index === 0 ? { content, role: "assistant" } : { content }));
   const choices = [...deltas.map((delta) => ({ index: 0, delta })), { finish_reason: "stop", index: 0, delta: {} }];

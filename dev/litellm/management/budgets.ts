@@ -1,5 +1,5 @@
-// Budget objects: what holds a key's soft budget, and a limit that several keys may share.
-// A change here reaches keys only when the proxy's memory next reads them.
+// Budget objects. They hold a key's soft budget, or a limit that several keys share.
+// A change takes effect on a key only when the proxy next reads that key into memory.
 
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
@@ -32,7 +32,7 @@ export function budgetRoutes(store: Store): Hono {
   return app;
 }
 
-/** Its window is the plain length from now, not aligned as a key's is. */
+/** The window starts now and is not aligned to the calendar, unlike a key's. */
 function newBudget({ body, now }: ManagementCall, store: Store): Body {
   refuseNegativeBudget(body);
   const id = typeof body["budget_id"] === "string" ? body["budget_id"] : randomUUID();
@@ -49,7 +49,7 @@ function newBudget({ body, now }: ManagementCall, store: Store): Body {
   return budgetOnWire(row, "Z");
 }
 
-/** A null clears a field; a budget that does not exist is answered with null, not refused. */
+/** A null clears a field. For a budget that does not exist LiteLLM answers null instead of an error. */
 function updateBudget({ body, now }: ManagementCall, store: Store): Body | null {
   if (typeof body["budget_id"] !== "string") throw detailError(400, "budget_id is required");
   refuseNegativeBudget(body);

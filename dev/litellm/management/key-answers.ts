@@ -1,12 +1,12 @@
-// The three answers in which a key looks unlike its row: just generated, listed whole, blocked.
-// Must never show a raw key but to the caller that makes it.
+// The three responses in which a key's shape differs from its row: generated, listed as a full object, blocked.
+// Must never show a raw key to anyone but the caller that creates it.
 
 import type { Body } from "../dict.ts";
 import { ADMIN_USER, type BudgetRow, budgetOnWire, type KeyRow, keyOnWire, onWire } from "../state/rows.ts";
 
-/** Echoes what was asked for (`asked`); ids and times are of the row that the database has (`kept`). */
-export function generatedKeyOnWire(key: string, asked: KeyRow, kept: KeyRow, budget: BudgetRow | null): Body {
-  const { budget_reset_at: _, rest, ...columns } = asked;
+/** Echoes the requested fields (`requested`). Its timestamps are those of the row in the database (`stored`). */
+export function generatedKeyOnWire(key: string, requested: KeyRow, stored: KeyRow, budget: BudgetRow | null): Body {
+  const { budget_reset_at: _, rest, ...columns } = requested;
   return {
     duration: null,
     models: [],
@@ -26,9 +26,9 @@ export function generatedKeyOnWire(key: string, asked: KeyRow, kept: KeyRow, bud
       model_group_alias: {},
     },
     ...rest,
-    ...onWire({ ...columns, created_at: kept.created_at, updated_at: kept.updated_at }, "Z"),
+    ...onWire({ ...columns, created_at: stored.created_at, updated_at: stored.updated_at }, "Z"),
     key,
-    token_id: asked.token,
+    token_id: requested.token,
     litellm_budget_table: budget === null ? null : budgetOnWire(budget, "Z"),
     created_by: ADMIN_USER,
     updated_by: ADMIN_USER,
@@ -64,7 +64,7 @@ const UNSET_ROUTER_SETTINGS = [
   "context_window_fallbacks",
 ];
 
-/** The answer of block and unblock. */
+/** The response of block and unblock. */
 export function blockedKeyOnWire(row: KeyRow): Body {
   const fields = Object.entries(keyOnWire(row, null, "Z")).filter(([name]) => !NOT_WHEN_BLOCKED.includes(name));
   return { ...Object.fromEntries(fields), org_id: null };
@@ -72,7 +72,7 @@ export function blockedKeyOnWire(row: KeyRow): Body {
 
 const NOT_WHEN_BLOCKED = ["policies", "budget_id", "organization_id", "litellm_organization_table"];
 
-/** A whole key in a list: the shape of a caller's identity, with nothing but the key's own row filled in. */
+/** A full key object in a list: the shape of LiteLLM's caller identity, filled in from the key's own row only. */
 export function listedKeyOnWire(row: KeyRow): Body {
   const unset = Object.fromEntries(UNSET_WHEN_LISTED.map((name) => [name, null]));
   return { ...blockedKeyOnWire(row), ...unset, team_models: [], team_blocked: false };

@@ -1,5 +1,5 @@
-// Changing virtual keys: update, reset of spend, block, delete.
-// Every change makes the proxy's memory forget the key, except blocking, which memory learns at once.
+// Routes that change virtual keys: reset of spend, block, unblock, delete.
+// Each change removes the key from the proxy's memory, except blocking, which updates it there.
 
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
@@ -23,7 +23,7 @@ export function keyChanges(store: Store): Hono {
   return app;
 }
 
-/** Zeroes the spend in the database only: spend that is still to be written is added later. */
+/** Resets the spend in the database only. Spend that is not written yet is added later. */
 function resetSpend({ body, param }: ManagementCall, store: Store): Body {
   const key = param("key") ?? "";
   const row = store.keys.get(keyHash(key));
@@ -46,11 +46,11 @@ function resetSpend({ body, param }: ManagementCall, store: Store): Body {
   };
 }
 
-function tooHigh(resetTo: number, what: string, most: number): LitellmError {
-  return detailError(400, `reset_to (${floatText(resetTo)}) must be <= ${what} (${floatText(most)})`);
+function tooHigh(resetTo: number, what: string, max: number): LitellmError {
+  return detailError(400, `reset_to (${floatText(resetTo)}) must be <= ${what} (${floatText(max)})`);
 }
 
-/** Answers with what was sent, raw keys included, when at least one of them existed. */
+/** If at least one of the keys exists, echoes the request's list, including raw keys. */
 function deleteKeys({ body }: ManagementCall, store: Store): Body {
   const { keys, key_aliases: aliases } = body;
   const byKey = Array.isArray(keys) && keys.length > 0;
@@ -79,7 +79,7 @@ const setBlocked =
     }
     const hash = keyHash(key);
     const row = store.keys.get(hash);
-    if (row === undefined) throw missing(hash);
+    if (row === undefined) throw keyNotFound(hash);
     row.blocked = blocked;
     row.updated_at = store.now();
     const view = store.viewKey(hash);
@@ -87,8 +87,8 @@ const setBlocked =
     return blockedKeyOnWire(row);
   };
 
-function missing(hash: string): LitellmError {
+function keyNotFound(hash: string): LitellmError {
   const message = `key=${hash}, not found in db. Create key via \`/key/generate\` call.`;
-  const whole = `Authentication Error, Invalid proxy server token passed. ${message}`;
-  return proxyError(401, "token_not_found_in_db", whole, "key");
+  const fullMessage = `Authentication Error, Invalid proxy server token passed. ${message}`;
+  return proxyError(401, "token_not_found_in_db", fullMessage, "key");
 }

@@ -1,5 +1,5 @@
-// Making virtual keys, with the budget object that a soft budget brings along.
-// Must never change a key that exists: asking for one again leaves it as it is.
+// The route that generates virtual keys, and the budget object for a key with a soft budget.
+// Must never change an existing key: generating the same key again leaves it unchanged.
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { Hono } from "hono";
@@ -20,7 +20,7 @@ export function keyCreation(store: Store): Hono {
   return app;
 }
 
-/** The same key again changes nothing and still answers with what was asked for. */
+/** Generating an existing key again changes nothing, but the response still echoes the requested fields. */
 function generateKey({ body, now }: ManagementCall, store: Store): Body {
   refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
   const budget =
@@ -38,9 +38,9 @@ function generateKey({ body, now }: ManagementCall, store: Store): Body {
     throw stringifiedError(500, "internal_server_error", "Internal Server Error.");
   }
   if (budget !== null) store.budgets.set(budget.budget_id, budget);
-  const kept = store.keys.get(row.token) ?? row;
-  store.keys.set(kept.token, kept);
-  return generatedKeyOnWire(key, row, kept, store.budgetOf(kept));
+  const stored = store.keys.get(row.token) ?? row;
+  store.keys.set(stored.token, stored);
+  return generatedKeyOnWire(key, row, stored, store.budgetOf(stored));
 }
 
 function newKeyRow(key: string, body: Body, budget: BudgetRow | null, store: Store): KeyRow {
@@ -68,7 +68,7 @@ function newKeyRow(key: string, body: Body, budget: BudgetRow | null, store: Sto
   };
 }
 
-/** A duration that LiteLLM cannot calculate with fails the whole call. */
+/** An unsupported duration fails the whole request. */
 function failed(message: string): LitellmError {
   return proxyError(500, "internal_server_error", `Internal Server Error, ${message}`);
 }

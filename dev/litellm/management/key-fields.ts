@@ -1,12 +1,12 @@
-// What the routes of keys share: the fields of a key's body, and the rules that making and changing a key obey alike.
-// Must never touch money.
+// Shared by the key routes: the body fields of a key, and the rules for both creating and updating one.
+// Must never change spend.
 
 import { proxyError } from "../errors.ts";
 import type { FieldTypes } from "../fields.ts";
 import { plainLength, UnsupportedDurationError } from "../state/durations.ts";
 import type { Store } from "../state/store.ts";
 
-/** Columns that are kept and shown and change nothing. */
+/** Columns that the simulator stores and returns, but that have no effect. */
 export const PASSIVE_FIELDS: FieldTypes = {
   models: "list",
   aliases: "dict",
@@ -35,7 +35,7 @@ export const KEY_FIELDS: FieldTypes = {
   spend: "number",
 };
 
-/** An alias is taken even by the very key that is being made again. */
+/** Without `exceptHash`, an alias also counts as taken when the key itself is generated again. */
 export function refuseTakenAlias(store: Store, alias: unknown, exceptHash?: string): void {
   if (typeof alias !== "string") return;
   for (const row of store.keys.values()) {
@@ -46,8 +46,8 @@ export function refuseTakenAlias(store: Store, alias: unknown, exceptHash?: stri
 }
 
 /**
- * Runs a calculation on a duration, and lets what LiteLLM cannot calculate come out as the failure of the route.
- * @throws what `fail` makes of LiteLLM's own words.
+ * Runs a calculation with a duration.
+ * @throws the error that `fail` builds from LiteLLM's message, when LiteLLM does not support the duration.
  */
 export function calculated<T>(calculate: () => T, fail: (message: string) => Error): T {
   try {
@@ -57,7 +57,7 @@ export function calculated<T>(calculate: () => T, fail: (message: string) => Err
   }
 }
 
-/** When a key with this lifetime expires. @throws UnsupportedDurationError */
+/** The instant at which a key with this lifetime expires. @throws UnsupportedDurationError */
 export function expiryAfter(lifetime: string, now: number): number {
   return now + plainLength(lifetime, now);
 }

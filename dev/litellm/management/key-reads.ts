@@ -1,5 +1,5 @@
-// Reading virtual keys.
-// Answers with what the database has; what the proxy enforces may already be more.
+// Routes that read virtual keys.
+// They return the spend in the database. The spend that the proxy enforces may already be higher.
 
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
@@ -17,20 +17,20 @@ export function keyReads(store: Store): Hono {
   return app;
 }
 
-/** A key reads itself; others only of the same owner, and two keys without an owner count as having the same. */
+/** A key may read itself and keys of the same owner. Two keys without an owner count as having the same owner. */
 function keyInfo({ caller, param }: ManagementCall, store: Store): Body {
-  const asked = param("key") || (caller.kind === "key" ? caller.key.hash : keyHash(store.settings.masterKey));
-  const row = store.keys.get(keyHash(asked));
+  const requested = param("key") || (caller.kind === "key" ? caller.key.hash : keyHash(store.settings.masterKey));
+  const row = store.keys.get(keyHash(requested));
   if (row === undefined) throw proxyError(404, "not_found_error", "Key not found in database", "key");
   if (caller.kind === "key" && caller.key.hash !== row.token && caller.key.userId !== row.user_id) {
     const message = "You are not allowed to access this key's info. Your role=internal_user";
     throw proxyError(403, "internal_server_error", message);
   }
   const { token: _, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00");
-  return { key: asked, info };
+  return { key: requested, info };
 }
 
-/** In order of spend, not of asking; keys that do not exist are left out, and aliases alone mean every key. */
+/** Sorted by spend, not in the requested order. Unknown keys are left out; with aliases alone it returns every key. */
 function keysInfo({ body }: ManagementCall, store: Store): Body {
   const { keys, key_aliases: aliases } = body;
   if (!(Array.isArray(keys) && keys.length > 0) && !(Array.isArray(aliases) && aliases.length > 0)) {
@@ -42,7 +42,7 @@ function keysInfo({ body }: ManagementCall, store: Store): Body {
   return { key: keys ?? null, info: rows.map((row) => keyOnWire(row, store.budgetOf(row), "+00:00")) };
 }
 
-/** The team of the keys that LiteLLM's own dashboard works with; lists leave them out. */
+/** The team of the keys that LiteLLM's dashboard uses. Lists leave these keys out. */
 const DASHBOARD_TEAM = "litellm-dashboard";
 
 function listKeys({ caller, param }: ManagementCall, store: Store): Body {
@@ -67,11 +67,11 @@ function listKeys({ caller, param }: ManagementCall, store: Store): Body {
   };
 }
 
-function pageNumber(sent: string | undefined, name: string, otherwise: number, most: number): number {
-  const value = sent === undefined ? otherwise : Number(sent);
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  const tooMuch = value > most;
-  const msg = `Input should be ${tooMuch ? "less" : "greater"} than or equal to ${tooMuch ? most : 1}`;
-  const type = tooMuch ? "less_than_equal" : "greater_than_equal";
-  throw validationError([{ type, loc: ["query", name], msg, input: sent, ctx: tooMuch ? { le: most } : { ge: 1 } }]);
+function pageNumber(sent: string | undefined, name: string, defaultValue: number, max: number): number {
+  const value = sent === undefined ? defaultValue : Number(sent);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  const isTooLarge = value > max;
+  const msg = `Input should be ${isTooLarge ? "less" : "greater"} than or equal to ${isTooLarge ? max : 1}`;
+  const type = isTooLarge ? "less_than_equal" : "greater_than_equal";
+  throw validationError([{ type, loc: ["query", name], msg, input: sent, ctx: isTooLarge ? { le: max } : { ge: 1 } }]);
 }

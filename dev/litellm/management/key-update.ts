@@ -1,5 +1,5 @@
-// The update of a virtual key: what was sent replaces what was there, with LiteLLM's exceptions.
-// Must never fail halfway: everything is checked before the row changes.
+// The route that updates a virtual key: sent fields replace stored ones, with LiteLLM's exceptions.
+// Must never fail halfway: all checks run before the row changes.
 
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
@@ -17,7 +17,7 @@ const FIELDS: FieldTypes = {
   temp_budget_expiry: "datetime",
 };
 
-/** Columns that a null clears, and that are copied as they come. */
+/** Columns that are copied without conversion, and that a null clears. */
 const CLEARABLE = ["key_alias", "max_budget", "user_id", "team_id", "budget_id", "blocked"] as const;
 
 export function keyUpdate(store: Store): Hono {
@@ -26,7 +26,7 @@ export function keyUpdate(store: Store): Hono {
   return app;
 }
 
-/** A soft budget is no field of an update, and is dropped like any other unknown one. */
+/** LiteLLM's update has no soft_budget field, so it is dropped like any other unknown field. */
 function updateKey({ body, now }: ManagementCall, store: Store): Body {
   refuseHalfIncrease(body);
   refuseNegative(body, ["max_budget"], "auth_error");
@@ -66,7 +66,7 @@ function changesOf(row: KeyRow, body: Body, store: Store, now: number): Body {
   return changes;
 }
 
-/** Metadata that was sent replaces what was there, even an increase kept in it; an increase is added to either. */
+/** Sent metadata replaces the stored metadata, including a stored increase. A sent increase is added to the result. */
 function metadataAfter(row: KeyRow, body: Body): Body {
   const metadata = "metadata" in body ? ((body["metadata"] as Body | null) ?? {}) : row.metadata;
   if (typeof body["temp_budget_increase"] !== "number") return metadata;
@@ -88,7 +88,7 @@ function unknownKey(key: string): LitellmError {
   return proxyError(401, "auth_error", message);
 }
 
-/** A duration that LiteLLM cannot calculate with. */
+/** An unsupported duration fails the whole request. */
 function failed(message: string): LitellmError {
   return proxyError(400, "auth_error", `Authentication Error, ${message}`);
 }

@@ -1,5 +1,5 @@
-// What every management call goes through: the body is parsed, the caller checked, then the fields, in LiteLLM's order.
-// Must never know what a call does.
+// The steps of every management request, in LiteLLM's order: parse the body, authenticate the caller, check the fields.
+// Must never depend on what a route does.
 
 import type { Context, Handler } from "hono";
 import { authenticate, type Caller } from "../auth.ts";
@@ -11,17 +11,17 @@ import type { Store } from "../state/store.ts";
 
 export interface ManagementCall {
   caller: Caller;
-  /** The known fields that were sent. */
+  /** The sent fields that the route knows. */
   body: Body;
-  /** A path parameter or the query's. */
+  /** A path parameter, else a query parameter. */
   param: (name: string) => string | undefined;
   now: number;
 }
 
-/** Answers with the JSON of the 200, or throws. */
+/** Returns the JSON body of the 200 response, or throws a LitellmError. */
 type Handle = (call: ManagementCall, store: Store) => unknown;
 
-/** A route for the master key. `fields` null: it reads no body. */
+/** A route that requires the master key. `fields` null: it reads no body. */
 export function adminRoute(store: Store, fields: FieldTypes | null, handle: Handle): Handler {
   return managementRoute(store, "admin", fields, handle);
 }

@@ -1,5 +1,5 @@
-// Teams: a spend and a budget that the keys of a team share.
-// A change makes the proxy's memory forget the team, blocking excepted: memory learns of that when it next reads.
+// The routes for teams, whose keys share one spend and one budget.
+// Each change removes the team from the proxy's memory, except blocking, which the proxy sees at its next read.
 
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
@@ -45,7 +45,7 @@ function newTeam({ body, now }: ManagementCall, store: Store): Body {
     const message = `Team id = ${id} already exists. Please use a different team id.`;
     throw stringifiedError(400, "internal_server_error", message);
   }
-  const blank: TeamRow = {
+  const emptyRow: TeamRow = {
     team_id: id,
     team_alias: null,
     metadata: {},
@@ -62,7 +62,7 @@ function newTeam({ body, now }: ManagementCall, store: Store): Body {
     updated_at: now,
   };
   const sent = Object.entries(body).filter(([, value]) => value !== null);
-  const row = { ...blank, ...Object.fromEntries(sent), team_id: id, ...windowOf(body, store) };
+  const row = { ...emptyRow, ...Object.fromEntries(sent), team_id: id, ...windowOf(body, store) };
   store.teams.set(id, row);
   return shownTeam(row);
 }
@@ -86,13 +86,13 @@ function teamInfo({ caller, param }: ManagementCall, store: Store): Body {
   };
 }
 
-/** All at once, there are no pages; in order of alias, those without one first. */
+/** Returns all teams without paging, sorted by alias; teams without an alias come first. */
 function listTeams({ caller, param }: ManagementCall, store: Store): Body[] {
   if (caller.kind === "key") {
     throw detailError(401, "Only admin users can query all teams/other teams. Your user role=None");
   }
   const user = param("user_id");
-  // Here every team has one member: the holder of the master key.
+  // In the simulator the holder of the master key is the only member of every team.
   const teams = user === undefined || user === ADMIN_USER ? [...store.teams.values()] : [];
   teams.sort((a, b) => ((a.team_alias ?? "") < (b.team_alias ?? "") ? -1 : 1));
   const keys = [...store.keys.values()];
@@ -116,10 +116,10 @@ function updateTeam({ body, now }: ManagementCall, store: Store): Body {
   return { team_id: id, data: teamOnWire(row) };
 }
 
-/** Deletes the teams' keys with them. */
+/** Also deletes the keys of the teams. */
 function deleteTeams({ body }: ManagementCall, store: Store): Body {
   const ids = (body["team_ids"] as unknown[]).map(String);
-  for (const id of ids) if (!store.teams.has(id)) throw missing(id);
+  for (const id of ids) if (!store.teams.has(id)) throw teamNotFound(id);
   for (const row of [...store.keys.values()]) {
     if (row.team_id === null || !ids.includes(row.team_id)) continue;
     store.keys.delete(row.token);
@@ -137,7 +137,7 @@ const setBlocked =
   ({ body, now }: ManagementCall, store: Store): Body => {
     const id = String(body["team_id"]);
     const row = store.teams.get(id);
-    if (row === undefined) throw missing(id);
+    if (row === undefined) throw teamNotFound(id);
     row.blocked = blocked;
     row.updated_at = now;
     return teamOnWire(row);
@@ -151,21 +151,21 @@ function windowOf(body: Body, store: Store): { budget_reset_at?: number } {
 
 function refuseSoftAboveMax(soft: unknown, max: unknown): void {
   if (typeof soft !== "number" || typeof max !== "number" || soft < max) return;
-  const figures = `soft_budget (${floatText(soft)}) must be strictly lower than max_budget (${floatText(max)})`;
-  throw stringifiedError(400, "internal_server_error", figures);
+  const message = `soft_budget (${floatText(soft)}) must be strictly lower than max_budget (${floatText(max)})`;
+  throw stringifiedError(400, "internal_server_error", message);
 }
 
-/** Without the columns that LiteLLM keeps to itself here. */
+/** A team without the columns that LiteLLM leaves out of this response. */
 function shownTeam(row: TeamRow): Body {
   const hidden = ["model_spend", "model_max_budget", "policies", "litellm_organization_table"];
   return Object.fromEntries(Object.entries(teamOnWire(row)).filter(([name]) => !hidden.includes(name)));
 }
 
-function missing(id: string): LitellmError {
+function teamNotFound(id: string): LitellmError {
   return detailError(404, `Team not found, passed team_id=${id}`);
 }
 
-/** A duration that LiteLLM cannot calculate with fails the whole call. */
+/** An unsupported duration fails the whole request. */
 function failed(message: string): LitellmError {
   return proxyError(500, "internal_server_error", `Internal Server Error, ${message}`);
 }

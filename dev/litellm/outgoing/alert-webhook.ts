@@ -1,5 +1,6 @@
-// Sends alerts to the webhook, each event of a subject once per day: looked up, sent, then marked, in this order.
-// Must never delay a call. Alerts of the same moment are all sent, and one that fails is sent again by the next call.
+// Sends alerts to the webhook, each event of a subject once per day. Like LiteLLM, it looks up the mark, sends the
+// alert, then sets the mark: concurrent alerts are all sent, and the next call sends a failed alert again.
+// Must never delay a call.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,36 +17,36 @@ export interface WebhookTools {
   sent: SentLog;
   now: () => number;
   random: () => number;
-  /** Ends what is still waiting to be sent. */
-  life: () => AbortSignal;
+  /** Its abort cancels alerts that still wait for their delay. */
+  shutdown: () => AbortSignal;
 }
 
 export class AlertWebhook {
   receiver: WebhookReceiver | null = null;
   readonly #tools: WebhookTools;
-  /** Until when an event of a subject counts as sent. */
+  /** The instant until which an event of a subject counts as sent. */
   readonly #marks = new Map<string, number>();
 
   constructor(tools: WebhookTools) {
     this.#tools = tools;
   }
 
-  /** False: it was sent and no receiver accepted it. */
+  /** False: the alert was sent, but the receiver did not accept it. */
   async sendOnce(alert: Alert): Promise<boolean> {
     const { receiver } = this;
     if (receiver === null) return true;
     const mark = `budget_alerts:${alert.event.event}:${alert.subject}`;
     if ((this.#marks.get(mark) ?? 0) > this.#tools.now()) return true;
-    const wasTaken = await this.#deliver(alert, receiver);
-    if (wasTaken) this.#marks.set(mark, this.#tools.now() + (receiver.budgetAlertTtlMs ?? DAY_MS));
-    return wasTaken;
+    const wasAccepted = await this.#deliver(alert, receiver);
+    if (wasAccepted) this.#marks.set(mark, this.#tools.now() + (receiver.budgetAlertTtlMs ?? DAY_MS));
+    return wasAccepted;
   }
 
   async sendAlways(alert: Alert): Promise<void> {
     if (this.receiver !== null) await this.#deliver(alert, this.receiver);
   }
 
-  /** The marks are in the proxy's memory only, and end with it. */
+  /** LiteLLM keeps the marks in the proxy's memory, so a restart clears them. */
   forget(): void {
     this.#marks.clear();
   }
@@ -57,12 +58,13 @@ export class AlertWebhook {
     return (await Promise.all(sendings)).includes(true);
   }
 
-  /** Any 2xx is taken for delivered; a redirect is not followed and has failed. */
+  /** Any 2xx counts as delivered. LiteLLM does not follow a redirect, so it counts as failed. */
   async #send(alert: Alert, receiver: WebhookReceiver, message: { id: string; body: string }): Promise<boolean> {
-    const { post, sent, now, random, life } = this.#tools;
+    const { post, sent, now, random, shutdown } = this.#tools;
     const delayMs = drawn(receiver.delayMs ?? 0, random);
-    const isOver = delayMs > 0 && (await sleep(delayMs, false, { ref: false, signal: life() }).catch(() => true));
-    if (isOver) return false;
+    const isCancelled =
+      delayMs > 0 && (await sleep(delayMs, false, { ref: false, signal: shutdown() }).catch(() => true));
+    if (isCancelled) return false;
     const at = now();
     const headers = receiver.relay === undefined ? {} : signatureHeaders(receiver.relay, { ...message, at });
     const { status } = await post({ url: receiver.url, headers, body: message.body });

@@ -1,14 +1,14 @@
-// Which budget alerts a check or a call sets off, and what each says: LiteLLM's levels and payload.
-// Must never send or remember anything; whether an alert goes out is not decided here.
+// The budget alerts that a check or a call triggers, with LiteLLM's levels and payload.
+// Must never send or remember anything. The alert webhook decides whether to send an alert.
 
 import type { CallAuthorized, CallFinished } from "../calls/call-events.ts";
 import { floatText } from "../python-text.ts";
 import type { KeyView } from "../state/memory.ts";
 
-/** From here on a key's check sets off a second alert of the same level. */
+/** From this share of the budget on, a check of a key triggers a second alert of the same level. */
 const SECOND_ALERT_FROM = 0.8;
 
-/** The fields in LiteLLM's order: all of them are always sent. */
+/** The fields in LiteLLM's order. LiteLLM always sends all of them. */
 export interface WebhookEvent {
   spend: number;
   max_budget: number | null;
@@ -30,16 +30,16 @@ export interface WebhookEvent {
 }
 
 export interface Alert {
-  /** What the event is about: together with the event's name, what is not sent twice. */
+  /** The key, team or end user of the event. LiteLLM deduplicates alerts by subject and event name. */
   subject: string;
   event: WebhookEvent;
 }
 
-type Figures = Pick<WebhookEvent, "spend" | "event_group"> & Partial<WebhookEvent>;
+type Amounts = Pick<WebhookEvent, "spend" | "event_group"> & Partial<WebhookEvent>;
 
 /**
- * The alerts of one check, in LiteLLM's order. All of a key carry the same event, so that they race each other to be
- * the one that is sent: none waits for another.
+ * The alerts of one check, in LiteLLM's order. All alerts of a key carry the same event, and LiteLLM sends them
+ * concurrently: none waits for another, so more than one can pass the deduplication.
  */
 export function alertsOfCheck({ key, team, refusal, isFree }: CallAuthorized): Alert[] {
   if (isFree) return [];
@@ -62,7 +62,7 @@ export function alertsOfCheck({ key, team, refusal, isFree }: CallAuthorized): A
   return alerts.filter((one) => one !== null);
 }
 
-/** The alert of a finished call whose key will have spent more than its soft budget by the end of the month. */
+/** The alert for a finished call whose key is projected to exceed its soft budget by the end of the month. */
 export function projectionOf({ key, cost }: CallFinished, now: number): Alert | null {
   const spend = key.spend + cost;
   if (key.softBudget === null) return null;
@@ -70,30 +70,33 @@ export function projectionOf({ key, cost }: CallFinished, now: number): Alert | 
   if (projected <= key.softBudget) return null;
   const days = Math.floor(key.softBudget / dailySpend);
   const exceeded = new Date(now + days * 86_400_000).toISOString().slice(0, 10);
-  const figures = { ...keyAmounts(key), spend, max_budget: key.maxBudget };
+  const amounts = { ...keyAmounts(key), spend, max_budget: key.maxBudget };
   const projections = { projected_exceeded_date: exceeded, projected_spend: projected };
-  return alert("Key Budget: Projected Limit Exceeded", key.hash, { ...figures, ...projections }, true);
+  return alert("Key Budget: Projected Limit Exceeded", key.hash, { ...amounts, ...projections }, true);
 }
 
-/** What is said of each call that names its end user; the spend is that of this call alone. */
+/** The event for each call that names an end user. Its spend is the cost of this call alone. */
 export function spendTracked({ key, cost, call }: CallFinished): Alert | null {
   const { endUser } = call;
   if (endUser === null) return null;
   const event_message = `Customer spend tracked. Customer=${endUser}, spend=${floatText(cost)}`;
-  const figures = { spend: cost, token: key.hash, customer_id: endUser, key_alias: key.alias };
-  return { subject: endUser, event: filled({ ...figures, event_group: "end_user" }, "spend_tracked", event_message) };
+  const amounts = { spend: cost, token: key.hash, customer_id: endUser, key_alias: key.alias };
+  return { subject: endUser, event: filled({ ...amounts, event_group: "end_user" }, "spend_tracked", event_message) };
 }
 
-/** What `GET /health/services?service=webhook` sends: a crossed budget of a made-up key. */
+/** The alert that `GET /health/services?service=webhook` sends: a crossed budget with made-up amounts. */
 export function testAlert(adminHash: string, adminUser: string): Alert {
   const event_message = "User Budget: Budget Crossed\n Total Budget:`0.0`";
-  const figures = { spend: 1, max_budget: 0, token: adminHash, user_id: adminUser };
-  return { subject: adminUser, event: filled({ ...figures, event_group: "key" }, "budget_crossed", event_message) };
+  const amounts = { spend: 1, max_budget: 0, token: adminHash, user_id: adminUser };
+  return { subject: adminUser, event: filled({ ...amounts, event_group: "key" }, "budget_crossed", event_message) };
 }
 
-/** The soft budget speaks first and the hard one overrules it, a projection too. Null: no level is reached. */
-function alert(opening: string, subject: string, figures: Figures, isProjection = false): Alert | null {
-  const { spend, soft_budget: soft = null, max_budget: max = null } = figures;
+/**
+ * A reached soft budget replaces a projection's event, and a reached level of max_budget replaces both.
+ * Null: no level is reached.
+ */
+function alert(opening: string, subject: string, amounts: Amounts, isProjection = false): Alert | null {
+  const { spend, soft_budget: soft = null, max_budget: max = null } = amounts;
   let event: WebhookEvent["event"] | null = isProjection ? "projected_limit_exceeded" : null;
   let message = opening;
   if (soft !== null && spend >= soft) {
@@ -110,7 +113,7 @@ function alert(opening: string, subject: string, figures: Figures, isProjection 
       message += left <= 0.05 ? "5% Threshold Crossed " : "15% Threshold Crossed";
     }
   }
-  return event === null ? null : { subject, event: filled(figures, event, message) };
+  return event === null ? null : { subject, event: filled(amounts, event, message) };
 }
 
 function keyAmounts(key: KeyView) {
@@ -118,29 +121,29 @@ function keyAmounts(key: KeyView) {
   return { token, user_id, team_id, key_alias, event_group: "key" as const };
 }
 
-function filled(figures: Figures, event: WebhookEvent["event"], event_message: string): WebhookEvent {
+function filled(amounts: Amounts, event: WebhookEvent["event"], event_message: string): WebhookEvent {
   return {
-    spend: figures.spend,
-    max_budget: figures.max_budget ?? null,
-    soft_budget: figures.soft_budget ?? null,
-    token: figures.token ?? null,
-    customer_id: figures.customer_id ?? null,
-    user_id: figures.user_id ?? null,
-    team_id: figures.team_id ?? null,
-    team_alias: figures.team_alias ?? null,
+    spend: amounts.spend,
+    max_budget: amounts.max_budget ?? null,
+    soft_budget: amounts.soft_budget ?? null,
+    token: amounts.token ?? null,
+    customer_id: amounts.customer_id ?? null,
+    user_id: amounts.user_id ?? null,
+    team_id: amounts.team_id ?? null,
+    team_alias: amounts.team_alias ?? null,
     organization_id: null,
     user_email: null,
-    key_alias: figures.key_alias ?? null,
-    projected_exceeded_date: figures.projected_exceeded_date ?? null,
-    projected_spend: figures.projected_spend ?? null,
-    event_group: figures.event_group,
+    key_alias: amounts.key_alias ?? null,
+    projected_exceeded_date: amounts.projected_exceeded_date ?? null,
+    projected_spend: amounts.projected_spend ?? null,
+    event_group: amounts.event_group,
     alert_emails: null,
     event,
     event_message,
   };
 }
 
-/** The spend of the days before today, held for the rest of the month (UTC). */
+/** Extrapolates the average spend per day before today to the rest of the month (UTC). */
 function projection(spend: number, now: number): { dailySpend: number; projected: number } {
   const today = new Date(now);
   const day = today.getUTCDate();

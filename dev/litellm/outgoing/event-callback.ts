@@ -1,5 +1,5 @@
-// The generic_api callback: finished and refused calls, gathered and sent in batches.
-// At most once: a batch leaves the queue even when sending it fails. Must never keep the messages of a call any longer.
+// The generic_api callback: collects finished and refused calls and sends them in batches.
+// Delivers at most once: a batch leaves the queue even if sending fails. Must not keep a call's messages after that.
 
 import type { CallFinished, CallRefused } from "../calls/call-events.ts";
 import type { Body } from "../dict.ts";
@@ -8,7 +8,7 @@ import type { EventsReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";
 import { refusalPayload, successPayload } from "./standard-payload.ts";
 
-/** What LiteLLM really does; its configuration of both is not read. */
+/** LiteLLM's real values. LiteLLM ignores its settings for both. */
 const FLUSH_EVERY_MS = 5_000;
 const BATCH_SIZE = 512;
 
@@ -16,7 +16,7 @@ export interface CallbackTools {
   post: Post;
   sent: SentLog;
   now: () => number;
-  /** Called with each batch that a timer or a full queue sends, so that a caller can wait for it. */
+  /** Receives the promise of each batch that a timer or a full queue sends, so that a caller can wait for it. */
   track: (sending: Promise<void>) => void;
 }
 
@@ -30,7 +30,7 @@ export class EventCallback {
     this.#tools = tools;
   }
 
-  /** What waits for the receiver until now goes to the new one. */
+  /** Collected events go to the new receiver; null drops them. */
   connect(receiver: EventsReceiver | null): void {
     this.#receiver = receiver;
     if (receiver === null) this.forget();
@@ -45,7 +45,7 @@ export class EventCallback {
     else this.#timer ??= this.#flushLater(receiver.flushEveryMs ?? FLUSH_EVERY_MS);
   }
 
-  /** Sends what has gathered, now. */
+  /** Sends the collected events now. */
   async flush(): Promise<void> {
     const receiver = this.#receiver;
     const batch = this.#queue;
@@ -55,14 +55,14 @@ export class EventCallback {
     await Promise.all(bodies.map(({ body, count }) => this.#send(receiver, body, count)));
   }
 
-  /** Ends the timer, and what has gathered is lost. */
+  /** Stops the timer and drops the collected events. */
   forget(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#queue = [];
   }
 
-  /** Counted from the first call of a batch, so that no timer runs while there is nothing to send. */
+  /** The interval starts with the first call of a batch, so no timer runs while there is nothing to send. */
   #flushLater(ms: number): NodeJS.Timeout {
     return setTimeout(() => this.#tools.track(this.flush()), ms).unref();
   }

@@ -1,5 +1,5 @@
 // Asks a Generic Guardrail API before each model call, and waits for its answer.
-// The whole prompt is sent, as LiteLLM does; it must never be kept. The failure policy is LiteLLM's: closed.
+// Sends the whole prompt, as LiteLLM does, and must never keep it. Fails closed by default, as LiteLLM does.
 
 import { type Body, isDict } from "../dict.ts";
 import { guardrailError } from "../errors.ts";
@@ -16,7 +16,7 @@ export interface GuardedCall {
   model: string;
   messages: unknown;
   tools: unknown;
-  /** Who calls, in LiteLLM's `user_api_key_…` fields; those that are null are left out. */
+  /** The caller, in LiteLLM's `user_api_key_…` fields. Null fields are left out of the request. */
   caller: { user_api_key_hash: string } & Body;
 }
 
@@ -35,7 +35,7 @@ export class Guardrail {
     this.#tools = tools;
   }
 
-  /** @throws LitellmError when the call is refused, or must not go on without an answer. */
+  /** @throws LitellmError when the guardrail blocks the call, or fails and the failure policy is closed. */
   async check(call: GuardedCall): Promise<void> {
     const { receiver } = this;
     if (receiver === null) return;
@@ -81,7 +81,7 @@ function questionOf({ id, traceId, model, messages, tools, caller }: GuardedCall
   };
 }
 
-/** The texts, or the addresses of the images, of all messages in their order. */
+/** The texts or the image URLs of all messages, in order. */
 function partsOf(messages: unknown, type: "text" | "image_url"): unknown[] {
   const contents = Array.isArray(messages)
     ? messages.map((message) => (isDict(message) ? message["content"] : null))
@@ -99,7 +99,7 @@ function nonEmpty(list: unknown[]): unknown[] | null {
   return list.length === 0 ? null : list;
 }
 
-/** Null when this is no answer to the question: any status but 2xx, or no JSON object. */
+/** Null when the answer is not a verdict: its status is not 2xx, or its body is not a JSON object. */
 function verdictIn(answer: PostAnswer): Body | null {
   if (answer.status === null || answer.status < 200 || answer.status > 299) return null;
   try {
@@ -110,7 +110,7 @@ function verdictIn(answer: PostAnswer): Body | null {
   }
 }
 
-/** 1.81.9 has neither switch: there a guardrail that fails, fails the call. */
+/** 1.81.9 has neither setting: a failing guardrail always fails the call. */
 function mayPass({ status }: PostAnswer, receiver: GuardrailReceiver, version: LitellmVersion): boolean {
   if (version === "1.81.9") return false;
   const isUnreachable = status === null || [502, 503, 504].includes(status);

@@ -1,5 +1,5 @@
-// Everything that the simulator sends out by itself, to receivers that can change while it runs.
-// Must never delay a call, save by the guardrail, whose answer LiteLLM waits for.
+// Every request that the simulator sends on its own, to receivers that can change while it runs.
+// Must never delay a call, except for the guardrail, whose answer LiteLLM waits for.
 
 import type { CallEvent } from "../calls/call-events.ts";
 import type { Settings } from "../settings.ts";
@@ -18,8 +18,8 @@ export class Outgoing {
   readonly #settings: Settings;
   readonly #webhook: AlertWebhook;
   readonly #events: EventCallback;
-  readonly #underWay = new Set<Promise<unknown>>();
-  #life = new AbortController();
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #shutdown = new AbortController();
   #client: ReturnType<typeof litellmClient>;
 
   constructor(settings: Settings) {
@@ -28,7 +28,7 @@ export class Outgoing {
     this.#client = litellmClient(version);
     const { sent } = this;
     const tools = { sent, now, post: (request: PostRequest) => this.#client.post(request) };
-    this.#webhook = new AlertWebhook({ ...tools, random, life: () => this.#life.signal });
+    this.#webhook = new AlertWebhook({ ...tools, random, shutdown: () => this.#shutdown.signal });
     this.#events = new EventCallback({ ...tools, track: (sending) => this.#track(sending) });
     this.guardrail = new Guardrail({ ...tools, version });
   }
@@ -39,8 +39,8 @@ export class Outgoing {
     if (guardrail !== undefined) this.guardrail.receiver = guardrail;
   }
 
-  hear(event: CallEvent): void {
-    if (this.#life.signal.aborted) return;
+  handle(event: CallEvent): void {
+    if (this.#shutdown.signal.aborted) return;
     if (event.kind === "call_authorized") {
       for (const alert of alertsOfCheck(event)) this.#track(this.#webhook.sendOnce(alert));
       return;
@@ -53,7 +53,7 @@ export class Outgoing {
     if (tracked !== null) this.#track(this.#webhook.sendAlways(tracked));
   }
 
-  /** False: no receiver accepted it. */
+  /** False: the receiver did not accept the alert. */
   sendTestAlert(): Promise<boolean> {
     return this.#webhook.sendOnce(testAlert(keyHash(this.#settings.masterKey), ADMIN_USER));
   }
@@ -62,14 +62,14 @@ export class Outgoing {
     return this.#events.flush();
   }
 
-  /** Resolves when everything is out that is on its way now; what gathers for the next batch of events is not. */
+  /** Resolves when every request in flight is answered. Does not wait for events collected for the next batch. */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
   }
 
-  /** As if the process had died: nothing that waits is sent, and what was sent is forgotten. */
+  /** Behaves like a crash of the process: drops pending requests and forgets which alerts were sent. */
   stop(): void {
-    this.#life.abort();
+    this.#shutdown.abort();
     this.#events.forget();
     this.#webhook.forget();
     this.#client.close();
@@ -77,11 +77,11 @@ export class Outgoing {
 
   restart(): void {
     this.#client = litellmClient(this.#settings.version);
-    this.#life = new AbortController();
+    this.#shutdown = new AbortController();
   }
 
   #track(sending: Promise<unknown>): void {
-    this.#underWay.add(sending);
-    void sending.finally(() => this.#underWay.delete(sending));
+    this.#inFlight.add(sending);
+    void sending.finally(() => this.#inFlight.delete(sending));
   }
 }

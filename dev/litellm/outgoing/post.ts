@@ -1,12 +1,12 @@
-// POSTs as LiteLLM's own HTTP client does: its few headers and no other, no redirects followed, no second try.
-// Must never be fetch: fetch adds headers of its own, which LiteLLM does not send.
+// POSTs like LiteLLM's HTTP client: only the client's few headers, no redirects, no retries.
+// Must not use fetch, which adds headers that LiteLLM does not send.
 
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
 import { createGunzip, createInflate } from "node:zlib";
 
-/** What LiteLLM waits for an answer. */
+/** LiteLLM's own timeout. */
 const TIMEOUT_MS = 600_000;
 
 export type PostAnswer = { status: number; reason: string; text: string } | { status: null; reason: string };
@@ -18,10 +18,10 @@ export interface PostRequest {
   timeoutMs?: number;
 }
 
-/** Sends one request. A refused or cut connection and a timeout are answers without a status. */
+/** Sends one request. For a refused or closed connection and for a timeout the status is null. */
 export type Post = (request: PostRequest) => Promise<PostAnswer>;
 
-/** `close` ends every connection and fails what is still under way. */
+/** `close` ends every connection and fails the requests in flight. */
 export function litellmClient(version: string): { post: Post; close: () => void } {
   const http = new HttpAgent({ keepAlive: true });
   const https = new HttpsAgent({ keepAlive: true });

@@ -1,45 +1,45 @@
-// Where the simulator sends to: what can be set about each receiver, at the start and at run time.
-// Must never be shown to anyone: it holds the receivers' secrets.
+// The receivers of the simulator's requests, and their settings at the start and at run time.
+// Must never be printed: the settings contain the receivers' secrets.
 
 import { type Body, isDict } from "../dict.ts";
 import { detailError } from "../errors.ts";
 import { checkFields, type FieldTypes } from "../fields.ts";
 
-/** A number, or a range from which one is drawn each time, both ends included. */
+/** A number, or a range with both ends included, from which a number is drawn each time. */
 export type Amount = number | { min: number; max: number };
 
 /** `WEBHOOK_URL` with `alerting: ["slack", "webhook"]`. */
 export interface WebhookReceiver {
   url: string;
-  /** How long an event of a key or team is not sent again: `alerting_args.budget_alert_ttl`. Unset: 24 h. */
+  /** Minimum time between two alerts of the same event and subject: `alerting_args.budget_alert_ttl`. Default: 24 h. */
   budgetAlertTtlMs?: number;
-  /** A fault: each alert arrives so many times. Unset: once. */
+  /** A fault: how many times each alert arrives. Default: once. */
   copies?: Amount;
-  /** A fault: each copy is so long on its way, so that alerts overtake each other. Unset: not at all. */
+  /** A fault: the delay of each copy, which lets alerts arrive out of order. Default: no delay. */
   delayMs?: Amount;
   relay?: Relay;
 }
 
 /**
- * A relay of one's own between LiteLLM and the receiver, which signs what it passes on. No LiteLLM has this:
- * its webhook carries no signature, no timestamp and no header that could be set.
+ * An operator's own relay between LiteLLM and the receiver, which signs the alerts that it forwards. LiteLLM itself has
+ * no such feature: its webhook has no signature, no timestamp and no configurable header.
  */
 export interface Relay {
   /** The three headers of Standard Webhooks, or `X-LiteLLM-Signature: sha256=<hex>` of the body. */
   scheme: "standard-webhooks" | "x-litellm-signature";
-  /** After `whsec_` the key in base64; any other text is the key itself. */
+  /** `whsec_` and the key in base64; any other text is used as the key itself. */
   secret: string;
 }
 
-/** The `generic_api` callback, whose headers can be set: it sends `Authorization: Bearer <token>`. */
+/** The `generic_api` callback. Its headers are configurable; it sends `Authorization: Bearer <token>`. */
 export interface EventsReceiver {
   url: string;
   token: string;
-  /** Unset: `json_array`. */
+  /** Default: `json_array`. */
   logFormat?: "json_array" | "ndjson" | "single";
-  /** `litellm_settings.turn_off_message_logging`: no words of calls are sent. */
+  /** `litellm_settings.turn_off_message_logging`: events omit the text of prompts and responses. */
   turnOffMessageLogging?: boolean;
-  /** Unset: 5 s, LiteLLM's fixed interval. */
+  /** Default: 5 s, LiteLLM's fixed interval. */
   flushEveryMs?: number;
 }
 
@@ -48,15 +48,15 @@ export interface GuardrailReceiver {
   /** Its `api_base`. */
   url: string;
   token: string;
-  /** `fail_open` lets calls pass when the guardrail does not answer. Only 1.84 supports it. */
+  /** `fail_open` allows calls when the guardrail is unreachable. Only 1.84 supports it. */
   unreachableFallback?: "fail_closed" | "fail_open";
-  /** `false` lets calls pass on any failure of the guardrail. Only 1.84 heeds it. */
+  /** `false` allows calls on any failure of the guardrail. Only 1.84 supports it. */
   failOnError?: boolean;
-  /** Unset: LiteLLM's 600 s. */
+  /** Default: LiteLLM's 600 s. */
   timeoutMs?: number;
 }
 
-/** What is left out stays as it is; null disconnects. */
+/** A receiver that is left out stays unchanged; null disconnects it. */
 export interface Receivers {
   webhook?: WebhookReceiver | null;
   events?: EventsReceiver | null;
@@ -81,13 +81,13 @@ const FIELDS: Record<keyof Receivers, FieldTypes> = {
   },
 };
 
-/** @throws LitellmError that says what is wrong, without repeating a secret. */
+/** @throws LitellmError that names the invalid field without repeating a secret. */
 export function receiversFrom(body: unknown): Receivers {
-  if (!isDict(body)) throw detailError(400, "receivers are needed");
+  if (!isDict(body)) throw detailError(400, "the body must be an object of receivers");
   const receivers: Body = {};
   for (const [name, value] of Object.entries(body)) {
     const fields = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof Receivers] : undefined;
-    if (fields === undefined) throw detailError(400, `there is no receiver ${name}`);
+    if (fields === undefined) throw detailError(400, `unknown receiver ${name}`);
     receivers[name] = value === null ? null : { ...checkFields(value, fields), ...amountsIn(value) };
   }
   return receivers;
@@ -99,19 +99,19 @@ function amountsIn(receiver: unknown): Body {
   for (const [name, value] of sent) {
     const ends = isDict(value) ? [value["min"], value["max"]] : [value];
     if (!ends.every((end) => typeof end === "number" && end >= 0)) {
-      throw detailError(400, `${name} is a number or {min, max}`);
+      throw detailError(400, `${name} must be a number or {min, max}`);
     }
   }
   return Object.fromEntries(sent);
 }
 
-/** Between the two ends, as `random` (0 to below 1) has it. */
+/** Draws a number between the two ends. `random` returns 0 to below 1. */
 export function drawn(amount: Amount, random: () => number): number {
   if (typeof amount === "number") return amount;
   return amount.min + random() * (amount.max - amount.min);
 }
 
-/** The same as a whole number, each equally likely. */
+/** Draws a whole number between the two ends, each with the same probability. */
 export function drawnWhole(amount: Amount, random: () => number): number {
   if (typeof amount === "number") return amount;
   return amount.min + Math.floor(random() * (amount.max - amount.min + 1));

@@ -1,10 +1,10 @@
-// Signs what the relay in front of the webhook passes on. LiteLLM itself signs nothing.
-// Must never decide when a relay is used.
+// Signs the alerts that the relay in front of the webhook forwards. LiteLLM itself signs nothing.
+// Must never decide whether a relay is used.
 
 import { createHmac } from "node:crypto";
 import type { Relay } from "./receivers.ts";
 
-/** `id` stays the same when a message is sent again; `at` (ms) is of this sending. */
+/** `id` stays the same when a message is sent again; `at` (ms) is the time of this attempt. */
 export function signatureHeaders(relay: Relay, message: { id: string; at: number; body: string }) {
   const key = keyOf(relay.secret);
   if (relay.scheme === "x-litellm-signature") {

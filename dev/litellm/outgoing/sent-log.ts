@@ -1,20 +1,20 @@
-// Remembers what the simulator sent out and how it was answered, for tests, benchmarks and the demo.
-// Must never hold a URL, a secret or a word of a call.
+// Records the requests that the simulator sent and the status of each answer, for tests, benchmarks and the demo.
+// Must never hold a URL, a secret or the text of a call.
 
-/** Enough for any test; the oldest go first. */
+/** Enough for any test. Beyond it the log drops the oldest. */
 const KEPT = 10_000;
 
-/** `status`: the HTTP status of the answer, null when there was none. `at`: of the sending, ms, simulator's clock. */
+/** `status`: the HTTP status of the answer; null without an answer. `at`: when it was sent, ms, simulator's clock. */
 export type SentRequest = { status: number | null; at: number } & (
   | {
       kind: "webhook";
       event: string;
-      /** Of the key, or the id of the team or end user that the event is about. */
+      /** The hash of the key, or the id of the team or end user, that the event is about. */
       subject: string;
     }
   | {
       kind: "events";
-      /** Calls in the batch. */
+      /** The number of calls in the batch. */
       count: number;
     }
   | { kind: "guardrail"; keyHash: string }

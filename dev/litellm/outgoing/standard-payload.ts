@@ -1,12 +1,12 @@
-// LiteLLM's StandardLoggingPayload: what the generic_api callback sends of one finished or refused call.
-// Must never carry a raw key. The words of the call are in it, as in the real one, unless they are switched off.
+// LiteLLM's StandardLoggingPayload, which the generic_api callback sends for each finished or refused call.
+// Must never carry a raw key. Like the real one, it contains the text of the call unless message logging is off.
 
 import type { CallFinished, CallRecord, CallRefused } from "../calls/call-events.ts";
 import type { Body } from "../dict.ts";
 import { instantText } from "../python-text.ts";
 
 const REDACTED = "redacted-by-litellm";
-/** The model behind every name that the simulator is asked for. */
+/** The model behind every requested model name. */
 const MODEL = "openai/gpt-4o-mini";
 const MODEL_ID = "simulated";
 const LOOPBACK = "127.0.0.1";
@@ -45,7 +45,7 @@ export function successPayload(event: CallFinished, wording: Wording): Body {
   });
 }
 
-/** A refused call never reached a model, and LiteLLM fills in nothing of its key but the hash. */
+/** A refused call never reached a model. Of its key LiteLLM fills in only the hash. */
 export function refusalPayload(event: CallRefused, wording: Wording): Body {
   return payload(event, wording, {
     id: event.call.id,
@@ -149,7 +149,7 @@ function metadata(call: CallRecord, known: Body): Body {
   };
 }
 
-/** One third of the cost for the words that came in; the simulator knows no price list. */
+/** Assigns one third of the cost to the input: the simulator has no price list. */
 function costBreakdown(cost: number): Body {
   return {
     input_cost: cost / 3,
@@ -179,7 +179,7 @@ function hiddenParams(cost: number | null): Body {
   };
 }
 
-/** The only error that the simulator reports is a budget that is used up. */
+/** The simulator reports only one error: an exceeded budget. */
 function errorInformation(message: string | null): Body {
   return {
     error_code: "",

@@ -1,4 +1,4 @@
-// When LiteLLM's budget windows end: aligned to the UTC calendar and clock, with its oddities kept.
+// The ends of LiteLLM's budget windows, aligned to the UTC calendar and clock, with LiteLLM's quirks.
 // Must never read a clock: every function takes the time as an argument.
 
 const SECOND_MS = 1_000;
@@ -7,14 +7,14 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const MONDAY = 1;
 
-/** What LiteLLM says when it is asked for a window of several months. */
+/** A duration that LiteLLM refuses. The message is LiteLLM's. */
 export class UnsupportedDurationError extends Error {}
 
 /**
- * The instant (ms) at which the window that holds `now` ends.
- * Text that is no duration ("banana"), and units it does not know, mean the next midnight.
- * `weeks`: whether this version knows the unit `w`; 1.81.9 does not, and resets such a budget every midnight.
- * @throws UnsupportedDurationError for a calendar month count other than one.
+ * The instant (ms) at which the window that contains `now` ends.
+ * For text that is not a duration ("banana") and for unknown units, it is the next midnight.
+ * `weeks`: whether this version supports the unit `w`. 1.81.9 does not, and resets such a budget every midnight.
+ * @throws UnsupportedDurationError for more than one calendar month.
  */
 export function windowEnd(duration: string, now: number, weeks: boolean): number {
   const midnight = Math.floor(now / DAY_MS) * DAY_MS;
@@ -50,7 +50,7 @@ function firstOfNextMonth(midnight: number): number {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
 }
 
-/** Aligned within the next larger unit only; a window that leaves today ends somewhere in tomorrow. */
+/** Aligned within the next larger unit only. A window that crosses midnight ends somewhere in the next day. */
 function clockWindowEnd(count: number, unit: "h" | "m" | "s", now: number, midnight: number): number {
   const date = new Date(now);
   const place = unit === "h" ? date.getUTCHours() : unit === "m" ? date.getUTCMinutes() : date.getUTCSeconds();
@@ -61,8 +61,8 @@ function clockWindowEnd(count: number, unit: "h" | "m" | "s", now: number, midni
 }
 
 /**
- * The plain length from `now`, in ms, as budget objects and key expiry use it: not aligned to anything.
- * @throws UnsupportedDurationError for text that is no duration.
+ * The unaligned length of a duration from `now`, in ms, for budget objects and the expiry of keys.
+ * @throws UnsupportedDurationError for text that is not a duration.
  */
 export function plainLength(duration: string, now: number): number {
   const match = /^(\d+)(mo|[smhdw])/.exec(duration);

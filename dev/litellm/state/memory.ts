@@ -1,5 +1,5 @@
-// What one proxy process holds in memory: keys and teams as it read them, and spend it has counted since.
-// Enforcement goes by this and never by the database; an entry lives for a fixed time from its reading, used or not.
+// The memory of one proxy process: keys and teams as read from the database, plus the spend counted since.
+// LiteLLM enforces budgets by this memory, never by the database. An entry expires a fixed time after it was read.
 
 import { DATETIME } from "../fields.ts";
 import type { BudgetRow, KeyRow, TeamRow } from "./rows.ts";
@@ -12,11 +12,11 @@ export interface KeyView {
   readonly teamId: string | null;
   readonly metadata: Record<string, unknown>;
   readonly expires: number | null;
-  /** Of the key or else of its budget object, temporary increase included. */
+  /** The key's own, else its budget object's, plus a temporary increase. */
   readonly maxBudget: number | null;
   readonly softBudget: number | null;
   readonly resetsAt: number | null;
-  /** The key's temporary increase ends at an instant that this version cannot compare. */
+  /** The expiry of the key's temporary increase has a zone, which this version cannot compare. */
   readonly hasUnreadableExpiry: boolean;
   readonly readAt: number;
   blocked: boolean;
@@ -64,7 +64,7 @@ export function teamView(row: TeamRow, now: number): TeamView {
   };
 }
 
-/** An expiry with a zone makes LiteLLM (up to about 1.93) compare unlike things and fail; one without is UTC here. */
+/** LiteLLM (up to about 1.93) fails to compare an expiry that has a zone. The simulator reads one without as UTC. */
 function temporaryIncrease(metadata: Record<string, unknown>, now: number): number | "unreadable" {
   const { temp_budget_increase: increase, temp_budget_expiry: expiry } = metadata;
   if (typeof increase !== "number" || typeof expiry !== "string") return 0;

@@ -1,5 +1,5 @@
-// The database rows of the simulator, under LiteLLM's own field names, and how each is written on the wire.
-// Must never decide anything about money; instants are ms inside and text outside.
+// The simulator's database rows, with LiteLLM's field names, and their JSON on the wire.
+// Must never compute money. Instants are ms in rows and text on the wire.
 
 import { createHash } from "node:crypto";
 import type { Body } from "../dict.ts";
@@ -24,7 +24,7 @@ export interface BudgetRow {
   updated_by: string;
 }
 
-/** What keys and teams have in common: the part that money and resets act on. */
+/** The columns that keys and teams share: those of spend and resets. */
 export interface SpendRow {
   spend: number;
   max_budget: number | null;
@@ -44,7 +44,7 @@ export interface KeyRow extends SpendRow {
   blocked: boolean | null;
   budget_id: string | null;
   created_at: number;
-  /** Columns that the simulator keeps and shows, and that change nothing. */
+  /** Columns that the simulator stores and returns, but that have no effect. */
   rest: Body;
 }
 
@@ -60,12 +60,12 @@ export interface TeamRow extends SpendRow {
   created_at: number;
 }
 
-/** The `token` of a key: sha256 hex of a raw `sk-…`; anything else is taken to be the hash already. */
+/** The `token` of a key: the SHA-256 hex of a raw `sk-…`. Any other text is assumed to be a hash already. */
 export function keyHash(key: string): string {
   return key.startsWith("sk-") ? createHash("sha256").update(key).digest("hex") : key;
 }
 
-/** A row with its instants as text. LiteLLM writes "+00:00" where it builds dicts, "Z" where its models serialise. */
+/** A row with its instants as text. LiteLLM writes "+00:00" in dicts that it builds, and "Z" in serialised models. */
 export function onWire(row: object, zone: "+00:00" | "Z"): Body {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
@@ -109,7 +109,7 @@ export function budgetOnWire(row: BudgetRow, zone: "+00:00" | "Z"): Body {
   return { ...onWire(row, zone), ...relations };
 }
 
-/** A whole key row, `token` included; `budget` is the linked budget object where LiteLLM joins it, else null. */
+/** A full key row with its `token`. `budget`: the linked budget object where LiteLLM joins it, else null. */
 export function keyOnWire(row: KeyRow, budget: BudgetRow | null, zone: "+00:00" | "Z"): Body {
   const { rest, ...columns } = row;
   return {
@@ -144,7 +144,7 @@ export function keyOnWire(row: KeyRow, budget: BudgetRow | null, zone: "+00:00" 
   };
 }
 
-/** A whole team row, as `/team/update` and `/team/block` answer with. */
+/** A full team row, as `/team/update` and `/team/block` return it. */
 export function teamOnWire(row: TeamRow): Body {
   return {
     ...onWire(row, "Z"),

@@ -1,12 +1,12 @@
-// The simulator's state: database rows, the proxy's memory, and spend on its way from the one to the other.
-// Money is summed in doubles, as LiteLLM does. No timers: what the clock made due happens at the next look.
+// The simulator's state: database rows, the proxy's memory, and the spend that is not written to the database yet.
+// Sums money in doubles, as LiteLLM does. Has no timers: the next access performs the work that has become due.
 
 import type { Settings } from "../settings.ts";
 import { windowEnd } from "./durations.ts";
 import { type KeyView, keyView, type TeamView, teamView } from "./memory.ts";
 import { type BudgetRow, type KeyRow, keyHash, type SpendRow, type TeamRow } from "./rows.ts";
 
-/** One batch of spend that is counted in memory and not yet written. */
+/** Spend that is counted in memory but not written to the database yet. */
 interface Batch {
   dueAt: number;
   byKey: Map<string, number>;
@@ -21,7 +21,7 @@ export class Store {
   readonly #keyViews = new Map<string, KeyView>();
   readonly #teamViews = new Map<string, TeamView>();
   readonly #startedAt: number;
-  /** No period ends before this instant. May be too early, after a key went or its window moved; never too late. */
+  /** No period ends before this instant. May be too early after a key's deletion or a new window; never too late. */
   #firstEnd = Number.POSITIVE_INFINITY;
   #batch: Batch | null = null;
 
@@ -34,7 +34,7 @@ export class Store {
     return this.settings.now();
   }
 
-  /** The end of the window that `now` is in; every `budget_reset_at` of a key or team comes from here. */
+  /** The end of the window that contains `now`. Every `budget_reset_at` of a key or team must come from this method. */
   windowEnd(duration: string, now = this.now()): number {
     const end = windowEnd(duration, now, this.settings.version !== "1.81.9");
     this.#firstEnd = Math.min(this.#firstEnd, end);
@@ -45,7 +45,7 @@ export class Store {
     return (row.budget_id === null ? undefined : this.budgets.get(row.budget_id)) ?? null;
   }
 
-  /** Lets everything happen that is due by now, in the order in which it was due. Call before reading rows. */
+  /** Performs all writes and resets that are due, in the order of their due times. Call before reading rows. */
   settle(): void {
     const now = this.now();
     for (;;) {
@@ -57,7 +57,7 @@ export class Store {
     }
   }
 
-  /** The key as the proxy's memory has it, read from the database when memory has none or an old one. */
+  /** The key in the proxy's memory. Reads it from the database when memory has no entry or an expired one. */
   viewKey(hash: string): KeyView | null {
     this.settle();
     const now = this.now();
@@ -83,7 +83,7 @@ export class Store {
     return view;
   }
 
-  /** Memory forgets a key, and with it the spend not yet written: LiteLLM does so on every change of the key. */
+  /** Removes a key from memory, with its unwritten spend there, as LiteLLM does on every change of a key. */
   forgetKey(hash: string): void {
     this.#keyViews.delete(hash);
   }
@@ -92,7 +92,7 @@ export class Store {
     this.#teamViews.delete(id);
   }
 
-  /** Counts a call: in memory at once, in the database later. */
+  /** Adds the cost of a call to memory at once, and to the database later. */
   charge(hash: string | null, teamId: string | null, cost: number): void {
     this.settle();
     const key = hash === null ? undefined : this.#keyViews.get(hash);
@@ -105,7 +105,7 @@ export class Store {
     this.settle();
   }
 
-  /** Adds spend to a key (and its team) or a team, as calls of this cost would have. */
+  /** Adds spend to a key (and its team) or a team, like calls of this cost. */
   spend(subject: string, usd: number): void {
     const { key, team } = this.#subject(subject);
     const teamId = team?.team_id ?? key?.team_id ?? null;
@@ -114,7 +114,7 @@ export class Store {
     this.charge(key?.token ?? null, teamId, usd);
   }
 
-  /** Makes a key's or a team's spend exactly this, in memory and database, with nothing on its way. */
+  /** Sets the spend of a key or team in memory and database, and drops its unwritten spend. */
   setSpend(subject: string, usd: number): void {
     this.settle();
     const { key, team } = this.#subject(subject);
@@ -129,13 +129,13 @@ export class Store {
     }
   }
 
-  /** Writes the spend that is on its way, now. */
+  /** Writes the unwritten spend to the database now. */
   flushSpend(): void {
     this.settle();
     this.#writeBatch(this.now());
   }
 
-  /** Runs the reset job now, whenever it would have looked by itself. */
+  /** Runs the reset job now, independently of its interval. */
   runResetJob(): void {
     this.settle();
     this.#resetDue(this.now());
@@ -155,7 +155,7 @@ export class Store {
     for (const [id, cost] of batch?.byTeam ?? []) addSpend(this.teams.get(id), cost, at);
   }
 
-  /** The first run of the job that can find a period over. Runs that find nothing are not worth playing. */
+  /** The first run of the job that can find an ended period. Earlier runs would find nothing, so they are skipped. */
   #nextResetRun(): number {
     const every = this.settings.resetCheckMs;
     if (this.#firstEnd === Number.POSITIVE_INFINITY || every === Number.POSITIVE_INFINITY)
@@ -164,7 +164,7 @@ export class Store {
     return every <= 0 ? earliest : this.#startedAt + Math.ceil((earliest - this.#startedAt) / every) * every;
   }
 
-  /** Zeroes database rows only: memory keeps what it has, and spend on its way is added on top later. */
+  /** Resets database rows only. Memory stays unchanged, and unwritten spend is added to the new period later. */
   #resetDue(at: number): void {
     this.#firstEnd = Number.POSITIVE_INFINITY;
     for (const rows of [this.keys, this.teams]) {

@@ -1,5 +1,5 @@
-// A KV namespace inside workerd: the Worker's binding reaches it without a network.
-// `PUT /_delay` with a number makes every answer take so many milliseconds more.
+// A KV namespace inside workerd, which the Worker's binding reaches without a network.
+// `PUT /_delay` with a number delays every answer by that many milliseconds.
 
 import { createKvHandler } from "./kv-handler.js";
 

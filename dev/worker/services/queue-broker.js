@@ -1,11 +1,11 @@
-// A queue inside workerd that delivers: in batches, to several consumers at once, again after a failure, and to its
-// dead-letter queue in the end, by the settings of wrangler.toml. Keeps everything in memory and forgets it with the process.
-// Unlike Cloudflare it has all its consumers from the first message on.
+// A queue inside workerd that delivers messages by the settings of wrangler.toml: in batches, to several concurrent
+// consumers, again after a failure, and finally to its dead-letter queue. Keeps messages in memory only.
+// Unlike Cloudflare it runs with full concurrency from the first message on.
 
 import { DurableObject } from "cloudflare:workers";
 
-/** What Cloudflare does where wrangler.toml says nothing. */
-const USUAL = { max_batch_size: 10, max_batch_timeout: 5, max_retries: 3, retry_delay: 0, max_concurrency: 250 };
+/** Cloudflare's defaults for settings that wrangler.toml leaves out. */
+const DEFAULTS = { max_batch_size: 10, max_batch_timeout: 5, max_retries: 3, retry_delay: 0, max_concurrency: 250 };
 
 const FAILED = {
   outcome: "exception",
@@ -19,12 +19,12 @@ export default {
   fetch: (request, { QUEUE }) => QUEUE.get(QUEUE.idFromName("queue")).fetch(request),
 };
 
-/** A Durable Object, because only in one a timer outlives the request that has set it. */
+/** A Durable Object, because in a plain Worker a timer ends with the request that set it. */
 export class Queue extends DurableObject {
-  #settings = { ...USUAL, ...this.env.SETTINGS };
-  /** Due and not acknowledged yet, the oldest first: waiting, being handled, or waiting for their next attempt. */
+  #settings = { ...DEFAULTS, ...this.env.SETTINGS };
+  /** Due messages that are not acknowledged, oldest first: waiting, being handled, or waiting for a retry. */
   #backlog = new Map();
-  /** Those of the backlog that the next batches are made of. */
+  /** The messages of the backlog that go into the next batches. */
   #ready = [];
   #consumers = 0;
   #timer = null;
@@ -48,15 +48,15 @@ export class Queue extends DurableObject {
     if (this.#refuses) return new Response("refused on purpose", { status: 500 });
     this.#counts.sends++;
     this.#counts.messages += sent.length;
-    const usualSeconds = Number(request.headers.get("X-Msg-Delay-Secs") ?? 0);
+    const defaultSeconds = Number(request.headers.get("X-Msg-Delay-Secs") ?? 0);
     const now = Date.now();
-    for (const { body, delaySeconds = usualSeconds } of sent) {
+    for (const { body, delaySeconds = defaultSeconds } of sent) {
       this.#accept({ id: crypto.randomUUID().replaceAll("-", ""), timestamp: now, body, attempts: 0 }, delaySeconds);
     }
     return Response.json({ metadata: { metrics: { backlogCount: this.#backlog.size, backlogBytes: 0 } } });
   }
 
-  /** From the queue whose dead letters these are: with their ids and times, as if never tried. */
+  /** Accepts a dead letter of another queue. It keeps its id and timestamp; its attempts start again from 0. */
   takeDead(message) {
     this.#accept({ ...message, attempts: 0 }, 0);
   }
@@ -74,37 +74,37 @@ export class Queue extends DurableObject {
   }
 
   #accept(message, delaySeconds) {
-    const become = () => {
+    const addToBacklog = () => {
       message.dueAt = Date.now();
       this.#backlog.set(message.id, message);
       this.#makeReady(message);
     };
-    if (!(delaySeconds > 0)) return become();
+    if (!(delaySeconds > 0)) return addToBacklog();
     this.#delayed++;
     setTimeout(() => {
       this.#delayed--;
-      become();
+      addToBacklog();
     }, delaySeconds * 1_000);
   }
 
   #makeReady(message) {
     this.#ready.push({ message, since: Date.now() });
-    this.#deliverWhatIsDue();
+    this.#deliverDueBatches();
   }
 
-  #deliverWhatIsDue() {
+  #deliverDueBatches() {
     const { max_batch_size: size, max_batch_timeout: seconds, max_concurrency: consumers } = this.#settings;
     const waitMs = () => (this.#ready[0]?.since ?? 0) + seconds * 1_000 - Date.now();
     while (this.#ready.length > 0 && this.#consumers < consumers && (this.#ready.length >= size || waitMs() <= 0)) {
       const batch = this.#ready.splice(0, size).map(({ message }) => message);
       this.ctx.waitUntil(this.#deliver(batch));
     }
-    // A consumer that becomes free looks again by itself.
+    // A consumer that finishes calls this method again.
     if (this.#ready.length === 0 || this.#consumers >= consumers || this.#timer !== null) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = null;
-        this.#deliverWhatIsDue();
+        this.#deliverDueBatches();
       },
       Math.max(1, waitMs()),
     );
@@ -117,7 +117,7 @@ export class Queue extends DurableObject {
     const answer = await this.#handOver(batch);
     this.#consumers--;
     for (const message of batch) await this.#settle(message, answer);
-    this.#deliverWhatIsDue();
+    this.#deliverDueBatches();
   }
 
   async #handOver(batch) {
@@ -134,17 +134,17 @@ export class Queue extends DurableObject {
     }
   }
 
-  /** What the Worker said of a message by itself goes before what it said of the batch, or what became of the batch. */
+  /** The Worker's result for a single message takes precedence over its result for the batch and over the outcome. */
   async #settle(message, { outcome, ackAll, retryBatch, explicitAcks, retryMessages = [] }) {
-    const { retry_delay: usualSeconds, max_retries: retries } = this.#settings;
+    const { retry_delay: defaultSeconds, max_retries: retries } = this.#settings;
     const own = retryMessages.find(({ msgId }) => msgId === message.id);
-    const comesAgain = own !== undefined || (!ackAll && (outcome !== "ok" || retryBatch.retry));
-    if (explicitAcks.includes(message.id) || !comesAgain) {
+    const isRetried = own !== undefined || (!ackAll && (outcome !== "ok" || retryBatch.retry));
+    if (explicitAcks.includes(message.id) || !isRetried) {
       this.#ends.acked++;
       this.#backlog.delete(message.id);
     } else if (message.attempts <= retries) {
       this.#ends.retried++;
-      const delaySeconds = (own ?? retryBatch).delaySeconds ?? usualSeconds;
+      const delaySeconds = (own ?? retryBatch).delaySeconds ?? defaultSeconds;
       if (delaySeconds > 0) setTimeout(() => this.#makeReady(message), delaySeconds * 1_000);
       else this.#makeReady(message);
     } else {
@@ -168,7 +168,7 @@ function batchFrom({ messages }) {
   }));
 }
 
-/** In the form that a delivery wants it in. */
+/** The body in the form that a delivery to the Worker expects. */
 function bodyFrom(contentType, bytes) {
   if (contentType === "v8") return { serializedBody: bytes };
   if (contentType === "bytes") return { body: bytes.buffer };

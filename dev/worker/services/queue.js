@@ -1,5 +1,5 @@
-// The producing side of a queue inside workerd: accepts every message, counts it and forgets it. Delivers nothing.
-// `PUT /_refuse` makes it refuse until `DELETE /_refuse`.
+// The producer side of a queue inside workerd: accepts every message, counts it and drops it. Delivers nothing.
+// `PUT /_refuse` makes it refuse messages until `DELETE /_refuse`.
 
 let refuses = false;
 let messages = 0;

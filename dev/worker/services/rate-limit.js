@@ -1,4 +1,5 @@
-// A rate limit binding inside workerd: so many per key and period, counted in this process from the first call on.
+// A rate limit binding inside workerd: `limit` calls per key and period, counted in memory. A period starts with the
+// key's first call.
 
 export default function rateLimit({ limit, period }) {
   const windows = new Map();
