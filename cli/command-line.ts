@@ -4,12 +4,12 @@
 import { Command, CommanderError, type OptionValues } from "@commander-js/extra-typings";
 
 export interface CommandHelp {
-  /** As one types it, such as `npm run db:rollback --`. */
+  /** The command as the operator types it, such as `npm run db:rollback --`. */
   readonly name: string;
   readonly description: string;
-  /** The variables that the command reads, and what each is for. */
+  /** The environment variables that the command reads, each with its purpose. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** What each exit code means, in addition to {@link USAGE_EXIT}. */
+  /** The meaning of each exit code besides {@link USAGE_EXIT}. */
   readonly exitCodes: Readonly<Record<number, string>>;
 }
 
@@ -20,7 +20,7 @@ export interface CommandStreams {
 
 const USAGE_EXIT = 2;
 
-/** Options and arguments are added with commander's own methods. */
+/** The caller adds options and arguments with commander's own methods. */
 export function defineCommand({ name, description, environment = {}, exitCodes }: CommandHelp): Command {
   const codes = { [USAGE_EXIT]: "the arguments are invalid", ...exitCodes };
   return new Command(name)
@@ -42,7 +42,7 @@ export function parseArguments<Args extends unknown[], Options extends OptionVal
   return { args: processedArgs as unknown as Args, options: command.opts() };
 }
 
-/** The arguments of this process, for a command that is a script. Ends the process after help or a usage error. */
+/** Parses the arguments of this process. Ends the process after help or a usage error. */
 export function readCommandLine<Args extends unknown[], Options extends OptionValues>(
   command: Command<Args, Options>,
 ): { readonly args: Args; readonly options: Options } {
