@@ -15,14 +15,14 @@ const call = (key: string, usd = 0.01) =>
 const act = (name: string, tenantId: string) => stand.api.admin("POST", `/v1/tenants/${tenantId}/${name}`);
 
 /** The types of the webhooks that have arrived about a tenant, first to last. */
-const toldOf = (tenantId: string) =>
+const eventTypesOf = (tenantId: string) =>
   stand.bursar.stack.inbox
     .messages({ tenant: tenantId, accepted: true })
     .filter(({ kind }) => kind === "webhook")
     .map(({ summary }) => summary)
     .toReversed();
 const untilAnnounced = (tenantId: string, types: string[]) =>
-  eventually(async () => types.every((type) => toldOf(tenantId).includes(type)), 20_000);
+  eventually(async () => types.every((type) => eventTypesOf(tenantId).includes(type)), 20_000);
 
 describe("the kill switch", () => {
   it("makes Ask answer 403 and LiteLLM refuse the key at once, until the tenant is resumed", async () => {

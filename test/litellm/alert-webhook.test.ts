@@ -85,11 +85,11 @@ describe("the level of a key", () => {
     [0.96, ["threshold_crossed 5% Threshold Crossed "]],
     [1, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
     [2, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
-  ])("sends at %d of a budget of 1 %j", async (spend, told) => {
+  ])("sends at %d of a budget of 1 %j", async (spend, expected) => {
     await start();
     const alerts = await callAt(await client.newKey({ max_budget: 1 }), spend);
     const levels = new Set(alerts.map((one) => `${one.event} ${one.event_message.replace("Key Budget: ", "")}`));
-    expect([...levels]).toEqual(told);
+    expect([...levels]).toEqual(expected);
   });
 
   it("names the soft budget until 15 % of the hard one are left", async () => {

@@ -111,15 +111,15 @@ it.each(WITHOUT_REDIS_ALONE)(
 );
 
 it("Slack has no ids: its notice may arrive twice where a consumer dies between Slack's answer and the first store", async () => {
-  const told: number[] = [];
+  const arrivedCounts: number[] = [];
   for (let last = 1; last <= 5; last++) {
     const world = new NoticeWorld();
     const key = world.hasDelivery("slack");
     await world.send(key, { deps: killedAfter(world.deps(), OUTSIDE, last).ports }).catch(() => {});
     await world.send(key, { at: MINUTE });
     expect(world.stateOf(key)).toMatchObject({ status: "sent", claim: "sent" });
-    told.push(world.provider.arrived.length);
+    arrivedCounts.push(world.provider.arrived.length);
   }
   // load, claim, send, note, record
-  expect(told).toEqual([1, 1, 2, 1, 1]);
+  expect(arrivedCounts).toEqual([1, 1, 2, 1, 1]);
 });
