@@ -113,7 +113,7 @@ describe("a run after an incomplete one", () => {
 });
 
 describe("a failed adoption", () => {
-  it("is listed at the end with exit code 1, and the next run retries it", async () => {
+  it("appears at the end with exit code 1, and the next run retries it", async () => {
     await newKeys(3);
     const hash = sha256("sk-key-001");
     await world.db.query("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$");

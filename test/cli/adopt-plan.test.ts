@@ -78,12 +78,12 @@ describe("a plan", () => {
   });
 });
 
-describe("a skipped candidate", () => {
+describe("the plan", () => {
   it.each<[string, object]>([
     ["has no max_budget", { max_budget: null }],
     ["is blocked in LiteLLM", { blocked: true }],
     ["has expired", { duration: "1s" }],
-  ])("is a key that %s", async (why, fields) => {
+  ])("skips a key that %s", async (why, fields) => {
     await newKey({ key: "sk-acme", key_alias: "acme", ...fields });
     world.now += 2_000;
     expect((await planned()).get("acme")).toMatchObject({ action: "skip", why });
@@ -92,12 +92,12 @@ describe("a skipped candidate", () => {
   it.each([
     ["has no max_budget", {}],
     ["is blocked in LiteLLM", { max_budget: 100, blocked: true }],
-  ])("is a team that %s", async (why, fields) => {
+  ])("skips a team that %s", async (why, fields) => {
     await world.manage("POST", "/team/new", { team_id: "red", ...fields });
     expect((await planned()).get("red")).toMatchObject({ action: "skip", why });
   });
 
-  it("is the master key if LiteLLM lists it, or belongs to LiteLLM's dashboard", async () => {
+  it("skips the master key and the keys and teams of LiteLLM's dashboard", async () => {
     await newKey({ key: world.litellm.masterKey, key_alias: "master" });
     await newTeam({ team_id: "litellm-dashboard" });
     await newKey({ key: "sk-session", key_alias: "session", team_id: "litellm-dashboard" });
@@ -107,7 +107,7 @@ describe("a skipped candidate", () => {
     expect(plan.has("session")).toBe(false);
   });
 
-  it("has a row that cannot be parsed, and the other rows are adopted", async () => {
+  it("skips a row that cannot be parsed, and adopts the others", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await newKey({ key: "sk-broken", key_alias: "broken" });
     world.litellm.setSpend(sha256("sk-broken"), Number.NaN);
@@ -116,7 +116,7 @@ describe("a skipped candidate", () => {
     expect(await tenants()).toMatchObject([{ tenant_id: "acme" }]);
   });
 
-  it("is already a tenant, under any name", async () => {
+  it("skips a subject that is already a tenant, under any name", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await adopt(["--apply"]);
     await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "renamed" });
@@ -144,7 +144,7 @@ describe("a key of a team", () => {
     expect((await planned()).get("one").action).toBe("skip");
   });
 
-  it("is adopted itself when its team has no budget", async () => {
+  it("becomes a tenant itself when its team has no budget", async () => {
     await world.manage("POST", "/team/new", { team_id: "red" });
     await newKey(inRed);
     expect((await planned()).get("one").action).toBe("adopt");

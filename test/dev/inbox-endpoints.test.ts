@@ -1,4 +1,4 @@
-// What each door of the inbox takes, refuses and answers: the vendors' own manners.
+// What each endpoint of the inbox accepts, refuses and answers, as the vendor's API does.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
@@ -29,7 +29,7 @@ describe("Slack", () => {
   const mrkdwn = (text: string) => ({ type: "mrkdwn", text });
   const many = <T>(count: number, each: T): T[] => Array.from({ length: count }, () => each);
 
-  it("answers ok, and its text is the summary on one line", async () => {
+  it("answers ok, and summarises the text on one line", async () => {
     expect(await send({ text: "acme is at\n82 %" })).toEqual({ status: 200, answer: "ok" });
     expect(newest()).toMatchObject({
       kind: "slack",
@@ -43,7 +43,7 @@ describe("Slack", () => {
     });
   });
 
-  it("refuses what is not JSON as invalid_payload, and keeps it as text", async () => {
+  it("refuses a body that is not JSON as invalid_payload, and keeps it as text", async () => {
     expect(await send("{")).toEqual({ status: 400, answer: "invalid_payload" });
     expect(newest()).toMatchObject({ accepted: false, status: 400, body: "{" });
   });
@@ -155,7 +155,7 @@ describe("Resend", () => {
 describe("the send_email binding", () => {
   const send = (body: unknown) => post("/send-email", body);
 
-  it("answers a messageId, whoever is written as text or as an object", async () => {
+  it("answers a messageId for addresses as text and as objects", async () => {
     const { status, answer } = await send({ ...EMAIL, from: { email: "a@example.com", name: "A" } });
     expect([status, answer]).toEqual([200, { messageId: newest()?.id }]);
     expect(newest()).toMatchObject({ kind: "email", via: "send_email", summary: "At 82 %" });
@@ -176,7 +176,7 @@ describe("the send_email binding", () => {
     [{ status: 400 }, 400, "E_VALIDATION_ERROR"],
     [{ status: 400, code: "E_RECIPIENT_SUPPRESSED" }, 400, "E_RECIPIENT_SUPPRESSED"],
     [{ status: 400, code: "E_DELIVERY_FAILED" }, 500, "E_DELIVERY_FAILED"],
-  ])("told to fail with %j answers %i %s", async (how, status, code) => {
+  ])("answers the failure %j with %i %s", async (how, status, code) => {
     inbox.fail({ kind: "email", how, times: 1 });
     expect(await send(EMAIL)).toMatchObject({ status, answer: { code } });
     expect(newest()).toMatchObject({ accepted: false, status });
