@@ -36,7 +36,7 @@ const BREAKS: Record<string, (how: Trouble) => void> = {
   "the rate limit": (how) => world.unknownCallers.trouble("allows", how),
 };
 const DEPENDENCIES = Object.keys(BREAKS);
-/** Each alone, and with each other. */
+/** Each failure alone, and each pair of them. */
 const PAIRS = DEPENDENCIES.flatMap((one, index) => DEPENDENCIES.slice(index).map((other) => [one, other] as const));
 const HOWS: [string, Trouble][] = [
   ["hang", "hangs"],

@@ -129,9 +129,9 @@ describe("a key of a team's tenant", () => {
   });
 
   it.each([
-    ["LiteLLM does not know it", () => world.litellm.rows.clear()],
+    ["LiteLLM does not have it", () => world.litellm.rows.clear()],
     ["it is in no team", () => world.litellm.has(aLiteLlmRow({ teamId: null }))],
-    ["its team is no tenant's", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
+    ["its team is not a tenant", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
   ])("calls the key unknown when %s", async (_, arrange) => {
     arrange();
     expect(await find()).toEqual({ kind: "unknown" });

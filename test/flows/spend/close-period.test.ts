@@ -28,7 +28,7 @@ const periodEndRead = {
   lane: "period-end",
 } as const;
 
-/** A sweep, and what it has put on the queue delivered. */
+/** Runs a sweep and delivers the messages that it queues. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {
   world.now = now;
   deps.spendQueue.sent.length = 0;
@@ -51,7 +51,7 @@ describe("an overdue period", () => {
     expect(await notices()).toEqual(["budget_blocked"]);
     expect(await sweepAt(RESET - MINUTE)).toEqual([]);
     const inKv = deps.snapshots.spends.get(acme);
-    // LiteLLM's job comes up to ten minutes late.
+    // LiteLLM's reset job runs up to ten minutes late.
     for (let minute = 0; minute < 4; minute++) {
       expect(await sweepAt(RESET + minute * MINUTE)).toEqual([periodEndRead]);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });

@@ -125,10 +125,10 @@ describe("calls", () => {
 describe("attribution", () => {
   it.each([
     ["an unknown key", aWebhook(hashOf("f"), "400")],
-    ["a team that is no tenant's", aWebhook(null, "400", { event_group: "team", team_id: "t1" })],
-    ["a group that no tenant is", aWebhook(key, "400", { event_group: "proxy" })],
-    ["a group of the future", aWebhook(key, "400", { event_group: "galaxy\u0000" })],
-    ["a user that is no tenant", aWebhook(key, "400", { event_group: "user", user_id: "nobody" })],
+    ["a team that is not a tenant", aWebhook(null, "400", { event_group: "team", team_id: "t1" })],
+    ["a group that has no tenants", aWebhook(key, "400", { event_group: "proxy" })],
+    ["an unknown group", aWebhook(key, "400", { event_group: "galaxy\u0000" })],
+    ["a user that is not a tenant", aWebhook(key, "400", { event_group: "user", user_id: "nobody" })],
   ])("%s is audited as unmatched", async (_, message) => {
     await deliver(message);
     expect(await actions()).toEqual(["webhook_unmatched"]);

@@ -33,7 +33,7 @@ async function createGlobex() {
   await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
 }
 
-/** Replaces Redis by one that is in trouble, and counts what it is asked. */
+/** Replaces Redis by one that fails or hangs, and counts its calls. */
 function watchedClaims(troubles: Partial<Record<"webhooksDone" | "noteWebhooksDone", Trouble>> = {}) {
   const { port, calls, trouble } = breakable(deps.claims, realTimers);
   for (const verb of ["webhooksDone", "noteWebhooksDone"] as const) trouble(verb, troubles[verb] ?? null);

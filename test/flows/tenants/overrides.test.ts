@@ -46,7 +46,7 @@ const details = async () =>
     )
   ).map(({ detail }) => detail);
 
-/** As the queue would, at this moment. */
+/** Delivers all queued messages now, whatever their delay. */
 const deliverQueued = () => deliver(...deps.spendQueue.sent.splice(0).map(({ message }) => message));
 
 describe("granting an override", () => {
@@ -212,7 +212,7 @@ describe("the end of an override", () => {
 describe("a process that dies", () => {
   const OUTSIDE = ["tenants", "overrides", "alerts", "litellm", "snapshots", "spendQueue", "noticeQueue"] as const;
 
-  /** What the sweeps of the next minutes do. */
+  /** Runs the jobs of the sweeps of the next minutes. */
   async function sweeps(from: number) {
     deps.memory = world.deps().memory;
     for (const now of [from + MINUTE, from + 2 * MINUTE]) {
