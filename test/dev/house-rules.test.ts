@@ -102,7 +102,7 @@ describe("test-title", () => {
     "it(`TITLE`, () => {});",
     'it.skipIf(isSlow)("TITLE", () => {});',
     'it.each([\n  ["a)(", 1],\n])("TITLE", () => {});',
-  ])("finds a title amid a sentence in %s", (call) => {
+  ])("finds a title that begins mid-sentence in %s", (call) => {
     for (const title of ["of a tenant", "By hand, later", "N6: whose key is gone", "X3, X4: with a key"]) {
       expect(findings(testTitles, { "test/a.test.ts": call.replace("TITLE", title) })).toEqual([
         expect.stringContaining(title),

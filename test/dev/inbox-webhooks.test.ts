@@ -49,7 +49,7 @@ it.each([
   ["another secret", signed(secretOf("c")), EVENT],
   ["another body", signed(secretOf("a")), `${EVENT} `],
   ["a time six minutes ago", signed(secretOf("a"), { at: new Date(Date.now() - 360_000) }), EVENT],
-])("a call signed for %s is refused as invalid", async (_, headers, body) => {
+])("refuses a call signed for %s as invalid", async (_, headers, body) => {
   expect(await send(headers, { body })).toBe(401);
   expect(newest()).toMatchObject({ signature: "invalid", accepted: false, status: 401 });
   expect(newest()?.problems).toHaveLength(1);
