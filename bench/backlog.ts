@@ -1,4 +1,4 @@
-// What a queue holds, looked at again and again until it holds nothing.
+// Samples the backlog of a queue until it is empty.
 
 import type { Workerd } from "../dev/worker/workerd.ts";
 import { backlogOf } from "./bench-run.ts";
@@ -11,7 +11,7 @@ export interface BacklogSample {
 
 const SAMPLE_MS = 250;
 
-/** More patience than any machine needs; without an end a lost message would hold up the benchmark for ever. */
+/** More than any machine needs. Without a time-out a lost message would stall the benchmark for ever. */
 const TIMEOUT_MS = 180_000;
 
 /** Samples the spend queue from now until `sending` has settled and both queues are empty. */

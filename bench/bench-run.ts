@@ -1,10 +1,10 @@
-// What every case of the benchmark is given, and what it may start for itself. Owns no case.
+// The input of every benchmark case, and the Workers and controls that a case may use.
 
 import type { Stack } from "../dev/stack.ts";
 import { startWorkerd, type Workerd } from "../dev/worker/workerd.ts";
 import type { Load } from "./load/start-load.ts";
 
-/** The broker's own numbers. `messages`: due and not acknowledged; `delayed`: sent with a delay that is not over. */
+/** The local broker's counts. `messages`: due and not acknowledged. `delayed`: sent with a delay that is not over. */
 export interface Backlog {
   readonly messages: number;
   readonly oldestMs: number;
@@ -22,7 +22,7 @@ export interface BenchRun {
   readonly bundles: { readonly worker: string; readonly baseline: string };
 }
 
-/** The built Worker in a process of its own: nothing in its memory or KV. Stops it when `work` ends or throws. */
+/** Runs the built Worker in a new process with empty memory and KV. Stops it when `work` ends or throws. */
 export async function withWorker<T>(
   run: BenchRun,
   work: (worker: Workerd) => Promise<T>,
@@ -42,7 +42,7 @@ export interface Servers {
   readonly worker: Workerd;
 }
 
-/** The same, with a bare Worker beside it for comparison. */
+/** Like {@link withWorker}, with the baseline Worker beside it. */
 export async function withBaseline<T>(run: BenchRun, work: (servers: Servers) => Promise<T>): Promise<T> {
   const baseline = await startWorkerd({ bundleDir: run.bundles.baseline, environment: run.stack.environment });
   try {
@@ -52,7 +52,7 @@ export async function withBaseline<T>(run: BenchRun, work: (servers: Servers) =>
   }
 }
 
-/** Puts values into the Worker's KV past its binding. */
+/** Writes values into the Worker's KV directly, not through its binding. */
 export async function fillKv(worker: Workerd, values: Readonly<Record<string, string>>): Promise<void> {
   await control(worker, "SNAPSHOTS", "/_entries", { method: "PUT", body: JSON.stringify(values) });
 }
@@ -66,12 +66,12 @@ export async function delayKv(worker: Workerd, delayMs: number): Promise<void> {
   await control(worker, "SNAPSHOTS", "/_delay", { method: "PUT", body: String(delayMs) });
 }
 
-/** Counts of a binding inside workerd; `reset` begins them anew. */
+/** The counts of a binding inside workerd. `reset` sets them to zero afterwards. */
 export async function countsOf<T>(worker: Workerd, binding: string, reset = false): Promise<T> {
   return (await control(worker, binding, "/_counts", { method: reset ? "DELETE" : "GET" })) as T;
 }
 
-/** What a queue that delivers holds. */
+/** The backlog of a queue. Only for Workers with `deliversQueues`. */
 export async function backlogOf(worker: Workerd, binding: string): Promise<Backlog> {
   return (await control(worker, binding, "/_backlog", { method: "GET" })) as Backlog;
 }

@@ -1,4 +1,4 @@
-// The environment of a stack whose every part listens on any free port.
+// The environment variables that make every part of the local stack listen on a free port.
 
 const NAMES = ["PORT", "LITELLM_PORT", "INBOX_PORT", "POSTGRES_PORT", "NEON_PORT", "UPSTASH_PORT"];
 

@@ -1,5 +1,5 @@
-// `npm run bench:reconcile`: the sweep's reconciling alone, on the embedded parts and on a real Postgres where there is one.
-// Ends with 1 when a tenant was not read, or was read twice; never because it is slow.
+// `npm run bench:reconcile`: measures only the sweep's reconciling, on the embedded parts and on a real Postgres if
+// there is one. Exits with 1 when a tenant was not read or was read twice, and never because the run is slow.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,16 +1,16 @@
-// Interleaved rounds: every contender in turn, again and again, so that a busy neighbour slows all of them alike.
-// The median over the rounds is what counts; ratios are made round by round, before the median.
+// Interleaved rounds: every round runs each contender once, so that other load on the machine slows all of them alike.
+// A result is the median over the rounds. Ratios are computed per round, before the median.
 
 import type { LoadJob, LoadResult } from "./load/job.ts";
 import type { Load } from "./load/start-load.ts";
 
 export interface Contender {
   readonly name: string;
-  /** Whose rounds its ratios are made with; its own for a baseline. */
+  /** The name of the contender that the ratios divide by. A baseline names itself. */
   readonly baseline: string;
-  /** What to fire in a round, by its number. */
+  /** The job of a round, by the round's number. */
   job(round: number): LoadJob;
-  /** Called after each round; throws when an answer was wrong. */
+  /** Runs after each round. Throws when an answer was wrong. */
   after?(result: LoadResult): void | Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface Figures {
   readonly p95Ratio: number;
 }
 
-/** Plays one round per contender that is thrown away, then `rounds` that count. */
+/** Plays one warm-up round per contender, then `rounds` that count. */
 export async function playRounds(
   load: Load,
   contenders: readonly Contender[],
@@ -43,7 +43,7 @@ export async function playRounds(
   );
 }
 
-/** @throws Error naming what came instead of `status`. */
+/** @throws Error with the statuses received, unless every answer has `status`. */
 export function refuseWrongAnswers(name: string, result: LoadResult, status: string): void {
   const { statuses, errors, count } = result;
   if (count > 0 && errors === 0 && Object.keys(statuses).every((each) => each === status)) return;

@@ -1,5 +1,5 @@
-// `npm run bench`: the built Worker on plain workerd beside a bare baseline. `--quick` is the smoke test of it.
-// Ends with 1 when something does not run or answers wrongly; never because it is slow.
+// `npm run bench`: measures the built Worker on plain workerd beside a bare baseline. `--quick` runs a smoke test.
+// Exits with 1 when a case does not run or gets a wrong answer, and never because a case is slow.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -85,7 +85,7 @@ async function playChecks(run: BenchRun): Promise<Row[]> {
   ];
 }
 
-/** A smoke test takes what is embedded; everything else is also played on real servers, where there are any. */
+/** A smoke test uses only the embedded parts. A full run also uses real servers when there are any. */
 async function playWebhooks(run: BenchRun): Promise<{ rows: Row[]; backlog: BacklogSeries[] }> {
   const real = run.quick ? null : await timed("real servers", startRealBackend);
   const embedded: Backend = { name: "embedded Postgres and Redis", stack, redisUrl: null, sessions: 1 };
@@ -110,7 +110,7 @@ async function playWebhooks(run: BenchRun): Promise<{ rows: Row[]; backlog: Back
   }
 }
 
-/** Of the last backend played: the real one where there is one. */
+/** Plots the last backend that was measured, which is the real one when there is one. */
 function writePlot(backlog: readonly BacklogSeries[]): void {
   const backend = backlog.at(-1)?.backend;
   const series = backlog.filter((each) => each.backend === backend);

@@ -4,12 +4,12 @@
 import { Command, CommanderError, type OptionValues } from "@commander-js/extra-typings";
 
 export interface CommandHelp {
-  /** As one types it, such as `npm run db:rollback --`. */
+  /** The command as the operator types it, such as `npm run db:rollback --`. */
   readonly name: string;
   readonly description: string;
-  /** The variables that the command reads, and what each is for. */
+  /** The environment variables that the command reads, each with its purpose. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** What each exit code means, in addition to {@link USAGE_EXIT}. */
+  /** The meaning of each exit code besides {@link USAGE_EXIT}. */
   readonly exitCodes: Readonly<Record<number, string>>;
 }
 
@@ -20,7 +20,7 @@ export interface CommandStreams {
 
 const USAGE_EXIT = 2;
 
-/** Options and arguments are added with commander's own methods. */
+/** The caller adds options and arguments with commander's own methods. */
 export function defineCommand({ name, description, environment = {}, exitCodes }: CommandHelp): Command {
   const codes = { [USAGE_EXIT]: "the arguments are invalid", ...exitCodes };
   return new Command(name)
@@ -39,10 +39,15 @@ export function parseArguments<Args extends unknown[], Options extends OptionVal
 ): { readonly args: Args; readonly options: Options } {
   command.configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
   const { processedArgs } = command.parse([...args], { from: "user" });
+  for (const [name, value] of Object.entries(command.opts())) {
+    // Commander takes whatever follows as the value, so `--only --apply` would name a pattern and drop the flag.
+    const swallowed = [value].flat().find((each) => typeof each === "string" && each.startsWith("--"));
+    if (swallowed !== undefined) command.error(`error: ${name} needs a value before ${swallowed}`);
+  }
   return { args: processedArgs as unknown as Args, options: command.opts() };
 }
 
-/** The arguments of this process, for a command that is a script. Ends the process after help or a usage error. */
+/** Parses the arguments of this process. Ends the process after help or a usage error. */
 export function readCommandLine<Args extends unknown[], Options extends OptionValues>(
   command: Command<Args, Options>,
 ): { readonly args: Args; readonly options: Options } {

@@ -1,8 +1,8 @@
-// What the Worker is measured against: bare Hono routes that do one thing with one binding, and nothing else on purpose.
+// The baseline for the Worker's latency: bare Hono routes that do one thing with one binding, and deliberately no more.
 
 import { Hono } from "hono";
 
-/** Of the KV binding; its own types belong to the Worker's side. */
+/** The part of the KV binding that the routes use. The runtime's own types are only available in `src`. */
 interface Snapshots {
   get(key: string, options: ReadOptions): Promise<string | null>;
   get(keys: string[], options: ReadOptions): Promise<Map<string, string | null>>;
@@ -35,7 +35,7 @@ app.get("/one/:tenant", async (c) => {
   return value === null ? c.notFound() : c.text(value);
 });
 
-/** The read of a check: config and spend at once. */
+/** Reads the same two keys as a check, config and spend, in one call. */
 app.get("/two/:tenant", async (c) => {
   const keys = [`config:${c.req.param("tenant")}`, `spend:${c.req.param("tenant")}`];
   const values = await c.env.SNAPSHOTS.get(keys, OPTIONS);
@@ -43,7 +43,7 @@ app.get("/two/:tenant", async (c) => {
   return typeof value === "string" ? c.text(value) : c.notFound();
 });
 
-/** A webhook's least: its signature holds, and the queue has it. It is not even looked into. */
+/** The minimum for a webhook: verifies the signature and queues the body without parsing it. */
 app.post("/webhook", async (c) => {
   const body = await c.req.arrayBuffer();
   const hex = (c.req.header("x-litellm-signature") ?? "").replace("sha256=", "");

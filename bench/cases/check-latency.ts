@@ -1,4 +1,4 @@
-// Case: how long a check takes that needs no read of LiteLLM, beside a bare route that reads KV once.
+// Case: the latency of a check that does not read LiteLLM, beside a bare route that reads KV once.
 
 import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import type { Workerd } from "../../dev/worker/workerd.ts";
@@ -7,12 +7,12 @@ import type { LoadJob, LoadRequest } from "../load/job.ts";
 import { latencyCells, type Row } from "../report/report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
 import { insertTenants } from "../tenants/real-tenants.ts";
-import { askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
+import { askRequest, type BenchTenant, generatedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
-/** So many that an isolate's memory of a tenant is older than its 2 s whenever the ring comes round to it again. */
+/** Large enough that the isolate's memory of a tenant (2 s) has expired when the ring returns to that tenant. */
 const RING = 9_000;
 
-/** KV's hot keys answer in about a millisecond, most others in tens: 2 ms is a good day. */
+/** Hot keys of KV answer in about 1 ms and most others in tens of ms, so 2 ms is optimistic. */
 const KV_DELAY_MS = 2;
 
 const TARGET = 1.25;
@@ -21,10 +21,10 @@ const ONE_KEY = "bare route, one key";
 const TWO_KEYS = "bare route, a check's two keys";
 const FROM_KV = "check from KV";
 
-/** A smoke test fires one at a time, and comes nowhere near the end of this ring in a round. */
+/** A smoke test sends one request at a time, so it does not reach the end of this ring in a round. */
 const QUICK_RING = 3_000;
 
-/** More than a round can fire; handing over the whole ring each time would take longer than the round. */
+/** More than a round can send. Passing the whole ring to the load process would take longer than the round. */
 const ROUND_REQUESTS = 5_000;
 const ROUND_SECONDS = 0.7;
 
@@ -35,7 +35,7 @@ interface Setting {
   readonly connections: number;
 }
 
-/** A hundred at a time load the machine to the full; a KV that takes its time would only hide that. */
+/** 100 connections saturate the machine. A KV delay would hide the saturation, so that setting has none. */
 const SETTINGS: readonly Setting[] = [
   { kvDelayMs: 0, connections: 1 },
   { kvDelayMs: KV_DELAY_MS, connections: 1 },
@@ -44,7 +44,7 @@ const SETTINGS: readonly Setting[] = [
 
 export function checkLatency(run: BenchRun): Promise<Row[]> {
   return withBaseline(run, async (servers) => {
-    const tenants = imaginedTenants(run.quick ? QUICK_RING : RING);
+    const tenants = generatedTenants(run.quick ? QUICK_RING : RING);
     await insertTenants(run, tenants);
     const rows: Row[] = [];
     for (const setting of run.quick ? SETTINGS.slice(0, 1) : SETTINGS) {
@@ -63,11 +63,11 @@ async function playSetting(
   const { baseline, worker } = servers;
   for (const server of [baseline, worker]) {
     await delayKv(server, 0);
-    // Seeded again for each setting, so that no snapshot grows old enough to be refreshed.
+    // Every setting gets new snapshots, so that none becomes old enough for a refresh.
     await fillKv(server, snapshotsOf(tenants, Date.now()));
     await delayKv(server, setting.kvDelayMs);
   }
-  // From here on the isolate knows whose the keys are, as it would for a minute.
+  // After these requests the isolate's memory maps each key to its tenant, for a minute.
   const requests = tenants.map(askRequest);
   await run.load.fire({ url: worker.url, requests, connections: 20, seconds: null });
   const figures = await playRounds(run.load, contenders(servers, requests, setting), run.quick ? 2 : 7);
@@ -117,7 +117,7 @@ function fromKv(
     async after({ count }) {
       from = (from + count) % checks.length;
       const { bulkReads } = await countsOf<KvCounts>(worker, "SNAPSHOTS", true);
-      // The checks from memory read KV a few times as well; fewer reads than checks were no checks from KV.
+      // The checks from memory also read KV a few times. Fewer reads than checks mean that checks did not use KV.
       if (bulkReads < count * 0.9) throw new Error(`${FROM_KV}: only ${bulkReads} of ${count} read KV`);
     },
   };

@@ -1,17 +1,17 @@
-// Case: the first check of a tenant that neither memory nor KV knows: Postgres for the key, then LiteLLM.
+// Case: the first check of a tenant that is in neither memory nor KV. It reads Postgres for the key, then LiteLLM.
 
 import { type BenchRun, withWorker } from "../bench-run.ts";
 import { ms, type Row } from "../report/report.ts";
 import { refuseWrongAnswers } from "../rounds.ts";
-import { forgetSpend } from "../tenants/real-tenants.ts";
+import { deleteSpend } from "../tenants/real-tenants.ts";
 import { askRequest, type BenchTenant } from "../tenants/tenants.ts";
 
 const TARGET_MS = 50;
 
 export async function coldMiss(run: BenchRun, tenants: readonly BenchTenant[]): Promise<Row[]> {
-  // The first requests of a process pay for compiling the code; a deployed isolate has done that by its second check.
+  // The first requests of a process are slow because they compile code. A deployed isolate does that once.
   const warmUp = tenants.slice(0, 20);
-  await forgetSpend(run, tenants);
+  await deleteSpend(run, tenants);
   return withWorker(run, async ({ url }) => {
     await run.load.fire({ url, requests: warmUp.map(askRequest), connections: 1, seconds: null });
     const requests = tenants.slice(warmUp.length).map(askRequest);
@@ -34,7 +34,10 @@ export async function coldMiss(run: BenchRun, tenants: readonly BenchTenant[]): 
   });
 }
 
-/** A 200 may also be a guess: what was read is remembered, so the last tenant must be answered for from it. */
+/**
+ * A 200 may also be a degraded answer. A successful read stays cached, so a second check of the last tenant must
+ * answer from it.
+ */
 async function refuseDegraded(url: string, tenants: readonly BenchTenant[]): Promise<void> {
   const last = tenants.at(-1);
   if (last === undefined) throw new Error("no tenants");

@@ -6,11 +6,11 @@ import { type BenchRun, fillKv, withWorker } from "../bench-run.ts";
 import { ms, type Row } from "../report/report.ts";
 import { refuseWrongAnswers } from "../rounds.ts";
 import type { RealTenants } from "../tenants/real-tenants.ts";
-import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
+import { agedBy, askRequest, type BenchTenant, generatedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
 const TARGET_MS = 110;
 
-/** Older than the 10 min within which a check may answer from a snapshot and refresh it behind the answer. */
+/** Older than 10 min, up to which a check may answer from a snapshot and refresh it in the background. */
 const STALE_MS = 20 * 60_000;
 
 const BREAKAGES = ["hangs", "refuses connections", "answers 500"] as const;
@@ -21,7 +21,7 @@ const FAULTS: Record<Exclude<Breakage, "refuses connections">, Fault> = {
   "answers 500": { kind: "error", status: 500 },
 };
 
-/** `real` is divided among the breakages: a try to read a tenant keeps others from trying for 5 s. */
+/** Each breakage gets its own tenants, because an attempt to read a tenant blocks further attempts for 5 s. */
 export async function deadLiteLlm(run: BenchRun, { tenants, snapshots }: RealTenants): Promise<Row[]> {
   const stale = agedBy(STALE_MS, snapshots);
   const share = Math.floor(tenants.length / BREAKAGES.length);
@@ -38,7 +38,7 @@ export async function deadLiteLlm(run: BenchRun, { tenants, snapshots }: RealTen
   return rows;
 }
 
-/** One at a time, then ten: each in a new process, which does not know yet that LiteLLM is dead. */
+/** One check at a time, then ten, each in a new process whose circuit breaker has seen no failure. */
 async function playBreakage(
   run: BenchRun,
   breakage: Breakage,
@@ -62,8 +62,8 @@ async function playChecks(
   { breakage, connections, part, stale }: Play,
 ): Promise<Row> {
   const { url } = worker;
-  // Tenants with fresh snapshots first: the code is loaded, and the Worker has seen no failure of LiteLLM.
-  const others = imaginedTenants(50);
+  // Tenants with fresh snapshots first: they load the code without a read of LiteLLM, and so without a failure.
+  const others = generatedTenants(50);
   await fillKv(worker, { ...snapshotsOf(others, Date.now()), ...stale });
   await load.fire({ url, requests: others.map(askRequest), connections: 1, seconds: null });
 

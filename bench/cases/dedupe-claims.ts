@@ -1,5 +1,5 @@
-// Case: how many notices can be claimed in a second, so that two messages never send one twice. The claim itself beside a
-// plain SET, then the whole way through Upstash's client. Throws unless exactly one of each key's claims has won.
+// Case: how many notices per second can be claimed. A claim keeps two messages from sending the same notice. Measures
+// the command beside a plain SET, then the claim through Upstash's client. Throws unless each key has one winner.
 
 import { Redis } from "ioredis";
 import { createEmbeddedRedis } from "../../dev/upstash/embedded-redis.ts";
@@ -15,7 +15,7 @@ import { median } from "../rounds.ts";
 
 const TARGET_PER_SECOND = 10_000;
 
-/** Claims of one notice: LiteLLM's copies, and a redelivery. */
+/** Claims per notice: one for each copy of LiteLLM's webhook and one for a redelivery. */
 const COPIES = 3;
 const ROUNDS = 5;
 const COMMANDS = 10_000;
@@ -23,10 +23,10 @@ const PIPELINE = 100;
 
 const TOKEN = "bench-token";
 
-/** Runs a batch of commands and answers what each replied. */
+/** Runs a batch of commands and returns the reply of each. */
 type Pipeline = (commands: readonly string[][]) => Promise<unknown[]>;
 
-/** `redisUrl` null: the embedded one alone. */
+/** `redisUrl` null: measures embedded Redis only. */
 export async function dedupeClaims(run: BenchRun, redisUrl: string | null): Promise<Row[]> {
   const embedded = createEmbeddedRedis();
   const rows = [
@@ -55,7 +55,7 @@ async function onRealRedis(run: BenchRun, redisUrl: string): Promise<Row[]> {
   }
 }
 
-/** Baseline and claims take turns. */
+/** Alternates rounds of the baseline and of claims. */
 async function commandRows({ quick }: BenchRun, where: string, pipeline: Pipeline): Promise<Row[]> {
   const count = quick ? COMMANDS / 10 : COMMANDS;
   const sets: number[] = [];
@@ -96,12 +96,12 @@ async function commandRows({ quick }: BenchRun, where: string, pipeline: Pipelin
 async function perSecond(
   commands: readonly string[][],
   pipeline: Pipeline,
-  hear: (reply: unknown, at: number) => void = () => {},
+  onReply: (reply: unknown, at: number) => void = () => {},
 ): Promise<number> {
   const begunAt = performance.now();
   for (let from = 0; from < commands.length; from += PIPELINE) {
     const replies = await pipeline(commands.slice(from, from + PIPELINE));
-    for (const [at, reply] of replies.entries()) hear(reply, from + at);
+    for (const [at, reply] of replies.entries()) onReply(reply, from + at);
   }
   return (commands.length * 1_000) / (performance.now() - begunAt);
 }
@@ -121,7 +121,7 @@ async function clientRows({ quick }: BenchRun, redisUrl: string | null): Promise
       rows.push({
         group: `Notice claims through Upstash's client and REST, ${redisUrl === null ? "embedded" : "real"} Redis`,
         name: `${keys} notices, each claimed ${COPIES} times, ${atOnce} at a time`,
-        figures: { "claims per s": rate.toFixed(0), "won once": String(keys), "asked again": String(late) },
+        figures: { "claims per s": rate.toFixed(0), "won once": String(keys), retries: String(late) },
       });
     }
     return rows;
@@ -131,8 +131,8 @@ async function clientRows({ quick }: BenchRun, redisUrl: string | null): Promise
 }
 
 /**
- * The copies of a notice come right after each other, so that they meet. A claim that took longer than the client waits is
- * made again under the same message, as the queue would: if it had been won, it is passed.
+ * Copies of a notice follow each other directly, so that they compete. When a claim times out, the same message claims
+ * again, as the queue would do: it succeeds if the first attempt had won.
  */
 async function claimThroughClient(url: string, atOnce: number, keys: number): Promise<{ rate: number; late: number }> {
   const claims = upstashClaims({ url, token: TOKEN });

@@ -1,23 +1,23 @@
-// Case: what checks cost in operations of KV, queues, Redis, Postgres and LiteLLM. They are the bill.
+// Case: how many operations of KV, queues, Redis, Postgres and LiteLLM checks cost. The providers bill these.
 
 import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, fillKv, withWorker } from "../bench-run.ts";
 import type { Row } from "../report/report.ts";
 import { type Counter, startCounter } from "../stores/counter.ts";
-import { forgetSpend, type RealTenants } from "../tenants/real-tenants.ts";
-import { agedBy, askRequest, type BenchTenant, imaginedTenants, snapshotsOf } from "../tenants/tenants.ts";
+import { deleteSpend, type RealTenants } from "../tenants/real-tenants.ts";
+import { agedBy, askRequest, type BenchTenant, generatedTenants, snapshotsOf } from "../tenants/tenants.ts";
 
-/** Long enough for everything behind an answer to be done. */
+/** Long enough for the background work of an answer to finish. */
 const SETTLE_MS = 400;
 
-/** From one check to the next, so that the reads behind them do not queue for the one session of the database. */
+/** Pause between checks, so that their background reads do not queue for the database's only session. */
 const PAUSE_MS = 10;
 
-/** An isolate looks at KV again after 2 s. */
+/** Longer than the 2 s after which an isolate reads KV again. */
 const MEMORY_MS = 2_100;
 
-/** Old enough to be read again, young enough to be answered with meanwhile. */
+/** Old enough for a background refresh, and recent enough to answer from. */
 const AGED_MS = 120_000;
 
 interface Counters {
@@ -26,7 +26,7 @@ interface Counters {
   readonly litellm: Counter;
 }
 
-/** `real` is divided among the paths, because a read of a tenant keeps others from reading it again at once. */
+/** Each path gets its own part of `real`, because a tenant that was just read is not read again for a while. */
 export async function operations(run: BenchRun, real: RealTenants): Promise<Row[]> {
   const { secrets, vars } = run.stack.environment;
   const counters = {
@@ -40,7 +40,7 @@ export async function operations(run: BenchRun, real: RealTenants): Promise<Row[
   };
   const third = Math.floor(real.tenants.length / 3);
   const [cold, unchanged, changed] = [0, 1, 2].map((part) => real.tenants.slice(part * third, (part + 1) * third));
-  await forgetSpend(run, cold ?? []);
+  await deleteSpend(run, cold ?? []);
   try {
     return [
       ...(await withWorker(run, (worker) => playWithoutReads(worker, counters), environment)),
@@ -56,9 +56,9 @@ export async function operations(run: BenchRun, real: RealTenants): Promise<Row[
   }
 }
 
-/** The order matters: each path leaves the isolate as the next one needs it. */
+/** The order matters: each path leaves the isolate in the state that the next path needs. */
 async function playWithoutReads(worker: Workerd, counters: Counters): Promise<Row[]> {
-  const tenants = imaginedTenants(50);
+  const tenants = generatedTenants(50);
   await fillKv(worker, snapshotsOf(tenants, Date.now()));
   const isNew = await play(worker, counters, "from KV, isolate new to the tenant", tenants);
   const remembers = await play(worker, counters, "from memory (within 2 s)", tenants);
@@ -76,8 +76,8 @@ async function playReads(
   await fillKv(worker, agedBy(AGED_MS, snapshots));
   for (const { virtualKey } of changed) run.stack.litellm?.setSpend(virtualKey, 20);
   return [
-    await play(worker, counters, "from KV + read behind it, spend as before", unchanged),
-    await play(worker, counters, "from KV + read behind it, spend risen", changed),
+    await play(worker, counters, "from KV + background read, same spend", unchanged),
+    await play(worker, counters, "from KV + background read, higher spend", changed),
   ];
 }
 
@@ -87,7 +87,7 @@ async function play(
   name: string,
   tenants: readonly BenchTenant[],
 ): Promise<Row> {
-  // What runs once in a process (compiling the code, connecting) makes the first reads slow, and slow reads cost more.
+  // A process compiles code and connects once. That slows its first reads, and slow reads cost more operations.
   const [first, ...rest] = tenants;
   if (first !== undefined) await check(worker, first);
   await sleep(SETTLE_MS);

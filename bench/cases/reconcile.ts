@@ -1,5 +1,5 @@
-// Case: the sweep reconciles thousands of tenants, two sweeps at a time, and the built Worker's consumers read them. Judges
-// that every tenant is read and none of them twice, and counts what it asks of others.
+// Case: two concurrent sweeps reconcile thousands of tenants, and the built Worker's consumers read them. Checks that
+// every tenant is read exactly once, and counts the operations.
 
 import pg from "pg";
 import { startPart } from "../../dev/part.ts";
@@ -13,31 +13,31 @@ import type { Row } from "../report/report.ts";
 import { type Backend, startCountedStores } from "../stores/counted-stores.ts";
 import { type OperationCounts, perEach, takeCounts } from "../stores/operation-counts.ts";
 import { insertTenants } from "../tenants/real-tenants.ts";
-import { type BenchTenant, imaginedTenants, keyHashOf } from "../tenants/tenants.ts";
+import { type BenchTenant, generatedTenants, keyHashOf } from "../tenants/tenants.ts";
 
 const TENANTS = 5_000;
 const QUICK_TENANTS = 500;
 
-/** Of every hundred tenants, between one reading and the next: so many have spent, and so many crossed 80 %. */
+/** Of every 100 tenants, how many spend between two reads, and how many cross 80 %. */
 const SPENT = 10;
 const CROSSED = 1;
 
-/** No tenant has known spend. That costs as much as the hour in which every period ends. */
-const NEW = "nothing known of them";
+/** No tenant has known spend. That costs as much as an hour in which every period ends. */
+const NEW = "without known spend";
 const LATER = "an hour later";
 
-/** The embedded LiteLLM answers some hundred a second. */
+/** The embedded LiteLLM answers about a hundred requests a second. */
 const AT_ONCE = 20;
 
-/** The sweep leaves three seconds between messages; one is enough for each to find a batch of its own. */
+/** The sweep spaces its messages by 3 s. About 1 s suffices to give each message its own batch. */
 const APART_SECONDS = 1.1;
 
-/** What stands of the queue is looked at this often; it takes a second to fill a batch. */
-const LOOK_MS = 100;
-const MOST_MS = 300_000;
+/** How often the backlog is polled. The queue takes a second to fill a batch. */
+const POLL_MS = 100;
+const TIMEOUT_MS = 300_000;
 
 export async function reconcile(run: BenchRun, backend: Backend): Promise<Row[]> {
-  const tenants = imaginedTenants(run.quick ? QUICK_TENANTS : TENANTS);
+  const tenants = generatedTenants(run.quick ? QUICK_TENANTS : TENANTS);
   const { stack } = backend;
   await insertTenants({ ...run, stack }, tenants);
   await createKeys(backend, tenants);
@@ -52,7 +52,7 @@ export async function reconcile(run: BenchRun, backend: Backend): Promise<Row[]>
       if (round === LATER) await letAnHourPass(backend, tenants);
       litellm.take();
       await takeCounts({ workers: [worker], stores, litellm });
-      const seconds = await untilAllIsRead(worker, sweep);
+      const seconds = await untilAllAreRead(worker, sweep);
       const counts = await takeCounts({ workers: [worker], stores, litellm });
       await refuseOmissions(backend, tenants, litellm.take());
       rows.push(toRow(backend, round, { tenants: tenants.length, seconds, counts }));
@@ -67,7 +67,7 @@ export async function reconcile(run: BenchRun, backend: Backend): Promise<Row[]>
   }
 }
 
-/** The keys as LiteLLM has them in sync, so no read starts a sync. */
+/** Creates the keys in LiteLLM as a finished sync leaves them, so that no read starts a sync. */
 async function createKeys({ stack }: Backend, tenants: readonly BenchTenant[]): Promise<void> {
   const waiting = tenants.values();
   const lanes = Array.from({ length: AT_ONCE }, async () => {
@@ -111,7 +111,7 @@ async function startKeyCounter(target: string) {
     reset() {
       reads = 0;
     },
-    /** The keys that were read since the last time, as often as they were. */
+    /** The keys that were read since the previous call, with repetitions. */
     take() {
       const taken = keys;
       keys = [];
@@ -121,7 +121,7 @@ async function startKeyCounter(target: string) {
   };
 }
 
-/** The sweep's own flow, on the Worker's own Postgres and queue. Answers how many messages it has sent. */
+/** Runs the sweep's own flow on the Worker's Postgres and queue. Returns how many messages it sent. */
 function sweepOf(worker: Workerd, url: string, endpoint: string): () => Promise<number> {
   const readLeases = postgresReadLeases(openDatabase({ url, endpoint, timeoutMs: 10_000 }));
   return async () => {
@@ -141,7 +141,7 @@ function sweepOf(worker: Workerd, url: string, endpoint: string): () => Promise<
   };
 }
 
-async function untilAllIsRead(worker: Workerd, sweep: () => Promise<number>): Promise<number> {
+async function untilAllAreRead(worker: Workerd, sweep: () => Promise<number>): Promise<number> {
   const startedAt = performance.now();
   for (let sent = 1; sent > 0; ) {
     const [one, two] = await Promise.all([sweep(), sweep()]);
@@ -156,8 +156,9 @@ async function untilEmpty(worker: Workerd, startedAt: number): Promise<void> {
     const { messages, delayed, dead } = await backlogOf(worker, "SPEND_QUEUE");
     if (dead > 0) throw new Error(`${dead} dead letters`);
     if (messages + delayed === 0) return;
-    if (performance.now() - startedAt > MOST_MS) throw new Error(`${messages} messages are left\n${worker.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (performance.now() - startedAt > TIMEOUT_MS)
+      throw new Error(`${messages} messages are left\n${worker.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
@@ -172,7 +173,7 @@ async function letAnHourPass(backend: Backend, tenants: readonly BenchTenant[]):
   );
 }
 
-/** @throws when a tenant was not read, was read twice, or is still leased. */
+/** @throws Error when a tenant was not read, was read twice, is still leased or lacks its alert. */
 async function refuseOmissions(backend: Backend, tenants: readonly BenchTenant[], read: readonly string[]) {
   const wanted = tenants.map(keyHashOf).sort();
   const found = [...read].sort();

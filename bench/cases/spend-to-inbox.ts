@@ -1,6 +1,6 @@
-// Case: from a signed webhook that crosses 80 % until the Slack message is in the inbox, through both queues as
-// wrangler.toml has them, and what that asks of others. Each webhook is alone in its batch, which is the slowest and the
-// dearest way.
+// Case: the time from a signed webhook that crosses 80 % to the Slack message in the inbox, through both queues as
+// configured in wrangler.toml, and the operations that it costs. Each webhook is alone in its batch, which is the
+// slowest and most expensive case.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
@@ -20,15 +20,15 @@ const TARGET_MS = 5_000;
 const CROSSING_USD = 412.5;
 const QUIET_USD = [50, 60, 70];
 
-/** Slower by far than the target: then something is broken, not slow. */
+/** Far above the target: a longer wait means that something is broken, not slow. */
 const TIMEOUT_MS = 30_000;
-const LOOK_MS = 5;
+const POLL_MS = 5;
 
 const GROUP = "Operations per alert and per webhook";
 
 export interface SpendToInbox {
   readonly rows: readonly Row[];
-  /** Unconfirmed spend is read a minute later, and the bill includes that read. Stops the Workers. */
+  /** Bursar confirms unconfirmed spend with a read a minute later. Counts that read too. */
   confirmations(): Promise<readonly Row[]>;
   stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ interface Scene {
   readonly tenants: readonly BenchTenant[];
 }
 
-/** Several Workers at the same time, each with one webhook after the other: most of it is waiting. */
+/** Runs several Workers at once, each with one webhook after the other, because most of the time is waiting. */
 export async function spendToInbox(run: BenchRun): Promise<SpendToInbox> {
   const [workers, trials] = run.quick ? [2, 1] : [4, 6];
   const real = await createTenants(run, "inbox", workers * trials);
@@ -95,7 +95,7 @@ async function openScene(run: BenchRun, count: number, real: RealTenants) {
     const [first] = workers;
     for (const { tenantId, virtualKey } of real.tenants) {
       if (first !== undefined) await createSlackChannel(first, `${stack.inbox.url}/slack/${tenantId}`, tenantId);
-      // So that the read a minute later confirms the reported spend.
+      // The read a minute later confirms the reported spend.
       stack.litellm?.setSpend(virtualKey, CROSSING_USD);
     }
     const scene: Scene = { run, workers, stores, litellm, tenants: real.tenants };
@@ -106,7 +106,7 @@ async function openScene(run: BenchRun, count: number, real: RealTenants) {
   }
 }
 
-/** Each Worker with its share of the tenants. */
+/** Runs `work` on every Worker at once, each with its share of the tenants. */
 async function inParallel<T>(
   { workers, tenants }: Scene,
   work: (worker: Workerd, tenants: readonly BenchTenant[]) => Promise<T[]>,
@@ -132,16 +132,16 @@ async function playCrossings(run: BenchRun, worker: Workerd, tenants: readonly B
 
 async function slackMessageAt({ stack }: BenchRun, { tenantId }: BenchTenant, sentAt: number): Promise<number> {
   while (Date.now() - sentAt < TIMEOUT_MS) {
-    const came = stack.inbox
+    const message = stack.inbox
       .messages({ kind: "slack", accepted: true })
       .find(({ path }) => path === `/slack/${tenantId}`);
-    if (came !== undefined) return Date.parse(came.received_at);
-    await sleep(LOOK_MS);
+    if (message !== undefined) return Date.parse(message.received_at);
+    await sleep(POLL_MS);
   }
   throw new Error(`${tenantId}: no Slack message within ${TIMEOUT_MS / 1_000} s`);
 }
 
-/** Webhooks that call for no alert: alone in a batch, then one of each tenant in a batch. */
+/** Webhooks that cause no alert: each alone in a batch, then one of every tenant in a batch. */
 async function playQuiet(scene: Scene): Promise<Row[]> {
   const { workers, tenants, run } = scene;
   const [worker] = workers;
@@ -186,10 +186,10 @@ async function untilQuiet({ workers }: Scene): Promise<void> {
   }
 }
 
-/** What is read may ask for another read, so that it is over only when nothing is under way either. */
+/** A read may schedule another read, so both the delayed and the due messages must be gone. */
 async function untilNothingIsDelayed(scene: Scene): Promise<void> {
   for (const worker of scene.workers) {
-    for (let isOver = false; !isOver; await sleep(LOOK_MS)) {
+    for (let isOver = false; !isOver; await sleep(POLL_MS)) {
       const { delayed, messages } = await backlogOf(worker, "SPEND_QUEUE");
       isOver = delayed + messages === 0;
     }
@@ -201,7 +201,7 @@ function latencyRow(tookMs: readonly number[]): Row {
   const sorted = tookMs.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? 0;
   return {
-    group: "Signed webhook that crosses 80 % until its Slack message is there",
+    group: "From a signed webhook that crosses 80 % to its Slack message",
     name: "batches wait 1 s on either queue",
     figures: { "p50 ms": ms(at(0.5)), "p95 ms": ms(at(0.95)), "max ms": ms(at(1)), alerts: String(sorted.length) },
     target: { text: `p95 <= ${TARGET_MS} ms`, met: at(0.95) <= TARGET_MS },

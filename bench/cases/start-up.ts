@@ -1,4 +1,4 @@
-// Case: how long a cold start takes, from the start of workerd to the first answer of /healthz, and the bundle's size.
+// Case: the time from the start of workerd to the first answer of /healthz, and the bundle's size.
 
 import type { Bundle } from "../../dev/worker/build.ts";
 import { type BenchRun, withWorker } from "../bench-run.ts";

@@ -16,13 +16,13 @@ const TENANTS = 50;
 const SECONDS = 20;
 const QUICK_SECONDS = 4;
 
-/** As many as a proxy's connection pool holds open, and some. */
+/** Somewhat more connections than a proxy's pool keeps open. */
 const CONNECTIONS = 200;
 
-/** A backlog that never holds more than so many seconds of webhooks is one that its consumers keep up with. */
+/** The consumers keep up if the backlog never exceeds this many seconds of webhooks. */
 const BOUND_SECONDS = 5;
 
-/** Of what was to be sent; the last answers come a little after the last second. */
+/** The share of the rate that must be accepted. The last answers arrive a little after the last second. */
 const ACCEPTED_SHARE = 0.98;
 
 export interface BacklogSeries {
@@ -93,12 +93,12 @@ async function playRate(run: BenchRun, stores: CountedStores, perSecond: number)
   return withWorker(run, play, stores.environment, { deliversQueues: true });
 }
 
-/** Bursar reads LiteLLM for reports that are a minute old. LiteLLM's answer must not lower the spend. */
+/** Bursar confirms reports with a read of LiteLLM after a minute. LiteLLM's answer must not lower the spend. */
 function confirmWhenRead({ stack }: BenchRun, rising: readonly RisingTenant[]): void {
   for (const { tenant, lastUsd } of rising) stack.litellm?.setSpend(tenant.virtualKey, lastUsd);
 }
 
-/** Nothing was broken: what has to come twice is a fault, though nothing is lost by it. */
+/** No part fails in this case, so a retry is an error although it loses nothing. */
 async function refuseRetries(worker: Workerd): Promise<void> {
   for (const queue of ["SPEND_QUEUE", "NOTICES_QUEUE"]) {
     const { retried, dead } = await backlogOf(worker, queue);

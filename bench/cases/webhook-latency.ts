@@ -1,11 +1,11 @@
-// Case: how long LiteLLM waits for its webhook to be accepted, beside a bare route with one HMAC and one queue send.
+// Case: the time until Bursar accepts LiteLLM's webhook, beside a bare route with one HMAC and one queue send.
 
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { type BenchRun, countsOf, type Servers, withBaseline } from "../bench-run.ts";
 import type { LoadJob, LoadRequest } from "../load/job.ts";
 import { latencyCells, type Row } from "../report/report.ts";
 import { type Contender, type Figures, playRounds } from "../rounds.ts";
-import { type BenchTenant, imaginedTenants } from "../tenants/tenants.ts";
+import { type BenchTenant, generatedTenants } from "../tenants/tenants.ts";
 import { callEvents, signedWebhook, stockWebhook } from "../tenants/webhooks.ts";
 
 const TARGET = 1.5;
@@ -14,7 +14,7 @@ const TARGET_MS = 100;
 const BARE = "bare route: HMAC, queue send";
 const EVENTS = "batch of 50 call events";
 
-/** More than a round can fire, so that no webhook comes twice. */
+/** More than a round can send, so that no webhook is sent twice. */
 const ROUND_REQUESTS = 5_000;
 const ROUND_SECONDS = 0.7;
 
@@ -32,7 +32,7 @@ export function webhookLatency(run: BenchRun): Promise<Row[]> {
 }
 
 function contenders({ baseline, worker }: Servers, connections: number): Contender[] {
-  const tenants = imaginedTenants(ROUND_REQUESTS);
+  const tenants = generatedTenants(ROUND_REQUESTS);
   const webhooks = (make: (tenant: BenchTenant) => LoadRequest) => tenants.map(make);
   const bare = tenants.map((tenant) => ({ ...signedWebhook(tenant, 1, "x_litellm_signature"), path: "/webhook" }));
   const batches = [callEvents(tenants.slice(0, CALLS_PER_BATCH))];
@@ -59,12 +59,12 @@ function contenders({ baseline, worker }: Servers, connections: number): Contend
       worker,
       webhooks((tenant) => stockWebhook(tenant, 1)),
     ),
-    // A hundred of them at once are 19 MB of JSON: the first answer would come after the round.
+    // 100 of these batches at once are 19 MB of JSON, so the first answer would arrive after the round.
     ...(connections === 1 ? [contender(EVENTS, worker, batches, CALLS_PER_BATCH)] : []),
   ];
 }
 
-/** A 200 that has sent nothing was no acceptance. */
+/** A 200 counts as accepted only if the message is on the queue. */
 async function refuseUnsent(name: string, server: Workerd, expected: number): Promise<void> {
   const { messages } = await countsOf<{ messages: number }>(server, "SPEND_QUEUE", true);
   if (messages < expected) throw new Error(`${name}: only ${messages} of ${expected} messages are on the queue`);

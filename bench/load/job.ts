@@ -3,9 +3,9 @@
 export interface LoadRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** With one it is a POST of JSON. */
+  /** JSON. Makes the request a POST. */
   readonly body?: string;
-  /** The load process signs it before its clock starts; by Standard Webhooks each time under a new id. */
+  /** The load process signs the body before its clock starts. Standard Webhooks signatures get a new id each. */
   readonly signed?: Signing;
 }
 
@@ -16,13 +16,13 @@ export interface Signing {
 
 export interface LoadJob {
   readonly url: string;
-  /** Dealt out to the connections one by one; each connection repeats its own when it has sent them all. */
+  /** Distributed to the connections in turn. A connection repeats its own requests when it has sent them all. */
   readonly requests: readonly LoadRequest[];
-  /** At most so many at a time. */
+  /** The maximum of concurrent requests. */
   readonly connections: number;
-  /** How long to go on; null sends every request once. */
+  /** How long to send. Null sends every request once. */
   readonly seconds: number | null;
-  /** Sends every request once, at a constant rate. The latency of an answer counts from the request's scheduled time. */
+  /** Sends every request once, at this constant rate. Latencies count from a request's scheduled time. */
   readonly perSecond?: number;
 }
 
@@ -33,8 +33,8 @@ export interface LoadResult {
   readonly p95Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** How often each status came. */
+  /** The number of answers per status. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** Connections broken and time-outs. */
+  /** Broken connections and time-outs. */
   readonly errors: number;
 }

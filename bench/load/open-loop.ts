@@ -1,5 +1,5 @@
-// Sends requests at a constant rate, independent of the answers. A slow server gets the requests that have piled up,
-// as it would from independent senders. The latency of an answer counts from the request's scheduled time.
+// Sends requests at a constant rate, independent of the answers. Requests to a slow server pile up, as those of
+// independent senders do. The latency of an answer counts from the request's scheduled time.
 
 import { Agent, request as httpRequest } from "node:http";
 import type { PreparedRequest } from "./prepare.ts";
@@ -12,10 +12,10 @@ export interface OpenLoop {
   readonly timeoutMs: number;
 }
 
-/** How often the clock is looked at. */
+/** How often due requests are sent. */
 const TICK_MS = 1;
 
-/** Resolves when every request has been answered or has failed; with how many failed. */
+/** Resolves with the number of failed requests when every request was answered or has failed. */
 export async function fireByClock(
   { url, requests, perSecond, connections, timeoutMs }: OpenLoop,
   onAnswer: (status: number, latencyMs: number) => void,
@@ -28,9 +28,9 @@ export async function fireByClock(
     const clock = setInterval(() => {
       const due = Math.min(requests.length, Math.ceil(((performance.now() - begunAt) / 1_000) * perSecond));
       for (let at = sent.length; at < due; at++) {
-        const turn = begunAt + (at / perSecond) * 1_000;
+        const scheduledAt = begunAt + (at / perSecond) * 1_000;
         const each = requests[at];
-        if (each !== undefined) sent.push(send(each, { agent, hostname, port, timeoutMs, turn }, onAnswer));
+        if (each !== undefined) sent.push(send(each, { agent, hostname, port, timeoutMs, scheduledAt }, onAnswer));
       }
       if (due < requests.length) return;
       clearInterval(clock);
@@ -42,25 +42,25 @@ export async function fireByClock(
   return answered.filter((wasAnswered) => !wasAnswered).length;
 }
 
-interface Way {
+interface Connection {
   readonly agent: Agent;
   readonly hostname: string;
   readonly port: string;
   readonly timeoutMs: number;
-  readonly turn: number;
+  readonly scheduledAt: number;
 }
 
 function send(
   { method, path, headers, body = "" }: PreparedRequest,
-  { turn, timeoutMs, ...way }: Way,
+  { scheduledAt, timeoutMs, ...connection }: Connection,
   onAnswer: (status: number, latencyMs: number) => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    const lengthened = { ...headers, "content-length": Buffer.byteLength(body) };
-    const request = httpRequest({ ...way, method, path, headers: lengthened }, (response) => {
+    const withLength = { ...headers, "content-length": Buffer.byteLength(body) };
+    const request = httpRequest({ ...connection, method, path, headers: withLength }, (response) => {
       response.resume();
       response.once("end", () => {
-        onAnswer(response.statusCode ?? 0, performance.now() - turn);
+        onAnswer(response.statusCode ?? 0, performance.now() - scheduledAt);
         resolve(true);
       });
     });

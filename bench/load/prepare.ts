@@ -1,5 +1,5 @@
-// Requests as they go over the wire, signed where they are to be: all of them before the clock starts, so that no
-// signature is in a measured time. A signature by Standard Webhooks is good for five minutes.
+// Prepares requests for the wire and signs them. The load process does so before its clock starts, so that no measured
+// time includes a signature. A Standard Webhooks signature is valid for five minutes.
 
 import { createHmac, randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";

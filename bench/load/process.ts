@@ -1,18 +1,18 @@
-// The load process: runs one job after the other against a server and reports the latency of each answer.
-// A process of its own, so that no work of the benchmark delays a clock.
+// The load process: runs one job after the other against a server and reports the latencies. It is a separate process,
+// so that other work of the benchmark does not delay its clock.
 
 import autocannon from "autocannon";
 import type { LoadJob, LoadResult } from "./job.ts";
 import { fireByClock } from "./open-loop.ts";
 import { type PreparedRequest, prepared } from "./prepare.ts";
 
-/** Longer than any answer may take, also that of a Worker whose LiteLLM hangs. */
+/** Longer than any answer may take, including the answer of a Worker whose LiteLLM hangs. */
 const TIMEOUT_SECONDS = 5;
 
-/** At a constant rate an answer may be late because others are: a long queue is a result, not an error. */
+/** At a constant rate an answer may be late because earlier ones are. A long backlog is a result, not an error. */
 const LATE_MS = 60_000;
 
-/** How often autocannon looks whether a job is over. */
+/** How often autocannon checks whether a job is over. */
 const SAMPLE_MS = 50;
 
 process.on("message", (job: LoadJob) => {
@@ -55,7 +55,7 @@ async function run(job: LoadJob, requests: readonly PreparedRequest[], onAnswer:
   return errors + timeouts;
 }
 
-/** autocannon reports whole milliseconds, which is too coarse for answers of less than one. */
+/** Records latencies itself: autocannon reports whole milliseconds, too coarse for answers below 1 ms. */
 function cannonade(
   { url, connections, seconds }: LoadJob,
   requests: readonly PreparedRequest[],

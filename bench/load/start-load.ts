@@ -1,4 +1,4 @@
-// Starts the load process and hands it jobs, one at a time. Ends it by closing its channel.
+// Starts the load process, sends it one job at a time, and ends it by closing its channel.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ export interface Load {
 export function startLoad(): Load {
   const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)));
   return {
-    fire: (job) => ask(child, job),
+    fire: (job) => runJob(child, job),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -23,7 +23,7 @@ export function startLoad(): Load {
   };
 }
 
-function ask(child: ChildProcess, job: LoadJob): Promise<LoadResult> {
+function runJob(child: ChildProcess, job: LoadJob): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null) => reject(new Error(`the load process ended with ${code}`));
     child.once("exit", onExit);

@@ -1,4 +1,4 @@
-// Workers KV with what no local KV has: a copy per colo, and writes that other colos see late. Holds one tenant.
+// Workers KV with one tenant, a cached copy per colo and writes that other colos see late. No local KV simulates these.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
@@ -30,7 +30,7 @@ export class ColoKv {
     this.#clock = clock;
   }
 
-  /** KV as one colo sees it. The config is the same everywhere and never changes. */
+  /** KV as seen from one colo. The config is the same everywhere and never changes. */
   in(colo: string): Snapshots {
     const config = this.#config;
     return {
@@ -53,10 +53,10 @@ export class ColoKv {
     const now = this.#clock();
     const copy = this.#copies.get(colo);
     if (copy !== undefined && now - copy.fetchedAt < KV_COPY_SECONDS * 1_000) return copy.record;
-    const seen = this.#writes.findLast(
+    const visible = this.#writes.findLast(
       (write) => write.colo === colo || now - write.at >= KV_ELSEWHERE_SECONDS * 1_000,
     );
-    const record = seen?.record ?? this.#first;
+    const record = visible?.record ?? this.#first;
     this.#copies.set(colo, { record, fetchedAt: now });
     return record;
   }

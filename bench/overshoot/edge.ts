@@ -1,5 +1,5 @@
-// Bursar for one tenant: isolates in their colos and the consumer of the spend queue, with the real flows and the real memory
-// of an isolate. What is outside (KV, Postgres, Redis, the queue) is a double in virtual time.
+// Bursar for one tenant: isolates in colos and the consumer of the spend queue, with the real flows and the real
+// isolate memory. KV, Postgres, Redis and the queue are fakes in virtual time.
 
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import type { Instant } from "../../src/budget/instant.ts";
@@ -22,7 +22,7 @@ import { ColoKv } from "./colo-kv.ts";
 import { OnePostgres, TimedClaims } from "./one-tenant.ts";
 import { COLOS, QUEUE_SECONDS } from "./scenario.ts";
 
-/** The caller plays what LiteLLM's answer depends on, so one call stands for all. */
+/** All calls are the same object, because the caller of `forward` supplies LiteLLM's answer. */
 const MODEL_CALL: ModelCall = {
   method: "POST",
   path: "/v1/chat/completions",
@@ -40,9 +40,9 @@ export interface EdgeOptions {
 }
 
 export interface Isolate {
-  /** True when the tenant may spend. `random` spreads what waits for a reset. */
+  /** True when the tenant may spend. `random` is the check's jitter. */
   mayCall(random: number): Promise<boolean>;
-  /** Through Gate; `answerOfLiteLlm` is called if the tenant may spend. True when LiteLLM has done the call. */
+  /** Sends a call through Gate, which calls `answerOfLiteLlm` if the tenant may spend. True when LiteLLM answered. */
   forward(random: number, answerOfLiteLlm: () => Promise<ModelAnswer>): Promise<boolean>;
 }
 
@@ -52,7 +52,7 @@ export class Edge {
   readonly #postgres: OnePostgres;
   readonly #claims: TimedClaims;
   readonly #queue: SpendQueue;
-  /** What was logged as an error: a run with any is no run. */
+  /** Logged errors. A run with any is invalid. */
   readonly errors: unknown[] = [];
   #waiting: SpendMessage[] = [];
   readonly #consumer: ApplyDeps & DuplicateDeps;
@@ -72,7 +72,7 @@ export class Edge {
     this.#consumer = this.#consumerDeps();
   }
 
-  /** A report of LiteLLM, as its endpoint puts it on the queue. */
+  /** Queues a report of LiteLLM, as the endpoint for it does. */
   report(message: SpendMessage): void {
     void this.#deliver(message, 0);
   }
@@ -85,7 +85,7 @@ export class Edge {
     return {
       async mayCall(random) {
         const outcome = await checkBudget(checkAt(random), deps);
-        if (outcome.kind !== "verdict") throw new Error(`no verdict but ${outcome.kind}`);
+        if (outcome.kind !== "verdict") throw new Error(`expected a verdict, got ${outcome.kind}`);
         return outcome.verdict.allowed;
       },
       async forward(random, answerOfLiteLlm) {
@@ -113,19 +113,19 @@ export class Edge {
     };
   }
 
-  /** It runs in one colo, wherever LiteLLM's reports arrive. */
+  /** The consumer runs in one colo, whichever colo receives LiteLLM's reports. */
   #consumerDeps(): ApplyDeps & DuplicateDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
       spendBatches: this.#postgres.spendBatches,
-      // No notices are sent: the benchmark measures only how soon calls end.
+      // The simulation measures only how soon calls stop, so it sends no notices.
       alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
       noticeQueue: { sendAll: async () => {} },
       cipher: unusedPort<Cipher>("cipher"),
     };
   }
 
-  /** A batch includes the messages that arrive while it fills. */
+  /** Adds a message to the batch that is filling. The first message of a batch delivers it after the batch time-out. */
   async #deliver(message: SpendMessage, delaySeconds: number): Promise<void> {
     const { timers, clock } = this.#options;
     if (delaySeconds > 0) await timers.after(delaySeconds * 1_000).passed;

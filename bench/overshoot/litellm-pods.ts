@@ -1,5 +1,5 @@
-// LiteLLM as far as money is concerned: pods that count what their own calls have cost, a database that is late, reports of
-// finished calls, and a webhook when it refuses. In virtual time. Never asks Bursar anything.
+// LiteLLM's spend tracking in virtual time: pods that count the cost of their own calls, a database that lags, reports
+// of finished calls, and a webhook when a pod refuses. Never calls Bursar.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
@@ -7,7 +7,7 @@ import type { SeededRandom } from "../../test/support/builders/seeded-random.ts"
 import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { DATABASE_SECONDS, POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
 
-/** A call that was let through: what its pod thought was spent when it began. */
+/** A call that a pod allowed, with the spend that the pod knew when the call began. */
 export interface Begun {
   readonly pod: number;
   readonly spendBefore: NanoUsd;
@@ -22,7 +22,7 @@ export interface PodReport {
 }
 
 interface Pod {
-  /** The key in the pod's memory: the spend in the database when it was fetched, and the pod's own calls since. */
+  /** The key's spend in the pod's memory: the database's value when the pod fetched it, plus the pod's own calls. */
   spend: NanoUsd;
   fetchedAt: Instant;
   unwritten: NanoUsd;
@@ -32,7 +32,7 @@ interface Pod {
 
 export interface PodsOptions {
   readonly pods: number;
-  /** Null: LiteLLM refuses nothing. */
+  /** Null when LiteLLM refuses nothing. */
   readonly blocksAt: NanoUsd | null;
   readonly spend: NanoUsd;
   readonly timers: VirtualTimers;
@@ -40,7 +40,7 @@ export interface PodsOptions {
   readonly random: SeededRandom;
   readonly onWritten: (database: NanoUsd) => void;
   readonly onReport: (report: PodReport) => void;
-  /** The webhook: sent by the call that is refused, and by each pod once. */
+  /** LiteLLM's webhook. Each pod sends it once, with the first call that it refuses. */
   readonly onBudgetCrossed: (spend: NanoUsd) => void;
 }
 
@@ -48,7 +48,7 @@ export class LiteLlmPods {
   readonly #options: PodsOptions;
   readonly #pods: readonly Pod[];
   #database: NanoUsd;
-  /** What was really spent. */
+  /** The true spend. */
   spent: NanoUsd;
 
   constructor(options: PodsOptions) {
@@ -65,7 +65,7 @@ export class LiteLlmPods {
     }));
   }
 
-  /** Until `isOver`; each pod by a clock of its own. */
+  /** Starts the periodic writes and reports of every pod. They end when `isOver` is true. */
   start(isOver: () => boolean): void {
     const { timers, random } = this.#options;
     const every = async (seconds: () => number, work: () => void) => {
@@ -88,7 +88,7 @@ export class LiteLlmPods {
     }
   }
 
-  /** Null: refused, for by what this pod knows the budget is spent. */
+  /** Null when the pod refuses the call because the spend that it knows has reached the block threshold. */
   begin(index: number): Begun | null {
     const { clock, blocksAt, onBudgetCrossed } = this.#options;
     const pod = this.#podAt(index);
@@ -101,21 +101,21 @@ export class LiteLlmPods {
     return { pod: index, spendBefore: pod.spend, begunAt: clock() };
   }
 
-  /** Answers what the pod now thinks was spent: the header of an answer that is no stream. */
+  /** Returns the spend that the pod now knows, which is the header of an answer that is not a stream. */
   finish({ pod: index, spendBefore, begunAt }: Begun, cost: NanoUsd): NanoUsd {
     const pod = this.#podAt(index);
     pod.spend += cost;
     pod.unwritten += cost;
     this.spent += cost;
-    const told = spendBefore + cost;
+    const reported = spendBefore + cost;
     const { report } = pod;
-    const isHighest = report === null || told > report.spendNanoUsd;
-    const highest = isHighest ? { spendNanoUsd: told, begunAt } : report;
+    const isHighest = report === null || reported > report.spendNanoUsd;
+    const highest = isHighest ? { spendNanoUsd: reported, begunAt } : report;
     pod.report = { ...highest, count: (report?.count ?? 0) + 1 };
     return pod.spend;
   }
 
-  /** A pod that fetches the key again knows at least what the database knows. */
+  /** A pod that fetches the key again takes the database's spend where it is higher. */
   #fetchIfOld(pod: Pod): void {
     const now = this.#options.clock();
     if (now - pod.fetchedAt < POD_CACHE_SECONDS * 1_000) return;
@@ -136,7 +136,7 @@ export class LiteLlmPods {
 
   #podAt(index: number): Pod {
     const pod = this.#pods[index];
-    if (pod === undefined) throw new Error(`there is no pod ${index}`);
+    if (pod === undefined) throw new Error(`no such pod: ${index}`);
     return pod;
   }
 }

@@ -1,4 +1,4 @@
-// Postgres with one tenant, and Redis with its claims, in memory and in virtual time.
+// In-memory Postgres with one tenant, and in-memory Redis claims in virtual time.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
@@ -27,8 +27,8 @@ export class OnePostgres {
     load: async (references) => [
       { tenant: this.#tenant, history: { lastEvaluation: null, alerts: [] }, references, pending: [] },
     ],
-    record: async (figures) => {
-      for (const { record } of figures) this.#record(record);
+    record: async (rows) => {
+      for (const { record } of rows) this.#record(record);
     },
   };
 
@@ -39,7 +39,7 @@ export class OnePostgres {
   }
 }
 
-/** As Redis does, a claim ends after its time. */
+/** Claims that expire, as in Redis. */
 export class TimedClaims extends FakeClaims {
   readonly #clock: () => Instant;
   readonly #until = new Map<string, Instant>();

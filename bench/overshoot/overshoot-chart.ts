@@ -8,14 +8,14 @@ export interface OvershootSeries {
   readonly samples: readonly SpendSample[];
 }
 
-/** Seconds around the crossing. */
+/** Seconds before and after the crossing that the plot shows. */
 const FROM_SECONDS = -20;
 const UNTIL_SECONDS = 60;
 
-/** The plot begins as far below the threshold as before the crossing, at $1 a second. */
+/** At $1 a second the spend is this far below the threshold when the plot begins. */
 const FROM_USD = -20;
 
-/** As fine as the plot shows: there are hundreds of samples. */
+/** As fine as the plot can show. A run has hundreds of samples. */
 const STEP_SECONDS = 0.5;
 
 export function overshootChart(series: readonly OvershootSeries[], title: string): string {
@@ -25,13 +25,13 @@ export function overshootChart(series: readonly OvershootSeries[], title: string
     y: { name: "US dollars past the threshold", min: FROM_USD },
     series: series.map(({ legend, samples }) => ({
       name: legend,
-      points: instants().map((at) => [at, Math.max(FROM_USD, pastLineAt(samples, at))] as const),
+      points: instants().map((at) => [at, Math.max(FROM_USD, overshootAt(samples, at))] as const),
     })),
   });
 }
 
-function pastLineAt(samples: readonly SpendSample[], at: number): number {
-  return samples.findLast(({ atSeconds }) => atSeconds <= at)?.pastLine ?? FROM_USD;
+function overshootAt(samples: readonly SpendSample[], at: number): number {
+  return samples.findLast(({ atSeconds }) => atSeconds <= at)?.pastThreshold ?? FROM_USD;
 }
 
 function instants(): number[] {

@@ -1,5 +1,4 @@
-// Plays a scenario: agents that go on calling until they are refused, and that ask again and again when they are.
-// Deterministic: the same seed is the same run.
+// Plays a scenario: agents call until they are refused, and then retry. A seed always gives the same run.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
@@ -18,39 +17,39 @@ import {
   CALL_SECONDS,
   COST_SPREAD,
   colosOf,
-  FIRST_PIECE_SECONDS,
+  FIRST_CHUNK_SECONDS,
   MAX_BUDGET,
   meanCost,
   type Scenario,
 } from "./scenario.ts";
 
 export interface SpendSample {
-  /** Seconds after the line was crossed; negative before. */
+  /** Seconds since the block threshold was crossed; negative before. */
   readonly atSeconds: number;
-  /** US dollars past the line; negative below it. */
-  readonly pastLine: number;
+  /** US dollars past the block threshold; negative below it. */
+  readonly pastThreshold: number;
 }
 
 export interface Played {
-  /** US dollars past the blocking line, in the end. */
+  /** US dollars past the block threshold at the end of the run. */
   readonly overshoot: number;
-  /** How long after the line was crossed the last call was let through. */
+  /** When the last call was allowed, in seconds after the threshold was crossed. */
   readonly lastCallSeconds: number;
-  /** The fastest that was spent in any ten seconds, in US dollars a second. */
+  /** The highest spend rate over any ten seconds, in US dollars a second. */
   readonly fastestSpendRate: number;
   readonly samples: readonly SpendSample[];
 }
 
-/** Long enough for Bursar to know the spend rate and to finish the first reads. */
+/** Long enough for Bursar to measure the spend rate and to finish the first reads. */
 const STEADY_BEFORE_SECONDS = 120;
 const SILENCE_BEFORE_SECONDS = 30;
 const SILENT_SECONDS = 600;
 
-/** Longer than any scenario stays blind. */
+/** Longer than the blind time of any scenario. */
 const AFTER_SECONDS = 180;
 
-/** An agent that is refused asks again after so long: as often as a careless client does. */
-const ASK_AGAIN_SECONDS = 2;
+/** How long a refused agent waits before it retries: as briefly as a careless client. */
+const RETRY_SECONDS = 2;
 
 /** How long LiteLLM takes to answer a read. */
 const READ_MS = 30;
@@ -88,7 +87,7 @@ class World {
   readonly #pods: LiteLlmPods;
   readonly #edge: Edge;
   readonly #isolates: readonly Isolate[];
-  readonly #line = nanoUsd(BLOCKS_AT);
+  readonly #blocksAt = nanoUsd(BLOCKS_AT);
   readonly #charges: Charge[] = [];
   #lastCallAt: Instant = NOW;
   #isOver = false;
@@ -101,8 +100,8 @@ class World {
     const config = aTenantConfig({ maxBudgetNanoUsd: nanoUsd(MAX_BUDGET) });
     const litellm = new FakeLiteLlm(this.#timers, this.#clock);
     litellm.tryMs = READ_MS;
-    const tell = (database: NanoUsd) => litellm.has(rowOf(database));
-    tell(spend);
+    const setLiteLlmSpend = (database: NanoUsd) => litellm.has(rowOf(database));
+    setLiteLlmSpend(spend);
     this.#edge = new Edge({
       config,
       spend: firstRecord(scenario, spend),
@@ -110,7 +109,7 @@ class World {
       timers: this.#timers,
       clock: this.#clock,
     });
-    this.#pods = this.#litellmPods(config, spend, tell);
+    this.#pods = this.#litellmPods(config, spend, setLiteLlmSpend);
     const colos = colosOf(scenario);
     this.#isolates = Array.from({ length: scenario.isolates }, (_, index) =>
       this.#edge.isolateIn(colos[index % colos.length] ?? "FRA"),
@@ -121,7 +120,7 @@ class World {
     const { pods, litellmEnforces } = this.#scenario;
     return new LiteLlmPods({
       pods,
-      blocksAt: litellmEnforces ? this.#line : null,
+      blocksAt: litellmEnforces ? this.#blocksAt : null,
       spend,
       timers: this.#timers,
       clock: this.#clock,
@@ -136,64 +135,64 @@ class World {
     this.#pods.start(() => this.#isOver);
     for (let agent = 0; agent < AGENTS; agent++) void this.#agent(agent);
     await this.#timers.pass(1_000 * (STEADY_BEFORE_SECONDS + CALL_SECONDS.max));
-    while (this.#pods.spent < this.#line) await this.#timers.pass(1_000);
+    while (this.#pods.spent < this.#blocksAt) await this.#timers.pass(1_000);
     await this.#timers.pass(1_000 * AFTER_SECONDS);
     this.#isOver = true;
     await this.#timers.pass(1_000 * CALL_SECONDS.max);
     const [error] = this.#edge.errors;
-    if (error !== undefined) throw new Error("something failed that must not", { cause: error });
+    if (error !== undefined) throw new Error("a flow failed during the simulation", { cause: error });
   }
 
-  /** Near one colo, whose isolates it meets as chance has it. */
+  /** An agent near one colo. Each of its calls reaches a random isolate of that colo. */
   async #agent(index: number): Promise<void> {
     const colos = colosOf(this.#scenario);
     const near = this.#isolates.filter((_, isolate) => isolate % colos.length === index % colos.length);
-    // Staggered: at a steady spend rate there are calls at every stage.
+    // Staggered, because at a steady spend rate there are calls at every stage.
     if (this.#scenario.start === "steady") await this.#pause(this.#random.next() * CALL_SECONDS.max);
     while (!this.#isOver) {
-      if (!(await this.#call(this.#random.pick(near)))) await this.#pause(ASK_AGAIN_SECONDS);
+      if (!(await this.#call(this.#random.pick(near)))) await this.#pause(RETRY_SECONDS);
     }
   }
 
-  /** False when it was refused. */
+  /** False when the call was refused. */
   async #call(isolate: Isolate): Promise<boolean> {
-    const { door } = this.#scenario;
-    if (door === "gate" || door === "gate_streamed") return this.#callThroughGate(isolate);
-    if (door === "ask" && !(await isolate.mayCall(this.#random.next()))) return false;
+    const { endpoint } = this.#scenario;
+    if (endpoint === "gate" || endpoint === "gate_streamed") return this.#callThroughGate(isolate);
+    if (endpoint === "ask" && !(await isolate.mayCall(this.#random.next()))) return false;
     const begun = this.#begin();
-    if (begun === null || (door === "guard" && !(await isolate.mayCall(this.#random.next())))) return false;
+    if (begun === null || (endpoint === "guard" && !(await isolate.mayCall(this.#random.next())))) return false;
     await this.#finish(begun);
     return true;
   }
 
   async #callThroughGate(isolate: Isolate): Promise<boolean> {
     let ended: Promise<unknown> = Promise.resolve();
-    const isDone = await isolate.forward(this.#random.next(), async () => {
+    const isAnswered = await isolate.forward(this.#random.next(), async () => {
       const begun = this.#begin();
       if (begun === null) return REFUSED_BY_LITELLM;
-      const shown = this.#finish(begun);
-      ended = shown;
-      if (this.#scenario.door === "gate") return { ...ANSWERED, keySpendNanoUsd: await shown };
-      await this.#pause(FIRST_PIECE_SECONDS);
-      return { ...ANSWERED, keySpendNanoUsd: begun.spendBefore, ended: shown.then(() => {}) };
+      const spendAfter = this.#finish(begun);
+      ended = spendAfter;
+      if (this.#scenario.endpoint === "gate") return { ...ANSWERED, keySpendNanoUsd: await spendAfter };
+      await this.#pause(FIRST_CHUNK_SECONDS);
+      return { ...ANSWERED, keySpendNanoUsd: begun.spendBefore, ended: spendAfter.then(() => {}) };
     });
     await ended;
-    return isDone;
+    return isAnswered;
   }
 
-  /** Null: refused by LiteLLM. */
+  /** Null when LiteLLM refuses the call. */
   #begin(): Begun | null {
     return this.#pods.begin(this.#random.below(this.#scenario.pods));
   }
 
-  /** Answers what LiteLLM then says that the key has spent. */
+  /** Resolves with the key's spend as LiteLLM reports it after the call. */
   async #finish(begun: Begun): Promise<NanoUsd> {
     this.#lastCallAt = this.#clock();
     const { min, max } = CALL_SECONDS;
     await this.#pause(min + this.#random.next() * (max - min));
-    const shown = this.#pods.finish(begun, this.#cost());
+    const spendAfter = this.#pods.finish(begun, this.#cost());
     this.#charges.push({ at: this.#clock(), spent: this.#pods.spent });
-    return shown;
+    return spendAfter;
   }
 
   #cost(): NanoUsd {
@@ -205,27 +204,27 @@ class World {
   }
 
   played(): Played {
-    const crossedAt = this.#charges.find(({ spent }) => spent >= this.#line)?.at ?? this.#clock();
+    const crossedAt = this.#charges.find(({ spent }) => spent >= this.#blocksAt)?.at ?? this.#clock();
     return {
-      overshoot: usdNumber(this.#pods.spent - this.#line),
+      overshoot: usdNumber(this.#pods.spent - this.#blocksAt),
       lastCallSeconds: Math.max(0, (this.#lastCallAt - crossedAt) / 1_000),
       fastestSpendRate: fastestSpendRate(this.#charges),
       samples: this.#charges.map(({ at, spent }) => ({
         atSeconds: (at - crossedAt) / 1_000,
-        pastLine: usdNumber(spent - this.#line),
+        pastThreshold: usdNumber(spent - this.#blocksAt),
       })),
     };
   }
 }
 
-/** What Bursar knows at the start: a read a moment ago at a steady rate, or one before a long silence. */
+/** The spend record at the start: a read just now with a steady spend rate, or a read before a long silence. */
 function firstRecord({ start, spendRate }: Scenario, spendNanoUsd: NanoUsd): SpendRecord {
   if (start === "steady") return aSpendRecord({ spendNanoUsd, spendRateNanoUsdPerSecond: nanoUsd(spendRate) });
   const at = NOW - SILENT_SECONDS * 1_000;
   return aSpendRecord({ spendNanoUsd, observedAt: at, readAt: at });
 }
 
-/** LiteLLM is in sync, so no read starts a sync. */
+/** A row that matches the desired state, so that no read starts a sync. */
 function rowOf(database: NanoUsd) {
   const maxBudgetNanoUsd = nanoUsd(BLOCKS_AT);
   return aLiteLlmRow({

@@ -1,5 +1,6 @@
-// `npm run bench:overshoot`: how far past the blocking line a tenant's agents get. Ends with 1 when any run goes past its
-// bound. `--check` plays fewer seeds and leaves the plot alone. No network, no real time: every run is the same again.
+// `npm run bench:overshoot`: simulates how far past the block threshold a tenant's agents spend. Exits with 1 when a
+// run exceeds its bound. `--check` plays fewer seeds and does not write the plot. Runs are reproducible: they use
+// virtual time and no network.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -7,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { overshootChart } from "./overshoot-chart.ts";
 import { type Played, play } from "./play.ts";
-import { type Endpoint, observationOf, type Scenario } from "./scenario.ts";
+import { boundOf, type Endpoint, type Scenario } from "./scenario.ts";
 
 const PLOT = fileURLToPath(new URL("../../docs/img/overshoot.svg", import.meta.url));
 
@@ -16,16 +17,16 @@ const CHECKED_SEEDS = [1];
 
 type Case = Omit<Scenario, "seed">;
 
-const USUAL: Case = { door: "ask", spendRate: 1, isolates: 12, pods: 1, litellmEnforces: false, start: "steady" };
-const DOORS: readonly Endpoint[] = ["ask", "guard", "gate", "gate_streamed"];
-const ALONE: Case = { ...USUAL, door: "none", litellmEnforces: true };
+const USUAL: Case = { endpoint: "ask", spendRate: 1, isolates: 12, pods: 1, litellmEnforces: false, start: "steady" };
+const ENDPOINTS: readonly Endpoint[] = ["ask", "guard", "gate", "gate_streamed"];
+const ALONE: Case = { ...USUAL, endpoint: "none", litellmEnforces: true };
 
 const GROUPS: readonly { readonly title: string; readonly cases: readonly Case[] }[] = [
   {
     title: "Steady, one LiteLLM",
     cases: [
       ALONE,
-      ...DOORS.flatMap((door) => [1, 4, 12].map((isolates) => ({ ...USUAL, door, isolates }))),
+      ...ENDPOINTS.flatMap((endpoint) => [1, 4, 12].map((isolates) => ({ ...USUAL, endpoint, isolates }))),
       { ...USUAL, litellmEnforces: true },
     ],
   },
@@ -33,31 +34,31 @@ const GROUPS: readonly { readonly title: string; readonly cases: readonly Case[]
     title: "Slower and faster",
     cases: [0.1, 10].flatMap((spendRate) => [
       { ...ALONE, spendRate },
-      ...DOORS.map((door) => ({ ...USUAL, door, spendRate })),
+      ...ENDPOINTS.map((endpoint) => ({ ...USUAL, endpoint, spendRate })),
     ]),
   },
   {
-    title: "Four LiteLLMs that share nothing but the database",
+    title: "Four LiteLLM pods that share nothing but the database",
     cases: fourPods("steady"),
   },
   {
-    title: "Out of ten minutes of silence",
+    title: "All at once after ten minutes without a call",
     cases: [
       { ...ALONE, start: "silence" },
-      ...DOORS.map((door): Case => ({ ...USUAL, door, start: "silence" })),
+      ...ENDPOINTS.map((endpoint): Case => ({ ...USUAL, endpoint, start: "silence" })),
       ...fourPods("silence"),
     ],
   },
 ];
 
 function fourPods(start: Scenario["start"]): Case[] {
-  const both = (["ask", "gate"] as const).map((door) => ({ ...USUAL, door, litellmEnforces: true }));
-  const cases = [ALONE, ...DOORS.map((door) => ({ ...USUAL, door })), ...both];
+  const both = (["ask", "gate"] as const).map((endpoint) => ({ ...USUAL, endpoint, litellmEnforces: true }));
+  const cases = [ALONE, ...ENDPOINTS.map((endpoint) => ({ ...USUAL, endpoint })), ...both];
   return cases.map((each) => ({ ...each, pods: 4, start }));
 }
 
 const PLOTTED: readonly { readonly legend: string; readonly scenario: Case }[] = [
-  { legend: "Gate", scenario: { ...USUAL, door: "gate" } },
+  { legend: "Gate", scenario: { ...USUAL, endpoint: "gate" } },
   { legend: "Ask", scenario: USUAL },
   { legend: "LiteLLM alone, four pods", scenario: { ...ALONE, pods: 4 } },
 ];
@@ -73,7 +74,7 @@ const seeds = options.check ? CHECKED_SEEDS : SEEDS;
 
 let exceeded = 0;
 console.log(
-  "| who refuses | burn $/s | isolates | pods | past the line | seconds of burn | last call let through | bound |",
+  "| refused by | spend rate $/s | isolates | pods | overshoot | seconds of spend | last call allowed after | bound |",
 );
 console.log("|---|---|---|---|---|---|---|---|");
 for (const { title, cases } of GROUPS) {
@@ -81,30 +82,32 @@ for (const { title, cases } of GROUPS) {
   for (const each of cases) await printCase(each);
 }
 if (!options.check) await writePlot();
-if (exceeded > 0) console.error(`${exceeded} runs went past their bound`);
+if (exceeded > 0) console.error(`${exceeded} runs exceeded their bound`);
 process.exitCode = exceeded === 0 ? 0 : 1;
 
 async function printCase(each: Case): Promise<void> {
-  const runs: { readonly played: Played; readonly bound: ReturnType<typeof observationOf> }[] = [];
+  const runs: { readonly played: Played; readonly bound: ReturnType<typeof boundOf> }[] = [];
   for (const seed of seeds) {
     const scenario = { ...each, seed };
     const played = await play(scenario);
-    const bound = observationOf(scenario, played.fastestSpendRate);
+    const bound = boundOf(scenario, played.fastestSpendRate);
     if (played.overshoot > bound.usd) {
       exceeded++;
-      console.error(`${nameOf(each)}, seed ${seed}: $${played.overshoot.toFixed(2)} past the line, bound ${bound.usd}`);
+      console.error(
+        `${nameOf(each)}, seed ${seed}: overshoot $${played.overshoot.toFixed(2)}, bound $${bound.usd.toFixed(2)}`,
+      );
     }
     runs.push({ played, bound });
   }
   const worst = Math.max(...runs.map(({ played }) => played.overshoot));
   const last = Math.max(...runs.map(({ played }) => played.lastCallSeconds));
   const bound = Math.max(...runs.map((run) => run.bound.usd));
-  const isolates = each.door === "none" ? "–" : each.isolates;
+  const isolates = each.endpoint === "none" ? "–" : each.isolates;
   const cells = [nameOf(each), each.spendRate, isolates, each.pods, usd(worst), (worst / each.spendRate).toFixed(1)];
   console.log(`| ${[...cells, `${last.toFixed(1)} s`, usd(bound)].join(" | ")} |`);
 }
 
-function nameOf({ door, litellmEnforces }: Case): string {
+function nameOf({ endpoint, litellmEnforces }: Case): string {
   const names: Readonly<Record<Endpoint, string>> = {
     ask: "Ask",
     guard: "Guard",
@@ -112,7 +115,7 @@ function nameOf({ door, litellmEnforces }: Case): string {
     gate_streamed: "Gate, streams",
     none: "LiteLLM alone",
   };
-  return door !== "none" && litellmEnforces ? `${names[door]} and LiteLLM` : names[door];
+  return endpoint !== "none" && litellmEnforces ? `${names[endpoint]} and LiteLLM` : names[endpoint];
 }
 
 async function writePlot(): Promise<void> {

@@ -1,18 +1,18 @@
-// What is played of the overshoot, and how far past the line each of it may go. Decides only: no time passes here.
+// The scenarios of the overshoot simulation, and the bound of each. Pure: no time passes here.
 
 import { freshForMs } from "../../src/budget/freshness.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../test/budget/builders.ts";
 
-/** What refuses calls: Ask, Guard or Gate, or LiteLLM alone. The headers of a stream show the spend before it. */
+/** How calls are refused: by Ask, Guard, Gate or LiteLLM alone. A stream's headers have the spend before the call. */
 export type Endpoint = "ask" | "guard" | "gate" | "gate_streamed" | "none";
 
 export interface Scenario {
-  readonly door: Endpoint;
-  /** US dollars a second, of all agents together. */
+  readonly endpoint: Endpoint;
+  /** US dollars a second, all agents together. */
   readonly spendRate: number;
   readonly isolates: number;
   readonly pods: number;
-  /** LiteLLM refuses by itself, at the same line. */
+  /** LiteLLM refuses by itself, at the same block threshold. */
   readonly litellmEnforces: boolean;
   /** `silence`: no agent spends for ten minutes, then all start at once, half a minute before the block threshold. */
   readonly start: "steady" | "silence";
@@ -25,33 +25,36 @@ export const AGENTS = 50;
 export const MAX_BUDGET = 5_000;
 export const BLOCKS_AT = 5_500;
 
-/** A model call lasts so long, any length alike; and costs the mean, give or take half of it. */
+/** The duration of a model call, uniformly distributed. */
 export const CALL_SECONDS = { min: 2, max: 6 } as const;
 const CALL_MEAN_SECONDS = (CALL_SECONDS.min + CALL_SECONDS.max) / 2;
+/** A call costs the mean, plus or minus up to this share of it. */
 export const COST_SPREAD = 0.5;
 
-/** The headers of a stream come with its first piece. */
-export const FIRST_PIECE_SECONDS = 1;
+/** The headers of a stream arrive with its first chunk. */
+export const FIRST_CHUNK_SECONDS = 1;
 
 export function meanCost({ spendRate }: Pick<Scenario, "spendRate">): number {
   return (spendRate * CALL_MEAN_SECONDS) / AGENTS;
 }
 
-/** LiteLLM's: its database is written every 10 s and up to 5 s later, its reports go out every 5 s, a pod's key is kept for 60 s. */
+/**
+ * LiteLLM writes its database every 10 s, or up to 5 s later. It sends reports every 5 s. A pod caches a key for 60 s.
+ */
 export const DATABASE_SECONDS = { min: 10, max: 15 } as const;
 export const REPORT_SECONDS = 5;
 export const POD_CACHE_SECONDS = 60;
 
-/** The spend queue gathers for a second, and its consumer takes a moment. */
+/** The spend queue fills a batch for 1 s, and its consumer takes about 0.2 s. */
 export const QUEUE_SECONDS = 1.2;
 
-/** KV: a colo answers from its copy for so long; what was written elsewhere is fetched as late as that again. */
+/** A colo answers from its copy of KV for 30 s, and sees a write of another colo up to 30 s late. */
 export const KV_COPY_SECONDS = 30;
 export const KV_ELSEWHERE_SECONDS = 30;
 
-/** An isolate looks at KV again after 2 s (`MEMORY_MS` of load-tenant). */
+/** An isolate reads KV again after 2 s (`MEMORY_MS` of load-tenant). */
 const MEMORY_SECONDS = 2;
-/** How old spend may get in a colo before it reads: near the block threshold, and without a known spend rate. */
+/** The age of spend at which a colo reads LiteLLM: near the block threshold, and far below it without a spend rate. */
 const READ_SECONDS = freshSeconds(BLOCKS_AT);
 const UNSUSPECTED_SECONDS = freshSeconds(0);
 
@@ -61,59 +64,59 @@ function freshSeconds(spentUsd: number): number {
   return freshForMs(config, record, NOW) / 1_000;
 }
 
-/** How often unchanged spend goes to KV (see spend-cadence). */
+/** How often the consumer writes unchanged spend to KV (see spend-cadence). */
 const SNAPSHOT_SECONDS = 15;
 
 export const COLOS = ["FRA", "IAD", "SIN"] as const;
 
-/** LiteLLM stands in one region, so Guard is asked in one colo; agents are in all three, as soon as there are isolates for them. */
-export function colosOf({ door, isolates }: Pick<Scenario, "door" | "isolates">): readonly string[] {
-  return door === "guard" || isolates < COLOS.length ? COLOS.slice(0, 1) : COLOS;
+/** LiteLLM runs in one region, so Guard runs in one colo. The agents use all colos if each has an isolate. */
+export function colosOf({ endpoint, isolates }: Pick<Scenario, "endpoint" | "isolates">): readonly string[] {
+  return endpoint === "guard" || isolates < COLOS.length ? COLOS.slice(0, 1) : COLOS;
 }
 
 /**
- * How long after the block threshold is crossed calls may still pass: the age of the newest spend that the last
- * isolate can hold. Seconds; a sum of waits, each at its worst.
+ * How many seconds after the crossing of the block threshold calls may still be allowed: the age of the newest spend
+ * that the last isolate can hold. It is a sum of waits, each at its worst.
  */
 export function blindSeconds(scenario: Scenario): number {
-  const { door, pods } = scenario;
-  // The first call that an isolate passes beyond the threshold shows it the spend in LiteLLM: an answer at its end, a
-  // stream at its start. Isolates may be late one after another, each with its own part of the spend rate.
-  if (pods === 1 && door === "gate") return CALL_SECONDS.max;
-  if (pods === 1 && door === "gate_streamed") return FIRST_PIECE_SECONDS;
-  if (door === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
-  // One LiteLLM's reports hold all that was spent when the call began; of several, each knows its own part.
+  const { endpoint, pods } = scenario;
+  // The first call that an isolate forwards past the threshold returns LiteLLM's spend: an answer at its end, a stream
+  // at its start. Isolates may be late one after another, each with its own part of the spend rate.
+  if (pods === 1 && endpoint === "gate") return CALL_SECONDS.max;
+  if (pods === 1 && endpoint === "gate_streamed") return FIRST_CHUNK_SECONDS;
+  if (endpoint === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
+  // With one pod a report has all spend of the time when the call began. With several, a pod knows only its own part.
   const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;
   const bound = pods === 1 ? Math.min(DATABASE_SECONDS.max, reported) : DATABASE_SECONDS.max;
   const hasOthers = scenario.isolates > colosOf(scenario).length;
-  // The isolate that reads knows at once; the others of its colo when the copy of KV has run out.
-  const told = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
-  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + told;
+  // The isolate that reads knows the spend at once. The colo's other isolates know it when their copy of KV expires.
+  const propagation = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
+  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + propagation;
 }
 
-/** Until a rise that nothing foretold is seen: by a read, or in KV by what the reports have said. */
+/** How long a sudden rise stays unseen: until the next read, or until the reported spend arrives through KV. */
 function unsuspected({ pods }: Scenario): number {
   const throughKv = SNAPSHOT_SECONDS + KV_ELSEWHERE_SECONDS;
   return pods === 1 ? Math.min(UNSUSPECTED_SECONDS, throughKv) : UNSUSPECTED_SECONDS;
 }
 
-/** What all of them can cost that are let through at one moment. US dollars. */
+/** The highest cost of all calls in flight at one moment, in US dollars. */
 export function inFlight(scenario: Pick<Scenario, "spendRate">): number {
   return AGENTS * meanCost(scenario) * (1 + COST_SPREAD);
 }
 
-/** Both stop calls, each by what it knows: the sooner of them counts. */
+/** Bursar and LiteLLM both refuse calls, so the shorter blind time counts. */
 function blindSecondsOfBoth(scenario: Scenario): number {
-  const alone = blindSeconds({ ...scenario, door: "none" });
-  if (scenario.door === "none" || !scenario.litellmEnforces) return blindSeconds(scenario);
+  const alone = blindSeconds({ ...scenario, endpoint: "none" });
+  if (scenario.endpoint === "none" || !scenario.litellmEnforces) return blindSeconds(scenario);
   return Math.min(alone, blindSeconds(scenario));
 }
 
 /**
- * The most that may be spent beyond the block threshold, in US dollars: the calls in flight, and the spend of the blind
- * time. `burn` is the highest spend rate that was measured.
+ * The most that may be spent past the block threshold, in US dollars: the calls in flight, and the spend of the blind
+ * time. `spendRate` is the highest that was measured.
  */
-export function observationOf(
+export function boundOf(
   scenario: Scenario,
   spendRate: number,
 ): { readonly blindSeconds: number; readonly usd: number } {

@@ -7,7 +7,7 @@ export function backlogChart(series: readonly BacklogSeries[], title: string): s
   return lineChartSvg({
     title,
     x: { name: "seconds since the first webhook", min: 0 },
-    // A logarithm shows fifty messages and thousands alike, but has no place for an empty queue.
+    // A logarithmic scale shows both fifty and thousands of messages, but cannot show zero.
     y: { name: "messages in the queue (0 drawn as 1)", min: 1, isLogarithmic: true },
     series: series.map(({ perSecond, seconds, samples }) => ({
       name: `${perSecond.toLocaleString("en-US")} a second for ${seconds} s`,

@@ -1,4 +1,4 @@
-// Draws a line chart as SVG with ECharts, which needs no browser.
+// Draws a line chart as SVG. ECharts does that without a browser.
 
 import { init } from "echarts";
 
@@ -19,7 +19,7 @@ interface Axis {
 
 const SIZE = { width: 720, height: 380 };
 
-/** Tell apart for colour-blind readers (Okabe and Ito); the dashes do it in print. */
+/** Colours that colour-blind readers can distinguish (Okabe and Ito). The dashes distinguish the lines in print. */
 const LINES = [
   { color: "#0072b2", type: "solid" },
   { color: "#d55e00", type: "dashed" },
@@ -30,7 +30,7 @@ export function lineChartSvg({ title, x, y, series }: LineChart): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, ...SIZE });
   chart.setOption({
     animation: false,
-    // Readable on a dark page too.
+    // White, so that the chart is readable on a dark page.
     backgroundColor: "#fff",
     title: { text: title, left: "center", top: 8, textStyle: { fontSize: 14 } },
     legend: { top: 32, itemWidth: 36, itemGap: 28, itemStyle: { opacity: 0 } },

@@ -1,10 +1,10 @@
-// The results of the benchmark: rows of values and targets, printed as a table and written as JSON. Measures nothing.
+// Prints the benchmark's results as tables and writes them as JSON.
 
 import { writeFileSync } from "node:fs";
 import Table from "cli-table3";
 import type { Figures } from "../rounds.ts";
 
-/** `missed` is about speed or size and fails nothing; what does not answer rightly throws instead. */
+/** A missed target is about speed or size and fails nothing. A case that gets a wrong answer throws instead. */
 export interface Row {
   readonly group: string;
   readonly name: string;
@@ -15,7 +15,7 @@ export interface Row {
 export const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
 const ratio = (value: number): string => `${value.toFixed(2)}x`;
 
-/** The cells of rounds beside their baseline. */
+/** The cells of a row that is compared with a baseline. */
 export function latencyCells({ p50Ms, p95Ms, p99Ms, perSecond, p50Ratio, p95Ratio }: Figures): Row["figures"] {
   return {
     "p50 ms": ms(p50Ms),

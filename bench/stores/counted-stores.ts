@@ -1,4 +1,4 @@
-// Postgres and Redis as the Worker reaches them, counted where they are served: no hop more for a request that is timed.
+// Postgres and Redis as the Worker reaches them. The servers themselves count, so a timed request takes no extra hop.
 
 import pg from "pg";
 import { type Part, startPart } from "../../dev/part.ts";
@@ -9,19 +9,19 @@ import { createRealRedis } from "../../dev/upstash/real-redis.ts";
 import { upstashRest } from "../../dev/upstash/upstash-rest.ts";
 import type { WorkerEnvironment } from "../../dev/worker/environment.ts";
 
-/** The servers behind a run. */
+/** The Postgres and Redis servers of a run. */
 export interface Backend {
   readonly name: string;
   readonly stack: Stack;
   /** Null for the embedded one. */
   readonly redisUrl: string | null;
-  /** How many sessions Postgres gives: PGlite has one. */
+  /** How many concurrent sessions Postgres allows. PGlite has one. */
   readonly sessions: number;
 }
 
 export interface CountedStores {
   readonly environment: WorkerEnvironment;
-  /** Requests since the start, or since the last time that they were taken. */
+  /** Requests since the start or since the previous call. Resets the counters. */
   take(): { readonly postgres: number; readonly redis: number };
   stop(): Promise<void>;
 }

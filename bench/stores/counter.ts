@@ -1,4 +1,4 @@
-// A part that only counts: every request goes on to another server as it came.
+// A proxy that counts requests and forwards each of them unchanged.
 
 import { startPart } from "../../dev/part.ts";
 

@@ -1,4 +1,4 @@
-// What Workers have asked of others since the last look: the bill. Owns the counting; plays nothing.
+// Counts the billed operations of Workers (KV, queues, Redis, Postgres, LiteLLM) since the previous count.
 
 import type { KvCounts } from "../../dev/kv/kv-handler.js";
 import type { Workerd } from "../../dev/worker/workerd.ts";
@@ -23,7 +23,7 @@ export interface Counted {
 
 const QUEUES = ["SPEND_QUEUE", "NOTICES_QUEUE"];
 
-/** Since the start, or since the last time that it was taken. */
+/** Counts since the start or since the previous call, and resets the counters. */
 export async function takeCounts({ workers, stores, litellm }: Counted): Promise<OperationCounts> {
   const { postgres, redis } = stores.take();
   const counts = { reads: 0, writes: 0, messages: 0 };
@@ -45,7 +45,7 @@ export async function takeCounts({ workers, stores, litellm }: Counted): Promise
   };
 }
 
-/** Per so many counted units, such as one alert or a thousand webhooks. */
+/** Counts per `each` of the `played` units, such as per alert or per 1,000 webhooks. */
 export function perEach(counts: OperationCounts, played: number, each: number, digits: number): Record<string, string> {
   const entries = Object.entries(counts).map(([name, count]) => [name, ((count * each) / played).toFixed(digits)]);
   return Object.fromEntries(entries);

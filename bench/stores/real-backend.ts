@@ -1,4 +1,5 @@
-// Real Postgres and Redis for a case: servers that run already, or those installed on this machine, started and ended here.
+// Real Postgres and Redis for a case: servers that already run, or servers installed on this machine, which this file
+// starts and stops.
 
 import { randomUUID } from "node:crypto";
 import pg from "pg";
@@ -10,14 +11,14 @@ import { startStack } from "../../dev/stack.ts";
 import { ANY_PORTS } from "../ports.ts";
 import type { Backend } from "./counted-stores.ts";
 
-/** Every consumer of the spend queue can be in Postgres at once. */
+/** Enough for every concurrent consumer of the spend queue. */
 const SESSIONS = 10;
 
 export interface RunningBackend extends Backend {
   stop(): Promise<void>;
 }
 
-/** Null, having said why, when there is no Postgres server. Without a Redis server the embedded one serves. */
+/** Prints why and returns null when there is no Postgres server. Uses embedded Redis when there is no Redis server. */
 export async function startRealBackend(): Promise<RunningBackend | null> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -39,7 +40,7 @@ export async function startRealBackend(): Promise<RunningBackend | null> {
   }
 }
 
-/** On TEST_DATABASE_URL, or on a server of its own. */
+/** A new database on the server of TEST_DATABASE_URL, or on a server started for this run. */
 async function emptyDatabase(stops: (() => Promise<void>)[]): Promise<string> {
   const given = process.env["TEST_DATABASE_URL"];
   if (!given) {

@@ -1,8 +1,8 @@
-// Slack channels that lead to the inbox, made through the Worker's own API.
+// Slack channels that post to the inbox, created through the Worker's own API.
 
 import type { Workerd } from "../../dev/worker/workerd.ts";
 
-/** `tenantId` null: of every tenant. @throws Error with the answer, when it is not made. Answers its id. */
+/** Returns the channel's id. `tenantId` null: for every tenant. @throws Error with the answer on failure. */
 export async function createSlackChannel(worker: Workerd, url: string, tenantId: string | null): Promise<string> {
   const body = { kind: "slack", name: `slack of ${tenantId ?? "all"}`, url, tenant_id: tenantId };
   const response = await call(worker, "POST", "/v1/channels", body);

@@ -1,4 +1,4 @@
-// Tenants that Postgres and LiteLLM know, created through the Worker's own API.
+// Tenants in Postgres and LiteLLM, created through the Worker's own API.
 
 import pg from "pg";
 import type { TenantId } from "../../src/budget/tenant.ts";
@@ -7,14 +7,14 @@ import { type BenchTenant, keyHashOf } from "./tenants.ts";
 
 export interface RealTenants {
   readonly tenants: readonly BenchTenant[];
-  /** What the Worker left in KV when it had created them. */
+  /** The Worker's KV after it created them. */
   readonly snapshots: Readonly<Record<string, string>>;
 }
 
-/** PGlite has one session, so more at once would only queue. */
+/** PGlite has one session, so more concurrent requests would only queue. */
 const AT_ONCE = 4;
 
-/** @throws Error with the answer, when one is not created. */
+/** @throws Error with the answer when a tenant is not created. */
 export async function createTenants(run: BenchRun, prefix: string, count: number): Promise<RealTenants> {
   return withWorker(run, async (worker) => {
     const ids = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
@@ -37,7 +37,7 @@ async function createTenant(url: string, id: string): Promise<BenchTenant> {
   return { tenantId: id as TenantId, virtualKey };
 }
 
-/** Puts tenants into Postgres as they are in KV: a KV that stalls for a moment sends their checks there. */
+/** Inserts tenants into Postgres as they are in KV, because a check reads Postgres when KV stalls for a moment. */
 export async function insertTenants({ stack }: BenchRun, tenants: readonly BenchTenant[]): Promise<void> {
   const client = new pg.Client({ connectionString: stack.postgres.databaseUrl });
   await client.connect();
@@ -58,8 +58,8 @@ export async function insertTenants({ stack }: BenchRun, tenants: readonly Bench
   }
 }
 
-/** Takes what Postgres knows of their spend, so that a check has to read LiteLLM before it can answer. */
-export async function forgetSpend({ stack }: BenchRun, tenants: readonly BenchTenant[]): Promise<void> {
+/** Deletes the tenants' spend from Postgres, so that a check has to read LiteLLM before it can answer. */
+export async function deleteSpend({ stack }: BenchRun, tenants: readonly BenchTenant[]): Promise<void> {
   const client = new pg.Client({ connectionString: stack.postgres.databaseUrl });
   await client.connect();
   try {

@@ -1,5 +1,5 @@
-// Tenants whose spend rises with every webhook, and the expected result: exactly their last spend and
-// exactly its alerts. Owns the plan and the judgement; sends nothing.
+// Tenants whose spend rises with every webhook, and the expected result: exactly their last spend and its alerts.
+// Plans and checks; sends nothing.
 
 import pg from "pg";
 import type { Stack } from "../../dev/stack.ts";
@@ -9,7 +9,7 @@ import { signedWebhook } from "./webhooks.ts";
 
 const LIMIT_USD = 500;
 
-/** In percent of the limit, in turn: silent, warned, over the limit, blocked. */
+/** The last spend in percent of the limit: no alert, warned, over the limit, blocked. */
 const LAST_PERCENT = [50, 85, 105, 120];
 
 const ALERTS = [
@@ -29,14 +29,14 @@ export function risingTenants(tenants: readonly BenchTenant[]): RisingTenant[] {
     const percent = LAST_PERCENT[index % LAST_PERCENT.length] ?? 0;
     return {
       tenant,
-      // A spend that no other tenant has, and that is no whole dollar.
+      // Different for every tenant, and never a whole dollar.
       lastUsd: inMicros((LIMIT_USD * percent) / 100 + index / 100 + 0.000_001),
       alerts: ALERTS.filter((alert) => alert.percent <= percent).map(({ event }) => event),
     };
   });
 }
 
-/** `rounds` webhooks of each tenant, one tenant after the other. */
+/** `rounds` webhooks for each tenant, with the tenants interleaved. */
 export function risingWebhooks(rising: readonly RisingTenant[], rounds: number): LoadRequest[] {
   return Array.from({ length: rounds }, (_, round) =>
     rising.map(({ tenant, lastUsd }) =>
@@ -47,7 +47,7 @@ export function risingWebhooks(rising: readonly RisingTenant[], rounds: number):
 
 const inMicros = (usd: number) => Number(usd.toFixed(6));
 
-const KNOWN = `select c.tenant_id, s.spend::float8 as spend,
+const RECORDED = `select c.tenant_id, s.spend::float8 as spend,
     (select coalesce(json_agg(h.event_type order by h.event_type), '[]') from budget_alert_history h
       where h.tenant_id = c.tenant_id) as alerts,
     (select count(*)::int from audit_log a where a.tenant_id = c.tenant_id and a.action = 'webhook_received') as webhooks,
@@ -60,12 +60,12 @@ export async function refuseLosses({ postgres }: Stack, rising: readonly RisingT
   const client = new pg.Client({ connectionString: postgres.databaseUrl });
   await client.connect();
   try {
-    const { rows } = await client.query(KNOWN, [rising.map(({ tenant }) => tenant.tenantId)]);
+    const { rows } = await client.query(RECORDED, [rising.map(({ tenant }) => tenant.tenantId)]);
     for (const { tenant, lastUsd, alerts } of rising) {
-      const { tenant_id, ...known } = rows.find((row) => row.tenant_id === tenant.tenantId) ?? {};
+      const { tenant_id, ...recorded } = rows.find((row) => row.tenant_id === tenant.tenantId) ?? {};
       const wanted = { spend: lastUsd, alerts, webhooks: rounds, unsent: 0 };
-      if (JSON.stringify(known) !== JSON.stringify(wanted)) {
-        throw new Error(`${tenant.tenantId} has ${JSON.stringify(known)} instead of ${JSON.stringify(wanted)}`);
+      if (JSON.stringify(recorded) !== JSON.stringify(wanted)) {
+        throw new Error(`${tenant.tenantId} has ${JSON.stringify(recorded)} instead of ${JSON.stringify(wanted)}`);
       }
     }
   } finally {

@@ -1,4 +1,4 @@
-// The tenants of the benchmark: their keys, and their snapshots in the words of the real codec.
+// The tenants of the benchmark: their keys, and their snapshots as the real codec writes them.
 
 import { createHash } from "node:crypto";
 import { configJson, spendJson, spendValue } from "../../src/adapters/cloudflare/kv-codec.ts";
@@ -15,8 +15,8 @@ export interface BenchTenant {
 const DAY_MS = 86_400_000;
 const SPEND = 125_000_000_000n;
 
-/** Tenants that exist in snapshots only. */
-export function imaginedTenants(count: number): BenchTenant[] {
+/** Tenants that Postgres and LiteLLM do not have. */
+export function generatedTenants(count: number): BenchTenant[] {
   return Array.from({ length: count }, (_, index) => ({
     tenantId: `bench-${index}` as TenantId,
     virtualKey: `sk-bench-${index}`,
@@ -73,7 +73,7 @@ function spendOf(config: TenantConfig, observedAt: number): SpendRecord {
   };
 }
 
-/** The same snapshots, as if their spend had been seen that much earlier. */
+/** The same snapshots with their spend observed `ageMs` earlier. */
 export function agedBy(ageMs: number, snapshots: Readonly<Record<string, string>>): Record<string, string> {
   const aged = Object.entries(snapshots).map(([key, text]) => {
     if (!key.startsWith("spend:")) return [key, text] as const;

@@ -1,10 +1,10 @@
-// What LiteLLM sends, made of what a real one once sent: its alert webhooks and its batches of calls.
+// LiteLLM's alert webhooks and batches of call events, built from captures of a real LiteLLM.
 
 import { readFileSync } from "node:fs";
 import type { LoadRequest, Signing } from "../load/job.ts";
 import { type BenchTenant, keyHashOf } from "./tenants.ts";
 
-/** As .dev.vars.example has them. */
+/** The values of .dev.vars.example. */
 export const WEBHOOK_SECRET = "dev-webhook-secret";
 const URL_TOKEN = "dev-webhook-url-token";
 const EVENTS_TOKEN = "dev-events-token";
@@ -17,7 +17,7 @@ const captured = (name: string): unknown =>
 const WEBHOOK = captured("webhook-threshold-crossed") as Json;
 const [CALL] = captured("generic-api-success") as readonly (Json & { metadata: Json })[];
 
-/** LiteLLM's word that the tenant's key has spent so much. */
+/** The body of an alert webhook that reports the spend of the tenant's key. */
 export function webhookBody(tenant: BenchTenant, usd: number): string {
   return JSON.stringify({ ...WEBHOOK, event_group: "key", token: keyHashOf(tenant), spend: usd });
 }
@@ -35,7 +35,7 @@ export function stockWebhook(tenant: BenchTenant, usd: number): LoadRequest {
   return { path: `/v1/webhooks/litellm/${URL_TOKEN}`, headers: {}, body: webhookBody(tenant, usd) };
 }
 
-/** Calls as the generic_api callback reports them, one per tenant, with their prompts. */
+/** A batch of the generic_api callback: one call per tenant, including its prompt. */
 export function callEvents(tenants: readonly BenchTenant[]): LoadRequest {
   const calls = tenants.map((tenant) => ({
     ...CALL,

@@ -1,10 +1,10 @@
-// `npm run adopt`: an operator's command against a LiteLLM and a Bursar that run. Wiring only.
+// `npm run adopt`: connects the command to this process. Wiring only.
 
 import { runAdopt } from "./run.ts";
 
 const interruption = new AbortController();
 process.once("SIGINT", () => {
-  process.stderr.write("\nEnding what has been begun; Ctrl-C again leaves at once.\n");
+  process.stderr.write("\nFinishing the adoptions that have started. Press Ctrl-C again to stop at once.\n");
   interruption.abort();
 });
 

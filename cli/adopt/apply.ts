@@ -1,4 +1,5 @@
-// Adopts the tenants of a plan, a few at a time. After an interruption a second run plans again and skips what is done.
+// Adopts the tenants of a plan, a few at a time. After an interruption the next run plans again and skips those that
+// are already adopted.
 
 import pMap from "p-map";
 import type { Enforcement } from "../../src/budget/tenant.ts";
@@ -15,12 +16,12 @@ const AT_ONCE = 4;
 interface ApplyInput {
   readonly adoptions: readonly Adoption[];
   readonly enforcement: Enforcement;
-  /** Once it is aborted nothing new is begun, and what has been begun is brought to its end. */
+  /** After an abort no further adoption starts, and those that have started finish. */
   readonly signal: AbortSignal;
   readonly onOutcome: (row: PlanRow, outcome: Outcome) => void;
 }
 
-/** What became of each. Never throws for one of them. */
+/** Returns the outcome of each adoption. A failed adoption is an outcome and does not throw. */
 export async function applyPlan(
   { adoptions, enforcement, signal, onOutcome }: ApplyInput,
   bursar: Api,

@@ -1,7 +1,7 @@
-// Bursar's admin API as far as adopting needs it: which tenants there are, and one more of them.
+// The two calls of Bursar's admin API that adoption needs: list the tenants, and adopt one.
 
 import type { Enforcement, Subject } from "../../src/budget/tenant.ts";
-import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
+import { type Api, type ApiAnswer, describeAnswer, isRecord } from "./polite-api.ts";
 
 /** Tenant ids by subject, and subjects by tenant id. */
 export interface KnownTenants {
@@ -9,18 +9,18 @@ export interface KnownTenants {
   readonly byId: ReadonlyMap<string, string>;
 }
 
-/** `isPending`: LiteLLM has not taken what it is to be told yet; Bursar's sweep goes on. */
+/** `isPending`: LiteLLM is not yet in sync, and Bursar's sweep retries. */
 export type Adopted =
   | { readonly kind: "adopted"; readonly isPending: boolean }
   | { readonly kind: "already" }
   | { readonly kind: "failed"; readonly why: string };
 
-/** The API's most. */
+/** The API's maximum. */
 const PAGE_SIZE = 200;
 
 export const subjectName = ({ kind, id }: Subject): string => `${kind}/${id}`;
 
-/** @throws Error in words. */
+/** @throws Error with a message for the operator. */
 export async function listTenants(bursar: Api): Promise<KnownTenants> {
   const bySubject = new Map<string, string>();
   const byId = new Map<string, string>();
@@ -31,7 +31,7 @@ export async function listTenants(bursar: Api): Promise<KnownTenants> {
     const { body } = answer;
     const data = isRecord(body) ? body["data"] : null;
     if (answer.status !== 200 || !isRecord(body) || !Array.isArray(data)) {
-      throw new Error(`Bursar's /v1/tenants answers ${wordsOf(answer)}`);
+      throw new Error(`Bursar's /v1/tenants answers ${describeAnswer(answer)}`);
     }
     for (const tenant of data.filter(isRecord)) {
       const name = subjectName(tenant["subject"] as Subject);
@@ -43,7 +43,7 @@ export async function listTenants(bursar: Api): Promise<KnownTenants> {
   return { bySubject, byId };
 }
 
-/** Also right when an earlier request was carried out and its answer lost. */
+/** Adopts a tenant. Returns `already` when an earlier request succeeded, even if its answer was lost. */
 export async function adopt(
   { tenantId, subject, enforcement }: { tenantId: string; subject: Subject; enforcement: Enforcement },
   bursar: Api,
@@ -56,7 +56,7 @@ export async function adopt(
       return { kind: "adopted", isPending: isRecord(answer.body) && answer.body["litellm_sync"] === "pending" };
     }
     if (answer.status === 409 && (await isThere(tenantId, subject, bursar))) return { kind: "already" };
-    return { kind: "failed", why: `Bursar answers ${wordsOf(answer)}` };
+    return { kind: "failed", why: `Bursar answers ${describeAnswer(answer)}` };
   } catch (error) {
     return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
   }

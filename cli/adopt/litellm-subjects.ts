@@ -1,4 +1,4 @@
-// LiteLLM's keys and teams as they can be adopted, read from its own lists. Changes nothing, and keeps no raw key.
+// Reads LiteLLM's keys and teams as candidates for adoption. Changes nothing, and keeps no raw key.
 
 import { createHash } from "node:crypto";
 import pMap from "p-map";
@@ -7,42 +7,45 @@ import type { Instant } from "../../src/budget/instant.ts";
 import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
 import { instantFrom } from "../../src/http/litellm/litellm-fields.ts";
 import type { LiteLlmRow } from "../../src/records/litellm-row.ts";
-import { type Api, type ApiAnswer, isRecord, wordsOf } from "./polite-api.ts";
+import { type Api, type ApiAnswer, describeAnswer, isRecord } from "./polite-api.ts";
 
 export interface Candidate {
   readonly subject: Subject;
   readonly alias: string | null;
-  /** Of a key that is in a team. */
+  /** The team of a key, if it has one. */
   readonly teamId: string | null;
   readonly isBlocked: boolean;
   readonly expiresAt: Instant | null;
-  /** Null when LiteLLM's row makes no sense. */
+  /** Null when LiteLLM's row cannot be parsed. */
   readonly reading: LiteLlmRow | null;
 }
 
 type RawRow = Readonly<Record<string, unknown>>;
 
-/** LiteLLM's most, and what one request of details takes as well. */
+/** LiteLLM's maximum for a page of the list, and for one request of `/v2/key/info`. */
 const PAGE_SIZE = 100;
 
-/** Requests of details at a time: LiteLLM goes on serving calls meanwhile. */
+/** Concurrent requests to `/v2/key/info`. Few, because LiteLLM serves calls at the same time. */
 const AT_ONCE = 2;
 
-/** @throws Error in words. */
+/** @throws Error with a message for the operator. */
 export async function listTeams(litellm: Api, now: Instant): Promise<Candidate[]> {
   const answer = ok(await litellm.get("/team/list"), "/team/list");
-  if (!Array.isArray(answer)) throw new Error("LiteLLM's /team/list is no list");
+  if (!Array.isArray(answer)) throw new Error("LiteLLM's /team/list did not return a list");
   return answer.filter(isRecord).map((row) => teamFrom(row, now));
 }
 
-/** Each once, although keys that are made meanwhile move the pages. @throws Error in words. */
+/**
+ * Returns each key once, although keys that are created meanwhile shift the pages.
+ * @throws Error with a message for the operator.
+ */
 export async function listKeys(litellm: Api, now: Instant): Promise<Candidate[]> {
   const rows = new Map<string, RawRow>();
   for (let page = 1, pages = 1; page <= pages; page++) {
     const path = `/key/list?return_full_object=true&size=${PAGE_SIZE}&page=${page}`;
     const answer = ok(await litellm.get(path), "/key/list");
     const keys = isRecord(answer) ? answer["keys"] : null;
-    if (!isRecord(answer) || !Array.isArray(keys)) throw new Error("LiteLLM's /key/list has no keys");
+    if (!isRecord(answer) || !Array.isArray(keys)) throw new Error("LiteLLM's /key/list did not return a list of keys");
     for (const row of keys.filter(isRecord)) if (typeof row["token"] === "string") rows.set(row["token"], row);
     pages = keys.length === 0 ? page : Number(answer["total_pages"]) || page;
   }
@@ -50,7 +53,7 @@ export async function listKeys(litellm: Api, now: Instant): Promise<Candidate[]>
   return [...rows].map(([token, row]) => keyFrom(token, details.get(token) ?? row, now));
 }
 
-/** The list does not tell the budget object that a key is linked to, in which its limits may be. */
+/** The details of keys. The list leaves out the budget object that a key is linked to, which may have its limits. */
 async function detailsOf(tokens: readonly string[], litellm: Api): Promise<ReadonlyMap<string, RawRow>> {
   const pages = Array.from({ length: Math.ceil(tokens.length / PAGE_SIZE) }, (_, page) =>
     tokens.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE),
@@ -66,7 +69,7 @@ async function detailsOf(tokens: readonly string[], litellm: Api): Promise<Reado
   return new Map(answers.flat().map((row) => [String(row["token"]), row]));
 }
 
-/** The hash by which a list would name the master key. */
+/** The hash under which LiteLLM lists a key. */
 export function hashOf(key: string): string {
   return createHash("sha256").update(key).digest("hex");
 }
@@ -104,7 +107,7 @@ function commonOf(row: RawRow, aliasField: string) {
 
 function ok(answer: ApiAnswer, path: string): unknown {
   if (answer.status >= 200 && answer.status < 300) return answer.body;
-  throw new Error(`LiteLLM's ${path} answers ${wordsOf(answer)}`);
+  throw new Error(`LiteLLM's ${path} answers ${describeAnswer(answer)}`);
 }
 
 function textOf(value: unknown): string | null {

@@ -1,4 +1,4 @@
-// The options of `npm run adopt`, and where LiteLLM and Bursar are. Reads nothing but its arguments.
+// The options of `npm run adopt`, and the URLs and tokens of LiteLLM and Bursar. Reads nothing but its arguments.
 
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { Enforcement } from "../../src/budget/tenant.ts";
@@ -10,14 +10,14 @@ export interface AdoptOptions {
   readonly enforcement: Enforcement;
   readonly includesTeams: boolean;
   readonly includesKeys: boolean;
-  /** Keys are adopted for themselves although their team has a budget. */
+  /** Also adopt keys whose team has a budget. */
   readonly includesKeysOfTeams: boolean;
   readonly naming: Naming;
-  /** A pattern of tenant ids and aliases, `*` being any text; null: all. */
+  /** A pattern for tenant ids and aliases, in which `*` matches any text. Null: all. */
   readonly only: string | null;
 }
 
-/** After what a tenant is called. */
+/** Which of LiteLLM's fields gives a tenant its id. */
 export type Naming =
   | { readonly by: "alias" }
   | { readonly by: "metadata"; readonly field: string }
@@ -48,7 +48,7 @@ export function adoptCommand() {
     },
   })
     .addOption(new Option("--from <source>", "what to adopt from").choices(["litellm"] as const).makeOptionMandatory())
-    .option("--apply", "carry the plan out; can be interrupted and run again at any time")
+    .option("--apply", "carry out the plan; safe to interrupt and to run again")
     .addOption(
       new Option("--enforcement <mode>", "observe blocks no tenant and keeps LiteLLM's limits")
         .choices(["observe", "enforce"] as const)
@@ -98,7 +98,7 @@ function namingFrom(text: string): Naming {
   return { by: "metadata", field };
 }
 
-/** Without a slash at its end. A URL with a password in it would end up in messages. */
+/** The URL without a trailing slash. Refuses a URL with a password, because messages may contain the URL. */
 function urlFrom(name: string, env: NodeJS.ProcessEnv, command: AdoptCommand): string {
   const url = URL.parse(env[name] ?? "");
   if (url === null || !/^https?:$/.test(url.protocol)) command.error(`error: ${name} must be an http(s) URL`);

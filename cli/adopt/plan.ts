@@ -1,5 +1,5 @@
-// What becomes of each of LiteLLM's keys and teams: a tenant, nothing, or a question to the operator. Decides only.
-// What a tenant would be is asked of the very flows that Bursar adopts with, so that the plan cannot say another thing.
+// Decides for each of LiteLLM's keys and teams whether to adopt it, to skip it or to report a conflict. Pure. Computes
+// the tenants with the same flows that Bursar adopts with, so that the plan matches the result.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
@@ -15,12 +15,12 @@ import { tenantIdOf } from "./tenant-ids.ts";
 
 export interface PlanRow {
   readonly candidate: Candidate;
-  /** Null when nothing gives it a name. */
+  /** Null when the candidate lacks the field that ids are taken from. */
   readonly tenantId: string | null;
   readonly decision: Decision;
 }
 
-/** A row that is to become a tenant. */
+/** A row whose candidate will become a tenant. */
 export type Adoption = PlanRow & { readonly tenantId: string };
 
 export type Decision =
@@ -28,12 +28,12 @@ export type Decision =
       readonly kind: "adopt";
       readonly tenant: NewTenant;
       readonly limit: Limit;
-      /** What Bursar would tell LiteLLM at once. Its mark in the metadata is always among it. */
+      /** The fields that Bursar would write to LiteLLM at once. They always include the metadata. */
       readonly changes: Partial<LiteLlmFields>;
     }
-  /** There is nothing to do. */
+  /** The candidate needs no tenant, or cannot be one. */
   | { readonly kind: "skip"; readonly why: string }
-  /** Bursar would refuse it: the operator has to change the tenant or LiteLLM first. */
+  /** Bursar would refuse the tenant: the operator has to change the tenant or LiteLLM first. */
   | { readonly kind: "refuse"; readonly why: string };
 
 export interface PlanInput {
@@ -45,7 +45,7 @@ export interface PlanInput {
   readonly now: Instant;
 }
 
-/** The team of the keys that LiteLLM's dashboard makes for each of its sessions. */
+/** The team of the keys that LiteLLM's dashboard creates, one for each of its sessions. */
 const DASHBOARD_TEAM = "litellm-dashboard";
 
 /** In LiteLLM's order, teams first. */
@@ -59,7 +59,7 @@ export function planAll(input: PlanInput): PlanRow[] {
   return refuseCollisions(rows, input.tenants);
 }
 
-/** Without a name nothing is adopted. */
+/** The rows to adopt. */
 export function adoptionsIn(rows: readonly PlanRow[]): Adoption[] {
   return rows.filter((row): row is Adoption => row.decision.kind === "adopt" && row.tenantId !== null);
 }
@@ -68,11 +68,11 @@ function decide(candidate: Candidate, tenantId: string | null, input: PlanInput)
   const { tenants, options, now } = input;
   const { subject, reading } = candidate;
   const existing = tenants.bySubject.get(subjectName(subject));
-  if (existing !== undefined) return { kind: "skip", why: `is tenant ${existing} already` };
+  if (existing !== undefined) return { kind: "skip", why: `is already tenant ${existing}` };
   const obstacle = obstacleTo(candidate, input);
   if (obstacle !== null) return { kind: "skip", why: obstacle };
-  if (tenantId === null) return { kind: "skip", why: "has nothing to be named after: choose another --tenant-id" };
-  if (reading === null) return { kind: "skip", why: "LiteLLM's row makes no sense" };
+  if (tenantId === null) return { kind: "skip", why: "lacks the field for its tenant id: choose another --tenant-id" };
+  if (reading === null) return { kind: "skip", why: "LiteLLM's row cannot be parsed" };
   const settings = { enforcement: options.enforcement };
   const adoption = adoptionOf({ tenantId: tenantId as TenantId, settings, now }, reading.subject, reading);
   if (!adoption.ok) return { kind: "skip", why: "has no max_budget" };
@@ -88,11 +88,11 @@ function obstacleTo(candidate: Candidate, input: PlanInput): string | null {
   if (candidate.isBlocked) return "is blocked in LiteLLM";
   if (candidate.expiresAt !== null && candidate.expiresAt <= input.now) return "has expired";
   const team = input.options.includesKeysOfTeams ? null : budgetedTeam(teamId, input);
-  if (team !== null) return `goes with its team ${team}: --keys-of-teams adopts it for itself`;
+  if (team !== null) return `belongs to its team ${team}: --keys-of-teams adopts the key as well`;
   return reading !== null && reading.maxBudgetNanoUsd === null ? "has no max_budget" : null;
 }
 
-/** The team, if it is a tenant or could be one: then a budget of the key's own is not all that binds it. */
+/** The key's team if it is or could become a tenant. The team's budget then binds the key too. */
 function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): string | null {
   const team = teams.find(({ subject }) => subject.id === teamId);
   if (teamId === null || team === undefined) return null;
@@ -128,7 +128,7 @@ function changesFor(
   return fieldsToSend(record, reading, now).fields;
 }
 
-/** Two of one name, or one whose name another tenant has. */
+/** Refuses candidates with the same tenant id, and candidates whose tenant id is taken. */
 function refuseCollisions(rows: readonly PlanRow[], { byId }: KnownTenants): PlanRow[] {
   const named = Map.groupBy(
     rows.filter(({ decision }) => decision.kind === "adopt"),
@@ -140,11 +140,11 @@ function refuseCollisions(rows: readonly PlanRow[], { byId }: KnownTenants): Pla
     const taken = byId.has(row.tenantId) ? ["another tenant"] : [];
     const names = [...others.map(({ candidate }) => shortSubject(candidate)), ...taken];
     if (names.length === 0) return row;
-    return { ...row, decision: { kind: "refuse", why: `the name is also that of ${names.slice(0, 3).join(", ")}` } };
+    return { ...row, decision: { kind: "refuse", why: `has the same tenant id as ${names.slice(0, 3).join(", ")}` } };
   });
 }
 
-/** A key by the beginning of its hash. */
+/** The subject's name for the operator: a key by the beginning of its hash, and the alias if there is one. */
 export function shortSubject({ subject, alias }: Candidate): string {
   const id = subject.kind === "key" ? `${subject.id.slice(0, 12)}…` : subject.id;
   return alias === null ? `${subject.kind} ${id}` : `${subject.kind} ${alias} (${id})`;

@@ -1,5 +1,5 @@
-// JSON over HTTP to a service that others depend on: patient with one that is busy or away. Never logs, and never lets a
-// key or a token into a message.
+// A JSON client for a service that others depend on: retries when the service is busy or unreachable. Never logs, and
+// never puts a key or a token into a message.
 
 import pRetry from "p-retry";
 
@@ -10,20 +10,20 @@ export interface Api {
 
 export interface ApiAnswer {
   readonly status: number;
-  /** Parsed JSON; null when there is none. */
+  /** Parsed JSON. Null when the answer is not JSON. */
   readonly body: unknown;
 }
 
-/** Half a second, then ever twice as long: some 15 s in all, which a restart takes. */
+/** Retries back off exponentially from 0.5 s, for about 15 s in all: as long as a restart takes. */
 export const PATIENCE = { retries: 5, minTimeout: 500 };
 
-/** LiteLLM reads all teams with all their keys for one answer. */
+/** Long, because LiteLLM reads all teams with all their keys for one answer. */
 const TIMEOUT_MS = 60_000;
 
-/** Longer than anybody waits at a terminal without a word. */
+/** The upper limit for a Retry-After header: the command prints nothing while it waits. */
 const MAX_WAIT_MS = 30_000;
 
-/** Gone, or in trouble; it may be better in a moment. */
+/** The service is unreachable, slow or overloaded. A retry may succeed. */
 class Unavailable extends Error {
   readonly retryAfterMs: number;
   constructor(message: string, retryAfterMs = 0) {
@@ -32,7 +32,10 @@ class Unavailable extends Error {
   }
 }
 
-/** What has no status below 400 is an answer too, except 429 and 5xx. @throws Error in words once patience is over. */
+/**
+ * Returns answers with any status except 429 and 5xx, which it retries.
+ * @throws Error with a message for the operator when the retries are used up.
+ */
 export function politeApi(
   name: string,
   { url, token }: { readonly url: string; readonly token: string },
@@ -74,20 +77,20 @@ async function send(
   const answer = { status, body: jsonFrom(text) };
   if (status === 429 || status >= 500) {
     throw new Unavailable(
-      `${name} answers ${wordsOf(answer)}`,
+      `${name} answers ${describeAnswer(answer)}`,
       Number(response.headers.get("Retry-After")) * 1_000 || 0,
     );
   }
   return answer;
 }
 
-/** Status and, where it says one, the reason. */
-export function wordsOf({ status, body }: ApiAnswer): string {
-  const said = reasonIn(body);
-  return said === null ? String(status) : `${status}: ${withoutKeys(said)}`;
+/** The status and, if the body has one, the reason. */
+export function describeAnswer({ status, body }: ApiAnswer): string {
+  const reason = reasonIn(body);
+  return reason === null ? String(status) : `${status}: ${withoutKeys(reason)}`;
 }
 
-/** A problem's detail, or one of LiteLLM's shapes. */
+/** The reason in a problem+json body, or in one of LiteLLM's shapes of error. */
 function reasonIn(body: unknown): string | null {
   if (!isRecord(body)) return null;
   const { detail, title, error } = body;
@@ -100,7 +103,7 @@ function reasonIn(body: unknown): string | null {
   return candidates.find((text) => typeof text === "string") ?? null;
 }
 
-/** LiteLLM's refusals may quote the key that they are about. */
+/** LiteLLM's errors may quote the key. */
 function withoutKeys(text: string): string {
   return text.replace(/sk-[\w-]+/g, "sk-…").replace(/[0-9a-f]{64}/gi, (hash) => `${hash.slice(0, 12)}…`);
 }

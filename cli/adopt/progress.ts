@@ -6,7 +6,7 @@ import { type PlanRow, shortSubject } from "./plan.ts";
 import { printable } from "./show-plan.ts";
 
 export interface Progress {
-  tell(row: PlanRow, outcome: Outcome): void;
+  report(row: PlanRow, outcome: Outcome): void;
   end(): void;
 }
 
@@ -22,7 +22,7 @@ function bar(total: number, stream: Terminal): Progress {
   let failed = 0;
   shown.start(total, 0, { failed });
   return {
-    tell(_, { kind }) {
+    report(_, { kind }) {
       if (kind === "failed") failed++;
       if (kind !== "not_begun") shown.increment({ failed });
     },
@@ -33,7 +33,7 @@ function bar(total: number, stream: Terminal): Progress {
 function lines(total: number, stream: Terminal): Progress {
   let done = 0;
   return {
-    tell({ tenantId, candidate }, outcome) {
+    report({ tenantId, candidate }, outcome) {
       if (outcome.kind === "not_begun") return;
       done++;
       stream.write(`${done}/${total} ${tenantId} (${printable(shortSubject(candidate))}): ${outcome.kind}\n`);

@@ -1,4 +1,5 @@
-// `npm run adopt` as a function: plans, shows, and with --apply does. Keeps nothing: each run asks both sides anew.
+// `npm run adopt` as a function: plans, prints the plan, and with --apply carries it out. Stores nothing: each run
+// reads LiteLLM and Bursar again.
 
 import { parseArguments, usageExitOf } from "../command-line.ts";
 import { applyPlan, type Outcome } from "./apply.ts";
@@ -12,7 +13,7 @@ import { planJson, planText, printable } from "./show-plan.ts";
 
 export interface AdoptIo {
   readonly env: NodeJS.ProcessEnv;
-  /** The result goes to `out`, how far it is and what went wrong to `err`. */
+  /** `out` gets the plan and its outcome, `err` the progress and the errors. */
   readonly out: Terminal;
   readonly err: Terminal;
   readonly signal: AbortSignal;
@@ -22,10 +23,10 @@ export interface AdoptIo {
 
 const DONE = 0;
 const FAILED = 1;
-/** What a shell says of a process that Ctrl-C has ended. */
+/** The exit code that a shell reports for a process that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
-/** The exit code. */
+/** Returns the exit code. */
 export async function runAdopt(args: readonly string[], io: AdoptIo): Promise<number> {
   try {
     const command = adoptCommand();
@@ -44,21 +45,21 @@ async function adoptAll(options: AdoptOptions, places: Places, io: AdoptIo): Pro
   const litellm = politeApi("LiteLLM", places.litellm, patience);
   const bursar = politeApi("Bursar", places.bursar, patience);
   const now = io.clock();
-  // Who cannot change anything in Bursar need not load LiteLLM.
+  // Bursar first: a wrong admin token then fails before the run puts load on LiteLLM.
   const tenants = await listTenants(bursar);
   const teams = await listTeams(litellm, now);
   const keys = options.includesKeys ? await listKeys(litellm, now) : [];
   const rows = planAll({ teams, keys, tenants, masterKeyHash: hashOf(places.litellm.token), options, now });
   if (!options.isJson) io.out.write(`${planText(rows, options)}\n`);
 
-  const isUnsettled = rows.some(({ decision }) => decision.kind === "refuse");
-  if (options.isApplied && isUnsettled)
-    io.err.write("Nothing was done: settle what is to be settled first, or use --only.\n");
+  const hasRefusals = rows.some(({ decision }) => decision.kind === "refuse");
+  if (options.isApplied && hasRefusals)
+    io.err.write("Nothing was changed: resolve the conflicts first, or leave them out with --only.\n");
   const outcomes =
-    options.isApplied && !isUnsettled ? await apply(rows, options, io, bursar) : new Map<PlanRow, Outcome>();
+    options.isApplied && !hasRefusals ? await apply(rows, options, io, bursar) : new Map<PlanRow, Outcome>();
   if (options.isJson) io.out.write(`${JSON.stringify(planJson(rows, outcomes), null, 2)}\n`);
   if (!options.isApplied) return DONE;
-  return isUnsettled ? FAILED : summarise(outcomes, io);
+  return hasRefusals ? FAILED : summarise(outcomes, io);
 }
 
 async function apply(
@@ -71,7 +72,7 @@ async function apply(
   if (wanted.length === 0) return new Map();
   const progress = startProgress(wanted.length, err);
   try {
-    return await applyPlan({ adoptions: wanted, enforcement, signal, onOutcome: progress.tell }, bursar);
+    return await applyPlan({ adoptions: wanted, enforcement, signal, onOutcome: progress.report }, bursar);
   } finally {
     progress.end();
   }
@@ -82,12 +83,12 @@ function summarise(outcomes: ReadonlyMap<PlanRow, Outcome>, { err, signal }: Ado
   const count = (kind: Outcome["kind"]) => all.filter(([, outcome]) => outcome.kind === kind).length;
   const pending = all.filter(([, outcome]) => outcome.kind === "adopted" && outcome.isPending).length;
   const failed = all.flatMap(([row, outcome]) => (outcome.kind === "failed" ? [{ row, why: outcome.why }] : []));
-  const waiting = pending === 0 ? "" : ` LiteLLM has yet to be told of ${pending}: Bursar's sweep does it.`;
+  const waiting = pending === 0 ? "" : ` LiteLLM is not yet in sync for ${pending}: Bursar's sweep retries.`;
   err.write(`${count("adopted") + count("already")} adopted, ${failed.length} failed.${waiting}\n`);
   for (const { row, why } of failed) err.write(`  ${row.tenantId}: ${printable(why)}\n`);
   const left = count("not_begun");
-  if (left > 0) err.write(`Interrupted: ${left} not begun. Run it again to go on.\n`);
-  else if (failed.length > 0) err.write("Run it again to try those once more.\n");
+  if (left > 0) err.write(`Interrupted: ${left} not started. Run it again to continue.\n`);
+  else if (failed.length > 0) err.write("Run it again to retry them.\n");
   if (signal.aborted && left > 0) return INTERRUPTED;
   return failed.length > 0 ? FAILED : DONE;
 }

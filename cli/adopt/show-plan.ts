@@ -1,4 +1,4 @@
-// A plan as a table for people and as JSON for programs. Shows no key: only the beginning of its hash.
+// Renders a plan as a table for people and as JSON for programs. Shows only the beginning of a key's hash.
 
 import Table from "cli-table3";
 import { type Instant, iso } from "../../src/budget/instant.ts";
@@ -19,11 +19,11 @@ export function planText(rows: readonly PlanRow[], { enforcement }: Pick<AdoptOp
       rows.filter(({ decision }) => decision.kind === "skip"),
     ),
     reasons(
-      "To be settled first",
+      "Conflicts to resolve first",
       rows.filter(({ decision }) => decision.kind === "refuse"),
     ),
     `${counted(rows)} Enforcement: ${enforcement}.`,
-    adopted.length > 0 ? "Each of them gets `tenant_id` in its metadata in LiteLLM, beside what is there." : null,
+    adopted.length > 0 ? "Bursar adds `tenant_id` to the LiteLLM metadata of each, and keeps the rest of it." : null,
   ];
   return parts.filter((part) => part !== null).join("\n\n");
 }
@@ -55,7 +55,7 @@ function adoptionTable(rows: readonly PlanRow[]): string {
       printable(shortSubject(candidate)),
       money(reading.maxBudgetNanoUsd),
       money(reading.softBudgetNanoUsd),
-      lasting(reading.budgetDuration, tenant.budgetDuration),
+      durationText(reading.budgetDuration, tenant.budgetDuration),
       money(reading.spendNanoUsd),
       day(reading.resetsAt),
       dollars(limit.alertsAtNanoUsd),
@@ -79,11 +79,11 @@ function reasons(title: string, rows: readonly PlanRow[]): string | null {
 export function counted(rows: readonly PlanRow[]): string {
   const count = (kind: string) => rows.filter(({ decision }) => decision.kind === kind).length;
   const refused = count("refuse");
-  const unsettled = refused === 0 ? "" : `, ${refused} to be settled first`;
-  return `${count("adopt")} to adopt, ${count("skip")} skipped${unsettled}.`;
+  const conflicts = refused === 0 ? "" : `, ${refused} with conflicts`;
+  return `${count("adopt")} to adopt, ${count("skip")} skipped${conflicts}.`;
 }
 
-/** Whatever names LiteLLM has: no line break and no escape sequence of them reaches the terminal. */
+/** Replaces line breaks and escape sequences, so that LiteLLM's names cannot control the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{C}\u2028\u2029]+/gu, "�").slice(0, 200);
 }
@@ -99,8 +99,8 @@ function changesText({ metadata: _, ...changes }: Partial<LiteLlmFields>): strin
 
 const money = (amount: NanoUsd | null): string => (amount === null ? "–" : dollars(amount));
 const day = (instant: Instant | null): string => iso(instant)?.slice(0, 10) ?? "never";
-const lasting = (theirs: string | null, ours: string | null): string =>
-  theirs === ours ? (ours ?? "–") : `${printable(theirs ?? "–")} (here ${ours})`;
+const durationText = (litellm: string | null, bursar: string | null): string =>
+  litellm === bursar ? (bursar ?? "–") : `${printable(litellm ?? "–")} (Bursar: ${bursar})`;
 
 export function planJson(rows: readonly PlanRow[], outcomes: ReadonlyMap<PlanRow, Outcome> = new Map()) {
   return rows.map((row) => {

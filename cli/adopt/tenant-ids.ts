@@ -1,14 +1,14 @@
-// How tenants are named after what LiteLLM knows. The same subject has the same name in every run, or going on after an
-// interruption would not find what is done.
+// Derives a tenant's id from LiteLLM's data. A subject gets the same id in every run, so that a run after an
+// interruption recognises the tenants that were already adopted.
 
 import { tenantIdFrom } from "../../src/http/tenant-id.ts";
 import type { Candidate } from "./litellm-subjects.ts";
 import type { Naming } from "./options.ts";
 
-/** Enough that no two of a million keys meet. */
+/** Enough that no two of a million keys are likely to collide. */
 const HASH_DIGITS = 12;
 
-/** Null when there is nothing to name it after. */
+/** Null when the candidate lacks the field that the naming uses. */
 export function tenantIdOf(candidate: Candidate, naming: Naming, teams: readonly Candidate[]): string | null {
   switch (naming.by) {
     case "alias":

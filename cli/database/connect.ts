@@ -1,11 +1,11 @@
-// Opens the database of DATABASE_URL for the migration commands, and explains why it cannot.
-// Never prints the URL itself: it holds a password.
+// Opens the database of DATABASE_URL for the migration commands, and explains a failure. Never prints the URL, because
+// it contains a password.
 
 import pg from "pg";
 
 export const DATABASE_URL_HELP = { DATABASE_URL: "the database, postgres://…; Neon's direct connection string" };
 
-/** A reason to stop that the operator can fix: printed as it is, without a stack. */
+/** A failure that the operator can fix. Printed without a stack. */
 export class CommandError extends Error {
   readonly exitCode: 1 | 2;
   constructor(message: string, exitCode: 1 | 2 = 2) {
@@ -14,11 +14,11 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs `work` on one connection and always closes it. @throws CommandError when there is nothing to connect to. */
+/** Runs `work` on one connection and always closes it. @throws CommandError when it cannot connect. */
 export async function withDatabase<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
   const url = databaseUrl();
   const client = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 10_000 });
-  // A connection lost in the middle fails the query under way; the event alone would end the process with a stack.
+  // A lost connection already fails the running query. Without a listener the event would end the process with a stack.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -37,7 +37,7 @@ export function databasePlace(): string {
   return placeOf(databaseUrl());
 }
 
-/** Prints what went wrong and sets the exit code: as `command` returned it, or 2 when it could not do its work. */
+/** Runs a command, prints its error and sets the exit code: the one that `command` returns, or 2 after most errors. */
 export async function runCommand(command: () => Promise<0 | 1>): Promise<void> {
   try {
     process.exitCode = await command();
@@ -62,7 +62,7 @@ function databaseUrl(): URL {
   return url;
 }
 
-/** A host with several addresses fails with one error per address, and an empty message of its own. */
+/** A host with several addresses fails with an AggregateError: an empty message and one error per address. */
 function reason(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reason).join("; ");
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
-// `npm run db:migrate`: applies pending migrations through drizzle-kit.
-// Refuses a database where another application owns tables of the same names, before anything is changed.
+// `npm run db:migrate`: applies pending migrations through drizzle-kit. First refuses a database in which another
+// application has tables of the same names.
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ readCommandLine(
     exitCodes: {
       0: "every migration is applied",
       1: "a migration failed; nothing was changed",
-      2: "the database was refused or cannot be asked, or the arguments are invalid; nothing was changed",
+      2: "the database cannot be reached or has foreign tables, or the arguments are invalid; nothing was changed",
     },
   }),
 );
@@ -31,18 +31,18 @@ readCommandLine(
 await runCommand(async () => {
   await withDatabase(refuseForeignTables);
   if ((await drizzleKitMigrate()) === 0) return 0;
-  // drizzle-kit swallows the reason, and all that is pending is one transaction.
+  // drizzle-kit does not print the reason. It applies all pending migrations in one transaction.
   console.error("\ndrizzle-kit migrate failed and changed nothing; the reason is in the log of Postgres");
   return 1;
 });
 
-/** As long as the first migration has not run here, whatever bears one of our names was made by another program. */
+/** Before the first migration has run, a table or sequence with one of Bursar's names belongs to another program. */
 async function refuseForeignTables(client: pg.Client): Promise<void> {
   const [first] = await listMigrations(client);
   if (first === undefined || first.state !== "pending") return;
   const { rows } = await client.query<{ name: string }>(
     "select name from unnest($1::text[]) as name where to_regclass('public.' || quote_ident(name)) is not null",
-    [ourNames()],
+    [bursarNames()],
   );
   if (rows.length === 0) return;
   throw new CommandError(
@@ -51,7 +51,7 @@ async function refuseForeignTables(client: pg.Client): Promise<void> {
   );
 }
 
-function ourNames(): string[] {
+function bursarNames(): string[] {
   return Object.values({ ...schema, ...platformSchema, ...trailSchema }).flatMap((item: unknown) => {
     if (is(item, PgTable)) return [getTableName(item)];
     return isPgSequence(item) && item.seqName !== undefined ? [item.seqName] : [];

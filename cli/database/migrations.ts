@@ -1,5 +1,5 @@
-// Compares the migrations of this tree with those the database says it has.
-// Reads only; drizzle-kit owns the journal file and the bookkeeping table, and this page follows its conventions.
+// Compares the migrations of this tree with those that the database has recorded. Reads only. drizzle-kit owns the
+// journal file and the bookkeeping table, and this file follows its conventions.
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -7,13 +7,13 @@ import type pg from "pg";
 import { z } from "zod";
 
 /**
- * - `applied`, `pending`: as one expects
- * - `changed`: applied, but the file is no longer what was applied
- * - `unknown`: applied, but not of this tree
+ * - `applied`, `pending`: applied to the database, or not yet
+ * - `changed`: applied, but the file has changed since
+ * - `unknown`: applied, but not in this tree
  */
 export type MigrationState = "applied" | "pending" | "changed" | "unknown";
 
-/** `madeAt` is when the migration was generated: drizzle-kit keeps that, not the moment of applying. */
+/** `madeAt`: when the migration was generated. drizzle-kit records that, not when it was applied. */
 export type Migration = { tag: string; madeAt: Date; state: MigrationState };
 
 const folder = new URL("../../migrations/", import.meta.url);
@@ -21,7 +21,7 @@ export const bookkeeping = `"drizzle"."__drizzle_migrations"`;
 
 const journal = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
 
-/** In the order of application. */
+/** All migrations, in the order in which they are applied. */
 export async function listMigrations(client: pg.Client): Promise<Migration[]> {
   const { entries } = journal.parse(JSON.parse(readFileSync(new URL("meta/_journal.json", folder), "utf8")));
   const hashOf = await appliedHashes(client);

@@ -1,5 +1,6 @@
-// `npm run db:rollback`: takes the last migration (or all) down, by the hand-written files in migrations/down. What their
-// tables held is lost, so it asks first. One transaction with drizzle-kit's bookkeeping: all of it or nothing.
+// `npm run db:rollback`: rolls back the last migration, or all, with the hand-written files in migrations/down. That
+// deletes the data of their tables, so it asks for confirmation first. The rollback and drizzle-kit's bookkeeping are
+// one transaction.
 
 import type pg from "pg";
 import { defineCommand, readCommandLine } from "../command-line.ts";
@@ -11,16 +12,16 @@ const { options } = readCommandLine(
   defineCommand({
     name: "npm run db:rollback --",
     description:
-      "Rolls the last applied migration back, in one transaction. What its tables and columns held is lost. " +
+      "Rolls back the last applied migration in one transaction, and deletes the data in its tables and columns. " +
       "Shows the database and the migration, and asks for confirmation.",
     environment: DATABASE_URL_HELP,
     exitCodes: {
       0: "rolled back, or no migration was applied",
       1: "not confirmed; nothing was changed",
-      2: "the database refused or cannot be asked, or the arguments are invalid; nothing was changed",
+      2: "the database cannot be reached or returned an error, or the arguments are invalid; nothing was changed",
     },
   })
-    .option("--all", "roll every applied migration back: every table is dropped")
+    .option("--all", "roll back every applied migration, which drops every table")
     .option("--yes", "do not ask for confirmation"),
 );
 
@@ -39,7 +40,7 @@ await runCommand(async () => {
   return 0;
 });
 
-/** Last applied first. @throws CommandError when one of them cannot be rolled back. */
+/** The migrations to roll back, last applied first. @throws CommandError when one cannot be rolled back. */
 async function chooseMigrations(client: pg.Client, isAll: boolean): Promise<(Migration & { readonly down: string })[]> {
   const applied = (await listMigrations(client)).filter(({ state }) => state !== "pending").reverse();
   return (isAll ? applied : applied.slice(0, 1)).map((migration) => ({ ...migration, down: downOf(migration) }));
@@ -56,9 +57,9 @@ function downOf({ tag, state }: Migration): string {
   return down;
 }
 
-/** @throws CommandError when the database no longer has what was confirmed. */
+/** @throws CommandError when the applied migrations are no longer those that the operator confirmed. */
 async function rollBack(client: pg.Client, isAll: boolean, planned: readonly string[]): Promise<void> {
-  // A concurrent migrate or rollback waits for this lock, and then reads the bookkeeping that this one wrote.
+  // A concurrent migrate or rollback waits for this lock, and then reads the bookkeeping that this rollback wrote.
   if (await hasBookkeeping(client)) await client.query(`lock table ${bookkeeping} in access exclusive mode`);
   const chosen = await chooseMigrations(client, isAll);
   if (chosen.map(({ tag }) => tag).join() !== planned.join()) {

@@ -1,4 +1,4 @@
-// `npm run db:status`: which migrations the database has. Changes nothing.
+// `npm run db:status`: lists which migrations are applied. Changes nothing.
 
 import { defineCommand, readCommandLine } from "../command-line.ts";
 import { DATABASE_URL_HELP, runCommand, withDatabase } from "./connect.ts";
@@ -13,7 +13,7 @@ const { options } = readCommandLine(
     exitCodes: {
       0: "every migration of this tree is applied, and no other",
       1: "a migration is pending, changed or unknown",
-      2: "the database cannot be asked, or the arguments are invalid",
+      2: "the database cannot be read, or the arguments are invalid",
     },
   }).option("--json", "print the list as JSON"),
 );

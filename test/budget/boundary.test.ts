@@ -173,7 +173,7 @@ describe("for spend that arrives as a JSON double", () => {
       fc.property(costs, anyGraceThreshold, fc.integer({ min: -1, max: 1 }), (micros, grace, offset) => {
         const exact = micros.reduce((sum, cost) => sum + BigInt(cost) * 1_000n, 0n);
         const float = micros.reduce((sum, cost) => sum + cost / 1e6, 0);
-        // A limit whose blocking line lies at the sum, or a nano-dollar beside it.
+        // A limit whose block threshold is the sum, or a nano-dollar above or below it.
         const limit = (exact * 10_000n) / grace + BigInt(offset);
         fc.pre(limit > 0n);
         const observations = { limit, grace, spend: nanoUsdFromNumber(float) ?? -1n };

@@ -82,7 +82,7 @@ export function aRead(differences: Partial<SpendRead> = {}): SpendRead {
   return { spendNanoUsd: usd("100"), begunAt: NOW, resetsAt: RESET, ...differences };
 }
 
-/** From one nano-dollar to a billion dollars, small, large and crooked ones alike. */
+/** Amounts from one nano-dollar to a billion dollars, in all magnitudes and with any decimals. */
 export const anyLimit = fc.oneof(
   fc.bigInt({ min: 1n, max: 20_000n }),
   fc.bigInt({ min: 1n, max: 10n ** 18n }),

@@ -33,7 +33,7 @@ describe("the fail policy", () => {
     ["turns closed at the bound", NOW - 60 * MINUTE, 60, "closed"],
     ["has the bound of the deployment", NOW - 60 * MINUTE, 61, "open"],
     ["never turns closed when the bound is 0", NOW - 900 * DAY, 0, "open"],
-    ["stays open when the outage is noted by a clock ahead of ours", NOW + MINUTE, 60, "open"],
+    ["stays open when the outage was noted by a clock that is ahead", NOW + MINUTE, 60, "open"],
   ])("open %s", (_rule, outageStartedAt, failOpenMinutes, expected) => {
     expect(policy({ outageStartedAt, failOpenMinutes })).toBe(expected);
     expect(policy({ config: { failPolicy: "open" }, outageStartedAt, failOpenMinutes })).toBe(expected);
@@ -110,7 +110,7 @@ describe("no read", () => {
     expect(judge(grace, "open")).toMatchObject({ allowed: true, state: "grace", reason: "over_limit" });
   });
 
-  it("allowed is refused under closed, as a failure and not as a refusal of ours", () => {
+  it("allowed is refused under closed, as a failure and not as a budget refusal", () => {
     const expected = { allowed: false, state: "unknown", reason: "spend_unknown", source: "fail_closed" };
     expect(judge(ok, "closed")).toMatchObject(expected);
     expect(judge(ok, "closed").spend).toMatchObject({ spendNanoUsd: usd("100"), ageSeconds: 864_000 });

@@ -110,10 +110,10 @@ describe("a read", () => {
 
   test.each([
     ["is not needed while the spend is fresh", 59_999, "none"],
-    ["goes behind the answer from then on", 60_000, "behind"],
-    ["goes behind the answer up to 10 min", 600_000, "behind"],
+    ["runs in the background from then on", 60_000, "behind"],
+    ["runs in the background up to 10 min", 600_000, "behind"],
     ["comes first when the spend is older than 10 min", 600_001, "first"],
-    ["is not needed for spend from a clock ahead of ours", -30_000, "none"],
+    ["is not needed for spend from a clock that is ahead", -30_000, "none"],
   ])("%s", (_rule, ageMs, mode) => {
     expect(plan({ ageMs })).toEqual({ mode, exclusiveSeconds: 5 });
   });
@@ -124,12 +124,12 @@ describe("a read", () => {
   });
 
   test.each([
-    ["comes first when the burst of 5 s would reach the line exactly", "540", "2", 0, "first"],
+    ["comes first when the burst of 5 s would reach the threshold exactly", "540", "2", 0, "first"],
     ["is not needed when the burst of 5 s stops a nano-dollar short", "539.999999999", "2", 0, "none"],
     ["comes first when the spend rate over the spend's age would reach the threshold", "490", "2", 30_000, "first"],
-    ["goes behind the answer when it would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
-    ["is not hurried once the threshold is reached", "550", "2", 0, "none"],
-    ["is not hurried without a spend rate, however little is left", "549.999999999", "0", 0, "none"],
+    ["runs in the background when that would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
+    ["does not come first once the threshold is reached", "550", "2", 0, "none"],
+    ["does not come first without a spend rate, however little is left", "549.999999999", "0", 0, "none"],
   ])("near the block threshold a read %s", (_rule, spend, spendRate, ageMs, mode) => {
     const record = { spendNanoUsd: usd(spend), spendRateNanoUsdPerSecond: usd(spendRate) };
     expect(plan({ record, ageMs }).mode).toBe(mode);
@@ -184,15 +184,19 @@ describe("past the reset", () => {
     ["comes first when the spend is from before it", { now: RESET, ageMs: 1 }, "first"],
     ["is not needed when the spend was read at that very instant", { now: RESET, ageMs: 0 }, "none"],
     ["is not needed for 15 s after one that has seen it", { now: RESET + MINUTE, ageMs: 14_999 }, "none"],
-    ["goes behind the answer after 15 s", { now: RESET + MINUTE, ageMs: 15_000 }, "behind"],
-    ["is spread: the unluckiest waits 22.5 s", { now: RESET + MINUTE, ageMs: 22_400, random: 0.999 }, "none"],
-    ["is spread: but not longer", { now: RESET + MINUTE, ageMs: 22_500, random: 0.999 }, "behind"],
+    ["runs in the background after 15 s", { now: RESET + MINUTE, ageMs: 15_000 }, "behind"],
+    [
+      "is jittered: with the highest jitter not before 22.5 s",
+      { now: RESET + MINUTE, ageMs: 22_400, random: 0.999 },
+      "none",
+    ],
+    ["is jittered: with the highest jitter at 22.5 s", { now: RESET + MINUTE, ageMs: 22_500, random: 0.999 }, "behind"],
     [
       "is not hurried by the caller's Cache-Control",
       { now: RESET + MINUTE, ageMs: 9_000, demandedMaxAgeMs: 0 },
       "none",
     ],
-    ["goes behind the answer up to 10 min", { now: RESET + DAY, ageMs: 600_000 }, "behind"],
+    ["runs in the background up to 10 min", { now: RESET + DAY, ageMs: 600_000 }, "behind"],
     ["comes first after 10 min without a read", { now: RESET + DAY, ageMs: 600_001 }, "first"],
   ])("a read %s", (_rule, situation, mode) => {
     expect(plan(situation)).toEqual({ mode, exclusiveSeconds: 15 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { joinRecords, type ObservationSource, type SpendRecord } from "../../src/budget/spend.ts";
 import { aSpendRecord, largest, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
-/** The record of one read alone: so many dollars, begun so many seconds from now. */
+/** The record of a single read of the given dollars that began the given seconds from now. */
 function readAlone(dollars: number, seconds: number): SpendRecord {
   const begunAt = NOW + seconds * SECOND;
   return aSpendRecord({ spendNanoUsd: usd(String(dollars)), observedAt: begunAt, readAt: begunAt });

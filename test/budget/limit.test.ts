@@ -85,7 +85,7 @@ describe("the limit version", () => {
     ["at the end", config, NOW + DAY, 9],
     ["long after the end", config, NOW + 900 * DAY, 9],
     ["at the revocation", revoked, NOW + MINUTE, 9],
-    ["at the end that a revocation has overtaken", revoked, NOW + DAY, 9],
+    ["at the end of an override that was revoked before", revoked, NOW + DAY, 9],
   ])("%s counts the changes up to that moment", (_when, desired, now, version) => {
     expect(limitVersion(desired, now)).toBe(version);
   });

@@ -67,7 +67,7 @@ it("returns the same record for lower or equal spend", () => {
 
 describe("an observation of another period", () => {
   it.each([
-    ["whose end is not ours", { resetsAt: RESET - 30 * DAY }],
+    ["with the end of another period", { resetsAt: RESET - 30 * DAY }],
     ["of a call within 90 s of the period's start", { begunAt: PERIOD_START + 90 * SECOND - 1 }],
     ["of a call before the period", { begunAt: PERIOD_START - 1 }],
   ])("%s is ignored", (_, observation) => {
@@ -132,7 +132,7 @@ describe("reports at the edge", () => {
   });
 
   it.each([
-    ["just before LiteLLM has surely entered it", LATEST - 1, null],
+    ["just before LiteLLM must have entered the period", LATEST - 1, null],
     ["from then on", LATEST, usd("120")],
   ])("treats spend of a call that began %s as the table says", (_, sinceMs, expected) => {
     const spend = aSpendRecord({ spendNanoUsd: 0n, observedAt: PERIOD_START, readAt: PERIOD_START });

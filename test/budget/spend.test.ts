@@ -8,7 +8,7 @@ import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SE
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
 
-/** A read of so many dollars, begun so many seconds from now. */
+/** A read of the given dollars that began the given seconds from now. */
 function read(dollars: string, seconds: number, resetsAt: number | null = RESET): SpendRead {
   return aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * SECOND, resetsAt });
 }

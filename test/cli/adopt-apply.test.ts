@@ -1,4 +1,4 @@
-// `npm run adopt -- --apply`: every tenant once, however often it is run, interrupted or killed.
+// `npm run adopt -- --apply`: adopts every tenant once, however often it is run, interrupted or killed.
 
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../support/builders/virtual-key.ts";
@@ -19,7 +19,7 @@ async function newKeys(count: number): Promise<string[]> {
 const ids = async () => (await tenants()).map((tenant) => tenant["tenant_id"]);
 
 describe("applying", () => {
-  it("adopts under observe: LiteLLM has its limits as they were, and the mark", async () => {
+  it("keeps LiteLLM's limits under observe, and adds the tenant id to its metadata", async () => {
     await newKey("acme", { budget_duration: "7d", user_id: "somebody", metadata: { team: "red" } });
     await newTeam("blue");
     const { code, err } = await adopt(["--apply"]);
@@ -37,7 +37,7 @@ describe("applying", () => {
     expect(await world.teamRow("blue")).toMatchObject({ max_budget: 100, soft_budget: null });
   });
 
-  it("a second time changes nothing, neither here nor there", async () => {
+  it("changes nothing in Bursar or LiteLLM the second time", async () => {
     await newKey("acme");
     await newTeam("blue");
     await adopt(["--apply", "--enforcement", "enforce"]);
@@ -50,7 +50,7 @@ describe("applying", () => {
     expect(world.changesSent()).toEqual(["/v2/key/info"]);
   });
 
-  it("300 keys, and says how far it is", { timeout: 120_000 }, async () => {
+  it("adopts 300 keys and reports progress", { timeout: 120_000 }, async () => {
     const names = await newKeys(300);
     const { code, err } = await adopt(["--apply"]);
     expect([code, await ids()]).toEqual([0, names]);
@@ -60,36 +60,36 @@ describe("applying", () => {
   });
 });
 
-describe("going on", () => {
-  it("after Ctrl-C: what was begun is brought to its end, the next run does the rest", async () => {
+describe("a run after an incomplete one", () => {
+  it("adopts the rest after Ctrl-C, which let the adoptions that had started finish", async () => {
     const names = await newKeys(30);
     const interruption = new AbortController();
     const onLine = (text: string) => void (text.startsWith("10/") && interruption.abort());
     const first = await adopt(["--apply"], { signal: interruption.signal, onLine });
     const done = (await ids()).length;
     expect([first.code, done]).toEqual([130, expect.toSatisfy((count: number) => count >= 10 && count < 20)]);
-    expect(first.err).toContain(`Interrupted: ${30 - done} not begun. Run it again to go on.`);
+    expect(first.err).toContain(`Interrupted: ${30 - done} not started. Run it again to continue.`);
     const second = await adopt(["--apply"]);
     expect([second.code, await ids()]).toEqual([0, names]);
     expect(second.out).toContain(`${30 - done} to adopt, ${done} skipped.`);
   });
 
-  it("after a crash between Bursar's row and LiteLLM's mark: the tenant is there, and nothing is done twice", async () => {
+  it("finds the tenant after a crash between Bursar's row and LiteLLM's metadata, and repeats nothing", async () => {
     await newKey("acme");
     world.litellm.setFault({ kind: "error", status: 500, path: "/key/update" });
     const first = await adopt(["--apply"]);
     expect([first.code, first.err]).toEqual([
       0,
-      expect.stringContaining("1 adopted, 0 failed. LiteLLM has yet to be told of 1: Bursar's sweep does it."),
+      expect.stringContaining("1 adopted, 0 failed. LiteLLM is not yet in sync for 1: Bursar's sweep retries."),
     ]);
     world.litellm.setFault(null);
     renewDeps();
-    expect((await adopt(["--apply"])).out).toContain("is tenant acme already");
+    expect((await adopt(["--apply"])).out).toContain("is already tenant acme");
   });
 
-  it("after an answer that was lost: the tenant counts as adopted", async () => {
+  it("counts a tenant as adopted after the answer to its request was lost", async () => {
     await newKey("acme");
-    // Bursar carries the request out, and its answer is lost; the second try finds the tenant.
+    // Bursar carries out the request and its answer is lost. The second attempt finds the tenant.
     const real = globalThis.fetch;
     let lost = 0;
     globalThis.fetch = async (...request) => {
@@ -105,15 +105,15 @@ describe("going on", () => {
     expect(err).toContain("1 adopted, 0 failed.");
   });
 
-  it("while another run does the same: each tenant once", async () => {
+  it("adopts each tenant once while another run does the same", async () => {
     const names = await newKeys(20);
     const runs = await Promise.all([adopt(["--apply"]), adopt(["--apply"])]);
     expect([runs.map(({ code }) => code), await ids()]).toEqual([[0, 0], names]);
   });
 });
 
-describe("what fails", () => {
-  it("lists a refused tenant at the end and exits 1; the others are adopted, and the next run retries it", async () => {
+describe("a failed adoption", () => {
+  it("appears at the end with exit code 1, and the next run retries it", async () => {
     await newKeys(3);
     const hash = sha256("sk-key-001");
     await world.db.query("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$");
@@ -131,11 +131,11 @@ describe("what fails", () => {
     expect(await ids()).toEqual(["key-000", "key-001", "key-002"]);
   });
 
-  it("shows a refusal in Bursar's words", async () => {
+  it("shows the reason of Bursar's answer", async () => {
     await newKey("acme");
     const real = globalThis.fetch;
     globalThis.fetch = async (...request) => {
-      // Deleted in LiteLLM between the plan and its turn.
+      // An administrator deletes the key in LiteLLM between the plan and its adoption.
       const isCreation = String(request[0]) === `${bursar().url}/v1/tenants`;
       if (isCreation) await world.manage("POST", "/key/delete", { keys: [sha256("sk-acme")] }).catch(() => null);
       return real(...request);

@@ -1,4 +1,4 @@
-// What `npm run adopt` says it would do, and that saying it changes nothing. Real app and Postgres, LiteLLM's simulator.
+// The plan of `npm run adopt`, which changes nothing. On the real app, a real Postgres and LiteLLM's simulator.
 
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../support/builders/virtual-key.ts";
@@ -10,7 +10,7 @@ const newKey = (fields: object) => world.manage("POST", "/key/generate", { max_b
 const newTeam = (fields: object) => world.manage("POST", "/team/new", { max_budget: 100, ...fields });
 
 describe("a plan", () => {
-  it("shows LiteLLM's figures, Bursar's, and that LiteLLM keeps its limits under observe", async () => {
+  it("shows LiteLLM's values, Bursar's values, and that LiteLLM keeps its limits under observe", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme", budget_duration: "30d", soft_budget: 15 });
     world.litellm.setSpend(sha256("sk-acme"), 12.5);
     expect((await planned()).get("acme")).toEqual({
@@ -34,7 +34,7 @@ describe("a plan", () => {
     expect(out).toContain("1 to adopt, 0 skipped. Enforcement: observe.");
   });
 
-  it("says what enforce would change in LiteLLM, and just that is what it then does", async () => {
+  it("shows the changes that enforce makes in LiteLLM, and --apply makes exactly these", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await newTeam({ team_id: "red", team_alias: "red" });
     const plan = await planned("--enforcement", "enforce");
@@ -45,7 +45,7 @@ describe("a plan", () => {
     expect(await world.teamRow("red")).toMatchObject({ max_budget: 110, soft_budget: 80 });
   });
 
-  it("changes nothing, neither here nor there", async () => {
+  it("changes nothing in Bursar or LiteLLM", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     world.litellm.clearRequests();
     expect((await adopt(["--enforcement", "enforce"])).code).toBe(0);
@@ -53,13 +53,13 @@ describe("a plan", () => {
     expect(world.changesSent()).toEqual(["/v2/key/info"]);
   });
 
-  it("finds the limit that a key has of a budget object", async () => {
+  it("reads the limit of a key from the budget object that it is linked to", async () => {
     await world.manage("POST", "/budget/new", { budget_id: "shared", max_budget: 30, budget_duration: "30d" });
     await newKey({ key: "sk-acme", key_alias: "acme", max_budget: null, budget_id: "shared" });
     expect((await planned()).get("acme").litellm).toMatchObject({ max_budget: 30, budget_duration: "30d" });
   });
 
-  it("tells of no key, no hash and no token in full, and of no escape sequence that an alias holds", async () => {
+  it("prints no key, hash or token in full, and no escape sequence of an alias", async () => {
     await newKey({ key: "sk-acme-secret", key_alias: "acme\u001b[2J\nevil" });
     await newKey({ key: "sk-blocked", key_alias: "bad\u001b[2J", blocked: true });
     for (const args of [[], ["--json"], ["--apply"]]) {
@@ -78,12 +78,12 @@ describe("a plan", () => {
   });
 });
 
-describe("skipped is", () => {
+describe("the plan", () => {
   it.each<[string, object]>([
     ["has no max_budget", { max_budget: null }],
     ["is blocked in LiteLLM", { blocked: true }],
     ["has expired", { duration: "1s" }],
-  ])("a key that %s", async (why, fields) => {
+  ])("skips a key that %s", async (why, fields) => {
     await newKey({ key: "sk-acme", key_alias: "acme", ...fields });
     world.now += 2_000;
     expect((await planned()).get("acme")).toMatchObject({ action: "skip", why });
@@ -92,12 +92,12 @@ describe("skipped is", () => {
   it.each([
     ["has no max_budget", {}],
     ["is blocked in LiteLLM", { max_budget: 100, blocked: true }],
-  ])("a team that %s", async (why, fields) => {
+  ])("skips a team that %s", async (why, fields) => {
     await world.manage("POST", "/team/new", { team_id: "red", ...fields });
     expect((await planned()).get("red")).toMatchObject({ action: "skip", why });
   });
 
-  it("the master key, should LiteLLM list it, and what belongs to its dashboard", async () => {
+  it("skips the master key and the keys and teams of LiteLLM's dashboard", async () => {
     await newKey({ key: world.litellm.masterKey, key_alias: "master" });
     await newTeam({ team_id: "litellm-dashboard" });
     await newKey({ key: "sk-session", key_alias: "session", team_id: "litellm-dashboard" });
@@ -107,36 +107,36 @@ describe("skipped is", () => {
     expect(plan.has("session")).toBe(false);
   });
 
-  it("what LiteLLM says nonsense of; the others are adopted all the same", async () => {
+  it("skips a row that cannot be parsed, and adopts the others", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await newKey({ key: "sk-broken", key_alias: "broken" });
     world.litellm.setSpend(sha256("sk-broken"), Number.NaN);
-    expect((await planned()).get("broken")).toMatchObject({ action: "skip", why: "LiteLLM's row makes no sense" });
+    expect((await planned()).get("broken")).toMatchObject({ action: "skip", why: "LiteLLM's row cannot be parsed" });
     expect((await adopt(["--apply"])).code).toBe(0);
     expect(await tenants()).toMatchObject([{ tenant_id: "acme" }]);
   });
 
-  it("what is a tenant already, by whatever name", async () => {
+  it("skips a subject that is already a tenant, under any name", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await adopt(["--apply"]);
     await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "renamed" });
-    expect((await planned()).get("renamed")).toMatchObject({ action: "skip", why: "is tenant acme already" });
+    expect((await planned()).get("renamed")).toMatchObject({ action: "skip", why: "is already tenant acme" });
   });
 });
 
 describe("a key of a team", () => {
   const inRed = { key: "sk-one", key_alias: "one", team_id: "red" };
 
-  it("goes with its team when the team has a budget", async () => {
+  it("belongs to its team when the team has a budget", async () => {
     await newTeam({ team_id: "red", team_alias: "Red" });
     await newKey(inRed);
-    const why = "goes with its team Red: --keys-of-teams adopts it for itself";
+    const why = "belongs to its team Red: --keys-of-teams adopts the key as well";
     expect((await planned()).get("one")).toMatchObject({ action: "skip", why });
     expect((await planned("--keys")).get("one")).toMatchObject({ action: "skip", why });
     expect((await planned("--keys-of-teams")).get("one").action).toBe("adopt");
   });
 
-  it("goes with its team when the team is a tenant, whatever its budget in LiteLLM is now", async () => {
+  it("belongs to its team when the team is a tenant, whatever its budget in LiteLLM is now", async () => {
     await newTeam({ team_id: "red" });
     await adopt(["--apply"]);
     await world.manage("POST", "/team/update", { team_id: "red", max_budget: null });
@@ -144,14 +144,14 @@ describe("a key of a team", () => {
     expect((await planned()).get("one").action).toBe("skip");
   });
 
-  it("adopts a key for itself when its team has no budget", async () => {
+  it("becomes a tenant itself when its team has no budget", async () => {
     await world.manage("POST", "/team/new", { team_id: "red" });
     await newKey(inRed);
     expect((await planned()).get("one").action).toBe("adopt");
   });
 });
 
-describe("only what is asked for", () => {
+describe("selection by options plans only the matching candidates", () => {
   it.each([
     [["--teams"], ["red"]],
     [["--keys"], ["acme", "acme-2"]],
@@ -169,8 +169,8 @@ describe("only what is asked for", () => {
   });
 });
 
-describe("names", () => {
-  it("are aliases made fit for an id, and a part of the hash where there is none", async () => {
+describe("tenant ids", () => {
+  it("are aliases turned into valid ids, or a part of the hash without an alias", async () => {
     await newKey({ key: "sk-acme", key_alias: "Ácme Corp / prod" });
     await newKey({ key: "sk-none" });
     await newTeam({ team_id: "8f3c" });
@@ -178,7 +178,7 @@ describe("names", () => {
     expect(names).toEqual(["8f3c", "Acme-Corp-prod", `key-${sha256("sk-none").slice(0, 12)}`]);
   });
 
-  it("can be a field of LiteLLM's metadata; what lacks it is skipped", async () => {
+  it("can be a field of LiteLLM's metadata, and candidates without the field are skipped", async () => {
     await newKey({ key: "sk-acme", key_alias: "a", metadata: { customer: "acme" } });
     await newKey({ key: "sk-none", key_alias: "b" });
     const plan = await planned("--tenant-id", "metadata.customer");
@@ -190,31 +190,31 @@ describe("names", () => {
     });
   });
 
-  it("can be the team's", async () => {
+  it("can be the team's alias", async () => {
     await world.manage("POST", "/team/new", { team_id: "8f3c", team_alias: "red" });
     await newKey({ key: "sk-one", key_alias: "one", team_id: "8f3c" });
     expect((await planned("--tenant-id", "team")).get("red").subject.kind).toBe("key");
   });
 
-  it("refuses ids that two subjects would have, and does nothing before they are settled", async () => {
+  it("are refused when two subjects would share one, and --apply changes nothing until that is resolved", async () => {
     await newTeam({ team_id: "t1", team_alias: "acme" });
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await newKey({ key: "sk-globex", key_alias: "globex" });
     const { code, out, err } = await adopt(["--apply"]);
     expect([code, await tenants()]).toEqual([1, []]);
-    expect(out).toContain("To be settled first (2)");
-    expect(out).toContain("the name is also that of team acme (t1)");
-    expect(err).toContain("Nothing was done");
+    expect(out).toContain("Conflicts to resolve first (2)");
+    expect(out).toContain("has the same tenant id as team acme (t1)");
+    expect(err).toContain("Nothing was changed");
     expect((await adopt(["--apply", "--only", "globex"])).code).toBe(0);
     expect(await tenants()).toMatchObject([{ tenant_id: "globex" }]);
   });
 
-  it("refuses ids that another tenant has", async () => {
+  it("are refused when another tenant has one", async () => {
     await newKey({ key: "sk-acme", key_alias: "acme" });
     await adopt(["--apply"]);
     await world.manage("POST", "/key/update", { key: "sk-acme", key_alias: "old" });
     await newKey({ key: "sk-new", key_alias: "acme" });
-    const why = "the name is also that of another tenant";
+    const why = "has the same tenant id as another tenant";
     expect([...(await planned()).values()]).toContainEqual(expect.objectContaining({ action: "refuse", why }));
   });
 });

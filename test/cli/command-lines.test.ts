@@ -54,3 +54,9 @@ it("exits 2 for a stray argument, names it and shows the usage", async () => {
   expect(err).toContain("got 1: 0000_budgets");
   expect(err).toContain(usageOf("db:rollback"));
 });
+
+it("exits 2 when an option takes the next flag as its value", async () => {
+  const { code, out, err } = await run("cli/adopt/adopt.ts", "--from", "litellm", "--only", "--apply");
+  expect([code, out]).toEqual([2, ""]);
+  expect(err).toContain("only needs a value before --apply");
+});

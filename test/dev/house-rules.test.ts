@@ -102,7 +102,7 @@ describe("test-title", () => {
     "it(`TITLE`, () => {});",
     'it.skipIf(isSlow)("TITLE", () => {});',
     'it.each([\n  ["a)(", 1],\n])("TITLE", () => {});',
-  ])("finds a title amid a sentence in %s", (call) => {
+  ])("finds a title that begins mid-sentence in %s", (call) => {
     for (const title of ["of a tenant", "By hand, later", "N6: whose key is gone", "X3, X4: with a key"]) {
       expect(findings(testTitles, { "test/a.test.ts": call.replace("TITLE", title) })).toEqual([
         expect.stringContaining(title),
@@ -192,15 +192,21 @@ describe("npm-script", () => {
 });
 
 describe("banned-word", () => {
-  it.each(["src/a.ts", "cli/a.ts", "README.md", "CHANGELOG.md", "docs/a.md", "wrangler.toml"])(
-    "finds one in %s",
-    (path) => {
-      expect(findings(bannedWords, { [path]: "\nWhoever asks" })).toEqual([`${path}:2 "Whoever" is a private word`]);
-    },
-  );
+  it.each([
+    "src/a.ts",
+    "cli/a.ts",
+    "dev/a.ts",
+    "bench/a.ts",
+    "README.md",
+    "CHANGELOG.md",
+    "docs/a.md",
+    "wrangler.toml",
+  ])("finds one in %s", (path) => {
+    expect(findings(bannedWords, { [path]: "\nWhoever asks" })).toEqual([`${path}:2 "Whoever" is a private word`]);
+  });
 
   it("accepts longer words, any word elsewhere, and a word that a page quotes as code", () => {
-    const files = { "src/a.ts": "wishful, insists", "dev/a.ts": "nobody", "docs/a.md": "it was `the wish`" };
+    const files = { "src/a.ts": "wishful, insists", "test/a.ts": "nobody", "docs/a.md": "it was `the wish`" };
     expect(findings(bannedWords, files)).toEqual([]);
     expect(findings(bannedWords, { "src/a.ts": "`wish`" })).toHaveLength(1);
   });

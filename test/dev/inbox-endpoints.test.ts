@@ -29,7 +29,7 @@ describe("Slack", () => {
   const mrkdwn = (text: string) => ({ type: "mrkdwn", text });
   const many = <T>(count: number, each: T): T[] => Array.from({ length: count }, () => each);
 
-  it("answers ok, and its text is the summary on one line", async () => {
+  it("answers ok, and summarises the text on one line", async () => {
     expect(await send({ text: "acme is at\n82 %" })).toEqual({ status: 200, answer: "ok" });
     expect(newest()).toMatchObject({
       kind: "slack",
@@ -43,7 +43,7 @@ describe("Slack", () => {
     });
   });
 
-  it("refuses what is not JSON as invalid_payload, and keeps it as text", async () => {
+  it("refuses a body that is not JSON as invalid_payload, and keeps it as text", async () => {
     expect(await send("{")).toEqual({ status: 400, answer: "invalid_payload" });
     expect(newest()).toMatchObject({ accepted: false, status: 400, body: "{" });
   });
@@ -155,7 +155,7 @@ describe("Resend", () => {
 describe("the send_email binding", () => {
   const send = (body: unknown) => post("/send-email", body);
 
-  it("answers a messageId, whoever is written as text or as an object", async () => {
+  it("answers a messageId for addresses as text and as objects", async () => {
     const { status, answer } = await send({ ...EMAIL, from: { email: "a@example.com", name: "A" } });
     expect([status, answer]).toEqual([200, { messageId: newest()?.id }]);
     expect(newest()).toMatchObject({ kind: "email", via: "send_email", summary: "At 82 %" });

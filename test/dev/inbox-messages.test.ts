@@ -1,4 +1,4 @@
-// The list of the inbox, and its failures: what is kept, found, counted, emptied and refused on purpose.
+// The inbox's list of messages (filters, counts, limits, deletion) and its scripted failures.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createMailbox, MAX_MESSAGES } from "../../dev/inbox/mailbox.ts";
@@ -70,9 +70,9 @@ describe("the list", () => {
     expect(inbox.messages({ tenant: "acme.eu" })).toHaveLength(1);
   });
 
-  it("finds a tenant in an event's tenant_id only, which stands at its top or in its data", async () => {
+  it("finds a tenant in an event only by its tenant_id, at the top level or in its data", async () => {
     for (const data of [{ tenant_id: "acme" }, { data: { tenant_id: "acme" } }, { data: { note: "acme" } }]) {
-      // Without a signature they are refused, and kept all the same.
+      // The inbox refuses events without a signature, but keeps them.
       await webhook(data);
     }
     expect(inbox.messages({ tenant: "acme" })).toHaveLength(2);
@@ -88,13 +88,13 @@ describe("the list", () => {
     expect(await count("?kind=webhook")).toEqual({ count: 0 });
   });
 
-  it("DELETE empties the list", async () => {
+  it("empties the list on DELETE", async () => {
     await slack("gone");
     expect((await fetch(`${inbox.url}/messages`, { method: "DELETE" })).status).toBe(204);
     expect([inbox.messages(), await get("/messages/count")]).toEqual([[], { count: 0 }]);
   });
 
-  it("answers 304 as long as no message came", async () => {
+  it("answers 304 until a message arrives", async () => {
     const etag = (await fetch(`${inbox.url}/messages`)).headers.get("etag") ?? "";
     const again = () => fetch(`${inbox.url}/messages`, { headers: { "If-None-Match": etag } });
     expect((await again()).status).toBe(304);
@@ -129,7 +129,7 @@ describe("a failure", () => {
     ]);
   });
 
-  it("a failure of any kind hits every kind until it is deleted, in each vendor's words", async () => {
+  it("fails every kind until it is deleted, with each vendor's error", async () => {
     await fail({ kind: "any", how: { status: 500 } });
     expect(await (await slack("x")).text()).toBe("rollup_error");
     expect(await (await email("x")).json()).toMatchObject({ statusCode: 500, name: "application_error" });
@@ -139,13 +139,13 @@ describe("a failure", () => {
     expect((await slack("x")).status).toBe(200);
   });
 
-  it("a failure of one kind goes before one of any kind", async () => {
+  it("takes precedence for its kind over a failure of any kind", async () => {
     inbox.fail({ kind: "any", how: { status: 500 } });
     inbox.fail({ kind: "slack", how: { status: 404 }, times: 1 });
     expect([(await slack("x")).status, (await slack("x")).status]).toEqual([404, 500]);
   });
 
-  it("a timeout never answers, and is recorded without a status", async () => {
+  it("never answers when it is a timeout, and is recorded without a status", async () => {
     inbox.fail({ kind: "slack", how: { timeout: true }, times: 1 });
     await expect(slack("x")).rejects.toThrow(/timeout/);
     expect(inbox.messages()).toMatchObject([{ accepted: false, status: null, summary: "x" }]);
@@ -156,7 +156,7 @@ describe("a failure", () => {
     async (failure) => expect(await fail(failure)).toBe(400),
   );
 
-  it("a failure of the whole inbox still works, and keeps no message", async () => {
+  it("keeps no message when it is a fault of the whole inbox", async () => {
     inbox.setFault({ kind: "error", status: 502 });
     expect((await slack("x")).status).toBe(502);
     inbox.setFault(null);

@@ -1,4 +1,4 @@
-// The page of the inbox: shows what arrived, and turns nothing from outside into markup.
+// The inbox's page: shows the messages, and escapes everything in them.
 
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -24,7 +24,7 @@ describe("the page", () => {
   const email = (html: string) =>
     post("/resend/emails", { from: `${EVIL} <a@example.com>`, to: "b@example.com", subject: EVIL, html, text: EVIL });
 
-  it("escapes everything from outside, whatever it came in by", async () => {
+  it("escapes everything from outside, from every endpoint", async () => {
     const text = { type: "mrkdwn", text: EVIL };
     const blocks = [
       { type: "header", text: { type: "plain_text", text: EVIL } },
@@ -47,7 +47,7 @@ describe("the page", () => {
     }
   });
 
-  it("shows the text of Slack's blocks and not the text that stands in for them", async () => {
+  it("shows the text of Slack's blocks instead of the fallback text", async () => {
     const section = { type: "section", text: { type: "mrkdwn", text: "*What to do*\nRaise the &lt;limit&gt;" } };
     await post("/slack/x", { text: "fallback", blocks: [section] });
     expect(await page()).toContain("<pre>*What to do*\nRaise the &lt;limit&gt;</pre>");
@@ -76,7 +76,7 @@ describe("the page", () => {
     expect(await page()).toMatch(/401 refused · not signed[\s\S]*&quot;type&quot;: &quot;budget.warning&quot;/);
   });
 
-  it("serves an e-mail's HTML as it came, where nothing may run or load", async () => {
+  it("serves an e-mail's HTML unchanged, with a policy under which nothing may run or load", async () => {
     await email("<p>Hello</p>");
     const response = await fetch(`${inbox.url}/messages/${inbox.messages()[0]?.id}/html`);
     expect(await response.text()).toBe("<p>Hello</p>");

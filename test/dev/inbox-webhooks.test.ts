@@ -1,4 +1,5 @@
-// How the inbox judges our outgoing webhooks: the verdict of the specification's own library, and repeats.
+// How the inbox verifies Bursar's outgoing webhooks, with the library of the Standard Webhooks specification, and
+// counts repeats.
 
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
@@ -29,7 +30,7 @@ async function send(headers: Record<string, string>, { name = "ops", body = EVEN
 
 const newest = () => inbox.messages()[0];
 
-it.each(["a", "b"])("a call signed with any trusted secret is valid (%s)", async (letter) => {
+it.each(["a", "b"])("accepts a call signed with any trusted secret (%s)", async (letter) => {
   expect(await send(signed(secretOf(letter)))).toBe(200);
   expect(newest()).toMatchObject({
     kind: "webhook",
@@ -48,23 +49,23 @@ it.each([
   ["another secret", signed(secretOf("c")), EVENT],
   ["another body", signed(secretOf("a")), `${EVENT} `],
   ["a time six minutes ago", signed(secretOf("a"), { at: new Date(Date.now() - 360_000) }), EVENT],
-])("a call signed for %s is refused as invalid", async (_, headers, body) => {
+])("refuses a call signed for %s as invalid", async (_, headers, body) => {
   expect(await send(headers, { body })).toBe(401);
   expect(newest()).toMatchObject({ signature: "invalid", accepted: false, status: 401 });
   expect(newest()?.problems).toHaveLength(1);
 });
 
-it("a call without a signature is refused as missing", async () => {
+it("refuses a call without a signature as missing", async () => {
   expect(await send({ "webhook-id": "msg_1" })).toBe(401);
   expect(newest()).toMatchObject({ signature: "missing", accepted: false });
 });
 
-it("accepts a call to a webhook whose secret was never set, as unknown_secret", async () => {
+it("marks a call to a webhook with an unregistered secret as unknown", async () => {
   expect(await send(signed(secretOf("a")), { name: "stranger" })).toBe(200);
   expect(newest()).toMatchObject({ signature: "unknown_secret", accepted: true });
 });
 
-it("takes secrets over HTTP too, and refuses an invalid one", async () => {
+it("registers secrets over HTTP too, and refuses an invalid secret", async () => {
   const put = (secrets: unknown) =>
     fetch(`${inbox.url}/webhook-secrets/new`, { method: "PUT", body: JSON.stringify({ secrets }) });
   expect((await put([secretOf("n")])).status).toBe(200);
@@ -74,7 +75,7 @@ it("takes secrets over HTTP too, and refuses an invalid one", async () => {
   expect(newest()?.signature).toBe("valid");
 });
 
-it("a repeat of a webhook-id is counted, with the attempts that failed, for each webhook by itself", async () => {
+it("counts the repeats of a webhook-id per webhook, including failed attempts", async () => {
   inbox.fail({ kind: "webhook", how: { status: 500 }, times: 1 });
   await send(signed(secretOf("a")));
   await send(signed(secretOf("a")));
@@ -89,7 +90,7 @@ it("a repeat of a webhook-id is counted, with the attempts that failed, for each
   ]);
 });
 
-it("checks the signature of a call that a configured failure refuses", async () => {
+it("verifies a call that a scripted failure refuses", async () => {
   inbox.fail({ kind: "webhook", how: { status: 503 }, times: 1 });
   expect(await send(signed(secretOf("a")))).toBe(503);
   expect(newest()).toMatchObject({ signature: "valid", accepted: false, status: 503 });

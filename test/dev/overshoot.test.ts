@@ -1,11 +1,11 @@
-// The simulation of the overshoot: it can be had again, and its bound is what it says.
+// The overshoot simulation: a seed reproduces a run, and the bounds are those that docs/performance.md derives.
 
 import { expect, it } from "vitest";
 import { play } from "../../bench/overshoot/play.ts";
-import { blindSeconds, inFlight, observationOf, type Scenario } from "../../bench/overshoot/scenario.ts";
+import { blindSeconds, boundOf, inFlight, type Scenario } from "../../bench/overshoot/scenario.ts";
 
 const aScenario = (differences: Partial<Scenario> = {}): Scenario => ({
-  door: "ask",
+  endpoint: "ask",
   spendRate: 1,
   isolates: 4,
   pods: 1,
@@ -22,28 +22,28 @@ it("gives the same run for the same seed, and another run for another seed", asy
 });
 
 it("exceeds every bound when nothing refuses", async () => {
-  const scenario = aScenario({ door: "none" });
+  const scenario = aScenario({ endpoint: "none" });
   const { overshoot, fastestSpendRate } = await play(scenario);
-  expect(overshoot).toBeGreaterThan(observationOf({ ...scenario, door: "ask" }, fastestSpendRate).usd);
+  expect(overshoot).toBeGreaterThan(boundOf({ ...scenario, endpoint: "ask" }, fastestSpendRate).usd);
 });
 
 it("overshoots by the calls in flight with LiteLLM alone and with Gate", async () => {
-  for (const door of ["none", "gate"] as const) {
-    const { overshoot } = await play(aScenario({ door, litellmEnforces: door === "none" }));
+  for (const endpoint of ["none", "gate"] as const) {
+    const { overshoot } = await play(aScenario({ endpoint, litellmEnforces: endpoint === "none" }));
     expect(overshoot).toBeGreaterThan(0);
     expect(overshoot).toBeLessThan(inFlight({ spendRate: 1 }));
   }
 });
 
 it("bounds the overshoot by the sooner of two that refuse", () => {
-  const alone = aScenario({ door: "none", litellmEnforces: true });
+  const alone = aScenario({ endpoint: "none", litellmEnforces: true });
   const both = aScenario({ litellmEnforces: true });
-  expect(observationOf(both, 1)).toEqual(observationOf(alone, 1));
-  expect(observationOf({ ...both, pods: 4 }, 1)).toEqual(observationOf(aScenario({ pods: 4 }), 1));
+  expect(boundOf(both, 1)).toEqual(boundOf(alone, 1));
+  expect(boundOf({ ...both, pods: 4 }, 1)).toEqual(boundOf(aScenario({ pods: 4 }), 1));
 });
 
 it("bounds the overshoot by the calls in flight and the spend rate until the spend is known", () => {
   expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(6 + 5 + 1.2 + 5);
-  expect(observationOf(aScenario({ door: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
-  expect(observationOf(aScenario({ door: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });
+  expect(boundOf(aScenario({ endpoint: "gate" }), 2)).toEqual({ blindSeconds: 6, usd: 6 + 2 * 6 });
+  expect(boundOf(aScenario({ endpoint: "gate_streamed" }), 2)).toEqual({ blindSeconds: 1, usd: 6 + 2 });
 });

@@ -1,4 +1,4 @@
-// How `npm start` and the documents keep their word.
+// `npm start` on taken ports and with invalid ports, and the commands that the documentation names.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ async function start(env: Record<string, string>): Promise<{ code: number; said:
   return { code: Number(code), said: said.join("") };
 }
 
-// That each part names its own port, test/stores/ports.test.ts shows; here are the first part to start, and the last.
+// Only the first and the last part to start. test/stores/ports.test.ts shows that each part names its own port.
 it.each(["POSTGRES_PORT", "PORT"])("ends with a message that names %s when its port is taken", async (variable) => {
   const taken = createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");

@@ -1,4 +1,4 @@
-// The check of the story's table goes red for each thing that can be wrong with a claim.
+// The check of the story's table fails for each kind of invalid claim.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// The queues that deliver on plain workerd, by the settings of wrangler.toml: the benchmarks depend on them.
+// Queue delivery on plain workerd with the settings of wrangler.toml, on which the benchmarks depend.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 
-/** Sends messages on request, keeps those delivered, and acknowledges, retries or throws as each message says. */
+/** Sends messages on request, records deliveries, and acknowledges, retries or throws as each message requests. */
 const PROBE = `
 let batches = [];
 let running = 0;
@@ -99,7 +99,7 @@ async function ask(path: string, method = "GET", binding = "SPEND_QUEUE") {
   return (await answer.json()) as Record<string, number>;
 }
 
-/** Waits until nothing of an earlier test can come any more. */
+/** Waits until no message of an earlier test can arrive. */
 async function drained(): Promise<void> {
   for (const binding of ["SPEND_QUEUE", "NOTICES_QUEUE"]) {
     while ((await ask("/_backlog", "GET", binding))["messages"] !== 0) {
@@ -108,7 +108,7 @@ async function drained(): Promise<void> {
   }
 }
 
-/** Waits until so many deliveries have been made. */
+/** Waits for a number of deliveries. */
 async function deliveries(count: number): Promise<Batch[]> {
   for (;;) {
     const { batches } = await seen();
@@ -134,7 +134,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect(batches[0]?.messages[0]).toMatchObject({ attempts: 1, body: { n: 0 } });
   });
 
-  it("deliver a message that was sent with a delay after it", async () => {
+  it("deliver a delayed message after its delay", async () => {
     const before = Date.now();
     await send({ bodies: ["late"], delaySeconds: 2 });
     expect(await ask("/_backlog")).toMatchObject({ messages: 0, delayed: 1 });
@@ -143,7 +143,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect(batch?.at).toBeGreaterThanOrEqual(before + 2_900);
   });
 
-  it("deliver again only what was to be retried, after its own delay, and count the attempts", async () => {
+  it("redeliver only retried messages, each after its own delay, and count the attempts", async () => {
     await send({ bodies: [{ failures: 1, delaySeconds: 1 }, { failures: 0 }] });
     const [first, second] = await deliveries(3);
     expect(first?.messages.map(({ attempts }) => attempts)).toEqual([1, 1]);
@@ -155,11 +155,11 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     await send({ bodies: [{ ack: true }, { thrown: true }], queue: "spend" });
     const batches = await deliveries(3);
     expect(batches[1]?.messages.map(({ body }) => body)).toEqual([{ thrown: true }]);
-    // retry_delay of wrangler.toml, and the second of the batch.
+    // retry_delay of wrangler.toml plus the batch timeout of a second.
     expect(batches[1]?.at).toBeGreaterThanOrEqual((batches[0]?.at ?? 0) + 5_900);
   });
 
-  it("hand a message to the dead-letter queue after the last retry, as if it had never been tried", async () => {
+  it("move a message to the dead-letter queue after the last retry, with its attempts reset", async () => {
     await send({ bodies: [{ failures: 99, n: "dead" }] });
     const batches = await deliveries(12);
     expect(batches.map(({ queue, messages }) => [queue, messages[0]?.attempts])).toEqual([
@@ -171,7 +171,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect((await ask("/_backlog"))["dead"]).toBe(1);
   }, 30_000);
 
-  it("let ten consumers work at a time, and no more", async () => {
+  it("run at most ten consumers at a time", async () => {
     for (let sent = 0; sent < 12; sent++) await send({ queue: "notices", bodies: Array(10).fill({ slow: true }) });
     await deliveries(120);
     expect((await seen()).mostRunning).toBe(10);
@@ -190,7 +190,7 @@ describe("queues that deliver", { timeout: 20_000 }, () => {
     expect(await ask("/_backlog", "GET", "NOTICES_QUEUE")).toMatchObject({ messages: 0, oldestMs: 0 });
   });
 
-  it("refuse on purpose", async () => {
+  it("refuse messages when a test breaks them", async () => {
     await ask("/_refuse", "PUT");
     expect(await send({ bodies: [{ n: 1 }] })).toBe(500);
     await ask("/_refuse", "DELETE");

@@ -1,4 +1,4 @@
-// The Worker's home on plain workerd, and its KV inside and outside: both must mean the same to a real binding.
+// The Worker on plain workerd, with KV inside or outside the process. A real binding must work the same with both.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { startKv } from "../../dev/kv/start-kv.ts";
 import type { Part } from "../../dev/part.ts";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 
-/** Does to its bindings what the path says, and answers with what came of it. */
+/** A Worker that performs the operation of the path on its bindings, and answers with the result. */
 const PROBE = `
 const actions = {
   "/put": (env, { key, value }) => env.SNAPSHOTS.put(key, value),
@@ -64,7 +64,7 @@ async function ask({ url }: Workerd, path: string, body: object = {}): Promise<{
 describe.each(["inside", "outside"])("a KV namespace %s", (where) => {
   const worker = () => (where === "inside" ? inside : outside);
 
-  it("reads back what was put, whatever the key holds", async () => {
+  it("returns the stored value for any key", async () => {
     const key = "config:a/b c?d&é%";
     await ask(worker(), "/put", { key, value: '{"n":1}' });
     expect(await ask(worker(), "/one", { key })).toEqual({ status: 200, answer: '{"n":1}' });
@@ -72,13 +72,13 @@ describe.each(["inside", "outside"])("a KV namespace %s", (where) => {
     expect((await ask(worker(), "/many", { keys: [key] })).answer).toEqual({ [key]: '{"n":1}' });
   });
 
-  it("answers null for a key that is not there, alone and among others", async () => {
+  it("returns null for a missing key, alone and among others", async () => {
     await ask(worker(), "/put", { key: "here", value: "1" });
     expect((await ask(worker(), "/one", { key: "nowhere" })).answer).toBe(null);
     expect((await ask(worker(), "/many", { keys: ["here", "nowhere"] })).answer).toEqual({ here: "1", nowhere: null });
   });
 
-  it("forgets what was deleted", async () => {
+  it("returns null for a deleted key", async () => {
     await ask(worker(), "/put", { key: "gone", value: "1" });
     await ask(worker(), "/delete", { key: "gone" });
     expect((await ask(worker(), "/one", { key: "gone" })).answer).toBe(null);
@@ -86,7 +86,7 @@ describe.each(["inside", "outside"])("a KV namespace %s", (where) => {
 });
 
 describe("plain workerd", () => {
-  it("fails a read of KV while the namespace outside is broken, and remembers its values when it is mended", async () => {
+  it("fails a read of KV while the outside namespace is broken, and keeps its values", async () => {
     await ask(outside, "/put", { key: "kept", value: "1" });
     kv.setFault({ kind: "error", status: 500 });
     expect((await ask(outside, "/one", { key: "kept" })).status).toBe(500);
@@ -105,14 +105,14 @@ describe("plain workerd", () => {
     expect(await (await fetch(countUrl)).json()).toEqual({ messages: 4, sends: 2 });
   });
 
-  it("limits a caller as wrangler.toml says, and no other caller", async () => {
+  it("limits a caller as configured in wrangler.toml, and no other caller", async () => {
     const allowed = [];
     for (let count = 0; count < 61; count++) allowed.push((await ask(inside, "/limit", { key: "a" })).answer);
     expect(allowed.filter((each) => (each as { success: boolean }).success)).toHaveLength(60);
     expect((await ask(inside, "/limit", { key: "b" })).answer).toEqual({ success: true });
   });
 
-  it("gives the Worker the variables of wrangler.toml, overruled by the environment", async () => {
+  it("gives the Worker the variables of wrangler.toml, overridden by the environment", async () => {
     const { answer } = await ask(inside, "/vars");
     expect(answer).toEqual(["http://127.0.0.1:9", 'dev="quoted", and more', "60"]);
   });

@@ -1,5 +1,5 @@
-// docs/api.md against the product: the same scenario gives the same page. The scenario runs the page's commands, which
-// use curl and openssl. `.ci/run` installs both.
+// docs/api.md matches the product: running the page's commands produces the same page. The commands use curl and
+// openssl, which `.ci/run` installs.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Ask from end to end: a tenant with a key of its own, spending through LiteLLM, from ok to blocked and back.
+// Ask from end to end: a tenant with its own key spends through LiteLLM, from ok to blocked and back.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiOf } from "./support/api.ts";
@@ -15,10 +15,10 @@ afterAll(() => bursar.stop());
 
 const NOW = { "Cache-Control": "no-cache" };
 
-/** Spend that LiteLLM's database has, as of calls made elsewhere. */
+/** Sets the spend in LiteLLM's database, as calls of other pods would. */
 async function spendTo(key: string, usd: number): Promise<void> {
   bursar.stack.litellm?.setSpend(key, usd);
-  // At most one demanded read a second per tenant.
+  // Bursar reads a tenant on demand at most once a second.
   await new Promise((resolve) => setTimeout(resolve, 1_050));
 }
 

@@ -1,4 +1,4 @@
-// Many checks at once: all right, and at most one read of LiteLLM per tenant behind them.
+// Many checks at once: every answer is correct, and they cause at most one read of LiteLLM per tenant.
 
 import pMap from "p-map";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -10,7 +10,7 @@ let bursar: Bursar;
 let api: ReturnType<typeof apiOf>;
 
 beforeAll(async () => {
-  // Stores get a share of the deadline each, and a busy test machine does not answer a hundred reads in two seconds.
+  // Each store gets a share of the deadline, and a busy test machine does not answer 100 reads in two seconds.
   bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "9999" } });
   api = apiOf(bursar.url);
 });
@@ -50,7 +50,7 @@ it("answers one check each of 100 tenants at once", async () => {
     })),
   );
   bursar.stack.litellm?.clearRequests();
-  // Bursar gives Postgres and LiteLLM seconds of real time; a busy test machine does not read a hundred tenants in those.
+  // Bursar waits seconds for Postgres and LiteLLM, in which a busy test machine does not read 100 tenants.
   const answers = await pMap(tenants, ({ key }) => api.ask(key), { concurrency: 20 });
   for (const [index, { tenantId, spend }] of tenants.entries()) {
     const answer = answers[index];

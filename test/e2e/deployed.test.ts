@@ -1,5 +1,5 @@
-// A tenant's short life over the public interface alone: on a stack of its own, or on the deployment at BASE_URL
-// (with ADMIN_TOKEN). Leaves nothing behind.
+// The life cycle of a tenant over the public API only: on a local stack, or on the deployment at BASE_URL (with
+// ADMIN_TOKEN). Deletes what it creates.
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ADMIN, aTenantId, eventually, send } from "./support/api.ts";
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 it("answers healthz, and readyz with every dependency", async () => {
   expect((await send("GET", `${base}/healthz`)).body).toEqual({ status: "ok" });
-  // As an orchestrator asks: the first probes of a Worker that has just started may come too late.
+  // Retries as an orchestrator does, because the first probes of a Worker that has just started may time out.
   const { body } = await eventually(async () => {
     const answer = await send("GET", `${base}/readyz`);
     return answer.status === 200 && answer;

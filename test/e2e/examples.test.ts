@@ -1,4 +1,4 @@
-// The example of Gate, run as it is, against the local stack. That of Ask is Python's: `npm run test:python`.
+// Runs the example of Gate unchanged against the local stack. `npm run test:python` runs the example of Ask.
 
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type Bursar, startBursar } from "./support/bursar.ts";

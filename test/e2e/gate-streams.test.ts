@@ -1,5 +1,5 @@
-// Gate's bytes on plain workerd, with nothing between it and a LiteLLM that this test plays itself: what streams, what
-// ends with its caller, and what a LiteLLM that cannot be reached looks like. The key is no tenant's, so it goes through.
+// Gate's streams on plain workerd, directly connected to a LiteLLM that this test plays: which bodies stream, which
+// calls end with their caller, and the answers while LiteLLM is unreachable. The key is unmanaged, so Gate forwards it.
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -161,7 +161,7 @@ describe("an agent that leaves", () => {
   it("ends the call to LiteLLM when the agent disconnects before the first byte", async () => {
     const cut = cutAfter(() => leave());
     const call = request(`${workerd.url}/llm/v1/chat/completions`, { method: "POST", headers: HEADERS });
-    // A reset, as Cloudflare's edge passes on: to workerd a closed half is an agent that still listens.
+    // A reset, which is what Cloudflare's edge passes on. workerd treats a half-closed connection as still listening.
     const leave = () => void call.socket?.resetAndDestroy();
     call.on("error", () => {});
     call.end("{}");

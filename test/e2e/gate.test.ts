@@ -1,4 +1,4 @@
-// Gate from end to end with OpenAI's own SDK, unchanged: only its base URL is Bursar's.
+// Gate from end to end with OpenAI's SDK. Only its base URL is changed.
 
 import OpenAI, { APIError } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ afterAll(() => bursar.stop());
 const CHAT = { model: "mock", messages: [{ role: "user", content: "hello" }] } as const;
 const asParams = () => structuredClone(CHAT) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming;
 
-/** What each answer of the wire was, as the SDK saw it. */
+/** Every response that the SDK received. */
 function sdkOf(key: string) {
   const statuses: number[] = [];
   const client = new OpenAI({

@@ -1,5 +1,5 @@
-// Guard from end to end: LiteLLM with the setup page pasted asks it before each call, and gets a 200 in time while
-// LiteLLM's API or Postgres hangs. On plain workerd it reads prompts of 32 MiB.
+// Guard from end to end: LiteLLM, configured as on the setup page, calls it before each model call and gets a 200 in
+// time even while LiteLLM's API or Postgres hangs. On plain workerd it reads prompts of 32 MiB.
 
 import { createHash } from "node:crypto";
 import { request } from "node:http";
@@ -17,7 +17,7 @@ const HOUR_MS = 3_600_000;
 const TOKEN = { "x-api-key": "dev-guardrail-token" };
 const NONE = { action: "NONE" };
 
-/** Room for a busy test machine; test/flows shows the promise to the millisecond, this that hanging sockets do not undo it. */
+/** Generous for a busy test machine. test/flows tests the exact deadline; this file tests it with hanging sockets. */
 const DEADLINE_MS = 400;
 const BUSY_MS = 600;
 
@@ -68,7 +68,7 @@ describe("LiteLLM with the setup page pasted", () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 500 });
     expect((await call(key, 552)).status).toBe(200);
     await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).status === 402);
-    // A model that costs nothing is held to no budget in LiteLLM.
+    // LiteLLM enforces no budget for a model that costs nothing.
     const refused = await call(key, 0);
     expect(refused.status).toBe(500);
     expect(refused.body.error.message).toBe(
@@ -104,7 +104,7 @@ describe.each([
     keys.over = (await seedTenant(bursar, { snapshot: { spend: 110, ageMs: HOUR_MS }, spend: 110 })).key;
     keys.stale = (await seedTenant(bursar, { snapshot: { spend: 50, ageMs: HOUR_MS }, spend: 50 })).key;
     keys.nowhere = (await seedTenant(bursar, { spend: 110 })).key;
-    // Warms up what is slow only the first time.
+    // The first call is slow, so it is not measured.
     await guard(keys.nowhere.toUpperCase());
     part().setFault({ kind: "hang" });
   });
@@ -139,7 +139,7 @@ describe("on plain workerd", () => {
   });
   afterAll(() => workerd.stop());
 
-  /** As LiteLLM's clients do: the whole body is written, then the answer is read. */
+  /** Writes the whole body before it reads the answer, as LiteLLM's clients do. */
   function post(body: Buffer): Promise<{ status: number; body: unknown }> {
     return new Promise((resolve, reject) => {
       const headers = { ...TOKEN, "content-length": body.length };

@@ -1,4 +1,4 @@
-// Checks and admin calls while KV or the queue is really broken, on plain workerd, where both are servers of their own.
+// Checks and admin calls while KV or the queue is really broken, on plain workerd, where both are separate servers.
 // Rows of the failure table.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

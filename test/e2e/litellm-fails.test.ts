@@ -13,7 +13,7 @@ let api: ReturnType<typeof apiOf>;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const STALE = { ageMs: HOUR_MS };
-/** Room for a busy test machine; what is shown is that an answer comes although LiteLLM's never does. */
+/** Generous for a busy test machine: the tests show that Bursar answers although LiteLLM never does. */
 const DEADLINE_MS = 1_000;
 
 beforeAll(async () => {
@@ -28,15 +28,15 @@ const litellm = () => {
   return part;
 };
 
-/** Until the breaker lets calls through again. */
+/** Waits until the breaker allows calls again. */
 async function untilReadable(): Promise<void> {
   const { key } = await seedTenant(bursar);
   await eventually(async () => (await api.ask(key, { "Cache-Control": "no-cache" })).body.source === "litellm", 30_000);
 }
 
 /**
- * One of each kind: no answer to come, no answer yet, a failure for an answer. That cut connections, 429 and nonsense
- * are the same outage, test/adapters/litellm/litellm-client.test.ts shows.
+ * One break of each kind: no server, no answer, and a failure as the answer. litellm-client.test.ts shows that cut
+ * connections, 429 and invalid JSON are the same outage.
  */
 const BREAKS = breaks("is stopped", "hangs", "answers 500");
 
@@ -136,7 +136,7 @@ it("the sweep syncs every pending tenant once LiteLLM is back, and the created k
   await litellm().restart();
   await untilReadable();
   await eventually(async () => {
-    // The cron of two minutes later: until then the request that changed the tenant syncs LiteLLM itself.
+    // Two minutes later, because until then the request that changed the tenant syncs LiteLLM itself.
     await bursar.sweep(2 * MINUTE_MS);
     return (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.litellm_sync === "synced";
   });

@@ -1,4 +1,4 @@
-// How long an open policy stays open. Alone in its file: an isolate keeps what it has read of the outage note for a while.
+// How long an open policy stays open. In its own file, because an isolate caches the outage note for a while.
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { apiOf, eventually } from "./support/api.ts";

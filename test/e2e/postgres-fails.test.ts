@@ -10,7 +10,7 @@ let bursar: Bursar;
 let api: ReturnType<typeof apiOf>;
 
 beforeAll(async () => {
-  // A store gets 40 % of it before the next one is asked, so Postgres has 400 ms before LiteLLM is asked alone.
+  // Each store gets 40 % of the deadline, so Bursar waits 400 ms for Postgres before it reads LiteLLM alone.
   bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "1000" } });
   api = apiOf(bursar.url);
 });

@@ -39,7 +39,7 @@ describe.each(BREAKS)("while Redis %s", (_, fault) => {
     const created = await api.admin("POST", "/v1/tenants", { tenant_id: tenantId }, headers);
     expect([created.status, created.body.litellm_sync]).toEqual([201, "synced"]);
     expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 9 })).body.max_budget).toBe(9);
-    // Without Redis a replay cannot be recognised; the id still keeps it from happening twice.
+    // Without Redis Bursar cannot recognise a replay. The tenant's id still keeps it from being created twice.
     expect((await api.admin("POST", "/v1/tenants", { tenant_id: tenantId }, headers)).status).toBe(409);
   });
 });

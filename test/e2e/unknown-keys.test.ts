@@ -1,4 +1,4 @@
-// Guessing keys, alone in its file: an address that was turned away stays so for a while.
+// Guessing keys. In its own file, because a limited address stays limited for a while.
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { apiOf } from "./support/api.ts";
@@ -14,7 +14,7 @@ it("limits an address that guesses keys, but not the tenants behind it", async (
   const api = apiOf(bursar.url);
   const { key } = await api.createTenant();
   const statuses: number[] = [];
-  // 60 a minute, counted by the minute of the clock: with a minute's end among them it may be nearly twice as many.
+  // 60 per clock minute. When a minute ends among the requests, nearly twice as many may pass.
   while (statuses.at(-1) !== 429 && statuses.length <= 120) {
     statuses.push((await api.ask(`sk-guess-${statuses.length}`)).status);
   }

@@ -1,4 +1,4 @@
-// The alert webhook: which alerts a call sets off, what they say, and how often they come.
+// The alert webhook: which alerts a call causes, their content, and their repetition.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
@@ -6,7 +6,7 @@ import { type Receiver, startReceiver } from "./receiver.ts";
 import { type Client, captured, clientOf, hashOf, typedShapeOf } from "./support.ts";
 
 const DAY_MS = 86_400_000;
-/** A first of the month: what a key spends on it is projected for the whole of it. */
+/** The first of a month: LiteLLM projects the key's spend of that day for the whole month. */
 const FIRST_DAY = Date.UTC(2026, 10, 1, 12);
 
 let now: number;
@@ -29,7 +29,7 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-/** A call of a key that has spent this much, and the webhooks that it sets off. */
+/** Calls with a key that has this spend, and returns the webhooks that the call causes. */
 async function callAt(key: string, spend: number) {
   litellm.setSpend(key, spend);
   receiver.received.length = 0;
@@ -85,11 +85,11 @@ describe("the level of a key", () => {
     [0.96, ["threshold_crossed 5% Threshold Crossed "]],
     [1, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
     [2, ["budget_crossed Budget Crossed\n Total Budget:`1.0`"]],
-  ])("sends at %d of a budget of 1 %j", async (spend, told) => {
+  ])("sends at %d of a budget of 1 %j", async (spend, expected) => {
     await start();
     const alerts = await callAt(await client.newKey({ max_budget: 1 }), spend);
     const levels = new Set(alerts.map((one) => `${one.event} ${one.event_message.replace("Key Budget: ", "")}`));
-    expect([...levels]).toEqual(told);
+    expect([...levels]).toEqual(expected);
   });
 
   it("names the soft budget until 15 % of the hard one are left", async () => {

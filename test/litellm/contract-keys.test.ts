@@ -1,4 +1,4 @@
-// What every LiteLLM proxy does with virtual keys, seen from outside.
+// How every LiteLLM proxy handles virtual keys, tested through its API.
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";

@@ -119,7 +119,7 @@ describe("a key", () => {
   });
 
   it("charges a key again after a reset with what was still on its way to the database", async () => {
-    // LiteLLM may write the call to its database just before the reset; then the reset has nothing to miss.
+    // LiteLLM may write the call to its database just before the reset. Then no spend arrives after the reset.
     const { key, cost } = await vi.waitFor(async () => {
       const key = await client.newKey();
       await client.call("POST", "/key/update", { key, spend: 7 });

@@ -1,4 +1,4 @@
-// The generic_api callback: what it says of a call, how calls are gathered, and that a batch is sent once.
+// The generic_api callback: the fields of a call, how LiteLLM batches calls, and that it sends a batch once.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { EventsReceiver } from "../../dev/litellm/outgoing/receivers.ts";
@@ -30,7 +30,7 @@ async function flushed() {
   return receiver.received.flatMap(({ json }) => json);
 }
 
-/** Of the caller's own headers nothing is compared: another client sends others. */
+/** Drops the caller's headers from the comparison, because another client sends other headers. */
 function withoutClient(payload: { metadata: { requester_metadata: { headers: unknown } } }) {
   const requester_metadata = { headers: null };
   return { ...payload, metadata: { ...payload.metadata, requester_metadata } };

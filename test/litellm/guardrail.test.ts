@@ -1,4 +1,4 @@
-// The Generic Guardrail API: what is asked before a call, and what becomes of the call by the answer.
+// The Generic Guardrail API: LiteLLM's request before a call, and the effect of the answer on the call.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { GuardrailReceiver } from "../../dev/litellm/outgoing/receivers.ts";
@@ -111,7 +111,7 @@ describe("the answer", () => {
   });
 });
 
-const NOBODY = "http://127.0.0.1:1";
+const UNREACHABLE = "http://127.0.0.1:1";
 const LENIENT = { failOnError: false, unreachableFallback: "fail_open" } as const;
 
 describe("a guardrail that fails", () => {
@@ -125,8 +125,8 @@ describe("a guardrail that fails", () => {
 
   const openWhenUnreachable = { unreachableFallback: "fail_open" } as const;
   const failures: [string, Partial<GuardrailReceiver>, ReturnType<Receiver["answer"]>, number][] = [
-    ["nobody there", { url: NOBODY }, {}, 500],
-    ["nobody there", { url: NOBODY, ...openWhenUnreachable }, {}, 200],
+    ["nobody there", { url: UNREACHABLE }, {}, 500],
+    ["nobody there", { url: UNREACHABLE, ...openWhenUnreachable }, {}, 200],
     ["503", openWhenUnreachable, { status: 503 }, 200],
     ["500", openWhenUnreachable, { status: 500 }, 500],
     ["no JSON", openWhenUnreachable, { body: "<html>" }, 500],

@@ -1,4 +1,5 @@
-// Where the simulator sends to is set while it runs; what it sent can be asked; an admin can have it send a test alert.
+// The simulator's controls of its outgoing requests: setting receivers at run time, the log of sent requests, and the
+// test alert.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";

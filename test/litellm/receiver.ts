@@ -1,5 +1,5 @@
-// A receiver of LiteLLM's requests: keeps them byte for byte, and answers as a test asks.
-// Must never know what the simulator is.
+// A receiver of LiteLLM's requests: records them byte for byte, and answers as a test sets it. Must not depend on the
+// simulator.
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ export interface Received {
   json: any;
 }
 
-/** Null never answers. */
+/** Null: never answers. */
 type Answer = { status?: number; body?: string; headers?: Record<string, string> } | null;
 
 export interface Receiver {

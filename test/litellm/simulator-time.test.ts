@@ -1,4 +1,4 @@
-// What LiteLLM does late, played on a clock of our own: writing spend, ending periods, forgetting what it remembers.
+// What LiteLLM does with a delay, on the test's clock: writing spend, ending periods and expiring its caches.
 
 import { afterEach, describe, expect, it } from "vitest";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";

@@ -1,5 +1,5 @@
-// Speaks to a LiteLLM proxy over HTTP, the simulator or a real one, and compares answers with captured ones.
-// Must never use anything of the simulator that a real proxy has not.
+// Calls a LiteLLM proxy over HTTP, the simulator or a real one, and compares answers with captures. Must not use any
+// feature of the simulator that a real proxy lacks.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -17,9 +17,9 @@ export interface Client {
   masterKey: string;
   /** A management call with the master key, or with `key`. */
   call(method: "GET" | "POST", path: string, body?: unknown, key?: string): Promise<Answer>;
-  /** A model call; `cost` is heeded by the simulator only. */
+  /** A model call. Only the simulator uses `cost`. */
   chat(key: string, options?: { cost?: number; body?: Record<string, unknown> }): Promise<Answer>;
-  /** Makes a key with a random name, and returns the raw key. */
+  /** Creates a key with a random name, and returns the raw key. */
   newKey(fields?: Record<string, unknown>): Promise<string>;
   info(key: string): Promise<Answer["body"]>;
 }
@@ -60,7 +60,7 @@ export async function send(url: string, method: string, headers: Record<string, 
   return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
 }
 
-/** The proxy that the contract is held against: the simulator, or `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
+/** The proxy under test: the simulator, or the one at `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
 export async function startTarget(): Promise<{ client: Client; stop: () => Promise<void> }> {
   const url = process.env["LITELLM_URL"];
   const masterKey = process.env["LITELLM_MASTER_KEY"];
@@ -71,7 +71,7 @@ export async function startTarget(): Promise<{ client: Client; stop: () => Promi
   return { client: clientOf(simulator), stop: simulator.stop };
 }
 
-/** LiteLLM's writer takes up to 15 s. */
+/** LiteLLM writes spend to its database within 15 s. */
 export const SPEND_WRITTEN = { timeout: 25_000, interval: 50 };
 
 export function hashOf(key: string): string {
@@ -82,7 +82,7 @@ export function captured(name: string): Answer["body"] {
   return JSON.parse(readFileSync(new URL(`./captures/${name}.json`, import.meta.url), "utf8"));
 }
 
-/** Which fields a body has, in their order, and the JSON type of each. */
+/** The fields of a body in their order, each with its JSON type. */
 export function typedShapeOf(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null) return [`${path}: ${value === null ? "null" : typeof value}`];
   const brackets = Array.isArray(value) ? "[]" : "{}";
@@ -92,7 +92,7 @@ export function typedShapeOf(value: unknown, path = ""): string[] {
   ];
 }
 
-/** Which fields a body has, nested ones by path. */
+/** The fields of a body, nested ones by path. */
 export function shapeOf(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [path];
   return [path, ...Object.entries(value).flatMap(([name, inner]) => shapeOf(inner, `${path}.${name}`))].sort();

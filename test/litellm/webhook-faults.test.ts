@@ -1,4 +1,4 @@
-// What the simulator adds to the alert webhook on request: copies, delays, and a relay that signs.
+// Faults that the simulator adds to the alert webhook on request: copies, delays, and a relay that signs.
 
 import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";

@@ -1,4 +1,4 @@
-// Every check constraint of the schema, by its name: adapters turn these names into the errors of fields.
+// Every check constraint of the schema by its name, because adapters map these names to the errors of fields.
 
 import { readFileSync } from "node:fs";
 import pg from "pg";
@@ -123,12 +123,12 @@ describe.each(postgresBackends)("checks on $name", ({ start }) => {
     await postgres.stop();
   });
 
-  /** The constraint that refuses the row with this one value, or null; nothing is kept. */
+  /** The constraint that rejects the row with this value, or null. Rolls the row back. */
   async function refusedBy(table: Table, column: string, value: string): Promise<string | null> {
     const row: Record<string, string> = { ...rows[table], [column]: value };
     await client.query("begin");
     try {
-      // Foreign keys are not what is tested here.
+      // These tests ignore foreign keys.
       if (table !== "tenant_configs") await client.query(insert("tenant_configs", rows.tenant_configs));
       if (table === "notice_deliveries") await makeAlertAndChannel(client, row);
       await client.query(insert(table, row));

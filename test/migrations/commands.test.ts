@@ -1,4 +1,4 @@
-// The operator's commands: what they say, how they exit, and that a refusal leaves everything as it was.
+// The operator's migration commands: their output, their exit codes, and that a refusal changes nothing.
 
 import { appendFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

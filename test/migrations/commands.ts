@@ -1,4 +1,4 @@
-// Runs the migration commands as an operator does: each in a process of its own, on a copy of the tree if need be.
+// Runs the migration commands as an operator does: each in a new process, on a copy of the tree where a test needs one.
 
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -12,13 +12,13 @@ import type pg from "pg";
 
 export const tree = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Every migration of the tree, first to last; by its files, not by the journal that the commands read. */
+/** Every migration of the tree, in order. From the files, not from the journal that the commands read. */
 export const tags: readonly string[] = readdirSync(join(tree, "migrations"))
   .filter((file) => file.endsWith(".sql"))
   .map((file) => file.slice(0, -".sql".length))
   .sort();
 
-/** What `db:rollback` prints after rolling these back, in this order. */
+/** The output of `db:rollback` for these migrations, in this order. */
 export function rolledBack({ DATABASE_URL = "" }: Database, ...down: string[]): string {
   const { host, pathname } = new URL(DATABASE_URL);
   const plan = `Database: ${host}${pathname}\nTo roll back, with all data in it: ${down.join(", ")}\n`;
@@ -28,11 +28,11 @@ export function rolledBack({ DATABASE_URL = "" }: Database, ...down: string[]): 
 export type Outcome = { code: number; out: string; err: string };
 export type Database = { DATABASE_URL?: string };
 
-/** drizzle-kit itself, as `npx drizzle-kit migrate` would run it. */
+/** Runs drizzle-kit as `npx drizzle-kit migrate` does. */
 export const drizzleKitMigrate = (database: Database, root = tree) =>
   run(["node_modules/drizzle-kit/bin.cjs", "migrate"], database, root);
 
-/** What drizzle-kit does with the migrations of `root`, by the same library but in this process: for arranging, much faster. */
+/** Applies the migrations of `root` in this process with drizzle-kit's library. Much faster, to prepare a test. */
 export const migrateHere = (client: pg.Client, root = tree) =>
   migrate(drizzle(client), { migrationsFolder: join(root, "migrations") });
 
@@ -45,7 +45,7 @@ export const command = (
 
 const USED = ["cli", "migrations", "src/adapters/postgres/schema", "drizzle.config.ts", "package.json"];
 
-/** A copy of what the commands use, to be changed at will. */
+/** A copy of the files that the commands use, which a test may change. */
 export async function copyTree(): Promise<{ root: string; remove(): Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), "bursar-migrations-"));
   for (const path of USED) {
@@ -61,7 +61,7 @@ interface JournalEntry {
   readonly tag: string;
 }
 
-/** Rewrites the journal of a copied tree: which migrations there are. */
+/** Rewrites the list of migrations in the journal of a copied tree. */
 export async function editJournal(root: string, edit: (entries: JournalEntry[]) => JournalEntry[]): Promise<void> {
   const file = join(root, "migrations/meta/_journal.json");
   const journal = JSON.parse(await readFile(file, "utf8"));

@@ -1,5 +1,5 @@
-// Everything a database holds in its schema `public`, as data that can be compared.
-// Reads the catalog, never the schema of this tree: it must see what is there, not what should be.
+// Describes everything in a database's schema `public` as data that tests can compare. Reads the catalog and never the
+// schema of this tree, so that it shows the actual state.
 
 import type pg from "pg";
 

@@ -1,4 +1,4 @@
-// The migrations of the story, applied by drizzle-kit itself, on every Postgres there is.
+// The migrations, applied by drizzle-kit itself, on every available Postgres.
 
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -144,7 +144,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 
   it("M3: each migration in turn: its down leaves the schema that was before it, its up the one after it", async () => {
-    // A sequence that was used is not what its migration made.
+    // A used sequence differs from the one that its migration created.
     await command("rollback", database, ["--all", "--yes"]);
     let before = await introspect(client);
     for (const tag of tags) {
@@ -160,7 +160,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   });
 });
 
-/** Migrates from a tree that knows nothing later than `tag`. */
+/** Migrates from a tree whose last migration is `tag`. */
 async function migrateUpTo(tag: string, client: pg.Client): Promise<void> {
   const copy = await copyTree();
   try {

@@ -9,7 +9,7 @@ import type { Notice } from "../../src/notices/notice.ts";
 const event = (notice: Notice) => JSON.parse(eventBody(notice));
 
 describe("an event", () => {
-  it("is not made without a type: a later release's alert is retried until that release renders it", () => {
+  it("refuses an alert type of a later release, so that its attempt fails and is retried", () => {
     const unknown = aNotice("spend_rate_high" as AlertEventType, { threshold: null });
     expect(() => eventBody(unknown)).toThrow("unknown event type spend_rate_high");
   });

@@ -1,4 +1,4 @@
-// Where the run's notices go: one channel of each kind for the whole platform, and some tenants' own. Arranges only.
+// The channels of the run: one of each kind for the whole platform, and channels of some tenants. Pure.
 
 import type { ChannelKind, ChannelTarget } from "../../src/records/channel.ts";
 import { uuidOf } from "../support/builders/notice-builders.ts";
@@ -8,7 +8,7 @@ export interface SoakChannel {
   readonly id: string;
   readonly tenantName: string | null;
   readonly kind: ChannelKind;
-  /** Also part of its target, so that a received notice names its channel. */
+  /** Part of the channel's target too, so that a received notice names its channel. */
   readonly name: string;
   readonly target: ChannelTarget;
   readonly slackUrl: string | null;
@@ -28,7 +28,7 @@ export function makeChannels(tenants: readonly SoakTenant[], inboxUrl: string): 
   });
 }
 
-/** The platform and every fifth tenant have all three, two in five have one, the others none. */
+/** The platform and one in five tenants have all three kinds, two in five have one, and the others none. */
 function kindsOf(index: number): readonly ChannelKind[] {
   if (index % 5 === 0) return KINDS;
   return index % 5 <= 2 ? KINDS.slice(index % 3, (index % 3) + 1) : [];

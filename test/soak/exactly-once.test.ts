@@ -1,12 +1,12 @@
-// A thousand reports for 25 tenants (in `npm run test:long` ten thousand for 50), each one to three times, in any order,
-// through consumers that fail and die at random, end in exactly the alerts and the notices of the undisturbed run: none
-// lost, none doubled.
+// Sends 1,000 reports for 25 tenants (10,000 for 50 in `npm run test:long`), each one to three times and in any order,
+// through consumers that fail and die at random. The run must end with exactly the alerts and notices of the
+// undisturbed run: none lost, none doubled.
 //
-// Failures that no sender can recover from are left out. Slack cannot recognise a repeated message: a process that dies
-// between Slack's acceptance and the first of our two records of it (Redis, Postgres) doubles it: none dies there, and
-// no answer of Slack is lost; both records may fail, and are retried. Redis also fails no claim of a Slack
-// notice that another message is sending, or that only Redis records as sent: a consumer without Redis sends,
-// because a doubled notice is better than a lost one.
+// The run leaves out failures that no sender can recover from, because Slack cannot recognise a repeated message:
+// - No process dies between Slack's acceptance and Bursar's first record of it (in Redis or Postgres), and no answer of
+//   Slack is lost. Each of the two records may fail, and is retried.
+// - Redis fails no claim of a Slack notice that another message is sending, or that only Redis records as sent: a
+//   consumer without Redis sends, because a doubled notice is better than a lost one.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
@@ -24,7 +24,7 @@ import { disturbed, makeTraffic, REPORTS } from "./traffic.ts";
 
 const SEED = Number(process.env["SOAK_SEED"] ?? 20_261_125);
 
-/** In this stage the notices queue loses every message, as after a purge: the sweep finds them. */
+/** In this stage the notices queue loses every message, as after a purge. The sweep queues them again. */
 const PURGED_STAGE = 2;
 
 describe.each(postgresBackends)("on $name", (backend) => {
@@ -63,8 +63,8 @@ describe.each(postgresBackends)("on $name", (backend) => {
     for (const [number, stage] of traffic.stages.entries()) {
       const isPurged = random !== null && number === PURGED_STAGE;
       world.loseNotices(isPurged ? 1 : 0);
-      await world.live(stage, traffic.tenants, random === null ? stage.reports : disturbed(stage, random));
-      // The retried messages of a dead consumer finish its work: nothing waits for the sweep.
+      await world.playStage(stage, traffic.tenants, random === null ? stage.reports : disturbed(stage, random));
+      // The redelivered messages of a dead consumer finish its work, so nothing is left for the sweep.
       if (!isPurged) expect(await pending(), `SOAK_SEED=${SEED}, stage ${number}`).toBe(0);
       world.loseNotices(0);
       sweeps += await world.sweep(pending);
@@ -81,7 +81,7 @@ describe.each(postgresBackends)("on $name", (backend) => {
   }, async () => {
     const begunAt = performance.now();
     const undisturbed = await run(null);
-    // The undisturbed run itself is right.
+    // The undisturbed run has the expected result.
     expect(undisturbed.outcome).toMatchObject({ ...expectedFrom(traffic, channels), deadLetters: 0 });
     const { outcome, counts } = await run(new SeededRandom(SEED + 1));
     const seconds = Math.round((performance.now() - begunAt) / 1_000);
@@ -92,7 +92,7 @@ describe.each(postgresBackends)("on $name", (backend) => {
   });
 });
 
-/** Else the run would show nothing. Of ten thousand reports; of fewer, so much less. */
+/** The least number of failures per 10,000 reports, in proportion for fewer. A run with less failure proves nothing. */
 function expectDisturbed(counts: Readonly<Record<string, number>>): void {
   const least = { failedBefore: 200, answersLost: 200, providerFailures: 20, deaths: 20, cameAgain: 100, sweeps: 1 };
   for (const [name, count] of Object.entries({ ...least, retried: 1_000, delivered: 20_000 })) {

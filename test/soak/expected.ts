@@ -1,4 +1,4 @@
-// The expected result of the traffic by the rules alone: which alerts, silent or not, and to which channels. No I/O.
+// The expected result of the traffic: which alerts, silent or not, and to which channels. Pure.
 
 import { type AlertKey, alertIdentity } from "../../src/budget/alert.ts";
 import { NOW } from "../budget/builders.ts";
@@ -7,7 +7,7 @@ import type { SoakChannel } from "./channels.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SoakTenant, Traffic } from "./traffic.ts";
 
-/** Of the bands of the traffic; below the first threshold there is none. */
+/** The alerts of each band of the traffic. The band below the first threshold has none. */
 const THRESHOLDS = [
   null,
   { eventType: "threshold_crossed", threshold: 8_000n },
@@ -52,7 +52,7 @@ function thresholdsOf(tenant: SoakTenant): Alert[] {
   // An adopted tenant's baseline alert is silent. When its spend reaches that threshold again, hours later, it is not.
   const first = isAdopted ? [alertOf(tenant, 1, 0, true)] : [];
   const occurrences = crossed.map((level) => alertOf(tenant, level, isAdopted && level === 1 ? 1 : 0, false));
-  // Then LiteLLM repeats everything. A stock webhook names our threshold or the block; a signed one has the spend.
+  // Then LiteLLM repeats everything. A stock webhook names Bursar's threshold or the block; a signed one has the spend.
   const highest = Math.max(reaches, isAdopted ? 1 : 0);
   const repeated = isHintedOnly && highest === 2 ? 1 : highest;
   const occurrence = isAdopted && repeated === 1 && reaches >= 1 ? 2 : 1;
@@ -66,14 +66,14 @@ function alertOf({ name }: SoakTenant, level: number, occurrence: number, isSile
   return { tenantName: name, identity: alertIdentity(key), isSilent };
 }
 
-/** One for the one day on which LiteLLM says it. */
+/** One forecast alert, for the one day on which LiteLLM reports the projection. */
 function projectionOf({ name }: SoakTenant, { stages }: Traffic): Alert {
   const day = new Date(stages[1]?.startsAt ?? 0).toISOString().slice(0, 10);
   const key: AlertKey = { eventType: "projected_limit_exceeded", tenantId: idOf(name), periodStartedAt: NOW, day };
   return { tenantName: name, identity: alertIdentity(key), isSilent: false };
 }
 
-/** The subjects of which LiteLLM says that the budget will not last. */
+/** The subjects for which LiteLLM reports a projected limit. */
 function projectedIn({ stages }: Traffic): ReadonlySet<string | null> {
   const bodies = stages.flatMap(({ reports }) => reports.map(({ body }) => body));
   return new Set(

@@ -1,5 +1,5 @@
-// What a run has come to, in words that are the same in two runs that ended alike: without ids that chance has made,
-// without the amounts and instants of the moment of detection. Reads only.
+// The outcome of a run as text that is equal for two runs with the same result: without random ids, and without the
+// amounts and instants at which alerts were detected. Reads only.
 
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
@@ -13,7 +13,7 @@ export interface Outcome {
   readonly alerts: readonly string[];
   /** `identity to channel: status`. */
   readonly deliveries: readonly string[];
-  /** `identity to channel`, as often as a receiver that dedupes where it can has seen it. */
+  /** `identity to channel`, once per notice that is left after the receiver drops the duplicates it can recognise. */
   readonly notices: readonly string[];
   readonly spends: readonly object[];
   readonly deadLetters: number;
@@ -53,7 +53,7 @@ export async function outcomeOf(db: TenantDatabase, inbox: Inbox, channels: read
   };
 }
 
-/** How a notice is known where it arrives: Slack's by its words, the others' by their id. */
+/** The identity of a received notice: the text for Slack, the id for other channels. */
 async function marksOf(db: TenantDatabase, delivery: Delivery, channels: readonly SoakChannel[]): Promise<string[]> {
   const { alert_id: alertId, channel_id: channelId } = delivery;
   const channel = channels.find(({ id }) => id === channelId);

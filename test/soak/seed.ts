@@ -1,4 +1,4 @@
-// The run's tenants and channels, into Postgres as they are before anything has happened.
+// Inserts the run's tenants and channels into Postgres.
 
 import type { NewTenant } from "../../src/records/tenant.ts";
 import { aSpendRecord, NOW } from "../budget/builders.ts";
@@ -23,7 +23,7 @@ export async function insertSoakChannel(db: TenantDatabase, channel: SoakChannel
   await insertChannel(db, { id, tenant_id: tenantName, kind, name, sealed_target: encrypted });
 }
 
-/** Postgres' random ids decide in which order it answers: here they are the same in every run. Before any other session. */
+/** Makes Postgres' random ids the same in every run, because the order of rows depends on them. Call it first. */
 export async function makeIdsRepeatable(db: TenantDatabase): Promise<void> {
   await db.query("create schema repeatable");
   await db.query("create sequence repeatable.ids");
@@ -32,6 +32,6 @@ export async function makeIdsRepeatable(db: TenantDatabase): Promise<void> {
   const path = "search_path = repeatable, pg_catalog, public";
   const [row] = await db.query<{ name: string }>("select current_database() as name");
   await db.query(`alter database ${row?.name} set ${path}`);
-  // The embedded one has a single session, which is there already.
+  // The embedded Postgres has only one session, which is already open.
   await db.query(`set ${path}`);
 }

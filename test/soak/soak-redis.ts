@@ -1,5 +1,5 @@
-// A Redis whose time is the run's, behind the Upstash protocol. On a real server it has a database of its own there,
-// which it empties; no other is touched.
+// A Redis with the run's virtual time, behind the Upstash protocol. On a real server it uses and empties one database
+// of its own, and touches no other.
 
 import { Redis } from "ioredis";
 import { startUpstash } from "../../dev/upstash/start-upstash.ts";
@@ -8,7 +8,7 @@ export interface SoakRedis {
   readonly url: string;
   readonly token: string;
   empty(): Promise<void>;
-  /** Lets so much time pass for everything that ends by itself. */
+  /** Advances the time by which keys expire. */
   age(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -23,7 +23,7 @@ const AGE = `for _, key in ipairs(redis.call('keys', '*')) do
   if left > 0 then redis.call('pexpire', key, math.max(0, left - tonumber(ARGV[1]))) end
 end`;
 
-/** The embedded one reads this process's Date, which the run sets. */
+/** The embedded Redis reads this process's Date, which the run sets. */
 export async function startSoakRedis(serverUrl: string | undefined): Promise<SoakRedis> {
   if (serverUrl !== undefined) return startOnRealServer(serverUrl);
   const part = await startUpstash({ port: 0, token: TOKEN });

@@ -1,5 +1,5 @@
-// What the traffic runs through: the real consumers over Postgres, Redis and the providers' endpoints, doubles for what
-// only Cloudflare and LiteLLM have, and one clock for all of it. Owns the order of things; judges nothing.
+// The world of the run: the real consumers with Postgres, Redis and the providers' endpoints, fakes of Cloudflare's
+// services and of LiteLLM, and one clock. Schedules the work; asserts nothing.
 
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";
@@ -42,7 +42,7 @@ import { type Counts, Process, type Surroundings } from "./troubles.ts";
 const SPEND = "bursar-spend";
 const NOTICES = "bursar-notices";
 
-/** As wrangler.toml has them. */
+/** The settings of wrangler.toml. */
 const RULES: Readonly<Record<string, QueueRules>> = {
   [SPEND]: { maxBatchSize: 100, maxRetries: 10, retryDelaySeconds: 5, deadLetterQueue: `${SPEND}-dead` },
   [NOTICES]: { maxBatchSize: 10, maxRetries: 20, retryDelaySeconds: 10, deadLetterQueue: `${NOTICES}-dead` },
@@ -50,11 +50,11 @@ const RULES: Readonly<Record<string, QueueRules>> = {
   [`${NOTICES}-dead`]: { maxBatchSize: 20, maxRetries: 100, retryDelaySeconds: 60, deadLetterQueue: null },
 };
 
-/** Invocations that run at once, and isolates that they run in. */
+/** Concurrent invocations, and the isolates that they run in. */
 const AT_ONCE = 3;
 const ISOLATES = 2;
 
-/** How long a delivery lies before the sweep takes it, and a little. */
+/** A little longer than a delivery must be overdue before the sweep queues it again. */
 const OVERDUE_MS = 11 * MINUTE;
 
 const SWEEPS = 20;
@@ -64,7 +64,7 @@ export interface SoakOptions {
   readonly redis: SoakRedis;
   readonly inbox: Inbox;
   readonly channels: readonly SoakChannel[];
-  /** Null: an undisturbed run. */
+  /** Null for an undisturbed run. */
   readonly random: SeededRandom | null;
 }
 
@@ -102,13 +102,13 @@ export class SoakWorld {
     };
   }
 
-  /** LiteLLM counts, and its reports come; until everything that follows is over. */
-  async live(
+  /** Plays a stage: sets LiteLLM's spend, sends its reports, and runs until every queue is empty. */
+  async playStage(
     { startsAt, truth }: Pick<Stage, "startsAt" | "truth">,
     tenants: readonly SoakTenant[],
     reports: readonly Report[],
   ) {
-    if (this.#now > startsAt) throw new Error("the last stage is not over yet");
+    if (this.#now > startsAt) throw new Error("the previous stage is not over yet");
     await this.#moveTo(startsAt);
     for (const { name, subject } of tenants) {
       const spendNanoUsd = truth.get(subject.id) ?? 0n;
@@ -119,21 +119,21 @@ export class SoakWorld {
     await this.#drain();
   }
 
-  /** As many minutes of the sweep as it takes until no delivery is left to be found; how often it had to look. */
+  /** Runs sweeps until no delivery is pending. Returns how many it took. */
   async sweep(pending: () => Promise<number>): Promise<number> {
     let sweeps = 0;
     for (; (await pending()) > 0; sweeps++) {
-      if (sweeps === SWEEPS) throw new Error("the sweep does not find what is pending");
+      if (sweeps === SWEEPS) throw new Error(`deliveries are still pending after ${SWEEPS} sweeps`);
       await this.#moveTo(this.#now + OVERDUE_MS);
       const process = this.#begin(new IsolateMemory());
-      const swept = requeueDeliveries({ now: this.#now }, process.ports).catch(() => "the next one finds them");
+      const swept = requeueDeliveries({ now: this.#now }, process.ports).catch(() => "the next sweep retries");
       await this.#turns.runUntil(swept);
       await this.#drain();
     }
     return sweeps;
   }
 
-  /** From now on so many of the notices that are sent never come. */
+  /** From now on the notices queue loses this share of its messages. */
   loseNotices(share: number): void {
     this.queues.losses.set(NOTICES, share);
   }

@@ -1,5 +1,5 @@
-// What LiteLLM says of its tenants on one day: so many reports in stages, each stage within one band of the limit, because
-// of several thresholds at once only the highest is announced. Decided by a seed; sends nothing.
+// LiteLLM's reports of one day, in stages. Each stage stays within one band of the limit, because Bursar announces only
+// the highest of several thresholds crossed at once. A seed determines the traffic. Sends nothing.
 
 import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
@@ -10,9 +10,9 @@ import type { SeededRandom } from "../support/builders/seeded-random.ts";
 import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
 import { sha256 } from "../support/builders/virtual-key.ts";
 
-/** A tenth of what `npm run test:long` plays. */
+/** `npm run test:long` sends ten times as many. */
 export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 1_000);
-/** Few enough that each gets enough reports for its alerts, and no more than the long run needs. */
+/** Few enough that each tenant gets enough reports for its alerts. */
 export const TENANTS = Math.min(50, REPORTS / 40);
 
 /** Basis points of the limit around each stage's spend: below every threshold, and past 80, 100 and 110 percent. */
@@ -23,10 +23,13 @@ const BANDS = [
   [11_000, 12_500],
 ] as const;
 
-/** Longer than any retry, so that a stage is over before the next; longer than the hour after which LiteLLM's word counts anew. */
+/**
+ * Longer than any retry, so that a stage is over before the next begins, and longer than the hour after which Bursar
+ * announces an alert again that LiteLLM repeats.
+ */
 const STAGE_MS = 6 * 60 * MINUTE;
 
-/** A stage's reports come in so many waves, half a minute apart. */
+/** A stage's reports arrive in waves, half a minute apart. */
 const WAVES = 3;
 const WAVE_MS = 30 * SECOND;
 
@@ -37,11 +40,11 @@ export interface SoakTenant {
   readonly limitNanoUsd: bigint;
   /** Index of the last band that its spend reaches. */
   readonly reaches: number;
-  /** Only stock webhooks, which are hints, report it: Bursar learns everything by reading. */
+  /** Only stock webhooks, which are hints, report its spend, so Bursar gets all spend from reads. */
   readonly isHintedOnly: boolean;
-  /** A single report announces each of its crossings: losing that report loses an alert. */
+  /** A single report announces each of its crossings, so losing that report loses an alert. */
   readonly isQuiet: boolean;
-  /** What it had spent when it was adopted; null when it was not. */
+  /** The spend when the tenant was adopted; null for a tenant that was not adopted. */
   readonly adoptedAtNanoUsd: bigint | null;
 }
 
@@ -53,9 +56,9 @@ export interface Report {
 
 export interface Stage {
   readonly startsAt: Instant;
-  /** In the order of their coming. */
+  /** In the order in which they arrive. */
   readonly reports: readonly Report[];
-  /** What LiteLLM has counted of each subject by then. */
+  /** LiteLLM's spend of each subject at the end of the stage. */
   readonly truth: ReadonlyMap<string, bigint>;
 }
 
@@ -66,12 +69,12 @@ export interface Traffic {
 
 export function makeTraffic(random: SeededRandom): Traffic {
   const tenants = Array.from({ length: TENANTS }, (_, index) => makeTenant(index));
-  // The last stage is LiteLLM saying it all again, hours later.
+  // In the last stage LiteLLM repeats its reports, hours later.
   const stages = [...BANDS.keys(), BANDS.length].map((number) => tenants.filter((each) => isIn(each, number)));
   const quiet = stages.flat().filter(({ isQuiet }) => isQuiet).length;
   const shares = sharesOf(REPORTS - quiet, stages.flat().length - quiet);
   const truth = new Map(tenants.map((each) => [each.subject.id, each.adoptedAtNanoUsd ?? 0n]));
-  const told: SpendMessage[] = [];
+  const sent: SpendMessage[] = [];
   return {
     tenants,
     stages: stages.map((members, number): Stage => {
@@ -81,12 +84,12 @@ export function makeTraffic(random: SeededRandom): Traffic {
         const observations = numbersOf(tenant, number, isQuiet ? 1 : (shares.next().value ?? 0), truth, random);
         return observations.map((observation): Report => {
           const dueAt = startsAt + random.below(WAVES) * WAVE_MS;
-          const isStale = !isQuiet && told.length > 0 && random.chance(0.1);
-          const body = isStale ? random.pick(told) : reportOf(tenant, number, observation, dueAt, random);
+          const isStale = !isQuiet && sent.length > 0 && random.chance(0.1);
+          const body = isStale ? random.pick(sent) : reportOf(tenant, number, observation, dueAt, random);
           return { body: isStale ? body : withId(body, random), dueAt, isOnce: isQuiet };
         });
       });
-      told.push(...reports.filter(({ isOnce }) => !isOnce).map(({ body }) => body));
+      sent.push(...reports.filter(({ isOnce }) => !isOnce).map(({ body }) => body));
       return { startsAt, reports: reports.toSorted((a, b) => a.dueAt - b.dueAt), truth: new Map(truth) };
     }),
   };
@@ -98,7 +101,7 @@ function withId(body: SpendMessage, random: SeededRandom): SpendMessage {
   return hasOne ? { ...body, webhook_id: `msg_${random.below(2 ** 48)}` } : body;
 }
 
-/** Every report one to three times, each copy whenever it comes; those of quiet tenants once. */
+/** Copies each report up to twice, with a random wave for each copy, and shuffles all. Quiet tenants get no copies. */
 export function disturbed({ reports, startsAt }: Stage, random: SeededRandom): Report[] {
   const copies = reports.flatMap((report) =>
     Array.from({ length: report.isOnce ? 1 : 1 + random.below(3) }, (_, copy) => ({
@@ -129,14 +132,14 @@ function isIn({ reaches }: SoakTenant, stage: number): boolean {
   return stage <= reaches || stage === BANDS.length;
 }
 
-/** How many of all reports each of so many takes. */
+/** Divides `reports` evenly into `parts`. */
 function* sharesOf(reports: number, parts: number): Generator<number, undefined> {
   for (let part = 0; part < parts; part++) {
     yield Math.floor(((part + 1) * reports) / parts) - Math.floor((part * reports) / parts);
   }
 }
 
-/** Anything in the band, and its very ends; when all is said again, what is the truth. Notes the highest in `truth`. */
+/** Spend within the stage's band, beginning with its lower end. In the last stage the true spend. Updates `truth`. */
 function numbersOf(
   { subject, limitNanoUsd }: SoakTenant,
   stage: number,
@@ -162,23 +165,23 @@ function reportOf(
 ): SpendMessage {
   const { subject, keyHash, isHintedOnly, isQuiet } = tenant;
   const spend = decimalFromNanoUsd(observation);
-  const whose = { event_group: subject.kind, team_id: subject.kind === "team" ? subject.id : null };
+  const group = { event_group: subject.kind, team_id: subject.kind === "team" ? subject.id : null };
   const webhook = (text: string | null, differences: object) =>
-    aWebhook(keyHash, text, { ...whose, sent_at: at, received_at: at, ...differences });
+    aWebhook(keyHash, text, { ...group, sent_at: at, received_at: at, ...differences });
   const cost = webhook("0.0012", { event: "spend_tracked", event_group: "end_user" });
   if (isHintedOnly)
     return random.chance(0.3) ? cost : webhook(null, { auth: "url_token", event: hintOf(tenant, stage) });
   if (isQuiet) return webhook(spend, { event: "threshold_crossed" });
   const kind = random.next();
   if (kind < 0.03) return cost;
-  if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: whose.team_id };
+  if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: group.team_id };
   if (kind < 0.38) return webhook(null, { auth: "url_token", event: "threshold_crossed" });
   if (stage === 1 && kind < 0.45)
     return webhook(spend, { event: "projected_limit_exceeded", projected_spend: "99999" });
   return webhook(spend, { event: random.pick(["soft_budget_crossed", "threshold_crossed", "budget_crossed"]) });
 }
 
-/** Only when all is said again does LiteLLM name which of our thresholds it means. */
+/** Only in the last stage does the webhook's event name the highest threshold that the tenant reached. */
 function hintOf({ reaches }: SoakTenant, stage: number): string {
   if (stage < BANDS.length) return "threshold_crossed";
   return reaches === BANDS.length - 1 ? "budget_crossed" : "soft_budget_crossed";

@@ -1,5 +1,5 @@
-// What befalls one invocation of a consumer: calls that fail, calls whose answers are lost, and its death. Decided by
-// chance, except for failures that no sender can recover from: exactly-once.test.ts lists them.
+// The failures of one invocation of a consumer: calls that fail, answers that are lost, and its death. Random, without
+// the failures that no sender can recover from, which exactly-once.test.ts lists.
 
 import { slackMessage } from "../../src/notices/slack.ts";
 import { Outage } from "../../src/ports/outage.ts";
@@ -12,7 +12,7 @@ import { failed } from "../support/fakes/fake-notifier.ts";
 import { Killed } from "../support/faults/killed-after.ts";
 import type { Turns } from "../support/faults/turns.ts";
 
-/** A batch has from a few to some hundred messages, and a few calls for each; it may be over before. */
+/** A batch makes from a few to some thousand calls, so an invocation may end before it would die. */
 const DEATH = 0.12;
 const LATEST_DEATH = 80;
 
@@ -20,7 +20,7 @@ const FAILS_BEFORE = 0.02;
 const ANSWER_IS_LOST = 0.02;
 const PROVIDER_FAILS = 0.08;
 
-/** What reaches out of the process. */
+/** The ports with I/O. */
 const OUTSIDE = [
   ...(["tenants", "spendBatches", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
   ...(["snapshots", "spendQueue", "noticeQueue", "notifier", "cipher"] as const),
@@ -35,16 +35,16 @@ export interface Counts {
 
 export interface Surroundings {
   readonly turns: Turns;
-  /** Null: nothing goes wrong. */
+  /** Null for an invocation without failures. */
   readonly random: SeededRandom | null;
   readonly counts: Counts;
-  /** Notices that Slack has accepted and of which Postgres does not know that. */
+  /** Notices that Slack has accepted and that Postgres has not recorded as sent. */
   readonly unrecorded: Set<string>;
-  /** Lets the provider itself refuse the next call of this kind. */
+  /** Makes the provider refuse the next call of this kind. */
   refuseNext(kind: "slack" | "email" | "webhook", status: 429 | 500): void;
-  /** Where a Slack channel's notices go; null for any other channel. */
+  /** The URL of a Slack channel; null for any other channel. */
   slackUrlOf(channelId: string): string | null;
-  /** How many of the messages that are being handled now are of this delivery. */
+  /** How many messages of this delivery are being handled now. */
   inHand(key: DeliveryKey): number;
 }
 
@@ -57,9 +57,9 @@ export class Process {
   #calls = 0;
   readonly #diesAt: number;
   readonly #around: Surroundings;
-  /** Which delivery a call of Slack is for: the call itself does not say. */
+  /** The delivery of each call of Slack, because the call itself does not name it. */
   readonly #slackNotices = new Map<string, string>();
-  /** Deliveries that Slack has accepted and that neither of our two records has yet. */
+  /** Deliveries that Slack has accepted and that neither Redis nor Postgres has recorded. */
   readonly #unnoted = new Set<string>();
 
   constructor(ports: Ports, around: Surroundings) {
@@ -143,7 +143,7 @@ export class Process {
     return outcome;
   }
 
-  /** Decryption is arithmetic, and a consumer that cannot ask Redis about a notice goes on without. */
+  /** Decryption makes no I/O, and a consumer that cannot claim a notice in Redis sends without the claim. */
   #isSpared({ port, verb, inputs }: Call): boolean {
     if (port !== "claims" || verb !== "claimNotice") return port === "cipher";
     const key = inputs[0] as DeliveryKey;

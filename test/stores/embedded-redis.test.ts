@@ -1,4 +1,4 @@
-// What the embedded Redis must add to the mock beneath it, where HTTP cannot show it.
+// Behaviour that the embedded Redis adds to the mock it is built on, and that tests over HTTP cannot show.
 
 import { expect, it } from "vitest";
 import { createEmbeddedRedis } from "../../dev/upstash/embedded-redis.ts";

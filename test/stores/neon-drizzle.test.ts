@@ -1,4 +1,5 @@
-// Drizzle on Neon's HTTP protocol, with the real schema. A file of its own: Drizzle changes how Neon's driver reads types.
+// Drizzle on Neon's HTTP protocol, with the real schema. A separate file, because Drizzle changes how Neon's driver
+// parses types.
 
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-http";

@@ -1,4 +1,4 @@
-// Neon's HTTP protocol, spoken by Neon's own driver, on every Postgres there is.
+// Neon's HTTP protocol through Neon's own driver, on every available Postgres.
 
 import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
 import pg from "pg";

@@ -1,4 +1,4 @@
-// What the parts of the local stack do about their ports, and the embedded stores about each other.
+// The ports of the local stack's parts, and the isolation of the embedded stores from each other.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";

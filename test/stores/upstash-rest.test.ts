@@ -1,4 +1,4 @@
-// Upstash's REST protocol, spoken by Upstash's own client in each of its modes, on every Redis there is.
+// Upstash's REST protocol through Upstash's own client in each of its modes, on every available Redis.
 
 import { randomUUID } from "node:crypto";
 import { Redis } from "@upstash/redis";

@@ -1,5 +1,5 @@
-// Signatures in both directions: the standard's own library accepts ours, and only the exact bytes, in time and under
-// one of the secrets, are accepted.
+// Signatures in both directions: the specification's library accepts Bursar's signatures, and Bursar accepts only the
+// exact bytes, in time and under one of the secrets.
 
 import { createHmac } from "node:crypto";
 import fc from "fast-check";

@@ -14,7 +14,7 @@ declare global {
   }
 }
 
-/** Stands for Postgres or LiteLLM being down: a server that speaks neither protocol. (workerd prints each refused connection.) */
+/** Replaces Postgres or LiteLLM by a server that speaks neither protocol, because workerd prints refused connections. */
 export const ELSEWHERE = env.UPSTASH_REDIS_REST_URL;
 
 /** Captures the Worker's log lines by level, and silences the console. */

@@ -78,9 +78,9 @@ describe("a run", () => {
     await query(`insert into notification_channels (id, kind, name, sealed_target)
       values ('99999999-9999-4999-8999-999999999999', 'slack', 'platform', 'no seal')`);
     for (const minutes of [0, 1, 2]) await cron({ LITELLM_URL: ELSEWHERE }, NOW + minutes * 60_000);
-    const told = await query(`select p.kind, count(*)::int as deliveries from platform_alerts p
+    const recorded = await query(`select p.kind, count(*)::int as deliveries from platform_alerts p
       join notice_deliveries d on d.platform_alert_id = p.id where p.kind = 'litellm_out' group by p.kind`);
-    expect(told).toEqual([{ kind: "litellm_out", deliveries: 1 }]);
+    expect(recorded).toEqual([{ kind: "litellm_out", deliveries: 1 }]);
     await query("delete from notification_channels where name = 'platform'");
   });
 

@@ -1,4 +1,5 @@
-// The Worker's queue handler inside workerd, on real Postgres: it loses nothing, throws nothing and counts nothing twice.
+// The Worker's queue handler inside workerd, on a real Postgres: it loses no message, throws nothing and counts nothing
+// twice.
 
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";

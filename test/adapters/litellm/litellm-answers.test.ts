@@ -58,7 +58,7 @@ describe("the shapes of an error", () => {
   it("follows no redirect, so the master key goes nowhere else", async () => {
     server.answers([302, "", { location: "/elsewhere" }], OK);
     expect((await read()).result).toMatchObject({ ok: false, failure: { kind: "unreachable" } });
-    expect(server.asked.map(({ path }) => path)).toEqual([`/key/info?key=${KEY.id}`]);
+    expect(server.requests.map(({ path }) => path)).toEqual([`/key/info?key=${KEY.id}`]);
   });
 });
 
@@ -84,7 +84,7 @@ describe("a row", () => {
       budgetId: null,
       teamId: "t1",
     });
-    expect(server.asked[0]).toMatchObject({ method: "GET", authorization: "Bearer sk-master", body: "" });
+    expect(server.requests[0]).toMatchObject({ method: "GET", authorization: "Bearer sk-master", body: "" });
   });
 
   it.each([
@@ -125,7 +125,7 @@ describe("a row", () => {
       softBudgetNanoUsd: usd("4"),
       teamId: null,
     });
-    expect(server.asked[0]?.path).toBe("/team/info?team_id=team-1");
+    expect(server.requests[0]?.path).toBe("/team/info?team_id=team-1");
   });
 
   it("counts negative spend as zero, and logs it", async () => {

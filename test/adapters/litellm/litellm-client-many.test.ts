@@ -19,7 +19,7 @@ describe("many keys at once", () => {
     server.answers(...answers);
     const log = new RecordedLog();
     const result = await clientOf(server.url, { log }).readKeys([hashOf("a"), hashOf("b")]);
-    return { result, lines: log.lines, asked: server.asked.length };
+    return { result, lines: log.lines, asked: server.requests.length };
   };
   const row = (digit: string, differences: object = {}) => ({ token: hashOf(digit), spend: 1, ...differences });
 
@@ -69,6 +69,6 @@ describe("many keys at once", () => {
     expect(await clientOf(server.url, { breaker }).readKeys([hashOf("a")])).toMatchObject({
       failure: { kind: "unreachable", why: "breaker open" },
     });
-    expect(server.asked).toHaveLength(0);
+    expect(server.requests).toHaveLength(0);
   });
 });

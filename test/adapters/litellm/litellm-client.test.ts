@@ -28,7 +28,7 @@ const read = (options: { tries?: number } = {}) => readOnce(server.url, options)
 
 describe("zeroing a key's spend", () => {
   const NO_ROUTE = [404, { detail: "Not Found" }] as const;
-  const asked = () => server.asked.map(({ path, body }) => [path, JSON.parse(body)]);
+  const asked = () => server.requests.map(({ path, body }) => [path, JSON.parse(body)]);
 
   it.each([
     ["an old LiteLLM, which has no route for it,", NO_ROUTE],
@@ -49,13 +49,13 @@ describe("zeroing a key's spend", () => {
   ] as const)("fails for a key %s", async (_, scripted, failure) => {
     server.answers(...scripted);
     expect(await clientOf(server.url).resetSpend(KEY.id)).toEqual({ ok: false, failure });
-    expect(server.asked).toHaveLength(scripted.length);
+    expect(server.requests).toHaveLength(scripted.length);
   });
 });
 
 describe("tries", () => {
   /** The delays between tries. */
-  const pauses = () => server.asked.slice(1).map(({ at }, index) => at - (server.asked[index]?.at ?? 0));
+  const pauses = () => server.requests.slice(1).map(({ at }, index) => at - (server.requests[index]?.at ?? 0));
 
   it.each([
     ["no jitter", 0, [200, 400]],
@@ -68,9 +68,9 @@ describe("tries", () => {
     expect(failures).toEqual(Array(2).fill({ kind: "unreachable", why: "status 502" }));
     for (const [index, pause] of pauses().entries()) {
       expect(pause).toBeGreaterThanOrEqual((expected[index] ?? 0) - 2);
-      expect(pause).toBeLessThan((expected[index] ?? 0) + 150);
+      expect(pause).toBeLessThan((expected[index] ?? 0) + 600);
     }
-    expect(server.asked).toHaveLength(3);
+    expect(server.requests).toHaveLength(3);
   });
 
   it.each([
@@ -107,7 +107,7 @@ describe("tries", () => {
     server.answers([500, ""], BROKEN);
     const { result, failures } = await read({ tries: 2 });
     expect(result).toEqual({ ok: false, failure: { kind: "unreachable", why: "status 502" } });
-    expect([failures.length, server.asked.length]).toEqual([2, 2]);
+    expect([failures.length, server.requests.length]).toEqual([2, 2]);
   });
 
   it.each([
@@ -121,7 +121,7 @@ describe("tries", () => {
     server.answers(scripted);
     const { result, failures } = await read({ tries: 3 });
     expect(result).toEqual({ ok: false, failure });
-    expect([failures, server.asked.length]).toEqual([[failure], 1]);
+    expect([failures, server.requests.length]).toEqual([[failure], 1]);
   });
 
   it("throws a bug without a retry", async () => {
@@ -145,13 +145,13 @@ describe("the breaker", () => {
       ok: false,
       failure: { kind: "unreachable", why: "breaker open" },
     });
-    expect(server.asked).toEqual([]);
+    expect(server.requests).toEqual([]);
     now += 1;
-    expect([await isRead(), server.asked.length]).toEqual([true, 1]);
+    expect([await isRead(), server.requests.length]).toEqual([true, 1]);
     server.answers(BROKEN);
     await isRead();
     await isRead();
-    expect(server.asked).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
   it("opens again after one failure when it was half-open", async () => {
@@ -161,7 +161,7 @@ describe("the breaker", () => {
     now += 5 * SECOND;
     await client.readSubject(KEY, { tries: 1 });
     await client.readSubject(KEY, { tries: 1 });
-    expect(server.asked).toHaveLength(4);
+    expect(server.requests).toHaveLength(4);
   });
 
   it("counts a refusal as a success", async () => {
@@ -169,7 +169,7 @@ describe("the breaker", () => {
     const notThere = [404, { error: { message: "Key not found" } }] as const;
     server.answers(BROKEN, BROKEN, notThere, BROKEN, BROKEN, OK);
     for (let each = 0; each < 6; each++) await client.readSubject(KEY, { tries: 1 });
-    expect(server.asked).toHaveLength(6);
+    expect(server.requests).toHaveLength(6);
   });
 
   it("shares the breaker between requests", async () => {
@@ -177,7 +177,7 @@ describe("the breaker", () => {
     server.answers(BROKEN);
     for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 });
     expect(await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 })).toMatchObject({ ok: false });
-    expect(server.asked).toHaveLength(3);
+    expect(server.requests).toHaveLength(3);
   });
 
   it("lets a ping through without changing the breaker", async () => {
@@ -185,7 +185,7 @@ describe("the breaker", () => {
     server.answers(BROKEN);
     for (let each = 0; each < 4; each++) await clientOf(server.url, { clock, breaker }).ping();
     expect(breaker.isOpen(clock())).toBe(false);
-    expect(server.asked).toHaveLength(4);
+    expect(server.requests).toHaveLength(4);
   });
 });
 

@@ -195,7 +195,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     const revocation = overrides.revoke({ tenantId: acme, overrideId: uuidOf(40) }, later);
     const ended = (await Promise.all(sweeps)).flat();
     const isRevoked = (await revocation)?.hasChanged === true;
-    // A tenant that a revocation has locked is left to the next sweep.
+    // The sweep skips a tenant that a revocation has locked. The next sweep takes it.
     ended.push(...(await overrides.recordEnds(10, NOW + DAY)));
     expect(new Set(ended.map(({ id }) => id)).size).toBe(ended.length);
     expect(ended).toHaveLength(isRevoked ? 5 : 6);

@@ -139,9 +139,9 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
     it("notifies once under concurrent sweeps, also of reminders", async () => {
       const both: PlatformCondition[] = [holds, { kind: "sync_pending", detail: { tenants: 1 } }];
       for (const now of [NOW, NOW + DAY]) {
-        const told = await Promise.all(Array.from({ length: 5 }, () => at(now, ...both)));
-        expect(told.flatMap(({ kinds }) => kinds).sort()).toEqual(["litellm_out", "sync_pending"]);
-        expect(told.flatMap(({ channels }) => channels)).toEqual([uuidOf(1), uuidOf(1)]);
+        const recorded = await Promise.all(Array.from({ length: 5 }, () => at(now, ...both)));
+        expect(recorded.flatMap(({ kinds }) => kinds).sort()).toEqual(["litellm_out", "sync_pending"]);
+        expect(recorded.flatMap(({ channels }) => channels)).toEqual([uuidOf(1), uuidOf(1)]);
       }
     });
 

@@ -56,7 +56,10 @@ const anyTenant = fc.record({
 });
 type AnyTenant = typeof anyTenant extends fc.Arbitrary<infer T> ? T : never;
 
-/** Writes the tenants as they are, past the port, which would not suspend or grant. `now` is where lines are taken at. */
+/**
+ * Writes the tenants directly into Postgres, because the port creates no suspended tenants and no overrides. `now`
+ * is the base of the thresholds.
+ */
 async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: number): Promise<void> {
   const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   const configs = wanted.map((any, index) => ({

@@ -136,8 +136,8 @@ describe.each(postgresBackends)("recording spend on $name", (backend) => {
   it("never returns to the end from an older read", async () => {
     const { config } = await create();
     await recorded(aSpendRecord());
-    const told = aSyncOutcome({ readAt: NOW + 1, resetsAt: RESET - DAY, hasMovedReset: true });
-    const moved = await tenants.recordSync(acme, config.revision, told);
+    const outcome = aSyncOutcome({ readAt: NOW + 1, resetsAt: RESET - DAY, hasMovedReset: true });
+    const moved = await tenants.recordSync(acme, config.revision, outcome);
     expect(moved?.config.budgetResetAt).toBe(RESET - DAY);
     await recorded(aSpendRecord());
     await recorded(aSpendRecord({ readAt: null, source: "gate", spendNanoUsd: usd("200") }));

@@ -15,7 +15,7 @@ import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
 const TOKEN = "a-token";
 
-/** Tests of what is answered, not of how fast: a busy test machine must not turn right answers into outages. */
+/** Long, because these tests are not about speed: a busy test machine must not cause outages. */
 const PATIENCE_MS = 10_000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const redisUrl = process.env["TEST_REDIS_URL"];

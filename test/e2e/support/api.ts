@@ -41,7 +41,7 @@ export function apiOf(baseUrl: string) {
       send("GET", `${baseUrl}/v1/budget`, { token: virtualKey, headers }),
     check: (tenantId: string, headers: Record<string, string> = {}) =>
       send("GET", `${baseUrl}/v1/tenants/${tenantId}/check`, { token: READER, headers }),
-    /** A tenant of its own. @throws when it cannot be created. */
+    /** Creates a tenant with a new id. @throws Error with the answer when that fails. */
     async createTenant(fields: Record<string, unknown> = {}): Promise<{ tenantId: string; key: string }> {
       const tenantId = aTenantId();
       const created = await send("POST", `${baseUrl}/v1/tenants`, {
@@ -58,12 +58,12 @@ export function aTenantId(): string {
   return `tenant-${randomBytes(5).toString("hex")}`;
 }
 
-/** Looks until `holds` returns something; for what happens behind an answer. */
-export async function eventually<T>(look: () => Promise<T | null | false>, withinMs = 10_000): Promise<T> {
+/** Polls until `read` returns a value, for results of background work. @throws Error after `withinMs`. */
+export async function eventually<T>(read: () => Promise<T | null | false>, withinMs = 10_000): Promise<T> {
   const begunAt = Date.now();
   for (;;) {
-    const seen = await look();
-    if (seen !== null && seen !== false) return seen;
+    const value = await read();
+    if (value !== null && value !== false) return value;
     if (Date.now() - begunAt > withinMs) throw new Error(`did not happen within ${withinMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -1,4 +1,4 @@
-// Breaking a part of the stack on purpose and mending it: the ways there are, by the words that titles say.
+// Breaks a part of the stack on purpose and mends it. The names of the breaks are those that test titles use.
 
 import type { Fault, Part } from "../../../dev/part.ts";
 
@@ -12,9 +12,9 @@ const BREAKS = {
   "answers nonsense": { kind: "nonsense" },
 } as const satisfies Record<string, Break>;
 
-/** Rows for `describe.each`: the words, and what they do to a part. */
-export function breaks(...words: (keyof typeof BREAKS)[]): [string, Break][] {
-  return words.map((each) => [each, BREAKS[each]]);
+/** Rows for `describe.each`: the name of a break, and the break. */
+export function breaks(...names: (keyof typeof BREAKS)[]): [string, Break][] {
+  return names.map((each) => [each, BREAKS[each]]);
 }
 
 export async function breakPart(part: Part, how: Break): Promise<void> {

@@ -3,13 +3,13 @@
 import { fileURLToPath } from "node:url";
 import { buildBundle } from "../../../dev/worker/build.ts";
 
-/** The deployment to test instead of a stack of our own; Vite itself sets BASE_URL to "/". */
+/** The deployment to test instead of a local stack. Vite itself sets BASE_URL to "/". */
 export function deployedAt(): string | null {
   const url = process.env["BASE_URL"] ?? "";
   return url.startsWith("http") ? url.replace(/\/+$/, "") : null;
 }
 
-/** Where the harness finds the built Worker. */
+/** The directory of the built Worker. */
 export const BUNDLE_DIR = fileURLToPath(new URL("../../../dist/e2e", import.meta.url));
 
 export async function setup(): Promise<void> {

@@ -1,4 +1,4 @@
-// A Bursar per test file whose three channels of the whole platform lead to its inbox, before the simulator of LiteLLM.
+// One Bursar per test file, with LiteLLM's simulator and three platform channels that post to the local inbox.
 
 import { afterAll, beforeAll } from "vitest";
 import { openInboxChannels } from "../../../dev/connect.ts";
@@ -12,7 +12,7 @@ interface BursarWithInbox {
   readonly litellm: Litellm;
 }
 
-/** Starts it before the tests of the file, and ends it after them. What is there then is to be read inside a test. */
+/** Starts Bursar before the tests of the file and stops it after them. Read the returned parts only inside tests. */
 export function useBursarWithInbox(): BursarWithInbox {
   let started: BursarWithInbox | null = null;
   const there = () => {

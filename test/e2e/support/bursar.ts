@@ -1,5 +1,5 @@
-// The built Worker against a local stack of its own, over HTTP. Each test file starts its own, on free ports, so that
-// files run side by side and may break their parts.
+// The built Worker with a local stack, over HTTP. Each test file starts its own on free ports, so that files can run in
+// parallel and break their parts.
 
 import { createTestHarness } from "wrangler";
 import type { LitellmOptions } from "../../../dev/litellm/settings.ts";
@@ -11,11 +11,11 @@ import { BUNDLE_DIR } from "./build.ts";
 export interface Bursar {
   readonly url: string;
   readonly stack: Stack;
-  /** Runs the cron, as of so much later. */
+  /** Runs the cron with a clock that is ahead by the given time. */
   sweep(laterMs?: number): Promise<void>;
-  /** What the Worker has logged, a line each. */
+  /** The Worker's log, by line. */
   logs(): string[];
-  /** Its KV namespace, from outside. */
+  /** Direct access to the Worker's KV namespace. */
   snapshots(): Promise<{ put(key: string, value: string): Promise<void>; get(key: string): Promise<string | null> }>;
   stop(): Promise<void>;
 }
@@ -35,10 +35,10 @@ export const FREE_PORTS: StackSettings = {
   litellm: null,
 };
 
-/** Tests of what is answered, not of how fast: a busy test machine must not turn right answers into degraded ones. */
+/** Long, because these tests are not about speed: a busy test machine must not cause degraded answers. */
 const PATIENT = { CHECK_DEADLINE_MS: "5000" };
 
-/** `databaseDelayMs` 0 lets spend be read at once; tests about lateness set it. */
+/** With `databaseDelayMs` 0 reads see spend at once. Tests about LiteLLM's lag set it. */
 export async function startBursar(
   options: { litellm?: LitellmOptions; vars?: Readonly<Record<string, string>> } = {},
 ): Promise<Bursar> {

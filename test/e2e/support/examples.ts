@@ -1,4 +1,4 @@
-// The examples as an agent's developer runs them: each in a process of its own, with the settings that its head names.
+// Runs the examples as an agent's developer does: each in a new process, with the settings that its header names.
 
 import { execFile } from "node:child_process";
 import { expect } from "vitest";
@@ -33,7 +33,7 @@ export function runExample({ command, file, key, bursarUrl, litellmUrl }: Exampl
   });
 }
 
-/** The example answers, and it stops when the budget does. */
+/** Asserts that the example prints an answer within the budget, and a reason once the budget is exhausted. */
 export async function expectToStopAtTheBudget(bursar: Bursar, command: string, file: string): Promise<void> {
   const { tenantId, key } = await apiOf(bursar.url).createTenant({ max_budget: 5 });
   const run = () => runExample({ command, file, key, bursarUrl: bursar.url, litellmUrl: bursar.stack.litellmUrl });

@@ -1,5 +1,5 @@
-// A tenant that this isolate of the Worker does not know: written straight into Postgres, LiteLLM and (on request) KV,
-// so that tests decide how old each of them is.
+// Writes a tenant directly into Postgres, LiteLLM and optionally KV, so that the isolate has not cached it and the test
+// controls the age of each copy.
 
 import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
@@ -12,15 +12,15 @@ import type { Bursar } from "./bursar.ts";
 export interface Seed {
   readonly maxBudget?: number;
   readonly failPolicy?: FailPolicy;
-  /** The snapshot in KV; left out: KV has none. */
+  /** The snapshot in KV. Without it KV has none. */
   readonly snapshot?: { readonly spend: number; readonly ageMs: number; readonly resetsInMs?: number };
-  /** What LiteLLM says. */
+  /** LiteLLM's row. */
   readonly spend?: number;
-  /** Left out of Postgres too: only LiteLLM has the key. */
+  /** Leaves the tenant out of Postgres too, so that only LiteLLM has the key. */
   readonly inPostgres?: boolean;
 }
 
-/** A Bursar, or a stack with a Worker whose KV is never seeded. */
+/** A Bursar, or a stack whose Worker has a KV that is never seeded. */
 export type Seedable = Pick<Bursar, "stack"> & Partial<Pick<Bursar, "snapshots">>;
 
 export interface SeededTenant {

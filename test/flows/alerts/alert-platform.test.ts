@@ -26,7 +26,7 @@ const details = async () =>
     ({ detail }) => detail,
   );
 
-/** A run of the job, so many minutes after NOW. */
+/** Runs the job the given minutes after NOW. */
 const at = (minutes: number) => alertPlatform({ now: NOW + minutes * MINUTE }, deps);
 
 describe("LiteLLM outage", () => {

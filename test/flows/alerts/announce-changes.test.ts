@@ -7,7 +7,7 @@ import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
-const { world, deps, alerts, told } = useSpendWorld();
+const { world, deps, alerts, notices } = useSpendWorld();
 
 const AT = NOW + MINUTE;
 beforeEach(() => {
@@ -31,7 +31,7 @@ describe("late announcements", () => {
     const now = AT + MINUTE;
     await Promise.all([announceChanges({ now }, deps), announceChanges({ now }, deps)]);
     await announceChanges({ now: now + MINUTE }, deps);
-    expect(await told()).toEqual(["tenant_suspended"]);
+    expect(await notices()).toEqual(["tenant_suspended"]);
     expect(await details()).toEqual([{ audit_id: expect.any(Number) }]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
@@ -43,9 +43,9 @@ describe("late announcements", () => {
     await suspendTenant(switches, deps);
     deps.alerts.record = record;
     await resumeTenant(switches, deps);
-    expect(await told()).toEqual(["tenant_resumed"]);
+    expect(await notices()).toEqual(["tenant_resumed"]);
     await announceChanges({ now: AT + MINUTE }, deps);
-    expect(await told()).toEqual(["tenant_resumed"]);
+    expect(await notices()).toEqual(["tenant_resumed"]);
     expect(await alerts()).toMatchObject([{ silent: false }, { event_type: "tenant_suspended", silent: true }]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
@@ -72,11 +72,11 @@ describe("late announcements", () => {
       return record(entry);
     };
     await announceChanges({ now: AT + MINUTE }, deps);
-    expect(await told()).toEqual(["tenant_suspended"]);
+    expect(await notices()).toEqual(["tenant_suspended"]);
     expect(deps.log.lines).toContain(
       'error change announcement failed {"tenant_id":"acme","event_type":"tenant_suspended"} Error: pg down',
     );
     await announceChanges({ now: AT + 2 * MINUTE }, deps);
-    expect(await told()).toEqual(["tenant_suspended", "tenant_suspended"]);
+    expect(await notices()).toEqual(["tenant_suspended", "tenant_suspended"]);
   });
 });

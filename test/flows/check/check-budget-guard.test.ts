@@ -36,7 +36,7 @@ const BREAKS: Record<string, (how: Trouble) => void> = {
   "the rate limit": (how) => world.unknownCallers.trouble("allows", how),
 };
 const DEPENDENCIES = Object.keys(BREAKS);
-/** Each alone, and with each other. */
+/** Each failure alone, and each pair of them. */
 const PAIRS = DEPENDENCIES.flatMap((one, index) => DEPENDENCIES.slice(index).map((other) => [one, other] as const));
 const HOWS: [string, Trouble][] = [
   ["hang", "hangs"],
@@ -97,7 +97,7 @@ describe("a key of a team", () => {
     world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, teamId: "team-1" }));
     expect((await world.check({ caller: { ...ofTeam, teamId: "team-2" } })).outcome).toEqual({ kind: "unknown" });
     expect((await world.check({ caller: { ...asked, keyHash: hashOf("d") } })).outcome).toEqual({ kind: "unknown" });
-    expect([world.litellm.reads, world.callers.asked]).toEqual([[], []]);
+    expect([world.litellm.reads, world.callers.checked]).toEqual([[], []]);
   });
 
   it("counts at once for the new team's tenant, though the edge caches the old one", async () => {

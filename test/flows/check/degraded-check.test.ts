@@ -57,9 +57,9 @@ describe("a tenant's own key", () => {
 
   it.each([
     ["its own", "300", 6_000n],
-    ["the lowest there is", "250", 5_000n],
-    ["the highest there is", "500", 10_000n],
-    ["one that cannot be: the default", "249", 8_000n],
+    ["the lowest valid one", "250", 5_000n],
+    ["the highest valid one", "500", 10_000n],
+    ["one below the lowest: the default", "249", 8_000n],
     ["one above the limit: the default", "501", 8_000n],
     ["none: the default", null, 8_000n],
   ])("alerts at the soft budget: %s", async (_, softBudget, alertThreshold) => {
@@ -88,7 +88,7 @@ describe("a key of a team", () => {
   });
 
   it.each<[string, () => void]>([
-    ["is no tenant's", () => team({ metadata: {} })],
+    ["is not a tenant", () => team({ metadata: {} })],
     [
       "cannot be read",
       () => {
@@ -103,22 +103,22 @@ describe("a key of a team", () => {
 });
 
 describe("no verdict", () => {
-  it("calls a key unknown that LiteLLM does not know", async () => {
+  it("treats a key as unknown that LiteLLM does not have", async () => {
     expect(await ask(null)).toBe("unknown_key");
   });
 
   it.each([
     ["LiteLLM is away", AWAY],
-    ["LiteLLM refuses us", { kind: "refused", status: 401, param: null, message: "no" } as const],
+    ["LiteLLM refuses Bursar's request", { kind: "refused", status: 401, param: null, message: "no" } as const],
   ])("%s gives no answer", async (_, failed) => {
     world.litellm.nextTries.push(failed);
     expect(await ask()).toBe("no_answer");
   });
 
   it.each<[string, Partial<LiteLlmRow>]>([
-    ["no mark of a tenant", { metadata: {} }],
-    ["an empty mark", { metadata: { tenant_id: "" } }],
-    ["a mark that is no text", { metadata: { tenant_id: 7 } }],
+    ["no ownership marker", { metadata: {} }],
+    ["an empty ownership marker", { metadata: { tenant_id: "" } }],
+    ["an ownership marker that is not text", { metadata: { tenant_id: 7 } }],
     ["no budget, as under observe", { maxBudgetNanoUsd: null }],
   ])("gives no answer for a key with %s", async (_, differences) => {
     expect(await ask(differences)).toBe("no_answer");

@@ -129,9 +129,9 @@ describe("a key of a team's tenant", () => {
   });
 
   it.each([
-    ["LiteLLM does not know it", () => world.litellm.rows.clear()],
+    ["LiteLLM does not have it", () => world.litellm.rows.clear()],
     ["it is in no team", () => world.litellm.has(aLiteLlmRow({ teamId: null }))],
-    ["its team is no tenant's", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
+    ["its team is not a tenant", () => world.litellm.has(aLiteLlmRow({ teamId: "team-2" }))],
   ])("calls the key unknown when %s", async (_, arrange) => {
     arrange();
     expect(await find()).toEqual({ kind: "unknown" });
@@ -171,7 +171,7 @@ describe("a key without a tenant", () => {
     await find();
     await world.timers.pass(59_999);
     await find();
-    expect([world.tenants.calls("findByKey"), world.callers.asked]).toEqual([1, [ADDRESS, ADDRESS]]);
+    expect([world.tenants.calls("findByKey"), world.callers.checked]).toEqual([1, [ADDRESS, ADDRESS]]);
   });
 
   it("looks the key up again after a minute, however often it asks meanwhile", async () => {
@@ -213,6 +213,6 @@ it.each(["hangs", new Error("down")] as const)(
     world.snapshots.trouble("tenantOfKey", how);
     world.tenants.trouble("findByKey", how);
     expect(await find()).toEqual({ kind: "unreachable" });
-    expect([world.callers.asked, world.memory.tenantOfKey(hashOf("a"), world.clock())]).toEqual([[], undefined]);
+    expect([world.callers.checked, world.memory.tenantOfKey(hashOf("a"), world.clock())]).toEqual([[], undefined]);
   },
 );

@@ -42,7 +42,12 @@ describe("joining two cached copies", () => {
       { config: old, spend: less },
       { config: old, spend: more },
     ],
-    ["and on the other side", { config: old, spend: less }, { config: old, spend: more }, { config: old, spend: more }],
+    [
+      "takes the higher spend from either side",
+      { config: old, spend: less },
+      { config: old, spend: more },
+      { config: old, spend: more },
+    ],
     [
       "each half may come from another side",
       { config: young, spend: null },
@@ -61,7 +66,7 @@ describe("joining two cached copies", () => {
       { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
       { config: aTenantConfig({ revision: 99, subject: { kind: "team", id: "t" } }), spend: less },
     ],
-    ["one alone stays as it is", null, { config: old, spend: less }, { config: old, spend: less }],
+    ["returns the only copy unchanged", null, { config: old, spend: less }, { config: old, spend: less }],
   ])("%s", (_, a, b, joined) => {
     expect(joinCached(a, b)).toEqual(joined);
   });

@@ -31,11 +31,11 @@ describe("the snapshot in KV", () => {
     world.inPostgres(aTenantConfig());
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd(dollars), resetsAt }));
   };
-  /** So that only the difference decides. */
+  /** Marks the snapshot as just written, so that only the difference decides. */
   const justWritten = () => world.memory.throttle("snapshot:acme", 15, NOW);
 
   it.each([
-    ["nothing was known", "100", null, true],
+    ["no spend was known", "100", null, true],
     ["the state changes", "400", { spendNanoUsd: usd("399.999999999") }, true],
     ["the end of the period changes", "100", { resetsAt: RESET - DAY }, true],
     ["the spend rises by 1 % of the limit", "105", {}, true],
@@ -91,8 +91,8 @@ describe("the observation for Postgres", () => {
     ["it has another spend", { spendNanoUsd: usd("99") }, true],
     ["it has another end of the period", { resetsAt: RESET - DAY, readAt: NOW - 1 }, true],
     ["it has the spend, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
-    ["it has the spend, read later than that", { readAt: NOW - 5 * MINUTE + 1 }, false],
-    ["it has the spend, but from no read", { readAt: null }, true],
+    ["it has the spend, read less than five minutes ago", { readAt: NOW - 5 * MINUTE + 1 }, false],
+    ["it has the spend, but not from a read", { readAt: null }, true],
   ])("%s: decides whether the observation is sent", async (_, stored, isSent) => {
     world.inPostgres(aTenantConfig(), stored);
     world.litellm.has(aLiteLlmRow());
@@ -110,9 +110,9 @@ describe("the observation for Postgres", () => {
   });
 
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
-    ["the edge knew nothing", null, true],
-    ["the edge knew another spend", { spendNanoUsd: usd("99") }, true],
-    ["the edge knew this one", {}, false],
+    ["the edge had no spend", null, true],
+    ["the edge had another spend", { spendNanoUsd: usd("99") }, true],
+    ["the edge had the same spend", {}, false],
   ])("decides before Postgres answers whether to send, when %s", async (_, before, isSent) => {
     world.tenants.trouble("load", new Error("down"));
     world.litellm.has(aLiteLlmRow());

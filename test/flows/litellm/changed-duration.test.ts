@@ -10,7 +10,7 @@ import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
 const change = (budgetDuration: string) =>
   changeTenant({ tenantId: idOf("acme"), change: { budgetDuration }, actor: anActor({ now: world.now }) }, deps);
@@ -27,7 +27,7 @@ it("begins no period and announces nothing at the old end when the duration beca
   world.now = RESET + 2 * MINUTE;
   await read();
   expect(await spendOf()).toMatchObject({ periodStartedAt: before?.periodStartedAt, spendNanoUsd: usd("450") });
-  expect(await told()).toEqual(["threshold_crossed"]);
+  expect(await notices()).toEqual(["threshold_crossed"]);
 });
 
 it("finds the reset at the new end when the duration became shorter, although the old end is far ahead", async () => {

@@ -14,7 +14,7 @@ const own = aTenant({ sync: { ...sync, budgetId: "budget-1" } });
 const team = aTenantConfig({ subject: { kind: "team", id: "red" } });
 const observe = aTenantConfig({ enforcement: "observe" });
 
-/** Both the row's own value and what follows from it. */
+/** Sets the row's own value and the value in effect. */
 const saying = (limits: Partial<LiteLlmRow["own"]>, differences: Partial<LiteLlmRow> = {}) =>
   aLiteLlmRow({ ...limits, own: { ...aLiteLlmRow().own, ...limits }, ...differences });
 
@@ -24,7 +24,7 @@ describe("drift under enforce", () => {
     ["lack of a max_budget", saying({ maxBudgetNanoUsd: null })],
     ["soft_budget", aLiteLlmRow({ softBudgetNanoUsd: null })],
     ["budget_duration", saying({ budgetDuration: null })],
-    ["lack of the mark", aLiteLlmRow({ metadata: {} })],
+    ["lack of the ownership marker", aLiteLlmRow({ metadata: {} })],
     ["mark, which is another's", aLiteLlmRow({ metadata: { tenant_id: "other" } })],
   ])("counts a different %s as drift", (_, litellmRow) => {
     expect(hasDrifted(own, aLiteLlmRow(), NOW)).toBe(false);
@@ -47,7 +47,7 @@ describe("drift under enforce", () => {
     ["of an adopted key", aTenant({ adopted: true }), "shared"],
     ["of a key that has been linked to another object since", own, "shared"],
     ["of a key without a budget object", own, null],
-    ["of a key that was made without one", aTenant(), "shared"],
+    ["of a key that was created without one", aTenant(), "shared"],
   ])("ignores the soft budget %s, which is not Bursar's", (_, tenant, budgetId) => {
     expect(hasDrifted(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1"), budgetId }), NOW)).toBe(false);
   });

@@ -27,7 +27,7 @@ beforeEach(() => {
   isRefusing = false;
 });
 
-/** Knows every queue of bursar's; it notes how the delivery stood when the message came. */
+/** Accepts every queue of Bursar, and records the delivery's state at the moment of the message. */
 const replayQueues = {
   async send(queue: string, body: unknown) {
     if (isRefusing) throw new Outage("queue", "send", null);

@@ -1,5 +1,5 @@
-// A consumer that dies at any step, or whose stores fail once there, and gets its message again ends where an
-// undisturbed one does: the same state, and the notice as often.
+// A consumer that dies at any step, or whose stores fail once at any step, and gets its message again has the same
+// result as an undisturbed one: the same state and the same number of notices.
 
 import { describe, expect, it } from "vitest";
 import type { SendOutcome } from "../../../src/records/delivery.ts";
@@ -25,7 +25,7 @@ const STORIES: [string, { outcome: SendOutcome; attempts?: number; isEnabled?: b
 ];
 
 /**
- * Delivers the message until it is settled, the first time to `first`; then everything that can be seen from outside.
+ * Delivers the message until it is settled, the first time to `first`. Returns the state that is visible from outside.
  */
 async function outcomeOf(story: (typeof STORIES)[number][1], first: (deps: Deps) => Deps) {
   const world = new NoticeWorld();
@@ -41,18 +41,18 @@ async function outcomeOf(story: (typeof STORIES)[number][1], first: (deps: Deps)
     (end) => (end.kind === "later" ? "later" : "done"),
     () => "died",
   );
-  // What waits is this test's end, whether it waited at once or only after its death.
+  // A delivery that has to wait ends the test, whether the first consumer or the one after its death finds that.
   if (died === "died") await world.send(key);
   const { claim, ...state } = world.stateOf(key);
   return {
-    // A claim that a death left behind ends by itself.
+    // The claim of a dead consumer expires.
     state: { ...state, isNoted: claim === "sent" },
-    // Receivers take a notice of the same id once.
+    // Receivers drop notices with an id that they have seen.
     arrived: new Set(world.provider.arrived.map(({ id }) => id)).size,
   };
 }
 
-/** Of the calls of stores the one with this number fails, without an effect; all others work. */
+/** Makes the store call with this number fail without an effect. All other calls work. */
 function failingOnce(deps: Deps, number: number): { deps: Deps; calls: () => number } {
   let calls = 0;
   const wrapped = STORES.map((name) => [
@@ -80,7 +80,7 @@ describe.each(STORIES)("a notice that is %s", (_, story) => {
         process = killedAfter(deps, OUTSIDE, last);
         return process.ports;
       });
-      // As long as it died of it there is a step after it.
+      // A process that reached its last call may have another call after it.
       if (process.calls() === last) steps = last + 1;
       expect([last, killed]).toEqual([last, undisturbed]);
     }
@@ -88,7 +88,7 @@ describe.each(STORIES)("a notice that is %s", (_, story) => {
   });
 });
 
-/** When Redis alone knew of the notice and fails, neither store knows. */
+/** When only Redis has recorded the notice and then fails, no store has a record of it. */
 const WITHOUT_REDIS_ALONE = STORIES.filter(([, story]) => !story.isNoted);
 
 it.each(WITHOUT_REDIS_ALONE)(
@@ -111,15 +111,15 @@ it.each(WITHOUT_REDIS_ALONE)(
 );
 
 it("Slack has no ids: its notice may arrive twice where a consumer dies between Slack's answer and the first store", async () => {
-  const told: number[] = [];
+  const arrivedCounts: number[] = [];
   for (let last = 1; last <= 5; last++) {
     const world = new NoticeWorld();
     const key = world.hasDelivery("slack");
     await world.send(key, { deps: killedAfter(world.deps(), OUTSIDE, last).ports }).catch(() => {});
     await world.send(key, { at: MINUTE });
     expect(world.stateOf(key)).toMatchObject({ status: "sent", claim: "sent" });
-    told.push(world.provider.arrived.length);
+    arrivedCounts.push(world.provider.arrived.length);
   }
   // load, claim, send, note, record
-  expect(told).toEqual([1, 1, 2, 1, 1]);
+  expect(arrivedCounts).toEqual([1, 1, 2, 1, 1]);
 });

@@ -19,7 +19,7 @@ describe("a webhook's references", () => {
     ["a key, then its team", "key", names, [key, team]],
     ["the team of a key that it does not name", "key", { ...names, key_hash: null }, [team]],
     ["a team, and not the key beside it", "team", names, [team]],
-    ["the tenant that a user is called after", "user", names, [{ kind: "tenant", id: "acme" }]],
+    ["the tenant whose id the user has", "user", names, [{ kind: "tenant", id: "acme" }]],
     ["no tenant by a user without a name", "user", { ...names, user_id: null }, []],
     ["no tenant by a group without tenants", "organization", names, []],
   ])("%s", (_, group, differences, expected) => {
@@ -43,9 +43,9 @@ describe("attribution to a tenant's key", () => {
 
   it.each([
     ["gives a hint for calls without spend", someCalls(KEY, null)],
-    ["a hint: calls of another key of its team", someCalls(hashOf("b"), "5")],
-    ["a hint: a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
-    ["a hint: the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
+    ["gives a hint for calls of another key of its team", someCalls(hashOf("b"), "5")],
+    ["gives a hint for a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
+    ["gives a hint for the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
     ["gives a hint for unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
   ])("%s", (_, report) => {
     expect(attributionOf(reportOf(report), own)).toEqual(hint);

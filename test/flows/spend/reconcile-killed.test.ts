@@ -70,7 +70,7 @@ async function begin(): Promise<void> {
   deps.spendQueue.sent.length = 0;
 }
 
-/** Everything that the sweep gives out. @throws when a consumer dies. */
+/** Runs a sweep and every message that it queues. @throws Error when a consumer dies. */
 async function reconcile(ports: typeof deps): Promise<void> {
   await leaseReads({ now: world.now }, deps);
   const messages = deps.spendQueue.sent
@@ -122,7 +122,7 @@ async function dump() {
       ...new Set(deps.noticeQueue.sent.map((each) => `${identityOf.get(each.alert_id)} ${each.channel_id}`)),
     ].sort(),
     queued: [...new Set(others)].sort(),
-    // The edge reads an unpublished tenant in state ok by itself.
+    // A check reads an unpublished tenant in state ok itself.
     snapshots: spends.filter(([id]) => id === "acme" || id === "globex").sort(),
   };
 }
@@ -148,8 +148,8 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     await begin();
     await reconcile(killedAfter({ ...deps }, OUTSIDE, step).ports).catch(() => "died");
     for (const { message } of deps.spendQueue.sent.splice(0)) kept(message);
-    // The memory of the isolate died with it. The message comes again, and the sweep once its lease is over; the sweep
-    // also puts notices on their queue that never got there.
+    // The isolate's memory is lost. The message is redelivered, and the sweep leases the tenant again when the lease
+    // expires. The sweep also queues notices that were never queued.
     deps.memory = new (deps.memory.constructor as new () => typeof deps.memory)();
     if (last !== null) await deliver(last, deps);
     world.now += LEASE_MS + SECOND;

@@ -12,17 +12,30 @@ import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { HOUR, START, useReconcileWorld } from "../../support/worlds/reconcile-world.ts";
 
-const { key, asked, sweep, queued, minute, addTenant, adopt, world, deps, alerts, told, spendOf } = useReconcileWorld();
+const {
+  key,
+  readPaths,
+  sweep,
+  takeQueued,
+  sweepAndReconcile,
+  addTenant,
+  adopt,
+  world,
+  deps,
+  alerts,
+  notices,
+  spendOf,
+} = useReconcileWorld();
 
 describe("leases", () => {
   it("read a tenant without spend, and then skip it for three quarters of an hour", async () => {
     await world.db.query("delete from tenant_spend");
-    expect((await minute()).given).toEqual(["acme"]);
+    expect((await sweepAndReconcile()).leased).toEqual(["acme"]);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, readAt: START + SECOND, source: "litellm" });
     world.now = START + SECOND + 45 * MINUTE;
-    expect((await minute()).given).toEqual([]);
+    expect((await sweepAndReconcile()).leased).toEqual([]);
     world.now += SECOND;
-    expect((await minute()).given).toEqual(["acme"]);
+    expect((await sweepAndReconcile()).leased).toEqual(["acme"]);
   });
 
   it("read a hundred keys in one call of LiteLLM, and the rest three seconds later", async () => {
@@ -35,22 +48,22 @@ describe("leases", () => {
     }
     await sweep();
     expect(deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([0, 3]);
-    const { reconciles } = queued();
+    const { reconciles } = takeQueued();
     expect(reconciles.map(({ tenantIds }) => tenantIds.length)).toEqual([100, 11]);
     world.now += SECOND;
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
-    expect(asked()).toEqual(["/v2/key/info", "/v2/key/info"]);
+    expect(readPaths()).toEqual(["/v2/key/info", "/v2/key/info"]);
   });
 
   it("read every tenant once with two sweeps and two consumers at once", async () => {
     for (const name of ["b", "c", "d"]) await addTenant(name);
     await Promise.all([sweep(), sweep()]);
-    const { reconciles } = queued();
+    const { reconciles } = takeQueued();
     expect(reconciles.flatMap(({ tenantIds }) => tenantIds).sort()).toEqual(["acme", "b", "c", "d"]);
     world.now += SECOND;
     const twice = [...reconciles, ...reconciles].map((each) => reconcileTenants({ ...each, now: world.now }, deps));
     await Promise.all(twice);
-    expect(asked()).toEqual(reconciles.map(() => "/v2/key/info"));
+    expect(readPaths()).toEqual(reconciles.map(() => "/v2/key/info"));
     expect(await world.db.query("select tenant_id from tenant_configs where read_leased_until is not null")).toEqual(
       [],
     );
@@ -58,12 +71,12 @@ describe("leases", () => {
 
   it("read nothing for a late message whose tenants were leased again", async () => {
     await sweep();
-    const { reconciles } = queued();
+    const { reconciles } = takeQueued();
     world.now = START + LEASE_MS + 1;
-    expect((await minute()).given).toEqual(["acme"]);
+    expect((await sweepAndReconcile()).leased).toEqual(["acme"]);
     world.litellm.clearRequests();
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
-    expect(asked()).toEqual([]);
+    expect(readPaths()).toEqual([]);
   });
 
   it("lease tenants again after their lease expired when the queue refused", async () => {
@@ -71,23 +84,23 @@ describe("leases", () => {
     await expect(sweep()).rejects.toThrow();
     deps.spendQueue.isAway = false;
     world.now = START + LEASE_MS;
-    expect((await minute()).given).toEqual([]);
+    expect((await sweepAndReconcile()).leased).toEqual([]);
     world.now = START + LEASE_MS + SECOND + 1;
-    expect((await minute()).given).toEqual(["acme"]);
+    expect((await sweepAndReconcile()).leased).toEqual(["acme"]);
   });
 
   it("skip a tenant that is deleted before its message arrives", async () => {
     await sweep();
-    const { reconciles } = queued();
+    const { reconciles } = takeQueued();
     await world.db.query("delete from tenant_configs");
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
-    expect(asked()).toEqual([]);
+    expect(readPaths()).toEqual([]);
   });
 });
 
 it("announce nothing for a tenant that is deleted while LiteLLM is read", async () => {
   world.litellm.setSpend(key, 560);
-  await minute();
+  await sweepAndReconcile();
   world.litellm.setSpend(key, 100);
   world.now += HOUR;
   const { readKeys } = deps.litellm;
@@ -95,13 +108,13 @@ it("announce nothing for a tenant that is deleted while LiteLLM is read", async 
     await world.db.query("update tenant_configs set deleted_at = now()");
     return readKeys(keys);
   };
-  await minute();
-  expect(await told()).toEqual(["budget_blocked"]);
+  await sweepAndReconcile();
+  expect(await notices()).toEqual(["budget_blocked"]);
 });
 
 it("log LiteLLM's refusal with its kind", async () => {
   deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
-  await minute();
+  await sweepAndReconcile();
   expect(deps.log.lines).toContain('warn litellm read failed {"tenants":1,"why":"refused"}');
 });
 
@@ -112,25 +125,25 @@ describe("the result of a read", () => {
     ["announces a jump to 110 percent as a block", 550, ["budget_blocked"]],
   ])("%s", async (_, spend, expected) => {
     world.litellm.setSpend(key, spend);
-    await minute();
-    expect(await told()).toEqual(expected);
+    await sweepAndReconcile();
+    expect(await notices()).toEqual(expected);
     expect(deps.noticeQueue.sent).toHaveLength(2 * expected.length);
   });
 
   it("announces an alert once, however often it is read", async () => {
     world.litellm.setSpend(key, 400);
     for (let hour = 0; hour < 3; hour++) {
-      await minute();
+      await sweepAndReconcile();
       world.now += HOUR;
     }
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
   it("records what an adopted tenant already exceeded as its baseline, and announces later thresholds", async () => {
     await adopt("globex", 17);
     world.litellm.setSpend(sha256("sk-globex-0123456789abcdef"), 20.5);
-    await minute();
+    await sweepAndReconcile();
     expect((await alerts()).map(({ event_type: event, silent }) => [event, silent])).toEqual([
       ["threshold_crossed", true],
       ["budget_crossed", false],
@@ -139,17 +152,17 @@ describe("the result of a read", () => {
 
   it("lowers spend that LiteLLM has reset, and resolves the block", async () => {
     world.litellm.setSpend(key, 560);
-    await minute();
+    await sweepAndReconcile();
     world.litellm.setSpend(key, 100);
     world.now += HOUR;
-    await minute();
+    await sweepAndReconcile();
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("100") });
-    expect(await told()).toEqual(["budget_blocked", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_resolved"]);
   });
 
   it("keeps spend that rose between the read and its recording", async () => {
     const { load } = deps.spendBatches;
-    await minute();
+    await sweepAndReconcile();
     world.now += HOUR;
     world.litellm.setSpend(key, 50);
     deps.spendBatches.load = async (references, options) => {
@@ -162,19 +175,19 @@ describe("the result of a read", () => {
       }
       return tenantBatches;
     };
-    await minute();
+    await sweepAndReconcile();
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("70"), readAt: world.now });
   });
 
   it("R1: a new period advances the config as every other read does, once and audited", async () => {
     world.litellm.setSpend(key, 560);
-    await minute();
+    await sweepAndReconcile();
     const before = await deps.tenants.load(idOf("acme"));
     const resetsAt = before?.config.budgetResetAt ?? 0;
     world.now = resetsAt + HOUR;
     world.litellm.runResetJob();
     world.litellm.setSpend(key, 3);
-    await minute();
+    await sweepAndReconcile();
     const after = await deps.tenants.load(idOf("acme"));
     expect(after?.config).toMatchObject({ litellmKeyLastReset: resetsAt });
     expect(after?.config.budgetResetAt).toBeGreaterThan(resetsAt);
@@ -189,8 +202,8 @@ describe("the result of a read", () => {
     await createTenant(ownKeyInput({ tenantId: idOf("red"), origin, settings: {} }), deps);
     world.now += HOUR;
     world.litellm.clearRequests();
-    await minute();
-    expect(asked().sort()).toEqual(["/team/info", "/v2/key/info"]);
+    await sweepAndReconcile();
+    expect(readPaths().sort()).toEqual(["/team/info", "/v2/key/info"]);
     expect(await spendOf("red")).toMatchObject({ readAt: world.now });
   });
 });

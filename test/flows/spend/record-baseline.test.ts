@@ -11,7 +11,7 @@ import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
-const { world, deps, deliver, alerts, told } = useSpendWorld();
+const { world, deps, deliver, alerts, notices } = useSpendWorld();
 
 describe("an adopted tenant", () => {
   const adopted = sha256("sk-adopted");
@@ -35,7 +35,7 @@ describe("an adopted tenant", () => {
   it("announces the first threshold even in the batch of its first report", async () => {
     await adopt(79);
     await deliver(aWebhook(adopted, "80"));
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
   it("reads the tenant soon after its adoption, without a report", async () => {
@@ -58,9 +58,9 @@ describe("an adopted tenant", () => {
       await adopt(spend, enforcement);
       await deliver(rewrite);
       await deliver(aWebhook(adopted, String(spend)));
-      expect(await told()).toEqual([]);
+      expect(await notices()).toEqual([]);
       await deliver(aWebhook(adopted, next));
-      expect(await told()).toEqual([crossed]);
+      expect(await notices()).toEqual([crossed]);
     },
   );
 
@@ -70,7 +70,7 @@ describe("an adopted tenant", () => {
       await adopt(120, enforcement);
       await deliver(rewrite);
       await deliver(aWebhook(adopted, "130"));
-      expect([await told(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
+      expect([await notices(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
     },
   );
 
@@ -81,15 +81,15 @@ describe("an adopted tenant", () => {
     await adopt(spend, "observe");
     await deliver(rewrite);
     await deliver(aWebhook(adopted, "120"));
-    expect(await told()).toEqual(before);
+    expect(await notices()).toEqual(before);
     await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
     await deliver(rewrite);
     await deliver(rewrite);
-    expect(await told()).toEqual([...before, "budget_blocked"]);
+    expect(await notices()).toEqual([...before, "budget_blocked"]);
     for (const enforcement of ["observe", "enforce"] as const) {
       await changeTenant({ tenantId: globex, change: { enforcement }, actor: anActor() }, deps);
       await deliver(rewrite);
     }
-    expect(await told()).toEqual([...before, "budget_blocked"]);
+    expect(await notices()).toEqual([...before, "budget_blocked"]);
   });
 });

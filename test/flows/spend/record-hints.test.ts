@@ -11,7 +11,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const HOUR = 60 * MINUTE;
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 
 describe("a stock webhook", () => {
   const stock = (differences = {}) =>
@@ -21,7 +21,7 @@ describe("a stock webhook", () => {
     world.litellm.setSpend(key, 410);
     await deliver(stock());
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410"), source: "litellm" });
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
   it("reads again after 20 s and after 60 s, then drops the hint when no read confirms it", async () => {
@@ -45,7 +45,7 @@ describe("a stock webhook", () => {
     world.litellm.setSpend(key, 560);
     const { message } = deps.spendQueue.sent[0] ?? {};
     await deliver(message as SpendMessage);
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
   });
 
   it("confirms a tenant without spend by its first read", async () => {
@@ -86,7 +86,7 @@ describe("a stock webhook", () => {
   it("retries while LiteLLM is away, and keeps the observations of the same batch", async () => {
     await world.litellm.stop();
     await deliver(stock(), aWebhook(key, "400"));
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : ""))).toContain(
       "recheck-20s",
     );
@@ -107,7 +107,7 @@ describe("a stock webhook", () => {
     back.has(aLiteLlmRow({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
     deps.litellm = back;
     await deliver(message as SpendMessage);
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
@@ -121,17 +121,17 @@ describe("a stock webhook", () => {
     world.litellm.setSpend(key, 560);
     deps.snapshots.isAway = true;
     await expect(deliver(stock())).rejects.toThrow();
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
   });
 
   it("N1: repeats the block after an hour, and never within it", async () => {
     world.litellm.setSpend(key, 560);
     await deliver(stock());
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     world.now = NOW + HOUR;
     await deliver(stock({ received_at: NOW + HOUR - 1 }));
-    expect(await told()).toHaveLength(1);
+    expect(await notices()).toHaveLength(1);
     await deliver(stock({ received_at: NOW + HOUR }));
-    expect(await told()).toEqual(["budget_blocked", "budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_blocked"]);
   });
 });

@@ -15,7 +15,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const hash = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, told } = useSpendWorld();
+const { world, deps, deliver, alerts, notices } = useSpendWorld();
 
 const HOUR = 60 * MINUTE;
 const EXPIRES = NOW + HOUR;
@@ -33,7 +33,7 @@ async function grant(dollars: string, id = uuidOf(1)): Promise<void> {
 }
 
 /** The announced events of the budget, without those of overrides. */
-const crossings = async () => (await told()).filter((event) => !event.startsWith("override"));
+const crossings = async () => (await notices()).filter((event) => !event.startsWith("override"));
 const silent = async () => (await alerts()).filter((alert) => alert.silent).map(({ event_type: event }) => event);
 
 it("R2: suppresses a threshold that was announced and is still exceeded under the override", async () => {

@@ -1,5 +1,5 @@
-// A consumer that dies after any step and gets the same messages again ends where an undisturbed one does: the same
-// spend, alerts, deliveries and audit in Postgres, the same snapshots, the same queued notices and reads.
+// A consumer that dies after any step and gets the same messages again has the same result as an undisturbed one: the
+// same spend, alerts, deliveries and audit in Postgres, the same snapshots, the same queued notices and reads.
 
 import { expect, it } from "vitest";
 import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
@@ -28,12 +28,12 @@ const key = sha256(VIRTUAL_KEY);
 const adoptedKey = sha256(ADOPTED_KEY);
 const { world, deps, renewDeps } = useAdminWorld();
 
-/** Recorded before all of it. */
+/** A webhook that was recorded before the batch. */
 const earlier = aWebhook(key, "120", { webhook_id: "msg_0" });
 
 /**
- * A crossing by webhooks, one by calls, a hint, a confirmation come due, an adopted tenant's baseline, and strays; with
- * ids and without, and copies of what is in the batch and of what was recorded earlier.
+ * A crossing by webhooks, one by calls, a hint, a due confirmation, an adopted tenant's baseline and unmatched reports,
+ * with ids and without, and copies of reports in the batch and of reports recorded earlier.
  */
 const messages: readonly SpendMessage[] = [
   earlier,
@@ -51,7 +51,7 @@ const messages: readonly SpendMessage[] = [
 ];
 
 /**
- * Everything as it was before, in a new isolate: acme with $500, and globex, which was adopted at 85 percent of $20.
+ * Restores the initial state in a new isolate: acme with $500, and globex, which was adopted at 85 percent of $20.
  */
 async function begin(): Promise<void> {
   await world.db.empty();
@@ -88,7 +88,7 @@ const STATE = {
     where l.source_id is not null order by source`,
 };
 
-/** What is the same in two runs that ended alike: without ids that chance has made, each notice and read once. */
+/** The result of a run in a form that two equal runs share: without random ids, each notice and read once. */
 async function dump() {
   const tables: Record<string, unknown> = {};
   for (const [name, query] of Object.entries(STATE)) tables[name] = await world.db.query(query);
@@ -117,7 +117,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     await begin();
     const dying = killedAfter({ ...deps }, OUTSIDE, last);
     await deliver(dying.ports, false).catch(() => "died");
-    // The memory of the isolate died with it. Only time shows that a claim in Redis has no holder any more.
+    // The isolate's memory is lost. The dead consumer's claim in Redis ends only by expiring.
     deps.memory = new (deps.memory.constructor as new () => typeof deps.memory)();
     deps.claims.refreshes.clear();
     expect(await deliver(deps, true), `after step ${last}`).toEqual(new Set());

@@ -14,7 +14,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 const HOUR = 60 * MINUTE;
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, alerts, notices, spendOf } = useSpendWorld();
 
 const actions = async () =>
   (await world.db.query<{ action: string }>("select action from audit_log order by id"))
@@ -32,7 +32,7 @@ describe("a signed webhook", () => {
 
   it("W1: announces only the critical alert at 100 percent", async () => {
     await deliver(aWebhook(key, "500", { event: "threshold_crossed" }));
-    expect(await told()).toEqual(["budget_crossed"]);
+    expect(await notices()).toEqual(["budget_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
@@ -40,7 +40,7 @@ describe("a signed webhook", () => {
     await deliver(aWebhook(key, "525"));
     await deliver(aWebhook(key, "530"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("530") });
-    expect(await told()).toEqual(["budget_crossed"]);
+    expect(await notices()).toEqual(["budget_crossed"]);
   });
 
   it("E5: records one alert when a webhook arrives three times within milliseconds", async () => {
@@ -54,10 +54,10 @@ describe("a signed webhook", () => {
     await deliver(aWebhook(key, "400"));
     world.now = NOW + HOUR - 1;
     await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
-    expect(await told()).toHaveLength(1);
+    expect(await notices()).toHaveLength(1);
     world.now = NOW + HOUR;
     await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
-    expect(await told()).toEqual(["threshold_crossed", "threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed", "threshold_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(4);
   });
 
@@ -65,7 +65,7 @@ describe("a signed webhook", () => {
     await deliver(aWebhook(key, "560"), aWebhook(key, "400"));
     await deliver(aWebhook(key, "510"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     expect(await alerts()).toHaveLength(3);
   });
 
@@ -76,7 +76,7 @@ describe("a signed webhook", () => {
     world.now = NOW + 61 * SECOND;
     await deliver(confirmation?.message as SpendMessage);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
-    expect(await told()).toEqual(["budget_blocked", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_resolved"]);
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
   });
 
@@ -95,13 +95,13 @@ describe("calls", () => {
     const end = (await deps.tenants.load(acme))?.config.budgetResetAt ?? undefined;
     await deliver(someCalls(key, "300", { resets_at: end }), someCalls(key, "400", { resets_at: end }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
   it("count the same through Gate, with their source remembered", async () => {
     await deliver(someCalls(key, "400", { resets_at: undefined, source: "gate" }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "gate" });
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
   it("schedule a read when they belong to another period, and count for nothing", async () => {
@@ -125,10 +125,10 @@ describe("calls", () => {
 describe("attribution", () => {
   it.each([
     ["an unknown key", aWebhook(hashOf("f"), "400")],
-    ["a team that is no tenant's", aWebhook(null, "400", { event_group: "team", team_id: "t1" })],
-    ["a group that no tenant is", aWebhook(key, "400", { event_group: "proxy" })],
-    ["a group of the future", aWebhook(key, "400", { event_group: "galaxy\u0000" })],
-    ["a user that is no tenant", aWebhook(key, "400", { event_group: "user", user_id: "nobody" })],
+    ["a team that is not a tenant", aWebhook(null, "400", { event_group: "team", team_id: "t1" })],
+    ["a group that has no tenants", aWebhook(key, "400", { event_group: "proxy" })],
+    ["an unknown group", aWebhook(key, "400", { event_group: "galaxy\u0000" })],
+    ["a user that is not a tenant", aWebhook(key, "400", { event_group: "user", user_id: "nobody" })],
   ])("%s is audited as unmatched", async (_, message) => {
     await deliver(message);
     expect(await actions()).toEqual(["webhook_unmatched"]);
@@ -163,7 +163,7 @@ describe("an alert", () => {
   it("N4: leaves a preview in the log when there is no channel", async () => {
     await world.db.query("delete from notification_channels");
     await deliver(aWebhook(key, "400"));
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.log.lines.join()).toContain("notice preview");
   });
 
@@ -181,7 +181,7 @@ describe("an alert", () => {
   it("records and sends an alert while Redis is away", async () => {
     deps.claims.isAway = true;
     await deliver(aWebhook(key, "560"), aWebhook(key, null, { auth: "url_token" }));
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent.length).toBeGreaterThan(0);
   });
 
@@ -195,7 +195,7 @@ describe("an alert", () => {
     const incoming = [incomingOf(aWebhook(hash, "400")), incomingOf(aWebhook(key, "400"), { messageId: "m2" })];
     const failed = await recordSpend({ incoming, now: NOW }, deps);
     expect([...failed]).toEqual([incoming[0]]);
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 });
 

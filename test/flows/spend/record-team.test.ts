@@ -9,7 +9,7 @@ import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 
 beforeEach(async () => {
   await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100 });
@@ -27,7 +27,7 @@ describe("calls of a team's keys", () => {
     await deliver(...Array.from({ length: 50 }, (_, index) => calls(`sk-${index}`, "999")));
     expect(reads()).toEqual(["/team/info"]);
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "litellm" });
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
   it("count for the team also when the key is a tenant itself", async () => {
@@ -57,6 +57,6 @@ describe("a webhook", () => {
   it("counts for the team when it is signed and about the team", async () => {
     await deliver(aWebhook(null, "85", { event_group: "team", team_id: "red" }));
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "webhook" });
-    expect(await told()).toEqual(["threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed"]);
   });
 });

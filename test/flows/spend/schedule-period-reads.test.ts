@@ -19,7 +19,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 const periodEndRead = {
   kind: "read_due",
   tenant_id: "acme",
@@ -28,7 +28,7 @@ const periodEndRead = {
   lane: "period-end",
 } as const;
 
-/** A sweep, and what it has put on the queue delivered. */
+/** Runs a sweep and delivers the messages that it queues. */
 async function sweepAt(now: number): Promise<SpendMessage[]> {
   world.now = now;
   deps.spendQueue.sent.length = 0;
@@ -48,10 +48,10 @@ const configOf = async () => (await deps.tenants.load(acme))?.config;
 describe("an overdue period", () => {
   it("R1: reads every minute until LiteLLM's late reset shows, and the old spend blocks until then", async () => {
     await spendTo(600, NOW);
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     expect(await sweepAt(RESET - MINUTE)).toEqual([]);
     const inKv = deps.snapshots.spends.get(acme);
-    // LiteLLM's job comes up to ten minutes late.
+    // LiteLLM's reset job runs up to ten minutes late.
     for (let minute = 0; minute < 4; minute++) {
       expect(await sweepAt(RESET + minute * MINUTE)).toEqual([periodEndRead]);
       expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600"), resetsAt: RESET });
@@ -69,7 +69,7 @@ describe("an overdue period", () => {
       spend: { spendNanoUsd: 0n, periodStartedAt: RESET },
     });
     expect(await advances()).toEqual([{ actor: "bursar" }]);
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
     expect(await sweepAt(RESET + 6 * MINUTE)).toEqual([]);
   });
 
@@ -90,14 +90,14 @@ describe("an overdue period", () => {
     expect(config?.litellmKeyLastReset).toBe(end);
     expect(config?.budgetResetAt).toBeGreaterThan(end);
     expect(await advances()).toHaveLength(1);
-    expect(await told()).toEqual(["budget_reset"]);
+    expect(await notices()).toEqual(["budget_reset"]);
   });
 
   it("re-arms every threshold", async () => {
     await spendTo(410, NOW);
     await sweepAt(RESET + 11 * MINUTE);
     await spendTo(410, RESET + 20 * MINUTE);
-    expect(await told()).toEqual(["threshold_crossed", "budget_reset", "threshold_crossed"]);
+    expect(await notices()).toEqual(["threshold_crossed", "budget_reset", "threshold_crossed"]);
   });
 
   it("shows the queued spend that LiteLLM adds to the zero, because LiteLLM is authoritative", async () => {
@@ -114,7 +114,7 @@ describe("an overdue period", () => {
     world.now += 50 * SECOND;
     await deliver(aWebhook(key, "600", { event: "budget_crossed", ...at }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
   it("leaves a tenant to the next sweep when LiteLLM does not answer, without a message on the queue", async () => {
@@ -153,7 +153,7 @@ describe("two sweeps at once", () => {
     expect(deps.spendQueue.sent).toHaveLength(1);
     await Promise.all([deliver(periodEndRead), deliver(periodEndRead)]);
     expect(await advances()).toHaveLength(1);
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
     expect(deps.noticeQueue.sent.length).toBe(6);
   });
 });
@@ -174,10 +174,10 @@ describe("a consumer that dies after advancing the period", () => {
     };
     await deps.tenants.recordSpend(observation);
     await announcePeriods({ now: world.now + 59 * SECOND }, deps);
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     const later = { now: world.now + 60 * SECOND };
     await Promise.all([announcePeriods(later, deps), announcePeriods(later, deps)]);
-    expect(await told()).toEqual(["budget_blocked", "budget_reset"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset"]);
     expect(await deps.tenants.findUnannounced(Number.MAX_SAFE_INTEGER / 1_000, 10)).toEqual([]);
   });
 
@@ -195,7 +195,7 @@ describe("a consumer that dies after advancing the period", () => {
       await recordSpend({ incoming: incomingNow, now: world.now }, dying.ports).catch(() => "died");
       await recordSpend({ incoming: incoming.map((each) => ({ ...each, isRedelivery: true })), now: world.now }, deps);
       await announcePeriods({ now: world.now + 2 * MINUTE }, deps);
-      expect(await told(), `after step ${last}`).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+      expect(await notices(), `after step ${last}`).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
       expect(await deps.tenants.load(acme), `after step ${last}`).toMatchObject({ periodAnnounced: true });
     }
   });
@@ -204,7 +204,7 @@ describe("a consumer that dies after advancing the period", () => {
 describe("the first period is not announced", () => {
   it("a tenant with a key of its own", async () => {
     await announcePeriods({ now: NOW + DAY }, deps);
-    expect(await told()).toEqual([]);
+    expect(await notices()).toEqual([]);
   });
 
   it("an adopted tenant, wherever in its period LiteLLM was", async () => {
@@ -213,7 +213,7 @@ describe("the first period is not announced", () => {
     await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
     await deliver({ kind: "read_due", tenant_id: "globex", subject_id: sha256("sk-theirs"), reason: "recheck-20s" });
     await announcePeriods({ now: NOW + DAY }, deps);
-    expect(await told()).toEqual([]);
+    expect(await notices()).toEqual([]);
   });
 });
 

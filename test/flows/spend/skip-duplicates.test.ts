@@ -14,7 +14,7 @@ import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 
 const withId = (spend: string, differences: Parameters<typeof aWebhook>[2] = {}) =>
   aWebhook(key, spend, { webhook_id: "msg_1", ...differences });
@@ -33,7 +33,7 @@ async function createGlobex() {
   await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
 }
 
-/** Replaces Redis by one that is in trouble, and counts what it is asked. */
+/** Replaces Redis by one that fails or hangs, and counts its calls. */
 function watchedClaims(troubles: Partial<Record<"recordedWebhooks" | "rememberRecordedWebhooks", Trouble>> = {}) {
   const { port, calls, trouble } = breakable(deps.claims, realTimers);
   for (const verb of ["recordedWebhooks", "rememberRecordedWebhooks"] as const) trouble(verb, troubles[verb] ?? null);
@@ -75,7 +75,7 @@ describe("a duplicate webhook", () => {
     await deliver(withId("300"));
     expect(await record(incoming("400", "m-copy"))).toEqual(new Set());
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("300") });
-    expect([await spends(), await told()]).toEqual([["300"], []]);
+    expect([await spends(), await notices()]).toEqual([["300"], []]);
   });
 
   it("skips a duplicate that matched no tenant", async () => {
@@ -163,7 +163,7 @@ describe("duplicate lookup in Redis", () => {
     const begunAt = performance.now();
     await deliver(withId("400"), withId("400"), aWebhook(key, "401", { webhook_id: "msg_2" }));
     expect(performance.now() - begunAt).toBeLessThan(1_000);
-    expect([await told(), await spends(), counts()]).toEqual([["threshold_crossed"], ["400", "401"], asked]);
+    expect([await notices(), await spends(), counts()]).toEqual([["threshold_crossed"], ["400", "401"], asked]);
     expect(deps.log.lines.filter((line) => /redis webhook (lookup|write)/.test(line))).toHaveLength(1);
   });
 

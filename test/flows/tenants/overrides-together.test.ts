@@ -28,7 +28,7 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
       { key: { tenantId: acme, overrideId: uuidOf(number) }, actor: anActor({ now: NOW + MINUTE }) },
       deps,
     );
-  const told = async () =>
+  const notices = async () =>
     (await world.db.query<{ event: string }>("select event_type as event from budget_alert_history order by 1")).map(
       ({ event }) => event,
     );
@@ -47,20 +47,20 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
     expect(deps.snapshots.configs.get(acme)).toEqual(await config());
     expect(deps.memory.tenant(acme)?.config).toEqual(await config());
     expect(await maxBudget()).toBe(770);
-    expect(await told()).toEqual(["override_granted", "override_granted"]);
+    expect(await notices()).toEqual(["override_granted", "override_granted"]);
   });
 
   it("keeps one override when both grant the same", async () => {
     await Promise.all([grant(1), grant(1)]);
     expect(await maxBudget()).toBe(660);
-    expect([await told(), await audited()]).toEqual([["override_granted"], ["override_granted"]]);
+    expect([await notices(), await audited()]).toEqual([["override_granted"], ["override_granted"]]);
   });
 
   it("keeps one revocation when both revoke the same", async () => {
     await grant(1);
     await Promise.all([revoke(1), revoke(1)]);
     expect(await maxBudget()).toBe(550);
-    expect(await told()).toEqual(["override_ended", "override_granted"]);
+    expect(await notices()).toEqual(["override_ended", "override_granted"]);
     expect(await audited()).toEqual(["override_granted", "override_revoked"]);
   });
 
@@ -74,7 +74,7 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
   it("records, audits and announces an end once", async () => {
     await grant(1);
     await Promise.all([endOverrides({ now: NOW + DAY }, deps), endOverrides({ now: NOW + DAY }, deps)]);
-    expect(await told()).toEqual(["override_ended", "override_granted"]);
+    expect(await notices()).toEqual(["override_ended", "override_granted"]);
     expect(await audited()).toEqual(["override_ended", "override_granted"]);
   });
 
@@ -83,6 +83,6 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
     await world.db.query("delete from budget_alert_history");
     const now = NOW + MINUTE;
     await Promise.all([announceChanges({ now }, deps), announceChanges({ now }, deps)]);
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
   });
 });

@@ -20,7 +20,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 const acme = idOf("acme");
 const key = { tenantId: acme, overrideId: uuidOf(1) };
 const hash = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told } = useSpendWorld();
+const { world, deps, deliver, notices } = useSpendWorld();
 
 const AT = NOW + MINUTE;
 beforeEach(() => {
@@ -46,7 +46,7 @@ const details = async () =>
     )
   ).map(({ detail }) => detail);
 
-/** As the queue would, at this moment. */
+/** Delivers all queued messages now, whatever their delay. */
 const deliverQueued = () => deliver(...deps.spendQueue.sent.splice(0).map(({ message }) => message));
 
 describe("granting an override", () => {
@@ -58,7 +58,7 @@ describe("granting an override", () => {
     expect(deps.memory.tenant(acme)?.config).toEqual(tenant.config);
     expect(deps.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([5, 65]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660, litellm_budget_table: { soft_budget: 480 } });
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
     expect(await details()).toEqual([
       {
         override_id: uuidOf(1),
@@ -76,7 +76,7 @@ describe("granting an override", () => {
     const { tenant } = await grant();
     expect(tenant.sync.status).toBe("pending");
     expect(deps.snapshots.configs.get(acme)).toMatchObject({ overrides: [{ id: uuidOf(1) }] });
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
     await world.litellm.restart();
     await syncPending({ now: AT + 2 * MINUTE }, { ...deps, litellm: world.deps().litellm });
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660 });
@@ -88,13 +88,13 @@ describe("granting an override", () => {
     deps.snapshots.writeConfig = () => Promise.reject(new Error("KV is down"));
     const { tenant } = await grant();
     expect([tenant.sync.status, limitAt(tenant.config, AT).limitNanoUsd]).toEqual(["synced", usd("600")]);
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
   });
 
   it("grants once when one id is granted twice at once: one notice, one audit line, one limit", async () => {
     await Promise.all([grant(), grant()]);
     expect((await load()).config.overrides).toHaveLength(1);
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660 });
   });
 
@@ -104,7 +104,7 @@ describe("granting an override", () => {
     expect([config.overrides.length, sync.status]).toEqual([2, "synced"]);
     expect(deps.snapshots.configs.get(acme)).toEqual(config);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 715 });
-    expect(await told()).toEqual(["override_granted", "override_granted"]);
+    expect(await notices()).toEqual(["override_granted", "override_granted"]);
   });
 
   it("reports a tenant that does not exist", async () => {
@@ -121,7 +121,7 @@ describe("revoking an override", () => {
     expect(revoked.ok && revoked.value.sync.status).toBe("synced");
     expect(deps.snapshots.configs.get(acme)).toEqual((await load()).config);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550, litellm_budget_table: { soft_budget: 400 } });
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
     expect((await details())[1]).toMatchObject({ revoked_at: "2026-11-15T12:02:00.000Z", revoked_by: "bob" });
   });
 
@@ -129,7 +129,7 @@ describe("revoking an override", () => {
     await grant();
     await Promise.all([revoke(AT + 1), revoke(AT + 1)]);
     await revoke(AT + 2);
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
   });
 
@@ -140,7 +140,7 @@ describe("revoking an override", () => {
     expect(await revoke(NOW + DAY)).toMatchObject({ ok: true });
     expect(await load()).toEqual(before);
     // The sweep announces its end.
-    expect([await told(), deps.spendQueue.sent]).toEqual([["override_granted"], []]);
+    expect([await notices(), deps.spendQueue.sent]).toEqual([["override_granted"], []]);
     const unknown = { tenantId: acme, overrideId: uuidOf(9) };
     expect(await revokeOverride({ key: unknown, actor: anActor() }, deps)).toEqual({ ok: false, failure: "not_found" });
   });
@@ -157,7 +157,7 @@ describe("the end of an override", () => {
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550, litellm_budget_table: { soft_budget: 400 } });
     expect((await load()).sync.status).toBe("synced");
     expect(deps.snapshots.configs.get(acme)).toEqual((await load()).config);
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
     const lines = await world.db.query("select actor from audit_log where action = 'override_ended'");
     expect(lines).toEqual([{ actor: "bursar" }]);
   });
@@ -171,16 +171,16 @@ describe("the end of an override", () => {
     world.now = NOW + DAY + 500;
     await deliverQueued();
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
-    expect(await told()).toEqual(["override_granted"]);
+    expect(await notices()).toEqual(["override_granted"]);
     await endOverrides({ now: NOW + DAY + 29_500 }, deps);
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
   });
 
   it("records, announces and audits once when two sweeps run at once", async () => {
     await grant();
     await Promise.all([endOverrides({ now: NOW + DAY }, deps), endOverrides({ now: NOW + DAY }, deps)]);
     await endOverrides({ now: NOW + DAY + MINUTE }, deps);
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
     expect(await world.db.query("select 1 from audit_log where action = 'override_ended'")).toHaveLength(1);
   });
 
@@ -197,7 +197,7 @@ describe("the end of an override", () => {
       endOverrides({ now: world.now }, deps),
     ]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 550 });
-    expect(await told()).toEqual(["override_granted", "override_ended"]);
+    expect(await notices()).toEqual(["override_granted", "override_ended"]);
   });
 
   it("leaves no old limit in LiteLLM after a sync that began before it and finished after it", async () => {
@@ -212,7 +212,7 @@ describe("the end of an override", () => {
 describe("a process that dies", () => {
   const OUTSIDE = ["tenants", "overrides", "alerts", "litellm", "snapshots", "spendQueue", "noticeQueue"] as const;
 
-  /** What the sweeps of the next minutes do. */
+  /** Runs the jobs of the sweeps of the next minutes. */
   async function sweeps(from: number) {
     deps.memory = world.deps().memory;
     for (const now of [from + MINUTE, from + 2 * MINUTE]) {
@@ -224,15 +224,15 @@ describe("a process that dies", () => {
   }
 
   const states = {
-    granted: { limit: 660, told: ["override_granted"], from: AT },
-    revoked: { limit: 550, told: ["override_granted", "override_ended"], from: AT + MINUTE },
-    ended: { limit: 550, told: ["override_granted", "override_ended"], from: NOW + DAY },
+    granted: { limit: 660, notices: ["override_granted"], from: AT },
+    revoked: { limit: 550, notices: ["override_granted", "override_ended"], from: AT + MINUTE },
+    ended: { limit: 550, notices: ["override_granted", "override_ended"], from: NOW + DAY },
   } as const;
 
   it.each(["granted", "revoked", "ended"] as const)(
     "%s: loses nothing and does nothing twice",
     async (state) => {
-      const { limit, told: wanted, from } = states[state];
+      const { limit, notices: wanted, from } = states[state];
       const begin = async () => {
         await world.db.query("truncate budget_overrides, budget_alert_history cascade");
         await world.db.query("delete from audit_log where action like 'override%'");
@@ -256,7 +256,7 @@ describe("a process that dies", () => {
         await begin();
         await run(killedAfter({ ...deps }, OUTSIDE, last).ports).catch(() => "died");
         await sweeps(from);
-        expect(await told(), `after step ${last}`).toEqual(wanted);
+        expect(await notices(), `after step ${last}`).toEqual(wanted);
         expect((await world.keyRow(hash)).max_budget, `after step ${last}`).toBe(limit);
         expect(await world.db.query("select 1 from notice_deliveries")).toHaveLength(2 * wanted.length);
       }

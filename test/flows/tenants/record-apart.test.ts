@@ -13,7 +13,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, told } = useSpendWorld();
+const { world, deps, deliver, alerts, notices } = useSpendWorld();
 
 it("sends an alert without waiting for LiteLLM's answer about other tenants", async () => {
   const hashes = ["b", "c", "d", "e", "f"].map(hashOf);
@@ -32,7 +32,7 @@ it("sends an alert without waiting for LiteLLM's answer about other tenants", as
   const incoming = [...hints, aWebhook(key, "400")].map((each, index) => incomingOf(each, { messageId: `m${index}` }));
   const recording = recordSpend({ incoming, now: world.now }, deps);
   await expect.poll(() => asked, { timeout: 10 * SECOND }).toBeGreaterThan(0);
-  expect(await told()).toEqual(["threshold_crossed"]);
+  expect(await notices()).toEqual(["threshold_crossed"]);
   expect(deps.noticeQueue.sent).toHaveLength(2);
   answers.reject(new Error("broken on purpose"));
   expect((await recording).size).toBe(hints.length);
@@ -45,16 +45,16 @@ describe("a new limit and a jump in one batch", () => {
     await deliver(aWebhook(key, "560"));
     await raise();
     await deliver(aWebhook(key, "1150"));
-    expect(await told()).toEqual(["budget_blocked", "budget_resolved", "budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_resolved", "budget_blocked"]);
     await deliver(aWebhook(key, "1151"));
-    expect(await told()).toHaveLength(3);
+    expect(await notices()).toHaveLength(3);
   });
 
   it("suppresses a threshold that was announced and is still exceeded", async () => {
     await deliver(aWebhook(key, "560"));
     await deps.tenants.change(acme, { maxBudgetNanoUsd: usd("505") }, anActor());
     await deliver(aWebhook(key, "570"));
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
     expect(await alerts()).toHaveLength(6);
   });
 });

@@ -13,7 +13,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, told, spendOf } = useSpendWorld();
+const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 
 /** Blocked at $600 of $500, and announced. */
 beforeEach(async () => {
@@ -63,9 +63,9 @@ it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
 });
 
 it("announces the new period and the end of the block, each once", async () => {
-  expect(await told()).toEqual(["budget_blocked"]);
+  expect(await notices()).toEqual(["budget_blocked"]);
   await reset();
-  expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   expect(deps.noticeQueue.sent).toHaveLength(4);
 });
 
@@ -94,7 +94,7 @@ it("ignores calls and webhooks that began within 90 s of it, and counts later on
     aWebhook(key, "602", { event: "budget_crossed", sent_at: world.now + 80 * SECOND, ...early }),
   );
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
-  expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+  expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   await deliver(someCalls(key, "7", { begun_at: world.now + 90 * SECOND, received_at: world.now + 91 * SECOND }));
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
 });
@@ -131,7 +131,7 @@ it("re-arms every threshold", async () => {
   world.now += 2 * MINUTE;
   world.litellm.setSpend(key, 410);
   await deliver(recheck);
-  expect((await told()).at(-1)).toBe("threshold_crossed");
+  expect((await notices()).at(-1)).toBe("threshold_crossed");
 });
 
 it("begins another period when repeated", async () => {
@@ -139,7 +139,7 @@ it("begins another period when repeated", async () => {
   world.now += MINUTE;
   await reset();
   expect(await resets()).toHaveLength(2);
-  expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(2);
+  expect((await notices()).filter((each) => each === "budget_reset")).toHaveLength(2);
 });
 
 it("replaces an overdue reset, so LiteLLM's late one begins no further period", async () => {
@@ -149,14 +149,14 @@ it("replaces an overdue reset, so LiteLLM's late one begins no further period", 
   await deliver({ ...recheck, reason: "period-end" });
   const tenant = await deps.tenants.load(acme);
   expect(tenant?.config).toMatchObject({ litellmKeyLastReset: RESET + MINUTE, budgetResetAt: Date.UTC(2027, 0, 1) });
-  expect((await told()).filter((each) => each === "budget_reset")).toHaveLength(1);
+  expect((await notices()).filter((each) => each === "budget_reset")).toHaveLength(1);
 });
 
 describe("two administrators at once", () => {
   it("begin one period, announced once, and the audit names each one who zeroed the spend", async () => {
     await Promise.all([reset(), reset(), reset()]);
     expect(await begun()).toHaveLength(1);
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
     const details = await world.db.query(
       "select detail from audit_log where action = 'period_reset' and detail is not null",
     );
@@ -172,7 +172,7 @@ describe("a failing dependency", () => {
     await world.litellm.restart();
     expect(result).toEqual({ ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } });
     expect(await deps.tenants.load(acme)).toEqual(before);
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
   });
 
   it("begins the period when LiteLLM's answer is lost but its spend is zero", async () => {
@@ -207,7 +207,7 @@ describe("a failing dependency", () => {
     deps.tenants.resetPeriod = resetPeriod;
     await reset();
     expect(await begun()).toHaveLength(1);
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
   it("goes on to the end when the administrator disconnects", async () => {
@@ -222,7 +222,7 @@ describe("a failing dependency", () => {
   it("announces while the spend queue is away", async () => {
     deps.spendQueue.isAway = true;
     await reset();
-    expect(await told()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 
   it("resets while KV and the queues are away, and the sweep announces it", async () => {
@@ -258,6 +258,6 @@ describe("a tenant that is deleted meanwhile", () => {
   it("announces nothing for a tenant deleted after its period began", async () => {
     deletedWhile(false);
     expect(await result()).toMatchObject({ ok: true });
-    expect(await told()).toEqual(["budget_blocked"]);
+    expect(await notices()).toEqual(["budget_blocked"]);
   });
 });

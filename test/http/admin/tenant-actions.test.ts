@@ -1,4 +1,5 @@
-// Suspend, resume and reset over HTTP: statuses, access, and the problems of a failed reset. Real Postgres and simulator.
+// Suspend, resume and reset over HTTP: statuses, access, and the problems of a failed reset. On a real Postgres and
+// LiteLLM's simulator.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOW } from "../../budget/builders.ts";

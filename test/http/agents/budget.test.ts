@@ -208,7 +208,7 @@ describe("callers", () => {
       "60",
     ]);
     await world.ask();
-    expect(world.callers.asked).toEqual(["203.0.113.9", "unknown"]);
+    expect(world.callers.checked).toEqual(["203.0.113.9", "unknown"]);
   });
 
   it.each(["nobody", "not%20an%20id", `a${"b".repeat(128)}`])("answers 404 for the tenant %s", async (id) => {

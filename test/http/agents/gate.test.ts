@@ -145,7 +145,7 @@ describe("callers", () => {
   it("answers 429 to too many unmanaged keys, only under UNMANAGED_KEYS=block", async () => {
     world.callers.isAllowed = false;
     expect((await chat()).status).toBe(200);
-    expect(world.callers.asked).toEqual([]);
+    expect(world.callers.checked).toEqual([]);
     world.policy = { ...POLICY, unmanagedKeys: "block" };
     expect((await chat()).status).toBe(429);
   });

@@ -138,7 +138,7 @@ describe("an unmanaged key", () => {
     hasTenant({}, OVER);
     world.kv.tenantsOfKeys.clear();
     expect(await answerTo(aQuestion())).toEqual(blocked(EXCEEDED));
-    expect(world.callers.asked).toEqual([]);
+    expect(world.callers.checked).toEqual([]);
   });
 
   it.each([{}, { request_data: null }])("logs a request without key or team: %j", async (differences) => {

@@ -1,4 +1,4 @@
-// Alerts, channels and deliveries straight into Postgres, past every adapter. A test names only what it is about.
+// Inserts alerts, channels and deliveries into Postgres without an adapter. A test sets only the columns that matter.
 
 import type { ChannelKind } from "../../../src/records/channel.ts";
 import type { DeliveryKey, DeliveryStatus } from "../../../src/records/delivery.ts";
@@ -6,7 +6,7 @@ import { NOW, PERIOD_START, RESET } from "../../budget/builders.ts";
 import type { TenantDatabase } from "../servers/tenant-database.ts";
 import { alertIdOf, channelIdOf, uuidOf } from "./notice-builders.ts";
 
-/** $400 of $500: the 80 % of `acme`. */
+/** Inserts the 80 % alert of `acme`: $400 of $500. */
 export async function insertAlert(db: TenantDatabase, differences: Record<string, unknown> = {}): Promise<void> {
   await insert(db, "budget_alert_history", {
     id: uuidOf(1),

@@ -1,4 +1,5 @@
-// Builders of tenants as Postgres keeps them. Every default is the design's; a test names only what it is about.
+// Builders of tenants as Postgres stores them. The defaults are the product's. A test sets only the fields that it is
+// about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../../src/budget/tenant.ts";
 import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
@@ -15,7 +16,7 @@ export function anActor(differences: Partial<Actor> = {}): Actor {
   return { name: "alice", requestId: "request-1", now: NOW, ...differences };
 }
 
-/** A tenant with a key of its own, before LiteLLM has heard of it. */
+/** A tenant with its own key, before Bursar has synced LiteLLM. */
 export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
   const subject = differences.subject ?? { kind: "key", id: hashOf("a") };
   return {
@@ -35,7 +36,7 @@ export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
   };
 }
 
-/** A tenant that LiteLLM has the wish of. */
+/** A tenant whose desired state LiteLLM has. */
 export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
   return {
     config: aTenantConfig(),
@@ -53,7 +54,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
   };
 }
 
-/** LiteLLM took the wish, and had it before. */
+/** The outcome of a sync that found LiteLLM in the desired state. */
 export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synced" }> = {}) {
   return {
     status: "synced",
@@ -67,7 +68,7 @@ export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synce
   } as const;
 }
 
-/** A message of the spend queue as its consumer hands it on. */
+/** A message of the spend queue as the consumer passes it to the flow. */
 export function incomingOf(message: SpendMessage, differences: Partial<Incoming> = {}): Incoming {
   return { body: spendMessageSchema.parse(message), messageId: "m1", isRedelivery: false, ...differences };
 }

@@ -1,4 +1,4 @@
-// Reads of a key through the real LiteLLM client, with everything that came of them.
+// Reads a key through the real LiteLLM client, and returns the result, the failed tries and the log.
 
 import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../../src/adapters/litellm/litellm-http.ts";
@@ -14,7 +14,7 @@ export const KEY = { kind: "key", id: hashOf("a") } as const;
 export const OK = [200, { info: { spend: 1 } }] as const;
 export const BROKEN = [502, "<html>"] as const;
 
-/** A client with a breaker of its own, unless it is given one. */
+/** A client with a new breaker, unless the test passes one. */
 export function clientOf(
   url: string,
   options: { clock?: () => Instant; breaker?: Breaker; masterKey?: string; log?: Log } = {},

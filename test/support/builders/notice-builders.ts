@@ -1,4 +1,4 @@
-// Builders of alerts, channels and deliveries as Postgres keeps them. A test names only what it is about.
+// Builders of alerts, channels and deliveries as Postgres stores them. A test sets only the fields that it is about.
 
 import type { AlertId, AlertRecord } from "../../../src/records/alert.ts";
 import type { ChannelId, ChannelRecord, ChannelTarget } from "../../../src/records/channel.ts";
@@ -6,19 +6,19 @@ import type { DeliveryRecord, Dispatch } from "../../../src/records/delivery.ts"
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { idOf } from "./builders.ts";
 
-/** An id that is told by its number. */
+/** A UUID that ends in the number. */
 export const uuidOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
 export const alertIdOf = (number: number) => uuidOf(number) as AlertId;
 export const channelIdOf = (number: number) => uuidOf(number) as ChannelId;
 
-/** Each with a part that must never be read anywhere else. */
+/** Each target has a secret part, which must never appear anywhere else. */
 export const TARGETS = {
   slack: { kind: "slack", url: "https://hooks.slack.com/services/T0/SECRET-PATH" },
   email: { kind: "email", to: ["SECRET-PERSON@example.com"] },
   webhook: { kind: "webhook", url: "https://example.com/hook?token=SECRET-TOKEN", secret: "whsec_SECRET" },
 } as const satisfies Record<string, ChannelTarget>;
 
-/** $400 of $500: the 80 % of `acme`. */
+/** The 80 % alert of `acme`: $400 of $500. */
 export function anAlert(differences: Partial<AlertRecord> = {}): AlertRecord {
   return {
     id: alertIdOf(1),
@@ -41,7 +41,7 @@ export function anAlert(differences: Partial<AlertRecord> = {}): AlertRecord {
   };
 }
 
-/** Its seal is none: the target lies open in it. */
+/** `encryptedTarget` is plain JSON, for tests with a cipher that encrypts nothing. */
 export function aChannel(differences: Partial<ChannelRecord> = {}): ChannelRecord {
   const { kind = "slack" } = differences;
   return {
@@ -58,7 +58,7 @@ export function aChannel(differences: Partial<ChannelRecord> = {}): ChannelRecor
   };
 }
 
-/** One alert to one channel, of the ids that both have; nobody has tried it. */
+/** A delivery of one alert to one channel, before the first attempt. */
 export function aDispatch(
   differences: {
     alert?: Partial<AlertRecord>;

@@ -1,11 +1,11 @@
-// Builders of overrides as they are asked for. A test names only what it is about.
+// Builders of overrides as an administrator requests them. A test sets only the fields that it is about.
 
 import type { NewOverride } from "../../../src/records/override.ts";
 import { DAY, NOW, usd } from "../../budget/builders.ts";
 import { idOf } from "./builders.ts";
 import { uuidOf } from "./notice-builders.ts";
 
-/** $100 more for `acme`, for a day. */
+/** An override of $100 for `acme`, for a day. */
 export function aNewOverride(differences: Partial<NewOverride> = {}): NewOverride {
   return {
     id: uuidOf(1),

@@ -1,4 +1,4 @@
-// Chance that a seed decides, so that what it did can be had again. Never for secrets.
+// A seeded random generator, so that a run can be reproduced. Never for secrets.
 
 export class SeededRandom {
   #state: number;
@@ -7,7 +7,7 @@ export class SeededRandom {
     this.#state = seed | 0;
   }
 
-  /** From 0 up to 1, without it; Tommy Ettinger's mulberry32. */
+  /** A number from 0 to below 1. Tommy Ettinger's mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -15,7 +15,7 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from 0 up to `end`, without it. */
+  /** An integer from 0 to below `end`. */
   below(end: number): number {
     return Math.floor(this.next() * end);
   }
@@ -24,7 +24,7 @@ export class SeededRandom {
     return this.next() < probability;
   }
 
-  /** @throws for an empty list. */
+  /** @throws Error for an empty list. */
   pick<T>(items: readonly T[]): T {
     const index = this.below(items.length);
     if (index >= items.length) throw new Error("nothing to pick from");

@@ -1,4 +1,4 @@
-// LiteLLM's reports as the doors put them on the queue, about a tenant's key.
+// LiteLLM's reports about a tenant's key, as the endpoints put them on the queue.
 
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { NOW, RESET } from "../../budget/builders.ts";
@@ -26,7 +26,7 @@ export function aWebhook(keyHash: string | null, spend: string | null, differenc
   };
 }
 
-/** What calls of a key have shown it to have spent. */
+/** Calls of a key, with the key's highest spend among them. */
 export function someCalls(keyHash: string, spend: string | null, differences: Partial<Calls> = {}): Calls {
   return {
     kind: "calls",

@@ -1,4 +1,4 @@
-// The virtual key of the tests' agent, and how a key becomes the hash that LiteLLM stores. For tests that run in Node.
+// The virtual key of the tests' agent, and the hash under which LiteLLM stores a key. For tests that run in Node.
 
 import { createHash } from "node:crypto";
 import type { KeyHash } from "../../../src/budget/tenant.ts";

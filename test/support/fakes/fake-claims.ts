@@ -1,4 +1,4 @@
-// Claims in memory, one at a time as Redis does them. `isAway` makes every verb throw, as when Redis is down or slow.
+// Claims in memory, atomic as in Redis. `isAway` makes every verb throw, as when Redis is down or slow.
 
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import type { ReadReason } from "../../../src/ports/messages.ts";
@@ -12,11 +12,11 @@ const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor,
 export class FakeClaims implements Claims {
   isAway = false;
   readonly refreshes = new Set<string>();
-  /** Webhook → the message by which it was done with. */
+  /** Webhook → the id of the message that recorded it. */
   readonly webhooks = new Map<string, string>();
-  /** `tenant reason`; they never end here: a test lets them end by `clear`. */
+  /** `tenant reason`. They expire only when a test calls `clear`. */
   readonly readsDue = new Set<string>();
-  /** `alert channel` → "sent", or the message that is sending it. */
+  /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
 

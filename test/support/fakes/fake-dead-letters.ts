@@ -1,4 +1,4 @@
-// Dead letters in memory: a message that is recorded twice is one letter. `isAway` makes every verb throw.
+// Dead letters in memory. Recording a message twice makes one dead letter. `isAway` makes every verb throw.
 
 import { Outage } from "../../../src/ports/outage.ts";
 import type { DeadLetters } from "../../../src/ports/stores.ts";

@@ -1,4 +1,5 @@
-// Deliveries in memory, by the rules of Postgres: what has ended stays as it ended. `isAway` makes every verb throw.
+// Deliveries in memory, with the rules of Postgres: a delivery that has ended does not change. `isAway` makes every
+// verb throw.
 
 import type { Instant } from "../../../src/budget/instant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -16,7 +17,7 @@ export class FakeDeliveries implements Deliveries {
     for (const dispatch of dispatches) this.#rows.set(nameOf(dispatch.delivery), dispatch);
   }
 
-  /** @throws when there is none. */
+  /** @throws Error when there is no such delivery. */
   of(key: DeliveryKey): DeliveryRecord {
     const row = this.#rows.get(nameOf(key));
     if (row === undefined) throw new Error("no such delivery");

@@ -1,5 +1,5 @@
-// LiteLLM's reads in memory, in virtual time: what each try meets is written down before, and each read is kept.
-// Changes are not for checks: they throw.
+// LiteLLM's reads in memory, in virtual time. A test sets the result of each try. Records every read. Verbs that change
+// LiteLLM throw.
 
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { KeyHash, Subject, TenantId } from "../../../src/budget/tenant.ts";
@@ -9,12 +9,12 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../../src/records/litellm-ro
 import { NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { hashOf } from "../builders/builders.ts";
 
-/** As the client waits before its second and its third try, without the jitter. */
+/** How long the client waits before its second and third try, without the jitter. */
 const BACKOFF_MS = [200, 400];
 
 export const AWAY: LiteLlmFailure = { kind: "unreachable", why: "status 500" };
 
-/** What LiteLLM says of `acme`'s key when it has the wish. */
+/** LiteLLM's row of `acme`'s key in the desired state. */
 export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
   return {
     subject: { kind: "key", id: hashOf("a") },
@@ -36,7 +36,7 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
 
 export class FakeLiteLlm implements LiteLlm {
   readonly rows = new Map<string, LiteLlmRow>();
-  /** What the next tries meet; an empty list is a healthy LiteLLM. `null` answers. */
+  /** The results of the next tries: a failure, or null for an answer. When the list is empty, LiteLLM answers. */
   readonly nextTries: (LiteLlmFailure | null)[] = [];
   readonly reads: { subject: Subject; at: Instant }[] = [];
   /** How long a try takes. */
@@ -90,5 +90,5 @@ export class FakeLiteLlm implements LiteLlm {
 }
 
 async function notForChecks(): Promise<never> {
-  throw new Error("a check changes nothing in LiteLLM");
+  throw new Error("a check must not call this verb of LiteLlm");
 }

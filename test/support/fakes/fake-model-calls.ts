@@ -1,10 +1,10 @@
-// LiteLLM as an agent calls it, in memory: keeps what was sent, and answers what a test wrote down.
+// LiteLLM's model routes in memory: records the calls, and returns the answer that a test sets.
 
 import type { ModelAnswer, ModelCall, ModelCalls } from "../../../src/ports/ports.ts";
 
 type Answered = ModelAnswer & { kind: "answered" };
 
-/** A finished call, as LiteLLM answers one that costs nothing. */
+/** LiteLLM's answer to a finished call without a spend header. */
 export function aModelAnswer(differences: Partial<Answered> = {}): Answered {
   return {
     kind: "answered",

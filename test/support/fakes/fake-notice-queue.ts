@@ -1,4 +1,4 @@
-// The notices queue: keeps what was sent. `isAway` makes it refuse.
+// A notices queue that records what was sent. `isAway` makes it throw.
 
 import type { NoticeMessage } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";

@@ -1,4 +1,4 @@
-// The ways to people, as a test wrote down what becomes of each offer; the last of it for ever. Keeps what was offered.
+// A notifier that returns the outcomes that a test sets, in order, and repeats the last. Records every attempt.
 
 import type { Notifier } from "../../../src/ports/ports.ts";
 import type { ChannelKind } from "../../../src/records/channel.ts";
@@ -7,7 +7,7 @@ import type { SendOutcome } from "../../../src/records/delivery.ts";
 export interface Offer {
   readonly kind: ChannelKind;
   readonly to: string;
-  /** What receivers dedupe by; Slack knows no such thing. */
+  /** The id by which receivers dedupe. Null for Slack, which has none. */
   readonly id: string | null;
   readonly content: unknown;
   readonly outcome: SendOutcome["kind"];
@@ -29,7 +29,7 @@ export class FakeNotifier {
     this.#script = outcomes;
   }
 
-  /** Those that the provider has taken. */
+  /** The attempts that the provider accepted. */
   get arrived(): Offer[] {
     return this.offers.filter(({ outcome }) => outcome === "sent");
   }

@@ -1,4 +1,5 @@
-// Snapshots in memory, by KV's own rules for versions. `away` makes every verb throw, as KV does when it is down.
+// Snapshots in memory, with the version rules of KV's adapter. `isAway` makes every verb throw, as KV does when it is
+// down.
 
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
@@ -12,10 +13,10 @@ export class FakeSnapshots implements Snapshots {
   isAway = false;
   readonly configs = new Map<TenantId, Config>();
   readonly spends = new Map<TenantId, SpendRecord>();
-  /** Whose each of the figures is. */
+  /** The subject that each tenant's spend belongs to. */
   readonly #subjects = new Map<TenantId, string>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
-  /** Those of them that KV forgets by itself after an hour. */
+  /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<KeyHash>();
   outage: number | null = null;
 

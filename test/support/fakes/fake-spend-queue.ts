@@ -1,4 +1,4 @@
-// A queue that keeps what was sent, and when it is due. `isAway` makes it refuse.
+// A spend queue that records the messages and their delays. `isAway` makes it throw.
 
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";

@@ -1,4 +1,4 @@
-// Postgres' tenants in memory, as far as checks need them. Changes are not for checks: they throw.
+// The tenants of Postgres in memory, as far as a check reads them. The other verbs throw.
 
 import type { KeyHash, Subject, TenantId } from "../../../src/budget/tenant.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
@@ -25,8 +25,8 @@ export class FakeTenants implements Tenants {
   }
 
   async findBySubject({ kind, id }: Subject) {
-    const isTheirs = ({ config }: TenantRecord) => config.subject.kind === kind && config.subject.id === id;
-    return [...this.rows.values()].find(isTheirs) ?? null;
+    const hasSubject = ({ config }: TenantRecord) => config.subject.kind === kind && config.subject.id === id;
+    return [...this.rows.values()].find(hasSubject) ?? null;
   }
 
   async ping() {}
@@ -50,5 +50,5 @@ export class FakeTenants implements Tenants {
 }
 
 async function notForChecks(): Promise<never> {
-  throw new Error("a check changes nothing in Postgres");
+  throw new Error("a check must not call this verb of Tenants");
 }

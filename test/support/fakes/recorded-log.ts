@@ -1,4 +1,4 @@
-// A log that keeps its lines as text, for tests of what must be said and of what must never be.
+// A log that records its lines as text, for tests of what must be logged and of what must never be.
 
 import type { Log, LogFields } from "../../../src/ports/ports.ts";
 

@@ -1,5 +1,5 @@
-// Timers whose time passes only when nothing else can happen, so that deadlines and patience are exact and take no time.
-// What they time must be promises alone: work of the real world (sockets, crypto) would be overtaken.
+// Timers in virtual time, which passes only when no promise can settle without it. Time-outs are exact and take no real
+// time. Only for code that waits for promises alone: time would pass before real I/O (sockets, crypto) completes.
 
 import type { Timers } from "../../../src/ports/ports.ts";
 
@@ -16,7 +16,7 @@ export class VirtualTimers implements Timers {
     return this.#elapsedMs;
   }
 
-  /** How many timers have neither passed nor been given up. */
+  /** How many timers have neither passed nor been cancelled. */
   get running(): number {
     return this.#waiting.size;
   }
@@ -28,7 +28,7 @@ export class VirtualTimers implements Timers {
     return { passed, cancel: () => void this.#waiting.delete(waiting) };
   }
 
-  /** Lets as much time pass as `work` takes, and not more. @throws when it waits for something that never comes. */
+  /** Advances the time until `work` settles. @throws Error when `work` waits for something that never happens. */
   async runUntil<T>(work: Promise<T>): Promise<T> {
     let isDone = false;
     const done = () => {
@@ -36,22 +36,22 @@ export class VirtualTimers implements Timers {
     };
     work.then(done, done);
     for (;;) {
-      await everythingThatCan();
+      await settled();
       if (isDone) return work;
-      if (!(await this.goOn())) throw new Error("waits for ever");
+      if (!(await this.advance())) throw new Error("the work waits for something that never happens");
     }
   }
 
-  /** Does the next thing that `runUntil` waits for; false when there is none. */
-  protected goOn(): boolean | Promise<boolean> {
+  /** Lets the next timer pass. False when there is none. */
+  protected advance(): boolean | Promise<boolean> {
     return this.#passNext(Number.POSITIVE_INFINITY);
   }
 
-  /** Lets exactly so much time pass. */
+  /** Advances the time by exactly `ms`. */
   async pass(ms: number): Promise<void> {
     const until = this.#elapsedMs + ms;
-    await everythingThatCan();
-    while (this.#passNext(until)) await everythingThatCan();
+    await settled();
+    while (this.#passNext(until)) await settled();
     this.#elapsedMs = until;
   }
 
@@ -65,7 +65,7 @@ export class VirtualTimers implements Timers {
   }
 }
 
-/** A macrotask comes after all microtasks, also those that they queue. */
-function everythingThatCan(): Promise<void> {
+/** Resolves when all microtasks have run, including those that they queue: a macrotask runs after them. */
+function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

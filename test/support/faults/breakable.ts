@@ -1,14 +1,14 @@
-// A port whose verbs can be made to hang, to take their time or to fail, one by one, and which counts its calls.
+// Wraps a port so that a test can make single verbs hang, answer slowly or fail. Counts the calls.
 
 import type { Timers } from "../../../src/ports/ports.ts";
 
-/** `hangs`: never answers. A number: answers rightly after so many milliseconds. An error: is thrown. */
+/** `hangs`: never answers. A number: answers after that many milliseconds. An error: throws it. */
 export type Trouble = "hangs" | number | Error;
 
 export interface Breakable<T extends object> {
   readonly port: T;
   trouble(verb: keyof T & string, trouble: Trouble | null): void;
-  /** How often the verb was called, in vain or not. */
+  /** How often the verb was called, including calls that failed. */
   calls(verb: keyof T & string): number;
 }
 

@@ -1,17 +1,18 @@
-// A process that dies: after so many calls of its ports it has no further effect on anything.
+// Simulates a process that dies: after a given number of calls its ports have no further effect.
 
-/** What a dead process would have thrown, if anybody could still hear it. */
+/** The error that every call of a dead process's ports throws. */
 export class Killed extends Error {}
 
 export interface Process<P> {
   readonly ports: P;
-  /** How many calls were made; those after the death are not counted. */
+  /** How many calls took effect. Calls after the death do not count. */
   calls(): number;
 }
 
 /**
- * The same ports, of which the call number `last` still takes effect, although nobody hears of its answer, and no later
- * one does. 0 dies before the first; Infinity lives for ever. Only what is named in `outside` counts: the rest is memory.
+ * Wraps ports so that call number `last` still takes effect but throws instead of answering, and later calls only
+ * throw. With 0 the process dies before the first call, with Infinity never. Counts only the ports named in `outside`;
+ * the rest is the process's memory.
  */
 export function killedAfter<P extends object>(ports: P, outside: readonly (keyof P)[], last: number): Process<P> {
   let calls = 0;

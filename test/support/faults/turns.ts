@@ -1,30 +1,30 @@
-// Lets calls of the outside run one at a time, in an order that chance decides: work that goes on at once is interleaved
-// at random, and the same way for the same seed. Its timers pass only when nothing else is left to do.
+// Runs calls of ports one at a time in a random order, so that concurrent work is interleaved at random. A seed
+// reproduces the order. Timers pass only when no call is waiting.
 
 import type { SeededRandom } from "../builders/seeded-random.ts";
 import { VirtualTimers } from "../fakes/virtual-timers.ts";
 
-/** `runUntil` gives turns until its work is done, which may wait for nothing but turns and timers. */
+/** `runUntil` runs the waiting calls until its work is done. That work may wait only for turns and timers. */
 export class Turns extends VirtualTimers {
   readonly #random: SeededRandom | null;
   readonly #waiting: (() => Promise<void>)[] = [];
 
-  /** Without chance the calls run in the order in which they came. */
+  /** With `random` null the calls run in the order in which they were made. */
   constructor(random: SeededRandom | null) {
     super();
     this.#random = random;
   }
 
-  /** What `work` comes to, once it is its turn. */
+  /** Runs `work` when its turn comes, and resolves with its result. */
   take<T>(work: () => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push(() => work().then(resolve, reject));
     return promise;
   }
 
-  protected override async goOn(): Promise<boolean> {
+  protected override async advance(): Promise<boolean> {
     const [next] = this.#waiting.splice(this.#random?.below(this.#waiting.length) ?? 0, 1);
-    if (next === undefined) return super.goOn();
+    if (next === undefined) return super.advance();
     await next();
     return true;
   }

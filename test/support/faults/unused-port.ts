@@ -1,8 +1,8 @@
-// A port that the code under test has no business with: whatever is asked of it fails the test by name.
+// A port that the code under test must not use: each call throws an error with the name of the port and the verb.
 
 import type { Ports } from "../../../src/ports/ports.ts";
 
-/** What neither a check nor an administrator of tenants needs. */
+/** Ports that neither a check nor the administration of tenants uses. */
 const NAMES = [
   "overrides",
   "spendBatches",
@@ -27,7 +27,7 @@ export function unusedPorts(): Unused {
 export function unusedPort<T extends object>(name: string): T {
   return new Proxy({} as T, {
     get(_, verb) {
-      throw new Error(`${name}.${String(verb)} is not for this`);
+      throw new Error(`unexpected call of ${name}.${String(verb)}`);
     },
   });
 }

@@ -1,4 +1,4 @@
-// How the release before versions read and wrote KV values: frozen, to be tried beside the present code.
+// The KV codec of the release before values had versions. Frozen, to test that old and new Workers read each other.
 
 import * as z from "zod/mini";
 import { decimalFromNanoUsd } from "../../../src/budget/money.ts";
@@ -100,7 +100,7 @@ const tombstone = z.pipe(
   })),
 );
 
-/** The config first: nearly every value is one, and a union tries its parts in order. */
+/** The config first, because nearly every value is a config and a union tries its parts in order. */
 export const configValue = z.union([config, tombstone]);
 
 export type ConfigValue = z.input<typeof configValue>;
@@ -132,7 +132,7 @@ export function configJson(of: TenantConfig): ConfigValue {
   };
 }
 
-/** The figure with the subject it belongs to: a tenant may be deleted and created again with another one. */
+/** The spend with the subject it belongs to, because a tenant may be deleted and created again with another subject. */
 export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
 
 export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {

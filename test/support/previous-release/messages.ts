@@ -1,4 +1,5 @@
-// How the release before versions read and wrote queue messages: frozen, to be tried beside the present code.
+// The queue messages of the release before messages had versions. Frozen, to test that old and new Workers read each
+// other.
 
 import * as z from "zod/mini";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";
@@ -54,7 +55,7 @@ export const spendRecordSchema = z.pipe(
   ),
 );
 
-/** The same record on its way out. */
+/** The record as JSON. */
 export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecordSchema> {
   return {
     spend: decimalFromNanoUsd(record.spendNanoUsd),
@@ -68,49 +69,49 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
 }
 
 export const spendMessageSchema = z.discriminatedUnion("kind", [
-  /** A refresh learned a figure that Postgres should have. */
+  /** A refresh read spend that Postgres should record. */
   z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
-  /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
+  /** The config changed a while ago: write its snapshot again, in case a slower writer overwrote it in KV. */
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
-  /** A read showed that LiteLLM does not have the wish. */
+  /** A read showed that LiteLLM differs from the desired state. */
   z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
-  /** LiteLLM's alert webhook has come. */
+  /** LiteLLM's alert webhook arrived. */
   z.object({
     kind: z.literal("webhook"),
-    /** How its sender was known: only a signed one's figure counts. */
+    /** How its sender authenticated: only a signed webhook's spend counts. */
     door: z.enum(["signed", "url_token"]),
     event: z.string(),
     event_group: z.string(),
     key_hash: z.nullable(z.string()),
     team_id: z.nullable(z.string()),
     user_id: z.nullable(z.string()),
-    /** What LiteLLM says was spent; null when it is no figure. */
+    /** The reported spend; null when it is not a valid amount. */
     spend: z.nullable(decimalMoney),
     projected_spend: z.nullable(decimalMoney),
     projected_exceeded_date: z.nullable(z.string()),
-    /** The sender's own, the same for each copy. Null when there is none that a signature vouches for. */
+    /** The sender's id, the same for each copy. Null unless a signature covers it. */
     webhook_id: z.optional(z.nullable(z.string())),
-    /** When its sender signed it, else when it came. */
+    /** When its sender signed it, else when it arrived. */
     sent_at: instant,
     received_at: instant,
   }),
-  /** Calls of one key, folded to the highest figure among them: told by LiteLLM's generic_api callback, or seen by Gate. */
+  /** Calls of one key with the highest spend among them, from LiteLLM's generic_api callback or from Gate. */
   z.object({
     kind: z.literal("calls"),
     key_hash: z.string(),
     team_id: z.nullable(z.string()),
-    /** What the key had spent after a call; null when no call said it. */
+    /** The key's spend after a call; null when no call reported it. */
     spend: z.nullable(decimalMoney),
-    /** When the call with that figure began. */
+    /** When the call with that spend began. */
     begun_at: instant,
-    /** The end of the period that the figure is of; left out where LiteLLM does not say it. */
+    /** The end of the period that the spend belongs to; absent where LiteLLM does not report it. */
     resets_at: z.optional(instant),
-    /** Where the figure was seen: in an answer that went through Gate, else in LiteLLM's events. */
+    /** The source of the spend: an answer that passed through Gate, or LiteLLM's events. */
     source: z._default(z.enum(["events", "gate"]), "events"),
     received_at: instant,
     count: z.int().check(z.gte(1)),
   }),
-  /** It is time to read the tenant's subject: a hint or a bound to be confirmed, or a period that should be over. */
+  /** Read the tenant's subject now: to confirm a hint or a lower bound, or because a period should be over. */
   z.object({
     kind: z.literal("read_due"),
     tenant_id: tenantId,
@@ -119,19 +120,19 @@ export const spendMessageSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-/** Tenants that the sweep has leased to be read: `lease` is until when. */
+/** Tenants that the sweep leased for a read, until the instant `lease`. */
 export const reconcileMessageSchema = z.object({
   kind: z.literal("reconcile"),
   tenant_ids: z.array(tenantId).check(z.minLength(1)),
   lease: instant,
 });
 
-/** What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its dead letters. */
+/** The role of a queue. A deployment may add a prefix: `staging-spend`, with dead letters in `staging-spend-dead`. */
 export type QueueRole = "spend" | "notices";
 
 const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;
 
-/** Null when the queue is none of ours. A dead-letter queue has the role of the queue that it belongs to. */
+/** Null when the queue is not Bursar's. A dead-letter queue has the role of the queue that it belongs to. */
 export function queueRoleOf(name: string): QueueRole | null {
   return (QUEUE_NAME.exec(name)?.[1] as QueueRole | undefined) ?? null;
 }
@@ -153,20 +154,20 @@ export const noticeMessageSchema = z.object({
   ),
 });
 
-/** As it lies on the queue. */
+/** The message as it is on the queue. */
 export type NoticeMessage = z.input<typeof noticeMessageSchema>;
 
 export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessage {
   return { kind: "notice", alert_id: alertId, channel_id: channelId };
 }
 
-/** As it lies on the queue. */
+/** The message as it is on the queue. */
 export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof reconcileMessageSchema>;
 
-/** As a consumer uses it. */
+/** The message as a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 
-/** Has the consumer read the subject, unless the tenant has another one by then. */
+/** Makes the consumer read the subject, unless the tenant has another subject by then. */
 export function readDueMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
   lane: ReadLane,
@@ -174,12 +175,12 @@ export function readDueMessage(
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane };
 }
 
-/** Has the consumer bring LiteLLM to the wish. */
+/** Makes the consumer sync LiteLLM to the desired state. */
 export function syncMessage(tenantId: TenantId): SpendMessage {
   return { kind: "sync_litellm", tenant_id: tenantId };
 }
 
-/** Tells the consumer of a figure that a read of the tenant's subject has shown. */
+/** Sends the consumer the spend from a read of the tenant's subject. */
 export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
   return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
 }

@@ -1,4 +1,4 @@
-// Makes the empty PGlite cluster before any test file asks for it, so that they do not all make one at once.
+// Creates the empty PGlite cluster before the test files run, so that they do not all create one at once.
 
 import { emptyCluster } from "../../../dev/postgres/empty-cluster.ts";
 

@@ -1,5 +1,5 @@
-// The Postgres server the tests run on: the embedded one, or a real one when TEST_DATABASE_URL names it.
-// On the real server each start makes a database of its own and drops it at the end; no other database is touched.
+// The Postgres server of the tests: the embedded one, or the real one at TEST_DATABASE_URL. On the real server each
+// start creates its own database and drops it at the end, and touches no other database.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -29,13 +29,13 @@ export async function connect(databaseUrl: string): Promise<pg.Client> {
 
 const migrations = new URL("../../../migrations/", import.meta.url);
 
-/** All our tables, in a database that has none. */
+/** Creates all of Bursar's tables in an empty database. */
 export async function migrate(client: pg.Client): Promise<void> {
   const { entries } = JSON.parse(readFileSync(new URL("meta/_journal.json", migrations), "utf8"));
   for (const { tag } of entries) await client.query(readFileSync(new URL(`${tag}.sql`, migrations), "utf8"));
 }
 
-/** A database of one's own on a real server. */
+/** Creates a new database on a real server. */
 export async function createDatabase(serverUrl: string): Promise<{ databaseUrl: string; drop(): Promise<void> }> {
   const name = `bursar_test_${randomBytes(6).toString("hex")}`;
   await onServer(serverUrl, `create database ${name}`);

@@ -1,13 +1,13 @@
-// A server that answers what a test wrote down, in order, the last of it for ever, and keeps what it was asked.
+// A server that returns the answers that a test sets, in order, and repeats the last. Records the requests.
 
 import { type Part, startPart } from "../../../dev/part.ts";
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | null;
   readonly body: string;
-  /** Milliseconds, of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly at: number;
 }
 
@@ -15,13 +15,13 @@ export interface Asked {
 export type Scripted = readonly [status: number, body?: unknown, headers?: Record<string, string>];
 
 export interface ScriptedServer extends Part {
-  readonly asked: Asked[];
+  readonly requests: ReceivedRequest[];
   answers(...scripted: Scripted[]): void;
 }
 
 export async function startScriptedServer(): Promise<ScriptedServer> {
   let script: Scripted[] = [];
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   const part = await startPart({
     name: "scripted",
     port: 0,
@@ -30,7 +30,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       const at = performance.now();
       const { pathname, search } = new URL(request.url);
       const authorization = request.headers.get("authorization");
-      asked.push({ method: request.method, path: pathname + search, authorization, body: await request.text(), at });
+      requests.push({ method: request.method, path: pathname + search, authorization, body: await request.text(), at });
       const [status, body, headers] = (script.length > 1 ? script.shift() : script[0]) ?? [404];
       const text = typeof body === "string" ? body : JSON.stringify(body ?? null);
       return new Response(text, { status, ...(headers && { headers }) });
@@ -38,9 +38,9 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   });
   return {
     ...part,
-    asked,
+    requests,
     answers(...scripted) {
-      asked.length = 0;
+      requests.length = 0;
       script = scripted;
     },
   };

@@ -1,4 +1,4 @@
-// A real Postgres with our tables, reached as the Worker reaches it: Neon's driver over HTTP. Empty before each test.
+// A real Postgres with Bursar's tables, through Neon's driver over HTTP as in the Worker. Empty before each test.
 
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -12,10 +12,10 @@ import { connect, EMBEDDED, migrate, type PostgresBackend } from "./postgres-bac
 
 export interface TenantDatabase {
   readonly database: Database;
-  /** Past the driver, for arranging and for looking. */
+  /** Queries Postgres without Neon's driver, to prepare and to inspect rows. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   empty(): Promise<void>;
-  /** Postgres is away, and back again. */
+  /** `away` makes Postgres fail, and `back` ends that. */
   away(): void;
   back(): void;
   stop(): Promise<void>;
@@ -31,16 +31,16 @@ export interface AuditRow {
   detail: Record<string, unknown> | null;
 }
 
-/** The embedded Postgres that the files of this process share: starting and migrating one takes seconds. */
+/** The embedded Postgres that the files of this process share, because starting and migrating one takes seconds. */
 let shared: Promise<LocalPostgres> | null = null;
 
 async function sharedPostgres(backend: PostgresBackend): Promise<LocalPostgres> {
   shared ??= startMigrated(backend);
   const postgres = await shared;
   const wire = await connect(postgres.databaseUrl);
-  await forgetEverything(wire);
+  await resetTables(wire);
   await wire.end();
-  // It ends with the process.
+  // The shared Postgres ends with the process.
   return { ...postgres, stop: async () => postgres.neon.setFault(null) };
 }
 
@@ -52,8 +52,8 @@ async function startMigrated(backend: PostgresBackend): Promise<LocalPostgres> {
   return postgres;
 }
 
-/** As just migrated: no rows, and every sequence at its beginning. */
-async function forgetEverything(wire: pg.Client): Promise<void> {
+/** Restores the state after the migrations: no rows, and every sequence at its start. */
+async function resetTables(wire: pg.Client): Promise<void> {
   await wire.query(`do $$
     declare each record;
     begin
@@ -89,8 +89,8 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
 
 /**
  * Registers the hooks of a suite: its database starts before its tests, is empty before each, and stops after them.
- * What it returns can be used in tests and in hooks registered later. `isOwn`: one that no other file gets afterwards,
- * for tests that change more than rows.
+ * Tests and hooks registered later can use the returned database. `isOwn`: no other file uses it afterwards, for tests
+ * that change more than rows.
  */
 export function useTenantDatabase(backend: PostgresBackend, { isOwn = false } = {}): TenantDatabase {
   const db = {} as TenantDatabase; // filled before anything can use it
@@ -104,7 +104,7 @@ export function useTenantDatabase(backend: PostgresBackend, { isOwn = false } = 
   return db;
 }
 
-/** The same, with the Tenants port on it and a verb that creates a tenant or throws. */
+/** Like {@link useTenantDatabase}, with the Tenants port and a function that creates a tenant or throws. */
 export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean } = {}) {
   const db = useTenantDatabase(backend, options);
   const tenants: Tenants = postgresTenants(() => db.database());
@@ -116,5 +116,5 @@ export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean 
   return { db, tenants, create };
 }
 
-/** Every line of the audit, in the order of its writing. */
+/** All lines of the audit, in the order in which they were written. */
 export const auditLog = (db: TenantDatabase) => db.query<AuditRow>("select * from audit_log order by id");

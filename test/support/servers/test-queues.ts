@@ -1,5 +1,5 @@
-// Queues as Cloudflare's behave, in virtual time: at least once, in any order, in batches of any size, later when asked
-// to, and into a dead-letter queue after the last retry. Knows nothing of what is on them.
+// Queues that behave as Cloudflare's do, in virtual time: delivery at least once, in any order, in batches of any size,
+// with delays, and into a dead-letter queue after the last retry. Independent of the messages' content.
 
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { SeededRandom } from "../builders/seeded-random.ts";
@@ -11,7 +11,7 @@ export interface QueueRules {
   readonly deadLetterQueue: string | null;
 }
 
-/** One message on its way. */
+/** A message that is waiting for delivery. */
 interface Waiting {
   readonly id: string;
   readonly body: unknown;
@@ -20,12 +20,12 @@ interface Waiting {
   readonly dueAt: Instant;
 }
 
-/** A message that was acknowledged and comes all the same: rare, and promised by nobody not to happen. */
+/** The probability that an acknowledged message is delivered again. Rare, but Cloudflare does not rule it out. */
 const COMES_AGAIN = 0.01;
 
 export class TestQueues {
   readonly counts = { delivered: 0, retried: 0, cameAgain: 0, lost: 0 };
-  /** How likely a message is lost on its way to a queue, as if somebody had purged it. */
+  /** The probability that a message to a queue is lost, as if an operator had purged the queue. */
   readonly losses = new Map<string, number>();
   readonly #rules: Readonly<Record<string, QueueRules>>;
   readonly #random: SeededRandom | null;
@@ -33,7 +33,7 @@ export class TestQueues {
   readonly #waiting = new Map<string, Waiting[]>();
   #sent = 0;
 
-  /** Without chance all goes its simplest way: in order, in full batches, once. */
+  /** With `random` null messages are delivered in order, in full batches, once. */
   constructor(rules: Readonly<Record<string, QueueRules>>, random: SeededRandom | null, clock: () => Instant) {
     this.#rules = rules;
     this.#random = random;
@@ -50,7 +50,7 @@ export class TestQueues {
     };
   }
 
-  /** How many messages there are, due or not. */
+  /** The number of messages, due or not. */
   get size(): number {
     return [...this.#waiting.values()].reduce((sum, waiting) => sum + waiting.length, 0);
   }
@@ -61,7 +61,7 @@ export class TestQueues {
     return dueAts.length === 0 ? null : dueAts.reduce((first, dueAt) => Math.min(first, dueAt));
   }
 
-  /** Takes up to so many batches of what is due now. Each is over once it is settled. */
+  /** Takes up to `atOnce` batches of due messages. The caller must settle each batch. */
   takeBatches(atOnce: number): TestBatch[] {
     const batches: TestBatch[] = [];
     while (batches.length < atOnce) {
@@ -81,7 +81,7 @@ export class TestQueues {
       return;
     }
     const sentAt = this.#clock();
-    // Through JSON, as on the wire: what does not survive it must not be relied on.
+    // Through JSON, as on the wire, so that tests do not rely on values that JSON cannot hold.
     const sent = { id: `m${this.#sent++}`, body: JSON.parse(JSON.stringify(body)) as unknown, sentAt };
     this.#put(queue, { ...sent, attempts: 1, dueAt: sentAt + delaySeconds * 1_000 });
   }
@@ -163,7 +163,7 @@ export class TestBatch implements MessageBatch {
     for (const message of this.messages) message.retry(options);
   }
 
-  /** The consumer has ended. What it did not decide about is done; of one that died everything comes again. */
+  /** Ends the batch. Undecided messages count as acknowledged. If the consumer died, all messages are redelivered. */
   settle({ hasDied }: { hasDied: boolean }): void {
     for (const each of this.#waiting) {
       this.#settle(each, hasDied ? { retryAfterSeconds: null } : (this.#ends.get(each) ?? "acked"));

@@ -1,11 +1,11 @@
-// The parts behind the tests that run inside workerd: a real Postgres, an embedded Redis and the LiteLLM simulator, for
-// all their files. The Worker gets to know them as it does on a developer's machine.
+// The parts behind the tests that run inside workerd: a real Postgres, an embedded Redis and the LiteLLM simulator,
+// shared by all files. The Worker gets their addresses in the same variables as on a developer's machine.
 
 import { createRequire } from "node:module";
 import type { TestProject } from "vitest/node";
 import type { StackSettings } from "../../../dev/settings.ts";
 
-// Node itself loads the stack: resolved as for workerd, some of its packages would come in their browser form.
+// `createRequire` makes Node load the stack. Resolved for workerd, some of its packages would be their browser builds.
 const { startStack }: typeof import("../../../dev/stack.ts") = createRequire(import.meta.url)("../../../dev/stack.ts");
 
 const SETTINGS: StackSettings = {

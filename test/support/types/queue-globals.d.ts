@@ -1,5 +1,5 @@
-// The Workers' globals that queue consumers and producers name, for tests that run them in Node. As much of them as is
-// used; worker-globals.d.ts says why they are not the runtime's own.
+// The globals of the Workers runtime that queue consumers and producers use, for tests that run them in Node. Only the
+// parts in use. worker-globals.d.ts has the reason why these are not the runtime's own types.
 
 interface Message<Body = unknown> {
   readonly id: string;

@@ -1,7 +1,7 @@
-// The two globals of the Workers runtime that the HTTP side names, for tests that run it in Node.
-// The whole of the runtime's types cannot be had beside Node's: they disagree about URL and Buffer.
+// The two globals of the Workers runtime that the HTTP side uses, for tests that run it in Node. The complete runtime
+// types conflict with Node's types in URL and Buffer.
 
-/** Nothing outside deps.ts looks into it. */
+/** Only deps.ts reads its fields. */
 interface Env {
   readonly [binding: string]: unknown;
 }

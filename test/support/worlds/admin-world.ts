@@ -1,5 +1,5 @@
-// What the administrator's flows run in: a real Postgres, the LiteLLM simulator behind the real client, and in-memory
-// doubles for what only Cloudflare has. One clock for all of it, set by the test.
+// The world of the administrator's flows: a real Postgres, the LiteLLM simulator behind the real client, and in-memory
+// fakes of KV, queues and Redis. All share one clock, which the test sets.
 
 import { afterAll, beforeEach } from "vitest";
 import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
@@ -30,7 +30,7 @@ import { POLICY } from "./check-world.ts";
 
 type Deps = ReturnType<AdminWorld["deps"]>;
 
-/** Creating `acme` with a key of its own. */
+/** The input that creates `acme` with its own key. */
 export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
   const origin = { kind: "own_key", virtualKey: VIRTUAL_KEY, keyHash: sha256(VIRTUAL_KEY) } as const;
   return { tenantId: idOf("acme"), settings: {}, origin, actor: anActor(), ...differences };
@@ -50,11 +50,11 @@ export class AdminWorld {
     return this.#litellm;
   }
 
-  /** A LiteLLM that knows nobody. */
+  /** Starts an empty LiteLLM and sets the clock to NOW. */
   async begin(): Promise<void> {
     this.now = NOW;
     await this.#litellm?.stop();
-    // Its reset job comes at every tenth minute, and so exactly ten minutes after a period that ends at midnight.
+    // LiteLLM's reset job runs every ten minutes, and so exactly ten minutes after a period that ends at midnight.
     const resetCheckMs = 10 * MINUTE;
     this.#litellm = await startLitellm({ now: () => this.now, databaseDelayMs: 0, resetCheckMs });
   }
@@ -85,7 +85,7 @@ export class AdminWorld {
     };
   }
 
-  /** A management call past Bursar. */
+  /** Calls LiteLLM's management API directly, as an administrator does. */
   // biome-ignore lint/suspicious/noExplicitAny: LiteLLM's rows; tests assert what they read of them
   async manage(method: "GET" | "POST", path: string, body?: unknown): Promise<any> {
     const response = await fetch(this.litellm.url + path, {
@@ -107,7 +107,7 @@ export class AdminWorld {
     return (await this.manage("GET", `/team/info?team_id=${teamId}`))?.team_info ?? null;
   }
 
-  /** What was sent to LiteLLM since the last `clearRequests`, reads left out. */
+  /** The paths of the requests to LiteLLM other than GET since the last `clearRequests`. */
   changesSent(): string[] {
     return this.litellm
       .requests()
@@ -121,11 +121,11 @@ export class AdminWorld {
 }
 
 /**
- * Registers the hooks of a suite: before each test the database is empty and LiteLLM knows nobody.
- * `deps` are those of one isolate; `renewDeps` makes them those of another, with nothing in memory and no breaker open.
+ * Registers the hooks of a suite: before each test the database and LiteLLM are empty. `deps` belong to one isolate.
+ * `renewDeps` replaces them by those of another isolate, with empty memory and a closed breaker.
  */
 export function useAdminWorld(backend = postgresBackends[0]) {
-  if (backend === undefined) throw new Error("there is no Postgres");
+  if (backend === undefined) throw new Error("no Postgres backend");
   const world = new AdminWorld(useTenantDatabase(backend));
   const deps = {} as Deps; // filled before each test
   const renewDeps = () => void Object.assign(deps, world.deps());

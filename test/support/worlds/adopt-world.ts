@@ -1,4 +1,4 @@
-// What `npm run adopt` works between: the simulator, and Bursar's real app over HTTP with a real Postgres.
+// The world of `npm run adopt`: LiteLLM's simulator, and Bursar's real app over HTTP with a real Postgres.
 
 import { Writable } from "node:stream";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -17,8 +17,8 @@ export interface Run {
   readonly err: string;
 }
 
-/** Tests wait for nobody's restart. */
-const IMPATIENT = { retries: 2, minTimeout: 1 };
+/** Short, because no test waits for a service to restart. */
+const SHORT_PATIENCE = { retries: 2, minTimeout: 1 };
 
 /** Registers the hooks of a suite. `bursar` can be broken like any part of the local stack. */
 export function useAdoptWorld() {
@@ -49,12 +49,12 @@ export function useAdoptWorld() {
     };
     const [out, err] = [textOf(), textOf(options.onLine)];
     const { signal = new AbortController().signal, from = ["--from", "litellm"] } = options;
-    const io = { env, out: out.stream, err: err.stream, signal, clock: () => world.now, patience: IMPATIENT };
+    const io = { env, out: out.stream, err: err.stream, signal, clock: () => world.now, patience: SHORT_PATIENCE };
     const code = await runAdopt([...from, ...args], io);
     return { code, out: out.text(), err: err.text() };
   }
 
-  /** The plan's rows, by the name or else the alias. */
+  /** The plan's rows by tenant id, or by alias for rows without an id. */
   async function planned(...args: string[]) {
     const { out } = await adopt([...args, "--json"]);
     // biome-ignore lint/suspicious/noExplicitAny: the command's JSON; tests assert what they read of it

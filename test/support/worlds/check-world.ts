@@ -1,5 +1,5 @@
-// What a check runs in: one isolate's real memory, and doubles of everything outside it that can be slow, hang or fail.
-// Time is virtual; `now` is always the moment at which a check begins.
+// The world of a check: the real memory of one isolate, and fakes of everything outside it that can be slow, hang or
+// fail. Time is virtual. `now` is the instant at which a check begins.
 
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
 import type { Instant } from "../../../src/budget/instant.ts";
@@ -48,7 +48,7 @@ export class CheckWorld {
   readonly litellm = new FakeLiteLlm(this.timers, this.clock);
   readonly redis = new TimedClaims(this.clock);
   readonly queue = new FakeSpendQueue();
-  readonly callers = { isAllowed: true, asked: [] as string[] };
+  readonly callers = { isAllowed: true, checked: [] as string[] };
   readonly log = new RecordedLog();
   policy: Policy = POLICY;
 
@@ -60,17 +60,17 @@ export class CheckWorld {
   readonly unknownCallers = breakable(
     {
       allows: async (caller: string) => {
-        this.callers.asked.push(caller);
+        this.callers.checked.push(caller);
         return this.callers.isAllowed;
       },
     },
     this.timers,
   );
-  readonly #behind: Promise<unknown>[] = [];
+  readonly #backgroundWork: Promise<unknown>[] = [];
 
   deps() {
     const background: Background = (what, work) => {
-      this.#behind.push(work.catch((cause: unknown) => this.log.error(`${what} failed`, cause)));
+      this.#backgroundWork.push(work.catch((cause: unknown) => this.log.error(`${what} failed`, cause)));
     };
     return {
       memory: this.memory,
@@ -88,7 +88,7 @@ export class CheckWorld {
     };
   }
 
-  /** The tenant as all of Bursar knows it. */
+  /** Adds a tenant to Postgres, KV and LiteLLM. */
   hasTenant(config: Partial<TenantConfig> = {}, spend: Partial<SpendRecord> | null = {}): TenantConfig {
     const whole = aTenantConfig(config);
     this.inPostgres(whole, spend);
@@ -107,17 +107,17 @@ export class CheckWorld {
     if (config.subject.kind === "key") this.kv.tenantsOfKeys.set(config.subject.id, config.tenantId);
   }
 
-  /** A check that begins now, and how long its answer took. What goes on behind it goes on. */
+  /** Runs a check from now to its answer. Its background work continues. */
   check(input: Partial<CheckInput> = {}): Promise<Answered> {
     return this.timers.runUntil(this.begin(input));
   }
 
-  /** Checks that begin at the same moment. */
+  /** Runs checks that begin at the same moment. */
   together(inputs: readonly Partial<CheckInput>[]): Promise<Answered[]> {
     return this.timers.runUntil(Promise.all(inputs.map((input) => this.begin(input))));
   }
 
-  /** For checks that overlap: somebody else lets the time pass. */
+  /** Begins a check without advancing the time, for checks that overlap. */
   async begin(input: Partial<CheckInput> = {}): Promise<Answered> {
     const now = this.clock();
     const whole = { caller: byKey, demandedMaxAgeMs: null, colo: "FRA", now, random: 0, ...input };
@@ -125,12 +125,13 @@ export class CheckWorld {
     return { outcome, tookMs: this.clock() - now };
   }
 
-  /** Until everything behind the answers is over. @throws when something of it hangs. */
+  /** Runs the background work of all checks to its end. @throws Error when some of it hangs. */
   async untilQuiet(): Promise<void> {
-    for (let done = 0; done < this.#behind.length; done++) await this.timers.runUntil(this.#behind[done] ?? DONE);
+    for (let done = 0; done < this.#backgroundWork.length; done++)
+      await this.timers.runUntil(this.#backgroundWork[done] ?? DONE);
   }
 
-  /** Another isolate of the same colo: the same stores, another memory. */
+  /** Empties the memory, as in another isolate of the same colo with the same stores. */
   forgetAll(): void {
     this.memory.forgetTenant(ACME);
     this.memory.forgetFailedRead(ACME);
@@ -139,13 +140,13 @@ export class CheckWorld {
 
 const DONE = Promise.resolve();
 
-/** @throws when the check did not end in a verdict. */
+/** @throws Error when the check did not end in a verdict. */
 export function verdictOf({ outcome }: Answered): Verdict {
-  if (outcome.kind !== "verdict") throw new Error(`no verdict but ${outcome.kind}`);
+  if (outcome.kind !== "verdict") throw new Error(`expected a verdict, got ${outcome.kind}`);
   return outcome.verdict;
 }
 
-/** As Redis does, a claim ends after its time. */
+/** Claims that expire, as in Redis. */
 class TimedClaims extends FakeClaims {
   readonly #clock: () => Instant;
   readonly #until = new Map<string, Instant>();

@@ -1,4 +1,4 @@
-// Gate in virtual time, in front of a LiteLLM that answers as it is told.
+// Gate in virtual time, in front of a LiteLLM that returns the answer that a test sets.
 
 import { beforeEach } from "vitest";
 import { forwardCall } from "../../../src/flows/check/forward-call.ts";
@@ -17,7 +17,7 @@ export function useGate() {
     gate.models = new FakeModelCalls();
   });
 
-  /** A call that begins now. */
+  /** Forwards a call that begins now. */
   async function forward(options: { keyHash?: string; method?: string; modelMs?: number } = {}) {
     const { keyHash = "a", method = "POST", modelMs = 0 } = options;
     const { world, models } = gate;

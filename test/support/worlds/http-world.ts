@@ -1,4 +1,4 @@
-// The whole HTTP side over a check's world: real middleware, routes and flows, in Node. The date stands still.
+// The HTTP side over the world of a check: real middleware, routes and flows, in Node. The date is frozen.
 
 import { createApp } from "../../../src/app.ts";
 import type { Tokens } from "../../../src/ports/policy.ts";
@@ -38,7 +38,7 @@ export class HttpWorld extends CheckWorld {
     return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, cipher };
   }
 
-  /** `colo`: where Cloudflare took the request; left out, as in a local run. */
+  /** `colo`: the colo that received the request. Absent as in a local run. */
   async call(
     path: string,
     options: { method?: string; token?: string; headers?: Record<string, string>; body?: string; colo?: string } = {},

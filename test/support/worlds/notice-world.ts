@@ -1,4 +1,4 @@
-// What a notice is sent in: doubles of all that is outside, each of whose verbs can be slow, hang or fail. Time is virtual.
+// The world of sending a notice: fakes of every port, whose verbs can be slow, hang or fail. Time is virtual.
 
 import type { MessageOutcome } from "../../../src/flows/notices/record-attempt.ts";
 import { sendNotice } from "../../../src/flows/notices/send-notice.ts";
@@ -42,7 +42,7 @@ export class NoticeWorld {
     };
   }
 
-  /** A pending delivery to a channel of the kind. */
+  /** Adds a pending delivery to a channel of the kind. */
   hasDelivery(kind: ChannelKind = "slack", number = 1): DeliveryKey {
     return this.has(aDispatch({ channel: { kind, id: channelIdOf(number) } }));
   }
@@ -53,12 +53,12 @@ export class NoticeWorld {
     return { alertId, channelId };
   }
 
-  /** One message comes, once. `at`: how long after the alert. */
+  /** Delivers one message once, `at` milliseconds after the alert. */
   send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<MessageOutcome> {
     return this.timers.runUntil(sendNotice({ key, queue: "bursar-notices", messageId, now: NOW + at }, deps));
   }
 
-  /** What is known of the notice afterwards. */
+  /** The state of the notice in Postgres, Redis and the dead letters. */
   stateOf(key: DeliveryKey) {
     const claim = this.redis.notices.get(`${key.alertId} ${key.channelId}`) ?? null;
     return { ...this.postgres.of(key), claim, letters: this.letters.letters.length };

@@ -1,5 +1,5 @@
-// What an administrator sees of notices, over the real app: channels, alerts and the audit on a real Postgres, and providers
-// that answer what a test tells them. The date stands still.
+// The administrator's routes for channels, alerts and the audit over the real app, on a real Postgres. The notifier
+// returns the outcomes that a test sets. The date is frozen.
 
 import { afterAll, beforeEach, vi } from "vitest";
 import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";
@@ -21,7 +21,7 @@ export const READER = "read-token";
 
 const execution = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
 
-/** Remembers what was to be sent where; `answers` decides what becomes of it. */
+/** Records what the app sends. `answers` returns the outcome. */
 class FakeNotifier implements Notifier {
   readonly sent: { kind: string; target: unknown; message: unknown; id: string | null; secret: string | null }[] = [];
   answers: () => SendOutcome = () => ({ kind: "sent" });
@@ -42,10 +42,10 @@ class FakeNotifier implements Notifier {
   };
 }
 
-/** Registers the hooks of a suite. What is made for each test is behind a function. */
+/** Registers the hooks of a suite. Objects that are new in each test are behind functions. */
 export function useNoticesApi() {
   const [embedded] = postgresBackends;
-  if (embedded === undefined) throw new Error("there is no Postgres");
+  if (embedded === undefined) throw new Error("no Postgres backend");
   beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
   afterAll(() => void vi.useRealTimers());
   const { db, tenants, create: createTenant } = useTenants(embedded);
@@ -86,8 +86,8 @@ export function useNoticesApi() {
       ...(text !== undefined && { body: text }),
     });
     const response = await app.fetch(request, {}, execution);
-    const answered = await response.text();
-    return { status: response.status, headers: response.headers, body: answered === "" ? null : JSON.parse(answered) };
+    const answer = await response.text();
+    return { status: response.status, headers: response.headers, body: answer === "" ? null : JSON.parse(answer) };
   }
 
   return {
@@ -98,14 +98,14 @@ export function useNoticesApi() {
     call,
     notifier: () => notifier,
     log: () => log,
-    /** From now on nothing that was sealed can be opened. */
+    /** Replaces the encryption key, so that existing ciphertexts cannot be decrypted. */
     loseEncryptionKey() {
       encryptionKey = new Uint8Array(32).fill(8);
     },
   };
 }
 
-/** A problem without what is different in each answer. */
+/** A problem without the fields that differ in each answer. */
 export const problemOf = ({ status, body }: Answer) => ({
   status,
   type: String(body.type).replace("urn:bursar:problem:", ""),

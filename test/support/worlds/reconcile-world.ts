@@ -1,4 +1,5 @@
-// What reconciling is tried in: acme and others on a real Postgres and the simulator of LiteLLM, all read an hour ago.
+// The world of the reconcile tests: acme and other tenants on a real Postgres and LiteLLM's simulator, all of them read
+// an hour ago.
 
 import { beforeEach } from "vitest";
 import { leaseReads } from "../../../src/flows/spend/lease-reads.ts";
@@ -13,16 +14,16 @@ import { useSpendWorld } from "./spend-world.ts";
 
 export const HOUR = 60 * MINUTE;
 
-/** Tenants are made, and read the first time, an hour before. */
+/** The tenants are created and first read an hour earlier. */
 export const START = NOW + HOUR;
 
 /** Registers the hooks of a suite. */
 export function useReconcileWorld() {
-  const { world, deps, alerts, told, spendOf } = useSpendWorld();
+  const { world, deps, alerts, notices, spendOf } = useSpendWorld();
   const key = sha256(VIRTUAL_KEY);
 
-  /** LiteLLM's lists that were asked for, and single reads, since the last `clearRequests`. */
-  const asked = () =>
+  /** The paths of the reads that LiteLLM got since the last `clearRequests`: lists of keys, single keys, teams. */
+  const readPaths = () =>
     world.litellm
       .requests()
       .map(({ path }) => path.split("?")[0])
@@ -30,8 +31,8 @@ export function useReconcileWorld() {
 
   const sweep = () => leaseReads({ now: world.now }, deps);
 
-  /** Takes what the sweeps have queued. */
-  function queued() {
+  /** Removes and returns the messages that the sweeps have queued. */
+  function takeQueued() {
     const sent = deps.spendQueue.sent.splice(0).map(({ message }) => message);
     return {
       reconciles: sent.flatMap((message) => {
@@ -42,13 +43,13 @@ export function useReconcileWorld() {
     };
   }
 
-  /** A minute of the sweep, and everything that comes of it. Answers which tenants were given out, and what was queued. */
-  async function minute() {
+  /** Runs one sweep and its reconcile messages. Returns the tenants that it leased, and the messages queued then. */
+  async function sweepAndReconcile() {
     await sweep();
-    const { reconciles } = queued();
+    const { reconciles } = takeQueued();
     world.now += SECOND;
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
-    return { given: reconciles.flatMap(({ tenantIds }) => tenantIds), ...queued() };
+    return { leased: reconciles.flatMap(({ tenantIds }) => tenantIds), ...takeQueued() };
   }
 
   const addTenant = (name: string) => anHourBefore(() => createWithKey(name));
@@ -87,16 +88,16 @@ export function useReconcileWorld() {
   });
   return {
     key,
-    asked,
+    readPaths,
     sweep,
-    queued,
-    minute,
+    takeQueued,
+    sweepAndReconcile,
     addTenant,
     adopt,
     world,
     deps,
     alerts,
-    told,
+    notices,
     spendOf,
   };
 }

@@ -1,5 +1,5 @@
-// What record-spend's tests run in: acme with $500 on a real Postgres, a Slack channel of its own, an e-mail channel of the
-// platform and one that is switched off. Batches are delivered at the world's `now`.
+// The world of record-spend's tests: acme with $500 on a real Postgres, with its own Slack channel, an e-mail channel
+// of the platform and a disabled channel. `deliver` delivers batches at the world's `now`.
 
 import { beforeEach } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
@@ -23,7 +23,7 @@ export function useSpendWorld() {
 
   let delivered = 0;
 
-  /** Delivers one batch. @throws when any message of it would come again. */
+  /** Delivers one batch. @throws Error when the queue would redeliver any of its messages. */
   async function deliver(...messages: SpendMessage[]): Promise<void> {
     const incoming = messages.map((each) => incomingOf(each, { messageId: `m${delivered++}` }));
     const failed = await recordSpend({ incoming, now: world.now }, deps);
@@ -34,8 +34,8 @@ export function useSpendWorld() {
     world.db.query<{ event_type: string; silent: boolean; occurrence: number; spend: number }>(
       "select event_type, silent, occurrence, spend::float8 as spend from budget_alert_history order by created_at, threshold",
     );
-  /** The kinds of alert that people were told of. */
-  const told = async () => (await alerts()).filter(({ silent }) => !silent).map(({ event_type: event }) => event);
+  /** The event types of the alerts that notified people. */
+  const notices = async () => (await alerts()).filter(({ silent }) => !silent).map(({ event_type: event }) => event);
   const spendOf = async (tenantId = "acme") => (await deps.tenants.load(idOf(tenantId)))?.spend ?? null;
-  return { world, deps, deliver, alerts, told, spendOf };
+  return { world, deps, deliver, alerts, notices, spendOf };
 }

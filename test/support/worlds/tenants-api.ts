@@ -1,4 +1,4 @@
-// The administrator's `/v1/tenants` over the real app, in an admin world. The date stands still.
+// The administrator's `/v1/tenants` over the real app, in an admin world. The date is frozen.
 
 import { afterAll, beforeEach, vi } from "vitest";
 import { createApp } from "../../../src/app.ts";
@@ -49,8 +49,8 @@ export function useTenantsApi() {
     const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
     const init = { method, headers, ...(text !== undefined && { body: text }) };
     const response = await app.request(path, init, {} as Env, execution);
-    const answered = await response.text();
-    return { status: response.status, headers: response.headers, body: answered === "" ? null : JSON.parse(answered) };
+    const answer = await response.text();
+    return { status: response.status, headers: response.headers, body: answer === "" ? null : JSON.parse(answer) };
   }
 
   const create = (body: object = {}, key?: string) =>
