@@ -1,4 +1,5 @@
-// Bindings + Config → Ports. The only importer of adapters. Adapters live for one request; only plain data lives longer.
+// Bindings + Config → Ports. The only importer of adapters. Adapters live for one request; only plain data lives
+// longer.
 
 import { aesCipher } from "./adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";

@@ -8,13 +8,14 @@ import { filePointers } from "./house/file-pointers.ts";
 import { folderCycles } from "./house/folder-cycles.ts";
 import { npmScripts, pageLinks } from "./house/pages.ts";
 import { type Repository, type Rule, repositoryOf } from "./house/repository.ts";
-import { fileLengths, folderSizes } from "./house/sizes.ts";
+import { commentWidths, fileLengths, folderSizes } from "./house/sizes.ts";
 import { testTitles } from "./house/test-titles.ts";
 
 const RULES: Readonly<Record<string, Rule>> = {
   "folder-cycle": folderCycles,
   "folder-size": folderSizes,
   "file-length": fileLengths,
+  "comment-width": commentWidths,
   "test-title": testTitles,
   "file-pointer": filePointers,
   "page-link": pageLinks,

@@ -1,5 +1,5 @@
-// Spend reported by anything but LiteLLM's API is a lower bound, and only if it belongs to the current period (period.ts
-// says which one that is). Never raises the spend of one period by a report of another.
+// Spend reported by anything but LiteLLM's API is a lower bound, and only if it belongs to the current period
+// (period.ts says which one that is). Never raises the spend of one period by a report of another.
 
 import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";

@@ -1,4 +1,5 @@
-// The one place where a throw becomes a response. An outage names the service that is down; a bug shows its request id only.
+// The one place where a throw becomes a response. An outage names the service that is down; a bug shows its request id
+// only.
 
 import type { Context } from "hono";
 import { Outage } from "../ports/outage.ts";

@@ -4,7 +4,9 @@
 /** Line breaks and control characters. In an e-mail subject they could inject a header. */
 const BREAKS = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
 
-/** Invisible format characters, such as marks of writing direction. Keeps the two joiners, which emoji and scripts need. */
+/**
+ * Invisible format characters, such as marks of writing direction. Keeps the two joiners, which emoji and scripts need.
+ */
 const INVISIBLE = /(?![\u200c\u200d])\p{Cf}/gu;
 
 /** One line of well-formed text in its visible order; null when nothing is left. */

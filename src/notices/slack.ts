@@ -88,7 +88,10 @@ const LOOK_ALIKES = {
   ">": "›",
 } as const;
 
-/** The marks that Slack acts on: emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and `>` at the start of a quote. */
+/**
+ * The marks that Slack acts on: emphasis, code, `_` at the edge of a word, `:emoji:`, `@channel`, and `>` at the start
+ * of a quote.
+ */
 const MARKS = /[*~`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|:(?=[^\s:]+:)|@(?=(?:here|channel|everyone|group)\b)|^>/giu;
 
 function escapeSlack(text: string): string {

@@ -12,7 +12,9 @@ const tenantId = z
   .string()
   .min(1)
   .transform((id) => id as TenantId);
-/** Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset. */
+/**
+ * Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset.
+ */
 export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
 const instant = z.number().int().min(0);
@@ -151,7 +153,10 @@ export const reconcileMessageSchema = z.object({
   lease: instant,
 });
 
-/** What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its dead letters. */
+/**
+ * What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its
+ * dead letters.
+ */
 export type QueueRole = "spend" | "notices";
 
 const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;

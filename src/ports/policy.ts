@@ -26,7 +26,10 @@ export interface NamedToken {
 export interface Tokens {
   readonly admin: readonly NamedToken[];
   readonly read: readonly NamedToken[];
-  /** LiteLLM's credentials: a webhook's signature, a webhook's URL token, the bearer of events, the guardrail's x-api-key. */
+  /**
+   * LiteLLM's credentials: a webhook's signature, a webhook's URL token, the bearer of events, the guardrail's
+   * x-api-key.
+   */
   readonly webhookSecrets: Rotated;
   readonly webhookUrl: Rotated;
   readonly events: Rotated;

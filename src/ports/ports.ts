@@ -56,7 +56,9 @@ export interface Ports {
   readonly policy: Policy;
 }
 
-/** The isolate's memory, shared by its requests: plain data, synchronous, bounded, and lost whenever the isolate ends. */
+/**
+ * The isolate's memory, shared by its requests: plain data, synchronous, bounded, and lost whenever the isolate ends.
+ */
 export interface Memory {
   /** `undefined`: not remembered, or older than 60 s. Null: the key belongs to no tenant. */
   tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined;
@@ -124,7 +126,9 @@ export interface LiteLlm {
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }
 
-/** LiteLLM's model routes, called for an agent. Streams both ways. Never retries: the first call may have been charged. */
+/**
+ * LiteLLM's model routes, called for an agent. Streams both ways. Never retries: the first call may have been charged.
+ */
 export interface ModelCalls {
   forward(call: ModelCall): Promise<ModelAnswer>;
 }
@@ -161,7 +165,9 @@ export interface Claims {
   /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
-  /** For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null. */
+  /**
+   * For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null.
+   */
   recordedWebhooks(names: readonly string[]): Promise<readonly (string | null)[]>;
   rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>): Promise<void>;
   /** True while a scheduled read of the tenant is already queued. */

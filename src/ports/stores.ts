@@ -1,5 +1,5 @@
-// Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit line.
-// Unless a method returns a Result, an outage throws.
+// Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit
+// line. Unless a method returns a Result, an outage throws.
 
 import type { Instant } from "../budget/instant.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
@@ -47,7 +47,9 @@ export interface Tenants {
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
   /** The kill switch. Null when there is no such tenant. */
   setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
-  /** Marks the tenant as deleted and frees its keys. No reader sees it any more; its row stays until LiteLLM has synced. */
+  /**
+   * Marks the tenant as deleted and frees its keys. No reader sees it any more; its row stays until LiteLLM has synced.
+   */
   markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
   /** Deletes the row of a tenant that is marked as deleted. */
   remove(tenantId: TenantId): Promise<void>;
@@ -57,11 +59,14 @@ export interface Tenants {
    */
   recordSync(tenantId: TenantId, revision: number, outcome: SyncOutcome): Promise<TenantRecord | null>;
   /**
-   * Stores LiteLLM's own values of an adopted tenant before Bursar sets limits there; the ownership marker keeps its value
-   * from adoption. Null when they are already stored, or the desired state has changed since `revision`.
+   * Stores LiteLLM's own values of an adopted tenant before Bursar sets limits there; the ownership marker keeps its
+   * value from adoption. Null when they are already stored, or the desired state has changed since `revision`.
    */
   recordPriorValues(tenantId: TenantId, revision: number, values: PriorValues): Promise<TenantRecord | null>;
-  /** Records, before Bursar blocks the subject, that the block is Bursar's. False when the desired state has changed since `revision`. */
+  /**
+   * Records, before Bursar blocks the subject, that the block is Bursar's. False when the desired state has changed
+   * since `revision`.
+   */
   noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
    * Claims tenants with a pending sync, deleted ones included, least recently tried first. A claim counts as a try:
@@ -69,13 +74,14 @@ export interface Tenants {
    */
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /**
-   * Stores the newest observation and, if it belongs to a later period, advances the period by compare-and-set. Null when
-   * there is no such tenant, or its subject has changed.
+   * Stores the newest observation and, if it belongs to a later period, advances the period by compare-and-set. Null
+   * when there is no such tenant, or its subject has changed.
    */
   recordSpend(observation: TenantObservation): Promise<TenantRecord | null>;
   /**
-   * Starts the observation's period for an administrator. If a period other than `since` has started meanwhile, it changes
-   * nothing and returns a null `auditId`; the audit log records the reset either way. Null as with `recordSpend`.
+   * Starts the observation's period for an administrator. If a period other than `since` has started meanwhile, it
+   * changes nothing and returns a null `auditId`; the audit log records the reset either way. Null as with
+   * `recordSpend`.
    */
   resetPeriod(observation: TenantObservation, since: Instant, actor: Actor): Promise<AuditedChange | null>;
   /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */
@@ -105,7 +111,10 @@ export interface Overrides {
 
 /** Bulk access for the spend consumer. */
 export interface SpendBatches {
-  /** The tenants that the references resolve to, each once, without deleted ones. `withPending`: with deliveries not yet queued. */
+  /**
+   * The tenants that the references resolve to, each once, without deleted ones. `withPending`: with deliveries not yet
+   * queued.
+   */
   load(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
   /** In one step: merges observations that advance no period, and adds audit lines that do not exist yet. */
   record(observations: readonly TenantObservation[], notes: readonly AuditNote[]): Promise<void>;
@@ -140,8 +149,9 @@ export interface Alerts {
 export interface PlatformAlerts {
   evaluate(bounds: PlatformBounds): Promise<PlatformSigns>;
   /**
-   * For each condition that is new, or was last announced before `remindBefore`: records an alert, its audit line and its
-   * deliveries to the platform's channels. Ends conditions that no longer hold. Leaves conditions that are not given alone.
+   * For each condition that is new, or was last announced before `remindBefore`: records an alert, its audit line and
+   * its deliveries to the platform's channels. Ends conditions that no longer hold. Leaves conditions that are not
+   * given alone.
    */
   record(
     conditions: readonly PlatformCondition[],

@@ -1,4 +1,5 @@
-// The consumer of the notices queue. Handles each message separately, so no channel delays or repeats another. Never throws.
+// The consumer of the notices queue. Handles each message separately, so no channel delays or repeats another. Never
+// throws.
 
 import { sendNotice } from "../flows/notices/send-notice.ts";
 import { mapConcurrently } from "../flows/waiting.ts";

@@ -27,7 +27,9 @@ export interface LiteLlmFields {
   readonly blocked: boolean;
 }
 
-/** The fields of a key or team row that Bursar reads. A key without limits of its own has those of its budget object. */
+/**
+ * The fields of a key or team row that Bursar reads. A key without limits of its own has those of its budget object.
+ */
 export interface LiteLlmRow extends LiteLlmFields {
   readonly subject: Subject;
   /** The row's own limits: Bursar can change and restore them without touching a shared budget object. */

@@ -19,7 +19,10 @@ export interface TenantRecord {
   readonly priorValues: PriorValues | null;
   /** The encrypted virtual key, kept only until LiteLLM has created it. */
   readonly encryptedKey: string | null;
-  /** When Bursar first saw LiteLLM in the current period, which LiteLLM enters up to ten minutes late; null in the first period. */
+  /**
+   * When Bursar first saw LiteLLM in the current period, which LiteLLM enters up to ten minutes late; null in the first
+   * period.
+   */
   readonly periodSeenAt: Instant | null;
   /** False until the start of the current period is announced; true in the first period. */
   readonly periodAnnounced: boolean;
@@ -37,7 +40,10 @@ export interface LiteLlmSync {
   readonly budgetId: string | null;
   /** False while LiteLLM has no limits from Bursar: after adoption, or after `observe` removed them. */
   readonly hasSetLimits: boolean;
-  /** True from just before Bursar blocks the subject until LiteLLM has unblocked it: meanwhile a block in LiteLLM is Bursar's. */
+  /**
+   * True from just before Bursar blocks the subject until LiteLLM has unblocked it: meanwhile a block in LiteLLM is
+   * Bursar's.
+   */
   readonly hasBlocked: boolean;
 }
 

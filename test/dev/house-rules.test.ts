@@ -6,7 +6,7 @@ import { filePointers } from "../../dev/lint/house/file-pointers.ts";
 import { folderCycles } from "../../dev/lint/house/folder-cycles.ts";
 import { npmScripts, pageLinks } from "../../dev/lint/house/pages.ts";
 import { type Rule, repositoryOf } from "../../dev/lint/house/repository.ts";
-import { fileLengths, folderSizes } from "../../dev/lint/house/sizes.ts";
+import { commentWidths, fileLengths, folderSizes } from "../../dev/lint/house/sizes.ts";
 import { testTitles } from "../../dev/lint/house/test-titles.ts";
 
 /** What a rule finds, as `path:line message`. */
@@ -209,5 +209,19 @@ describe("banned-word", () => {
     const files = { "src/a.ts": "wishful, insists", "test/a.ts": "nobody", "docs/a.md": "it was `the wish`" };
     expect(findings(bannedWords, files)).toEqual([]);
     expect(findings(bannedWords, { "src/a.ts": "`wish`" })).toHaveLength(1);
+  });
+});
+
+describe("comment-width", () => {
+  const wide = "x".repeat(120);
+
+  it.each([`// ${wide}`, ` * ${wide}`, `/** ${wide} */`])("finds %s", (line) => {
+    expect(findings(commentWidths, { "src/a.ts": `\n${line}` })).toEqual([
+      `src/a.ts:2 has ${line.length} columns, 120 at most`,
+    ]);
+  });
+
+  it("accepts wide code, and wide lines of pages", () => {
+    expect(findings(commentWidths, { "src/a.ts": `const a = "${wide}";`, "docs/a.md": wide })).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
-// Hostile names, ids and reasons: none of them adds markup, a mention or a header, or makes a provider refuse a message.
+// Hostile names, ids and reasons: none of them adds markup, a mention or a header, or makes a provider refuse a
+// message.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -14,7 +14,9 @@ declare global {
   }
 }
 
-/** Replaces Postgres or LiteLLM by a server that speaks neither protocol, because workerd prints refused connections. */
+/**
+ * Replaces Postgres or LiteLLM by a server that speaks neither protocol, because workerd prints refused connections.
+ */
 export const ELSEWHERE = env.UPSTASH_REDIS_REST_URL;
 
 /** Captures the Worker's log lines by level, and silences the console. */

@@ -10,6 +10,9 @@ const MAX_FILES = 12;
 const FILE_ROOTS = ["src", "cli", "dev", "bench", "test"];
 const MAX_LINES = 300;
 
+/** Biome wraps code at this width, but not comments. */
+const MAX_COLUMNS = 120;
+
 export function folderSizes({ files }: Repository): Finding[] {
   const folders = Map.groupBy([...files.keys()].filter(isUnder(FOLDER_ROOTS)), posix.dirname);
   return [...folders]
@@ -22,5 +25,15 @@ export function fileLengths({ files }: Repository): Finding[] {
     if (!isUnder(FILE_ROOTS)(path) || !/\.(?:tsx?|m?js|css)$/.test(path)) return [];
     const lines = text.replace(/\n$/, "").split("\n").length;
     return lines > MAX_LINES ? [{ path, line: lines, message: `has ${lines} lines, ${MAX_LINES} at most` }] : [];
+  });
+}
+
+export function commentWidths({ files }: Repository): Finding[] {
+  return [...files].flatMap(([path, text]) => {
+    if (!isUnder(FILE_ROOTS)(path) || !/\.(?:tsx?|m?js)$/.test(path)) return [];
+    return text.split("\n").flatMap((line, index) => {
+      if (line.length <= MAX_COLUMNS || !/^\s*(?:\/\/|\/?\*)/.test(line)) return [];
+      return [{ path, line: index + 1, message: `has ${line.length} columns, ${MAX_COLUMNS} at most` }];
+    });
   });
 }

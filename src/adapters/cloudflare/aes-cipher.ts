@@ -1,5 +1,5 @@
-// Encrypts short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. To allow rotation,
-// the first key encrypts and every key decrypts. Never logs.
+// Encrypts short texts with AES-GCM under named keys, so that Postgres never holds them in the clear. To allow
+// rotation, the first key encrypts and every key decrypts. Never logs.
 
 import type { EncryptionKey } from "../../ports/policy.ts";
 import type { Cipher } from "../../ports/ports.ts";

@@ -25,7 +25,9 @@ const configKey = (tenantId: TenantId) => `config:${tenantId}`;
 const spendKey = (tenantId: TenantId) => `spend:${tenantId}`;
 const tenantOfKeyKey = (keyHash: KeyHash) => `tenant-of-key:${keyHash}`;
 
-/** What was decoded last of each key. Values are read far more often than they change, and decoding is half the work. */
+/**
+ * What was decoded last of each key. Values are read far more often than they change, and decoding is half the work.
+ */
 export type Decoded = Map<string, { readonly text: string; readonly value: unknown }>;
 
 /** `decoded` lives as long as the isolate. */

@@ -9,8 +9,8 @@ import { withBindingTimeout } from "./binding-timeout.ts";
 const TIMEOUT_MS = 2_000;
 
 /**
- * `sendBatch` takes at most 100 messages and 256 KB. Bursar's messages are well below 2 KB each; only a reconcile message
- * may reach 13 KB, and the sweep sends at most 17 of those.
+ * `sendBatch` takes at most 100 messages and 256 KB. Bursar's messages are well below 2 KB each; only a reconcile
+ * message may reach 13 KB, and the sweep sends at most 17 of those.
  */
 const BATCH_MESSAGES = 100;
 

@@ -48,7 +48,10 @@ function watched(body: ReadableStream) {
   return { body: readable, ended };
 }
 
-/** Older versions answer 400, newer ones 429, so only the error type counts. Reads a clone, to leave the response intact. */
+/**
+ * Older versions answer 400, newer ones 429, so only the error type counts. Reads a clone, to leave the response
+ * intact.
+ */
 async function budgetRefusalOf(response: Response): Promise<string | null> {
   if (response.ok || !hasType(response, "application/json")) return null;
   try {

@@ -1,5 +1,5 @@
-// One POST to a notice provider or a receiver, and the outcome of its answer. Follows no redirect, reads at most 2 kB of
-// an answer, never logs, and never names the target.
+// One POST to a notice provider or a receiver, and the outcome of its answer. Follows no redirect, reads at most 2 kB
+// of an answer, never logs, and never names the target.
 
 import type { SendOutcome } from "../../records/delivery.ts";
 import { targetProblem } from "../../wire/target-url.ts";

@@ -37,7 +37,8 @@ interface Running {
 }
 
 export function upstashClaims(options: { url: string; token: string; timeoutMs?: number }): Claims {
-  // Created on first use: most checks claim nothing, and creating the client would cost more than the rest of the check.
+  // Created on first use: most checks claim nothing, and creating the client would cost more than the rest of the
+  // check.
   let made: Redis | null = null;
   const redis = (): Redis => {
     made ??= connectRedis(options);
@@ -124,7 +125,8 @@ function connectRedis(options: { url: string; token: string; timeoutMs?: number 
     enableAutoPipelining: false,
     enableTelemetry: false,
     retry: { retries: 0 },
-    // A function, because with a plain signal the client answers a time-out with null, which would mean "already claimed".
+    // A function, because with a plain signal the client answers a time-out with null, which would mean "already
+    // claimed".
     signal: () => AbortSignal.timeout(timeoutMs),
   });
 }

@@ -1,6 +1,7 @@
-// The outage note: since when LiteLLM has been out. The sweep pings LiteLLM once a minute; an outage lasts from the first
-// failed ping to the next that succeeds. src/adapters/litellm/litellm-client.ts says what fails a ping. Checks read the note
-// to limit how long a fail-open policy stays open; an isolate caches it, even when it arrives too late for its check.
+// The outage note: since when LiteLLM has been out. The sweep pings LiteLLM once a minute; an outage lasts from the
+// first failed ping to the next that succeeds. src/adapters/litellm/litellm-client.ts says what fails a ping. Checks
+// read the note to limit how long a fail-open policy stays open; an isolate caches it, even when it arrives too late
+// for its check.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";

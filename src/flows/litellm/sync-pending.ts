@@ -1,6 +1,6 @@
-// Retries pending syncs of LiteLLM, a bounded number per sweep. A sync is due every minute while LiteLLM is unreachable;
-// after a refusal retries back off from 1 minute to 1 hour (src/adapters/postgres/tenants/tenant-sync.ts). A tenant that fails
-// waits behind all others.
+// Retries pending syncs of LiteLLM, a bounded number per sweep. A sync is due every minute while LiteLLM is
+// unreachable; after a refusal retries back off from 1 minute to 1 hour (src/adapters/postgres/tenants/tenant-sync.ts).
+// A tenant that fails waits behind all others.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantId } from "../../budget/tenant.ts";

@@ -26,7 +26,9 @@ export async function skipDuplicates(incoming: readonly Incoming[], deps: Duplic
   return { fresh: [...withoutId, ...firsts], hasRedisAnswered: recordedBy !== null };
 }
 
-/** Marks webhooks as recorded, so that their duplicates are skipped. Call it only for messages that are acknowledged. */
+/**
+ * Marks webhooks as recorded, so that their duplicates are skipped. Call it only for messages that are acknowledged.
+ */
 export async function markRecorded(messages: readonly Incoming[], deps: DuplicateDeps): Promise<void> {
   const recordedBy = new Map(messages.map((message) => [duplicateKeyOf(message), message.messageId]));
   recordedBy.delete("");

@@ -5,7 +5,9 @@ import { percentNumber, usdNumber } from "../../budget/money.ts";
 import type { AlertListRow } from "../../records/delivery.ts";
 import { isoOrNull } from "../json-instant.ts";
 
-/** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC. Values are those of the moment of the alert. */
+/**
+ * snake_case; US dollars and percent as numbers, instants ISO 8601 UTC. Values are those of the moment of the alert.
+ */
 export function alertJson({ alert, deliveries }: AlertListRow) {
   return {
     id: alert.id,

@@ -1,5 +1,5 @@
-// The bodies and queries of `/v1/channels`. Refuses unknown fields: a channel with a misspelt target would fail silently
-// on the day that it is needed.
+// The bodies and queries of `/v1/channels`. Refuses unknown fields: a channel with a misspelt target would fail
+// silently on the day that it is needed.
 
 import * as z from "zod";
 import type { ChannelId } from "../../records/channel.ts";

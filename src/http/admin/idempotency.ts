@@ -16,7 +16,9 @@ export interface OnceAnswer {
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** Runs `work` unless the header names a request that has finished or is running. `body` is the request body, unparsed. */
+/**
+ * Runs `work` unless the header names a request that has finished or is running. `body` is the request body, unparsed.
+ */
 export async function once(
   c: Context<AppEnv>,
   { route, body }: { route: string; body: string },

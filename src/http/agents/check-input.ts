@@ -1,4 +1,5 @@
-// The input of `checkBudget`, the same for Ask, Guard and Gate: the caller, the demanded freshness, the colo, the instant.
+// The input of `checkBudget`, the same for Ask, Guard and Gate: the caller, the demanded freshness, the colo, the
+// instant.
 
 import type { Context } from "hono";
 import type { Caller, CheckInput } from "../../flows/check/check-budget.ts";

@@ -39,7 +39,10 @@ const HOLDS_KEY = /\bsk-/;
 const DROPPED_REQUEST_HEADERS =
   /^(?:cf-.*|x-forwarded-.*|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|sec-.*|x-litellm-disable-callbacks)$/;
 
-/** Headers of LiteLLM's answer that Gate drops. `llm_provider-*` are the provider's and would expose the platform's account. */
+/**
+ * Headers of LiteLLM's answer that Gate drops. `llm_provider-*` are the provider's and would expose the platform's
+ * account.
+ */
 const DROPPED_RESPONSE_HEADERS =
   /^(?:set-cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:encoding|length)|server|alt-svc|x-request-id|x-litellm-model-api-base|llm_provider-.*)$/;
 

@@ -1,11 +1,13 @@
-// Reads the request of LiteLLM's guardrail while it streams in: the key and the team of the call, nothing else. The body
-// holds whole prompts, which are neither stored nor logged.
+// Reads the request of LiteLLM's guardrail while it streams in: the key and the team of the call, nothing else. The
+// body holds whole prompts, which are neither stored nor logged.
 
 import * as z from "zod";
 import { identifier, keyHash } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
-/** Null where LiteLLM sends none: a caller without a virtual key has no hash, and a key outside all teams has no team. */
+/**
+ * Null where LiteLLM sends none: a caller without a virtual key has no hash, and a key outside all teams has no team.
+ */
 export interface GuardRequest {
   readonly keyHash: string | null;
   readonly teamId: string | null;
@@ -16,8 +18,9 @@ const guardRequest = z.object({
 });
 
 /**
- * Reads every body to its end, because LiteLLM's client takes an answer during its upload for a broken connection. There
- * is no size limit, because nothing is held. Null when the body is not one JSON object, is truncated, or has invalid ids.
+ * Reads every body to its end, because LiteLLM's client takes an answer during its upload for a broken connection.
+ * There is no size limit, because nothing is held. Null when the body is not one JSON object, is truncated, or has
+ * invalid ids.
  */
 export async function guardRequestFrom(body: ReadableStream<Uint8Array> | null): Promise<GuardRequest | null> {
   const json = new ShallowJsonReader();

@@ -4,7 +4,10 @@ import * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
 import { nanoUsdFromNumber } from "../../budget/money.ts";
 
-/** A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to 64. */
+/**
+ * A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to
+ * 64.
+ */
 const MAX_TEXT = 200;
 
 const KEY_HASH = /^[0-9a-f]{64}$/i;

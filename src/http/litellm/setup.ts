@@ -1,5 +1,5 @@
-// `/v1/setup/litellm`: the LiteLLM config that reports to this deployment and asks it. The answer holds secrets: only for
-// administrators, and never cached.
+// `/v1/setup/litellm`: the LiteLLM config that reports to this deployment and asks it. The answer holds secrets: only
+// for administrators, and never cached.
 
 import { Hono } from "hono";
 import * as z from "zod";

@@ -75,7 +75,9 @@ export class ShallowJsonReader {
     return elements;
   }
 
-  /** Returns a last number or word, which only the end of the body terminates, and why the body is malformed, or null. */
+  /**
+   * Returns a last number or word, which only the end of the body terminates, and why the body is malformed, or null.
+   */
   end(): { readonly elements: readonly JsonElement[]; readonly failure: string | null } {
     const elements: JsonElement[] = [];
     if (this.#place === "element" && !this.#isArray && this.#depth === 0 && !this.#isInText) this.#endElement(elements);

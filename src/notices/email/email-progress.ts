@@ -26,7 +26,10 @@ export function progressHtml(snapshot: BudgetSnapshot): Html {
     </tr></table>`;
 }
 
-/** The cells up to the limit, the gap, and the cells from the limit to the block threshold; in basis points of the limit. */
+/**
+ * The cells up to the limit, the gap, and the cells from the limit to the block threshold; in basis points of the
+ * limit.
+ */
 function cells({ used, graceThreshold }: BudgetSnapshot, color: string): Html[] {
   const reached = used ?? graceThreshold;
   const before = least(reached, WHOLE);
