@@ -11,7 +11,7 @@ import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
 import { sha256 } from "../support/builders/virtual-key.ts";
 
 /** `npm run test:long` sends ten times as many. */
-export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 1_000);
+export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 400);
 /** Few enough that each tenant gets enough reports for its alerts. */
 export const TENANTS = Math.min(50, REPORTS / 40);
 
