@@ -10,7 +10,7 @@ import type { SeededRandom } from "../support/builders/seeded-random.ts";
 import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
 import { sha256 } from "../support/builders/virtual-key.ts";
 
-/** `npm run test:long` sends ten times as many. */
+/** `npm run test:long` sends 10,000. */
 export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 400);
 /** Few enough that each tenant gets enough reports for its alerts. */
 export const TENANTS = Math.min(50, REPORTS / 40);
