@@ -106,6 +106,11 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     error: "LiteLLM does not know this key",
     since: "2026-11-15T11:40:00.000Z",
   }),
+  "platform-litellm-unreadable": aPlatformNotice("litellm_unreadable", {
+    tenants: 100,
+    tenant_id: "acme",
+    error: "unparseable answer",
+  }),
   "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
   "platform-litellm-out": aPlatformNotice("litellm_out", {
     since: "2026-11-15T11:50:00.000Z",

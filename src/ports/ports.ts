@@ -104,6 +104,13 @@ export interface Snapshots {
   ping(): Promise<void>;
 }
 
+/** A key, and what Bursar knows of its row: some versions of LiteLLM do not say which key a row is of. */
+export interface KeyToRead {
+  readonly keyHash: KeyHash;
+  readonly tenantId: TenantId;
+  readonly createdAt: Instant;
+}
+
 /** LiteLLM's management API. Never logs a key; never retries what LiteLLM refused. */
 export interface LiteLlm {
   /**
@@ -114,8 +121,11 @@ export interface LiteLlm {
     subject: Subject,
     options: { tries: number; onFailedTry?: (failure: LiteLlmFailure) => void },
   ): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
-  /** Reads many keys with one try. Omits keys that LiteLLM does not know and keys whose row is unparseable. */
-  readKeys(keyHashes: readonly KeyHash[]): Promise<Result<readonly LiteLlmRow[], LiteLlmFailure>>;
+  /**
+   * Reads many keys in one request, with one try. A key that is not in the answer may be unknown, unparseable or
+   * unmatched: only {@link readSubject} can tell.
+   */
+  readKeys(keys: readonly KeyToRead[]): Promise<Result<ReadonlyMap<KeyHash, LiteLlmRow>, LiteLlmFailure>>;
   createKey(key: string, fields: LiteLlmFields & { keyAlias: string }): Promise<Result<LiteLlmRow, LiteLlmFailure>>;
   /** Sends only the given fields; null clears a field. */
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;

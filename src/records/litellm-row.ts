@@ -11,6 +11,8 @@ export type LiteLlmFailure =
       readonly why: string;
       /** The route does not exist: LiteLLM has another version, or the address is wrong. */
       readonly lacksRoute?: true;
+      /** LiteLLM answered, and Bursar cannot parse the answer. */
+      readonly isUnparseable?: true;
     }
   | { readonly kind: "not_found" }
   /** LiteLLM rejected the request. `param` is the field that it names. */

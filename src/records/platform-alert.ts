@@ -7,7 +7,12 @@ import type { AlertId } from "./alert.ts";
 import type { Dispatch } from "./delivery.ts";
 
 /** A condition that operators are notified of while it lasts. */
-export type PlatformAlertKind = "dead_letter" | "sync_pending" | "litellm_silent" | "litellm_out";
+export type PlatformAlertKind =
+  | "dead_letter"
+  | "sync_pending"
+  | "litellm_silent"
+  | "litellm_out"
+  | "litellm_unreadable";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;

@@ -103,7 +103,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   [
     ...(["platform_alerts_kind_known", "platform_alerts", "kind"] as const),
-    only("'dead_letter'", "'sync_pending'", "'litellm_silent'", "'litellm_out'"),
+    only("'dead_letter'", "'sync_pending'", "'litellm_silent'", "'litellm_out'", "'litellm_unreadable'"),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
 ];

@@ -117,7 +117,7 @@ it("has a separate type without amounts for a test", () => {
 });
 
 describe("an event of the platform", () => {
-  it.each(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"] as const)(
+  it.each(["dead_letter", "sync_pending", "litellm_silent", "litellm_out", "litellm_unreadable"] as const)(
     "has a distinct type for %s",
     (kind) => {
       expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);

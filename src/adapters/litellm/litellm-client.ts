@@ -2,20 +2,13 @@
 
 import pRetry from "p-retry";
 import type { Instant } from "../../budget/instant.ts";
-import type { KeyHash, Subject } from "../../budget/tenant.ts";
+import type { Subject } from "../../budget/tenant.ts";
 import type { LiteLlm, Log } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { LiteLlmHttp } from "./litellm-http.ts";
-import {
-  keyInfo,
-  keyInfoOfMany,
-  keyInfos,
-  litellmRowFrom,
-  requestFields,
-  subjectField,
-  teamInfo,
-} from "./litellm-rows.ts";
+import { type LiteLlmHttp, unparseable } from "./litellm-http.ts";
+import { isDeleted, keyInfo, litellmRowFrom, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
+import { readKeysAtOnce } from "./read-keys.ts";
 
 /** 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker. */
 const FIRST_BACKOFF_MS = 200;
@@ -41,14 +34,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
   return {
     readSubject: (subject, options) => retried(() => readOnce(subject), options),
 
-    async readKeys(keyHashes) {
-      const begunAt = clock();
-      const answer = await http.call({ method: "POST", path: "/v2/key/info", body: { keys: keyHashes } });
-      if (!answer.ok) return answer;
-      const parsed = keyInfos.safeParse(answer.value);
-      if (!parsed.success) return failure({ kind: "unreachable", why: "unparseable answer" });
-      return success(parsed.data.info.flatMap((raw) => toLiteLlmRows(raw, begunAt, log)));
-    },
+    readKeys: (keys) => readKeysAtOnce(keys, { http, clock, log }),
 
     async createKey(key, fields) {
       const { keyAlias, ...rest } = fields;
@@ -59,7 +45,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
       });
       if (!created.ok) return created;
       const hash = (created.value as { token?: unknown }).token;
-      if (typeof hash !== "string") return failure({ kind: "unreachable", why: "unparseable answer" });
+      if (typeof hash !== "string") return unparseable();
       // The answer lacks budget_reset_at and the stored values of the fields.
       return readOnce({ kind: "key", id: hash } as Subject);
     },
@@ -93,26 +79,20 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
 function toLiteLlmRow(subject: Subject, body: unknown, begunAt: Instant, log: Log): Result<LiteLlmRow, LiteLlmFailure> {
   const parsed = subject.kind === "key" ? keyInfo.safeParse(body) : teamInfo.safeParse(body);
-  if (!parsed.success) return failure({ kind: "unreachable", why: "unparseable answer" });
+  if (!parsed.success) return unparseable();
   const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
+  if (isDeleted(row)) return failure({ kind: "not_found" });
   const litellmRow = litellmRowFrom(subject, row, begunAt);
-  if (litellmRow === null) return failure({ kind: "unreachable", why: "unparseable answer" });
+  if (litellmRow === null) return unparseable();
   if (litellmRow.wasNegative)
     log.warn("negative spend counted as zero", { source: "litellm", subject_kind: subject.kind });
   return success(litellmRow);
 }
 
-function toLiteLlmRows(raw: unknown, begunAt: Instant, log: Log): LiteLlmRow[] {
-  const row = keyInfoOfMany.safeParse(raw);
-  const subject = { kind: "key", id: row.data?.token as KeyHash } as const;
-  const litellmRow = row.success ? litellmRowFrom(subject, row.data, begunAt) : null;
-  if (litellmRow === null) log.warn("unparseable key row from litellm", {});
-  else if (litellmRow.wasNegative)
-    log.warn("negative spend counted as zero", { source: "litellm", subject_kind: "key" });
-  return litellmRow === null ? [] : [litellmRow];
-}
-
-/** `/key/update` answers 401 for an unknown key. If the master key were wrong, the read before would fail too. */
+/**
+ * Until 1.81.9 `/key/update` answers 401 for an unknown key, later 404. If the master key were wrong, the read before
+ * would fail too.
+ */
 function isUnknownKey(result: Result<void, LiteLlmFailure>): boolean {
   return (
     !result.ok && result.failure.kind === "refused" && result.failure.status === 401 && result.failure.param === "None"

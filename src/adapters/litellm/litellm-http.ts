@@ -81,7 +81,7 @@ function fromJson(text: string): Result<unknown, LiteLlmFailure> {
   try {
     return success(JSON.parse(text));
   } catch {
-    return unreachable("unparseable answer");
+    return unparseable();
   }
 }
 
@@ -129,6 +129,10 @@ function textOrNull(value: unknown): string | null {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function unparseable(): { ok: false; failure: LiteLlmFailure } {
+  return failure({ kind: "unreachable", why: "unparseable answer", isUnparseable: true });
 }
 
 function unreachable(why: string): { ok: false; failure: LiteLlmFailure } {

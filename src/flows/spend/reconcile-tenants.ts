@@ -4,14 +4,14 @@
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
 import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
-import type { TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
-import type { Ports } from "../../ports/ports.ts";
+import type { KeyToRead, Ports } from "../../ports/ports.ts";
 import { type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
-import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { mapConcurrently } from "../waiting.ts";
@@ -19,7 +19,7 @@ import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
 
 export type ReconcileDeps = AnnounceDeps &
-  Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue">;
+  Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue" | "platformAlerts">;
 
 export interface ReconcileInput {
   readonly tenantIds: readonly TenantId[];
@@ -33,6 +33,9 @@ const AT_ONCE = 4;
 
 /** A subject that LiteLLM does not know is read again an hour later, like every other tenant. */
 const UNKNOWN_MS = 3_600_000;
+
+/** Reminds the next shift of answers that Bursar cannot parse. */
+const REMIND_MS = 24 * 3_600_000;
 
 /** One try only: a failed read is leased again, and other tenants wait behind it. */
 const TRIES = 1;
@@ -52,7 +55,8 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const taken = await deps.readLeases.move(tenantIds, lease, until);
   const references = taken.map((id) => ({ kind: "tenant", id }) as const);
   const tenantBatches = await deps.spendBatches.load(references, { withPending: false });
-  const { reads, unknown } = await readSubjects(tenantBatches, deps);
+  const { reads, unknown, failures } = await readSubjects(tenantBatches, deps);
+  if (failures.length > 0 && reads.length === 0) await reportFailures(failures, now, deps);
 
   // A tenant whose earlier spend could not be evaluated is left out: its new spend would turn the baseline into news.
   const evaluated = await keepSucceeded(reads, ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps), deps);
@@ -84,7 +88,7 @@ async function keepSucceeded(
   return done;
 }
 
-/** Null when LiteLLM has no such subject. */
+/** Null when LiteLLM says that it has no such subject. */
 type Answer = Result<LiteLlmRow | null, LiteLlmFailure>;
 
 /** A tenant whose read failed is in neither list. */
@@ -92,24 +96,45 @@ async function readSubjects(tenantBatches: readonly TenantBatch[], deps: Reconci
   const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readTeams(tenantBatches, deps))]);
   const reads: Read[] = [];
   const unknown: TenantBatch[] = [];
-  const failures: LiteLlmFailure[] = [];
+  const failures: FailedRead[] = [];
   for (const [tenantBatch, answer] of answers) {
-    if (!answer.ok) failures.push(answer.failure);
+    if (!answer.ok) failures.push({ tenantId: idOf(tenantBatch), failure: answer.failure });
     else if (answer.value === null) unknown.push(tenantBatch);
     else reads.push({ tenantBatch, litellmRow: answer.value, record: recordOf(tenantBatch, answer.value) });
   }
   const [first] = failures;
   if (first !== undefined) {
-    const why = first.kind === "unreachable" ? first.why : first.kind;
-    deps.log.warn("litellm read failed", { tenants: failures.length, why });
+    deps.log.warn("litellm read failed", { tenants: failures.length, tenant_id: first.tenantId, why: whyOf(first) });
   }
-  return { reads, unknown };
+  return { reads, unknown, failures };
 }
 
-async function readKeys(
-  tenantBatches: readonly TenantBatch[],
-  { litellm }: ReconcileDeps,
-): Promise<Map<TenantBatch, Answer>> {
+interface FailedRead {
+  readonly tenantId: TenantId;
+  readonly failure: LiteLlmFailure;
+}
+
+const isUnparseable = ({ failure }: FailedRead): boolean =>
+  failure.kind === "unreachable" && failure.isUnparseable === true;
+
+const whyOf = ({ failure }: FailedRead): string => (failure.kind === "unreachable" ? failure.why : failure.kind);
+
+/**
+ * Alerts the operators, at most once a day, when LiteLLM answers for a whole batch and Bursar can parse none of it: an
+ * update of LiteLLM may have changed its answers. An outage has an alert of its own.
+ */
+async function reportFailures(failures: readonly FailedRead[], now: Instant, deps: ReconcileDeps): Promise<void> {
+  const [first] = failures;
+  if (first === undefined || !failures.every(isUnparseable)) return;
+  const detail = { tenants: failures.length, tenant_id: first.tenantId, error: whyOf(first) };
+  const condition = { kind: "litellm_unreadable", detail } as const;
+  const recorded = await deps.platformAlerts.record([condition], { remindBefore: now - REMIND_MS, now });
+  for (const { kind } of recorded.alerts) deps.log.error("platform alert", null, { ...detail, kind });
+  await sendNotices(recorded.deliveries, deps);
+}
+
+/** A key that the list does not show is read alone: only then LiteLLM says whether it knows the key. */
+async function readKeys(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps): Promise<Map<TenantBatch, Answer>> {
   const byKey = new Map(
     tenantBatches.flatMap((tenantBatch) => {
       const { subject } = tenantBatch.tenant.config;
@@ -117,19 +142,31 @@ async function readKeys(
     }),
   );
   if (byKey.size === 0) return new Map();
-  const listed = await litellm.readKeys([...byKey.keys()]);
+  const listed = await deps.litellm.readKeys([...byKey].map(([keyHash, { tenant }]) => keyToRead(keyHash, tenant)));
   if (!listed.ok) return new Map([...byKey.values()].map((tenantBatch) => [tenantBatch, listed]));
-  const litellmRows = new Map(listed.value.map((litellmRow) => [litellmRow.subject.id, litellmRow]));
-  return new Map([...byKey].map(([id, tenantBatch]) => [tenantBatch, success(litellmRows.get(id) ?? null)]));
+  const shown = [...listed.value].flatMap(([keyHash, litellmRow]) => {
+    const tenantBatch = byKey.get(keyHash);
+    return tenantBatch === undefined ? [] : [[tenantBatch, success(litellmRow)] as const];
+  });
+  const others = [...byKey].filter(([keyHash]) => !listed.value.has(keyHash)).map(([, tenantBatch]) => tenantBatch);
+  return new Map<TenantBatch, Answer>([...shown, ...(await readAlone(others, deps))]);
 }
 
-async function readTeams(
+function keyToRead(keyHash: KeyHash, { config }: TenantRecord): KeyToRead {
+  return { keyHash, tenantId: config.tenantId, createdAt: config.subjectCreatedAt };
+}
+
+function readTeams(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps): Promise<Map<TenantBatch, Answer>> {
+  const teams = tenantBatches.filter(({ tenant }) => tenant.config.subject.kind === "team");
+  return readAlone(teams, deps);
+}
+
+async function readAlone(
   tenantBatches: readonly TenantBatch[],
   { litellm }: ReconcileDeps,
 ): Promise<Map<TenantBatch, Answer>> {
   const answers = new Map<TenantBatch, Answer>();
-  const teams = tenantBatches.filter(({ tenant }) => tenant.config.subject.kind === "team");
-  await mapConcurrently(teams, AT_ONCE, async (tenantBatch) => {
+  await mapConcurrently(tenantBatches, AT_ONCE, async (tenantBatch) => {
     const litellmRow = await litellm.readSubject(tenantBatch.tenant.config.subject, { tries: TRIES });
     const isUnknown = !litellmRow.ok && litellmRow.failure.kind === "not_found";
     answers.set(tenantBatch, isUnknown ? success(null) : litellmRow);

@@ -12,6 +12,8 @@ import { priorValuesOf } from "../litellm/desired-state.ts";
 import { isKeptByLiteLlm } from "../litellm/litellm-duration.ts";
 
 export type AdoptionFailure =
+  /** The key is a tenant's: LiteLLM has regenerated it, so that Postgres does not know its new hash yet. */
+  | { readonly kind: "subject_taken" }
   /** LiteLLM does not know the key or team to adopt. */
   | { readonly kind: "subject_not_found" }
   | { readonly kind: "litellm_refused"; readonly status: number; readonly message: string }
@@ -31,11 +33,28 @@ const TRIES = 2;
 export async function planAdoption(
   { tenantId, settings, actor }: Adoption & { readonly actor: Actor },
   subject: Subject,
-  { litellm }: Pick<Ports, "litellm">,
+  { litellm, tenants }: Pick<Ports, "litellm" | "tenants">,
 ): Promise<Result<NewTenant, AdoptionFailure>> {
   const read = await litellm.readSubject(subject, { tries: TRIES });
   if (!read.ok) return failure(failureOf(read.failure));
+  if (await isOfOther(tenantId, read.value, tenants)) return failure({ kind: "subject_taken" });
   return adoptionOf({ tenantId, settings, now: actor.now }, subject, read.value);
+}
+
+/**
+ * True when the row is that of another living tenant: it has the tenant's label and the creation time of its key or
+ * team. A label alone proves nothing, because a platform may have given it to several keys. Adopting such a row would
+ * take the block threshold that Bursar has set as the new limit.
+ */
+async function isOfOther(
+  tenantId: TenantId,
+  { metadata, createdAt, subject }: LiteLlmRow,
+  tenants: Ports["tenants"],
+): Promise<boolean> {
+  const label = metadata["tenant_id"];
+  if (typeof label !== "string" || label === tenantId || createdAt === null) return false;
+  const tenant = await tenants.load(label as TenantId);
+  return tenant?.config.subject.kind === subject.kind && tenant.config.subjectCreatedAt === createdAt;
 }
 
 /** The tenant to create for a LiteLLM row. Pure. */

@@ -5,7 +5,7 @@ import * as z from "zod";
 import type { Call } from "../../flows/spend/accept-calls.ts";
 import { fieldErrors } from "../fields.ts";
 import type { FieldError } from "../problem.ts";
-import { identifier, instantFrom, keyHash, reportedMoney } from "./litellm-fields.ts";
+import { instantFrom, reportedIdentifier, reportedKeyHash, reportedMoney, startTime } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
 type Body = ReadableStream<Uint8Array> | null;
@@ -20,19 +20,16 @@ const MAX_NAMED = 20;
 /** More than a batch of LiteLLM has: the body is something else, so reading stops. */
 const MAX_WRONG = 1_000;
 
-/** The last instant that a Date can hold. */
-const MAX_SECONDS = 8.64e12;
-
 const event = z.object({
-  status: z.string().nullish(),
+  status: z.string().nullish().catch(null),
   response_cost: reportedMoney.nullish(),
-  startTime: z.number().min(0).max(MAX_SECONDS).nullish(),
+  startTime: startTime.optional(),
   metadata: z
     .object({
-      user_api_key_hash: keyHash,
-      user_api_key_team_id: identifier,
+      user_api_key_hash: reportedKeyHash,
+      user_api_key_team_id: reportedIdentifier,
       user_api_key_spend: reportedMoney.nullish(),
-      user_api_key_budget_reset_at: z.string().nullish(),
+      user_api_key_budget_reset_at: z.string().nullish().catch(null),
     })
     .nullish(),
 });
@@ -116,7 +113,7 @@ function callFrom(element: JsonElement, index: number, parseErrors: ParseErrors)
     );
     return null;
   }
-  const { status, response_cost: cost, startTime, metadata } = parsed.data;
+  const { status, response_cost: cost, startTime: begunAt, metadata } = parsed.data;
   if (metadata == null || metadata.user_api_key_hash === null) return null;
   const { user_api_key_spend: spendBefore, user_api_key_budget_reset_at: resetsAt } = metadata;
   return {
@@ -125,7 +122,7 @@ function callFrom(element: JsonElement, index: number, parseErrors: ParseErrors)
     isSuccess: status === "success",
     spendBeforeNanoUsd: spendBefore ?? null,
     costNanoUsd: cost ?? null,
-    begunAt: startTime == null ? null : Math.floor(startTime * 1_000),
+    begunAt: begunAt ?? null,
     // Null says nothing: keys whose budget is a shared object have it too, whatever the end of their period.
     resetsAt: (resetsAt == null ? null : instantFrom(resetsAt)) ?? undefined,
   };

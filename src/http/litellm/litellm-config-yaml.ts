@@ -95,6 +95,10 @@ function callback(endpoint: string, authorization: string): string {
   callbacks: ["bursar"]
   # Without this, LiteLLM sends every prompt and answer too. It applies to all callbacks of this proxy.
   turn_off_message_logging: true
+  # A caller could otherwise keep its calls out of the callback by "no-log" in the body.
+  global_disable_no_log_param: true
+  # LiteLLM's own refusal has 400 until about 1.83, then 429, and 422 since 1.104. Heeded since 1.104.
+  budget_exceeded_status_code: 402
 
 # In every edition since about 1.80.8. An older open-source proxy has no such callback: leave out this section and the line
 # "callbacks"; Bursar then relies on the alerts.
@@ -133,5 +137,9 @@ guardrails:
       # (since summer 2026). In older versions, 1.81.9 included, a failing guardrail fails the call.
       unreachable_fallback: ${isOpen ? "fail_open" : "fail_closed"}
       fail_on_error: ${!isOpen}
+      # Seconds. Without it a Bursar that does not answer holds every call for ten minutes. Heeded since 1.105, the number
+      # of retries since 1.109; older versions ignore both.
+      timeout: 2
+      num_retries: 0
 `;
 }

@@ -1,4 +1,5 @@
-// The field types of LiteLLM's reports. Tolerates absent fields, strict about money and identifiers.
+// The field types of LiteLLM's reports. Strict about money; any other field of an unexpected form reads as absent, so
+// that one odd field does not lose the amount beside it.
 
 import * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
@@ -21,10 +22,22 @@ export const shortText = z
 /** Null when it is absent or empty. */
 export const identifier = shortText.nullish().transform((text) => text || null);
 
+/** Null also when it cannot be an identifier of a tenant, such as a text that is too long. */
+export const reportedIdentifier = identifier.catch(null);
+
 /** What LiteLLM calls the token: as it is stored, in lower case. */
 export const keyHash = identifier.transform((hash) =>
   hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash,
 );
+
+/** Null for anything but a hash: LiteLLM may name the raw key of a call that it refused before it knew the caller. */
+export const reportedKeyHash = z
+  .unknown()
+  .optional()
+  .transform((hash) => (typeof hash === "string" && KEY_HASH.test(hash) ? hash.toLowerCase() : null));
+
+/** The last instant that a Date can hold. */
+const MAX_SECONDS = 8.64e12;
 
 const NO_MONEY = "must be a number of US dollars";
 
@@ -34,6 +47,13 @@ export const reportedMoney = z.number(NO_MONEY).transform((usd, context) => {
   if (amount !== null) return amount;
   context.addIssue(NO_MONEY);
   return z.NEVER;
+});
+
+/** Seconds since 1970 as a number or as text, or an instant as text. Null when it is none of them. */
+export const startTime = z.unknown().transform((written) => {
+  const seconds = typeof written === "string" && written.trim() !== "" ? Number(written) : written;
+  if (typeof seconds === "number" && seconds >= 0 && seconds <= MAX_SECONDS) return Math.floor(seconds * 1_000);
+  return typeof written === "string" ? instantFrom(written) : null;
 });
 
 /** LiteLLM writes instants with `Z`, with an offset, or naive: then it means UTC. Null when it is none. */

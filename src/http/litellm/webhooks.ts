@@ -10,7 +10,7 @@ import type { AppEnv } from "../app-env.ts";
 import { isOneOf } from "../auth.ts";
 import { fieldErrors, jsonFrom } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
-import { identifier, keyHash, reportedMoney, shortText } from "./litellm-fields.ts";
+import { reportedIdentifier, reportedKeyHash, reportedMoney, shortText } from "./litellm-fields.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -23,9 +23,9 @@ const webhookBody = z.object({
   event: name,
   event_group: name,
   spend: reportedMoney,
-  token: keyHash,
-  team_id: identifier,
-  user_id: identifier,
+  token: reportedKeyHash,
+  team_id: reportedIdentifier,
+  user_id: reportedIdentifier,
   projected_spend: z.unknown().optional(),
   projected_exceeded_date: z.unknown().optional(),
 });

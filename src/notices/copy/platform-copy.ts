@@ -30,6 +30,12 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
       "Bursar should read every tenant once an hour. Until it does, verdicts and alerts use LiteLLM's reports alone.",
     advice: "Search the log for failed reads, and check that the spend queue has a consumer.",
   },
+  litellm_unreadable: {
+    predicate: "Bursar cannot parse LiteLLM's answers",
+    summary:
+      "LiteLLM answered a batch of reads, and none of the answers was usable. Spend that only a read can show is missing.",
+    advice: "Check what changed in LiteLLM, such as its version. The log has the event litellm read failed.",
+  },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
     summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
@@ -37,7 +43,7 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
   },
 };
 
-export function platformFields({ detail, begunAt }: PlatformAlertRecord): Field[] {
+export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): Field[] {
   const count = (label: string, field: string) => {
     const value = detail[field];
     return typeof value === "number" ? [{ label, value: String(value) }] : [];
@@ -54,7 +60,7 @@ export function platformFields({ detail, begunAt }: PlatformAlertRecord): Field[
     ...count("Dead letters", "dead_letters"),
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
-    ...text("Oldest pending tenant", "tenant_id"),
+    ...text(kind === "sync_pending" ? "Oldest pending tenant" : "Tenant", "tenant_id"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),

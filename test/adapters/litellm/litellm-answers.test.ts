@@ -1,5 +1,6 @@
 // LiteLLM's answers: each shape of an error, each shape of a row, and unparseable spend.
 
+import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Subject } from "../../../src/budget/tenant.ts";
 import { NOW, usd } from "../../budget/builders.ts";
@@ -12,6 +13,8 @@ beforeAll(async () => {
 });
 afterEach(() => void vi.unstubAllEnvs());
 afterAll(() => server.stop());
+
+const UNPARSEABLE = { kind: "unreachable", why: "unparseable answer", isUnparseable: true };
 
 const read = (options: { subject?: Subject } = {}) => readOnce(server.url, options);
 
@@ -138,14 +141,46 @@ describe("a row", () => {
   it.each([
     ["missing", "{}"],
     ["null", '{"spend":null}'],
-    ["text", '{"spend":"1.5"}'],
+    ["text that is no amount", '{"spend":"much"}'],
+    ["a list", '{"spend":[1]}'],
     ["NaN, as Python writes it", '{"spend":NaN}'],
     ["Infinity, as Python writes it", '{"spend":Infinity}'],
     ["more than a double", '{"spend":1e999}'],
     ["more than Postgres can keep", '{"spend":1e30}'],
   ])("rejects a row with a spend of %s", async (_, row) => {
     server.answers([200, `{"info":${row}}`]);
-    expect((await read()).result).toEqual({ ok: false, failure: { kind: "unreachable", why: "unparseable answer" } });
+    expect((await read()).result).toEqual({ ok: false, failure: UNPARSEABLE });
+  });
+
+  it.each([
+    ["spend as text", { spend: "3.5" }, { spendNanoUsd: usd("3.5") }],
+    ["max_budget as text", { spend: 1, max_budget: "22.5" }, { maxBudgetNanoUsd: usd("22.5") }],
+    ["max_budget of another kind", { spend: 1, max_budget: {} }, { maxBudgetNanoUsd: null }],
+    ["metadata as JSON text", { spend: 1, metadata: '{"a":1}' }, { metadata: { a: 1 } }],
+    ["metadata as the text of an empty object", { spend: 1, metadata: "{}" }, { metadata: {} }],
+    ["metadata as a list", { spend: 1, metadata: [] }, { metadata: {} }],
+    ["blocked as text", { spend: 1, blocked: "false" }, { blocked: false }],
+    ["blocked as the text true", { spend: 1, blocked: "true" }, { blocked: true }],
+    ["blocked of another kind", { spend: 1, blocked: 1 }, { blocked: false }],
+    [
+      "a number where text is expected",
+      { spend: 1, budget_duration: 30, team_id: 7 },
+      { budgetDuration: null, teamId: null },
+    ],
+    [
+      "an instant of another kind",
+      { spend: 1, budget_reset_at: 5, created_at: {} },
+      { resetsAt: null, createdAt: null },
+    ],
+    ["a budget object of another kind", { spend: 1, litellm_budget_table: "b1" }, { softBudgetNanoUsd: null }],
+  ])("reads a row with %s", async (_, raw, expected) => {
+    expect(await readRow(raw)).toMatchObject({ subject: KEY, ...expected });
+  });
+
+  it("answers that LiteLLM does not know a key whose last row it shows as deleted", async () => {
+    const capture = new URL("../../litellm/captures/1.110.2/key_info.deleted.json", import.meta.url);
+    server.answers([200, JSON.parse(readFileSync(capture, "utf8"))]);
+    expect((await read()).result).toEqual({ ok: false, failure: { kind: "not_found" } });
   });
 
   it("ignores unknown fields", async () => {

@@ -2,10 +2,12 @@
 // failed read is repeated. On a real Postgres and the simulator of LiteLLM.
 
 import { describe, expect, it } from "vitest";
+import type { KeyHash } from "../../../src/budget/tenant.ts";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { failure } from "../../../src/ports/result.ts";
+import { failure, success } from "../../../src/ports/result.ts";
+import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
@@ -52,7 +54,7 @@ describe("leases", () => {
     expect(reconciles.map(({ tenantIds }) => tenantIds.length)).toEqual([100, 11]);
     world.now += SECOND;
     for (const each of reconciles) await reconcileTenants({ ...each, now: world.now }, deps);
-    expect(readPaths()).toEqual(["/v2/key/info", "/v2/key/info"]);
+    expect(readPaths().filter((path) => path === "/v2/key/info")).toHaveLength(2);
   });
 
   it("read every tenant once with two sweeps and two consumers at once", async () => {
@@ -112,10 +114,67 @@ it("announce nothing for a tenant that is deleted while LiteLLM is read", async 
   expect(await notices()).toEqual(["budget_blocked"]);
 });
 
+describe("a key that LiteLLM's list does not show", () => {
+  const list = (rows: ReadonlyMap<KeyHash, LiteLlmRow>) => {
+    deps.litellm.readKeys = async () => success(rows);
+  };
+
+  it("leads to a read of the key alone, whose spend is announced", async () => {
+    world.litellm.setSpend(key, 560);
+    list(new Map());
+    await sweepAndReconcile();
+    expect(await notices()).toEqual(["budget_blocked"]);
+    expect(readPaths()).toEqual(["/key/info"]);
+  });
+
+  it("counts as unknown only when LiteLLM says so of the key alone", async () => {
+    list(new Map());
+    deps.litellm.readSubject = async () => failure(UNPARSEABLE);
+    const { others } = await sweepAndReconcile();
+    expect(others).toEqual([]);
+    expect(deps.log.lines).toContainEqual(expect.stringContaining('"why":"unparseable answer"'));
+    deps.litellm.readSubject = async () => failure({ kind: "not_found" });
+    world.now += HOUR;
+    expect((await sweepAndReconcile()).others).toMatchObject([{ kind: "sync_litellm", tenant_id: "acme" }]);
+  });
+
+  it("alerts the operators once a day when LiteLLM answers and no tenant of a batch can be read", async () => {
+    await addTenant("globex");
+    list(new Map());
+    deps.litellm.readSubject = async () => failure(UNPARSEABLE);
+    for (let hour = 0; hour < 23; hour++) {
+      await sweepAndReconcile();
+      world.now += HOUR;
+    }
+    expect(await platformAlerts()).toEqual([
+      { kind: "litellm_unreadable", detail: { tenants: 2, tenant_id: "acme", error: "unparseable answer" } },
+    ]);
+    world.now += 2 * HOUR;
+    await sweepAndReconcile();
+    expect(await platformAlerts()).toHaveLength(2);
+  });
+
+  it("alerts nobody when one tenant of a batch can be read, or LiteLLM does not answer", async () => {
+    await addTenant("globex");
+    list(new Map());
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (subject, options) =>
+      subject.id === key ? failure(UNPARSEABLE) : readSubject.call(deps.litellm, subject, options);
+    await sweepAndReconcile();
+    deps.litellm.readSubject = async () => failure({ kind: "unreachable", why: "network" });
+    world.now += HOUR;
+    await sweepAndReconcile();
+    expect(await platformAlerts()).toEqual([]);
+  });
+
+  const UNPARSEABLE = { kind: "unreachable", why: "unparseable answer", isUnparseable: true } as const;
+  const platformAlerts = async () => world.db.query("select kind, detail from platform_alerts order by created_at");
+});
+
 it("log LiteLLM's refusal with its kind", async () => {
   deps.litellm.readKeys = async () => failure({ kind: "refused", status: 401, param: null, message: "no" });
   await sweepAndReconcile();
-  expect(deps.log.lines).toContain('warn litellm read failed {"tenants":1,"why":"refused"}');
+  expect(deps.log.lines).toContain('warn litellm read failed {"tenants":1,"tenant_id":"acme","why":"refused"}');
 });
 
 describe("the result of a read", () => {

@@ -1,9 +1,12 @@
 // Creating tenants by adopting a key or a team that LiteLLM has. Real Postgres, LiteLLM's simulator.
 
 import { describe, expect, it } from "vitest";
+import type { KeyHash } from "../../../src/budget/tenant.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { success } from "../../../src/ports/result.ts";
+import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
+import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
@@ -31,6 +34,39 @@ describe("adopting a key", () => {
       metadata: { team: "red" },
       ...fields,
     });
+
+  describe("after LiteLLM has regenerated the key of a tenant", () => {
+    const regenerated = "f".repeat(64) as KeyHash;
+    const adoptAs = (name: string) =>
+      createTenant(
+        ownKeyInput({ tenantId: idOf(name), origin: { kind: "adopted", subject: { kind: "key", id: regenerated } } }),
+        deps,
+      );
+    /** LiteLLM answers for the new hash with the row of the old one. */
+    const regenerate = (differences: Partial<LiteLlmRow> = {}) => {
+      const { readSubject } = deps.litellm;
+      deps.litellm.readSubject = async (subject, options) => {
+        if (subject.id !== regenerated) return readSubject(subject, options);
+        const row = await readSubject({ kind: "key", id: hash }, options);
+        return row.ok ? success({ ...row.value, subject, ...differences }) : row;
+      };
+    };
+
+    it("refuses to adopt it under another id, whose limit would be the first tenant's block threshold", async () => {
+      await generate();
+      const first = await adopted();
+      regenerate();
+      expect(await adoptAs("copy")).toEqual({ ok: false, failure: { kind: "subject_taken" } });
+      expect((await deps.tenants.load(first.config.tenantId))?.config).toEqual(first.config);
+    });
+
+    it("adopts a key that only has the tenant's label", async () => {
+      await generate();
+      await adopted();
+      regenerate({ createdAt: NOW - DAY });
+      expect((await adoptAs("copy")).ok).toBe(true);
+    });
+  });
 
   it("records LiteLLM's values before the first update when an enforced adoption is overtaken by another change", async () => {
     await generate();

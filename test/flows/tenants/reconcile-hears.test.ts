@@ -93,7 +93,7 @@ describe("missing answers of LiteLLM", () => {
     const { leased, others } = await sweepAndReconcile();
     expect([leased.length, others]).toEqual([2, []]);
     expect(deps.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
-      'warn litellm read failed {"tenants":2,"why":"network"}',
+      'warn litellm read failed {"tenants":2,"tenant_id":"acme","why":"network"}',
     ]);
     expect(await spendOf()).toMatchObject({ readAt: NOW });
     await world.litellm.restart();

@@ -19,7 +19,7 @@ const [SECRET = ""] = TOKENS.webhookSecrets;
 const capture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../litellm/captures/${name}.json`, import.meta.url), "utf8"));
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
 /** Captured bodies. */
 export const CAPTURES: { threshold: Json; softBudget: Json; events: readonly Json[] } = {

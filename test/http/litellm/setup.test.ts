@@ -108,7 +108,12 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
       alert_types: ["budget_alerts"],
       alerting_args: { budget_alert_ttl: 60 },
     });
-    expect(config.litellm_settings).toEqual({ callbacks: ["bursar"], turn_off_message_logging: true });
+    expect(config.litellm_settings).toEqual({
+      callbacks: ["bursar"],
+      turn_off_message_logging: true,
+      global_disable_no_log_param: true,
+      budget_exceeded_status_code: 402,
+    });
     expect(settings).toMatchObject({
       callback_type: "generic_api",
       event_types: ["llm_api_success", "llm_api_failure"],
@@ -133,6 +138,8 @@ describe.each(["", "?secrets=env", "?secrets=inline"])("the config of /v1/setup/
             default_on: true,
             unreachable_fallback: fallback,
             fail_on_error: failsOnError,
+            timeout: 2,
+            num_retries: 0,
           },
         },
       ]);

@@ -53,17 +53,26 @@ describe("a body", () => {
     ["W3: a list", [threshold], [""]],
     ["W3: a word", "spend", [""]],
     ["W3: null", null, [""]],
-    ["a token that is none", { ...threshold, token: 7 }, ["token"]],
-    ["a team that is none", { ...threshold, team_id: {} }, ["team_id"]],
-    ["a user that is none", { ...threshold, user_id: [] }, ["user_id"]],
-    ["a team that no database keeps", { ...threshold, team_id: "a\0b" }, ["team_id"]],
-    ["a user that is half a character", { ...threshold, user_id: "\ud800" }, ["user_id"]],
     ["a text that is too long for the queue", { ...threshold, event: "e".repeat(201) }, ["event"]],
     ["more money than there is", { ...threshold, spend: 1e300 }, ["spend"]],
   ])("%s: answers 422 naming the field", async (_, body, fields) => {
     const answer = await post(JSON.stringify(body));
     expect([answer.status, problemOf(answer), world.messages]).toEqual([422, "invalid-fields", []]);
     expect(answer.body.errors.map(({ field }: { field: string }) => field).sort()).toEqual(fields);
+  });
+
+  it.each<[string, object, object]>([
+    ["a token of another kind", { token: 7 }, { key_hash: null }],
+    ["a token that is a raw key", { token: "Bearer sk-secret" }, { key_hash: null }],
+    ["a team of another kind", { team_id: {} }, { team_id: null }],
+    ["a user of another kind", { user_id: [] }, { user_id: null }],
+    ["a team that no database stores", { team_id: "a\0b" }, { team_id: null }],
+    ["a user that is half a character", { user_id: "\ud800" }, { user_id: null }],
+    ["a user of 300 characters", { user_id: "u".repeat(300) }, { user_id: null }],
+  ])("accepts the amount beside %s", async (_, odd, expected) => {
+    expect((await post(JSON.stringify({ ...threshold, ...odd }))).status).toBe(200);
+    expect(world.messages).toMatchObject([{ spend: "0.9", ...expected }]);
+    expect(JSON.stringify(world.messages)).not.toContain("sk-secret");
   });
 
   it("answers 422 to a number too large for a double", async () => {
@@ -76,7 +85,7 @@ describe("a body", () => {
     ["no token", { token: undefined }, { key_hash: null }],
     ["an empty token", { token: "" }, { key_hash: null }],
     ["a hash in upper case", { token: WEBHOOK.key_hash.toUpperCase() }, { key_hash: WEBHOOK.key_hash }],
-    ["a token that is no hash", { token: "Not-A-Hash" }, { key_hash: "Not-A-Hash" }],
+    ["a token that is no hash", { token: "Not-A-Hash" }, { key_hash: null }],
     ["a team and a user", { team_id: "Team-1", user_id: "acme" }, { team_id: "Team-1", user_id: "acme" }],
     [
       "a projection",
