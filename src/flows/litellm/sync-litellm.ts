@@ -3,6 +3,8 @@
 // changed.
 
 import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
+import { mergeRead } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -71,10 +73,23 @@ export async function syncLiteLlm(
     if (outcome.status === "pending")
       deps.log.warn("litellm sync pending", { tenant_id: tenantId, why: outcome.error });
     const recorded = await deps.tenants.recordSync(tenantId, tenant.config.revision, outcome);
-    if (recorded !== null) return resultOf(recorded, done);
+    if (recorded !== null) return resultOf(await recordMovedEnd(recorded, done, deps), done);
     overtaken = { kind: "pending", tenant, failure: OVERTAKEN };
   }
   return overtaken;
+}
+
+/** The spend record takes the end that the sync has moved, so that checks and the API show one end. */
+async function recordMovedEnd(
+  tenant: TenantRecord,
+  done: Result<Fulfilled, SyncFailure>,
+  { tenants }: SyncDeps,
+): Promise<TenantRecord> {
+  const { config, spend } = tenant;
+  if (!done.ok || !done.value.hasMovedReset || spend === null || spend.resetsAt === config.budgetResetAt) return tenant;
+  const { tenantId, subject } = config;
+  const record = mergeRead(spend, done.value.litellmRow, periodOf(config));
+  return (await tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
 }
 
 /** The round before may have set limits after another sync had lifted them and recorded that in Postgres. */

@@ -24,8 +24,11 @@ export async function syncPending({ now }: { now: Instant }, deps: Deps): Promis
   }
 }
 
-/** Syncs, then writes the config to KV, because LiteLLM's answer may move the end of the period. */
+/** Syncs, then writes config and spend to KV, because LiteLLM's answer may move the end of the period. */
 export async function syncAndPublish(input: { tenantId: TenantId; now: Instant }, deps: Deps): Promise<void> {
   const synced = await syncLiteLlm(input, deps);
-  if (synced.kind === "synced") await writeConfig(synced.tenant.config, deps);
+  if (synced.kind !== "synced") return;
+  const { config, spend } = synced.tenant;
+  await writeConfig(config, deps);
+  if (spend !== null) await deps.snapshots.writeSpend(config, spend);
 }

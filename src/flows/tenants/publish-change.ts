@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/instant.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
-import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
+import { type PublishDeps, publishConfig, publishPeriod } from "../edge/publish-config.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 export type PublishChangeDeps = PublishDeps & SyncDeps;
@@ -31,7 +31,7 @@ export async function publishAgain(
   const synced = await trySyncLiteLlm(changed, now, deps);
   if (synced.kind === "removed") return changed;
   // LiteLLM's answer may have moved the end of the period.
-  if (synced.tenant.config.revision > changed.config.revision) await publishConfig(synced.tenant, now, deps);
+  if (synced.tenant.config.revision > changed.config.revision) await publishPeriod(synced.tenant, now, deps);
   return synced.tenant;
 }
 

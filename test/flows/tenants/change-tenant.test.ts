@@ -50,12 +50,15 @@ it("does not move LiteLLM's reset unless the duration changes", async () => {
 });
 
 it("takes the end of the period from LiteLLM after a change of the duration", async () => {
+  world.now = NOW + MINUTE;
   const tenant = await change({ budgetDuration: "1d" });
   expect(tenant.config.budgetResetAt).toBe(Date.UTC(2026, 10, 16));
   expect(tenant.config.budgetResetAt).not.toBe(RESET);
   expect(Date.parse((await world.keyRow(hash)).budget_reset_at)).toBe(tenant.config.budgetResetAt);
   expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
   expect(deps.memory.tenant(acme)?.config).toEqual(tenant.config);
+  const ends = [tenant.spend, deps.snapshots.spends.get(acme), deps.memory.tenant(acme)?.spend];
+  expect(ends.map((spend) => spend?.resetsAt)).toEqual(ends.map(() => tenant.config.budgetResetAt));
 });
 
 it("stops LiteLLM blocking when the tenant is only observed, also with another budget, and back again", async () => {
