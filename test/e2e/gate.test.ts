@@ -102,15 +102,17 @@ describe("E2: a tenant that spends through Gate", () => {
     expect(alerts).toMatchObject([{ event_type: "threshold_crossed", spend: 4.25 }]);
   });
 
-  it("turns LiteLLM's own refusal into a 402 before Bursar knows, tried once", async () => {
+  it("turns LiteLLM's refusal into a 429 until Bursar has read the spend, then into a 402", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     expect((await api.ask(key)).body.spend).toBe(0);
     bursar.stack.litellm?.setSpend(key, 6);
-    const { client, statuses } = sdkOf(key);
-    const error = await refusalOf(client.chat.completions.create(asParams()));
-    expect([error.status, error.type, statuses]).toEqual([402, "budget_exceeded", [402]]);
-    expect(error.message).toContain("Budget has been exceeded! Current cost: 6.0, Max budget: 5.5");
+    const client = sdkOf(key).client.withOptions({ maxRetries: 0 });
+    const first = await refusalOf(client.chat.completions.create(asParams()));
+    expect([first.status, first.type, first.code]).toEqual([429, "rate_limit_error", "litellm_refused"]);
+    expect(first.message).not.toContain("Current cost");
     await eventually(async () => (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.spend === 6);
+    const refused = () => refusalOf(client.chat.completions.create(asParams()));
+    await eventually(async () => (await refused()).type === "budget_exceeded");
   });
 });
 

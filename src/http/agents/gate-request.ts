@@ -1,6 +1,8 @@
 // What Gate forwards to LiteLLM: which paths, which key, which headers. Forwards exactly the path that it matched, and
 // never a second key. Decides only.
 
+import type { Envelope } from "../sdk-envelope.ts";
+
 /** A model, a deployment or an id: one path segment, never `..`. */
 const ID = "[\\w-][\\w.:@-]*";
 const CALLS =
@@ -15,6 +17,9 @@ const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
   ["GET", route(`(?:v1/)?(?:models(?:/${ID})?|responses/${ID}(?:/input_items)?)`)],
   ["DELETE", route(`(?:v1/)?responses/${ID}`)],
 ];
+
+const MESSAGES = route("(?:v1/)?messages(?:/count_tokens)?");
+const MODELS = route("(?:v1/)?models");
 
 /** Where LiteLLM looks for a key, in its own order. */
 const KEY_HEADERS = [
@@ -56,6 +61,12 @@ export function plainPath(pathname: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** Whose errors the agent's SDK reads. As in LiteLLM, `anthropic-version` marks Anthropic's SDK on the list of models. */
+export function envelopeOf(path: string | null, headers: Headers): Envelope {
+  const isAnthropics = MESSAGES.test(path ?? "") || (MODELS.test(path ?? "") && headers.has("anthropic-version"));
+  return isAnthropics ? "anthropic" : "openai";
 }
 
 /** The methods that Gate forwards for a path; empty when it forwards none. */
