@@ -110,8 +110,8 @@ export function verdictWithoutRead(
 }
 
 /**
- * The verdict when LiteLLM refuses a call that Bursar allows: for a reservation of calls in flight, or for a budget that
- * Bursar does not keep. State and amounts stay as Bursar knows them, because none of them is the reason.
+ * The verdict when LiteLLM refuses a call that Bursar allows: for a reservation of calls in flight, or for a budget
+ * that Bursar does not keep. State and amounts stay as Bursar knows them, because none of them is the reason.
  */
 export function verdictRefusedByLiteLlm(verdict: Verdict): Verdict {
   return { ...verdict, allowed: false, reason: "litellm_refused" };

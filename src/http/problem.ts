@@ -1,4 +1,5 @@
-// Every error of the API, as RFC 9457 problem+json. Gate adds what the agent's SDK reads. Owns the problem types. Types are stable, texts may change.
+// Every error of the API, as RFC 9457 problem+json. Gate adds what the agent's SDK reads. Owns the problem types. Types
+// are stable, texts may change.
 
 import type { Context } from "hono";
 import type { AppEnv } from "./app-env.ts";

@@ -52,8 +52,8 @@ function watched(body: ReadableStream) {
 }
 
 /**
- * Statuses and texts differ between versions and settings, so only the error type counts. Anthropic's envelope has it as
- * `litellm_error_type`. Reads a clone, to leave the response intact.
+ * Statuses and texts differ between versions and settings, so only the error type counts. Anthropic's envelope has it
+ * as `litellm_error_type`. Reads a clone, to leave the response intact.
  */
 async function isBudgetRefusal(response: Response): Promise<boolean> {
   if (response.ok || !hasType(response, "application/json")) return false;

@@ -9,13 +9,14 @@ import type { AppEnv } from "../app-env.ts";
 import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
 import { dependencyUnavailable, problem } from "../problem.ts";
 import { addressOf, checkInput } from "./check-input.ts";
+import { gateCors } from "./gate-cors.ts";
 import { envelopeOf, headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 /** States in which an answer says how much is left. */
 const NEAR_LIMIT: readonly State[] = ["warning", "grace", "blocked"];
 
-export const gateRoutes = new Hono<AppEnv>().all("/llm/*", async (c) => {
+export const gateRoutes = new Hono<AppEnv>().use("/llm/*", gateCors).all("/llm/*", async (c) => {
   const path = plainPath(new URL(c.req.url).pathname);
   c.set("envelope", envelopeOf(path, c.req.raw.headers));
   const response = await forward(c, path);
@@ -35,7 +36,8 @@ async function forward(c: Context<AppEnv>, path: string | null): Promise<Respons
   const caller = { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) } as const;
   const check = checkInput(c, caller, null);
   const call = {
-    method,
+    // LiteLLM has no HEAD routes.
+    method: method === "HEAD" ? "GET" : method,
     path: `${path}${queryFor(searchParams)}`,
     headers: headersFor(key, c.get("requestId"), headers),
     body,
@@ -62,7 +64,9 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
 /** LiteLLM's answer, with the tenant's state and the rest of its limit in US dollars when that is near. */
 function passedOn(c: Context<AppEnv>, { answer, verdict }: Extract<ForwardOutcome, { kind: "answered" }>): Response {
   const { body, status, headers } = answer;
-  const response = c.newResponse(body, status as StatusCode, Object.fromEntries(headersBack(headers)));
+  const isHead = c.req.method === "HEAD";
+  if (isHead && body !== null) c.get("ports").background("body discard", body.cancel());
+  const response = c.newResponse(isHead ? null : body, status as StatusCode, Object.fromEntries(headersBack(headers)));
   if (verdict === null || verdict.spend === null || !NEAR_LIMIT.includes(verdict.state)) return response;
   response.headers.set("X-Bursar-State", verdict.state);
   response.headers.set("X-Bursar-Remaining", decimalFromNanoUsd(verdict.spend.remainingNanoUsd));

@@ -33,26 +33,29 @@ const anthropics = (message = MESSAGE) => ({
   error: { type: "invalid_request_error", message, litellm_error_type: "budget_exceeded" },
 });
 
-describe("a refusal for a budget", () => {
-  it.each([400, 402, 422, 429])("is known by its type in both envelopes, with status %i", async (status) => {
-    expect(await answerTo(status, openAis(), JSON_TYPE)).toMatchObject({ status, isBudgetRefusal: true });
-    expect(await answerTo(status, anthropics(), JSON_TYPE)).toMatchObject({ status, isBudgetRefusal: true });
-  });
+describe("liteLlmCalls", () => {
+  it.each([400, 402, 422, 429])(
+    "recognises a refusal for a budget by its type in both envelopes, with status %i",
+    async (status) => {
+      expect(await answerTo(status, openAis(), JSON_TYPE)).toMatchObject({ status, isBudgetRefusal: true });
+      expect(await answerTo(status, anthropics(), JSON_TYPE)).toMatchObject({ status, isBudgetRefusal: true });
+    },
+  );
 
   it.each([
     ["1.81.9, OpenAI's envelope", "budget-exceeded-400.json"],
     ["1.110.2, Anthropic's envelope", "budget-exceeded-messages-422.json"],
-  ])("is known as captured from %s", async (_, file) => {
+  ])("recognises the refusal captured from %s", async (_, file) => {
     const captured = readFileSync(new URL(`../../litellm/captures/${file}`, import.meta.url), "utf8");
     expect(await answerTo(422, captured, JSON_TYPE)).toMatchObject({ isBudgetRefusal: true });
   });
 
-  it("is known although a long name of a key precedes the type", async () => {
+  it("recognises a refusal although a long name of a key precedes the type", async () => {
     const { isBudgetRefusal } = await answerTo(422, openAis(`Key=${"x".repeat(5_000)}`), JSON_TYPE);
     expect(isBudgetRefusal).toBe(true);
   });
 
-  it("appears nowhere in the answer but in its body, which Gate discards", async () => {
+  it("keeps the message of a refusal in the body, which Gate discards", async () => {
     const { body, ...rest } = await answerTo(422, openAis(), JSON_TYPE);
     await body?.cancel();
     expect(JSON.stringify(rest)).not.toContain("b4d30d4d");

@@ -1,4 +1,5 @@
-// After a call through Gate: a read where its cost arrives late, LiteLLM's own refusal, and the verdict beside an answer.
+// After a call through Gate: a read where its cost arrives late, LiteLLM's own refusal, and the verdict beside an
+// answer.
 
 import { describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
@@ -159,7 +160,7 @@ describe("the verdict beside an answer", () => {
     });
   });
 
-  it("is absent for an unmanaged key", async () => {
+  it("does not exist for an unmanaged key", async () => {
     expect((await forward({ keyHash: "b" })).outcome).toMatchObject({ kind: "answered", verdict: null });
   });
 });

@@ -118,7 +118,7 @@ describe("Anthropic's envelope", () => {
     expect(await errorOf(post("v1/messages"))).toEqual([403, "permission_error"]);
   });
 
-  it("is for Anthropic's SDK on the list of models, and for nobody on other paths", async () => {
+  it("reaches Anthropic's SDK on the list of models, and nobody on other paths", async () => {
     const typeOf = async (path: string, headers: Record<string, string>) =>
       (await world.call(`/llm/${path}`, { headers })).body.type;
     const anthropics = { "anthropic-version": "2023-06-01" };

@@ -160,7 +160,13 @@ describe("paths", () => {
 
   it("answers 405 with the allowed methods for a known path", async () => {
     const { status, headers } = await world.call("/llm/v1/responses/resp_1", { method: "PUT", token: VIRTUAL_KEY });
-    expect([status, headers.get("Allow")]).toEqual([405, "GET, DELETE"]);
+    expect([status, headers.get("Allow")]).toEqual([405, "GET, HEAD, DELETE"]);
+  });
+
+  it("asks LiteLLM, which has no HEAD, with GET, and answers HEAD without the body", async () => {
+    world.hasTenant({ subject });
+    const { status, body } = await world.call("/llm/v1/models", { method: "HEAD", token: VIRTUAL_KEY });
+    expect([status, body, firstCall()?.method]).toEqual([200, null, "GET"]);
   });
 });
 
