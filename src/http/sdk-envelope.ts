@@ -47,8 +47,8 @@ export function envelopeMembers(envelope: Envelope, { problemType, status, messa
 }
 
 /**
- * Headers for the SDKs. `x-should-retry` stops them from repeating a refusal. Anthropic's envelope is plain JSON, because
- * its `type` is not a problem's.
+ * Headers for the SDKs. `x-should-retry` stops them from repeating a refusal. Anthropic's envelope is plain JSON: its
+ * `type` is not a problem's.
  */
 export function envelopeHeaders(envelope: Envelope, status: number): Record<string, string> {
   return {

@@ -116,6 +116,39 @@ describe("E2: a tenant that spends through Gate", () => {
   });
 });
 
+describe("a call that LiteLLM refuses for a reservation", () => {
+  it("succeeds by the SDK's own retry, once the reservation has ended", async () => {
+    const { key } = await api.createTenant({ max_budget: 100 });
+    bursar.stack.litellm?.reserve(key, 491.76);
+    const { client, statuses } = sdkOf(key);
+    const answer = client.chat.completions.create(asParams());
+    setTimeout(() => bursar.stack.litellm?.reserve(key, 0), 500);
+    expect((await answer).choices[0]?.message.content).toBe("hello");
+    expect(statuses).toEqual([429, 200]);
+  });
+
+  it("answers Anthropic's envelope on the messages route, with nothing of LiteLLM's message", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+    bursar.stack.litellm?.reserve(key, 491.76);
+    const response = await fetch(`${bursar.url}/llm/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": key, "content-type": "application/json" },
+      body: JSON.stringify({ ...CHAT, max_tokens: 10 }),
+    });
+    const body = await response.text();
+    expect([response.status, response.headers.get("Retry-After")]).toEqual([429, "1"]);
+    expect(JSON.parse(body)).toMatchObject({
+      type: "error",
+      error: { type: "rate_limit_error", code: "litellm_refused" },
+      tenant_id: tenantId,
+      state: "ok",
+      spend: 0,
+      remaining: 100,
+    });
+    expect(body).not.toContain("491");
+  });
+});
+
 describe("the key that Gate uses", () => {
   it("ignores a second key in another header", async () => {
     const [one, two] = [await api.createTenant({ max_budget: 5 }), await api.createTenant({ max_budget: 5 })];

@@ -1,4 +1,4 @@
-// CORS for Gate: which browsers' origins may call it. Only headers; a key is still needed for everything but a preflight.
+// CORS for Gate: which browsers' origins may call it. A key is still needed for everything but a preflight.
 
 import type { Context } from "hono";
 import { cors } from "hono/cors";
@@ -19,7 +19,7 @@ const EXPOSED = [
 /** Chrome keeps a preflight for two hours at most. */
 const PREFLIGHT_SECONDS = 7_200;
 
-/** Permits the request headers that the preflight names, because SDKs send many. The key is a header, never a cookie. */
+/** Permits the headers that the preflight names, because SDKs send many. The key is a header, never a cookie. */
 const permitted = cors({
   origin: (_, c) => allowedOrigin(c),
   allowMethods: ["GET", "HEAD", "POST", "DELETE"],

@@ -75,7 +75,7 @@ export function plainPath(pathname: string): string | null {
   }
 }
 
-/** Whose errors the agent's SDK reads. `anthropic-version` marks Anthropic's SDK on the list of models, as in LiteLLM. */
+/** Whose errors the agent's SDK reads. As in LiteLLM, `anthropic-version` marks Anthropic's on the list of models. */
 export function envelopeOf(path: string | null, headers: Headers): Envelope {
   const isAnthropics = MESSAGES.test(path ?? "") || (MODELS.test(path ?? "") && headers.has("anthropic-version"));
   return isAnthropics ? "anthropic" : "openai";
