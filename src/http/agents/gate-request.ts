@@ -16,7 +16,8 @@ const CALLS = `${COMPLETIONS}|moderations|ocr|images/(?:generations|edits|variat
  */
 const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
   ["POST", route(`(?:v1/)?(?:${CALLS}|messages(?:/count_tokens)?|search(?:/${ID})?|videos(?:/${ID}/remix)?)`)],
-  ["POST", route(`(?:(?:openai/)?v1/)?responses(?:/compact|/input_tokens|/${ID}/cancel)?`)],
+  ["POST", route(`(?:(?:openai/)?v1/)?responses(?:/compact|/${ID}/cancel)?`)],
+  ["POST", route("(?:v1/)?responses/input_tokens")],
   ["POST", route("(?:v[12]/)?rerank")],
   ["POST", route("utils/token_counter")],
   ["POST", route(`openai/deployments/${MODEL}/(?:${COMPLETIONS}|images/(?:generations|edits))`)],

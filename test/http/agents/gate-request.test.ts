@@ -134,6 +134,7 @@ describe("other paths", () => {
     "/llm/openai/deployments/gpt-4o/images/variations",
     "/llm/openai/v1/chat/completions",
     "/llm/openai/v1/files",
+    "/llm/openai/v1/responses/a/input_tokens",
     "/llm/engines/../../key/info",
     "/llm/engines/gpt-4o/moderations",
     "/llm/v1beta/models/gemini/..%2f..%2f..%2fkey:generateContent",
@@ -161,6 +162,7 @@ describe("other paths", () => {
     ["DELETE", "/llm/v1/models/gpt-4o"],
     ["PUT", "/llm/v1/embeddings"],
     ["HEAD", "/llm/v1/embeddings"],
+    ["POST", "/llm/openai/v1/responses/input_tokens"],
     ["GET", "/llm/v1/videos"],
     ["GET", "/llm/openai/deployments/azure/gpt-4o/chat/completions"],
   ])("%s %s", (method, path) => {
