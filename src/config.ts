@@ -83,6 +83,14 @@ const signingSecret = z
 
 const signingSecrets = list.pipe(z.tuple([signingSecret], signingSecret));
 
+/** `*` alone, or origins as a browser sends them: without a path or a wildcard. */
+const origins = z
+  .string()
+  .transform(partsOf)
+  .refine((parts) => (parts.includes("*") ? parts.length === 1 : parts.every(isOrigin)), {
+    message: "must be * or origins such as https://app.example.com,http://localhost:3000",
+  });
+
 const SENDER = /^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)?$/;
 
 const environment = z.object({
@@ -104,6 +112,7 @@ const environment = z.object({
   FAIL_OPEN_MINUTES: wholeNumber(/^\d{1,6}$/, "60", "must be a whole number of minutes"),
   CHECK_DEADLINE_MS: wholeNumber(/^[1-9]\d{1,3}$/, "100", "must be a whole number of milliseconds, 10 to 9999"),
   ALERT_REPEAT_SECONDS: wholeNumber(/^\d{1,7}$/, "3600", "must be a whole number of seconds"),
+  CORS_ORIGINS: origins.default([]),
   EMAIL_FROM: z
     .string()
     .regex(SENDER, "must be an address, or a name and an address: Bursar <budgets@example.com>")
@@ -146,9 +155,16 @@ export function readConfig(env: object): Config {
       failOpenMinutes: data.FAIL_OPEN_MINUTES,
       checkDeadlineMs: data.CHECK_DEADLINE_MS,
       alertRepeatSeconds: data.ALERT_REPEAT_SECONDS,
+      corsOrigins: data.CORS_ORIGINS,
       allowsLocalTargets: data.ALLOW_LOCAL_TARGETS === "true",
     },
   };
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text) || text.includes("*")) return false;
+  const { origin, protocol } = new URL(text);
+  return origin === text && /^https?:$/.test(protocol);
 }
 
 function partsOf(list: string): string[] {

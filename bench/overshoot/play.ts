@@ -62,11 +62,11 @@ const ANSWERED = {
   headers: new Headers(),
   body: null,
   keySpendNanoUsd: null,
-  budgetRefusal: null,
+  isBudgetRefusal: false,
   ended: null,
 } satisfies ModelAnswer;
 
-const REFUSED_BY_LITELLM = { ...ANSWERED, status: 400, budgetRefusal: "Budget has been exceeded!" };
+const REFUSED_BY_LITELLM = { ...ANSWERED, status: 400, isBudgetRefusal: true };
 
 interface Charge {
   readonly at: Instant;

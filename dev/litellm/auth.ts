@@ -82,6 +82,11 @@ function budgetRefusal(key: KeyView, team: TeamView | null): "key_budget" | "tea
 }
 
 function checkKeyBudget(key: KeyView, store: Store): void {
+  const reserved = store.reservations.get(key.hash) ?? 0;
+  // Such a refusal names the whole hash, and counts the reservation as cost.
+  if (key.maxBudget !== null && reserved > 0 && key.spend + reserved >= key.maxBudget) {
+    throw overBudget(` Key=${key.hash}`, key.spend + reserved, key.maxBudget, store);
+  }
   if (budgetRefusal(key, null) === null) return;
   const named = store.settings.version === "1.81.9" ? "" : ` Key=${key.alias} (${key.name})`;
   throw overBudget(named, key.spend, key.maxBudget ?? 0, store);

@@ -24,6 +24,8 @@ export function controlRoutes(store: Store, log: RequestLog): Hono {
   const set = spending((subject, usd) => store.setSpend(subject, usd));
   app.post("/_sim/spend", (c) => add(c.req.raw));
   app.post("/_sim/set-spend", (c) => set(c.req.raw));
+  const reserve = spending((subject, usd) => store.reserve(subject, usd));
+  app.post("/_sim/reserve", (c) => reserve(c.req.raw));
   app.post("/_sim/flush-spend", (c) => {
     store.flushSpend();
     return c.json({ done: true });

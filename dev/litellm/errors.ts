@@ -39,6 +39,22 @@ export function guardrailError(status: number, message: string) {
   return new LitellmError(status, { error: { message, type: "None", param: "None", code: String(status) } });
 }
 
+/** Anthropic's error types by status, as far as model calls need them. */
+const ANTHROPIC_TYPES: Record<number, string> = {
+  401: "authentication_error",
+  404: "not_found_error",
+  429: "rate_limit_error",
+  500: "api_error",
+};
+
+/** The same error on a messages route: Anthropic's envelope, which has LiteLLM's own type beside it. */
+export function anthropicError({ status, body }: LitellmError): LitellmError {
+  const error = isDict(body) && isDict(body["error"]) ? body["error"] : {};
+  const type = ANTHROPIC_TYPES[status] ?? "invalid_request_error";
+  const own = error["type"] === type ? {} : { litellm_error_type: error["type"] };
+  return new LitellmError(status, { type: "error", error: { type, message: error["message"], ...own } });
+}
+
 /** The message of a budget_exceeded error; null for any other error. */
 export function budgetRefusalMessage(error: unknown): string | null {
   const body = error instanceof LitellmError && isDict(error.body) ? error.body["error"] : null;

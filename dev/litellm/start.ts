@@ -19,6 +19,8 @@ export interface Litellm extends Part {
   spend(keyOrTeam: string, usd: number): void;
   /** Sets a spend in memory and database at once. */
   setSpend(keyOrTeam: string, usd: number): void;
+  /** Holds back USD of a key for calls in flight: calls that this leaves no budget are refused. 0 ends it. */
+  reserve(key: string, usd: number): void;
   /** Writes the unwritten spend to the database now. */
   flushSpend(): void;
   /** Runs the job that ends periods now. */
@@ -72,6 +74,7 @@ export async function startLitellm(options: LitellmOptions = {}): Promise<Litell
     masterKey: settings.masterKey,
     spend: (keyOrTeam, usd) => store.spend(keyOrTeam, usd),
     setSpend: (keyOrTeam, usd) => store.setSpend(keyOrTeam, usd),
+    reserve: (key, usd) => store.reserve(key, usd),
     flushSpend: () => store.flushSpend(),
     runResetJob: () => store.runResetJob(),
     requests: () => log.all(),

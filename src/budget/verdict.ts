@@ -16,7 +16,9 @@ export type Reason =
   | "over_grace"
   | "zero_limit"
   | "suspended"
-  | "spend_unknown";
+  | "spend_unknown"
+  /** Only of a call through Gate: Bursar allows it, LiteLLM does not. */
+  | "litellm_refused";
 
 /**
  * Where the spend came from: `cache` (fresh enough), `litellm` (read for this answer), `last_known` (a read was due and
@@ -107,9 +109,12 @@ export function verdictWithoutRead(
   return assemble({ config, record, now, source, state: "unknown", reason: "spend_unknown" });
 }
 
-/** The verdict when LiteLLM refuses a call that Bursar allowed. Spend and limit stay as Bursar knows them. */
+/**
+ * The verdict when LiteLLM refuses a call that Bursar allows: for a reservation of calls in flight, or for a budget
+ * that Bursar does not keep. State and amounts stay as Bursar knows them, because none of them is the reason.
+ */
 export function verdictRefusedByLiteLlm(verdict: Verdict): Verdict {
-  return { ...verdict, allowed: false, state: "blocked", reason: "over_grace" };
+  return { ...verdict, allowed: false, reason: "litellm_refused" };
 }
 
 /** The verdict when not even the config is known: the fail policy decides. */

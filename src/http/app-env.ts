@@ -4,6 +4,7 @@ import type { Instant } from "../budget/instant.ts";
 import type { Tokens } from "../ports/policy.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Actor } from "../records/tenant.ts";
+import type { Envelope } from "./sdk-envelope.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -13,8 +14,8 @@ export interface AppEnv {
     /** Read once, when the request arrives. */
     now: Instant;
     requestId: string;
-    /** True on routes that agents call with an OpenAI SDK: a problem then also carries OpenAI's `error` member. */
-    speaksOpenAi?: true;
+    /** Set by Gate: a problem then also has the members that the agent's SDK reads. */
+    envelope?: Envelope;
     /** The name of the caller's token, set by `requireAdmin` and `requireRead`. */
     actor: Actor;
   };

@@ -1,7 +1,9 @@
-// Every error of the API, as RFC 9457 problem+json. Owns the problem types. Types are stable, texts may change.
+// Every error of the API, as RFC 9457 problem+json. Gate adds what the agent's SDK reads. Owns the problem types. Types
+// are stable, texts may change.
 
 import type { Context } from "hono";
 import type { AppEnv } from "./app-env.ts";
+import { envelopeHeaders, envelopeMembers } from "./sdk-envelope.ts";
 
 const PROBLEMS = {
   "malformed-json": { status: 400, title: "The body is not JSON" },
@@ -21,6 +23,7 @@ const PROBLEMS = {
   "invalid-fields": { status: 422, title: "Some fields are invalid" },
   "idempotency-key-reused": { status: 422, title: "The idempotency key was used with another body" },
   "litellm-refused": { status: 422, title: "LiteLLM refused the change" },
+  "litellm-refused-call": { status: 429, title: "LiteLLM refused the call" },
   "too-many-requests": { status: 429, title: "Too many requests" },
   "internal-error": { status: 500, title: "Internal error" },
   "channel-failed": { status: 502, title: "The notice could not be delivered" },
@@ -47,28 +50,24 @@ export function problem(
   } = {},
 ): Response {
   const { status, title } = PROBLEMS[type];
-  const speaksOpenAi = c.get("speaksOpenAi");
+  const envelope = c.get("envelope");
+  const problemType = `urn:bursar:problem:${type}`;
+  const message = options.detail ?? title;
+  const code = options.members?.["reason"] ?? type;
   const body = {
-    type: `urn:bursar:problem:${type}`,
+    type: problemType,
     title,
     status,
     ...(options.detail !== undefined && { detail: options.detail }),
     request_id: c.get("requestId"),
     ...options.members,
-    ...(speaksOpenAi && { error: openAiError(status, options.detail ?? title, options.members?.["reason"] ?? type) }),
+    ...(envelope !== undefined && envelopeMembers(envelope, { problemType, status, message, code })),
   };
   return c.body(JSON.stringify(body), status, {
     "Content-Type": "application/problem+json",
-    // Stops OpenAI's SDKs from retrying a refusal at once.
-    ...(speaksOpenAi && (status === 402 || status === 403) && { "x-should-retry": "false" }),
+    ...(envelope !== undefined && envelopeHeaders(envelope, status)),
     ...options.headers,
   });
-}
-
-/** `budget_exceeded` is LiteLLM's own type for a refusal, never used for a failure. */
-function openAiError(status: number, message: string, code: unknown) {
-  const type = { 401: "authentication_error", 402: "budget_exceeded", 403: "budget_exceeded" }[status];
-  return { message, type: type ?? (status < 500 ? "invalid_request_error" : "api_error"), param: null, code };
 }
 
 export function noSuchTenant(c: Context<AppEnv>): Response {

@@ -13,6 +13,8 @@ export interface Policy {
   readonly checkDeadlineMs: number;
   /** LiteLLM's alerts within this time of an equal one are repetitions, and are skipped. */
   readonly alertRepeatSeconds: number;
+  /** The origins whose browsers may call Gate; `*` alone: every origin; empty: none. */
+  readonly corsOrigins: readonly string[];
   /** True on a developer's machine only: notices may go to plain http and to private hosts. */
   readonly allowsLocalTargets: boolean;
 }

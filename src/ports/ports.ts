@@ -161,8 +161,8 @@ export type ModelAnswer =
       readonly body: ReadableStream | null;
       /** The key's spend as LiteLLM's answer reports it; null when it does not. */
       readonly keySpendNanoUsd: NanoUsd | null;
-      /** LiteLLM's message when it refuses the call for a budget of its own; else null. */
-      readonly budgetRefusal: string | null;
+      /** True when LiteLLM refuses the call for a budget. Its message may hold key hashes, so it goes no further. */
+      readonly isBudgetRefusal: boolean;
       /** For a stream: resolves when its last chunk is sent or its reader disconnects. Never rejects. */
       readonly ended: Promise<void> | null;
     }

@@ -102,15 +102,50 @@ describe("E2: a tenant that spends through Gate", () => {
     expect(alerts).toMatchObject([{ event_type: "threshold_crossed", spend: 4.25 }]);
   });
 
-  it("turns LiteLLM's own refusal into a 402 before Bursar knows, tried once", async () => {
+  it("turns LiteLLM's refusal into a 429 until Bursar has read the spend, then into a 402", async () => {
     const { tenantId, key } = await api.createTenant({ max_budget: 5 });
     expect((await api.ask(key)).body.spend).toBe(0);
     bursar.stack.litellm?.setSpend(key, 6);
-    const { client, statuses } = sdkOf(key);
-    const error = await refusalOf(client.chat.completions.create(asParams()));
-    expect([error.status, error.type, statuses]).toEqual([402, "budget_exceeded", [402]]);
-    expect(error.message).toContain("Budget has been exceeded! Current cost: 6.0, Max budget: 5.5");
+    const client = sdkOf(key).client.withOptions({ maxRetries: 0 });
+    const first = await refusalOf(client.chat.completions.create(asParams()));
+    expect([first.status, first.type, first.code]).toEqual([429, "rate_limit_error", "litellm_refused"]);
+    expect(first.message).not.toContain("Current cost");
     await eventually(async () => (await api.admin("GET", `/v1/tenants/${tenantId}`)).body.spend === 6);
+    const refused = () => refusalOf(client.chat.completions.create(asParams()));
+    await eventually(async () => (await refused()).type === "budget_exceeded");
+  });
+});
+
+describe("a call that LiteLLM refuses for a reservation", () => {
+  it("succeeds by the SDK's own retry, once the reservation has ended", async () => {
+    const { key } = await api.createTenant({ max_budget: 100 });
+    bursar.stack.litellm?.reserve(key, 491.76);
+    const { client, statuses } = sdkOf(key);
+    const answer = client.chat.completions.create(asParams());
+    setTimeout(() => bursar.stack.litellm?.reserve(key, 0), 500);
+    expect((await answer).choices[0]?.message.content).toBe("hello");
+    expect(statuses).toEqual([429, 200]);
+  });
+
+  it("answers Anthropic's envelope on the messages route, with nothing of LiteLLM's message", async () => {
+    const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+    bursar.stack.litellm?.reserve(key, 491.76);
+    const response = await fetch(`${bursar.url}/llm/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": key, "content-type": "application/json" },
+      body: JSON.stringify({ ...CHAT, max_tokens: 10 }),
+    });
+    const body = await response.text();
+    expect([response.status, response.headers.get("Retry-After")]).toEqual([429, "1"]);
+    expect(JSON.parse(body)).toMatchObject({
+      type: "error",
+      error: { type: "rate_limit_error", code: "litellm_refused" },
+      tenant_id: tenantId,
+      state: "ok",
+      spend: 0,
+      remaining: 100,
+    });
+    expect(body).not.toContain("491");
   });
 });
 

@@ -45,6 +45,28 @@ it.each([
   if (value.length > 6) expect(problems).not.toContain(value);
 });
 
+it.each([
+  ["", []],
+  ["*", ["*"]],
+  ["https://app.example.com, http://localhost:3000", ["https://app.example.com", "http://localhost:3000"]],
+])("accepts CORS_ORIGINS=%j", (text, origins) => {
+  expect(readConfig({ ...ENV, CORS_ORIGINS: text }).policy.corsOrigins).toEqual(origins);
+});
+
+it.each([
+  "app.example.com",
+  "https://app.example.com/",
+  "https://app.example.com/x",
+  "ftp://app.example.com",
+  "*,https://a.example",
+  "https://*.example.com",
+  "null",
+])("refuses CORS_ORIGINS=%j with the form that it takes", (text) => {
+  expect(problemsOf({ ...ENV, CORS_ORIGINS: text })).toBe(
+    "configuration: CORS_ORIGINS: must be * or origins such as https://app.example.com,http://localhost:3000",
+  );
+});
+
 it.each(["", "budgets@example.com", "Bursar <budgets@example.com>"])("accepts %j as the sender of e-mail", (from) => {
   expect(readConfig({ ...ENV, EMAIL_FROM: from }).email.from).toBe(from || null);
 });

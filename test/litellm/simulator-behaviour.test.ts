@@ -49,6 +49,30 @@ describe("a refusal over budget", () => {
     expect((await client.chat(alone)).status).toBe(400);
   });
 
+  it("refuses in Anthropic's envelope on messages routes, as captured but for the status of this version", async () => {
+    await start({ version: "1.84" });
+    const key = await client.newKey({ max_budget: 0.01, key_alias: "shape27581" });
+    const messages = () => send(`${client.url}/v1/messages`, "POST", { "x-api-key": key }, { model: "mock" });
+    expect((await messages()).body).toMatchObject({ type: "message", content: [{ type: "text", text: "hello" }] });
+    litellm.setSpend(key, 0.28);
+    const { status, body } = await messages();
+    const { error } = captured("budget-exceeded-messages-422");
+    const message = error.message.replace("tw9E", key.slice(-4));
+    expect([status, body]).toEqual([429, { type: "error", error: { ...error, type: "rate_limit_error", message } }]);
+  });
+
+  it("refuses by a reservation with the whole hash, although nothing is spent, until the reservation ends", async () => {
+    await start({ version: "1.84" });
+    const key = await client.newKey({ max_budget: 110 });
+    const reserve = (usd: number) => send(`${client.url}/_sim/reserve`, "POST", {}, { subject: key, usd });
+    await reserve(491.76);
+    const { status, body } = await client.chat(key);
+    const message = `Budget has been exceeded! Key=${hashOf(key)} Current cost: 491.76, Max budget: 110.0`;
+    expect([status, body.error.type, body.error.message]).toEqual([429, "budget_exceeded", message]);
+    await reserve(0);
+    expect((await client.chat(key)).status).toBe(200);
+  });
+
   it("does not refuse calls that cost nothing", async () => {
     await start();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 0 })).body;

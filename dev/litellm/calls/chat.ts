@@ -6,12 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Context, Hono } from "hono";
 import { authenticate, type Caller, callerHash, KEY_HEADERS } from "../auth.ts";
 import { type Body, isDict } from "../dict.ts";
-import { budgetRefusalMessage, detailError, proxyError } from "../errors.ts";
+import { anthropicError, budgetRefusalMessage, detailError, LitellmError, proxyError } from "../errors.ts";
 import type { Guardrail } from "../outgoing/guardrail.ts";
 import { ADMIN_USER, keyHash } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import type { CallRecord } from "./call-events.ts";
-import { completion, embeddings, headersOf, streamEvents } from "./completion.ts";
+import { completion, embeddings, headersOf, message, streamEvents } from "./completion.ts";
 
 /** Headers left out of events: those that may contain a key, and those that only the simulator understands. */
 const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
@@ -29,6 +29,11 @@ export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
   for (const path of ["/v1/chat/completions", "/chat/completions", "/v1/embeddings", "/embeddings"]) {
     app.post(path, (c) => complete(c, store, guardrail));
   }
+  app.post("/v1/messages", (c) =>
+    complete(c, store, guardrail).catch((error: unknown) => {
+      throw error instanceof LitellmError ? anthropicError(error) : error;
+    }),
+  );
   for (const path of ["/v1/models", "/models"]) {
     app.get(path, (c) => {
       authenticate(c.req.raw.headers, { path, kind: "info" }, store);
@@ -54,10 +59,14 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
   await sleep(store.settings.callMs());
   const isStream = call.isStream;
   if (isStream) return new Response(streamed(call, store), { headers: headersOf(answered(call, store), isStream) });
-  const isEmbedding = call.route.endsWith("/embeddings");
-  const response = isEmbedding ? embeddings(call, body["encoding_format"] === "base64") : completion(call);
+  const response = responseTo(call, body);
   finish(call, response, store);
   return Response.json(response, { headers: headersOf(answered(call, store), isStream) });
+}
+
+function responseTo(call: Call, body: Body): Body {
+  if (call.route.endsWith("/messages")) return message(call);
+  return call.route.endsWith("/embeddings") ? embeddings(call, body["encoding_format"] === "base64") : completion(call);
 }
 
 async function jsonBody(c: Context): Promise<Body> {

@@ -53,6 +53,14 @@ export function completion(call: Named): Body {
   return { ...envelope(call, "chat.completion"), choices: [{ finish_reason: "stop", index: 0, message }], usage };
 }
 
+/** The same text in Anthropic's format. */
+export function message(call: Named): Body {
+  const content = [{ type: "text", text: PIECES.join("") }];
+  const usage = { input_tokens: USAGE.prompt_tokens, output_tokens: USAGE.completion_tokens };
+  const ended = { stop_reason: "end_turn", stop_sequence: null };
+  return { id: `msg_${call.id}`, type: "message", role: "assistant", model: call.model, content, ...ended, usage };
+}
+
 /** The same vector for any input, as base64 of its floats (which OpenAI's clients request) or as numbers. */
 export function embeddings(call: Named, asBase64: boolean): Body {
   const bytes = Buffer.from(Float32Array.from(VECTOR).buffer);

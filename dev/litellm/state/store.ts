@@ -18,6 +18,8 @@ export class Store {
   readonly keys = new Map<string, KeyRow>();
   readonly teams = new Map<string, TeamRow>();
   readonly budgets = new Map<string, BudgetRow>();
+  /** USD that LiteLLM holds back for calls in flight, by key hash. */
+  readonly reservations = new Map<string, number>();
   readonly #keyViews = new Map<string, KeyView>();
   readonly #teamViews = new Map<string, TeamView>();
   readonly #startedAt: number;
@@ -127,6 +129,11 @@ export class Store {
       this.#batch?.byTeam.delete(team.team_id);
       this.forgetTeam(team.team_id);
     }
+  }
+
+  /** Holds back `usd` of a key for calls in flight, until it is set to 0. */
+  reserve(key: string, usd: number): void {
+    this.reservations.set(keyHash(key), usd);
   }
 
   /** Writes the unwritten spend to the database now. */

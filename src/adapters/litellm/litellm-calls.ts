@@ -4,6 +4,9 @@ import { type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
 import type { ModelAnswer, ModelCalls } from "../../ports/ports.ts";
 import { beginningOf } from "../notifiers/provider-post.ts";
 
+/** A refusal names keys and teams, whose names may be long. A provider's longer error is no refusal. */
+const MAX_ERROR_BYTES = 64 * 1_024;
+
 /** No time-out: a model may take minutes to its first byte, and the agent can disconnect. */
 export function liteLlmCalls(url: string): ModelCalls {
   return {
@@ -36,7 +39,7 @@ async function answerFrom(response: Response): Promise<ModelAnswer> {
     status,
     headers,
     keySpendNanoUsd: spendIn(headers.get("x-litellm-key-spend")),
-    budgetRefusal: await budgetRefusalOf(response),
+    isBudgetRefusal: await isBudgetRefusal(response),
     ...(isStream && body !== null ? watched(body) : { body: response.body, ended: null }),
   };
 }
@@ -49,18 +52,18 @@ function watched(body: ReadableStream) {
 }
 
 /**
- * Older versions answer 400, newer ones 429, so only the error type counts. Reads a clone, to leave the response
- * intact.
+ * Statuses and texts differ between versions and settings, so only the error type counts. Anthropic's envelope has it
+ * as `litellm_error_type`. Reads a clone, to leave the response intact.
  */
-async function budgetRefusalOf(response: Response): Promise<string | null> {
-  if (response.ok || !hasType(response, "application/json")) return null;
+async function isBudgetRefusal(response: Response): Promise<boolean> {
+  if (response.ok || !hasType(response, "application/json")) return false;
   try {
-    const { error } = JSON.parse(await beginningOf(response.clone())) as {
-      error?: { type?: unknown; message?: unknown };
+    const { error } = JSON.parse(await beginningOf(response.clone(), MAX_ERROR_BYTES)) as {
+      error?: { type?: unknown; litellm_error_type?: unknown };
     };
-    return error?.type === "budget_exceeded" ? String(error.message) : null;
+    return error?.type === "budget_exceeded" || error?.litellm_error_type === "budget_exceeded";
   } catch {
-    return null;
+    return false;
   }
 }
 

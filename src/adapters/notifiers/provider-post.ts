@@ -98,20 +98,20 @@ function retryAfter(header: string | null, date: string | null): number | null {
   return Number.isNaN(milliseconds) ? null : Math.max(0, Math.ceil(milliseconds / 1_000));
 }
 
-/** The first 2 kB of an error's body; empty for a success. */
-export async function beginningOf(response: Response): Promise<string> {
+/** The first `maxBytes` of an error's body; empty for a success. */
+export async function beginningOf(response: Response, maxBytes = MAX_ANSWER_BYTES): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
   const decoder = new TextDecoder();
   let text = "";
   try {
-    for (let bytes = 0; bytes < MAX_ANSWER_BYTES && !response.ok; ) {
+    for (let bytes = 0; bytes < maxBytes && !response.ok; ) {
       const { done, value } = await reader.read();
       if (done) break;
       bytes += value.length;
       text += decoder.decode(value, { stream: true });
     }
-    return text.slice(0, MAX_ANSWER_BYTES);
+    return text.slice(0, maxBytes);
   } catch {
     // The status is enough when the body breaks off.
     return "";

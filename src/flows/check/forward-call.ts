@@ -1,7 +1,8 @@
 // Gate: forwards a model call to LiteLLM when its tenant may spend, and learns the spend from the answer in the
 // background. Forwards a call once, because LiteLLM may have charged a call whose answer was lost.
 
-import { type Verdict, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
+import { asOf } from "../../budget/spend.ts";
+import { type Verdict, verdictOn, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
 import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
 import {
   allowsUnmanaged,
@@ -22,11 +23,13 @@ export interface ForwardInput {
 }
 
 export type ForwardOutcome =
-  | ModelAnswer
-  /** The verdict refuses, or the key is unmanaged and the deployment blocks unmanaged keys. */
-  | CheckOutcome
-  /** Bursar allowed the call and LiteLLM refused it; `why` is LiteLLM's message. */
-  | { readonly kind: "refused_by_litellm"; readonly verdict: Verdict; readonly why: string };
+  /** LiteLLM's answer; `verdict` is the tenant's by then, null for an unmanaged key. */
+  | { readonly kind: "answered"; readonly answer: Answered; readonly verdict: Verdict | null }
+  | Extract<ModelAnswer, { kind: "unreachable" }>
+  /** The call is refused, by Bursar or by LiteLLM, or the key is unmanaged and the deployment blocks those. */
+  | CheckOutcome;
+
+type Answered = Extract<ModelAnswer, { kind: "answered" }>;
 
 export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
   // Where unmanaged keys may pass they are no guesses, so their address must not rate-limit the tenants behind it.
@@ -38,10 +41,30 @@ export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDe
   const answer = await deps.modelCalls.forward(call);
   const tenantId = isKnown ? checked.verdict.tenantId : null;
   if (answer.kind === "unreachable") deps.log.warn("model call failed", { tenant_id: tenantId, why: answer.why });
-  if (!isKnown) return answer;
   const { keyHash } = check.caller;
   if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method, begunAt: check.now }, answer, deps);
-  if (answer.kind === "unreachable" || answer.budgetRefusal === null) return answer;
-  if (answer.body !== null) deps.background("litellm refusal discard", answer.body.cancel());
-  return { kind: "refused_by_litellm", verdict: verdictRefusedByLiteLlm(checked.verdict), why: answer.budgetRefusal };
+  if (answer.kind === "unreachable") return answer;
+  const verdict = isKnown ? verdictByNow(checked.verdict, deps) : null;
+  if (verdict === null || !answer.isBudgetRefusal) return { kind: "answered", answer, verdict };
+  return refusedByLiteLlm(answer, verdict, deps);
+}
+
+/** The verdict on what this isolate knows by now. An answer may come minutes after the check, and has taught it. */
+function verdictByNow(checked: Verdict, { memory, clock }: ForwardDeps): Verdict {
+  const { config, spend } = (checked.tenantId !== null && memory.tenant(checked.tenantId)) || NOTHING;
+  if (config === null || spend === null) return checked;
+  // The check could not read LiteLLM, and weighed this spend: it may be of an ended period.
+  if (checked.degraded && checked.spend !== null && asOf(spend) <= checked.spend.asOf) return checked;
+  return verdictOn(config, spend, clock(), "cache");
+}
+
+const NOTHING = { config: null, spend: null };
+
+/** LiteLLM's refusal counts as Bursar's own if Bursar refuses by now too; otherwise the reason lies in LiteLLM. */
+function refusedByLiteLlm({ status, body }: Answered, verdict: Verdict, deps: ForwardDeps): CheckOutcome {
+  if (body !== null) deps.background("litellm refusal discard", body.cancel());
+  const refused = verdict.allowed ? verdictRefusedByLiteLlm(verdict) : verdict;
+  const { tenantId, state, reason } = refused;
+  deps.log.warn("call refused by litellm", { tenant_id: tenantId, status, state, reason });
+  return { kind: "verdict", verdict: refused, keepForMs: 0 };
 }

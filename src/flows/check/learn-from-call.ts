@@ -38,9 +38,9 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
     deps.background("scheduled read enqueue", queueRead(config, deps));
     return;
   }
-  const { budgetRefusal, status, keySpendNanoUsd, ended } = answer;
-  // LiteLLM refuses although Bursar allowed: LiteLLM knows of more spend, so the call is a hint.
-  if (budgetRefusal !== null) queueCall(config, call, null, QUEUE_SECONDS, deps);
+  const { isBudgetRefusal, status, keySpendNanoUsd, ended } = answer;
+  // LiteLLM refuses although Bursar allowed: LiteLLM may know of more spend, so the call is a hint.
+  if (isBudgetRefusal) queueCall(config, call, null, QUEUE_SECONDS, deps);
   if (status >= 400) return;
   const isShown = keySpendNanoUsd !== null && config.subject.id === call.keyHash;
   if (isShown) learnSpend({ config, spend, checkedAt }, call, keySpendNanoUsd, deps);

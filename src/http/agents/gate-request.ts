@@ -1,20 +1,38 @@
 // What Gate forwards to LiteLLM: which paths, which key, which headers. Forwards exactly the path that it matched, and
 // never a second key. Decides only.
 
-/** A model, a deployment or an id: one path segment, never `..`. */
-const ID = "[\\w-][\\w.:@-]*";
-const CALLS =
-  "chat/completions|completions|embeddings|moderations|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations)";
+import type { Envelope } from "../sdk-envelope.ts";
 
-/** LiteLLM's model routes. Routes that manage keys, teams, files or anything else are left out. */
+/** A deployment or an id: one path segment, never `..` nor any other that begins with a dot. */
+const ID = "[\\w-][\\w.:@-]*";
+/** A model's name, such as `azure/gpt-4o`: LiteLLM puts the provider before it. */
+const MODEL = `${ID}(?:/${ID})*`;
+const COMPLETIONS = "chat/completions|completions|embeddings";
+const CALLS = `${COMPLETIONS}|moderations|ocr|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations)`;
+
+/**
+ * LiteLLM's model routes. Routes that manage keys, teams, files or anything else are left out. Below `openai/` LiteLLM
+ * passes every path that it does not know to OpenAI with the platform's key, so only the known ones are here.
+ */
 const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
-  ["POST", route(`(?:v1/)?(?:${CALLS}|messages(?:/count_tokens)?|responses(?:/compact|/${ID}/cancel)?)`)],
+  ["POST", route(`(?:v1/)?(?:${CALLS}|messages(?:/count_tokens)?|search(?:/${ID})?|videos(?:/${ID}/remix)?)`)],
+  ["POST", route(`(?:(?:openai/)?v1/)?responses(?:/compact|/${ID}/cancel)?`)],
+  ["POST", route("(?:v1/)?responses/input_tokens")],
   ["POST", route("(?:v[12]/)?rerank")],
-  ["POST", route(`(?:openai/deployments|engines)/${ID}/(?:${CALLS})`)],
-  ["POST", route(`(?:v1beta/)?models/${ID}:(?:generateContent|streamGenerateContent|countTokens)`)],
-  ["GET", route(`(?:v1/)?(?:models(?:/${ID})?|responses/${ID}(?:/input_items)?)`)],
-  ["DELETE", route(`(?:v1/)?responses/${ID}`)],
+  ["POST", route("utils/token_counter")],
+  ["POST", route(`openai/deployments/${MODEL}/(?:${COMPLETIONS}|images/(?:generations|edits))`)],
+  ["POST", route(`engines/${MODEL}/(?:${COMPLETIONS})`)],
+  ["POST", route(`(?:v1beta/)?models/${MODEL}:(?:generateContent|streamGenerateContent|countTokens)`)],
+  ["POST", route(`(?:v1beta/)?interactions(?:/${ID}/cancel)?`)],
+  ["GET", route(`(?:v1/)?(?:models(?:/${MODEL})?|videos/${ID}(?:/content)?)`)],
+  ["GET", route(`(?:(?:openai/)?v1/)?responses/${ID}(?:/input_items)?`)],
+  ["GET", route(`(?:v1beta/)?interactions/${ID}`)],
+  ["DELETE", route(`(?:(?:openai/)?v1/)?responses/${ID}`)],
+  ["DELETE", route(`(?:v1beta/)?interactions/${ID}`)],
 ];
+
+const MESSAGES = route("(?:v1/)?messages(?:/count_tokens)?");
+const MODELS = route("(?:v1/)?models");
 
 /** Where LiteLLM looks for a key, in its own order. */
 const KEY_HEADERS = [
@@ -33,18 +51,18 @@ const KEY = /^(?:Bearer +)?(?!Bearer *$)([\x21-\x7e]+) *$/i;
 const HOLDS_KEY = /\bsk-/;
 
 /**
- * Request headers that Gate drops: hop-by-hop headers, headers that claim the client's address, and the one that would
- * switch off the callback that reports the call to Bursar.
+ * Request headers that Gate drops: hop-by-hop headers, headers that claim the client's address, a browser's (Gate
+ * answers for CORS), and the one that would switch off the callback that reports the call to Bursar.
  */
 const DROPPED_REQUEST_HEADERS =
-  /^(?:cf-.*|x-forwarded-.*|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|sec-.*|x-litellm-disable-callbacks)$/;
+  /^(?:cf-.*|x-forwarded-.*|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|origin|access-control-request-.*|host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|sec-.*|x-litellm-disable-callbacks)$/;
 
 /**
  * Headers of LiteLLM's answer that Gate drops. `llm_provider-*` are the provider's and would expose the platform's
  * account.
  */
 const DROPPED_RESPONSE_HEADERS =
-  /^(?:set-cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:encoding|length)|server|alt-svc|x-request-id|x-litellm-model-api-base|llm_provider-.*)$/;
+  /^(?:set-cookie|vary|access-control-.*|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:encoding|length)|server|alt-svc|x-request-id|x-litellm-model-api-base|llm_provider-.*)$/;
 
 /** The path after `/llm`, decoded once and without empty segments; null when it cannot be decoded. */
 export function plainPath(pathname: string): string | null {
@@ -58,9 +76,16 @@ export function plainPath(pathname: string): string | null {
   }
 }
 
-/** The methods that Gate forwards for a path; empty when it forwards none. */
+/** Whose errors the agent's SDK reads. As in LiteLLM, `anthropic-version` marks Anthropic's on the list of models. */
+export function envelopeOf(path: string | null, headers: Headers): Envelope {
+  const isAnthropics = MESSAGES.test(path ?? "") || (MODELS.test(path ?? "") && headers.has("anthropic-version"));
+  return isAnthropics ? "anthropic" : "openai";
+}
+
+/** The methods that Gate forwards for a path; empty when it forwards none. HEAD goes with GET. */
 export function methodsOf(path: string): string[] {
-  return ROUTES.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
+  const methods = ROUTES.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
+  return methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
 /** The agent's key: of several the first, in LiteLLM's own order. Null when there is none. */

@@ -2,29 +2,31 @@
 
 import { type Context, Hono } from "hono";
 import type { StatusCode } from "hono/utils/http-status";
-import type { Verdict } from "../../budget/verdict.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { State } from "../../budget/verdict.ts";
 import { type ForwardOutcome, forwardCall } from "../../flows/check/forward-call.ts";
 import type { AppEnv } from "../app-env.ts";
 import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
 import { dependencyUnavailable, problem } from "../problem.ts";
 import { addressOf, checkInput } from "./check-input.ts";
-import { headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
-import { verdictJson, verdictResponse } from "./verdict-json.ts";
+import { gateCors } from "./gate-cors.ts";
+import { envelopeOf, headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
+import { verdictResponse } from "./verdict-json.ts";
 
-/** LiteLLM caches spend for up to a minute, so its refusal can be out of date; the read that follows settles it. */
-const RETRY_REFUSED_SECONDS = 30;
+/** States in which an answer says how much is left. */
+const NEAR_LIMIT: readonly State[] = ["warning", "grace", "blocked"];
 
-export const gateRoutes = new Hono<AppEnv>().all("/llm/*", async (c) => {
-  c.set("speaksOpenAi", true);
-  const response = await forward(c);
+export const gateRoutes = new Hono<AppEnv>().use("/llm/*", gateCors).all("/llm/*", async (c) => {
+  const path = plainPath(new URL(c.req.url).pathname);
+  c.set("envelope", envelopeOf(path, c.req.raw.headers));
+  const response = await forward(c, path);
   response.headers.set("Cache-Control", "no-store");
   return response;
 });
 
-async function forward(c: Context<AppEnv>): Promise<Response> {
+async function forward(c: Context<AppEnv>, path: string | null): Promise<Response> {
   const { method, url, headers, body, signal } = c.req.raw;
-  const { pathname, searchParams } = new URL(url);
-  const path = plainPath(pathname);
+  const { searchParams } = new URL(url);
   const methods = path === null ? [] : methodsOf(path);
   if (methods.length === 0) return problem(c, "not-found", { detail: "Only model routes are proxied." });
   if (!methods.includes(method)) return problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
@@ -34,7 +36,8 @@ async function forward(c: Context<AppEnv>): Promise<Response> {
   const caller = { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) } as const;
   const check = checkInput(c, caller, null);
   const call = {
-    method,
+    // LiteLLM has no HEAD routes.
+    method: method === "HEAD" ? "GET" : method,
     path: `${path}${queryFor(searchParams)}`,
     headers: headersFor(key, c.get("requestId"), headers),
     body,
@@ -45,14 +48,10 @@ async function forward(c: Context<AppEnv>): Promise<Response> {
 
 function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
   switch (outcome.kind) {
-    case "answered": {
-      const { body, status, headers } = outcome;
-      return c.newResponse(body, status as StatusCode, Object.fromEntries(headersBack(headers)));
-    }
+    case "answered":
+      return passedOn(c, outcome);
     case "verdict":
       return verdictResponse(c, outcome.verdict, outcome.keepForMs);
-    case "refused_by_litellm":
-      return overBudgetInLiteLlm(c, outcome.verdict, outcome.why);
     case "unknown":
       return unknownKey(c);
     case "too_many_unknown":
@@ -62,13 +61,14 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
   }
 }
 
-function overBudgetInLiteLlm(c: Context<AppEnv>, verdict: Verdict, why: string): Response {
-  return problem(c, "budget-exceeded", {
-    detail: `LiteLLM refused the call: ${why}`,
-    members: {
-      remediation: ["Ask an administrator to raise the budget in LiteLLM that the detail names."],
-      ...verdictJson(verdict),
-    },
-    headers: { "Retry-After": String(RETRY_REFUSED_SECONDS) },
-  });
+/** LiteLLM's answer, with the tenant's state and the rest of its limit in US dollars when that is near. */
+function passedOn(c: Context<AppEnv>, { answer, verdict }: Extract<ForwardOutcome, { kind: "answered" }>): Response {
+  const { body, status, headers } = answer;
+  const isHead = c.req.method === "HEAD";
+  if (isHead && body !== null) c.get("ports").background("body discard", body.cancel());
+  const response = c.newResponse(isHead ? null : body, status as StatusCode, Object.fromEntries(headersBack(headers)));
+  if (verdict === null || verdict.spend === null || !NEAR_LIMIT.includes(verdict.state)) return response;
+  response.headers.set("X-Bursar-State", verdict.state);
+  response.headers.set("X-Bursar-Remaining", decimalFromNanoUsd(verdict.spend.remainingNanoUsd));
+  return response;
 }

@@ -1,4 +1,4 @@
-// A verdict as JSON: the 200 body, and the refusals 402, 403 and 503 with their remediation.
+// A verdict as JSON: the 200 body, and the refusals 402, 403, 429 and 503 with their remediation.
 
 import type { Context } from "hono";
 import type { Instant } from "../../budget/instant.ts";
@@ -12,6 +12,9 @@ import { type ProblemType, problem } from "../problem.ts";
 
 /** The circuit breaker for LiteLLM opens for 5 s at a time, so a verdict that failed closed may change after that. */
 const RETRY_UNKNOWN_SECONDS = 5;
+
+/** LiteLLM holds a reservation only while a call is in flight. */
+const RETRY_LITELLM_REFUSED_SECONDS = 1;
 
 /** LiteLLM resets up to 10 min late. Asking more often would load LiteLLM and learn nothing. */
 const RETRY_PAST_RESET_SECONDS = 30;
@@ -91,9 +94,27 @@ export function refusal(verdict: Verdict, now: Instant): Refusal {
         remediation: ["Try again shortly.", "If this persists, ask an administrator to check LiteLLM."],
         retryAfterSeconds: RETRY_UNKNOWN_SECONDS,
       };
+    case "litellm_refused":
+      return refusedByLiteLlm(verdict);
     default:
       return overBudget(verdict, now);
   }
+}
+
+function refusedByLiteLlm({ tenantId, spend, budget }: Verdict): Refusal {
+  const used = spend && budget && `: ${dollars(spend.spendNanoUsd)} of ${dollars(budget.limitNanoUsd)} used`;
+  const tenant = tenantId === null ? "" : ` of tenant ${tenantId}`;
+  return {
+    type: "litellm-refused-call",
+    detail: `LiteLLM refused this call for a budget or a reservation of its own, not for the budget${tenant}${used ?? ""}.`,
+    remediation: [
+      "Retry in a second: LiteLLM reserves the highest cost of each call in flight until the call ends.",
+      "Set max_tokens, or lower it: without it LiteLLM reserves the cost of 16,384 tokens.",
+      "Ask an administrator to set disable_budget_reservation in LiteLLM's general_settings.",
+      "If it persists, ask an administrator which other LiteLLM budget refuses: the user's, the team member's or the model's.",
+    ],
+    retryAfterSeconds: RETRY_LITELLM_REFUSED_SECONDS,
+  };
 }
 
 function overBudget({ tenantId, spend, budget }: Verdict, now: Instant): Refusal {

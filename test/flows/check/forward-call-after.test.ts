@@ -1,7 +1,10 @@
-// After a call through Gate: a read where its cost arrives late, and LiteLLM's own refusal.
+// After a call through Gate: a read where its cost arrives late, LiteLLM's own refusal, and the verdict beside an
+// answer.
 
 import { describe, expect, it } from "vitest";
-import { MINUTE, usd } from "../../budget/builders.ts";
+import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { TenantConfig } from "../../../src/budget/tenant.ts";
+import { aSpendRecord, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
 import { ACME } from "../../support/worlds/check-world.ts";
@@ -57,21 +60,22 @@ describe("the read after a call", () => {
 });
 
 describe("a refusal by LiteLLM's own budget", () => {
-  const refusal = () => aModelAnswer({ status: 400, budgetRefusal: "Budget has been exceeded!" });
+  const refusal = () => aModelAnswer({ status: 422, isBudgetRefusal: true });
+  const meanwhile = (differences: Partial<SpendRecord>, config: TenantConfig) =>
+    gate.world.memory.rememberTenant(ACME, { config, spend: aSpendRecord(differences) }, NOW);
 
-  it("returns a refusal with the tenant's verdict, and queues a hint at once", async () => {
+  it("keeps the tenant's true state and amounts when Bursar would allow the call, and queues a hint at once", async () => {
     gate.world.hasTenant();
     gate.models.next = refusal();
     const { outcome } = await forward();
     expect(outcome).toMatchObject({
-      kind: "refused_by_litellm",
-      why: "Budget has been exceeded!",
+      kind: "verdict",
       verdict: {
         tenantId: ACME,
         allowed: false,
-        state: "blocked",
-        reason: "over_grace",
-        spend: { spendNanoUsd: expect.anything() },
+        state: "ok",
+        reason: "litellm_refused",
+        spend: { spendNanoUsd: usd("100"), remainingNanoUsd: usd("400") },
       },
     });
     await gate.world.untilQuiet();
@@ -80,10 +84,52 @@ describe("a refusal by LiteLLM's own budget", () => {
     ]);
   });
 
+  it("becomes the ordinary refusal when the tenant has reached its block threshold during the call", async () => {
+    const config = gate.world.hasTenant();
+    gate.models.next = refusal();
+    gate.models.onCall = () => meanwhile({ spendNanoUsd: usd("552") }, config);
+    expect((await forward()).outcome).toMatchObject({
+      kind: "verdict",
+      verdict: { allowed: false, state: "blocked", reason: "over_grace", spend: { spendNanoUsd: usd("552") } },
+    });
+  });
+
+  it("becomes a suspension when the tenant was suspended during the call", async () => {
+    const config = gate.world.hasTenant();
+    gate.models.next = refusal();
+    gate.models.onCall = () => meanwhile({}, { ...config, suspendedAt: NOW });
+    expect((await forward()).outcome).toMatchObject({ verdict: { allowed: false, reason: "suspended" } });
+  });
+
+  it("names LiteLLM as the reason for an observed tenant, which Bursar never refuses", async () => {
+    gate.world.hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("5000") });
+    gate.models.next = refusal();
+    expect((await forward()).outcome).toMatchObject({
+      verdict: { allowed: false, state: "blocked", reason: "litellm_refused", wouldBlock: true },
+    });
+  });
+
+  it("does not count the spend of an ended period, which a failed read left in the memory", async () => {
+    const old = { readAt: NOW - 60 * MINUTE, observedAt: NOW - 60 * MINUTE, resetsAt: NOW - 20 * MINUTE };
+    gate.world.hasTenant({}, { spendNanoUsd: usd("5000"), ...old });
+    gate.world.reads.trouble("readSubject", new Error("down"));
+    gate.models.next = refusal();
+    expect((await forward()).outcome).toMatchObject({ verdict: { state: "unknown", reason: "litellm_refused" } });
+  });
+
+  it("logs the tenant and LiteLLM's status once", async () => {
+    gate.world.hasTenant();
+    gate.models.next = refusal();
+    await forward();
+    expect(gate.world.log.lines).toEqual([
+      'warn call refused by litellm {"tenant_id":"acme","status":422,"state":"ok","reason":"litellm_refused"}',
+    ]);
+  });
+
   it("returns the same refusal when its body has been read to the end", async () => {
     gate.world.hasTenant();
-    gate.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!", body: null });
-    expect((await forward()).outcome).toMatchObject({ kind: "refused_by_litellm", why: "Budget has been exceeded!" });
+    gate.models.next = aModelAnswer({ status: 429, isBudgetRefusal: true, body: null });
+    expect((await forward()).outcome).toMatchObject({ verdict: { reason: "litellm_refused" } });
   });
 
   it("queues a hint once in 5 s, however often the agent tries", async () => {
@@ -101,5 +147,20 @@ describe("a refusal by LiteLLM's own budget", () => {
     gate.models.next = refusal();
     await forward();
     expect(reports()[0]?.message).toMatchObject({ team_id: "team-1", spend: null });
+  });
+});
+
+describe("the verdict beside an answer", () => {
+  it("counts the spend that the answer itself reports", async () => {
+    gate.world.hasTenant();
+    gate.models.next = spent("450");
+    expect((await forward()).outcome).toMatchObject({
+      kind: "answered",
+      verdict: { allowed: true, state: "warning", spend: { remainingNanoUsd: usd("50") } },
+    });
+  });
+
+  it("does not exist for an unmanaged key", async () => {
+    expect((await forward({ keyHash: "b" })).outcome).toMatchObject({ kind: "answered", verdict: null });
   });
 });

@@ -14,7 +14,7 @@ describe("forwarding", () => {
   it("forwards a tenant within its budget and returns LiteLLM's answer", async () => {
     gate.world.hasTenant();
     const { outcome } = await forward();
-    expect(outcome).toBe(gate.models.next);
+    expect(outcome).toMatchObject({ kind: "answered", answer: gate.models.next });
   });
 
   it("refuses a tenant at its block threshold without calling LiteLLM", async () => {
@@ -57,8 +57,8 @@ describe("forwarding", () => {
   });
 
   it("returns LiteLLM's own refusal of an unmanaged key unchanged", async () => {
-    gate.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!" });
-    expect((await forward({ keyHash: "b" })).outcome).toBe(gate.models.next);
+    gate.models.next = aModelAnswer({ status: 429, isBudgetRefusal: true });
+    expect((await forward({ keyHash: "b" })).outcome).toMatchObject({ answer: gate.models.next });
     expect(gate.world.queue.sent).toEqual([]);
   });
 });
@@ -92,7 +92,7 @@ describe("failures", () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
     gate.world.queue.isAway = true;
     gate.models.next = spent("550");
-    expect((await forward()).outcome).toBe(gate.models.next);
+    expect((await forward()).outcome).toMatchObject({ answer: gate.models.next });
     await gate.world.untilQuiet();
     expect(remembered()?.spendNanoUsd).toBe(usd("550"));
     expect(gate.world.log.lines.join()).toContain("call enqueue failed");

@@ -103,23 +103,9 @@ describe("a refusal", () => {
     expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual(["5", null]);
   });
 
-  it("turns LiteLLM's own refusal into a 402 with its message and a Retry-After", async () => {
-    world.hasTenant({ subject });
-    world.models.next = aModelAnswer({ status: 400, budgetRefusal: "Budget has been exceeded! Team=x" });
-    const { status, headers, body } = await chat();
-    const detail = "LiteLLM refused the call: Budget has been exceeded! Team=x";
-    expect([status, body.detail, body.error]).toEqual([
-      402,
-      detail,
-      { message: detail, type: "budget_exceeded", param: null, code: "over_grace" },
-    ]);
-    expect(body).toMatchObject({ tenant_id: "acme", allowed: false, state: "blocked", spend: 100 });
-    expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual(["30", "false"]);
-  });
-
   it("returns LiteLLM's refusal of an unmanaged key unchanged", async () => {
     const body = new Response('{"error":{"type":"budget_exceeded"}}').body;
-    world.models.next = aModelAnswer({ status: 429, budgetRefusal: "Budget has been exceeded!", body });
+    world.models.next = aModelAnswer({ status: 429, isBudgetRefusal: true, body });
     expect(await chat()).toMatchObject({ status: 429, body: { error: { type: "budget_exceeded" } } });
   });
 });
@@ -174,7 +160,13 @@ describe("paths", () => {
 
   it("answers 405 with the allowed methods for a known path", async () => {
     const { status, headers } = await world.call("/llm/v1/responses/resp_1", { method: "PUT", token: VIRTUAL_KEY });
-    expect([status, headers.get("Allow")]).toEqual([405, "GET, DELETE"]);
+    expect([status, headers.get("Allow")]).toEqual([405, "GET, HEAD, DELETE"]);
+  });
+
+  it("asks LiteLLM, which has no HEAD, with GET, and answers HEAD without the body", async () => {
+    world.hasTenant({ subject });
+    const { status, body } = await world.call("/llm/v1/models", { method: "HEAD", token: VIRTUAL_KEY });
+    expect([status, body, firstCall()?.method]).toEqual([200, null, "GET"]);
   });
 });
 

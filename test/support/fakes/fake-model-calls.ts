@@ -12,7 +12,7 @@ export function aModelAnswer(differences: Partial<Answered> = {}): Answered {
     headers: new Headers({ "content-type": "application/json" }),
     body: new Response('{"object":"chat.completion"}').body,
     keySpendNanoUsd: null,
-    budgetRefusal: null,
+    isBudgetRefusal: false,
     ended: null,
     ...differences,
   };
@@ -21,9 +21,12 @@ export function aModelAnswer(differences: Partial<Answered> = {}): Answered {
 export class FakeModelCalls implements ModelCalls {
   readonly calls: ModelCall[] = [];
   next: ModelAnswer = aModelAnswer();
+  /** What happens elsewhere while LiteLLM answers. */
+  onCall: () => void = () => {};
 
   async forward(call: ModelCall): Promise<ModelAnswer> {
     this.calls.push(call);
+    this.onCall();
     return this.next;
   }
 }

@@ -31,6 +31,7 @@ export const POLICY: Policy = {
   failOpenMinutes: 60,
   checkDeadlineMs: 100,
   alertRepeatSeconds: 3_600,
+  corsOrigins: [],
   allowsLocalTargets: false,
 };
 
