@@ -18,7 +18,10 @@ const {
   }).argument("<directory>", "where to write; is created if it does not exist"),
 );
 
-await mkdir(directory, { recursive: true });
+await mkdir(directory, { recursive: true }).catch((error: Error) => {
+  console.error(`${directory} cannot be created: ${error.message}`);
+  process.exit(1);
+});
 const write = (file: string, content: string) => writeFile(join(directory, file), content);
 
 for (const [name, notice] of Object.entries(SAMPLES)) {

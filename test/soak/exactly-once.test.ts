@@ -92,10 +92,10 @@ describe.each(postgresBackends)("on $name", (backend) => {
   });
 });
 
-/** The least number of failures per 10,000 reports, in proportion for fewer. A run with less failure proves nothing. */
+/** The least number of failures per 10,000 reports, in proportion for fewer: a run without failures proves nothing. */
 function expectDisturbed(counts: Readonly<Record<string, number>>): void {
   const least = { failedBefore: 200, answersLost: 200, providerFailures: 20, deaths: 20, cameAgain: 100, sweeps: 1 };
   for (const [name, count] of Object.entries({ ...least, retried: 1_000, delivered: 20_000 })) {
-    expect(counts[name], name).toBeGreaterThanOrEqual(Math.ceil((count * REPORTS) / 10_000));
+    expect(counts[name], name).toBeGreaterThanOrEqual(Math.floor((count * REPORTS) / 10_000));
   }
 }

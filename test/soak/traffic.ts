@@ -6,12 +6,13 @@ import { decimalFromNanoUsd, partOf } from "../../src/budget/money.ts";
 import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
+import { countFrom } from "../support/builders/count-from.ts";
 import type { SeededRandom } from "../support/builders/seeded-random.ts";
 import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
 import { sha256 } from "../support/builders/virtual-key.ts";
 
 /** `npm run test:long` sends 10,000. */
-export const REPORTS = Number(process.env["SOAK_REPORTS"] ?? 400);
+export const REPORTS = countFrom("SOAK_REPORTS", 400);
 /** Few enough that each tenant gets enough reports for its alerts. */
 export const TENANTS = Math.min(50, REPORTS / 40);
 

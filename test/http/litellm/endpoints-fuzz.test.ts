@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
 import { NOW } from "../../budget/builders.ts";
+import { countFrom } from "../../support/builders/count-from.ts";
 import {
   BEARER,
   BY_TOKEN,
@@ -19,7 +20,7 @@ import {
 } from "./endpoints.ts";
 
 /** The number of bodies for the three endpoints together; `npm run fuzz` sends a hundred thousand. */
-const BODIES = Number(process.env["FUZZ_BODIES"] ?? 3_000);
+const BODIES = countFrom("FUZZ_BODIES", 3_000);
 const RUNS = Math.ceil(BODIES / 3);
 
 /** A busy machine needs a millisecond per body. */

@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type GuardRequest, guardRequestFrom } from "../../../src/http/litellm/guard-body.ts";
 import { NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
+import { countFrom } from "../../support/builders/count-from.ts";
 import { bytes, streamOf } from "./endpoints.ts";
 import { blocked, GuardWorld, NONE, TOKEN } from "./guard-world.ts";
 
 /** The number of bodies; `npm run fuzz` sends a hundred thousand. */
-const BODIES = Number(process.env["FUZZ_BODIES"] ?? 1_500);
+const BODIES = countFrom("FUZZ_BODIES", 1_500);
 const RUNS = Math.ceil(BODIES / 2);
 
 /** A busy machine needs up to two milliseconds per body. */
