@@ -24,8 +24,8 @@ describe("a refusal over budget", () => {
     expect([...headers.keys()].filter((name) => name.startsWith("x-litellm"))).toEqual([]);
   });
 
-  it("refuses with a 429 in 1.84 that names the key, without retry-after", async () => {
-    await start({ version: "1.84" });
+  it("refuses with a 429 in 1.103 that names the key, without retry-after", async () => {
+    await start({ profile: "1.103" });
     const key = await client.newKey({ max_budget: 0.05, key_alias: "acme" });
     litellm.spend(key, 0.06);
     const { status, body, headers } = await client.chat(key);
