@@ -74,6 +74,7 @@ const V1_103: Behaviour = {
   refusalStatus: 429,
   refusalNamesKey: true,
   hasStaleKeySpend: true,
+  showsDeletedKeys: true,
   reservesBudget: true,
   resetsAtOnce: true,
   updatesSoftBudget: true,
@@ -84,7 +85,7 @@ const V1_103: Behaviour = {
   guardrailFallback: "any_error",
 };
 
-const V1_110: Behaviour = { ...V1_103, version: "1.110.2", refusalStatus: 422, showsDeletedKeys: true };
+const V1_110: Behaviour = { ...V1_103, version: "1.110.2", refusalStatus: 422 };
 
 const PROFILES: Readonly<Record<LitellmProfile, Behaviour>> = {
   "1.81": V1_81,

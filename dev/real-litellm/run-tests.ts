@@ -62,12 +62,7 @@ async function testVersion(version: string): Promise<Result> {
   try {
     const flags = ["--project", "node", "--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`];
     const vitest = ["node_modules/vitest/vitest.mjs", "run", ...flags, SUITE];
-    const env = {
-      ...process.env,
-      LITELLM_URL: proxy.url,
-      LITELLM_MASTER_KEY: proxy.masterKey,
-      LITELLM_VERSION: version,
-    };
+    const env = { ...process.env, LITELLM_URL: proxy.url, LITELLM_MASTER_KEY: proxy.masterKey };
     await once(spawn(process.execPath, vitest, { stdio: "inherit", env }), "exit");
     const report = JSON.parse(readFileSync(reportPath, "utf8")) as Report;
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
