@@ -14,11 +14,19 @@ import { install, schemaPathOf } from "./install.ts";
 import { checkVersion, type Installation } from "./versions.ts";
 
 export interface RealLitellm {
-  readonly version: string;
   readonly url: string;
   readonly masterKey: string;
-  /** LiteLLM's log. Deleted by {@link stop}. */
+  /** LiteLLM's log. Deleted when the proxy stops. */
   readonly logPath: string;
+}
+
+export interface StartingLitellm {
+  /**
+   * Rejects with VersionError, ServiceMissingError or InstallationError before anything runs, and with the end of
+   * LiteLLM's log when it does not get ready. Nothing keeps running then.
+   */
+  readonly ready: Promise<RealLitellm>;
+  /** Stops what has been started so far, also before `ready`. */
   stop(): Promise<void>;
 }
 
@@ -38,31 +46,35 @@ const READY_MS = 240_000;
 const STOP_MS = 15_000;
 const SHOWN_LINES_OF_LOG = 20;
 
-/**
- * @throws VersionError, ServiceMissingError or InstallationError before anything runs; Error with the end of LiteLLM's
- * log when it does not get ready. Nothing keeps running then.
- */
-export async function startRealLitellm(options: RealLitellmOptions): Promise<RealLitellm> {
-  checkVersion(options.version);
-  const installation = await install(options.version, options.say ?? (() => {}));
+export function startRealLitellm(options: RealLitellmOptions): StartingLitellm {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.splice(0).toReversed()) await each();
   };
-  try {
-    const postgres = await startRealPostgres();
-    stops.push(() => postgres.stop());
-    await createTables(postgres.url, await schemaPathOf(installation));
-    const directory = mkdtempSync(join(tmpdir(), "bursar-litellm-"));
-    stops.push(async () => rmSync(directory, { recursive: true, force: true }));
-    const started = await startProxy(installation, { ...options, directory, databaseUrl: postgres.url });
-    stops.push(started.stop);
-    await started.ready();
-    return { ...started, version: options.version, stop };
-  } catch (error) {
+  const ready = start(options, stops).catch(async (error: unknown) => {
     await stop();
     throw error;
-  }
+  });
+  return { ready, stop };
+}
+
+/** Adds to `stops` how to stop each part, as soon as it runs. */
+async function start(options: RealLitellmOptions, stops: (() => Promise<void>)[]): Promise<RealLitellm> {
+  checkVersion(options.version);
+  const installation = await install(options.version, options.say ?? (() => {}));
+  const postgres = await startRealPostgres();
+  stops.push(() => postgres.stop());
+  await createTables(postgres.url, await schemaPathOf(installation));
+  const directory = mkdtempSync(join(tmpdir(), "bursar-litellm-"));
+  stops.push(async () => rmSync(directory, { recursive: true, force: true }));
+  const { ready, stop, ...proxy } = await startProxy(installation, {
+    ...options,
+    directory,
+    databaseUrl: postgres.url,
+  });
+  stops.push(stop);
+  await ready();
+  return proxy;
 }
 
 type ProxyOptions = RealLitellmOptions & { readonly directory: string; readonly databaseUrl: string };
@@ -82,7 +94,7 @@ async function startProxy(installation: Installation, options: ProxyOptions) {
     stdio: ["ignore", log, log],
     env: proxyEnvironment(installation, options.databaseUrl, masterKey),
   });
-  const failed = once(child);
+  const failed = startFailure(child);
   return {
     url,
     masterKey,
@@ -99,7 +111,7 @@ async function startProxy(installation: Installation, options: ProxyOptions) {
 }
 
 /** Rejects when the program cannot be started at all. */
-function once(child: ReturnType<typeof spawn>): Promise<never> {
+function startFailure(child: ReturnType<typeof spawn>): Promise<never> {
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   failed.catch(() => {});
   return failed;

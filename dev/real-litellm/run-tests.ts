@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { ServiceMissingError } from "../services/process.ts";
 import { InstallationError } from "./install.ts";
-import { type RealLitellm, startRealLitellm } from "./proxy.ts";
+import { type StartingLitellm, startRealLitellm } from "./proxy.ts";
 import { ALL_VERSIONS, TESTED_VERSIONS } from "./versions.ts";
 
 const SUITE = "test/litellm/contract-";
@@ -47,10 +47,10 @@ interface Report {
   readonly numPendingTests: number;
 }
 
-let proxy: RealLitellm | null = null;
+let litellm: StartingLitellm | null = null;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    void (proxy?.stop() ?? Promise.resolve()).then(() => process.exit(1));
+    void (litellm?.stop() ?? Promise.resolve()).then(() => process.exit(1));
   });
 }
 
@@ -58,8 +58,9 @@ async function testVersion(version: string): Promise<Result> {
   console.log(`\nStarting LiteLLM ${version} …`);
   const directory = mkdtempSync(join(tmpdir(), "bursar-contract-"));
   const reportPath = join(directory, "report.json");
-  proxy = await startRealLitellm({ version, say: console.log });
+  litellm = startRealLitellm({ version, say: console.log });
   try {
+    const proxy = await litellm.ready;
     const flags = ["--project", "node", "--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`];
     const vitest = ["node_modules/vitest/vitest.mjs", "run", ...flags, SUITE];
     const env = { ...process.env, LITELLM_URL: proxy.url, LITELLM_MASTER_KEY: proxy.masterKey };
@@ -68,8 +69,7 @@ async function testVersion(version: string): Promise<Result> {
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
     return { version, passed, failed, skipped };
   } finally {
-    await proxy.stop();
-    proxy = null;
+    await litellm.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }

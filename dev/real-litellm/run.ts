@@ -3,7 +3,7 @@
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { ServiceMissingError } from "../services/process.ts";
 import { InstallationError } from "./install.ts";
-import { type RealLitellm, startRealLitellm } from "./proxy.ts";
+import { type StartingLitellm, startRealLitellm } from "./proxy.ts";
 import { ALL_VERSIONS, TESTED_VERSIONS, VersionError } from "./versions.ts";
 
 /** What the command needs is not on this machine. */
@@ -26,17 +26,18 @@ const {
     .option("--port <port>", "the proxy's port; any free one by default", Number),
 );
 
-let proxy: RealLitellm | null = null;
+let litellm: StartingLitellm | null = null;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    void (proxy?.stop() ?? Promise.resolve()).then(() => process.exit(0));
+    void (litellm?.stop() ?? Promise.resolve()).then(() => process.exit(0));
   });
 }
 
 try {
   console.log(`Starting LiteLLM ${version} …`);
   const { port } = options;
-  proxy = await startRealLitellm({ version, say: console.log, ...(port !== undefined && { port }) });
+  litellm = startRealLitellm({ version, say: console.log, ...(port !== undefined && { port }) });
+  const proxy = await litellm.ready;
   console.log(`export LITELLM_URL=${proxy.url} LITELLM_MASTER_KEY=${proxy.masterKey}`);
   console.log(`Its model is "mock"; a call costs $0.28. Log: ${proxy.logPath}. Press Ctrl-C to stop.`);
 } catch (error) {

@@ -68,7 +68,7 @@ interface Target {
   stop: () => Promise<void>;
 }
 
-/** The proxy under test: the simulator with `LITELLM_PROFILE`, or the one at `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
+/** The simulator with `LITELLM_PROFILE`, or the proxy at `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
 export async function startTarget(): Promise<Target> {
   const url = process.env["LITELLM_URL"]?.replace(/\/$/, "");
   const masterKey = process.env["LITELLM_MASTER_KEY"];
