@@ -9,8 +9,8 @@ import getPort from "get-port";
 import { endProcess, untilReady } from "../services/process.ts";
 import { startRealPostgres } from "../services/real-postgres.ts";
 import { configText, type Reporting } from "./config.ts";
-import { createTables } from "./engine/tables.ts";
 import { install, schemaPathOf } from "./install.ts";
+import { createTables } from "./tables.ts";
 import { checkVersion, type Installation } from "./versions.ts";
 
 export interface RealLitellm {

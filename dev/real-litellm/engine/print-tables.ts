@@ -1,26 +1,13 @@
-// Creates the tables of a LiteLLM version from the schema in its package.
-// LiteLLM's own migrations need the Prisma CLI, and the package of migrations may be older than the schema.
+// Prints the SQL that creates the tables of a Prisma schema: `DATABASE_URL=… node print-tables.ts schema.prisma`.
+// A program of its own, because the schema engine fails when it is loaded a second time in one process.
 
 import { readFile } from "node:fs/promises";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
-import pg from "pg";
 import { adapterFor } from "./database.ts";
 import { loadSchemaEngine } from "./webassembly.ts";
 
-/** The database must be empty. LiteLLM adds its views itself while it starts. */
-export async function createTables(databaseUrl: string, schemaPath: string): Promise<void> {
-  const sql = await sqlOf(databaseUrl, schemaPath);
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
-}
-
 /** The engine requires a database, but does not ask it anything here. */
-async function sqlOf(databaseUrl: string, schemaPath: string): Promise<string> {
+async function sqlOf(schemaPath: string, databaseUrl: string): Promise<string> {
   const content = await readFile(schemaPath, "utf8");
   const { SchemaEngine } = await loadSchemaEngine();
   const factory = bindMigrationAwareSqlAdapterFactory(adapterFor(databaseUrl));
@@ -33,6 +20,7 @@ async function sqlOf(databaseUrl: string, schemaPath: string): Promise<string> {
     exitCode: null,
     filters: { externalTables: [], externalEnums: [] },
   });
-  if (stdout === null) throw new Error(`Prisma wrote no SQL for ${schemaPath}`);
-  return stdout;
+  return stdout ?? "";
 }
+
+process.stdout.write(await sqlOf(process.argv[2] ?? "", process.env["DATABASE_URL"] ?? ""));
