@@ -54,7 +54,9 @@ async function withRealLitellm(settings: StackSettings): Promise<StackSettings> 
   const { litellm: port, worker: workerPort } = settings.ports;
   const reporting = workerPort === 0 ? {} : { reporting: reportingTo(`http://127.0.0.1:${workerPort}`) };
   realLitellm = startRealLitellm({ version, port, say: console.log, ...reporting });
-  return { ...settings, litellm: await realLitellm.ready };
+  const proxy = await realLitellm.ready;
+  console.log(`  LiteLLM ${version.padEnd(10)} ${proxy.url}, master key ${proxy.masterKey}`);
+  return { ...settings, litellm: proxy };
 }
 
 /** Starts everything and plays the story. Returns the inbox's URL. */

@@ -40,8 +40,8 @@ export interface RealLitellmOptions {
   readonly say?: (line: string) => void;
 }
 
-/** LiteLLM imports several hundred modules; a busy machine of two cores needs more than a minute. */
-const READY_MS = 240_000;
+/** LiteLLM imports several hundred modules; a busy machine of two cores needs minutes. */
+const READY_MS = 420_000;
 /** After SIGTERM LiteLLM writes the spend that is pending. */
 const STOP_MS = 15_000;
 const SHOWN_LINES_OF_LOG = 20;
