@@ -13,7 +13,7 @@ export interface Behaviour {
   readonly refusalNamesKey: boolean;
   /** The status of an update or a block of a key that does not exist. */
   readonly unknownKeyStatus: 401 | 404;
-  /** The rows of `/v2/key/info` have the key's hash as `token`. Without it, rows and keys cannot be matched by it. */
+  /** The rows of `/v2/key/info` have the key's hash as `token`. Otherwise nothing in a row names its key. */
   readonly rowsHaveToken: boolean;
   /** `/key/info` answers 200 for a deleted key, with its last row and `status: "deleted"`. */
   readonly showsDeletedKeys: boolean;
