@@ -23,8 +23,8 @@ export function checkVersion(version: string): void {
   if (COMPROMISED.includes(version)) throw new VersionError(`LiteLLM ${version} is a compromised release`);
 }
 
-/** Inside node_modules, so that git, biome and editors ignore it. */
-const CACHE = fileURLToPath(new URL("../../node_modules/.cache/bursar", import.meta.url));
+/** Git ignores this folder. Not in node_modules: `npm ci` would delete the installations. */
+const CACHE = fileURLToPath(new URL("../../.wrangler", import.meta.url));
 
 export interface Installation {
   readonly version: string;
