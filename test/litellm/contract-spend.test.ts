@@ -176,7 +176,7 @@ describe("a team", () => {
     expect(shown.body.team_info).toMatchObject({ team_id: body.team_id, spend: 0, max_budget: 1 });
   });
 
-  it("may spend up to its budget exactly, and is refused only beyond it", async () => {
+  it("may spend up to its budget exactly, and is refused beyond it, since 1.84 at its budget", async () => {
     const max_budget = await priceOfCall();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 0 })).body;
     const key = await client.newKey({ team_id });
@@ -186,10 +186,11 @@ describe("a team", () => {
     const another = await client.newKey({ team_id: team.team_id });
     expect((await client.chat(another, { cost: COST })).status).toBe(200);
     await settled();
-    expect((await client.chat(another, { cost: COST })).status).toBe(200);
+    // A reservation may refuse the call at the budget already, because nothing is left to reserve.
+    if (!behaviour.reservesBudget) expect((await client.chat(another, { cost: COST })).status).toBe(200);
     const refused = await refusalOf(another);
     expectRefused(refused);
-    expect(refused.body.error.message).toContain(`Team=${team.team_id} Current cost: `);
+    expect(refused.body.error.message).toContain(`Team=${team.team_id}`);
   });
 
   it("shows a team to its own keys and to no others", async () => {
