@@ -3,6 +3,7 @@
 
 import type { Inbox } from "./inbox/start.ts";
 import type { Litellm } from "./litellm/start.ts";
+import type { Reporting } from "./real-litellm/config.ts";
 
 export const DEV_ADMIN_TOKEN = "dev-admin-token";
 const WEBHOOK_URL_TOKEN = "dev-webhook-url-token";
@@ -57,6 +58,16 @@ export async function openInboxChannels(workerUrl: string, inbox: Inbox): Promis
     signing_secret: string;
   };
   inbox.trust(WEBHOOK, [secret]);
+}
+
+/** What a real LiteLLM is configured with when it starts, because it takes no receivers later. */
+export function reportingTo(workerUrl: string): Reporting {
+  return {
+    eventsUrl: `${workerUrl}/v1/events/litellm`,
+    eventsToken: EVENTS_TOKEN,
+    guardrailUrl: `${workerUrl}/litellm`,
+    guardrailToken: GUARDRAIL_TOKEN,
+  };
 }
 
 async function admin(workerUrl: string, method: string, path: string, body?: unknown): Promise<unknown> {

@@ -64,7 +64,9 @@ export async function startStack(
     stops.push(() => upstash.stop());
     onStarted("Upstash REST", upstash.url);
 
-    const litellm = settings.litellm === null ? await startLitellm({ port: ports.litellm, ...options.litellm }) : null;
+    const profile = settings.litellmProfile === undefined ? {} : { profile: settings.litellmProfile };
+    const simulated = { port: ports.litellm, ...profile, ...options.litellm };
+    const litellm = settings.litellm === null ? await startLitellm(simulated) : null;
     if (litellm !== null) stops.push(() => litellm.stop());
     const litellmUrl = litellm?.url ?? settings.litellm?.url ?? "";
     const litellmMasterKey = litellm?.masterKey ?? settings.litellm?.masterKey ?? "";

@@ -3,9 +3,13 @@
 
 import { styleText } from "node:util";
 import { defineCommand, readCommandLine } from "../cli/command-line.ts";
-import { DEV_ADMIN_TOKEN, openInboxChannels, reportTo } from "./connect.ts";
+import { DEV_ADMIN_TOKEN, openInboxChannels, reportingTo, reportTo } from "./connect.ts";
 import { PortTakenError } from "./part.ts";
-import { SETTINGS_HELP, SettingsError, settingsFromEnv } from "./settings.ts";
+import { InstallationError } from "./real-litellm/install.ts";
+import { type StartingLitellm, startRealLitellm } from "./real-litellm/proxy.ts";
+import { VersionError } from "./real-litellm/versions.ts";
+import { ServiceMissingError } from "./services/process.ts";
+import { SETTINGS_HELP, SettingsError, type StackSettings, settingsFromEnv } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { playBudgetStory, StoryError } from "./story/budget-story.ts";
 import { clientsFor } from "./story/clients.ts";
@@ -29,22 +33,37 @@ const { options } = readCommandLine(
     },
   })
     .option("--exit", "stop the stack and exit after the story")
-    .option("--no-story", "start the stack only, as npm run dev does"),
+    .option("--no-story", "start the stack only, as npm run dev does")
+    .option("--litellm <version>", "install and use this real LiteLLM, such as 1.110.2, instead of the simulator"),
 );
 
 let stack: Stack | null = null;
 let worker: WorkerProcess | null = null;
+let realLitellm: StartingLitellm | null = null;
 
 async function stopAll(): Promise<void> {
   await worker?.stop();
   await stack?.stop();
+  await realLitellm?.stop();
+}
+
+/** Starts the LiteLLM that the command line asks for. A real LiteLLM can report to a Worker on a known port only. */
+async function withRealLitellm(settings: StackSettings): Promise<StackSettings> {
+  const { litellm: version } = options;
+  if (version === undefined) return settings;
+  const { litellm: port, worker: workerPort } = settings.ports;
+  const reporting = workerPort === 0 ? {} : { reporting: reportingTo(`http://127.0.0.1:${workerPort}`) };
+  realLitellm = startRealLitellm({ version, port, say: console.log, ...reporting });
+  const proxy = await realLitellm.ready;
+  console.log(`  LiteLLM ${version.padEnd(10)} ${proxy.url}, master key ${proxy.masterKey}`);
+  return { ...settings, litellm: proxy };
 }
 
 /** Starts everything and plays the story. Returns the inbox's URL. */
 async function run(): Promise<string> {
   const begunAt = Date.now();
-  const settings = settingsFromEnv(process.env);
   console.log("Starting the local stack …");
+  const settings = await withRealLitellm(settingsFromEnv(process.env));
   const onStarted = (part: string, address: string) => console.log(`  ${part.padEnd(18)} ${address}`);
   const litellm = options.story ? { databaseDelayMs: STORY_DATABASE_DELAY_MS } : {};
   stack = await startStack(settings, { litellm, onStarted });
@@ -67,9 +86,12 @@ async function run(): Promise<string> {
   return stack.inbox.url;
 }
 
+/** Errors whose message says what to do. */
+const EXPLAINED = [PortTakenError, SettingsError, VersionError, ServiceMissingError, InstallationError];
+
 function explain(error: unknown): string {
   if (error instanceof StoryError) return `A step of the story failed: ${error.message}`;
-  if (error instanceof PortTakenError || error instanceof SettingsError) return error.message;
+  if (EXPLAINED.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -42,7 +42,7 @@ export function authenticate(headers: Headers, route: Route, store: Store): Call
   checkKey(key, store);
   if (route.kind === "llm") {
     const isFree = route.isFree === true;
-    const refusal = isFree ? null : budgetRefusal(key, team);
+    const refusal = isFree ? null : budgetRefusal(key, team, store);
     store.settings.listener({ kind: "call_authorized", key: { ...key }, team: team && { ...team }, refusal, isFree });
   }
   if (route.isFree !== true && route.kind === "llm") checkKeyBudget(key, store);
@@ -75,21 +75,24 @@ function checkKey(key: KeyView, store: Store): void {
   }
 }
 
+/** The spend that LiteLLM compares with the key's budget: what was spent, and what calls in flight reserve. */
+function countedSpend(key: KeyView, { reservations }: Store): number {
+  return key.spend + key.reserved + (reservations.get(key.hash) ?? 0);
+}
+
 /** LiteLLM refuses a key that reaches its budget, but a team only when it exceeds its budget. */
-function budgetRefusal(key: KeyView, team: TeamView | null): "key_budget" | "team_budget" | null {
-  if (key.maxBudget !== null && key.spend >= key.maxBudget) return "key_budget";
+function budgetRefusal(key: KeyView, team: TeamView | null, store: Store): "key_budget" | "team_budget" | null {
+  if (key.maxBudget !== null && countedSpend(key, store) >= key.maxBudget) return "key_budget";
   return team !== null && team.maxBudget !== null && team.spend > team.maxBudget ? "team_budget" : null;
 }
 
 function checkKeyBudget(key: KeyView, store: Store): void {
-  const reserved = store.reservations.get(key.hash) ?? 0;
-  // Such a refusal names the whole hash, and counts the reservation as cost.
-  if (key.maxBudget !== null && reserved > 0 && key.spend + reserved >= key.maxBudget) {
-    throw overBudget(` Key=${key.hash}`, key.spend + reserved, key.maxBudget, store);
-  }
-  if (budgetRefusal(key, null) === null) return;
-  const named = store.settings.version === "1.81.9" ? "" : ` Key=${key.alias} (${key.name})`;
-  throw overBudget(named, key.spend, key.maxBudget ?? 0, store);
+  if (budgetRefusal(key, null, store) === null) return;
+  const maxBudget = key.maxBudget ?? 0;
+  // A refusal by a reservation names the key by its whole hash.
+  const name = key.spend < maxBudget ? key.hash : `${key.alias} (${key.name})`;
+  const named = store.settings.behaviour.refusalNamesKey ? ` Key=${name}` : "";
+  throw overBudget(named, countedSpend(key, store), maxBudget, store);
 }
 
 /** LiteLLM checks the team on every route, so a key of a team over its budget cannot even read itself. */
@@ -101,8 +104,12 @@ function checkTeam(team: TeamView | null, route: Route, store: Store): void {
 
 function overBudget(named: string, spend: number, maxBudget: number, store: Store): LitellmError {
   const amounts = `Current cost: ${floatText(spend)}, Max budget: ${floatText(maxBudget)}`;
-  const status = store.settings.version === "1.81.9" ? 400 : 429;
-  return proxyError(status, "budget_exceeded", `Budget has been exceeded!${named} ${amounts}`, null);
+  return proxyError(
+    store.settings.behaviour.refusalStatus,
+    "budget_exceeded",
+    `Budget has been exceeded!${named} ${amounts}`,
+    null,
+  );
 }
 
 function unknownKey(credential: string): LitellmError {

@@ -30,7 +30,7 @@ function readiness(store: Store) {
     status: "healthy",
     db: "connected",
     cache: null,
-    litellm_version: store.settings.version,
+    litellm_version: store.settings.behaviour.version,
     success_callbacks: [],
     use_aiohttp_transport: true,
   };

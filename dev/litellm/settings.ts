@@ -3,15 +3,14 @@
 
 import type { CallListener } from "./calls/call-events.ts";
 import type { EventsReceiver, GuardrailReceiver, Receivers, WebhookReceiver } from "./outgoing/receivers.ts";
-
-/** "1.81.9" refuses a key over its budget with 400; "1.84" with 429 and a message that names the key. */
-export type LitellmVersion = "1.81.9" | "1.84";
+import { type Behaviour, behaviourOf, type LitellmProfile } from "./profiles.ts";
 
 export interface LitellmOptions {
   /** 0 picks any free port. */
   port?: number;
   masterKey?: string;
-  version?: LitellmVersion;
+  /** The generation of LiteLLM to behave as. Default: "1.81". */
+  profile?: LitellmProfile;
   /** Delay until spend reaches the database. Default: 10 to 15 s, the interval of LiteLLM's writer job. */
   databaseDelayMs?: number;
   /** Interval of the reset job. 0: every period ends on time; Infinity: no period ends. */
@@ -38,7 +37,7 @@ export interface LitellmOptions {
 
 export interface Settings {
   masterKey: string;
-  version: LitellmVersion;
+  behaviour: Behaviour;
   databaseDelayMs: () => number;
   resetCheckMs: number;
   cacheTtlMs: number;
@@ -54,7 +53,7 @@ export function settingsFrom(options: LitellmOptions): Settings {
   const { databaseDelayMs, callMs } = options;
   return {
     masterKey: options.masterKey ?? "sk-dev-master",
-    version: options.version ?? "1.81.9",
+    behaviour: behaviourOf(options.profile ?? "1.81"),
     databaseDelayMs: () => databaseDelayMs ?? 10_000 + Math.random() * 5_000,
     resetCheckMs: options.resetCheckMs ?? 597_000 + Math.random() * 8_000,
     cacheTtlMs: options.cacheTtlMs ?? 60_000,

@@ -2,12 +2,14 @@
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Client, captured, hashOf, send, startTarget } from "./support.ts";
+import type { Behaviour } from "../../dev/litellm/profiles.ts";
+import { type Client, hashOf, send, startTarget } from "./support.ts";
 
 let client: Client;
+let behaviour: Behaviour;
 let stop: () => Promise<void>;
 beforeAll(async () => {
-  ({ client, stop } = await startTarget());
+  ({ client, behaviour, stop } = await startTarget());
 });
 afterAll(() => stop());
 
@@ -23,17 +25,17 @@ describe("the management API", () => {
 
   it("answers a key that it does not know with 401 and its own type", async () => {
     const { status, body } = await client.call("GET", "/key/info?key=deadbeef", undefined, "sk-wrong");
-    expect([status, body]).toEqual([401, captured("admin-key-401")]);
+    expect([status, body.error.type, body.error.code]).toEqual([401, "token_not_found_in_db", "401"]);
   });
 
   it("answers no key, and a key without its scheme, with 401 auth_error", async () => {
     const none = await send(`${client.url}/key/info`, "GET", {});
-    const auth_error = { type: "auth_error", param: "None", code: "401" };
+    const auth_error = { type: "auth_error", code: "401" };
     expect(none.status).toBe(401);
-    expect(none.body.error).toEqual({ message: "Authentication Error, No api key passed in.", ...auth_error });
+    expect(none.body.error).toMatchObject({ message: "Authentication Error, No api key passed in.", ...auth_error });
     const bare = await send(`${client.url}/key/info`, "GET", { authorization: client.masterKey });
     const message = "Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix.";
-    expect(bare.body.error).toEqual({ message, ...auth_error });
+    expect(bare.body.error).toMatchObject({ message, ...auth_error });
   });
 
   it("refuses to let a tenant's key create or change anything", async () => {
@@ -88,16 +90,17 @@ describe("a blocked key", () => {
     const blocked = await client.call("POST", "/key/block", { key: hashOf(key) });
     expect([blocked.status, blocked.body.blocked]).toEqual([200, true]);
     const { status, body } = await client.chat(key);
-    const message = "Authentication Error, Key is blocked. Update via `/key/unblock` if you're admin.";
-    expect([status, body.error]).toEqual([401, { message, type: "auth_error", param: "None", code: "401" }]);
+    expect([status, body.error.type, body.error.code]).toEqual([401, "auth_error", "401"]);
+    expect(body.error.message).toContain("Authentication Error, Key is blocked. Update via `/key/unblock`");
     expect((await client.info(key)).blocked).toBe(true);
     await client.call("POST", "/key/unblock", { key: hashOf(key) });
     expect((await client.chat(key)).status).toBe(200);
     expect((await client.info(key)).blocked).toBe(false);
   });
 
-  it("answers 401 when there is no such key to block", async () => {
+  it("answers 404, or 401 in 1.81, when there is no such key to block", async () => {
     const { status, body } = await client.call("POST", "/key/block", { key: hashOf(randomUUID()) });
-    expect([status, body.error.type]).toEqual([401, "token_not_found_in_db"]);
+    const type = behaviour.unknownKeyStatus === 404 ? "not_found_error" : "token_not_found_in_db";
+    expect([status, body.error.type]).toEqual([behaviour.unknownKeyStatus, type]);
   });
 });

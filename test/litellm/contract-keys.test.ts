@@ -2,18 +2,20 @@
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Client, captured, hashOf, shapeOf, startTarget } from "./support.ts";
+import type { Behaviour } from "../../dev/litellm/profiles.ts";
+import { type Client, captured, hashOf, missingFields, startTarget } from "./support.ts";
 
 let client: Client;
+let behaviour: Behaviour;
 let stop: () => Promise<void>;
 beforeAll(async () => {
-  ({ client, stop } = await startTarget());
+  ({ client, behaviour, stop } = await startTarget());
 });
 afterAll(() => stop());
 
 const unique = (name: string) => `${name}-${randomUUID()}`;
 
-it("generates a key with exactly the captured fields, the soft budget in a budget object of its own", async () => {
+it("generates a key with at least the captured fields, the soft budget in a budget object of its own", async () => {
   const key = `sk-${unique("made")}`;
   const fields = {
     max_budget: 1,
@@ -24,7 +26,7 @@ it("generates a key with exactly the captured fields, the soft budget in a budge
   };
   const { status, body } = await client.call("POST", "/key/generate", { key, key_alias: unique("alias"), ...fields });
   expect(status).toBe(200);
-  expect(shapeOf(body)).toEqual(shapeOf(captured("key-generate")));
+  expect(missingFields(captured("key-generate"), body)).toEqual([]);
   expect(body).toMatchObject({
     key,
     token: hashOf(key),
@@ -37,13 +39,13 @@ it("generates a key with exactly the captured fields, the soft budget in a budge
   expect(body.litellm_budget_table).toMatchObject({ budget_id: body.budget_id, soft_budget: 0.5, max_budget: null });
 });
 
-it("shows a key with exactly the captured fields, by raw key and by hash, under the name that was asked", async () => {
+it("shows a key with at least the captured fields, by raw key and by hash, under the name that was asked", async () => {
   const key = await client.newKey({ max_budget: 1, soft_budget: 0.5, metadata: { tenant_id: "acme" } });
   for (const asked of [key, hashOf(key)]) {
     const { status, body } = await client.call("GET", `/key/info?key=${asked}`);
     expect(status).toBe(200);
     expect(body.key).toBe(asked);
-    expect(shapeOf(body)).toEqual(shapeOf(captured("key-info")));
+    expect(missingFields(captured("key-info"), body)).toEqual([]);
     expect(body.info).toMatchObject({ spend: 0, max_budget: 1, blocked: null, metadata: { tenant_id: "acme" } });
     expect(body.info.litellm_budget_table.soft_budget).toBe(0.5);
   }
@@ -55,13 +57,15 @@ it("answers 404 for a key that it does not have", async () => {
   expect(body).toEqual(captured("key-info-404"));
 });
 
-it("lists several keys with their tokens, and silently leaves out unknown ones", async () => {
+it("lists several keys, in 1.81 with their tokens, and silently leaves out unknown ones", async () => {
   const keys = [await client.newKey({ max_budget: 1 }), await client.newKey({ max_budget: 2 })];
   const sent = [...keys.map(hashOf), hashOf(unique("sk-none"))];
   const { status, body } = await client.call("POST", "/v2/key/info", { keys: sent });
   expect(status).toBe(200);
   expect(body.key).toEqual(sent);
-  expect(body.info.map((row: { token: string }) => row.token).sort()).toEqual(keys.map(hashOf).sort());
+  expect(body.info.map((row: { max_budget: number }) => row.max_budget).sort()).toEqual([1, 2]);
+  const tokens = body.info.map((row: { token?: string }) => row.token).sort();
+  expect(tokens).toEqual(behaviour.rowsHaveToken ? keys.map(hashOf).sort() : [undefined, undefined]);
 });
 
 it("refuses an alias that is taken", async () => {
@@ -85,19 +89,21 @@ it("leaves a key as it is when the same key is generated again", async () => {
   expect((await client.info(key)).max_budget).toBe(1);
 });
 
-it("refuses a negative budget with a message that is a Python dict, of another type when updating", async () => {
-  const message = "{'error': 'max_budget cannot be negative. Received: -1.0'}";
+it("refuses a negative budget with a message that is a Python dict", async () => {
+  const pattern = /^\{'error': 'max_budget .*Received: -1\.0'\}$/;
   const made = await client.call("POST", "/key/generate", { max_budget: -1 });
   expect(made.status).toBe(400);
-  expect(made.body.error).toEqual({ message, type: "internal_server_error", param: "None", code: "400" });
+  expect(made.body.error).toMatchObject({ message: expect.stringMatching(pattern), code: "400" });
   const changed = await client.call("POST", "/key/update", { key: await client.newKey(), max_budget: -1 });
   expect(changed.status).toBe(400);
-  expect(changed.body.error).toEqual({ message, type: "auth_error", param: "None", code: "400" });
+  expect(changed.body.error).toMatchObject({ message: expect.stringMatching(pattern), code: "400" });
 });
 
-it("takes any text for a budget duration", async () => {
-  const key = await client.newKey({ budget_duration: "banana" });
-  expect((await client.info(key)).budget_duration).toBe("banana");
+it("takes any text for a budget duration until 1.83, and refuses it with a 400 since 1.103", async () => {
+  const key = `sk-${unique("made")}`;
+  const { status } = await client.call("POST", "/key/generate", { key, budget_duration: "banana" });
+  expect(status).toBe(behaviour.checksDurations ? 400 : 200);
+  if (!behaviour.checksDurations) expect((await client.info(key)).budget_duration).toBe("banana");
 });
 
 it("ends 30d on the first of the next month, whatever the day", async () => {
@@ -107,19 +113,19 @@ it("ends 30d on the first of the next month, whatever the day", async () => {
   expect((await client.info(key)).budget_reset_at).toBe(first.replace(".000Z", "+00:00"));
 });
 
-it("updates a key with exactly the captured fields, and never shows its budget object there", async () => {
+it("updates a key with at least the captured fields, and never shows its budget object there", async () => {
   const key = await client.newKey({ max_budget: 1, soft_budget: 0.5, metadata: { tenant_id: "acme" } });
   const { status, body } = await client.call("POST", "/key/update", { key: hashOf(key), max_budget: 2 });
   expect(status).toBe(200);
-  expect(shapeOf(body)).toEqual(shapeOf(captured("key-update")));
+  expect(missingFields(captured("key-update"), body)).toEqual([]);
   expect(body).toMatchObject({ key: hashOf(key), token: hashOf(key), max_budget: 2, litellm_budget_table: null });
 });
 
-it("ignores a soft budget in an update, but not one in an update of the key's budget object", async () => {
+it("takes a soft budget in an update since 1.103, and in an update of the key's budget object in all", async () => {
   const key = await client.newKey({ soft_budget: 0.5 });
   await client.call("POST", "/key/update", { key, soft_budget: 0.7 });
   const before = await client.info(key);
-  expect(before.litellm_budget_table.soft_budget).toBe(0.5);
+  expect(before.litellm_budget_table.soft_budget).toBe(behaviour.updatesSoftBudget ? 0.7 : 0.5);
   await client.call("POST", "/budget/update", { budget_id: before.budget_id, soft_budget: 0.9 });
   expect((await client.info(key)).litellm_budget_table.soft_budget).toBe(0.9);
 });
@@ -139,19 +145,18 @@ it("takes a number that is written as text", async () => {
   expect((await client.info(key)).max_budget).toBe(12);
 });
 
-it("answers an update of an unknown key with 401, not 404", async () => {
+it("answers an update of an unknown key with 404, or 401 in 1.81", async () => {
   const { status, body } = await client.call("POST", "/key/update", { key: "sk-unknown", max_budget: 1 });
-  expect(status).toBe(401);
-  expect(body).toEqual(captured("key-update-401"));
+  const type = behaviour.unknownKeyStatus === 404 ? "not_found_error" : "auth_error";
+  expect([status, body.error.type]).toEqual([behaviour.unknownKeyStatus, type]);
 });
 
 it("requires both fields of a temporary increase", async () => {
   const key = hashOf(await client.newKey({ max_budget: 1 }));
   const { status, body } = await client.call("POST", "/key/update", { key, temp_budget_increase: 5 });
   expect(status).toBe(422);
-  const wanted = captured("key-update-422");
-  wanted.detail[0].input.key = key;
-  expect(body).toEqual(wanted);
+  const { type, loc, msg } = captured("key-update-422").detail[0];
+  expect(body).toMatchObject({ detail: [{ type, loc, msg }] });
 });
 
 it("keeps a temporary increase in metadata and does not show it in max_budget", async () => {
@@ -165,16 +170,16 @@ it("answers 422 naming the field for a budget that is no number", async () => {
   const { status, body } = await client.call("POST", "/key/update", { key: await client.newKey(), max_budget: "much" });
   expect(status).toBe(422);
   const msg = "Input should be a valid number, unable to parse string as a number";
-  expect(body).toEqual({ detail: [{ type: "float_parsing", loc: ["body", "max_budget"], msg, input: "much" }] });
+  expect(body).toMatchObject({ detail: [{ type: "float_parsing", loc: ["body", "max_budget"], msg }] });
 });
 
-it("sets spend through an update, and resets it with exactly the captured fields", async () => {
+it("sets spend through an update, and resets it with at least the captured fields", async () => {
   const key = await client.newKey({ max_budget: 5, budget_duration: "30d" });
   await client.call("POST", "/key/update", { key, spend: 1.5 });
   expect((await client.info(key)).spend).toBe(1.5);
   const { status, body } = await client.call("POST", `/key/${hashOf(key)}/reset_spend`, { reset_to: 0 });
   expect(status).toBe(200);
-  expect(shapeOf(body)).toEqual(shapeOf(captured("key-reset-spend")));
+  expect(missingFields(captured("key-reset-spend"), body)).toEqual([]);
   expect(body).toMatchObject({ key_hash: hashOf(key), spend: 0, previous_spend: 1.5, max_budget: 5 });
   expect(body.budget_reset_at).toMatch(/T00:00:00Z$/);
 });
@@ -197,7 +202,16 @@ it("deletes keys by hash and by alias, and answers 404 when there was none", asy
   const again = await client.call("POST", "/key/delete", { keys: [hashOf(byHash)] });
   expect(again.status).toBe(404);
   expect(again.body.error).toMatchObject({ message: "{'error': 'No keys found'}", code: "404" });
-  expect((await client.call("GET", `/key/info?key=${hashOf(byHash)}`)).status).toBe(404);
+});
+
+it("answers 404 for a deleted key, and since 1.103 shows its last row as deleted", async () => {
+  const key = await client.newKey({ max_budget: 3 });
+  await client.call("POST", "/key/delete", { keys: [hashOf(key)] });
+  const { status, body } = await client.call("GET", `/key/info?key=${hashOf(key)}`);
+  expect(status).toBe(behaviour.showsDeletedKeys ? 200 : 404);
+  if (!behaviour.showsDeletedKeys) return;
+  expect(body.info).toMatchObject({ status: "deleted", deleted_at: expect.any(String), max_budget: 3 });
+  expect((await client.call("POST", "/v2/key/info", { keys: [hashOf(key)] })).body.info).toEqual([]);
 });
 
 it("lists keys by page, newest first, as hashes or as whole objects", async () => {

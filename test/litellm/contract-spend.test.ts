@@ -2,16 +2,21 @@
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Answer, type Client, captured, hashOf, SPEND_WRITTEN, startTarget } from "./support.ts";
+import type { Behaviour } from "../../dev/litellm/profiles.ts";
+import { type Answer, type Client, captured, hashOf, missingFields, SPEND_WRITTEN, startTarget } from "./support.ts";
 
 let client: Client;
+let behaviour: Behaviour;
 let stop: () => Promise<void>;
 beforeAll(async () => {
-  ({ client, stop } = await startTarget());
+  ({ client, behaviour, stop } = await startTarget());
 });
 afterAll(() => stop());
 
 const COST = 0.1 + 0.2;
+/** How long a real proxy may take to count a call's cost. */
+const COST_COUNTED = { timeout: 15_000, interval: 300 };
+const SETTLED_MS = 1_500;
 const costOf = (answer: Answer) => Number(answer.headers.get("x-litellm-response-cost"));
 
 /** The cost of a call on this proxy, as the proxy reports it. */
@@ -19,10 +24,22 @@ async function priceOfCall(): Promise<number> {
   return costOf(await client.chat(await client.newKey(), { cost: COST }));
 }
 
-/** LiteLLM < 1.84 refuses with 400, later ones with 429. */
+/** The status depends on the version; the type does not. */
 function expectRefused(answer: Answer): void {
-  expect([400, 429]).toContain(answer.status);
+  expect(answer.status).toBe(behaviour.refusalStatus);
   expect(answer.body.error).toMatchObject({ type: "budget_exceeded", param: null, code: String(answer.status) });
+}
+
+/** Long enough for a real proxy to count the cost of the last call. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+
+/** The first refusal. A real proxy counts a call's cost some time after its answer, so the next call may pass. */
+async function refusalOf(key: string): Promise<Answer> {
+  return vi.waitFor(async () => {
+    const answer = await client.chat(key, { cost: COST });
+    expect(answer.status).not.toBe(200);
+    return answer;
+  }, COST_COUNTED);
 }
 
 describe("a model call", () => {
@@ -35,14 +52,15 @@ describe("a model call", () => {
     expect(answer.headers.get("x-litellm-key-max-budget")).toBe("1000.0");
   });
 
-  it("shows the spend with its own cost at once, added up in doubles", async () => {
+  it("shows the spend with its own cost at once, and since 1.96 without the calls of the last minute", async () => {
     const key = await client.newKey();
-    let spend = 0;
-    for (const _ of [1, 2, 3]) {
-      const answer = await client.chat(key, { cost: COST });
-      spend += costOf(answer);
-      expect(Number(answer.headers.get("x-litellm-key-spend"))).toBe(spend);
-    }
+    const shownBeside = (answer: Answer) => Number(answer.headers.get("x-litellm-key-spend"));
+    const first = await client.chat(key, { cost: COST });
+    expect(shownBeside(first)).toBe(costOf(first));
+    await settled();
+    const second = await client.chat(key, { cost: COST });
+    const [one, two] = [costOf(first), costOf(second)];
+    expect(shownBeside(second)).toBe(behaviour.hasStaleKeySpend ? two : one + two);
   });
 
   it("reaches the database late", async () => {
@@ -72,7 +90,7 @@ describe("a key", () => {
     const cost = await priceOfCall();
     const key = await client.newKey({ max_budget: cost });
     expect((await client.chat(key, { cost: COST })).status).toBe(200);
-    const refused = await client.chat(key, { cost: COST });
+    const refused = await refusalOf(key);
     expectRefused(refused);
     expect([...refused.headers.keys()].filter((name) => name.startsWith("x-litellm-key"))).toEqual([]);
     expect(refused.headers.get("retry-after")).toBeNull();
@@ -110,12 +128,12 @@ describe("a key", () => {
     expect((await client.chat(key)).status).toBe(200);
   });
 
-  it("may call again at once when its spend is reset", async () => {
+  it("may call again at once when its spend is reset, but in 1.83 only after up to a minute", async () => {
     const key = await client.newKey({ max_budget: 5 });
     await client.call("POST", "/key/update", { key, spend: 5 });
     expectRefused(await client.chat(key));
     await client.call("POST", `/key/${hashOf(key)}/reset_spend`, { reset_to: 0 });
-    expect((await client.chat(key)).status).toBe(200);
+    expect((await client.chat(key)).status).toBe(behaviour.resetsAtOnce ? 200 : behaviour.refusalStatus);
   });
 
   it("charges a key again after a reset with what was still on its way to the database", async () => {
@@ -140,35 +158,39 @@ describe("a team", () => {
     const { status, body } = await client.call("GET", "/team/list");
     const listed = body.find(({ team_id }: { team_id: string }) => team_id === made.team_id);
     expect(status).toBe(200);
-    expect(listed).toMatchObject({ team_alias: made.team_alias, spend: 0, max_budget: 1, team_memberships: [] });
+    expect(listed).toMatchObject({ team_alias: made.team_alias, spend: 0, max_budget: 1 });
     expect(listed.keys).toMatchObject([{ token: hashOf(key), team_id: made.team_id, litellm_budget_table: null }]);
     const aliases: string[] = body.map(({ team_alias: alias }: { team_alias: string | null }) => alias ?? "");
     expect(aliases).toEqual([...aliases].sort());
     expect((await client.call("GET", "/team/list", undefined, key)).status).toBe(401);
   });
 
-  it("creates and shows a team with exactly the captured fields", async () => {
+  it("creates and shows a team with at least the captured fields", async () => {
     const { status, body } = await client.call("POST", "/team/new", { team_alias: randomUUID(), max_budget: 1 });
     expect(status).toBe(200);
-    expect(Object.keys(body).sort()).toEqual(Object.keys(captured("team-new")).sort());
+    expect(missingFields(captured("team-new"), body)).toEqual([]);
     const shown = await client.call("GET", `/team/info?team_id=${body.team_id}`);
-    expect(Object.keys(shown.body).sort()).toEqual(["keys", "team_id", "team_info", "team_memberships"]);
+    expect(Object.keys(shown.body)).toEqual(
+      expect.arrayContaining(["keys", "team_id", "team_info", "team_memberships"]),
+    );
     expect(shown.body.team_info).toMatchObject({ team_id: body.team_id, spend: 0, max_budget: 1 });
   });
 
-  it("may spend up to its budget exactly, and is refused only beyond it", async () => {
+  it("may spend up to its budget exactly, and is refused beyond it, since 1.84 at its budget", async () => {
     const max_budget = await priceOfCall();
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 0 })).body;
     const key = await client.newKey({ team_id });
     expect((await client.chat(key, { cost: COST })).status).toBe(200);
-    expectRefused(await client.chat(key, { cost: COST }));
+    expectRefused(await refusalOf(key));
     const team = (await client.call("POST", "/team/new", { max_budget })).body;
     const another = await client.newKey({ team_id: team.team_id });
     expect((await client.chat(another, { cost: COST })).status).toBe(200);
-    expect((await client.chat(another, { cost: COST })).status).toBe(200);
-    const refused = await client.chat(another, { cost: COST });
+    await settled();
+    // A reservation may refuse the call at the budget already, because nothing is left to reserve.
+    if (!behaviour.reservesBudget) expect((await client.chat(another, { cost: COST })).status).toBe(200);
+    const refused = await refusalOf(another);
     expectRefused(refused);
-    expect(refused.body.error.message).toContain(`Team=${team.team_id} Current cost: `);
+    expect(refused.body.error.message).toContain(`Team=${team.team_id}`);
   });
 
   it("shows a team to its own keys and to no others", async () => {
@@ -193,7 +215,10 @@ describe("a team", () => {
     expect([changed.body.team_id, changed.body.data.max_budget]).toEqual([team_id, 2]);
     expect(changed.body.data.budget_reset_at).toMatch(/T00:00:00Z$/);
     expect((await client.call("POST", "/team/delete", { team_ids: [team_id] })).status).toBe(200);
-    expect((await client.call("GET", `/key/info?key=${hashOf(key)}`)).status).toBe(404);
+    const ofKey = await client.call("GET", `/key/info?key=${hashOf(key)}`);
+    expect([ofKey.status, ofKey.body.info?.status]).toEqual(
+      behaviour.showsDeletedKeys ? [200, "deleted"] : [404, undefined],
+    );
     const gone = await client.call("GET", `/team/info?team_id=${team_id}`);
     const message = `{'message': 'Team not found, passed team id: ${team_id}.'}`;
     expect([gone.status, gone.body.error.message]).toEqual([404, message]);
@@ -211,11 +236,16 @@ describe("a budget object", () => {
     expect(body).toHaveLength(1);
   });
 
-  it("has a window of the plain length, not an aligned one", async () => {
-    const before = Date.now();
+  it("has a window that ends with the month, as a key's does, but in 1.81 one of the plain length", async () => {
+    const now = new Date();
     const { body } = await client.call("POST", "/budget/new", { budget_id: randomUUID(), budget_duration: "30d" });
-    const days = (Date.parse(body.budget_reset_at) - before) / 86_400_000;
-    expect(days).toBeGreaterThan(29.99);
-    expect(days).toBeLessThan(30.01);
+    const endsAt = Date.parse(body.budget_reset_at);
+    if (behaviour.alignsBudgetObjects) {
+      expect(endsAt).toBe(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
+    } else {
+      const days = (endsAt - now.getTime()) / 86_400_000;
+      expect(days).toBeGreaterThan(29.99);
+      expect(days).toBeLessThan(30.01);
+    }
   });
 });

@@ -90,10 +90,10 @@ describe("a finished call", () => {
 });
 
 describe("a call refused over budget", () => {
-  it.each(["1.81.9", "1.84"] as const)(
+  it.each(["1.81", "1.103"] as const)(
     "sends a refused call as a failure with the key's hash alone, in %s",
-    async (version) => {
-      await start({}, { version });
+    async (profile) => {
+      await start({}, { profile });
       const key = await client.newKey({ max_budget: 0, key_alias: "acme", metadata: { tenant_id: "acme" } });
       const refusal = await client.chat(key);
       const [payload] = await flushed();

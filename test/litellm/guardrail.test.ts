@@ -18,16 +18,16 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-async function start(version: "1.81.9" | "1.84", guardrail: Partial<GuardrailReceiver> = {}) {
+async function start(profile: "1.81" | "1.103", guardrail: Partial<GuardrailReceiver> = {}) {
   const asked = { url: receiver.url, token: "guard-secret", ...guardrail };
-  litellm = await startLitellm({ callMs: 0, databaseDelayMs: 0, version, guardrail: asked });
+  litellm = await startLitellm({ callMs: 0, databaseDelayMs: 0, profile, guardrail: asked });
   client = clientOf(litellm);
 }
 const answer = (verdict: unknown) => ({ body: JSON.stringify(verdict) });
 
 describe("the question", () => {
   it("has exactly the captured fields, in their order and of their types", async () => {
-    await start("1.81.9");
+    await start("1.81");
     const key = await client.newKey({ key_alias: "acme-agent2" });
     const { headers } = await client.chat(key);
     const [{ json } = { json: null }] = receiver.received;
@@ -37,7 +37,7 @@ describe("the question", () => {
   });
 
   it("comes with x-api-key, under LiteLLM's path, whether or not the address has it already", async () => {
-    await start("1.81.9", { url: `${receiver.url}/litellm/` });
+    await start("1.81", { url: `${receiver.url}/litellm/` });
     const key = await client.newKey();
     await client.chat(key);
     const path = "/litellm/beta/litellm_basic_guardrail_api";
@@ -52,7 +52,7 @@ describe("the question", () => {
   });
 
   it("has all texts, images and tools, the team and the end user", async () => {
-    await start("1.81.9");
+    await start("1.81");
     const { team_id } = (await client.call("POST", "/team/new", { team_alias: "red" })).body;
     const image = { type: "image_url", image_url: { url: "https://pictures.example/1" } };
     const messages = [
@@ -75,7 +75,7 @@ describe("the question", () => {
   });
 
   it("asks no guardrail about a call that its key or its budget forbids", async () => {
-    await start("1.81.9");
+    await start("1.81");
     await client.chat(await client.newKey({ max_budget: 0 }));
     await client.chat("sk-unknown");
     expect(receiver.received).toEqual([]);
@@ -84,10 +84,10 @@ describe("the question", () => {
 
 describe("the answer", () => {
   it.each([
-    ["1.81.9", 500],
-    ["1.84", 400],
-  ] as const)("BLOCKED refuses the call in %s with %d and the reason; it costs nothing", async (version, status) => {
-    await start(version);
+    ["1.81", 500],
+    ["1.103", 400],
+  ] as const)("BLOCKED refuses the call in %s with %d and the reason; it costs nothing", async (profile, status) => {
+    await start(profile);
     receiver.answer = () => answer({ action: "BLOCKED", blocked_reason: "over 110 %" });
     const key = await client.newKey();
     const refused = await client.chat(key, { cost: 1 });
@@ -97,13 +97,13 @@ describe("the answer", () => {
   });
 
   it.each([{ action: "NONE" }, {}])("%j lets the call go on", async (verdict) => {
-    await start("1.81.9");
+    await start("1.81");
     receiver.answer = () => answer(verdict);
     expect((await client.chat(await client.newKey())).status).toBe(200);
   });
 
   it("waits for the guardrail before it calls the model", async () => {
-    await start("1.81.9");
+    await start("1.81");
     receiver.answer = () => new Promise((resolve) => setTimeout(resolve, 100, answer({ action: "NONE" })));
     const begunAt = performance.now();
     await client.chat(await client.newKey());
@@ -115,8 +115,8 @@ const UNREACHABLE = "http://127.0.0.1:1";
 const LENIENT = { failOnError: false, unreachableFallback: "fail_open" } as const;
 
 describe("a guardrail that fails", () => {
-  it("fails the call with 500 in 1.81.9, whatever is configured", async () => {
-    await start("1.81.9", LENIENT);
+  it("fails the call with 500 in 1.81, whatever is configured", async () => {
+    await start("1.81", LENIENT);
     receiver.answer = () => ({ status: 402 });
     const { status, body } = await client.chat(await client.newKey());
     expect([status, body.error.type, body.error.code]).toEqual([500, "None", "500"]);
@@ -136,9 +136,9 @@ describe("a guardrail that fails", () => {
     ["no answer in time", { timeoutMs: 50, ...openWhenUnreachable }, null, 200],
   ];
   it.each(failures)(
-    "a guardrail failing by %s and set to %j makes 1.84 answer as set: %#",
+    "a guardrail failing by %s and set to %j makes 1.103 answer as set: %#",
     async (_, set, given, status) => {
-      await start("1.84", set);
+      await start("1.103", set);
       receiver.answer = () => given;
       expect((await client.chat(await client.newKey())).status).toBe(status);
     },

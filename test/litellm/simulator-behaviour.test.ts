@@ -24,8 +24,8 @@ describe("a refusal over budget", () => {
     expect([...headers.keys()].filter((name) => name.startsWith("x-litellm"))).toEqual([]);
   });
 
-  it("refuses with a 429 in 1.84 that names the key, without retry-after", async () => {
-    await start({ version: "1.84" });
+  it("refuses with a 429 in 1.103 that names the key, without retry-after", async () => {
+    await start({ profile: "1.103" });
     const key = await client.newKey({ max_budget: 0.05, key_alias: "acme" });
     litellm.spend(key, 0.06);
     const { status, body, headers } = await client.chat(key);
@@ -49,8 +49,8 @@ describe("a refusal over budget", () => {
     expect((await client.chat(alone)).status).toBe(400);
   });
 
-  it("refuses in Anthropic's envelope on messages routes, as captured but for the status of this version", async () => {
-    await start({ version: "1.84" });
+  it("refuses in Anthropic's envelope on messages routes, as captured", async () => {
+    await start({ profile: "1.110" });
     const key = await client.newKey({ max_budget: 0.01, key_alias: "shape27581" });
     const messages = () => send(`${client.url}/v1/messages`, "POST", { "x-api-key": key }, { model: "mock" });
     expect((await messages()).body).toMatchObject({ type: "message", content: [{ type: "text", text: "hello" }] });
@@ -58,17 +58,17 @@ describe("a refusal over budget", () => {
     const { status, body } = await messages();
     const { error } = captured("budget-exceeded-messages-422");
     const message = error.message.replace("tw9E", key.slice(-4));
-    expect([status, body]).toEqual([429, { type: "error", error: { ...error, type: "rate_limit_error", message } }]);
+    expect([status, body]).toEqual([422, { type: "error", error: { ...error, message } }]);
   });
 
   it("refuses by a reservation with the whole hash, although nothing is spent, until the reservation ends", async () => {
-    await start({ version: "1.84" });
+    await start({ profile: "1.110" });
     const key = await client.newKey({ max_budget: 110 });
     const reserve = (usd: number) => send(`${client.url}/_sim/reserve`, "POST", {}, { subject: key, usd });
     await reserve(491.76);
     const { status, body } = await client.chat(key);
     const message = `Budget has been exceeded! Key=${hashOf(key)} Current cost: 491.76, Max budget: 110.0`;
-    expect([status, body.error.type, body.error.message]).toEqual([429, "budget_exceeded", message]);
+    expect([status, body.error.type, body.error.message]).toEqual([422, "budget_exceeded", message]);
     await reserve(0);
     expect((await client.chat(key)).status).toBe(200);
   });

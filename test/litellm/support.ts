@@ -3,6 +3,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { type Behaviour, behaviourOf, isProfile, type LitellmProfile, profileOf } from "../../dev/litellm/profiles.ts";
 import { type Litellm, startLitellm } from "../../dev/litellm/start.ts";
 
 export interface Answer {
@@ -60,19 +61,41 @@ export async function send(url: string, method: string, headers: Record<string, 
   return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
 }
 
-/** The proxy under test: the simulator, or the one at `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
-export async function startTarget(): Promise<{ client: Client; stop: () => Promise<void> }> {
-  const url = process.env["LITELLM_URL"];
-  const masterKey = process.env["LITELLM_MASTER_KEY"];
-  if (url !== undefined && masterKey !== undefined) {
-    return { client: clientOf({ url: url.replace(/\/$/, ""), masterKey }), stop: async () => {} };
-  }
-  const simulator: Litellm = await startLitellm({ databaseDelayMs: 150, callMs: 1 });
-  return { client: clientOf(simulator), stop: simulator.stop };
+interface Target {
+  client: Client;
+  /** What this version of LiteLLM does. */
+  behaviour: Behaviour;
+  stop: () => Promise<void>;
 }
 
-/** LiteLLM writes spend to its database within 15 s. */
-export const SPEND_WRITTEN = { timeout: 25_000, interval: 50 };
+/** The simulator with `LITELLM_PROFILE`, or the proxy at `LITELLM_URL` with `LITELLM_MASTER_KEY`. */
+export async function startTarget(): Promise<Target> {
+  const url = process.env["LITELLM_URL"]?.replace(/\/$/, "");
+  const masterKey = process.env["LITELLM_MASTER_KEY"];
+  if (url !== undefined && masterKey !== undefined) {
+    const client = clientOf({ url, masterKey });
+    return { client, behaviour: behaviourOf(profileOf(await versionOf(client))), stop: async () => {} };
+  }
+  const profile = profileFrom(process.env["LITELLM_PROFILE"]);
+  const simulator: Litellm = await startLitellm({ databaseDelayMs: 500, callMs: 1, profile });
+  return { client: clientOf(simulator), behaviour: behaviourOf(profile), stop: simulator.stop };
+}
+
+function profileFrom(text = "1.81"): LitellmProfile {
+  if (!isProfile(text)) throw new Error(`LITELLM_PROFILE=${text} is no profile of the simulator`);
+  return text;
+}
+
+/** LiteLLM names its version beside every model call. */
+async function versionOf(client: Client): Promise<string> {
+  const { status, headers } = await client.chat(client.masterKey);
+  const version = headers.get("x-litellm-version");
+  if (version === null) throw new Error(`${client.url} does not name its version beside a call; it answers ${status}`);
+  return version;
+}
+
+/** LiteLLM writes spend to its database within 15 s, and up to 23 s were seen. */
+export const SPEND_WRITTEN = { timeout: 40_000, interval: 50 };
 
 export function hashOf(key: string): string {
   return createHash("sha256").update(key).digest("hex");
@@ -92,8 +115,14 @@ export function typedShapeOf(value: unknown, path = ""): string[] {
   ];
 }
 
+/** The fields of `wanted` that `body` lacks. Later versions add fields and drop none. */
+export function missingFields(wanted: unknown, body: unknown): string[] {
+  const present = new Set(shapeOf(body));
+  return shapeOf(wanted).filter((path) => !present.has(path));
+}
+
 /** The fields of a body, nested ones by path. */
-export function shapeOf(value: unknown, path = ""): string[] {
+function shapeOf(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [path];
   return [path, ...Object.entries(value).flatMap(([name, inner]) => shapeOf(inner, `${path}.${name}`))].sort();
 }

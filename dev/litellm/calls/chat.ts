@@ -12,6 +12,7 @@ import { ADMIN_USER, keyHash } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import type { CallRecord } from "./call-events.ts";
 import { completion, embeddings, headersOf, message, streamEvents } from "./completion.ts";
+import { reserve } from "./reservation.ts";
 
 /** Headers left out of events: those that may contain a key, and those that only the simulator understands. */
 const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
@@ -19,9 +20,11 @@ const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
 interface Call extends CallRecord {
   readonly cost: number;
   readonly caller: Caller;
-  /** The spend in memory when the call was checked, without concurrent calls. */
+  /** The spend that LiteLLM shows for the time before the call, without concurrent calls. */
   readonly spendBefore: number;
   readonly begunAt: number;
+  /** Ends the reservation of this call. */
+  readonly release: () => void;
 }
 
 export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
@@ -53,9 +56,16 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
     const rule = "Invalid model name passed in model=None. Call `/v1/models` to view available models for your key.";
     throw proxyError(400, "invalid_request_error", `${c.req.path}: ${rule}`);
   }
-  const spendBefore = caller.kind === "key" ? caller.key.spend : 0;
-  const call: Call = { ...record, cost, caller, spendBefore, begunAt: performance.now() };
-  await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
+  const { behaviour } = store.settings;
+  const shownSpend = caller.kind === "admin" ? 0 : behaviour.hasStaleKeySpend ? caller.key.rowSpend : caller.key.spend;
+  const release = reserve(caller, body, cost, behaviour);
+  const call: Call = { ...record, cost, caller, spendBefore: shownSpend, begunAt: performance.now(), release };
+  try {
+    await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
+  } catch (error) {
+    release();
+    throw error;
+  }
   await sleep(store.settings.callMs());
   const isStream = call.isStream;
   if (isStream) return new Response(streamed(call, store), { headers: headersOf(answered(call, store), isStream) });
@@ -130,7 +140,8 @@ function callerFields({ caller, endUser }: Call, store: Store) {
 }
 
 function finish(call: Call, response: Body, store: Store): void {
-  const { caller, cost, spendBefore, begunAt, ...record } = call;
+  const { caller, cost, spendBefore, begunAt, release, ...record } = call;
+  release();
   if (caller.kind === "admin") return;
   const { key, team } = caller;
   const before = { ...key, spend: spendBefore };
@@ -141,7 +152,12 @@ function finish(call: Call, response: Body, store: Store): void {
 
 function answered(call: Call, store: Store) {
   const maxBudget = call.caller.kind === "key" ? call.caller.key.maxBudget : null;
-  return { ...call, maxBudget, durationMs: performance.now() - call.begunAt, version: store.settings.version };
+  return {
+    ...call,
+    maxBudget,
+    durationMs: performance.now() - call.begunAt,
+    version: store.settings.behaviour.version,
+  };
 }
 
 /** Charges after the last chunk. Also charges a client that disconnects early, because the model has been paid. */

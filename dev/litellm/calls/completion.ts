@@ -4,7 +4,8 @@
 import type { Body } from "../dict.ts";
 import { floatText } from "../python-text.ts";
 
-const USAGE = { completion_tokens: 20, prompt_tokens: 10, total_tokens: 30 };
+export const COMPLETION_TOKENS = 20;
+const USAGE = { completion_tokens: COMPLETION_TOKENS, prompt_tokens: 10, total_tokens: 30 };
 const PIECES = ["hel", "lo"];
 /** Values that 32-bit floats represent exactly. */
 const VECTOR = [0.5, -0.25, 0.125];

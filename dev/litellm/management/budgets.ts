@@ -32,18 +32,19 @@ export function budgetRoutes(store: Store): Hono {
   return app;
 }
 
-/** The window starts now and is not aligned to the calendar, unlike a key's. */
+/** In 1.81 the window starts now and is not aligned to the calendar, unlike a key's. */
 function newBudget({ body, now }: ManagementCall, store: Store): Body {
   refuseNegativeBudget(body);
   const id = typeof body["budget_id"] === "string" ? body["budget_id"] : randomUUID();
   if (store.budgets.has(id)) throw crash();
   const duration = body["budget_duration"];
-  const length = typeof duration === "string" ? calculated(() => plainLength(duration, now), crash) : null;
+  const endOf = (text: string) =>
+    store.settings.behaviour.alignsBudgetObjects ? store.windowEnd(text, now) : now + plainLength(text, now);
   const row = {
     ...emptyBudget(id, now),
     ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)),
     budget_id: id,
-    budget_reset_at: length === null ? null : now + length,
+    budget_reset_at: typeof duration === "string" ? calculated(() => endOf(duration), crash) : null,
   };
   store.budgets.set(id, row);
   return budgetOnWire(row, "Z");

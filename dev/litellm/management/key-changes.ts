@@ -36,7 +36,7 @@ function resetSpend({ body, param }: ManagementCall, store: Store): Body {
   const before = row.spend;
   row.spend = resetTo;
   row.updated_at = store.now();
-  store.forgetKey(row.token);
+  if (store.settings.behaviour.resetsAtOnce) store.forgetKey(row.token);
   return {
     key_hash: row.token,
     spend: resetTo,
@@ -63,10 +63,7 @@ function deleteKeys({ body }: ManagementCall, store: Store): Body {
     byKey ? hashes.has(row.token) : row.key_alias !== null && sent.includes(row.key_alias),
   );
   if (rows.length === 0) throw stringifiedError(404, "internal_server_error", "No keys found");
-  for (const row of rows) {
-    store.keys.delete(row.token);
-    store.forgetKey(row.token);
-  }
+  for (const row of rows) store.deleteKey(row);
   return { deleted_keys: sent };
 }
 
@@ -79,7 +76,7 @@ const setBlocked =
     }
     const hash = keyHash(key);
     const row = store.keys.get(hash);
-    if (row === undefined) throw keyNotFound(hash);
+    if (row === undefined) throw keyNotFound(hash, store);
     row.blocked = blocked;
     row.updated_at = store.now();
     const view = store.viewKey(hash);
@@ -87,7 +84,10 @@ const setBlocked =
     return blockedKeyOnWire(row);
   };
 
-function keyNotFound(hash: string): LitellmError {
+function keyNotFound(hash: string, store: Store): LitellmError {
+  if (store.settings.behaviour.unknownKeyStatus === 404) {
+    return proxyError(404, "not_found_error", "Key not found.", "key");
+  }
   const message = `key=${hash}, not found in db. Create key via \`/key/generate\` call.`;
   const fullMessage = `Authentication Error, Invalid proxy server token passed. ${message}`;
   return proxyError(401, "token_not_found_in_db", fullMessage, "key");

@@ -9,7 +9,14 @@ import type { FieldTypes } from "../fields.ts";
 import { type BudgetRow, emptyBudget, type KeyRow, keyHash } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import { generatedKeyOnWire } from "./key-answers.ts";
-import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
+import {
+  calculated,
+  expiryAfter,
+  KEY_FIELDS,
+  PASSIVE_FIELDS,
+  refuseTakenAlias,
+  refuseUnknownDuration,
+} from "./key-fields.ts";
 import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";
 
 const FIELDS: FieldTypes = { ...KEY_FIELDS, key: "string", soft_budget: "number", organization_id: "string" };
@@ -23,6 +30,7 @@ export function keyCreation(store: Store): Hono {
 /** Generating an existing key again changes nothing, but the response still echoes the requested fields. */
 function generateKey({ body, now }: ManagementCall, store: Store): Body {
   refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  refuseUnknownDuration(body, store.settings.behaviour);
   const budget =
     typeof body["soft_budget"] === "number"
       ? { ...emptyBudget(randomUUID(), now), soft_budget: body["soft_budget"] }

@@ -1,8 +1,10 @@
 // Shared by the key routes: the body fields of a key, and the rules for both creating and updating one.
 // Must never change spend.
 
-import { proxyError } from "../errors.ts";
+import type { Body } from "../dict.ts";
+import { proxyError, stringifiedError } from "../errors.ts";
 import type { FieldTypes } from "../fields.ts";
+import type { Behaviour } from "../profiles.ts";
 import { plainLength, UnsupportedDurationError } from "../state/durations.ts";
 import type { Store } from "../state/store.ts";
 
@@ -34,6 +36,17 @@ export const KEY_FIELDS: FieldTypes = {
   blocked: "boolean",
   spend: "number",
 };
+
+/** The durations that LiteLLM supports, in versions that check them. */
+const DURATION = /^(?:[1-9]\d*[smhdw]|1mo)$/;
+
+export function refuseUnknownDuration(body: Body, { checksDurations }: Behaviour): void {
+  const duration = body["budget_duration"];
+  if (!checksDurations || typeof duration !== "string" || DURATION.test(duration)) return;
+  const rule = "Use a format like '1h', '24h', '7d', or '30d'.";
+  const message = `Invalid budget_duration '${duration}'. ${rule}`;
+  throw stringifiedError(400, "invalid_request_error", message);
+}
 
 /** Without `exceptHash`, an alias also counts as taken when the key itself is generated again. */
 export function refuseTakenAlias(store: Store, alias: unknown, exceptHash?: string): void {

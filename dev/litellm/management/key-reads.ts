@@ -4,8 +4,8 @@
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
 import { bodyRuleError, proxyError, validationError } from "../errors.ts";
-import { keyHash, keyOnWire } from "../state/rows.ts";
-import type { Store } from "../state/store.ts";
+import { ADMIN_USER, type KeyRow, keyHash, keyOnWire, onWire } from "../state/rows.ts";
+import type { DeletedKey, Store } from "../state/store.ts";
 import { listedKeyOnWire } from "./key-answers.ts";
 import { infoRoute, type ManagementCall } from "./management.ts";
 
@@ -21,13 +21,23 @@ export function keyReads(store: Store): Hono {
 function keyInfo({ caller, param }: ManagementCall, store: Store): Body {
   const requested = param("key") || (caller.kind === "key" ? caller.key.hash : keyHash(store.settings.masterKey));
   const row = store.keys.get(keyHash(requested));
-  if (row === undefined) throw proxyError(404, "not_found_error", "Key not found in database", "key");
+  if (row === undefined) {
+    const deleted = store.deletedKeys.get(keyHash(requested));
+    if (deleted !== undefined) return { key: requested, info: deletedInfo(deleted) };
+    throw proxyError(404, "not_found_error", "Key not found in database", "key");
+  }
   if (caller.kind === "key" && caller.key.hash !== row.token && caller.key.userId !== row.user_id) {
     const message = "You are not allowed to access this key's info. Your role=internal_user";
     throw proxyError(403, "internal_server_error", message);
   }
   const { token: _, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00");
   return { key: requested, info };
+}
+
+/** The last row of a deleted key, without its budget object. */
+function deletedInfo({ row, deletedAt }: DeletedKey): Body {
+  const { token: _, ...info } = keyOnWire(row, null, "+00:00");
+  return { ...info, status: "deleted", ...onWire({ deleted_at: deletedAt }, "+00:00"), deleted_by: ADMIN_USER };
 }
 
 /** Sorted by spend, not in the requested order. Unknown keys are left out; with aliases alone it returns every key. */
@@ -39,7 +49,12 @@ function keysInfo({ body }: ManagementCall, store: Store): Body {
   const hashes = Array.isArray(keys) ? new Set(keys.map((key) => keyHash(String(key)))) : store.keys.keys();
   const rows = [...hashes].map((hash) => store.keys.get(hash)).filter((row) => row !== undefined);
   rows.sort((a, b) => b.spend - a.spend);
-  return { key: keys ?? null, info: rows.map((row) => keyOnWire(row, store.budgetOf(row), "+00:00")) };
+  return { key: keys ?? null, info: rows.map((row) => listedRow(row, store)) };
+}
+
+function listedRow(row: KeyRow, store: Store): Body {
+  const { token, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00");
+  return store.settings.behaviour.rowsHaveToken ? { token, ...info } : info;
 }
 
 /** The team of the keys that LiteLLM's dashboard uses. Lists leave these keys out. */

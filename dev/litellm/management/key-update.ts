@@ -1,18 +1,27 @@
 // The route that updates a virtual key: sent fields replace stored ones, with LiteLLM's exceptions.
 // Must never fail halfway: all checks run before the row changes.
 
+import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
 import { bodyRuleError, type LitellmError, proxyError } from "../errors.ts";
 import { DATETIME, type FieldTypes } from "../fields.ts";
-import { type KeyRow, keyHash, keyOnWire } from "../state/rows.ts";
+import { emptyBudget, type KeyRow, keyHash, keyOnWire } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
-import { calculated, expiryAfter, KEY_FIELDS, PASSIVE_FIELDS, refuseTakenAlias } from "./key-fields.ts";
+import {
+  calculated,
+  expiryAfter,
+  KEY_FIELDS,
+  PASSIVE_FIELDS,
+  refuseTakenAlias,
+  refuseUnknownDuration,
+} from "./key-fields.ts";
 import { adminRoute, type ManagementCall, refuseNegative } from "./management.ts";
 
 const FIELDS: FieldTypes = {
   ...KEY_FIELDS,
   key: "string!",
+  soft_budget: "number",
   temp_budget_increase: "number",
   temp_budget_expiry: "datetime",
 };
@@ -26,18 +35,29 @@ export function keyUpdate(store: Store): Hono {
   return app;
 }
 
-/** LiteLLM's update has no soft_budget field, so it is dropped like any other unknown field. */
+/** Where LiteLLM's update has no soft_budget field, it is dropped like any other unknown field. */
 function updateKey({ body, now }: ManagementCall, store: Store): Body {
   refuseHalfIncrease(body);
+  refuseUnknownDuration(body, store.settings.behaviour);
   refuseNegative(body, ["max_budget"], "auth_error");
   const key = String(body["key"]);
   const row = store.keys.get(keyHash(key));
-  if (row === undefined) throw unknownKey(key);
+  if (row === undefined) throw unknownKey(key, store);
   const changes = changesOf(row, body, store, now);
   refuseTakenAlias(store, body["key_alias"], row.token);
   Object.assign(row, changes, { updated_at: now });
+  if (store.settings.behaviour.updatesSoftBudget && "soft_budget" in body) setSoftBudget(row, body, store, now);
   store.forgetKey(row.token);
   return { key, ...keyOnWire(row, null, "+00:00") };
+}
+
+/** The soft budget stands in the key's budget object, which is created when there is none. */
+function setSoftBudget(row: KeyRow, body: Body, store: Store, now: number): void {
+  const budget = store.budgetOf(row) ?? emptyBudget(randomUUID(), now);
+  budget.soft_budget = typeof body["soft_budget"] === "number" ? body["soft_budget"] : null;
+  budget.updated_at = now;
+  store.budgets.set(budget.budget_id, budget);
+  row.budget_id = budget.budget_id;
 }
 
 function refuseHalfIncrease(body: Body): void {
@@ -83,7 +103,10 @@ function isoText(sent: string): string {
   return sent.replace(" ", "T").replace(/Z$/, zone === undefined ? "" : "+00:00");
 }
 
-function unknownKey(key: string): LitellmError {
+function unknownKey(key: string, store: Store): LitellmError {
+  if (store.settings.behaviour.unknownKeyStatus === 404) {
+    return proxyError(404, "not_found_error", "Key not found.", "key");
+  }
   const message = `Authentication Error: invalid user key - user key does not exist in db. User Key=${key}`;
   return proxyError(401, "auth_error", message);
 }

@@ -9,7 +9,7 @@ import type { FieldTypes } from "../fields.ts";
 import { floatText } from "../python-text.ts";
 import { ADMIN_USER, keyOnWire, type TeamRow, teamOnWire } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
-import { calculated } from "./key-fields.ts";
+import { calculated, refuseUnknownDuration } from "./key-fields.ts";
 import { adminRoute, infoRoute, type ManagementCall, refuseNegative } from "./management.ts";
 
 const FIELDS: FieldTypes = {
@@ -38,6 +38,7 @@ export function teamRoutes(store: Store): Hono {
 }
 
 function newTeam({ body, now }: ManagementCall, store: Store): Body {
+  refuseUnknownDuration(body, store.settings.behaviour);
   refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
   refuseSoftAboveMax(body["soft_budget"], body["max_budget"]);
   const id = typeof body["team_id"] === "string" ? body["team_id"] : randomUUID();
@@ -122,8 +123,7 @@ function deleteTeams({ body }: ManagementCall, store: Store): Body {
   for (const id of ids) if (!store.teams.has(id)) throw teamNotFound(id);
   for (const row of [...store.keys.values()]) {
     if (row.team_id === null || !ids.includes(row.team_id)) continue;
-    store.keys.delete(row.token);
-    store.forgetKey(row.token);
+    store.deleteKey(row);
   }
   for (const id of ids) {
     store.teams.delete(id);

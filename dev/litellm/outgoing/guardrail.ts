@@ -3,7 +3,7 @@
 
 import { type Body, isDict } from "../dict.ts";
 import { guardrailError } from "../errors.ts";
-import type { LitellmVersion } from "../settings.ts";
+import type { Behaviour } from "../profiles.ts";
 import type { Post, PostAnswer } from "./post.ts";
 import type { GuardrailReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";
@@ -24,7 +24,7 @@ export interface GuardrailTools {
   post: Post;
   sent: SentLog;
   now: () => number;
-  version: LitellmVersion;
+  behaviour: Behaviour;
 }
 
 export class Guardrail {
@@ -39,7 +39,7 @@ export class Guardrail {
   async check(call: GuardedCall): Promise<void> {
     const { receiver } = this;
     if (receiver === null) return;
-    const { post, sent, now, version } = this.#tools;
+    const { post, sent, now, behaviour } = this.#tools;
     const at = now();
     const { timeoutMs } = receiver;
     const answer = await post({
@@ -51,13 +51,13 @@ export class Guardrail {
     sent.add({ kind: "guardrail", keyHash: call.caller.user_api_key_hash, status: answer.status, at });
     const verdict = verdictIn(answer);
     if (verdict === null) {
-      if (mayPass(answer, receiver, version)) return;
+      if (mayPass(answer, receiver, behaviour)) return;
       throw guardrailError(500, `Generic Guardrail API failed: ${failureText(answer, addressOf(receiver.url))}`);
     }
     if (verdict["action"] !== "BLOCKED") return;
     const reason = verdict["blocked_reason"];
     const message = typeof reason === "string" && reason !== "" ? reason : "Content violates policy";
-    throw guardrailError(version === "1.81.9" ? 500 : 400, message);
+    throw guardrailError(behaviour.guardrailStatus, message);
   }
 }
 
@@ -110,11 +110,14 @@ function verdictIn(answer: PostAnswer): Body | null {
   }
 }
 
-/** 1.81.9 has neither setting: a failing guardrail always fails the call. */
-function mayPass({ status }: PostAnswer, receiver: GuardrailReceiver, version: LitellmVersion): boolean {
-  if (version === "1.81.9") return false;
+/** A setting that the version does not have is ignored: without both, a failing guardrail always fails the call. */
+function mayPass({ status }: PostAnswer, receiver: GuardrailReceiver, { guardrailFallback }: Behaviour): boolean {
+  if (guardrailFallback === "none") return false;
   const isUnreachable = status === null || [502, 503, 504].includes(status);
-  return receiver.failOnError === false || (isUnreachable && receiver.unreachableFallback === "fail_open");
+  return (
+    (guardrailFallback === "any_error" && receiver.failOnError === false) ||
+    (isUnreachable && receiver.unreachableFallback === "fail_open")
+  );
 }
 
 function failureText({ status, reason }: PostAnswer, address: string): string {

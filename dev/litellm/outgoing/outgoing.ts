@@ -23,14 +23,14 @@ export class Outgoing {
   #client: ReturnType<typeof litellmClient>;
 
   constructor(settings: Settings) {
-    const { now, random, version } = settings;
+    const { now, random, behaviour } = settings;
     this.#settings = settings;
-    this.#client = litellmClient(version);
+    this.#client = litellmClient(behaviour.version);
     const { sent } = this;
     const tools = { sent, now, post: (request: PostRequest) => this.#client.post(request) };
     this.#webhook = new AlertWebhook({ ...tools, random, shutdown: () => this.#shutdown.signal });
     this.#events = new EventCallback({ ...tools, track: (sending) => this.#track(sending) });
-    this.guardrail = new Guardrail({ ...tools, version });
+    this.guardrail = new Guardrail({ ...tools, behaviour });
   }
 
   connect({ webhook, events, guardrail }: Receivers): void {
@@ -76,7 +76,7 @@ export class Outgoing {
   }
 
   restart(): void {
-    this.#client = litellmClient(this.#settings.version);
+    this.#client = litellmClient(this.#settings.behaviour.version);
     this.#shutdown = new AbortController();
   }
 

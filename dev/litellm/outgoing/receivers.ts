@@ -48,9 +48,9 @@ export interface GuardrailReceiver {
   /** Its `api_base`. */
   url: string;
   token: string;
-  /** `fail_open` allows calls when the guardrail is unreachable. Only 1.84 supports it. */
+  /** `fail_open` allows calls when the guardrail is unreachable. Since 1.83. */
   unreachableFallback?: "fail_closed" | "fail_open";
-  /** `false` allows calls on any failure of the guardrail. Only 1.84 supports it. */
+  /** `false` allows calls on any failure of the guardrail. Since 1.103. */
   failOnError?: boolean;
   /** Default: LiteLLM's 600 s. */
   timeoutMs?: number;

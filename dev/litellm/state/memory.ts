@@ -2,6 +2,7 @@
 // LiteLLM enforces budgets by this memory, never by the database. An entry expires a fixed time after it was read.
 
 import { DATETIME } from "../fields.ts";
+import type { Behaviour } from "../profiles.ts";
 import type { BudgetRow, KeyRow, TeamRow } from "./rows.ts";
 
 export interface KeyView {
@@ -19,8 +20,12 @@ export interface KeyView {
   /** The expiry of the key's temporary increase has a zone, which this version cannot compare. */
   readonly hasUnreadableExpiry: boolean;
   readonly readAt: number;
+  /** The spend in the database when the key was read. Newer versions show it beside a call instead of `spend`. */
+  readonly rowSpend: number;
   blocked: boolean;
   spend: number;
+  /** What the calls in flight may cost at most, in versions that reserve it. */
+  reserved: number;
 }
 
 export interface TeamView {
@@ -32,9 +37,9 @@ export interface TeamView {
   spend: number;
 }
 
-export function keyView(row: KeyRow, budget: BudgetRow | null, now: number): KeyView {
+export function keyView(row: KeyRow, budget: BudgetRow | null, now: number, behaviour: Behaviour): KeyView {
   const ownBudget = row.max_budget ?? budget?.max_budget ?? null;
-  const increase = temporaryIncrease(row.metadata, now);
+  const increase = temporaryIncrease(row.metadata, now, behaviour.readsZonedExpiry);
   return {
     hash: row.token,
     name: row.key_name,
@@ -50,6 +55,8 @@ export function keyView(row: KeyRow, budget: BudgetRow | null, now: number): Key
     readAt: now,
     blocked: row.blocked === true,
     spend: row.spend,
+    rowSpend: row.spend,
+    reserved: 0,
   };
 }
 
@@ -65,9 +72,10 @@ export function teamView(row: TeamRow, now: number): TeamView {
 }
 
 /** LiteLLM (up to about 1.93) fails to compare an expiry that has a zone. The simulator reads one without as UTC. */
-function temporaryIncrease(metadata: Record<string, unknown>, now: number): number | "unreadable" {
+function temporaryIncrease(metadata: Record<string, unknown>, now: number, readsZoned: boolean): number | "unreadable" {
   const { temp_budget_increase: increase, temp_budget_expiry: expiry } = metadata;
   if (typeof increase !== "number" || typeof expiry !== "string") return 0;
-  if (DATETIME.exec(expiry)?.[1] !== undefined) return "unreadable";
-  return Date.parse(`${expiry}Z`) > now ? increase : 0;
+  const hasZone = DATETIME.exec(expiry)?.[1] !== undefined;
+  if (hasZone && !readsZoned) return "unreadable";
+  return Date.parse(hasZone ? expiry : `${expiry}Z`) > now ? increase : 0;
 }

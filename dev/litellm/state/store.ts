@@ -6,6 +6,12 @@ import { windowEnd } from "./durations.ts";
 import { type KeyView, keyView, type TeamView, teamView } from "./memory.ts";
 import { type BudgetRow, type KeyRow, keyHash, type SpendRow, type TeamRow } from "./rows.ts";
 
+/** A key that newer versions still show. */
+export interface DeletedKey {
+  readonly row: KeyRow;
+  readonly deletedAt: number;
+}
+
 /** Spend that is counted in memory but not written to the database yet. */
 interface Batch {
   dueAt: number;
@@ -16,6 +22,8 @@ interface Batch {
 export class Store {
   readonly settings: Settings;
   readonly keys = new Map<string, KeyRow>();
+  /** Empty where LiteLLM forgets deleted keys. */
+  readonly deletedKeys = new Map<string, DeletedKey>();
   readonly teams = new Map<string, TeamRow>();
   readonly budgets = new Map<string, BudgetRow>();
   /** USD that LiteLLM holds back for calls in flight, by key hash. */
@@ -38,7 +46,7 @@ export class Store {
 
   /** The end of the window that contains `now`. Every `budget_reset_at` of a key or team must come from this method. */
   windowEnd(duration: string, now = this.now()): number {
-    const end = windowEnd(duration, now, this.settings.version !== "1.81.9");
+    const end = windowEnd(duration, now, this.settings.behaviour.knowsWeeks);
     this.#firstEnd = Math.min(this.#firstEnd, end);
     return end;
   }
@@ -68,7 +76,7 @@ export class Store {
     this.#keyViews.delete(hash);
     const row = this.keys.get(hash);
     if (row === undefined) return null;
-    const view = keyView(row, this.budgetOf(row), now);
+    const view = keyView(row, this.budgetOf(row), now, this.settings.behaviour);
     this.#keyViews.set(hash, view);
     return view;
   }
@@ -83,6 +91,12 @@ export class Store {
     const view = teamView(row, now);
     this.#teamViews.set(row.team_id, view);
     return view;
+  }
+
+  deleteKey(row: KeyRow): void {
+    this.keys.delete(row.token);
+    this.forgetKey(row.token);
+    if (this.settings.behaviour.showsDeletedKeys) this.deletedKeys.set(row.token, { row, deletedAt: this.now() });
   }
 
   /** Removes a key from memory, with its unwritten spend there, as LiteLLM does on every change of a key. */
