@@ -144,9 +144,9 @@ async function readKeys(tenantBatches: readonly TenantBatch[], deps: ReconcileDe
   if (byKey.size === 0) return new Map();
   const listed = await deps.litellm.readKeys([...byKey].map(([keyHash, { tenant }]) => keyToRead(keyHash, tenant)));
   if (!listed.ok) return new Map([...byKey.values()].map((tenantBatch) => [tenantBatch, listed]));
-  const shown = [...listed.value].flatMap(([keyHash, litellmRow]) => {
-    const tenantBatch = byKey.get(keyHash);
-    return tenantBatch === undefined ? [] : [[tenantBatch, success(litellmRow)] as const];
+  const shown = [...byKey].flatMap(([keyHash, tenantBatch]) => {
+    const litellmRow = listed.value.get(keyHash);
+    return litellmRow === undefined ? [] : [[tenantBatch, success(litellmRow)] as const];
   });
   const others = [...byKey].filter(([keyHash]) => !listed.value.has(keyHash)).map(([, tenantBatch]) => tenantBatch);
   return new Map<TenantBatch, Answer>([...shown, ...(await readAlone(others, deps))]);

@@ -61,6 +61,13 @@ it("takes the end of the period from LiteLLM after a change of the duration", as
   expect(ends.map((spend) => spend?.resetsAt)).toEqual(ends.map(() => tenant.config.budgetResetAt));
 });
 
+it("answers the change when the tenant is deleted before the moved end is recorded", async () => {
+  world.now = NOW + MINUTE;
+  deps.tenants.recordSpend = async () => null;
+  const tenant = await change({ budgetDuration: "1d" });
+  expect(tenant).toMatchObject({ sync: { status: "synced" }, spend: { resetsAt: RESET } });
+});
+
 it("stops LiteLLM blocking when the tenant is only observed, also with another budget, and back again", async () => {
   const observed = await change({ enforcement: "observe", maxBudgetNanoUsd: usd("7"), budgetDuration: "1d" });
   expect(observed.sync.status).toBe("synced");
