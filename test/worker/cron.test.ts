@@ -43,6 +43,9 @@ async function pendingTenant() {
   };
 }
 
+/** Other files run beside this one on the same Postgres, with platform channels of their own. */
+const PLATFORM_CHANNEL = "99999999-9999-4999-8999-999999999999";
+
 const outage = () => env.SNAPSHOTS.get("outage:litellm", "json");
 const brokenKv = () => {
   const fail = async () => Promise.reject(new Error("KV is down"));
@@ -74,14 +77,15 @@ describe("a run", () => {
   });
 
   it("notifies the platform's channels once of an outage that lasts a minute", async () => {
-    await query("delete from platform_alerts");
+    await query("delete from platform_alerts where kind = 'litellm_out'");
     await query(`insert into notification_channels (id, kind, name, sealed_target)
-      values ('99999999-9999-4999-8999-999999999999', 'slack', 'platform', 'no seal')`);
+      values ('${PLATFORM_CHANNEL}', 'slack', 'platform', 'no seal')`);
     for (const minutes of [0, 1, 2]) await cron({ LITELLM_URL: ELSEWHERE }, NOW + minutes * 60_000);
     const recorded = await query(`select p.kind, count(*)::int as deliveries from platform_alerts p
-      join notice_deliveries d on d.platform_alert_id = p.id where p.kind = 'litellm_out' group by p.kind`);
+      join notice_deliveries d on d.platform_alert_id = p.id
+      where p.kind = 'litellm_out' and d.channel_id = '${PLATFORM_CHANNEL}' group by p.kind`);
     expect(recorded).toEqual([{ kind: "litellm_out", deliveries: 1 }]);
-    await query("delete from notification_channels where name = 'platform'");
+    await query(`delete from notification_channels where id = '${PLATFORM_CHANNEL}'`);
   });
 
   it("ends in the same state when two runs overlap", async () => {

@@ -68,7 +68,7 @@ export async function seedPlatformNotice(kind: ChannelKind): Promise<SeededNotic
   );
   await query(`update notification_channels set tenant_id = null where id = '${channelId}'`);
   await query(
-    `update notice_deliveries set alert_id = null, platform_alert_id = '${alertId}' where channel_id = '${channelId}'`,
+    `update notice_deliveries set alert_id = null, platform_alert_id = '${alertId}' where alert_id = '${seeded.key.alertId}'`,
   );
   const message = { ...seeded.message, alert_id: alertId };
   return { ...seeded, key: { alertId, channelId }, message };
