@@ -21,6 +21,7 @@ import { postgresChannels } from "./adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "./adapters/postgres/notices/deliveries.ts";
 import { postgresSpendBatches } from "./adapters/postgres/spend-batches.ts";
+import { postgresLedgers } from "./adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "./adapters/postgres/tenants/overrides.ts";
 import { postgresReadLeases } from "./adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "./adapters/postgres/tenants/tenants.ts";
@@ -83,6 +84,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     tenants: postgresTenants(database),
     overrides: postgresOverrides(database),
     spendBatches: postgresSpendBatches(database),
+    ledgers: postgresLedgers(database),
     readLeases: postgresReadLeases(database),
     alerts: postgresAlerts(database),
     platformAlerts: postgresPlatformAlerts(database),

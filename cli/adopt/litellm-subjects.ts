@@ -5,7 +5,7 @@ import pMap from "p-map";
 import { keyInfo, litellmRowFrom, teamInfo } from "../../src/adapters/litellm/litellm-rows.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import type { KeyHash, Subject } from "../../src/budget/tenant.ts";
-import { instantFrom } from "../../src/http/litellm/litellm-fields.ts";
+import { instantOrNull } from "../../src/http/litellm/litellm-fields.ts";
 import type { LiteLlmRow } from "../../src/records/litellm-row.ts";
 import { type Api, type ApiAnswer, describeAnswer, isRecord } from "./polite-api.ts";
 
@@ -81,7 +81,7 @@ function keyFrom(token: string, row: RawRow, begunAt: Instant): Candidate {
     subject,
     ...commonOf(row, "key_alias"),
     teamId: textOf(row["team_id"]),
-    reading: parsed.success ? litellmRowFrom(subject, parsed.data.info, begunAt) : null,
+    reading: parsed.success ? litellmRowFrom(subject, parsed.data.info, { begunAt, answeredAt: begunAt }) : null,
   };
 }
 
@@ -92,7 +92,7 @@ function teamFrom(row: RawRow, begunAt: Instant): Candidate {
     subject,
     ...commonOf(row, "team_alias"),
     teamId: null,
-    reading: parsed.success ? litellmRowFrom(subject, parsed.data.team_info, begunAt) : null,
+    reading: parsed.success ? litellmRowFrom(subject, parsed.data.team_info, { begunAt, answeredAt: begunAt }) : null,
   };
 }
 
@@ -101,7 +101,7 @@ function commonOf(row: RawRow, aliasField: string) {
   return {
     alias: textOf(row[aliasField]),
     isBlocked: row["blocked"] === true,
-    expiresAt: expires === null ? null : instantFrom(expires),
+    expiresAt: expires === null ? null : instantOrNull(expires),
   };
 }
 

@@ -8,6 +8,7 @@ import { isPgSequence, PgTable } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import * as trailSchema from "../../src/adapters/postgres/schema/audit-tables.ts";
 import * as platformSchema from "../../src/adapters/postgres/schema/platform-tables.ts";
+import * as spendSchema from "../../src/adapters/postgres/schema/spend-tables.ts";
 import * as schema from "../../src/adapters/postgres/schema/tables.ts";
 import { defineCommand, readCommandLine } from "../command-line.ts";
 import { CommandError, DATABASE_URL_HELP, runCommand, withDatabase } from "./connect.ts";
@@ -52,7 +53,7 @@ async function refuseForeignTables(client: pg.Client): Promise<void> {
 }
 
 function bursarNames(): string[] {
-  return Object.values({ ...schema, ...platformSchema, ...trailSchema }).flatMap((item: unknown) => {
+  return Object.values({ ...schema, ...spendSchema, ...platformSchema, ...trailSchema }).flatMap((item: unknown) => {
     if (is(item, PgTable)) return [getTableName(item)];
     return isPgSequence(item) && item.seqName !== undefined ? [item.seqName] : [];
   });

@@ -77,14 +77,16 @@ export function planRefresh(
   if (record === null) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   const ageMs = Math.max(0, now - asOf(record));
   if (isOfEndedPeriod(config, record)) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
-  if (isPastReset(record, now)) return planAfterReset(record, ageMs, caller.random);
+  if (isPastReset(record, now)) return planAfterReset(record, Math.max(0, now - (record.readAt ?? 0)), caller.random);
   if (caller.demandedMaxAgeMs !== null && ageMs > caller.demandedMaxAgeMs) {
     return { mode: "first", exclusiveSeconds: DEMANDED_EXCLUSIVE_SECONDS };
   }
   if (ageMs > SERVABLE_MS || isNearBlockThreshold(config, record, now, ageMs)) {
     return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   }
-  const mode = ageMs < freshForMs(config, record, now) ? "none" : "behind";
+  // Counted calls keep the spend young, but only a read shows a call whose event was lost.
+  const isRead = now - (record.readAt ?? 0) < FRESH_MAX_MS;
+  const mode = isRead && ageMs < freshForMs(config, record, now) ? "none" : "behind";
   return { mode, exclusiveSeconds: EXCLUSIVE_SECONDS };
 }
 
@@ -97,11 +99,11 @@ export function isServable(config: TenantConfig, record: SpendRecord, now: Insta
  * The verdict keeps its state until LiteLLM shows the reset. A check waits for the first read after `resetsAt`, and for
  * a read after `SERVABLE_MS` without one, because LiteLLM has reset by then. Other reads run in the background.
  */
-function planAfterReset(record: SpendRecord, ageMs: number, random: number): RefreshPlan {
+function planAfterReset(record: SpendRecord, readAgeMs: number, random: number): RefreshPlan {
   const exclusiveSeconds = AWAIT_RESET_MS / 1_000;
-  const isFirstRead = record.resetsAt !== null && asOf(record) < record.resetsAt;
-  if (isFirstRead || ageMs > SERVABLE_MS) return { mode: "first", exclusiveSeconds };
-  const isDue = ageMs >= AWAIT_RESET_MS * (1 + random / 2);
+  const isFirstRead = record.resetsAt !== null && (record.readAt ?? 0) < record.resetsAt;
+  if (isFirstRead || readAgeMs > SERVABLE_MS) return { mode: "first", exclusiveSeconds };
+  const isDue = readAgeMs >= AWAIT_RESET_MS * (1 + random / 2);
   return { mode: isDue ? "behind" : "none", exclusiveSeconds };
 }
 

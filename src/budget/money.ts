@@ -24,13 +24,26 @@ const DECIMAL = /^([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
  * `412.5` becomes `412_500_000_000n`. Null when the text is no decimal, or larger than Postgres can store.
  */
 export function nanoUsdFromDecimal(text: string): NanoUsd | null {
+  return parseDecimal(text, divideRounding);
+}
+
+/**
+ * Converts a JSON number of US dollars and drops what is less than a nano-dollar, so that a sum of many costs never
+ * exceeds what LiteLLM has added up. Null for no number.
+ */
+export function nanoUsdRoundedDown(usd: unknown): NanoUsd | null {
+  if (typeof usd !== "number" || !Number.isFinite(usd)) return null;
+  return parseDecimal(String(usd), (dividend, divisor) => dividend / divisor);
+}
+
+function parseDecimal(text: string, divide: (dividend: bigint, divisor: bigint) => bigint): NanoUsd | null {
   const match = DECIMAL.exec(text);
   if (match === null) return null;
   const [, sign, whole = "", fraction = "", exponent = "0"] = match;
   // value = digits × 10^-scale
   const digits = BigInt(whole + fraction);
   const shift = DECIMALS - fraction.length + Number(exponent);
-  const nano = shift >= 0 ? digits * 10n ** BigInt(shift) : divideRounding(digits, 10n ** BigInt(-shift));
+  const nano = shift >= 0 ? digits * 10n ** BigInt(shift) : divide(digits, 10n ** BigInt(-shift));
   if (nano > MAX_NANO_USD) return null;
   return sign === "-" ? -nano : nano;
 }

@@ -28,9 +28,6 @@ const MAX_READ_MS = 60_000;
 /** After a reset, LiteLLM's pods go on for a minute with the spend that they had in memory before it. */
 const AFTER_RESET_MS = 90_000;
 
-/** LiteLLM writes the same end with and without fractions of a second. */
-const SAME_END_MS = 1_000;
-
 /** When the current period began, as far as the config knows. */
 export function periodStartedAt(config: Pick<TenantConfig, "litellmKeyLastReset" | "subjectCreatedAt">): Instant {
   return config.litellmKeyLastReset ?? config.subjectCreatedAt;
@@ -68,21 +65,12 @@ export function showsEarlierPeriod(known: RecordedPeriod, read: ObservedEnd): bo
 }
 
 /**
- * True when a report's spend belongs to the period: its calls began late enough after LiteLLM entered the period, and
- * it names no other end. `enteredAt` is null in a tenant's first period, which no earlier spend can reach. A report
- * without `resetsAt` does not say the end of its period.
+ * True when the amount of a webhook sent at `sentAt` belongs to the period: LiteLLM had entered the period long enough
+ * before. `seenAt` is when a read first showed the period; null in a tenant's first one, which no earlier spend can
+ * reach.
  */
-export function isReportOf(
-  period: Period,
-  report: { readonly begunAt: Instant; readonly resetsAt: Instant | undefined },
-  enteredAt: Instant | null,
-): boolean {
-  if (enteredAt !== null && report.begunAt < enteredAt + AFTER_RESET_MS) return false;
-  return report.resetsAt === undefined || isSameEnd(report.resetsAt, period.resetsAt);
-}
-
-function isSameEnd(reported: Instant, known: Instant | null): boolean {
-  return known !== null && Math.abs(reported - known) < SAME_END_MS;
+export function isSentIn(period: Period, sentAt: Instant, seenAt: Instant | null): boolean {
+  return seenAt === null || sentAt >= Math.max(period.startedAt, seenAt) + AFTER_RESET_MS;
 }
 
 /** True once the record's period has ended by the clock, whether or not LiteLLM has reset the spend yet. */

@@ -1,11 +1,11 @@
-// A tenant's spend record, and how a new observation changes it. Reads no clock.
-// Observations may arrive late, repeated and in any order: the same set always gives the same record.
+// A tenant's spend record, and how reads of LiteLLM and other copies of the record change it. Reads no clock.
+// Postgres counts the spend (counting.ts). Every other place holds a copy, and joins copies in any order.
 
 import type { Instant } from "./instant.ts";
 import { type NanoUsd, nanoUsdFromNumber } from "./money.ts";
 import { beganDuring, type Period, showsEarlierPeriod, showsNewPeriod } from "./period.ts";
 
-/** Where an observation came from. Only `litellm` (a read of its API) is authoritative; the others are lower bounds. */
+/** Where an amount of spend came from. Only `litellm` (a read of its API) is confirmed; the others are lower bounds. */
 export type ObservationSource = "litellm" | "webhook" | "events" | "gate";
 
 export interface SpendRecord {
@@ -18,30 +18,40 @@ export interface SpendRecord {
   readonly periodStartedAt: Instant;
   readonly resetsAt: Instant | null;
   readonly spendRateNanoUsdPerSecond: NanoUsd;
+  /** Rises whenever a read replaces the spend in Postgres, which may lower it; 0 before Postgres has counted any. */
+  readonly epoch: number;
 }
 
-/** Spend from LiteLLM's API. `begunAt` is when Bursar sent the request, so the answer is at least that recent. */
+/** Spend from LiteLLM's API, by Bursar's clock: LiteLLM evaluated it between `begunAt` and `answeredAt`. */
 export interface SpendRead {
   readonly spendNanoUsd: NanoUsd;
   readonly begunAt: Instant;
+  readonly answeredAt: Instant;
   readonly resetsAt: Instant | null;
 }
 
-/**
- * LiteLLM's database lags up to 15 s behind its memory, longer under load: an earlier read of a lower spend proves
- * nothing.
- */
-export const LOWER_READ_AFTER_MS = 60_000;
+/** LiteLLM writes the spend of a finished call to its database within this time. */
+export const DATABASE_LAG_MS = 25_000;
 
 /**
  * How fast an old spend rate decays, and the shortest span that a rate is measured over (LiteLLM writes every 10 s).
  */
-const SPEND_RATE_HALF_LIFE_MS = 60_000;
-const SPEND_RATE_SPAN_MS = 10_000;
+export const SPEND_RATE_HALF_LIFE_MS = 60_000;
+export const SPEND_RATE_SPAN_MS = 10_000;
 
 /** The instant of the most recent observation that agreed with the record. */
 export function asOf(record: SpendRecord): Instant {
   return Math.max(record.observedAt, record.readAt ?? 0);
+}
+
+/** True until a read that began late enough to show the record's spend has been merged. */
+export function isUnconfirmed(record: SpendRecord): boolean {
+  return record.source !== "litellm" && (record.readAt ?? 0) < confirmableAt(record);
+}
+
+/** The instant from which a read shows everything that the record counts. */
+export function confirmableAt(record: SpendRecord): Instant {
+  return record.observedAt + DATABASE_LAG_MS;
 }
 
 /**
@@ -54,8 +64,24 @@ export function spendFromNumber(value: unknown): { spendNanoUsd: NanoUsd; wasNeg
   return amount < 0n ? { spendNanoUsd: 0n, wasNegative: true } : { spendNanoUsd: amount, wasNegative: false };
 }
 
-function recordFrom(read: SpendRead, known: Period): SpendRecord {
-  const periodStartedAt = known.resetsAt !== null && showsNewPeriod(known, read) ? known.resetsAt : known.startedAt;
+/**
+ * The start of the period that a read belongs to; null when the read shows an earlier period than the record's.
+ * `period` is the config's.
+ */
+export function periodStartOf(known: SpendRecord | null, read: SpendRead, period: Period): Instant | null {
+  if (known === null || known.periodStartedAt < period.startedAt) {
+    if (known !== null && beganDuring(period, read)) return null;
+    return showsNewPeriod(period, read) ? period.resetsAt : period.startedAt;
+  }
+  // The config knows the end of its own period best, because a change of the duration moves that end.
+  const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
+  const current = { startedAt: known.periodStartedAt, resetsAt: configsEnd ?? known.resetsAt };
+  if (showsNewPeriod(current, read)) return current.resetsAt;
+  return !isNewest(known, read) && showsEarlierPeriod(known, read) ? null : known.periodStartedAt;
+}
+
+/** The record of a single read, the first one of its period. */
+export function recordFrom(read: SpendRead, periodStartedAt: Instant): SpendRecord {
   return {
     spendNanoUsd: read.spendNanoUsd,
     observedAt: read.begunAt,
@@ -64,79 +90,62 @@ function recordFrom(read: SpendRead, known: Period): SpendRecord {
     periodStartedAt,
     resetsAt: read.resetsAt,
     spendRateNanoUsdPerSecond: 0n,
+    epoch: 0,
   };
 }
 
 /**
- * Merges a read into the known record. Within a period the spend is the maximum observed. It falls only when the period
- * advances, or by a read that began at least 60 s after the higher spend was observed. `period` is the config's.
+ * Merges a read into a copy of the record at the edge. Within a period the spend is the maximum: only Postgres decides
+ * that LiteLLM's spend fell, and its next copy has a higher epoch. `period` is the config's.
  */
 export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
-  if (known === null) return recordFrom(read, period);
-  if (known.periodStartedAt < period.startedAt) {
-    return beganDuring(period, read) ? known : recordFrom(read, period);
-  }
-  // The config knows the end of its own period best, because a change of the duration moves that end.
-  const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
-  const current = { startedAt: known.periodStartedAt, resetsAt: configsEnd ?? known.resetsAt };
-  if (showsNewPeriod(current, read)) {
-    return { ...recordFrom(read, current), spendRateNanoUsdPerSecond: known.spendRateNanoUsdPerSecond };
-  }
-  const isNewest = read.begunAt > (known.readAt ?? 0);
-  if (!isNewest && showsEarlierPeriod(known, read)) return known;
+  const startedAt = periodStartOf(known, read, period);
+  if (known === null) return recordFrom(read, startedAt ?? period.startedAt);
+  if (startedAt === null) return known;
+  const spendRateNanoUsdPerSecond = spendRateAfter(known, read.spendNanoUsd, read.begunAt);
+  if (startedAt > known.periodStartedAt) return { ...recordFrom(read, startedAt), spendRateNanoUsdPerSecond };
+  const isHigher = read.spendNanoUsd > known.spendNanoUsd;
   return {
     ...known,
-    ...(replacesSpend(known, read) && {
-      spendNanoUsd: read.spendNanoUsd,
-      observedAt: read.begunAt,
-      source: "litellm" as const,
-    }),
-    readAt: isNewest ? read.begunAt : known.readAt,
-    resetsAt: isNewest ? read.resetsAt : known.resetsAt,
-    spendRateNanoUsdPerSecond: isNewest ? spendRateAfter(known, read) : known.spendRateNanoUsdPerSecond,
+    ...(isHigher && { spendNanoUsd: read.spendNanoUsd, observedAt: read.begunAt, source: "litellm" as const }),
+    ...(isNewest(known, read) && { readAt: read.begunAt, resetsAt: read.resetsAt, spendRateNanoUsdPerSecond }),
+  };
+}
+
+/** True when no later read has been merged into the record. */
+export function isNewest(known: SpendRecord, read: SpendRead): boolean {
+  return read.begunAt > (known.readAt ?? 0);
+}
+
+/** Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. */
+export function addCall(known: SpendRecord, costNanoUsd: NanoUsd, endedAt: Instant): SpendRecord {
+  const spendNanoUsd = known.spendNanoUsd + costNanoUsd;
+  return {
+    ...known,
+    spendNanoUsd,
+    observedAt: Math.max(known.observedAt, endedAt),
+    source: "gate",
+    spendRateNanoUsdPerSecond: spendRateAfter(known, spendNanoUsd, endedAt),
   };
 }
 
 /**
- * Higher spend counts unless a later read has disproved it. Lower spend counts only when the newest read disproves
- * ours.
- */
-function replacesSpend(known: SpendRecord, read: SpendRead): boolean {
-  if (read.spendNanoUsd > known.spendNanoUsd) return !isDisproved(read.begunAt, known.readAt);
-  const isNewest = read.begunAt > (known.readAt ?? 0);
-  return read.spendNanoUsd < known.spendNanoUsd && isNewest && isDisproved(known.observedAt, read.begunAt);
-}
-
-/** True when a read that showed less began late enough after the spend was observed. */
-function isDisproved(observedAt: Instant, readAt: Instant | null): boolean {
-  return readAt !== null && readAt - observedAt >= LOWER_READ_AFTER_MS;
-}
-
-/**
- * Joins two records of one tenant that were stored in different places. The order of the arguments does not matter.
- * Spend that both records observed counts from the later observation: a read in between may have disproved the earlier.
+ * Joins two copies of one tenant's record. The order of the arguments does not matter. A later period or epoch replaces
+ * the copy before it, even with less spend; within an epoch the spend is the maximum.
  */
 export function joinRecords(a: SpendRecord, b: SpendRecord): SpendRecord {
   if (a.periodStartedAt !== b.periodStartedAt) return a.periodStartedAt > b.periodStartedAt ? a : b;
-  const [lower, higher] = ranksBelow(spendRank(a), spendRank(b)) ? [a, b] : [b, a];
+  if (a.epoch !== b.epoch) return a.epoch > b.epoch ? a : b;
+  const higher = ranksBelow(spendRank(a), spendRank(b)) ? b : a;
   const newest = ranksBelow(readRank(a), readRank(b)) ? b : a;
-  const { spendNanoUsd, observedAt, source } = disproves(lower, higher) ? lower : higher;
+  const { spendNanoUsd, observedAt, source } = higher;
   return { ...newest, spendNanoUsd, observedAt, source };
-}
-
-/**
- * Each read merged into `lower` showed at most its spend. The newest of them disproves `higher` when it began late
- * enough.
- */
-function disproves(lower: SpendRecord, higher: SpendRecord): boolean {
-  if (lower.spendNanoUsd === higher.spendNanoUsd || (lower.readAt ?? 0) <= (higher.readAt ?? 0)) return false;
-  return isDisproved(higher.observedAt, lower.readAt);
 }
 
 /** Sort key of a record, most significant first. Its last parts break ties, so that every order of joining agrees. */
 type Rank = readonly [bigint | number, bigint | number, bigint | number];
 
-export const SOURCES_BY_TRUST: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
+const SOURCES_BY_TRUST: readonly ObservationSource[] = ["gate", "events", "webhook", "litellm"];
 
 function spendRank(record: SpendRecord): Rank {
   return [record.spendNanoUsd, record.observedAt, SOURCES_BY_TRUST.indexOf(record.source)];
@@ -156,9 +165,9 @@ function ranksBelow([a1, a2, a3]: Rank, [b1, b2, b3]: Rank): boolean {
  * The higher of the rate since the last observation and the decayed old rate, so that a short pause does not hide a
  * burst.
  */
-function spendRateAfter(known: SpendRecord, read: SpendRead): NanoUsd {
-  const elapsedMs = Math.max(read.begunAt - asOf(known), 0);
-  const rise = read.spendNanoUsd - known.spendNanoUsd;
+export function spendRateAfter(known: SpendRecord, spendNanoUsd: NanoUsd, at: Instant): NanoUsd {
+  const elapsedMs = Math.max(at - asOf(known), 0);
+  const rise = spendNanoUsd - known.spendNanoUsd;
   const seen = rise > 0n ? (rise * 1_000n) / BigInt(Math.max(elapsedMs, SPEND_RATE_SPAN_MS)) : 0n;
   const fade = Math.round(2 ** (-elapsedMs / SPEND_RATE_HALF_LIFE_MS) * 1_000);
   const faded = (known.spendRateNanoUsdPerSecond * BigInt(fade)) / 1_000n;

@@ -8,6 +8,7 @@ import { announcePeriods } from "../flows/alerts/announce-period.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
+import { forgetCalls } from "../flows/spend/forget-calls.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
 import { endOverrides } from "../flows/tenants/end-overrides.ts";
@@ -22,6 +23,7 @@ const JOBS = {
   "schedule-period-reads": schedulePeriodReads,
   "announce-periods": announcePeriods,
   "lease-reads": leaseReads,
+  "forget-calls": forgetCalls,
   "alert-platform": alertPlatform,
 } as const;
 

@@ -1,8 +1,9 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
 import * as z from "zod";
+import type { Instant } from "../budget/instant.ts";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
-import type { SpendRecord } from "../budget/spend.ts";
+import type { SpendRead, SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "../records/alert.ts";
 import type { ChannelId } from "../records/channel.ts";
@@ -36,6 +37,8 @@ const rawSpendRecord = z.object({
   period_started_at: instant,
   resets_at: instant.nullable(),
   burn_per_second: decimalMoney,
+  /** Absent in values of the release before. */
+  epoch: z.int().min(0).default(0),
 });
 
 export const spendRecordSchema = rawSpendRecord.transform(
@@ -47,6 +50,7 @@ export const spendRecordSchema = rawSpendRecord.transform(
     periodStartedAt: raw.period_started_at,
     resetsAt: raw.resets_at,
     spendRateNanoUsdPerSecond: raw.burn_per_second,
+    epoch: raw.epoch,
   }),
 );
 
@@ -60,6 +64,7 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
     period_started_at: record.periodStartedAt,
     resets_at: record.resetsAt,
     burn_per_second: decimalFromNanoUsd(record.spendRateNanoUsdPerSecond),
+    epoch: record.epoch,
   };
 }
 
@@ -119,31 +124,73 @@ const webhook = rawWebhook.transform(({ auth, door, ...message }, context) => {
   return z.NEVER;
 });
 
-export const spendMessageSchema = z.discriminatedUnion("kind", [
-  /** A refresh observed spend that Postgres does not have yet. */
-  z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
-  /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
-  z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
-  /** A read found drift: LiteLLM does not have the desired state. */
-  z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
-  webhook,
-  /** Calls of one key, folded to the highest spend among them: from LiteLLM's generic_api callback, or from Gate. */
-  z.object({
-    kind: z.literal("calls"),
-    key_hash: z.string(),
-    team_id: z.string().nullable(),
-    /** What the key had spent after a call; null when no call said it. */
-    spend: decimalMoney.nullable(),
-    /** When the call with that spend began. */
-    begun_at: instant,
-    /** The end of the period of that spend; absent when LiteLLM does not send it. */
-    resets_at: instant.optional(),
-    /** The source of that spend: an answer that Gate forwarded, or LiteLLM's events. */
-    source: z.enum(["events", "gate"]).default("events"),
-    received_at: instant,
-    count: z.int().min(1),
-  }),
-  scheduledRead,
+/** Whose spend a call adds to. */
+const caller = z.object({ key_hash: z.string(), team_id: z.string().nullable() });
+
+/** Finished calls, from LiteLLM's generic_api callback. At most 100, so that a message stays under 100 KB. */
+const calls = z.object({
+  v: z.literal(2),
+  kind: z.literal("calls"),
+  calls: z.array(
+    caller.extend({
+      /** 128 bits in hex, the same whenever LiteLLM reports the call. */
+      id: z.string().regex(/^[0-9a-f]{32}$/),
+      started_at: instant.nullable(),
+      ended_at: instant,
+      cost: decimalMoney,
+    }),
+  ),
+  /** Callers whose spend is worth a read: LiteLLM refused a call of theirs, or does not say what it cost. */
+  hints: z.array(caller),
+  received_at: instant,
+});
+
+/** A read of LiteLLM by a check. Postgres does not have it yet. */
+const read = z.object({
+  v: z.literal(2),
+  kind: z.literal("read"),
+  tenant_id: tenantId,
+  subject_id: z.string(),
+  spend: decimalMoney,
+  asked_at: instant,
+  answered_at: instant,
+  resets_at: instant.nullable(),
+});
+
+/** Calls as the release before sent them, with amounts that later versions of LiteLLM send late: only worth a read. */
+const previousCalls = z
+  .object({ kind: z.literal("calls"), ...caller.shape, received_at: instant })
+  .transform(({ key_hash, team_id, received_at }) => ({
+    v: 2 as const,
+    kind: "calls" as const,
+    calls: [],
+    hints: [{ key_hash, team_id }],
+    received_at,
+  }));
+
+/** A read as the release before sent it, merged into its own record: only worth another read. */
+const previousRead = z
+  .object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() })
+  .transform(({ tenant_id, subject_id }) => ({
+    kind: "read_due" as const,
+    tenant_id,
+    subject_id,
+    reason: "confirm" as const,
+  }));
+
+export const spendMessageSchema = z.union([
+  z.discriminatedUnion("kind", [
+    calls,
+    read,
+    webhook,
+    scheduledRead,
+    /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
+    z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
+    /** A read found drift: LiteLLM does not have the desired state. */
+    z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
+  ]),
+  previousCalls,
+  previousRead,
 ]);
 
 /** Tenants that the sweep has leased to a consumer, to be read. `lease` is the end of the lease. */
@@ -209,7 +256,43 @@ export function syncMessage(tenantId: TenantId): SpendMessage {
   return { kind: "sync_litellm", tenant_id: tenantId };
 }
 
-/** Sends the consumer an observation that a read of the tenant's subject returned. */
-export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
-  return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
+/** A finished call as the queue holds it. */
+export type QueuedCall = z.input<typeof calls>["calls"][number];
+
+/** Whose spend a call adds to, as the queue holds it. */
+export type QueuedCaller = z.input<typeof caller>;
+
+/** Counts calls, and makes the consumer read the tenants of the callers in `hints`. */
+export function callsMessage(
+  reported: { readonly calls: readonly QueuedCall[]; readonly hints: readonly QueuedCaller[] },
+  receivedAt: Instant,
+): SpendMessage {
+  return { v: 2, kind: "calls", calls: [...reported.calls], hints: [...reported.hints], received_at: receivedAt };
+}
+
+/** A webhook as its endpoint reads it. */
+export type QueuedWebhook = Omit<z.input<typeof rawWebhook>, "kind" | "auth" | "door" | "received_at"> & {
+  readonly auth: "signature" | "url_token";
+};
+
+export function webhookMessage(reported: QueuedWebhook, receivedAt: Instant): SpendMessage {
+  const door = reported.auth === "signature" ? "signed" : reported.auth;
+  return { kind: "webhook", door, ...reported, received_at: receivedAt };
+}
+
+/** Sends the consumer a read of the tenant's subject. */
+export function readMessage(
+  { tenantId, subject }: TenantConfig,
+  { begunAt, answeredAt, ...read }: SpendRead,
+): SpendMessage {
+  return {
+    v: 2,
+    kind: "read",
+    tenant_id: tenantId,
+    subject_id: subject.id,
+    spend: decimalFromNanoUsd(read.spendNanoUsd),
+    asked_at: begunAt,
+    answered_at: answeredAt,
+    resets_at: read.resetsAt,
+  };
 }

@@ -19,6 +19,7 @@ import type {
   Channels,
   DeadLetters,
   Deliveries,
+  Ledgers,
   Overrides,
   PlatformAlerts,
   ReadLeases,
@@ -32,6 +33,7 @@ export interface Ports {
   readonly tenants: Tenants;
   readonly overrides: Overrides;
   readonly spendBatches: SpendBatches;
+  readonly ledgers: Ledgers;
   readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
   readonly platformAlerts: PlatformAlerts;
@@ -159,8 +161,8 @@ export type ModelAnswer =
       readonly status: number;
       readonly headers: Headers;
       readonly body: ReadableStream | null;
-      /** The key's spend as LiteLLM's answer reports it; null when it does not. */
-      readonly keySpendNanoUsd: NanoUsd | null;
+      /** What the call cost, as LiteLLM's answer says; null when it does not, as of a stream. */
+      readonly costNanoUsd: NanoUsd | null;
       /** True when LiteLLM refuses the call for a budget. Its message may hold key hashes, so it goes no further. */
       readonly isBudgetRefusal: boolean;
       /** For a stream: resolves when its last chunk is sent or its reader disconnects. Never rejects. */

@@ -2,12 +2,14 @@
 // line. Unless a method returns a Result, an outage throws.
 
 import type { Instant } from "../budget/instant.ts";
+import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
-import type { AuditNote, AuditRecord, LateChange } from "../records/audit.ts";
+import type { AuditRecord, LateChange } from "../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";
 import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
 import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
+import type { LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
 import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
 import type { Page, PageQuery } from "../records/page.ts";
 import type {
@@ -28,7 +30,6 @@ import type {
   TenantChange,
   TenantList,
   TenantListQuery,
-  TenantObservation,
   TenantRecord,
   TenantSubject,
 } from "../records/tenant.ts";
@@ -74,16 +75,11 @@ export interface Tenants {
    */
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /**
-   * Stores the newest observation and, if it belongs to a later period, advances the period by compare-and-set. Null
-   * when there is no such tenant, or its subject has changed.
+   * Starts the ledger's period for an administrator. If a period other than `since` has started meanwhile, it changes
+   * nothing and returns a null `auditId`; the audit log records the reset either way. Null when there is no such tenant,
+   * or its subject has changed; `stale` when the ledger has changed since its version.
    */
-  recordSpend(observation: TenantObservation): Promise<TenantRecord | null>;
-  /**
-   * Starts the observation's period for an administrator. If a period other than `since` has started meanwhile, it
-   * changes nothing and returns a null `auditId`; the audit log records the reset either way. Null as with
-   * `recordSpend`.
-   */
-  resetPeriod(observation: TenantObservation, since: Instant, actor: Actor): Promise<AuditedChange | null>;
+  resetPeriod(change: LedgerChange, since: Instant, actor: Actor): Promise<AuditedChange | "stale" | null>;
   /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */
   claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
   /** Tenants whose current period was first seen before `before` and has not been announced. */
@@ -109,6 +105,19 @@ export interface Overrides {
   listEnding(within: { readonly after: Instant; readonly until: Instant }, limit: number): Promise<EndingOverride[]>;
 }
 
+/** The ledgers of spend. Their rules are in budget/counting.ts. */
+export interface Ledgers {
+  /** Leaves out tenants that do not exist any more or have another subject. */
+  load(asked: readonly LedgerQuery[]): Promise<readonly OpenLedger[]>;
+  /**
+   * Saves ledgers, and advances the period of a tenant whose ledger shows a later one. Returns the saved tenants, and
+   * leaves out those whose ledger has changed since its version.
+   */
+  save(changes: readonly LedgerChange[]): Promise<readonly TenantRecord[]>;
+  /** Forgets calls that ended before `before`, at most `limit` of them. Returns how many. */
+  forgetCalls(before: Instant, limit: number): Promise<number>;
+}
+
 /** Bulk access for the spend consumer. */
 export interface SpendBatches {
   /**
@@ -116,8 +125,11 @@ export interface SpendBatches {
    * queued.
    */
   load(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
-  /** In one step: merges observations that advance no period, and adds audit lines that do not exist yet. */
-  record(observations: readonly TenantObservation[], notes: readonly AuditNote[]): Promise<void>;
+  /**
+   * In one transaction: counts calls that were not counted before, raises the spend to lower bounds of its period, and
+   * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards.
+   */
+  count(reported: Reported, now: Instant): Promise<ReadonlyMap<TenantId, SpendRecord>>;
 }
 
 /** Leases of tenants to reconcile. An expired lease means that its consumer did not finish. */

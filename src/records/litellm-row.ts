@@ -37,7 +37,9 @@ export interface LiteLlmRow extends LiteLlmFields {
   /** The row's own limits: Bursar can change and restore them without touching a shared budget object. */
   readonly own: Pick<LiteLlmFields, "maxBudgetNanoUsd" | "budgetDuration">;
   readonly spendNanoUsd: NanoUsd;
+  /** By Bursar's clock: when it asked, and when it had the answer. */
   readonly begunAt: Instant;
+  readonly answeredAt: Instant;
   readonly resetsAt: Instant | null;
   readonly createdAt: Instant | null;
   /** The budget object linked to the key. */

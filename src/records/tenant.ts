@@ -1,5 +1,6 @@
 // Tenants as Postgres stores them, the changes to them, and their LiteLLM sync. Types only.
 
+import type { Ledger } from "../budget/counting.ts";
 import type { AlertHistory } from "../budget/find-alerts.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
@@ -114,7 +115,7 @@ export interface NewTenant extends TenantSettings {
   readonly priorValues: PriorValues | null;
   readonly encryptedKey: string | null;
   /** The spend read at adoption. */
-  readonly spend: SpendRecord | null;
+  readonly spend: Ledger | null;
 }
 
 /** The caller, for the audit log. */
@@ -150,10 +151,4 @@ export interface TenantBatch {
   /** The references that resolved to this tenant. */
   readonly references: readonly SpendReference[];
   readonly pending: readonly DeliveryKey[];
-}
-
-export interface TenantObservation {
-  readonly tenantId: TenantId;
-  readonly subject: Subject;
-  readonly record: SpendRecord;
 }

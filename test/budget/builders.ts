@@ -2,6 +2,7 @@
 // design's. Decides nothing: an expected result does not belong here.
 
 import fc from "fast-check";
+import type { Ledger } from "../../src/budget/counting.ts";
 import { nanoUsdFromDecimal } from "../../src/budget/money.ts";
 import type { SpendRead, SpendRecord } from "../../src/budget/spend.ts";
 import {
@@ -74,12 +75,30 @@ export function aSpendRecord(differences: Partial<SpendRecord> = {}): SpendRecor
     periodStartedAt: PERIOD_START,
     resetsAt: RESET,
     spendRateNanoUsdPerSecond: 0n,
+    epoch: 1,
+    ...differences,
+  };
+}
+
+/** The ledger of a tenant whose spend one read has shown. */
+export function aLedger(differences: Partial<Ledger> = {}): Ledger {
+  const record = aSpendRecord(differences);
+  const readAt = record.readAt ?? record.observedAt;
+  return {
+    ...record,
+    baseNanoUsd: record.spendNanoUsd,
+    baseAnsweredAt: readAt,
+    sinceNanoUsd: 0n,
+    countedAt: null,
+    doubt: null,
+    fenceAt: readAt,
     ...differences,
   };
 }
 
 export function aRead(differences: Partial<SpendRead> = {}): SpendRead {
-  return { spendNanoUsd: usd("100"), begunAt: NOW, resetsAt: RESET, ...differences };
+  const begunAt = differences.begunAt ?? NOW;
+  return { spendNanoUsd: usd("100"), begunAt, answeredAt: begunAt, resetsAt: RESET, ...differences };
 }
 
 /** Amounts from one nano-dollar to a billion dollars, in all magnitudes and with any decimals. */

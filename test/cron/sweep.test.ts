@@ -48,7 +48,8 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
       return { alerts: [], deliveries: [] };
     },
   };
-  const stores = { tenants, overrides, alerts, deliveries, readLeases, platformAlerts };
+  const ledgers = { ...unusedPort<Ports["ledgers"]>("ledgers"), forgetCalls: async () => (await found()).length };
+  const stores = { tenants, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
   return { ...unusedPorts(), ...world.deps(), ...stores, cipher, noticeQueue };
 }
 
@@ -59,7 +60,7 @@ const found = async (): Promise<[]> => {
 
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
-  expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([4, NOW, 1]);
+  expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, NOW, 1]);
   expect(periods.sort()).toEqual(["ended", "unannounced"]);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
   expect(judged).toEqual(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]);
@@ -69,7 +70,7 @@ it("runs every job", async () => {
 it("syncs tenants when the outage note fails", async () => {
   world.snapshots.trouble("outageStartedAt", new Error("down"));
   await sweep({ now: NOW }, ports(found));
-  expect(lastEvaluation).toBe(4);
+  expect(lastEvaluation).toBe(5);
   expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
 });
 

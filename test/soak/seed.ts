@@ -1,7 +1,7 @@
 // Inserts the run's tenants and channels into Postgres.
 
 import type { NewTenant } from "../../src/records/tenant.ts";
-import { aSpendRecord, NOW } from "../budget/builders.ts";
+import { aLedger, NOW } from "../budget/builders.ts";
 import { insertChannel } from "../support/builders/alert-rows.ts";
 import { idOf } from "../support/builders/builders.ts";
 import type { TenantDatabase } from "../support/servers/tenant-database.ts";
@@ -13,7 +13,7 @@ export function newSoakTenant(tenant: SoakTenant): Partial<NewTenant> {
   const { name, subject, limitNanoUsd: maxBudgetNanoUsd, adoptedAtNanoUsd } = tenant;
   const spendNanoUsd = adoptedAtNanoUsd ?? 0n;
   const adopted = adoptedAtNanoUsd !== null;
-  const spend = adopted ? aSpendRecord({ spendNanoUsd, periodStartedAt: NOW }) : null;
+  const spend = adopted ? aLedger({ spendNanoUsd, periodStartedAt: NOW }) : null;
   return { tenantId: idOf(name), name: `Tenant ${name}`, subject, maxBudgetNanoUsd, adopted, spend };
 }
 

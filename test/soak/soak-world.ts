@@ -16,6 +16,7 @@ import { postgresChannels } from "../../src/adapters/postgres/notices/channels.t
 import { postgresDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
 import { postgresSpendBatches } from "../../src/adapters/postgres/spend-batches.ts";
+import { postgresLedgers } from "../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
 import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
@@ -186,6 +187,7 @@ function storesOf({ db, redis }: SoakOptions) {
     tenants: postgresTenants(database),
     overrides: postgresOverrides(database),
     spendBatches: postgresSpendBatches(database),
+    ledgers: postgresLedgers(database),
     readLeases: postgresReadLeases(database),
     alerts: postgresAlerts(database),
     platformAlerts: postgresPlatformAlerts(database),

@@ -8,7 +8,7 @@ import type { SpendMessage } from "../../src/ports/messages.ts";
 import { largest, MINUTE, NOW, SECOND, usd } from "../budget/builders.ts";
 import { countFrom } from "../support/builders/count-from.ts";
 import type { SeededRandom } from "../support/builders/seeded-random.ts";
-import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../support/builders/spend-messages.ts";
 import { sha256 } from "../support/builders/virtual-key.ts";
 
 /** `npm run test:long` sends 10,000. */
@@ -175,7 +175,8 @@ function reportOf(
   if (isQuiet) return webhook(spend, { event: "threshold_crossed" });
   const kind = random.next();
   if (kind < 0.03) return cost;
-  if (kind < 0.35) return { ...someCalls(keyHash, spend, { begun_at: at, received_at: at }), team_id: group.team_id };
+  if (kind < 0.35)
+    return aCall(keyHash, null, { endedAt: at, ...(group.team_id !== null && { teamId: group.team_id }) });
   if (kind < 0.38) return webhook(null, { auth: "url_token", event: "threshold_crossed" });
   if (stage === 1 && kind < 0.45)
     return webhook(spend, { event: "projected_limit_exceeded", projected_spend: "99999" });

@@ -4,12 +4,12 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { SpendRecord } from "../../src/budget/spend.ts";
-import { observedMessage, type SpendMessage } from "../../src/ports/messages.ts";
+import type { SpendRead } from "../../src/budget/spend.ts";
+import { readMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { backoffSeconds } from "../../src/queue/backoff.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
-import { aSpendRecord, aTenantConfig, NOW, PERIOD_START, RESET, SECOND, usd } from "../budget/builders.ts";
+import { aRead, aTenantConfig, NOW, SECOND, usd } from "../budget/builders.ts";
 import { idOf } from "../support/builders/builders.ts";
 import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import { aHash, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
@@ -26,8 +26,8 @@ const NO_WORDS = { retry: false };
 
 const configOf = (tenantId: string) =>
   aTenantConfig({ tenantId: idOf(tenantId), subject: { kind: "team", id: subjects.get(tenantId) ?? "nobody's" } });
-const observed = (tenantId: string, differences: Partial<SpendRecord>): SpendMessage =>
-  observedMessage(configOf(tenantId), aSpendRecord({ periodStartedAt: PERIOD_START, ...differences }));
+const readOf = (tenantId: string, dollars: string, differences: Partial<SpendRead> = {}): SpendMessage =>
+  readMessage(configOf(tenantId), aRead({ spendNanoUsd: usd(dollars), ...differences }));
 const spendOf = async (tenantId: string) =>
   (await query(`select spend from tenant_spend where tenant_id = '${tenantId}'`)).map(({ spend }) => Number(spend));
 const lettersOf = (ids: readonly string[]) =>
@@ -37,18 +37,14 @@ const lettersOf = (ids: readonly string[]) =>
 describe("spend", () => {
   it("records the newest spend of several tenants, and acknowledges every message", async () => {
     const [one, two] = [await seedTenant(aHash()), await seedTenant(aHash())];
-    const { acked } = await deliver([
-      observed(one, { spendNanoUsd: usd("3") }),
-      observed(two, { spendNanoUsd: usd("4") }),
-      observed(one, { spendNanoUsd: usd("2"), observedAt: NOW + SECOND, readAt: NOW + SECOND }),
-    ]);
+    const { acked } = await deliver([readOf(one, "3"), readOf(two, "4"), readOf(one, "2", { begunAt: NOW + SECOND })]);
     expect(acked).toEqual([0, 1, 2]);
     expect([await spendOf(one), await spendOf(two)]).toEqual([[3], [4]]);
   });
 
   it("changes nothing when delivered again", async () => {
     const tenantId = await seedTenant(aHash());
-    const message = observed(tenantId, { spendNanoUsd: usd("3") });
+    const message = readOf(tenantId, "3");
     const rows = () => query(`select * from tenant_spend where tenant_id = '${tenantId}'`);
     await deliver([message]);
     const once = await rows();
@@ -57,7 +53,7 @@ describe("spend", () => {
   });
 
   it("acknowledges spend of a deleted tenant", async () => {
-    const nobody = observed("nobody", {});
+    const nobody = readOf("nobody", "0");
     const messages = [
       nobody,
       { kind: "rewrite_config", tenant_id: "nobody" },
@@ -109,7 +105,7 @@ describe("reconciling", () => {
   it("reconciles its tenants and acknowledges the message, beside other messages", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const other = await seedTenant(aHash());
-    const { acked } = await deliver([message, observed(other, { spendNanoUsd: usd("3") })]);
+    const { acked } = await deliver([message, readOf(other, "3")]);
     expect(acked).toEqual([0, 1]);
     expect([await spendOf(tenantId), await spendOf(other)]).toEqual([[7], [3]]);
     expect(await query(`select read_leased_until from tenant_configs where tenant_id = '${tenantId}'`)).toEqual([
@@ -153,12 +149,12 @@ describe("poison", () => {
     { kind: "rewrite_config", tenant_id: "" },
     { kind: "reconcile", tenant_ids: [], lease: 1 },
     { kind: "reconcile", tenant_ids: ["acme"], lease: "soon" },
-    { kind: "observed", tenant_id: "acme", subject_id: "s", record: { ...observed("acme", {}), spend: "-1" } },
+    { ...readOf("acme", "1"), spend: "-1" },
   ];
 
   it("records poison as a dead letter, and handles the valid message beside it", async () => {
     const tenantId = await seedTenant(aHash());
-    const { ids, acked, retried } = await deliver([...POISON, observed(tenantId, { spendNanoUsd: usd("5") })]);
+    const { ids, acked, retried } = await deliver([...POISON, readOf(tenantId, "5")]);
     expect([acked, retried]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8], []]);
     expect(await spendOf(tenantId)).toEqual([5]);
     const letters = await lettersOf(ids);
@@ -182,7 +178,7 @@ describe("poison", () => {
 describe("Postgres down", () => {
   it("retries every message with backoff, and throws nothing", async () => {
     const tenantId = await seedTenant(aHash());
-    const messages = [observed(tenantId, { spendNanoUsd: usd("6") }), { kind: "rewrite_config", tenant_id: tenantId }];
+    const messages = [readOf(tenantId, "6"), { kind: "rewrite_config", tenant_id: tenantId }];
     const delays: (number | undefined)[] = [];
     for (const attempts of [1, 2, 9]) {
       const answer = await deliver(messages, { bindings: POSTGRES_AWAY, attempts });
@@ -216,7 +212,7 @@ describe("a dead-letter queue", () => {
 describe("queue names", () => {
   it.each(["spend", "staging-bursar-spend"])("treats %s as the spend queue", async (queue) => {
     const tenantId = await seedTenant(aHash());
-    expect((await deliver([observed(tenantId, { spendNanoUsd: usd("1") })], { queue })).acked).toEqual([0]);
+    expect((await deliver([readOf(tenantId, "1")], { queue })).acked).toEqual([0]);
     expect(await spendOf(tenantId)).toEqual([1]);
   });
 
@@ -244,7 +240,7 @@ describe("the queue itself", () => {
     const tenantId = await seedTenant(aHash());
     const marker = crypto.randomUUID();
     await env.SPEND_QUEUE.send({ kind: "nothing", marker });
-    await env.SPEND_QUEUE.send(observed(tenantId, { spendNanoUsd: usd("8"), resetsAt: RESET }));
+    await env.SPEND_QUEUE.send(readOf(tenantId, "8"));
     await vi.waitFor(async () => expect(await spendOf(tenantId)).toEqual([8]), { timeout: 15_000, interval: 100 });
     const letters = `select queue from dead_letters where body->>'marker' = '${marker}'`;
     await vi.waitFor(async () => expect(await query(letters)).toEqual([{ queue: "bursar-spend" }]), {

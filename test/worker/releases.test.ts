@@ -9,20 +9,21 @@ import { kvSnapshots } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import {
   noticeMessage,
   noticeMessageSchema,
-  observedMessage,
+  readMessage,
   scheduledReadMessage,
   spendMessageSchema,
   syncMessage,
 } from "../../src/ports/messages.ts";
 import type { AlertId } from "../../src/records/alert.ts";
 import type { ChannelId } from "../../src/records/channel.ts";
-import { versioned, WIRE_VERSION } from "../../src/wire/version.ts";
-import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
+import { LATEST_VERSION, versioned } from "../../src/wire/version.ts";
+import { anOverride, aRead, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../support/builders/spend-messages.ts";
 import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import * as previousCodec from "../support/previous-release/kv-codec.ts";
 import * as previousMessages from "../support/previous-release/messages.ts";
+import { isOfLaterRelease as isLaterForPrevious } from "../support/previous-release/version.ts";
 import { query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 
@@ -30,35 +31,63 @@ const acme = idOf("acme");
 const config = aTenantConfig({ overrides: [anOverride()] });
 const record = aSpendRecord({ spendNanoUsd: usd("12.5") });
 const key = { alertId: "alert-1" as AlertId, channelId: "channel-1" as ChannelId };
-const LATER = { v: WIRE_VERSION + 1 };
+const LATER = { v: LATEST_VERSION + 1 };
 
-/** One of each message that this release sends. */
-const SENT = {
-  observed: observedMessage(config, record),
+/** One of each message that both releases send and read. */
+const SHARED = {
   rewrite_config: { kind: "rewrite_config", tenant_id: acme },
   sync_litellm: syncMessage(acme),
   webhook: aWebhook(hashOf("a"), "420.5"),
-  calls: someCalls(hashOf("a"), "12.5"),
   "read_due recheck-20s": scheduledReadMessage(config, "recheck-20s"),
   "read_due recheck-60s": scheduledReadMessage(config, "recheck-60s"),
   "read_due confirm": scheduledReadMessage(config, "confirm"),
   "read_due period-end": scheduledReadMessage(config, "period-end"),
 } as const;
 
-/** Fields that the previous release spells differently: the test compares their meaning. */
-const RESPELLED = ["lane", "door"];
+/** One of each message that the previous release cannot read. */
+const LATER_THAN_BEFORE = {
+  calls: aCall(hashOf("a"), "12.5"),
+  "calls that are a hint": aCall(hashOf("a"), null),
+  read: readMessage(config, aRead()),
+};
+
 const without = (message: object, fields: readonly string[]) =>
   Object.fromEntries(Object.entries(message).filter(([name]) => !fields.includes(name)));
 
 describe("queue messages beside the previous release", () => {
-  it.each(Object.entries(SENT))("sends messages that the previous release parses: %s", (_, message) => {
+  it.each(Object.entries(SHARED))("sends messages that the previous release parses: %s", (_, message) => {
     const before = previousMessages.spendMessageSchema.parse(versioned(message));
-    expect(spendMessageSchema.parse(versioned(message))).toMatchObject(without(before, RESPELLED));
+    expect(spendMessageSchema.parse(versioned(message))).toEqual(before);
   });
 
-  it.each(Object.entries(SENT))("parses messages of the previous release: %s", (_, message) => {
-    const before = without(message, ["auth", "reason"]);
-    expect(spendMessageSchema.parse(before)).toEqual(spendMessageSchema.parse(message));
+  it.each(Object.entries(LATER_THAN_BEFORE))("sends messages that the previous release waits for: %s", (_, message) => {
+    expect(isLaterForPrevious(versioned(message))).toBe(true);
+    expect(spendMessageSchema.safeParse(versioned(message)).success).toBe(true);
+  });
+
+  it("parses the previous release's calls as a hint, and its read as a reason to read again", () => {
+    const sent = {
+      kind: "calls",
+      key_hash: hashOf("a"),
+      team_id: "red",
+      spend: "12.5",
+      begun_at: NOW,
+      received_at: NOW,
+      count: 1,
+    };
+    expect(previousMessages.spendMessageSchema.safeParse(sent).success).toBe(true);
+    expect(spendMessageSchema.parse({ v: 1, ...sent })).toMatchObject({
+      kind: "calls",
+      calls: [],
+      hints: [{ key_hash: hashOf("a"), team_id: "red" }],
+    });
+    const observed = previousMessages.observedMessage(config, record);
+    expect(spendMessageSchema.parse({ v: 1, ...observed })).toEqual({
+      kind: "read_due",
+      tenant_id: acme,
+      subject_id: config.subject.id,
+      reason: "confirm",
+    });
   });
 
   it.each([
@@ -104,7 +133,7 @@ describe("queue messages of a later release", () => {
   );
 
   it("delays no other message", async () => {
-    const { acked, retried } = await deliver([{ ...LATER, kind: "unheard of" }, SENT.rewrite_config]);
+    const { acked, retried } = await deliver([{ ...LATER, kind: "unheard of" }, SHARED.rewrite_config]);
     expect({ acked, retried }).toEqual({ acked: [1], retried: [0] });
   });
 
@@ -128,7 +157,7 @@ describe("queue messages of a later release", () => {
   });
 
   it("records them from a dead-letter queue whose name does not say which queue it belongs to", async () => {
-    const { ids, acked } = await deliver([{ ...LATER }, SENT.rewrite_config], { queue: "staging-dead" });
+    const { ids, acked } = await deliver([{ ...LATER }, SHARED.rewrite_config], { queue: "staging-dead" });
     expect(acked).toEqual([0, 1]);
     expect(await lettersOf(ids)).toHaveLength(2);
   });
@@ -146,9 +175,13 @@ describe("KV values beside the previous release", () => {
     expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
     const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
     expect(previousCodec.configValue.parse(versioned(tombstone))).toEqual(configValue.parse(tombstone));
-    const spend = { subject_id: config.subject.id, record };
+    const { epoch: _, ...before } = record;
+    const spend = { subject_id: config.subject.id, record: before };
     expect(previousCodec.spendValue.parse(versioned(spendJson(config, record)))).toEqual(spend);
-    expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual(spend);
+    expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual({
+      ...spend,
+      record: { ...before, epoch: 0 },
+    });
   });
 
   it("exchanges the tenant of a key and the outage with the previous release", () => {

@@ -73,13 +73,15 @@ it("W2: answers 401 to a changed byte, and queues nothing", async () => {
   expect(sent).toEqual([]);
 });
 
-it("queues a message per key for a streamed batch of calls", async () => {
+it("queues messages of a hundred calls for a streamed batch", async () => {
   const hashes = Array.from({ length: 150 }, aHash);
   const events = hashes.map((hash, index) => ({
     status: "success",
     response_cost: 0.5,
+    id: `call-${index}`,
     startTime: 1_795_336_382.936243,
-    metadata: { user_api_key_hash: hash, user_api_key_spend: index },
+    endTime: 1_795_336_383.936243,
+    metadata: { user_api_key_hash: hash },
     messages: "x".repeat(10_000),
   }));
   const bytes = new TextEncoder().encode(JSON.stringify(events));
@@ -93,6 +95,7 @@ it("queues a message per key for a streamed batch of calls", async () => {
   const [token = ""] = env.EVENTS_TOKENS.split(",");
   expect(await post("/v1/events/litellm", readable, { authorization: `Bearer ${token}` }, bindings)).toBe(200);
   await writing;
-  expect(sent).toHaveLength(150);
-  expect(sent[149]).toMatchObject({ kind: "calls", key_hash: hashes[149], spend: "149.5", count: 1 });
+  const calls = sent.map((message) => (message as { calls: unknown[] }).calls);
+  expect(calls.map(({ length }) => length)).toEqual([100, 50]);
+  expect(calls[1]?.[49]).toMatchObject({ key_hash: hashes[149], cost: "0.5", ended_at: 1_795_336_383_936 });
 });

@@ -8,11 +8,10 @@ import { withBindingTimeout } from "./binding-timeout.ts";
 /** A send takes tens of milliseconds. */
 const TIMEOUT_MS = 2_000;
 
-/**
- * `sendBatch` takes at most 100 messages and 256 KB. Bursar's messages are well below 2 KB each; only a reconcile
- * message may reach 13 KB, and the sweep sends at most 17 of those.
- */
+/** What `sendBatch` takes at once. Each message counts with some bytes of its own. */
 const BATCH_MESSAGES = 100;
+const BATCH_BYTES = 240_000;
+const MESSAGE_BYTES = 200;
 
 export function queueSpend(queue: Queue): SpendQueue {
   return {
@@ -54,7 +53,24 @@ async function sendAll(
     contentType: "json" as const,
     delaySeconds: delaySecondsOf(index),
   }));
-  for (let from = 0; from < requests.length; from += BATCH_MESSAGES) {
-    await withBindingTimeout("queue", "send", TIMEOUT_MS, queue.sendBatch(requests.slice(from, from + BATCH_MESSAGES)));
+  for (const batch of inBatches(requests)) {
+    await withBindingTimeout("queue", "send", TIMEOUT_MS, queue.sendBatch(batch));
   }
+}
+
+/** In order. A message that is too large for any batch is alone in one. */
+function inBatches<T extends { readonly body: object }>(requests: readonly T[]): T[][] {
+  const batches: T[][] = [];
+  let bytes = 0;
+  for (const request of requests) {
+    const size = new TextEncoder().encode(JSON.stringify(request.body)).length + MESSAGE_BYTES;
+    const last = batches.at(-1);
+    if (last !== undefined && last.length < BATCH_MESSAGES && bytes + size <= BATCH_BYTES) last.push(request);
+    else {
+      batches.push([request]);
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  return batches;
 }

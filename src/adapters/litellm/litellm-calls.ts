@@ -1,6 +1,6 @@
 // Forwards a model call to LiteLLM. Buffers neither body, follows no redirect, never retries, never logs.
 
-import { type NanoUsd, nanoUsdFromDecimal } from "../../budget/money.ts";
+import { type NanoUsd, nanoUsdRoundedDown } from "../../budget/money.ts";
 import type { ModelAnswer, ModelCalls } from "../../ports/ports.ts";
 import { beginningOf } from "../notifiers/provider-post.ts";
 
@@ -38,7 +38,7 @@ async function answerFrom(response: Response): Promise<ModelAnswer> {
     kind: "answered",
     status,
     headers,
-    keySpendNanoUsd: spendIn(headers.get("x-litellm-key-spend")),
+    costNanoUsd: isStream ? null : costIn(headers.get("x-litellm-response-cost")),
     isBudgetRefusal: await isBudgetRefusal(response),
     ...(isStream && body !== null ? watched(body) : { body: response.body, ended: null }),
   };
@@ -67,10 +67,10 @@ async function isBudgetRefusal(response: Response): Promise<boolean> {
   }
 }
 
-/** Negative spend counts as zero. */
-function spendIn(header: string | null): NanoUsd | null {
-  const amount = nanoUsdFromDecimal(header ?? "");
-  return amount !== null && amount < 0n ? 0n : amount;
+/** LiteLLM writes Python's floats, such as `3e-05`. Null for anything but an amount: negative costs exist. */
+function costIn(header: string | null): NanoUsd | null {
+  const amount = header === null || header.trim() === "" ? null : nanoUsdRoundedDown(Number(header));
+  return amount !== null && amount < 0n ? null : amount;
 }
 
 function hasType({ headers }: Response, type: string): boolean {

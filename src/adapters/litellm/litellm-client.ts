@@ -24,7 +24,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
         ? { method: "GET", path: "/key/info", query: { key: subject.id } }
         : { method: "GET", path: "/team/info", query: { team_id: subject.id } },
     );
-    return answer.ok ? toLiteLlmRow(subject, answer.value, begunAt, log) : answer;
+    return answer.ok ? toLiteLlmRow(subject, answer.value, { begunAt, answeredAt: clock() }, log) : answer;
   };
   const change = async (path: string, body: unknown): Promise<Result<void, LiteLlmFailure>> => {
     const answer = await http.call({ method: "POST", path, body });
@@ -77,12 +77,17 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
   };
 }
 
-function toLiteLlmRow(subject: Subject, body: unknown, begunAt: Instant, log: Log): Result<LiteLlmRow, LiteLlmFailure> {
+function toLiteLlmRow(
+  subject: Subject,
+  body: unknown,
+  times: Pick<LiteLlmRow, "begunAt" | "answeredAt">,
+  log: Log,
+): Result<LiteLlmRow, LiteLlmFailure> {
   const parsed = subject.kind === "key" ? keyInfo.safeParse(body) : teamInfo.safeParse(body);
   if (!parsed.success) return unparseable();
   const row = "info" in parsed.data ? parsed.data.info : parsed.data.team_info;
   if (isDeleted(row)) return failure({ kind: "not_found" });
-  const litellmRow = litellmRowFrom(subject, row, begunAt);
+  const litellmRow = litellmRowFrom(subject, row, times);
   if (litellmRow === null) return unparseable();
   if (litellmRow.wasNegative)
     log.warn("negative spend counted as zero", { source: "litellm", subject_kind: subject.kind });

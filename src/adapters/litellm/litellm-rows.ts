@@ -2,7 +2,6 @@
 // form reads as absent, so that one odd field does not end the reads of its tenant.
 
 import * as z from "zod";
-import type { Instant } from "../../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber, usdNumber } from "../../budget/money.ts";
 import type { KeyHash, Subject } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
@@ -63,7 +62,7 @@ export function isDeleted({ status }: RawRow): boolean {
 export function litellmRowFrom(
   subject: Subject,
   raw: RawRow,
-  begunAt: Instant,
+  { begunAt, answeredAt }: Pick<LiteLlmRow, "begunAt" | "answeredAt">,
 ): (LiteLlmRow & { wasNegative: boolean }) | null {
   if (raw.spend === null) return null;
   const linked = raw.litellm_budget_table;
@@ -72,6 +71,7 @@ export function litellmRowFrom(
     spendNanoUsd: raw.spend < 0n ? 0n : raw.spend,
     wasNegative: raw.spend < 0n,
     begunAt,
+    answeredAt,
     maxBudgetNanoUsd: raw.max_budget ?? linked?.max_budget ?? null,
     softBudgetNanoUsd: linked?.soft_budget ?? raw.soft_budget,
     budgetDuration: raw.budget_duration ?? linked?.budget_duration ?? null,

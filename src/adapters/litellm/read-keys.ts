@@ -22,12 +22,13 @@ export async function readKeysAtOnce(
   const begunAt = clock();
   const body = { keys: keys.map(({ keyHash }) => keyHash) };
   const answer = await http.call({ method: "POST", path: "/v2/key/info", body });
+  const answeredAt = clock();
   if (!answer.ok) return answer;
   const parsed = keyInfos.safeParse(answer.value);
   if (!parsed.success) return unparseable();
   const rows = parsed.data.info.flatMap((raw) => keyInfoOfMany.safeParse(raw).data ?? []);
   const litellmRows = [...matched(keys, rows)].flatMap(([id, row]) => {
-    const litellmRow = isDeleted(row) ? null : litellmRowFrom({ kind: "key", id }, row, begunAt);
+    const litellmRow = isDeleted(row) ? null : litellmRowFrom({ kind: "key", id }, row, { begunAt, answeredAt });
     return litellmRow === null ? [] : [[id, litellmRow] as const];
   });
   const negative = litellmRows.filter(([, { wasNegative }]) => wasNegative).length;

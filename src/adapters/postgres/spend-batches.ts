@@ -1,26 +1,23 @@
-// Many tenants in one statement, for the spend consumer: resolves references to tenants, loads them with their alerts,
-// and records observations. Never advances a period: only a read of LiteLLM does, in tenants/tenant-spend.ts.
+// Many tenants in one statement, for the spend consumer: resolves references to tenants, and loads them with their
+// alerts.
 
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import type { AlertEventType } from "../../budget/alert.ts";
 import type { AlertHistory } from "../../budget/find-alerts.ts";
-import type { Instant } from "../../budget/instant.ts";
-import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney } from "../../ports/messages.ts";
 import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId } from "../../records/alert.ts";
-import type { AuditNote } from "../../records/audit.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
-import type { SpendReference, TenantBatch, TenantObservation } from "../../records/tenant.ts";
+import type { SpendReference, TenantBatch } from "../../records/tenant.ts";
 import { alertDetail } from "./alerts/alert-rows.ts";
-import { type Database, type Row, runBatch, runStatement } from "./client.ts";
+import { type Database, type Row, runStatement } from "./client.ts";
+import { countReported } from "./counted-calls.ts";
 import { ms } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
 import { selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
-import { JOIN_KNOWN } from "./tenants/tenant-spend.ts";
 
 export function postgresSpendBatches(database: Database): SpendBatches {
   return {
@@ -28,15 +25,7 @@ export function postgresSpendBatches(database: Database): SpendBatches {
       if (references.length === 0) return [];
       return (await runStatement(database, selectBatch(references, withPending))).map(tenantBatchFromRow);
     },
-
-    async record(observations, notes) {
-      const statements = [
-        ...(observations.length > 0 ? [insertObservations(observations)] : []),
-        ...(notes.length > 0 ? [insertNotes(notes)] : []),
-      ];
-      const [first, ...rest] = statements;
-      if (first !== undefined) await runBatch(database, [first, ...rest]);
-    },
+    count: (reported, now) => countReported(database, reported, now),
   };
 }
 
@@ -85,48 +74,6 @@ const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.al
       '[]'::json)
     from notice_deliveries d join budget_alert_history a on a.id = d.alert_id
     where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
-
-/** Every statement locks rows in the same order, so that two consumers never deadlock. */
-function insertObservations(observations: readonly TenantObservation[]): SQL {
-  const rows = observations.map(({ tenantId, subject, record }) => ({
-    tenant_id: tenantId,
-    subject_kind: subject.kind,
-    subject_id: subject.id,
-    spend: decimalFromNanoUsd(record.spendNanoUsd),
-    observed_at: iso(record.observedAt),
-    read_at: iso(record.readAt),
-    source: record.source,
-    period_started_at: iso(record.periodStartedAt),
-    resets_at: iso(record.resetsAt),
-    burn_per_second: decimalFromNanoUsd(record.spendRateNanoUsdPerSecond),
-  }));
-  return sql`insert into tenant_spend as s
-      (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, burn_per_second)
-    select t.tenant_id, f.spend, f.observed_at, f.read_at, f.source, f.period_started_at, f.resets_at, f.burn_per_second
-    from jsonb_to_recordset(${jsonbText(rows)}::jsonb) as f(tenant_id text, subject_kind text, subject_id text,
-      spend numeric, observed_at timestamptz, read_at timestamptz, source text, period_started_at timestamptz,
-      resets_at timestamptz, burn_per_second numeric)
-    join tenant_configs t on t.tenant_id = f.tenant_id and t.subject_kind = f.subject_kind
-      and t.subject_id = f.subject_id and t.deleted_at is null
-    order by t.tenant_id ${JOIN_KNOWN}`;
-}
-
-function insertNotes(notes: readonly AuditNote[]): SQL {
-  const rows = notes.map(({ action, tenantId, detail, sourceId, at }) => ({
-    at: iso(at),
-    action,
-    tenant_id: tenantId,
-    detail,
-    source_id: sourceId,
-  }));
-  return sql`insert into audit_log (at, actor, action, tenant_id, detail, source_id)
-    select n.at, 'litellm', n.action, n.tenant_id, n.detail, n.source_id
-    from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
-      as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text)
-    order by n.source_id on conflict (source_id) do nothing`;
-}
-
-const iso = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
 const tenantBatchRow = z.object({
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),

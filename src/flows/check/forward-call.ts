@@ -42,7 +42,7 @@ export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDe
   const tenantId = isKnown ? checked.verdict.tenantId : null;
   if (answer.kind === "unreachable") deps.log.warn("model call failed", { tenant_id: tenantId, why: answer.why });
   const { keyHash } = check.caller;
-  if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method, begunAt: check.now }, answer, deps);
+  if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method }, answer, deps);
   if (answer.kind === "unreachable") return answer;
   const verdict = isKnown ? verdictByNow(checked.verdict, deps) : null;
   if (verdict === null || !answer.isBudgetRefusal) return { kind: "answered", answer, verdict };

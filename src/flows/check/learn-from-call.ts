@@ -1,15 +1,10 @@
-// Learns a tenant's spend from a call through Gate: updates this isolate at once, and throttled, in the background, the
-// spend queue.
+// Learns a tenant's spend from a call through Gate: this isolate adds its cost at once. Postgres counts the call when
+// LiteLLM reports it, or sees it in a later read.
 
-import type { Instant } from "../../budget/instant.ts";
-import { decimalFromNanoUsd, type NanoUsd } from "../../budget/money.ts";
-import { foldReportedAtEdge } from "../../budget/reported-spend.ts";
+import { addCall } from "../../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { type SpendMessage, scheduledReadMessage } from "../../ports/messages.ts";
+import { callsMessage, scheduledReadMessage } from "../../ports/messages.ts";
 import type { ModelAnswer, Ports } from "../../ports/ports.ts";
-import type { RememberedTenant } from "../../records/edge.ts";
-import { isBigStep } from "../edge/spend-cadence.ts";
-import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "clock">;
 
@@ -17,15 +12,13 @@ export interface Forwarded {
   readonly tenantId: TenantId;
   readonly keyHash: KeyHash;
   readonly method: string;
-  readonly begunAt: Instant;
 }
 
-/** A big step of spend is queued at once, other spend at most this often. */
-const QUEUE_SECONDS = 5;
+/** Refused calls are worth a read, at most this often. */
+const HINT_SECONDS = 5;
 
-/**
- * LiteLLM's database has a call 15 s after its end, and the read comes after 20 s: it covers calls of the next 5 s too.
- */
+/** LiteLLM's database has a call 25 s after its end, and the read comes after 30 s: it covers calls of the next 5 s. */
+const READ_AFTER_SECONDS = 30;
 const READ_EVERY_SECONDS = 5;
 
 /** Learns nothing without a config in memory: KV and Postgres are then away, and the sweep reads the tenant later. */
@@ -38,14 +31,14 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
     deps.background("scheduled read enqueue", queueRead(config, deps));
     return;
   }
-  const { isBudgetRefusal, status, keySpendNanoUsd, ended } = answer;
+  const { isBudgetRefusal, status, costNanoUsd, ended } = answer;
   // LiteLLM refuses although Bursar allowed: LiteLLM may know of more spend, so the call is a hint.
-  if (isBudgetRefusal) queueCall(config, call, null, QUEUE_SECONDS, deps);
+  if (isBudgetRefusal) queueHint(config, call, deps);
   if (status >= 400) return;
-  const isShown = keySpendNanoUsd !== null && config.subject.id === call.keyHash;
-  if (isShown) learnSpend({ config, spend, checkedAt }, call, keySpendNanoUsd, deps);
-  // The headers of a stream precede its cost, and no header holds a team's spend.
-  if (isShown && ended === null) return;
+  if (costNanoUsd !== null && spend !== null) {
+    deps.memory.rememberTenant(call.tenantId, { config, spend: addCall(spend, costNanoUsd, deps.clock()) }, checkedAt);
+  }
+  // The headers of a stream precede its cost. Without LiteLLM's callback no other isolate hears of any call.
   const callEnded = ended ?? Promise.resolve();
   deps.background(
     "scheduled read enqueue",
@@ -53,46 +46,18 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   );
 }
 
-function learnSpend(
-  { config, spend: before, checkedAt }: RememberedTenant & { readonly config: TenantConfig },
-  call: Forwarded,
-  spendNanoUsd: NanoUsd,
-  deps: LearnDeps,
-): void {
-  const observedAt = deps.clock();
-  const observation = { spendNanoUsd, source: "gate", begunAt: call.begunAt, observedAt, resetsAt: undefined } as const;
-  const after = foldReportedAtEdge(config, before, observation);
-  if (after === before && after !== null) return;
-  if (after !== null) deps.memory.rememberTenant(call.tenantId, { config, spend: after }, checkedAt);
-  const isNews = after !== null && isBigStep(config, before, after, observedAt);
-  queueCall(config, call, spendNanoUsd, isNews ? 0 : QUEUE_SECONDS, deps);
-}
-
-/** Null `spendNanoUsd` makes the message a hint. */
-function queueCall(
+function queueHint(
   { tenantId, subject }: TenantConfig,
-  { keyHash, begunAt }: Forwarded,
-  spendNanoUsd: NanoUsd | null,
-  everySeconds: number,
+  { keyHash }: Forwarded,
   { memory, spendQueue, background, clock }: LearnDeps,
 ): void {
   const at = clock();
-  const throttleName = spendNanoUsd === null ? "gate-hint" : "gate-spend";
-  if (!memory.throttle(`${throttleName}:${tenantId}`, everySeconds, at)) return;
-  const message: SpendMessage = {
-    kind: "calls",
-    source: "gate",
-    key_hash: keyHash,
-    team_id: subject.kind === "team" ? subject.id : null,
-    spend: spendNanoUsd === null ? null : decimalFromNanoUsd(spendNanoUsd),
-    begun_at: begunAt,
-    received_at: at,
-    count: 1,
-  };
-  background("call enqueue", spendQueue.send(message));
+  if (!memory.throttle(`gate-hint:${tenantId}`, HINT_SECONDS, at)) return;
+  const caller = { key_hash: keyHash, team_id: subject.kind === "team" ? subject.id : null };
+  background("hint enqueue", spendQueue.send(callsMessage({ calls: [], hints: [caller] }, at)));
 }
 
 async function queueRead(config: TenantConfig, deps: LearnDeps): Promise<void> {
   if (!deps.memory.throttle(`gate-read:${config.tenantId}`, READ_EVERY_SECONDS, deps.clock())) return;
-  await deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_RECHECK_SECONDS);
+  await deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), READ_AFTER_SECONDS);
 }

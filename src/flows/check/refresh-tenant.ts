@@ -3,9 +3,9 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
-import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
+import { mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { observedMessage, syncMessage } from "../../ports/messages.ts";
+import { readMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
@@ -13,6 +13,7 @@ import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASnapshot } from "../edge/spend-cadence.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { whyFailed } from "../spend/observe.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -78,7 +79,7 @@ async function refreshTenant(
   // The check has its answer. Later tries of LiteLLM and a slow Postgres continue in the background.
   const final = litellmRow ?? (await whole);
   const observation = litellmRow === null && final !== null ? refreshedFrom(known, final, now, deps) : refreshed;
-  if (observation !== null) publishObservation(input, stored, observation, deps);
+  if (final !== null && observation !== null) publishObservation(input, stored, final, observation, deps);
   const record = await load;
   if (record === "gone") return decideGone(input, deps, decide);
   if (record !== "unknown") publishNewer(input, record, final, deps);
@@ -108,8 +109,7 @@ function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
     .readSubject(subject, { tries: TRIES, onFailedTry: () => failed.resolve(null) })
     .then((result) => {
       if (result.ok) return result.value;
-      const why = result.failure.kind === "unreachable" ? result.failure.why : result.failure.kind;
-      deps.log.warn("litellm read failed", { tenant_id: tenantId, why });
+      deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(result.failure) });
       return null;
     });
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
@@ -156,21 +156,26 @@ function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Ins
 function publishObservation(
   input: RefreshInput,
   record: TenantRecord | null,
+  litellmRow: LiteLlmRow,
   { config, spend }: Refreshed,
   deps: Deps,
 ): void {
   if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
     deps.background("kv spend write", deps.snapshots.writeSpend(config, spend));
   }
-  if (isNewsForPostgres(record === null ? input.spend : record.spend, spend)) {
-    deps.background("observation enqueue", deps.spendQueue.send(observedMessage(config, spend)));
+  if (isNewsForPostgres(record === null ? input.spend : record.spend, litellmRow)) {
+    deps.background("read enqueue", deps.spendQueue.send(readMessage(config, litellmRow)));
   }
 }
 
 /** Publishes a newer config to KV, and queues a sync when LiteLLM has drifted. */
 function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: LiteLlmRow | null, deps: Deps): void {
   const { tenantId } = input.config;
-  const { config, spend } = joinCached(deps.memory.tenant(tenantId), joinCached(input, record));
+  const joined = joinCached(deps.memory.tenant(tenantId), joinCached(input, record));
+  const { config } = joined;
+  // Postgres does not have the read yet, and its record may replace the one that the read was merged into.
+  const isOfSubject = litellmRow !== null && litellmRow.subject.id === config.subject.id;
+  const spend = isOfSubject ? mergeRead(joined.spend, litellmRow, periodOf(config)) : joined.spend;
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
     deps.background("kv config write", writeConfig(config, deps));
@@ -182,8 +187,8 @@ function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: Lit
 }
 
 /** `stored` is the spend in Postgres, or the edge's earlier spend when Postgres has not answered. */
-function isNewsForPostgres(stored: SpendRecord | null, spend: SpendRecord): boolean {
+function isNewsForPostgres(stored: SpendRecord | null, read: SpendRead): boolean {
   if (stored === null) return true;
-  if (stored.spendNanoUsd !== spend.spendNanoUsd || stored.resetsAt !== spend.resetsAt) return true;
-  return (spend.readAt ?? 0) - (stored.readAt ?? 0) >= CONFIRM_MS;
+  if (stored.spendNanoUsd !== read.spendNanoUsd || stored.resetsAt !== read.resetsAt) return true;
+  return read.begunAt - (stored.readAt ?? 0) >= CONFIRM_MS;
 }

@@ -3,16 +3,15 @@
 // changed.
 
 import type { Instant } from "../../budget/instant.ts";
-import { periodOf } from "../../budget/period.ts";
-import { mergeRead } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
+import { observeRead } from "../spend/observe.ts";
 import { blocksForBursar, fieldsOfNewKey, fieldsToSend, inSteps, priorValuesOf, toRestore } from "./desired-state.ts";
 
-export type SyncDeps = Pick<Ports, "tenants" | "litellm" | "cipher" | "log">;
+export type SyncDeps = Pick<Ports, "tenants" | "ledgers" | "litellm" | "cipher" | "log">;
 
 /** `broken`: Bursar itself failed. `why` holds no secret. */
 type SyncFailure = LiteLlmFailure | { readonly kind: "broken"; readonly why: string };
@@ -73,7 +72,7 @@ export async function syncLiteLlm(
     if (outcome.status === "pending")
       deps.log.warn("litellm sync pending", { tenant_id: tenantId, why: outcome.error });
     const recorded = await deps.tenants.recordSync(tenantId, tenant.config.revision, outcome);
-    if (recorded !== null) return resultOf(await recordMovedEnd(recorded, done, deps), done);
+    if (recorded !== null) return resultOf(await recordMovedEnd(recorded, done, now, deps), done);
     overtaken = { kind: "pending", tenant, failure: OVERTAKEN };
   }
   return overtaken;
@@ -83,13 +82,13 @@ export async function syncLiteLlm(
 async function recordMovedEnd(
   tenant: TenantRecord,
   done: Result<Fulfilled, SyncFailure>,
-  { tenants }: SyncDeps,
+  now: Instant,
+  deps: SyncDeps,
 ): Promise<TenantRecord> {
   const { config, spend } = tenant;
   if (!done.ok || !done.value.hasMovedReset || spend === null || spend.resetsAt === config.budgetResetAt) return tenant;
-  const { tenantId, subject } = config;
-  const record = mergeRead(spend, done.value.litellmRow, periodOf(config));
-  return (await tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
+  const observed = await observeRead({ tenantId: config.tenantId, ...done.value.litellmRow }, now, deps);
+  return observed?.tenant ?? tenant;
 }
 
 /** The round before may have set limits after another sync had lifted them and recorded that in Postgres. */

@@ -6,9 +6,9 @@ import type { Instant } from "../../budget/instant.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { writeConfig } from "../edge/publish-config.ts";
-import { syncLiteLlm } from "./sync-litellm.ts";
+import { type SyncDeps, syncLiteLlm } from "./sync-litellm.ts";
 
-type Deps = Pick<Ports, "tenants" | "litellm" | "cipher" | "snapshots" | "memory" | "log">;
+type Deps = SyncDeps & Pick<Ports, "snapshots" | "memory">;
 
 /** At up to three calls each, a run fits into a minute even when LiteLLM takes half a second per call. */
 const TENANTS_PER_RUN = 40;

@@ -1,21 +1,31 @@
-// Resolves a LiteLLM report to a tenant and classifies it: observation, hint, or repeated alert. Decides only.
+// Resolves a LiteLLM report to tenants and classifies it: calls, amount, hint, or repeated alert. Decides only.
 // Ignores the budgets in a payload.
 
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import type { ReportedObservation } from "../../budget/reported-spend.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { NanoUsd } from "../../budget/money.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant.ts";
 
 export type Report = Extract<ValidSpendMessage, { kind: "webhook" | "calls" }>;
 
-/** The contribution of a report to the tenant that it resolved to. */
+type ReportedCaller = (Report & { kind: "calls" })["hints"][number];
+
+/** The contribution of a webhook to the tenant that it resolved to. */
 export interface Attribution {
-  readonly observation: ReportedObservation | null;
+  /** The amount that a signed webhook states, and when it was sent; null when it states none that counts. */
+  readonly amount: ReportedAmount | null;
   /** The report is only worth a read. */
   readonly isHint: boolean;
   readonly repeat: RepeatedAlert | null;
   readonly projection: Projection | null;
+}
+
+export interface ReportedAmount {
+  readonly spendNanoUsd: NanoUsd;
+  readonly sentAt: Instant;
+  readonly receivedAt: Instant;
 }
 
 const SPEND_TRACKED = "spend_tracked";
@@ -23,7 +33,7 @@ const PROJECTED = "projected_limit_exceeded";
 
 /** The references to resolve, best first; empty when the report names nothing that could be a tenant. */
 export function referencesOf(report: Report): readonly SpendReference[] {
-  if (report.kind === "calls") return [keyOf(report.key_hash), ...teamOf(report.team_id)];
+  if (report.kind === "calls") return [...report.calls, ...report.hints].flatMap(referencesOfCaller);
   const { event_group: group, key_hash: keyHash, team_id: teamId, user_id: userId } = report;
   const byKey = keyHash === null ? [] : [keyOf(keyHash)];
   if (group === "key") return [...byKey, ...teamOf(teamId)];
@@ -33,25 +43,19 @@ export function referencesOf(report: Report): readonly SpendReference[] {
   return report.event === SPEND_TRACKED ? [...byKey, ...teamOf(teamId)] : [];
 }
 
-/** `subject` belongs to the tenant that a reference of the report resolved to. */
-export function attributionOf(report: Report, subject: Subject): Attribution {
-  return report.kind === "calls" ? attributeCalls(report, subject) : attributeWebhook(report, subject);
+/** A call by a key tenant inside a team tenant counts toward both. */
+const referencesOfCaller = ({ key_hash: keyHash, team_id: teamId }: ReportedCaller): readonly SpendReference[] => [
+  keyOf(keyHash),
+  ...teamOf(teamId),
+];
+
+/** True when the caller's calls add to the spend of the subject. */
+export function isCallerOf(subject: Subject, { key_hash: keyHash, team_id: teamId }: ReportedCaller): boolean {
+  return subject.id === (subject.kind === "key" ? keyHash : teamId);
 }
 
-function attributeCalls(report: Report & { kind: "calls" }, subject: Subject): Attribution {
-  const isOwn = subject.kind === "key" && subject.id === report.key_hash;
-  if (!isOwn || report.spend === null) return HINT;
-  const observation: ReportedObservation = {
-    spendNanoUsd: report.spend,
-    source: report.source,
-    begunAt: report.begun_at,
-    observedAt: report.received_at,
-    resetsAt: report.resets_at,
-  };
-  return { observation, isHint: false, repeat: null, projection: null };
-}
-
-function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject): Attribution {
+/** `subject` belongs to the tenant that a reference of the webhook resolved to. */
+export function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject): Attribution {
   const isOwn =
     report.event_group === subject.kind &&
     subject.id === (report.event_group === "key" ? report.key_hash : report.team_id);
@@ -59,20 +63,14 @@ function attributeWebhook(report: Report & { kind: "webhook" }, subject: Subject
   const receivedAt = report.received_at;
   const projection = report.event === PROJECTED ? projectionOf(report) : null;
   if (report.auth === "url_token" || report.spend === null) {
-    return { observation: null, isHint: true, repeat: repeatOf(report), projection };
+    return { amount: null, isHint: true, repeat: repeatOf(report), projection };
   }
-  const observation: ReportedObservation = {
-    spendNanoUsd: report.spend,
-    source: "webhook",
-    begunAt: report.sent_at,
-    observedAt: receivedAt,
-    resetsAt: undefined,
-  };
+  const amount: ReportedAmount = { spendNanoUsd: report.spend, sentAt: report.sent_at, receivedAt };
   const repeat = projection === null ? { about: { spendNanoUsd: report.spend }, receivedAt } : null;
-  return { observation, isHint: false, repeat, projection };
+  return { amount, isHint: false, repeat, projection };
 }
 
-const HINT: Attribution = { observation: null, isHint: true, repeat: null, projection: null };
+const HINT: Attribution = { amount: null, isHint: true, repeat: null, projection: null };
 
 /**
  * Bursar sets LiteLLM's soft budget to the alert threshold and its max_budget to the block threshold. LiteLLM reports

@@ -1,12 +1,15 @@
-// Merges all messages of a batch for one tenant: its highest observation, its repeated alerts, and the reasons to read
-// it. Decides only. The order of the messages does not matter.
+// Merges all messages of a batch for one tenant: the calls and amounts to count, the reads to apply, the repeated
+// alerts, and the reasons to read it. Decides only. The order of the messages does not matter.
 
+import { isCountable } from "../../budget/counting.ts";
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import { foldReported } from "../../budget/reported-spend.ts";
-import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
+import type { Instant } from "../../budget/instant.ts";
+import { isSentIn, latestPeriod } from "../../budget/period.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
+import type { LedgerCall, SpendBound } from "../../records/ledger.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
-import { attributionOf } from "./attribute-spend.ts";
+import { attributeWebhook, isCallerOf, type ReportedAmount } from "./attribute-spend.ts";
+import type { SubjectRead } from "./observe.ts";
 
 export interface Incoming {
   readonly body: ValidSpendMessage;
@@ -17,10 +20,10 @@ export interface Incoming {
 
 export interface MergedBatch {
   readonly tenantBatch: TenantBatch;
-  /** The tenant with the reports merged in; its spend is the batch's own object when they added nothing. */
-  readonly tenant: TenantRecord;
-  /** The joined observations of reads by other flows; null when there were none. */
-  readonly observed: SpendRecord | null;
+  readonly calls: readonly LedgerCall[];
+  readonly bounds: readonly SpendBound[];
+  /** Reads by checks that Postgres does not have yet. */
+  readonly reads: readonly SubjectRead[];
   readonly repeats: readonly RepeatedAlert[];
   readonly projections: readonly Projection[];
   readonly isHinted: boolean;
@@ -28,38 +31,56 @@ export interface MergedBatch {
   readonly isRedelivery: boolean;
 }
 
-export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming[]): MergedBatch {
-  const { config } = tenantBatch.tenant;
+export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming[], now: Instant): MergedBatch {
+  const { tenant } = tenantBatch;
+  const { subject } = tenant.config;
   const bodies = messages.map(({ body }) => body);
-  const attributions = bodies.flatMap((body) =>
-    body.kind === "webhook" || body.kind === "calls" ? [attributionOf(body, config.subject)] : [],
-  );
-  let tenant = tenantBatch.tenant;
-  let isHinted = attributions.some(({ isHint }) => isHint);
-  for (const { observation } of attributions) {
-    const spend = observation === null ? tenant.spend : foldReported(tenant, observation);
-    // Reported spend that may belong to another period does not count, but the report is a hint.
-    if (observation !== null && spend === null) isHinted = true;
-    if (spend !== null && spend !== tenant.spend) tenant = { ...tenant, spend };
-  }
+  const webhooks = bodies.flatMap((body) => (body.kind === "webhook" ? [attributeWebhook(body, subject)] : []));
+  const bounds = webhooks.flatMap(({ amount }) => (amount === null ? [] : [boundOf(tenant, amount)]));
+  const { calls, isHinted } = mergeCalls(tenant, bodies, now);
   return {
     tenantBatch,
-    tenant,
-    observed: observedOf(bodies, config.subject.id),
-    repeats: attributions.flatMap(({ repeat }) => repeat ?? []),
-    projections: attributions.flatMap(({ projection }) => projection ?? []),
-    isHinted,
-    reasons: reasonsOf(bodies, config.subject.id),
+    calls,
+    bounds: bounds.filter((bound) => bound !== null),
+    reads: bodies.flatMap((body) => readOf(tenant, body) ?? []),
+    repeats: webhooks.flatMap(({ repeat }) => repeat ?? []),
+    projections: webhooks.flatMap(({ projection }) => projection ?? []),
+    // An amount that may belong to another period does not count, but the webhook is a hint.
+    isHinted: isHinted || bounds.includes(null) || webhooks.some(({ isHint }) => isHint),
+    reasons: reasonsOf(bodies, subject.id),
     isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),
   };
 }
 
-/** Ignores observations of a former subject of this tenant id. */
-function observedOf(bodies: readonly ValidSpendMessage[], subjectId: string): SpendRecord | null {
-  return bodies.reduce<SpendRecord | null>((joined, body) => {
-    if (body.kind !== "observed" || body.subject_id !== subjectId) return joined;
-    return joined === null ? body.record : joinRecords(joined, body.record);
-  }, null);
+/** Calls too old to count, and calls of a tenant without any spend yet, are worth a read. */
+function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpendMessage[], now: Instant) {
+  const { tenantId, subject } = config;
+  const reports = bodies.flatMap((body) => (body.kind === "calls" ? [body] : []));
+  const own = reports.flatMap((report) => report.calls).filter((call) => isCallerOf(subject, call));
+  const ended = own.map(
+    ({ id, ended_at: endedAt, cost: costNanoUsd }): LedgerCall => ({ tenantId, subject, id, endedAt, costNanoUsd }),
+  );
+  const calls = ended.filter((call) => isCountable(call, now));
+  const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(subject, caller)));
+  const needsRead = calls.length < ended.length || (calls.length > 0 && spend === null);
+  return { calls, isHinted: isHinted || needsRead };
+}
+
+/** Null when the amount may belong to another period. */
+function boundOf({ config, spend, periodSeenAt }: TenantRecord, amount: ReportedAmount): SpendBound | null {
+  const { tenantId, subject } = config;
+  const period = latestPeriod(config, spend);
+  const isFirstPeriod = config.litellmKeyLastReset === null && periodSeenAt === null;
+  if (!isSentIn(period, amount.sentAt, isFirstPeriod ? null : (periodSeenAt ?? period.startedAt))) return null;
+  const { spendNanoUsd, receivedAt: observedAt } = amount;
+  return { tenantId, subject, spendNanoUsd, observedAt, periodStartedAt: period.startedAt, resetsAt: period.resetsAt };
+}
+
+/** Null for a read of a former subject of this tenant id. */
+function readOf({ config: { tenantId, subject } }: TenantRecord, body: ValidSpendMessage): SubjectRead | null {
+  if (body.kind !== "read" || body.subject_id !== subject.id) return null;
+  const { spend: spendNanoUsd, asked_at: begunAt, answered_at: answeredAt, resets_at: resetsAt } = body;
+  return { tenantId, subject, spendNanoUsd, begunAt, answeredAt, resetsAt };
 }
 
 function reasonsOf(bodies: readonly ValidSpendMessage[], subjectId: string): ReadReason[] {

@@ -2,24 +2,25 @@
 // announces and publishes their spend. A tenant that fails keeps its lease; when it expires, the sweep leases it again.
 
 import type { Instant } from "../../budget/instant.ts";
-import { periodOf } from "../../budget/period.ts";
-import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { KeyToRead, Ports } from "../../ports/ports.ts";
 import { type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
+import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
+import { type Observed, observeReads, whyFailed } from "./observe.ts";
 import { evaluateBefore } from "./record-spend.ts";
+import { confirmLater, type ScheduledReadDeps } from "./scheduled-read.ts";
 
 export type ReconcileDeps = AnnounceDeps &
-  Pick<Ports, "readLeases" | "tenants" | "litellm" | "snapshots" | "memory" | "spendQueue" | "platformAlerts">;
+  ScheduledReadDeps &
+  Pick<Ports, "readLeases" | "snapshots" | "platformAlerts">;
 
 export interface ReconcileInput {
   readonly tenantIds: readonly TenantId[];
@@ -43,8 +44,9 @@ const TRIES = 1;
 interface Read {
   readonly tenantBatch: TenantBatch;
   readonly litellmRow: LiteLlmRow;
-  readonly record: SpendRecord;
 }
+
+type RecordedRead = Read & Observed;
 
 /**
  * Moves the leases before it reads, so that a second delivery of the message finds none and does nothing.
@@ -60,8 +62,8 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
 
   // A tenant whose earlier spend could not be evaluated is left out: its new spend would turn the baseline into news.
   const evaluated = await keepSucceeded(reads, ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps), deps);
-  await deps.spendBatches.record(evaluated.filter(isPlain).map(observationOf), []);
-  const done = await keepSucceeded(evaluated, (read) => settleRead(read, now, deps), deps);
+  const recorded = await recordReads(evaluated, now, deps);
+  const done = await keepSucceeded(recorded, (read) => announceRead(read, now, deps), deps);
   await queueSyncs(reads, unknown, now, deps);
   await deps.readLeases.move(
     done.map(({ tenantBatch }) => idOf(tenantBatch)),
@@ -71,12 +73,12 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   await deps.readLeases.move(unknown.map(idOf), until, now + UNKNOWN_MS);
 }
 
-async function keepSucceeded(
-  reads: readonly Read[],
-  work: (read: Read) => Promise<void>,
+async function keepSucceeded<R extends Read>(
+  reads: readonly R[],
+  work: (read: R) => Promise<void>,
   { log }: ReconcileDeps,
-): Promise<Read[]> {
-  const done: Read[] = [];
+): Promise<R[]> {
+  const done: R[] = [];
   await mapConcurrently(reads, AT_ONCE, async (read) => {
     try {
       await work(read);
@@ -100,11 +102,15 @@ async function readSubjects(tenantBatches: readonly TenantBatch[], deps: Reconci
   for (const [tenantBatch, answer] of answers) {
     if (!answer.ok) failures.push({ tenantId: idOf(tenantBatch), failure: answer.failure });
     else if (answer.value === null) unknown.push(tenantBatch);
-    else reads.push({ tenantBatch, litellmRow: answer.value, record: recordOf(tenantBatch, answer.value) });
+    else reads.push({ tenantBatch, litellmRow: answer.value });
   }
   const [first] = failures;
   if (first !== undefined) {
-    deps.log.warn("litellm read failed", { tenants: failures.length, tenant_id: first.tenantId, why: whyOf(first) });
+    deps.log.warn("litellm read failed", {
+      tenants: failures.length,
+      tenant_id: first.tenantId,
+      why: whyFailed(first.failure),
+    });
   }
   return { reads, unknown, failures };
 }
@@ -117,8 +123,6 @@ interface FailedRead {
 const isUnparseable = ({ failure }: FailedRead): boolean =>
   failure.kind === "unreachable" && failure.isUnparseable === true;
 
-const whyOf = ({ failure }: FailedRead): string => (failure.kind === "unreachable" ? failure.why : failure.kind);
-
 /**
  * Alerts the operators, at most once a day, when LiteLLM answers for a whole batch and Bursar can parse none of it: an
  * update of LiteLLM may have changed its answers. An outage has an alert of its own.
@@ -126,7 +130,7 @@ const whyOf = ({ failure }: FailedRead): string => (failure.kind === "unreachabl
 async function reportFailures(failures: readonly FailedRead[], now: Instant, deps: ReconcileDeps): Promise<void> {
   const [first] = failures;
   if (first === undefined || !failures.every(isUnparseable)) return;
-  const detail = { tenants: failures.length, tenant_id: first.tenantId, error: whyOf(first) };
+  const detail = { tenants: failures.length, tenant_id: first.tenantId, error: whyFailed(first.failure) };
   const condition = { kind: "litellm_unreadable", detail } as const;
   const recorded = await deps.platformAlerts.record([condition], { remindBefore: now - REMIND_MS, now });
   for (const { kind } of recorded.alerts) deps.log.error("platform alert", null, { ...detail, kind });
@@ -176,47 +180,37 @@ async function readAlone(
 
 const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
 
-function recordOf({ tenant: { config, spend } }: TenantBatch, litellmRow: LiteLlmRow): SpendRecord {
-  return mergeRead(spend, litellmRow, periodOf(config));
+/** Records all reads at once. A tenant whose ledger kept changing is busy, so others read it. */
+async function recordReads(reads: readonly Read[], now: Instant, deps: ReconcileDeps): Promise<RecordedRead[]> {
+  const asked = reads.map(({ tenantBatch, litellmRow }) => ({ tenantId: idOf(tenantBatch), ...litellmRow }));
+  const observed = await observeReads(asked, now, deps);
+  return reads.flatMap((read) => {
+    const after = observed.get(idOf(read.tenantBatch)) ?? null;
+    return after === null ? [] : [{ ...read, ...after }];
+  });
 }
 
-/**
- * True when the period is the same and the spend did not fall: recording it then only joins it with Postgres' record.
- */
-function isPlain({ tenantBatch, record }: Read): boolean {
-  const { config, spend } = tenantBatch.tenant;
-  const { startedAt, resetsAt } = periodOf(config);
-  const isSamePeriod = record.periodStartedAt === startedAt && record.resetsAt === resetsAt;
-  return isSamePeriod && record.spendNanoUsd >= (spend?.spendNanoUsd ?? 0n);
-}
-
-function observationOf({ tenantBatch, record }: Read): TenantObservation {
-  const { tenantId, subject } = tenantBatch.tenant.config;
-  return { tenantId, subject, record };
-}
-
-async function settleRead(read: Read, now: Instant, deps: ReconcileDeps): Promise<void> {
-  const { tenantBatch, record } = read;
-  const tenant = isPlain(read)
-    ? { ...tenantBatch.tenant, spend: record }
-    : await deps.tenants.recordSpend(observationOf(read));
-  if (tenant === null) return;
+async function announceRead(
+  { tenantBatch, tenant, nextReadAt }: RecordedRead,
+  now: Instant,
+  deps: ReconcileDeps,
+): Promise<void> {
   const { history } = tenantBatch;
   await announceAlerts(
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
   );
-  if (isWorthPublishing(read, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
+  if (nextReadAt !== null) await confirmLater({ tenant, reasons: [], now }, nextReadAt, deps);
+  if (isWorthPublishing(tenantBatch, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }
 
 /**
  * False for an unchanged tenant in state `ok`. Any other tenant is published again, because the consumer that recorded
  * its spend may have crashed before publishing it.
  */
-function isWorthPublishing({ tenantBatch, record }: Read, { config, spend }: TenantRecord, now: Instant): boolean {
-  const before = tenantBatch.tenant;
+function isWorthPublishing({ tenant: before }: TenantBatch, { config, spend }: TenantRecord, now: Instant): boolean {
   const hasChanged = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
-  return hasChanged || stateAt(config, record.spendNanoUsd, now).state !== "ok";
+  return hasChanged || stateAt(config, spend?.spendNanoUsd ?? 0n, now).state !== "ok";
 }
 
 /**

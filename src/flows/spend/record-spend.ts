@@ -1,21 +1,28 @@
-// Processes one batch of the spend queue: resolves its messages to tenants, merges them per tenant, records spend and
-// alerts, publishes to the edge and notifies. Every step may be repeated: after a crash the queue redelivers the
-// messages.
+// Processes one batch of the spend queue: resolves its messages to tenants, merges them per tenant, counts and records
+// their spend, announces alerts, publishes to the edge, and reads LiteLLM where a read is due. Every step may be
+// repeated: after a crash the queue redelivers the messages.
 
 import type { Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
+import type { SpendRecord } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { AuditNote } from "../../records/audit.ts";
-import type { SpendReference, TenantBatch, TenantObservation, TenantRecord } from "../../records/tenant.ts";
-import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import type { SpendReference, TenantBatch, TenantRecord } from "../../records/tenant.ts";
+import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
+import { announcePeriod } from "../alerts/announce-period.ts";
+import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { mapConcurrently } from "../waiting.ts";
-import { type ApplyDeps, publishToEdge, readLiteLlm, recordAndNotify } from "./apply-batch.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
+import { type Observed, observeReads, type SubjectRead } from "./observe.ts";
+import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
 import { type DuplicateDeps, markRecorded, skipDuplicates } from "./skip-duplicates.ts";
+
+type ApplyDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "snapshots" | "cipher">;
 
 export interface RecordSpendInput {
   readonly incoming: readonly Incoming[];
@@ -58,17 +65,19 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
     .filter(({ messages }) => !messages.some((message) => failed.has(message)))
     .map((group) => ({
       group,
-      merged: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages),
+      merged: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages, now),
     }));
-  const observations = mergedGroups.flatMap(({ merged }) => (merged === null ? [] : observationOf(merged)));
-  await deps.spendBatches.record(observations, notesOf(groups, unmatched, now));
+  const merges = mergedGroups.flatMap(({ merged }) => merged ?? []);
+  const calls = merges.flatMap((merged) => merged.calls);
+  const bounds = merges.flatMap((merged) => merged.bounds);
+  const counted = await deps.spendBatches.count({ calls, bounds, notes: notesOf(groups, unmatched, now) }, now);
   const recorded = new Map<Group, TenantRecord | null>();
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
-    const tenant = merged === null ? null : await attempt(group, () => recordAndNotify({ merged, now }, deps));
+    const tenant = merged === null ? null : await attempt(group, () => recordAndNotify({ merged, counted, now }, deps));
     recorded.set(group, tenant);
     await attempt(group, async () => {
       if (hasMessage(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
-      if (merged !== null && tenant !== null) await publishToEdge(tenant, { merged, now }, deps);
+      if (merged !== null && tenant !== null) await publishToEdge(tenant, { merged, counted, now }, deps);
     });
   });
   // In a second pass, so that no tenant's alert waits for a slow LiteLLM read of another tenant.
@@ -80,6 +89,87 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
     }
   });
   return failed;
+}
+
+interface Recording {
+  readonly merged: MergedBatch;
+  /** The spend of the tenants of the batch, after its calls and amounts. */
+  readonly counted: ReadonlyMap<TenantId, SpendRecord>;
+  readonly now: Instant;
+}
+
+/**
+ * Applies the reads of checks, then announces. Returns the tenant as Postgres has it now; null when it was deleted
+ * meanwhile. @throws when the messages must be redelivered.
+ */
+async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyDeps): Promise<TenantRecord | null> {
+  const { tenantBatch, reads, repeats, projections, reasons } = merged;
+  const before = tenantBatch.tenant;
+  const observed = await applyReads(
+    { ...before, spend: counted.get(before.config.tenantId) ?? before.spend },
+    reads,
+    now,
+    deps,
+  );
+  if (observed === null) return null;
+  const { tenant, nextReadAt } = observed;
+  const { history } = tenantBatch;
+  await announcePeriod(tenant, now, deps);
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, projections, now }, deps);
+  // A crashed delivery recorded these in Postgres and did not put them on the queue.
+  await sendNotices(tenantBatch.pending, deps);
+  // When a confirmation is due, the read that follows decides whether to schedule another one.
+  if (!reasons.includes("confirm")) await confirmLater({ tenant, reasons, now }, nextReadAt, deps);
+  return tenant;
+}
+
+async function applyReads(
+  tenant: TenantRecord,
+  reads: readonly SubjectRead[],
+  now: Instant,
+  deps: ApplyDeps,
+): Promise<Observed | null> {
+  if (reads.length === 0) return { tenant, nextReadAt: null };
+  const observed = (await observeReads(reads, now, deps)).get(tenant.config.tenantId);
+  if (observed === null) throw new Error("the ledger kept changing");
+  return observed ?? null;
+}
+
+/** @throws when KV cannot be reached; the messages are then redelivered. */
+async function publishToEdge(
+  tenant: TenantRecord,
+  { merged, counted, now }: Recording,
+  deps: ApplyDeps,
+): Promise<void> {
+  const before = merged.tenantBatch.tenant.spend;
+  const after = counted.get(tenant.config.tenantId);
+  const hasCounted = after !== undefined && after.spendNanoUsd !== before?.spendNanoUsd;
+  // A check publishes its own read. What replaces the spend here has an epoch that the check does not know.
+  const isNews = hasCounted || merged.isRedelivery || tenant.spend?.epoch !== before?.epoch;
+  if (isNews || merged.reads.length > 0) await publishSpend({ tenant, isAnnounced: !isNews, now }, deps);
+}
+
+/** Reads LiteLLM, then announces and publishes the result. @throws when the messages must be redelivered. */
+async function readLiteLlm(
+  before: TenantRecord,
+  { merged, now }: Omit<Recording, "counted">,
+  deps: ApplyDeps,
+): Promise<void> {
+  const { tenantBatch, reasons, isHinted } = merged;
+  if (!isHinted && reasons.length === 0) return;
+  const observed = await runScheduledRead({ tenant: before, reasons, now }, deps);
+  if (observed === null) return;
+  const { tenant, nextReadAt } = observed;
+  const { history } = tenantBatch;
+  await announcePeriod(tenant, now, deps);
+  await announceAlerts(
+    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
+    deps,
+  );
+  await confirmLater({ tenant, reasons, now }, nextReadAt, deps);
+  // A read that waits for a reset is worth a write only when the reset shows, and then the config is newer.
+  const awaitsReset = !isHinted && reasons.every((reason) => reason === "period-end");
+  await publishSpend({ tenant, isAnnounced: awaitsReset, now }, deps);
 }
 
 /** Null when `work` failed; only the messages of its own tenant are then redelivered. */
@@ -148,12 +238,6 @@ export async function evaluateBefore(
     history.lastEvaluation !== null && history.lastEvaluation.limitVersion !== limitVersion(tenant.config, now);
   if (isBaseline || isNewLimit)
     await announceAlerts({ tenantBatch, isBaseline, repeats: [], projections: [], now }, deps);
-}
-
-function observationOf({ tenantBatch, tenant }: MergedBatch): TenantObservation[] {
-  const { config, spend: record } = tenant;
-  if (record === null || record === tenantBatch.tenant.spend) return [];
-  return [{ tenantId: config.tenantId, subject: config.subject, record }];
 }
 
 function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: Instant): AuditNote[] {

@@ -2,9 +2,7 @@
 // per tenant and reason as long as Redis answers.
 
 import type { Instant } from "../../budget/instant.ts";
-import { periodOf } from "../../budget/period.ts";
-import { confirmableAt, isUnconfirmed } from "../../budget/reported-spend.ts";
-import { mergeRead } from "../../budget/spend.ts";
+import { confirmableAt, isUnconfirmed } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason } from "../../ports/messages.ts";
@@ -12,8 +10,12 @@ import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { type Observed, observeRead, whyFailed } from "./observe.ts";
 
-export type ScheduledReadDeps = Pick<Ports, "tenants" | "litellm" | "claims" | "memory" | "spendQueue" | "log">;
+export type ScheduledReadDeps = Pick<
+  Ports,
+  "tenants" | "ledgers" | "litellm" | "claims" | "memory" | "spendQueue" | "log"
+>;
 
 /** Hints within this time cause one read. */
 const HINT_SECONDS = 5;
@@ -35,11 +37,8 @@ export interface ScheduledReadInput {
   readonly now: Instant;
 }
 
-/** The tenant after the read; null when another hint has just caused a read, or LiteLLM did not answer. */
-export async function runScheduledRead(
-  input: ScheduledReadInput,
-  deps: ScheduledReadDeps,
-): Promise<TenantRecord | null> {
+/** What the read has shown; null when another hint has just caused a read, or LiteLLM did not answer. */
+export async function runScheduledRead(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<Observed | null> {
   const { tenant, reasons, now } = input;
   if (reasons.length === 0 && !(await claimHint(tenant.config.tenantId, now, deps))) {
     await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
@@ -52,39 +51,44 @@ export async function runScheduledRead(
     if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
     return null;
   }
-  const hasRisen = (after?.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
+  const hasRisen = (after?.tenant.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
   if (after !== null && !hasRisen) await readAgain(input, deps);
   return after;
 }
 
-/** Schedules a read for when it can settle unconfirmed spend, unless the tenant's state is `ok`. */
-export async function confirmLater(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
-  const { config, spend } = input.tenant;
-  if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, input.now).state === "ok") return;
-  const seconds = Math.max(1, Math.ceil((confirmableAt(spend) - input.now) / 1_000));
-  await readLater(input, "confirm", seconds, deps);
+/**
+ * Schedules a read for `nextReadAt`; without one, for when a read can settle unconfirmed spend, unless the tenant's
+ * state is `ok`.
+ */
+export async function confirmLater(
+  input: ScheduledReadInput,
+  nextReadAt: Instant | null,
+  deps: ScheduledReadDeps,
+): Promise<void> {
+  const at = nextReadAt ?? confirmationAt(input);
+  if (at !== null) await readLater(input, "confirm", Math.max(1, Math.ceil((at - input.now) / 1_000)), deps);
 }
 
-/** Null when LiteLLM has no such subject or the tenant was deleted; `away` when LiteLLM did not answer. */
+function confirmationAt({ tenant: { config, spend }, now }: ScheduledReadInput): Instant | null {
+  if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, now).state === "ok") return null;
+  return confirmableAt(spend);
+}
+
+/** Null when LiteLLM has no such subject or the tenant was deleted. */
 async function read(
   tenant: TenantRecord,
   now: Instant,
   deps: ScheduledReadDeps,
-): Promise<TenantRecord | null | "unreachable"> {
-  const { config, spend } = tenant;
-  const { tenantId, subject } = config;
+): Promise<Observed | null | "unreachable"> {
+  const { tenantId, subject } = tenant.config;
   const litellmRow = await deps.litellm.readSubject(subject, { tries: TRIES });
   if (!litellmRow.ok) {
     const { failure } = litellmRow;
-    deps.log.warn("litellm read failed", {
-      tenant_id: tenantId,
-      why: failure.kind === "unreachable" ? failure.why : failure.kind,
-    });
+    deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(failure) });
     return failure.kind === "not_found" ? null : "unreachable";
   }
-  const record = mergeRead(spend, litellmRow.value, periodOf(config));
-  const after = await deps.tenants.recordSpend({ tenantId, subject, record });
-  if (after !== null && claimDriftSync(after, litellmRow.value, now, deps)) {
+  const after = await observeRead({ tenantId, ...litellmRow.value }, now, deps);
+  if (after !== null && claimDriftSync(after.tenant, litellmRow.value, now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));
   }

@@ -1,14 +1,13 @@
 // Creates a tenant with a key of its own, or adopts a key or team that LiteLLM has. Writes Postgres first, then
 // LiteLLM: a crash in between leaves a pending tenant that the sweep finishes, and never an unrecorded key.
 
-import { periodStartedAt } from "../../budget/period.ts";
-import { mergeRead } from "../../budget/spend.ts";
+import type { Instant } from "../../budget/instant.ts";
 import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
+import { observeRead } from "../spend/observe.ts";
 import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {
@@ -53,7 +52,7 @@ export async function createTenant(
     const { status, message } = synced.failure;
     return failure({ kind: "litellm_refused", status, message });
   }
-  const tenant = await withFirstSpend(created.value, synced, deps);
+  const tenant = await withFirstSpend(created.value, synced, actor.now, deps);
   await publishNewTenant(tenant, actor.now, deps);
   return success(tenant);
 }
@@ -95,20 +94,20 @@ async function rollBack(created: TenantRecord, actor: Actor, deps: Deps): Promis
 }
 
 /** Records the spend that the sync read. Without one, the first check reads it. */
-async function withFirstSpend(created: TenantRecord, synced: SyncResult, deps: Deps): Promise<TenantRecord> {
+async function withFirstSpend(
+  created: TenantRecord,
+  synced: SyncResult,
+  now: Instant,
+  deps: Deps,
+): Promise<TenantRecord> {
   if (synced.kind === "removed") return created;
   const { tenant } = synced;
   if (synced.kind === "pending" || tenant.spend !== null) return tenant;
-  const { tenantId, subject } = tenant.config;
+  const { tenantId } = tenant.config;
   try {
-    const record = firstSpend(tenant, synced.litellmRow);
-    return (await deps.tenants.recordSpend({ tenantId, subject, record })) ?? tenant;
+    return (await observeRead({ tenantId, ...synced.litellmRow }, now, deps))?.tenant ?? tenant;
   } catch (error) {
     deps.log.error("first spend record failed", error, { tenant_id: tenantId });
     return tenant;
   }
-}
-
-function firstSpend({ config }: TenantRecord, litellmRow: LiteLlmRow) {
-  return mergeRead(null, litellmRow, { startedAt: periodStartedAt(config), resetsAt: null });
 }

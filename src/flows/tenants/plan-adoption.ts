@@ -1,8 +1,8 @@
 // Plans the adoption of a key or team that LiteLLM already has: LiteLLM's settings unless the administrator gave
 // others, the spend so far, and the prior values to restore on release. Reads LiteLLM, changes nothing.
 
+import { replaceLedger } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
-import { mergeRead } from "../../budget/spend.ts";
 import { DEFAULT_BUDGET, type Subject, type TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -77,7 +77,7 @@ export function adoptionOf(
     adopted: true,
     priorValues: priorValuesOf(litellmRow),
     encryptedKey: null,
-    spend: mergeRead(null, litellmRow, { startedAt: subjectCreatedAt, resetsAt: null }),
+    spend: replaceLedger(null, litellmRow, subjectCreatedAt, 0n),
   });
 }
 

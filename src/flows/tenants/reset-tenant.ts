@@ -1,10 +1,9 @@
 // An administrator begins a new period now. LiteLLM zeroes the spend first, because otherwise the next read would undo
 // the reset. Then the flow records the period in Postgres, publishes it to the edge, and announces it.
 
+import { cutoffOf, type Ledger, replaceLedger } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
-import { isUnconfirmed } from "../../budget/reported-spend.ts";
-import { mergeRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -16,7 +15,7 @@ import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";
 import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
-export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "litellm" | "background">;
+export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "ledgers" | "litellm" | "background">;
 
 export type ResetFailure =
   | { readonly kind: "not_found" }
@@ -66,16 +65,19 @@ async function zeroAndBegin(
   if (!zeroed.ok && zeroed.failure.kind !== "unreachable") return failure(failureOf(zeroed.failure, false));
   const read = await deps.litellm.readSubject(subject, { tries: TRIES });
   if (!read.ok) return failure(failureOf(read.failure, zeroed.ok));
-  if (!zeroed.ok && !showsZeroed(before.spend, read.value)) return failure(failureOf(zeroed.failure, false));
+  if (!zeroed.ok && !showsZeroed(await ledgerOf(before.config, deps), read.value))
+    return failure(failureOf(zeroed.failure, false));
   return beginPeriod(before, read.value, actor, deps);
 }
 
-/**
- * LiteLLM's answer was lost: its spend shows the reset when it fell below confirmed spend. Reported spend proves
- * nothing.
- */
-function showsZeroed(known: SpendRecord | null, { spendNanoUsd }: LiteLlmRow): boolean {
-  return spendNanoUsd === 0n || (known !== null && !isUnconfirmed(known) && spendNanoUsd < known.spendNanoUsd);
+async function ledgerOf({ tenantId, subject }: TenantConfig, { ledgers }: ResetDeps): Promise<Ledger | null> {
+  const [open] = await ledgers.load([{ tenantId, subject, cutoff: 0 }]);
+  return open?.ledger ?? null;
+}
+
+/** LiteLLM's answer was lost: its spend shows the reset when it fell below what a read has shown before. */
+function showsZeroed(ledger: Ledger | null, { spendNanoUsd }: LiteLlmRow): boolean {
+  return spendNanoUsd === 0n || (ledger !== null && spendNanoUsd < ledger.baseNanoUsd);
 }
 
 async function beginPeriod(
@@ -84,15 +86,10 @@ async function beginPeriod(
   actor: Actor,
   deps: ResetDeps,
 ): Promise<Result<TenantRecord, ResetFailure>> {
-  const { tenantId, subject } = before.config;
-  const since = periodStartedAt(before.config);
-  // The period begins after LiteLLM's answer, so that earlier reads, which may show the old spend, belong to the old
-  // period.
-  const startedAt = Math.max(litellmRow.begunAt, since + 1);
-  const record = mergeRead(null, litellmRow, { startedAt, resetsAt: null });
+  const { tenantId } = before.config;
   let reset: AuditedChange | null;
   try {
-    reset = await deps.tenants.resetPeriod({ tenantId, subject, record }, since, actor);
+    reset = await recordReset(before, litellmRow, actor, deps);
   } catch (cause) {
     deps.log.error("period reset recorded in litellm only", cause, { tenant_id: tenantId });
     return failure({ kind: "not_recorded" });
@@ -101,6 +98,31 @@ async function beginPeriod(
   await publishPeriod(reset.tenant, actor.now, deps);
   await followUp(reset, actor.now, deps);
   return success(reset.tenant);
+}
+
+/** Calls that are counted meanwhile change the ledger. */
+const ROUNDS = 6;
+
+async function recordReset(
+  { config }: TenantRecord,
+  litellmRow: LiteLlmRow,
+  actor: Actor,
+  { ledgers, tenants }: ResetDeps,
+): Promise<AuditedChange | null> {
+  const { tenantId, subject } = config;
+  const since = periodStartedAt(config);
+  // The period begins after LiteLLM's answer, so that earlier reads, which may show the old spend, belong to the old
+  // period.
+  const startedAt = Math.max(litellmRow.begunAt, since + 1);
+  for (let round = 0; round < ROUNDS; round++) {
+    const [open] = await ledgers.load([{ tenantId, subject, cutoff: cutoffOf(litellmRow) }]);
+    if (open === undefined) return null;
+    const ledger = replaceLedger(open.ledger, litellmRow, startedAt, open.afterCutoffNanoUsd);
+    const change = { tenantId, subject, ledger: { ...ledger, spendRateNanoUsdPerSecond: 0n }, version: open.version };
+    const reset = await tenants.resetPeriod(change, since, actor);
+    if (reset !== "stale") return reset;
+  }
+  throw new Error("the ledger kept changing");
 }
 
 /** Announces and schedules reads. A failure here does not fail the reset; the sweep repeats these steps. */

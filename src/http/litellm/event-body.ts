@@ -2,10 +2,11 @@
 // once, so a bad event is noted and never keeps a good one from being counted.
 
 import * as z from "zod";
-import type { Call } from "../../flows/spend/accept-calls.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import type { CallReport } from "../../flows/spend/accept-reports.ts";
 import { fieldErrors } from "../fields.ts";
 import type { FieldError } from "../problem.ts";
-import { instantFrom, reportedIdentifier, reportedKeyHash, reportedMoney, startTime } from "./litellm-fields.ts";
+import { instantOrNull, reportedCost, reportedIdentifier, reportedKeyHash } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
 type Body = ReadableStream<Uint8Array> | null;
@@ -20,18 +21,16 @@ const MAX_NAMED = 20;
 /** More than a batch of LiteLLM has: the body is something else, so reading stops. */
 const MAX_WRONG = 1_000;
 
+const text = z.string().nullish().catch(null);
+
 const event = z.object({
-  status: z.string().nullish().catch(null),
-  response_cost: reportedMoney.nullish(),
-  startTime: startTime.optional(),
-  metadata: z
-    .object({
-      user_api_key_hash: reportedKeyHash,
-      user_api_key_team_id: reportedIdentifier,
-      user_api_key_spend: reportedMoney.nullish(),
-      user_api_key_budget_reset_at: z.string().nullish().catch(null),
-    })
-    .nullish(),
+  id: text,
+  litellm_call_id: text,
+  status: text,
+  response_cost: reportedCost.nullish(),
+  startTime: z.unknown(),
+  endTime: z.unknown(),
+  metadata: z.object({ user_api_key_hash: reportedKeyHash, user_api_key_team_id: reportedIdentifier }).nullish(),
 });
 
 /** The errors of a body, as far as it has been read. */
@@ -57,11 +56,12 @@ export class ParseErrors {
 }
 
 /** The calls that have a key, in order. Never throws because of the body: errors go into `parseErrors`. */
-export async function* callsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<Call> {
+export async function* reportsFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator<CallReport> {
   let index = 0;
   for await (const element of elementsFrom(body, parseErrors)) {
-    const call = callFrom(element, index, parseErrors);
-    if (call !== null) yield call;
+    const parsed = eventFrom(element, index, parseErrors);
+    const report = parsed === null ? null : await reportFrom(parsed);
+    if (report !== null) yield report;
     index++;
     if (parseErrors.wrong === MAX_WRONG) return parseErrors.fail(`event ${index} and those after it were not read`);
   }
@@ -97,7 +97,9 @@ async function* chunksFrom(body: Body, parseErrors: ParseErrors): AsyncGenerator
   }
 }
 
-function callFrom(element: JsonElement, index: number, parseErrors: ParseErrors): Call | null {
+type Event = z.output<typeof event>;
+
+function eventFrom(element: JsonElement, index: number, parseErrors: ParseErrors): Event | null {
   if (element.kind !== "value") {
     if (element.kind === "not_json") parseErrors.isMalformed = true;
     parseErrors.note([{ field: String(index), message: element.kind === "not_json" ? "is not JSON" : "is too large" }]);
@@ -113,17 +115,35 @@ function callFrom(element: JsonElement, index: number, parseErrors: ParseErrors)
     );
     return null;
   }
-  const { status, response_cost: cost, startTime: begunAt, metadata } = parsed.data;
+  return parsed.data;
+}
+
+/**
+ * A successful call with its cost counts. A failed call is a hint, for LiteLLM may have refused it for its budget; so is
+ * a call without a usable cost or end. Null for a call without a key.
+ */
+async function reportFrom(reported: Event): Promise<CallReport | null> {
+  const { status, response_cost: cost, metadata } = reported;
   if (metadata == null || metadata.user_api_key_hash === null) return null;
-  const { user_api_key_spend: spendBefore, user_api_key_budget_reset_at: resetsAt } = metadata;
-  return {
-    keyHash: metadata.user_api_key_hash,
-    teamId: metadata.user_api_key_team_id,
-    isSuccess: status === "success",
-    spendBeforeNanoUsd: spendBefore ?? null,
-    costNanoUsd: cost ?? null,
-    begunAt: begunAt ?? null,
-    // Null says nothing: keys whose budget is a shared object have it too, whatever the end of their period.
-    resetsAt: (resetsAt == null ? null : instantFrom(resetsAt)) ?? undefined,
+  const caller = { key_hash: metadata.user_api_key_hash, team_id: metadata.user_api_key_team_id };
+  const endedAt = instantOrNull(reported.endTime);
+  if (status !== "success" || cost == null || cost < 0n || endedAt === null) return { kind: "hint", caller };
+  const call = {
+    ...caller,
+    id: await identityOf(reported, caller.key_hash),
+    started_at: instantOrNull(reported.startTime),
+    ended_at: endedAt,
+    cost: decimalFromNanoUsd(cost),
   };
+  return { kind: "call", call };
+}
+
+/**
+ * 128 bits in hex, the same for each copy of a call's event. Never of the call id alone: clients set it by a header.
+ * Versions before 1.110 have only the event's id.
+ */
+async function identityOf({ id, litellm_call_id, startTime, endTime }: Event, keyHash: string): Promise<string> {
+  const text = JSON.stringify([keyHash, litellm_call_id ?? id ?? null, startTime ?? null, endTime ?? null]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

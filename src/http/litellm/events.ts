@@ -2,16 +2,16 @@
 // prompts, and neither keeps nor logs them.
 
 import { type Context, Hono } from "hono";
-import { acceptCalls } from "../../flows/spend/accept-calls.ts";
+import { acceptCalls } from "../../flows/spend/accept-reports.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireEvents } from "../auth.ts";
 import { problem } from "../problem.ts";
-import { callsFrom, ParseErrors } from "./event-body.ts";
+import { ParseErrors, reportsFrom } from "./event-body.ts";
 
 export const eventRoutes = new Hono<AppEnv>().post("/v1/events/litellm", requireEvents, async (c) => {
   const parseErrors = new ParseErrors();
-  const calls = callsFrom(c.req.raw.body, parseErrors);
-  const accepted = await acceptCalls({ calls, now: c.get("now") }, c.get("ports"));
+  const reports = reportsFrom(c.req.raw.body, parseErrors);
+  const accepted = await acceptCalls({ reports, now: c.get("now") }, c.get("ports"));
   return answer(c, accepted, parseErrors);
 });
 

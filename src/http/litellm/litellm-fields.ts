@@ -3,7 +3,7 @@
 
 import * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
-import { nanoUsdFromNumber } from "../../budget/money.ts";
+import { type NanoUsd, nanoUsdFromNumber, nanoUsdRoundedDown } from "../../budget/money.ts";
 
 /**
  * A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to
@@ -41,23 +41,29 @@ const MAX_SECONDS = 8.64e12;
 
 const NO_MONEY = "must be a number of US dollars";
 
+const amountOf = (convert: (usd: unknown) => NanoUsd | null) =>
+  z.number(NO_MONEY).transform((usd, context) => {
+    const amount = convert(usd);
+    if (amount !== null) return amount;
+    context.addIssue(NO_MONEY);
+    return z.NEVER;
+  });
+
 /** US dollars; can be negative. */
-export const reportedMoney = z.number(NO_MONEY).transform((usd, context) => {
-  const amount = nanoUsdFromNumber(usd);
-  if (amount !== null) return amount;
-  context.addIssue(NO_MONEY);
-  return z.NEVER;
-});
+export const reportedMoney = amountOf(nanoUsdFromNumber);
+
+/** The cost of one call, in US dollars; can be negative. */
+export const reportedCost = amountOf(nanoUsdRoundedDown);
 
 /** Seconds since 1970 as a number or as text, or an instant as text. Null when it is none of them. */
-export const startTime = z.unknown().transform((written) => {
+export function instantOrNull(written: unknown): Instant | null {
   const seconds = typeof written === "string" && written.trim() !== "" ? Number(written) : written;
   if (typeof seconds === "number" && seconds >= 0 && seconds <= MAX_SECONDS) return Math.floor(seconds * 1_000);
   return typeof written === "string" ? instantFrom(written) : null;
-});
+}
 
 /** LiteLLM writes instants with `Z`, with an offset, or naive: then it means UTC. Null when it is none. */
-export function instantFrom(text: string): Instant | null {
+function instantFrom(text: string): Instant | null {
   const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text);
   const instant = Date.parse(hasZone ? text : `${text}Z`);
   return instant >= 0 ? instant : null;

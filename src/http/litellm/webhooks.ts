@@ -3,8 +3,9 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { type NanoUsd, nanoUsdFromNumber } from "../../budget/money.ts";
-import { acceptWebhook, type WebhookOrigin, type WebhookReport } from "../../flows/spend/accept-webhook.ts";
+import { decimalFromNanoUsd, nanoUsdFromNumber } from "../../budget/money.ts";
+import { acceptWebhook } from "../../flows/spend/accept-reports.ts";
+import type { QueuedWebhook } from "../../ports/messages.ts";
 import { verifyHexSignature, verifyStandardWebhook } from "../../wire/signing.ts";
 import type { AppEnv } from "../app-env.ts";
 import { isOneOf } from "../auth.ts";
@@ -18,6 +19,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const MAX_DATE_CHARACTERS = 40;
 
 const name = shortText.min(1);
+
+/** How the sender authenticated, and its id and time of sending. An unsigned id could suppress another's webhook. */
+type Origin = Pick<QueuedWebhook, "auth" | "webhook_id" | "sent_at">;
 
 const webhookBody = z.object({
   event: name,
@@ -40,30 +44,41 @@ export const webhookRoutes = new Hono<AppEnv>()
     const isKnown = await isOneOf(c.get("tokens").webhookUrl, c.req.param("token"));
     if (!isKnown) return problem(c, "unauthorized", { detail: "The token in the URL is not valid." });
     const body = new Uint8Array(await c.req.arrayBuffer());
-    return accept(c, body, { auth: "url_token", webhookId: null, sentAt: c.get("now") });
+    return accept(c, body, { auth: "url_token", webhook_id: null, sent_at: c.get("now") });
   });
 
 /** Null without a valid signature. The headers of Standard Webhooks take precedence over LiteLLM's own. */
-async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<WebhookOrigin | null> {
+async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<Origin | null> {
   const { webhookSecrets } = c.get("tokens");
   const now = c.get("now");
   const signature = c.req.header("webhook-signature");
   if (signature !== undefined) {
     const headers = { id: c.req.header("webhook-id"), timestamp: c.req.header("webhook-timestamp"), signature };
     const signed = await verifyStandardWebhook(webhookSecrets, { headers, body, now });
-    return signed && { auth: "signature", webhookId: signed.id, sentAt: signed.signedAt };
+    return signed && { auth: "signature", webhook_id: signed.id, sent_at: signed.signedAt };
   }
   const isSigned = await verifyHexSignature(webhookSecrets, { signature: c.req.header("X-LiteLLM-Signature"), body });
-  return isSigned ? { auth: "signature", webhookId: null, sentAt: now } : null;
+  return isSigned ? { auth: "signature", webhook_id: null, sent_at: now } : null;
 }
 
-async function accept(c: Context<AppEnv>, bytes: Bytes, origin: WebhookOrigin): Promise<Response> {
+async function accept(c: Context<AppEnv>, bytes: Bytes, origin: Origin): Promise<Response> {
   const json = jsonFromBytes(bytes);
   if (json === undefined) return problem(c, "malformed-json");
   const body = webhookBody.safeParse(json);
   if (!body.success) return invalidFields(c, fieldErrors(body.error));
-  const input = { report: reportFrom(body.data), origin, requestId: c.get("requestId"), now: c.get("now") };
-  await acceptWebhook(input, c.get("ports"));
+  const { event, event_group, spend, token: key_hash, team_id, user_id } = body.data;
+  if (spend < 0n) {
+    const about = { source: "webhook", event, request_id: c.get("requestId") };
+    c.get("ports").log.warn("negative spend counted as zero", about);
+  }
+  const webhook: QueuedWebhook = {
+    ...origin,
+    ...{ event, event_group, key_hash, team_id, user_id },
+    spend: decimalFromNanoUsd(spend < 0n ? 0n : spend),
+    projected_spend: projectionFrom(body.data.projected_spend),
+    projected_exceeded_date: dateFrom(body.data.projected_exceeded_date),
+  };
+  await acceptWebhook({ webhook, now: c.get("now") }, c.get("ports"));
   return c.json({ accepted: 1 });
 }
 
@@ -75,23 +90,10 @@ function jsonFromBytes(bytes: Bytes): unknown {
   }
 }
 
-function reportFrom(body: z.output<typeof webhookBody>): WebhookReport {
-  return {
-    event: body.event,
-    eventGroup: body.event_group,
-    keyHash: body.token,
-    teamId: body.team_id,
-    userId: body.user_id,
-    spendNanoUsd: body.spend,
-    projectedSpendNanoUsd: projectionFrom(body.projected_spend),
-    projectedExceededDate: dateFrom(body.projected_exceeded_date),
-  };
-}
-
 /** Null for an invalid projection, which is ignored; the alert still counts. */
-function projectionFrom(value: unknown): NanoUsd | null {
+function projectionFrom(value: unknown): string | null {
   const amount = nanoUsdFromNumber(value);
-  return amount === null || amount < 0n ? null : amount;
+  return amount === null || amount < 0n ? null : decimalFromNanoUsd(amount);
 }
 
 /** As LiteLLM wrote it; null when it is no date. */

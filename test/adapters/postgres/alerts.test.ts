@@ -6,7 +6,7 @@ import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batch
 import type { AlertDraft } from "../../../src/budget/alert.ts";
 import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert.ts";
 import type { AlertEntry } from "../../../src/records/alert.ts";
-import { aSpendRecord, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
+import { aLedger, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
@@ -58,7 +58,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       ('33333333-3333-4333-8333-333333333333', null, 'email', 'off', 's', false),
       ('44444444-4444-4444-8444-444444444444', 'globex', 'slack', 'theirs', 's', true)`);
   const begin = async () => {
-    await create({ spend: aSpendRecord() });
+    await create({ spend: aLedger() });
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "globex" } });
     await withChannels();
   };

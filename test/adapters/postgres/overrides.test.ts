@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { limitAt, limitVersion } from "../../../src/budget/limit.ts";
-import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { aLedger, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";
 import { aNewOverride } from "../../support/builders/override-builders.ts";
@@ -15,7 +15,7 @@ const key = { tenantId: acme, overrideId: uuidOf(1) };
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });
 
 describe.each(postgresBackends)("overrides on $name", (backend) => {
-  const { db, tenants, create } = useTenants(backend);
+  const { db, tenants, create, saveLedger } = useTenants(backend);
   const overrides = postgresOverrides(() => db.database());
   const synced = async () => {
     const { config } = await create();
@@ -137,14 +137,14 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     }
   });
 
-  it("returns an earlier concurrent grant from an observation of a new period", async () => {
-    const record = aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+  it("returns an earlier concurrent grant from the ledger of a new period", async () => {
+    const ledger = aLedger({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
     for (let round = 0; round < 5; round++) {
       await db.empty();
       const { config } = await create();
       const [granted, recorded] = await Promise.all([
         overrides.grant(aNewOverride(), later),
-        tenants.recordSpend({ tenantId: acme, subject: config.subject, record }),
+        saveLedger(config, ledger),
       ]);
       const isGrantLast = (granted?.tenant.config.revision ?? 0) > (recorded?.config.revision ?? 0);
       const last = isGrantLast ? granted?.tenant : recorded;

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
 import type { PlatformCondition } from "../../../src/records/platform-alert.ts";
-import { aSpendRecord, DAY, MINUTE, NOW } from "../../budget/builders.ts";
+import { aLedger, DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { insertChannel } from "../../support/builders/alert-rows.ts";
 import { anActor } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";
@@ -49,7 +49,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
     });
 
     it("finds syncs pending for a quarter of an hour, with the oldest", async () => {
-      await create({ spend: aSpendRecord() });
+      await create({ spend: aLedger() });
       const waits = (since: number) =>
         db.query(
           "update tenant_configs set litellm_sync = 'pending', litellm_sync_since = $1, litellm_sync_error = 'no'",
@@ -67,7 +67,7 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
     });
 
     it("finds silence when no tenant was read for long although one should have been", async () => {
-      await create({ spend: aSpendRecord({ readAt: BOUNDS.readBefore }) });
+      await create({ spend: aLedger({ readAt: BOUNDS.readBefore }) });
       const is = (sync: string, createdAt: number) =>
         db.query("update tenant_configs set litellm_sync = $1, created_at = $2", [sync, new Date(createdAt)]);
       const silence = async () => (await platform.evaluate(BOUNDS)).silence;

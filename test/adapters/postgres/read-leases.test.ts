@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
-import { aSpendRecord, MINUTE, NOW } from "../../budget/builders.ts";
+import { aLedger, MINUTE, NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
@@ -21,7 +21,7 @@ describe.each(postgresBackends)("leases on $name", (backend) => {
       spend:
         readMinutesAgo === undefined
           ? null
-          : aSpendRecord({ readAt: readMinutesAgo === null ? null : NOW - readMinutesAgo * MINUTE }),
+          : aLedger({ readAt: readMinutesAgo === null ? null : NOW - readMinutesAgo * MINUTE }),
     });
 
   describe("taking", () => {

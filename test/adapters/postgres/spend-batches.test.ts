@@ -1,11 +1,12 @@
-// Spend batches: tenants found by key, team and id with their alert history; observations that merge and never advance.
+// Spend batches: tenants found by key, team and id with their alert history; lower bounds and notes.
 
 import { describe, expect, it } from "vitest";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
-import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { Ledger } from "../../../src/budget/counting.ts";
 import type { AuditNote } from "../../../src/records/audit.ts";
-import type { SpendReference, TenantObservation } from "../../../src/records/tenant.ts";
-import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
+import type { SpendBound } from "../../../src/records/ledger.ts";
+import type { SpendReference } from "../../../src/records/tenant.ts";
+import { aLedger, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
@@ -18,23 +19,20 @@ describe.each(postgresBackends)("spend batches on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const spendBatches = postgresSpendBatches(() => db.database());
   const open = (...references: SpendReference[]) => spendBatches.load(references, WITHOUT);
-  const reported = (differences: Partial<SpendRecord> = {}): SpendRecord =>
-    aSpendRecord({
-      spendNanoUsd: usd("120"),
-      source: "webhook",
-      readAt: null,
-      observedAt: NOW + SECOND,
-      ...differences,
-    });
-  const observation = (record: SpendRecord, differences: Partial<TenantObservation> = {}): TenantObservation => ({
+  const bound = (spend: string, differences: Partial<SpendBound> = {}): SpendBound => ({
     tenantId: acme,
     subject: own,
-    record,
+    spendNanoUsd: usd(spend),
+    observedAt: NOW + SECOND,
+    periodStartedAt: PERIOD_START,
+    resetsAt: RESET,
     ...differences,
   });
+  const record = (bounds: SpendBound[], notes: AuditNote[] = []) =>
+    spendBatches.count({ calls: [], bounds, notes }, NOW + SECOND);
   const stored = async () => (await tenants.load(acme))?.spend ?? null;
   /** The period of the builders' observations; a new tenant is not in it yet. */
-  const createInPeriod = async (spend: SpendRecord | null = aSpendRecord()) => {
+  const createInPeriod = async (spend: Ledger | null = aLedger()) => {
     await create({ spend, subjectCreatedAt: PERIOD_START });
   };
 
@@ -112,66 +110,44 @@ describe.each(postgresBackends)("spend batches on $name", (backend) => {
     });
   });
 
-  describe("observations", () => {
-    it("raises the spend and keeps the time of its read", async () => {
+  describe("lower bounds", () => {
+    it("raise the spend and keep the time of its read", async () => {
       await createInPeriod();
-      await spendBatches.record([observation(reported())], []);
-      expect(await stored()).toMatchObject({
-        spendNanoUsd: usd("120"),
-        source: "webhook",
-        readAt: NOW,
-        resetsAt: RESET,
-      });
+      const spends = await record([bound("120")]);
+      expect(spends.get(acme)).toMatchObject({ spendNanoUsd: usd("120"), source: "webhook", readAt: NOW, epoch: 1 });
+      expect(await stored()).toEqual(spends.get(acme));
     });
 
-    it("never lowers the spend, in any order", async () => {
+    it("never lower the spend, in any order", async () => {
       await createInPeriod();
-      for (const amount of ["120", "110", "130", "90"]) {
-        await spendBatches.record([observation(reported({ spendNanoUsd: usd(amount) }))], []);
-      }
-      expect(await stored()).toMatchObject({ spendNanoUsd: usd("130") });
+      for (const amount of ["120", "110", "130", "90"]) await record([bound(amount)]);
+      await record([bound("131"), bound("129")]);
+      expect(await stored()).toMatchObject({ spendNanoUsd: usd("131") });
     });
 
-    it("stores the first observation of a tenant that was never read", async () => {
+    it("begin the spend of a tenant that was never read", async () => {
       await createInPeriod(null);
-      await spendBatches.record([observation(reported())], []);
-      expect(await stored()).toMatchObject({ spendNanoUsd: usd("120"), readAt: null });
+      await record([bound("120")]);
+      expect(await stored()).toMatchObject({ spendNanoUsd: usd("120"), readAt: null, epoch: 0 });
     });
 
-    it("ignores an observation from an earlier period", async () => {
-      await createInPeriod(aSpendRecord({ periodStartedAt: RESET, resetsAt: RESET + 31 * DAY }));
-      await spendBatches.record([observation(reported())], []);
+    it("of an earlier period change nothing", async () => {
+      await createInPeriod(aLedger({ periodStartedAt: RESET, resetsAt: RESET + 31 * DAY }));
+      await record([bound("120")]);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100"), periodStartedAt: RESET });
     });
 
-    it("ignores an observation of a former subject or no tenant, and records the others", async () => {
+    it("of a former subject or no tenant change nothing, and the others count", async () => {
       await createInPeriod();
       const others = [
-        observation(reported(), { subject: { kind: "key", id: hashOf("b") } }),
-        observation(reported(), { tenantId: idOf("nobody") }),
+        bound("120", { subject: { kind: "key", id: hashOf("b") } }),
+        bound("120", { tenantId: idOf("nobody") }),
       ];
-      await spendBatches.record(others, []);
+      await record(others);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100") });
-      await spendBatches.record([...others, observation(reported())], []);
+      await record([...others, bound("120")]);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120") });
     });
-
-    it("keeps the highest spend of each tenant from ten concurrent writers", async () => {
-      const ids = Array.from({ length: 50 }, (_, index) => idOf(`t${index}`));
-      for (const tenantId of ids) {
-        await create({ tenantId, subject: { kind: "team", id: tenantId }, subjectCreatedAt: PERIOD_START });
-      }
-      const batch = (writer: number) =>
-        (writer % 2 === 0 ? ids : ids.toReversed()).map((tenantId) =>
-          observation(reported({ spendNanoUsd: usd(String(100 + writer)) }), {
-            tenantId,
-            subject: { kind: "team", id: tenantId },
-          }),
-        );
-      await Promise.all(Array.from({ length: 10 }, (_, writer) => spendBatches.record(batch(writer), [])));
-      const rows = await db.query("select distinct spend::float8 as spend from tenant_spend");
-      expect(rows).toEqual([{ spend: 109 }]);
-    }, 30_000);
   });
 
   describe("notes", () => {
@@ -185,15 +161,15 @@ describe.each(postgresBackends)("spend batches on $name", (backend) => {
     });
 
     it("records each note once", async () => {
-      await spendBatches.record([], [note("a"), note("b")]);
-      await spendBatches.record([], [note("b"), note("c")]);
+      await record([], [note("a"), note("b")]);
+      await record([], [note("b"), note("c")]);
       const lines = await auditLog(db);
       expect(lines.map(({ actor, action }) => `${actor} ${action}`)).toEqual(Array(3).fill("litellm webhook_received"));
       expect(lines[0]).toMatchObject({ at: new Date(NOW), detail: { event: "budget_crossed" } });
     });
 
     it("drops characters that jsonb rejects", async () => {
-      await spendBatches.record([], [note("a", { detail: { event: "x\u0000y\ud800z" } })]);
+      await record([], [note("a", { detail: { event: "x\u0000y\ud800z" } })]);
       expect((await auditLog(db))[0]).toMatchObject({ detail: { event: "x\ufffdy\ufffdz" } });
     });
   });

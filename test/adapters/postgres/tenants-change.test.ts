@@ -1,9 +1,9 @@
 // Changing and suspending tenants, on each Postgres backend: one statement that locks, updates and audits.
 
 import { describe, expect, it } from "vitest";
-import type { SpendRecord } from "../../../src/budget/spend.ts";
-import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
-import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
+import type { Ledger } from "../../../src/budget/counting.ts";
+import { aLedger, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
+import { anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
@@ -11,7 +11,7 @@ const acme = idOf("acme");
 const later = anActor({ name: "bob", requestId: "request-2", now: NOW + MINUTE });
 
 describe.each(postgresBackends)("Tenants on $name", (backend) => {
-  const { db, tenants, create } = useTenants(backend);
+  const { db, tenants, create, saveLedger } = useTenants(backend);
   const audit = () => auditLog(db);
 
   describe("changing", () => {
@@ -122,13 +122,11 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
   });
 
   it("never moves the time of the last change back, whatever the clocks", async () => {
-    const subject = aNewTenant().subject;
-    await create({ subjectCreatedAt: PERIOD_START, budgetResetAt: RESET, spend: aSpendRecord() });
+    const { config } = await create({ subjectCreatedAt: PERIOD_START, budgetResetAt: RESET, spend: aLedger() });
     const ahead = Date.UTC(2100, 0, 1);
     await tenants.change(acme, { name: "ahead" }, anActor({ now: ahead }));
     const read = { readAt: NOW + MINUTE, observedAt: NOW + MINUTE };
-    const record = (of: Partial<SpendRecord>) =>
-      tenants.recordSpend({ tenantId: acme, subject, record: aSpendRecord({ ...read, ...of }) });
+    const record = (of: Partial<Ledger>) => saveLedger(config, aLedger({ ...read, ...of }));
     const followed = await record({ resetsAt: RESET + MINUTE });
     expect(followed).toMatchObject({ updatedAt: ahead, config: { budgetResetAt: RESET + MINUTE } });
     const advanced = await record({

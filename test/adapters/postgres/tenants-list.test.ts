@@ -7,10 +7,10 @@ import { decimalFromNanoUsd, type NanoUsd } from "../../../src/budget/money.ts";
 import { type State, stateAt } from "../../../src/budget/verdict.ts";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
 import {
+  aLedger,
   anyAlertThreshold,
   anyGraceThreshold,
   anyLimit,
-  aSpendRecord,
   aTenantConfig,
   NOW,
   PERIOD_START,
@@ -109,7 +109,7 @@ async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: nu
 describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
   const { db, tenants, create: createTenant } = useTenants(backend);
   const create = (index: number, spendNanoUsd: NanoUsd | null = null, maxBudgetNanoUsd = usd("100")) => {
-    const spend = spendNanoUsd === null ? null : aSpendRecord({ spendNanoUsd });
+    const spend = spendNanoUsd === null ? null : aLedger({ spendNanoUsd });
     const tenantId = idOf(`t${String(index).padStart(3, "0")}`);
     const subject = { kind: "team", id: `team-${index}` } as const;
     return createTenant({ tenantId, subject, spend, maxBudgetNanoUsd });

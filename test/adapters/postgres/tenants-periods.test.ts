@@ -1,7 +1,7 @@
 // Ended periods on each Postgres backend: which tenants are claimed, in which order and how often.
 
 import { describe, expect, it } from "vitest";
-import { aSpendRecord, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { aLedger, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
@@ -10,7 +10,7 @@ const acme = idOf("acme");
 const HOUR = 60 * MINUTE;
 
 describe.each(postgresBackends)("Periods on $name", (backend) => {
-  const { db, tenants, create } = useTenants(backend);
+  const { db, tenants, ledgers, create } = useTenants(backend);
   /** Team tenants whose periods end at the given instants. */
   const ending = async (ends: Record<string, number | null>) => {
     for (const [id, budgetResetAt] of Object.entries(ends)) {
@@ -58,12 +58,17 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
 
   describe("a reset by an administrator", () => {
     const subject = aNewTenant().subject;
-    const record = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW + MINUTE, readAt: NOW + MINUTE });
-    const reset = (since: number, of = record) =>
-      tenants.resetPeriod({ tenantId: acme, subject, record: of }, since, anActor());
+    const ledger = aLedger({ spendNanoUsd: 0n, periodStartedAt: NOW + MINUTE, readAt: NOW + MINUTE });
+    const reset = async (since: number) => {
+      const [open] = await ledgers.load([{ tenantId: acme, subject, cutoff: 0 }]);
+      const change = { tenantId: acme, subject, ledger, version: open?.version ?? 0 };
+      const done = await tenants.resetPeriod(change, since, anActor());
+      if (done === "stale") throw new Error("nobody else changes the ledger");
+      return done;
+    };
 
     it("resets the period that was read, and no other", async () => {
-      await create({ subjectCreatedAt: PERIOD_START, spend: aSpendRecord({ spendNanoUsd: usd("600") }) });
+      await create({ subjectCreatedAt: PERIOD_START, spend: aLedger({ spendNanoUsd: usd("600") }) });
       expect(await reset(PERIOD_START - 1)).toMatchObject({
         auditId: null,
         tenant: { spend: { spendNanoUsd: usd("600") } },

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
-import { aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { aLedger, aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
@@ -34,7 +34,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         adopted: true,
         priorValues,
         encryptedKey: "v1.k.iv.body",
-        spend,
+        spend: aLedger({ spendNanoUsd: usd("0.000000001"), readAt: NOW + 7, resetsAt: null }),
       });
       expect(created).toEqual({
         config: {

@@ -116,6 +116,7 @@ async function seedSnapshots(
     periodStartedAt: config.subjectCreatedAt,
     resetsAt: Date.now() + (snapshot.resetsInMs ?? 5 * DAY_MS),
     spendRateNanoUsdPerSecond: 0n,
+    epoch: 1,
   });
   const kv = await bursar.snapshots?.();
   if (kv === undefined) throw new Error("there is no KV to seed");

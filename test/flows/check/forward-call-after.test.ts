@@ -10,7 +10,7 @@ import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
 import { ACME } from "../../support/worlds/check-world.ts";
 import { useGate } from "../../support/worlds/gate-world.ts";
 
-const { gate, forward, spent, remembered, reports, reads } = useGate();
+const { gate, forward, cost, remembered, reports, reads } = useGate();
 
 describe("the read after a call", () => {
   const due = { kind: "read_due", tenant_id: ACME, subject_id: hashOf("a"), reason: "recheck-20s", lane: "hint-1" };
@@ -18,18 +18,18 @@ describe("the read after a call", () => {
   it("follows the end of a stream, not its beginning", async () => {
     gate.world.hasTenant();
     const { promise, resolve } = Promise.withResolvers<void>();
-    gate.models.next = spent("100", { ended: promise });
+    gate.models.next = cost("1", { ended: promise, costNanoUsd: null });
     await forward();
     await gate.world.timers.pass(MINUTE);
     expect(reads()).toEqual([]);
     resolve();
     await gate.world.untilQuiet();
-    expect(reads()).toEqual([{ message: due, delaySeconds: 20 }]);
+    expect(reads()).toEqual([{ message: due, delaySeconds: 30 }]);
   });
 
-  it("follows once in 5 s for all streams of a tenant, 15 s after each of their ends", async () => {
+  it("follows once in 5 s for all streams of a tenant, 30 s after each of their ends", async () => {
     gate.world.hasTenant();
-    gate.models.next = spent("100", { ended: Promise.resolve() });
+    gate.models.next = cost("1", { ended: Promise.resolve(), costNanoUsd: null });
     const readsAfter = async (ms: number) => {
       await gate.world.timers.pass(ms);
       await forward();
@@ -41,17 +41,17 @@ describe("the read after a call", () => {
     expect(await readsAfter(1)).toBe(2);
   });
 
-  it("follows a call of a team, whose spend no header shows", async () => {
+  it("follows a call of a team too, whose cost has counted at once", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } });
     gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
-    gate.models.next = spent("5000");
+    gate.models.next = cost("5000");
     await forward();
     await gate.world.untilQuiet();
-    expect(remembered()?.spendNanoUsd).toBe(usd("100"));
-    expect(gate.world.queue.sent).toEqual([{ message: { ...due, subject_id: "team-1" }, delaySeconds: 20 }]);
+    expect(remembered()?.spendNanoUsd).toBe(usd("5100"));
+    expect(gate.world.queue.sent).toEqual([{ message: { ...due, subject_id: "team-1" }, delaySeconds: 30 }]);
   });
 
-  it("follows an answer without a spend", async () => {
+  it("follows an answer without a cost", async () => {
     gate.world.hasTenant();
     await forward();
     await gate.world.untilQuiet();
@@ -80,7 +80,10 @@ describe("a refusal by LiteLLM's own budget", () => {
     });
     await gate.world.untilQuiet();
     expect(gate.world.queue.sent).toEqual([
-      { message: expect.objectContaining({ kind: "calls", key_hash: hashOf("a"), spend: null }), delaySeconds: 0 },
+      {
+        message: expect.objectContaining({ kind: "calls", hints: [{ key_hash: hashOf("a"), team_id: null }] }),
+        delaySeconds: 0,
+      },
     ]);
   });
 
@@ -146,14 +149,14 @@ describe("a refusal by LiteLLM's own budget", () => {
     gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
     gate.models.next = refusal();
     await forward();
-    expect(reports()[0]?.message).toMatchObject({ team_id: "team-1", spend: null });
+    expect(reports()[0]?.message).toMatchObject({ calls: [], hints: [{ team_id: "team-1" }] });
   });
 });
 
 describe("the verdict beside an answer", () => {
-  it("counts the spend that the answer itself reports", async () => {
+  it("counts the cost that the answer itself reports", async () => {
     gate.world.hasTenant();
-    gate.models.next = spent("450");
+    gate.models.next = cost("350");
     expect((await forward()).outcome).toMatchObject({
       kind: "answered",
       verdict: { allowed: true, state: "warning", spend: { remainingNanoUsd: usd("50") } },

@@ -1,14 +1,13 @@
 // Gate's flow in virtual time: which calls it forwards, how long the check may take, and what it learns from an answer.
 
 import { describe, expect, it } from "vitest";
-import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf } from "../../support/builders/builders.ts";
+import { aSpendRecord, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
 import { POLICY } from "../../support/worlds/check-world.ts";
 import { useGate } from "../../support/worlds/gate-world.ts";
 
-const { gate, forward, spent, remembered, reports, reads } = useGate();
+const { gate, forward, cost, remembered, reports, reads } = useGate();
 
 describe("forwarding", () => {
   it("forwards a tenant within its budget and returns LiteLLM's answer", async () => {
@@ -91,11 +90,11 @@ describe("failures", () => {
   it("returns the same answer when the queue refuses, and the isolate still learns the spend", async () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
     gate.world.queue.isAway = true;
-    gate.models.next = spent("550");
+    gate.models.next = cost("450");
     expect((await forward()).outcome).toMatchObject({ answer: gate.models.next });
     await gate.world.untilQuiet();
     expect(remembered()?.spendNanoUsd).toBe(usd("550"));
-    expect(gate.world.log.lines.join()).toContain("call enqueue failed");
+    expect(gate.world.log.lines.join()).toContain("scheduled read enqueue failed");
   });
 
   it("logs an unreachable LiteLLM once, retries nothing, and schedules a read, because the call may have been charged", async () => {
@@ -112,74 +111,46 @@ describe("failures", () => {
     gate.world.litellm.nextTries.push(AWAY);
     for (const verb of ["tenantOfKey", "tenant"] as const) gate.world.snapshots.trouble(verb, new Error("down"));
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, new Error("down"));
-    gate.models.next = spent("550");
+    gate.models.next = cost("450");
     expect((await forward()).outcome.kind).toBe("answered");
     expect(gate.world.queue.sent).toEqual([]);
   });
 });
 
 describe("learning from an answer", () => {
-  it("refuses the next check of this isolate by the spend of the tenant's own key", async () => {
-    gate.world.hasTenant({}, { spendNanoUsd: usd("540") });
-    gate.models.next = spent("550");
-    await forward();
+  it("adds up the costs of twelve calls, and refuses the next one at the block threshold", async () => {
+    gate.world.hasTenant({ maxBudgetNanoUsd: usd("3") }, { spendNanoUsd: 0n });
+    for (let call = 1; call <= 12; call++) {
+      gate.models.next = cost("0.28");
+      expect((await forward()).outcome.kind).toBe("answered");
+      expect(remembered()?.spendNanoUsd).toBe(usd("0.28") * BigInt(call));
+    }
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { reason: "over_grace" } });
-    expect(gate.models.calls).toHaveLength(1);
-    expect(remembered()).toMatchObject({ spendNanoUsd: usd("550"), source: "gate", observedAt: NOW });
+    expect(gate.models.calls).toHaveLength(12);
+    expect(remembered()).toMatchObject({ source: "gate", observedAt: NOW });
+    expect(reports()).toEqual([]);
   });
 
-  it("observes the spend when the answer arrives, not when the call began", async () => {
+  it("counts the cost when the answer arrives, not when the call began", async () => {
     gate.world.hasTenant();
-    gate.models.next = spent("450");
+    gate.models.next = cost("350");
     await forward({ modelMs: 30 * SECOND });
-    expect(remembered()?.observedAt).toBe(NOW + 30 * SECOND);
-    expect(reports()[0]?.message).toEqual({
-      kind: "calls",
-      source: "gate",
-      key_hash: hashOf("a"),
-      team_id: null,
-      spend: "450",
-      begun_at: NOW,
-      received_at: NOW + 30 * SECOND,
-      count: 1,
-    });
+    expect(remembered()).toMatchObject({ spendNanoUsd: usd("450"), observedAt: NOW + 30 * SECOND });
   });
 
-  it("learns nothing from spend that is not higher than the known one", async () => {
-    gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
-    gate.models.next = spent("100");
+  it("keeps the cost beside an older copy from KV, and drops it with the copy of a later epoch", async () => {
+    const config = gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
+    gate.models.next = cost("50");
     await forward();
-    await gate.world.untilQuiet();
-    expect(remembered()?.source).toBe("litellm");
-    expect(gate.world.queue.sent).toEqual([]);
-  });
-
-  it("queues small steps every 5 s, and each state and each percent at once", async () => {
-    gate.world.hasTenant({}, { spendNanoUsd: usd("100") });
-    const reportsAfter = async (decimal: string) => {
-      gate.models.next = spent(decimal);
-      await forward();
-      return reports().length;
-    };
-    expect(await reportsAfter("101")).toBe(1);
-    expect(await reportsAfter("102")).toBe(1);
-    expect(await reportsAfter("107")).toBe(2);
-    expect(await reportsAfter("108")).toBe(2);
     await gate.world.timers.pass(5 * SECOND);
-    expect(await reportsAfter("109")).toBe(3);
-    expect(await reportsAfter("399.99")).toBe(4);
-    expect(await reportsAfter("400")).toBe(5);
-  });
-
-  it("leaves the first minutes of a period to the consumer, which knows when LiteLLM entered it", async () => {
-    const started = { litellmKeyLastReset: NOW - 5 * MINUTE, budgetResetAt: NOW + 20 * DAY };
-    gate.world.hasTenant(started, { spendNanoUsd: 0n, periodStartedAt: NOW - 5 * MINUTE, resetsAt: NOW + 20 * DAY });
-    gate.models.next = spent("550");
+    await gate.world.kv.writeSpend(config, aSpendRecord({ spendNanoUsd: usd("120") }));
     await forward();
-    expect(remembered()?.spendNanoUsd).toBe(0n);
-    expect(reports()).toHaveLength(1);
+    expect(remembered()?.spendNanoUsd).toBe(usd("200"));
+    await gate.world.timers.pass(5 * SECOND);
+    await gate.world.kv.writeSpend(config, aSpendRecord({ spendNanoUsd: usd("3"), epoch: 2 }));
+    gate.models.next = cost("1");
     await forward();
-    expect(reports()).toHaveLength(1);
+    expect(remembered()?.spendNanoUsd).toBe(usd("4"));
   });
 
   it("learns nothing from a failed call", async () => {

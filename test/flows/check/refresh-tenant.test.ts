@@ -3,9 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
 import { type RefreshOutcome, startRefresh } from "../../../src/flows/check/refresh-tenant.ts";
-import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
+import { readMessage, type SpendMessage } from "../../../src/ports/messages.ts";
 import type { TenantRecord } from "../../../src/records/tenant.ts";
-import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { aRead, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { ACME, CheckWorld } from "../../support/worlds/check-world.ts";
@@ -48,14 +48,6 @@ describe("the snapshot in KV", () => {
     expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(isWritten ? usd(dollars) : undefined);
   });
 
-  it("writes a fall of 1 % of the limit at once too", async () => {
-    readsOf("95");
-    world.inPostgres(aTenantConfig(), { observedAt: NOW - 2 * MINUTE, readAt: NOW - 2 * MINUTE });
-    justWritten();
-    await refresh({ ...earlier, observedAt: NOW - 2 * MINUTE });
-    expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(usd("95"));
-  });
-
   it("writes every 15 seconds otherwise", async () => {
     readsOf("100");
     await refresh();
@@ -85,7 +77,7 @@ describe("the snapshot in KV", () => {
   });
 });
 
-describe("the observation for Postgres", () => {
+describe("the read for Postgres", () => {
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
     ["it has no spend", null, true],
     ["it has another spend", { spendNanoUsd: usd("99") }, true],
@@ -93,11 +85,11 @@ describe("the observation for Postgres", () => {
     ["it has the spend, read five minutes ago", { readAt: NOW - 5 * MINUTE, observedAt: NOW - 5 * MINUTE }, true],
     ["it has the spend, read less than five minutes ago", { readAt: NOW - 5 * MINUTE + 1 }, false],
     ["it has the spend, but not from a read", { readAt: null }, true],
-  ])("%s: decides whether the observation is sent", async (_, stored, isSent) => {
+  ])("%s: decides whether the read is sent", async (_, stored, isSent) => {
     world.inPostgres(aTenantConfig(), stored);
     world.litellm.has(aLiteLlmRow());
     await refresh();
-    expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
+    expect(sent("read")).toHaveLength(isSent ? 1 : 0);
   });
 
   it("carries the spend to the nano-dollar", async () => {
@@ -106,7 +98,9 @@ describe("the observation for Postgres", () => {
     const outcome = await refresh();
     if (outcome.kind !== "read") throw new Error(outcome.kind);
     expect(outcome.spend.spendNanoUsd).toBe(usd("400.123456789"));
-    expect(sent("observed").map(({ message }) => message)).toEqual([observedMessage(aTenantConfig(), outcome.spend)]);
+    expect(sent("read").map(({ message }) => message)).toEqual([
+      readMessage(aTenantConfig(), aRead({ spendNanoUsd: outcome.spend.spendNanoUsd })),
+    ]);
   });
 
   it.each<[string, Partial<SpendRecord> | null, boolean]>([
@@ -117,7 +111,7 @@ describe("the observation for Postgres", () => {
     world.tenants.trouble("load", new Error("down"));
     world.litellm.has(aLiteLlmRow());
     expect((await refresh(before && { ...earlier, ...before })).kind).toBe("read");
-    expect(sent("observed")).toHaveLength(isSent ? 1 : 0);
+    expect(sent("read")).toHaveLength(isSent ? 1 : 0);
   });
 
   it("logs a refusal of the queue, and the read counts all the same", async () => {
@@ -125,7 +119,7 @@ describe("the observation for Postgres", () => {
     world.inPostgres(aTenantConfig());
     world.queue.isAway = true;
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error observation enqueue failed {} Outage: queue: away");
+    expect(world.log.lines).toContain("error read enqueue failed {} Outage: queue: away");
   });
 });
 
@@ -199,7 +193,7 @@ it("ignores and publishes nothing of a read that the beginning of a period has o
   world.inPostgres(config, known);
   world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("540") }));
   expect(await refresh(aSpendRecord(known), config)).toMatchObject({ spend: { spendNanoUsd: usd("3"), readAt: null } });
-  expect(sent("observed")).toEqual([]);
+  expect(sent("read")).toEqual([]);
 });
 
 describe("permission to read", () => {
@@ -254,6 +248,14 @@ describe("failures reach only the log", () => {
     expect(world.kv.spends.get(ACME)).toMatchObject({ spendNanoUsd: usd("450") });
   });
 
+  it("keeps the read's spend in memory when a distant Postgres has a later epoch with less", async () => {
+    world.inPostgres(aTenantConfig(), { ...earlier, epoch: 5 });
+    world.tenants.trouble("load", 60);
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
+    expect((await refresh()).kind).toBe("read");
+    expect(world.memory.tenant(ACME)?.spend).toMatchObject({ spendNanoUsd: usd("450"), epoch: 5, readAt: NOW });
+  });
+
   it("writes the newer config of a distant Postgres to KV in the background", async () => {
     world.inPostgres(aTenantConfig({ revision: 9 }));
     world.tenants.trouble("load", 60);
@@ -269,7 +271,7 @@ describe("failures reach only the log", () => {
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
     expect(await refresh()).toMatchObject({ kind: "failed", known: { config: { revision: 9, subject: other } } });
     expect(world.kv.spends.get(ACME)).toBeUndefined();
-    expect(sent("observed")).toEqual([]);
+    expect(sent("read")).toEqual([]);
   });
 
   it("ends a failed read in the cached tenant, and forgets the failure after a success", async () => {

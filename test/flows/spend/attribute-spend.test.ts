@@ -1,11 +1,11 @@
 // Resolving a report to a tenant: by LiteLLM's event group, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
-import { attributionOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
+import { attributeWebhook, isCallerOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { NOW, usd } from "../../budget/builders.ts";
 import { hashOf, incomingOf } from "../../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 
 const KEY = hashOf("a");
 const key = { kind: "key", id: KEY };
@@ -33,55 +33,58 @@ describe("a webhook's references", () => {
 });
 
 it("names the key of a call, then its team", () => {
-  expect(referencesOf(reportOf(someCalls(KEY, "1", { team_id: "red" })))).toEqual([key, team]);
-  expect(referencesOf(reportOf(someCalls(KEY, "1")))).toEqual([key]);
+  expect(referencesOf(reportOf(aCall(KEY, "1", { teamId: "red" })))).toEqual([key, team]);
+  expect(referencesOf(reportOf(aCall(KEY, "1")))).toEqual([key]);
+  expect(referencesOf(reportOf(aCall(KEY, null, { teamId: "red" })))).toEqual([key, team]);
 });
 
-describe("attribution to a tenant's key", () => {
+it("adds a call to the spend of its key and of its team, and of nobody else", () => {
+  const caller = { key_hash: KEY, team_id: "red" };
+  const subjects = [KEY, hashOf("b")].map((id) => ({ kind: "key", id }) as const);
+  expect(subjects.map((subject) => isCallerOf(subject, caller))).toEqual([true, false]);
+  const teams = ["red", "blue", KEY].map((id) => ({ kind: "team", id }) as const);
+  expect(teams.map((subject) => isCallerOf(subject, caller))).toEqual([true, false, false]);
+});
+
+describe("attribution of a webhook to a tenant's key", () => {
   const own = { kind: "key", id: KEY } as const;
-  const hint = { observation: null, isHint: true, repeat: null, projection: null };
+  const attributed = (message: SpendMessage) =>
+    attributeWebhook(reportOf(message) as Report & { kind: "webhook" }, own);
+  const hint = { amount: null, isHint: true, repeat: null, projection: null };
 
   it.each([
-    ["gives a hint for calls without spend", someCalls(KEY, null)],
-    ["gives a hint for calls of another key of its team", someCalls(hashOf("b"), "5")],
     ["gives a hint for a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
     ["gives a hint for the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
     ["gives a hint for unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
   ])("%s", (_, report) => {
-    expect(attributionOf(reportOf(report), own)).toEqual(hint);
+    expect(attributed(report)).toEqual(hint);
   });
 
   it("gives a hint and a repeated alert for an unsigned webhook", () => {
-    const repeated = (event: string) =>
-      attributionOf(reportOf(aWebhook(KEY, "5", { event, auth: "url_token" })), own).repeat;
+    const repeated = (event: string) => attributed(aWebhook(KEY, "5", { event, auth: "url_token" })).repeat;
     expect(repeated("soft_budget_crossed")).toEqual({ about: "alert_threshold", receivedAt: NOW });
     expect(repeated("budget_crossed")).toEqual({ about: "block", receivedAt: NOW });
   });
 
-  it("gives a lower bound for calls and for signed webhooks", () => {
-    const calls = attributionOf(reportOf(someCalls(KEY, "5")), own);
-    expect(calls).toMatchObject({
-      observation: { spendNanoUsd: usd("5"), source: "events", begunAt: NOW },
+  it("gives a lower bound for a signed one", () => {
+    expect(attributed(aWebhook(KEY, "7"))).toMatchObject({
+      amount: { spendNanoUsd: usd("7"), sentAt: NOW },
       isHint: false,
-    });
-    const webhook = attributionOf(reportOf(aWebhook(KEY, "7")), own);
-    expect(webhook).toMatchObject({
-      observation: { spendNanoUsd: usd("7"), source: "webhook" },
       repeat: { receivedAt: NOW },
     });
   });
 
   it("gives a lower bound for a team tenant from a signed webhook about the team", () => {
-    const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" }));
-    expect(attributionOf(report, { kind: "team", id: "red" })).toMatchObject({
-      observation: { spendNanoUsd: usd("7") },
-    });
-    expect(attributionOf(report, { kind: "team", id: "blue" })).toEqual(hint);
+    const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" })) as Report & {
+      kind: "webhook";
+    };
+    expect(attributeWebhook(report, { kind: "team", id: "red" })).toMatchObject({ amount: { spendNanoUsd: usd("7") } });
+    expect(attributeWebhook(report, { kind: "team", id: "blue" })).toEqual(hint);
   });
 
   it("gives a projection without a repeated alert", () => {
     const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
-    const { projection, repeat } = attributionOf(reportOf(aWebhook(KEY, "7", event)), own);
+    const { projection, repeat } = attributed(aWebhook(KEY, "7", event));
     expect([projection, repeat]).toEqual([
       { projectedSpendNanoUsd: null, exceededDate: "2026-11-28", receivedAt: NOW },
       null,

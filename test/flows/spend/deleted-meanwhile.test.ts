@@ -5,8 +5,8 @@ import { announceAlerts } from "../../../src/flows/alerts/announce-alerts.ts";
 import { rewriteConfig } from "../../../src/flows/edge/rewrite-config.ts";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
-import { aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { readMessage } from "../../../src/ports/messages.ts";
+import { aRead, aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, aTenant, idOf } from "../../support/builders/builders.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
@@ -33,9 +33,8 @@ describe("a tenant deleted before the sync", () => {
 
 it("announces nothing when the spend can no longer be recorded", async () => {
   const { config } = (await deps.tenants.load(acme)) ?? aTenant();
-  deps.tenants.recordSpend = async () => null;
-  const record = aSpendRecord({ spendNanoUsd: usd("560"), periodStartedAt: NOW });
-  await deliver(observedMessage(config, record) as SpendMessage);
+  deps.ledgers.load = async () => [];
+  await deliver(readMessage(config, aRead({ spendNanoUsd: usd("560") })));
   expect([await alerts(), deps.noticeQueue.sent]).toEqual([[], []]);
 });
 

@@ -5,14 +5,20 @@ import { describe, expect, it } from "vitest";
 import type { KeyHash } from "../../../src/budget/tenant.ts";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts";
+import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { failure, success } from "../../../src/ports/result.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import { DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { idOf } from "../../support/builders/builders.ts";
+import { idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aCall } from "../../support/builders/spend-messages.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { HOUR, START, useReconcileWorld } from "../../support/worlds/reconcile-world.ts";
+
+const never = (): never => {
+  throw new Error("nothing was queued");
+};
 
 const {
   key,
@@ -209,30 +215,32 @@ describe("the result of a read", () => {
     ]);
   });
 
-  it("lowers spend that LiteLLM has reset, and resolves the block", async () => {
+  it("lowers spend that somebody lowered in LiteLLM by a second read, and resolves the block", async () => {
     world.litellm.setSpend(key, 560);
     await sweepAndReconcile();
     world.litellm.setSpend(key, 100);
     world.now += HOUR;
-    await sweepAndReconcile();
+    const { others } = await sweepAndReconcile();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
+    world.now += 41 * SECOND;
+    const [proof] = others;
+    await recordSpend({ incoming: [incomingOf(proof ?? never())], now: world.now }, deps);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("100") });
     expect(await notices()).toEqual(["budget_blocked", "budget_resolved"]);
   });
 
-  it("keeps spend that rose between the read and its recording", async () => {
-    const { load } = deps.spendBatches;
+  it("keeps a call that was counted between the read and its recording", async () => {
+    const { load } = deps.ledgers;
     await sweepAndReconcile();
     world.now += HOUR;
     world.litellm.setSpend(key, 50);
-    deps.spendBatches.load = async (references, options) => {
-      const tenantBatches = await load(references, options);
-      const { tenant } = tenantBatches[0] ?? {};
-      if (tenant?.spend) {
-        const record = { ...tenant.spend, spendNanoUsd: usd("70"), observedAt: world.now, source: "gate" } as const;
-        const { tenantId, subject } = tenant.config;
-        await deps.spendBatches.record([{ tenantId, subject, record }], []);
-      }
-      return tenantBatches;
+    let isFirst = true;
+    deps.ledgers.load = async (asked) => {
+      const opened = await load(asked);
+      const call = aCall(key, "20", { endedAt: world.now + 10 * SECOND });
+      if (isFirst) await recordSpend({ incoming: [incomingOf(call)], now: world.now }, deps);
+      isFirst = false;
+      return opened;
     };
     await sweepAndReconcile();
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("70"), readAt: world.now });

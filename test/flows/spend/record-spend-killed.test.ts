@@ -8,7 +8,7 @@ import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { killedAfter } from "../../support/faults/killed-after.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
@@ -16,6 +16,7 @@ import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts"
 const OUTSIDE = [
   "tenants",
   "spendBatches",
+  "ledgers",
   "alerts",
   "litellm",
   "claims",
@@ -42,7 +43,7 @@ const messages: readonly SpendMessage[] = [
   aWebhook(key, "410", { webhook_id: "msg_1" }),
   aWebhook(key, "560", { event: "budget_crossed", webhook_id: "msg_2" }),
   aWebhook(adoptedKey, "0.3", { event: "spend_tracked", event_group: "end_user" }),
-  someCalls(adoptedKey, "20.5"),
+  aCall(adoptedKey, "3.5", { id: "c".repeat(32) }),
   aWebhook(adoptedKey, null, { auth: "url_token" }),
   aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),
   aWebhook(hashOf("f"), "1", { webhook_id: "msg_3" }),

@@ -3,10 +3,10 @@
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { readMessage, type SpendMessage } from "../../../src/ports/messages.ts";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
@@ -69,15 +69,21 @@ describe("a signed webhook", () => {
     expect(await alerts()).toHaveLength(3);
   });
 
-  it("reads 60 s later to confirm, which lowers a wrong spend and resolves the block", async () => {
+  it("reads until two reads, 40 s apart, have shown that the spend is wrong: it falls, and the block is resolved", async () => {
     await deliver(aWebhook(key, "560"));
-    const [confirmation] = deps.spendQueue.sent;
-    expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 60 });
-    world.now = NOW + 61 * SECOND;
+    const [confirmation] = deps.spendQueue.sent.splice(0);
+    expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 25 });
+    world.now = NOW + 25 * SECOND;
     await deliver(confirmation?.message as SpendMessage);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
+    const [proof] = deps.spendQueue.sent.splice(0);
+    expect(proof).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 41 });
+    world.now = NOW + 66 * SECOND;
+    await deliver(proof?.message as SpendMessage);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
     expect(await notices()).toEqual(["budget_blocked", "budget_resolved"]);
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
+    expect(deps.spendQueue.sent).toEqual([]);
   });
 
   it("records spend without an alert below every threshold, and needs no confirmation", async () => {
@@ -89,36 +95,85 @@ describe("a signed webhook", () => {
 });
 
 describe("calls", () => {
-  const first = { resets_at: RESET - DAY } as const;
-
-  it("raise the spend to their maximum, never to their sum", async () => {
-    const end = (await deps.tenants.load(acme))?.config.budgetResetAt ?? undefined;
-    await deliver(someCalls(key, "300", { resets_at: end }), someCalls(key, "400", { resets_at: end }));
+  it("add up, each once, however often it arrives", async () => {
+    const [first, second] = [aCall(key, "150"), aCall(key, "250")];
+    await deliver(first, second, first);
+    await deliver(second);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
     expect(await notices()).toEqual(["threshold_crossed"]);
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400") });
   });
 
-  it("count the same through Gate, with their source remembered", async () => {
-    await deliver(someCalls(key, "400", { resets_at: undefined, source: "gate" }));
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "gate" });
-    expect(await notices()).toEqual(["threshold_crossed"]);
+  it("cross every threshold that they pass, and are confirmed by a read", async () => {
+    await deliver(aCall(key, "560"));
+    expect(await notices()).toEqual(["budget_blocked"]);
+    expect(await alerts()).toHaveLength(3);
+    expect(deps.spendQueue.sent).toMatchObject([
+      { message: { kind: "read_due", reason: "confirm" }, delaySeconds: 25 },
+    ]);
   });
 
-  it("schedule a read when they belong to another period, and count for nothing", async () => {
+  it("need no read while they count", async () => {
+    world.litellm.clearRequests();
+    await deliver(aCall(key, "0.28"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("0.28") });
+    expect([world.litellm.requests(), deps.spendQueue.sent]).toEqual([[], []]);
+  });
+
+  it("are read instead when they ended over an hour ago, and count for nothing", async () => {
     world.litellm.setSpend(key, 7);
-    await deliver(someCalls(key, "560", first));
+    await deliver(aCall(key, "560", { endedAt: NOW - HOUR - 1 }));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7"), source: "litellm" });
     expect(await alerts()).toEqual([]);
   });
 
-  it("count without a period, like a webhook", async () => {
-    await deliver(someCalls(key, "400", { resets_at: undefined }));
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("400"), source: "events" });
+  it("that cost nobody knows what are read", async () => {
+    world.litellm.setSpend(key, 7);
+    await deliver(aCall(key, null));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7"), source: "litellm" });
+  });
+
+  it("are read at once for a tenant without any spend, and count on top", async () => {
+    await world.db.query("delete from tenant_spend");
+    world.litellm.setSpend(key, 7);
+    await deliver(aCall(key, "2"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("9") });
   });
 
   it("write no audit line", async () => {
-    await deliver(someCalls(key, "1"));
+    await deliver(aCall(key, "1"));
     expect(await actions()).toEqual([]);
+  });
+});
+
+describe("a read by a check", () => {
+  it("raises the spend, and announces what it crosses", async () => {
+    const { config } = (await deps.tenants.load(acme)) ?? {};
+    if (config === undefined) throw new Error("acme exists");
+    const read = { spendNanoUsd: usd("420"), begunAt: NOW + MINUTE, answeredAt: NOW + MINUTE };
+    await deliver(readMessage(config, { ...read, resetsAt: config.budgetResetAt }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("420"), source: "litellm", readAt: NOW + MINUTE });
+    expect(await notices()).toEqual(["threshold_crossed"]);
+  });
+
+  it("of a former subject of the tenant counts for nothing", async () => {
+    const { config } = (await deps.tenants.load(acme)) ?? {};
+    if (config === undefined) throw new Error("acme exists");
+    const former = { ...config, subject: { kind: "key", id: hashOf("b") } } as const;
+    await deliver(readMessage(former, { spendNanoUsd: usd("420"), begunAt: NOW, answeredAt: NOW, resetsAt: null }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+  });
+
+  it("fails its own messages alone when the ledger keeps changing", async () => {
+    const { config } = (await deps.tenants.load(acme)) ?? {};
+    if (config === undefined) throw new Error("acme exists");
+    deps.ledgers.save = async () => [];
+    const read = { spendNanoUsd: usd("420"), begunAt: NOW + 1, answeredAt: NOW + 1, resetsAt: config.budgetResetAt };
+    const incoming = [
+      incomingOf(readMessage(config, read)),
+      incomingOf(aWebhook(hashOf("f"), "1"), { messageId: "m2" }),
+    ];
+    expect([...(await recordSpend({ incoming, now: NOW }, deps))]).toEqual([incoming[0]]);
   });
 });
 

@@ -1,10 +1,10 @@
-// A team tenant: several keys, one budget. Reports of its keys are hints, and a read of the team gives its spend.
+// A team tenant: several keys, one budget. Calls of its keys add up; webhooks about its keys are hints.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { usd } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
@@ -19,29 +19,34 @@ beforeEach(async () => {
 });
 
 const reads = () => world.litellm.requests().map(({ path }) => path);
-const calls = (key: string, spend = "1") => someCalls(sha256(key), spend, { team_id: "red" });
+const call = (key: string, cost: string | null) => aCall(sha256(key), cost, { teamId: "red" });
 
 describe("calls of a team's keys", () => {
-  it("count as hints: 50 keys in a batch cause one read of the team, with the team's spend", async () => {
-    world.litellm.setSpend("red", 85);
-    await deliver(...Array.from({ length: 50 }, (_, index) => calls(`sk-${index}`, "999")));
-    expect(reads()).toEqual(["/team/info"]);
-    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "litellm" });
+  it("add up: 50 keys in a batch, and no read", async () => {
+    await deliver(...Array.from({ length: 50 }, (_, index) => call(`sk-${index}`, "1.7")));
+    expect(reads()).toEqual([]);
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "events" });
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
-  it("count for the team also when the key is a tenant itself", async () => {
+  it("without a cost cause one read of the team, however many they are", async () => {
+    world.litellm.setSpend("red", 85);
+    await deliver(...Array.from({ length: 50 }, (_, index) => call(`sk-${index}`, null)));
+    expect(reads()).toEqual(["/team/info"]);
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "litellm" });
+  });
+
+  it("count for the key too when it is a tenant itself", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-own", max_budget: 50, team_id: "red" });
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-own") } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("own"), origin, settings: { budgetDuration: null } }), deps);
-    world.litellm.setSpend("red", 30);
-    await deliver(someCalls(sha256("sk-own"), "7", { team_id: "red", resets_at: undefined }));
+    await deliver(call("sk-own", "7"), call("sk-other", "2"));
     expect(await spendOf("own")).toMatchObject({ spendNanoUsd: usd("7"), source: "events" });
-    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("30"), source: "litellm" });
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("9"), source: "events" });
   });
 
   it("match no tenant when their team is none", async () => {
-    await deliver(someCalls(sha256("sk-x"), "1", { team_id: "blue" }));
+    await deliver(aCall(sha256("sk-x"), "1", { teamId: "blue" }));
     expect(reads()).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
+import { observeRead } from "../../../src/flows/spend/observe.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { schedulePeriodReads } from "../../../src/flows/spend/schedule-period-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
@@ -159,20 +160,15 @@ describe("two sweeps at once", () => {
 });
 
 describe("a consumer that dies after advancing the period", () => {
-  const OUTSIDE = ["tenants", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
+  const OUTSIDE = ["tenants", "ledgers", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
 
   it("leaves the announcement to the sweep, which announces once", async () => {
     await spendTo(600, NOW);
     world.now = RESET + 11 * MINUTE;
     const tenant = await deps.tenants.load(acme);
     // A refresh of a check: only the spend reached Postgres.
-    const record = { ...(tenant?.spend ?? never()), spendNanoUsd: 0n, periodStartedAt: RESET, readAt: world.now };
-    const observation = {
-      tenantId: acme,
-      subject: { kind: "key", id: key } as const,
-      record: { ...record, resetsAt: RESET + 31 * DAY },
-    };
-    await deps.tenants.recordSpend(observation);
+    const read = { spendNanoUsd: 0n, begunAt: world.now, answeredAt: world.now, resetsAt: RESET + 31 * DAY };
+    await observeRead({ tenantId: acme, subject: (tenant ?? never()).config.subject, ...read }, world.now, deps);
     await announcePeriods({ now: world.now + 59 * SECOND }, deps);
     expect(await notices()).toEqual(["budget_blocked"]);
     const later = { now: world.now + 60 * SECOND };

@@ -63,7 +63,7 @@ it("takes the end of the period from LiteLLM after a change of the duration", as
 
 it("answers the change when the tenant is deleted before the moved end is recorded", async () => {
   world.now = NOW + MINUTE;
-  deps.tenants.recordSpend = async () => null;
+  deps.ledgers.load = async () => [];
   const tenant = await change({ budgetDuration: "1d" });
   expect(tenant).toMatchObject({ sync: { status: "synced" }, spend: { resetsAt: RESET } });
 });

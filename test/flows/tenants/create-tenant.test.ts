@@ -153,15 +153,15 @@ describe("a tenant with a key of its own", () => {
   });
 
   it.each([
-    ["is not accepted", async () => null],
+    ["is not accepted", async () => []],
     [
       "cannot be recorded",
       async () => {
         throw new Error("postgres away");
       },
     ],
-  ])("creates the tenant although its first spend %s: the first check reads it", async (_, recordSpend) => {
-    deps.tenants.recordSpend = recordSpend;
+  ])("creates the tenant although its first spend %s: the first check reads it", async (_, load) => {
+    deps.ledgers.load = load;
     expect(await created()).toMatchObject({ sync: { status: "synced" }, spend: null });
   });
 

@@ -1,11 +1,10 @@
 // Messages for one tenant on the spend queue, on a real Postgres: any order, any number of times, the same end.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { SpendRecord } from "../../../src/budget/spend.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { observedMessage, type SpendMessage } from "../../../src/ports/messages.ts";
-import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
+import { readMessage, type SpendMessage } from "../../../src/ports/messages.ts";
+import { aRead, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, idOf, incomingOf } from "../../support/builders/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput, useAdminWorld } from "../../support/worlds/admin-world.ts";
@@ -24,49 +23,46 @@ async function apply(...messages: SpendMessage[]): Promise<void> {
   if (failed.size > 0) throw new Error(`${failed.size} messages failed`);
 }
 const own = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256(VIRTUAL_KEY) } });
-const observed = (differences: Partial<SpendRecord>) =>
-  observedMessage(own, aSpendRecord({ periodStartedAt: NOW, ...differences }));
+const read = (dollars: string, begunAt: number, resetsAt = RESET) =>
+  readMessage(own, aRead({ spendNanoUsd: usd(dollars), begunAt, resetsAt }));
 const stored = async () => (await deps.tenants.load(acme))?.spend ?? null;
 
-const three = [
-  observed({ spendNanoUsd: usd("1"), observedAt: NOW + SECOND, readAt: NOW + SECOND }),
-  observed({ spendNanoUsd: usd("3"), observedAt: NOW + 2 * SECOND, readAt: NOW + 2 * SECOND }),
-  observed({ spendNanoUsd: usd("2"), observedAt: NOW + 3 * SECOND, readAt: NOW + 3 * SECOND }),
-];
+const three = [read("1", NOW + SECOND), read("3", NOW + 2 * SECOND), read("2", NOW + 3 * SECOND)];
 
-describe("observations", () => {
+describe("reads by checks", () => {
   it("merge into the highest one of the period", async () => {
     await apply(...three);
     expect(await stored()).toMatchObject({ spendNanoUsd: usd("3"), readAt: NOW + 3 * SECOND });
   });
 
-  it("end in the same record in any order, in any batches, however often", async () => {
-    await apply(...three);
-    const once = await stored();
+  it("end in the same spend in any order, in any batches, however often", async () => {
     for (const order of [
+      [0, 1, 2],
       [2, 1, 0],
       [1, 0, 2],
-      [0, 0, 2, 1, 1],
+      [1, 1, 2, 0, 0],
     ]) {
       await world.db.query("delete from tenant_spend");
+      await apply(read("0", NOW));
       for (const index of order) await apply(...[three[index]].filter((each) => each !== undefined));
-      expect(await stored()).toEqual(once);
+      expect(await stored()).toMatchObject({ spendNanoUsd: usd("3"), readAt: NOW + 3 * SECOND, epoch: 1 });
     }
   });
 
-  it("write no snapshot within the period, because the refresh has written it", async () => {
+  it("write no snapshot within the epoch, because the refresh has written it", async () => {
     await apply(...three);
     expect(deps.snapshots.spends.size).toBe(0);
   });
 
+  it("write a snapshot when they replace the spend, which no check knows", async () => {
+    await apply(read("9", NOW + SECOND));
+    await apply(read("4", NOW + 2 * SECOND), read("4", NOW + 60 * SECOND));
+    expect(await stored()).toMatchObject({ spendNanoUsd: usd("4"), epoch: 2 });
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("4"), epoch: 2 });
+  });
+
   it("advance the period once, and reach every colo", async () => {
-    const next = observed({
-      spendNanoUsd: usd("1"),
-      observedAt: RESET + MINUTE,
-      readAt: RESET + MINUTE,
-      periodStartedAt: RESET,
-      resetsAt: RESET + 30 * DAY,
-    });
+    const next = read("1", RESET + MINUTE, RESET + 30 * DAY);
     await apply(next);
     const config = { litellmKeyLastReset: RESET, budgetResetAt: RESET + 30 * DAY };
     expect(deps.snapshots.configs.get(acme)).toMatchObject(config);
@@ -77,7 +73,7 @@ describe("observations", () => {
   });
 
   it("reach KV by the second delivery when KV failed at the first one", async () => {
-    const next = observed({ periodStartedAt: RESET, observedAt: RESET, readAt: RESET, resetsAt: RESET + DAY });
+    const next = read("1", RESET, RESET + DAY);
     deps.snapshots.isAway = true;
     await expect(apply(next)).rejects.toThrow();
     deps.snapshots.isAway = false;
@@ -87,7 +83,7 @@ describe("observations", () => {
 
   it("are ignored for a former subject of the tenant id", async () => {
     const former = aTenantConfig({ tenantId: acme, subject: { kind: "key", id: sha256("sk-former") } });
-    await apply(observedMessage(former, aSpendRecord({ spendNanoUsd: usd("600"), periodStartedAt: NOW + DAY })));
+    await apply(readMessage(former, aRead({ spendNanoUsd: usd("600") })));
     expect(await stored()).toMatchObject({ spendNanoUsd: 0n });
   });
 

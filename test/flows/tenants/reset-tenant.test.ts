@@ -2,12 +2,12 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
-import { mergeRead } from "../../../src/budget/spend.ts";
+import { observeRead } from "../../../src/flows/spend/observe.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
-import { aWebhook, someCalls } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
@@ -86,17 +86,35 @@ it("shows the spend that LiteLLM adds back from its queue, and schedules a read 
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("1.5"), periodStartedAt: NOW + MINUTE });
 });
 
-it("ignores calls and webhooks that began within 90 s of it, and counts later ones", async () => {
+it("ignores calls that ended before it and webhooks of its first 90 s, and counts later calls", async () => {
   await reset();
   const early = { received_at: world.now + 80 * SECOND };
   await deliver(
-    someCalls(key, "601", { begun_at: world.now + 80 * SECOND, ...early }),
+    aCall(key, "601", { endedAt: world.now + 3 * SECOND }),
     aWebhook(key, "602", { event: "budget_crossed", sent_at: world.now + 80 * SECOND, ...early }),
   );
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
   expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
-  await deliver(someCalls(key, "7", { begun_at: world.now + 90 * SECOND, received_at: world.now + 91 * SECOND }));
+  await deliver(aCall(key, "7", { endedAt: world.now + 4 * SECOND }));
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
+});
+
+it("keeps the calls that were counted while it was recorded, and gives up when that goes on", async () => {
+  const { load } = deps.ledgers;
+  const counting = (times: number) => {
+    let left = times;
+    deps.ledgers.load = async (asked) => {
+      const opened = await load(asked);
+      if (left-- > 0) await deliver(aCall(key, "1", { endedAt: world.now + 10 * SECOND }));
+      return opened;
+    };
+  };
+  counting(2);
+  await reset();
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("2") });
+  counting(Number.POSITIVE_INFINITY);
+  const again = await resetTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
+  expect(again).toMatchObject({ ok: false, failure: { kind: "not_recorded" } });
 });
 
 it("corrects by its second read what an isolate with a clock ahead has recorded for the old period", async () => {
@@ -106,10 +124,8 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
     delaySeconds: 65,
   });
   const readAt = world.now + 3 * SECOND;
-  const subject = { kind: "key", id: key } as const;
-  const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, resetsAt: config.budgetResetAt };
-  const period = { startedAt: world.now, resetsAt: config.budgetResetAt };
-  await deps.tenants.recordSpend({ tenantId: acme, subject, record: mergeRead(null, ahead, period) });
+  const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, answeredAt: readAt, resetsAt: config.budgetResetAt };
+  await observeRead({ tenantId: acme, subject: config.subject, ...ahead }, world.now, deps);
   world.now += 20 * SECOND;
   await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
@@ -119,10 +135,10 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
 });
 
 it("ignores a read in progress that shows the old spend", async () => {
-  const old = await spendOf();
-  if (old === null) throw new Error("no spend");
-  await reset();
-  await deps.tenants.recordSpend({ tenantId: acme, subject: { kind: "key", id: key }, record: old });
+  const { config } = await reset();
+  const begunAt = world.now - 1;
+  const old = { spendNanoUsd: usd("600"), begunAt, answeredAt: world.now + SECOND, resetsAt: config.budgetResetAt };
+  await observeRead({ tenantId: acme, subject: config.subject, ...old }, world.now, deps);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
 });
 

@@ -142,7 +142,7 @@ describe("near the limit", () => {
 
   it("counts the call that the answer reports", async () => {
     world.hasTenant({ subject }, { spendNanoUsd: usd("540") });
-    world.models.next = aModelAnswer({ keySpendNanoUsd: usd("551") });
+    world.models.next = aModelAnswer({ costNanoUsd: usd("11") });
     expect((await chat()).headers.get("X-Bursar-State")).toBe("blocked");
   });
 

@@ -2,9 +2,10 @@
 
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { SpendMessage } from "../../../src/ports/messages.ts";
+import type { QueuedCall, SpendMessage } from "../../../src/ports/messages.ts";
 import { signStandardWebhook } from "../../../src/wire/signing.ts";
 import { NOW } from "../../budget/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
 import { type Answer, HttpWorld, TOKENS } from "../../support/worlds/http-world.ts";
 
 export const SIGNED = "/v1/webhooks/litellm";
@@ -34,9 +35,9 @@ export function anEvent(metadata: Json = {}, differences: Json = {}): Json {
   return { ...real, ...differences, metadata: { ...(real["metadata"] as Json), ...metadata } };
 }
 
-/** A call of the captured key, with `spend` dollars before it and a cost of half a dollar. */
-export const callAfter = (spend: number, metadata: Json = {}, differences: Json = {}) =>
-  anEvent({ user_api_key_spend: spend, ...metadata }, { response_cost: 0.5, ...differences });
+/** Another call of the captured key, with its cost in dollars. */
+export const callOf = (cost: number, metadata: Json = {}, differences: Json = {}) =>
+  anEvent(metadata, { id: `chatcmpl-of-${cost}`, response_cost: cost, ...differences });
 
 /** The queue message of the captured webhook. */
 export const WEBHOOK = {
@@ -57,16 +58,20 @@ export const WEBHOOK = {
 };
 /** The same from a sender that only knows the URL token. */
 export const STOCK_WEBHOOK = { ...WEBHOOK, auth: "url_token", door: "url_token", webhook_id: null };
-export const CALLS = {
-  kind: "calls",
+/** The captured call. Its id is the sha256 of its key, id, start and end, as JSON, cut to 128 bits. */
+export const CALL = {
+  id: sha256(`["${HASH}","chatcmpl-c51bf98a-15e7-438e-83bf-e6de197e1648",1795336382.936243,1795336382.938846]`).slice(
+    0,
+    32,
+  ),
   key_hash: HASH,
   team_id: null,
-  spend: "0.3",
-  begun_at: 1_795_336_382_936,
-  resets_at: Date.UTC(2026, 11, 1),
-  received_at: NOW,
-  count: 1,
+  started_at: 1_795_336_382_936,
+  ended_at: 1_795_336_382_938,
+  cost: "0.3",
 };
+/** The queue message of the captured call. */
+export const CALLS = { v: 2, kind: "calls", calls: [CALL], hints: [], received_at: NOW };
 
 export const problemOf = ({ body }: Answer): string => body.type.replace("urn:bursar:problem:", "");
 
@@ -124,5 +129,10 @@ export class EndpointsWorld extends HttpWorld {
 
   get messages(): readonly SpendMessage[] {
     return this.queue.sent.map(({ message }) => message);
+  }
+
+  /** The queued calls, in order. */
+  reported(): QueuedCall[] {
+    return this.messages.flatMap((message) => (message.kind === "calls" && "calls" in message ? message.calls : []));
   }
 }

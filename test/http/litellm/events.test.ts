@@ -1,5 +1,5 @@
-// LiteLLM's callback over HTTP: a batch of calls becomes a message per key. LiteLLM sends a batch only once, so valid
-// events count even if others are refused, and each refused one is named.
+// LiteLLM's callback over HTTP: a batch of calls becomes messages of up to a hundred calls. LiteLLM may send a batch
+// only once, so valid events count even if others are refused, and each refused one is named.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
@@ -7,9 +7,10 @@ import { NOW } from "../../budget/builders.ts";
 import {
   BEARER,
   bytes,
+  CALL,
   CALLS,
   CAPTURES,
-  callAfter,
+  callOf,
   EndpointsWorld,
   EVENTS,
   type Json,
@@ -27,7 +28,7 @@ afterEach(() => void vi.useRealTimers());
 const OTHER = "0".repeat(64);
 
 describe("a batch", () => {
-  it("turns a captured batch into a message with the spend after the call", async () => {
+  it("turns a captured batch into a message with the call and its exact cost", async () => {
     const { status, body } = await world.postEvents(CAPTURES.events);
     expect([status, body]).toEqual([200, { accepted: 1 }]);
     expect(world.messages).toEqual([CALLS]);
@@ -39,12 +40,9 @@ describe("a batch", () => {
     ["an array for people", (events: unknown[]) => JSON.stringify(events, null, 2)],
     ["lines", (events: unknown[]) => `${events.map((event) => JSON.stringify(event)).join("\n")}\n`],
   ])("accepts a batch as %s", async (_, written) => {
-    const events = [callAfter(1), callAfter(2), callAfter(3, { user_api_key_hash: OTHER })];
+    const events = [callOf(1), callOf(2), callOf(3, { user_api_key_hash: OTHER })];
     expect((await world.post(EVENTS, written(events), BEARER)).body).toEqual({ accepted: 3 });
-    expect(world.messages).toEqual([
-      { ...CALLS, spend: "2.5", count: 2 },
-      { ...CALLS, key_hash: OTHER, spend: "3.5" },
-    ]);
+    expect(world.reported()).toMatchObject([{ cost: "1" }, { cost: "2" }, { cost: "3", key_hash: OTHER }]);
   });
 
   it("accepts a single event without an array", async () => {
@@ -77,12 +75,21 @@ describe("a batch", () => {
     ]);
   });
 
-  it("queues a batch of many keys in parts, to bound memory", async () => {
-    const keys = Array.from({ length: 2_001 }, (_, index) => ({
-      metadata: { user_api_key_hash: index.toString(16).padStart(64, "0") },
-    }));
-    expect((await world.postEvents(keys)).body).toEqual({ accepted: 2_001 });
-    expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 2_001]);
+  it("queues a large batch in parts of a hundred calls, a thousand at a time, to bound memory", async () => {
+    const calls = Array.from({ length: 2_001 }, (_, index) => callOf(index + 1));
+    expect((await world.postEvents(calls)).body).toEqual({ accepted: 2_001 });
+    expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 21]);
+    expect(world.reported().map(({ cost }) => Number(cost))).toEqual(calls.map((_, index) => index + 1));
+    expect(Math.max(...world.messages.map((message) => JSON.stringify(message).length))).toBeLessThan(100_000);
+  });
+
+  it("queues a hint once per caller", async () => {
+    const keys = Array.from({ length: 101 }, (_, index) => index.toString(16).padStart(64, "0"));
+    const failed = keys.flatMap((hash) =>
+      [1, 2].map(() => callOf(1, { user_api_key_hash: hash }, { status: "failure" })),
+    );
+    expect((await world.postEvents(failed)).body).toEqual({ accepted: 202 });
+    expect(world.messages).toMatchObject([{ hints: { length: 100 } }, { hints: [{ key_hash: keys[100] }] }]);
   });
 });
 
@@ -112,14 +119,15 @@ describe("odd fields of an event", () => {
     ["startTime as text", {}, { startTime: String((NOW - 1_000) / 1_000) }],
     ["a team id of 201 characters", { user_api_key_team_id: "t".repeat(201) }, {}],
     ["a team id of another kind", { user_api_key_team_id: 7 }, {}],
-    ["a period's end of another kind", { user_api_key_budget_reset_at: 7 }, {}],
+    ["a call id of another kind", {}, { litellm_call_id: 7 }],
+    ["a spend of another kind", { user_api_key_spend: "much" }, {}],
   ])("count the amount beside %s", async (_, metadata, event) => {
-    expect((await world.postEvents([callAfter(7, metadata, event)])).body).toEqual({ accepted: 1 });
-    expect(world.messages).toMatchObject([{ key_hash: CALLS.key_hash, spend: "7.5" }]);
+    expect((await world.postEvents([callOf(7, metadata, event)])).body).toEqual({ accepted: 1 });
+    expect(world.reported()).toMatchObject([{ key_hash: CALL.key_hash, cost: "7" }]);
   });
 
   it("take no raw key of a call that LiteLLM refused before it knew the caller", async () => {
-    await world.postEvents([callAfter(7, { user_api_key_hash: "Bearer sk-secret" })]);
+    await world.postEvents([callOf(7, { user_api_key_hash: "Bearer sk-secret" })]);
     expect(world.messages).toEqual([]);
   });
 });
@@ -127,12 +135,12 @@ describe("odd fields of an event", () => {
 describe("errors in a batch", () => {
   it("names an invalid event by index and field, and counts the valid ones", async () => {
     const answer = await world.postEvents([
-      callAfter(1),
+      callOf(1),
       "text",
       { metadata: 7 },
-      callAfter(2, {}, { response_cost: "0.5" }),
-      callAfter(3, { user_api_key_spend: 1e300, user_api_key_hash: 7 }),
-      callAfter(6),
+      callOf(2, {}, { response_cost: "0.5" }),
+      callOf(3, {}, { response_cost: 1e300 }),
+      callOf(6),
     ]);
     expect([answer.status, problemOf(answer)]).toEqual([422, "invalid-fields"]);
     expect(answer.body).toMatchObject({ accepted: 2, wrong: 4 });
@@ -140,36 +148,36 @@ describe("errors in a batch", () => {
       "1",
       "2.metadata",
       "3.response_cost",
-      "4.metadata.user_api_key_spend",
+      "4.response_cost",
     ]);
     expect(answer.body.detail).toContain("3.response_cost: ");
-    expect(world.messages).toEqual([{ ...CALLS, spend: "6.5", count: 2 }]);
+    expect(world.reported()).toMatchObject([{ cost: "1" }, { cost: "6" }]);
     expect(world.log.lines.join()).toContain('"accepted":2,"wrong":4');
   });
 
   it("names twenty invalid events and counts the rest", async () => {
-    const { body } = await world.postEvents([...Array(30).fill(7), callAfter(1)]);
+    const { body } = await world.postEvents([...Array(30).fill(7), callOf(1)]);
     expect([body.wrong, body.accepted, body.errors.length]).toEqual([30, 1, 20]);
   });
 
   it("stops after too many invalid events", async () => {
-    const { status, body } = await world.postEvents([callAfter(1), ...Array(2_000).fill(7), callAfter(2)]);
+    const { status, body } = await world.postEvents([callOf(1), ...Array(2_000).fill(7), callOf(2)]);
     expect([status, body.wrong, body.accepted]).toEqual([400, 1_000, 1]);
     expect(body.detail).toContain("event 1001 and those after it were not read");
   });
 
   it("names an event that is too large without its prompts", async () => {
     const names = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`n${index}`, "x".repeat(1_400)]));
-    const { status, body } = await world.postEvents([{ ...callAfter(1), ...names }, callAfter(2)]);
+    const { status, body } = await world.postEvents([{ ...callOf(1), ...names }, callOf(2)]);
     expect([status, body.errors, body.accepted]).toEqual([422, [{ field: "0", message: "is too large" }], 1]);
   });
 
   it("answers 400 to a malformed event, and counts the others", async () => {
-    const [first, last] = [JSON.stringify(callAfter(1)), JSON.stringify(callAfter(2))];
+    const [first, last] = [JSON.stringify(callOf(1)), JSON.stringify(callOf(2))];
     const answer = await world.post(EVENTS, `[${first},{"response_cost":NaN},${last}]`, BEARER);
     expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
     expect(answer.body).toMatchObject({ accepted: 2, errors: [{ field: "1", message: "is not JSON" }] });
-    expect(world.messages).toEqual([{ ...CALLS, spend: "2.5", count: 2 }]);
+    expect(world.reported()).toMatchObject([{ cost: "1" }, { cost: "2" }]);
   });
 });
 
@@ -192,18 +200,18 @@ describe("a body", () => {
     ["goes wrong", (whole: string) => whole.replace(/,(?=[^,]*$)/, ";"), "1: is not JSON"],
     ["goes on", (whole: string) => `${whole},`, "unexpected character at byte"],
   ])("reports the position in a body that %s, and counts the earlier events", async (_, spoilt, detail) => {
-    const text = spoilt(JSON.stringify([callAfter(1), { a: 1, b: 2 }]));
+    const text = spoilt(JSON.stringify([callOf(1), { a: 1, b: 2 }]));
     const answer = await world.post(EVENTS, text, BEARER);
     expect([answer.status, problemOf(answer)]).toEqual([400, "malformed-json"]);
     expect(answer.body.detail).toContain(detail);
-    expect(world.messages).toEqual([{ ...CALLS, spend: "1.5" }]);
+    expect(world.reported()).toMatchObject([{ cost: "1" }]);
   });
 
   it("answers 400 when the sender disconnects, and counts the received events", async () => {
     let pulls = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
-        if (pulls++ === 0) controller.enqueue(bytes(`${JSON.stringify(callAfter(1))}\n`));
+        if (pulls++ === 0) controller.enqueue(bytes(`${JSON.stringify(callOf(1))}\n`));
         else controller.error(new Error("connection reset"));
       },
     });

@@ -1,10 +1,10 @@
 // LiteLLM's reports about a tenant's key, as the endpoints put them on the queue.
 
 import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { NOW, RESET } from "../../budget/builders.ts";
+import { callsMessage, readMessage } from "../../../src/ports/messages.ts";
+import { aRead, aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
 
 type Webhook = Extract<SpendMessage, { kind: "webhook" }>;
-type Calls = Extract<SpendMessage, { kind: "calls" }>;
 
 /** A signed `soft_budget_crossed` of a key. */
 export function aWebhook(keyHash: string | null, spend: string | null, differences: Partial<Webhook> = {}): Webhook {
@@ -26,17 +26,26 @@ export function aWebhook(keyHash: string | null, spend: string | null, differenc
   };
 }
 
-/** Calls of a key, with the key's highest spend among them. */
-export function someCalls(keyHash: string, spend: string | null, differences: Partial<Calls> = {}): Calls {
-  return {
-    kind: "calls",
-    key_hash: keyHash,
-    team_id: null,
-    spend,
-    begun_at: NOW,
-    resets_at: RESET,
-    received_at: NOW,
-    count: 1,
-    ...differences,
-  };
+/** Late enough that no read at `NOW` contains a call that ended then. */
+export const AFTER_READS = NOW + 10 * SECOND;
+
+let calls = 0;
+
+/** One call of a key with its cost; a call without one is a hint. */
+export function aCall(
+  keyHash: string,
+  cost: string | null,
+  { id = (++calls).toString(16).padStart(32, "0"), endedAt = AFTER_READS, teamId = null as string | null } = {},
+): SpendMessage {
+  const caller = { key_hash: keyHash, team_id: teamId };
+  const call = cost === null ? [] : [{ ...caller, id, started_at: endedAt - SECOND, ended_at: endedAt, cost }];
+  return callsMessage({ calls: call, hints: cost === null ? [caller] : [] }, endedAt);
+}
+
+/** A read of the tenant's key, as a check sends it. */
+export function aReadMessage(
+  config: Parameters<typeof aTenantConfig>[0],
+  differences: Parameters<typeof aRead>[0] = {},
+): SpendMessage {
+  return readMessage(aTenantConfig(config), aRead(differences));
 }

@@ -20,6 +20,7 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
     subject: { kind: "key", id: hashOf("a") },
     spendNanoUsd: usd("100"),
     begunAt: NOW,
+    answeredAt: NOW,
     resetsAt: RESET,
     createdAt: PERIOD_START,
     maxBudgetNanoUsd: usd("550"),
@@ -85,7 +86,7 @@ export class FakeLiteLlm implements LiteLlm {
     const failed = this.nextTries.shift() ?? null;
     if (failed !== null) return failure(failed);
     const row = this.rows.get(subject.id);
-    return row === undefined ? failure({ kind: "not_found" }) : success({ ...row, begunAt });
+    return row === undefined ? failure({ kind: "not_found" }) : success({ ...row, begunAt, answeredAt: this.#clock() });
   }
 }
 

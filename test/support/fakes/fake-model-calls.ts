@@ -4,14 +4,14 @@ import type { ModelAnswer, ModelCall, ModelCalls } from "../../../src/ports/port
 
 type Answered = ModelAnswer & { kind: "answered" };
 
-/** LiteLLM's answer to a finished call without a spend header. */
+/** LiteLLM's answer to a finished call without a cost header. */
 export function aModelAnswer(differences: Partial<Answered> = {}): Answered {
   return {
     kind: "answered",
     status: 200,
     headers: new Headers({ "content-type": "application/json" }),
     body: new Response('{"object":"chat.completion"}').body,
-    keySpendNanoUsd: null,
+    costNanoUsd: null,
     isBudgetRefusal: false,
     ended: null,
     ...differences,

@@ -42,7 +42,6 @@ export class FakeTenants implements Tenants {
   recordPriorValues = notForChecks;
   noteBlock = notForChecks;
   claimPendingSyncs = notForChecks;
-  recordSpend = notForChecks;
   resetPeriod = notForChecks;
   claimEndedPeriods = notForChecks;
   findUnannounced = notForChecks;

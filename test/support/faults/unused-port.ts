@@ -6,6 +6,7 @@ import type { Ports } from "../../../src/ports/ports.ts";
 const NAMES = [
   "overrides",
   "spendBatches",
+  "ledgers",
   "readLeases",
   "alerts",
   "platformAlerts",

@@ -1,25 +1,21 @@
-// The KV codec of the release before values had versions. Frozen, to test that old and new Workers read each other.
+// The KV codec of the release before spend had epochs. Frozen, to test that old and new Workers read each other.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import { decimalFromNanoUsd } from "../../../src/budget/money.ts";
-import type { SpendRecord } from "../../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import type { Tombstone } from "../../../src/records/edge.ts";
-import { decimalMoney, spendRecordJson, spendRecordSchema } from "./messages.ts";
+import { decimalMoney, type SpendRecord, spendRecordJson, spendRecordSchema } from "./messages.ts";
 
 const instant = z.int();
-const basisPoints = z.pipe(
-  z.int().check(z.gte(0)),
-  z.transform((share: number) => BigInt(share)),
-);
+const basisPoints = z
+  .int()
+  .min(0)
+  .transform((share) => BigInt(share));
 
 const subject = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("key"),
-    id: z.pipe(
-      z.string(),
-      z.transform((id: string) => id as KeyHash),
-    ),
+    id: z.string().transform((id) => id as KeyHash),
   }),
   z.object({ kind: z.literal("team"), id: z.string() }),
 ]);
@@ -29,81 +25,72 @@ const rawOverride = z.object({
   amount: decimalMoney,
   created_at: instant,
   expires_at: instant,
-  revoked_at: z.nullable(instant),
+  revoked_at: instant.nullable(),
 });
 
-const override = z.pipe(
-  rawOverride,
-  z.transform((raw: z.output<typeof rawOverride>) => ({
-    id: raw.id,
-    amountNanoUsd: raw.amount,
-    createdAt: raw.created_at,
-    expiresAt: raw.expires_at,
-    revokedAt: raw.revoked_at,
-  })),
-);
+const override = rawOverride.transform((raw) => ({
+  id: raw.id,
+  amountNanoUsd: raw.amount,
+  createdAt: raw.created_at,
+  expiresAt: raw.expires_at,
+  revokedAt: raw.revoked_at,
+}));
 
 const rawConfig = z.object({
-  tenant_id: z.pipe(
-    z.string(),
-    z.transform((id: string) => id as TenantId),
-  ),
-  name: z.nullable(z.string()),
+  tenant_id: z.string().transform((id) => id as TenantId),
+  name: z.string().nullable(),
   subject,
   max_budget: decimalMoney,
   alert_threshold: basisPoints,
   grace_threshold: basisPoints,
-  budget_duration: z.nullable(z.string()),
-  budget_reset_at: z.nullable(instant),
-  litellm_key_last_reset: z.nullable(instant),
+  budget_duration: z.string().nullable(),
+  budget_reset_at: instant.nullable(),
+  litellm_key_last_reset: instant.nullable(),
   subject_created_at: instant,
   config_version: z.int(),
   revision: z.int(),
   enforcement: z.enum(["enforce", "observe"]),
-  fail_policy: z.nullable(z.enum(["open", "closed"])),
-  suspended_at: z.nullable(instant),
+  fail_policy: z.enum(["open", "closed"]).nullable(),
+  suspended_at: instant.nullable(),
   overrides: z.array(override),
 });
 
-const config = z.pipe(
-  rawConfig,
-  z.transform(
-    (raw: z.output<typeof rawConfig>): TenantConfig => ({
-      tenantId: raw.tenant_id,
-      name: raw.name,
-      subject: raw.subject,
-      maxBudgetNanoUsd: raw.max_budget,
-      alertThreshold: raw.alert_threshold,
-      graceThreshold: raw.grace_threshold,
-      budgetDuration: raw.budget_duration,
-      budgetResetAt: raw.budget_reset_at,
-      litellmKeyLastReset: raw.litellm_key_last_reset,
-      subjectCreatedAt: raw.subject_created_at,
-      configVersion: raw.config_version,
-      revision: raw.revision,
-      enforcement: raw.enforcement,
-      failPolicy: raw.fail_policy,
-      suspendedAt: raw.suspended_at,
-      overrides: raw.overrides,
-    }),
-  ),
+const config = rawConfig.transform(
+  (raw): TenantConfig => ({
+    tenantId: raw.tenant_id,
+    name: raw.name,
+    subject: raw.subject,
+    maxBudgetNanoUsd: raw.max_budget,
+    alertThreshold: raw.alert_threshold,
+    graceThreshold: raw.grace_threshold,
+    budgetDuration: raw.budget_duration,
+    budgetResetAt: raw.budget_reset_at,
+    litellmKeyLastReset: raw.litellm_key_last_reset,
+    subjectCreatedAt: raw.subject_created_at,
+    configVersion: raw.config_version,
+    revision: raw.revision,
+    enforcement: raw.enforcement,
+    failPolicy: raw.fail_policy,
+    suspendedAt: raw.suspended_at,
+    overrides: raw.overrides,
+  }),
 );
 
 const rawTombstone = z.object({ deleted: z.literal(true), revision: z.int(), deleted_at: instant });
 
-const tombstone = z.pipe(
-  rawTombstone,
-  z.transform((raw: z.output<typeof rawTombstone>): Tombstone & { revision: number } => ({
-    deletedRevision: raw.revision,
-    deletedAt: raw.deleted_at,
-    revision: raw.revision,
-  })),
-);
+const tombstone = rawTombstone.transform((raw): Tombstone & { revision: number } => ({
+  deletedRevision: raw.revision,
+  deletedAt: raw.deleted_at,
+  revision: raw.revision,
+}));
 
-/** The config first, because nearly every value is a config and a union tries its parts in order. */
+/** The config first: nearly every value is one, and a union tries its parts in order. */
 export const configValue = z.union([config, tombstone]);
 
 export type ConfigValue = z.input<typeof configValue>;
+
+/** The part of a config value or tombstone that every release writes alike. */
+export const revisionValue = z.object({ revision: z.int() });
 
 export function configJson(of: TenantConfig): ConfigValue {
   return {
@@ -132,13 +119,13 @@ export function configJson(of: TenantConfig): ConfigValue {
   };
 }
 
-/** The spend with the subject it belongs to, because a tenant may be deleted and created again with another subject. */
+/** The spend with its subject: a tenant may be deleted and created again with another subject. */
 export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
 
 export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {
   return { subject_id: config.subject.id, record: spendRecordJson(record) };
 }
 
-export const keyValue = z.object({ tenant_id: z.nullable(z.string()) });
+export const keyValue = z.object({ tenant_id: z.string().nullable() });
 
-export const outageValue = z.object({ started_at: z.nullable(instant) });
+export const outageValue = z.object({ started_at: instant.nullable() });

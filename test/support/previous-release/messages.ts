@@ -1,61 +1,59 @@
-// The queue messages of the release before messages had versions. Frozen, to test that old and new Workers read each
-// other.
+// The queue messages of the release before calls were counted. Frozen, to test that old and new Workers read each other.
 
-import * as z from "zod/mini";
+import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";
-import type { SpendRecord } from "../../../src/budget/spend.ts";
+import type { SpendRecord as PresentRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
-
-type ReadLane = "hint-1" | "hint-2" | "confirmation" | "period-end";
-
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { ChannelId } from "../../../src/records/channel.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 
-const tenantId = z.pipe(
-  z.string().check(z.minLength(1)),
-  z.transform((id: string) => id as TenantId),
-);
-const instant = z.number().check(z.int(), z.gte(0));
+/** Without what the release did not have yet. */
+export type SpendRecord = Omit<PresentRecord, "epoch">;
+
+const tenantId = z
+  .string()
+  .min(1)
+  .transform((id) => id as TenantId);
+/**
+ * Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset.
+ */
+export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
+
+const instant = z.number().int().min(0);
 
 /** An amount of US dollars as a decimal string. */
-export const decimalMoney = z.pipe(
-  z.string(),
-  z.transform((text: string, context): bigint => {
-    const amount = nanoUsdFromDecimal(text);
-    if (amount !== null && amount >= 0n) return amount;
-    context.issues.push({ code: "custom", input: text, message: "not an amount of money" });
-    return z.NEVER;
-  }),
-);
+export const decimalMoney = z.string().transform((text, context): bigint => {
+  const amount = nanoUsdFromDecimal(text);
+  if (amount !== null && amount >= 0n) return amount;
+  context.addIssue("must be a decimal number of US dollars");
+  return z.NEVER;
+});
 
 /** A spend record as queues and KV carry it. */
 const rawSpendRecord = z.object({
   spend: decimalMoney,
   observed_at: instant,
-  read_at: z.nullable(instant),
+  read_at: instant.nullable(),
   source: z.enum(["litellm", "webhook", "events", "gate"]),
   period_started_at: instant,
-  resets_at: z.nullable(instant),
+  resets_at: instant.nullable(),
   burn_per_second: decimalMoney,
 });
 
-export const spendRecordSchema = z.pipe(
-  rawSpendRecord,
-  z.transform(
-    (raw: z.output<typeof rawSpendRecord>): SpendRecord => ({
-      spendNanoUsd: raw.spend,
-      observedAt: raw.observed_at,
-      readAt: raw.read_at,
-      source: raw.source,
-      periodStartedAt: raw.period_started_at,
-      resetsAt: raw.resets_at,
-      spendRateNanoUsdPerSecond: raw.burn_per_second,
-    }),
-  ),
+export const spendRecordSchema = rawSpendRecord.transform(
+  (raw): SpendRecord => ({
+    spendNanoUsd: raw.spend,
+    observedAt: raw.observed_at,
+    readAt: raw.read_at,
+    source: raw.source,
+    periodStartedAt: raw.period_started_at,
+    resetsAt: raw.resets_at,
+    spendRateNanoUsdPerSecond: raw.burn_per_second,
+  }),
 );
 
-/** The record as JSON. */
+/** The same record on its way out. */
 export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecordSchema> {
   return {
     spend: decimalFromNanoUsd(record.spendNanoUsd),
@@ -68,71 +66,105 @@ export function spendRecordJson(record: SpendRecord): z.input<typeof spendRecord
   };
 }
 
+/** How the release before spelled the reasons of a scheduled read. Written beside the new spelling for one release. */
+const LANES = {
+  "recheck-20s": "hint-1",
+  "recheck-60s": "hint-2",
+  confirm: "confirmation",
+  "period-end": "period-end",
+} as const satisfies Record<ReadReason, string>;
+
+const REASONS = Object.keys(LANES) as [ReadReason, ...ReadReason[]];
+
+/** A scheduled read of the tenant's subject: to recheck after a hint, to confirm a report, or to see a period end. */
+const rawScheduledRead = z.object({
+  kind: z.literal("read_due"),
+  tenant_id: tenantId,
+  subject_id: z.string(),
+  reason: z.enum(REASONS).optional(),
+  lane: z.enum(Object.values(LANES)).optional(),
+});
+
+const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, context) => {
+  const known = reason ?? REASONS.find((each) => LANES[each] === lane);
+  if (known !== undefined) return { ...message, reason: known };
+  context.addIssue("a scheduled read without a reason");
+  return z.NEVER;
+});
+
+/** LiteLLM sent an alert webhook. */
+const rawWebhook = z.object({
+  kind: z.literal("webhook"),
+  /** How its sender was authenticated: only a signed one's amount counts. */
+  auth: z.enum(["signature", "url_token"]).optional(),
+  /** The same as the release before spelled it. Written beside `auth` for one release. */
+  door: z.enum(["signed", "url_token"]).optional(),
+  event: z.string(),
+  event_group: z.string(),
+  key_hash: z.string().nullable(),
+  team_id: z.string().nullable(),
+  user_id: z.string().nullable(),
+  /** The spend that LiteLLM reports; null when it is not a number. */
+  spend: decimalMoney.nullable(),
+  projected_spend: decimalMoney.nullable(),
+  projected_exceeded_date: z.string().nullable(),
+  /** The sender's id, the same for each copy. Null when no signature covers it. */
+  webhook_id: z.string().nullable().optional(),
+  /** When the sender signed it, else when it arrived. */
+  sent_at: instant,
+  received_at: instant,
+});
+
+const webhook = rawWebhook.transform(({ auth, door, ...message }, context) => {
+  const known = auth ?? (door === "signed" ? "signature" : door);
+  if (known !== undefined) return { ...message, auth: known };
+  context.addIssue("a webhook without its authentication");
+  return z.NEVER;
+});
+
 export const spendMessageSchema = z.discriminatedUnion("kind", [
-  /** A refresh read spend that Postgres should record. */
+  /** A refresh observed spend that Postgres does not have yet. */
   z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string(), record: spendRecordSchema }),
-  /** The config changed a while ago: write its snapshot again, in case a slower writer overwrote it in KV. */
+  /** The config changed a while ago: write its snapshot again, in case a slower writer overtook it in KV. */
   z.object({ kind: z.literal("rewrite_config"), tenant_id: tenantId }),
-  /** A read showed that LiteLLM differs from the desired state. */
+  /** A read found drift: LiteLLM does not have the desired state. */
   z.object({ kind: z.literal("sync_litellm"), tenant_id: tenantId }),
-  /** LiteLLM's alert webhook arrived. */
-  z.object({
-    kind: z.literal("webhook"),
-    /** How its sender authenticated: only a signed webhook's spend counts. */
-    door: z.enum(["signed", "url_token"]),
-    event: z.string(),
-    event_group: z.string(),
-    key_hash: z.nullable(z.string()),
-    team_id: z.nullable(z.string()),
-    user_id: z.nullable(z.string()),
-    /** The reported spend; null when it is not a valid amount. */
-    spend: z.nullable(decimalMoney),
-    projected_spend: z.nullable(decimalMoney),
-    projected_exceeded_date: z.nullable(z.string()),
-    /** The sender's id, the same for each copy. Null unless a signature covers it. */
-    webhook_id: z.optional(z.nullable(z.string())),
-    /** When its sender signed it, else when it arrived. */
-    sent_at: instant,
-    received_at: instant,
-  }),
-  /** Calls of one key with the highest spend among them, from LiteLLM's generic_api callback or from Gate. */
+  webhook,
+  /** Calls of one key, folded to the highest spend among them: from LiteLLM's generic_api callback, or from Gate. */
   z.object({
     kind: z.literal("calls"),
     key_hash: z.string(),
-    team_id: z.nullable(z.string()),
-    /** The key's spend after a call; null when no call reported it. */
-    spend: z.nullable(decimalMoney),
+    team_id: z.string().nullable(),
+    /** What the key had spent after a call; null when no call said it. */
+    spend: decimalMoney.nullable(),
     /** When the call with that spend began. */
     begun_at: instant,
-    /** The end of the period that the spend belongs to; absent where LiteLLM does not report it. */
-    resets_at: z.optional(instant),
-    /** The source of the spend: an answer that passed through Gate, or LiteLLM's events. */
-    source: z._default(z.enum(["events", "gate"]), "events"),
+    /** The end of the period of that spend; absent when LiteLLM does not send it. */
+    resets_at: instant.optional(),
+    /** The source of that spend: an answer that Gate forwarded, or LiteLLM's events. */
+    source: z.enum(["events", "gate"]).default("events"),
     received_at: instant,
-    count: z.int().check(z.gte(1)),
+    count: z.int().min(1),
   }),
-  /** Read the tenant's subject now: to confirm a hint or a lower bound, or because a period should be over. */
-  z.object({
-    kind: z.literal("read_due"),
-    tenant_id: tenantId,
-    subject_id: z.string(),
-    lane: z.enum(["hint-1", "hint-2", "confirmation", "period-end"]),
-  }),
+  scheduledRead,
 ]);
 
-/** Tenants that the sweep leased for a read, until the instant `lease`. */
+/** Tenants that the sweep has leased to a consumer, to be read. `lease` is the end of the lease. */
 export const reconcileMessageSchema = z.object({
   kind: z.literal("reconcile"),
-  tenant_ids: z.array(tenantId).check(z.minLength(1)),
+  tenant_ids: z.array(tenantId).min(1),
   lease: instant,
 });
 
-/** The role of a queue. A deployment may add a prefix: `staging-spend`, with dead letters in `staging-spend-dead`. */
+/**
+ * What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its
+ * dead letters.
+ */
 export type QueueRole = "spend" | "notices";
 
 const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;
 
-/** Null when the queue is not Bursar's. A dead-letter queue has the role of the queue that it belongs to. */
+/** Null when the queue is none of ours. A dead-letter queue has the role of the queue that it belongs to. */
 export function queueRoleOf(name: string): QueueRole | null {
   return (QUEUE_NAME.exec(name)?.[1] as QueueRole | undefined) ?? null;
 }
@@ -144,43 +176,43 @@ export function isDeadLetterQueue(name: string): boolean {
 /** One alert on its way to one channel. */
 export const noticeMessageSchema = z.object({
   kind: z.literal("notice"),
-  alert_id: z.pipe(
-    z.string().check(z.minLength(1)),
-    z.transform((id: string) => id as AlertId),
-  ),
-  channel_id: z.pipe(
-    z.string().check(z.minLength(1)),
-    z.transform((id: string) => id as ChannelId),
-  ),
+  alert_id: z
+    .string()
+    .min(1)
+    .transform((id) => id as AlertId),
+  channel_id: z
+    .string()
+    .min(1)
+    .transform((id) => id as ChannelId),
 });
 
-/** The message as it is on the queue. */
+/** The message as the queue holds it. */
 export type NoticeMessage = z.input<typeof noticeMessageSchema>;
 
 export function noticeMessage({ alertId, channelId }: DeliveryKey): NoticeMessage {
   return { kind: "notice", alert_id: alertId, channel_id: channelId };
 }
 
-/** The message as it is on the queue. */
+/** The message as the queue holds it. */
 export type SpendMessage = z.input<typeof spendMessageSchema> | z.input<typeof reconcileMessageSchema>;
 
 /** The message as a consumer uses it. */
 export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 
 /** Makes the consumer read the subject, unless the tenant has another subject by then. */
-export function readDueMessage(
+export function scheduledReadMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
-  lane: ReadLane,
+  reason: ReadReason,
 ): SpendMessage {
-  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, lane };
+  return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
 }
 
-/** Makes the consumer sync LiteLLM to the desired state. */
+/** Makes the consumer sync LiteLLM with the desired state. */
 export function syncMessage(tenantId: TenantId): SpendMessage {
   return { kind: "sync_litellm", tenant_id: tenantId };
 }
 
-/** Sends the consumer the spend from a read of the tenant's subject. */
+/** Sends the consumer an observation that a read of the tenant's subject returned. */
 export function observedMessage({ tenantId, subject }: TenantConfig, record: SpendRecord): SpendMessage {
   return { kind: "observed", tenant_id: tenantId, subject_id: subject.id, record: spendRecordJson(record) };
 }

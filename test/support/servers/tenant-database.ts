@@ -4,7 +4,10 @@ import type pg from "pg";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { LocalPostgres } from "../../../dev/postgres/start-postgres.ts";
 import { type Database, openDatabase } from "../../../src/adapters/postgres/client.ts";
+import { postgresLedgers } from "../../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
+import type { Ledger } from "../../../src/budget/counting.ts";
+import type { TenantConfig } from "../../../src/budget/tenant.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
 import type { NewTenant, TenantRecord } from "../../../src/records/tenant.ts";
 import { aNewTenant, anActor } from "../builders/builders.ts";
@@ -71,12 +74,12 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
   const postgres = await (isShared ? sharedPostgres(backend) : startMigrated(backend));
   const wire = await connect(postgres.databaseUrl);
   return {
-    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 2_000 }),
+    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 10_000 }),
     async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await wire.query<Row>(text, values)).rows;
     },
     async empty() {
-      await wire.query("truncate tenant_configs, audit_log, platform_alerts cascade");
+      await wire.query("truncate tenant_configs, counted_calls, audit_log, platform_alerts cascade");
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),
@@ -104,7 +107,7 @@ export function useTenantDatabase(backend: PostgresBackend, { isOwn = false } = 
   return db;
 }
 
-/** Like {@link useTenantDatabase}, with the Tenants port and a function that creates a tenant or throws. */
+/** Like {@link useTenantDatabase}, with the ports, and a function that creates a tenant or throws. */
 export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean } = {}) {
   const db = useTenantDatabase(backend, options);
   const tenants: Tenants = postgresTenants(() => db.database());
@@ -113,7 +116,14 @@ export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean 
     if (!created.ok) throw new Error(created.failure);
     return created.value;
   };
-  return { db, tenants, create };
+  const ledgers = postgresLedgers(() => db.database());
+  /** Saves the ledger over whatever the tenant has. Null when the tenant is gone, or has another subject. */
+  const saveLedger = async ({ tenantId, subject }: TenantConfig, ledger: Ledger) => {
+    const [open] = await ledgers.load([{ tenantId, subject, cutoff: 0 }]);
+    const [saved] = await ledgers.save([{ tenantId, subject, ledger, version: open?.version ?? 0 }]);
+    return saved ?? null;
+  };
+  return { db, tenants, ledgers, create, saveLedger };
 }
 
 /** All lines of the audit, in the order in which they were written. */

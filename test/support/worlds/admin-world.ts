@@ -11,6 +11,7 @@ import { Breaker, liteLlmHttp } from "../../../src/adapters/litellm/litellm-http
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
+import { postgresLedgers } from "../../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
 import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
@@ -68,6 +69,7 @@ export class AdminWorld {
       tenants: postgresTenants(this.db.database),
       overrides: postgresOverrides(this.db.database),
       spendBatches: postgresSpendBatches(this.db.database),
+      ledgers: postgresLedgers(this.db.database),
       readLeases: postgresReadLeases(this.db.database),
       alerts: postgresAlerts(this.db.database),
       platformAlerts: postgresPlatformAlerts(this.db.database),

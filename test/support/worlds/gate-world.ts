@@ -38,10 +38,10 @@ export function useGate() {
     return { outcome, tookMs: world.clock() - now };
   }
 
-  const spent = (decimal: string, differences: Partial<ModelAnswer & { kind: "answered" }> = {}) =>
-    aModelAnswer({ keySpendNanoUsd: usd(decimal), ...differences });
+  const cost = (decimal: string, differences: Partial<ModelAnswer & { kind: "answered" }> = {}) =>
+    aModelAnswer({ costNanoUsd: usd(decimal), ...differences });
   const remembered = () => gate.world.memory.tenant(ACME)?.spend;
   const reports = () => gate.world.queue.sent.filter(({ message }) => message.kind === "calls");
   const reads = () => gate.world.queue.sent.filter(({ message }) => message.kind === "read_due");
-  return { gate, forward, spent, remembered, reports, reads };
+  return { gate, forward, cost, remembered, reports, reads };
 }

@@ -35,7 +35,6 @@ const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
 const failPolicies = ["open", "closed"] as const;
 const syncStatuses = ["synced", "pending"] as const;
-const spendSources = ["litellm", "webhook", "events", "gate"] as const;
 const channelKinds = ["slack", "email", "webhook"] as const;
 const deliveryStatuses = ["pending", "sent", "skipped", "failed"] as const;
 
@@ -123,7 +122,7 @@ export const tenantConfigs = pgTable(
   ],
 );
 
-const tenantOf = () => text("tenant_id").references(() => tenantConfigs.tenantId, { onDelete: "cascade" });
+export const tenantOf = () => text("tenant_id").references(() => tenantConfigs.tenantId, { onDelete: "cascade" });
 
 export const tenantKeys = pgTable(
   "tenant_keys",
@@ -135,30 +134,6 @@ export const tenantKeys = pgTable(
   (t) => [
     matches("tenant_keys_key_hash_format", t.keyHash, "^[0-9a-f]{64}$"),
     index("idx_tenant_keys_tenant").on(t.tenantId),
-  ],
-);
-
-export const tenantSpend = pgTable(
-  "tenant_spend",
-  {
-    tenantId: tenantOf().primaryKey(),
-    spend: money("spend").notNull(),
-    observedAt: instant("observed_at").notNull(),
-    /** When Bursar last read LiteLLM's API for the tenant; null before the first read. */
-    readAt: instant("read_at"),
-    source: text("source", { enum: spendSources }).notNull(),
-    periodStartedAt: instant("period_started_at").notNull(),
-    resetsAt: instant("resets_at"),
-    spendRatePerSecond: money("burn_per_second").notNull().default("0"),
-    /** The limit version and the period of the last evaluation of alerts; null before the first one. */
-    alertsVersion: integer("alerts_version"),
-    alertsPeriodStartedAt: instant("alerts_period_started_at"),
-  },
-  (t) => [
-    moneyNotNegative("tenant_spend_spend_not_negative", t.spend),
-    moneyNotNegative("tenant_spend_burn_per_second_not_negative", t.spendRatePerSecond),
-    oneOf("tenant_spend_source_known", t.source, spendSources),
-    index("idx_tenant_spend_read").on(t.readAt.asc().nullsFirst()),
   ],
 );
 

@@ -9,8 +9,8 @@ import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant.ts"
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runStatement, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { ledgerJson, ledgerRows, ledgerUpsert } from "./ledger-rows.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
-import { spendInsert } from "./tenant-spend.ts";
 
 const TAKEN_BY: Readonly<Record<string, "tenant_taken" | "subject_taken">> = {
   tenant_configs_pkey: "tenant_taken",
@@ -31,7 +31,9 @@ export async function createTenant(
   const spend =
     tenant.spend === null
       ? sql`select * from tenant_spend where false`
-      : sql`${spendInsert(tenant.spend, sql`after`)} returning *`;
+      : ledgerUpsert(
+          sql`(select a.tenant_id, c.* from after a, ${ledgerRows([{ version: 0, ...ledgerJson(tenant.spend) }], sql`version bigint`)}) c`,
+        );
   const statement = sql`with after as (${configInsert(tenant, actor)} returning *),
     keys as (insert into tenant_keys (key_hash, tenant_id, created_at)
       select hash, after.tenant_id, ${timestampOf(actor.now)} from after, unnest(${keys}::text[]) hash),

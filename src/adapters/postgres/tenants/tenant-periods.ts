@@ -1,41 +1,51 @@
 // Resets by an administrator, reads that are due because a period ended, and periods whose notice is pending. A reset
-// that LiteLLM makes by itself is recorded in tenant-spend.ts.
+// that LiteLLM makes by itself is recorded in ledgers.ts.
 
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { Actor, AuditedChange, TenantObservation, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
+import type { LedgerChange } from "../../../records/ledger.ts";
+import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { tenantConfigs } from "../schema/tables.ts";
+import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend } from "./ledger-rows.ts";
+import { NEW_PERIOD, PERIOD_START } from "./ledgers.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
-import { isOwnSubject, JOIN_KNOWN, newPeriod, PERIOD_START, spendInsert } from "./tenant-spend.ts";
 
-/** Compare-and-set on the period that the caller read: of two concurrent resets, one begins a period. */
+/**
+ * Compare-and-set on the period that the caller read: of two concurrent resets, one begins a period. Also on the
+ * version of the ledger, because calls may have been counted since.
+ */
 export async function resetTenantPeriod(
   database: Database,
-  observation: TenantObservation,
+  { tenantId, subject, ledger, version }: LedgerChange,
   since: Instant,
   actor: Actor,
-): Promise<AuditedChange | null> {
-  const { record } = observation;
-  const itsOwn = isOwnSubject(observation);
-  const [lines, rows] = await runBatch(database, [
+): Promise<AuditedChange | "stale" | null> {
+  const itsOwn = sql`t.tenant_id = ${tenantId} and t.deleted_at is null
+    and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
+  const row = { tenant_id: tenantId, version, ...ledgerJson(ledger) };
+  const [, lines, rows] = await runBatch(database, [
+    lockSpend(sql`${tenantId}`),
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
-    after as (update tenant_configs t
-      set ${newPeriod(record)}, ${updatedAt(actor.now)}
-      from before where t.tenant_id = before.tenant_id and ${PERIOD_START} = ${timestampOf(since)} returning t.*),
-    spend as (${spendInsert(record, sql`after`)} ${JOIN_KNOWN} returning *),
+    coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
+    spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${IS_SINCE(since)}`)}),
+    after as (update tenant_configs t set ${NEW_PERIOD}, ${updatedAt(actor.now)}
+      from spend s where t.tenant_id = s.tenant_id returning t.*),
     audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id),
-    overtaken as (select * from before where not exists (select from after)),
+    overtaken as (select * from before b where not ${IS_SINCE(since)}),
     overtaken_audit as (${auditInsert(overtakenLine(actor))})
-    select id::float8 as audit_id from audit`,
+    select (select id::float8 from audit) as audit_id,
+      exists (select from before b where ${IS_SINCE(since)} and not exists (select from spend)) as is_stale`,
     sql`${selectTenants()} where ${itsOwn}`,
   ]);
-  return auditedChange(lines, rows);
+  return lines[0]?.["is_stale"] === true ? "stale" : auditedChange(lines, rows);
 }
+
+const IS_SINCE = (since: Instant): SQL => sql`${PERIOD_START} = ${timestampOf(since)}`;
 
 /** Another reset started the period first. This one has zeroed the spend in LiteLLM too, so it is audited. */
 function overtakenLine(actor: Actor): AuditLine {

@@ -11,6 +11,12 @@ import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
 import type { Row } from "../client.ts";
 import { ms } from "../instants.ts";
 
+/** The spend record of the row `s` of `tenant_spend`, as `spendRecordSchema` reads it; null without a row. */
+export const SELECT_SPEND = sql`case when s.tenant_id is not null then json_build_object('spend', s.spend::text,
+  'observed_at', ${ms("s.observed_at")}, 'read_at', ${ms("s.read_at")}, 'source', s.source,
+  'period_started_at', ${ms("s.period_started_at")}, 'resets_at', ${ms("s.resets_at")},
+  'burn_per_second', s.burn_per_second::text, 'epoch', s.epoch) end`;
+
 /**
  * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the
  * results of the changes made in the same statement, which the tables do not show yet. The alias is `t`.
@@ -26,10 +32,7 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
       t.litellm_has_blocked,
       ${ms("t.deleted_at")} as deleted_at, ${ms("t.period_seen_at")} as period_seen_at, t.period_announced,
       ${ms("t.created_at")} as created_at, ${ms("t.updated_at")} as updated_at,
-      case when s.tenant_id is not null then json_build_object('spend', s.spend::text,
-        'observed_at', ${ms("s.observed_at")}, 'read_at', ${ms("s.read_at")}, 'source', s.source,
-        'period_started_at', ${ms("s.period_started_at")}, 'resets_at', ${ms("s.resets_at")},
-        'burn_per_second', s.burn_per_second::text) end as spend,
+      ${SELECT_SPEND} as spend,
       (select coalesce(json_agg(json_build_object('id', o.id, 'amount', o.override_amount::text,
         'created_at', ${ms("o.created_at")}, 'expires_at', ${ms("o.expires_at")}, 'revoked_at', ${ms("o.revoked_at")})
         order by o.created_at, o.id), '[]'::json) from budget_overrides o where o.tenant_id = t.tenant_id) as overrides

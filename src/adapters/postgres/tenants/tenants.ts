@@ -11,7 +11,6 @@ import { createTenant } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
-import { recordTenantSpend } from "./tenant-spend.ts";
 import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
 
 export function postgresTenants(database: Database): Tenants {
@@ -32,8 +31,7 @@ export function postgresTenants(database: Database): Tenants {
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
     noteBlock: (tenantId, revision) => noteTenantBlock(database, tenantId, revision),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
-    recordSpend: (observation) => recordTenantSpend(database, observation),
-    resetPeriod: (observation, since, actor) => resetTenantPeriod(database, observation, since, actor),
+    resetPeriod: (change, since, actor) => resetTenantPeriod(database, change, since, actor),
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
     findUnannounced: (before, limit) => findUnannounced(database, before, limit),
     notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),

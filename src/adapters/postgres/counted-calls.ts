@@ -1,0 +1,121 @@
+// Counts reported spend in one transaction: each call once, by the rule of `countCalls` in budget/counting.ts, and the
+// lower bounds of webhooks.
+
+import { type SQL, sql } from "drizzle-orm";
+import { SKEW_MS } from "../../budget/counting.ts";
+import type { Instant } from "../../budget/instant.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS, type SpendRecord } from "../../budget/spend.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import { spendRecordSchema } from "../../ports/messages.ts";
+import type { AuditNote } from "../../records/audit.ts";
+import type { LedgerCall, Reported, SpendBound } from "../../records/ledger.ts";
+import { type Database, runBatch } from "./client.ts";
+import { timestampOf } from "./instants.ts";
+import { jsonbText } from "./jsonb.ts";
+import { lockSpend } from "./tenants/ledger-rows.ts";
+import { ownerJson } from "./tenants/ledgers.ts";
+import { SELECT_SPEND } from "./tenants/tenant-rows.ts";
+
+/** Returns the spend of every tenant that a call or a bound names, as it is afterwards. */
+export async function countReported(
+  database: Database,
+  { calls, bounds, notes }: Reported,
+  now: Instant,
+): Promise<ReadonlyMap<TenantId, SpendRecord>> {
+  const tenantIds = [...new Set([...calls, ...bounds].map(({ tenantId }) => tenantId))];
+  const reported = sql`select jsonb_array_elements_text(${jsonbText(tenantIds)}::jsonb)`;
+  const statements = [
+    ...(calls.length > 0 ? [insertCalls(calls, now)] : []),
+    ...(bounds.length > 0 ? [raiseSpend(bounds)] : []),
+    ...(notes.length > 0 ? [insertNotes(notes)] : []),
+  ];
+  if (statements.length === 0) return new Map();
+  const results: readonly (readonly Record<string, unknown>[])[] = await runBatch(database, [
+    lockSpend(reported),
+    ...statements,
+    sql`select s.tenant_id, ${SELECT_SPEND} as spend from tenant_spend s where s.tenant_id in (${reported})`,
+  ]);
+  return new Map(
+    (results.at(-1) ?? []).map((row) => [row["tenant_id"] as TenantId, spendRecordSchema.parse(row["spend"])]),
+  );
+}
+
+const OWNED = sql.raw(`tenant_configs t on t.tenant_id = c.tenant_id and t.subject_kind = c.subject_kind
+  and t.subject_id = c.subject_id and t.deleted_at is null`);
+
+const OWNER = sql.raw("tenant_id text, subject_kind text, subject_id text");
+
+/** The end of the last call that the base may contain. */
+const CUTOFF = sql.raw(`s.base_answered_at + interval '${SKEW_MS} milliseconds'`);
+
+/** As `spendRateAfter` of budget/spend.ts: the higher of the rate since the last observation and the decayed old one. */
+const ELAPSED_SECONDS = (now: SQL) =>
+  sql`greatest(0, extract(epoch from ${now} - greatest(s.observed_at, coalesce(s.read_at, s.observed_at))))`;
+const rateAfter = (spend: SQL, now: SQL): SQL => sql`greatest(
+  (${spend} - s.spend) / greatest(${ELAPSED_SECONDS(now)}, ${sql.raw(String(SPEND_RATE_SPAN_MS / 1_000))}),
+  s.burn_per_second * power(2::numeric, -${ELAPSED_SECONDS(now)} / ${sql.raw(String(SPEND_RATE_HALF_LIFE_MS / 1_000))}))`;
+
+/**
+ * Inserts the calls that are new, and adds those that ended after the base's cutoff. A tenant without a read keeps its
+ * calls for the first one.
+ */
+function insertCalls(calls: readonly LedgerCall[], now: Instant): SQL {
+  const rows = calls.map(({ id, endedAt, costNanoUsd, ...owner }) => ({
+    ...ownerJson(owner),
+    call_id: id,
+    ended_at: iso(endedAt),
+    cost: decimalFromNanoUsd(costNanoUsd),
+  }));
+  const at = timestampOf(now);
+  return sql`with fresh as (insert into counted_calls (tenant_id, ended_at, call_id, cost)
+      select c.tenant_id, c.ended_at, c.call_id, c.cost from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
+        as c(${OWNER}, call_id uuid, ended_at timestamptz, cost numeric) join ${OWNED}
+      order by c.tenant_id, c.ended_at, c.call_id on conflict do nothing returning tenant_id, ended_at, cost),
+    added as (select s.tenant_id, s.since + coalesce(sum(f.cost) filter (where f.ended_at > ${CUTOFF}), 0) as since
+      from fresh f join tenant_spend s on s.tenant_id = f.tenant_id
+      where s.base_value is not null group by s.tenant_id),
+    summed as (select s.tenant_id, a.since, greatest(s.spend, s.base_value + a.since) as spend
+      from added a join tenant_spend s on s.tenant_id = a.tenant_id)
+    update tenant_spend s set since = n.since, counted_at = ${at}, spend_version = s.spend_version + 1, spend = n.spend,
+      observed_at = case when n.spend > s.spend then ${at} else s.observed_at end,
+      source = case when n.spend > s.spend then 'events' else s.source end,
+      burn_per_second = case when n.spend > s.spend then ${rateAfter(sql`n.spend`, at)} else s.burn_per_second end
+    from summed n where n.tenant_id = s.tenant_id`;
+}
+
+/** Raises the spend to the bounds of its own period, and begins the spend of a tenant that was never read. */
+function raiseSpend(bounds: readonly SpendBound[]): SQL {
+  const rows = bounds.map(({ spendNanoUsd, observedAt, periodStartedAt, resetsAt, ...owner }) => ({
+    ...ownerJson(owner),
+    spend: decimalFromNanoUsd(spendNanoUsd),
+    observed_at: iso(observedAt),
+    period_started_at: iso(periodStartedAt),
+    resets_at: resetsAt === null ? null : iso(resetsAt),
+  }));
+  return sql`insert into tenant_spend as s (tenant_id, spend, observed_at, source, period_started_at, resets_at)
+    select distinct on (t.tenant_id) t.tenant_id, c.spend, c.observed_at, 'webhook', c.period_started_at, c.resets_at
+    from jsonb_to_recordset(${jsonbText(rows)}::jsonb) as c(${OWNER}, spend numeric, observed_at timestamptz,
+      period_started_at timestamptz, resets_at timestamptz) join ${OWNED}
+    order by t.tenant_id, c.spend desc
+    on conflict (tenant_id) do update set spend = excluded.spend, observed_at = excluded.observed_at,
+      source = excluded.source, spend_version = s.spend_version + 1
+    where s.period_started_at = excluded.period_started_at and s.spend < excluded.spend`;
+}
+
+function insertNotes(notes: readonly AuditNote[]): SQL {
+  const rows = notes.map(({ action, tenantId, detail, sourceId, at }) => ({
+    at: iso(at),
+    action,
+    tenant_id: tenantId,
+    detail,
+    source_id: sourceId,
+  }));
+  return sql`insert into audit_log (at, actor, action, tenant_id, detail, source_id)
+    select n.at, 'litellm', n.action, n.tenant_id, n.detail, n.source_id
+    from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
+      as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text)
+    order by n.source_id on conflict (source_id) do nothing`;
+}
+
+const iso = (at: Instant): string => new Date(at).toISOString();

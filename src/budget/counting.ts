@@ -1,0 +1,181 @@
+// Counts a tenant's spend from calls and reads. LiteLLM's amounts beside a call are up to a minute old, and its database
+// is 10 to 25 s behind, so the spend is a lower bound of what LiteLLM will count: the value of one read, plus the calls
+// that ended after it. Spend falls only when a read replaces the ledger. Pure: Postgres tells new calls from repeated
+// ones, adds them by the rule of `countCalls`, and sums the calls after an instant.
+
+import type { Instant } from "./instant.ts";
+import type { NanoUsd } from "./money.ts";
+import type { Period } from "./period.ts";
+import { isNewest, periodStartOf, recordFrom, type SpendRead, type SpendRecord, spendRateAfter } from "./spend.ts";
+
+/** A finished call that is counted for the first time. */
+export interface CountedCall {
+  readonly endedAt: Instant;
+  readonly costNanoUsd: NanoUsd;
+}
+
+/** A read that shows less than the ledger. A second one, late enough, proves that LiteLLM's spend fell. */
+interface Doubt {
+  readonly spendNanoUsd: NanoUsd;
+  readonly valueNanoUsd: NanoUsd;
+  readonly at: Instant;
+}
+
+/** The spend record in Postgres, with what it was counted from. Its spend is the highest of its epoch. */
+export interface Ledger extends SpendRecord {
+  /** The value of one read, and when LiteLLM had answered it. */
+  readonly baseNanoUsd: NanoUsd;
+  readonly baseAnsweredAt: Instant;
+  /** The cost of the counted calls that are not in the base. */
+  readonly sinceNanoUsd: NanoUsd;
+  /** When a call was last counted; null before the first. */
+  readonly countedAt: Instant | null;
+  readonly doubt: Doubt | null;
+  /** Reads asked before this instant are ignored. */
+  readonly fenceAt: Instant;
+}
+
+/** How far the clock of LiteLLM's pods may be ahead of Bursar's. */
+export const SKEW_MS = 3_000;
+
+/** LiteLLM writes its database within 25 s; a read asked this long after a doubt has seen every call before it. */
+const PROOF_MS = 40_000;
+
+/** A base older than this gives way to a lower one, so that one call too many does not stay for ever. */
+const RENEW_MS = 60_000;
+
+/** A call that ended longer ago is left to the reads: its period may be over. */
+const HORIZON_MS = 3_600_000;
+
+/** A call that ends further ahead comes from a broken clock, and no read would ever contain it. */
+const AHEAD_MS = 60_000;
+
+/** True for a call that ended late enough to be counted at `now`. Others are left to the reads. */
+export function isCountable({ endedAt }: Pick<CountedCall, "endedAt">, now: Instant): boolean {
+  return endedAt >= now - HORIZON_MS && endedAt <= now + AHEAD_MS;
+}
+
+/** Calls that ended later are not in a read's value. */
+export function cutoffOf({ answeredAt }: Pick<SpendRead, "answeredAt">): Instant {
+  return answeredAt + SKEW_MS;
+}
+
+/** The ledger after calls that no ledger has counted before. */
+export function countCalls(ledger: Ledger, calls: readonly CountedCall[], now: Instant): Ledger {
+  if (calls.length === 0) return ledger;
+  const cutoff = cutoffOf({ answeredAt: ledger.baseAnsweredAt });
+  const newer = calls.filter(({ endedAt }) => endedAt > cutoff);
+  const sinceNanoUsd = newer.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, ledger.sinceNanoUsd);
+  const counted = { ...ledger, sinceNanoUsd, countedAt: now };
+  const spendNanoUsd = spendOf(counted);
+  if (spendNanoUsd === ledger.spendNanoUsd) return counted;
+  const spendRateNanoUsdPerSecond = spendRateAfter(ledger, spendNanoUsd, now);
+  return { ...counted, spendNanoUsd, observedAt: now, source: "events", spendRateNanoUsdPerSecond };
+}
+
+export interface CountedRead {
+  /** The same object when the read changes nothing. */
+  readonly ledger: Ledger;
+  /** When the read that settles the ledger's doubt is due; null without a doubt. */
+  readonly nextReadAt: Instant | null;
+}
+
+/**
+ * The ledger after a read, in whatever order reads arrive. `period` is the config's; `afterCutoffNanoUsd` is the cost
+ * of all counted calls that ended after the read's cutoff.
+ */
+export function countRead(
+  ledger: Ledger | null,
+  read: SpendRead,
+  { period, afterCutoffNanoUsd, now }: { period: Period; afterCutoffNanoUsd: NanoUsd; now: Instant },
+): CountedRead {
+  const startedAt = periodStartOf(ledger, read, period);
+  if (ledger === null) return settled(replaceLedger(null, read, startedAt ?? period.startedAt, afterCutoffNanoUsd));
+  if (startedAt === null || read.begunAt < ledger.fenceAt) return { ledger, nextReadAt: proofAt(ledger.doubt) };
+  if (startedAt > ledger.periodStartedAt) return settled(replaceLedger(ledger, read, startedAt, afterCutoffNanoUsd));
+
+  const { doubt, hasFallen } = judgeFall(ledger, read, now);
+  if (hasFallen) return settled(replaceLedger(ledger, read, startedAt, afterCutoffNanoUsd));
+  const after = isBetterBase(ledger, read, afterCutoffNanoUsd) ? withBase(ledger, read, afterCutoffNanoUsd) : ledger;
+  const merged: Ledger = { ...withRead(ledger, after, read), doubt };
+  return { ledger: isSame(ledger, merged) ? ledger : merged, nextReadAt: proofAt(doubt) };
+}
+
+function isSame(a: Ledger, b: Ledger): boolean {
+  return (Object.keys(b) as (keyof Ledger)[]).every((field) => a[field] === b[field]);
+}
+
+const proofAt = (doubt: Doubt | null): Instant | null => (doubt === null ? null : doubt.at + PROOF_MS + 1_000);
+
+/**
+ * A ledger that begins with a read, whatever was counted before: the first read of a period, after Bursar's own reset,
+ * or of a new subject.
+ */
+export function replaceLedger(
+  ledger: Ledger | null,
+  read: SpendRead,
+  periodStartedAt: Instant,
+  afterCutoffNanoUsd: NanoUsd,
+): Ledger {
+  const spendNanoUsd = read.spendNanoUsd + afterCutoffNanoUsd;
+  return {
+    ...recordFrom(read, periodStartedAt),
+    spendNanoUsd,
+    spendRateNanoUsdPerSecond: ledger?.spendRateNanoUsdPerSecond ?? 0n,
+    epoch: (ledger?.epoch ?? 0) + 1,
+    baseNanoUsd: read.spendNanoUsd,
+    baseAnsweredAt: read.answeredAt,
+    sinceNanoUsd: afterCutoffNanoUsd,
+    countedAt: ledger?.countedAt ?? null,
+    doubt: null,
+    fenceAt: read.begunAt,
+  };
+}
+
+function judgeFall(ledger: Ledger, read: SpendRead, now: Instant): { doubt: Doubt | null; hasFallen: boolean } {
+  const { doubt, countedAt, spendNanoUsd } = ledger;
+  const value = read.spendNanoUsd;
+  if (value >= spendNanoUsd) return { doubt: null, hasFallen: false };
+  const isProof = doubt !== null && read.begunAt >= doubt.at + PROOF_MS;
+  // LiteLLM is not writing: calls were counted since, and its database still shows the same value.
+  const isStalled = doubt !== null && value === doubt.valueNanoUsd && countedAt !== null && countedAt > doubt.at;
+  if (isProof && value < doubt.spendNanoUsd && !isStalled) return { doubt: null, hasFallen: true };
+  if (doubt !== null && !isProof) return { doubt, hasFallen: false };
+  return { doubt: { spendNanoUsd, valueNanoUsd: value, at: now }, hasFallen: false };
+}
+
+function isBetterBase(ledger: Ledger, read: SpendRead, afterCutoffNanoUsd: NanoUsd): boolean {
+  const { baseNanoUsd, sinceNanoUsd, baseAnsweredAt } = ledger;
+  if (read.spendNanoUsd + afterCutoffNanoUsd >= baseNanoUsd + sinceNanoUsd) return true;
+  return read.answeredAt - baseAnsweredAt > RENEW_MS && read.spendNanoUsd !== baseNanoUsd;
+}
+
+function withBase(ledger: Ledger, read: SpendRead, afterCutoffNanoUsd: NanoUsd): Ledger {
+  return {
+    ...ledger,
+    baseNanoUsd: read.spendNanoUsd,
+    baseAnsweredAt: read.answeredAt,
+    sinceNanoUsd: afterCutoffNanoUsd,
+  };
+}
+
+function withRead(before: Ledger, after: Ledger, read: SpendRead): Ledger {
+  const spendNanoUsd = spendOf(after);
+  const hasRisen = spendNanoUsd > before.spendNanoUsd;
+  return {
+    ...after,
+    ...(hasRisen && { spendNanoUsd, observedAt: read.begunAt, source: "litellm" as const }),
+    ...(isNewest(before, read) && {
+      readAt: read.begunAt,
+      resetsAt: read.resetsAt,
+      spendRateNanoUsdPerSecond: spendRateAfter(before, spendNanoUsd, read.begunAt),
+    }),
+  };
+}
+
+function spendOf({ baseNanoUsd, sinceNanoUsd, spendNanoUsd }: Ledger): NanoUsd {
+  const counted = baseNanoUsd + sinceNanoUsd;
+  return counted > spendNanoUsd ? counted : spendNanoUsd;
+}
+
+const settled = (ledger: Ledger): CountedRead => ({ ledger, nextReadAt: null });

@@ -1,0 +1,108 @@
+// Applies reads of LiteLLM to the ledgers in Postgres. Every read that Bursar records goes through here, in any order.
+// A ledger that somebody else has changed meanwhile is loaded again.
+
+import { type CountedRead, countRead, cutoffOf } from "../../budget/counting.ts";
+import type { Instant } from "../../budget/instant.ts";
+import { periodOf } from "../../budget/period.ts";
+import type { SpendRead } from "../../budget/spend.ts";
+import type { Subject, TenantId } from "../../budget/tenant.ts";
+import type { Ports } from "../../ports/ports.ts";
+import type { OpenLedger } from "../../records/ledger.ts";
+import type { LiteLlmFailure } from "../../records/litellm-row.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
+
+export type ObserveDeps = Pick<Ports, "ledgers">;
+
+/** A read of a tenant's subject. */
+export interface SubjectRead extends SpendRead {
+  readonly tenantId: TenantId;
+  readonly subject: Subject;
+}
+
+export interface Observed {
+  /** The tenant afterwards. */
+  readonly tenant: TenantRecord;
+  /** When another read is due that tells whether LiteLLM's spend fell; null when none is. */
+  readonly nextReadAt: Instant | null;
+}
+
+/** Calls of a busy tenant are counted every second or so; a round takes milliseconds. */
+const ROUNDS = 6;
+
+/**
+ * What each tenant is afterwards; null for one whose ledger kept changing. Leaves out tenants that were deleted, or have
+ * another subject by now. @throws when Postgres cannot be reached.
+ */
+export async function observeReads(
+  reads: readonly SubjectRead[],
+  now: Instant,
+  deps: ObserveDeps,
+): Promise<ReadonlyMap<TenantId, Observed | null>> {
+  const observed = new Map<TenantId, Observed | null>();
+  const waiting = Map.groupBy(reads, ({ tenantId }) => tenantId);
+  for (let round = 0; round < ROUNDS + reads.length && waiting.size > 0; round++) {
+    const due = [...waiting.values()].flatMap(([first]) => first ?? []);
+    const done = await applyOnce(due, now, deps);
+    for (const read of due) {
+      const { tenantId } = read;
+      const outcome = done.get(tenantId);
+      if (outcome === undefined) waiting.delete(tenantId);
+      else if (outcome !== null) dropFirst(waiting, tenantId);
+      if (outcome !== undefined) observed.set(tenantId, outcome ?? observed.get(tenantId) ?? null);
+    }
+  }
+  for (const tenantId of waiting.keys()) observed.set(tenantId, null);
+  return observed;
+}
+
+/** Null when the tenant is gone. @throws also when its ledger kept changing: the caller tries again later. */
+export async function observeRead(read: SubjectRead, now: Instant, deps: ObserveDeps): Promise<Observed | null> {
+  const observed = (await observeReads([read], now, deps)).get(read.tenantId);
+  if (observed === null) throw new Error("the ledger kept changing");
+  return observed ?? null;
+}
+
+/** Why a read failed, for a log line. */
+export function whyFailed(failure: LiteLlmFailure): string {
+  return failure.kind === "unreachable" ? failure.why : failure.kind;
+}
+
+/** Null for a tenant whose ledger was changed meanwhile. */
+async function applyOnce(
+  reads: readonly SubjectRead[],
+  now: Instant,
+  { ledgers }: ObserveDeps,
+): Promise<Map<TenantId, Observed | null>> {
+  const asked = reads.map((read) => ({ tenantId: read.tenantId, subject: read.subject, cutoff: cutoffOf(read) }));
+  const opened = new Map((await ledgers.load(asked)).map((open) => [open.tenant.config.tenantId, open]));
+  const counted = reads.flatMap((read) => {
+    const open = opened.get(read.tenantId);
+    return open === undefined ? [] : [{ read, open, ...countedBy(open, read, now) }];
+  });
+  const changed = counted.filter(({ open, ledger }) => ledger !== open.ledger);
+  const saved = await ledgers.save(
+    changed.map(({ read: { tenantId, subject }, open: { version }, ledger }) => ({
+      tenantId,
+      subject,
+      ledger,
+      version,
+    })),
+  );
+  const tenants = new Map(saved.map((tenant) => [tenant.config.tenantId, tenant]));
+  return new Map(
+    counted.map(({ read: { tenantId }, open, ledger, nextReadAt }) => {
+      const tenant = ledger === open.ledger ? open.tenant : tenants.get(tenantId);
+      return [tenantId, tenant === undefined ? null : { tenant, nextReadAt }] as const;
+    }),
+  );
+}
+
+function countedBy({ tenant, ledger, afterCutoffNanoUsd }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
+  return countRead(ledger, read, { period: periodOf(tenant.config), afterCutoffNanoUsd, now });
+}
+
+function dropFirst(waiting: Map<TenantId, SubjectRead[]>, tenantId: TenantId): void {
+  const [, ...others] = waiting.get(tenantId) ?? [];
+  if (others.length === 0) waiting.delete(tenantId);
+  else waiting.set(tenantId, others);
+}

@@ -1,0 +1,151 @@
+// The counting rule step by step: what a call adds, which read becomes the base, and when the spend falls.
+// counting.test.ts plays it against LiteLLM's behaviour.
+
+import { describe, expect, it, test } from "vitest";
+import { countCalls, countRead, cutoffOf, isCountable, replaceLedger } from "../../src/budget/counting.ts";
+import type { SpendRead } from "../../src/budget/spend.ts";
+import { aLedger, aRead, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
+
+const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
+
+/** A call of the given dollars that ended the given seconds from now. */
+const call = (dollars: string, seconds: number) => ({ endedAt: NOW + seconds * SECOND, costNanoUsd: usd(dollars) });
+
+const read = (dollars: string, seconds: number, differences: Partial<SpendRead> = {}) =>
+  aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * SECOND, ...differences });
+
+/** Applies a read that is recorded as soon as it was answered. */
+const counted = (ledger: ReturnType<typeof aLedger> | null, next: SpendRead, after = "0", now = next.answeredAt) =>
+  countRead(ledger, next, { period: PERIOD, afterCutoffNanoUsd: usd(after), now });
+
+describe("a call", () => {
+  it("adds its cost when it ended more than 3 s after the base was answered", () => {
+    const ledger = countCalls(aLedger(), [call("1", 3.001), call("2", 60), call("40", 3)], NOW + MINUTE);
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("103"), sinceNanoUsd: usd("3"), countedAt: NOW + MINUTE });
+    expect(ledger).toMatchObject({
+      source: "events",
+      observedAt: NOW + MINUTE,
+      spendRateNanoUsdPerSecond: usd("0.05"),
+    });
+  });
+
+  it("changes neither source nor time of the spend when the base contains it", () => {
+    const ledger = aLedger({ spendRateNanoUsdPerSecond: usd("8") });
+    expect(countCalls(ledger, [call("5", 0)], NOW + MINUTE)).toEqual({ ...ledger, countedAt: NOW + MINUTE });
+    expect(countCalls(ledger, [], NOW)).toBe(ledger);
+  });
+
+  it("adds nothing to the highest spend of the epoch until base and calls exceed it", () => {
+    const ledger = aLedger({ spendNanoUsd: usd("110"), baseNanoUsd: usd("100") });
+    expect(countCalls(ledger, [call("9", 10)], NOW).spendNanoUsd).toBe(usd("110"));
+    expect(countCalls(ledger, [call("11", 10)], NOW).spendNanoUsd).toBe(usd("111"));
+  });
+
+  test.each([
+    ["an hour ago", -3_600, true],
+    ["earlier", -3_600.001, false],
+    ["in a minute, by a clock ahead", 60, true],
+    ["later still", 60.001, false],
+  ])("that ended %s is counted: %s s, %s", (_when, seconds, isCounted) => {
+    expect(isCountable(call("1", seconds), NOW)).toBe(isCounted);
+  });
+});
+
+describe("the first read", () => {
+  it("begins the ledger with the calls that ended after its cutoff", () => {
+    const first = read("100", 0, { answeredAt: NOW + 90 });
+    expect(cutoffOf(first)).toBe(NOW + 3_090);
+    expect(counted(null, first, "7").ledger).toEqual(
+      aLedger({
+        spendNanoUsd: usd("107"),
+        baseNanoUsd: usd("100"),
+        sinceNanoUsd: usd("7"),
+        baseAnsweredAt: NOW + 90,
+        fenceAt: NOW,
+      }),
+    );
+  });
+});
+
+describe("a later read", () => {
+  const busy = countCalls(aLedger(), [call("20", 30)], NOW + 35 * SECOND);
+
+  it("becomes the base when it shows what was counted", () => {
+    const { ledger, nextReadAt } = counted(busy, read("120", 60));
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("120"), sinceNanoUsd: 0n });
+    expect(nextReadAt).toBeNull();
+  });
+
+  it("raises the spend when it shows more, as confirmed spend", () => {
+    const { ledger } = counted(busy, read("150", 60));
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("150"), source: "litellm", observedAt: NOW + MINUTE, epoch: 1 });
+  });
+
+  it("becomes the base with less when the base is older than 60 s, and lowers nothing", () => {
+    const soon = counted(busy, read("110", 60)).ledger;
+    expect(soon).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("100"), sinceNanoUsd: usd("20") });
+    const later = counted(busy, read("110", 60.001)).ledger;
+    expect(later).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("110"), sinceNanoUsd: 0n });
+  });
+
+  it("counts in any order of arrival, and only the newest gives the end of the period", () => {
+    const newest = counted(aLedger(), read("105", 60, { resetsAt: RESET + DAY })).ledger;
+    const { ledger } = counted(newest, read("101", 30));
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("105"), readAt: NOW + MINUTE, resetsAt: RESET + DAY });
+  });
+
+  it("is ignored when it was asked before the read that replaced the ledger", () => {
+    const ledger = aLedger({ fenceAt: NOW });
+    expect(counted(ledger, read("900", -1), "0", NOW)).toEqual({ ledger, nextReadAt: null });
+  });
+});
+
+describe("spend that fell in LiteLLM", () => {
+  const doubted = counted(aLedger(), read("40", 10));
+
+  it("is doubted first, and read again after 41 s", () => {
+    expect(doubted.ledger).toMatchObject({ spendNanoUsd: usd("100"), epoch: 1 });
+    expect(doubted.ledger.doubt).toEqual({ spendNanoUsd: usd("100"), valueNanoUsd: usd("40"), at: NOW + 10 * SECOND });
+    expect(doubted.nextReadAt).toBe(NOW + 51 * SECOND);
+  });
+
+  it("falls by a second read that was asked 40 s after the doubt, in a new epoch", () => {
+    expect(counted(doubted.ledger, read("41", 49.999)).ledger).toMatchObject({ spendNanoUsd: usd("100"), epoch: 1 });
+    const { ledger, nextReadAt } = counted(doubted.ledger, read("41", 50), "2");
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("43"), epoch: 2, doubt: null, fenceAt: NOW + 50 * SECOND });
+    expect(nextReadAt).toBeNull();
+  });
+
+  it("keeps its doubt until then, and says again when the deciding read is due", () => {
+    expect(counted(doubted.ledger, read("40", 30)).nextReadAt).toBe(NOW + 51 * SECOND);
+  });
+
+  it("ends its doubt when a read shows the spend after all", () => {
+    expect(counted(doubted.ledger, read("100", 20)).ledger.doubt).toBeNull();
+  });
+
+  it("does not fall while calls are counted and LiteLLM's database stands still", () => {
+    const counting = countCalls(doubted.ledger, [call("1", 30)], NOW + 31 * SECOND);
+    const { ledger } = counted(counting, read("40", 60));
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("101"), epoch: 1 });
+    expect(ledger.doubt).toEqual({ spendNanoUsd: usd("101"), valueNanoUsd: usd("40"), at: NOW + MINUTE });
+  });
+});
+
+describe("a read of a new period", () => {
+  const next = RESET + 31 * DAY;
+
+  it("replaces the ledger, however much lower, and keeps the calls after its cutoff", () => {
+    const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
+    const { ledger } = counted(aLedger({ spendNanoUsd: usd("550"), epoch: 4 }), shown, "0.25");
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("0.75"), periodStartedAt: RESET, resetsAt: next, epoch: 5 });
+  });
+
+  it("keeps earlier periods out, whenever they arrive", () => {
+    const ledger = replaceLedger(aLedger(), read("0", 60), NOW + MINUTE, 0n);
+    const period = { startedAt: NOW + MINUTE, resetsAt: RESET };
+    expect(countRead(ledger, read("100", 30), { period, afterCutoffNanoUsd: 0n, now: NOW + MINUTE }).ledger).toBe(
+      ledger,
+    );
+  });
+});
