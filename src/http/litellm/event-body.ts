@@ -28,8 +28,8 @@ const event = z.object({
   litellm_call_id: text,
   status: text,
   response_cost: reportedCost.nullish(),
-  startTime: z.unknown(),
-  endTime: z.unknown(),
+  startTime: z.unknown().optional(),
+  endTime: z.unknown().optional(),
   metadata: z.object({ user_api_key_hash: reportedKeyHash, user_api_key_team_id: reportedIdentifier }).nullish(),
 });
 
@@ -129,8 +129,8 @@ async function reportFrom(reported: Event): Promise<CallReport | null> {
   const endedAt = instantOrNull(reported.endTime);
   if (status !== "success" || cost == null || cost < 0n || endedAt === null) return { kind: "hint", caller };
   const call = {
-    ...caller,
     id: await identityOf(reported, caller.key_hash),
+    ...caller,
     started_at: instantOrNull(reported.startTime),
     ended_at: endedAt,
     cost: decimalFromNanoUsd(cost),

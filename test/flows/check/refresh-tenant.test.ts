@@ -187,13 +187,14 @@ describe("the period of a read", () => {
   });
 });
 
-it("ignores and publishes nothing of a read that the beginning of a period has overtaken", async () => {
+it("ignores a read that the beginning of a period has overtaken, and lets Postgres judge it too", async () => {
   const config = aTenantConfig({ litellmKeyLastReset: NOW + 10 * SECOND });
   const known = { spendNanoUsd: usd("3"), readAt: null, source: "webhook" } as const;
   world.inPostgres(config, known);
   world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("540") }));
   expect(await refresh(aSpendRecord(known), config)).toMatchObject({ spend: { spendNanoUsd: usd("3"), readAt: null } });
-  expect(sent("read")).toEqual([]);
+  expect(sent("read")).toHaveLength(1);
+  expect(world.kv.spends.get(ACME)?.spendNanoUsd).not.toBe(usd("540"));
 });
 
 describe("permission to read", () => {
