@@ -38,7 +38,10 @@ describe.each(backends)("claims in $store", ({ options }) => {
     key = { actor: "alice", route: "POST /v1/tenants", key: randomUUID() };
     notice = { alertId: randomUUID() as AlertId, channelId: channelIdOf(1) };
   });
-  afterEach(() => redis.setFault(null));
+  afterEach(() => {
+    redis.setFault(null);
+    vi.restoreAllMocks();
+  });
 
   /** Direct access, without the adapter. */
   const command = async (...words: string[]): Promise<unknown> => {
@@ -218,7 +221,6 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(requests).toHaveBeenCalledTimes(1);
       expect(await claims.recordedWebhooks(batch)).toEqual(batch.map(() => "m1"));
       expect(requests).toHaveBeenCalledTimes(2);
-      requests.mockRestore();
     });
   });
 
