@@ -148,7 +148,9 @@ describe("a failure", () => {
   it("never answers when it is a timeout, and is recorded without a status", async () => {
     inbox.fail({ kind: "slack", how: { timeout: true }, times: 1 });
     await expect(slack("x", 1_000)).rejects.toThrow(/timeout/);
-    await expect.poll(() => inbox.messages(), { timeout: 30_000 }).toMatchObject([{ accepted: false, status: null, summary: "x" }]);
+    await expect
+      .poll(() => inbox.messages(), { timeout: 30_000 })
+      .toMatchObject([{ accepted: false, status: null, summary: "x" }]);
   });
 
   it.each([{ kind: "fax", how: { status: 500 } }, { kind: "slack", how: { status: 200 } }, { kind: "slack" }])(

@@ -14,14 +14,17 @@ it("limits an address that guesses keys, but not the tenants behind it", async (
   const api = apiOf(bursar.url);
   const { key } = await api.createTenant();
   const answers: Answer[] = [];
-  // 60 per clock minute. When a minute ends among the requests, nearly twice as many may pass.
-  while (answers.at(-1)?.status !== 429 && answers.length <= 120) {
-    answers.push(await api.ask(`sk-guess-${answers.length}`));
+  // 60 per clock minute. When a minute ends among the requests, nearly twice as many may pass. A busy machine needs
+  // minutes for as many one by one.
+  while (!answers.some(({ status }) => status === 429) && answers.length <= 120) {
+    const guesses = Array.from({ length: 10 }, (_, index) => `sk-guess-${answers.length + index}`);
+    answers.push(...(await Promise.all(guesses.map((guess) => api.ask(guess)))));
   }
-  const refused = answers.pop();
-  expect([refused?.status, refused?.body.type]).toEqual([429, "urn:bursar:problem:too-many-requests"]);
+  const allowed = answers.filter(({ status }) => status !== 429);
+  expect(allowed.length).toBeGreaterThanOrEqual(60);
+  expect(new Set(allowed.map(({ status }) => status))).toEqual(new Set([401]));
+  const refused = answers.find(({ status }) => status === 429);
+  expect(refused?.body.type).toBe("urn:bursar:problem:too-many-requests");
   expect(Number(refused?.headers.get("Retry-After"))).toBeGreaterThan(0);
-  expect(answers.length).toBeGreaterThanOrEqual(60);
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
   expect((await api.ask(key)).status).toBe(200);
 });
