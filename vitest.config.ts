@@ -47,7 +47,7 @@ export default defineConfig({
           globalSetup: "test/support/servers/empty-cluster.ts",
           include: [DRIVER_ALONE],
           testTimeout: 120_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -60,7 +60,7 @@ export default defineConfig({
           exclude: [DRIVER_ALONE],
           // Ends what hangs; no test is meant to show its speed by it.
           testTimeout: 120_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -74,8 +74,8 @@ export default defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           globalSetup: "test/support/servers/worker-stack.ts",
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -85,8 +85,8 @@ export default defineConfig({
           include: [isDeployed ? "test/e2e/deployed.test.ts" : "test/e2e/**/*.test.ts"],
           exclude: [MACHINE_ALONE],
           globalSetup: "test/e2e/support/build.ts",
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -95,8 +95,8 @@ export default defineConfig({
           include: [MACHINE_ALONE],
           globalSetup: "test/e2e/support/build.ts",
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -104,8 +104,8 @@ export default defineConfig({
           name: "python",
           include: ["test/python/**/*.test.ts"],
           globalSetup: "test/e2e/support/build.ts",
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

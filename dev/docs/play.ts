@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Product } from "./product.ts";
-import type { Example, Step, Variables, World } from "./steps.ts";
+import { type Example, type Step, until, type Variables, type World } from "./steps.ts";
 
 /** An example with its actual answer, before values that change per run are replaced. */
 export interface Played {
@@ -46,10 +46,16 @@ export async function play(
   return { played, variables: world.variables };
 }
 
-async function playExample({ name, status, command, keeps }: Example, { variables }: World): Promise<Played> {
+async function playExample(
+  { name, status, command, keeps, shows = "" }: Example,
+  { variables }: World,
+): Promise<Played> {
   const env = { PATH: process.env["PATH"], ...variables };
-  const { stdout } = await execute("sh", ["-c", command], { env });
-  const answer = stdout.replaceAll("\r\n", "\n");
+  let answer = "";
+  await until(`${name} shows ${shows}`, async () => {
+    answer = (await execute("sh", ["-c", command], { env })).stdout.replaceAll("\r\n", "\n");
+    return split(answer)[0].toLowerCase().includes(shows.toLowerCase());
+  });
   const [statusLine = ""] = answer.split("\n", 1);
   if (!statusLine.includes(` ${status} `)) throw new Error(`${name}: expected ${status}, got\n${answer}`);
   const [, body = ""] = split(answer);

@@ -18,6 +18,11 @@ export interface Example {
   readonly command: string;
   /** Shell variables to set from the answer: variable name → path in the body, such as `data.0.id`. */
   readonly keeps: Readonly<Record<string, string>>;
+  /**
+   * A header of the answer that needs Redis. The command is repeated until it is there: Redis on a busy machine may
+   * answer too late for Bursar, which then goes on without it.
+   */
+  readonly shows?: string;
 }
 
 /** A request that Bursar sends. */

@@ -93,7 +93,7 @@ describe("an existing key", () => {
     const notices = await eventually(async () => {
       const all = setup.bursar.stack.inbox.messages({ tenant: name, accepted: true });
       return all.length >= 3 && all;
-    }, 20_000);
+    });
     const texts = JSON.stringify(notices);
     expect(texts).toContain("would be refused");
     expect(texts).toContain("Nothing is refused: the tenant is only observed.");
@@ -115,7 +115,7 @@ describe("an existing team", () => {
     const refused = await eventually(async () => {
       const answer = await setup.api.ask(two);
       return answer.status === 402 && answer;
-    }, 20_000);
+    });
     expect(refused.body).toMatchObject({ tenant_id: name, reason: "over_grace", spend: 11 });
     expect((await setup.api.ask(one)).status).toBe(402);
     expect((await setup.api.admin("GET", `/v1/tenants/${name}`)).body).toMatchObject({ state: "blocked", spend: 11 });

@@ -17,8 +17,8 @@ afterAll(() => bursar.stop());
 const CHAT = { model: "mock", messages: [{ role: "user", content: "hello" }] } as const;
 const asParams = () => structuredClone(CHAT) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming;
 
-/** Every response that the SDK received. */
-function sdkOf(key: string) {
+/** Records the status of every response that the SDK received; `onStatus` runs before the SDK sees it. */
+function sdkOf(key: string, onStatus = (_status: number): void => {}) {
   const statuses: number[] = [];
   const client = new OpenAI({
     apiKey: key,
@@ -26,6 +26,7 @@ function sdkOf(key: string) {
     async fetch(url, init) {
       const response = await fetch(url, init);
       statuses.push(response.status);
+      onStatus(response.status);
       return response;
     },
   });
@@ -120,10 +121,9 @@ describe("a call that LiteLLM refuses for a reservation", () => {
   it("succeeds by the SDK's own retry, once the reservation has ended", async () => {
     const { key } = await api.createTenant({ max_budget: 100 });
     bursar.stack.litellm?.reserve(key, 491.76);
-    const { client, statuses } = sdkOf(key);
-    const answer = client.chat.completions.create(asParams());
-    setTimeout(() => bursar.stack.litellm?.reserve(key, 0), 500);
-    expect((await answer).choices[0]?.message.content).toBe("hello");
+    const { client, statuses } = sdkOf(key, () => bursar.stack.litellm?.reserve(key, 0));
+    const answer = await client.chat.completions.create(asParams());
+    expect(answer.choices[0]?.message.content).toBe("hello");
     expect(statuses).toEqual([429, 200]);
   });
 

@@ -18,8 +18,7 @@ const TOKEN = { "x-api-key": "dev-guardrail-token" };
 const NONE = { action: "NONE" };
 
 /** Generous for a busy test machine. test/flows tests the exact deadline; this file tests it with hanging sockets. */
-const DEADLINE_MS = 400;
-const BUSY_MS = 600;
+const DEADLINE_MS = 1_000;
 
 let bursar: Bursar;
 let api: ReturnType<typeof apiOf>;
@@ -95,10 +94,11 @@ describe("LiteLLM with the setup page pasted", () => {
   });
 });
 
+// After the last figure Bursar would give up a hanging request without any deadline.
 describe.each([
-  ["LiteLLM", () => litellm],
-  ["Postgres", () => bursar.stack.postgres.neon],
-] as const)("while %s hangs", (name, part) => {
+  ["LiteLLM", () => litellm, 2_000],
+  ["Postgres", () => bursar.stack.postgres.neon, 5_000],
+] as const)("while %s hangs", (name, part, givesUpMs) => {
   const keys = { over: "", stale: "", nowhere: "" };
   beforeAll(async () => {
     keys.over = (await seedTenant(bursar, { snapshot: { spend: 110, ageMs: HOUR_MS }, spend: 110 })).key;
@@ -111,11 +111,10 @@ describe.each([
   afterAll(() => part().setFault(null));
 
   async function timed(key: string): Promise<unknown> {
-    const begunAt = performance.now();
-    const { status, body } = await guard(key);
-    const tookMs = performance.now() - begunAt;
+    const { status, headers, body } = await guard(key);
+    const tookMs = Number(/total;dur=(\d+)/.exec(headers.get("Server-Timing") ?? "")?.[1]);
     expect(status).toBe(200);
-    expect(tookMs).toBeLessThan(DEADLINE_MS + BUSY_MS);
+    expect(tookMs).toBeLessThan(givesUpMs - 100);
     return body;
   }
 

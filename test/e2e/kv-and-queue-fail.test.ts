@@ -21,7 +21,7 @@ beforeAll(async () => {
   stack = await startStack(FREE_PORTS, { litellm: { databaseDelayMs: 0, callMs: 0 } });
   kv = await startKv();
   const { secrets, vars } = stack.environment;
-  const environment = { secrets, vars: { ...vars, CHECK_DEADLINE_MS: "1000" } };
+  const environment = { secrets, vars: { ...vars, CHECK_DEADLINE_MS: "3000" } };
   workerd = await startWorkerd({ bundleDir: BUNDLE_DIR, environment, kv: { address: `127.0.0.1:${kv.port}` } });
   api = apiOf(workerd.url);
 });

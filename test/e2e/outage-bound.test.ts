@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000;
 
 let bursar: Bursar;
 beforeAll(async () => {
-  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "400" } });
+  bursar = await startBursar();
 });
 afterAll(() => bursar.stop());
 
@@ -23,8 +23,12 @@ it("closes an open policy after FAIL_OPEN_MINUTES of an outage, and opens it aga
   await bursar.sweep();
   expect(Date.now() - (await noted())).toBeLessThan(60_000);
   await kv.put("outage:litellm", JSON.stringify({ started_at: (await noted()) - HOUR_MS }));
-  const refused = await api.ask(key);
-  expect([refused.status, refused.body.source]).toEqual([503, "fail_closed"]);
+  // A check waits 8 ms for the outage note, in which a busy machine's KV may not answer. The isolate keeps a late note.
+  const refused = await eventually(async () => {
+    const answer = await api.ask(key);
+    return answer.status === 503 && answer;
+  });
+  expect(refused.body.source).toBe("fail_closed");
 
   await bursar.stack.litellm?.restart();
   await bursar.sweep();

@@ -8,7 +8,7 @@ import { useBursarWithInbox } from "./support/bursar-with-inbox.ts";
 const setup = useBursarWithInbox();
 
 /** Long enough to grant the override and check on a busy machine, short enough to wait for. */
-const LASTS_MS = 6_000;
+const LASTS_MS = 10_000;
 const FRESH = { "Cache-Control": "no-cache" };
 
 const maxBudgetOf = async (key: string) => {
@@ -57,16 +57,17 @@ it("R2: an override allows a blocked tenant at once, and ends at its instant wit
   expect(await maxBudgetOf(key)).toBe(220);
   const before = await written(tenantId);
 
-  const answers: { at: number; status: number }[] = [];
+  const answers: { sentAt: number; status: number; answeredAt: number }[] = [];
   while (answers.at(-1)?.status !== 402) {
-    const at = Date.now();
-    if (at > expiresAt + 2_000) throw new Error("it did not end");
-    answers.push({ at, status: (await setup.api.ask(key)).status });
+    const sentAt = Date.now();
+    if (sentAt > expiresAt + 30_000) throw new Error("it did not end");
+    const { status } = await setup.api.ask(key);
+    answers.push({ sentAt, status, answeredAt: Date.now() });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  // A request that was sent just before the end may be answered just after it.
-  const answeredRight = answers.every(
-    ({ at, status }) => status === (at < expiresAt ? 200 : 402) || expiresAt - at < 500,
+  // A request that was sent before the end may be answered after it, with either status.
+  const answeredRight = answers.every(({ sentAt, status, answeredAt }) =>
+    status === 200 ? sentAt < expiresAt : status === 402 && answeredAt >= expiresAt,
   );
   expect(answeredRight, JSON.stringify({ expiresAt, answers })).toBe(true);
   expect(await written(tenantId)).toEqual(before);

@@ -10,8 +10,8 @@ let bursar: Bursar;
 let api: ReturnType<typeof apiOf>;
 
 beforeAll(async () => {
-  // Each store gets 40 % of the deadline, so Bursar waits 400 ms for Postgres before it reads LiteLLM alone.
-  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "1000" } });
+  // Each store gets 40 % of the deadline, so Bursar waits 1.2 s for Postgres before it reads LiteLLM alone.
+  bursar = await startBursar({ vars: { CHECK_DEADLINE_MS: "3000" } });
   api = apiOf(bursar.url);
 });
 afterAll(() => bursar.stop());

@@ -193,7 +193,8 @@ describe("an event of a key", () => {
     expect(await callAt(key, 1)).toHaveLength(1);
     await litellm.stop();
     await litellm.restart();
-    await vi.waitFor(() => client.call("GET", "/health/liveliness")); // a connection from before is found dead once
+    // A connection from before is found dead once.
+    await vi.waitFor(() => client.call("GET", "/health/liveliness"), { timeout: 30_000 });
     expect(await callAt(key, 1)).toHaveLength(1);
   });
 
@@ -201,8 +202,11 @@ describe("an event of a key", () => {
     await start();
     const key = await client.newKey({ max_budget: 1 });
     litellm.setSpend(key, 1);
-    receiver.answer = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+    const held = Promise.withResolvers<object>();
+    receiver.answer = () => held.promise;
     await Promise.all([1, 2, 3].map(() => client.chat(key)));
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(3), { timeout: 30_000 });
+    held.resolve({});
     await litellm.settled();
     expect(receiver.received).toHaveLength(3);
   });

@@ -140,7 +140,7 @@ describe("a batch", () => {
   it("flushes a batch after its time", async () => {
     await start({ flushEveryMs: 30 });
     await client.chat(await client.newKey());
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(1));
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(1), { timeout: 30_000 });
   });
 
   it("flushes a batch of 512 calls", async () => {
@@ -165,10 +165,10 @@ describe("a batch", () => {
   });
 
   it("loses a batch that has not gone out when the simulator stops", async () => {
-    await start({ flushEveryMs: 30 });
+    await start({ flushEveryMs: 1_000 });
     await client.chat(await client.newKey());
     await litellm.stop();
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect([await flushed(), litellm.sent()]).toEqual([[], []]);
   });
 });

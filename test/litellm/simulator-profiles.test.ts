@@ -41,7 +41,7 @@ describe("a reservation in 1.110", () => {
     Promise.all(Array.from({ length: count }, () => client.chat(key, { cost: 0.28, body })));
 
   it("lets two of twelve concurrent calls on a key of $0.50 spend $0.56", async () => {
-    await start({ profile: "1.110", callMs: 100 });
+    await start({ profile: "1.110", callMs: 1_000 });
     const key = await client.newKey({ max_budget: 0.5 });
     const answers = await together(key, 12, { max_tokens: 20 });
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(2);
@@ -49,7 +49,7 @@ describe("a reservation in 1.110", () => {
   });
 
   it("takes the whole budget for a call without max_tokens, and names the key by its hash", async () => {
-    await start({ profile: "1.110", callMs: 100 });
+    await start({ profile: "1.110", callMs: 1_000 });
     const key = await client.newKey({ max_budget: 100 });
     const answers = await together(key, 2, {});
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 422]);

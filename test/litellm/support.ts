@@ -77,7 +77,7 @@ export async function startTarget(): Promise<Target> {
     return { client, behaviour: behaviourOf(profileOf(await versionOf(client))), stop: async () => {} };
   }
   const profile = profileFrom(process.env["LITELLM_PROFILE"]);
-  const simulator: Litellm = await startLitellm({ databaseDelayMs: 500, callMs: 1, profile });
+  const simulator: Litellm = await startLitellm({ databaseDelayMs: 2_000, callMs: 1, profile });
   return { client: clientOf(simulator), behaviour: behaviourOf(profile), stop: simulator.stop };
 }
 

@@ -36,20 +36,28 @@ export const bindingsWith = (differences: Record<string, unknown>): Env => ({ ..
 
 /** The driver keeps its endpoint for the whole isolate, so every query opens its own client. */
 export function query(text: string): Promise<readonly Row[]> {
-  const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 5_000 };
+  const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 30_000 };
   return runStatement(openDatabase(options), sql.raw(text));
 }
 
-/** The subject of every seeded tenant. */
+/** The subject of every tenant that this file has seeded. */
 export const subjects = new Map<string, string>();
 
-/** Inserts a new tenant directly into Postgres. */
-export async function seedTenant(subjectId: string, sync: "synced" | "pending" = "synced"): Promise<string> {
+/**
+ * Inserts a new tenant directly into Postgres. All files share it, and the cron of one reads every tenant whose read is
+ * due: by default it is due in a century.
+ */
+export async function seedTenant(
+  subjectId: string,
+  { sync = "synced", isReadDue = false }: { sync?: "synced" | "pending"; isReadDue?: boolean } = {},
+): Promise<string> {
   const tenantId = `t-${crypto.randomUUID()}`;
   subjects.set(tenantId, subjectId);
   await query(
-    `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, subject_created_at, litellm_sync, litellm_sync_since)
-     values ('${tenantId}', 'key', '${subjectId}', 100, '2026-11-01', '${sync}', '2026-11-01')`,
+    `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, subject_created_at, litellm_sync, litellm_sync_since,
+       read_leased_until)
+     values ('${tenantId}', 'key', '${subjectId}', 100, '2026-11-01', '${sync}', '2026-11-01',
+       ${isReadDue ? "null" : "'2126-11-01'"})`,
   );
   return tenantId;
 }

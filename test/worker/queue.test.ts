@@ -241,10 +241,10 @@ describe("the queue itself", () => {
     const marker = crypto.randomUUID();
     await env.SPEND_QUEUE.send({ kind: "nothing", marker });
     await env.SPEND_QUEUE.send(readOf(tenantId, "8"));
-    await vi.waitFor(async () => expect(await spendOf(tenantId)).toEqual([8]), { timeout: 15_000, interval: 100 });
+    await vi.waitFor(async () => expect(await spendOf(tenantId)).toEqual([8]), { timeout: 60_000, interval: 100 });
     const letters = `select queue from dead_letters where body->>'marker' = '${marker}'`;
     await vi.waitFor(async () => expect(await query(letters)).toEqual([{ queue: "bursar-spend" }]), {
-      timeout: 15_000,
+      timeout: 60_000,
     });
   });
 });

@@ -8,7 +8,7 @@ const GRANT = `curl -i "$bursar/v1/tenants/acme/overrides" -H "$admin" \\
 
 export const OVERRIDES: readonly Step[] = [
   example("grant-override", 201, GRANT, { override_id: "id" }),
-  example("grant-override-replayed", 201, GRANT),
+  { ...example("grant-override-replayed", 201, GRANT), shows: "Idempotency-Replayed: true" },
   example(
     "grant-override-invalid",
     422,

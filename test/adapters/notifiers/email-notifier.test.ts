@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../../dev/inbox/start.ts";
 import { type EmailBinding, emailNotifier } from "../../../src/adapters/notifiers/email-notifier.ts";
 import type { EmailProvider } from "../../../src/ports/policy.ts";
-import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
+import { HANG, LOCAL, PATIENT_MS, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const FROM = "Bursar <budgets@example.com>";
 const NOBODY: EmailProvider = { from: FROM, resend: null, bindingEndpoint: null };
@@ -27,8 +27,8 @@ const bindingThat = (send: EmailBinding["send"]): EmailBinding => ({ send });
 const throwing = (code: string) =>
   bindingThat(() => Promise.reject(Object.assign(new Error("to ops@example.com failed"), { code })));
 
-const by = (provider: Partial<EmailProvider>, binding?: EmailBinding, policy = LOCAL) =>
-  emailNotifier({ ...NOBODY, ...provider }, binding, policy, SHORT_MS)(TO, MESSAGE, "notice_1_2");
+const by = (provider: Partial<EmailProvider>, binding?: EmailBinding, policy = LOCAL, timeoutMs = PATIENT_MS) =>
+  emailNotifier({ ...NOBODY, ...provider }, binding, policy, timeoutMs)(TO, MESSAGE, "notice_1_2");
 
 const resend = () => ({ resend: { url: receiver.url, apiKey: "re_topsecret" } });
 
@@ -96,7 +96,8 @@ describe("Resend", () => {
 
   it("retries after a time-out", async () => {
     receiver.setFault(HANG);
-    expect(await by(resend())).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    const outcome = await by(resend(), undefined, LOCAL, SHORT_MS);
+    expect(outcome).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
   });
 });
 
@@ -132,8 +133,13 @@ describe("Cloudflare's binding", () => {
   });
 
   it("retries after a time-out", async () => {
-    const binding = bindingThat(() => new Promise(() => {}));
-    expect(await by({}, binding)).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    const outcome = await by(
+      {},
+      bindingThat(() => new Promise(() => {})),
+      LOCAL,
+      SHORT_MS,
+    );
+    expect(outcome).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
   });
 });
 

@@ -17,7 +17,8 @@ export interface Receiver extends Part {
 export const LOCAL = { allowsLocalTargets: true };
 export const STRICT = { allowsLocalTargets: false };
 
-/** Long enough for loopback on a busy machine. */
+/** For answers that come, on a busy machine too, and for answers that never come. */
+export const PATIENT_MS = 30_000;
 export const SHORT_MS = 300;
 
 export const HANG: Fault = { kind: "hang" };

@@ -3,7 +3,7 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { webhookNotifier } from "../../../src/adapters/notifiers/webhook-notifier.ts";
-import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
+import { HANG, LOCAL, PATIENT_MS, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const SECRET = `whsec_${btoa("0123456789abcdef0123456789abcdef")}`;
 const BODY = JSON.stringify({ type: "budget.blocked", data: { tenant_name: "Ácme 🚀" } });
@@ -15,8 +15,8 @@ beforeAll(async () => {
 afterAll(() => receiver.stop());
 beforeEach(() => receiver.answers(200, "ok"));
 
-const send = (secret = SECRET, sentAt = Date.now()) =>
-  webhookNotifier(LOCAL, SHORT_MS)(`${receiver.url}/hook`, secret, { body: BODY, webhookId: "notice_1_2", sentAt });
+const send = (secret = SECRET, sentAt = Date.now(), timeoutMs = PATIENT_MS) =>
+  webhookNotifier(LOCAL, timeoutMs)(`${receiver.url}/hook`, secret, { body: BODY, webhookId: "notice_1_2", sentAt });
 
 const headers = () => Object.fromEntries(receiver.calls[0]?.headers ?? []);
 
@@ -65,7 +65,11 @@ it("refuses a redirect without following it", async () => {
 
 it("times out on a hanging receiver, and retries later", async () => {
   receiver.setFault(HANG);
-  expect(await send()).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+  expect(await send(SECRET, Date.now(), SHORT_MS)).toEqual({
+    kind: "failed",
+    why: "no answer in time",
+    retryAfterSeconds: null,
+  });
 });
 
 it("sends nothing to a private host", async () => {

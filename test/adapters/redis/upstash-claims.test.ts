@@ -38,7 +38,10 @@ describe.each(backends)("claims in $store", ({ options }) => {
     key = { actor: "alice", route: "POST /v1/tenants", key: randomUUID() };
     notice = { alertId: randomUUID() as AlertId, channelId: channelIdOf(1) };
   });
-  afterEach(() => redis.setFault(null));
+  afterEach(() => {
+    redis.setFault(null);
+    vi.restoreAllMocks();
+  });
 
   /** Direct access, without the adapter. */
   const command = async (...words: string[]): Promise<unknown> => {
@@ -46,7 +49,18 @@ describe.each(backends)("claims in $store", ({ options }) => {
     const response = await fetch(redis.url, { method: "POST", headers, body: JSON.stringify(words) });
     return ((await response.json()) as { result: unknown }).result;
   };
-  const secondsLeft = (name: string) => command("TTL", name);
+  const secondsLeft = async (name: string) => Number(await command("TTL", name));
+  /** Asserts that a key written after `since` expires `seconds` after that. */
+  async function expectToExpireIn(name: string, seconds: number, since: number): Promise<void> {
+    const left = await secondsLeft(name);
+    expect(left).toBeLessThanOrEqual(seconds);
+    expect(left).toBeGreaterThanOrEqual(seconds - Math.ceil((performance.now() - since) / 1_000));
+  }
+  /** Lets a key's time pass. */
+  async function expire(name: string): Promise<void> {
+    expect(await command("PEXPIRE", name, "1")).toBe(1);
+    while ((await command("EXISTS", name)) !== 0) await pause(5);
+  }
   const keyOf = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 
   describe("a refresh", () => {
@@ -63,10 +77,12 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
 
     it("expires after its seconds", async () => {
-      await claims.claimRefresh(tenant, "FRA", 1);
-      expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(false);
-      await pause(1_050);
-      expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(true);
+      const since = performance.now();
+      await claims.claimRefresh(tenant, "FRA", 60);
+      await expectToExpireIn(`refresh:${tenant}:FRA:60`, 60, since);
+      expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(false);
+      await expire(`refresh:${tenant}:FRA:60`);
+      expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(true);
     });
   });
 
@@ -143,12 +159,12 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
 
     it("expires a minute after the claim, and an hour after it was sent", async () => {
+      const since = performance.now();
       await claims.claimNotice(notice, "m1");
-      expect(await secondsLeft(keyOf(notice))).toBeOneOf([59, 60]);
+      await expectToExpireIn(keyOf(notice), 60, since);
       await claims.noteNoticeSent(notice);
-      expect(await secondsLeft(keyOf(notice))).toBeOneOf([3_599, 3_600]);
-      await command("PEXPIRE", keyOf(notice), "20");
-      await pause(40);
+      await expectToExpireIn(keyOf(notice), 3_600, since);
+      await expire(keyOf(notice));
       expect(await claims.claimNotice(notice, "m2")).toBe("claimed");
     });
 
@@ -170,20 +186,22 @@ describe.each(backends)("claims in $store", ({ options }) => {
 
     it("remembers for ten minutes which message handled a webhook", async () => {
       const [a, b, c] = names();
+      const since = performance.now();
       expect(await claims.recordedWebhooks([a, b, c])).toEqual([null, null, null]);
       await claims.rememberRecordedWebhooks(new Map([[c, "m1"]]));
       await claims.rememberRecordedWebhooks(new Map([[a, "m2"]]));
       expect(await claims.recordedWebhooks([a, b, c])).toEqual(["m2", null, "m1"]);
-      for (const name of [a, c]) expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
+      for (const name of [a, c]) await expectToExpireIn(`webhook:${name}`, 600, since);
     });
 
     it("remembers the last message that handled a webhook, for ten minutes from then", async () => {
       const [name] = names();
       await claims.rememberRecordedWebhooks(new Map([[name, "m1"]]));
       await command("EXPIRE", `webhook:${name}`, "10");
+      const since = performance.now();
       await claims.rememberRecordedWebhooks(new Map([[name, "m2"]]));
       expect(await claims.recordedWebhooks([name])).toEqual(["m2"]);
-      expect(await secondsLeft(`webhook:${name}`)).toBeOneOf([599, 600]);
+      await expectToExpireIn(`webhook:${name}`, 600, since);
     });
 
     it.each([
@@ -198,11 +216,11 @@ describe.each(backends)("claims in $store", ({ options }) => {
 
     it("reads and writes the webhooks of a batch in one request each", async () => {
       const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
-      redis.setFault({ kind: "slow", delayMs: 500 });
-      const begunAt = performance.now();
+      const requests = vi.spyOn(globalThis, "fetch");
       await claims.rememberRecordedWebhooks(new Map(batch.map((name) => [name, "m1"])));
+      expect(requests).toHaveBeenCalledTimes(1);
       expect(await claims.recordedWebhooks(batch)).toEqual(batch.map(() => "m1"));
-      expect(performance.now() - begunAt).toBeLessThan(2_000);
+      expect(requests).toHaveBeenCalledTimes(2);
     });
   });
 
@@ -216,15 +234,18 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
 
     it("expires after its seconds", async () => {
-      await claims.noteScheduledRead(tenant, "confirm", 1);
+      const since = performance.now();
+      await claims.noteScheduledRead(tenant, "confirm", 60);
+      const name = `read-due:${tenant}:confirm`;
+      await expectToExpireIn(name, 60, since);
       expect(await claims.isReadScheduled(tenant, "confirm")).toBe(true);
-      await pause(1_050);
+      await expire(name);
       expect(await claims.isReadScheduled(tenant, "confirm")).toBe(false);
     });
   });
 
   const FAULTS: [string, Fault][] = [
-    ["is slower than 250 ms", { kind: "slow", delayMs: 3_000 }],
+    ["is slower than 250 ms", { kind: "slow", delayMs: 10_000 }],
     ["hangs", { kind: "hang" }],
     ["cuts connections", { kind: "reset" }],
     ["answers 500", { kind: "error", status: 500 }],
@@ -257,8 +278,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       );
       expect(error).toBeInstanceOf(Outage);
       expect(error).toMatchObject({ dependency: "redis" });
-      // Far from the three seconds of the slow one, and far enough from 250 ms for a busy machine.
-      expect(performance.now() - begunAt).toBeLessThan(2_000);
+      // Far from the ten seconds of the slow one, and far enough from 250 ms for a busy machine.
+      expect(performance.now() - begunAt).toBeLessThan(8_000);
     });
   });
 
@@ -269,24 +290,4 @@ describe.each(backends)("claims in $store", ({ options }) => {
     await redis.restart();
     expect(await claims.claimRefresh(tenant, "FRA", 5)).toBe(true);
   });
-});
-
-it("never retries", async () => {
-  const redis = await startUpstash({ port: 0, token: TOKEN });
-  redis.setFault({ kind: "reset", times: 1 });
-  await expect(upstashClaims({ url: redis.url, token: TOKEN }).ping()).rejects.toBeInstanceOf(Outage);
-  await redis.stop();
-});
-
-it("waits 250 ms for an answer, and not longer", async () => {
-  const redis = await startUpstash({ port: 0, token: TOKEN });
-  const timeout = vi.spyOn(AbortSignal, "timeout");
-  await upstashClaims({ url: redis.url, token: TOKEN }).ping();
-  expect(timeout.mock.calls).toEqual([[250]]);
-  timeout.mockRestore();
-  await redis.stop();
-});
-
-it("connects on first use", () => {
-  expect(() => upstashClaims({ url: "https://redis.invalid", token: TOKEN })).not.toThrow();
 });

@@ -58,8 +58,8 @@ export function aTenantId(): string {
   return `tenant-${randomBytes(5).toString("hex")}`;
 }
 
-/** Polls until `read` returns a value, for results of background work. @throws Error after `withinMs`. */
-export async function eventually<T>(read: () => Promise<T | null | false>, withinMs = 10_000): Promise<T> {
+/** Polls until `read` returns a value, for results of background work. @throws Error after `withinMs`, to end hangs. */
+export async function eventually<T>(read: () => Promise<T | null | false>, withinMs = 60_000): Promise<T> {
   const begunAt = Date.now();
   for (;;) {
     const value = await read();

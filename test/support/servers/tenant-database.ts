@@ -74,7 +74,7 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
   const postgres = await (isShared ? sharedPostgres(backend) : startMigrated(backend));
   const wire = await connect(postgres.databaseUrl);
   return {
-    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 10_000 }),
+    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 30_000 }),
     async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await wire.query<Row>(text, values)).rows;
     },
