@@ -70,6 +70,7 @@ function spendOf(config: TenantConfig, observedAt: number): SpendRecord {
     periodStartedAt: config.subjectCreatedAt,
     resetsAt: config.budgetResetAt,
     spendRateNanoUsdPerSecond: 0n,
+    epoch: 1,
   };
 }
 

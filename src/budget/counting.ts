@@ -1,7 +1,7 @@
-// Counts a tenant's spend from calls and reads. LiteLLM's amounts beside a call are up to a minute old, and its database
-// is 10 to 25 s behind, so the spend is a lower bound of what LiteLLM will count: the value of one read, plus the calls
-// that ended after it. Spend falls only when a read replaces the ledger. Pure: Postgres tells new calls from repeated
-// ones, adds them by the rule of `countCalls`, and sums the calls after an instant.
+// Counts a tenant's spend from calls and reads. LiteLLM's amounts beside a call are up to a minute old, and its
+// database is 10 to 25 s behind, so the spend is a lower bound of what LiteLLM will count: the value of one read, plus
+// the calls that ended after it. Spend falls only when a read replaces the ledger. Pure: Postgres tells new calls from
+// repeated ones, adds them by the rule of `countCalls`, and sums the calls after an instant.
 
 import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";

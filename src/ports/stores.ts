@@ -11,7 +11,6 @@ import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
 import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
 import type { LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
 import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
-import type { Page, PageQuery } from "../records/page.ts";
 import type {
   PlatformAlertRecord,
   PlatformBounds,
@@ -33,6 +32,7 @@ import type {
   TenantRecord,
   TenantSubject,
 } from "../records/tenant.ts";
+import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
 
 /** Tenants: desired state, LiteLLM sync, and the latest spend. */
@@ -76,8 +76,8 @@ export interface Tenants {
   claimPendingSyncs(limit: number, now: Instant): Promise<TenantId[]>;
   /**
    * Starts the ledger's period for an administrator. If a period other than `since` has started meanwhile, it changes
-   * nothing and returns a null `auditId`; the audit log records the reset either way. Null when there is no such tenant,
-   * or its subject has changed; `stale` when the ledger has changed since its version.
+   * nothing and returns a null `auditId`; the audit log records the reset either way. Null when there is no such
+   * tenant, or its subject has changed; `stale` when the ledger has changed since its version.
    */
   resetPeriod(change: LedgerChange, since: Instant, actor: Actor): Promise<AuditedChange | "stale" | null>;
   /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */

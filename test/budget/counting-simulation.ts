@@ -1,5 +1,5 @@
-// Plays LiteLLM against the counting rule in virtual time: a database that lags, events that are lost, late, repeated or
-// regrouped, slow reads that arrive out of order, resets, corrections by hand, several pods and clocks that differ.
+// Plays LiteLLM against the counting rule in virtual time: a database that lags, events that are lost, late, repeated
+// or regrouped, slow reads that arrive out of order, resets, corrections by hand, several pods and clocks that differ.
 // Amounts are nano-dollars, instants milliseconds.
 
 import {

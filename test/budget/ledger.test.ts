@@ -46,7 +46,7 @@ describe("a call", () => {
     ["earlier", -3_600.001, false],
     ["in a minute, by a clock ahead", 60, true],
     ["later still", 60.001, false],
-  ])("that ended %s is counted: %s s, %s", (_when, seconds, isCounted) => {
+  ])("counts or not by its end: %s (%s s, %s)", (_when, seconds, isCounted) => {
     expect(isCountable(call("1", seconds), NOW)).toBe(isCounted);
   });
 });
@@ -94,7 +94,7 @@ describe("a later read", () => {
     expect(ledger).toMatchObject({ spendNanoUsd: usd("105"), readAt: NOW + MINUTE, resetsAt: RESET + DAY });
   });
 
-  it("is ignored when it was asked before the read that replaced the ledger", () => {
+  it("changes nothing when it was asked before the read that replaced the ledger", () => {
     const ledger = aLedger({ fenceAt: NOW });
     expect(counted(ledger, read("900", -1), "0", NOW)).toEqual({ ledger, nextReadAt: null });
   });
@@ -103,7 +103,7 @@ describe("a later read", () => {
 describe("spend that fell in LiteLLM", () => {
   const doubted = counted(aLedger(), read("40", 10));
 
-  it("is doubted first, and read again after 41 s", () => {
+  it("raises a doubt first, and is read again after 41 s", () => {
     expect(doubted.ledger).toMatchObject({ spendNanoUsd: usd("100"), epoch: 1 });
     expect(doubted.ledger.doubt).toEqual({ spendNanoUsd: usd("100"), valueNanoUsd: usd("40"), at: NOW + 10 * SECOND });
     expect(doubted.nextReadAt).toBe(NOW + 51 * SECOND);

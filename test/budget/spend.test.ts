@@ -247,7 +247,7 @@ describe("a call through Gate", () => {
     });
   });
 
-  it("is still there after a copy of the same epoch, and gone with the next epoch", () => {
+  it("stays after a copy of the same epoch, and gone with the next epoch", () => {
     const added = addCall(known, usd("5"), NOW + SECOND);
     expect(joinRecords(added, { ...known, spendNanoUsd: usd("103") }).spendNanoUsd).toBe(usd("105"));
     expect(joinRecords(added, { ...known, spendNanoUsd: usd("3"), epoch: 4 }).spendNanoUsd).toBe(usd("3"));
@@ -259,7 +259,7 @@ describe("unconfirmed spend", () => {
     ["of a call, until a read that began 25 s later", "events", NOW + 24_999, true],
     ["of a call that such a read has seen", "events", NOW + 25_000, false],
     ["of a read", "litellm", null, false],
-  ] as const)("is spend %s", (_what, source, readAt, isOpen) => {
+  ] as const)("covers spend %s", (_what, source, readAt, isOpen) => {
     expect(isUnconfirmed(aSpendRecord({ source, readAt }))).toBe(isOpen);
   });
 });

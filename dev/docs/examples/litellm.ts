@@ -42,8 +42,9 @@ curl -i "$bursar/v1/webhooks/litellm" -H "X-LiteLLM-Signature: sha256=$signature
     "events",
     200,
     `curl -i "$bursar/v1/events/litellm" -H "Authorization: Bearer $events_token" \\
-  -d '[{"status": "success", "response_cost": 0.02, "startTime": '$(date +%s)',
-        "metadata": {"user_api_key_hash": "'$key_hash'", "user_api_key_spend": 551.98}}]'`,
+  -d '[{"status": "success", "id": "call-1", "response_cost": 0.02,
+        "startTime": '$(date +%s)', "endTime": '$(date +%s)',
+        "metadata": {"user_api_key_hash": "'$key_hash'"}}]'`,
   ),
   example(
     "events-invalid",

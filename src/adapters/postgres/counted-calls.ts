@@ -49,7 +49,9 @@ const OWNER = sql.raw("tenant_id text, subject_kind text, subject_id text");
 /** The end of the last call that the base may contain. */
 const CUTOFF = sql.raw(`s.base_answered_at + interval '${SKEW_MS} milliseconds'`);
 
-/** As `spendRateAfter` of budget/spend.ts: the higher of the rate since the last observation and the decayed old one. */
+/**
+ * As `spendRateAfter` of budget/spend.ts: the higher of the rate since the last observation and the decayed old one.
+ */
 const ELAPSED_SECONDS = (now: SQL) =>
   sql`greatest(0, extract(epoch from ${now} - greatest(s.observed_at, coalesce(s.read_at, s.observed_at))))`;
 const rateAfter = (spend: SQL, now: SQL): SQL => sql`greatest(

@@ -3,7 +3,7 @@
 
 import { and, gt, lt, lte, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import type { Page } from "../../records/page.ts";
+import type { Page } from "../../ports/page.ts";
 import { cursorOf, type PagePosition, positionOf } from "../../wire/page-cursor.ts";
 
 /**

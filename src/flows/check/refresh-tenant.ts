@@ -9,11 +9,11 @@ import { readMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
+import { whyFailed } from "../counting/observe.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASnapshot } from "../edge/spend-cadence.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
-import { whyFailed } from "../spend/observe.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<

@@ -8,7 +8,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
-import { observeRead } from "../spend/observe.ts";
+import { observeRead } from "../counting/observe.ts";
 import { blocksForBursar, fieldsOfNewKey, fieldsToSend, inSteps, priorValuesOf, toRestore } from "./desired-state.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "ledgers" | "litellm" | "cipher" | "log">;

@@ -1,5 +1,5 @@
-// Puts LiteLLM's webhooks and call events on the spend queue; their sender waits for nothing else. Resolves no tenant and
-// reads no store. What arrives twice is queued twice, and the consumer counts it once.
+// Puts LiteLLM's webhooks and call events on the spend queue; their sender waits for nothing else. Resolves no tenant
+// and reads no store. What arrives twice is queued twice, and the consumer counts it once.
 
 import type { Instant } from "../../budget/instant.ts";
 import {

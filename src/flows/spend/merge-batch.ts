@@ -8,8 +8,8 @@ import { isSentIn, latestPeriod } from "../../budget/period.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
 import type { LedgerCall, SpendBound } from "../../records/ledger.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
+import type { SubjectRead } from "../counting/observe.ts";
 import { attributeWebhook, isCallerOf, type ReportedAmount } from "./attribute-spend.ts";
-import type { SubjectRead } from "./observe.ts";
 
 export interface Incoming {
   readonly body: ValidSpendMessage;

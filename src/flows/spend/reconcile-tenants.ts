@@ -10,11 +10,11 @@ import { type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
+import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
-import { type Observed, observeReads, whyFailed } from "./observe.ts";
 import { evaluateBefore } from "./record-spend.ts";
 import { confirmLater, type ScheduledReadDeps } from "./scheduled-read.ts";
 

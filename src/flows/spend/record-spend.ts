@@ -11,6 +11,7 @@ import type { AuditNote } from "../../records/audit.ts";
 import type { SpendReference, TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
+import { type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
@@ -18,7 +19,6 @@ import { mapConcurrently } from "../waiting.ts";
 import { type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
-import { type Observed, observeReads, type SubjectRead } from "./observe.ts";
 import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
 import { type DuplicateDeps, markRecorded, skipDuplicates } from "./skip-duplicates.ts";
 

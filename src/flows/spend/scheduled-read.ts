@@ -9,8 +9,8 @@ import type { ReadReason } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
+import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
-import { type Observed, observeRead, whyFailed } from "./observe.ts";
 
 export type ScheduledReadDeps = Pick<
   Ports,

@@ -5,9 +5,9 @@ import type { Instant } from "../../budget/instant.ts";
 import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
+import { observeRead } from "../counting/observe.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
-import { observeRead } from "../spend/observe.ts";
 import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {

@@ -119,8 +119,8 @@ function eventFrom(element: JsonElement, index: number, parseErrors: ParseErrors
 }
 
 /**
- * A successful call with its cost counts. A failed call is a hint, for LiteLLM may have refused it for its budget; so is
- * a call without a usable cost or end. Null for a call without a key.
+ * A successful call with its cost counts. A failed call is a hint, for LiteLLM may have refused it for its budget; so
+ * is a call without a usable cost or end. Null for a call without a key.
  */
 async function reportFrom(reported: Event): Promise<CallReport | null> {
   const { status, response_cost: cost, metadata } = reported;

@@ -131,13 +131,13 @@ describe.each(postgresBackends)("spend batches on $name", (backend) => {
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("120"), readAt: null, epoch: 0 });
     });
 
-    it("of an earlier period change nothing", async () => {
+    it("change nothing for an earlier period", async () => {
       await createInPeriod(aLedger({ periodStartedAt: RESET, resetsAt: RESET + 31 * DAY }));
       await record([bound("120")]);
       expect(await stored()).toMatchObject({ spendNanoUsd: usd("100"), periodStartedAt: RESET });
     });
 
-    it("of a former subject or no tenant change nothing, and the others count", async () => {
+    it("change nothing for a former subject or no tenant, and count for the others", async () => {
       await createInPeriod();
       const others = [
         bound("120", { subject: { kind: "key", id: hashOf("b") } }),

@@ -121,7 +121,7 @@ describe("unknown spend", () => {
     expect(verdictOf(await world.check())).toMatchObject({ state: "warning", source: "litellm", degraded: false });
     await world.untilQuiet();
     expect(world.kv.spends.get(ACME)?.spendNanoUsd).toBe(usd("450"));
-    expect(world.queue.sent).toMatchObject([{ message: { kind: "observed", tenant_id: "acme" }, delaySeconds: 0 }]);
+    expect(world.queue.sent).toMatchObject([{ message: { kind: "read", tenant_id: "acme" }, delaySeconds: 0 }]);
   });
 
   it("finds a tenant that only Postgres has, answers from its spend, and writes it to KV", async () => {

@@ -127,7 +127,7 @@ describe("calls", () => {
     expect(await alerts()).toEqual([]);
   });
 
-  it("that cost nobody knows what are read", async () => {
+  it("cause a read when their cost is unknown", async () => {
     world.litellm.setSpend(key, 7);
     await deliver(aCall(key, null));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7"), source: "litellm" });
@@ -156,7 +156,7 @@ describe("a read by a check", () => {
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
-  it("of a former subject of the tenant counts for nothing", async () => {
+  it("counts for nothing when it is of a former subject of the tenant", async () => {
     const { config } = (await deps.tenants.load(acme)) ?? {};
     if (config === undefined) throw new Error("acme exists");
     const former = { ...config, subject: { kind: "key", id: hashOf("b") } } as const;

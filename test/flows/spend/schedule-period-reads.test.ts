@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { periodStartedAt } from "../../../src/budget/period.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
-import { observeRead } from "../../../src/flows/spend/observe.ts";
+import { observeRead } from "../../../src/flows/counting/observe.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { schedulePeriodReads } from "../../../src/flows/spend/schedule-period-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
-import { observeRead } from "../../../src/flows/spend/observe.ts";
+import { observeRead } from "../../../src/flows/counting/observe.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";

@@ -23,7 +23,7 @@ describe("a call's identity", () => {
   const idOf = async (metadata: Json = {}, differences: Json = {}) =>
     (await reported(callOf(1, metadata, differences)))[0]?.id;
 
-  it("is the same for each copy of its event, whatever else stands in it", async () => {
+  it("stays the same for each copy of its event, whatever else stands in it", async () => {
     const id = await idOf({}, { litellm_call_id: "call-1" });
     expect(id).toMatch(/^[0-9a-f]{32}$/);
     expect(await idOf({ user_api_key_alias: "renamed" }, { litellm_call_id: "call-1", id: "another" })).toBe(id);
@@ -51,7 +51,7 @@ describe("a call's cost", () => {
     [0.000_000_001_9, "0.000000001"],
     [1e-10, undefined],
     [0, undefined],
-  ])("of %s dollars counts as %s, rounded down, and not at all below a nano-dollar", async (cost, counted) => {
+  ])("counts %s dollars as %s, rounded down, and not at all below a nano-dollar", async (cost, counted) => {
     expect((await reported(callOf(cost)))[0]?.cost).toBe(counted);
     expect(hints()).toEqual([]);
   });
@@ -62,7 +62,7 @@ describe("a call's cost", () => {
     ["says no cost", callOf(9, {}, { response_cost: null })],
     ["cost less than nothing", callOf(-1)],
     ["does not say when it ended", callOf(9, {}, { endTime: null })],
-  ])("is a hint when the call %s", async (_, event) => {
+  ])("becomes a hint when the call %s", async (_, event) => {
     expect(await reported(event)).toEqual([]);
     expect(hints()).toEqual([{ key_hash: CALL.key_hash, team_id: null }]);
     expect(await reported(event, callOf(1), event)).toMatchObject([{ cost: "1" }]);

@@ -1,4 +1,5 @@
-// The queue messages of the release before calls were counted. Frozen, to test that old and new Workers read each other.
+// The queue messages of the release before calls were counted. Frozen, to test that old and new Workers read each
+// other.
 
 import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../../../src/budget/money.ts";

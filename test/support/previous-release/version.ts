@@ -1,5 +1,5 @@
-// The versions that the release before calls were counted reads. Frozen. Two releases run side by side during a gradual deploy or a
-// rollback, so a reader leaves alone the values of a later release instead of treating them as malformed.
+// The versions that the release before calls were counted reads. Frozen. Two releases run side by side during a gradual
+// deploy or a rollback, so a reader leaves alone the values of a later release instead of treating them as malformed.
 
 /** Increase it when a reader of the previous release could misread a new value. */
 export const WIRE_VERSION = 1;

@@ -2,8 +2,8 @@
 
 import { and, desc, eq, inArray, isNull } from "drizzle-orm";
 import type { TenantId } from "../../../budget/tenant.ts";
+import type { Page, PageQuery } from "../../../ports/page.ts";
 import type { AlertListRow } from "../../../records/delivery.ts";
-import type { Page, PageQuery } from "../../../records/page.ts";
 import { type Database, runQuery } from "../client.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import {

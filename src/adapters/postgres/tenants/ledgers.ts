@@ -1,5 +1,5 @@
-// Loads and saves the ledgers of spend. The rules are in budget/counting.ts; a ledger that somebody else has changed
-// since it was loaded is not saved. A ledger of a later period advances the tenant's period, once.
+// Loads and saves the ledgers of spend. The rules are in budget/counting.ts; a ledger that has changed since it was
+// loaded is not saved. A ledger of a later period advances the tenant's period, once.
 
 import { sql } from "drizzle-orm";
 import * as z from "zod";

@@ -1,5 +1,5 @@
 // Applies reads of LiteLLM to the ledgers in Postgres. Every read that Bursar records goes through here, in any order.
-// A ledger that somebody else has changed meanwhile is loaded again.
+// A ledger that has changed meanwhile is loaded again.
 
 import { type CountedRead, countRead, cutoffOf } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
@@ -30,8 +30,8 @@ export interface Observed {
 const ROUNDS = 6;
 
 /**
- * What each tenant is afterwards; null for one whose ledger kept changing. Leaves out tenants that were deleted, or have
- * another subject by now. @throws when Postgres cannot be reached.
+ * What each tenant is afterwards; null for one whose ledger kept changing. Leaves out tenants that were deleted, or
+ * have another subject by now. @throws when Postgres cannot be reached.
  */
 export async function observeReads(
   reads: readonly SubjectRead[],
