@@ -108,7 +108,12 @@ export function deletedKeyOnWire({ row, deletedAt }: DeletedKey, behaviour: Beha
 
 /** A full key object in a list: the shape of LiteLLM's caller identity, filled in from the key's own row only. */
 export function listedKeyOnWire(row: KeyRow, behaviour: Behaviour): Body {
-  const body = { ...blockedKeyOnWire(row, behaviour), ...unset(UNSET_WHEN_LISTED), team_models: [], team_blocked: false };
+  const body = {
+    ...blockedKeyOnWire(row, behaviour),
+    ...unset(UNSET_WHEN_LISTED),
+    team_models: [],
+    team_blocked: false,
+  };
   return withAdded(body, LISTED_KEY, behaviour);
 }
 

@@ -71,7 +71,12 @@ describe("a key's row", () => {
     expect(await client.info(key)).toMatchObject({ total_spend: 0, last_active: null, settings_updated_at: null });
     await client.chat(key, { cost: 1.4 });
     await client.call("POST", `/key/${hashOf(key)}/reset_spend`, { reset_to: 0 });
-    const row = { spend: 0, total_spend: 1.4, last_active: expect.any(String), settings_updated_at: expect.any(String) };
+    const row = {
+      spend: 0,
+      total_spend: 1.4,
+      last_active: expect.any(String),
+      settings_updated_at: expect.any(String),
+    };
     expect(await client.info(key)).toMatchObject(row);
   });
 
