@@ -31,7 +31,7 @@ export interface LitellmOptions {
   events?: EventsReceiver;
   /** The guardrail that LiteLLM asks before each call. Default: none. */
   guardrail?: GuardrailReceiver;
-  /** Returns 0 to below 1; draws the copies and delays of webhooks. Default: `Math.random`. */
+  /** Returns 0 to below 1; draws the copies and delays of webhooks, and the default delay of spend. Default: `Math.random`. */
   random?: () => number;
 }
 
@@ -53,10 +53,11 @@ export function settingsFrom(options: LitellmOptions): Settings {
   const { databaseDelayMs, callMs } = options;
   const behaviour = behaviourOf(options.profile ?? "1.81");
   const { min, max } = behaviour.databaseDelayMs;
+  const random = options.random ?? Math.random;
   return {
     masterKey: options.masterKey ?? "sk-dev-master",
     behaviour,
-    databaseDelayMs: () => databaseDelayMs ?? min + Math.random() * (max - min),
+    databaseDelayMs: () => databaseDelayMs ?? min + random() * (max - min),
     resetCheckMs: options.resetCheckMs ?? 597_000 + Math.random() * 8_000,
     cacheTtlMs: options.cacheTtlMs ?? 60_000,
     callMs: () => callMs ?? Math.random() * 2,
@@ -68,6 +69,6 @@ export function settingsFrom(options: LitellmOptions): Settings {
       events: options.events ?? null,
       guardrail: options.guardrail ?? null,
     },
-    random: options.random ?? Math.random,
+    random,
   };
 }

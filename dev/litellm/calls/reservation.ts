@@ -16,15 +16,17 @@ interface Budgeted {
 }
 
 /**
- * Reserves at most what is left of each budget. Returns a function that ends the reservation; it may run twice.
+ * Reserves at most what is left of each budget above 0. Returns a function that ends the reservation; it may run twice.
  * @throws LitellmError when nothing is left of the team's budget. A key's budget was checked before.
  */
 export function reserve(caller: Caller, body: Body, cost: number, behaviour: Behaviour): () => void {
   if (!behaviour.reservesBudget || caller.kind === "admin") return () => {};
   const { key, team } = caller;
   const wanted = atMost(body, cost);
-  if (team !== null && wanted > 0 && leftOf(team) <= 0) refuseByReservation(team, wanted, behaviour);
-  const budgeted: Budgeted[] = [key, team].filter((one) => one !== null).filter((one) => one.maxBudget !== null);
+  const budgeted: Budgeted[] = [key, team].filter((one) => one !== null).filter((one) => (one.maxBudget ?? 0) > 0);
+  if (team !== null && budgeted.includes(team) && wanted > 0 && leftOf(team) <= 0) {
+    refuseByReservation(team, wanted, behaviour);
+  }
   let reserved = Math.max(0, Math.min(wanted, ...budgeted.map((one) => leftOf(one))));
   for (const one of budgeted) one.reserved += reserved;
   return () => {

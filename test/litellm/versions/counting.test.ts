@@ -108,16 +108,22 @@ it.each([
   ["1.83", 15],
   ["1.103", 25],
   ["1.110", 25],
-] as const)("writes spend in %s within %d s, and not before 10 s", async (profile, seconds) => {
-  now = Date.now();
-  litellm = await startLitellm({ now: () => now, callMs: 0, profile });
-  client = clientOf(litellm);
-  const key = await client.newKey();
-  await client.chat(key, { cost: 1 });
-  now += 10 * SECOND - 1;
-  expect((await client.info(key)).spend).toBe(0);
-  now += (seconds - 10) * SECOND + 1;
-  expect((await client.info(key)).spend).toBe(1);
+] as const)("writes spend in %s after 10 to %d s", async (profile, seconds) => {
+  for (const [random, delayMs] of [
+    [0, 10 * SECOND],
+    [1, seconds * SECOND],
+  ] as const) {
+    now = Date.now();
+    litellm = await startLitellm({ now: () => now, callMs: 0, profile, random: () => random });
+    client = clientOf(litellm);
+    const key = await client.newKey();
+    await client.chat(key, { cost: 1 });
+    now += delayMs - 1;
+    expect((await client.info(key)).spend).toBe(0);
+    now += 1;
+    expect((await client.info(key)).spend).toBe(1);
+    if (random === 0) await litellm.stop();
+  }
 });
 
 it.each([
