@@ -7,7 +7,7 @@ export type LitellmProfile = "1.81" | "1.83" | "1.103" | "1.110";
 export interface Behaviour {
   /** The tested release. The simulator names it in its headers. */
   readonly version: string;
-  /** The minor release. The fields of rows, events and requests and the words of refusals follow it. */
+  /** The minor release, which the fields of rows, events and requests and the words of refusals follow. */
   readonly release: 81 | 83 | 103 | 110;
   /** `texts`: an unset `param` is "None". `null_params`: null in management errors. `openai`: OpenAI's types as well. */
   readonly errors: "texts" | "null_params" | "openai";

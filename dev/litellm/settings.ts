@@ -31,7 +31,7 @@ export interface LitellmOptions {
   events?: EventsReceiver;
   /** The guardrail that LiteLLM asks before each call. Default: none. */
   guardrail?: GuardrailReceiver;
-  /** Returns 0 to below 1; draws the copies and delays of webhooks, and the default delay of spend. Default: `Math.random`. */
+  /** Returns 0 to below 1; draws delays and copies of webhooks, and the delay of spend. Default: `Math.random`. */
   random?: () => number;
 }
 

@@ -111,7 +111,7 @@ describe("a key", () => {
     expect((await client.call("GET", "/key/info", undefined, key)).status).toBe(200);
   });
 
-  it("is refused on a messages route of 1.110 in Anthropic's envelope", async () => {
+  it("gets a refusal on a messages route of 1.110 in Anthropic's envelope", async () => {
     if (behaviour.release !== 110) return;
     const headers = { "x-api-key": await client.newKey({ max_budget: 0 }) };
     const messages = [{ role: "user", content: "hi" }];

@@ -44,7 +44,7 @@ export interface CallRefused {
   endedAt: number;
 }
 
-/** LiteLLM has answered a model call and counted its cost. `key` has the spend that LiteLLM shows from before the call. */
+/** LiteLLM has answered and charged a model call. `key` has the spend that LiteLLM shows for before the call. */
 export interface CallFinished {
   kind: "call_finished";
   callId: string;

@@ -81,7 +81,7 @@ describe("a count of 1.110", () => {
 });
 
 describe("a team in 1.110", () => {
-  it("is refused at its budget, because nothing is left to reserve", async () => {
+  it("refuses a call at its budget, because nothing is left to reserve", async () => {
     await start("1.110");
     const { team_id } = (await client.call("POST", "/team/new", { max_budget: 5 })).body;
     const key = await client.newKey({ team_id });
@@ -181,7 +181,7 @@ describe("an alert", () => {
   };
 
   it.each(["1.83", "1.110"] as const)(
-    "for a projected spend has in %s the soft budget as max_budget, and takes the mark of the real one",
+    "shows the soft budget as max_budget when spend is projected in %s, and takes the mark of the real one",
     async (profile) => {
       const alerts = await alertsOf(profile, async (key) => {
         await client.chat(key, { cost: 8.28, body: SHORT });
