@@ -9,7 +9,7 @@ export interface Behaviour {
   readonly version: string;
   /** The minor release, which the fields of rows, events and requests and the words of refusals follow. */
   readonly release: 81 | 83 | 103 | 110;
-  /** `texts`: an unset `param` is "None". `null_params`: null in management errors. `openai`: OpenAI's types as well. */
+  /** `texts`: an unset `param` is "None". `null_params`: null in management errors. `openai`: OpenAI types, too. */
   readonly errors: "texts" | "null_params" | "openai";
   /** The status of a call that a budget refuses. */
   readonly refusalStatus: 400 | 422 | 429;
