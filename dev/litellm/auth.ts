@@ -92,14 +92,15 @@ function checkKeyBudget(key: KeyView, store: Store): void {
   if (budgetRefusal(key, null, store) === null) return;
   const maxBudget = key.maxBudget ?? 0;
   // A refusal by a reservation names the key by its whole hash.
-  const name = key.spend < maxBudget ? key.hash : `${key.alias} (${key.name})`;
+  const name = key.spend + key.reserved < maxBudget ? key.hash : `${key.alias} (${key.name})`;
   const named = store.settings.behaviour.refusalNamesKey ? ` Key=${name}` : "";
   throw overBudget(named, countedSpend(key, store), maxBudget, store.settings.behaviour);
 }
 
-/** A reservation refuses a team at its budget, because nothing is left to reserve. The amount is the call's own. */
-export function refuseByReservation(team: TeamView, reserved: number, behaviour: Behaviour): never {
-  throw overBudget(` Team=${team.id}`, team.spend + team.reserved + reserved, team.maxBudget ?? 0, behaviour);
+/** Nothing is left to reserve: of a team at its budget, or after calls of the same moment. `wanted` is the call's own. */
+export function refuseByReservation(one: KeyView | TeamView, wanted: number, behaviour: Behaviour): never {
+  const name = "hash" in one ? `Key=${one.hash}` : `Team=${one.id}`;
+  throw overBudget(` ${name}`, one.spend + one.reserved + wanted, one.maxBudget ?? 0, behaviour);
 }
 
 /** LiteLLM checks the team on every route, so a key of a team over its budget cannot even read itself. */

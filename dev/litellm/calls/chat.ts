@@ -19,6 +19,9 @@ import { reserve } from "./reservation.ts";
 /** Headers left out of events: those that may contain a key, and those that only the simulator understands. */
 const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
 
+/** Calls of the same moment are all checked before the first of them reserves its cost. */
+const RESERVED_AFTER_MS = 5;
+
 interface Call extends CallRecord {
   readonly cost: number;
   readonly caller: Caller;
@@ -53,7 +56,7 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
   const body = await jsonBody(c);
   const cost = costOf(c, body, store.settings.defaultCost);
   const record = recordOf(c, body, store.now());
-  const { caller, release } = admitted(c, { body, cost, record }, store);
+  const { caller, release } = await admitted(c, { body, cost, record }, store);
   if (typeof body["model"] !== "string") {
     const rule = "Invalid model name passed in model=None. Call `/v1/models` to view available models for your key.";
     throw proxyError(400, "invalid_request_error", `${c.req.path}: ${rule}`);
@@ -124,11 +127,12 @@ function recordOf(c: Context, body: Body, startedAt: number): CallRecord {
 }
 
 /** Checks the caller and its budgets, and reserves the call's cost. Reports the refusal of a budget as an event. */
-function admitted(c: Context, sent: { body: Body; cost: number; record: CallRecord }, store: Store) {
+async function admitted(c: Context, sent: { body: Body; cost: number; record: CallRecord }, store: Store) {
   const { headers } = c.req.raw;
   const { body, cost, record } = sent;
   try {
     const caller = authenticate(headers, { path: record.route, kind: "llm", isFree: cost === 0 }, store);
+    if (store.settings.behaviour.reservesBudget) await sleep(RESERVED_AFTER_MS);
     return { caller, release: reserve(caller, body, cost, store.settings.behaviour) };
   } catch (error) {
     const message = budgetRefusalMessage(error);

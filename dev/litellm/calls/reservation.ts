@@ -4,29 +4,23 @@
 import { type Caller, refuseByReservation } from "../auth.ts";
 import type { Body } from "../dict.ts";
 import type { Behaviour } from "../profiles.ts";
+import type { KeyView, TeamView } from "../state/memory.ts";
 import { COMPLETION_TOKENS } from "./completion.ts";
 
 /** LiteLLM's assumption for a call without max_tokens. */
 const ASSUMED_TOKENS = 16_384;
 
-interface Budgeted {
-  readonly maxBudget: number | null;
-  readonly spend: number;
-  reserved: number;
-}
-
 /**
  * Reserves at most what is left of each budget above 0. Returns a function that ends the reservation; it may run twice.
- * @throws LitellmError when nothing is left of the team's budget. A key's budget was checked before.
+ * @throws LitellmError when nothing is left of one of them.
  */
 export function reserve(caller: Caller, body: Body, cost: number, behaviour: Behaviour): () => void {
   if (!behaviour.reservesBudget || caller.kind === "admin") return () => {};
   const { key, team } = caller;
   const wanted = atMost(body, cost);
-  const budgeted: Budgeted[] = [key, team].filter((one) => one !== null).filter((one) => (one.maxBudget ?? 0) > 0);
-  if (team !== null && budgeted.includes(team) && wanted > 0 && leftOf(team) <= 0) {
-    refuseByReservation(team, wanted, behaviour);
-  }
+  const budgeted = [key, team].filter((one) => one !== null).filter((one) => (one.maxBudget ?? 0) > 0);
+  const spent = wanted > 0 ? budgeted.find((one) => leftOf(one) <= 0) : undefined;
+  if (spent !== undefined) refuseByReservation(spent, wanted, behaviour);
   let reserved = Math.max(0, Math.min(wanted, ...budgeted.map((one) => leftOf(one))));
   for (const one of budgeted) one.reserved += reserved;
   return () => {
@@ -35,7 +29,7 @@ export function reserve(caller: Caller, body: Body, cost: number, behaviour: Beh
   };
 }
 
-function leftOf({ maxBudget, spend, reserved }: Budgeted): number {
+function leftOf({ maxBudget, spend, reserved }: KeyView | TeamView): number {
   return maxBudget === null ? Number.POSITIVE_INFINITY : maxBudget - spend - reserved;
 }
 

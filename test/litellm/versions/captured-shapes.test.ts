@@ -109,7 +109,7 @@ it("shows teams and budgets with exactly the captured fields of 1.110", async ()
 });
 
 describe("an event of 1.110", () => {
-  async function eventsOf(call: (key: string) => Promise<Answer>, key: string): Promise<Answer["body"]> {
+  async function eventsOf(call: (key: string) => Promise<unknown>, key: string): Promise<Answer["body"]> {
     receiver.received.length = 0;
     await call(key);
     await litellm.flushEvents();
@@ -170,6 +170,15 @@ describe("an event of 1.110", () => {
       error_budget_limit: 0.5,
       error_budget_spend: 0.56,
     });
+  });
+
+  it("has reservations in the compared spend, when a call of the same moment left nothing to reserve", async () => {
+    await start("1.110", { events: { url: receiver.url, token: "evt-secret" }, callMs: 50 });
+    const key = await client.newKey({ max_budget: 100 });
+    const events = await eventsOf(() => Promise.all([1, 2].map(() => client.chat(key, { cost: 0.28 }))), key);
+    const refused = events.find(({ status }: { status: string }) => status === "failure");
+    expect(refused.error_information.error_budget_spend).toBeCloseTo(329.376, 9);
+    expect(refused.metadata.user_api_key_spend).toBe(0);
   });
 
   it("names the team that refused a call", async () => {
