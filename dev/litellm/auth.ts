@@ -97,7 +97,7 @@ function checkKeyBudget(key: KeyView, store: Store): void {
   throw overBudget(named, countedSpend(key, store), maxBudget, store.settings.behaviour);
 }
 
-/** Nothing is left to reserve: of a team at its budget, or after calls of the same moment. `wanted` is the call's own. */
+/** Nothing is left to reserve: of a team at its budget, or after calls of the same moment. `wanted`: of this call. */
 export function refuseByReservation(one: KeyView | TeamView, wanted: number, behaviour: Behaviour): never {
   const name = "hash" in one ? `Key=${one.hash}` : `Team=${one.id}`;
   throw overBudget(` ${name}`, one.spend + one.reserved + wanted, one.maxBudget ?? 0, behaviour);
