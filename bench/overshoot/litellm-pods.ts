@@ -1,15 +1,17 @@
 // LiteLLM's spend tracking in virtual time: pods that count the cost of their own calls, a database that lags, reports
 // of finished calls, and a webhook when a pod refuses. Never calls Bursar.
 
+import type { Behaviour } from "../../dev/litellm/profiles.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
 import type { SeededRandom } from "../../test/support/builders/seeded-random.ts";
 import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
-import { DATABASE_SECONDS, POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
+import { POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
 
-/** A call that a pod allowed, with the spend that the pod knew when the call began. */
+/** A call that a pod allowed, with the spend that the pod shows for the time when the call began. */
 export interface Begun {
   readonly pod: number;
+  readonly reserved: NanoUsd;
   readonly spendBefore: NanoUsd;
   readonly begunAt: Instant;
 }
@@ -24,6 +26,10 @@ export interface PodReport {
 interface Pod {
   /** The key's spend in the pod's memory: the database's value when the pod fetched it, plus the pod's own calls. */
   spend: NanoUsd;
+  /** The spend in the database when the pod fetched the key. Newer versions show it beside a call. */
+  rowSpend: NanoUsd;
+  /** What the calls in flight may cost at most, in versions that reserve it. */
+  reserved: NanoUsd;
   fetchedAt: Instant;
   unwritten: NanoUsd;
   report: PodReport | null;
@@ -32,6 +38,9 @@ interface Pod {
 
 export interface PodsOptions {
   readonly pods: number;
+  readonly behaviour: Behaviour;
+  /** What one call reserves at most. */
+  readonly reservedNanoUsd: NanoUsd;
   /** Null when LiteLLM refuses nothing. */
   readonly blocksAt: NanoUsd | null;
   readonly spend: NanoUsd;
@@ -58,6 +67,8 @@ export class LiteLlmPods {
     // Pods were started at different times.
     this.#pods = Array.from({ length: options.pods }, () => ({
       spend: options.spend,
+      rowSpend: options.spend,
+      reserved: 0n,
       fetchedAt: options.clock() - options.random.next() * POD_CACHE_SECONDS * 1_000,
       unwritten: 0n,
       report: null,
@@ -75,7 +86,8 @@ export class LiteLlmPods {
         await timers.after(seconds() * 1_000).passed;
       }
     };
-    const { min, max } = DATABASE_SECONDS;
+    const { databaseDelayMs } = this.#options.behaviour;
+    const [min, max] = [databaseDelayMs.min / 1_000, databaseDelayMs.max / 1_000];
     for (const pod of this.#pods) {
       void every(
         () => min + random.next() * (max - min),
@@ -93,17 +105,22 @@ export class LiteLlmPods {
     const { clock, blocksAt, onBudgetCrossed } = this.#options;
     const pod = this.#podAt(index);
     this.#fetchIfOld(pod);
-    if (blocksAt !== null && pod.spend >= blocksAt) {
-      if (!pod.hasAlerted) onBudgetCrossed(pod.spend);
-      pod.hasAlerted = true;
+    if (blocksAt !== null && pod.spend + pod.reserved >= blocksAt) {
+      if (!pod.hasAlerted && pod.spend >= blocksAt) {
+        onBudgetCrossed(pod.spend);
+        pod.hasAlerted = true;
+      }
       return null;
     }
-    return { pod: index, spendBefore: pod.spend, begunAt: clock() };
+    const reserved = blocksAt === null ? 0n : this.#reserve(pod, blocksAt);
+    return { pod: index, reserved, spendBefore: this.#shown(pod), begunAt: clock() };
   }
 
-  /** Returns the spend that the pod now knows, which is the header of an answer that is not a stream. */
-  finish({ pod: index, spendBefore, begunAt }: Begun, cost: NanoUsd): NanoUsd {
+  /** Returns the spend that the pod shows now, which is the header of an answer that is not a stream. */
+  finish({ pod: index, reserved, spendBefore, begunAt }: Begun, cost: NanoUsd): NanoUsd {
     const pod = this.#podAt(index);
+    pod.reserved -= reserved;
+    const shownBefore = this.#shown(pod);
     pod.spend += cost;
     pod.unwritten += cost;
     this.spent += cost;
@@ -112,7 +129,21 @@ export class LiteLlmPods {
     const isHighest = report === null || reported > report.spendNanoUsd;
     const highest = isHighest ? { spendNanoUsd: reported, begunAt } : report;
     pod.report = { ...highest, count: (report?.count ?? 0) + 1 };
-    return pod.spend;
+    return shownBefore + cost;
+  }
+
+  #shown(pod: Pod): NanoUsd {
+    return this.#options.behaviour.hasStaleKeySpend ? pod.rowSpend : pod.spend;
+  }
+
+  /** A call reserves at most what is left. */
+  #reserve(pod: Pod, blocksAt: NanoUsd): NanoUsd {
+    const { behaviour, reservedNanoUsd } = this.#options;
+    if (!behaviour.reservesBudget) return 0n;
+    const left = blocksAt - pod.spend - pod.reserved;
+    const isTight = left < reservedNanoUsd;
+    pod.reserved += isTight ? left : reservedNanoUsd;
+    return isTight ? left : reservedNanoUsd;
   }
 
   /** A pod that fetches the key again takes the database's spend where it is higher. */
@@ -120,6 +151,7 @@ export class LiteLlmPods {
     const now = this.#options.clock();
     if (now - pod.fetchedAt < POD_CACHE_SECONDS * 1_000) return;
     pod.fetchedAt = now;
+    pod.rowSpend = this.#database;
     if (this.#database > pod.spend) pod.spend = this.#database;
   }
 

@@ -1,5 +1,6 @@
 // Plays a scenario: agents call until they are refused, and then retry. A seed always gives the same run.
 
+import { behaviourOf } from "../../dev/litellm/profiles.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, usdNumber } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
@@ -12,7 +13,6 @@ import { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
 import { type Begun, LiteLlmPods } from "./litellm-pods.ts";
 import {
-  AGENTS,
   BLOCKS_AT,
   CALL_SECONDS,
   COST_SPREAD,
@@ -20,6 +20,7 @@ import {
   FIRST_CHUNK_SECONDS,
   MAX_BUDGET,
   meanCost,
+  RESERVED_COSTS,
   type Scenario,
 } from "./scenario.ts";
 
@@ -117,9 +118,11 @@ class World {
   }
 
   #litellmPods(config: TenantConfig, spend: NanoUsd, onWritten: (database: NanoUsd) => void): LiteLlmPods {
-    const { pods, litellmEnforces } = this.#scenario;
+    const { pods, litellmEnforces, litellm } = this.#scenario;
     return new LiteLlmPods({
       pods,
+      behaviour: behaviourOf(litellm),
+      reservedNanoUsd: nanoUsd(RESERVED_COSTS * meanCost(this.#scenario)),
       blocksAt: litellmEnforces ? this.#blocksAt : null,
       spend,
       timers: this.#timers,
@@ -133,7 +136,7 @@ class World {
 
   async run(): Promise<void> {
     this.#pods.start(() => this.#isOver);
-    for (let agent = 0; agent < AGENTS; agent++) void this.#agent(agent);
+    for (let agent = 0; agent < this.#scenario.agents; agent++) void this.#agent(agent);
     await this.#timers.pass(1_000 * (STEADY_BEFORE_SECONDS + CALL_SECONDS.max));
     while (this.#pods.spent < this.#blocksAt) await this.#timers.pass(1_000);
     await this.#timers.pass(1_000 * AFTER_SECONDS);

@@ -1,5 +1,6 @@
 // The scenarios of the overshoot simulation, and the bound of each. Pure: no time passes here.
 
+import { behaviourOf } from "../../dev/litellm/profiles.ts";
 import { freshForMs } from "../../src/budget/freshness.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../test/budget/builders.ts";
 
@@ -12,14 +13,15 @@ export interface Scenario {
   readonly spendRate: number;
   readonly isolates: number;
   readonly pods: number;
+  /** How LiteLLM counts: its profile in `dev/litellm`. */
+  readonly litellm: "1.81" | "1.110";
+  readonly agents: number;
   /** LiteLLM refuses by itself, at the same block threshold. */
   readonly litellmEnforces: boolean;
   /** `silence`: no agent spends for ten minutes, then all start at once, half a minute before the block threshold. */
   readonly start: "steady" | "silence";
   readonly seed: number;
 }
-
-export const AGENTS = 50;
 
 /** US dollars. Large, so that 1 % of it takes long at a slow spend rate and little time at a fast one. */
 export const MAX_BUDGET = 5_000;
@@ -34,14 +36,21 @@ export const COST_SPREAD = 0.5;
 /** The headers of a stream arrive with its first chunk. */
 export const FIRST_CHUNK_SECONDS = 1;
 
-export function meanCost({ spendRate }: Pick<Scenario, "spendRate">): number {
-  return (spendRate * CALL_MEAN_SECONDS) / AGENTS;
+export function meanCost({ spendRate, agents }: Pick<Scenario, "spendRate" | "agents">): number {
+  return (spendRate * CALL_MEAN_SECONDS) / agents;
 }
 
-/**
- * LiteLLM writes its database every 10 s, or up to 5 s later. It sends reports every 5 s. A pod caches a key for 60 s.
- */
-export const DATABASE_SECONDS = { min: 10, max: 15 } as const;
+/** Agents set `max_tokens` so that a reservation is this many times the mean cost of a call. */
+export const RESERVED_COSTS = 4;
+
+/** LiteLLM writes its database every 10 s, or later. It sends reports every 5 s. A pod caches a key for 60 s. */
+export function databaseSeconds({ litellm }: Pick<Scenario, "litellm">): {
+  readonly min: number;
+  readonly max: number;
+} {
+  const { min, max } = behaviourOf(litellm).databaseDelayMs;
+  return { min: min / 1_000, max: max / 1_000 };
+}
 export const REPORT_SECONDS = 5;
 export const POD_CACHE_SECONDS = 60;
 
@@ -80,29 +89,32 @@ export function colosOf({ endpoint, isolates }: Pick<Scenario, "endpoint" | "iso
  */
 export function blindSeconds(scenario: Scenario): number {
   const { endpoint, pods } = scenario;
+  const databaseMax = databaseSeconds(scenario).max;
+  // The spend beside a call is older than the spend in the database, so only reads find that the threshold is crossed.
+  const isExact = pods === 1 && !behaviourOf(scenario.litellm).hasStaleKeySpend;
   // The first call that an isolate forwards past the threshold returns LiteLLM's spend: an answer at its end, a stream
   // at its start. Isolates may be late one after another, each with its own part of the spend rate.
-  if (pods === 1 && endpoint === "gate") return CALL_SECONDS.max;
-  if (pods === 1 && endpoint === "gate_streamed") return FIRST_CHUNK_SECONDS;
-  if (endpoint === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + DATABASE_SECONDS.max;
+  if (isExact && endpoint === "gate") return CALL_SECONDS.max;
+  if (isExact && endpoint === "gate_streamed") return FIRST_CHUNK_SECONDS;
+  if (endpoint === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + databaseMax;
   // With one pod a report has all spend of the time when the call began. With several, a pod knows only its own part.
   const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;
-  const bound = pods === 1 ? Math.min(DATABASE_SECONDS.max, reported) : DATABASE_SECONDS.max;
+  const bound = isExact ? Math.min(databaseMax, reported) : databaseMax;
   const hasOthers = scenario.isolates > colosOf(scenario).length;
   // The isolate that reads knows the spend at once. The colo's other isolates know it when their copy of KV expires.
   const propagation = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
-  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(scenario)) + propagation;
+  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(isExact)) + propagation;
 }
 
 /** How long a sudden rise stays unseen: until the next read, or until the reported spend arrives through KV. */
-function unsuspected({ pods }: Scenario): number {
+function unsuspected(isExact: boolean): number {
   const throughKv = SNAPSHOT_SECONDS + KV_ELSEWHERE_SECONDS;
-  return pods === 1 ? Math.min(UNSUSPECTED_SECONDS, throughKv) : UNSUSPECTED_SECONDS;
+  return isExact ? Math.min(UNSUSPECTED_SECONDS, throughKv) : UNSUSPECTED_SECONDS;
 }
 
 /** The highest cost of all calls in flight at one moment, in US dollars. */
-export function inFlight(scenario: Pick<Scenario, "spendRate">): number {
-  return AGENTS * meanCost(scenario) * (1 + COST_SPREAD);
+export function inFlight(scenario: Pick<Scenario, "spendRate" | "agents">): number {
+  return scenario.agents * meanCost(scenario) * (1 + COST_SPREAD);
 }
 
 /** Bursar and LiteLLM both refuse calls, so the shorter blind time counts. */

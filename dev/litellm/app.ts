@@ -4,7 +4,7 @@
 import { Hono } from "hono";
 import { chatRoutes } from "./calls/chat.ts";
 import { controlRoutes, outgoingControls } from "./control.ts";
-import { crash, LitellmError } from "./errors.ts";
+import { crash, errorOf, LitellmError } from "./errors.ts";
 import { healthRoutes } from "./health.ts";
 import { budgetRoutes } from "./management/budgets.ts";
 import { keyChanges } from "./management/key-changes.ts";
@@ -18,12 +18,21 @@ import type { Store } from "./state/store.ts";
 
 const MANAGEMENT = /^\/(?:v2\/)?(?:key|team|budget)\//;
 
+const SECURITY_HEADERS = {
+  vary: "Origin",
+  "x-frame-options": "DENY",
+  "content-security-policy": "frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+};
+
 export function litellmApp(store: Store, log: RequestLog, outgoing: Outgoing): Hono {
   const app = new Hono();
+  const { behaviour } = store.settings;
+  const headers = behaviour.release >= 103 ? SECURITY_HEADERS : { server: "uvicorn" };
   app.use(async (c, next) => {
     if (MANAGEMENT.test(c.req.path)) await log.add(c.req.raw.clone(), store.now());
     await next();
-    c.header("server", "uvicorn");
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
   });
   app.route("/", healthRoutes(store, outgoing));
   app.route("/", keyCreation(store));
@@ -41,7 +50,7 @@ export function litellmApp(store: Store, log: RequestLog, outgoing: Outgoing): H
     return isKnown ? c.json({ detail: "Method Not Allowed" }, 405) : c.json({ detail: "Not Found" }, 404);
   });
   app.onError((error) => {
-    if (error instanceof LitellmError) return error.toResponse();
+    if (error instanceof LitellmError) return errorOf(error, behaviour).toResponse();
     console.error("bug in the litellm simulator:", error);
     return crash().toResponse();
   });

@@ -2,6 +2,7 @@
 // Must never log or keep a key, only compare and hash it.
 
 import { type ErrorType, type LitellmError, proxyError } from "./errors.ts";
+import type { Behaviour } from "./profiles.ts";
 import { floatText, instantText } from "./python-text.ts";
 import type { KeyView, TeamView } from "./state/memory.ts";
 import { keyHash } from "./state/rows.ts";
@@ -37,7 +38,7 @@ export function authenticate(headers: Headers, route: Route, store: Store): Call
     throw refused(`LiteLLM Virtual Key expected. Received=${credential}, expected to start with 'sk-'.`);
   }
   const key = store.viewKey(keyHash(credential));
-  if (key === null) throw unknownKey(credential);
+  if (key === null) throw unknownKey(credential, store.settings.behaviour);
   const team = store.viewTeam(key.teamId);
   checkKey(key, store);
   if (route.kind === "llm") {
@@ -67,11 +68,12 @@ function credentialIn(headers: Headers): string | null {
 
 function checkKey(key: KeyView, store: Store): void {
   if (key.hasUnreadableExpiry) throw refused("can't compare offset-naive and offset-aware datetimes");
-  if (key.blocked) throw refused("Key is blocked. Update via `/key/unblock` if you're admin.");
+  if (key.blocked) throw refused(`Key is blocked. Update via \`/key/unblock\` if ${adminWords(store)[0]}.`);
   if (key.expires !== null && key.expires < store.now()) {
     const [expiry, current] = [key.expires, store.now()].map((at) => instantText(at, "+00:00").replace("T", " "));
     const message = `Authentication Error - Expired Key. Key Expiry time ${expiry} and current time ${current}`;
-    throw proxyError(400, "expired_key", message, `sk-...${key.hash.slice(-4)}`);
+    const status = store.settings.behaviour.release >= 103 ? 401 : 400;
+    throw proxyError(status, "expired_key", message, `sk-...${key.hash.slice(-4)}`);
   }
 }
 
@@ -90,29 +92,38 @@ function checkKeyBudget(key: KeyView, store: Store): void {
   if (budgetRefusal(key, null, store) === null) return;
   const maxBudget = key.maxBudget ?? 0;
   // A refusal by a reservation names the key by its whole hash.
-  const name = key.spend < maxBudget ? key.hash : `${key.alias} (${key.name})`;
+  const name = key.spend + key.reserved < maxBudget ? key.hash : `${key.alias} (${key.name})`;
   const named = store.settings.behaviour.refusalNamesKey ? ` Key=${name}` : "";
-  throw overBudget(named, countedSpend(key, store), maxBudget, store);
+  throw overBudget(named, countedSpend(key, store), maxBudget, store.settings.behaviour);
+}
+
+/** Nothing is left to reserve: of a team at its budget, or after calls of the same moment. `wanted`: of this call. */
+export function refuseByReservation(one: KeyView | TeamView, wanted: number, behaviour: Behaviour): never {
+  const name = "hash" in one ? `Key=${one.hash}` : `Team=${one.id}`;
+  throw overBudget(` ${name}`, one.spend + one.reserved + wanted, one.maxBudget ?? 0, behaviour);
 }
 
 /** LiteLLM checks the team on every route, so a key of a team over its budget cannot even read itself. */
 function checkTeam(team: TeamView | null, route: Route, store: Store): void {
-  if (team?.blocked === true) throw refused(`Team=${team.id} is blocked. Update via \`/team/unblock\` if your admin.`);
+  if (team?.blocked === true) {
+    throw refused(`Team=${team.id} is blocked. Update via \`/team/unblock\` if ${adminWords(store)[1]}.`);
+  }
   if (team === null || team.maxBudget === null || route.isFree === true || team.spend <= team.maxBudget) return;
-  throw overBudget(` Team=${team.id}`, team.spend, team.maxBudget, store);
+  throw overBudget(` Team=${team.id}`, team.spend, team.maxBudget, store.settings.behaviour);
 }
 
-function overBudget(named: string, spend: number, maxBudget: number, store: Store): LitellmError {
+function overBudget(named: string, spend: number, maxBudget: number, { refusalStatus }: Behaviour): LitellmError {
   const amounts = `Current cost: ${floatText(spend)}, Max budget: ${floatText(maxBudget)}`;
-  return proxyError(
-    store.settings.behaviour.refusalStatus,
-    "budget_exceeded",
-    `Budget has been exceeded!${named} ${amounts}`,
-    null,
-  );
+  return proxyError(refusalStatus, "budget_exceeded", `Budget has been exceeded!${named} ${amounts}`, null);
 }
 
-function unknownKey(credential: string): LitellmError {
+/** How the refusals of a blocked key and of a blocked team name the administrator. */
+function adminWords({ settings }: Store): readonly [key: string, team: string] {
+  return settings.behaviour.release === 81 ? ["you're admin", "your admin"] : ["you're an admin", "you're an admin"];
+}
+
+function unknownKey(credential: string, { release }: Behaviour): LitellmError {
+  if (release === 110) return refused("Invalid API key provided.", "token_not_found_in_db", "key");
   const received = `Received API Key = sk-...${credential.slice(-4)}, Key Hash (Token) =${keyHash(credential)}.`;
   const missing = "Unable to find token in cache or `LiteLLM_VerificationTokenTable`";
   return refused(`Invalid proxy server token passed. ${received} ${missing}`, "token_not_found_in_db", "key");

@@ -1,7 +1,8 @@
 // The formats of LiteLLM's error responses, and the exception that carries them.
 // Must never hold a raw key, except where LiteLLM itself returns it to its caller.
 
-import { isDict } from "./dict.ts";
+import { type Body, isDict } from "./dict.ts";
+import type { Behaviour } from "./profiles.ts";
 import { dictText } from "./python-text.ts";
 
 /** An error response, thrown where the error occurs. `body` is JSON, or plain text for a crash. */
@@ -28,6 +29,41 @@ export type ErrorType =
   | "invalid_request_error"
   | "not_found_error"
   | "token_not_found_in_db";
+
+/** Types that 1.110 gives a status where an exception has no type of its own. */
+const OPENAI_TYPES: Record<number, string> = {
+  401: "auth_error",
+  403: "auth_error",
+  429: "rate_limit_error",
+};
+
+/** The types that LiteLLM gives to exceptions without a type. 1.110 derives the type from the status instead. */
+const UNTYPED = ["None", "internal_server_error", "auth_error"];
+
+/** An error in the format of a version. The simulator throws errors in the format of 1.81. */
+export function errorOf(error: LitellmError, { errors }: Behaviour): LitellmError {
+  const { status, body } = error;
+  if (!isDict(body) || errors === "texts") return error;
+  if (Array.isArray(body["detail"])) return errors === "openai" ? new LitellmError(status, shortIssues(body)) : error;
+  const fields = body["error"];
+  if (!isDict(fields) || body["type"] === "error") return error;
+  const { type } = fields;
+  const isNullable = errors === "openai" || type === "internal_server_error" || type === "None";
+  const isTyped = type === "None" || errors === "openai";
+  const param = fields["param"] === "None" && isNullable ? null : fields["param"];
+  return new LitellmError(status, { error: { ...fields, type: isTyped ? openAiType(type, status) : type, param } });
+}
+
+function openAiType(type: unknown, status: number): unknown {
+  if (!UNTYPED.includes(String(type))) return type;
+  return OPENAI_TYPES[status] ?? (status < 500 ? "invalid_request_error" : "internal_server_error");
+}
+
+/** 1.110 repeats neither the input nor the context of an issue. */
+function shortIssues(body: Body): Body {
+  const issues = (body["detail"] as FieldIssue[]).map(({ type, loc, msg }) => ({ type, loc, msg }));
+  return { detail: issues };
+}
 
 /** `{"error": {message, type, param, code}}`. The code is a string; an unset param is usually the text "None". */
 export function proxyError(status: number, type: ErrorType, message: string, param: string | null = "None") {

@@ -7,6 +7,10 @@ export type LitellmProfile = "1.81" | "1.83" | "1.103" | "1.110";
 export interface Behaviour {
   /** The tested release. The simulator names it in its headers. */
   readonly version: string;
+  /** The minor release, which the fields of rows, events and requests and the words of refusals follow. */
+  readonly release: 81 | 83 | 103 | 110;
+  /** `texts`: an unset `param` is "None". `null_params`: null in management errors. `openai`: OpenAI types, too. */
+  readonly errors: "texts" | "null_params" | "openai";
   /** The status of a call that a budget refuses. */
   readonly refusalStatus: 400 | 422 | 429;
   /** The refusal of a key names its alias and the end of its text. */
@@ -21,18 +25,32 @@ export interface Behaviour {
   readonly hasStaleKeySpend: boolean;
   /** A call reserves what it may cost at most, and other calls meanwhile are refused if nothing is left. */
   readonly reservesBudget: boolean;
+  /** Spend reaches the database this much later, in ms. */
+  readonly databaseDelayMs: { readonly min: number; readonly max: number };
+  /** Spend is counted apart from the key's row, so a change or a deletion of the key does not forget the count. */
+  readonly countsApart: boolean;
+  /** The end of a period is enforced as soon as the reset job ran. Otherwise up to 60 s later. */
+  readonly jobResetsAtOnce: boolean;
+  /** A refusal's event has the key's alias, metadata and budget. Otherwise only its hash. */
+  readonly refusalEventNamesKey: boolean;
+  /** A projected alert has the soft budget as `max_budget`, so a key above it gets `budget_crossed`. */
+  readonly projectsSoftBudget: boolean;
   /** A reset of spend is enforced at once. Otherwise the old spend may be enforced for up to 60 s. */
   readonly resetsAtOnce: boolean;
   /** `/key/update` changes the soft budget. */
   readonly updatesSoftBudget: boolean;
   /** A duration that is none, such as "banana", is a 400. Otherwise it ends every midnight. */
   readonly checksDurations: boolean;
+  /** A null in an update clears the budget duration. Otherwise it is ignored. */
+  readonly clearsDurations: boolean;
   /** `w` counts weeks. Otherwise such a window ends every midnight. */
   readonly knowsWeeks: boolean;
   /** The window of a budget object is aligned to the calendar, as a key's is. */
   readonly alignsBudgetObjects: boolean;
   /** A temporary increase may end at an instant with a zone. Otherwise every call of the key fails. */
   readonly readsZonedExpiry: boolean;
+  /** A body can switch the guardrail off with `disable_global_guardrail`. */
+  readonly bodySkipsGuardrail: boolean;
   /** The status of a call that the guardrail blocks. */
   readonly guardrailStatus: 400 | 500;
   /** The guardrail's settings `unreachable_fallback` and `fail_on_error` exist. */
@@ -41,6 +59,15 @@ export interface Behaviour {
 
 const V1_81: Behaviour = {
   version: "1.81.9",
+  release: 81,
+  errors: "texts",
+  databaseDelayMs: { min: 10_000, max: 15_000 },
+  countsApart: false,
+  jobResetsAtOnce: false,
+  refusalEventNamesKey: false,
+  projectsSoftBudget: false,
+  clearsDurations: false,
+  bodySkipsGuardrail: true,
   refusalStatus: 400,
   refusalNamesKey: false,
   unknownKeyStatus: 401,
@@ -61,6 +88,9 @@ const V1_81: Behaviour = {
 const V1_83: Behaviour = {
   ...V1_81,
   version: "1.83.14",
+  release: 83,
+  projectsSoftBudget: true,
+  bodySkipsGuardrail: false,
   unknownKeyStatus: 404,
   rowsHaveToken: false,
   resetsAtOnce: false,
@@ -71,6 +101,13 @@ const V1_83: Behaviour = {
 const V1_103: Behaviour = {
   ...V1_83,
   version: "1.103.11",
+  release: 103,
+  errors: "null_params",
+  databaseDelayMs: { min: 10_000, max: 25_000 },
+  countsApart: true,
+  jobResetsAtOnce: true,
+  refusalEventNamesKey: true,
+  clearsDurations: true,
   refusalStatus: 429,
   refusalNamesKey: true,
   hasStaleKeySpend: true,
@@ -85,7 +122,13 @@ const V1_103: Behaviour = {
   guardrailFallback: "any_error",
 };
 
-const V1_110: Behaviour = { ...V1_103, version: "1.110.2", refusalStatus: 422 };
+const V1_110: Behaviour = {
+  ...V1_103,
+  version: "1.110.2",
+  release: 110,
+  errors: "openai",
+  refusalStatus: 422,
+};
 
 const PROFILES: Readonly<Record<LitellmProfile, Behaviour>> = {
   "1.81": V1_81,

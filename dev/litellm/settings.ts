@@ -11,7 +11,7 @@ export interface LitellmOptions {
   masterKey?: string;
   /** The generation of LiteLLM to behave as. Default: "1.81". */
   profile?: LitellmProfile;
-  /** Delay until spend reaches the database. Default: 10 to 15 s, the interval of LiteLLM's writer job. */
+  /** Delay until spend reaches the database. Default: 10 to 15 s, since 1.103 up to 25 s. */
   databaseDelayMs?: number;
   /** Interval of the reset job. 0: every period ends on time; Infinity: no period ends. */
   resetCheckMs?: number;
@@ -31,7 +31,7 @@ export interface LitellmOptions {
   events?: EventsReceiver;
   /** The guardrail that LiteLLM asks before each call. Default: none. */
   guardrail?: GuardrailReceiver;
-  /** Returns 0 to below 1; draws the copies and delays of webhooks. Default: `Math.random`. */
+  /** Returns 0 to below 1; draws delays and copies of webhooks, and the delay of spend. Default: `Math.random`. */
   random?: () => number;
 }
 
@@ -51,10 +51,13 @@ export interface Settings {
 
 export function settingsFrom(options: LitellmOptions): Settings {
   const { databaseDelayMs, callMs } = options;
+  const behaviour = behaviourOf(options.profile ?? "1.81");
+  const { min, max } = behaviour.databaseDelayMs;
+  const random = options.random ?? Math.random;
   return {
     masterKey: options.masterKey ?? "sk-dev-master",
-    behaviour: behaviourOf(options.profile ?? "1.81"),
-    databaseDelayMs: () => databaseDelayMs ?? 10_000 + Math.random() * 5_000,
+    behaviour,
+    databaseDelayMs: () => databaseDelayMs ?? min + random() * (max - min),
     resetCheckMs: options.resetCheckMs ?? 597_000 + Math.random() * 8_000,
     cacheTtlMs: options.cacheTtlMs ?? 60_000,
     callMs: () => callMs ?? Math.random() * 2,
@@ -66,6 +69,6 @@ export function settingsFrom(options: LitellmOptions): Settings {
       events: options.events ?? null,
       guardrail: options.guardrail ?? null,
     },
-    random: options.random ?? Math.random,
+    random,
   };
 }

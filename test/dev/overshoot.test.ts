@@ -9,6 +9,8 @@ const aScenario = (differences: Partial<Scenario> = {}): Scenario => ({
   spendRate: 1,
   isolates: 4,
   pods: 1,
+  litellm: "1.81",
+  agents: 50,
   litellmEnforces: false,
   start: "steady",
   seed: 1,
@@ -31,8 +33,22 @@ it("overshoots by the calls in flight with LiteLLM alone and with Gate", async (
   for (const endpoint of ["none", "gate"] as const) {
     const { overshoot } = await play(aScenario({ endpoint, litellmEnforces: endpoint === "none" }));
     expect(overshoot).toBeGreaterThan(0);
-    expect(overshoot).toBeLessThan(inFlight({ spendRate: 1 }));
+    expect(overshoot).toBeLessThan(inFlight({ spendRate: 1, agents: 50 }));
   }
+});
+
+it("waits for the database with LiteLLM 1.110, whose spend beside a call is old", async () => {
+  const gate = aScenario({ endpoint: "gate", litellm: "1.110" });
+  const { overshoot, fastestSpendRate } = await play(gate);
+  const bound = boundOf(gate, fastestSpendRate);
+  expect(overshoot).toBeGreaterThan(boundOf({ ...gate, litellm: "1.81" }, fastestSpendRate).usd);
+  expect(overshoot).toBeLessThan(bound.usd);
+});
+
+it("reserves what calls may cost with LiteLLM 1.110, so that it overshoots less", async () => {
+  const alone = aScenario({ endpoint: "none", litellmEnforces: true, litellm: "1.110" });
+  const [reserved, exact] = [await play(alone), await play({ ...alone, litellm: "1.81" })];
+  expect(reserved.overshoot).toBeLessThan(exact.overshoot);
 });
 
 it("bounds the overshoot by the sooner of two that refuse", () => {

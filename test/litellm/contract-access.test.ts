@@ -26,6 +26,8 @@ describe("the management API", () => {
   it("answers a key that it does not know with 401 and its own type", async () => {
     const { status, body } = await client.call("GET", "/key/info?key=deadbeef", undefined, "sk-wrong");
     expect([status, body.error.type, body.error.code]).toEqual([401, "token_not_found_in_db", "401"]);
+    const message = behaviour.release === 110 ? "Invalid API key provided." : "Invalid proxy server token passed.";
+    expect(body.error.message).toContain(`Authentication Error, ${message}`);
   });
 
   it("answers no key, and a key without its scheme, with 401 auth_error", async () => {
@@ -92,6 +94,7 @@ describe("a blocked key", () => {
     const { status, body } = await client.chat(key);
     expect([status, body.error.type, body.error.code]).toEqual([401, "auth_error", "401"]);
     expect(body.error.message).toContain("Authentication Error, Key is blocked. Update via `/key/unblock`");
+    expect(body.error.param).toBe(behaviour.errors === "openai" ? null : "None");
     expect((await client.info(key)).blocked).toBe(true);
     await client.call("POST", "/key/unblock", { key: hashOf(key) });
     expect((await client.chat(key)).status).toBe(200);

@@ -130,6 +130,18 @@ it("takes a soft budget in an update since 1.103, and in an update of the key's 
   expect((await client.info(key)).litellm_budget_table.soft_budget).toBe(0.9);
 });
 
+it("clears a budget duration by an explicit null since 1.103, and ignores the null before", async () => {
+  const key = await client.newKey({ budget_duration: "1d" });
+  expect((await client.call("POST", "/key/update", { key, budget_duration: null })).status).toBe(200);
+  expect((await client.info(key)).budget_duration).toBe(behaviour.clearsDurations ? null : "1d");
+});
+
+it("has since 1.103 the spend since its creation, which no reset changes, and a status", async () => {
+  const key = await client.newKey({ max_budget: 5 });
+  const { total_spend, status } = await client.info(key);
+  expect([total_spend, status]).toEqual(behaviour.showsDeletedKeys ? [0, "active"] : [undefined, undefined]);
+});
+
 it("replaces metadata, clears a budget with an explicit null, and keeps what was not sent", async () => {
   const key = await client.newKey({ max_budget: 1, metadata: { a: 1 } });
   await client.call("POST", "/key/update", { key, metadata: { b: 2 } });
@@ -149,6 +161,12 @@ it("answers an update of an unknown key with 404, or 401 in 1.81", async () => {
   const { status, body } = await client.call("POST", "/key/update", { key: "sk-unknown", max_budget: 1 });
   const type = behaviour.unknownKeyStatus === 404 ? "not_found_error" : "auth_error";
   expect([status, body.error.type]).toEqual([behaviour.unknownKeyStatus, type]);
+});
+
+it("refuses a negative budget in the version's own format of errors", async () => {
+  const { error } = (await client.call("POST", "/team/new", { max_budget: -1 })).body;
+  const type = behaviour.errors === "openai" ? "invalid_request_error" : "internal_server_error";
+  expect(error).toMatchObject({ type, param: behaviour.errors === "texts" ? "None" : null, code: "400" });
 });
 
 it("requires both fields of a temporary increase", async () => {
@@ -212,6 +230,16 @@ it("answers 404 for a deleted key, and since 1.103 shows its last row as deleted
   if (!behaviour.showsDeletedKeys) return;
   expect(body.info).toMatchObject({ status: "deleted", deleted_at: expect.any(String), max_budget: 3 });
   expect((await client.call("POST", "/v2/key/info", { keys: [hashOf(key)] })).body.info).toEqual([]);
+});
+
+it("forgets the spend of a key that is created again, but in its memory not since 1.103", async () => {
+  const key = await client.newKey({ max_budget: 5 });
+  await client.call("POST", "/key/update", { key, spend: 7 });
+  expect((await client.chat(key)).status).toBe(behaviour.refusalStatus);
+  await client.call("POST", "/key/delete", { keys: [hashOf(key)] });
+  await client.call("POST", "/key/generate", { key, max_budget: 5 });
+  expect((await client.info(key)).spend).toBe(0);
+  if (behaviour.countsApart) expect((await client.chat(key)).status).toBe(behaviour.refusalStatus);
 });
 
 it("lists keys by page, newest first, as hashes or as whole objects", async () => {

@@ -3,7 +3,16 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Behaviour } from "../../dev/litellm/profiles.ts";
-import { type Answer, type Client, captured, hashOf, missingFields, SPEND_WRITTEN, startTarget } from "./support.ts";
+import {
+  type Answer,
+  type Client,
+  captured,
+  hashOf,
+  missingFields,
+  SPEND_WRITTEN,
+  send,
+  startTarget,
+} from "./support.ts";
 
 let client: Client;
 let behaviour: Behaviour;
@@ -102,6 +111,16 @@ describe("a key", () => {
     expect((await client.call("GET", "/key/info", undefined, key)).status).toBe(200);
   });
 
+  it("gets a refusal on a messages route of 1.110 in Anthropic's envelope", async () => {
+    if (behaviour.release !== 110) return;
+    const headers = { "x-api-key": await client.newKey({ max_budget: 0 }) };
+    const messages = [{ role: "user", content: "hi" }];
+    const body = { model: process.env["LITELLM_MODEL"] ?? "mock", max_tokens: 20, messages };
+    const refused = await send(`${client.url}/v1/messages`, "POST", headers, body);
+    const error = { type: "invalid_request_error", litellm_error_type: "budget_exceeded" };
+    expect([refused.status, refused.body]).toMatchObject([422, { type: "error", error }]);
+  });
+
   it("takes its limit from its budget object when it has none of its own", async () => {
     const budget_id = randomUUID();
     await client.call("POST", "/budget/new", { budget_id, max_budget: 0 });
@@ -186,8 +205,9 @@ describe("a team", () => {
     const another = await client.newKey({ team_id: team.team_id });
     expect((await client.chat(another, { cost: COST })).status).toBe(200);
     await settled();
-    // A reservation may refuse the call at the budget already, because nothing is left to reserve.
-    if (!behaviour.reservesBudget) expect((await client.chat(another, { cost: COST })).status).toBe(200);
+    // A reservation refuses the call at the budget already, because nothing is left to reserve.
+    const atBudget = behaviour.reservesBudget ? behaviour.refusalStatus : 200;
+    expect((await client.chat(another, { cost: COST })).status).toBe(atBudget);
     const refused = await refusalOf(another);
     expectRefused(refused);
     expect(refused.body.error.message).toContain(`Team=${team.team_id}`);
@@ -234,6 +254,15 @@ describe("a budget object", () => {
     const { body } = await client.call("POST", "/budget/info", { budgets: [budget_id, randomUUID()] });
     expect(body).toMatchObject([{ budget_id, soft_budget: 3, max_budget: null }]);
     expect(body).toHaveLength(1);
+  });
+
+  it("refuses a window of several months with a 400 since 1.103, and fails in 1.83", async () => {
+    const budget_duration = "2mo";
+    const status = behaviour.checksDurations ? 400 : 500;
+    const made = await client.call("POST", "/budget/new", { budget_id: randomUUID(), budget_duration });
+    expect(made.status).toBe(behaviour.alignsBudgetObjects ? status : 200);
+    const { team_id } = (await client.call("POST", "/team/new", {})).body;
+    expect((await client.call("POST", "/team/update", { team_id, budget_duration })).status).toBe(status);
   });
 
   it("has a window that ends with the month, as a key's does, but in 1.81 one of the plain length", async () => {

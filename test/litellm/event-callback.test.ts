@@ -90,7 +90,7 @@ describe("a finished call", () => {
 });
 
 describe("a call refused over budget", () => {
-  it.each(["1.81", "1.103"] as const)(
+  it.each(["1.81", "1.83"] as const)(
     "sends a refused call as a failure with the key's hash alone, in %s",
     async (profile) => {
       await start({}, { profile });
@@ -102,7 +102,7 @@ describe("a call refused over budget", () => {
       expect([error_class, error_message]).toEqual(["BudgetExceededError", refusal.body.error.message]);
       const ofKey = Object.entries(payload.metadata).filter(([name]) => name.startsWith("user_api_key"));
       expect(ofKey.filter(([, value]) => value !== null)).toEqual([["user_api_key_hash", hashOf(key)]]);
-      expect(Object.keys(payload)).toEqual(Object.keys(captured("generic-api-success")[0]));
+      expect(Object.keys(payload)).toEqual(expect.arrayContaining(Object.keys(captured("generic-api-success")[0])));
     },
   );
 });

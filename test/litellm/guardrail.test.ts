@@ -84,17 +84,20 @@ describe("the question", () => {
 
 describe("the answer", () => {
   it.each([
-    ["1.81", 500],
-    ["1.103", 400],
-  ] as const)("BLOCKED refuses the call in %s with %d and the reason; it costs nothing", async (profile, status) => {
-    await start(profile);
-    receiver.answer = () => answer({ action: "BLOCKED", blocked_reason: "over 110 %" });
-    const key = await client.newKey();
-    const refused = await client.chat(key, { cost: 1 });
-    const error = { message: "over 110 %", type: "None", param: "None", code: String(status) };
-    expect([refused.status, refused.body]).toEqual([status, { error }]);
-    expect((await client.info(key)).spend).toBe(0);
-  });
+    ["1.81", 500, { type: "None", param: "None" }],
+    ["1.103", 400, { type: "invalid_request_error", param: null }],
+  ] as const)(
+    "BLOCKED refuses the call in %s with %d and the reason; it costs nothing",
+    async (profile, status, type) => {
+      await start(profile);
+      receiver.answer = () => answer({ action: "BLOCKED", blocked_reason: "over 110 %" });
+      const key = await client.newKey();
+      const refused = await client.chat(key, { cost: 1 });
+      const error = { message: "over 110 %", ...type, code: String(status) };
+      expect([refused.status, refused.body]).toEqual([status, { error }]);
+      expect((await client.info(key)).spend).toBe(0);
+    },
+  );
 
   it.each([{ action: "NONE" }, {}])("%j lets the call go on", async (verdict) => {
     await start("1.81");

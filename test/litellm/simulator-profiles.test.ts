@@ -54,8 +54,19 @@ describe("a reservation in 1.110", () => {
     const answers = await together(key, 2, {});
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 422]);
     const refused = answers.find(({ status }) => status === 422);
-    expect(refused?.body.error.message).toContain(`Key=${hashOf(key)} Current cost: 100.0, Max budget: 100.0`);
+    expect(refused?.body.error.message).toContain(`Key=${hashOf(key)} Current cost: 329.376`);
     expect((await client.chat(key, { cost: 0.28 })).status).toBe(200);
+  });
+
+  it("refuses a later call while one is in flight, by the key's alias and with what is reserved", async () => {
+    await start({ profile: "1.110", callMs: 300 });
+    const key = await client.newKey({ max_budget: 100, key_alias: "acme" });
+    const first = client.chat(key, { cost: 0.28 });
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const { error } = (await client.chat(key, { cost: 0.28 })).body;
+    const named = `Key=acme (sk-...${key.slice(-4)})`;
+    expect(error.message).toBe(`Budget has been exceeded! ${named} Current cost: 100.0, Max budget: 100.0`);
+    expect((await first).status).toBe(200);
   });
 
   it("ends when the guardrail refuses the call", async () => {

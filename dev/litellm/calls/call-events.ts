@@ -13,6 +13,8 @@ export interface CallRecord {
   /** The body's `user`. */
   readonly endUser: string | null;
   readonly isStream: boolean;
+  /** The body's `no-log`: LiteLLM charges the call, but reports it to no callback. */
+  readonly isUnlogged: boolean;
   readonly messages: unknown;
   /** Without the headers that could contain a key. */
   readonly headers: Record<string, string>;
@@ -34,12 +36,15 @@ export interface CallAuthorized {
 export interface CallRefused {
   kind: "call_refused";
   keyHash: string;
+  /** With the spend that LiteLLM shows beside a call. Null: the key is gone since. */
+  key: KeyView | null;
+  team: TeamView | null;
   call: CallRecord;
   message: string;
   endedAt: number;
 }
 
-/** LiteLLM has answered a model call and counted its cost. `key` has the spend from when the call was checked. */
+/** LiteLLM has answered and charged a model call. `key` has the spend that LiteLLM shows for before the call. */
 export interface CallFinished {
   kind: "call_finished";
   callId: string;

@@ -6,8 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Context, Hono } from "hono";
 import { authenticate, type Caller, callerHash, KEY_HEADERS } from "../auth.ts";
 import { type Body, isDict } from "../dict.ts";
-import { anthropicError, budgetRefusalMessage, detailError, LitellmError, proxyError } from "../errors.ts";
+import { anthropicError, budgetRefusalMessage, detailError, errorOf, LitellmError, proxyError } from "../errors.ts";
 import type { Guardrail } from "../outgoing/guardrail.ts";
+import type { Behaviour } from "../profiles.ts";
+import type { KeyView } from "../state/memory.ts";
 import { ADMIN_USER, keyHash } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import type { CallRecord } from "./call-events.ts";
@@ -16,6 +18,9 @@ import { reserve } from "./reservation.ts";
 
 /** Headers left out of events: those that may contain a key, and those that only the simulator understands. */
 const HIDDEN_HEADERS = [...KEY_HEADERS, "cookie", "x-sim-cost"];
+
+/** Calls of the same moment are all checked before the first of them reserves its cost. */
+const RESERVED_AFTER_MS = 5;
 
 interface Call extends CallRecord {
   readonly cost: number;
@@ -34,7 +39,7 @@ export function chatRoutes(store: Store, guardrail: Guardrail): Hono {
   }
   app.post("/v1/messages", (c) =>
     complete(c, store, guardrail).catch((error: unknown) => {
-      throw error instanceof LitellmError ? anthropicError(error) : error;
+      throw error instanceof LitellmError ? anthropicError(errorOf(error, store.settings.behaviour)) : error;
     }),
   );
   for (const path of ["/v1/models", "/models"]) {
@@ -51,17 +56,18 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
   const body = await jsonBody(c);
   const cost = costOf(c, body, store.settings.defaultCost);
   const record = recordOf(c, body, store.now());
-  const caller = callerOf(c, record, cost === 0, store);
+  const { caller, release } = await admitted(c, { body, cost, record }, store);
   if (typeof body["model"] !== "string") {
     const rule = "Invalid model name passed in model=None. Call `/v1/models` to view available models for your key.";
     throw proxyError(400, "invalid_request_error", `${c.req.path}: ${rule}`);
   }
   const { behaviour } = store.settings;
-  const shownSpend = caller.kind === "admin" ? 0 : behaviour.hasStaleKeySpend ? caller.key.rowSpend : caller.key.spend;
-  const release = reserve(caller, body, cost, behaviour);
-  const call: Call = { ...record, cost, caller, spendBefore: shownSpend, begunAt: performance.now(), release };
+  const spendBefore = caller.kind === "admin" ? 0 : shownSpend(caller.key, behaviour);
+  const call: Call = { ...record, cost, caller, spendBefore, begunAt: performance.now(), release };
   try {
-    await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
+    if (!(behaviour.bodySkipsGuardrail && switchesGuardrailOff(body))) {
+      await guardrail.check({ ...record, tools: body["tools"], caller: callerFields(call, store) });
+    }
   } catch (error) {
     release();
     throw error;
@@ -72,6 +78,13 @@ async function complete(c: Context, store: Store, guardrail: Guardrail): Promise
   const response = responseTo(call, body);
   finish(call, response, store);
   return Response.json(response, { headers: headersOf(answered(call, store), isStream) });
+}
+
+/** In this order, the first place that has the switch decides. */
+function switchesGuardrailOff(body: Body): boolean {
+  const places = [body, body["metadata"], body["litellm_metadata"]].filter(isDict);
+  const place = places.find((one) => "disable_global_guardrail" in one);
+  return place?.["disable_global_guardrail"] === true;
 }
 
 function responseTo(call: Call, body: Body): Body {
@@ -106,24 +119,38 @@ function recordOf(c: Context, body: Body, startedAt: number): CallRecord {
     model: typeof model === "string" ? model : "",
     endUser: typeof user === "string" && user !== "" ? user : null,
     isStream: body["stream"] === true,
+    isUnlogged: body["no-log"] === true,
     messages: body["messages"] ?? null,
     headers: Object.fromEntries([...c.req.raw.headers].filter(([name]) => !HIDDEN_HEADERS.includes(name))),
     startedAt,
   };
 }
 
-function callerOf(c: Context, call: CallRecord, isFree: boolean, store: Store): Caller {
+/** Checks the caller and its budgets, and reserves the call's cost. Reports the refusal of a budget as an event. */
+async function admitted(c: Context, sent: { body: Body; cost: number; record: CallRecord }, store: Store) {
   const { headers } = c.req.raw;
+  const { body, cost, record } = sent;
   try {
-    return authenticate(headers, { path: call.route, kind: "llm", isFree }, store);
+    const caller = authenticate(headers, { path: record.route, kind: "llm", isFree: cost === 0 }, store);
+    if (store.settings.behaviour.reservesBudget) await sleep(RESERVED_AFTER_MS);
+    return { caller, release: reserve(caller, body, cost, store.settings.behaviour) };
   } catch (error) {
     const message = budgetRefusalMessage(error);
     if (message !== null) {
-      const refused = { kind: "call_refused" as const, keyHash: callerHash(headers), call, message };
-      store.settings.listener({ ...refused, endedAt: store.now() });
+      const keyHash = callerHash(headers);
+      const key = store.viewKey(keyHash);
+      const team = store.viewTeam(key?.teamId ?? null);
+      const before = key && { ...key, spend: shownSpend(key, store.settings.behaviour) };
+      const refused = { keyHash, key: before, team: team && { ...team }, call: record, message };
+      store.settings.listener({ kind: "call_refused", ...refused, endedAt: store.now() });
     }
     throw error;
   }
+}
+
+/** The spend of a key that LiteLLM shows beside a call. */
+function shownSpend(key: KeyView, { hasStaleKeySpend }: Behaviour): number {
+  return hasStaleKeySpend ? key.rowSpend : key.spend;
 }
 
 /** The caller's fields in the request to the guardrail. */
@@ -156,7 +183,7 @@ function answered(call: Call, store: Store) {
     ...call,
     maxBudget,
     durationMs: performance.now() - call.begunAt,
-    version: store.settings.behaviour.version,
+    behaviour: store.settings.behaviour,
   };
 }
 

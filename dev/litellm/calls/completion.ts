@@ -2,6 +2,7 @@
 // Must never depend on a budget or charge anything.
 
 import type { Body } from "../dict.ts";
+import type { Behaviour } from "../profiles.ts";
 import { floatText } from "../python-text.ts";
 
 export const COMPLETION_TOKENS = 20;
@@ -17,7 +18,7 @@ export interface Answered {
   maxBudget: number | null;
   spendBefore: number;
   durationMs: number;
-  version: string;
+  behaviour: Behaviour;
 }
 
 /** The cost of a stream is unknown when its headers are sent, so they show the spend before the call. */
@@ -29,8 +30,9 @@ export function headersOf(call: Answered, isStream: boolean): Headers {
     "x-litellm-call-id": call.id,
     "x-litellm-model-id": "simulated",
     "x-litellm-model-api-base": "https://api.openai.com",
-    "x-litellm-version": call.version,
+    "x-litellm-version": call.behaviour.version,
     ...(isStream ? {} : { "x-litellm-response-cost": cost, "x-litellm-response-cost-original": cost }),
+    ...(call.behaviour.release < 110 ? {} : costParts(isStream ? 0 : call.cost)),
     "x-litellm-response-cost-discount-amount": "0.0",
     "x-litellm-response-cost-margin-amount": "0.0",
     "x-litellm-response-cost-margin-percent": "0.0",
@@ -41,6 +43,18 @@ export function headersOf(call: Answered, isStream: boolean): Headers {
     "x-litellm-attempted-retries": "0",
     "x-litellm-attempted-fallbacks": "0",
   });
+}
+
+/** Headers that 1.110 adds. Of a stream the cost is 0. Assigns one third of the cost to the input. */
+function costParts(cost: number): Record<string, string> {
+  return {
+    "x-litellm-model-name": "openai/gpt-4o-mini",
+    "x-litellm-response-cost-original": floatText(cost),
+    "x-litellm-response-cost-input": floatText(cost / 3),
+    "x-litellm-response-cost-output": floatText(cost - cost / 3),
+    "x-litellm-response-cost-tool-usage": "0.0",
+    "x-litellm-callback-duration-ms": "0.0",
+  };
 }
 
 interface Named {

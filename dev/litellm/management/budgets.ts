@@ -6,12 +6,11 @@ import { Hono } from "hono";
 import type { Body } from "../dict.ts";
 import { crash, detailError } from "../errors.ts";
 import type { FieldTypes } from "../fields.ts";
-import { floatText } from "../python-text.ts";
 import { plainLength } from "../state/durations.ts";
 import { budgetOnWire, emptyBudget } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
-import { calculated } from "./key-fields.ts";
-import { adminRoute, type ManagementCall } from "./management.ts";
+import { calculated, unknownDuration } from "./key-fields.ts";
+import { adminRoute, type ManagementCall, negativeBudget } from "./management.ts";
 
 const FIELDS: FieldTypes = {
   budget_id: "string",
@@ -34,7 +33,7 @@ export function budgetRoutes(store: Store): Hono {
 
 /** In 1.81 the window starts now and is not aligned to the calendar, unlike a key's. */
 function newBudget({ body, now }: ManagementCall, store: Store): Body {
-  refuseNegativeBudget(body);
+  refuseBadBudget(body, store);
   const id = typeof body["budget_id"] === "string" ? body["budget_id"] : randomUUID();
   if (store.budgets.has(id)) throw crash();
   const duration = body["budget_duration"];
@@ -47,29 +46,33 @@ function newBudget({ body, now }: ManagementCall, store: Store): Body {
     budget_reset_at: typeof duration === "string" ? calculated(() => endOf(duration), crash) : null,
   };
   store.budgets.set(id, row);
-  return budgetOnWire(row, "Z");
+  return budgetOnWire(row, "Z", store.settings.behaviour);
 }
 
 /** A null clears a field. For a budget that does not exist LiteLLM answers null instead of an error. */
 function updateBudget({ body, now }: ManagementCall, store: Store): Body | null {
   if (typeof body["budget_id"] !== "string") throw detailError(400, "budget_id is required");
-  refuseNegativeBudget(body);
+  refuseBadBudget(body, store);
   const row = store.budgets.get(body["budget_id"]);
   if (row === undefined) return null;
+  const { budget_duration: duration } = body;
+  if (store.settings.behaviour.clearsDurations && duration !== undefined) {
+    row.budget_reset_at = typeof duration === "string" ? store.windowEnd(duration, now) : null;
+  }
   Object.assign(row, body, { updated_at: now });
-  return budgetOnWire(row, "Z");
+  return budgetOnWire(row, "Z", store.settings.behaviour);
 }
 
 function budgetInfo({ body }: ManagementCall, store: Store): Body[] {
   const ids = body["budgets"] as unknown[];
   if (ids.length === 0) throw detailError(400, "Specify list of budget id's to query. Passed in=[]");
-  return [...store.budgets.values()].filter((row) => ids.includes(row.budget_id)).map((row) => budgetOnWire(row, "Z"));
+  return [...store.budgets.values()]
+    .filter((row) => ids.includes(row.budget_id))
+    .map((row) => budgetOnWire(row, "Z", store.settings.behaviour));
 }
 
-function refuseNegativeBudget(body: Body): void {
-  for (const name of ["max_budget", "soft_budget"]) {
-    const value = body[name];
-    if (typeof value !== "number" || value >= 0) continue;
-    throw detailError(400, `${name} cannot be negative. Received: ${floatText(value)}`);
-  }
+/** These routes do not convert their errors, unlike those of keys and teams. */
+function refuseBadBudget(body: Body, { settings: { behaviour } }: Store): void {
+  const message = unknownDuration(body, behaviour) ?? negativeBudget(body, ["max_budget", "soft_budget"], behaviour);
+  if (message !== null) throw detailError(400, message);
 }

@@ -6,7 +6,7 @@ import type { Body } from "../dict.ts";
 import { bodyRuleError, detailError, type LitellmError, proxyError, stringifiedError } from "../errors.ts";
 import type { FieldTypes } from "../fields.ts";
 import { floatText, instantText } from "../python-text.ts";
-import { keyHash } from "../state/rows.ts";
+import { keyHash, keyOnWire } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import { blockedKeyOnWire } from "./key-answers.ts";
 import { adminRoute, type ManagementCall } from "./management.ts";
@@ -36,6 +36,7 @@ function resetSpend({ body, param }: ManagementCall, store: Store): Body {
   const before = row.spend;
   row.spend = resetTo;
   row.updated_at = store.now();
+  row.added.settings_updated_at = row.updated_at;
   if (store.settings.behaviour.resetsAtOnce) store.forgetKey(row.token);
   return {
     key_hash: row.token,
@@ -79,9 +80,14 @@ const setBlocked =
     if (row === undefined) throw keyNotFound(hash, store);
     row.blocked = blocked;
     row.updated_at = store.now();
+    row.added.settings_updated_at = row.updated_at;
     const view = store.viewKey(hash);
     if (view !== null) view.blocked = blocked;
-    return blockedKeyOnWire(row);
+    const { behaviour } = store.settings;
+    // In 1.110 only blocking answers in the shape of a caller identity.
+    return behaviour.release === 110 && !blocked
+      ? keyOnWire(row, null, "Z", behaviour)
+      : blockedKeyOnWire(row, behaviour);
   };
 
 function keyNotFound(hash: string, store: Store): LitellmError {

@@ -29,8 +29,9 @@ export function keyCreation(store: Store): Hono {
 
 /** Generating an existing key again changes nothing, but the response still echoes the requested fields. */
 function generateKey({ body, now }: ManagementCall, store: Store): Body {
-  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
-  refuseUnknownDuration(body, store.settings.behaviour);
+  const { behaviour } = store.settings;
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error", behaviour);
+  refuseUnknownDuration(body, "internal_server_error", behaviour);
   const budget =
     typeof body["soft_budget"] === "number"
       ? { ...emptyBudget(randomUUID(), now), soft_budget: body["soft_budget"] }
@@ -48,7 +49,7 @@ function generateKey({ body, now }: ManagementCall, store: Store): Body {
   if (budget !== null) store.budgets.set(budget.budget_id, budget);
   const stored = store.keys.get(row.token) ?? row;
   store.keys.set(stored.token, stored);
-  return generatedKeyOnWire(key, row, stored, store.budgetOf(stored));
+  return generatedKeyOnWire(key, row, stored, store.budgetOf(stored), behaviour);
 }
 
 function newKeyRow(key: string, body: Body, budget: BudgetRow | null, store: Store): KeyRow {
@@ -72,6 +73,7 @@ function newKeyRow(key: string, body: Body, budget: BudgetRow | null, store: Sto
     budget_id: budget?.budget_id ?? text(body["budget_id"]),
     created_at: now,
     updated_at: now,
+    added: { total_spend: 0, last_active: null, settings_updated_at: null },
     rest: Object.fromEntries(rest),
   };
 }

@@ -38,14 +38,22 @@ export const KEY_FIELDS: FieldTypes = {
 };
 
 /** The durations that LiteLLM supports, in versions that check them. */
-const DURATION = /^(?:[1-9]\d*[smhdw]|1mo)$/;
+const DURATION = /^(?:[1-9]\d*[smhdw]|1mo|hourly|daily|weekly|monthly)$/;
 
-export function refuseUnknownDuration(body: Body, { checksDurations }: Behaviour): void {
+export function refuseUnknownDuration(
+  body: Body,
+  type: "auth_error" | "internal_server_error",
+  behaviour: Behaviour,
+): void {
+  const message = unknownDuration(body, behaviour);
+  if (message !== null) throw stringifiedError(400, type, message);
+}
+
+/** Null: there is no duration, or this version takes it. */
+export function unknownDuration(body: Body, { checksDurations }: Behaviour): string | null {
   const duration = body["budget_duration"];
-  if (!checksDurations || typeof duration !== "string" || DURATION.test(duration)) return;
-  const rule = "Use a format like '1h', '24h', '7d', or '30d'.";
-  const message = `Invalid budget_duration '${duration}'. ${rule}`;
-  throw stringifiedError(400, "invalid_request_error", message);
+  if (!checksDurations || typeof duration !== "string" || DURATION.test(duration)) return null;
+  return `Invalid budget_duration '${duration}'. Use a format like '1h', '24h', '7d', or '30d'.`;
 }
 
 /** Without `exceptHash`, an alias also counts as taken when the key itself is generated again. */

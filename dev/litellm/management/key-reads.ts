@@ -4,9 +4,9 @@
 import { Hono } from "hono";
 import type { Body } from "../dict.ts";
 import { bodyRuleError, proxyError, validationError } from "../errors.ts";
-import { ADMIN_USER, type KeyRow, keyHash, keyOnWire, onWire } from "../state/rows.ts";
-import type { DeletedKey, Store } from "../state/store.ts";
-import { listedKeyOnWire } from "./key-answers.ts";
+import { type KeyRow, keyHash, keyOnWire } from "../state/rows.ts";
+import type { Store } from "../state/store.ts";
+import { deletedKeyOnWire, listedKeyOnWire } from "./key-answers.ts";
 import { infoRoute, type ManagementCall } from "./management.ts";
 
 export function keyReads(store: Store): Hono {
@@ -23,21 +23,18 @@ function keyInfo({ caller, param }: ManagementCall, store: Store): Body {
   const row = store.keys.get(keyHash(requested));
   if (row === undefined) {
     const deleted = store.deletedKeys.get(keyHash(requested));
-    if (deleted !== undefined) return { key: requested, info: deletedInfo(deleted) };
+    if (deleted !== undefined) return { key: requested, info: deletedKeyOnWire(deleted, store.settings.behaviour) };
     throw proxyError(404, "not_found_error", "Key not found in database", "key");
   }
   if (caller.kind === "key" && caller.key.hash !== row.token && caller.key.userId !== row.user_id) {
     const message = "You are not allowed to access this key's info. Your role=internal_user";
     throw proxyError(403, "internal_server_error", message);
   }
-  const { token: _, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00");
-  return { key: requested, info };
-}
-
-/** The last row of a deleted key, without its budget object. */
-function deletedInfo({ row, deletedAt }: DeletedKey): Body {
-  const { token: _, ...info } = keyOnWire(row, null, "+00:00");
-  return { ...info, status: "deleted", ...onWire({ deleted_at: deletedAt }, "+00:00"), deleted_by: ADMIN_USER };
+  const { behaviour } = store.settings;
+  const { token: _, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00", behaviour);
+  const isExpired = row.expires !== null && row.expires < store.now();
+  const status = row.blocked === true ? "revoked" : isExpired ? "expired" : "active";
+  return { key: requested, info: behaviour.showsDeletedKeys ? { ...info, status } : info };
 }
 
 /** Sorted by spend, not in the requested order. Unknown keys are left out; with aliases alone it returns every key. */
@@ -53,7 +50,7 @@ function keysInfo({ body }: ManagementCall, store: Store): Body {
 }
 
 function listedRow(row: KeyRow, store: Store): Body {
-  const { token, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00");
+  const { token, ...info } = keyOnWire(row, store.budgetOf(row), "+00:00", store.settings.behaviour);
   return store.settings.behaviour.rowsHaveToken ? { token, ...info } : info;
 }
 
@@ -75,7 +72,9 @@ function listKeys({ caller, param }: ManagementCall, store: Store): Body {
     .sort((a, b) => b.created_at - a.created_at || (a.token < b.token ? 1 : -1));
   const shown = found.slice((page - 1) * size, page * size);
   return {
-    keys: shown.map((row) => (param("return_full_object") === "true" ? listedKeyOnWire(row) : row.token)),
+    keys: shown.map((row) =>
+      param("return_full_object") === "true" ? listedKeyOnWire(row, store.settings.behaviour) : row.token,
+    ),
     total_count: found.length,
     current_page: page,
     total_pages: Math.ceil(found.length / size),

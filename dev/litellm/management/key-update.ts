@@ -38,17 +38,20 @@ export function keyUpdate(store: Store): Hono {
 /** Where LiteLLM's update has no soft_budget field, it is dropped like any other unknown field. */
 function updateKey({ body, now }: ManagementCall, store: Store): Body {
   refuseHalfIncrease(body);
-  refuseUnknownDuration(body, store.settings.behaviour);
-  refuseNegative(body, ["max_budget"], "auth_error");
+  const { behaviour } = store.settings;
+  refuseUnknownDuration(body, "auth_error", behaviour);
+  refuseNegative(body, ["max_budget"], "auth_error", behaviour);
   const key = String(body["key"]);
   const row = store.keys.get(keyHash(key));
   if (row === undefined) throw unknownKey(key, store);
   const changes = changesOf(row, body, store, now);
   refuseTakenAlias(store, body["key_alias"], row.token);
   Object.assign(row, changes, { updated_at: now });
-  if (store.settings.behaviour.updatesSoftBudget && "soft_budget" in body) setSoftBudget(row, body, store, now);
-  store.forgetKey(row.token);
-  return { key, ...keyOnWire(row, null, "+00:00") };
+  row.added.settings_updated_at = now;
+  if (behaviour.updatesSoftBudget && "soft_budget" in body) setSoftBudget(row, body, store, now);
+  if (typeof body["spend"] === "number") store.forgetKey(row.token);
+  else store.readKeyAgain(row.token);
+  return { key, ...keyOnWire(row, null, "+00:00", behaviour) };
 }
 
 /** The soft budget stands in the key's budget object, which is created when there is none. */
@@ -78,6 +81,9 @@ function changesOf(row: KeyRow, body: Body, store: Store, now: number): Body {
   if (typeof duration === "string" && duration !== "") {
     changes["budget_duration"] = duration;
     changes["budget_reset_at"] = calculated(() => store.windowEnd(duration), failed);
+  }
+  if (duration === null && store.settings.behaviour.clearsDurations) {
+    Object.assign(changes, { budget_duration: null, budget_reset_at: null });
   }
   if (lifetime === "-1") changes["expires"] = null;
   else if (typeof lifetime === "string" && lifetime !== "") {

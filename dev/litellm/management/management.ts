@@ -6,6 +6,7 @@ import { authenticate, type Caller } from "../auth.ts";
 import type { Body } from "../dict.ts";
 import { stringifiedError, validationError } from "../errors.ts";
 import { checkFields, type FieldTypes } from "../fields.ts";
+import type { Behaviour } from "../profiles.ts";
 import { floatText } from "../python-text.ts";
 import type { Store } from "../state/store.ts";
 
@@ -54,10 +55,22 @@ async function jsonBody(c: Context): Promise<unknown> {
 }
 
 /** LiteLLM refuses negative budgets with a message that is a Python dict. */
-export function refuseNegative(body: Body, names: string[], type: "auth_error" | "internal_server_error"): void {
+export function refuseNegative(
+  body: Body,
+  names: string[],
+  type: "auth_error" | "internal_server_error",
+  behaviour: Behaviour,
+): void {
+  const message = negativeBudget(body, names, behaviour);
+  if (message !== null) throw stringifiedError(400, type, message);
+}
+
+/** Null: none of the amounts is negative. */
+export function negativeBudget(body: Body, names: string[], { release }: Behaviour): string | null {
+  const rule = release >= 103 ? "must be a non-negative finite number" : "cannot be negative";
   for (const name of names) {
     const value = body[name];
-    if (typeof value !== "number" || value >= 0) continue;
-    throw stringifiedError(400, type, `${name} cannot be negative. Received: ${floatText(value)}`);
+    if (typeof value === "number" && value < 0) return `${name} ${rule}. Received: ${floatText(value)}`;
   }
+  return null;
 }

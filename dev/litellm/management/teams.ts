@@ -6,8 +6,10 @@ import { Hono } from "hono";
 import type { Body } from "../dict.ts";
 import { detailError, type LitellmError, proxyError, stringifiedError } from "../errors.ts";
 import type { FieldTypes } from "../fields.ts";
+import type { Behaviour } from "../profiles.ts";
 import { floatText } from "../python-text.ts";
-import { ADMIN_USER, keyOnWire, type TeamRow, teamOnWire } from "../state/rows.ts";
+import { TEAM_INFO, withAdded } from "../state/added-fields.ts";
+import { ADMIN_MEMBER, ADMIN_USER, keyOnWire, type TeamRow, teamOnWire } from "../state/rows.ts";
 import type { Store } from "../state/store.ts";
 import { calculated, refuseUnknownDuration } from "./key-fields.ts";
 import { adminRoute, infoRoute, type ManagementCall, refuseNegative } from "./management.ts";
@@ -38,8 +40,9 @@ export function teamRoutes(store: Store): Hono {
 }
 
 function newTeam({ body, now }: ManagementCall, store: Store): Body {
-  refuseUnknownDuration(body, store.settings.behaviour);
-  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  const { behaviour } = store.settings;
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error", behaviour);
+  refuseUnknownDuration(body, "internal_server_error", behaviour);
   refuseSoftAboveMax(body["soft_budget"], body["max_budget"]);
   const id = typeof body["team_id"] === "string" ? body["team_id"] : randomUUID();
   if (store.teams.has(id)) {
@@ -65,7 +68,7 @@ function newTeam({ body, now }: ManagementCall, store: Store): Body {
   const sent = Object.entries(body).filter(([, value]) => value !== null);
   const row = { ...emptyRow, ...Object.fromEntries(sent), team_id: id, ...windowOf(body, store) };
   store.teams.set(id, row);
-  return shownTeam(row);
+  return shownTeam(row, behaviour);
 }
 
 function teamInfo({ caller, param }: ManagementCall, store: Store): Body {
@@ -78,13 +81,22 @@ function teamInfo({ caller, param }: ManagementCall, store: Store): Body {
     const message = `API key not authorized to access this team=${id}. No user_id or team_id associated with this key.`;
     throw stringifiedError(403, "auth_error", message);
   }
+  const { behaviour } = store.settings;
   const keys = [...store.keys.values()].filter((key) => key.team_id === id);
+  const info: Body = { ...shownTeam(row, behaviour), team_member_budget_table: null };
+  if (behaviour.release === 110) info["members_with_roles"] = [{ ...ADMIN_MEMBER, user_alias: null }];
   return {
     team_id: id,
-    team_info: { ...shownTeam(row), team_member_budget_table: null },
-    keys: keys.map((key) => keyOnWire(key, store.budgetOf(key), "Z")),
-    team_memberships: [],
+    team_info: withAdded(info, TEAM_INFO, behaviour),
+    keys: keys.map((key) => keyOnWire(key, store.budgetOf(key), "Z", behaviour)),
+    team_memberships: behaviour.release < 110 ? [] : [adminMembership(id)],
   };
+}
+
+/** In the simulator the holder of the master key is the only member of every team. */
+function adminMembership(teamId: string): Body {
+  const budget = { budget_id: null, litellm_budget_table: null, budget_source: "none" };
+  return { user_id: ADMIN_USER, team_id: teamId, spend: 0, total_spend: 0, ...budget };
 }
 
 /** Returns all teams without paging, sorted by alias; teams without an alias come first. */
@@ -93,19 +105,21 @@ function listTeams({ caller, param }: ManagementCall, store: Store): Body[] {
     throw detailError(401, "Only admin users can query all teams/other teams. Your user role=None");
   }
   const user = param("user_id");
-  // In the simulator the holder of the master key is the only member of every team.
   const teams = user === undefined || user === ADMIN_USER ? [...store.teams.values()] : [];
   teams.sort((a, b) => ((a.team_alias ?? "") < (b.team_alias ?? "") ? -1 : 1));
+  const { behaviour } = store.settings;
   const keys = [...store.keys.values()];
   return teams.map((row) => ({
-    ...shownTeam(row),
+    ...shownTeam(row, behaviour),
     team_memberships: [],
-    keys: keys.filter(({ team_id }) => team_id === row.team_id).map((key) => keyOnWire(key, null, "Z")),
+    keys: keys.filter(({ team_id }) => team_id === row.team_id).map((key) => keyOnWire(key, null, "Z", behaviour)),
   }));
 }
 
 function updateTeam({ body, now }: ManagementCall, store: Store): Body {
-  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error");
+  const { behaviour } = store.settings;
+  refuseNegative(body, ["max_budget", "soft_budget"], "internal_server_error", behaviour);
+  refuseUnknownDuration(body, "internal_server_error", behaviour);
   const id = String(body["team_id"]);
   const row = store.teams.get(id);
   if (row === undefined) {
@@ -113,8 +127,8 @@ function updateTeam({ body, now }: ManagementCall, store: Store): Body {
   }
   refuseSoftAboveMax(body["soft_budget"] ?? row.soft_budget, body["max_budget"] ?? row.max_budget);
   Object.assign(row, body, windowOf(body, store), { updated_at: now });
-  store.forgetTeam(id);
-  return { team_id: id, data: teamOnWire(row) };
+  store.readTeamAgain(id);
+  return { team_id: id, data: teamOnWire(row, behaviour) };
 }
 
 /** Also deletes the keys of the teams. */
@@ -140,11 +154,12 @@ const setBlocked =
     if (row === undefined) throw teamNotFound(id);
     row.blocked = blocked;
     row.updated_at = now;
-    return teamOnWire(row);
+    return teamOnWire(row, store.settings.behaviour);
   };
 
-function windowOf(body: Body, store: Store): { budget_reset_at?: number } {
+function windowOf(body: Body, store: Store): { budget_reset_at?: number | null } {
   const duration = body["budget_duration"];
+  if (duration === null && store.settings.behaviour.clearsDurations) return { budget_reset_at: null };
   if (typeof duration !== "string") return {};
   return { budget_reset_at: calculated(() => store.windowEnd(duration), failed) };
 }
@@ -156,9 +171,10 @@ function refuseSoftAboveMax(soft: unknown, max: unknown): void {
 }
 
 /** A team without the columns that LiteLLM leaves out of this response. */
-function shownTeam(row: TeamRow): Body {
-  const hidden = ["model_spend", "model_max_budget", "policies", "litellm_organization_table"];
-  return Object.fromEntries(Object.entries(teamOnWire(row)).filter(([name]) => !hidden.includes(name)));
+function shownTeam(row: TeamRow, behaviour: Behaviour): Body {
+  const hidden = ["litellm_organization_table", "projects"];
+  if (behaviour.release < 110) hidden.push("model_spend", "model_max_budget", "policies");
+  return Object.fromEntries(Object.entries(teamOnWire(row, behaviour)).filter(([name]) => !hidden.includes(name)));
 }
 
 function teamNotFound(id: string): LitellmError {

@@ -4,7 +4,8 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Alert } from "./alerts.ts";
+import type { Behaviour } from "../profiles.ts";
+import { type Alert, eventOnWire } from "./alerts.ts";
 import type { Post } from "./post.ts";
 import { drawn, drawnWhole, type WebhookReceiver } from "./receivers.ts";
 import { signatureHeaders } from "./relay-signature.ts";
@@ -17,6 +18,7 @@ export interface WebhookTools {
   sent: SentLog;
   now: () => number;
   random: () => number;
+  behaviour: Behaviour;
   /** Its abort cancels alerts that still wait for their delay. */
   shutdown: () => AbortSignal;
 }
@@ -52,7 +54,10 @@ export class AlertWebhook {
   }
 
   async #deliver(alert: Alert, receiver: WebhookReceiver): Promise<boolean> {
-    const message = { id: `msg_${randomUUID()}`, body: JSON.stringify(alert.event) };
+    const message = {
+      id: `msg_${randomUUID()}`,
+      body: JSON.stringify(eventOnWire(alert.event, this.#tools.behaviour)),
+    };
     const copies = drawnWhole(receiver.copies ?? 1, this.#tools.random);
     const sendings = Array.from({ length: copies }, () => this.#send(alert, receiver, message));
     return (await Promise.all(sendings)).includes(true);

@@ -2,7 +2,10 @@
 // Must never send or remember anything. The alert webhook decides whether to send an alert.
 
 import type { CallAuthorized, CallFinished } from "../calls/call-events.ts";
+import type { Body } from "../dict.ts";
+import type { Behaviour } from "../profiles.ts";
 import { floatText } from "../python-text.ts";
+import { WEBHOOK, withAdded } from "../state/added-fields.ts";
 import type { KeyView } from "../state/memory.ts";
 
 /** From this share of the budget on, a check of a key triggers a second alert of the same level. */
@@ -63,16 +66,29 @@ export function alertsOfCheck({ key, team, refusal, isFree }: CallAuthorized): A
 }
 
 /** The alert for a finished call whose key is projected to exceed its soft budget by the end of the month. */
-export function projectionOf({ key, cost }: CallFinished, now: number): Alert | null {
+export function projectionOf({ key, cost }: CallFinished, now: number, behaviour: Behaviour): Alert | null {
+  const { softBudget, maxBudget } = key;
   const spend = key.spend + cost;
-  if (key.softBudget === null) return null;
+  if (softBudget === null) return null;
   const { dailySpend, projected } = projection(spend, now);
-  if (projected <= key.softBudget) return null;
-  const days = Math.floor(key.softBudget / dailySpend);
+  if (projected <= softBudget) return null;
+  const isSoft = behaviour.projectsSoftBudget;
+  const days = Math.floor((isSoft ? Math.max(0, softBudget - spend) : softBudget) / dailySpend);
   const exceeded = new Date(now + days * 86_400_000).toISOString().slice(0, 10);
-  const amounts = { ...keyAmounts(key), spend, max_budget: key.maxBudget };
+  const ofKey = isSoft ? { ...keyAmounts(key), team_id: null } : keyAmounts(key);
+  const amounts = { ...ofKey, spend, max_budget: isSoft ? softBudget : maxBudget };
   const projections = { projected_exceeded_date: exceeded, projected_spend: projected };
   return alert("Key Budget: Projected Limit Exceeded", key.hash, { ...amounts, ...projections }, true);
+}
+
+/** The event as a version sends it: 1.83 added a field, 1.103 changed the words of the thresholds. */
+export function eventOnWire(event: WebhookEvent, behaviour: Behaviour): Body {
+  const { event_message: message } = event;
+  const words = message
+    .replace("5% Threshold Crossed ", "5% or less of budget remaining")
+    .replace("15% Threshold Crossed", "15% or less of budget remaining");
+  const event_message = behaviour.release >= 103 ? words : message;
+  return withAdded({ ...event, event_message }, WEBHOOK, behaviour);
 }
 
 /** The event for each call that names an end user. Its spend is the cost of this call alone. */

@@ -3,6 +3,7 @@
 
 import type { CallFinished, CallRefused } from "../calls/call-events.ts";
 import type { Body } from "../dict.ts";
+import type { Behaviour } from "../profiles.ts";
 import type { Post } from "./post.ts";
 import type { EventsReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";
@@ -16,6 +17,7 @@ export interface CallbackTools {
   post: Post;
   sent: SentLog;
   now: () => number;
+  behaviour: Behaviour;
   /** Receives the promise of each batch that a timer or a full queue sends, so that a caller can wait for it. */
   track: (sending: Promise<void>) => void;
 }
@@ -38,8 +40,9 @@ export class EventCallback {
 
   add(event: CallFinished | CallRefused): void {
     const receiver = this.#receiver;
-    if (receiver === null) return;
-    const wording = { isRedacted: receiver.turnOffMessageLogging === true };
+    const isKeptOut = event.call.isUnlogged && receiver?.globalDisableNoLogParam !== true;
+    if (receiver === null || (isKeptOut && event.kind === "call_finished")) return;
+    const wording = { isRedacted: receiver.turnOffMessageLogging === true, behaviour: this.#tools.behaviour };
     this.#queue.push(event.kind === "call_finished" ? successPayload(event, wording) : refusalPayload(event, wording));
     if (this.#queue.length >= BATCH_SIZE) this.#tools.track(this.flush());
     else this.#timer ??= this.#flushLater(receiver.flushEveryMs ?? FLUSH_EVERY_MS);

@@ -4,6 +4,7 @@
 import { type Body, isDict } from "../dict.ts";
 import { guardrailError } from "../errors.ts";
 import type { Behaviour } from "../profiles.ts";
+import { GUARDRAIL_REQUEST, withAdded } from "../state/added-fields.ts";
 import type { Post, PostAnswer } from "./post.ts";
 import type { GuardrailReceiver } from "./receivers.ts";
 import type { SentLog } from "./sent-log.ts";
@@ -16,6 +17,8 @@ export interface GuardedCall {
   model: string;
   messages: unknown;
   tools: unknown;
+  /** Without those that may contain a key. */
+  headers: Record<string, string>;
   /** The caller, in LiteLLM's `user_api_key_…` fields. Null fields are left out of the request. */
   caller: { user_api_key_hash: string } & Body;
 }
@@ -45,7 +48,7 @@ export class Guardrail {
     const answer = await post({
       url: addressOf(receiver.url),
       headers: { "x-api-key": receiver.token },
-      body: JSON.stringify(questionOf(call)),
+      body: JSON.stringify(questionOf(call, behaviour)),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
     sent.add({ kind: "guardrail", keyHash: call.caller.user_api_key_hash, status: answer.status, at });
@@ -65,8 +68,9 @@ function addressOf(base: string): string {
   return base.includes(PATH) ? base : base.replace(/\/$/, "") + PATH;
 }
 
-function questionOf({ id, traceId, model, messages, tools, caller }: GuardedCall): Body {
-  return {
+function questionOf(call: GuardedCall, behaviour: Behaviour): Body {
+  const { id, traceId, model, messages, tools, caller, headers } = call;
+  const body = {
     input_type: "request",
     litellm_call_id: id,
     litellm_trace_id: traceId,
@@ -79,6 +83,8 @@ function questionOf({ id, traceId, model, messages, tools, caller }: GuardedCall
     tool_calls: null,
     model,
   };
+  const added = { request_headers: headers, litellm_version: behaviour.version };
+  return withAdded(body, GUARDRAIL_REQUEST, behaviour, added);
 }
 
 /** The texts or the image URLs of all messages, in order. */

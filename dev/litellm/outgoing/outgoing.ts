@@ -27,10 +27,10 @@ export class Outgoing {
     this.#settings = settings;
     this.#client = litellmClient(behaviour.version);
     const { sent } = this;
-    const tools = { sent, now, post: (request: PostRequest) => this.#client.post(request) };
+    const tools = { sent, now, behaviour, post: (request: PostRequest) => this.#client.post(request) };
     this.#webhook = new AlertWebhook({ ...tools, random, shutdown: () => this.#shutdown.signal });
     this.#events = new EventCallback({ ...tools, track: (sending) => this.#track(sending) });
-    this.guardrail = new Guardrail({ ...tools, behaviour });
+    this.guardrail = new Guardrail(tools);
   }
 
   connect({ webhook, events, guardrail }: Receivers): void {
@@ -47,7 +47,8 @@ export class Outgoing {
     }
     this.#events.add(event);
     if (event.kind === "call_refused") return;
-    const projection = projectionOf(event, this.#settings.now());
+    const { now, behaviour } = this.#settings;
+    const projection = projectionOf(event, now(), behaviour);
     if (projection !== null) this.#track(this.#webhook.sendOnce(projection));
     const tracked = spendTracked(event);
     if (tracked !== null) this.#track(this.#webhook.sendAlways(tracked));

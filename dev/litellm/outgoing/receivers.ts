@@ -39,6 +39,8 @@ export interface EventsReceiver {
   logFormat?: "json_array" | "ndjson" | "single";
   /** `litellm_settings.turn_off_message_logging`: events omit the text of prompts and responses. */
   turnOffMessageLogging?: boolean;
+  /** `litellm_settings.global_disable_no_log_param`: a body's `no-log` is ignored. */
+  globalDisableNoLogParam?: boolean;
   /** Default: 5 s, LiteLLM's fixed interval. */
   flushEveryMs?: number;
 }
@@ -70,6 +72,7 @@ const FIELDS: Record<keyof Receivers, FieldTypes> = {
     token: "string!",
     logFormat: "string",
     turnOffMessageLogging: "boolean",
+    globalDisableNoLogParam: "boolean",
     flushEveryMs: "number",
   },
   guardrail: {

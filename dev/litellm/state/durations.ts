@@ -7,6 +7,9 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const MONDAY = 1;
 
+/** Durations that versions with weeks take as words. */
+const NAMED: Readonly<Record<string, string>> = { hourly: "1h", daily: "24h", weekly: "7d", monthly: "30d" };
+
 /** A duration that LiteLLM refuses. The message is LiteLLM's. */
 export class UnsupportedDurationError extends Error {}
 
@@ -18,7 +21,7 @@ export class UnsupportedDurationError extends Error {}
  */
 export function windowEnd(duration: string, now: number, weeks: boolean): number {
   const midnight = Math.floor(now / DAY_MS) * DAY_MS;
-  const match = /^(\d+)([a-z]+)/.exec(duration);
+  const match = /^(\d+)([a-z]+)/.exec(weeks ? (NAMED[duration] ?? duration) : duration);
   const count = Number(match?.[1] ?? 0);
   if (count === 0) return midnight + DAY_MS;
   switch (match?.[2]) {

@@ -20,6 +20,7 @@ export interface KeyView {
   /** The expiry of the key's temporary increase has a zone, which this version cannot compare. */
   readonly hasUnreadableExpiry: boolean;
   readonly readAt: number;
+  usedAt: number;
   /** The spend in the database when the key was read. Newer versions show it beside a call instead of `spend`. */
   readonly rowSpend: number;
   blocked: boolean;
@@ -34,7 +35,12 @@ export interface TeamView {
   readonly maxBudget: number | null;
   readonly blocked: boolean;
   readonly readAt: number;
+  usedAt: number;
+  /** The spend in the database when the team was read. */
+  readonly rowSpend: number;
   spend: number;
+  /** What the calls in flight may cost at most, in versions that reserve it. */
+  reserved: number;
 }
 
 export function keyView(row: KeyRow, budget: BudgetRow | null, now: number, behaviour: Behaviour): KeyView {
@@ -53,6 +59,7 @@ export function keyView(row: KeyRow, budget: BudgetRow | null, now: number, beha
     resetsAt: row.budget_reset_at,
     hasUnreadableExpiry: ownBudget !== null && increase === "unreadable",
     readAt: now,
+    usedAt: now,
     blocked: row.blocked === true,
     spend: row.spend,
     rowSpend: row.spend,
@@ -67,7 +74,10 @@ export function teamView(row: TeamRow, now: number): TeamView {
     maxBudget: row.max_budget,
     blocked: row.blocked,
     readAt: now,
+    usedAt: now,
+    rowSpend: row.spend,
     spend: row.spend,
+    reserved: 0,
   };
 }
 

@@ -3,10 +3,14 @@
 
 import { createHash } from "node:crypto";
 import type { Body } from "../dict.ts";
+import type { Behaviour } from "../profiles.ts";
 import { instantText } from "../python-text.ts";
+import { BUDGET_ROW, KEY_ROW, TEAM_ROW, withAdded } from "./added-fields.ts";
 
 /** LiteLLM's name for the holder of the master key. */
 export const ADMIN_USER = "default_user_id";
+
+export const ADMIN_MEMBER = { user_id: ADMIN_USER, user_email: null, role: "admin" };
 
 export interface BudgetRow {
   budget_id: string;
@@ -44,6 +48,8 @@ export interface KeyRow extends SpendRow {
   blocked: boolean | null;
   budget_id: string | null;
   created_at: number;
+  /** Columns of newer versions. */
+  added: { total_spend: number; last_active: number | null; settings_updated_at: number | null };
   /** Columns that the simulator stores and returns, but that have no effect. */
   rest: Body;
 }
@@ -76,7 +82,7 @@ export function onWire(row: object, zone: "+00:00" | "Z"): Body {
 }
 
 function isInstant(name: string): boolean {
-  return name.endsWith("_at") || name === "expires";
+  return name.endsWith("_at") || name === "expires" || name === "last_active";
 }
 
 export function emptyBudget(id: string, now: number): BudgetRow {
@@ -97,7 +103,7 @@ export function emptyBudget(id: string, now: number): BudgetRow {
   };
 }
 
-export function budgetOnWire(row: BudgetRow, zone: "+00:00" | "Z"): Body {
+export function budgetOnWire(row: BudgetRow, zone: "+00:00" | "Z", behaviour: Behaviour): Body {
   const relations = {
     organization: null,
     keys: null,
@@ -106,13 +112,13 @@ export function budgetOnWire(row: BudgetRow, zone: "+00:00" | "Z"): Body {
     team_membership: null,
     organization_membership: null,
   };
-  return { ...onWire(row, zone), ...relations };
+  return withAdded({ ...onWire(row, zone), ...relations }, BUDGET_ROW, behaviour);
 }
 
 /** A full key row with its `token`. `budget`: the linked budget object where LiteLLM joins it, else null. */
-export function keyOnWire(row: KeyRow, budget: BudgetRow | null, zone: "+00:00" | "Z"): Body {
-  const { rest, ...columns } = row;
-  return {
+export function keyOnWire(row: KeyRow, budget: BudgetRow | null, zone: "+00:00" | "Z", behaviour: Behaviour): Body {
+  const { rest, added, ...columns } = row;
+  const body = {
     soft_budget_cooldown: false,
     ...onWire(columns, zone),
     aliases: {},
@@ -138,21 +144,22 @@ export function keyOnWire(row: KeyRow, budget: BudgetRow | null, zone: "+00:00" 
     rotation_interval: null,
     last_rotation_at: null,
     key_rotation_at: null,
-    litellm_budget_table: budget === null ? null : budgetOnWire(budget, zone),
+    litellm_budget_table: budget === null ? null : budgetOnWire(budget, zone, behaviour),
     litellm_organization_table: null,
     object_permission: null,
   };
+  return withAdded(body, KEY_ROW, behaviour, onWire(added, zone));
 }
 
 /** A full team row, as `/team/update` and `/team/block` return it. */
-export function teamOnWire(row: TeamRow): Body {
-  return {
+export function teamOnWire(row: TeamRow, behaviour: Behaviour): Body {
+  const body = {
     ...onWire(row, "Z"),
     organization_id: null,
     object_permission_id: null,
     admins: [],
     members: [],
-    members_with_roles: [{ user_id: ADMIN_USER, user_email: null, role: "admin" }],
+    members_with_roles: [ADMIN_MEMBER],
     max_parallel_requests: null,
     model_spend: {},
     model_max_budget: {},
@@ -164,4 +171,5 @@ export function teamOnWire(row: TeamRow): Body {
     litellm_model_table: null,
     object_permission: null,
   };
+  return withAdded(body, TEAM_ROW, behaviour);
 }

@@ -2,6 +2,7 @@
 // Sums money in doubles, as LiteLLM does. Has no timers: the next access performs the work that has become due.
 
 import type { Settings } from "../settings.ts";
+import { CountsApart } from "./counts-apart.ts";
 import { windowEnd } from "./durations.ts";
 import { type KeyView, keyView, type TeamView, teamView } from "./memory.ts";
 import { type BudgetRow, type KeyRow, keyHash, type SpendRow, type TeamRow } from "./rows.ts";
@@ -30,6 +31,8 @@ export class Store {
   readonly reservations = new Map<string, number>();
   readonly #keyViews = new Map<string, KeyView>();
   readonly #teamViews = new Map<string, TeamView>();
+  /** Counts that outlive the row they were read with, in versions that count apart from the row. */
+  readonly #counts = new CountsApart();
   readonly #startedAt: number;
   /** No period ends before this instant. May be too early after a key's deletion or a new window; never too late. */
   #firstEnd = Number.POSITIVE_INFINITY;
@@ -72,11 +75,12 @@ export class Store {
     this.settle();
     const now = this.now();
     const held = this.#keyViews.get(hash);
-    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return held;
-    this.#keyViews.delete(hash);
+    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return used(held, now);
+    this.readKeyAgain(hash);
     const row = this.keys.get(hash);
     if (row === undefined) return null;
     const view = keyView(row, this.budgetOf(row), now, this.settings.behaviour);
+    this.#counts.resume(hash, view, now - this.settings.cacheTtlMs);
     this.#keyViews.set(hash, view);
     return view;
   }
@@ -85,26 +89,41 @@ export class Store {
     this.settle();
     const now = this.now();
     const held = id === null ? undefined : this.#teamViews.get(id);
-    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return held;
+    if (held !== undefined && now - held.readAt < this.settings.cacheTtlMs) return used(held, now);
+    if (id !== null) this.readTeamAgain(id);
     const row = id === null ? undefined : this.teams.get(id);
     if (row === undefined) return null;
     const view = teamView(row, now);
+    this.#counts.resume(row.team_id, view, now - this.settings.cacheTtlMs);
     this.#teamViews.set(row.team_id, view);
     return view;
   }
 
   deleteKey(row: KeyRow): void {
     this.keys.delete(row.token);
-    this.forgetKey(row.token);
+    this.readKeyAgain(row.token);
     if (this.settings.behaviour.showsDeletedKeys) this.deletedKeys.set(row.token, { row, deletedAt: this.now() });
   }
 
-  /** Removes a key from memory, with its unwritten spend there, as LiteLLM does on every change of a key. */
+  /** Removes a key from memory, with its unwritten spend there. */
   forgetKey(hash: string): void {
     this.#keyViews.delete(hash);
+    this.#counts.forget(hash);
   }
 
   forgetTeam(id: string): void {
+    this.#teamViews.delete(id);
+    this.#counts.forget(id);
+  }
+
+  /** LiteLLM reads a key again after each change. Versions that count apart from the row go on with their count. */
+  readKeyAgain(hash: string): void {
+    if (this.settings.behaviour.countsApart) this.#counts.keep(hash, this.#keyViews.get(hash));
+    this.#keyViews.delete(hash);
+  }
+
+  readTeamAgain(id: string): void {
+    if (this.settings.behaviour.countsApart) this.#counts.keep(id, this.#teamViews.get(id));
     this.#teamViews.delete(id);
   }
 
@@ -172,7 +191,11 @@ export class Store {
   #writeBatch(at: number): void {
     const batch = this.#batch;
     this.#batch = null;
-    for (const [hash, cost] of batch?.byKey ?? []) addSpend(this.keys.get(hash), cost, at);
+    for (const [hash, cost] of batch?.byKey ?? []) {
+      const row = this.keys.get(hash);
+      addSpend(row, cost, at);
+      if (row !== undefined) row.added = { ...row.added, total_spend: row.added.total_spend + cost, last_active: at };
+    }
     for (const [id, cost] of batch?.byTeam ?? []) addSpend(this.teams.get(id), cost, at);
   }
 
@@ -185,25 +208,32 @@ export class Store {
     return every <= 0 ? earliest : this.#startedAt + Math.ceil((earliest - this.#startedAt) / every) * every;
   }
 
-  /** Resets database rows only. Memory stays unchanged, and unwritten spend is added to the new period later. */
+  /** Unwritten spend is added to the new period later. Older versions reset the database only, and not their memory. */
   #resetDue(at: number): void {
+    const { jobResetsAtOnce } = this.settings.behaviour;
     this.#firstEnd = Number.POSITIVE_INFINITY;
-    for (const rows of [this.keys, this.teams]) {
-      for (const row of rows.values()) this.#resetIfDue(row, at);
-    }
+    for (const [hash, row] of this.keys) if (this.#resetIfDue(row, at) && jobResetsAtOnce) this.forgetKey(hash);
+    for (const [id, row] of this.teams) if (this.#resetIfDue(row, at) && jobResetsAtOnce) this.forgetTeam(id);
   }
 
-  #resetIfDue(row: SpendRow, at: number): void {
+  /** False: the period has not ended. */
+  #resetIfDue(row: SpendRow, at: number): boolean {
     const { budget_reset_at: end, budget_duration: duration } = row;
-    if (end === null || duration === null) return;
+    if (end === null || duration === null) return false;
     if (end >= at) {
       this.#firstEnd = Math.min(this.#firstEnd, end);
-      return;
+      return false;
     }
     row.spend = 0;
     row.updated_at = at;
     row.budget_reset_at = this.windowEnd(duration, at);
+    return true;
   }
+}
+
+function used<V extends { usedAt: number }>(view: V, now: number): V {
+  view.usedAt = now;
+  return view;
 }
 
 function addTo(sums: Map<string, number>, id: string, cost: number): void {
