@@ -8,10 +8,8 @@ import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig } from "../../src/budget/tenant.ts";
 import { type CheckDeps, checkBudget } from "../../src/flows/check/check-budget.ts";
 import { forwardCall } from "../../src/flows/check/forward-call.ts";
-import type { ApplyDeps } from "../../src/flows/spend/apply-batch.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
-import type { DuplicateDeps } from "../../src/flows/spend/skip-duplicates.ts";
-import type { SpendMessage } from "../../src/ports/messages.ts";
+import { callsMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import type { Cipher, LiteLlm, Log, ModelAnswer, ModelCall, SpendQueue } from "../../src/ports/ports.ts";
 import type { Alerts } from "../../src/ports/stores.ts";
 import { incomingOf } from "../../test/support/builders/builders.ts";
@@ -19,8 +17,11 @@ import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { unusedPort } from "../../test/support/faults/unused-port.ts";
 import { ADDRESS, POLICY } from "../../test/support/worlds/check-world.ts";
 import { ColoKv } from "./colo-kv.ts";
+import type { Finished } from "./litellm-pods.ts";
 import { OnePostgres, TimedClaims } from "./one-tenant.ts";
 import { COLOS, QUEUE_SECONDS } from "./scenario.ts";
+
+type ConsumerDeps = Parameters<typeof recordSpend>[1];
 
 /** All calls are the same object, because the caller of `forward` supplies LiteLLM's answer. */
 const MODEL_CALL: ModelCall = {
@@ -55,7 +56,7 @@ export class Edge {
   /** Logged errors. A run with any is invalid. */
   readonly errors: unknown[] = [];
   #waiting: SpendMessage[] = [];
-  readonly #consumer: ApplyDeps & DuplicateDeps;
+  readonly #consumer: ConsumerDeps;
 
   constructor(options: EdgeOptions) {
     const { config, spend, clock } = options;
@@ -114,10 +115,11 @@ export class Edge {
   }
 
   /** The consumer runs in one colo, whichever colo receives LiteLLM's reports. */
-  #consumerDeps(): ApplyDeps & DuplicateDeps {
+  #consumerDeps(): ConsumerDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
       spendBatches: this.#postgres.spendBatches,
+      ledgers: this.#postgres.ledgers,
       // The simulation measures only how soon calls stop, so it sends no notices.
       alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
       noticeQueue: { sendAll: async () => {} },
@@ -165,19 +167,14 @@ export function budgetCrossedMessage({ subject }: TenantConfig, spendNanoUsd: bi
 }
 
 /** Calls, as the events endpoint puts them on the queue. */
-export function callsMessage(
-  { subject, budgetResetAt }: TenantConfig,
-  { spendNanoUsd, begunAt, count }: { spendNanoUsd: bigint; begunAt: Instant; count: number },
-  receivedAt: Instant,
-): SpendMessage {
-  return {
-    kind: "calls",
+export function callsOf({ subject }: TenantConfig, calls: readonly Finished[], receivedAt: Instant): SpendMessage {
+  const queued = calls.map(({ number, begunAt, endedAt, costNanoUsd }) => ({
+    id: number.toString(16).padStart(32, "0"),
     key_hash: subject.id,
     team_id: null,
-    spend: decimalFromNanoUsd(spendNanoUsd),
-    begun_at: begunAt,
-    ...(budgetResetAt !== null && { resets_at: budgetResetAt }),
-    received_at: receivedAt,
-    count,
-  };
+    started_at: begunAt,
+    ended_at: endedAt,
+    cost: decimalFromNanoUsd(costNanoUsd),
+  }));
+  return callsMessage({ calls: queued, hints: [] }, receivedAt);
 }

@@ -8,31 +8,29 @@ import type { SeededRandom } from "../../test/support/builders/seeded-random.ts"
 import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
 import { POD_CACHE_SECONDS, REPORT_SECONDS } from "./scenario.ts";
 
-/** A call that a pod allowed, with the spend that the pod shows for the time when the call began. */
+/** A call that a pod allowed. */
 export interface Begun {
   readonly pod: number;
   readonly reserved: NanoUsd;
-  readonly spendBefore: NanoUsd;
   readonly begunAt: Instant;
 }
 
-/** The highest spend among the calls that a pod reports. */
-export interface PodReport {
-  readonly spendNanoUsd: NanoUsd;
+/** A finished call as a pod reports it. */
+export interface Finished {
+  readonly number: number;
   readonly begunAt: Instant;
-  readonly count: number;
+  readonly endedAt: Instant;
+  readonly costNanoUsd: NanoUsd;
 }
 
 interface Pod {
   /** The key's spend in the pod's memory: the database's value when the pod fetched it, plus the pod's own calls. */
   spend: NanoUsd;
-  /** The spend in the database when the pod fetched the key. Newer versions show it beside a call. */
-  rowSpend: NanoUsd;
   /** What the calls in flight may cost at most, in versions that reserve it. */
   reserved: NanoUsd;
   fetchedAt: Instant;
   unwritten: NanoUsd;
-  report: PodReport | null;
+  finished: Finished[];
   hasAlerted: boolean;
 }
 
@@ -48,7 +46,7 @@ export interface PodsOptions {
   readonly clock: () => Instant;
   readonly random: SeededRandom;
   readonly onWritten: (database: NanoUsd) => void;
-  readonly onReport: (report: PodReport) => void;
+  readonly onReport: (calls: readonly Finished[]) => void;
   /** LiteLLM's webhook. Each pod sends it once, with the first call that it refuses. */
   readonly onBudgetCrossed: (spend: NanoUsd) => void;
 }
@@ -57,6 +55,7 @@ export class LiteLlmPods {
   readonly #options: PodsOptions;
   readonly #pods: readonly Pod[];
   #database: NanoUsd;
+  #calls = 0;
   /** The true spend. */
   spent: NanoUsd;
 
@@ -67,11 +66,10 @@ export class LiteLlmPods {
     // Pods were started at different times.
     this.#pods = Array.from({ length: options.pods }, () => ({
       spend: options.spend,
-      rowSpend: options.spend,
       reserved: 0n,
       fetchedAt: options.clock() - options.random.next() * POD_CACHE_SECONDS * 1_000,
       unwritten: 0n,
-      report: null,
+      finished: [],
       hasAlerted: false,
     }));
   }
@@ -113,27 +111,16 @@ export class LiteLlmPods {
       return null;
     }
     const reserved = blocksAt === null ? 0n : this.#reserve(pod, blocksAt);
-    return { pod: index, reserved, spendBefore: this.#shown(pod), begunAt: clock() };
+    return { pod: index, reserved, begunAt: clock() };
   }
 
-  /** Returns the spend that the pod shows now, which is the header of an answer that is not a stream. */
-  finish({ pod: index, reserved, spendBefore, begunAt }: Begun, cost: NanoUsd): NanoUsd {
+  finish({ pod: index, reserved, begunAt }: Begun, costNanoUsd: NanoUsd): void {
     const pod = this.#podAt(index);
     pod.reserved -= reserved;
-    const shownBefore = this.#shown(pod);
-    pod.spend += cost;
-    pod.unwritten += cost;
-    this.spent += cost;
-    const reported = spendBefore + cost;
-    const { report } = pod;
-    const isHighest = report === null || reported > report.spendNanoUsd;
-    const highest = isHighest ? { spendNanoUsd: reported, begunAt } : report;
-    pod.report = { ...highest, count: (report?.count ?? 0) + 1 };
-    return shownBefore + cost;
-  }
-
-  #shown(pod: Pod): NanoUsd {
-    return this.#options.behaviour.hasStaleKeySpend ? pod.rowSpend : pod.spend;
+    pod.spend += costNanoUsd;
+    pod.unwritten += costNanoUsd;
+    this.spent += costNanoUsd;
+    pod.finished.push({ number: this.#calls++, begunAt, endedAt: this.#options.clock(), costNanoUsd });
   }
 
   /** A call reserves at most what is left. */
@@ -151,7 +138,6 @@ export class LiteLlmPods {
     const now = this.#options.clock();
     if (now - pod.fetchedAt < POD_CACHE_SECONDS * 1_000) return;
     pod.fetchedAt = now;
-    pod.rowSpend = this.#database;
     if (this.#database > pod.spend) pod.spend = this.#database;
   }
 
@@ -162,8 +148,8 @@ export class LiteLlmPods {
   }
 
   #report(pod: Pod): void {
-    if (pod.report !== null) this.#options.onReport(pod.report);
-    pod.report = null;
+    if (pod.finished.length > 0) this.#options.onReport(pod.finished);
+    pod.finished = [];
   }
 
   #podAt(index: number): Pod {

@@ -1,41 +1,75 @@
 // In-memory Postgres with one tenant, and in-memory Redis claims in virtual time.
 
+import { countCalls, type Ledger } from "../../src/budget/counting.ts";
 import type { Instant } from "../../src/budget/instant.ts";
-import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
+import type { NanoUsd } from "../../src/budget/money.ts";
+import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import type { ReadReason } from "../../src/ports/messages.ts";
-import type { SpendBatches, Tenants } from "../../src/ports/stores.ts";
+import type { Ledgers, SpendBatches, Tenants } from "../../src/ports/stores.ts";
+import type { LedgerCall, LedgerChange } from "../../src/records/ledger.ts";
 import type { TenantRecord } from "../../src/records/tenant.ts";
 import { aTenant } from "../../test/support/builders/builders.ts";
 import { FakeClaims } from "../../test/support/fakes/fake-claims.ts";
 import { unusedPort } from "../../test/support/faults/unused-port.ts";
 
 export class OnePostgres {
-  #tenant: TenantRecord;
+  readonly #config: TenantConfig;
+  #ledger: Ledger;
+  #version = 1;
+  readonly #counted = new Map<string, LedgerCall>();
 
   constructor(config: TenantConfig, spend: SpendRecord) {
-    this.#tenant = aTenant({ config, spend });
+    this.#config = config;
+    const { spendNanoUsd: baseNanoUsd, observedAt } = spend;
+    const base = { baseNanoUsd, baseAnsweredAt: observedAt, fenceAt: observedAt };
+    this.#ledger = { ...spend, ...base, sinceNanoUsd: 0n, countedAt: null, doubt: null };
   }
 
   readonly tenants: Tenants = {
     ...unusedPort<Tenants>("tenants"),
-    load: async () => this.#tenant,
-    recordSpend: async ({ record }) => this.#record(record),
+    load: async () => this.#tenant(),
+  };
+
+  readonly ledgers: Ledgers = {
+    ...unusedPort<Ledgers>("ledgers"),
+    load: async (asked) =>
+      asked.map(({ cutoff }) => ({
+        tenant: this.#tenant(),
+        ledger: this.#ledger,
+        version: this.#version,
+        afterCutoffNanoUsd: this.#costAfter(cutoff),
+      })),
+    save: async (changes) => changes.flatMap((change) => this.#save(change)),
   };
 
   readonly spendBatches: SpendBatches = {
     load: async (references) => [
-      { tenant: this.#tenant, history: { lastEvaluation: null, alerts: [] }, references, pending: [] },
+      { tenant: this.#tenant(), history: { lastEvaluation: null, alerts: [] }, references, pending: [] },
     ],
-    record: async (rows) => {
-      for (const { record } of rows) this.#record(record);
+    count: async ({ calls }, now) => {
+      const fresh = calls.filter(({ id }) => !this.#counted.has(id));
+      for (const call of fresh) this.#counted.set(call.id, call);
+      this.#ledger = countCalls(this.#ledger, fresh, now);
+      if (fresh.length > 0) this.#version++;
+      return new Map([[this.#config.tenantId, this.#ledger]]);
     },
   };
 
-  #record(record: SpendRecord): TenantRecord {
-    const { spend } = this.#tenant;
-    this.#tenant = { ...this.#tenant, spend: spend === null ? record : joinRecords(spend, record) };
-    return this.#tenant;
+  #tenant(): TenantRecord {
+    return aTenant({ config: this.#config, spend: this.#ledger });
+  }
+
+  #save({ ledger, version }: LedgerChange): TenantRecord[] {
+    if (version !== this.#version) return [];
+    this.#ledger = ledger;
+    this.#version++;
+    return [this.#tenant()];
+  }
+
+  #costAfter(cutoff: Instant): NanoUsd {
+    const after = [...this.#counted.values()].filter(({ endedAt }) => endedAt > cutoff);
+    return after.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
   }
 }
 

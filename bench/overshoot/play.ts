@@ -10,7 +10,7 @@ import { aSpendRecord, aTenantConfig, NOW } from "../../test/budget/builders.ts"
 import { SeededRandom } from "../../test/support/builders/seeded-random.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../../test/support/fakes/fake-litellm.ts";
 import { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
-import { budgetCrossedMessage, callsMessage, Edge, type Isolate } from "./edge.ts";
+import { budgetCrossedMessage, callsOf, Edge, type Isolate } from "./edge.ts";
 import { type Begun, LiteLlmPods } from "./litellm-pods.ts";
 import {
   BLOCKS_AT,
@@ -62,7 +62,7 @@ const ANSWERED = {
   status: 200,
   headers: new Headers(),
   body: null,
-  keySpendNanoUsd: null,
+  costNanoUsd: null,
   isBudgetRefusal: false,
   ended: null,
 } satisfies ModelAnswer;
@@ -129,7 +129,7 @@ class World {
       clock: this.#clock,
       random: this.#random,
       onWritten,
-      onReport: (report) => this.#edge.report(callsMessage(config, report, this.#clock())),
+      onReport: (calls) => this.#edge.report(callsOf(config, calls, this.#clock())),
       onBudgetCrossed: (crossing) => this.#edge.report(budgetCrossedMessage(config, crossing, this.#clock())),
     });
   }
@@ -173,11 +173,11 @@ class World {
     const isAnswered = await isolate.forward(this.#random.next(), async () => {
       const begun = this.#begin();
       if (begun === null) return REFUSED_BY_LITELLM;
-      const spendAfter = this.#finish(begun);
-      ended = spendAfter;
-      if (this.#scenario.endpoint === "gate") return { ...ANSWERED, keySpendNanoUsd: await spendAfter };
+      const cost = this.#finish(begun);
+      ended = cost;
+      if (this.#scenario.endpoint === "gate") return { ...ANSWERED, costNanoUsd: await cost };
       await this.#pause(FIRST_CHUNK_SECONDS);
-      return { ...ANSWERED, keySpendNanoUsd: begun.spendBefore, ended: spendAfter.then(() => {}) };
+      return { ...ANSWERED, ended: cost.then(() => {}) };
     });
     await ended;
     return isAnswered;
@@ -188,14 +188,15 @@ class World {
     return this.#pods.begin(this.#random.below(this.#scenario.pods));
   }
 
-  /** Resolves with the key's spend as LiteLLM reports it after the call. */
+  /** Resolves with the cost of the call at its end. */
   async #finish(begun: Begun): Promise<NanoUsd> {
     this.#lastCallAt = this.#clock();
     const { min, max } = CALL_SECONDS;
     await this.#pause(min + this.#random.next() * (max - min));
-    const spendAfter = this.#pods.finish(begun, this.#cost());
+    const cost = this.#cost();
+    this.#pods.finish(begun, cost);
     this.#charges.push({ at: this.#clock(), spent: this.#pods.spent });
-    return spendAfter;
+    return cost;
   }
 
   #cost(): NanoUsd {

@@ -76,6 +76,9 @@ function freshSeconds(spentUsd: number): number {
 /** How often the consumer writes unchanged spend to KV (see spend-cadence). */
 const SNAPSHOT_SECONDS = 15;
 
+/** How long a sudden rise stays unseen: until the next read, or until the counted spend arrives through KV. */
+const UNSEEN_SECONDS = Math.min(UNSUSPECTED_SECONDS, SNAPSHOT_SECONDS + KV_ELSEWHERE_SECONDS);
+
 export const COLOS = ["FRA", "IAD", "SIN"] as const;
 
 /** LiteLLM runs in one region, so Guard runs in one colo. The agents use all colos if each has an isolate. */
@@ -90,26 +93,15 @@ export function colosOf({ endpoint, isolates }: Pick<Scenario, "endpoint" | "iso
 export function blindSeconds(scenario: Scenario): number {
   const { endpoint, pods } = scenario;
   const databaseMax = databaseSeconds(scenario).max;
-  // The spend beside a call is older than the spend in the database, so only reads find that the threshold is crossed.
-  const isExact = pods === 1 && !behaviourOf(scenario.litellm).hasStaleKeySpend;
-  // The first call that an isolate forwards past the threshold returns LiteLLM's spend: an answer at its end, a stream
-  // at its start. Isolates may be late one after another, each with its own part of the spend rate.
-  if (isExact && endpoint === "gate") return CALL_SECONDS.max;
-  if (isExact && endpoint === "gate_streamed") return FIRST_CHUNK_SECONDS;
   if (endpoint === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + databaseMax;
-  // With one pod a report has all spend of the time when the call began. With several, a pod knows only its own part.
-  const reported = CALL_SECONDS.max + REPORT_SECONDS + QUEUE_SECONDS;
-  const bound = isExact ? Math.min(databaseMax, reported) : databaseMax;
+  // All calls go through the one isolate, which adds the cost of each at its end.
+  if (endpoint === "gate" && scenario.isolates === 1) return 0;
+  // Postgres counts a call when LiteLLM reports it, and whoever reads LiteLLM takes the counted spend from Postgres.
+  const counted = Math.min(databaseMax, REPORT_SECONDS + QUEUE_SECONDS);
   const hasOthers = scenario.isolates > colosOf(scenario).length;
   // The isolate that reads knows the spend at once. The colo's other isolates know it when their copy of KV expires.
   const propagation = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
-  return bound + (scenario.start === "steady" ? READ_SECONDS : unsuspected(isExact)) + propagation;
-}
-
-/** How long a sudden rise stays unseen: until the next read, or until the reported spend arrives through KV. */
-function unsuspected(isExact: boolean): number {
-  const throughKv = SNAPSHOT_SECONDS + KV_ELSEWHERE_SECONDS;
-  return isExact ? Math.min(UNSUSPECTED_SECONDS, throughKv) : UNSUSPECTED_SECONDS;
+  return counted + (scenario.start === "steady" ? READ_SECONDS : UNSEEN_SECONDS) + propagation;
 }
 
 /** The highest cost of all calls in flight at one moment, in US dollars. */

@@ -34,7 +34,7 @@ export interface SpendRead {
 export const DATABASE_LAG_MS = 25_000;
 
 /**
- * How fast an old spend rate decays, and the shortest span that a rate is measured over (LiteLLM writes every 10 s).
+ * How fast an old spend rate fades, and the shortest span that a burst is measured over (LiteLLM writes every 10 s).
  */
 export const SPEND_RATE_HALF_LIFE_MS = 60_000;
 export const SPEND_RATE_SPAN_MS = 10_000;
@@ -117,16 +117,12 @@ export function isNewest(known: SpendRecord, read: SpendRead): boolean {
   return read.begunAt > (known.readAt ?? 0);
 }
 
-/** Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. */
-export function addCall(known: SpendRecord, costNanoUsd: NanoUsd, endedAt: Instant): SpendRecord {
-  const spendNanoUsd = known.spendNanoUsd + costNanoUsd;
-  return {
-    ...known,
-    spendNanoUsd,
-    observedAt: Math.max(known.observedAt, endedAt),
-    source: "gate",
-    spendRateNanoUsdPerSecond: spendRateAfter(known, spendNanoUsd, endedAt),
-  };
+/**
+ * Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. The record
+ * gets no younger by it, because calls through other isolates are as unseen as before.
+ */
+export function addCall(known: SpendRecord, costNanoUsd: NanoUsd): SpendRecord {
+  return { ...known, spendNanoUsd: known.spendNanoUsd + costNanoUsd, source: "gate" };
 }
 
 /**
@@ -162,14 +158,16 @@ function ranksBelow([a1, a2, a3]: Rank, [b1, b2, b3]: Rank): boolean {
 }
 
 /**
- * The higher of the rate since the last observation and the decayed old rate, so that a short pause does not hide a
- * burst.
+ * The average of the old rate, which fades, and the rate since the last observation: steady calls in many small steps
+ * add up to their rate. Never below the rate since then, so that a burst shows at once.
  */
 export function spendRateAfter(known: SpendRecord, spendNanoUsd: NanoUsd, at: Instant): NanoUsd {
-  const elapsedMs = Math.max(at - asOf(known), 0);
-  const rise = spendNanoUsd - known.spendNanoUsd;
-  const seen = rise > 0n ? (rise * 1_000n) / BigInt(Math.max(elapsedMs, SPEND_RATE_SPAN_MS)) : 0n;
-  const fade = Math.round(2 ** (-elapsedMs / SPEND_RATE_HALF_LIFE_MS) * 1_000);
-  const faded = (known.spendRateNanoUsdPerSecond * BigInt(fade)) / 1_000n;
-  return seen > faded ? seen : faded;
+  const elapsedMs = Math.max(at - asOf(known), 1);
+  const rise = spendNanoUsd > known.spendNanoUsd ? spendNanoUsd - known.spendNanoUsd : 0n;
+  const perSecond = (ms: number) => (rise * 1_000n) / BigInt(ms);
+  const fade = 2 ** (-elapsedMs / SPEND_RATE_HALF_LIFE_MS);
+  const shareOf = (rate: NanoUsd, share: number) => (rate * BigInt(Math.round(share * 1e9))) / 1_000_000_000n;
+  const average = shareOf(known.spendRateNanoUsdPerSecond, fade) + shareOf(perSecond(elapsedMs), 1 - fade);
+  const seen = perSecond(Math.max(elapsedMs, SPEND_RATE_SPAN_MS));
+  return seen > average ? seen : average;
 }

@@ -29,19 +29,32 @@ describe("the spend rate", () => {
     },
   );
 
+  it("adds up steady calls in many small steps to their rate", () => {
+    let known = aSpendRecord();
+    for (let call = 1; call <= 600; call++) {
+      const spendNanoUsd = usd("100") + usd("0.5") * BigInt(call);
+      known = mergeRead(known, aRead({ spendNanoUsd, begunAt: NOW + call * 500 }), {
+        startedAt: PERIOD_START,
+        resetsAt: RESET,
+      });
+    }
+    expect(Number(known.spendRateNanoUsdPerSecond) / 1e9).toBeCloseTo(1 - 2 ** -5, 2);
+  });
+
   it("halves the rate per minute without a rise", () => {
     expect(spendRateAfter("100", 60, spending)).toBe(usd("4"));
     expect(spendRateAfter("100", 120, spending)).toBe(usd("2"));
     expect(spendRateAfter("90", 60, spending)).toBe(usd("4"));
   });
 
-  it("keeps the higher of the latest rate and the decayed old rate", () => {
-    expect(spendRateAfter("400", 60, spending)).toBe(usd("5"));
-    expect(spendRateAfter("160", 60, spending)).toBe(usd("4"));
+  it("averages the old rate with a lower one, and follows a higher one at once", () => {
+    expect(spendRateAfter("400", 60, spending)).toBe(usd("6.5"));
+    expect(spendRateAfter("160", 60, spending)).toBe(usd("4.5"));
+    expect(spendRateAfter("1000", 60, spending)).toBe(usd("15"));
   });
 
   it("decays to zero after an hour without a rise", () => {
-    expect(spendRateAfter("100", 3_600, spending)).toBe(0n);
+    expect(spendRateAfter("100", 3_600, spending)).toBeLessThan(usd("0.000001"));
   });
 
   it("ignores a read that is not the newest", () => {

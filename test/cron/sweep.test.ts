@@ -86,7 +86,7 @@ it("notes the outage when the syncs fail", async () => {
 it("syncs and notes the outage when the notice queue refuses", async () => {
   noticeQueue.isAway = true;
   await sweep({ now: NOW }, ports(found));
-  expect([lastEvaluation, world.kv.outage]).toEqual([4, NOW]);
+  expect([lastEvaluation, world.kv.outage]).toEqual([5, NOW]);
   expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
 });
 

@@ -22,7 +22,7 @@ const PROVIDER_FAILS = 0.08;
 
 /** The ports with I/O. */
 const OUTSIDE = [
-  ...(["tenants", "spendBatches", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
+  ...(["tenants", "spendBatches", "ledgers", "alerts", "deliveries", "deadLetters", "litellm", "claims"] as const),
   ...(["snapshots", "spendQueue", "noticeQueue", "notifier", "cipher"] as const),
 ];
 

@@ -49,14 +49,14 @@ const OWNER = sql.raw("tenant_id text, subject_kind text, subject_id text");
 /** The end of the last call that the base may contain. */
 const CUTOFF = sql.raw(`s.base_answered_at + interval '${SKEW_MS} milliseconds'`);
 
-/**
- * As `spendRateAfter` of budget/spend.ts: the higher of the rate since the last observation and the decayed old one.
- */
-const ELAPSED_SECONDS = (now: SQL) =>
-  sql`greatest(0, extract(epoch from ${now} - greatest(s.observed_at, coalesce(s.read_at, s.observed_at))))`;
-const rateAfter = (spend: SQL, now: SQL): SQL => sql`greatest(
-  (${spend} - s.spend) / greatest(${ELAPSED_SECONDS(now)}, ${sql.raw(String(SPEND_RATE_SPAN_MS / 1_000))}),
-  s.burn_per_second * power(2::numeric, -${ELAPSED_SECONDS(now)} / ${sql.raw(String(SPEND_RATE_HALF_LIFE_MS / 1_000))}))`;
+/** As `spendRateAfter` of budget/spend.ts. */
+function rateAfter(spend: SQL, now: SQL): SQL {
+  const elapsed = sql`greatest(0.001, extract(epoch from ${now} - greatest(s.observed_at, s.read_at)))`;
+  const fade = sql`power(2::numeric, -${elapsed} / ${sql.raw(String(SPEND_RATE_HALF_LIFE_MS / 1_000))})`;
+  const rise = sql`(${spend} - s.spend)`;
+  return sql`greatest(${rise} / greatest(${elapsed}, ${sql.raw(String(SPEND_RATE_SPAN_MS / 1_000))}),
+    s.burn_per_second * ${fade} + ${rise} / ${elapsed} * (1 - ${fade}))`;
+}
 
 /**
  * Inserts the calls that are new, and adds those that ended after the base's cutoff. A tenant without a read keeps its

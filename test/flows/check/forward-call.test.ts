@@ -127,15 +127,8 @@ describe("learning from an answer", () => {
     }
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { reason: "over_grace" } });
     expect(gate.models.calls).toHaveLength(12);
-    expect(remembered()).toMatchObject({ source: "gate", observedAt: NOW });
+    expect(remembered()).toMatchObject({ source: "gate" });
     expect(reports()).toEqual([]);
-  });
-
-  it("counts the cost when the answer arrives, not when the call began", async () => {
-    gate.world.hasTenant();
-    gate.models.next = cost("350");
-    await forward({ modelMs: 30 * SECOND });
-    expect(remembered()).toMatchObject({ spendNanoUsd: usd("450"), observedAt: NOW + 30 * SECOND });
   });
 
   it("keeps the cost beside an older copy from KV, and drops it with the copy of a later epoch", async () => {

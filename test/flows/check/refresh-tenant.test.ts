@@ -95,10 +95,8 @@ describe("the read for Postgres", () => {
   it("carries the spend to the nano-dollar", async () => {
     world.inPostgres(aTenantConfig());
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: 123_456_789n + usd("400") }));
-    const outcome = await refresh();
-    if (outcome.kind !== "read") throw new Error(outcome.kind);
-    expect(outcome.spend.spendNanoUsd).toBe(usd("400.123456789"));
-    const message = readMessage(aTenantConfig(), aRead({ spendNanoUsd: outcome.spend.spendNanoUsd }));
+    expect(await refresh()).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("400.123456789") } });
+    const message = readMessage(aTenantConfig(), aRead({ spendNanoUsd: usd("400.123456789") }));
     expect(sent("read")).toEqual([{ message, delaySeconds: 0 }]);
   });
 

@@ -19,6 +19,7 @@ const OUTSIDE = [
     "readLeases",
     "tenants",
     "spendBatches",
+    "ledgers",
     "alerts",
     "litellm",
     "snapshots",
