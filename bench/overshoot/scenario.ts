@@ -96,7 +96,8 @@ export function blindSeconds(scenario: Scenario): number {
   if (endpoint === "none") return pods === 1 ? 0 : POD_CACHE_SECONDS + databaseMax;
   // All calls go through the one isolate, which adds the cost of each at its end.
   if (endpoint === "gate" && scenario.isolates === 1) return 0;
-  // Postgres counts a call when LiteLLM reports it, and whoever reads LiteLLM takes the counted spend from Postgres.
+  // Postgres counts a call when LiteLLM reports it, and an isolate that reads LiteLLM takes the counted spend from
+  // Postgres.
   const counted = Math.min(databaseMax, REPORT_SECONDS + QUEUE_SECONDS);
   const hasOthers = scenario.isolates > colosOf(scenario).length;
   // The isolate that reads knows the spend at once. The colo's other isolates know it when their copy of KV expires.

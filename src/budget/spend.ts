@@ -118,8 +118,8 @@ export function isNewest(known: SpendRecord, read: SpendRead): boolean {
 }
 
 /**
- * Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. The record
- * gets no younger by it, because calls through other isolates are as unseen as before.
+ * Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. The
+ * record gets no younger by it, because calls through other isolates are as unseen as before.
  */
 export function addCall(known: SpendRecord, costNanoUsd: NanoUsd): SpendRecord {
   return { ...known, spendNanoUsd: known.spendNanoUsd + costNanoUsd, source: "gate" };
@@ -169,5 +169,6 @@ export function spendRateAfter(known: SpendRecord, spendNanoUsd: NanoUsd, at: In
   const shareOf = (rate: NanoUsd, share: number) => (rate * BigInt(Math.round(share * 1e9))) / 1_000_000_000n;
   const average = shareOf(known.spendRateNanoUsdPerSecond, fade) + shareOf(perSecond(elapsedMs), 1 - fade);
   const seen = perSecond(Math.max(elapsedMs, SPEND_RATE_SPAN_MS));
-  return seen > average ? seen : average;
+  if (seen > average) return seen;
+  return average;
 }

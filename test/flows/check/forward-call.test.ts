@@ -1,7 +1,7 @@
 // Gate's flow in virtual time: which calls it forwards, how long the check may take, and what it learns from an answer.
 
 import { describe, expect, it } from "vitest";
-import { aSpendRecord, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { aSpendRecord, MINUTE, SECOND, usd } from "../../budget/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
 import { POLICY } from "../../support/worlds/check-world.ts";
