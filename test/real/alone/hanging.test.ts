@@ -1,0 +1,38 @@
+// A Bursar that accepts LiteLLM's question and never answers: how long a call through the proxy takes.
+
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { api, breakGuard, chat, DIRECT, mendGuard, pause, report } from "../support/product.ts";
+import { behaviour } from "../support/version.ts";
+
+/** The `timeout` of the pasted guardrail, and a second. */
+const BOUND_MS = 3_000;
+
+beforeEach(breakGuard);
+afterEach(mendGuard);
+
+it.runIf(behaviour.boundsGuardrail)("LiteLLM allows a call within the guardrail's timeout and a second", async () => {
+  const { key } = await api.createTenant({ max_budget: 100 });
+  for (const turn of ["first", "second"]) {
+    const begunAt = performance.now();
+    const { status } = await chat(DIRECT, key);
+    const tookMs = performance.now() - begunAt;
+    report(`the ${turn} call took ${(tookMs / 1_000).toFixed(2)} s while Bursar hung, and was answered ${status}`);
+    expect(status).toBe(200);
+    expect(tookMs).toBeLessThan(BOUND_MS);
+  }
+});
+
+it.skipIf(behaviour.boundsGuardrail)(
+  "LiteLLM before 1.105 holds a call for as long as Bursar hangs",
+  async () => {
+    const { key } = await api.createTenant({ max_budget: 100 });
+    const begunAt = performance.now();
+    const answered = chat(DIRECT, key);
+    expect(await Promise.race([answered.then(() => "answered"), pause(2 * BOUND_MS).then(() => "held")])).toBe("held");
+    await mendGuard();
+    const { status } = await answered.catch(() => ({ status: "nothing" }));
+    const seconds = ((performance.now() - begunAt) / 1_000).toFixed(1);
+    report(`a call was held for more than 6 s while Bursar hung; ended after ${seconds} s with ${status}`);
+  },
+  60_000,
+);
