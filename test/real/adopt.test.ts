@@ -32,7 +32,10 @@ describe.concurrent("an existing key", () => {
     const key = await aKey({ key_alias: name, max_budget: 200, budget_duration: "30d" });
     await spend(DIRECT, key, 1);
     const adopted = await adopt({ tenant_id: name, litellm_key: hashOf(key) });
-    expect([adopted.status, adopted.body]).toMatchObject([201, { max_budget: 200, litellm_sync: "synced" }]);
+    expect([adopted.status, adopted.body]).toMatchObject([
+      201,
+      { max_budget: 200, litellm_sync: "synced", litellm_sync_error: null },
+    ]);
     expect(await keyRow(key)).toMatchObject({ metadata: { owner: "finance", tenant_id: name } });
     expect((await keyRow(key)).max_budget).toBeCloseTo(220, 9);
     await untilAsked(key, spendsAtLeast(COST));
@@ -62,7 +65,7 @@ describe.concurrent("an existing team", () => {
     await manage("POST", "/team/new", { team_id: name, team_alias: name, max_budget: 50 });
     const [one, two] = [await aKey({ team_id: name }), await aKey({ team_id: name })];
     const adopted = await adopt({ tenant_id: name, litellm_team_id: name, max_budget: 0.5 });
-    expect([adopted.status, adopted.body]).toMatchObject([201, { litellm_sync: "synced" }]);
+    expect([adopted.status, adopted.body]).toMatchObject([201, { litellm_sync: "synced", litellm_sync_error: null }]);
     expect((await teamRow(name)).max_budget).toBeCloseTo(0.55, 9);
     expect(await api.ask(two)).toMatchObject({ status: 200, body: { tenant_id: name, allowed: true } });
 
