@@ -35,6 +35,9 @@ export interface StartingProduct {
 
 const ANY_PORTS: StackSettings["ports"] = { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 };
 
+/** A busy machine must not cause degraded answers. Shorter than the timeout of the guardrail. */
+const PATIENT = { CHECK_DEADLINE_MS: "1500" };
+
 /** As the schedule in wrangler.toml, which `wrangler dev` does not keep. */
 const SWEEP_EVERY_MS = 60_000;
 
@@ -66,7 +69,9 @@ async function start({ version, bare, say }: ProductOptions, stops: (() => unkno
   stops.push(() => stack.stop());
   const relay = await startRelay();
   stops.push(() => relay.stop());
-  const worker = await startWranglerDev(0, stack.environment, { publicHost: new URL(relay.url).host });
+  const { secrets, vars } = stack.environment;
+  const environment = { secrets, vars: { ...vars, ...PATIENT } };
+  const worker = await startWranglerDev(0, environment, { publicHost: new URL(relay.url).host });
   stops.push(() => worker.stop());
   relay.connect(worker.url);
   await openInboxChannels(worker.url, stack.inbox);
