@@ -1,7 +1,7 @@
 // The life of a tenant beside a real LiteLLM: created, spending, suspended, reset, deleted.
 
 import { describe, expect, it } from "vitest";
-import { eventually } from "../e2e/support/api.ts";
+import { type Answer, eventually } from "../e2e/support/api.ts";
 import {
   api,
   COST,
@@ -10,6 +10,7 @@ import {
   eventTypesOf,
   keyRow,
   pause,
+  report,
   spend,
   spendsAtLeast,
   sweep,
@@ -19,6 +20,18 @@ import {
 import { behaviour } from "./support/version.ts";
 
 const act = (name: string, tenantId: string) => api.admin("POST", `/v1/tenants/${tenantId}/${name}`);
+
+/** Longer than 1.83 keeps what it enforces in memory. Each call in between would prolong it. */
+const FORGOTTEN_MS = 65_000;
+
+/** 1.83 goes on enforcing the spend of before a reset. */
+async function callAfterReset(key: string): Promise<Answer> {
+  const answer = await chat(DIRECT, key);
+  if (answer.status === 200) return answer;
+  report(`the first call after a reset is refused: ${JSON.stringify(answer.body)}`);
+  await pause(FORGOTTEN_MS);
+  return chat(DIRECT, key);
+}
 
 describe.concurrent("a tenant with a key of its own", () => {
   it("has a key in LiteLLM with the block threshold as its budget, and spends through the proxy until Ask knows it", async () => {
@@ -71,8 +84,7 @@ describe.concurrent("a tenant with a key of its own", () => {
     expect([reset.status, reset.body]).toMatchObject([200, { spend: 0, state: "ok" }]);
     expect((await api.ask(key)).body).toMatchObject({ allowed: true, spend: 0 });
     expect((await keyRow(key)).spend).toBe(0);
-    // 1.83 enforces the old spend for up to a minute more.
-    await eventually(async () => (await chat(DIRECT, key)).status === 200 || pause(1_000).then(() => false), 90_000);
+    expect(await callAfterReset(key)).toMatchObject({ status: 200 });
     await untilAsked(key, spendsAtLeast(COST));
     await eventually(async () => (await eventTypesOf(tenantId)).includes("budget.reset"), 30_000);
   });

@@ -7,6 +7,9 @@ import { behaviour } from "../support/version.ts";
 /** The `timeout` of the pasted guardrail, and a second. */
 const BOUND_MS = 3_000;
 
+/** No version has a time-out of its own between this and ten minutes. */
+const HELD_MS = 10_000;
+
 beforeEach(breakGuard);
 afterEach(mendGuard);
 
@@ -22,17 +25,10 @@ it.runIf(behaviour.boundsGuardrail)("LiteLLM allows a call within the guardrail'
   }
 });
 
-it.skipIf(behaviour.boundsGuardrail)(
-  "LiteLLM before 1.105 holds a call for as long as Bursar hangs",
-  async () => {
-    const { key } = await api.createTenant({ max_budget: 100 });
-    const begunAt = performance.now();
-    const answered = chat(DIRECT, key);
-    expect(await Promise.race([answered.then(() => "answered"), pause(2 * BOUND_MS).then(() => "held")])).toBe("held");
-    await mendGuard();
-    const { status } = await answered.catch(() => ({ status: "nothing" }));
-    const seconds = ((performance.now() - begunAt) / 1_000).toFixed(1);
-    report(`a call was held for more than 6 s while Bursar hung; ended after ${seconds} s with ${status}`);
-  },
-  60_000,
-);
+it.skipIf(behaviour.boundsGuardrail)("LiteLLM before 1.105 holds a call for as long as Bursar hangs", async () => {
+  const { key } = await api.createTenant({ max_budget: 100 });
+  const answered = chat(DIRECT, key).then(() => "answered");
+  answered.catch(() => {});
+  expect(await Promise.race([answered, pause(HELD_MS).then(() => "held")])).toBe("held");
+  report(`a call was still held after ${HELD_MS / 1_000} s while Bursar hung`);
+});
