@@ -9,6 +9,8 @@ export interface Relayed {
   readonly path: string;
   readonly status: number;
   readonly receivedAt: number;
+  /** Until the Worker's status. */
+  readonly tookMs: number;
 }
 
 /** Headers that belong to a connection. `fetch` sets the new connection's own, and has decompressed the answer. */
@@ -30,10 +32,12 @@ export async function startRelay(): Promise<Relay> {
   app.all("*", async (c) => {
     if (workerUrl === null) return c.text("the Worker has not started", 503);
     const receivedAt = Date.now();
+    const begunAt = performance.now();
     const { pathname: path, search } = new URL(c.req.url);
     const response = await passOn(c.req.raw, workerUrl + path + search);
     if (relayed.length >= MAX_KEPT) relayed.shift();
-    relayed.push({ method: c.req.method, path, status: response.status, receivedAt });
+    const tookMs = performance.now() - begunAt;
+    relayed.push({ method: c.req.method, path, status: response.status, receivedAt, tookMs });
     return response;
   });
   const part = await startPart({ name: "relay", port: 0, portVariable: "", handler: (request) => app.fetch(request) });
