@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { eventually } from "../e2e/support/api.ts";
-import { api, chat, DIRECT, eventTypesOf, GATE, pause, report, spend } from "./support/product.ts";
+import { api, chat, DIRECT, eventTypesOf, GATE, newTenant, pause, report, spend } from "./support/product.ts";
 
 /** Four calls are 82 %, five 102 %, six 123 %. */
 const MAX_BUDGET = 1.37;
@@ -29,7 +29,7 @@ describe.concurrent.each([
   ["Gate", GATE],
 ])("an agent that calls %s", (name, baseUrl) => {
   it("its tenant's alerts of 80, 100 and 110 percent each reach the inbox in time", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: MAX_BUDGET });
+    const { tenantId, key } = await newTenant({ max_budget: MAX_BUDGET });
     await spend(baseUrl, key, CALLS_BELOW);
     await pause(SETTLED_MS);
     const seconds: number[] = [];

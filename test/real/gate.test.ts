@@ -2,7 +2,19 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { send } from "../e2e/support/api.ts";
-import { api, chat, COST, GATE, keyRow, pause, report, spend, spendsAtLeast, untilAsked } from "./support/product.ts";
+import {
+  api,
+  COST,
+  chat,
+  GATE,
+  keyRow,
+  newTenant,
+  pause,
+  report,
+  spend,
+  spendsAtLeast,
+  untilAsked,
+} from "./support/product.ts";
 
 const SAID = [{ role: "user", content: "hi" }];
 const CHAT = { model: "chat", max_tokens: 20, messages: SAID };
@@ -39,7 +51,7 @@ describe("calls of tenants within their budgets, through Gate", () => {
   const tenants: { name: string; key: string }[] = [];
 
   async function callOfNewTenant(name: string, path: string, body: object) {
-    const { key } = await api.createTenant({ max_budget: 100 });
+    const { key } = await newTenant({ max_budget: 100 });
     tenants.push({ name, key });
     return call(key, path, body);
   }
@@ -81,7 +93,7 @@ describe("calls of a tenant over its block threshold, through Gate", () => {
   let tenantId: string;
   let key: string;
   beforeAll(async () => {
-    ({ tenantId, key } = await api.createTenant({ max_budget: 0.5 }));
+    ({ tenantId, key } = await newTenant({ max_budget: 0.5 }));
     await spend(GATE, key, 2);
     await untilAsked(key, ({ status }) => status === 402);
   }, 120_000);
@@ -97,7 +109,7 @@ describe("calls of a tenant over its block threshold, through Gate", () => {
 
 describe("a tenant between its limit and its block threshold", () => {
   it("learns beside each answer how much is left", async () => {
-    const { key } = await api.createTenant({ max_budget: 0.8 });
+    const { key } = await newTenant({ max_budget: 0.8 });
     await spend(GATE, key, 3);
     await untilAsked(key, ({ body }) => body.state === "grace");
     const { status, headers } = await chat(GATE, key, { model: "free" });
@@ -107,7 +119,7 @@ describe("a tenant between its limit and its block threshold", () => {
 });
 
 it("lists the models of LiteLLM", async () => {
-  const { key } = await api.createTenant();
+  const { key } = await newTenant();
   const { status, body } = await send("GET", `${GATE}/v1/models`, { token: key });
   expect([status, body.data.map(({ id }: { id: string }) => id)]).toEqual([200, expect.arrayContaining(["chat"])]);
 });

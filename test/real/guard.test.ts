@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type Answer, send } from "../e2e/support/api.ts";
-import { api, chat, DIRECT, GUARD_PATH, manage, product, relayedSince } from "./support/product.ts";
+import { api, chat, DIRECT, GUARD_PATH, manage, newTenant, product, relayedSince } from "./support/product.ts";
 import { behaviour } from "./support/version.ts";
 
 /** A model that costs nothing: LiteLLM checks no budget for it, so only Guard refuses. */
@@ -15,7 +15,7 @@ function expectRefusedByGuard({ status, body }: Answer, words: string): void {
 
 describe("LiteLLM with Bursar's configuration pasted", () => {
   it("asks Guard before each call, and lets the call of a tenant within its budget pass", async () => {
-    const { key } = await api.createTenant({ max_budget: 100 });
+    const { key } = await newTenant({ max_budget: 100 });
     const begunAt = Date.now();
     expect((await chat(DIRECT, key)).status).toBe(200);
     const asked = (await relayedSince(begunAt)).filter(({ path }) => path === GUARD_PATH);
@@ -23,12 +23,12 @@ describe("LiteLLM with Bursar's configuration pasted", () => {
   });
 
   it("refuses a call of a tenant with a limit of zero, in Bursar's words", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0 });
+    const { tenantId, key } = await newTenant({ max_budget: 0 });
     expectRefusedByGuard(await chat(DIRECT, key, FREE), `Budget exceeded for tenant ${tenantId}.`);
   });
 
   it("refuses a streamed call of a blocked tenant before it begins", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0 });
+    const { tenantId, key } = await newTenant({ max_budget: 0 });
     const refused = await chat(DIRECT, key, { ...FREE, stream: true });
     expectRefusedByGuard(refused, `Budget exceeded for tenant ${tenantId}.`);
   });
@@ -37,7 +37,7 @@ describe("LiteLLM with Bursar's configuration pasted", () => {
     ["messages", "/v1/messages", { ...FREE, max_tokens: 20, messages: [{ role: "user", content: "hi" }] }],
     ["responses", "/v1/responses", { ...FREE, max_output_tokens: 20, input: "hi" }],
   ])("refuses %s of a blocked tenant too", async (_, path, body) => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0 });
+    const { tenantId, key } = await newTenant({ max_budget: 0 });
     const refused = await send("POST", DIRECT + path, { token: key, body });
     expect(refused.status).toBeGreaterThanOrEqual(400);
     expect(JSON.stringify(refused.body)).toContain(`Budget exceeded for tenant ${tenantId}.`);

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { eventually } from "../e2e/support/api.ts";
-import { api, chat, DIRECT, LEARNED_MS, pause, relayedSince, report, spend } from "./support/product.ts";
+import { api, chat, DIRECT, LEARNED_MS, newTenant, pause, relayedSince, report, spend } from "./support/product.ts";
 
 const auditOf = async (tenantId: string) => (await api.admin("GET", `/v1/audit?tenant_id=${tenantId}`)).body.data;
 
@@ -10,7 +10,7 @@ const tenantOf = async (tenantId: string) => (await api.admin("GET", `/v1/tenant
 
 describe.concurrent("a tenant whose agents call LiteLLM directly", () => {
   it("is heard of by the token webhook once LiteLLM alerts", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0.5 });
+    const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     const line = await eventually(async () => {
       // LiteLLM alerts at the key's next call.
@@ -23,7 +23,7 @@ describe.concurrent("a tenant whose agents call LiteLLM directly", () => {
   });
 
   it("has its spend learned from the call events, though nobody asks Bursar", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 100 });
+    const { tenantId, key } = await newTenant({ max_budget: 100 });
     const begunAt = Date.now();
     await spend(DIRECT, key, 1);
     const spentAt = Date.now();

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
-import { api, GATE, product, spend, untilAsked } from "./support/product.ts";
+import { GATE, newTenant, product, spend, untilAsked } from "./support/product.ts";
 
 const SCRIPT = fileURLToPath(new URL("support/sdk_call.py", import.meta.url));
 
@@ -19,7 +19,7 @@ const SDKS = ["openai", "anthropic"];
 
 describe.each(SDKS)("the Python SDK %s with Gate as its base URL", (sdk) => {
   it.each(["whole", "streamed"])("shows the model's answer, %s", async (how) => {
-    const { key } = await api.createTenant({ max_budget: 100 });
+    const { key } = await newTenant({ max_budget: 100 });
     expect(await callWith(sdk, how, key)).toEqual({ answer: "hello" });
   });
 });
@@ -28,7 +28,7 @@ describe("the refusal of a blocked tenant, as an SDK shows it", () => {
   let tenantId: string;
   let key: string;
   beforeAll(async () => {
-    ({ tenantId, key } = await api.createTenant({ max_budget: 0.5 }));
+    ({ tenantId, key } = await newTenant({ max_budget: 0.5 }));
     await spend(GATE, key, 2);
     await untilAsked(key, ({ status }) => status === 402);
   }, 120_000);

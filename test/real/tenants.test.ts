@@ -9,6 +9,7 @@ import {
   DIRECT,
   eventTypesOf,
   keyRow,
+  newTenant,
   pause,
   report,
   spend,
@@ -35,7 +36,7 @@ async function callAfterReset(key: string): Promise<Answer> {
 
 describe.concurrent("a tenant with a key of its own", () => {
   it("has a key in LiteLLM with the block threshold as its budget, and spends through the proxy until Ask knows it", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 10 });
+    const { tenantId, key } = await newTenant({ max_budget: 10 });
     expect(await keyRow(key)).toMatchObject({
       max_budget: 11,
       budget_duration: "30d",
@@ -48,7 +49,7 @@ describe.concurrent("a tenant with a key of its own", () => {
   });
 
   it("is refused by Ask with 402 and by LiteLLM's own limit once it is over its block threshold", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0.5 });
+    const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     const { body } = await untilAsked(key, ({ status }) => status === 402);
     expect(body.detail).toBe(
@@ -59,7 +60,7 @@ describe.concurrent("a tenant with a key of its own", () => {
   });
 
   it("is suspended at once in Bursar and in LiteLLM, and resumed", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 10 });
+    const { tenantId, key } = await newTenant({ max_budget: 10 });
     await spend(DIRECT, key, 1);
     expect((await act("suspend", tenantId)).body).toMatchObject({ state: "blocked" });
     const refused = await api.ask(key);
@@ -77,7 +78,7 @@ describe.concurrent("a tenant with a key of its own", () => {
   });
 
   it("spends again after a reset", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0.5 });
+    const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     await untilAsked(key, ({ status }) => status === 402);
     const reset = await act("reset", tenantId);
@@ -90,7 +91,7 @@ describe.concurrent("a tenant with a key of its own", () => {
   });
 
   it("loses its key in LiteLLM when it is deleted", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 10 });
+    const { tenantId, key } = await newTenant({ max_budget: 10 });
     expect((await chat(DIRECT, key)).status).toBe(200);
     expect((await api.admin("DELETE", `/v1/tenants/${tenantId}`)).status).toBe(204);
     expect((await chat(DIRECT, key)).status).toBe(401);
@@ -100,7 +101,7 @@ describe.concurrent("a tenant with a key of its own", () => {
 
 describe.concurrent("an override", () => {
   it("lets a blocked tenant spend at once, also in LiteLLM, and ends by itself at its instant", async () => {
-    const { tenantId, key } = await api.createTenant({ max_budget: 0.5 });
+    const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     await untilAsked(key, ({ status }) => status === 402);
     const expiresAt = Date.now() + 20_000;

@@ -1,7 +1,7 @@
 // A Bursar that accepts LiteLLM's question and never answers: how long a call through the proxy takes.
 
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { api, breakGuard, chat, DIRECT, mendGuard, pause, report } from "../support/product.ts";
+import { breakGuard, chat, DIRECT, mendGuard, newTenant, pause, report } from "../support/product.ts";
 import { behaviour } from "../support/version.ts";
 
 /** The `timeout` of the pasted guardrail, and a second. */
@@ -14,7 +14,7 @@ beforeEach(breakGuard);
 afterEach(mendGuard);
 
 it.runIf(behaviour.boundsGuardrail)("LiteLLM allows a call within the guardrail's timeout and a second", async () => {
-  const { key } = await api.createTenant({ max_budget: 100 });
+  const { key } = await newTenant({ max_budget: 100 });
   for (const turn of ["first", "second"]) {
     const begunAt = performance.now();
     const { status } = await chat(DIRECT, key);
@@ -26,7 +26,7 @@ it.runIf(behaviour.boundsGuardrail)("LiteLLM allows a call within the guardrail'
 });
 
 it.skipIf(behaviour.boundsGuardrail)("LiteLLM before 1.105 holds a call for as long as Bursar hangs", async () => {
-  const { key } = await api.createTenant({ max_budget: 100 });
+  const { key } = await newTenant({ max_budget: 100 });
   const answered = chat(DIRECT, key).then(() => "answered");
   answered.catch(() => {});
   expect(await Promise.race([answered, pause(HELD_MS).then(() => "held")])).toBe("held");

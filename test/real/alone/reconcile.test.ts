@@ -2,13 +2,13 @@
 
 import { expect, it } from "vitest";
 import { eventually } from "../../e2e/support/api.ts";
-import { api, LEARNED_MS, manage, pause, report, sweep } from "../support/product.ts";
+import { api, LEARNED_MS, manage, newTenant, pause, report, sweep } from "../support/product.ts";
 
 /** A tenant that was read is due again after 45 minutes. */
 const DUE_MS = 46 * 60_000;
 
 it("the sweep learns what somebody has moved in LiteLLM by hand", async () => {
-  const { tenantId, key } = await api.createTenant({ max_budget: 10 });
+  const { tenantId, key } = await newTenant({ max_budget: 10 });
   await manage("POST", "/key/update", { key, spend: 9 });
   const begunAt = Date.now();
   await sweep(DUE_MS);

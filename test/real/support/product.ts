@@ -87,6 +87,13 @@ export async function untilSynced(tenantId: string): Promise<void> {
   });
 }
 
+/** A tenant whose key LiteLLM has. */
+export async function newTenant(fields: Record<string, unknown> = {}): Promise<{ tenantId: string; key: string }> {
+  const tenant = await api.createTenant(fields);
+  await untilSynced(tenant.tenantId);
+  return tenant;
+}
+
 export const spendsAtLeast =
   (usd: number) =>
   ({ body }: Answer): boolean =>
