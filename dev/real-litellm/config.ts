@@ -3,7 +3,7 @@
 import { parse, stringify } from "yaml";
 
 export interface ConfigParts {
-  /** The YAML of Bursar's `GET /v1/setup/litellm`, unchanged. Absent: LiteLLM reports to nobody. */
+  /** The YAML of Bursar's `GET /v1/setup/litellm`, unchanged. Absent: LiteLLM reports nowhere. */
   readonly pasted?: string;
   /** A stand-in for OpenAI, for models that LiteLLM does not answer itself. Absent: no such models. */
   readonly providerUrl?: string;

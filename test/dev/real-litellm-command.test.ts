@@ -101,7 +101,7 @@ describe("the configuration of a real proxy", () => {
     ]);
   });
 
-  it("reports to nobody and has only LiteLLM's own answers by default", () => {
+  it("reports nowhere and has only LiteLLM's own answers by default", () => {
     expect(Object.keys(parse(configText({})))).toEqual(["model_list"]);
     expect(parse(configText({})).model_list).toMatchObject([{ litellm_params: { mock_response: "hello" } }]);
   });

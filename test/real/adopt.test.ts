@@ -28,7 +28,7 @@ async function aKey(fields: Record<string, unknown> = {}): Promise<string> {
 const teamRow = async (id: string) => (await manage("GET", `/team/info?team_id=${id}`)).team_info;
 
 describe.concurrent("an existing key", () => {
-  it("is adopted with its settings, enforced, and released as it was", async () => {
+  it("keeps its settings when adopted, is enforced, and gets back what it had when released", async () => {
     const name = aName();
     const key = await aKey({ key_alias: name, max_budget: 200, budget_duration: "30d" });
     await spend(DIRECT, key, 1);
@@ -60,7 +60,7 @@ describe.concurrent("an existing key", () => {
 });
 
 describe.concurrent("an existing team", () => {
-  it("is adopted with all its keys: what one of them spends blocks the other, in LiteLLM too", async () => {
+  it("has one budget for all its keys: what one of them spends blocks the other, in LiteLLM too", async () => {
     const name = aName();
     await manage("POST", "/team/new", { team_id: name, team_alias: name, max_budget: 50 });
     const [one, two] = [await aKey({ team_id: name }), await aKey({ team_id: name })];

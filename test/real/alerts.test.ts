@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { eventually } from "../e2e/support/api.ts";
-import { api, chat, DIRECT, eventTypesOf, GATE, newTenant, pause, report, spend } from "./support/product.ts";
+import { chat, DIRECT, eventTypesOf, GATE, newTenant, pause, report, spend } from "./support/product.ts";
 
 /** Four calls are 82 %, five 102 %, six 123 %. */
 const MAX_BUDGET = 1.37;

@@ -3,7 +3,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { send } from "../e2e/support/api.ts";
 import {
-  api,
   COST,
   chat,
   GATE,

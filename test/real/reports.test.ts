@@ -9,7 +9,7 @@ const auditOf = async (tenantId: string) => (await api.admin("GET", `/v1/audit?t
 const tenantOf = async (tenantId: string) => (await api.admin("GET", `/v1/tenants/${tenantId}`)).body;
 
 describe.concurrent("a tenant whose agents call LiteLLM directly", () => {
-  it("is heard of by the token webhook once LiteLLM alerts", async () => {
+  it("reaches Bursar through the token webhook once LiteLLM alerts", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     const line = await eventually(async () => {
@@ -22,7 +22,7 @@ describe.concurrent("a tenant whose agents call LiteLLM directly", () => {
     report(`the first alert was ${line.detail.event}`);
   });
 
-  it("has its spend learned from the call events, though nobody asks Bursar", async () => {
+  it("has its spend learned from the call events, without any question to Bursar", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 100 });
     const begunAt = Date.now();
     await spend(DIRECT, key, 1);

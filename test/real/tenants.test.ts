@@ -48,7 +48,7 @@ describe.concurrent("a tenant with a key of its own", () => {
     expect(body.spend).toBeCloseTo(3 * COST, 9);
   });
 
-  it("is refused by Ask with 402 and by LiteLLM's own limit once it is over its block threshold", async () => {
+  it("gets a 402 from Ask and a refusal from LiteLLM's own limit once it is over its block threshold", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     const { body } = await untilAsked(key, ({ status }) => status === 402);
@@ -59,7 +59,7 @@ describe.concurrent("a tenant with a key of its own", () => {
     expect([refused.status, refused.body.error.type]).toEqual([behaviour.refusalStatus, "budget_exceeded"]);
   });
 
-  it("is suspended at once in Bursar and in LiteLLM, and resumed", async () => {
+  it("stops at once in Bursar and in LiteLLM when suspended, until it is resumed", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 10 });
     await spend(DIRECT, key, 1);
     expect((await act("suspend", tenantId)).body).toMatchObject({ state: "blocked" });
