@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type Answer, send } from "../e2e/support/api.ts";
-import { api, chat, DIRECT, GUARD_PATH, manage, newTenant, product, relayedSince } from "./support/product.ts";
+import { chat, DIRECT, GUARD_PATH, manage, newTenant, product, relayedSince } from "./support/product.ts";
 import { behaviour } from "./support/version.ts";
 
 /** A model that costs nothing: LiteLLM checks no budget for it, so only Guard refuses. */
