@@ -110,7 +110,7 @@ describe.concurrent("an override", () => {
     const { tenantId, key } = await newTenant({ max_budget: 0.5 });
     await spend(DIRECT, key, 2);
     await untilAsked(key, ({ status }) => status === 402);
-    const expiresAt = Date.now() + 20_000;
+    const expiresAt = Date.now() + 30_000;
     const body = { override_amount: 100, expires_at: new Date(expiresAt).toISOString(), reason: "launch week" };
     const granted = await api.admin("POST", `/v1/tenants/${tenantId}/overrides`, body, { "Idempotency-Key": tenantId });
     expect(granted).toMatchObject({ status: 201, body: { state: "active" } });

@@ -74,13 +74,15 @@ export async function untilAsked(
   }
 }
 
-/** At once, or by the sweep when LiteLLM was too slow. @throws Error with the reason that Bursar gives. */
+/** At once, or by a sweep when LiteLLM was too slow. @throws Error with the reason that Bursar gives. */
 export async function untilSynced(tenantId: string): Promise<void> {
   let error: unknown = null;
   const isSynced = async () => {
     const { body } = await api.admin("GET", `/v1/tenants/${tenantId}`);
     error = body.litellm_sync_error;
-    return body.litellm_sync === "synced" || pause(1_000).then(() => false);
+    if (body.litellm_sync === "synced") return true;
+    await sweep();
+    return pause(2_000).then(() => false);
   };
   await eventually(isSynced, LEARNED_MS).catch((cause: unknown) => {
     throw new Error(`LiteLLM was not brought to the tenant's settings: ${error}`, { cause });
