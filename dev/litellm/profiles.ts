@@ -21,7 +21,7 @@ export interface Behaviour {
   readonly hasStaleKeySpend: boolean;
   /** A call reserves what it may cost at most, and other calls meanwhile are refused if nothing is left. */
   readonly reservesBudget: boolean;
-  /** A reset of spend is enforced at once. Otherwise the old spend may be enforced for up to 60 s. */
+  /** A reset of spend is enforced at once. Otherwise the old spend may be enforced for minutes. */
   readonly resetsAtOnce: boolean;
   /** `/key/update` changes the soft budget. */
   readonly updatesSoftBudget: boolean;
