@@ -8,6 +8,7 @@ import {
   COST,
   chat,
   DIRECT,
+  deleteTenant,
   hashOf,
   keyRow,
   LEARNED_MS,
@@ -47,7 +48,7 @@ describe.concurrent("an existing key", () => {
     const atLitellm = await chat(DIRECT, key);
     expect([atLitellm.status, atLitellm.body.error.type]).toEqual([behaviour.refusalStatus, "budget_exceeded"]);
 
-    expect((await api.admin("DELETE", `/v1/tenants/${name}`)).status).toBe(204);
+    await deleteTenant(name);
     expect(await keyRow(key)).toMatchObject({
       max_budget: 200,
       budget_duration: "30d",
@@ -76,7 +77,7 @@ describe.concurrent("an existing team", () => {
     const refused = await chat(DIRECT, two);
     expect([refused.status, refused.body.error.type]).toEqual([behaviour.refusalStatus, "budget_exceeded"]);
 
-    expect((await api.admin("DELETE", `/v1/tenants/${name}`)).status).toBe(204);
+    await deleteTenant(name);
     expect((await teamRow(name)).max_budget).toBe(50);
     await eventually(async () => (await chat(DIRECT, two)).status === 200, LEARNED_MS);
   });

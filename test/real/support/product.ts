@@ -17,6 +17,9 @@ export const COST = 0.28;
 /** LiteLLM's database lags by 10 to 25 s, and a read follows the last report by 25 s. Twice that on a busy machine. */
 export const LEARNED_MS = 100_000;
 
+/** A sweep's calls to LiteLLM have ended by then. */
+const SWEPT_MS = 5_000;
+
 /** Demands a read of LiteLLM. */
 export const FRESH = { "Cache-Control": "no-cache" };
 
@@ -94,6 +97,15 @@ export async function newTenant(fields: Record<string, unknown> = {}): Promise<{
   const tenant = await api.createTenant(fields);
   await untilSynced(tenant.tenantId);
   return tenant;
+}
+
+/** At once, or by a sweep when LiteLLM was too slow. @throws Error when Bursar refuses it. */
+export async function deleteTenant(tenantId: string): Promise<void> {
+  const { status } = await api.admin("DELETE", `/v1/tenants/${tenantId}`);
+  if (status === 204) return;
+  if (status !== 202) throw new Error(`not deleted: ${status}`);
+  await sweep();
+  await pause(SWEPT_MS);
 }
 
 export const spendsAtLeast =
