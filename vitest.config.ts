@@ -32,6 +32,9 @@ const WORKERS = availableParallelism() + 1;
 /** Drizzle replaces the type parsers of Neon's driver for a whole process; these tests need the driver as it comes. */
 const DRIVER_ALONE = "test/stores/neon-http.test.ts";
 
+/** On real LiteLLM proxies, which `npm run test:litellm` starts: these break what the other files use, or measure. */
+const PROXY_ALONE = "test/real/alone/*.test.ts";
+
 /** A hundred checks at once, each within its deadline: these run after everything else, with the machine to themselves. */
 const MACHINE_ALONE = "test/e2e/concurrency.test.ts";
 
@@ -106,6 +109,25 @@ export default defineConfig({
           globalSetup: "test/e2e/support/build.ts",
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "real",
+          include: ["test/real/*.test.ts"],
+          // LiteLLM's database lags by up to 25 s, several times in a test.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: "real-alone",
+          include: [PROXY_ALONE],
+          sequence: { groupOrder: 2 },
+          fileParallelism: false,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
     ],

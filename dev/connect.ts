@@ -3,7 +3,6 @@
 
 import type { Inbox } from "./inbox/start.ts";
 import type { Litellm } from "./litellm/start.ts";
-import type { Reporting } from "./real-litellm/config.ts";
 
 export const DEV_ADMIN_TOKEN = "dev-admin-token";
 const WEBHOOK_URL_TOKEN = "dev-webhook-url-token";
@@ -60,14 +59,13 @@ export async function openInboxChannels(workerUrl: string, inbox: Inbox): Promis
   inbox.trust(WEBHOOK, [secret]);
 }
 
-/** What a real LiteLLM is configured with when it starts, because it takes no receivers later. */
-export function reportingTo(workerUrl: string): Reporting {
-  return {
-    eventsUrl: `${workerUrl}/v1/events/litellm`,
-    eventsToken: EVENTS_TOKEN,
-    guardrailUrl: `${workerUrl}/litellm`,
-    guardrailToken: GUARDRAIL_TOKEN,
-  };
+/** The configuration that this Worker asks LiteLLM's operator to paste. @throws Error when the Worker refuses it. */
+export async function litellmSetup(workerUrl: string): Promise<string> {
+  const headers = { Authorization: `Bearer ${DEV_ADMIN_TOKEN}` };
+  const response = await fetch(`${workerUrl}/v1/setup/litellm`, { headers });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`GET /v1/setup/litellm answered ${response.status}: ${text}`);
+  return text;
 }
 
 async function admin(workerUrl: string, method: string, path: string, body?: unknown): Promise<unknown> {

@@ -3,11 +3,11 @@
 
 import { styleText } from "node:util";
 import { defineCommand, readCommandLine } from "../cli/command-line.ts";
-import { DEV_ADMIN_TOKEN, openInboxChannels, reportingTo, reportTo } from "./connect.ts";
+import { DEV_ADMIN_TOKEN, litellmSetup, openInboxChannels, reportTo } from "./connect.ts";
 import { PortTakenError } from "./part.ts";
 import { InstallationError } from "./real-litellm/install.ts";
-import { type StartingLitellm, startRealLitellm } from "./real-litellm/proxy.ts";
-import { VersionError } from "./real-litellm/versions.ts";
+import { chooseAddress, type LitellmAddress, type StartingLitellm, startRealLitellm } from "./real-litellm/proxy.ts";
+import { checkVersion, VersionError } from "./real-litellm/versions.ts";
 import { ServiceMissingError } from "./services/process.ts";
 import { SETTINGS_HELP, SettingsError, type StackSettings, settingsFromEnv } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
@@ -42,28 +42,36 @@ let worker: WorkerProcess | null = null;
 let realLitellm: StartingLitellm | null = null;
 
 async function stopAll(): Promise<void> {
+  // Its last reports still find the Worker.
+  await realLitellm?.stop();
   await worker?.stop();
   await stack?.stop();
-  await realLitellm?.stop();
 }
 
-/** Starts the LiteLLM that the command line asks for. A real LiteLLM can report to a Worker on a known port only. */
-async function withRealLitellm(settings: StackSettings): Promise<StackSettings> {
-  const { litellm: version } = options;
-  if (version === undefined) return settings;
-  const { litellm: port, worker: workerPort } = settings.ports;
-  const reporting = workerPort === 0 ? {} : { reporting: reportingTo(`http://127.0.0.1:${workerPort}`) };
-  realLitellm = startRealLitellm({ version, port, say: console.log, ...reporting });
-  const proxy = await realLitellm.ready;
-  console.log(`  LiteLLM ${version.padEnd(10)} ${proxy.url}, master key ${proxy.masterKey}`);
-  return { ...settings, litellm: proxy };
+/** Where the LiteLLM that the command line asks for will listen; null: it asks for none. */
+async function addressAskedFor({ ports }: StackSettings): Promise<LitellmAddress | null> {
+  if (options.litellm === undefined) return null;
+  checkVersion(options.litellm);
+  return chooseAddress(ports.litellm);
+}
+
+/** Starts that LiteLLM after the Worker, whose configuration is pasted into its own. */
+async function startLitellmBeside(workerUrl: string, address: LitellmAddress): Promise<void> {
+  const { litellm: version = "" } = options;
+  const pasted = await litellmSetup(workerUrl);
+  console.log(`  LiteLLM ${version.padEnd(10)} starting …`);
+  realLitellm = startRealLitellm({ version, address, pasted, say: console.log });
+  await realLitellm.ready;
+  console.log(`  LiteLLM ${version.padEnd(10)} ${address.url}, master key ${address.masterKey}`);
 }
 
 /** Starts everything and plays the story. Returns the inbox's URL. */
 async function run(): Promise<string> {
   const begunAt = Date.now();
   console.log("Starting the local stack …");
-  const settings = await withRealLitellm(settingsFromEnv(process.env));
+  const asked = settingsFromEnv(process.env);
+  const address = await addressAskedFor(asked);
+  const settings = address === null ? asked : { ...asked, litellm: address };
   const onStarted = (part: string, address: string) => console.log(`  ${part.padEnd(18)} ${address}`);
   const litellm = options.story ? { databaseDelayMs: STORY_DATABASE_DELAY_MS } : {};
   stack = await startStack(settings, { litellm, onStarted });
@@ -73,6 +81,7 @@ async function run(): Promise<string> {
   await openInboxChannels(worker.url, stack.inbox);
   const reporting = options.story ? { flushEventsMs: STORY_FLUSH_MS } : {};
   if (stack.litellm !== null) reportTo(worker.url, stack.litellm, reporting);
+  if (address !== null) await startLitellmBeside(worker.url, address);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
   if (!options.story) return stack.inbox.url;
   if (stack.litellm === null) {

@@ -35,7 +35,7 @@ export interface Behaviour {
   readonly refusalEventNamesKey: boolean;
   /** A projected alert has the soft budget as `max_budget`, so a key above it gets `budget_crossed`. */
   readonly projectsSoftBudget: boolean;
-  /** A reset of spend is enforced at once. Otherwise the old spend may be enforced for up to 60 s. */
+  /** A reset of spend is enforced at once. Otherwise the old spend may be enforced for minutes. */
   readonly resetsAtOnce: boolean;
   /** `/key/update` changes the soft budget. */
   readonly updatesSoftBudget: boolean;

@@ -1,60 +1,44 @@
-// LiteLLM's configuration: one model that answers a fixed text and costs money, and the Worker it reports to, if any.
+// LiteLLM's configuration: models that cost money, and below them what an operator pastes.
 
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 
-/** The model that the contract tests call. */
-const MODEL = "mock";
-
-/** US dollars. LiteLLM counts 20 tokens for its mock response, so a call costs $0.28, whatever its prompt. */
-const INPUT_COST_PER_TOKEN = 0;
-const OUTPUT_COST_PER_TOKEN = 0.014;
-
-/** The Worker of the local stack, with the tokens that it accepts from LiteLLM. */
-export interface Reporting {
-  readonly eventsUrl: string;
-  readonly eventsToken: string;
-  readonly guardrailUrl: string;
-  readonly guardrailToken: string;
+export interface ConfigParts {
+  /** The YAML of Bursar's `GET /v1/setup/litellm`, unchanged. Absent: LiteLLM reports nowhere. */
+  readonly pasted?: string;
+  /** A stand-in for OpenAI, for models that LiteLLM does not answer itself. Absent: no such models. */
+  readonly providerUrl?: string;
 }
 
-export function configText(reporting: Reporting | null): string {
-  const model = {
-    model_name: MODEL,
-    litellm_params: {
-      model: `openai/${MODEL}`,
-      api_key: "no-key-needed",
-      mock_response: "hello",
-      input_cost_per_token: INPUT_COST_PER_TOKEN,
-      output_cost_per_token: OUTPUT_COST_PER_TOKEN,
+/** US dollars. Every answer counts 20 tokens, so a call costs $0.28, whatever it asks. */
+const COST_PER_TOKEN = 0.014;
+
+export function configText({ pasted, providerUrl }: ConfigParts): string {
+  const models = [...mocked(), ...(providerUrl === undefined ? [] : served(providerUrl))];
+  return stringify({ model_list: models, ...(pasted !== undefined && (parse(pasted) as object)) });
+}
+
+/** LiteLLM answers these itself. The contract suite calls them. */
+function mocked(): object[] {
+  return [model("mock", { mock_response: "hello", output_cost_per_token: COST_PER_TOKEN })];
+}
+
+function served(providerUrl: string): object[] {
+  const api_base = `${providerUrl}/v1`;
+  return [
+    model("chat", { api_base, output_cost_per_token: COST_PER_TOKEN }),
+    // LiteLLM checks no budget of its own for a model that costs nothing.
+    model("free", { api_base }),
+    {
+      ...model("embedding", { api_base, input_cost_per_token: COST_PER_TOKEN }),
+      model_info: { mode: "embedding" },
     },
-  };
-  return stringify({ model_list: [model], ...(reporting !== null && reportingConfig(reporting)) });
+  ];
 }
 
-function reportingConfig({ eventsUrl, eventsToken, guardrailUrl, guardrailToken }: Reporting): object {
+function model(name: string, params: object) {
+  const free = { input_cost_per_token: 0, output_cost_per_token: 0 };
   return {
-    litellm_settings: { callbacks: ["bursar"], turn_off_message_logging: true },
-    callback_settings: {
-      bursar: {
-        callback_type: "generic_api",
-        endpoint: eventsUrl,
-        headers: { Authorization: `Bearer ${eventsToken}` },
-      },
-    },
-    guardrails: [
-      {
-        guardrail_name: "bursar",
-        litellm_params: {
-          guardrail: "generic_guardrail_api",
-          mode: "pre_call",
-          default_on: true,
-          api_base: guardrailUrl,
-          api_key: guardrailToken,
-          unreachable_fallback: "fail_open",
-          fail_on_error: false,
-          timeout: 2,
-        },
-      },
-    ],
+    model_name: name,
+    litellm_params: { model: `openai/${name}`, api_key: "no-key-needed", ...free, ...params },
   };
 }

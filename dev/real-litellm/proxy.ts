@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import getPort from "get-port";
 import { endProcess, untilReady } from "../services/process.ts";
 import { startRealPostgres } from "../services/real-postgres.ts";
-import { configText, type Reporting } from "./config.ts";
+import { type ConfigParts, configText } from "./config.ts";
 import { install, schemaPathOf } from "./install.ts";
 import { createTables } from "./tables.ts";
 import { checkVersion, type Installation } from "./versions.ts";
@@ -30,12 +30,17 @@ export interface StartingLitellm {
   stop(): Promise<void>;
 }
 
-export interface RealLitellmOptions {
+/** Where a proxy will listen, and its master key: known before it starts, because a Bursar may start first. */
+export interface LitellmAddress {
+  readonly url: string;
+  readonly port: number;
+  readonly masterKey: string;
+}
+
+export interface RealLitellmOptions extends ConfigParts {
   readonly version: string;
-  /** 0 or absent: any free port. */
-  readonly port?: number;
-  /** The Worker that LiteLLM reports to. Absent: none. */
-  readonly reporting?: Reporting;
+  /** Absent: a free port and a new master key. */
+  readonly address?: LitellmAddress;
   /** Receives one line per step of the installation. */
   readonly say?: (line: string) => void;
 }
@@ -45,6 +50,13 @@ const READY_MS = 420_000;
 /** After SIGTERM LiteLLM writes the spend that is pending. */
 const STOP_MS = 15_000;
 const SHOWN_LINES_OF_LOG = 20;
+
+/** `port` 0: any free port. */
+export async function chooseAddress(port = 0): Promise<LitellmAddress> {
+  const chosen = port || (await getPort({ host: "127.0.0.1" }));
+  const masterKey = `sk-${randomBytes(24).toString("base64url")}`;
+  return { url: `http://127.0.0.1:${chosen}`, port: chosen, masterKey };
+}
 
 export function startRealLitellm(options: RealLitellmOptions): StartingLitellm {
   const stops: (() => Promise<void>)[] = [];
@@ -81,12 +93,10 @@ type ProxyOptions = RealLitellmOptions & { readonly directory: string; readonly 
 
 async function startProxy(installation: Installation, options: ProxyOptions) {
   const { directory } = options;
-  const port = options.port || (await getPort({ host: "127.0.0.1" }));
-  const url = `http://127.0.0.1:${port}`;
-  const masterKey = `sk-${randomBytes(24).toString("base64url")}`;
+  const { url, port, masterKey } = options.address ?? (await chooseAddress());
   const configPath = join(directory, "config.yaml");
   const logPath = join(directory, "litellm.log");
-  writeFileSync(configPath, configText(options.reporting ?? null), { mode: 0o600 });
+  writeFileSync(configPath, configText(options), { mode: 0o600 });
   const log = openSync(logPath, "a");
   const flags = ["--config", configPath, "--host", "127.0.0.1", "--port", String(port)];
   const child = spawn(installation.litellm, flags, {

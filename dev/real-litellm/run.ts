@@ -3,7 +3,7 @@
 import { defineCommand, readCommandLine } from "../../cli/command-line.ts";
 import { ServiceMissingError } from "../services/process.ts";
 import { InstallationError } from "./install.ts";
-import { type StartingLitellm, startRealLitellm } from "./proxy.ts";
+import { chooseAddress, type StartingLitellm, startRealLitellm } from "./proxy.ts";
 import { ALL_VERSIONS, TESTED_VERSIONS, VersionError } from "./versions.ts";
 
 /** What the command needs is not on this machine. */
@@ -35,8 +35,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   console.log(`Starting LiteLLM ${version} …`);
-  const { port } = options;
-  litellm = startRealLitellm({ version, say: console.log, ...(port !== undefined && { port }) });
+  litellm = startRealLitellm({ version, say: console.log, address: await chooseAddress(options.port) });
   const proxy = await litellm.ready;
   console.log(`export LITELLM_URL=${proxy.url} LITELLM_MASTER_KEY=${proxy.masterKey}`);
   console.log(`Its model is "mock"; a call costs $0.28. Log: ${proxy.logPath}. Press Ctrl-C to stop.`);

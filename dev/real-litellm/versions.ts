@@ -56,3 +56,7 @@ export function requirementsOf(version: string): string | null {
   const path = fileURLToPath(new URL(`requirements/${version}.txt`, import.meta.url));
   return existsSync(path) ? path : null;
 }
+
+/** The file that pins the SDKs which the tests use, and where they are installed. */
+export const SDKS = fileURLToPath(new URL("requirements/sdks.txt", import.meta.url));
+export const SDKS_DIRECTORY = join(CACHE, "litellm-sdks");

@@ -29,16 +29,22 @@ const READY_MS = 90_000;
 const KILL_AFTER_MS = 5_000;
 
 /**
- * Port 0 picks any free port.
+ * Port 0 picks any free port. `publicHost`: the host and port in the URLs of the requests that the Worker sees, as if a
+ * server with that name stood before it.
  * @throws PortTakenError naming PORT.
  * @throws Error with wrangler's output, when wrangler exits or does not start in time.
  */
-export async function startWranglerDev(requested: number, environment: WorkerEnvironment): Promise<WorkerProcess> {
+export async function startWranglerDev(
+  requested: number,
+  environment: WorkerEnvironment,
+  { publicHost }: { publicHost?: string } = {},
+): Promise<WorkerProcess> {
   // For port 0 wrangler prints the port it chose on its console only, so the port is chosen here.
   const port = requested === 0 ? await getPort({ host: "127.0.0.1" }) : requested;
   await refuseTakenPort(port);
   const directory = mkdtempSync(join(tmpdir(), "bursar-"));
-  const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment)], {
+  const named = publicHost === undefined ? [] : ["--local-upstream", publicHost, "--upstream-protocol", "http"];
+  const child = spawn(process.execPath, [WRANGLER, ...wranglerArguments(port, directory, environment), ...named], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },

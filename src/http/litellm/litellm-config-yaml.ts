@@ -121,7 +121,7 @@ callback_settings:
 
 function guardrail(apiBase: string, apiKey: string, failPolicy: FailPolicy): string {
   const isOpen = failPolicy === "open";
-  return `# LiteLLM asks Bursar before each call, and returns a refusal to the agent: as a 500 in 1.81.9, as a 400 since.
+  return `# LiteLLM asks Bursar before each call, and returns a refusal to the agent: as a 500 up to 1.83, as a 400 since.
 # LiteLLM sends the whole prompt; Bursar reads the key and the team, and neither keeps nor logs the rest.
 # Without this section LiteLLM still stops a key at its own limit, which Bursar sets.
 # In versions before summer 2026 this section makes calls with built-in tools (code_interpreter, file_search) fail.
