@@ -1,6 +1,6 @@
 // In-memory Postgres with one tenant, and in-memory Redis claims in virtual time.
 
-import { countCalls, type Ledger } from "../../src/budget/counting.ts";
+import { countCalls, cutoffOf, type Ledger, unsettledAround } from "../../src/budget/counting.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
@@ -34,11 +34,15 @@ export class OnePostgres {
   readonly ledgers: Ledgers = {
     ...unusedPort<Ledgers>("ledgers"),
     load: async (asked) =>
-      asked.map(({ cutoff }) => ({
+      asked.map(({ answeredAt }) => ({
         tenant: this.#tenant(),
         ledger: this.#ledger,
         version: this.#version,
-        afterCutoffNanoUsd: this.#costAfter(cutoff),
+        calls: {
+          afterCutoffNanoUsd: this.#costOf((endedAt) => endedAt > cutoffOf({ answeredAt })),
+          atReadNanoUsd: this.#costAround(answeredAt),
+          atBaseNanoUsd: this.#costAround(this.#ledger.baseAnsweredAt),
+        },
       })),
     save: async (changes) => changes.flatMap((change) => this.#save(change)),
   };
@@ -52,7 +56,9 @@ export class OnePostgres {
       for (const call of fresh) this.#counted.set(call.id, call);
       this.#ledger = countCalls(this.#ledger, fresh, now);
       if (fresh.length > 0) this.#version++;
-      return new Map([[this.#config.tenantId, this.#ledger]]);
+      const { baseAnsweredAt } = this.#ledger;
+      const unsettledNanoUsd = this.#costAround(baseAnsweredAt);
+      return new Map([[this.#config.tenantId, { record: this.#ledger, baseAnsweredAt, unsettledNanoUsd }]]);
     },
   };
 
@@ -67,9 +73,14 @@ export class OnePostgres {
     return [this.#tenant()];
   }
 
-  #costAfter(cutoff: Instant): NanoUsd {
-    const after = [...this.#counted.values()].filter(({ endedAt }) => endedAt > cutoff);
-    return after.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
+  #costAround(answeredAt: Instant): NanoUsd {
+    const { from, to } = unsettledAround({ answeredAt });
+    return this.#costOf((endedAt) => endedAt > from && endedAt <= to);
+  }
+
+  #costOf(isMeant: (endedAt: Instant) => boolean): NanoUsd {
+    const meant = [...this.#counted.values()].filter(({ endedAt }) => isMeant(endedAt));
+    return meant.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
   }
 }
 

@@ -6,7 +6,17 @@
 import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";
 import type { Period } from "./period.ts";
-import { isNewest, periodStartOf, recordFrom, type SpendRead, type SpendRecord, spendRateAfter } from "./spend.ts";
+import {
+  DATABASE_LAG_MS,
+  isNewest,
+  periodStartOf,
+  recordFrom,
+  type SpendRead,
+  type SpendRecord,
+  spendRateAfter,
+} from "./spend.ts";
+import type { TenantConfig } from "./tenant.ts";
+import { stateAt } from "./verdict.ts";
 
 /** A finished call that is counted for the first time. */
 export interface CountedCall {
@@ -73,33 +83,77 @@ export function countCalls(ledger: Ledger, calls: readonly CountedCall[], now: I
   return { ...counted, spendNanoUsd, observedAt: now, source: "events", spendRateNanoUsdPerSecond };
 }
 
+/** The cost of the counted calls of a ledger, by when they ended. */
+export interface CallsAround {
+  /** After the read's cutoff. */
+  readonly afterCutoffNanoUsd: NanoUsd;
+  /** So close to the read that its value may or may not contain them. */
+  readonly atReadNanoUsd: NanoUsd;
+  /** So close to the ledger's base that its value may or may not contain them. */
+  readonly atBaseNanoUsd: NanoUsd;
+}
+
 export interface CountedRead {
   /** The same object when the read changes nothing. */
   readonly ledger: Ledger;
   /** When the read that settles the ledger's doubt is due; null without a doubt. */
-  readonly nextReadAt: Instant | null;
+  readonly proofAt: Instant | null;
+  /** The cost of the calls that the base of this ledger may or may not contain. */
+  readonly unsettledNanoUsd: NanoUsd;
 }
 
-/**
- * The ledger after a read, in whatever order reads arrive. `period` is the config's; `afterCutoffNanoUsd` is the cost
- * of all counted calls that ended after the read's cutoff.
- */
+/** The ledger after a read, in whatever order reads arrive. `period` is the config's. */
 export function countRead(
   ledger: Ledger | null,
   read: SpendRead,
-  { period, afterCutoffNanoUsd, now }: { period: Period; afterCutoffNanoUsd: NanoUsd; now: Instant },
+  { period, calls, now }: { period: Period; calls: CallsAround; now: Instant },
 ): CountedRead {
   const startedAt = periodStartOf(ledger, read, period);
-  if (ledger === null) return settled(replaceLedger(null, read, startedAt ?? period.startedAt, afterCutoffNanoUsd));
-  if (startedAt === null || read.begunAt < ledger.fenceAt) return { ledger, nextReadAt: proofAt(ledger.doubt) };
-  if (startedAt > ledger.periodStartedAt) return settled(replaceLedger(ledger, read, startedAt, afterCutoffNanoUsd));
+  const replaced = (from: Instant): CountedRead => ({
+    ledger: replaceLedger(ledger, read, from, calls.afterCutoffNanoUsd),
+    proofAt: null,
+    unsettledNanoUsd: calls.atReadNanoUsd,
+  });
+  if (ledger === null) return replaced(startedAt ?? period.startedAt);
+  if (startedAt === null || read.begunAt < ledger.fenceAt) {
+    return { ledger, proofAt: proofAt(ledger.doubt), unsettledNanoUsd: calls.atBaseNanoUsd };
+  }
+  if (startedAt > ledger.periodStartedAt) return replaced(startedAt);
 
   const { doubt, hasFallen } = judgeFall(ledger, read, now);
-  if (hasFallen) return settled(replaceLedger(ledger, read, startedAt, afterCutoffNanoUsd));
-  const after = isBetterBase(ledger, read, afterCutoffNanoUsd) ? withBase(ledger, read, afterCutoffNanoUsd) : ledger;
+  if (hasFallen) return replaced(startedAt);
+  const isBase = isBetterBase(ledger, read, calls);
+  const after = isBase ? withBase(ledger, read, calls.afterCutoffNanoUsd) : ledger;
   const merged: Ledger = { ...withRead(ledger, after, read), doubt };
-  return { ledger: isSame(ledger, merged) ? ledger : merged, nextReadAt: proofAt(doubt) };
+  return {
+    ledger: isSame(ledger, merged) ? ledger : merged,
+    proofAt: proofAt(doubt),
+    unsettledNanoUsd: isBase ? calls.atReadNanoUsd : calls.atBaseNanoUsd,
+  };
 }
+
+/** Calls that ended between these instants may or may not be in a read's value: not in `from`, and up to `to`. */
+export function unsettledAround({ answeredAt }: Pick<SpendRead, "answeredAt">): { from: Instant; to: Instant } {
+  return { from: answeredAt - DATABASE_LAG_MS, to: cutoffOf({ answeredAt }) };
+}
+
+/**
+ * When a read is due because of calls that the base may or may not contain: they might change the tenant's state. Null
+ * when they would not.
+ */
+export function settlesAt(
+  config: TenantConfig,
+  { spendNanoUsd, baseAnsweredAt }: Pick<Ledger, "spendNanoUsd" | "baseAnsweredAt">,
+  unsettledNanoUsd: NanoUsd,
+  now: Instant,
+): Instant | null {
+  const highest = stateAt(config, spendNanoUsd + unsettledNanoUsd, now).state;
+  if (highest === stateAt(config, spendNanoUsd, now).state) return null;
+  return Math.max(settledFrom(baseAnsweredAt), now);
+}
+
+/** A read that was asked from then on shows all calls that a base of that time may lack. */
+const settledFrom = (baseAnsweredAt: Instant): Instant => cutoffOf({ answeredAt: baseAnsweredAt }) + DATABASE_LAG_MS;
 
 function isSame(a: Ledger, b: Ledger): boolean {
   return (Object.keys(b) as (keyof Ledger)[]).every((field) => a[field] === b[field]);
@@ -144,9 +198,13 @@ function judgeFall(ledger: Ledger, read: SpendRead, now: Instant): { doubt: Doub
   return { doubt: { spendNanoUsd, valueNanoUsd: value, at: now }, hasFallen: false };
 }
 
-function isBetterBase(ledger: Ledger, read: SpendRead, afterCutoffNanoUsd: NanoUsd): boolean {
+/** Of two equal bases the earlier one stays: calls that ended between the two, and arrive later, count only with it. */
+function isBetterBase(ledger: Ledger, read: SpendRead, calls: CallsAround): boolean {
   const { baseNanoUsd, sinceNanoUsd, baseAnsweredAt } = ledger;
-  if (read.spendNanoUsd + afterCutoffNanoUsd >= baseNanoUsd + sinceNanoUsd) return true;
+  const difference = read.spendNanoUsd + calls.afterCutoffNanoUsd - (baseNanoUsd + sinceNanoUsd);
+  if (difference > 0n) return true;
+  // The read shows that the base contained the calls around it.
+  if (difference === 0n && calls.atBaseNanoUsd > 0n && read.begunAt >= settledFrom(baseAnsweredAt)) return true;
   return read.answeredAt - baseAnsweredAt > RENEW_MS && read.spendNanoUsd !== baseNanoUsd;
 }
 
@@ -177,5 +235,3 @@ function spendOf({ baseNanoUsd, sinceNanoUsd, spendNanoUsd }: Ledger): NanoUsd {
   const counted = baseNanoUsd + sinceNanoUsd;
   return counted > spendNanoUsd ? counted : spendNanoUsd;
 }
-
-const settled = (ledger: Ledger): CountedRead => ({ ledger, nextReadAt: null });

@@ -2,14 +2,13 @@
 // line. Unless a method returns a Result, an outage throws.
 
 import type { Instant } from "../budget/instant.ts";
-import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
 import type { AuditRecord, LateChange } from "../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";
 import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
 import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
-import type { LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
+import type { CountedSpend, LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
 import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
 import type {
   PlatformAlertRecord,
@@ -129,7 +128,7 @@ export interface SpendBatches {
    * In one transaction: counts calls that were not counted before, raises the spend to lower bounds of its period, and
    * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards.
    */
-  count(reported: Reported, now: Instant): Promise<ReadonlyMap<TenantId, SpendRecord>>;
+  count(reported: Reported, now: Instant): Promise<ReadonlyMap<TenantId, CountedSpend>>;
 }
 
 /** Leases of tenants to reconcile. An expired lease means that its consumer did not finish. */

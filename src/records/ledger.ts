@@ -1,8 +1,9 @@
 // The ledgers of spend in Postgres, as flows load and save them. Types only.
 
-import type { Ledger } from "../budget/counting.ts";
+import type { CallsAround, Ledger } from "../budget/counting.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
+import type { SpendRecord } from "../budget/spend.ts";
 import type { Subject, TenantId } from "../budget/tenant.ts";
 import type { AuditNote } from "./audit.ts";
 import type { TenantRecord } from "./tenant.ts";
@@ -14,8 +15,8 @@ export interface LedgerOwner {
 }
 
 export interface LedgerQuery extends LedgerOwner {
-  /** The instant after which the calls are summed: a read's cutoff. */
-  readonly cutoff: Instant;
+  /** When the read was answered for which the calls are summed. */
+  readonly answeredAt: Instant;
 }
 
 export interface OpenLedger {
@@ -24,7 +25,7 @@ export interface OpenLedger {
   readonly ledger: Ledger | null;
   /** Changes with every change of the spend in Postgres. */
   readonly version: number;
-  readonly afterCutoffNanoUsd: NanoUsd;
+  readonly calls: CallsAround;
 }
 
 export interface LedgerChange extends LedgerOwner {
@@ -47,6 +48,15 @@ export interface SpendBound extends LedgerOwner {
   readonly observedAt: Instant;
   readonly periodStartedAt: Instant;
   readonly resetsAt: Instant | null;
+}
+
+/** A tenant's spend after a batch of reports. */
+export interface CountedSpend {
+  readonly record: SpendRecord;
+  /** Null before the first read. */
+  readonly baseAnsweredAt: Instant | null;
+  /** The cost of the calls that the base may or may not contain. */
+  readonly unsettledNanoUsd: NanoUsd;
 }
 
 /** What a batch of reports adds, in one transaction. */

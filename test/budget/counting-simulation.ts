@@ -10,6 +10,7 @@ import {
   isCountable,
   type Ledger,
   replaceLedger,
+  unsettledAround,
 } from "../../src/budget/counting.ts";
 import type { SpendRead } from "../../src/budget/spend.ts";
 import { SeededRandom } from "../support/builders/seeded-random.ts";
@@ -205,9 +206,7 @@ class Simulation {
 
   /** What Bursar does with a read, and with the first one after its own reset. */
   #record(read: SpendRead, isFirst: boolean): void {
-    const after = [...this.#counted.values()]
-      .filter(({ endedAt }) => endedAt > cutoffOf(read))
-      .reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
+    const after = this.#costOf((endedAt) => endedAt > cutoffOf(read));
     const before = this.#ledger;
     if (isFirst) {
       const startedAt = before?.periodStartedAt ?? this.#period;
@@ -216,7 +215,15 @@ class Simulation {
     }
     const startedAt = before?.periodStartedAt ?? 0;
     const period = { startedAt, resetsAt: this.#endOf(startedAt) };
-    const { ledger, nextReadAt } = countRead(before, read, { period, afterCutoffNanoUsd: after, now: this.#now });
+    const { ledger, proofAt: nextReadAt } = countRead(before, read, {
+      period,
+      calls: {
+        afterCutoffNanoUsd: after,
+        atReadNanoUsd: this.#costAround(read.answeredAt),
+        atBaseNanoUsd: before === null ? 0n : this.#costAround(before.baseAnsweredAt),
+      },
+      now: this.#now,
+    });
     const isSamePeriod = before !== null && before.periodStartedAt === ledger.periodStartedAt;
     if (isSamePeriod && ledger.epoch > before.epoch) this.#falls++;
     this.#ledger = ledger;
@@ -224,6 +231,16 @@ class Simulation {
       this.#nextReadAt = nextReadAt;
       this.#at(Math.max(nextReadAt, this.#now), () => this.#read(false));
     }
+  }
+
+  #costAround(answeredAt: number): bigint {
+    const { from, to } = unsettledAround({ answeredAt });
+    return this.#costOf((endedAt) => endedAt > from && endedAt <= to);
+  }
+
+  #costOf(isMeant: (endedAt: number) => boolean): bigint {
+    const meant = [...this.#counted.values()].filter(({ endedAt }) => isMeant(endedAt));
+    return meant.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
   }
 
   /** An administrator of LiteLLM lowers the spend. */

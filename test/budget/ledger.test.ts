@@ -2,9 +2,17 @@
 // counting.test.ts plays it against LiteLLM's behaviour.
 
 import { describe, expect, it, test } from "vitest";
-import { countCalls, countRead, cutoffOf, isCountable, replaceLedger } from "../../src/budget/counting.ts";
+import {
+  countCalls,
+  countRead,
+  cutoffOf,
+  isCountable,
+  replaceLedger,
+  settlesAt,
+  unsettledAround,
+} from "../../src/budget/counting.ts";
 import type { SpendRead } from "../../src/budget/spend.ts";
-import { aLedger, aRead, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
+import { aLedger, aRead, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
 
@@ -15,8 +23,17 @@ const read = (dollars: string, seconds: number, differences: Partial<SpendRead> 
   aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * SECOND, ...differences });
 
 /** Applies a read that is recorded as soon as it was answered. */
-const counted = (ledger: ReturnType<typeof aLedger> | null, next: SpendRead, after = "0", now = next.answeredAt) =>
-  countRead(ledger, next, { period: PERIOD, afterCutoffNanoUsd: usd(after), now });
+const counted = (
+  ledger: ReturnType<typeof aLedger> | null,
+  next: SpendRead,
+  { after = "0", atRead = "0", atBase = "0", now = next.answeredAt } = {},
+) => countRead(ledger, next, { period: PERIOD, calls: callsAround(after, atRead, atBase), now });
+
+const callsAround = (after: string, atRead = "0", atBase = "0") => ({
+  afterCutoffNanoUsd: usd(after),
+  atReadNanoUsd: usd(atRead),
+  atBaseNanoUsd: usd(atBase),
+});
 
 describe("a call", () => {
   it("adds its cost when it ended more than 3 s after the base was answered", () => {
@@ -55,7 +72,7 @@ describe("the first read", () => {
   it("begins the ledger with the calls that ended after its cutoff", () => {
     const first = read("100", 0, { answeredAt: NOW + 90 });
     expect(cutoffOf(first)).toBe(NOW + 3_090);
-    expect(counted(null, first, "7").ledger).toEqual(
+    expect(counted(null, first, { after: "7" }).ledger).toEqual(
       aLedger({
         spendNanoUsd: usd("107"),
         baseNanoUsd: usd("100"),
@@ -70,10 +87,23 @@ describe("the first read", () => {
 describe("a later read", () => {
   const busy = countCalls(aLedger(), [call("20", 30)], NOW + 35 * SECOND);
 
-  it("becomes the base when it shows what was counted", () => {
-    const { ledger, nextReadAt } = counted(busy, read("120", 60));
-    expect(ledger).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("120"), sinceNanoUsd: 0n });
-    expect(nextReadAt).toBeNull();
+  it("leaves the earlier base when it shows as much, for calls between the two may still arrive", () => {
+    const { ledger, proofAt } = counted(busy, read("120", 60));
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("100"), sinceNanoUsd: usd("20") });
+    expect(proofAt).toBeNull();
+  });
+
+  it("becomes the base with as much when it settles that the base contained the calls around it", () => {
+    const base = (seconds: number) => counted(aLedger(), read("100", seconds), { atBase: "7" }).ledger.baseAnsweredAt;
+    expect(base(27.999)).toBe(NOW);
+    expect(base(28)).toBe(NOW + 28 * SECOND);
+  });
+
+  it("says which cost the base may or may not contain", () => {
+    const costs = { atRead: "3", atBase: "5" };
+    expect(counted(busy, read("120", 10), costs).unsettledNanoUsd).toBe(usd("5"));
+    expect(counted(busy, read("121", 10), costs).unsettledNanoUsd).toBe(usd("3"));
+    expect(counted(null, read("121", 10), costs).unsettledNanoUsd).toBe(usd("3"));
   });
 
   it("raises the spend when it shows more, as confirmed spend", () => {
@@ -96,7 +126,11 @@ describe("a later read", () => {
 
   it("changes nothing when it was asked before the read that replaced the ledger", () => {
     const ledger = aLedger({ fenceAt: NOW });
-    expect(counted(ledger, read("900", -1), "0", NOW)).toEqual({ ledger, nextReadAt: null });
+    expect(counted(ledger, read("900", -1), { atBase: "2", now: NOW })).toEqual({
+      ledger,
+      proofAt: null,
+      unsettledNanoUsd: usd("2"),
+    });
   });
 });
 
@@ -106,18 +140,18 @@ describe("spend that fell in LiteLLM", () => {
   it("raises a doubt first, and is read again after 41 s", () => {
     expect(doubted.ledger).toMatchObject({ spendNanoUsd: usd("100"), epoch: 1 });
     expect(doubted.ledger.doubt).toEqual({ spendNanoUsd: usd("100"), valueNanoUsd: usd("40"), at: NOW + 10 * SECOND });
-    expect(doubted.nextReadAt).toBe(NOW + 51 * SECOND);
+    expect(doubted.proofAt).toBe(NOW + 51 * SECOND);
   });
 
   it("falls by a second read that was asked 40 s after the doubt, in a new epoch", () => {
     expect(counted(doubted.ledger, read("41", 49.999)).ledger).toMatchObject({ spendNanoUsd: usd("100"), epoch: 1 });
-    const { ledger, nextReadAt } = counted(doubted.ledger, read("41", 50), "2");
+    const { ledger, proofAt } = counted(doubted.ledger, read("41", 50), { after: "2" });
     expect(ledger).toMatchObject({ spendNanoUsd: usd("43"), epoch: 2, doubt: null, fenceAt: NOW + 50 * SECOND });
-    expect(nextReadAt).toBeNull();
+    expect(proofAt).toBeNull();
   });
 
   it("keeps its doubt until then, and says again when the deciding read is due", () => {
-    expect(counted(doubted.ledger, read("40", 30)).nextReadAt).toBe(NOW + 51 * SECOND);
+    expect(counted(doubted.ledger, read("40", 30)).proofAt).toBe(NOW + 51 * SECOND);
   });
 
   it("ends its doubt when a read shows the spend after all", () => {
@@ -137,15 +171,34 @@ describe("a read of a new period", () => {
 
   it("replaces the ledger, however much lower, and keeps the calls after its cutoff", () => {
     const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
-    const { ledger } = counted(aLedger({ spendNanoUsd: usd("550"), epoch: 4 }), shown, "0.25");
+    const { ledger } = counted(aLedger({ spendNanoUsd: usd("550"), epoch: 4 }), shown, { after: "0.25" });
     expect(ledger).toMatchObject({ spendNanoUsd: usd("0.75"), periodStartedAt: RESET, resetsAt: next, epoch: 5 });
   });
 
   it("keeps earlier periods out, whenever they arrive", () => {
     const ledger = replaceLedger(aLedger(), read("0", 60), NOW + MINUTE, 0n);
     const period = { startedAt: NOW + MINUTE, resetsAt: RESET };
-    expect(countRead(ledger, read("100", 30), { period, afterCutoffNanoUsd: 0n, now: NOW + MINUTE }).ledger).toBe(
+    expect(countRead(ledger, read("100", 30), { period, calls: callsAround("0"), now: NOW + MINUTE }).ledger).toBe(
       ledger,
     );
+  });
+});
+
+describe("calls that the base may or may not contain", () => {
+  const ledger = { spendNanoUsd: usd("390"), baseAnsweredAt: NOW };
+  const config = aTenantConfig();
+
+  it("are settled by a read 28 s after the base, when they might change the state", () => {
+    expect(settlesAt(config, ledger, usd("10"), NOW + SECOND)).toBe(NOW + 28 * SECOND);
+    expect(settlesAt(config, ledger, usd("10"), NOW + MINUTE)).toBe(NOW + MINUTE);
+  });
+
+  it("need no read when the state stays the same with them", () => {
+    expect(settlesAt(config, ledger, usd("9.99"), NOW)).toBeNull();
+    expect(settlesAt(config, ledger, 0n, NOW)).toBeNull();
+  });
+
+  it("ended from 25 s before the base to 3 s after it", () => {
+    expect(unsettledAround({ answeredAt: NOW })).toEqual({ from: NOW - 25 * SECOND, to: NOW + 3 * SECOND });
   });
 });

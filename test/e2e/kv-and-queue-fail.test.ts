@@ -86,7 +86,7 @@ describe("while the queue refuses", () => {
   });
 
   it("logs the messages that were given up", () => {
-    expect(workerd.output()).toContain("observation enqueue failed");
+    expect(workerd.output()).toContain("read enqueue failed");
     expect(workerd.output()).toContain("config rewrite enqueue failed");
   });
 });

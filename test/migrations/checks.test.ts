@@ -38,6 +38,7 @@ const rows = {
     ...{ id: "gen_random_uuid()", kind: "'dead_letter'", detail: "'{}'", begun_at: "now()", created_at: "now()" },
   },
   audit_log: { actor: "'a'", action: "'webhook_received'", source_id: "'m'" },
+  counted_calls: { tenant_id: "'acme'", ended_at: "now()", call_id: "gen_random_uuid()" },
   dead_letters: { id: "gen_random_uuid()", queue: "'spend'", message_id: "'m'", body: "'{}'" },
 };
 type Table = keyof typeof rows;
@@ -74,6 +75,8 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   ["tenant_spend_spend_not_negative", "tenant_spend", "spend", notNegative],
   ["tenant_spend_burn_per_second_not_negative", "tenant_spend", "burn_per_second", notNegative],
+  ["tenant_spend_since_not_negative", "tenant_spend", "since", notNegative],
+  ["counted_calls_cost_not_negative", "counted_calls", "cost", notNegative],
   ["tenant_spend_source_known", "tenant_spend", "source", only("'litellm'", "'webhook'", "'events'", "'gate'")],
   [
     ...(["budget_overrides_override_amount_positive", "budget_overrides", "override_amount"] as const),

@@ -33,7 +33,7 @@ async function stream(key: string, read: (body: ReadableStream<Uint8Array>) => P
 it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
   ["that was read to its end", (body) => new Response(body).text()],
   ["that its reader has left", (body) => body.cancel()],
-])("schedules one read 20 s after a stream %s", async (_, read) => {
+])("schedules one read 30 s after a stream %s", async (_, read) => {
   const { tenantId, key, hash } = await tenantWithKey();
   const { sentEarly, reads } = await stream(key, read);
   expect(sentEarly).toBe(0);
@@ -48,7 +48,7 @@ it.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
         reason: "recheck-20s",
         lane: "hint-1",
       },
-      delaySeconds: 20,
+      delaySeconds: 30,
     },
   ]);
 });

@@ -2,19 +2,20 @@
 // lower bounds of webhooks.
 
 import { type SQL, sql } from "drizzle-orm";
+import * as z from "zod";
 import { SKEW_MS } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS, type SpendRecord } from "../../budget/spend.ts";
+import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
-import { spendRecordSchema } from "../../ports/messages.ts";
+import { decimalMoney, spendRecordSchema } from "../../ports/messages.ts";
 import type { AuditNote } from "../../records/audit.ts";
-import type { LedgerCall, Reported, SpendBound } from "../../records/ledger.ts";
-import { type Database, runBatch } from "./client.ts";
-import { timestampOf } from "./instants.ts";
+import type { CountedSpend, LedgerCall, Reported, SpendBound } from "../../records/ledger.ts";
+import { type Database, type Row, runBatch } from "./client.ts";
+import { ms, timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
 import { lockSpend } from "./tenants/ledger-rows.ts";
-import { ownerJson } from "./tenants/ledgers.ts";
+import { ownerJson, UNSETTLED } from "./tenants/ledgers.ts";
 import { SELECT_SPEND } from "./tenants/tenant-rows.ts";
 
 /** Returns the spend of every tenant that a call or a bound names, as it is afterwards. */
@@ -22,7 +23,7 @@ export async function countReported(
   database: Database,
   { calls, bounds, notes }: Reported,
   now: Instant,
-): Promise<ReadonlyMap<TenantId, SpendRecord>> {
+): Promise<ReadonlyMap<TenantId, CountedSpend>> {
   const tenantIds = [...new Set([...calls, ...bounds].map(({ tenantId }) => tenantId))];
   const reported = sql`select jsonb_array_elements_text(${jsonbText(tenantIds)}::jsonb)`;
   const statements = [
@@ -31,14 +32,25 @@ export async function countReported(
     ...(notes.length > 0 ? [insertNotes(notes)] : []),
   ];
   if (statements.length === 0) return new Map();
-  const results: readonly (readonly Record<string, unknown>[])[] = await runBatch(database, [
+  const results: readonly (readonly Row[])[] = await runBatch(database, [
     lockSpend(reported),
     ...statements,
-    sql`select s.tenant_id, ${SELECT_SPEND} as spend from tenant_spend s where s.tenant_id in (${reported})`,
+    sql`select s.tenant_id, ${SELECT_SPEND} as spend, ${ms("s.base_answered_at")} as base_answered_at,
+        ${UNSETTLED} as unsettled
+      from tenant_spend s where s.tenant_id in (${reported})`,
   ]);
-  return new Map(
-    (results.at(-1) ?? []).map((row) => [row["tenant_id"] as TenantId, spendRecordSchema.parse(row["spend"])]),
-  );
+  return new Map((results.at(-1) ?? []).map((row) => [row["tenant_id"] as TenantId, countedFrom(row)]));
+}
+
+const countedRow = z.object({
+  spend: spendRecordSchema,
+  base_answered_at: z.number().nullable(),
+  unsettled: decimalMoney,
+});
+
+function countedFrom(row: Row): CountedSpend {
+  const { spend: record, base_answered_at: baseAnsweredAt, unsettled: unsettledNanoUsd } = countedRow.parse(row);
+  return { record, baseAnsweredAt, unsettledNanoUsd };
 }
 
 const OWNED = sql.raw(`tenant_configs t on t.tenant_id = c.tenant_id and t.subject_kind = c.subject_kind

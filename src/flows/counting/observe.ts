@@ -1,7 +1,7 @@
 // Applies reads of LiteLLM to the ledgers in Postgres. Every read that Bursar records goes through here, in any order.
 // A ledger that has changed meanwhile is loaded again.
 
-import { type CountedRead, countRead, cutoffOf } from "../../budget/counting.ts";
+import { type CountedRead, countRead, settlesAt } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
 import type { SpendRead } from "../../budget/spend.ts";
@@ -22,7 +22,7 @@ export interface SubjectRead extends SpendRead {
 export interface Observed {
   /** The tenant afterwards. */
   readonly tenant: TenantRecord;
-  /** When another read is due that tells whether LiteLLM's spend fell; null when none is. */
+  /** When a read is due: to tell whether LiteLLM's spend fell, or to see calls around this one. Null when none is. */
   readonly nextReadAt: Instant | null;
 }
 
@@ -73,7 +73,7 @@ async function applyOnce(
   now: Instant,
   { ledgers }: ObserveDeps,
 ): Promise<Map<TenantId, Observed | null>> {
-  const asked = reads.map((read) => ({ tenantId: read.tenantId, subject: read.subject, cutoff: cutoffOf(read) }));
+  const asked = reads.map((read) => ({ tenantId: read.tenantId, subject: read.subject, answeredAt: read.answeredAt }));
   const opened = new Map((await ledgers.load(asked)).map((open) => [open.tenant.config.tenantId, open]));
   const counted = reads.flatMap((read) => {
     const open = opened.get(read.tenantId);
@@ -90,15 +90,22 @@ async function applyOnce(
   );
   const tenants = new Map(saved.map((tenant) => [tenant.config.tenantId, tenant]));
   return new Map(
-    counted.map(({ read: { tenantId }, open, ledger, nextReadAt }) => {
+    counted.map(({ read: { tenantId }, open, ledger, proofAt, unsettledNanoUsd }) => {
       const tenant = ledger === open.ledger ? open.tenant : tenants.get(tenantId);
-      return [tenantId, tenant === undefined ? null : { tenant, nextReadAt }] as const;
+      if (tenant === undefined) return [tenantId, null] as const;
+      const nextReadAt = earliest(proofAt, settlesAt(tenant.config, ledger, unsettledNanoUsd, now));
+      return [tenantId, { tenant, nextReadAt }] as const;
     }),
   );
 }
 
-function countedBy({ tenant, ledger, afterCutoffNanoUsd }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
-  return countRead(ledger, read, { period: periodOf(tenant.config), afterCutoffNanoUsd, now });
+function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
+  return countRead(ledger, read, { period: periodOf(tenant.config), calls, now });
+}
+
+/** The earlier of two instants at which a read is due. */
+export function earliest(a: Instant | null, b: Instant | null): Instant | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function dropFirst(waiting: Map<TenantId, SubjectRead[]>, tenantId: TenantId): void {

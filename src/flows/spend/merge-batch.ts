@@ -52,7 +52,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   };
 }
 
-/** Calls too old to count, and calls of a tenant without any spend yet, are worth a read. */
+/** Calls too old to count, and calls of a tenant that was never read, are worth a read. */
 function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpendMessage[], now: Instant) {
   const { tenantId, subject } = config;
   const reports = bodies.flatMap((body) => (body.kind === "calls" ? [body] : []));
@@ -62,7 +62,7 @@ function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpend
   );
   const calls = ended.filter((call) => isCountable(call, now));
   const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(subject, caller)));
-  const needsRead = calls.length < ended.length || (calls.length > 0 && spend === null);
+  const needsRead = calls.length < ended.length || (calls.length > 0 && (spend?.readAt ?? null) === null);
   return { calls, isHinted: isHinted || needsRead };
 }
 

@@ -2,16 +2,17 @@
 // their spend, announces alerts, publishes to the edge, and reads LiteLLM where a read is due. Every step may be
 // repeated: after a crash the queue redelivers the messages.
 
+import { settlesAt } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
-import type { SpendRecord } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AuditNote } from "../../records/audit.ts";
+import type { CountedSpend } from "../../records/ledger.ts";
 import type { SpendReference, TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
+import { earliest, type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
@@ -94,7 +95,7 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
 interface Recording {
   readonly merged: MergedBatch;
   /** The spend of the tenants of the batch, after its calls and amounts. */
-  readonly counted: ReadonlyMap<TenantId, SpendRecord>;
+  readonly counted: ReadonlyMap<TenantId, CountedSpend>;
   readonly now: Instant;
 }
 
@@ -105,14 +106,11 @@ interface Recording {
 async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyDeps): Promise<TenantRecord | null> {
   const { tenantBatch, reads, repeats, projections, reasons } = merged;
   const before = tenantBatch.tenant;
-  const observed = await applyReads(
-    { ...before, spend: counted.get(before.config.tenantId) ?? before.spend },
-    reads,
-    now,
-    deps,
-  );
+  const after = counted.get(before.config.tenantId);
+  const observed = await applyReads({ ...before, spend: after?.record ?? before.spend }, reads, now, deps);
   if (observed === null) return null;
-  const { tenant, nextReadAt } = observed;
+  const { tenant } = observed;
+  const nextReadAt = earliest(observed.nextReadAt, after === undefined ? null : settledBy(after, tenant, now));
   const { history } = tenantBatch;
   await announcePeriod(tenant, now, deps);
   await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, projections, now }, deps);
@@ -121,6 +119,12 @@ async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyD
   // When a confirmation is due, the read that follows decides whether to schedule another one.
   if (!reasons.includes("confirm")) await confirmLater({ tenant, reasons, now }, nextReadAt, deps);
   return tenant;
+}
+
+/** When a read is due because of counted calls that the base may or may not contain. */
+function settledBy({ record, baseAnsweredAt, unsettledNanoUsd }: CountedSpend, { config }: TenantRecord, now: Instant) {
+  if (baseAnsweredAt === null) return null;
+  return settlesAt(config, { spendNanoUsd: record.spendNanoUsd, baseAnsweredAt }, unsettledNanoUsd, now);
 }
 
 async function applyReads(
@@ -143,7 +147,7 @@ async function publishToEdge(
 ): Promise<void> {
   const before = merged.tenantBatch.tenant.spend;
   const after = counted.get(tenant.config.tenantId);
-  const hasCounted = after !== undefined && after.spendNanoUsd !== before?.spendNanoUsd;
+  const hasCounted = after !== undefined && after.record.spendNanoUsd !== before?.spendNanoUsd;
   // A check publishes its own read. What replaces the spend here has an epoch that the check does not know.
   const isNews = hasCounted || merged.isRedelivery || tenant.spend?.epoch !== before?.epoch;
   if (isNews || merged.reads.length > 0) await publishSpend({ tenant, isAnnounced: !isNews, now }, deps);

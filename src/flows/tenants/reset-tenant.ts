@@ -1,7 +1,7 @@
 // An administrator begins a new period now. LiteLLM zeroes the spend first, because otherwise the next read would undo
 // the reset. Then the flow records the period in Postgres, publishes it to the edge, and announces it.
 
-import { cutoffOf, type Ledger, replaceLedger } from "../../budget/counting.ts";
+import { type Ledger, replaceLedger } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
@@ -71,7 +71,7 @@ async function zeroAndBegin(
 }
 
 async function ledgerOf({ tenantId, subject }: TenantConfig, { ledgers }: ResetDeps): Promise<Ledger | null> {
-  const [open] = await ledgers.load([{ tenantId, subject, cutoff: 0 }]);
+  const [open] = await ledgers.load([{ tenantId, subject, answeredAt: 0 }]);
   return open?.ledger ?? null;
 }
 
@@ -115,9 +115,9 @@ async function recordReset(
   // period.
   const startedAt = Math.max(litellmRow.begunAt, since + 1);
   for (let round = 0; round < ROUNDS; round++) {
-    const [open] = await ledgers.load([{ tenantId, subject, cutoff: cutoffOf(litellmRow) }]);
+    const [open] = await ledgers.load([{ tenantId, subject, answeredAt: litellmRow.answeredAt }]);
     if (open === undefined) return null;
-    const ledger = replaceLedger(open.ledger, litellmRow, startedAt, open.afterCutoffNanoUsd);
+    const ledger = replaceLedger(open.ledger, litellmRow, startedAt, open.calls.afterCutoffNanoUsd);
     const change = { tenantId, subject, ledger: { ...ledger, spendRateNanoUsdPerSecond: 0n }, version: open.version };
     const reset = await tenants.resetPeriod(change, since, actor);
     if (reset !== "stale") return reset;

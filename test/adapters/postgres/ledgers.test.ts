@@ -17,6 +17,7 @@ import { useTenants } from "../../support/servers/tenant-database.ts";
 const acme = idOf("acme");
 const ofAcme = { kind: "key", id: hashOf("a") } as const;
 const NEXT_RESET = RESET + 31 * DAY;
+const NO_CALLS = { afterCutoffNanoUsd: 0n, atReadNanoUsd: 0n, atBaseNanoUsd: 0n };
 
 describe.each(postgresBackends)("ledgers on $name", (backend) => {
   const { db, tenants, create: createTenant } = useTenants(backend);
@@ -24,8 +25,8 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
   const spendBatches = postgresSpendBatches(() => db.database());
   const create = (differences: Partial<NewTenant> = {}) =>
     createTenant({ subjectCreatedAt: PERIOD_START, ...differences });
-  const open = async (cutoff = NOW, subject: Subject = ofAcme) =>
-    (await ledgers.load([{ tenantId: acme, subject, cutoff }]))[0] ?? null;
+  const open = async (answeredAt = NOW, subject: Subject = ofAcme) =>
+    (await ledgers.load([{ tenantId: acme, subject, answeredAt }]))[0] ?? null;
   const save = async (ledger: Ledger, version = 0, subject: Subject = ofAcme) =>
     (await ledgers.save([{ tenantId: acme, subject, ledger, version }]))[0] ?? null;
   const aCall = (number: number, cost: string, endedAt = NOW + MINUTE): LedgerCall => {
@@ -33,7 +34,9 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
     return { tenantId: acme, subject: ofAcme, id, endedAt, costNanoUsd: usd(cost) };
   };
   const count = (...calls: LedgerCall[]) =>
-    spendBatches.count({ calls, bounds: [], notes: [] }, NOW + 2 * MINUTE).then((spends) => spends.get(acme) ?? null);
+    spendBatches
+      .count({ calls, bounds: [], notes: [] }, NOW + 2 * MINUTE)
+      .then((spends) => spends.get(acme)?.record ?? null);
   const advances = () => db.query("select actor, before, after from audit_log where action = 'period_advanced'");
 
   describe("saving", () => {
@@ -50,7 +53,7 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
       const saved = await save(ledger);
       const { baseNanoUsd, baseAnsweredAt, sinceNanoUsd, countedAt, doubt, fenceAt, ...record } = ledger;
       expect(saved?.spend).toEqual(record);
-      expect(await open()).toEqual({ tenant: saved, ledger, version: 1, afterCutoffNanoUsd: 0n });
+      expect(await open()).toEqual({ tenant: saved, ledger, version: 1, calls: NO_CALLS });
       expect([baseNanoUsd, baseAnsweredAt, sinceNanoUsd, countedAt, doubt, fenceAt]).toHaveLength(6);
     });
 
@@ -125,7 +128,28 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
     it("keeps the calls of a tenant that was never read for its first read", async () => {
       await create();
       expect(await count(aCall(1, "4"), aCall(2, "3", NOW + SECOND))).toBeNull();
-      expect(await open(NOW + 2 * SECOND)).toMatchObject({ ledger: null, version: 0, afterCutoffNanoUsd: usd("4") });
+      const { calls, ...opened } = (await open(NOW + 2 * SECOND)) ?? { calls: NO_CALLS };
+      expect(opened).toMatchObject({ ledger: null, version: 0 });
+      expect(calls).toEqual({ afterCutoffNanoUsd: usd("4"), atReadNanoUsd: usd("3"), atBaseNanoUsd: 0n });
+    });
+
+    it("tells what the base and a read may or may not contain", async () => {
+      await create({ spend: aLedger() });
+      const ends = [-25 * SECOND, -25 * SECOND + 1, 3 * SECOND, 3 * SECOND + 1, 20 * SECOND];
+      const reported = {
+        calls: ends.map((end, number) => aCall(number, String(2 ** number), NOW + end)),
+        bounds: [],
+        notes: [],
+      };
+      expect((await spendBatches.count(reported, NOW)).get(acme)).toMatchObject({
+        baseAnsweredAt: NOW,
+        unsettledNanoUsd: usd("6"),
+      });
+      expect((await open(NOW + 17 * SECOND))?.calls).toEqual({
+        afterCutoffNanoUsd: 0n,
+        atReadNanoUsd: usd("28"),
+        atBaseNanoUsd: usd("6"),
+      });
     });
 
     it("ignores calls of a former subject, of a deleted tenant and of nobody", async () => {

@@ -60,7 +60,7 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
     const subject = aNewTenant().subject;
     const ledger = aLedger({ spendNanoUsd: 0n, periodStartedAt: NOW + MINUTE, readAt: NOW + MINUTE });
     const reset = async (since: number) => {
-      const [open] = await ledgers.load([{ tenantId: acme, subject, cutoff: 0 }]);
+      const [open] = await ledgers.load([{ tenantId: acme, subject, answeredAt: 0 }]);
       const change = { tenantId: acme, subject, ledger, version: open?.version ?? 0 };
       const done = await tenants.resetPeriod(change, since, anActor());
       if (done === "stale") throw new Error("nobody else changes the ledger");

@@ -119,7 +119,7 @@ export function useTenants(backend: PostgresBackend, options: { isOwn?: boolean 
   const ledgers = postgresLedgers(() => db.database());
   /** Saves the ledger over whatever the tenant has. Null when the tenant is gone, or has another subject. */
   const saveLedger = async ({ tenantId, subject }: TenantConfig, ledger: Ledger) => {
-    const [open] = await ledgers.load([{ tenantId, subject, cutoff: 0 }]);
+    const [open] = await ledgers.load([{ tenantId, subject, answeredAt: 0 }]);
     const [saved] = await ledgers.save([{ tenantId, subject, ledger, version: open?.version ?? 0 }]);
     return saved ?? null;
   };

@@ -1,8 +1,9 @@
 // Loads and saves the ledgers of spend. The rules are in budget/counting.ts; a ledger that has changed since it was
 // loaded is not saved. A ledger of a later period advances the tenant's period, once.
 
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
+import { unsettledAround } from "../../../budget/counting.ts";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { decimalMoney } from "../../../ports/messages.ts";
@@ -41,15 +42,16 @@ export function postgresLedgers(database: Database): Ledgers {
 
 async function loadLedgers(database: Database, asked: readonly LedgerQuery[]): Promise<OpenLedger[]> {
   if (asked.length === 0) return [];
-  const rows = asked.map(({ cutoff, ...owner }) => ({ ...ownerJson(owner), cutoff: new Date(cutoff).toISOString() }));
+  const rows = asked.map(({ answeredAt, ...owner }) => ({ ...ownerJson(owner), ...windowJson(answeredAt) }));
   const found = await runStatement(
     database,
-    sql`with asked as (select t.tenant_id, c.cutoff
-      from jsonb_to_recordset(${jsonbText(rows)}::jsonb) as c(${OWNER}, cutoff timestamptz)
+    sql`with asked as (select t.tenant_id, c.since, c.cutoff
+      from jsonb_to_recordset(${jsonbText(rows)}::jsonb) as c(${OWNER}, since timestamptz, cutoff timestamptz)
       join tenant_configs t on ${IS_OWN})
     select tenant.*, ${SELECT_LEDGER} as ledger, coalesce(s.spend_version, 0)::float8 as version,
-      (select coalesce(sum(k.cost), 0)::text from counted_calls k
-        where k.tenant_id = tenant.tenant_id and k.ended_at > a.cutoff) as after_cutoff
+      ${costOfCalls(sql`k.ended_at > a.cutoff`)} as after_cutoff,
+      ${costOfCalls(sql`k.ended_at > a.since and k.ended_at <= a.cutoff`)} as at_read,
+      ${costOfCalls(AT_BASE)} as at_base
     from (${selectTenants({ tenants: sql`(select * from tenant_configs where tenant_id in (select tenant_id from asked))` })}) tenant
     join asked a on a.tenant_id = tenant.tenant_id
     left join tenant_spend s on s.tenant_id = tenant.tenant_id`,
@@ -57,17 +59,47 @@ async function loadLedgers(database: Database, asked: readonly LedgerQuery[]): P
   return found.map(openLedgerFrom);
 }
 
-const openRow = z.object({ ledger: rawLedger.nullable(), version: z.number(), after_cutoff: decimalMoney });
+/** The cost of the counted calls `k` of the tenant in the row `s` or `tenant`, as text. */
+function costOfCalls(which: SQL, tenantId = sql`tenant.tenant_id`): SQL {
+  return sql`(select coalesce(sum(k.cost), 0)::text from counted_calls k where k.tenant_id = ${tenantId} and ${which})`;
+}
+
+const windowJson = (answeredAt: Instant) => {
+  const { from, to } = unsettledAround({ answeredAt });
+  return { since: new Date(from).toISOString(), cutoff: new Date(to).toISOString() };
+};
+
+/** The calls around the base of the row `s`: those of `unsettledAround`. */
+const AT_BASE = (() => {
+  const { from, to } = unsettledAround({ answeredAt: 0 });
+  return sql.raw(`k.ended_at > s.base_answered_at + interval '${from} milliseconds'
+    and k.ended_at <= s.base_answered_at + interval '${to} milliseconds'`);
+})();
+
+/** The cost of the calls around the base of the row `s`, as text. */
+export const UNSETTLED = costOfCalls(AT_BASE, sql`s.tenant_id`);
+
+const openRow = z.object({
+  ledger: rawLedger.nullable(),
+  version: z.number(),
+  after_cutoff: decimalMoney,
+  at_read: decimalMoney,
+  at_base: decimalMoney,
+});
 
 function openLedgerFrom(row: Row): OpenLedger {
-  const { ledger, version, after_cutoff: afterCutoffNanoUsd } = openRow.parse(row);
+  const { ledger, version, ...cost } = openRow.parse(row);
   const tenant = tenantFromRow(row);
   const { spend } = tenant;
   return {
     tenant,
     ledger: spend === null || ledger === null ? null : ledgerFrom(spend, ledger),
     version,
-    afterCutoffNanoUsd,
+    calls: {
+      afterCutoffNanoUsd: cost.after_cutoff,
+      atReadNanoUsd: cost.at_read,
+      atBaseNanoUsd: cost.at_base,
+    },
   };
 }
 
