@@ -17,6 +17,7 @@ ALTER TABLE "tenant_spend" ADD COLUMN "doubt_at" timestamp (3) with time zone;--
 ALTER TABLE "tenant_spend" ADD COLUMN "fence_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "tenant_spend" ADD COLUMN "epoch" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "tenant_spend" ADD COLUMN "spend_version" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "counted_calls" ADD CONSTRAINT "counted_calls_tenant_id_tenant_configs_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant_configs"("tenant_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "idx_counted_calls_ended" ON "counted_calls" USING brin ("ended_at");--> statement-breakpoint
 ALTER TABLE "tenant_spend" ADD CONSTRAINT "tenant_spend_since_not_negative" CHECK ("tenant_spend"."since" >= 0 and "tenant_spend"."since" <> 'NaN');--> statement-breakpoint
 -- The spend so far becomes the base of what is counted from now on.

@@ -47,14 +47,11 @@ export const tenantSpend = pgTable(
   ],
 );
 
-/**
- * The calls of the last two hours that were counted, so that none is counted twice. Without a foreign key: the rows are
- * short-lived, and there are many.
- */
+/** The calls of the last two hours that were counted, so that none is counted twice. */
 export const countedCalls = pgTable(
   "counted_calls",
   {
-    tenantId: text("tenant_id").notNull(),
+    tenantId: tenantOf().notNull(),
     endedAt: instant("ended_at").notNull(),
     callId: uuid("call_id").notNull(),
     cost: money("cost").notNull(),
