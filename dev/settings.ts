@@ -23,7 +23,7 @@ export interface Ports {
 
 export class SettingsError extends Error {}
 
-const DEFAULT_PROFILE: LitellmProfile = "1.81";
+const DEFAULT_PROFILE: LitellmProfile = "1.110";
 
 /** Help text for each variable that {@link settingsFromEnv} reads. */
 export const SETTINGS_HELP = {

@@ -42,7 +42,7 @@ curl -i "$bursar/v1/webhooks/litellm" -H "X-LiteLLM-Signature: sha256=$signature
     "events",
     200,
     `curl -i "$bursar/v1/events/litellm" -H "Authorization: Bearer $events_token" \\
-  -d '[{"status": "success", "id": "call-1", "response_cost": 0.02,
+  -d '[{"status": "success", "id": "call-1", "cache_hit": true, "response_cost": 0,
         "startTime": '$(date +%s)', "endTime": '$(date +%s)',
         "metadata": {"user_api_key_hash": "'$key_hash'"}}]'`,
   ),
