@@ -59,7 +59,9 @@ export const CHANNELS_LATER: readonly Step[] = [
   -d '{"name": "billing events", "rotate_secret": true}'`,
   ),
   example("test-channel", 200, `curl -i -X POST "$bursar/v1/channels/$channel_id/test" -H "$admin"`),
-  async ({ product }) => product.stack.inbox.fail({ kind: "slack", how: { status: 404 }, times: 1 }),
+  // Until the example is over, because a notice of its own may arrive first.
+  async ({ product }) => product.stack.inbox.fail({ kind: "slack", how: { status: 404 } }),
   example("test-channel-failed", 502, `curl -i -X POST "$bursar/v1/channels/$channel_id/test" -H "$admin"`),
+  async ({ product }) => product.stack.inbox.fail(null),
   example("delete-channel", 204, `curl -i -X DELETE "$bursar/v1/channels/$email_channel_id" -H "$admin"`),
 ];
