@@ -4,6 +4,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import { DEFAULT_BUDGET, type KeyHash, type Subject, type TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
+import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
 import { observeRead } from "../counting/observe.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
@@ -105,9 +106,20 @@ async function withFirstSpend(
   if (synced.kind === "pending" || tenant.spend !== null) return tenant;
   const { tenantId } = tenant.config;
   try {
-    return (await observeRead({ tenantId, ...synced.litellmRow }, now, deps))?.tenant ?? tenant;
+    return (await observeRead({ tenantId, ...firstReadOf(synced.litellmRow, now) }, now, deps))?.tenant ?? tenant;
   } catch (error) {
     deps.log.error("first spend record failed", error, { tenant_id: tenantId });
     return tenant;
   }
+}
+
+/** Longer than any difference of clocks. */
+const BEFORE_MS = 60_000;
+
+/**
+ * The read of a key that Bursar has just made. No call of the key ended before, so every call from now on counts on top
+ * of a zero, also one that ends within the seconds in which other reads may or may not contain it.
+ */
+function firstReadOf(litellmRow: LiteLlmRow, now: Instant): LiteLlmRow {
+  return litellmRow.spendNanoUsd === 0n ? { ...litellmRow, answeredAt: now - BEFORE_MS } : litellmRow;
 }

@@ -104,6 +104,27 @@ describe("calls", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400") });
   });
 
+  it("count from the first moment of a key that Bursar has made", async () => {
+    await deliver(aCall(key, "400", { endedAt: NOW + 1 }), aCall(key, "100", { endedAt: NOW - 2 * SECOND }));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("500"), source: "events" });
+    expect(await notices()).toEqual(["budget_crossed"]);
+  });
+
+  it("are read again when a read may or may not contain them, and they might change the state", async () => {
+    world.litellm.setSpend(key, 390);
+    await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" });
+    deps.spendQueue.sent.length = 0;
+    await deliver(aCall(key, "9", { endedAt: NOW + 3 * SECOND }));
+    expect(deps.spendQueue.sent).toEqual([]);
+    await deliver(aCall(key, "1", { endedAt: NOW + 3 * SECOND }));
+    const [settling] = deps.spendQueue.sent;
+    expect(settling).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 28 });
+    world.litellm.setSpend(key, 400);
+    world.now = NOW + 28 * SECOND;
+    await deliver(settling?.message as SpendMessage);
+    expect(await notices()).toEqual(["threshold_crossed"]);
+  });
+
   it("cross every threshold that they pass, and are confirmed by a read", async () => {
     await deliver(aCall(key, "560"));
     expect(await notices()).toEqual(["budget_blocked"]);
