@@ -1,5 +1,5 @@
-// Counted calls and the reads of checks, recorded on a real Postgres: each once, with alerts, snapshots and the reads that
-// must follow.
+// Counted calls and the reads of checks, recorded on a real Postgres: each once, with alerts, snapshots and the reads
+// that must follow.
 
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
