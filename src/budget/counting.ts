@@ -51,8 +51,11 @@ export const SKEW_MS = 3_000;
 /** LiteLLM writes its database within 25 s; a read asked this long after a doubt has seen every call before it. */
 const PROOF_MS = 40_000;
 
-/** A base older than this gives way to a lower one, so that one call too many does not stay for ever. */
-const RENEW_MS = 60_000;
+/**
+ * A base older than this gives way to a lower one, so that a call that the base already contained is not added on top
+ * of it for ever.
+ */
+const RENEW_MS = 120_000;
 
 /** A call that ended longer ago is left to the reads: its period may be over. */
 const HORIZON_MS = 3_600_000;
@@ -205,7 +208,10 @@ function isBetterBase(ledger: Ledger, read: SpendRead, calls: CallsAround): bool
   if (difference > 0n) return true;
   // The read shows that the base contained the calls around it.
   if (difference === 0n && calls.atBaseNanoUsd > 0n && read.begunAt >= settledFrom(baseAnsweredAt)) return true;
-  return read.answeredAt - baseAnsweredAt > RENEW_MS && read.spendNanoUsd !== baseNanoUsd;
+  if (read.spendNanoUsd === baseNanoUsd) return false;
+  // Even without any of the calls around it the read shows less: the ledger has counted one too many.
+  if (difference + calls.atReadNanoUsd < 0n) return true;
+  return read.answeredAt - baseAnsweredAt > RENEW_MS;
 }
 
 function withBase(ledger: Ledger, read: SpendRead, afterCutoffNanoUsd: NanoUsd): Ledger {

@@ -111,11 +111,18 @@ describe("a later read", () => {
     expect(ledger).toMatchObject({ spendNanoUsd: usd("150"), source: "litellm", observedAt: NOW + MINUTE, epoch: 1 });
   });
 
-  it("becomes the base with less when the base is older than 60 s, and lowers nothing", () => {
-    const soon = counted(busy, read("110", 60)).ledger;
-    expect(soon).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("100"), sinceNanoUsd: usd("20") });
-    const later = counted(busy, read("110", 60.001)).ledger;
-    expect(later).toMatchObject({ spendNanoUsd: usd("120"), baseNanoUsd: usd("110"), sinceNanoUsd: 0n });
+  it("becomes the base with less when the base is older than two minutes, and lowers nothing", () => {
+    const baseAfter = (seconds: number) => {
+      const { ledger } = counted(busy, read("110", seconds), { atRead: "10" });
+      expect(ledger.spendNanoUsd).toBe(usd("120"));
+      return ledger.baseNanoUsd;
+    };
+    expect([baseAfter(120), baseAfter(120.001)]).toEqual([usd("100"), usd("110")]);
+  });
+
+  it("becomes the base at once when it shows less even without the calls near it: one was counted too many", () => {
+    const baseAfter = (atRead: string) => counted(busy, read("110", 5), { atRead }).ledger.baseNanoUsd;
+    expect([baseAfter("10"), baseAfter("9.99")]).toEqual([usd("100"), usd("110")]);
   });
 
   it("counts in any order of arrival, and only the newest gives the end of the period", () => {
@@ -159,10 +166,12 @@ describe("spend that fell in LiteLLM", () => {
   });
 
   it("does not fall while calls are counted and LiteLLM's database stands still", () => {
-    const counting = countCalls(doubted.ledger, [call("1", 30)], NOW + 31 * SECOND);
-    const { ledger } = counted(counting, read("40", 60));
-    expect(ledger).toMatchObject({ spendNanoUsd: usd("101"), epoch: 1 });
-    expect(ledger.doubt).toEqual({ spendNanoUsd: usd("101"), valueNanoUsd: usd("40"), at: NOW + MINUTE });
+    const before = countCalls(aLedger(), [call("20", 5)], NOW + 6 * SECOND);
+    const { ledger: waiting } = counted(before, read("100", 10), { atRead: "20" });
+    const counting = countCalls(waiting, [call("1", 30)], NOW + 31 * SECOND);
+    const { ledger } = counted(counting, read("100", 60), { atRead: "1" });
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("121"), epoch: 1 });
+    expect(ledger.doubt).toEqual({ spendNanoUsd: usd("121"), valueNanoUsd: usd("100"), at: NOW + MINUTE });
   });
 });
 

@@ -15,8 +15,11 @@ const CROSSINGS = [
   ["110 %", "budget.blocked"],
 ] as const;
 
-/** LiteLLM sends call events every 5 s; the two queues wait up to 2 s each. The rest is for a busy machine. */
-const IN_TIME_SECONDS = 15;
+/**
+ * LiteLLM sends call events every 5 s, and the two queues wait up to 1 s each. In traffic a read may have begun just
+ * before a call ended, and a later read decides.
+ */
+const IN_TIME_SECONDS = { outOfQuiet: 15, inTraffic: 45 };
 
 /** Beyond this a notice counts as lost. */
 const LOST_MS = 90_000;
@@ -45,7 +48,9 @@ describe.concurrent.each([
       report(`${name}: the notice of ${threshold} came ${took.toFixed(1)} s after its call`);
       seconds.push(took);
     }
-    expect(Math.max(...seconds), `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS);
+    const [first = Number.NaN, ...others] = seconds;
+    expect(first, `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS.outOfQuiet);
+    expect(Math.max(...others), `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS.inTraffic);
     const crossings = (await eventTypesOf(tenantId)).filter((each) => CROSSINGS.some(([, type]) => type === each));
     expect(crossings).toEqual(CROSSINGS.map(([, type]) => type));
   }, 500_000);
