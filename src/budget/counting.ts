@@ -5,7 +5,7 @@
 
 import type { Instant } from "./instant.ts";
 import type { NanoUsd } from "./money.ts";
-import type { Period } from "./period.ts";
+import { isPastReset, type Period } from "./period.ts";
 import {
   DATABASE_LAG_MS,
   isNewest,
@@ -73,11 +73,15 @@ export function cutoffOf({ answeredAt }: Pick<SpendRead, "answeredAt">): Instant
   return answeredAt + SKEW_MS;
 }
 
-/** The ledger after calls that no ledger has counted before. */
+/**
+ * The ledger after calls that no ledger has counted before. Postgres applies the same rule in one statement; a test
+ * compares the two.
+ */
 export function countCalls(ledger: Ledger, calls: readonly CountedCall[], now: Instant): Ledger {
   if (calls.length === 0) return ledger;
   const cutoff = cutoffOf({ answeredAt: ledger.baseAnsweredAt });
-  const newer = calls.filter(({ endedAt }) => endedAt > cutoff);
+  // A call past the end of the period may belong to the next one: a read decides.
+  const newer = calls.filter(({ endedAt }) => endedAt > cutoff && !isPastReset(ledger, endedAt));
   const sinceNanoUsd = newer.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, ledger.sinceNanoUsd);
   const counted = { ...ledger, sinceNanoUsd, countedAt: now };
   const spendNanoUsd = spendOf(counted);
@@ -105,15 +109,19 @@ export interface CountedRead {
   readonly unsettledNanoUsd: NanoUsd;
 }
 
-/** The ledger after a read, in whatever order reads arrive. `period` is the config's. */
+/**
+ * The ledger after a read, in whatever order reads arrive. `period` is the config's; `before` is the spend of a row
+ * that has no base.
+ */
 export function countRead(
   ledger: Ledger | null,
   read: SpendRead,
-  { period, calls, now }: { period: Period; calls: CallsAround; now: Instant },
+  options: { period: Period; calls: CallsAround; now: Instant; before?: SpendRecord | null },
 ): CountedRead {
+  const { period, calls, now, before = null } = options;
   const startedAt = periodStartOf(ledger, read, period);
   const replaced = (from: Instant): CountedRead => ({
-    ledger: replaceLedger(ledger, read, from, calls.afterCutoffNanoUsd),
+    ledger: replaceLedger(ledger ?? before, read, from, calls.afterCutoffNanoUsd),
     proofAt: null,
     unsettledNanoUsd: calls.atReadNanoUsd,
   });
@@ -152,7 +160,9 @@ export function settlesAt(
 ): Instant | null {
   const highest = stateAt(config, spendNanoUsd + unsettledNanoUsd, now).state;
   if (highest === stateAt(config, spendNanoUsd, now).state) return null;
-  return Math.max(settledFrom(baseAnsweredAt), now);
+  const settled = settledFrom(baseAnsweredAt);
+  // A read after that did not become the base, because LiteLLM's database is late. It needs no more reads for that.
+  return settled > now ? settled : settledFrom(now);
 }
 
 /** A read that was asked from then on shows all calls that a base of that time may lack. */
@@ -169,7 +179,7 @@ const proofAt = (doubt: Doubt | null): Instant | null => (doubt === null ? null 
  * or of a new subject.
  */
 export function replaceLedger(
-  ledger: Ledger | null,
+  before: SpendRecord | null,
   read: SpendRead,
   periodStartedAt: Instant,
   afterCutoffNanoUsd: NanoUsd,
@@ -178,12 +188,13 @@ export function replaceLedger(
   return {
     ...recordFrom(read, periodStartedAt),
     spendNanoUsd,
-    spendRateNanoUsdPerSecond: ledger?.spendRateNanoUsdPerSecond ?? 0n,
-    epoch: (ledger?.epoch ?? 0) + 1,
+    spendRateNanoUsdPerSecond: before?.spendRateNanoUsdPerSecond ?? 0n,
+    // A tenant that is deleted and created again begins above the epochs of its former life, which the edge may hold.
+    epoch: before === null ? Math.floor(read.begunAt / 1_000) : before.epoch + 1,
     baseNanoUsd: read.spendNanoUsd,
     baseAnsweredAt: read.answeredAt,
     sinceNanoUsd: afterCutoffNanoUsd,
-    countedAt: ledger?.countedAt ?? null,
+    countedAt: null,
     doubt: null,
     fenceAt: read.begunAt,
   };

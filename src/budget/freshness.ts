@@ -85,8 +85,8 @@ export function planRefresh(
     return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   }
   // Counted calls keep the spend young, but only a read shows a call whose event was lost.
-  const isRead = now - (record.readAt ?? 0) < FRESH_MAX_MS;
-  const mode = isRead && ageMs < freshForMs(config, record, now) ? "none" : "behind";
+  const isReadLately = now - (record.readAt ?? 0) < FRESH_MAX_MS;
+  const mode = isReadLately && ageMs < freshForMs(config, record, now) ? "none" : "behind";
   return { mode, exclusiveSeconds: EXCLUSIVE_SECONDS };
 }
 

@@ -2,7 +2,7 @@
 // Postgres counts the spend (counting.ts). Every other place holds a copy, and joins copies in any order.
 
 import type { Instant } from "./instant.ts";
-import { type NanoUsd, nanoUsdFromNumber } from "./money.ts";
+import type { NanoUsd } from "./money.ts";
 import { beganDuring, type Period, showsEarlierPeriod, showsNewPeriod } from "./period.ts";
 
 /** Where an amount of spend came from. Only `litellm` (a read of its API) is confirmed; the others are lower bounds. */
@@ -33,15 +33,21 @@ export interface SpendRead {
 /** LiteLLM writes the spend of a finished call to its database within this time. */
 export const DATABASE_LAG_MS = 25_000;
 
+/** A read that began this long after Gate's last call shows the call, if LiteLLM has charged it at all. */
+const CHARGED_MS = 40_000;
+
 /**
  * How fast an old spend rate fades, and the shortest span that a burst is measured over (LiteLLM writes every 10 s).
  */
 export const SPEND_RATE_HALF_LIFE_MS = 60_000;
 export const SPEND_RATE_SPAN_MS = 10_000;
 
-/** The instant of the most recent observation that agreed with the record. */
-export function asOf(record: SpendRecord): Instant {
-  return Math.max(record.observedAt, record.readAt ?? 0);
+/**
+ * The instant of the most recent observation that agreed with the record. A call through Gate is none: the calls of
+ * other isolates are as unseen as before.
+ */
+export function asOf({ source, observedAt, readAt }: SpendRecord): Instant {
+  return source === "gate" ? (readAt ?? observedAt) : Math.max(observedAt, readAt ?? 0);
 }
 
 /** True until a read that began late enough to show the record's spend has been merged. */
@@ -52,16 +58,6 @@ export function isUnconfirmed(record: SpendRecord): boolean {
 /** The instant from which a read shows everything that the record counts. */
 export function confirmableAt(record: SpendRecord): Instant {
   return record.observedAt + DATABASE_LAG_MS;
-}
-
-/**
- * Converts spend in US dollars from LiteLLM; null when it is no number. Negative spend (a refund of LiteLLM) counts as
- * zero.
- */
-export function spendFromNumber(value: unknown): { spendNanoUsd: NanoUsd; wasNegative: boolean } | null {
-  const amount = nanoUsdFromNumber(value);
-  if (amount === null) return null;
-  return amount < 0n ? { spendNanoUsd: 0n, wasNegative: true } : { spendNanoUsd: amount, wasNegative: false };
 }
 
 /**
@@ -96,7 +92,8 @@ export function recordFrom(read: SpendRead, periodStartedAt: Instant): SpendReco
 
 /**
  * Merges a read into a copy of the record at the edge. Within a period the spend is the maximum: only Postgres decides
- * that LiteLLM's spend fell, and its next copy has a higher epoch. `period` is the config's.
+ * that LiteLLM's spend fell, and its next copy has a higher epoch. But of Gate's calls Postgres may never hear, so a
+ * read that is late enough settles them. `period` is the config's.
  */
 export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
   const startedAt = periodStartOf(known, read, period);
@@ -104,10 +101,11 @@ export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Pe
   if (startedAt === null) return known;
   const spendRateNanoUsdPerSecond = spendRateAfter(known, read.spendNanoUsd, read.begunAt);
   if (startedAt > known.periodStartedAt) return { ...recordFrom(read, startedAt), spendRateNanoUsdPerSecond };
-  const isHigher = read.spendNanoUsd > known.spendNanoUsd;
+  const isUncharged = known.source === "gate" && read.begunAt >= known.observedAt + CHARGED_MS;
+  const isCorrected = read.spendNanoUsd > known.spendNanoUsd || (isUncharged && isNewest(known, read));
   return {
     ...known,
-    ...(isHigher && { spendNanoUsd: read.spendNanoUsd, observedAt: read.begunAt, source: "litellm" as const }),
+    ...(isCorrected && { spendNanoUsd: read.spendNanoUsd, observedAt: read.begunAt, source: "litellm" as const }),
     ...(isNewest(known, read) && { readAt: read.begunAt, resetsAt: read.resetsAt, spendRateNanoUsdPerSecond }),
   };
 }
@@ -117,12 +115,9 @@ export function isNewest(known: SpendRecord, read: SpendRead): boolean {
   return read.begunAt > (known.readAt ?? 0);
 }
 
-/**
- * Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. The
- * record gets no younger by it, because calls through other isolates are as unseen as before.
- */
-export function addCall(known: SpendRecord, costNanoUsd: NanoUsd): SpendRecord {
-  return { ...known, spendNanoUsd: known.spendNanoUsd + costNanoUsd, source: "gate" };
+/** Adds the cost of a call that Gate has just forwarded. Postgres counts the same call when its event arrives. */
+export function addCall(known: SpendRecord, costNanoUsd: NanoUsd, endedAt: Instant): SpendRecord {
+  return { ...known, spendNanoUsd: known.spendNanoUsd + costNanoUsd, source: "gate", observedAt: endedAt };
 }
 
 /**

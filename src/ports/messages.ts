@@ -127,7 +127,7 @@ const webhook = rawWebhook.transform(({ auth, door, ...message }, context) => {
 /** Whose spend a call adds to. */
 const caller = z.object({ key_hash: z.string(), team_id: z.string().nullable() });
 
-/** Finished calls, from LiteLLM's generic_api callback. At most 100, so that a message stays under 100 KB. */
+/** Finished calls, from LiteLLM's generic_api callback. At most 50, so that a message stays under 100 KB. */
 const calls = z.object({
   v: z.literal(2),
   kind: z.literal("calls"),

@@ -12,7 +12,19 @@ import {
   unsettledAround,
 } from "../../src/budget/counting.ts";
 import type { SpendRead } from "../../src/budget/spend.ts";
-import { aLedger, aRead, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
+import {
+  aLedger,
+  aRead,
+  aSpendRecord,
+  aTenantConfig,
+  DAY,
+  MINUTE,
+  NOW,
+  PERIOD_START,
+  RESET,
+  SECOND,
+  usd,
+} from "./builders.ts";
 
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
 
@@ -52,6 +64,11 @@ describe("a call", () => {
     expect(countCalls(ledger, [], NOW)).toBe(ledger);
   });
 
+  it("waits for a read when it ended past the end of the period, because it may belong to the next", () => {
+    const ledger = aLedger({ resetsAt: NOW + MINUTE });
+    expect(countCalls(ledger, [call("1", 59.999), call("2", 60)], NOW).spendNanoUsd).toBe(usd("101"));
+  });
+
   it("adds nothing to the highest spend of the epoch until base and calls exceed it", () => {
     const ledger = aLedger({ spendNanoUsd: usd("110"), baseNanoUsd: usd("100") });
     expect(countCalls(ledger, [call("9", 10)], NOW).spendNanoUsd).toBe(usd("110"));
@@ -68,6 +85,13 @@ describe("a call", () => {
   });
 });
 
+describe("the first read of a row without a base", () => {
+  it("goes on from the epoch of the row's spend", () => {
+    const options = { period: PERIOD, calls: callsAround("0"), now: NOW, before: aSpendRecord({ epoch: 4 }) };
+    expect(countRead(null, read("100", 0), options).ledger.epoch).toBe(5);
+  });
+});
+
 describe("the first read", () => {
   it("begins the ledger with the calls that ended after its cutoff", () => {
     const first = read("100", 0, { answeredAt: NOW + 90 });
@@ -79,6 +103,7 @@ describe("the first read", () => {
         sinceNanoUsd: usd("7"),
         baseAnsweredAt: NOW + 90,
         fenceAt: NOW,
+        epoch: NOW / 1_000,
       }),
     );
   });
@@ -197,9 +222,9 @@ describe("calls that the base may or may not contain", () => {
   const ledger = { spendNanoUsd: usd("390"), baseAnsweredAt: NOW };
   const config = aTenantConfig();
 
-  it("are settled by a read 28 s after the base, when they might change the state", () => {
+  it("are settled by reads 28 s apart, when they might change the state", () => {
     expect(settlesAt(config, ledger, usd("10"), NOW + SECOND)).toBe(NOW + 28 * SECOND);
-    expect(settlesAt(config, ledger, usd("10"), NOW + MINUTE)).toBe(NOW + MINUTE);
+    expect(settlesAt(config, ledger, usd("10"), NOW + MINUTE)).toBe(NOW + 88 * SECOND);
   });
 
   it("need no read when the state stays the same with them", () => {

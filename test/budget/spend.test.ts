@@ -238,17 +238,27 @@ describe("a call through Gate", () => {
   const known = aSpendRecord({ epoch: 3 });
 
   it("adds its cost once, as spend that no read has shown", () => {
-    expect(addCall(known, usd("0.28"))).toEqual({ ...known, spendNanoUsd: usd("100.28"), source: "gate" });
+    const added = addCall(known, usd("0.28"), NOW + SECOND);
+    expect(added).toEqual({ ...known, spendNanoUsd: usd("100.28"), source: "gate", observedAt: NOW + SECOND });
   });
 
   it("makes the record no younger, because the calls of other isolates are as unseen as before", () => {
-    expect(asOf(addCall(known, usd("5")))).toBe(asOf(known));
+    expect(asOf(addCall(known, usd("5"), NOW + SECOND))).toBe(NOW);
   });
 
   it("stays after a copy of the same epoch, and gone with the next epoch", () => {
-    const added = addCall(known, usd("5"));
+    const added = addCall(known, usd("5"), NOW);
     expect(joinRecords(added, { ...known, spendNanoUsd: usd("103") }).spendNanoUsd).toBe(usd("105"));
     expect(joinRecords(added, { ...known, spendNanoUsd: usd("3"), epoch: 4 }).spendNanoUsd).toBe(usd("3"));
+  });
+});
+
+describe("a call through Gate that LiteLLM never charged", () => {
+  const added = addCall(aSpendRecord(), usd("5"), NOW + SECOND);
+
+  it("counts until a read that began 40 s after it shows less", () => {
+    expect(mergeRead(added, read("100", 40), PERIOD)).toMatchObject({ spendNanoUsd: usd("105"), source: "gate" });
+    expect(mergeRead(added, read("100", 41), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "litellm" });
   });
 });
 

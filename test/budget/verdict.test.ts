@@ -3,7 +3,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { isPastReset } from "../../src/budget/period.ts";
-import { spendFromNumber } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
 import { type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
 import {
@@ -85,25 +84,6 @@ describe("the state", () => {
   });
 });
 
-describe("spend of LiteLLM", () => {
-  test.each([
-    [-0.01, 0n, true],
-    [-1e9, 0n, true],
-    [-0, 0n, false],
-    [0, 0n, false],
-    [412.5, usd("412.5"), false],
-  ])("%d counts as the table says, with negative spend as zero and flagged", (value, spendNanoUsd, wasNegative) => {
-    expect(spendFromNumber(value)).toEqual({ spendNanoUsd, wasNegative });
-  });
-
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, "5", null, undefined, [], 1e300, -1e300])(
-    "%s is no observation",
-    (value) => {
-      expect(spendFromNumber(value)).toBeNull();
-    },
-  );
-});
-
 describe("the verdict", () => {
   it("carries the spend and limits that it was found by", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("412.5"), observedAt: NOW - DAY, readAt: NOW - 3_999 });
@@ -162,7 +142,7 @@ describe("the verdict", () => {
   });
 
   it("takes the age from the newest confirmation, be it a read or another observation", () => {
-    const seen = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: NOW - 40 * SECOND, source: "gate" });
+    const seen = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: NOW - 40 * SECOND, source: "events" });
     expect(verdictOn(aTenantConfig(), seen, NOW, "cache").spend).toMatchObject({
       ageSeconds: 2,
       asOf: NOW - 2 * SECOND,

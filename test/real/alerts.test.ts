@@ -19,7 +19,7 @@ const CROSSINGS = [
  * LiteLLM sends call events every 5 s, and the two queues wait up to 1 s each. In traffic a read may have begun just
  * before a call ended, and a later read decides.
  */
-const IN_TIME_SECONDS = { outOfQuiet: 15, inTraffic: 45 };
+const IN_TIME_SECONDS = 45;
 
 /** Beyond this a notice counts as lost. */
 const LOST_MS = 90_000;
@@ -48,9 +48,7 @@ describe.concurrent.each([
       report(`${name}: the notice of ${threshold} came ${took.toFixed(1)} s after its call`);
       seconds.push(took);
     }
-    const [first = Number.NaN, ...others] = seconds;
-    expect(first, `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS.outOfQuiet);
-    expect(Math.max(...others), `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS.inTraffic);
+    expect(Math.max(...seconds), `seconds: ${seconds.join(", ")}`).toBeLessThan(IN_TIME_SECONDS);
     const crossings = (await eventTypesOf(tenantId)).filter((each) => CROSSINGS.some(([, type]) => type === each));
     expect(crossings).toEqual(CROSSINGS.map(([, type]) => type));
   }, 500_000);

@@ -14,7 +14,7 @@ import type { CountedSpend, LedgerCall, Reported, SpendBound } from "../../recor
 import { type Database, type Row, runBatch } from "./client.ts";
 import { ms, timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
-import { lockSpend } from "./tenants/ledger-rows.ts";
+import { HAS_BASE, lockSpend } from "./tenants/ledger-rows.ts";
 import { ownerJson, UNSETTLED } from "./tenants/ledgers.ts";
 import { SELECT_SPEND } from "./tenants/tenant-rows.ts";
 
@@ -35,7 +35,7 @@ export async function countReported(
   const results: readonly (readonly Row[])[] = await runBatch(database, [
     lockSpend(reported),
     ...statements,
-    sql`select s.tenant_id, ${SELECT_SPEND} as spend, ${ms("s.base_answered_at")} as base_answered_at,
+    sql`select s.tenant_id, ${SELECT_SPEND} as spend, case when ${HAS_BASE} then ${ms("s.base_answered_at")} end as base_answered_at,
         ${UNSETTLED} as unsettled
       from tenant_spend s where s.tenant_id in (${reported})`,
   ]);
@@ -86,9 +86,10 @@ function insertCalls(calls: readonly LedgerCall[], now: Instant): SQL {
       select c.tenant_id, c.ended_at, c.call_id, c.cost from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
         as c(${OWNER}, call_id uuid, ended_at timestamptz, cost numeric) join ${OWNED}
       order by c.tenant_id, c.ended_at, c.call_id on conflict do nothing returning tenant_id, ended_at, cost),
-    added as (select s.tenant_id, s.since + coalesce(sum(f.cost) filter (where f.ended_at > ${CUTOFF}), 0) as since
+    added as (select s.tenant_id, s.since + coalesce(sum(f.cost) filter (where f.ended_at > ${CUTOFF}
+          and f.ended_at < coalesce(s.resets_at, 'infinity')), 0) as since
       from fresh f join tenant_spend s on s.tenant_id = f.tenant_id
-      where s.base_value is not null group by s.tenant_id),
+      where ${HAS_BASE} group by s.tenant_id),
     summed as (select s.tenant_id, a.since, greatest(s.spend, s.base_value + a.since) as spend
       from added a join tenant_spend s on s.tenant_id = a.tenant_id)
     update tenant_spend s set since = n.since, counted_at = ${at}, spend_version = s.spend_version + 1, spend = n.spend,

@@ -36,7 +36,7 @@ export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnD
   if (isBudgetRefusal) queueHint(config, call, deps);
   if (status >= 400) return;
   if (costNanoUsd !== null && spend !== null) {
-    deps.memory.rememberTenant(call.tenantId, { config, spend: addCall(spend, costNanoUsd) }, checkedAt);
+    deps.memory.rememberTenant(call.tenantId, { config, spend: addCall(spend, costNanoUsd, deps.clock()) }, checkedAt);
   }
   // The headers of a stream precede its cost. Without LiteLLM's callback no other isolate hears of any call.
   const callEnded = ended ?? Promise.resolve();

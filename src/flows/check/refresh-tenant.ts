@@ -160,7 +160,8 @@ function publishObservation(
   { config, spend }: Refreshed,
   deps: Deps,
 ): void {
-  if (isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
+  // What Gate has added is this isolate's own: the others learn of the call by its event, or by a read.
+  if (spend.source !== "gate" && isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
     deps.background("kv spend write", deps.snapshots.writeSpend(config, spend));
   }
   if (isNewsForPostgres(record === null ? input.spend : record.spend, litellmRow)) {

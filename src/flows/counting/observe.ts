@@ -1,4 +1,5 @@
-// Applies reads of LiteLLM to the ledgers in Postgres. Every read that Bursar records goes through here, in any order.
+// Applies reads of LiteLLM to the ledgers in Postgres, in any order. Only the first read of an adoption and of a reset
+// does not go through here: it replaces the ledger.
 // A ledger that has changed meanwhile is loaded again.
 
 import { type CountedRead, countRead, settlesAt } from "../../budget/counting.ts";
@@ -100,7 +101,7 @@ async function applyOnce(
 }
 
 function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
-  return countRead(ledger, read, { period: periodOf(tenant.config), calls, now });
+  return countRead(ledger, read, { period: periodOf(tenant.config), calls, now, before: tenant.spend });
 }
 
 /** The earlier of two instants at which a read is due. */

@@ -4,7 +4,7 @@
 import { isCountable } from "../../budget/counting.ts";
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
-import { isSentIn, latestPeriod } from "../../budget/period.ts";
+import { isPastReset, isSentIn, latestPeriod } from "../../budget/period.ts";
 import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
 import type { LedgerCall, SpendBound } from "../../records/ledger.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
@@ -52,7 +52,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   };
 }
 
-/** Calls too old to count, and calls of a tenant that was never read, are worth a read. */
+/** Calls too old to count, and calls past the end of the known period, are worth a read. */
 function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpendMessage[], now: Instant) {
   const { tenantId, subject } = config;
   const reports = bodies.flatMap((body) => (body.kind === "calls" ? [body] : []));
@@ -62,8 +62,9 @@ function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpend
   );
   const calls = ended.filter((call) => isCountable(call, now));
   const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(subject, caller)));
-  const needsRead = calls.length < ended.length || (calls.length > 0 && (spend?.readAt ?? null) === null);
-  return { calls, isHinted: isHinted || needsRead };
+  // LiteLLM may have added them to the next period.
+  const isPastEnd = ended.some(({ endedAt }) => spend !== null && isPastReset(spend, endedAt));
+  return { calls, isHinted: isHinted || isPastEnd || calls.length < ended.length };
 }
 
 /** Null when the amount may belong to another period. */

@@ -61,9 +61,13 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
     }
   };
 
-  await mapConcurrently(groups, TENANTS_AT_ONCE, (group) => attempt(group, () => evaluateBefore(group, now, deps)));
+  // By group, because tenants share messages: one tenant's failure must not drop the other messages of its neighbours.
+  const failedGroups = new Set<Group>();
+  await mapConcurrently(groups, TENANTS_AT_ONCE, async (group) => {
+    if ((await attempt(group, () => evaluateBefore(group, now, deps))) === null) failedGroups.add(group);
+  });
   const mergedGroups = groups
-    .filter(({ messages }) => !messages.some((message) => failed.has(message)))
+    .filter((group) => !failedGroups.has(group))
     .map((group) => ({
       group,
       merged: group.tenantBatch === null ? null : mergeBatch(group.tenantBatch, group.messages, now),
@@ -84,7 +88,9 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
   // In a second pass, so that no tenant's alert waits for a slow LiteLLM read of another tenant.
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
     const tenant = recorded.get(group) ?? null;
-    if (merged !== null && tenant !== null) await attempt(group, () => readLiteLlm(tenant, { merged, now }, deps));
+    if (merged !== null && tenant !== null) {
+      await attempt(group, () => readLiteLlm(tenant, { merged, counted, now }, deps));
+    }
     if (hasMessage(group, "sync_litellm")) {
       await attempt(group, () => syncAndPublish({ tenantId: group.tenantId, now }, deps));
     }
@@ -154,12 +160,11 @@ async function publishToEdge(
 }
 
 /** Reads LiteLLM, then announces and publishes the result. @throws when the messages must be redelivered. */
-async function readLiteLlm(
-  before: TenantRecord,
-  { merged, now }: Omit<Recording, "counted">,
-  deps: ApplyDeps,
-): Promise<void> {
-  const { tenantBatch, reasons, isHinted } = merged;
+async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recording, deps: ApplyDeps): Promise<void> {
+  const { tenantBatch, reasons } = merged;
+  // Calls of a tenant without a base wait for a read to be added to.
+  const lacksBase = (counted.get(before.config.tenantId)?.baseAnsweredAt ?? null) === null;
+  const isHinted = merged.isHinted || (merged.calls.length > 0 && lacksBase);
   if (!isHinted && reasons.length === 0) return;
   const observed = await runScheduledRead({ tenant: before, reasons, now }, deps);
   if (observed === null) return;

@@ -1,5 +1,5 @@
-// Parses the body of LiteLLM's generic_api callback into calls, one by one while it streams in. LiteLLM sends a batch
-// once, so a bad event is noted and never keeps a good one from being counted.
+// Parses the body of LiteLLM's generic_api callback into calls, one by one while it streams in. A bad event is noted
+// and never keeps a good one from being counted.
 
 import * as z from "zod";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
@@ -20,6 +20,9 @@ const MAX_NAMED = 20;
 
 /** More than a batch of LiteLLM has: the body is something else, so reading stops. */
 const MAX_WRONG = 1_000;
+
+/** A million US dollars: no call costs it, and a hundred thousand of them still fit a column. */
+const MAX_COST = 1_000_000_000_000_000n;
 
 const text = z.string().nullish().catch(null);
 
@@ -127,7 +130,8 @@ async function reportFrom(reported: Event): Promise<CallReport | null> {
   if (metadata == null || metadata.user_api_key_hash === null) return null;
   const caller = { key_hash: metadata.user_api_key_hash, team_id: metadata.user_api_key_team_id };
   const endedAt = instantOrNull(reported.endTime);
-  if (status !== "success" || cost == null || cost < 0n || endedAt === null) return { kind: "hint", caller };
+  if (status !== "success" || cost == null || cost < 0n || cost > MAX_COST || endedAt === null)
+    return { kind: "hint", caller };
   const call = {
     id: await identityOf(reported, caller.key_hash),
     ...caller,

@@ -15,7 +15,7 @@ export const eventRoutes = new Hono<AppEnv>().post("/v1/events/litellm", require
   return answer(c, accepted, parseErrors);
 });
 
-/** Valid calls have been counted even if others are refused: LiteLLM sends a batch only once. */
+/** Valid calls are counted even if others are refused: a repeated batch counts each call once. */
 function answer(c: Context<AppEnv>, accepted: number, parseErrors: ParseErrors): Response {
   const { named, wrong, isTooLarge, isMalformed, failure } = parseErrors;
   if (!isTooLarge && !isMalformed && wrong === 0) return c.json({ accepted });

@@ -44,6 +44,7 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
       await create();
       const ledger = aLedger({
         spendNanoUsd: usd("999999999999999.999999999"),
+        baseNanoUsd: usd("999999999999996.999999999"),
         sinceNanoUsd: usd("3"),
         countedAt: NOW + 5,
         doubt: { spendNanoUsd: usd("9"), valueNanoUsd: usd("1"), at: NOW + 6 },
@@ -102,7 +103,7 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
       const anyEnd = fc.constantFrom(-1, 0, 2_999, 3_000, 3_001, 60_000).map((ms) => NOW + ms);
       const anyCall = fc.tuple(fc.nat(9), fc.constantFrom("0.000000001", "1", "41.5"), anyEnd);
       const anyLedger = fc.record({
-        spendNanoUsd: fc.constantFrom(usd("100"), usd("120")),
+        spendNanoUsd: fc.constantFrom(usd("105"), usd("120")),
         spendRateNanoUsdPerSecond: fc.constantFrom(0n, usd("8")),
         sinceNanoUsd: fc.constantFrom(0n, usd("5")),
       });
@@ -149,6 +150,28 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
         afterCutoffNanoUsd: 0n,
         atReadNanoUsd: usd("28"),
         atBaseNanoUsd: usd("6"),
+      });
+    });
+
+    it("adds nothing to a base that a Worker of the release before has left behind, and waits for a read", async () => {
+      await create({ spend: aLedger({ spendNanoUsd: usd("560") }) });
+      // That release writes the spend of a new period and knows no base.
+      await db.query("update tenant_spend set spend = 1, period_started_at = $1, resets_at = $2", [
+        new Date(RESET),
+        new Date(NEXT_RESET),
+      ]);
+      const reported = { calls: [aCall(1, "0.5")], bounds: [], notes: [] };
+      expect((await spendBatches.count(reported, NOW)).get(acme)).toMatchObject({
+        record: { spendNanoUsd: usd("1") },
+        baseAnsweredAt: null,
+      });
+      expect(await open()).toMatchObject({ ledger: null, calls: { afterCutoffNanoUsd: usd("0.5") } });
+    });
+
+    it("leaves calls past the end of the period to a read", async () => {
+      await create({ spend: aLedger({ resetsAt: NOW + MINUTE }) });
+      expect(await count(aCall(1, "1", NOW + MINUTE), aCall(2, "2", NOW + MINUTE - 1))).toMatchObject({
+        spendNanoUsd: usd("102"),
       });
     });
 

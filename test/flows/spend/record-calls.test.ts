@@ -87,6 +87,14 @@ describe("calls", () => {
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("9") });
   });
 
+  it("past the end of the known period cause a read, which decides", async () => {
+    await world.db.query("update tenant_spend set resets_at = $1", [new Date(NOW + 5 * SECOND)]);
+    world.litellm.setSpend(key, 3);
+    await deliver(aCall(key, "560"));
+    expect(await notices()).toEqual(["budget_blocked"]);
+    expect(await spendOf()).toMatchObject({ source: "litellm" });
+  });
+
   it("write no audit line", async () => {
     await deliver(aCall(key, "1"));
     expect(await actions()).toEqual([]);

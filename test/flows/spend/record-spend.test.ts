@@ -3,10 +3,10 @@
 import { describe, expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import type { SpendMessage } from "../../../src/ports/messages.ts";
+import { callsMessage, type QueuedCall, type SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
-import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
-import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { anActor, hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
@@ -170,6 +170,27 @@ describe("an alert", () => {
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 });
+
+it("loses no message of a tenant that shares a message with one that fails", async () => {
+  const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hashOf("b") } as const;
+  await createTenant({ ...ownKeyInput({ tenantId: idOf("globex") }), origin }, deps);
+  await deps.tenants.change(idOf("globex"), { maxBudgetNanoUsd: usd("1") }, anActor());
+  await deliver(aCall(hashOf("b"), "0.9"));
+  await deps.tenants.change(idOf("globex"), { maxBudgetNanoUsd: usd("1.1") }, anActor());
+  const record = deps.alerts.record.bind(deps.alerts);
+  deps.alerts = { ...deps.alerts, record: (entry) => (entry.tenantId === "globex" ? fail() : record(entry)) };
+  const shared = callsMessage({ calls: [queued(aCall(key, "1")), queued(aCall(hashOf("b"), "2"))], hints: [] }, NOW);
+  const incoming = [incomingOf(shared), incomingOf(aCall(key, "559"), { messageId: "m2" })];
+  const failed = await recordSpend({ incoming, now: NOW }, deps);
+  expect([...failed]).toEqual([incoming[0]]);
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
+  expect((await notices()).at(-1)).toBe("budget_blocked");
+});
+
+const queued = (message: SpendMessage): QueuedCall => {
+  if (message.kind !== "calls" || !("calls" in message) || message.calls[0] === undefined) throw new Error("no call");
+  return message.calls[0];
+};
 
 const fail = (): Promise<never> => Promise.reject(new Error("broken on purpose"));
 

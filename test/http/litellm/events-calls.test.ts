@@ -61,6 +61,7 @@ describe("a call's cost", () => {
     ["ended in a way that nobody knows", callOf(9, {}, { status: "paused" })],
     ["says no cost", callOf(9, {}, { response_cost: null })],
     ["cost less than nothing", callOf(-1)],
+    ["cost more than a million dollars", callOf(1_000_000.01)],
     ["does not say when it ended", callOf(9, {}, { endTime: null })],
   ])("becomes a hint when the call %s", async (_, event) => {
     expect(await reported(event)).toEqual([]);

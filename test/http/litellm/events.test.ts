@@ -75,10 +75,10 @@ describe("a batch", () => {
     ]);
   });
 
-  it("queues a large batch in parts of a hundred calls, a thousand at a time, to bound memory", async () => {
+  it("queues a large batch in parts of fifty calls, a thousand at a time, to bound memory", async () => {
     const calls = Array.from({ length: 2_001 }, (_, index) => callOf(index + 1));
     expect((await world.postEvents(calls)).body).toEqual({ accepted: 2_001 });
-    expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 21]);
+    expect([world.spendQueue.calls("sendAll"), world.messages.length]).toEqual([3, 41]);
     expect(world.reported().map(({ cost }) => Number(cost))).toEqual(calls.map((_, index) => index + 1));
     expect(Math.max(...world.messages.map((message) => JSON.stringify(message).length))).toBeLessThan(100_000);
   });
@@ -89,7 +89,11 @@ describe("a batch", () => {
       [1, 2].map(() => callOf(1, { user_api_key_hash: hash }, { status: "failure" })),
     );
     expect((await world.postEvents(failed)).body).toEqual({ accepted: 202 });
-    expect(world.messages).toMatchObject([{ hints: { length: 100 } }, { hints: [{ key_hash: keys[100] }] }]);
+    const hints = world.messages.map((message) =>
+      message.kind === "calls" && "hints" in message ? message.hints : [],
+    );
+    expect(hints.map(({ length }) => length)).toEqual([50, 50, 1]);
+    expect(hints[2]).toEqual([{ key_hash: keys[100], team_id: null }]);
   });
 });
 

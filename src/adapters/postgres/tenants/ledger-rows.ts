@@ -87,8 +87,14 @@ export function lockSpend(tenantIds: SQL): SQL {
   return sql`select from tenant_spend where tenant_id in (${tenantIds}) order by tenant_id for no key update`;
 }
 
+/**
+ * True when the spend of the row `s` was counted from its base. A Worker of the release before writes the spend alone,
+ * for example of a new period, and leaves a base that is too high.
+ */
+export const HAS_BASE = sql.raw("(s.base_value is not null and s.spend >= s.base_value + s.since)");
+
 /** What a ledger has beside its spend record, of the row `s`; null before the first read. */
-export const SELECT_LEDGER = sql`case when s.base_value is not null then json_build_object(
+export const SELECT_LEDGER = sql`case when ${HAS_BASE} then json_build_object(
   'base_value', s.base_value::text, 'base_answered_at', ${ms("s.base_answered_at")}, 'since', s.since::text,
   'counted_at', ${ms("s.counted_at")}, 'doubt_spend', s.doubt_spend::text, 'doubt_value', s.doubt_value::text,
   'doubt_at', ${ms("s.doubt_at")}, 'fence_at', ${ms("s.fence_at")}) end`;

@@ -32,20 +32,20 @@ export async function resetTenantPeriod(
     lockSpend(sql`${tenantId}`),
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
-    spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${IS_SINCE(since)}`)}),
+    spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${periodBeganAt(since)}`)}),
     after as (update tenant_configs t set ${NEW_PERIOD}, ${updatedAt(actor.now)}
       from spend s where t.tenant_id = s.tenant_id returning t.*),
     audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id),
-    overtaken as (select * from before b where not ${IS_SINCE(since)}),
+    overtaken as (select * from before b where not ${periodBeganAt(since)}),
     overtaken_audit as (${auditInsert(overtakenLine(actor))})
     select (select id::float8 from audit) as audit_id,
-      exists (select from before b where ${IS_SINCE(since)} and not exists (select from spend)) as is_stale`,
+      exists (select from before b where ${periodBeganAt(since)} and not exists (select from spend)) as is_stale`,
     sql`${selectTenants()} where ${itsOwn}`,
   ]);
   return lines[0]?.["is_stale"] === true ? "stale" : auditedChange(lines, rows);
 }
 
-const IS_SINCE = (since: Instant): SQL => sql`${PERIOD_START} = ${timestampOf(since)}`;
+const periodBeganAt = (since: Instant): SQL => sql`${PERIOD_START} = ${timestampOf(since)}`;
 
 /** Another reset started the period first. This one has zeroed the spend in LiteLLM too, so it is audited. */
 function overtakenLine(actor: Actor): AuditLine {
