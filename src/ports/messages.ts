@@ -13,9 +13,8 @@ const tenantId = z
   .string()
   .min(1)
   .transform((id) => id as TenantId);
-/**
- * Why a read is scheduled: to see what a hint announced (after 20 s, then 60 s), to confirm a report, to see a reset.
- */
+
+/** Why a read waits on the queue: to see what a hint announced, to confirm or correct counted spend, to see a reset. */
 export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
 const instant = z.number().int().min(0);
@@ -78,7 +77,7 @@ const LANES = {
 
 const REASONS = Object.keys(LANES) as [ReadReason, ...ReadReason[]];
 
-/** A scheduled read of the tenant's subject: to recheck after a hint, to confirm a report, or to see a period end. */
+/** A scheduled read of the tenant's subject. */
 const rawScheduledRead = z.object({
   kind: z.literal("read_due"),
   tenant_id: tenantId,

@@ -133,7 +133,7 @@ export interface LiteLlm {
   updateSubject(subject: Subject, fields: Partial<LiteLlmFields>): Promise<Result<void, LiteLlmFailure>>;
   updateSoftBudget(budgetId: string, softBudgetNanoUsd: NanoUsd): Promise<Result<void, LiteLlmFailure>>;
   deleteKey(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
-  /** Zeroes the spend of a key. LiteLLM adds spend that it has not written yet within 15 s. It cannot zero a team. */
+  /** Zeroes the spend of a key. LiteLLM adds spend that it has not written yet within 25 s. It cannot zero a team. */
   resetSpend(keyHash: KeyHash): Promise<Result<void, LiteLlmFailure>>;
   ping(): Promise<Result<void, LiteLlmFailure>>;
 }

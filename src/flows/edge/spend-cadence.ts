@@ -25,7 +25,7 @@ export function isWorthASnapshot(
 }
 
 /** True when the spend changed the state, the period or the epoch, or moved by at least 1 % of the limit. */
-export function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
+function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
   if (before === null || before.resetsAt !== after.resetsAt || before.epoch !== after.epoch) return true;
   if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
   const rise = after.spendNanoUsd - before.spendNanoUsd;

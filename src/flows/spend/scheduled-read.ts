@@ -20,7 +20,7 @@ export type ScheduledReadDeps = Pick<
 /** Hints within this time cause one read. */
 const HINT_SECONDS = 5;
 
-/** LiteLLM's database lags up to 15 s, longer under load: a hint causes further reads after 20 s and after 60 s. */
+/** LiteLLM's database lags 10 to 25 s, longer under load: a hint causes further reads after 20 s and after 60 s. */
 export const FIRST_RECHECK_SECONDS = 20;
 const SECOND_RECHECK_SECONDS = 40;
 

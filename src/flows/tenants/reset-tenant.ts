@@ -39,7 +39,7 @@ export interface ResetInput {
 /** An administrator waits for the answer. */
 const TRIES = 3;
 
-/** Late enough for a lower read to count, even after a read by an isolate whose clock is ahead. */
+/** A read 45 s after the first recheck proves that LiteLLM's spend fell, even if no consumer scheduled one. */
 const LAST_RECHECK_SECONDS = 65;
 
 /**

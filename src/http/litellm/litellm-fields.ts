@@ -6,7 +6,7 @@ import type { Instant } from "../../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, nanoUsdRoundedDown } from "../../budget/money.ts";
 
 /**
- * A hundred messages with two of them, however encoded, fit the 256 KB that Queues take at once. LiteLLM's have up to
+ * A message with fifty calls and fifty hints, each with one of these, fits the 128 KB of Queues. LiteLLM's have up to
  * 64.
  */
 const MAX_TEXT = 200;

@@ -35,7 +35,7 @@ const NAMES = Object.keys(COLUMNS) as Column[];
 const listed = (alias: string): SQL => sql.raw(NAMES.map((name) => `${alias}${name}`).join(", "));
 
 /** The columns of ledgers as a row type of JSON: `jsonb_to_recordset(…) as c(tenant_id text, <these>)`. */
-export const LEDGER_TYPES = sql.raw(
+const LEDGER_TYPES = sql.raw(
   Object.entries(COLUMNS)
     .map(([name, type]) => `${name} ${type}`)
     .join(", "),
