@@ -8,6 +8,7 @@ import type { NanoUsd } from "./money.ts";
 import { isPastReset, type Period } from "./period.ts";
 import {
   DATABASE_LAG_MS,
+  firstPeriodOf,
   isNewest,
   periodStartOf,
   recordFrom,
@@ -119,13 +120,13 @@ export function countRead(
   options: { period: Period; calls: CallsAround; now: Instant; before?: SpendRecord | null },
 ): CountedRead {
   const { period, calls, now, before = null } = options;
-  const startedAt = periodStartOf(ledger, read, period);
   const replaced = (from: Instant): CountedRead => ({
     ledger: replaceLedger(ledger ?? before, read, from, calls.afterCutoffNanoUsd),
     proofAt: null,
     unsettledNanoUsd: calls.atReadNanoUsd,
   });
-  if (ledger === null) return replaced(startedAt ?? period.startedAt);
+  if (ledger === null) return replaced(firstPeriodOf(read, period));
+  const startedAt = periodStartOf(ledger, read, period);
   if (startedAt === null || read.begunAt < ledger.fenceAt) {
     return { ledger, proofAt: proofAt(ledger.doubt), unsettledNanoUsd: calls.atBaseNanoUsd };
   }

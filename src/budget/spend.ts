@@ -64,16 +64,18 @@ export function confirmableAt(record: SpendRecord): Instant {
  * The start of the period that a read belongs to; null when the read shows an earlier period than the record's.
  * `period` is the config's.
  */
-export function periodStartOf(known: SpendRecord | null, read: SpendRead, period: Period): Instant | null {
-  if (known === null || known.periodStartedAt < period.startedAt) {
-    if (known !== null && beganDuring(period, read)) return null;
-    return showsNewPeriod(period, read) ? period.resetsAt : period.startedAt;
-  }
+export function periodStartOf(known: SpendRecord, read: SpendRead, period: Period): Instant | null {
+  if (known.periodStartedAt < period.startedAt) return beganDuring(period, read) ? null : firstPeriodOf(read, period);
   // The config knows the end of its own period best, because a change of the duration moves that end.
   const configsEnd = known.periodStartedAt === period.startedAt ? period.resetsAt : null;
   const current = { startedAt: known.periodStartedAt, resetsAt: configsEnd ?? known.resetsAt };
   if (showsNewPeriod(current, read)) return current.resetsAt;
   return !isNewest(known, read) && showsEarlierPeriod(known, read) ? null : known.periodStartedAt;
+}
+
+/** The start of the period that a read belongs to when no spend of that period is known. */
+export function firstPeriodOf(read: SpendRead, period: Period): Instant {
+  return period.resetsAt !== null && showsNewPeriod(period, read) ? period.resetsAt : period.startedAt;
 }
 
 /** The record of a single read, the first one of its period. */
@@ -96,8 +98,8 @@ export function recordFrom(read: SpendRead, periodStartedAt: Instant): SpendReco
  * read that is late enough settles them. `period` is the config's.
  */
 export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
+  if (known === null) return recordFrom(read, firstPeriodOf(read, period));
   const startedAt = periodStartOf(known, read, period);
-  if (known === null) return recordFrom(read, startedAt ?? period.startedAt);
   if (startedAt === null) return known;
   const spendRateNanoUsdPerSecond = spendRateAfter(known, read.spendNanoUsd, read.begunAt);
   if (startedAt > known.periodStartedAt) return { ...recordFrom(read, startedAt), spendRateNanoUsdPerSecond };

@@ -211,3 +211,26 @@ describe("past the reset", () => {
     expect(plan({ now: RESET + DAY, ageMs: 1, record: { resetsAt: null } }).mode).toBe("none");
   });
 });
+
+describe("spend that no read has shown", () => {
+  const reported = aSpendRecord({ readAt: null, source: "webhook" });
+  const caller = { demandedMaxAgeMs: null, random: 0 };
+
+  it("causes a read behind the answer, however young it is", () => {
+    expect(planRefresh(aTenantConfig(), reported, NOW, caller).mode).toBe("behind");
+  });
+
+  it("waits for a read once its period is over", () => {
+    const ended = { ...reported, resetsAt: NOW };
+    expect(planRefresh(aTenantConfig(), ended, NOW, caller).mode).toBe("first");
+  });
+});
+
+describe("counted spend", () => {
+  it("causes a read behind the answer when its last read is a minute old, because a call's event may be lost", () => {
+    const caller = { demandedMaxAgeMs: null, random: 0 };
+    const counted = (ageMs: number) => aSpendRecord({ source: "events", observedAt: NOW, readAt: NOW - ageMs });
+    expect(planRefresh(aTenantConfig(), counted(59_999), NOW, caller).mode).toBe("none");
+    expect(planRefresh(aTenantConfig(), counted(60_000), NOW, caller).mode).toBe("behind");
+  });
+});

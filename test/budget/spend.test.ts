@@ -262,6 +262,12 @@ describe("a call through Gate that LiteLLM never charged", () => {
   });
 });
 
+it("dates Gate's spend by its last read, or by itself where there was none", () => {
+  const gate = { source: "gate", observedAt: NOW, readAt: NOW - MINUTE } as const;
+  expect(asOf(aSpendRecord(gate))).toBe(NOW - MINUTE);
+  expect(asOf(aSpendRecord({ ...gate, readAt: null }))).toBe(NOW);
+});
+
 describe("unconfirmed spend", () => {
   test.each([
     ["of a call, until a read that began 25 s later", "events", NOW + 24_999, true],

@@ -4,6 +4,7 @@
 
 import { type CountedRead, countRead, settlesAt } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
+import type { NanoUsd } from "../../budget/money.ts";
 import { periodOf } from "../../budget/period.ts";
 import type { SpendRead } from "../../budget/spend.ts";
 import type { Subject, TenantId } from "../../budget/tenant.ts";
@@ -21,8 +22,9 @@ export interface SubjectRead extends SpendRead {
 }
 
 export interface Observed {
-  /** The tenant afterwards. */
+  /** The tenant afterwards, and its spend. */
   readonly tenant: TenantRecord;
+  readonly spendNanoUsd: NanoUsd;
   /** When a read is due: to tell whether LiteLLM's spend fell, or to see calls around this one. Null when none is. */
   readonly nextReadAt: Instant | null;
 }
@@ -40,19 +42,32 @@ export async function observeReads(
   deps: ObserveDeps,
 ): Promise<ReadonlyMap<TenantId, Observed | null>> {
   const observed = new Map<TenantId, Observed | null>();
-  const waiting = Map.groupBy(reads, ({ tenantId }) => tenantId);
-  for (let round = 0; round < ROUNDS + reads.length && waiting.size > 0; round++) {
-    const due = [...waiting.values()].flatMap(([first]) => first ?? []);
-    const done = await applyOnce(due, now, deps);
-    for (const read of due) {
-      const { tenantId } = read;
-      const outcome = done.get(tenantId);
-      if (outcome === undefined) waiting.delete(tenantId);
-      else if (outcome !== null) dropFirst(waiting, tenantId);
-      if (outcome !== undefined) observed.set(tenantId, outcome ?? observed.get(tenantId) ?? null);
-    }
+  for (const wave of wavesOf(reads)) {
+    for (const [tenantId, outcome] of await applyWave(wave, now, deps)) observed.set(tenantId, outcome);
   }
-  for (const tenantId of waiting.keys()) observed.set(tenantId, null);
+  return observed;
+}
+
+/** The first read of each tenant, then the second of each, and so on. */
+function wavesOf(reads: readonly SubjectRead[]): SubjectRead[][] {
+  const waves: SubjectRead[][] = [];
+  const taken = new Map<TenantId, number>();
+  for (const read of reads) {
+    const number = taken.get(read.tenantId) ?? 0;
+    taken.set(read.tenantId, number + 1);
+    waves[number] = [...(waves[number] ?? []), read];
+  }
+  return waves;
+}
+
+async function applyWave(reads: readonly SubjectRead[], now: Instant, deps: ObserveDeps) {
+  const observed = new Map<TenantId, Observed | null>();
+  let left = reads;
+  for (let round = 0; round < ROUNDS && left.length > 0; round++) {
+    const done = await applyOnce(left, now, deps);
+    for (const [tenantId, outcome] of done) observed.set(tenantId, outcome);
+    left = left.filter(({ tenantId }) => done.get(tenantId) === null);
+  }
   return observed;
 }
 
@@ -95,7 +110,7 @@ async function applyOnce(
       const tenant = ledger === open.ledger ? open.tenant : tenants.get(tenantId);
       if (tenant === undefined) return [tenantId, null] as const;
       const nextReadAt = earliest(proofAt, settlesAt(tenant.config, ledger, unsettledNanoUsd, now));
-      return [tenantId, { tenant, nextReadAt }] as const;
+      return [tenantId, { tenant, spendNanoUsd: ledger.spendNanoUsd, nextReadAt }] as const;
     }),
   );
 }
@@ -107,10 +122,4 @@ function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: 
 /** The earlier of two instants at which a read is due. */
 export function earliest(a: Instant | null, b: Instant | null): Instant | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
-}
-
-function dropFirst(waiting: Map<TenantId, SubjectRead[]>, tenantId: TenantId): void {
-  const [, ...others] = waiting.get(tenantId) ?? [];
-  if (others.length === 0) waiting.delete(tenantId);
-  else waiting.set(tenantId, others);
 }

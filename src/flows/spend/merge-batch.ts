@@ -71,8 +71,7 @@ function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpend
 function boundOf({ config, spend, periodSeenAt }: TenantRecord, amount: ReportedAmount): SpendBound | null {
   const { tenantId, subject } = config;
   const period = latestPeriod(config, spend);
-  const isFirstPeriod = config.litellmKeyLastReset === null && periodSeenAt === null;
-  if (!isSentIn(period, amount.sentAt, isFirstPeriod ? null : (periodSeenAt ?? period.startedAt))) return null;
+  if (!isSentIn(period, amount.sentAt, periodSeenAt)) return null;
   const { spendNanoUsd, receivedAt: observedAt } = amount;
   return { tenantId, subject, spendNanoUsd, observedAt, periodStartedAt: period.startedAt, resetsAt: period.resetsAt };
 }

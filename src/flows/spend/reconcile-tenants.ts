@@ -190,27 +190,28 @@ async function recordReads(reads: readonly Read[], now: Instant, deps: Reconcile
   });
 }
 
-async function announceRead(
-  { tenantBatch, tenant, nextReadAt }: RecordedRead,
-  now: Instant,
-  deps: ReconcileDeps,
-): Promise<void> {
+async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDeps): Promise<void> {
+  const { tenantBatch, tenant, nextReadAt } = read;
   const { history } = tenantBatch;
   await announceAlerts(
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
   );
   if (nextReadAt !== null) await confirmLater({ tenant, reasons: [], now }, nextReadAt, deps);
-  if (isWorthPublishing(tenantBatch, tenant, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
+  if (isWorthPublishing(tenantBatch, read, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }
 
 /**
  * False for an unchanged tenant in state `ok`. Any other tenant is published again, because the consumer that recorded
  * its spend may have crashed before publishing it.
  */
-function isWorthPublishing({ tenant: before }: TenantBatch, { config, spend }: TenantRecord, now: Instant): boolean {
-  const hasChanged = before.spend?.spendNanoUsd !== spend?.spendNanoUsd || before.config.revision !== config.revision;
-  return hasChanged || stateAt(config, spend?.spendNanoUsd ?? 0n, now).state !== "ok";
+function isWorthPublishing(
+  { tenant: before }: TenantBatch,
+  { tenant: { config }, spendNanoUsd }: Observed,
+  now: Instant,
+): boolean {
+  const hasChanged = before.spend?.spendNanoUsd !== spendNanoUsd || before.config.revision !== config.revision;
+  return hasChanged || stateAt(config, spendNanoUsd, now).state !== "ok";
 }
 
 /**

@@ -138,7 +138,7 @@ async function applyReads(
   reads: readonly SubjectRead[],
   now: Instant,
   deps: ApplyDeps,
-): Promise<Observed | null> {
+): Promise<Omit<Observed, "spendNanoUsd"> | null> {
   if (reads.length === 0) return { tenant, nextReadAt: null };
   const observed = (await observeReads(reads, now, deps)).get(tenant.config.tenantId);
   if (observed === null) throw new Error("the ledger kept changing");

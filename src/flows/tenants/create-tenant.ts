@@ -121,5 +121,5 @@ const BEFORE_MS = 10_000;
  * of a zero, also one that ends within the seconds in which other reads may or may not contain it.
  */
 function firstReadOf(litellmRow: LiteLlmRow, now: Instant): LiteLlmRow {
-  return litellmRow.spendNanoUsd === 0n ? { ...litellmRow, answeredAt: now - BEFORE_MS } : litellmRow;
+  return { ...litellmRow, answeredAt: now - BEFORE_MS };
 }

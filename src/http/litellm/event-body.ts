@@ -147,7 +147,7 @@ async function reportFrom(reported: Event): Promise<CallReport | null> {
  * Versions before 1.110 have only the event's id.
  */
 async function identityOf({ id, litellm_call_id, startTime, endTime }: Event, keyHash: string): Promise<string> {
-  const text = JSON.stringify([keyHash, litellm_call_id ?? id ?? null, startTime ?? null, endTime ?? null]);
+  const text = JSON.stringify([keyHash, litellm_call_id ?? id, startTime, endTime]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

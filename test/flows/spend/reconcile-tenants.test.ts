@@ -263,6 +263,21 @@ describe("the result of a read", () => {
     expect(await world.db.query("select 1 as n from audit_log where action = 'period_advanced'")).toHaveLength(1);
   });
 
+  it("keeps the lease of a tenant whose ledger keeps changing or who is gone by then", async () => {
+    const { load, save } = deps.ledgers;
+    deps.ledgers.save = async () => [];
+    world.litellm.setSpend(key, 50);
+    await sweepAndReconcile();
+    deps.ledgers = { ...deps.ledgers, load: async () => [], save };
+    world.now += 2 * LEASE_MS;
+    await sweepAndReconcile();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
+    deps.ledgers = { ...deps.ledgers, load };
+    world.now += 2 * LEASE_MS;
+    await sweepAndReconcile();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("50") });
+  });
+
   it("reads each team separately", async () => {
     const { team_id: id } = await world.manage("POST", "/team/new", { team_alias: "red", max_budget: 100 });
     const origin = { kind: "adopted", subject: { kind: "team", id } } as const;

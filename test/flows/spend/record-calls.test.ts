@@ -95,9 +95,31 @@ describe("calls", () => {
     expect(await spendOf()).toMatchObject({ source: "litellm" });
   });
 
+  it("wait for a read when only a webhook has named the tenant, and count on top of it", async () => {
+    await world.db.query("delete from tenant_spend");
+    await deliver(aWebhook(key, "100"));
+    world.litellm.setSpend(key, 90);
+    await deliver(aCall(key, "7"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("97") });
+  });
+
   it("write no audit line", async () => {
     await deliver(aCall(key, "1"));
     expect(await actions()).toEqual([]);
+  });
+});
+
+describe("a due read", () => {
+  it("comes again when the ledger keeps changing", async () => {
+    const { save } = deps.ledgers;
+    deps.ledgers.save = async () => [];
+    const due = { kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" } as const;
+    world.litellm.setSpend(key, 7);
+    const incoming = [incomingOf(due)];
+    expect([...(await recordSpend({ incoming, now: NOW }, deps))]).toEqual(incoming);
+    deps.ledgers.save = save;
+    expect((await recordSpend({ incoming, now: NOW }, deps)).size).toBe(0);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
   });
 });
 
