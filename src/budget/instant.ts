@@ -52,3 +52,8 @@ export function instantAfter(from: Instant, { count, unit }: Duration): Instant 
   const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
   return date.setUTCDate(Math.min(day, lastDay));
 }
+
+/** The earlier of two instants; null when there is neither. */
+export function earliest(a: Instant | null, b: Instant | null): Instant | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}

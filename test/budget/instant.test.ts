@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { instantAfter, parseDuration } from "../../src/budget/instant.ts";
+import { earliest, instantAfter, parseDuration } from "../../src/budget/instant.ts";
 
 describe("a duration", () => {
   test.each([
@@ -70,4 +70,13 @@ describe("the instant after a duration", () => {
   ])("%s and %s of the calendar is %s", (from, text, expected) => {
     expect(later(from, text)).toBe(expected);
   });
+});
+
+it.each([
+  [null, null, null],
+  [5, null, 5],
+  [null, 7, 7],
+  [5, 7, 5],
+])("takes of %s and %s the earlier instant, %s", (a, b, expected) => {
+  expect(earliest(a, b)).toBe(expected);
 });

@@ -82,6 +82,12 @@ describe("within a period", () => {
     });
   });
 
+  it("takes any read as the newest when there was none before", () => {
+    const reported = aSpendRecord({ readAt: null, source: "webhook" });
+    const record = mergeRead(reported, read("90", -5), PERIOD);
+    expect(record).toMatchObject({ spendNanoUsd: usd("100"), readAt: NOW - 5 * SECOND });
+  });
+
   it("takes the reset from the newest read, also when it has none any more", () => {
     expect(mergeRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
     expect(mergeRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();

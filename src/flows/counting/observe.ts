@@ -3,7 +3,7 @@
 // A ledger that has changed meanwhile is loaded again.
 
 import { type CountedRead, countRead, settlesAt } from "../../budget/counting.ts";
-import type { Instant } from "../../budget/instant.ts";
+import { earliest, type Instant } from "../../budget/instant.ts";
 import type { NanoUsd } from "../../budget/money.ts";
 import { periodOf } from "../../budget/period.ts";
 import type { SpendRead } from "../../budget/spend.ts";
@@ -117,9 +117,4 @@ async function applyOnce(
 
 function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
   return countRead(ledger, read, { period: periodOf(tenant.config), calls, now, before: tenant.spend });
-}
-
-/** The earlier of two instants at which a read is due. */
-export function earliest(a: Instant | null, b: Instant | null): Instant | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }

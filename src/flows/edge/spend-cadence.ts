@@ -24,10 +24,10 @@ export function isWorthASnapshot(
   return memory.throttle(`snapshot:${config.tenantId}`, seconds, now);
 }
 
-/** True when the spend changed the state, the period or the epoch, or moved by at least 1 % of the limit. */
+/** True when the spend changed the state, the period or the epoch, or rose by at least 1 % of the limit. */
 function isBigStep(config: TenantConfig, before: SpendRecord | null, after: SpendRecord, now: Instant): boolean {
   if (before === null || before.resetsAt !== after.resetsAt || before.epoch !== after.epoch) return true;
   if (stateAt(config, before.spendNanoUsd, now).state !== stateAt(config, after.spendNanoUsd, now).state) return true;
   const rise = after.spendNanoUsd - before.spendNanoUsd;
-  return rise !== 0n && (rise < 0n ? -rise : rise) * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd;
+  return rise > 0n && rise * SNAPSHOT_SHARE >= limitAt(config, now).limitNanoUsd;
 }

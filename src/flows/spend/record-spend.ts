@@ -3,7 +3,7 @@
 // repeated: after a crash the queue redelivers the messages.
 
 import { settlesAt } from "../../budget/counting.ts";
-import type { Instant } from "../../budget/instant.ts";
+import { earliest, type Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -12,7 +12,7 @@ import type { CountedSpend } from "../../records/ledger.ts";
 import type { SpendReference, TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { earliest, type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
+import { type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";

@@ -215,6 +215,16 @@ describe("a failing dependency", () => {
     expect(await resets()).toEqual([]);
   });
 
+  it("begins no period of a tenant that is deleted meanwhile, whether LiteLLM's answer was lost or not", async () => {
+    deps.ledgers.load = async () => [];
+    const gone = { ok: false, failure: { kind: "not_found" } };
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(gone);
+    world.litellm.setSpend(key, 5);
+    deps.litellm.resetSpend = async () => timeOut;
+    const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
+    expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
+  });
+
   it("reports a failing Postgres after LiteLLM has zeroed, and records, audits and announces when repeated", async () => {
     const { resetPeriod } = deps.tenants;
     deps.tenants.resetPeriod = () => Promise.reject(new Outage("postgres", "away", null));
