@@ -37,8 +37,9 @@ export function stockWebhook(tenant: BenchTenant, usd: number): LoadRequest {
 
 /** A batch of the generic_api callback: one call per tenant, including its prompt. */
 export function callEvents(tenants: readonly BenchTenant[]): LoadRequest {
-  const calls = tenants.map((tenant) => ({
+  const calls = tenants.map((tenant, index) => ({
     ...CALL,
+    id: `${CALL?.["id"]}-${index}`,
     metadata: { ...CALL?.metadata, user_api_key_hash: keyHashOf(tenant) },
   }));
   return {
