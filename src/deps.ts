@@ -103,7 +103,6 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
       email: emailNotifier(config.email, env.EMAIL, config.policy),
       webhook: webhookNotifier(config.policy),
     },
-    unknownCallers: { allows: async (caller) => (await env.UNKNOWN_CALLERS.limit({ key: caller })).success },
     cipher: aesCipher(config.encryptionKeys),
     timers: realTimers,
     clock,

@@ -34,13 +34,13 @@ export class ColoKv {
   in(colo: string): Snapshots {
     const config = this.#config;
     return {
-      tenantOfKey: async () => config.tenantId,
+      ownerOf: async () => config.tenantId,
       tenant: async () => ({ config, spend: this.#read(colo) }),
       writeSpend: async (_, record) => {
         const joined = joinRecords(this.#read(colo), record);
         this.#writes.push({ record: joined, at: this.#clock(), colo });
       },
-      writeTenantOfKey: async () => {},
+      writeOwnerOf: async () => {},
       writeConfig: async () => {},
       writeDeleted: async () => {},
       outageStartedAt: async () => null,

@@ -81,7 +81,7 @@ export class Edge {
   isolateIn(colo: string): Isolate {
     const { config, clock } = this.#options;
     const deps = this.#checkDeps(colo);
-    const caller = { kind: "key", keyHash: config.subject.id as KeyHash, address: ADDRESS } as const;
+    const caller = { kind: "key", keyHash: config.subject.id as KeyHash, network: ADDRESS } as const;
     const checkAt = (random: number) => ({ caller, demandedMaxAgeMs: null, colo, now: clock(), random });
     return {
       async mayCall(random) {
@@ -106,7 +106,6 @@ export class Edge {
       litellm,
       claims: this.#claims,
       spendQueue: this.#queue,
-      unknownCallers: { allows: async () => true },
       timers,
       background: (_, work) => void work.catch((cause: unknown) => this.errors.push(cause)),
       log: this.#log,

@@ -81,18 +81,21 @@ export function planRefresh(
   if (caller.demandedMaxAgeMs !== null && ageMs > caller.demandedMaxAgeMs) {
     return { mode: "first", exclusiveSeconds: DEMANDED_EXCLUSIVE_SECONDS };
   }
-  if (ageMs > SERVABLE_MS || isNearBlockThreshold(config, record, now, ageMs)) {
-    return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
-  }
+  if (!isServable(config, record, now)) return { mode: "first", exclusiveSeconds: EXCLUSIVE_SECONDS };
   // Counted calls keep the spend young, but only a read shows a call whose event was lost.
   const isReadLately = now - (record.readAt ?? 0) < FRESH_MAX_MS;
   const mode = isReadLately && ageMs < freshForMs(config, record, now) ? "none" : "behind";
   return { mode, exclusiveSeconds: EXCLUSIVE_SECONDS };
 }
 
-/** True while a check may answer with the record although another check is reading a newer one. */
+/**
+ * True while a check may answer with the record and let a newer one be read behind the answer. Near the block threshold
+ * that is 5 s after a read, so that the isolates of a colo, which share their reads, are no further behind.
+ */
 export function isServable(config: TenantConfig, record: SpendRecord, now: Instant): boolean {
-  return now - asOf(record) <= SERVABLE_MS && !isOfEndedPeriod(config, record);
+  const ageMs = Math.max(0, now - asOf(record));
+  if (ageMs > SERVABLE_MS || isOfEndedPeriod(config, record)) return false;
+  return now - (record.readAt ?? 0) < FRESH_MIN_MS || !isNearBlockThreshold(config, record, now, ageMs);
 }
 
 /**

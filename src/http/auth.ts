@@ -8,8 +8,8 @@ import type { NamedToken, Tokens } from "../ports/policy.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
-/** The window of the rate limit for addresses that send unknown keys. */
-const RETRY_UNKNOWN_KEYS_SECONDS = 60;
+/** A key that is asked again is looked up from a reserve. */
+const RETRY_UNKNOWN_KEYS_SECONDS = 1;
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 
@@ -76,7 +76,7 @@ export function unknownKey(c: Context<AppEnv>): Response {
 
 export function tooManyUnknown(c: Context<AppEnv>): Response {
   return problem(c, "too-many-requests", {
-    detail: "This address sent too many unknown virtual keys. Try again in a minute.",
+    detail: "This network sent many unknown virtual keys, so this one was not looked up. Try again in a second.",
     headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
   });
 }

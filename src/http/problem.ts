@@ -28,6 +28,7 @@ const PROBLEMS = {
   "internal-error": { status: 500, title: "Internal error" },
   "channel-failed": { status: 502, title: "The notice could not be delivered" },
   "spend-unknown": { status: 503, title: "The spend is unknown" },
+  "look-up-slow": { status: 503, title: "The tenant could not be looked up in time" },
   "dependency-unavailable": { status: 503, title: "A service that Bursar needs cannot be reached" },
 } as const;
 

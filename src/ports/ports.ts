@@ -3,11 +3,19 @@
 
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
-import type { SpendRecord } from "../budget/spend.ts";
+import type { SpendRead, SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
-import type { CachedTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge.ts";
+import type {
+  CachedOwner,
+  CachedTenant,
+  CallerName,
+  Readiness,
+  RememberedTenant,
+  Tombstone,
+  Written,
+} from "../records/edge.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
 import type { NoticeMessage, ReadReason, SpendMessage } from "./messages.ts";
@@ -48,7 +56,6 @@ export interface Ports {
   readonly noticeQueue: NoticeQueue;
   readonly replayQueues: ReplayQueues;
   readonly notifier: Notifier;
-  readonly unknownCallers: RateLimit;
   readonly cipher: Cipher;
   readonly timers: Timers;
   /** For entry points and measurements. Flows get `now` as input, and read the clock only after waiting on I/O. */
@@ -62,20 +69,30 @@ export interface Ports {
  * The isolate's memory, shared by its requests: plain data, synchronous, bounded, and lost whenever the isolate ends.
  */
 export interface Memory {
-  /** `undefined`: not remembered, or older than 60 s. Null: the key belongs to no tenant. */
-  tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined;
-  rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void;
+  /** `undefined`: not remembered, or older than 60 s. Null: the caller belongs to no tenant. */
+  tenantOf(caller: CallerName, now: Instant): TenantId | null | undefined;
+  rememberTenantOf(caller: CallerName, tenantId: TenantId | null, now: Instant): void;
+  /** The team of a key, as LiteLLM last said; null when it is in none, or nobody has asked. */
+  teamOf(keyHash: KeyHash): string | null;
+  rememberTeamOf(keyHash: KeyHash, teamId: string | null): void;
   tenant(tenantId: TenantId): RememberedTenant | null;
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
-  forgetTenantOfKey(keyHash: KeyHash): void;
+  forgetTenantOf(caller: CallerName): void;
+  /** True for the one check that looks the caller up; false while it does, for 10 s at most. */
+  beginLookUp(caller: CallerName, now: Instant): boolean;
+  endLookUp(caller: CallerName): void;
+  isLookedUp(caller: CallerName, now: Instant): boolean;
   /** Records a failed read, so that other checks do not wait for the same failure. */
   rememberFailedRead(tenantId: TenantId, now: Instant): void;
   forgetFailedRead(tenantId: TenantId): void;
   failedRecently(tenantId: TenantId, now: Instant): boolean;
-  /** Limits an address that sent too many unknown keys. */
-  rateLimit(address: string, until: Instant): void;
-  isRateLimited(address: string, now: Instant): boolean;
+  /** Records that a look-up ended because a store failed: within 10 s, slowness is taken for the same outage. */
+  rememberStoreFailure(now: Instant): void;
+  hasStoreFailed(now: Instant): boolean;
+  /** A token bucket of this isolate: false when it is empty. It begins full, and refills evenly. */
+  takeToken(bucket: string, rate: TokenRate, now: Instant): boolean;
+  returnToken(bucket: string): void;
   /** When LiteLLM's outage began, null when there is none; `undefined` when the last read is too old. */
   outage(now: Instant): Instant | null | undefined;
   rememberOutage(startedAt: Instant | null, now: Instant): void;
@@ -91,13 +108,21 @@ export interface Memory {
   throttle(name: string, seconds: number, now: Instant): boolean;
 }
 
+export interface TokenRate {
+  readonly burst: number;
+  readonly perMinute: number;
+}
+
 /** KV, read by every colo, up to a minute late. A writer never replaces a newer value that it can see. */
 export interface Snapshots {
-  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
+  ownerOf(caller: CallerName): Promise<CachedOwner>;
   /** Returns spend only if it belongs to the config's subject. */
   tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
-  /** `expires`: for a key resolved through its team, because the key may move to another team. */
-  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
+  /**
+   * `expires`: for a key resolved through its team, because the key may move to another team. `nobodys` expires after
+   * minutes. Null: the next check looks the caller up.
+   */
+  writeOwnerOf(caller: CallerName, owner: CachedOwner, options?: { expires: boolean }): Promise<void>;
   writeConfig(config: TenantConfig): Promise<void>;
   writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
   writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
@@ -170,10 +195,29 @@ export type ModelAnswer =
     }
   | { readonly kind: "unreachable"; readonly why: string };
 
+/** At most one read of a tenant per colo and `seconds`. */
+export interface ReadClaim {
+  readonly tenantId: TenantId;
+  readonly colo: string;
+  readonly seconds: number;
+}
+
+/** A read of LiteLLM that the isolates of a colo share. */
+export interface SharedRead extends SpendRead {
+  readonly subjectId: string;
+}
+
 /** Upstash Redis. A slow answer counts as an outage, and callers continue without Redis. */
 export interface Claims {
   /** True for the one caller that may read this tenant in this colo during the next `seconds`. */
   claimRefresh(tenantId: TenantId, colo: string, seconds: number): Promise<boolean>;
+  /**
+   * Claims the read of a tenant for a colo. If it is claimed already, returns what that read has shown, in the same
+   * round trip; `pending` until then.
+   */
+  claimRead(claim: ReadClaim): Promise<"claimed" | "pending" | SharedRead>;
+  /** Leaves a read beside its claim until the claim ends, `leftMs` from now. */
+  shareRead(claim: ReadClaim, read: SharedRead, leftMs: number): Promise<void>;
   /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
@@ -218,11 +262,6 @@ export interface Notifier {
     secret: string,
     event: { body: string; webhookId: string; sentAt: Instant },
   ): Promise<SendOutcome>;
-}
-
-/** Counts a call; false when the caller exceeds the limit. */
-export interface RateLimit {
-  allows(caller: string): Promise<boolean>;
 }
 
 /** AES-GCM under a named key, for secrets stored in Postgres. */

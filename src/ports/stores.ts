@@ -39,8 +39,7 @@ export interface Tenants {
   load(tenantId: TenantId): Promise<TenantRecord | null>;
   /** Only for `sync-litellm`: also loads a tenant that is marked as deleted and still waits for LiteLLM. */
   loadEvenDeleted(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** `mayBeInTeam` is false when no tenant is a team: then LiteLLM need not be asked about an unknown key. */
-  findByKey(keyHash: KeyHash): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }>;
+  findByKey(keyHash: KeyHash): Promise<TenantRecord | null>;
   findBySubject(subject: Subject): Promise<TenantRecord | null>;
   list(query: TenantListQuery): Promise<TenantList>;
   create(tenant: NewTenant, actor: Actor): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">>;

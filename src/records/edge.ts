@@ -2,7 +2,7 @@
 
 import type { Instant } from "../budget/instant.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { TenantConfig } from "../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
 
 /** Config and spend of a tenant; either can be missing. */
 export interface CachedTenant {
@@ -14,6 +14,12 @@ export interface RememberedTenant extends CachedTenant {
   /** When KV or Postgres was last read. */
   readonly checkedAt: Instant;
 }
+
+/** How the edge names whoever makes a call: by the hash of the key, or by the key's team in LiteLLM. */
+export type CallerName = KeyHash | `team:${string}`;
+
+/** Whose caller it is. `nobodys`: a key or team of LiteLLM that belongs to no tenant. Null: KV does not know. */
+export type CachedOwner = TenantId | "nobodys" | null;
 
 /** Marks a deleted tenant in KV. */
 export interface Tombstone {

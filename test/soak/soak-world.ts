@@ -196,7 +196,6 @@ function storesOf({ db, redis }: SoakOptions) {
     audit: postgresAuditLog(database),
     deadLetters: postgresDeadLetters(database),
     claims: upstashClaims({ url: redis.url, token: redis.token }),
-    unknownCallers: { allows: async () => true },
     cipher: SEALER,
     background: () => {},
     log: { info() {}, warn() {}, error() {} },

@@ -79,11 +79,11 @@ describe("round trips", () => {
   });
 
   it("returns a key's tenant, and a key without one", async () => {
-    expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
-    await snapshots.writeTenantOfKey(hashOf("a"), acme);
-    expect(await snapshots.tenantOfKey(hashOf("a"))).toBe(acme);
-    await snapshots.writeTenantOfKey(hashOf("a"), null);
-    expect(await snapshots.tenantOfKey(hashOf("a"))).toBeNull();
+    expect(await snapshots.ownerOf(hashOf("a"))).toBeNull();
+    await snapshots.writeOwnerOf(hashOf("a"), acme);
+    expect(await snapshots.ownerOf(hashOf("a"))).toBe(acme);
+    await snapshots.writeOwnerOf(hashOf("a"), null);
+    expect(await snapshots.ownerOf(hashOf("a"))).toBeNull();
   });
 
   it("returns the start of LiteLLM's outage, and its end", async () => {
@@ -234,7 +234,7 @@ describe("unparseable values", () => {
   it("reads an unparseable tenant of a key or outage as missing", async () => {
     await kv.put(`tenant-of-key:${hashOf("a")}`, "acme");
     await kv.put("outage:litellm", '{"started_at":"today"}');
-    expect([await snapshots.tenantOfKey(hashOf("a")), await snapshots.outageStartedAt()]).toEqual([null, null]);
+    expect([await snapshots.ownerOf(hashOf("a")), await snapshots.outageStartedAt()]).toEqual([null, null]);
     expect(log.lines).toHaveLength(2);
   });
 });
@@ -242,8 +242,8 @@ describe("unparseable values", () => {
 describe("the tenant of a key", () => {
   it("expires after an hour when resolved through a team, else never", async () => {
     const begunAt = Math.floor(Date.now() / 1_000);
-    await snapshots.writeTenantOfKey(hashOf("a"), acme, { expires: true });
-    await snapshots.writeTenantOfKey(hashOf("b"), acme);
+    await snapshots.writeOwnerOf(hashOf("a"), acme, { expires: true });
+    await snapshots.writeOwnerOf(hashOf("b"), acme);
     const endedAt = Math.ceil(Date.now() / 1_000);
     const { keys } = await kv.list({ prefix: "tenant-of-key:" });
     const [ofTeam, own] = keys.map(({ expiration }) => expiration);
@@ -261,7 +261,7 @@ describe("KV failures", () => {
     ["writing a config", (port) => port.writeConfig(aTenantConfig())],
     ["writing a tombstone", (port) => port.writeDeleted(acme, 1, NOW)],
     ["writing a spend", (port) => port.writeSpend(aTenantConfig(), aSpendRecord())],
-    ["writing a key", (port) => port.writeTenantOfKey(hashOf("a"), acme)],
+    ["writing a key", (port) => port.writeOwnerOf(hashOf("a"), acme)],
     ["writing an outage", (port) => port.writeOutage(NOW)],
     ["a ping", (port) => port.ping()],
   ])("throws an outage of KV: %s", async (_, work) => {
@@ -273,7 +273,7 @@ describe("KV failures", () => {
   it("throws KV's own error to a check, which has its own deadline", async () => {
     const port = broken(async () => Promise.reject(new Error("429")));
     await expect(port.tenant(acme)).rejects.toThrow("429");
-    await expect(port.tenantOfKey(hashOf("a"))).rejects.toThrow("429");
+    await expect(port.ownerOf(hashOf("a"))).rejects.toThrow("429");
   });
 
   it("times out after two seconds", async () => {

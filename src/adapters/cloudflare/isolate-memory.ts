@@ -2,12 +2,18 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
-import type { Memory } from "../../ports/ports.ts";
-import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
+import type { Memory, TokenRate } from "../../ports/ports.ts";
+import type { CachedTenant, CallerName, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
 import { putBounded } from "./bounded-map.ts";
 
 /** A key rarely moves to another tenant, but a deletion must take effect within a minute. */
-const KEY_MS = 60_000;
+const CALLER_MS = 60_000;
+
+/** Longer than a look-up in slow stores takes: Postgres and LiteLLM end their calls after 5 s and 2 s. */
+const LOOK_UP_MS = 10_000;
+
+/** How long slowness of the stores is taken for the outage that the last look-up met. */
+const STORE_FAILURE_MS = 10_000;
 
 /** During an outage of LiteLLM an isolate retries each tenant this often; checks in between do not wait for a read. */
 const FAILED_READ_MS = 5_000;
@@ -22,23 +28,49 @@ const LAST_READINESS_MS = 9_000;
 const NOTHING_WRITTEN: Written = { revision: 0, spend: null };
 
 export class IsolateMemory implements Memory {
-  readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
+  readonly #tenantOf = new Map<CallerName, { tenantId: TenantId | null; until: Instant }>();
+  readonly #teamOf = new Map<KeyHash, string>();
+  readonly #lookUps = new Map<CallerName, Instant>();
   readonly #tenants = new Map<TenantId, RememberedTenant>();
   readonly #failedReads = new Map<TenantId, Instant>();
-  readonly #rateLimited = new Map<string, Instant>();
+  readonly #buckets = new Map<string, { tokens: number; at: Instant }>();
+  #storeFailedAt: Instant | null = null;
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
   readonly #written = new Map<TenantId, Written>();
   readonly #turns = new Map<string, Instant>();
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
 
-  tenantOfKey(keyHash: KeyHash, now: Instant): TenantId | null | undefined {
-    const entry = this.#tenantOfKey.get(keyHash);
+  tenantOf(caller: CallerName, now: Instant): TenantId | null | undefined {
+    const entry = this.#tenantOf.get(caller);
     return entry !== undefined && now < entry.until ? entry.tenantId : undefined;
   }
 
-  rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void {
-    putBounded(this.#tenantOfKey, keyHash, { tenantId, until: now + KEY_MS });
+  rememberTenantOf(caller: CallerName, tenantId: TenantId | null, now: Instant): void {
+    putBounded(this.#tenantOf, caller, { tenantId, until: now + CALLER_MS });
+  }
+
+  teamOf(keyHash: KeyHash): string | null {
+    return this.#teamOf.get(keyHash) ?? null;
+  }
+
+  rememberTeamOf(keyHash: KeyHash, teamId: string | null): void {
+    if (teamId === null) this.#teamOf.delete(keyHash);
+    else putBounded(this.#teamOf, keyHash, teamId);
+  }
+
+  beginLookUp(caller: CallerName, now: Instant): boolean {
+    if (this.isLookedUp(caller, now)) return false;
+    putBounded(this.#lookUps, caller, now + LOOK_UP_MS);
+    return true;
+  }
+
+  endLookUp(caller: CallerName): void {
+    this.#lookUps.delete(caller);
+  }
+
+  isLookedUp(caller: CallerName, now: Instant): boolean {
+    return now < (this.#lookUps.get(caller) ?? 0);
   }
 
   tenant(tenantId: TenantId): RememberedTenant | null {
@@ -52,13 +84,13 @@ export class IsolateMemory implements Memory {
   forgetTenant(tenantId: TenantId): void {
     this.#tenants.delete(tenantId);
     this.#written.delete(tenantId);
-    for (const [keyHash, entry] of this.#tenantOfKey) {
-      if (entry.tenantId === tenantId) this.#tenantOfKey.delete(keyHash);
+    for (const [caller, entry] of this.#tenantOf) {
+      if (entry.tenantId === tenantId) this.#tenantOf.delete(caller);
     }
   }
 
-  forgetTenantOfKey(keyHash: KeyHash): void {
-    this.#tenantOfKey.delete(keyHash);
+  forgetTenantOf(caller: CallerName): void {
+    this.#tenantOf.delete(caller);
   }
 
   outage(now: Instant): Instant | null | undefined {
@@ -82,12 +114,25 @@ export class IsolateMemory implements Memory {
     return failedAt !== undefined && now - failedAt < FAILED_READ_MS;
   }
 
-  rateLimit(address: string, until: Instant): void {
-    putBounded(this.#rateLimited, address, until);
+  rememberStoreFailure(now: Instant): void {
+    this.#storeFailedAt = now;
   }
 
-  isRateLimited(address: string, now: Instant): boolean {
-    return now < (this.#rateLimited.get(address) ?? 0);
+  hasStoreFailed(now: Instant): boolean {
+    return this.#storeFailedAt !== null && now - this.#storeFailedAt < STORE_FAILURE_MS;
+  }
+
+  takeToken(bucket: string, { burst, perMinute }: TokenRate, now: Instant): boolean {
+    const { tokens, at } = this.#buckets.get(bucket) ?? { tokens: burst, at: now };
+    const filled = Math.min(burst, tokens + (Math.max(0, now - at) * perMinute) / 60_000);
+    const isFree = filled >= 1;
+    putBounded(this.#buckets, bucket, { tokens: isFree ? filled - 1 : filled, at: now });
+    return isFree;
+  }
+
+  returnToken(bucket: string): void {
+    const present = this.#buckets.get(bucket);
+    if (present !== undefined) putBounded(this.#buckets, bucket, { ...present, tokens: present.tokens + 1 });
   }
 
   readiness(now: Instant): Readiness | null {

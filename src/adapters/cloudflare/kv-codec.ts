@@ -127,6 +127,7 @@ export function spendJson(config: TenantConfig, record: SpendRecord): z.input<ty
   return { subject_id: config.subject.id, record: spendRecordJson(record) };
 }
 
-export const keyValue = z.object({ tenant_id: z.string().nullable() });
+/** The release before ignores `is_nobodys`, and looks such a key up. */
+export const keyValue = z.object({ tenant_id: z.string().nullable(), is_nobodys: z.boolean().optional() });
 
 export const outageValue = z.object({ started_at: instant.nullable() });

@@ -3,8 +3,9 @@
 import type * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
 import { joinRecords } from "../../budget/spend.ts";
-import type { KeyHash, TenantId } from "../../budget/tenant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
+import type { CallerName } from "../../records/edge.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { putBounded } from "./bounded-map.ts";
@@ -19,11 +20,14 @@ const TIMEOUT_MS = 2_000;
 /** How long a team's key stays resolved to its tenant. */
 const TEAM_KEY_SECONDS = 3_600;
 
+/** How long a key or team of no tenant stays so: until then a tenant made of its team does not cover the key. */
+const NOBODYS_SECONDS = 300;
+
 const OUTAGE_KEY = "outage:litellm";
 
 const configKey = (tenantId: TenantId) => `config:${tenantId}`;
 const spendKey = (tenantId: TenantId) => `spend:${tenantId}`;
-const tenantOfKeyKey = (keyHash: KeyHash) => `tenant-of-key:${keyHash}`;
+const ownerKey = (caller: CallerName) => `tenant-of-key:${caller}`;
 
 /**
  * What was decoded last of each key. Values are read far more often than they change, and decoding is half the work.
@@ -57,10 +61,10 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
 
   return {
     // Every check makes these two reads and limits them by its own deadline, so they have no second timer here.
-    async tenantOfKey(keyHash) {
-      const key = tenantOfKeyKey(keyHash);
+    async ownerOf(caller) {
+      const key = ownerKey(caller);
       const value = decode(key, await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }), keyValue);
-      return (value?.tenant_id ?? null) as TenantId | null;
+      return value?.is_nobodys === true ? "nobodys" : ((value?.tenant_id ?? null) as TenantId | null);
     },
 
     async tenant(tenantId) {
@@ -72,9 +76,13 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
     },
 
-    async writeTenantOfKey(keyHash, tenantId, options) {
+    async writeOwnerOf(caller, owner, options) {
+      if (owner === "nobodys") {
+        const value = { tenant_id: null, is_nobodys: true };
+        return write(ownerKey(caller), value, { expirationTtl: NOBODYS_SECONDS });
+      }
       const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
-      await write(tenantOfKeyKey(keyHash), { tenant_id: tenantId }, lifetime);
+      await write(ownerKey(caller), { tenant_id: owner }, lifetime);
     },
 
     async writeConfig(config) {

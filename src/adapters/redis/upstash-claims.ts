@@ -1,10 +1,12 @@
 // Claims in Upstash Redis. Owns the Redis keys. A slow call throws an Outage, and callers continue without Redis.
 
 import { Redis } from "@upstash/redis/cloudflare";
+import * as z from "zod";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { TenantId } from "../../budget/tenant.ts";
-import type { ReadReason } from "../../ports/messages.ts";
+import { decimalMoney, type ReadReason } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
-import type { Claims } from "../../ports/ports.ts";
+import type { Claims, SharedRead } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency.ts";
 
@@ -29,7 +31,39 @@ const webhookKey = (name: string) => `webhook:${name}`;
 const scheduledReadKey = (tenantId: TenantId, reason: ReadReason) => `read-due:${tenantId}:${reason}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
 const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refresh:${tenantId}:${colo}:${seconds}`;
+const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${tenantId}:${colo}:${seconds}`;
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
+
+const instant = z.int().min(0);
+
+/** A read beside its claim. Any other value, such as that of a claim without a read yet, is none. */
+const sharedRead = z
+  .object({
+    subject_id: z.string(),
+    spend: decimalMoney,
+    asked_at: instant,
+    answered_at: instant,
+    resets_at: instant.nullable(),
+  })
+  .transform(
+    (raw): SharedRead => ({
+      subjectId: raw.subject_id,
+      spendNanoUsd: raw.spend,
+      begunAt: raw.asked_at,
+      answeredAt: raw.answered_at,
+      resetsAt: raw.resets_at,
+    }),
+  );
+
+function sharedReadJson(read: SharedRead): z.input<typeof sharedRead> {
+  return {
+    subject_id: read.subjectId,
+    spend: decimalFromNanoUsd(read.spendNanoUsd),
+    asked_at: read.begunAt,
+    answered_at: read.answeredAt,
+    resets_at: read.resetsAt,
+  };
+}
 
 interface Running {
   readonly body_hash: string;
@@ -56,6 +90,18 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
     async claimRefresh(tenantId, colo, seconds) {
       const key = refreshKey(tenantId, colo, seconds);
       return (await guarded("claim a refresh", redis().set(key, 1, { nx: true, ex: seconds }))) === "OK";
+    },
+
+    async claimRead({ tenantId, colo, seconds }) {
+      const options = { nx: true, get: true, ex: seconds } as const;
+      const present = await guarded("claim a read", redis().set<unknown>(readKey(tenantId, colo, seconds), 1, options));
+      if (present === null) return "claimed";
+      return sharedRead.safeParse(present).data ?? "pending";
+    },
+
+    async shareRead({ tenantId, colo, seconds }, read, leftMs) {
+      const value = sharedReadJson(read);
+      await guarded("share a read", redis().set(readKey(tenantId, colo, seconds), value, { xx: true, px: leftMs }));
     },
 
     async claimIdempotency(key, bodyHash): Promise<IdempotencyClaim> {

@@ -1,18 +1,18 @@
 // The budget check behind Ask, Guard and Gate: whether a tenant may spend. Answers within its deadline whatever fails.
 // Never presents a failure as a refusal, nor a refusal as a failure.
 
-import { failPolicyAt } from "../../budget/failure.ts";
-import { isServable, keepForMs, planRefresh, type RefreshPlan } from "../../budget/freshness.ts";
+import { isServable, keepForMs, planRefresh } from "../../budget/freshness.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
+import { strictest } from "../../budget/strictest.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { type Verdict, verdictOn, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
+import { type Verdict, verdictOn } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { findOutage } from "../litellm/outage.ts";
-import { valueOrNull } from "../waiting.ts";
-import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
-import { findTenant, findTenantUncached } from "./find-tenant.ts";
+import { answerUnfound, answerWithoutRead, inferLater } from "./answer-degraded.ts";
+import { type Deadline, pollMemory } from "./deadline.ts";
+import { type FoundTenant, findByKey, findByTeam, type KeySearch, searchAnew } from "./find-tenant.ts";
 import { loadTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
@@ -24,8 +24,8 @@ export type CheckDeps = Pick<
   | "litellm"
   | "claims"
   | "spendQueue"
-  | "unknownCallers"
   | "timers"
+  | "clock"
   | "background"
   | "log"
   | "policy"
@@ -41,60 +41,139 @@ export interface CheckInput {
   readonly random: number;
 }
 
-/** An agent sends its key, and its address is counted while the key is unknown. An orchestrator names the tenant. */
+/** An agent sends its key. An orchestrator names the tenant. */
 export type Caller = KeyCaller | { readonly kind: "tenant"; readonly tenantId: TenantId };
 
 export interface KeyCaller {
   readonly kind: "key";
-  readonly keyHash: KeyHash;
-  /** Null when LiteLLM asks: its callers are not counted. */
-  readonly address: string | null;
+  /** Null for a caller that LiteLLM knows by its team alone. */
+  readonly keyHash: KeyHash | null;
+  /** The caller's network, for the ceiling on look-ups. Null when LiteLLM asks: it has verified the key. */
+  readonly network: string | null;
   /** The key's team, or null for no team, when LiteLLM asks. */
   readonly teamId?: string | null;
 }
 
 export type CheckOutcome =
-  /** `keepForMs`: how long the caller may cache the verdict, in milliseconds. */
-  | { readonly kind: "verdict"; readonly verdict: Verdict; readonly keepForMs: number }
+  | {
+      readonly kind: "verdict";
+      readonly verdict: Verdict;
+      /** How long the caller may cache the verdict, in milliseconds. */
+      readonly keepForMs: number;
+    }
   | { readonly kind: "unknown" }
-  | { readonly kind: "too_many_unknown" };
+  | { readonly kind: "too_many_unknown" }
+  /**
+   * The stores are slow, and nothing of the caller is known yet: not an outage, so no tenant's fail policy applies. The
+   * verdict is the deployment's, for an answer that must be yes or no.
+   */
+  | { readonly kind: "undecided"; readonly verdict: Verdict };
 
 /** True when the deployment allows calls by unmanaged keys. */
 export function allowsUnmanaged({ policy }: Pick<Ports, "policy">): boolean {
   return policy.unmanagedKeys === "allow";
 }
 
-/** How often a check polls the memory while another check of its isolate reads. */
-const POLL_MS = 5;
+/** What a check of one tenant ends in. */
+type Checked = Exclude<CheckOutcome, { kind: "undecided" }> | Unfound;
 
-/** A check may need the outage note after its deadline: 100 ms plus this stay within the promised 110 ms. */
-const OUTAGE_TIMEOUT_MS = 8;
+/** Neither KV nor Postgres has said in time, or at all. `tenantId`: null when not even the tenant is known. */
+export interface Unfound {
+  readonly kind: "slow" | "unreachable";
+  readonly tenantId: TenantId | null;
+}
 
-type Deadline = Promise<"passed">;
+const isUnfound = (checked: Checked): checked is Unfound => checked.kind === "slow" || checked.kind === "unreachable";
+
+/** A key is taken for its team's this long before LiteLLM is asked again: it may have moved to another team. */
+const TEAM_CONFIRM_SECONDS = 300;
 
 export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
   const deadline = deps.timers.after(deps.policy.checkDeadlineMs);
+  const inference = inferLater(input, deps);
   try {
-    return await check(input, deadline.passed, deps);
+    const checked = await checkCaller(input, deadline.passed, deps);
+    return isUnfound(checked) ? await answerUnfound(checked, inference, input, deadline.passed, deps) : checked;
   } finally {
+    inference.cancel();
     deadline.cancel();
   }
 }
 
-async function check(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
-  // Each store has its own timeout, but several slow stores add up.
-  const found = await Promise.race([findCaller(input, deps), deadline]);
-  if (found === "passed") return answerFromMemory(null, input, deps);
-  if (found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
-  if (found.kind !== "tenant") return found;
+/** Checks the key's tenant and the one of its team, which may be the same. */
+async function checkCaller(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<Checked> {
+  const { caller, now } = input;
+  if (caller.kind === "tenant") return (await checkTenant(caller.tenantId, input, deadline, deps)) ?? UNKNOWN;
+  const { keyHash, network } = caller;
+  const search =
+    keyHash === null ? null : { keyHash, network, isTeamKnown: caller.teamId !== undefined, now, deadline };
+  const teamId = caller.teamId ?? (keyHash === null ? null : deps.memory.teamOf(keyHash));
+  const [ofKey, ofTeam] = await Promise.all([
+    search === null ? UNKNOWN : findByKey(search, deps),
+    teamId === null ? UNKNOWN : findByTeam({ teamId, now, deadline }, deps),
+  ]);
+  const isOne = ofKey.kind === "tenant" && ofTeam.kind === "tenant" && ofKey.tenantId === ofTeam.tenantId;
+  const [key, team] = await Promise.all([
+    isOne || search === null ? UNKNOWN : checkKey(ofKey, search, input, deps),
+    checkFound(ofTeam, input, deadline, deps),
+  ]);
+  return whatCounts(key, team ?? UNKNOWN);
+}
 
-  const { tenantId, known: fromDatabase } = found;
-  const loaded = await Promise.race([loadTenant({ tenantId, fromDatabase, now: input.now }, deps), deadline]);
-  if (loaded === "passed") return answerFromMemory(tenantId, input, deps);
-  if (loaded.kind === "gone") return checkAnew(input, deadline, deps);
-  if (loaded.kind === "unreachable") return checkUnfound(input, tenantId, deadline, deps);
-  if (hasLeftTeam(input.caller, loaded.known.config)) return checkAnew(input, deadline, deps);
-  return checkCached(input, loaded.known, deadline, deps);
+const UNKNOWN = { kind: "unknown" } as const;
+
+async function checkKey(found: FoundTenant, search: KeySearch, input: CheckInput, deps: CheckDeps): Promise<Checked> {
+  const checked = await checkFound(found, input, search.deadline, deps);
+  if (found.kind === "tenant" && checked !== null) confirmTeam(found.tenantId, search, deps);
+  if (checked !== null) return checked;
+  // The edge's entry for the key led to a deleted tenant, or to another team's: the stores know better.
+  const anew = await findByKey({ ...search, isAnew: true }, deps);
+  return (await checkFound(anew, input, search.deadline, deps)) ?? UNKNOWN;
+}
+
+/** Looks a key that was found through its team up again behind the answer, once in five minutes. */
+function confirmTeam(tenantId: TenantId, search: KeySearch, deps: CheckDeps): void {
+  const subject = deps.memory.tenant(tenantId)?.config?.subject;
+  if (subject?.kind !== "team" || search.isTeamKnown) return;
+  if (!deps.memory.throttle(`team of key:${search.keyHash}`, TEAM_CONFIRM_SECONDS, search.now)) return;
+  deps.background("team confirmation", searchAnew(search, deps));
+}
+
+/** Null when the tenant is gone, or not the caller's. */
+function checkFound(
+  found: FoundTenant,
+  input: CheckInput,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<Checked | null> | Checked {
+  if (found.kind === "tenant") return checkTenant(found.tenantId, input, deadline, deps);
+  return found.kind === "slow" || found.kind === "unreachable" ? { kind: found.kind, tenantId: null } : found;
+}
+
+/** The stricter of two verdicts; else a verdict before anything else, and a doubt before "unknown". */
+function whatCounts(ofKey: Checked, ofTeam: Checked): Checked {
+  if (ofKey.kind === "verdict" && ofTeam.kind === "verdict") {
+    const { verdict } = strictest(ofKey, ofTeam);
+    return { kind: "verdict", verdict, keepForMs: Math.min(ofKey.keepForMs, ofTeam.keepForMs) };
+  }
+  return CERTAINTY.indexOf(ofTeam.kind) < CERTAINTY.indexOf(ofKey.kind) ? ofTeam : ofKey;
+}
+
+const CERTAINTY: readonly Checked["kind"][] = ["verdict", "slow", "unreachable", "too_many_unknown", "unknown"];
+
+/** Null when the tenant is gone, or LiteLLM names another team for the caller. */
+async function checkTenant(
+  tenantId: TenantId,
+  input: CheckInput,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<Checked | null> {
+  const loaded = await Promise.race([loadTenant({ tenantId, now: input.now }, deps), deadline]);
+  if (loaded === "passed") return checkRemembered(tenantId, input, deadline, deps);
+  if (loaded.kind === "gone") return null;
+  if (loaded.kind === "unreachable") return { kind: "unreachable", tenantId };
+  if (hasLeftTeam(input.caller, loaded.known.config)) return null;
+  return checkKnown(input, loaded.known, deadline, deps);
 }
 
 /** True when LiteLLM names another team for the key; the edge's entry for the key may be an hour old. */
@@ -103,98 +182,72 @@ function hasLeftTeam(caller: Caller, { subject }: TenantConfig): boolean {
   return subject.kind === "team" && subject.id !== caller.teamId;
 }
 
-/** The edge's entry for the key leads to a deleted tenant or to another team's. Postgres resolves the key again. */
-async function checkAnew(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<CheckOutcome> {
-  const { caller, now } = input;
-  if (caller.kind === "tenant") return { kind: "unknown" };
-  const found = await Promise.race([
-    findTenantUncached({ keyHash: caller.keyHash, callerAddress: caller.address, teamId: caller.teamId, now }, deps),
-    deadline,
-  ]);
-  if (found === "passed" || found.kind === "unreachable") return checkUnfound(input, null, deadline, deps);
-  if (found.kind !== "tenant") return found;
-  deps.memory.rememberTenant(found.tenantId, found.known, now);
-  return checkCached(input, found.known, deadline, deps);
-}
-
-async function findCaller({ caller, now }: CheckInput, deps: CheckDeps) {
-  if (caller.kind === "tenant") return { kind: "tenant", tenantId: caller.tenantId, known: null } as const;
-  const { keyHash, address: callerAddress, teamId } = caller;
-  return findTenant({ keyHash, callerAddress, teamId, now }, deps);
-}
-
-async function checkCached(
+/** The stores are slow: what the isolate remembers counts, whatever its age. */
+async function checkRemembered(
+  tenantId: TenantId,
   input: CheckInput,
-  known: ConfiguredTenant,
   deadline: Deadline,
   deps: CheckDeps,
-): Promise<CheckOutcome> {
-  const { config, spend } = known;
-  const plan = planRefresh(config, spend, input.now, input);
-  if (plan.mode === "none" && spend !== null) return answer(config, spend, "cache", input);
-
-  const refresh = startRefresh(
-    { config, spend, colo: input.colo, now: input.now, exclusiveSeconds: plan.exclusiveSeconds },
-    deps,
-  );
-  if (plan.mode === "behind" && spend !== null) return answer(config, spend, "cache", input);
-  return answerAfter(refresh, { config, spend, plan }, input, deadline, deps);
+): Promise<Checked | null> {
+  const { config, spend } = deps.memory.tenant(tenantId) ?? { config: null, spend: null };
+  if (config === null) return { kind: "slow", tenantId };
+  return checkKnown(input, { config, spend }, deadline, deps);
 }
 
-/** Waits for the first try of a refresh, or for the deadline. */
+async function checkKnown(
+  input: CheckInput,
+  { config, spend }: ConfiguredTenant,
+  deadline: Deadline,
+  deps: CheckDeps,
+): Promise<Checked | null> {
+  const { now, colo } = input;
+  const { mode, exclusiveSeconds } = planRefresh(config, spend, now, input);
+  if (mode === "none" && spend !== null) return answer(config, spend, "cache", input);
+  const isNeeded = spend === null || !isServable(config, spend, now);
+  const refresh = startRefresh({ config, spend, colo, now, exclusiveSeconds, isNeeded }, deps);
+  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", input);
+  return answerAfter(refresh, { config, spend, isNeeded }, input, deadline, deps);
+}
+
+/** Waits for the first try of a refresh, or for the deadline. Null when the tenant is gone. */
 async function answerAfter(
   refresh: Promise<RefreshOutcome>,
-  known: { config: TenantConfig; spend: SpendRecord | null; plan: RefreshPlan },
+  { config, spend, isNeeded }: ConfiguredTenant & { readonly isNeeded: boolean },
   input: CheckInput,
   deadline: Deadline,
   deps: CheckDeps,
-): Promise<CheckOutcome> {
-  const { config, spend } = known;
+): Promise<Checked | null> {
+  const known = { config, spend };
   // Started early, because there is no time for it once the deadline has passed.
   const note = findOutage(input, deps);
   const outcome = await Promise.race([refresh, deadline]);
-  if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps, note);
+  if (outcome === "passed") return answerWithoutRead(known, "too slow", input, deps, note);
   switch (outcome.kind) {
     case "read":
       return answer(outcome.config, outcome.spend, "litellm", input);
+    case "shared":
+      return answer(outcome.config, outcome.spend, "cache", input);
     case "gone":
-      return { kind: "unknown" };
+      return null;
     case "failed":
       return answerWithoutRead(outcome.known, "failed", input, deps, note);
     case "held": {
-      if (deps.memory.failedRecently(config.tenantId, input.now)) {
-        return answerWithoutRead(known, "another check's read failed", input, deps, note);
-      }
-      if (spend !== null && isServable(config, spend, input.now)) return answer(config, spend, "cache", input);
-      const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
+      const isFailing = () => deps.memory.failedRecently(config.tenantId, input.now);
+      if (!isFailing() && !isNeeded && spend !== null) return answer(config, spend, "cache", input);
+      // Another check of this isolate reads, and leaves its result in the memory.
+      const newer = () => newerThan(spend, config.tenantId, deps);
+      await pollMemory(() => isFailing() || newer() !== null, deadline, deps);
+      const seen = newer();
       if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
-      return answerWithoutRead({ config, spend }, "another check's read failed", input, deps, note);
+      return answerWithoutRead(known, "another check's read failed", input, deps, note);
     }
   }
 }
 
-/**
- * Waits for the read of another check in this isolate, which leaves its result in the memory. Null when that read
- * fails.
- */
-async function awaitOther(
-  tenantId: TenantId,
-  before: SpendRecord | null,
-  now: Instant,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<{ config: TenantConfig; spend: SpendRecord } | null> {
-  let isOver = false;
-  void deadline.then(() => {
-    isOver = true;
-  });
-  while (!isOver) {
-    const { config, spend } = deps.memory.tenant(tenantId) ?? { config: null, spend: null };
-    if (config !== null && spend !== null && (before === null || asOf(spend) > asOf(before))) return { config, spend };
-    if (deps.memory.failedRecently(tenantId, now)) return null;
-    await deps.timers.after(POLL_MS).passed;
-  }
-  return null;
+function newerThan(before: SpendRecord | null, tenantId: TenantId, { memory }: CheckDeps) {
+  const { config, spend } = memory.tenant(tenantId) ?? { config: null, spend: null };
+  if (config === null || spend === null) return null;
+  return before === null || asOf(spend) > asOf(before) ? { config, spend } : null;
 }
 
 function answer(
@@ -202,67 +255,6 @@ function answer(
   spend: SpendRecord,
   source: "cache" | "litellm",
   { now }: CheckInput,
-): CheckOutcome {
+): Extract<CheckOutcome, { kind: "verdict" }> {
   return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
-}
-
-/** A read was due and failed. Fails open or closed by the tenant's policy, and logs it. */
-async function answerWithoutRead(
-  { config, spend }: ConfiguredTenant,
-  why: string,
-  input: CheckInput,
-  deps: CheckDeps,
-  note = findOutage(input, deps),
-): Promise<CheckOutcome> {
-  const policy = await currentPolicy(config, note, input, deps);
-  return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
-}
-
-/** The stores have used up the deadline: only the isolate's memory is left. */
-async function answerFromMemory(tenantId: TenantId | null, input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
-  const { config, spend } = (tenantId && deps.memory.tenant(tenantId)) || { config: null, spend: null };
-  if (config !== null) return answerWithoutRead({ config, spend }, "stores too slow", input, deps);
-  return degraded(
-    verdictOnNothing(tenantId, await currentPolicy(null, findOutage(input, deps), input, deps)),
-    "stores too slow",
-    deps,
-  );
-}
-
-/** Neither KV nor Postgres answered. For a key, LiteLLM alone can still give a verdict. */
-async function checkUnfound(
-  input: CheckInput,
-  tenantId: TenantId | null,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<CheckOutcome> {
-  if (input.caller.kind === "key") {
-    const { keyHash, teamId } = input.caller;
-    const alone = inferVerdictFromLiteLlm({ keyHash, teamId, now: input.now }, deps);
-    const outcome = await Promise.race([alone, deadline]);
-    if (outcome === "unknown_key") return { kind: "unknown" };
-    if (outcome !== "passed" && outcome !== "no_answer") return degraded(outcome, "config unreachable", deps);
-  }
-  return degraded(
-    verdictOnNothing(tenantId, await currentPolicy(null, findOutage(input, deps), input, deps)),
-    "nothing known",
-    deps,
-  );
-}
-
-async function currentPolicy(
-  config: TenantConfig | null,
-  note: Promise<Instant | null>,
-  { now }: CheckInput,
-  deps: CheckDeps,
-) {
-  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await valueOrNull("kv outage read", note, OUTAGE_TIMEOUT_MS, deps);
-  return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
-}
-
-function degraded(verdict: Verdict, why: string, deps: CheckDeps): CheckOutcome {
-  const { tenantId, allowed, state, source } = verdict;
-  deps.log.warn("degraded answer", { tenant_id: tenantId, allowed, state, source, why });
-  return { kind: "verdict", verdict, keepForMs: 0 };
 }

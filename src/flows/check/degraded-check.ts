@@ -21,14 +21,14 @@ export type InferredVerdict = Verdict | "unknown_key" | "no_answer";
 
 /** `teamId` is the key's team when LiteLLM has sent it with the question; undefined otherwise. */
 export async function inferVerdictFromLiteLlm(
-  { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
+  { keyHash, teamId, now }: { keyHash: KeyHash | null; teamId?: string | null | undefined; now: Instant },
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<InferredVerdict> {
-  const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
-  if (!key.ok && key.failure.kind !== "not_found") return "no_answer";
-  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
-  const id = teamId ?? (key.ok ? key.value.teamId : null);
-  if (id === null) return key.ok ? "no_answer" : "unknown_key";
+  const key = keyHash === null ? null : await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
+  if (key !== null && !key.ok && key.failure.kind !== "not_found") return "no_answer";
+  if (key?.ok === true && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
+  const id = teamId ?? (key?.ok === true ? key.value.teamId : null);
+  if (id === null) return key?.ok === true ? "no_answer" : "unknown_key";
   const team = await litellm.readSubject({ kind: "team", id }, { tries: 1 });
   return team.ok ? verdictFrom(team.value, now) : "no_answer";
 }

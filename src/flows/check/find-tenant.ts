@@ -1,145 +1,178 @@
-// Resolves a key hash to a tenant: isolate memory, KV, Postgres and, for keys of a team tenant, LiteLLM. Never sees a
-// raw key.
+// Finds the tenant of a caller: isolate memory, KV, Postgres and, for keys that Postgres does not have, LiteLLM. A
+// deadline ends the waiting, never the search: it goes on, and what it finds is remembered. Never sees a raw key.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
+import type { CallerName } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
-import { storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
+import { joinCached } from "../edge/cached-tenant.ts";
+import { storeTimeoutMs, withTimeout } from "../waiting.ts";
+import { type Deadline, pollMemory } from "./deadline.ts";
+import { giveBackLookUp, mayLookUp } from "./look-up-ceiling.ts";
 
-type Deps = Pick<
+export type FindDeps = Pick<
   Ports,
-  "memory" | "snapshots" | "tenants" | "litellm" | "unknownCallers" | "timers" | "background" | "log" | "policy"
+  "memory" | "snapshots" | "tenants" | "litellm" | "timers" | "clock" | "background" | "log" | "policy"
 >;
 
-/** A lookup in Postgres also returns the tenant's config and spend. */
-type FoundInPostgres =
-  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant }
-  | NotFound;
-
-type NotFound = Exclude<FoundTenant, { kind: "tenant" }>;
-
 export type FoundTenant =
-  /** `known` is set when the lookup read Postgres, which returns config and spend too. */
-  | { readonly kind: "tenant"; readonly tenantId: TenantId; readonly known: ConfiguredTenant | null }
+  | { readonly kind: "tenant"; readonly tenantId: TenantId }
   | { readonly kind: "unknown" }
+  /** The caller's network has sent too many unknown keys for this one to be looked up now. */
   | { readonly kind: "too_many_unknown" }
-  /** Neither KV nor Postgres answered. */
-  | { readonly kind: "unreachable" };
+  /** A store or LiteLLM failed, so nobody can tell. */
+  | { readonly kind: "unreachable" }
+  /** The deadline has passed. */
+  | { readonly kind: "slow" };
 
-/** How long an address that keeps sending unknown keys is refused without a read of Postgres. */
-const RATE_LIMIT_SECONDS = 10;
-
-interface Input {
-  readonly keyHash: KeyHash;
-  /** Null when LiteLLM asks: it has verified the key, so the caller is not counted. */
-  readonly callerAddress: string | null;
-  /** The key's team, or null for no team, when LiteLLM has sent it. Undefined: read it from LiteLLM. */
-  readonly teamId?: string | null | undefined;
+interface Search {
   readonly now: Instant;
+  readonly deadline: Deadline;
+  /** Skips KV, whose entry led to a tenant that the caller does not belong to any more. */
+  readonly isAnew?: boolean;
 }
 
-export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant> {
-  const { keyHash, now } = input;
-  const remembered = deps.memory.tenantOfKey(keyHash, now);
-  if (remembered === null) return countUnknown(input, deps);
-  if (remembered !== undefined) return { kind: "tenant", tenantId: remembered, known: null };
+export interface KeySearch extends Search {
+  readonly keyHash: KeyHash;
+  /** Null when LiteLLM asks: it has verified the key, so there is no ceiling. */
+  readonly network: string | null;
+  /** True when LiteLLM has sent the key's team, so that the team is looked up by itself. */
+  readonly isTeamKnown: boolean;
+}
 
-  const cached = await withTimeout(deps.snapshots.tenantOfKey(keyHash), storeTimeoutMs(deps), deps);
-  if (cached.kind === "failed") deps.log.error("kv key read failed", cached.error);
-  if (cached.kind === "done" && cached.value !== null) {
-    deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
-    return { kind: "tenant", tenantId: cached.value, known: null };
+const UNKNOWN = { kind: "unknown" } as const;
+const UNREACHABLE = { kind: "unreachable" } as const;
+const SLOW = { kind: "slow" } as const;
+
+/** The tenant that the key is registered for, or else the tenant of the key's team. */
+export function findByKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  return find(search.keyHash, search, () => searchKey(search, deps), deps);
+}
+
+export function findByTeam(search: Search & { readonly teamId: string }, deps: FindDeps): Promise<FoundTenant> {
+  const { teamId, now } = search;
+  const caller = `team:${teamId}` as const;
+  const inStores = async () => {
+    const tenant = await deps.tenants.findBySubject({ kind: "team", id: teamId });
+    return tenant === null ? nobodys(caller, now, deps) : learn(caller, tenant, { now, expires: false }, deps);
+  };
+  return find(caller, search, () => searchOnwards(caller, search, inStores, deps), deps);
+}
+
+/** One search per caller and isolate at a time; other checks wait for what it leaves in the memory. */
+async function find(
+  caller: CallerName,
+  { now, deadline, isAnew }: Search,
+  search: () => Promise<FoundTenant>,
+  deps: FindDeps,
+): Promise<FoundTenant> {
+  const { memory } = deps;
+  if (isAnew === true) memory.forgetTenantOf(caller);
+  for (;;) {
+    const remembered = memory.tenantOf(caller, now);
+    if (remembered === null) return UNKNOWN;
+    if (remembered !== undefined) return { kind: "tenant", tenantId: remembered };
+    if (memory.beginLookUp(caller, now)) {
+      const found = search().finally(() => memory.endLookUp(caller));
+      deps.background("look-up", found);
+      return Promise.race([found, deadline.then(() => SLOW)]);
+    }
+    if (!(await pollMemory(() => !memory.isLookedUp(caller, now), deadline, deps))) return SLOW;
   }
-  if (input.callerAddress !== null && deps.memory.isRateLimited(input.callerAddress, now))
-    return { kind: "too_many_unknown" };
-  return findInPostgres(input, deps);
+}
+
+/** Looks the key up in the stores, whatever is remembered, and remembers what they say. */
+export function searchAnew(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  return searchKey({ ...search, isAnew: true }, deps);
+}
+
+function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  const { keyHash, network, now } = search;
+  return searchOnwards(
+    keyHash,
+    search,
+    async () => {
+      if (network !== null && !mayLookUp({ caller: keyHash, network, now }, deps)) return { kind: "too_many_unknown" };
+      const tenant = await deps.tenants.findByKey(keyHash);
+      if (tenant === null) return searchLiteLlm(search, deps);
+      if (network !== null) giveBackLookUp(network, deps);
+      return learn(keyHash, tenant, { now, expires: false }, deps);
+    },
+    deps,
+  );
+}
+
+/** KV, then `inStores`. Never rejects. */
+async function searchOnwards(
+  caller: CallerName,
+  { now, isAnew }: Search,
+  inStores: () => Promise<FoundTenant>,
+  deps: FindDeps,
+): Promise<FoundTenant> {
+  const cached = isAnew === true ? null : await findInKv(caller, now, deps);
+  if (cached !== null) return cached;
+  try {
+    return await inStores();
+  } catch (error) {
+    deps.log.error("postgres look-up failed", error);
+    deps.memory.rememberStoreFailure(deps.clock());
+    return UNREACHABLE;
+  }
+}
+
+async function findInKv(caller: CallerName, now: Instant, deps: FindDeps): Promise<FoundTenant | null> {
+  const { memory, snapshots, log } = deps;
+  const cached = await withTimeout(snapshots.ownerOf(caller), storeTimeoutMs(deps), deps);
+  if (cached.kind === "failed") log.error("kv key read failed", cached.error);
+  if (cached.kind !== "done" || cached.value === null) return null;
+  const tenantId = cached.value === "nobodys" ? null : cached.value;
+  memory.rememberTenantOf(caller, tenantId, now);
+  return tenantId === null ? UNKNOWN : { kind: "tenant", tenantId };
 }
 
 /**
- * Resolves the key in Postgres, because the edge's cached entry led to a deleted tenant. Removes that entry when
- * Postgres does not know the key.
+ * What LiteLLM says of a key that no tenant has registered. The keys of a team tenant need not be registered. A caller
+ * whose team is known need not wait for it.
  */
-export async function findTenantUncached(input: Input, deps: Deps): Promise<FoundInPostgres> {
-  deps.memory.forgetTenantOfKey(input.keyHash);
-  const found = await findInPostgres(input, deps);
-  if (found.kind === "unknown" || found.kind === "too_many_unknown") {
-    deps.background("kv key write", deps.snapshots.writeTenantOfKey(input.keyHash, null));
+async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  const { keyHash, isTeamKnown, now } = search;
+  if (!isTeamKnown) return askLiteLlm(search, deps);
+  deps.memory.rememberTenantOf(keyHash, null, now);
+  deps.background("key look-up in litellm", askLiteLlm(search, deps));
+  return UNKNOWN;
+}
+
+async function askLiteLlm({ keyHash, network, now }: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
+  if (!read.ok && read.failure.kind !== "not_found") return UNREACHABLE;
+  if (!read.ok) {
+    deps.memory.rememberTenantOf(keyHash, null, now);
+    return UNKNOWN;
   }
-  return found;
+  if (network !== null) giveBackLookUp(network, deps);
+  const { teamId } = read.value;
+  const team = teamId === null ? null : await deps.tenants.findBySubject({ kind: "team", id: teamId });
+  return team === null ? nobodys(keyHash, now, deps) : learn(keyHash, team, { now, expires: true }, deps);
 }
 
-async function findInPostgres(input: Input, deps: Deps): Promise<FoundInPostgres> {
-  const { keyHash, now } = input;
-  const search = deps.tenants.findByKey(keyHash);
-  // Continues in the background of a slow answer, so that the next check of this key finds it in memory.
-  deps.background(
-    "kv key write",
-    search.then(({ tenant }) => tenant && remember(keyHash, tenant, now, deps)),
-  );
-  const found = await withTimeout(search, storeTimeoutMs(deps), deps);
-  if (found.kind !== "done") return unreachable(found, deps);
-  if (found.value.tenant !== null) return tenantFound(found.value.tenant);
-  if (!found.value.mayBeInTeam) return refuseUnknown(input, deps);
-  const throughTeam = findThroughTeam(input, deps);
-  // LiteLLM may take longer than the caller can wait; the next check of this key then finds the result in memory.
-  deps.background("litellm team lookup", throughTeam);
-  return throughTeam;
+function learn(
+  caller: CallerName,
+  { config, spend }: TenantRecord,
+  { now, expires }: { now: Instant; expires: boolean },
+  { memory, snapshots, background }: FindDeps,
+): FoundTenant {
+  const { tenantId } = config;
+  memory.rememberTenantOf(caller, tenantId, now);
+  memory.rememberTenant(tenantId, joinCached(memory.tenant(tenantId), { config, spend }), now);
+  background("kv key write", snapshots.writeOwnerOf(caller, tenantId, { expires }));
+  background("kv config write", snapshots.writeConfig(config));
+  return { kind: "tenant", tenantId };
 }
 
-/** Resolves the key through its team in LiteLLM. The keys of a team tenant need not be registered in Bursar. */
-async function findThroughTeam(input: Input, deps: Deps): Promise<FoundInPostgres> {
-  const { keyHash, now } = input;
-  let { teamId } = input;
-  if (teamId === undefined) {
-    const litellmRow = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
-    if (!litellmRow.ok)
-      return litellmRow.failure.kind === "not_found" ? refuseUnknown(input, deps) : { kind: "unreachable" };
-    teamId = litellmRow.value.teamId;
-  }
-  if (teamId === null) return refuseUnknown(input, deps);
-  const search = deps.tenants.findBySubject({ kind: "team", id: teamId });
-  deps.background(
-    "kv key write",
-    search.then((tenant) => tenant && remember(keyHash, tenant, now, deps)),
-  );
-  const found = await withTimeout(search, storeTimeoutMs(deps), deps);
-  if (found.kind !== "done") return unreachable(found, deps);
-  return found.value === null ? refuseUnknown(input, deps) : tenantFound(found.value);
-}
-
-function unreachable(outcome: { kind: "slow" } | { kind: "failed"; error: unknown }, { log }: Deps): NotFound {
-  if (outcome.kind === "failed") log.error("postgres key read failed", outcome.error);
-  return { kind: "unreachable" };
-}
-
-function tenantFound(tenant: TenantRecord): FoundInPostgres {
-  const { config, spend } = tenant;
-  return { kind: "tenant", tenantId: config.tenantId, known: { config, spend } };
-}
-
-async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant, deps: Deps): Promise<void> {
-  deps.memory.rememberTenantOfKey(keyHash, config.tenantId, now);
-  const expires = config.subject.kind === "team";
-  await Promise.all([
-    deps.snapshots.writeTenantOfKey(keyHash, config.tenantId, { expires }),
-    deps.snapshots.writeConfig(config),
-  ]);
-}
-
-/** Remembers for a minute that the key has no tenant. Further checks do not extend the minute. */
-function refuseUnknown(input: Input, deps: Deps): Promise<NotFound> {
-  deps.memory.rememberTenantOfKey(input.keyHash, null, input.now);
-  return countUnknown(input, deps);
-}
-
-/** Counts the caller, so that an address that guesses keys soon causes no more reads of Postgres. */
-async function countUnknown({ callerAddress, now }: Input, deps: Deps): Promise<NotFound> {
-  if (callerAddress === null) return { kind: "unknown" };
-  const count = deps.unknownCallers.allows(callerAddress);
-  const isAllowed = await valueOrNull("unknown caller count", count, storeTimeoutMs(deps), deps);
-  if (isAllowed ?? true) return { kind: "unknown" };
-  deps.memory.rateLimit(callerAddress, now + RATE_LIMIT_SECONDS * 1_000);
-  return { kind: "too_many_unknown" };
+/** A key or team that LiteLLM has and no tenant: remembered everywhere, because its calls go on. */
+function nobodys(caller: CallerName, now: Instant, { memory, snapshots, background }: FindDeps): FoundTenant {
+  memory.rememberTenantOf(caller, null, now);
+  background("kv key write", snapshots.writeOwnerOf(caller, "nobodys"));
+  return UNKNOWN;
 }

@@ -2,6 +2,7 @@
 // background. Forwards a call once, because LiteLLM may have charged a call whose answer was lost.
 
 import { asOf } from "../../budget/spend.ts";
+import type { KeyHash } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
 import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
 import {
@@ -18,7 +19,7 @@ import { learnFromCall } from "./learn-from-call.ts";
 export type ForwardDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
 
 export interface ForwardInput {
-  readonly check: CheckInput & { readonly caller: KeyCaller };
+  readonly check: CheckInput & { readonly caller: KeyCaller & { readonly keyHash: KeyHash } };
   readonly call: ModelCall;
 }
 
@@ -27,16 +28,16 @@ export type ForwardOutcome =
   | { readonly kind: "answered"; readonly answer: Answered; readonly verdict: Verdict | null }
   | Extract<ModelAnswer, { kind: "unreachable" }>
   /** The call is refused, by Bursar or by LiteLLM, or the key is unmanaged and the deployment blocks those. */
-  | CheckOutcome;
+  | Exclude<CheckOutcome, { kind: "undecided" }>;
 
 type Answered = Extract<ModelAnswer, { kind: "answered" }>;
 
 export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
-  // Where unmanaged keys may pass they are no guesses, so their address must not rate-limit the tenants behind it.
-  const caller = allowsUnmanaged(deps) ? { ...check.caller, address: null } : check.caller;
-  const checked = await checkBudget({ ...check, caller }, deps);
+  const outcome = await checkBudget(check, deps);
+  const checked = outcome.kind === "undecided" ? ({ ...outcome, kind: "verdict", keepForMs: 0 } as const) : outcome;
   const isKnown = checked.kind === "verdict";
-  if (isKnown ? !checked.verdict.allowed : !allowsUnmanaged(deps)) return checked;
+  const mayPass = isKnown ? checked.verdict.allowed : checked.kind === "unknown" && allowsUnmanaged(deps);
+  if (!mayPass) return checked;
 
   const answer = await deps.modelCalls.forward(call);
   const tenantId = isKnown ? checked.verdict.tenantId : null;
@@ -61,7 +62,7 @@ function verdictByNow(checked: Verdict, { memory, clock }: ForwardDeps): Verdict
 const NOTHING = { config: null, spend: null };
 
 /** LiteLLM's refusal counts as Bursar's own if Bursar refuses by now too; otherwise the reason lies in LiteLLM. */
-function refusedByLiteLlm({ status, body }: Answered, verdict: Verdict, deps: ForwardDeps): CheckOutcome {
+function refusedByLiteLlm({ status, body }: Answered, verdict: Verdict, deps: ForwardDeps): Extract<CheckOutcome, { kind: "verdict" }> {
   if (body !== null) deps.background("litellm refusal discard", body.cancel());
   const refused = verdict.allowed ? verdictRefusedByLiteLlm(verdict) : verdict;
   const { tenantId, state, reason } = refused;

@@ -1,4 +1,5 @@
 // Loads a tenant without reading LiteLLM: isolate memory, then KV, then Postgres. Joins the copies, never replaces one.
+// A slow store ends the waiting, never the learning: its answer reaches the memory.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantId } from "../../budget/tenant.ts";
@@ -7,7 +8,7 @@ import type { CachedTenant, Tombstone } from "../../records/edge.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 
-type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
+type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "clock" | "background" | "log" | "policy">;
 
 export type LoadedTenant =
   | { readonly kind: "known"; readonly known: ConfiguredTenant }
@@ -16,72 +17,108 @@ export type LoadedTenant =
   /** Neither KV nor Postgres answered. */
   | { readonly kind: "unreachable" };
 
+/** KV does not decide. `fallback` is for when Postgres cannot be reached either. */
+interface Undecided {
+  readonly kind: "undecided";
+  readonly fallback: ConfiguredTenant | null;
+}
+
+interface LoadInput {
+  readonly tenantId: TenantId;
+  readonly now: Instant;
+}
+
 /** How long an isolate answers from its memory before it reads KV again. */
 const MEMORY_MS = 2_000;
+
+/** A colo's copy of a KV value may be this old, so a memory no older serves as well while KV is slow. */
+const COPY_MS = 30_000;
 
 /** A colo's copy of a tombstone may be a minute old, and the tenant id may be in use again. */
 const TOMBSTONE_DOUBT_MS = 120_000;
 
-/** `fromDatabase` is the tenant that this request has already read from Postgres, or null. */
-export async function loadTenant(
-  input: { tenantId: TenantId; fromDatabase: ConfiguredTenant | null; now: Instant },
-  deps: Deps,
-): Promise<LoadedTenant> {
-  const { tenantId, fromDatabase, now } = input;
-  const remembered = deps.memory.tenant(tenantId);
-  if (fromDatabase !== null) return keep(joinCached(remembered, fromDatabase), now, deps);
-  if (isConfigured(remembered) && now - remembered.checkedAt < MEMORY_MS) return { kind: "known", known: remembered };
+export async function loadTenant(input: LoadInput, deps: Deps): Promise<LoadedTenant> {
+  const remembered = configured(deps.memory.tenant(input.tenantId));
+  const ageMs = input.now - (deps.memory.tenant(input.tenantId)?.checkedAt ?? 0);
+  if (remembered !== null && ageMs < MEMORY_MS) return { kind: "known", known: remembered };
 
-  const cached = await withTimeout(deps.snapshots.tenant(tenantId), storeTimeoutMs(deps), deps);
-  if (cached.kind === "failed") deps.log.error("kv tenant read failed", cached.error, { tenant_id: tenantId });
-  if (cached.kind !== "done") return loadFromPostgres({ tenantId, remembered, now }, deps);
-  if ("deletedRevision" in cached.value) return loadDeleted({ tenantId, remembered, now }, cached.value, deps);
-  const known = joinCached(remembered, cached.value);
+  const fromKv = loadFromKv(input, deps);
+  deps.background("kv tenant read", fromKv);
+  const cached = await withTimeout(fromKv, storeTimeoutMs(deps), deps);
+  // The load from KV never fails.
+  const answer = cached.kind === "done" ? cached.value : null;
+  if (answer?.kind === "undecided") return loadFromPostgres(input, answer.fallback, deps);
+  if (answer !== null) return answer;
+  if (remembered !== null && ageMs < COPY_MS) return { kind: "known", known: remembered };
+  const stored = loadFromPostgres(input, remembered, deps);
+  const late = fromKv.then((decided) => (decided.kind === "undecided" ? stored : decided));
+  return Promise.race([late, stored.then((found) => (found.kind === "unreachable" ? late : found))]);
+}
+
+/** Never rejects. */
+async function loadFromKv(input: LoadInput, deps: Deps): Promise<LoadedTenant | Undecided> {
+  const { tenantId, now } = input;
+  const { memory, snapshots, log } = deps;
+  let cached: CachedTenant | Tombstone;
+  try {
+    cached = await snapshots.tenant(tenantId);
+  } catch (error) {
+    log.error("kv tenant read failed", error, { tenant_id: tenantId });
+    return { kind: "undecided", fallback: configured(memory.tenant(tenantId)) };
+  }
+  const remembered = memory.tenant(tenantId);
+  if ("deletedRevision" in cached) return loadDeleted(input, cached, deps);
   // Spend without its config still counts, because Postgres may have older spend.
-  return isConfigured(known) ? keep(known, now, deps) : loadFromPostgres({ tenantId, remembered: known, now }, deps);
+  const known = joinCached(remembered, cached);
+  memory.rememberTenant(tenantId, known, now);
+  const whole = configured(known);
+  return whole === null ? { kind: "undecided", fallback: null } : { kind: "known", known: whole };
 }
 
 /** A newer tenant may have the id of the tombstone: when the isolate knows a newer revision, Postgres decides. */
-async function loadDeleted(input: Lookup, tombstone: Tombstone, deps: Deps): Promise<LoadedTenant> {
-  const { tenantId, remembered, now } = input;
-  if (isConfigured(remembered) && remembered.config.revision > tombstone.deletedRevision) {
-    return loadFromPostgres(input, deps);
+function loadDeleted(
+  { tenantId, now }: LoadInput,
+  tombstone: Tombstone,
+  { memory }: Deps,
+): Undecided | Extract<LoadedTenant, { kind: "gone" }> {
+  const remembered = configured(memory.tenant(tenantId));
+  if (remembered !== null && remembered.config.revision > tombstone.deletedRevision) {
+    return { kind: "undecided", fallback: remembered };
   }
-  const isRecent = now - tombstone.deletedAt < TOMBSTONE_DOUBT_MS;
-  return isRecent ? loadFromPostgres({ ...input, remembered: null }, deps) : forget(tenantId, deps);
+  memory.forgetTenant(tenantId);
+  return now - tombstone.deletedAt < TOMBSTONE_DOUBT_MS ? { kind: "undecided", fallback: null } : { kind: "gone" };
 }
 
-interface Lookup {
-  readonly tenantId: TenantId;
-  readonly remembered: CachedTenant | null;
-  readonly now: Instant;
+function loadFromPostgres(input: LoadInput, fallback: ConfiguredTenant | null, deps: Deps): Promise<LoadedTenant> {
+  const loaded = loadStored(input, fallback, deps);
+  deps.background("postgres tenant read", loaded);
+  return loaded;
 }
 
-async function loadFromPostgres(input: Lookup, deps: Deps): Promise<LoadedTenant> {
-  const { tenantId, remembered, now } = input;
-  const load = deps.tenants.load(tenantId);
-  deps.background(
-    "kv config write",
-    load.then((stored) => stored && deps.snapshots.writeConfig(stored.config)),
-  );
-  const stored = await withTimeout(load, storeTimeoutMs(deps), deps);
-  if (stored.kind === "done") {
-    return stored.value === null ? forget(tenantId, deps) : keep(joinCached(remembered, stored.value), now, deps);
+/** Never rejects. */
+async function loadStored(
+  { tenantId, now }: LoadInput,
+  fallback: ConfiguredTenant | null,
+  deps: Deps,
+): Promise<LoadedTenant> {
+  const { memory, snapshots, tenants, log } = deps;
+  try {
+    const stored = await tenants.load(tenantId);
+    if (stored === null) {
+      memory.forgetTenant(tenantId);
+      return { kind: "gone" };
+    }
+    const known = joinCached(memory.tenant(tenantId), { config: stored.config, spend: stored.spend });
+    memory.rememberTenant(tenantId, known, now);
+    deps.background("kv config write", snapshots.writeConfig(stored.config));
+    return { kind: "known", known };
+  } catch (error) {
+    log.error("postgres tenant read failed", error, { tenant_id: tenantId });
+    memory.rememberStoreFailure(deps.clock());
+    return fallback === null ? { kind: "unreachable" } : { kind: "known", known: fallback };
   }
-  if (stored.kind === "failed") deps.log.error("postgres tenant read failed", stored.error, { tenant_id: tenantId });
-  return isConfigured(remembered) ? { kind: "known", known: remembered } : { kind: "unreachable" };
 }
 
-function isConfigured<K extends CachedTenant>(known: K | null): known is K & ConfiguredTenant {
-  return known !== null && known.config !== null;
-}
-
-function keep(known: ConfiguredTenant, now: Instant, deps: Deps): LoadedTenant {
-  deps.memory.rememberTenant(known.config.tenantId, known, now);
-  return { kind: "known", known };
-}
-
-function forget(tenantId: TenantId, deps: Deps): LoadedTenant {
-  deps.memory.forgetTenant(tenantId);
-  return { kind: "gone" };
+function configured(known: CachedTenant | null): ConfiguredTenant | null {
+  return known !== null && known.config !== null ? { config: known.config, spend: known.spend } : null;
 }

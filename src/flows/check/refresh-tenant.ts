@@ -6,7 +6,7 @@ import { periodOf } from "../../budget/period.ts";
 import { mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { readMessage, syncMessage } from "../../ports/messages.ts";
-import type { Ports } from "../../ports/ports.ts";
+import type { Ports, SharedRead } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
@@ -25,13 +25,17 @@ export interface RefreshInput {
   readonly config: TenantConfig;
   readonly spend: SpendRecord | null;
   readonly exclusiveSeconds: number;
+  /** True when nothing servable is known: the check then reads by itself rather than wait for another isolate. */
+  readonly isNeeded: boolean;
   readonly colo: string;
   readonly now: Instant;
 }
 
 export type RefreshOutcome =
   | { readonly kind: "read"; readonly config: TenantConfig; readonly spend: SpendRecord }
-  /** Another check in this colo is reading, or has just read. */
+  /** Another isolate of this colo has just read. */
+  | { readonly kind: "shared"; readonly config: TenantConfig; readonly spend: SpendRecord }
+  /** Another check is reading. */
   | { readonly kind: "held" }
   /** LiteLLM did not answer. `known` includes what Postgres returned. */
   | { readonly kind: "failed"; readonly known: ConfiguredTenant }
@@ -39,6 +43,9 @@ export type RefreshOutcome =
 
 /** One try while the check waits, two more in the background. */
 const TRIES = 3;
+
+/** Checks of one isolate ask Redis for a tenant at most this often. */
+const CLAIM_SECONDS = 1;
 
 /** Unchanged spend is sent to Postgres this often, so that the sweep skips busy tenants. */
 const CONFIRM_MS = 300_000;
@@ -61,11 +68,15 @@ async function refreshTenant(
 ): Promise<void> {
   const { config, now } = input;
   const { tenantId } = config;
-  if (!(await mayRead(input, deps))) return decide({ kind: "held" });
+  const claim = await claimRead(input, deps);
+  if (claim === "held") return decide({ kind: "held" });
+  if (claim !== "claimed") return decide(sharedFrom(input, claim, deps));
 
   const load = loadTenant(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
+  const left = whole.then((row) => row && leave(input, row, deps));
+  deps.background("read share", left);
   const litellmRow = await firstTry;
   const loaded = await soon;
   const early = loaded.kind === "done" ? loaded.value : "unknown";
@@ -73,12 +84,13 @@ async function refreshTenant(
   const stored = early === "unknown" ? null : early;
   const known = stored === null ? input : joinCached(input, stored);
   if (litellmRow === null) deps.memory.rememberFailedRead(tenantId, now);
-  const refreshed = litellmRow === null ? null : refreshedFrom(known, litellmRow, now, deps);
+  const refreshed = litellmRow === null ? null : mergedInto(known, sharedReadOf(litellmRow), now, deps);
   decide(refreshed === null ? { kind: "failed", known } : { kind: "read", ...refreshed });
 
   // The check has its answer. Later tries of LiteLLM and a slow Postgres continue in the background.
   const final = litellmRow ?? (await whole);
-  const observation = litellmRow === null && final !== null ? refreshedFrom(known, final, now, deps) : refreshed;
+  const observation =
+    litellmRow === null && final !== null ? mergedInto(known, sharedReadOf(final), now, deps) : refreshed;
   if (final !== null && observation !== null) publishObservation(input, stored, final, observation, deps);
   const record = await load;
   if (record === "gone") return decideGone(input, deps, decide);
@@ -95,11 +107,42 @@ async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord 
   }
 }
 
-async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, deps: Deps): Promise<boolean> {
-  if (!deps.memory.throttle(`refresh:${config.tenantId}`, exclusiveSeconds, now)) return false;
-  const claim = deps.claims.claimRefresh(config.tenantId, colo, exclusiveSeconds);
-  // Without Redis only the throttle of this isolate limits the reads.
-  return (await valueOrNull("refresh claim", claim, claimTimeoutMs(deps), deps)) ?? true;
+/**
+ * Whether this check reads. The claim saves reads and decides no verdict: whoever needs a read and finds one under way
+ * in another isolate reads too.
+ */
+async function claimRead(
+  { config, colo, exclusiveSeconds: seconds, isNeeded, now }: RefreshInput,
+  deps: Deps,
+): Promise<"claimed" | "held" | SharedRead> {
+  const { tenantId } = config;
+  if (!deps.memory.throttle(`claim:${tenantId}`, Math.min(CLAIM_SECONDS, seconds), now)) return "held";
+  const asked = deps.claims.claimRead({ tenantId, colo, seconds });
+  const claim = await valueOrNull("read claim", asked, claimTimeoutMs(deps), deps);
+  if (claim === "pending") return isNeeded ? "claimed" : "held";
+  if (claim !== null) return claim;
+  // Without Redis only this isolate limits its reads.
+  return deps.memory.throttle(`read:${tenantId}`, seconds, now) ? "claimed" : "held";
+}
+
+/** Merges the read of another isolate, which publishes it. */
+function sharedFrom(input: RefreshInput, read: SharedRead, deps: Deps): RefreshOutcome {
+  const refreshed = mergedInto(input, read, input.now, deps);
+  return refreshed === null ? { kind: "held" } : { kind: "shared", ...refreshed };
+}
+
+/** Leaves the read for the other isolates of the colo while its claim lasts, and the key's team for this one. */
+async function leave(input: RefreshInput, litellmRow: LiteLlmRow, deps: Deps): Promise<void> {
+  const { config, colo, exclusiveSeconds: seconds, now } = input;
+  const { subject, teamId, answeredAt } = litellmRow;
+  if (subject.kind === "key") deps.memory.rememberTeamOf(subject.id, teamId);
+  const leftMs = now + seconds * 1_000 - answeredAt;
+  const claim = { tenantId: config.tenantId, colo, seconds };
+  if (leftMs > 0) await deps.claims.shareRead(claim, sharedReadOf(litellmRow), leftMs);
+}
+
+function sharedReadOf({ subject, spendNanoUsd, begunAt, answeredAt, resetsAt }: LiteLlmRow): SharedRead {
+  return { subjectId: subject.id, spendNanoUsd, begunAt, answeredAt, resetsAt };
 }
 
 /** `firstTry` settles with null as soon as one try fails; `whole` when all tries have failed. */
@@ -135,15 +178,15 @@ interface Refreshed {
  * Merges a read into the cached tenant and remembers it. Null when the tenant has another subject by now, which the
  * read does not concern.
  */
-function refreshedFrom(known: ConfiguredTenant, litellmRow: LiteLlmRow, now: Instant, deps: Deps): Refreshed | null {
+function mergedInto(known: ConfiguredTenant, read: SharedRead, now: Instant, deps: Deps): Refreshed | null {
   const { tenantId } = known.config;
   // A read may take seconds, and the isolate may have received a newer config or observation meanwhile.
   const { config, spend: knownSpend } = joinCached(deps.memory.tenant(tenantId), known);
-  if (config.subject.id !== litellmRow.subject.id) {
+  if (config.subject.id !== read.subjectId) {
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
-  const spend = mergeRead(knownSpend, litellmRow, periodOf(config));
+  const spend = mergeRead(knownSpend, read, periodOf(config));
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config, spend }, now);
   return { config, spend };

@@ -48,22 +48,22 @@ async function writeSpend(tenant: TenantRecord, deps: PublishDeps): Promise<void
 export async function publishNewTenant(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { tenantId, subject } = tenant.config;
   deps.memory.forgetTenant(tenantId);
-  if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, tenantId, now);
+  if (subject.kind === "key") deps.memory.rememberTenantOf(subject.id, tenantId, now);
   await Promise.all([
     publishPeriod(tenant, now, deps),
     subject.kind === "key" &&
-      attempt("kv key write", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, tenantId)),
+      attempt("kv key write", tenant, deps, () => deps.snapshots.writeOwnerOf(subject.id, tenantId)),
   ]);
 }
 
 export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { tenantId, subject, revision } = tenant.config;
   deps.memory.forgetTenant(tenantId);
-  if (subject.kind === "key") deps.memory.rememberTenantOfKey(subject.id, null, now);
+  if (subject.kind === "key") deps.memory.rememberTenantOf(subject.id, null, now);
   await Promise.all([
     attempt("kv tombstone write", tenant, deps, () => deps.snapshots.writeDeleted(tenantId, revision, now)),
     subject.kind === "key" &&
-      attempt("kv key write", tenant, deps, () => deps.snapshots.writeTenantOfKey(subject.id, null)),
+      attempt("kv key write", tenant, deps, () => deps.snapshots.writeOwnerOf(subject.id, null)),
     ...queueRewrites(tenant, deps),
   ]);
 }

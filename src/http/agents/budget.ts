@@ -4,16 +4,16 @@ import { type Context, Hono } from "hono";
 import { type Caller, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
 import type { AppEnv } from "../app-env.ts";
 import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
-import { noSuchTenant } from "../problem.ts";
+import { noSuchTenant, problem } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
-import { addressOf, checkInput, demandedMaxAgeMs } from "./check-input.ts";
+import { callerNetwork, checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 export const budgetRoutes = new Hono<AppEnv>()
   .get("/v1/budget", async (c) => {
     const key = bearerOf(c.req.header("Authorization"));
     if (key === null) return noKey(c);
-    const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) });
+    const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), network: callerNetwork(c) });
     if (outcome.kind === "unknown") return unknownKey(c);
     return answered(c, outcome);
   })
@@ -24,11 +24,19 @@ export const budgetRoutes = new Hono<AppEnv>()
     return answered(c, outcome);
   });
 
+const LOOK_UP_SLOW = "The look-up goes on and its result will be remembered. Try again in a second.";
+
 function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome> {
   return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 
 function answered(c: Context<AppEnv>, outcome: Exclude<CheckOutcome, { kind: "unknown" }>): Response {
-  if (outcome.kind === "verdict") return verdictResponse(c, outcome.verdict, outcome.keepForMs);
-  return tooManyUnknown(c);
+  switch (outcome.kind) {
+    case "verdict":
+      return verdictResponse(c, outcome.verdict, outcome.keepForMs);
+    case "too_many_unknown":
+      return tooManyUnknown(c);
+    case "undecided":
+      return problem(c, "look-up-slow", { detail: LOOK_UP_SLOW, headers: { "Retry-After": "1" } });
+  }
 }

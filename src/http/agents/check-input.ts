@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import type { Caller, CheckInput } from "../../flows/check/check-budget.ts";
+import { networkOf } from "../../wire/network.ts";
 import type { AppEnv } from "../app-env.ts";
 
 /** As of the request's `now`. `demandedMaxAgeMs`: null when the caller demands no freshness. */
@@ -22,9 +23,9 @@ export function demandedMaxAgeMs(cacheControl: string | undefined): number | nul
   return ages.length === 0 ? null : Math.min(...ages.map(Number)) * 1_000;
 }
 
-/** The caller's IP address. */
-export function addressOf(c: Context<AppEnv>): string {
-  return c.req.header("CF-Connecting-IP") ?? "unknown";
+/** The network of the caller's IP address. */
+export function callerNetwork(c: Context<AppEnv>): string {
+  return networkOf(c.req.header("CF-Connecting-IP") ?? "unknown");
 }
 
 function coloOf(request: Request): string {

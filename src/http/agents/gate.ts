@@ -8,7 +8,7 @@ import { type ForwardOutcome, forwardCall } from "../../flows/check/forward-call
 import type { AppEnv } from "../app-env.ts";
 import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
 import { dependencyUnavailable, problem } from "../problem.ts";
-import { addressOf, checkInput } from "./check-input.ts";
+import { callerNetwork, checkInput } from "./check-input.ts";
 import { gateCors } from "./gate-cors.ts";
 import { envelopeOf, headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
 import { verdictResponse } from "./verdict-json.ts";
@@ -33,7 +33,7 @@ async function forward(c: Context<AppEnv>, path: string | null): Promise<Respons
   const key = keyIn(headers, searchParams);
   if (key === null) return noKey(c);
 
-  const caller = { kind: "key", keyHash: await keyHashOf(key), address: addressOf(c) } as const;
+  const caller = { kind: "key", keyHash: await keyHashOf(key), network: callerNetwork(c) } as const;
   const check = checkInput(c, caller, null);
   const call = {
     // LiteLLM has no HEAD routes.

@@ -8,7 +8,7 @@ import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../../flows/che
 import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
 import { refusal } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
-import { requireGuardrail, sha256Hex } from "../auth.ts";
+import { requireGuardrail } from "../auth.ts";
 import { type GuardRequest, guardRequestFrom } from "./guard-body.ts";
 
 /** LiteLLM appends everything after `/litellm` to its `api_base`. */
@@ -25,7 +25,7 @@ export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail,
     return answerUnchecked(c);
   }
   const outcome = await outcomeFor(c, guardRequest);
-  if (outcome.kind === "verdict") return answer(c, outcome.verdict);
+  if (outcome.kind === "verdict" || outcome.kind === "undecided") return answer(c, outcome.verdict);
   return allowsUnmanaged(ports) ? allowed(c) : blocked(c, NOT_MANAGED);
 });
 
@@ -34,9 +34,8 @@ async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: GuardRequest)
     c.get("ports").log.warn("guardrail request without key or team", { request_id: c.get("requestId") });
     return { kind: "unknown" };
   }
-  // A caller that LiteLLM authenticated by JWT has a team but no key: a hash of the team stands in for the key's.
-  const hash = keyHash ?? (await sha256Hex(`team ${teamId}`));
-  const caller = { kind: "key", keyHash: hash as KeyHash, address: null, teamId } as const;
+  // A caller that LiteLLM authenticated by JWT has a team but no key.
+  const caller = { kind: "key", keyHash: keyHash as KeyHash | null, network: null, teamId } as const;
   return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 

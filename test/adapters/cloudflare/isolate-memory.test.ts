@@ -14,21 +14,21 @@ const acme = idOf("acme");
 const known = { config: aTenantConfig(), spend: aSpendRecord() };
 
 it.each([acme, null])("remembers a key's tenant (%s) for sixty seconds", (tenantId) => {
-  expect(memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
-  memory.rememberTenantOfKey(hashOf("a"), tenantId, NOW);
-  expect(memory.tenantOfKey(hashOf("a"), NOW + 59_999)).toBe(tenantId);
-  expect(memory.tenantOfKey(hashOf("a"), NOW + 60_000)).toBeUndefined();
+  expect(memory.tenantOf(hashOf("a"), NOW)).toBeUndefined();
+  memory.rememberTenantOf(hashOf("a"), tenantId, NOW);
+  expect(memory.tenantOf(hashOf("a"), NOW + 59_999)).toBe(tenantId);
+  expect(memory.tenantOf(hashOf("a"), NOW + 60_000)).toBeUndefined();
 });
 
 it("remembers a tenant and its check time, until it is forgotten with its keys", () => {
   memory.rememberTenant(acme, known, NOW);
-  memory.rememberTenantOfKey(hashOf("a"), acme, NOW);
-  memory.rememberTenantOfKey(hashOf("b"), idOf("other"), NOW);
+  memory.rememberTenantOf(hashOf("a"), acme, NOW);
+  memory.rememberTenantOf(hashOf("b"), idOf("other"), NOW);
   expect(memory.tenant(acme)).toEqual({ ...known, checkedAt: NOW });
   memory.forgetTenant(acme);
   expect(memory.tenant(acme)).toBeNull();
-  expect(memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
-  expect(memory.tenantOfKey(hashOf("b"), NOW)).toBe("other");
+  expect(memory.tenantOf(hashOf("a"), NOW)).toBeUndefined();
+  expect(memory.tenantOf(hashOf("b"), NOW)).toBe("other");
 });
 
 it("keeps only the tenant of a larger object", () => {
@@ -70,10 +70,10 @@ it("allows a throttled name once per its seconds", () => {
 
 it("keeps ten thousand entries of a kind, and drops the least recently used", () => {
   const hash = (n: number) => String(n).padStart(64, "0") as KeyHash;
-  for (let n = 0; n < 10_000; n++) memory.rememberTenantOfKey(hash(n), acme, NOW);
-  memory.rememberTenantOfKey(hash(0), acme, NOW);
-  memory.rememberTenantOfKey(hash(10_000), acme, NOW);
-  expect(memory.tenantOfKey(hash(0), NOW)).toBe(acme);
-  expect(memory.tenantOfKey(hash(1), NOW)).toBeUndefined();
-  expect(memory.tenantOfKey(hash(10_000), NOW)).toBe(acme);
+  for (let n = 0; n < 10_000; n++) memory.rememberTenantOf(hash(n), acme, NOW);
+  memory.rememberTenantOf(hash(0), acme, NOW);
+  memory.rememberTenantOf(hash(10_000), acme, NOW);
+  expect(memory.tenantOf(hash(0), NOW)).toBe(acme);
+  expect(memory.tenantOf(hash(1), NOW)).toBeUndefined();
+  expect(memory.tenantOf(hash(10_000), NOW)).toBe(acme);
 });

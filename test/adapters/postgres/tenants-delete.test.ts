@@ -22,7 +22,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(deleted?.sync.status).toBe("pending");
       expect(await tenants.load(acme)).toBeNull();
       expect(await tenants.findBySubject({ kind: "key", id: hashOf("a") })).toBeNull();
-      expect((await tenants.findByKey(hashOf("a"))).tenant).toBeNull();
+      expect(await tenants.findByKey(hashOf("a"))).toBeNull();
       expect(await saveLedger(before.config, aLedger())).toBeNull();
       expect(await tenants.markDeleted(acme, later)).toBeNull();
       const page = await tenants.list({ state: null, after: null, limit: 10, now: NOW });

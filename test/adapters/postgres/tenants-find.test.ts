@@ -20,8 +20,8 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         subject: { kind: "team", id: "t1" },
         keyHashes: [hashOf("c")],
       });
-      expect((await tenants.findByKey(hashOf("a"))).tenant).toEqual(own);
-      expect((await tenants.findByKey(hashOf("c"))).tenant).toEqual(team);
+      expect(await tenants.findByKey(hashOf("a"))).toEqual(own);
+      expect(await tenants.findByKey(hashOf("c"))).toEqual(team);
       expect(await tenants.findBySubject({ kind: "team", id: "t1" })).toEqual(team);
       expect(await tenants.findBySubject({ kind: "key", id: hashOf("c") })).toBeNull();
     });

@@ -187,7 +187,7 @@ describe("Redis fails", () => {
 describe("KV and Postgres fail", () => {
   it("asks Postgres after the store timeout when KV hangs", async () => {
     world.hasTenant();
-    world.snapshots.trouble("tenantOfKey", "hangs");
+    world.snapshots.trouble("ownerOf", "hangs");
     world.snapshots.trouble("tenant", "hangs");
     const answered = await world.check();
     expect([answered.tookMs, verdictOf(answered).source]).toEqual([40, "cache"]);
@@ -195,7 +195,7 @@ describe("KV and Postgres fail", () => {
 
   it("asks Postgres at once when KV fails, and logs the failure", async () => {
     world.hasTenant();
-    world.snapshots.trouble("tenantOfKey", new Error("down"));
+    world.snapshots.trouble("ownerOf", new Error("down"));
     expect((await world.check()).tookMs).toBe(0);
     expect(world.log.lines).toContain("error kv key read failed {} Error: down");
   });
@@ -204,7 +204,7 @@ describe("KV and Postgres fail", () => {
     "asks LiteLLM alone when both are away (%s), and marks the answer as degraded",
     async (how) => {
       world.hasTenant({}, { spendNanoUsd: usd("550") });
-      for (const verb of ["tenantOfKey", "tenant"] as const) world.snapshots.trouble(verb, how);
+      for (const verb of ["ownerOf", "tenant"] as const) world.snapshots.trouble(verb, how);
       for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, how);
       world.litellm.tryMs = 15;
       const answered = await world.check();
@@ -234,7 +234,7 @@ describe("KV and Postgres fail", () => {
   });
 
   it("answers by the deployment's policy within 110 ms when everything hangs", async () => {
-    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, "hangs");
+    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, "hangs");
     world.reads.trouble("readSubject", "hangs");
     for (const [caller, tenantId] of [[byKey, null] as const, [byId, ACME] as const]) {

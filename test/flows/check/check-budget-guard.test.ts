@@ -11,7 +11,7 @@ const OLD = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
 const OVER = { spendNanoUsd: usd("550"), ...OLD };
 const TEAM = { kind: "team", id: "team-1" } as const;
 
-const asked = { kind: "key", keyHash: hashOf("a"), address: null, teamId: null } as const;
+const asked = { kind: "key", keyHash: hashOf("a"), network: null, teamId: null } as const;
 const ofTeam = { ...asked, keyHash: hashOf("b"), teamId: "team-1" } as const;
 
 let world: CheckWorld;
@@ -30,7 +30,7 @@ const BREAKS: Record<string, (how: Trouble) => void> = {
   },
   Redis: (how) => world.claims.trouble("claimRefresh", how),
   KV: (how) => {
-    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, how);
+    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, how);
   },
   "the queue": (how) => world.spendQueue.trouble("send", how),
   "the rate limit": (how) => world.unknownCallers.trouble("allows", how),
@@ -89,7 +89,7 @@ describe("a key of a team", () => {
     expect(verdictOf(await world.check({ caller: ofTeam })).tenantId).toBe(ACME);
     await world.untilQuiet();
     expect(world.litellm.reads).toEqual([]);
-    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe(ACME);
+    expect(world.kv.owners.get(hashOf("b"))).toBe(ACME);
   });
 
   it("calls the key unknown when its team is no tenant's, whatever LiteLLM would answer", async () => {
@@ -108,8 +108,8 @@ describe("a key of a team", () => {
     const moved = { ...ofTeam, teamId: "team-2" };
     expect(verdictOf(await world.check({ caller: moved })).tenantId).toBe("other");
     await world.untilQuiet();
-    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("other");
-    world.memory.forgetTenantOfKey(hashOf("b"));
+    expect(world.kv.owners.get(hashOf("b"))).toBe("other");
+    world.memory.forgetTenantOf(hashOf("b"));
     expect(verdictOf(await world.check({ caller: moved })).tenantId).toBe("other");
     expect(world.tenants.calls("findByKey")).toBe(2);
   });

@@ -128,11 +128,11 @@ describe("unknown spend", () => {
     const config = world.hasTenant();
     world.kv.configs.clear();
     world.kv.spends.clear();
-    world.kv.tenantsOfKeys.clear();
+    world.kv.owners.clear();
     expect(verdictOf(await world.check())).toMatchObject({ tenantId: "acme", source: "cache", degraded: false });
     await world.untilQuiet();
     expect(world.kv.configs.get(ACME)).toEqual(config);
-    expect(world.kv.tenantsOfKeys.get(hashOf("a"))).toBe(ACME);
+    expect(world.kv.owners.get(hashOf("a"))).toBe(ACME);
     expect(world.tenants.calls("load")).toBe(0);
   });
 });

@@ -43,7 +43,7 @@ describe("the read after a call", () => {
 
   it("follows a call of a team too, whose cost has counted at once", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } });
-    gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
+    gate.world.kv.owners.set(hashOf("a"), ACME);
     gate.models.next = cost("5000");
     await forward();
     await gate.world.untilQuiet();
@@ -146,7 +146,7 @@ describe("a refusal by LiteLLM's own budget", () => {
 
   it("names the team for a key of a team", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } });
-    gate.world.kv.tenantsOfKeys.set(hashOf("a"), ACME);
+    gate.world.kv.owners.set(hashOf("a"), ACME);
     gate.models.next = refusal();
     await forward();
     expect(reports()[0]?.message).toMatchObject({ calls: [], hints: [{ team_id: "team-1" }] });

@@ -49,7 +49,7 @@ describe("forwarding", () => {
   it("refuses a blocked tenant's uncached key behind an address of busy unmanaged keys", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("5000") });
     gate.world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
-    gate.world.kv.tenantsOfKeys.clear();
+    gate.world.kv.owners.clear();
     gate.world.callers.isAllowed = false;
     await forward({ keyHash: "b" });
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false } });
@@ -64,7 +64,7 @@ describe("forwarding", () => {
 
 describe("failures", () => {
   const nothingAnswers = () => {
-    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const)
+    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const)
       gate.world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, "hangs");
     gate.world.reads.trouble("readSubject", "hangs");
@@ -109,7 +109,7 @@ describe("failures", () => {
 
   it("forwards the answer and learns nothing without a cached config", async () => {
     gate.world.litellm.nextTries.push(AWAY);
-    for (const verb of ["tenantOfKey", "tenant"] as const) gate.world.snapshots.trouble(verb, new Error("down"));
+    for (const verb of ["ownerOf", "tenant"] as const) gate.world.snapshots.trouble(verb, new Error("down"));
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, new Error("down"));
     gate.models.next = cost("450");
     expect((await forward()).outcome.kind).toBe("answered");

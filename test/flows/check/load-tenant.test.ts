@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type LoadedTenant, loadTenant } from "../../../src/flows/check/load-tenant.ts";
-import { type ConfiguredTenant, joinCached } from "../../../src/flows/edge/cached-tenant.ts";
+import { joinCached } from "../../../src/flows/edge/cached-tenant.ts";
 import type { CachedTenant } from "../../../src/records/edge.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
@@ -13,8 +13,8 @@ beforeEach(() => {
   world = new CheckWorld();
 });
 
-function recall(fromDatabase: ConfiguredTenant | null = null): Promise<LoadedTenant> {
-  return world.timers.runUntil(loadTenant({ tenantId: ACME, fromDatabase, now: world.clock() }, world.deps()));
+function recall(): Promise<LoadedTenant> {
+  return world.timers.runUntil(loadTenant({ tenantId: ACME, now: world.clock() }, world.deps()));
 }
 
 const old = aTenantConfig({ revision: 1, maxBudgetNanoUsd: usd("100") });
@@ -90,30 +90,36 @@ describe("memory", () => {
     expect(world.memory.tenant(ACME)).toEqual({ config: young, spend: more, checkedAt: NOW });
   });
 
-  it("joins the memory with what this request read from Postgres, without KV", async () => {
-    world.memory.rememberTenant(ACME, { config: old, spend: more }, NOW);
-    expect(await recall({ config: young, spend: less })).toEqual({
-      kind: "known",
-      known: { config: young, spend: more },
-    });
-    expect([world.snapshots.calls("tenant"), world.memory.tenant(ACME)?.config]).toEqual([0, young]);
+  it.each([
+    ["serves while KV is slow, without Postgres, up to the age of a colo's copy", 29_999, 0],
+    ["is no substitute for a slow KV when it is older", 30_000, 1],
+  ])("%s", async (_, ageMs, loads) => {
+    world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - ageMs);
+    world.inKv(young);
+    world.inPostgres(young);
+    world.snapshots.trouble("tenant", 60);
+    const loaded = await recall();
+    expect(loaded).toMatchObject({ kind: "known", known: { config: loads === 0 ? old : young } });
+    expect(world.tenants.calls("load")).toBe(loads);
+    await world.untilQuiet();
+    expect(world.memory.tenant(ACME)?.config).toEqual(young);
   });
 });
 
 describe("KV", () => {
   it("reports a tombstone as gone, and forgets the tenant with its keys", async () => {
     world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - MINUTE);
-    world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
+    world.memory.rememberTenantOf(hashOf("a"), ACME, NOW);
     world.kv.configs.set(ACME, { deletedRevision: 3, deletedAt: 0, revision: 3 });
     expect(await recall()).toEqual({ kind: "gone" });
     expect(world.memory.tenant(ACME)).toBeNull();
-    expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+    expect(world.memory.tenantOf(hashOf("a"), NOW)).toBeUndefined();
   });
 
   it.each([
     ["has no config", () => {}],
     ["fails", () => world.snapshots.trouble("tenant", new Error("down"))],
-    ["hangs", () => world.snapshots.trouble("tenant", "hangs")],
+    ["is slow", () => world.snapshots.trouble("tenant", 5 * SECOND)],
   ])("asks Postgres when KV %s, and writes the config to KV again", async (_, arrange) => {
     world.inPostgres(young, { spendNanoUsd: usd("20") });
     arrange();
@@ -144,27 +150,23 @@ describe("KV", () => {
 
 describe("Postgres", () => {
   it("reports a tenant that Postgres does not have as gone, and forgets its keys", async () => {
-    world.memory.rememberTenantOfKey(hashOf("a"), ACME, NOW);
+    world.memory.rememberTenantOf(hashOf("a"), ACME, NOW);
     expect(await recall()).toEqual({ kind: "gone" });
-    expect(world.memory.tenantOfKey(hashOf("a"), NOW)).toBeUndefined();
+    expect(world.memory.tenantOf(hashOf("a"), NOW)).toBeUndefined();
   });
 
-  it.each(["hangs", new Error("down")] as const)(
-    "answers from the memory, whatever its age, while Postgres is away (%s)",
-    async (how) => {
-      world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - 60 * MINUTE);
-      world.tenants.trouble("load", how);
-      expect(await recall()).toMatchObject({ kind: "known", known: { config: old, spend: less } });
-    },
-  );
+  it("answers from the memory, whatever its age, while KV and Postgres are away", async () => {
+    world.memory.rememberTenant(ACME, { config: old, spend: less }, NOW - 60 * MINUTE);
+    world.snapshots.trouble("tenant", new Error("down"));
+    world.tenants.trouble("load", new Error("down"));
+    expect(await recall()).toMatchObject({ kind: "known", known: { config: old, spend: less } });
+  });
 
-  it.each(["hangs", new Error("down")] as const)(
-    "reports unreachable while Postgres is away (%s) and the memory is empty",
-    async (how) => {
-      world.tenants.trouble("load", how);
-      expect(await recall()).toEqual({ kind: "unreachable" });
-    },
-  );
+  it("reports unreachable while Postgres is away and the memory is empty", async () => {
+    world.tenants.trouble("load", new Error("down"));
+    expect(await recall()).toEqual({ kind: "unreachable" });
+    expect(world.memory.hasStoreFailed(world.clock())).toBe(true);
+  });
 
   it("logs a failure of each store with the tenant", async () => {
     world.snapshots.trouble("tenant", new Error("kv down"));
@@ -174,12 +176,22 @@ describe("Postgres", () => {
     expect(world.log.lines).toContain('error postgres tenant read failed {"tenant_id":"acme"} Error: pg down');
   });
 
-  it("writes a late answer to KV in the background", async () => {
+  it.each([
+    ["KV decides late", "known", 70, "hangs"],
+    ["Postgres decides before a slow KV", "known", "hangs", 30],
+    ["Postgres fails before a slow KV decides", "known", 70, new Error("down")],
+  ] as const)("%s", async (_, kind, kv, postgres) => {
+    world.inKv(young);
     world.inPostgres(young);
-    world.tenants.trouble("load", 41);
-    expect(await recall()).toEqual({ kind: "unreachable" });
-    await world.timers.pass(SECOND);
-    await world.untilQuiet();
-    expect(world.kv.configs.get(ACME)).toEqual(young);
+    world.snapshots.trouble("tenant", kv);
+    world.tenants.trouble("load", postgres);
+    expect((await recall()).kind).toBe(kind);
+  });
+
+  it("leaves the decision to Postgres when KV turns out late to have nothing", async () => {
+    world.inPostgres(young);
+    world.snapshots.trouble("tenant", 50);
+    world.tenants.trouble("load", 60);
+    expect(await recall()).toMatchObject({ kind: "known", known: { config: young } });
   });
 });

@@ -37,7 +37,7 @@ it("reads the suspension from Postgres in a colo whose KV still has the old conf
 it("refuses from the memory when LiteLLM, Postgres and KV are all away", async () => {
   world.hasTenant({ suspendedAt: NOW });
   expect(await reasonOf({ caller: byId })).toBe("suspended");
-  for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, "hangs");
+  for (const verb of ["tenant", "ownerOf"] as const) world.snapshots.trouble(verb, "hangs");
   for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, "hangs");
   world.reads.trouble("readSubject", "hangs");
   await world.timers.pass(61 * SECOND);
@@ -47,7 +47,7 @@ it("refuses from the memory when LiteLLM, Postgres and KV are all away", async (
 it("refuses by LiteLLM's row alone when neither KV nor Postgres answers", async () => {
   const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
   world.litellm.has(aLiteLlmRow({ blocked: true, metadata }));
-  for (const verb of ["tenant", "tenantOfKey"] as const) world.snapshots.trouble(verb, new Error("down"));
+  for (const verb of ["tenant", "ownerOf"] as const) world.snapshots.trouble(verb, new Error("down"));
   for (const verb of ["load", "findByKey"] as const) world.tenants.trouble(verb, new Error("down"));
   expect(await reasonOf()).toBe("suspended");
 });

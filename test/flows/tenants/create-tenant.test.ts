@@ -49,8 +49,8 @@ describe("a tenant with a key of its own", () => {
     const tenant = await created();
     expect(deps.snapshots.configs.get(acme)).toEqual(tenant.config);
     expect(deps.snapshots.spends.get(acme)).toEqual(tenant.spend);
-    expect(deps.snapshots.tenantsOfKeys.get(hash)).toBe("acme");
-    expect(deps.memory.tenantOfKey(hash, NOW)).toBe("acme");
+    expect(deps.snapshots.owners.get(hash)).toBe("acme");
+    expect(deps.memory.tenantOf(hash, NOW)).toBe("acme");
     expect(deps.memory.tenant(acme)).toMatchObject({ config: tenant.config, spend: tenant.spend });
     const message = { kind: "rewrite_config", tenant_id: "acme" };
     expect(deps.spendQueue.sent).toEqual([

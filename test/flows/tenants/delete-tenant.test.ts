@@ -32,9 +32,9 @@ it("deletes the key that Bursar made, the row, and leaves a tombstone", async ()
   expect(await world.keyRow(hash)).toBeNull();
   expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
-  expect(await deps.snapshots.tenantOfKey(hash)).toBeNull();
+  expect(await deps.snapshots.ownerOf(hash)).toBeNull();
   expect(deps.memory.tenant(acme)).toBeNull();
-  expect(deps.memory.tenantOfKey(hash, NOW)).toBeNull();
+  expect(deps.memory.tenantOf(hash, NOW)).toBeNull();
 });
 
 it("deletes at once and stays pending while LiteLLM is away; the sweep deletes the key and then the row", async () => {

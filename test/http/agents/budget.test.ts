@@ -155,7 +155,7 @@ describe("a refusal", () => {
 
 describe("unknown spend", () => {
   beforeEach(() => {
-    for (const verb of ["tenantOfKey", "tenant"] as const) world.snapshots.trouble(verb, new Error("down"));
+    for (const verb of ["ownerOf", "tenant"] as const) world.snapshots.trouble(verb, new Error("down"));
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, new Error("down"));
     world.litellm.nextTries.push(AWAY);
   });

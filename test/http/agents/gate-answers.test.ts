@@ -111,7 +111,7 @@ describe("Anthropic's envelope", () => {
     const config = world.hasTenant({ subject });
     world.models.next = { kind: "unreachable", why: "network" };
     world.policy = POLICY;
-    world.memory.forgetTenantOfKey(subject.id);
+    world.memory.forgetTenantOf(subject.id);
     expect(await errorOf(post("v1/messages"))).toEqual([503, "api_error"]);
     world.memory.forgetTenant(config.tenantId);
     world.hasTenant({ subject, suspendedAt: NOW });
@@ -148,7 +148,7 @@ describe("near the limit", () => {
 
   it("says nothing within the budget, nor to an unmanaged key", async () => {
     expect((await chat()).headers.has("X-Bursar-State")).toBe(false);
-    world.memory.forgetTenantOfKey(subject.id);
+    world.memory.forgetTenantOf(subject.id);
     world.hasTenant({ subject });
     world.models.next = aModelAnswer();
     expect((await chat()).headers.has("X-Bursar-Remaining")).toBe(false);

@@ -76,7 +76,7 @@ describe("a bug in Bursar", () => {
     );
   };
   const memory = {
-    get tenantOfKey(): never {
+    get ownerOf(): never {
       throw new TypeError("a bug");
     },
   } as unknown as Ports["memory"];

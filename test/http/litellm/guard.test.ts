@@ -136,7 +136,7 @@ describe("an unmanaged key", () => {
     world.callers.isAllowed = false;
     for (let index = 0; index < 3; index++) await world.guard(aQuestion({ user_api_key_hash: hashOf("c") }));
     hasTenant({}, OVER);
-    world.kv.tenantsOfKeys.clear();
+    world.kv.owners.clear();
     expect(await answerTo(aQuestion())).toEqual(blocked(EXCEEDED));
     expect(world.callers.checked).toEqual([]);
   });
@@ -158,7 +158,7 @@ describe("a key of a team tenant", () => {
     expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
     await world.untilQuiet();
     expect(world.litellm.reads).toEqual([]);
-    expect(world.kv.tenantsOfKeys.get(hashOf("b"))).toBe("acme");
+    expect(world.kv.owners.get(hashOf("b"))).toBe("acme");
   });
 
   it("finds the key in memory the next time", async () => {
@@ -170,7 +170,7 @@ describe("a key of a team tenant", () => {
 
   it("prefers the key's own tenant", async () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
-    world.kv.tenantsOfKeys.clear();
+    world.kv.owners.clear();
     expect(await answerTo(aQuestion(inTeam))).toEqual(NONE);
   });
 
@@ -210,7 +210,7 @@ describe("callers", () => {
     hasTenant({}, OVER);
     const { status, body } = await world.guard(aQuestion(), headers);
     expect([status, body.type]).toEqual([401, "urn:bursar:problem:unauthorized"]);
-    expect(world.snapshots.calls("tenantOfKey")).toBe(0);
+    expect(world.snapshots.calls("ownerOf")).toBe(0);
   });
 
   it.each(TOKENS.guardrail)("accepts any token of the list: %s", async (token) => {

@@ -3,7 +3,7 @@
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import type { ReadReason } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Claims } from "../../../src/ports/ports.ts";
+import type { Claims, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../../src/records/idempotency.ts";
 
@@ -12,6 +12,8 @@ const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor,
 export class FakeClaims implements Claims {
   isAway = false;
   readonly refreshes = new Set<string>();
+  /** `tenant colo`. */
+  readonly reads = new Map<string, "pending" | SharedRead>();
   /** Webhook → the id of the message that recorded it. */
   readonly webhooks = new Map<string, string>();
   /** `tenant reason`. They expire only when a test calls `clear`. */
@@ -26,6 +28,20 @@ export class FakeClaims implements Claims {
     const isFree = !this.refreshes.has(name);
     this.refreshes.add(name);
     return isFree;
+  }
+
+  async claimRead({ tenantId, colo }: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
+    this.#reach();
+    const name = `${tenantId} ${colo}`;
+    const present = this.reads.get(name);
+    if (present === undefined) this.reads.set(name, "pending");
+    return present ?? "claimed";
+  }
+
+  async shareRead({ tenantId, colo }: ReadClaim, read: SharedRead, _leftMs: number) {
+    this.#reach();
+    const name = `${tenantId} ${colo}`;
+    if (this.reads.has(name)) this.reads.set(name, read);
   }
 
   async claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim> {

@@ -2,10 +2,10 @@
 // down.
 
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Snapshots } from "../../../src/ports/ports.ts";
-import type { CachedTenant, Tombstone } from "../../../src/records/edge.ts";
+import type { CachedOwner, CachedTenant, CallerName, Tombstone } from "../../../src/records/edge.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
 
@@ -15,14 +15,14 @@ export class FakeSnapshots implements Snapshots {
   readonly spends = new Map<TenantId, SpendRecord>();
   /** The subject that each tenant's spend belongs to. */
   readonly #subjects = new Map<TenantId, string>();
-  readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
+  readonly owners = new Map<CallerName, CachedOwner>();
   /** The keys whose entries expire in KV after an hour. */
-  readonly expiring = new Set<KeyHash>();
+  readonly expiring = new Set<CallerName>();
   outage: number | null = null;
 
-  async tenantOfKey(keyHash: KeyHash) {
+  async ownerOf(caller: CallerName): Promise<CachedOwner> {
     this.#reach();
-    return this.tenantsOfKeys.get(keyHash) ?? null;
+    return this.owners.get(caller) ?? null;
   }
 
   async tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone> {
@@ -33,11 +33,11 @@ export class FakeSnapshots implements Snapshots {
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
-  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }) {
+  async writeOwnerOf(caller: CallerName, owner: CachedOwner, options?: { expires: boolean }) {
     this.#reach();
-    this.tenantsOfKeys.set(keyHash, tenantId);
-    if (options?.expires === true) this.expiring.add(keyHash);
-    else this.expiring.delete(keyHash);
+    this.owners.set(caller, owner);
+    if (options?.expires === true) this.expiring.add(caller);
+    else this.expiring.delete(caller);
   }
 
   async writeConfig(config: TenantConfig) {

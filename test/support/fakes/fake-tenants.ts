@@ -20,8 +20,7 @@ export class FakeTenants implements Tenants {
 
   async findByKey(keyHash: KeyHash) {
     const tenantId = this.keys.get(keyHash);
-    const mayBeInTeam = [...this.rows.values()].some(({ config }) => config.subject.kind === "team");
-    return { tenant: (tenantId && this.rows.get(tenantId)) ?? null, mayBeInTeam };
+    return (tenantId && this.rows.get(tenantId)) ?? null;
   }
 
   async findBySubject({ kind, id }: Subject) {

@@ -8,7 +8,7 @@ import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import type { Verdict } from "../../../src/budget/verdict.ts";
 import { type CheckInput, type CheckOutcome, checkBudget } from "../../../src/flows/check/check-budget.ts";
 import type { Policy } from "../../../src/ports/policy.ts";
-import type { Background } from "../../../src/ports/ports.ts";
+import type { Background, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../builders/builders.ts";
 import { FakeClaims } from "../fakes/fake-claims.ts";
@@ -22,7 +22,7 @@ import { breakable } from "../faults/breakable.ts";
 
 export const ACME = idOf("acme");
 export const ADDRESS = "203.0.113.7";
-export const byKey = { kind: "key", keyHash: hashOf("a"), address: ADDRESS } as const;
+export const byKey = { kind: "key", keyHash: hashOf("a"), network: ADDRESS } as const;
 export const byId = { kind: "tenant", tenantId: ACME } as const;
 
 export const POLICY: Policy = {
@@ -49,7 +49,6 @@ export class CheckWorld {
   readonly litellm = new FakeLiteLlm(this.timers, this.clock);
   readonly redis = new TimedClaims(this.clock);
   readonly queue = new FakeSpendQueue();
-  readonly callers = { isAllowed: true, checked: [] as string[] };
   readonly log = new RecordedLog();
   policy: Policy = POLICY;
 
@@ -58,15 +57,6 @@ export class CheckWorld {
   readonly reads = breakable(this.litellm, this.timers);
   readonly claims = breakable(this.redis, this.timers);
   readonly spendQueue = breakable(this.queue, this.timers);
-  readonly unknownCallers = breakable(
-    {
-      allows: async (caller: string) => {
-        this.callers.checked.push(caller);
-        return this.callers.isAllowed;
-      },
-    },
-    this.timers,
-  );
   readonly #backgroundWork: Promise<unknown>[] = [];
 
   deps() {
@@ -80,7 +70,6 @@ export class CheckWorld {
       litellm: this.reads.port,
       claims: this.claims.port,
       spendQueue: this.spendQueue.port,
-      unknownCallers: this.unknownCallers.port,
       timers: this.timers,
       clock: this.clock,
       background,
@@ -105,7 +94,7 @@ export class CheckWorld {
   inKv(config: TenantConfig, spend: Partial<SpendRecord> | null = {}): void {
     this.kv.configs.set(config.tenantId, config);
     if (spend !== null) this.kv.spends.set(config.tenantId, aSpendRecord(spend));
-    if (config.subject.kind === "key") this.kv.tenantsOfKeys.set(config.subject.id, config.tenantId);
+    if (config.subject.kind === "key") this.kv.owners.set(config.subject.id, config.tenantId);
   }
 
   /** Runs a check from now to its answer. Its background work continues. */
@@ -150,17 +139,23 @@ export function verdictOf({ outcome }: Answered): Verdict {
 /** Claims that expire, as in Redis. */
 class TimedClaims extends FakeClaims {
   readonly #clock: () => Instant;
-  readonly #until = new Map<string, Instant>();
+  readonly #claims = new Map<string, { until: Instant; read: "pending" | SharedRead }>();
 
   constructor(clock: () => Instant) {
     super();
     this.#clock = clock;
   }
 
-  override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5) {
-    const name = `${tenantId} ${colo} ${seconds}`;
-    const isFree = (this.#until.get(name) ?? 0) <= this.#clock();
-    if (isFree) this.#until.set(name, this.#clock() + seconds * 1_000);
-    return isFree;
+  override async claimRead(claim: ReadClaim) {
+    const name = `${claim.tenantId} ${claim.colo} ${claim.seconds}`;
+    const present = this.#claims.get(name);
+    if (present !== undefined && present.until > this.#clock()) return present.read;
+    this.#claims.set(name, { until: this.#clock() + claim.seconds * 1_000, read: "pending" });
+    return "claimed" as const;
+  }
+
+  override async shareRead(claim: ReadClaim, read: SharedRead, leftMs: number) {
+    const name = `${claim.tenantId} ${claim.colo} ${claim.seconds}`;
+    if ((this.#claims.get(name)?.until ?? 0) > this.#clock()) this.#claims.set(name, { until: this.#clock() + leftMs, read });
   }
 }

@@ -20,7 +20,8 @@ export function postgresTenants(database: Database): Tenants {
     loadEvenDeleted: (tenantId) => first(sql`t.tenant_id = ${tenantId}`),
     findBySubject: ({ kind, id }) =>
       first(sql`t.subject_kind = ${kind} and t.subject_id = ${id} and t.deleted_at is null`),
-    findByKey: (keyHash) => findByKey(database, keyHash),
+    findByKey: (keyHash) =>
+      first(sql`t.deleted_at is null and t.tenant_id in (select tenant_id from tenant_keys where key_hash = ${keyHash})`),
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
     change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
@@ -39,20 +40,4 @@ export function postgresTenants(database: Database): Tenants {
       await runStatement(database, sql`select 1`);
     },
   };
-}
-
-/** One query for both answers: an unknown key needs `mayBeInTeam`. */
-async function findByKey(
-  database: Database,
-  keyHash: KeyHash,
-): Promise<{ tenant: TenantRecord | null; mayBeInTeam: boolean }> {
-  const [row] = await runStatement(
-    database,
-    sql`select teams.exist as teams_exist, tenant.*
-      from (select exists (select from tenant_configs where subject_kind = 'team' and deleted_at is null) as exist) teams
-      left join (${selectTenants()} join tenant_keys k on k.tenant_id = t.tenant_id
-        where k.key_hash = ${keyHash} and t.deleted_at is null) tenant on true`,
-  );
-  const isKnown = row !== undefined && row["tenant_id"] !== null;
-  return { tenant: isKnown ? tenantFromRow(row) : null, mayBeInTeam: row?.["teams_exist"] === true };
 }
