@@ -98,7 +98,7 @@ export class Edge {
   }
 
   #checkDeps(colo: string): CheckDeps {
-    const { litellm, timers } = this.#options;
+    const { litellm, timers, clock } = this.#options;
     return {
       memory: new IsolateMemory(),
       snapshots: this.#kv.in(colo),
@@ -107,6 +107,7 @@ export class Edge {
       claims: this.#claims,
       spendQueue: this.#queue,
       timers,
+      clock,
       background: (_, work) => void work.catch((cause: unknown) => this.errors.push(cause)),
       log: this.#log,
       policy: POLICY,

@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
 import type { KeyHash } from "../../../src/budget/tenant.ts";
-import { aSpendRecord, aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
+import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 
 let memory: IsolateMemory;
@@ -44,11 +44,14 @@ it("remembers a failed read for five seconds, or until a read succeeds", () => {
   expect(memory.failedRecently(acme, NOW)).toBe(false);
 });
 
-it("limits an address until the given instant", () => {
-  memory.rateLimit("203.0.113.7", NOW + SECOND);
-  expect(memory.isRateLimited("203.0.113.7", NOW + 999)).toBe(true);
-  expect(memory.isRateLimited("203.0.113.7", NOW + SECOND)).toBe(false);
-  expect(memory.isRateLimited("203.0.113.8", NOW)).toBe(false);
+it("gives a bucket's tokens until it is empty, and fills it up to its burst again", () => {
+  const rate = { burst: 2, perMinute: 60 };
+  const take = (ms: number) => memory.takeToken("203.0.113.7", rate, NOW + ms);
+  expect([take(0), take(0), take(999), take(SECOND), take(SECOND)]).toEqual([true, true, false, true, false]);
+  memory.returnToken("203.0.113.7");
+  expect([take(SECOND), take(SECOND)]).toEqual([true, false]);
+  expect([take(MINUTE), take(MINUTE), take(MINUTE)]).toEqual([true, true, false]);
+  expect(memory.takeToken("203.0.113.8", rate, NOW)).toBe(true);
 });
 
 it("remembers readiness for a second", () => {

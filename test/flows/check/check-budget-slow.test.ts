@@ -68,21 +68,24 @@ describe("stores that are far away and healthy", () => {
   const OTHER = hashOf("b");
   const ask = () => world.check({ caller: { ...byKey, keyHash: OTHER } });
 
-  it.each(["open", "closed"] as const)("refuse an unseen key of a team over budget from the second call on (%s)", async (defaultFailPolicy) => {
-    world.policy = { ...POLICY, defaultFailPolicy };
-    world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("600") });
-    world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: OTHER }, metadata: {}, teamId: "team-1" }));
-    far();
-    expect((await ask()).outcome.kind).toBe("undecided");
-    await world.untilQuiet();
-    for (let call = 2; call <= 8; call++) {
-      expect(verdictOf(await ask())).toMatchObject({ allowed: false, reason: "over_grace", degraded: false });
-    }
-    world.forgetAll();
-    world.memory.forgetTenantOf(OTHER);
-    expect(verdictOf(await ask())).toMatchObject({ allowed: false, degraded: false });
-    expect(world.tenants.calls("findByKey")).toBe(1);
-  });
+  it.each(["open", "closed"] as const)(
+    "refuse an unseen key of a team over budget from the second call on (%s)",
+    async (defaultFailPolicy) => {
+      world.policy = { ...POLICY, defaultFailPolicy };
+      world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("600") });
+      world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: OTHER }, metadata: {}, teamId: "team-1" }));
+      far();
+      expect((await ask()).outcome.kind).toBe("undecided");
+      await world.untilQuiet();
+      for (let call = 2; call <= 8; call++) {
+        expect(verdictOf(await ask())).toMatchObject({ allowed: false, reason: "over_grace", degraded: false });
+      }
+      world.forgetAll();
+      world.memory.forgetTenantOf(OTHER);
+      expect(verdictOf(await ask())).toMatchObject({ allowed: false, degraded: false });
+      expect(world.tenants.calls("findByKey")).toBe(1);
+    },
+  );
 
   it("call an unmanaged key unknown from the second call on, without another query or read", async () => {
     world.policy = { ...POLICY, defaultFailPolicy: "closed" };

@@ -1,9 +1,10 @@
 // Many checks of one tenant at once: one reads, the others answer from the cache or wait for its result.
 
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { hashOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
-import { ACME, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
+import { ACME, byKey, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -76,7 +77,7 @@ it("answers from servable spend at once while another check reads", async () => 
 
 it("answers from the cache without a read while another isolate of the colo reads", async () => {
   world.hasTenant({}, agedBy(61 * SECOND));
-  await world.redis.claimRefresh(ACME, "FRA", 5);
+  await world.redis.claimRead({ tenantId: ACME, colo: "FRA", seconds: 5 });
   const answered = await world.check({ colo: "FRA" });
   await world.untilQuiet();
   expect([verdictOf(answered).source, world.litellm.reads]).toEqual(["cache", []]);
@@ -84,18 +85,59 @@ it("answers from the cache without a read while another isolate of the colo read
 
 it("reads by itself in another colo", async () => {
   world.hasTenant({}, agedBy(61 * SECOND));
-  await world.redis.claimRefresh(ACME, "FRA", 5);
+  await world.redis.claimRead({ tenantId: ACME, colo: "FRA", seconds: 5 });
   await world.check({ colo: "NRT" });
   await world.untilQuiet();
   expect(world.litellm.reads).toHaveLength(1);
 });
 
-it("answers degraded at the deadline when no spend is servable and another isolate reads", async () => {
-  world.hasTenant({}, null);
-  await world.redis.claimRefresh(ACME, "FRA", 5);
-  const answered = await world.check({ colo: "FRA" });
-  expect(answered.tookMs).toBe(100);
-  expect(verdictOf(answered)).toMatchObject({ allowed: true, source: "fail_open" });
+describe("isolates of one colo, at the same moment", () => {
+  it.each([
+    ["open", null],
+    ["closed", null],
+    ["open", agedBy(11 * MINUTE)],
+    ["closed", agedBy(11 * MINUTE)],
+  ] as const)("each read for themselves while nothing servable is known (%s, %j)", async (failPolicy, spend) => {
+    world.hasTenant({ failPolicy }, spend);
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
+    world.litellm.tryMs = 20;
+    const answered = await world.inIsolates(5);
+    expect(answered.map((each) => [verdictOf(each).reason, verdictOf(each).degraded, each.tookMs])).toEqual(
+      Array.from({ length: 5 }, () => ["over_grace", false, 20]),
+    );
+  });
+
+  it("share one read while what is known serves", async () => {
+    world.hasTenant({}, agedBy(61 * SECOND));
+    expect((await world.inIsolates(5)).map((each) => verdictOf(each).source)).toEqual(Array(5).fill("cache"));
+    await world.untilQuiet();
+    expect(world.litellm.reads).toHaveLength(1);
+  });
+});
+
+describe("a read that another isolate of the colo has left", () => {
+  beforeEach(async () => {
+    world.hasTenant({}, agedBy(11 * MINUTE));
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
+    await world.inIsolates(1);
+    await world.timers.pass(SECOND);
+  });
+
+  it("answers at once, without a read of LiteLLM and whatever KV has", async () => {
+    world.kv.spends.clear();
+    const [answered] = await world.inIsolates(1);
+    expect(answered && verdictOf(answered)).toMatchObject({ allowed: false, source: "cache", degraded: false });
+    expect(world.litellm.reads).toHaveLength(1);
+  });
+
+  it("is not for a tenant that has another key by now", async () => {
+    const subject = { kind: "key", id: hashOf("b") } as const;
+    world.hasTenant({ subject, revision: 2 }, null);
+    const caller = { ...byKey, keyHash: hashOf("b") };
+    world.kv.spends.clear();
+    const [answered] = await world.inIsolates(1, { caller });
+    expect(answered && verdictOf(answered)).toMatchObject({ state: "ok", degraded: false });
+  });
 });
 
 it("calls the tenant unknown when the reading check finds it deleted, and waiting checks on their next try", async () => {

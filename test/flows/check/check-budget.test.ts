@@ -226,8 +226,8 @@ describe("a missing tenant", () => {
     expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
   });
 
-  it("rejects an address with too many unknown keys", async () => {
-    world.callers.isAllowed = false;
+  it("rejects a network with too many unknown keys", async () => {
+    await world.guessKeys();
     expect((await world.check()).outcome).toEqual({ kind: "too_many_unknown" });
   });
 });

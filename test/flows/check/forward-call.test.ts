@@ -37,21 +37,21 @@ describe("forwarding", () => {
     expect(gate.models.calls).toHaveLength(calls);
   });
 
-  it.each([
-    ["allow", "answered"],
-    ["block", "too_many_unknown"],
-  ] as const)("too many unmanaged keys from one address under %s: %s", async (unmanagedKeys, kind) => {
-    gate.world.policy = { ...POLICY, unmanagedKeys };
-    gate.world.callers.isAllowed = false;
-    expect((await forward({ keyHash: "b" })).outcome.kind).toBe(kind);
-  });
+  it.each(["allow", "block"] as const)(
+    "refuses more keys that nobody has of one network, under %s",
+    async (unmanagedKeys) => {
+      gate.world.policy = { ...POLICY, unmanagedKeys };
+      await gate.world.guessKeys();
+      expect((await forward({ keyHash: "b" })).outcome.kind).toBe("too_many_unknown");
+    },
+  );
 
   it("refuses a blocked tenant's uncached key behind an address of busy unmanaged keys", async () => {
     gate.world.hasTenant({ subject: { kind: "team", id: "team-1" } }, { spendNanoUsd: usd("5000") });
     gate.world.litellm.has(aLiteLlmRow({ metadata: {}, teamId: "team-1" }));
     gate.world.kv.owners.clear();
-    gate.world.callers.isAllowed = false;
-    await forward({ keyHash: "b" });
+    await gate.world.guessKeys();
+    await forward();
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false } });
   });
 
@@ -64,8 +64,7 @@ describe("forwarding", () => {
 
 describe("failures", () => {
   const nothingAnswers = () => {
-    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const)
-      gate.world.snapshots.trouble(verb, "hangs");
+    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) gate.world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, "hangs");
     gate.world.reads.trouble("readSubject", "hangs");
     gate.world.claims.trouble("claimRefresh", "hangs");

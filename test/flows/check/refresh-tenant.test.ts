@@ -18,7 +18,7 @@ beforeEach(() => {
 const earlier = aSpendRecord({ observedAt: NOW - MINUTE, readAt: NOW - MINUTE });
 
 async function refresh(spend: SpendRecord | null = earlier, config = aTenantConfig()): Promise<RefreshOutcome> {
-  const input = { config, spend, colo: "FRA", now: world.clock(), exclusiveSeconds: 5 };
+  const input = { config, spend, colo: "FRA", now: world.clock(), exclusiveSeconds: 5, isNeeded: false };
   const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
   await world.untilQuiet();
   return outcome;
@@ -239,7 +239,7 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
-    const input = { config: aTenantConfig(), spend: null, colo: "FRA", now: NOW, exclusiveSeconds: 5 };
+    const input = { config: aTenantConfig(), spend: null, colo: "FRA", now: NOW, exclusiveSeconds: 5, isNeeded: false };
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
     expect(outcome).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
     expect(world.timers.elapsedMs).toBe(40);
@@ -276,7 +276,14 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig({ revision: 7 }));
     world.litellm.has(aLiteLlmRow());
     world.litellm.nextTries.push(AWAY);
-    const input = { config: aTenantConfig(), spend: earlier, colo: "FRA", now: NOW, exclusiveSeconds: 5 };
+    const input = {
+      config: aTenantConfig(),
+      spend: earlier,
+      colo: "FRA",
+      now: NOW,
+      exclusiveSeconds: 5,
+      isNeeded: false,
+    };
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
     expect(outcome).toMatchObject({ kind: "failed", known: { config: { revision: 7 } } });
     expect(world.memory.failedRecently(ACME, world.clock())).toBe(true);

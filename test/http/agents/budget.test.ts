@@ -199,16 +199,18 @@ describe("callers", () => {
     expect(JSON.stringify([body, world.log.lines])).not.toContain(VIRTUAL_KEY);
   });
 
-  it("answers 429 for a minute to an address with too many unknown keys", async () => {
-    world.callers.isAllowed = false;
+  it("answers 429 for a second to a network with too many unknown keys, and to no other", async () => {
+    await world.guessKeys("203.0.113.9");
     const { status, headers, body } = await world.ask({ headers: { "CF-Connecting-IP": "203.0.113.9" } });
-    expect([status, body.type, headers.get("Retry-After")]).toEqual([
-      429,
-      "urn:bursar:problem:too-many-requests",
-      "60",
-    ]);
-    await world.ask();
-    expect(world.callers.checked).toEqual(["203.0.113.9", "unknown"]);
+    expect([status, body.type, headers.get("Retry-After")]).toEqual([429, "urn:bursar:problem:too-many-requests", "1"]);
+    expect((await world.ask({ headers: { "CF-Connecting-IP": "203.0.113.8" } })).status).toBe(401);
+    expect((await world.ask()).status).toBe(401);
+  });
+
+  it("counts an IPv6 network of 64 bits as one caller", async () => {
+    await world.guessKeys("2001:db8:1:2::/64");
+    const { status } = await world.ask({ headers: { "CF-Connecting-IP": "2001:db8:1:2:3::4" } });
+    expect(status).toBe(429);
   });
 
   it.each(["nobody", "not%20an%20id", `a${"b".repeat(128)}`])("answers 404 for the tenant %s", async (id) => {
@@ -218,12 +220,12 @@ describe("callers", () => {
 
   it("reads once per colo", async () => {
     hasTenant({}, agedBy(61 * SECOND));
-    await world.redis.claimRefresh(ACME, "NRT", 5);
+    await world.redis.claimRead({ tenantId: ACME, colo: "NRT", seconds: 5 });
     await world.ask({ colo: "NRT" });
     await world.untilQuiet();
     expect(world.litellm.reads).toHaveLength(0);
     await world.timers.pass(5_000);
-    await world.redis.claimRefresh(ACME, "NRT", 5);
+    await world.redis.claimRead({ tenantId: ACME, colo: "NRT", seconds: 5 });
     vi.setSystemTime(NOW + 5_000);
     await world.ask({ colo: "FRA" });
     await world.untilQuiet();

@@ -128,13 +128,15 @@ describe("callers", () => {
     expect(JSON.stringify([body, world.log.lines])).not.toContain(VIRTUAL_KEY);
   });
 
-  it("answers 429 to too many unmanaged keys, only under UNMANAGED_KEYS=block", async () => {
-    world.callers.isAllowed = false;
-    expect((await chat()).status).toBe(200);
-    expect(world.callers.checked).toEqual([]);
-    world.policy = { ...POLICY, unmanagedKeys: "block" };
-    expect((await chat()).status).toBe(429);
-  });
+  it.each(["allow", "block"] as const)(
+    "answers 429 to too many keys that nobody has, under UNMANAGED_KEYS=%s",
+    async (unmanagedKeys) => {
+      world.policy = { ...POLICY, unmanagedKeys };
+      await world.guessKeys("unknown");
+      expect((await chat()).status).toBe(429);
+      expect(world.models.calls).toEqual([]);
+    },
+  );
 
   it("forwards Cache-Control to LiteLLM without reading the spend", async () => {
     world.hasTenant({ subject });

@@ -59,12 +59,12 @@ export class CheckWorld {
   readonly spendQueue = breakable(this.queue, this.timers);
   readonly #backgroundWork: Promise<unknown>[] = [];
 
-  deps() {
+  deps(memory = this.memory) {
     const background: Background = (what, work) => {
       this.#backgroundWork.push(work.catch((cause: unknown) => this.log.error(`${what} failed`, cause)));
     };
     return {
-      memory: this.memory,
+      memory,
       snapshots: this.snapshots.port,
       tenants: this.tenants.port,
       litellm: this.reads.port,
@@ -107,11 +107,23 @@ export class CheckWorld {
     return this.timers.runUntil(Promise.all(inputs.map((input) => this.begin(input))));
   }
 
+  /** Runs a check in each of `count` isolates of one colo, at the same moment. Their memories are empty. */
+  inIsolates(count: number, input: Partial<CheckInput> = {}): Promise<Answered[]> {
+    const isolates = Array.from({ length: count }, () => new IsolateMemory());
+    return this.timers.runUntil(Promise.all(isolates.map((memory) => this.begin(input, memory))));
+  }
+
+  /** Sends keys that nobody has, until no more of them are looked up for the network. */
+  async guessKeys(network: string = ADDRESS): Promise<void> {
+    const guess = (index: number) => ({ kind: "key", keyHash: hashOf(`guess ${index}`), network }) as const;
+    for (let index = 0; index < 31; index++) await this.check({ caller: guess(index) });
+  }
+
   /** Begins a check without advancing the time, for checks that overlap. */
-  async begin(input: Partial<CheckInput> = {}): Promise<Answered> {
+  async begin(input: Partial<CheckInput> = {}, memory = this.memory): Promise<Answered> {
     const now = this.clock();
     const whole = { caller: byKey, demandedMaxAgeMs: null, colo: "FRA", now, random: 0, ...input };
-    const outcome = await checkBudget(whole, this.deps());
+    const outcome = await checkBudget(whole, this.deps(memory));
     return { outcome, tookMs: this.clock() - now };
   }
 
@@ -156,6 +168,7 @@ class TimedClaims extends FakeClaims {
 
   override async shareRead(claim: ReadClaim, read: SharedRead, leftMs: number) {
     const name = `${claim.tenantId} ${claim.colo} ${claim.seconds}`;
-    if ((this.#claims.get(name)?.until ?? 0) > this.#clock()) this.#claims.set(name, { until: this.#clock() + leftMs, read });
+    if ((this.#claims.get(name)?.until ?? 0) > this.#clock())
+      this.#claims.set(name, { until: this.#clock() + leftMs, read });
   }
 }
