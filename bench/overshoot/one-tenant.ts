@@ -1,16 +1,14 @@
-// In-memory Postgres with one tenant, and in-memory Redis claims in virtual time.
+// Postgres with one tenant, in memory.
 
 import { countCalls, cutoffOf, type Ledger, unsettledAround } from "../../src/budget/counting.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
-import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { ReadReason } from "../../src/ports/messages.ts";
+import type { TenantConfig } from "../../src/budget/tenant.ts";
 import type { Ledgers, SpendBatches, Tenants } from "../../src/ports/stores.ts";
 import type { LedgerCall, LedgerChange } from "../../src/records/ledger.ts";
 import type { TenantRecord } from "../../src/records/tenant.ts";
 import { aTenant } from "../../test/support/builders/builders.ts";
-import { FakeClaims } from "../../test/support/fakes/fake-claims.ts";
 import { unusedPort } from "../../test/support/faults/unused-port.ts";
 
 export class OnePostgres {
@@ -81,34 +79,5 @@ export class OnePostgres {
   #costOf(isMeant: (endedAt: Instant) => boolean): NanoUsd {
     const meant = [...this.#counted.values()].filter(({ endedAt }) => isMeant(endedAt));
     return meant.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n);
-  }
-}
-
-/** Claims that expire, as in Redis. */
-export class TimedClaims extends FakeClaims {
-  readonly #clock: () => Instant;
-  readonly #until = new Map<string, Instant>();
-
-  constructor(clock: () => Instant) {
-    super();
-    this.#clock = clock;
-  }
-
-  override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5): Promise<boolean> {
-    return this.#take(`refresh ${tenantId} ${colo}`, seconds);
-  }
-
-  override async isReadScheduled(_: TenantId, reason: ReadReason): Promise<boolean> {
-    return (this.#until.get(reason) ?? 0) > this.#clock();
-  }
-
-  override async noteScheduledRead(_: TenantId, reason: ReadReason, seconds = 60): Promise<void> {
-    this.#take(reason, seconds);
-  }
-
-  #take(name: string, seconds: number): boolean {
-    const isFree = (this.#until.get(name) ?? 0) <= this.#clock();
-    if (isFree) this.#until.set(name, this.#clock() + seconds * 1_000);
-    return isFree;
   }
 }

@@ -9,7 +9,8 @@ export function networkOf(address: string): string {
   const groups = (text: string) => (text === "" ? [] : text.split(":"));
   const left = groups(head);
   const right = groups(tail ?? "");
-  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => "0");
+  const zeros =
+    tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => "0");
   const whole = [...left, ...zeros, ...right].slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ""));
   return `${whole.join(":")}::/64`;
 }

@@ -86,6 +86,17 @@ describe("round trips", () => {
     expect(await snapshots.ownerOf(hashOf("a"))).toBeNull();
   });
 
+  it("returns a team's tenant, and a caller that LiteLLM has and no tenant", async () => {
+    await snapshots.writeOwnerOf("team:team 1/a", acme);
+    await snapshots.writeOwnerOf("team:team-2", "nobodys");
+    await snapshots.writeOwnerOf(hashOf("b"), "nobodys");
+    expect(await Promise.all((["team:team 1/a", "team:team-2", hashOf("b")] as const).map(snapshots.ownerOf))).toEqual([
+      acme,
+      "nobodys",
+      "nobodys",
+    ]);
+  });
+
   it("returns the start of LiteLLM's outage, and its end", async () => {
     expect(await snapshots.outageStartedAt()).toBeNull();
     await snapshots.writeOutage(NOW);
@@ -240,6 +251,15 @@ describe("unparseable values", () => {
 });
 
 describe("the tenant of a key", () => {
+  it("is nobody for five minutes, and unknown to the release before", async () => {
+    const begunAt = Math.floor(Date.now() / 1_000);
+    await snapshots.writeOwnerOf(hashOf("a"), "nobodys");
+    const { keys } = await kv.list({ prefix: "tenant-of-key:" });
+    expect((keys[0]?.expiration ?? 0) - begunAt).toBeGreaterThanOrEqual(300);
+    expect((keys[0]?.expiration ?? 0) - Math.ceil(Date.now() / 1_000)).toBeLessThanOrEqual(300);
+    expect(await kv.get(`tenant-of-key:${hashOf("a")}`, "json")).toMatchObject({ tenant_id: null });
+  });
+
   it("expires after an hour when resolved through a team, else never", async () => {
     const begunAt = Math.floor(Date.now() / 1_000);
     await snapshots.writeOwnerOf(hashOf("a"), acme, { expires: true });

@@ -3,25 +3,16 @@
 
 import { failPolicyAt } from "../../budget/failure.ts";
 import type { Instant } from "../../budget/instant.ts";
-import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import { type Verdict, verdictOnNothing, verdictWithoutRead } from "../../budget/verdict.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { findOutage } from "../litellm/outage.ts";
 import { storeTimeoutMs, valueOrNull } from "../waiting.ts";
-import type { CheckDeps, CheckInput, CheckOutcome, Unfound } from "./check-budget.ts";
-import type { Deadline } from "./deadline.ts";
-import { type InferredVerdict, inferVerdictFromLiteLlm } from "./degraded-check.ts";
+import type { Check, CheckDeps, CheckInput, CheckOutcome, Inference, Unfound } from "./check.ts";
+import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
 
 /** A check may need the outage note after its deadline: 100 ms plus this stay within the promised 110 ms. */
 const OUTAGE_TIMEOUT_MS = 8;
-
-/** A verdict from LiteLLM alone, in case the stores do not answer in time. */
-export interface Inference {
-  readonly verdict: Promise<InferredVerdict>;
-  start(): void;
-  /** Does not start it any more. */
-  cancel(): void;
-}
 
 /** Asks LiteLLM alone when the stores have taken their share of the deadline, or `start` is called. */
 export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Inference {
@@ -37,19 +28,14 @@ export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Infere
 }
 
 /** Neither KV nor Postgres has found the caller's tenant in time. For a key, LiteLLM alone can still give a verdict. */
-export async function answerUnfound(
-  { kind, tenantId }: Unfound,
-  inference: Inference,
-  input: CheckInput,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<CheckOutcome> {
+export async function answerUnfound({ kind, tenantId }: Unfound, check: Check, deps: CheckDeps): Promise<CheckOutcome> {
+  const { inference, deadline, now } = check;
   if (kind === "unreachable") inference.start();
   const inferred = await Promise.race([inference.verdict, deadline]);
   if (inferred === "unknown_key") return { kind: "unknown" };
   if (typeof inferred !== "string") return degraded(inferred, "config unreachable", deps);
-  const isOutage = kind === "unreachable" || deps.memory.hasStoreFailed(input.now);
-  const policy = await policyNow(null, findOutage(input, deps), input, deps);
+  const isOutage = kind === "unreachable" || deps.memory.hasStoreFailed(now);
+  const policy = await policyNow(null, findOutage(check, deps), check, deps);
   const answered = degraded(verdictOnNothing(tenantId, policy), isOutage ? "nothing known" : "stores too slow", deps);
   return isOutage ? answered : { kind: "undecided", verdict: answered.verdict };
 }

@@ -2,72 +2,19 @@
 // Never presents a failure as a refusal, nor a refusal as a failure.
 
 import { isServable, keepForMs, planRefresh } from "../../budget/freshness.ts";
-import type { Instant } from "../../budget/instant.ts";
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
 import { strictest } from "../../budget/strictest.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { type Verdict, verdictOn } from "../../budget/verdict.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
+import { verdictOn } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { findOutage } from "../litellm/outage.ts";
 import { answerUnfound, answerWithoutRead, inferLater } from "./answer-degraded.ts";
-import { type Deadline, pollMemory } from "./deadline.ts";
-import { type FoundTenant, findByKey, findByTeam, type KeySearch, searchAnew } from "./find-tenant.ts";
+import type { Caller, Check, CheckDeps, CheckInput, CheckOutcome, Unfound } from "./check.ts";
+import { pollMemory } from "./deadline.ts";
+import { confirmOwner, type FoundTenant, findByKey, findByTeam, type KeySearch } from "./find-tenant.ts";
 import { loadTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
-
-export type CheckDeps = Pick<
-  Ports,
-  | "memory"
-  | "snapshots"
-  | "tenants"
-  | "litellm"
-  | "claims"
-  | "spendQueue"
-  | "timers"
-  | "clock"
-  | "background"
-  | "log"
-  | "policy"
->;
-
-export interface CheckInput {
-  readonly caller: Caller;
-  /** From the caller's `Cache-Control`: 0 for `no-cache`, null when it names no age. */
-  readonly demandedMaxAgeMs: number | null;
-  readonly colo: string;
-  readonly now: Instant;
-  /** In [0, 1). */
-  readonly random: number;
-}
-
-/** An agent sends its key. An orchestrator names the tenant. */
-export type Caller = KeyCaller | { readonly kind: "tenant"; readonly tenantId: TenantId };
-
-export interface KeyCaller {
-  readonly kind: "key";
-  /** Null for a caller that LiteLLM knows by its team alone. */
-  readonly keyHash: KeyHash | null;
-  /** The caller's network, for the ceiling on look-ups. Null when LiteLLM asks: it has verified the key. */
-  readonly network: string | null;
-  /** The key's team, or null for no team, when LiteLLM asks. */
-  readonly teamId?: string | null;
-}
-
-export type CheckOutcome =
-  | {
-      readonly kind: "verdict";
-      readonly verdict: Verdict;
-      /** How long the caller may cache the verdict, in milliseconds. */
-      readonly keepForMs: number;
-    }
-  | { readonly kind: "unknown" }
-  | { readonly kind: "too_many_unknown" }
-  /**
-   * The stores are slow, and nothing of the caller is known yet: not an outage, so no tenant's fail policy applies. The
-   * verdict is the deployment's, for an answer that must be yes or no.
-   */
-  | { readonly kind: "undecided"; readonly verdict: Verdict };
 
 /** True when the deployment allows calls by unmanaged keys. */
 export function allowsUnmanaged({ policy }: Pick<Ports, "policy">): boolean {
@@ -77,23 +24,15 @@ export function allowsUnmanaged({ policy }: Pick<Ports, "policy">): boolean {
 /** What a check of one tenant ends in. */
 type Checked = Exclude<CheckOutcome, { kind: "undecided" }> | Unfound;
 
-/** Neither KV nor Postgres has said in time, or at all. `tenantId`: null when not even the tenant is known. */
-export interface Unfound {
-  readonly kind: "slow" | "unreachable";
-  readonly tenantId: TenantId | null;
-}
-
 const isUnfound = (checked: Checked): checked is Unfound => checked.kind === "slow" || checked.kind === "unreachable";
-
-/** A key is taken for its team's this long before LiteLLM is asked again: it may have moved to another team. */
-const TEAM_CONFIRM_SECONDS = 300;
 
 export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<CheckOutcome> {
   const deadline = deps.timers.after(deps.policy.checkDeadlineMs);
   const inference = inferLater(input, deps);
+  const check = { ...input, deadline: deadline.passed, inference };
   try {
-    const checked = await checkCaller(input, deadline.passed, deps);
-    return isUnfound(checked) ? await answerUnfound(checked, inference, input, deadline.passed, deps) : checked;
+    const checked = await checkCaller(check, deps);
+    return isUnfound(checked) ? await answerUnfound(checked, check, deps) : checked;
   } finally {
     inference.cancel();
     deadline.cancel();
@@ -101,9 +40,9 @@ export async function checkBudget(input: CheckInput, deps: CheckDeps): Promise<C
 }
 
 /** Checks the key's tenant and the one of its team, which may be the same. */
-async function checkCaller(input: CheckInput, deadline: Deadline, deps: CheckDeps): Promise<Checked> {
-  const { caller, now } = input;
-  if (caller.kind === "tenant") return (await checkTenant(caller.tenantId, input, deadline, deps)) ?? UNKNOWN;
+async function checkCaller(check: Check, deps: CheckDeps): Promise<Checked> {
+  const { caller, now, deadline } = check;
+  if (caller.kind === "tenant") return (await checkTenant(caller.tenantId, check, deps)) ?? UNKNOWN;
   const { keyHash, network } = caller;
   const search =
     keyHash === null ? null : { keyHash, network, isTeamKnown: caller.teamId !== undefined, now, deadline };
@@ -114,39 +53,26 @@ async function checkCaller(input: CheckInput, deadline: Deadline, deps: CheckDep
   ]);
   const isOne = ofKey.kind === "tenant" && ofTeam.kind === "tenant" && ofKey.tenantId === ofTeam.tenantId;
   const [key, team] = await Promise.all([
-    isOne || search === null ? UNKNOWN : checkKey(ofKey, search, input, deps),
-    checkFound(ofTeam, input, deadline, deps),
+    isOne || search === null ? UNKNOWN : checkKey(ofKey, search, check, deps),
+    checkFound(ofTeam, check, deps),
   ]);
   return whatCounts(key, team ?? UNKNOWN);
 }
 
 const UNKNOWN = { kind: "unknown" } as const;
 
-async function checkKey(found: FoundTenant, search: KeySearch, input: CheckInput, deps: CheckDeps): Promise<Checked> {
-  const checked = await checkFound(found, input, search.deadline, deps);
-  if (found.kind === "tenant" && checked !== null) confirmTeam(found.tenantId, search, deps);
+async function checkKey(found: FoundTenant, search: KeySearch, check: Check, deps: CheckDeps): Promise<Checked> {
+  const checked = await checkFound(found, check, deps);
+  if (found.kind === "tenant" && checked !== null) confirmOwner(found.tenantId, search, deps);
   if (checked !== null) return checked;
   // The edge's entry for the key led to a deleted tenant, or to another team's: the stores know better.
   const anew = await findByKey({ ...search, isAnew: true }, deps);
-  return (await checkFound(anew, input, search.deadline, deps)) ?? UNKNOWN;
-}
-
-/** Looks a key that was found through its team up again behind the answer, once in five minutes. */
-function confirmTeam(tenantId: TenantId, search: KeySearch, deps: CheckDeps): void {
-  const subject = deps.memory.tenant(tenantId)?.config?.subject;
-  if (subject?.kind !== "team" || search.isTeamKnown) return;
-  if (!deps.memory.throttle(`team of key:${search.keyHash}`, TEAM_CONFIRM_SECONDS, search.now)) return;
-  deps.background("team confirmation", searchAnew(search, deps));
+  return (await checkFound(anew, check, deps)) ?? UNKNOWN;
 }
 
 /** Null when the tenant is gone, or not the caller's. */
-function checkFound(
-  found: FoundTenant,
-  input: CheckInput,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<Checked | null> | Checked {
-  if (found.kind === "tenant") return checkTenant(found.tenantId, input, deadline, deps);
+function checkFound(found: FoundTenant, check: Check, deps: CheckDeps): Promise<Checked | null> | Checked {
+  if (found.kind === "tenant") return checkTenant(found.tenantId, check, deps);
   return found.kind === "slow" || found.kind === "unreachable" ? { kind: found.kind, tenantId: null } : found;
 }
 
@@ -162,18 +88,13 @@ function whatCounts(ofKey: Checked, ofTeam: Checked): Checked {
 const CERTAINTY: readonly Checked["kind"][] = ["verdict", "slow", "unreachable", "too_many_unknown", "unknown"];
 
 /** Null when the tenant is gone, or LiteLLM names another team for the caller. */
-async function checkTenant(
-  tenantId: TenantId,
-  input: CheckInput,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<Checked | null> {
-  const loaded = await Promise.race([loadTenant({ tenantId, now: input.now }, deps), deadline]);
-  if (loaded === "passed") return checkRemembered(tenantId, input, deadline, deps);
+async function checkTenant(tenantId: TenantId, check: Check, deps: CheckDeps): Promise<Checked | null> {
+  const loaded = await Promise.race([loadTenant({ tenantId, now: check.now }, deps), check.deadline]);
+  if (loaded === "passed") return checkRemembered(tenantId, check, deps);
   if (loaded.kind === "gone") return null;
   if (loaded.kind === "unreachable") return { kind: "unreachable", tenantId };
-  if (hasLeftTeam(input.caller, loaded.known.config)) return null;
-  return checkKnown(input, loaded.known, deadline, deps);
+  if (hasLeftTeam(check.caller, loaded.known.config)) return null;
+  return checkKnown(check, loaded.known, deps);
 }
 
 /** True when LiteLLM names another team for the key; the edge's entry for the key may be an hour old. */
@@ -183,63 +104,53 @@ function hasLeftTeam(caller: Caller, { subject }: TenantConfig): boolean {
 }
 
 /** The stores are slow: what the isolate remembers counts, whatever its age. */
-async function checkRemembered(
-  tenantId: TenantId,
-  input: CheckInput,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<Checked | null> {
+async function checkRemembered(tenantId: TenantId, check: Check, deps: CheckDeps): Promise<Checked | null> {
   const { config, spend } = deps.memory.tenant(tenantId) ?? { config: null, spend: null };
   if (config === null) return { kind: "slow", tenantId };
-  return checkKnown(input, { config, spend }, deadline, deps);
+  return checkKnown(check, { config, spend }, deps);
 }
 
-async function checkKnown(
-  input: CheckInput,
-  { config, spend }: ConfiguredTenant,
-  deadline: Deadline,
-  deps: CheckDeps,
-): Promise<Checked | null> {
-  const { now, colo } = input;
-  const { mode, exclusiveSeconds } = planRefresh(config, spend, now, input);
-  if (mode === "none" && spend !== null) return answer(config, spend, "cache", input);
+async function checkKnown(check: Check, { config, spend }: ConfiguredTenant, deps: CheckDeps): Promise<Checked | null> {
+  const { now, colo } = check;
+  check.inference.cancel();
+  const { mode, exclusiveSeconds } = planRefresh(config, spend, now, check);
+  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check);
   const isNeeded = spend === null || !isServable(config, spend, now);
   const refresh = startRefresh({ config, spend, colo, now, exclusiveSeconds, isNeeded }, deps);
-  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", input);
-  return answerAfter(refresh, { config, spend, isNeeded }, input, deadline, deps);
+  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", check);
+  return answerAfter(refresh, { config, spend, isNeeded }, check, deps);
 }
 
 /** Waits for the first try of a refresh, or for the deadline. Null when the tenant is gone. */
 async function answerAfter(
   refresh: Promise<RefreshOutcome>,
   { config, spend, isNeeded }: ConfiguredTenant & { readonly isNeeded: boolean },
-  input: CheckInput,
-  deadline: Deadline,
+  check: Check,
   deps: CheckDeps,
 ): Promise<Checked | null> {
   const known = { config, spend };
   // Started early, because there is no time for it once the deadline has passed.
-  const note = findOutage(input, deps);
-  const outcome = await Promise.race([refresh, deadline]);
-  if (outcome === "passed") return answerWithoutRead(known, "too slow", input, deps, note);
+  const note = findOutage(check, deps);
+  const outcome = await Promise.race([refresh, check.deadline]);
+  if (outcome === "passed") return answerWithoutRead(known, "too slow", check, deps, note);
   switch (outcome.kind) {
     case "read":
-      return answer(outcome.config, outcome.spend, "litellm", input);
+      return answer(outcome.config, outcome.spend, "litellm", check);
     case "shared":
-      return answer(outcome.config, outcome.spend, "cache", input);
+      return answer(outcome.config, outcome.spend, "cache", check);
     case "gone":
       return null;
     case "failed":
-      return answerWithoutRead(outcome.known, "failed", input, deps, note);
+      return answerWithoutRead(outcome.known, "failed", check, deps, note);
     case "held": {
-      const isFailing = () => deps.memory.failedRecently(config.tenantId, input.now);
-      if (!isFailing() && !isNeeded && spend !== null) return answer(config, spend, "cache", input);
+      const isFailing = () => deps.memory.failedRecently(config.tenantId, check.now);
+      if (!isFailing() && !isNeeded && spend !== null) return answer(config, spend, "cache", check);
       // Another check of this isolate reads, and leaves its result in the memory.
       const newer = () => newerThan(spend, config.tenantId, deps);
-      await pollMemory(() => isFailing() || newer() !== null, deadline, deps);
+      await pollMemory(() => isFailing() || newer() !== null, check.deadline, deps);
       const seen = newer();
-      if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
-      return answerWithoutRead(known, "another check's read failed", input, deps, note);
+      if (seen !== null) return answer(seen.config, seen.spend, "cache", check);
+      return answerWithoutRead(known, "another check's read failed", check, deps, note);
     }
   }
 }

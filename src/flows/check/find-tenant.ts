@@ -82,9 +82,18 @@ async function find(
   }
 }
 
-/** Looks the key up in the stores, whatever is remembered, and remembers what they say. */
-export function searchAnew(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
-  return searchKey({ ...search, isAnew: true }, deps);
+/** Looks a key that was found through its team up again, behind the answer, once in five minutes. */
+export function confirmOwner(tenantId: TenantId, search: KeySearch, deps: FindDeps): void {
+  const subject = deps.memory.tenant(tenantId)?.config?.subject;
+  if (subject?.kind !== "team" || search.isTeamKnown || !isConfirmationDue(search, deps)) return;
+  deps.background("team confirmation", searchKey({ ...search, isAnew: true }, deps));
+}
+
+/** A key is taken for its team's this long before LiteLLM is asked again: it may have moved to another team. */
+const CONFIRM_SECONDS = 300;
+
+function isConfirmationDue({ keyHash, now }: KeySearch, { memory }: FindDeps): boolean {
+  return memory.throttle(`team of key:${keyHash}`, CONFIRM_SECONDS, now);
 }
 
 function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
@@ -143,7 +152,8 @@ async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTe
   return UNKNOWN;
 }
 
-async function askLiteLlm({ keyHash, network, now }: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+  const { keyHash, network, now } = search;
   const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!read.ok && read.failure.kind !== "not_found") return UNREACHABLE;
   if (!read.ok) {
@@ -153,6 +163,7 @@ async function askLiteLlm({ keyHash, network, now }: KeySearch, deps: FindDeps):
   if (network !== null) giveBackLookUp(network, deps);
   const { teamId } = read.value;
   const team = teamId === null ? null : await deps.tenants.findBySubject({ kind: "team", id: teamId });
+  isConfirmationDue(search, deps);
   return team === null ? nobodys(keyHash, now, deps) : learn(keyHash, team, { now, expires: true }, deps);
 }
 

@@ -5,14 +5,8 @@ import { asOf } from "../../budget/spend.ts";
 import type { KeyHash } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
 import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
-import {
-  allowsUnmanaged,
-  type CheckDeps,
-  type CheckInput,
-  type CheckOutcome,
-  checkBudget,
-  type KeyCaller,
-} from "./check-budget.ts";
+import type { CheckDeps, CheckInput, CheckOutcome, KeyCaller } from "./check.ts";
+import { allowsUnmanaged, checkBudget } from "./check-budget.ts";
 import { learnFromCall } from "./learn-from-call.ts";
 
 /** Needs the clock, because the answer arrives long after the check. */
@@ -62,7 +56,11 @@ function verdictByNow(checked: Verdict, { memory, clock }: ForwardDeps): Verdict
 const NOTHING = { config: null, spend: null };
 
 /** LiteLLM's refusal counts as Bursar's own if Bursar refuses by now too; otherwise the reason lies in LiteLLM. */
-function refusedByLiteLlm({ status, body }: Answered, verdict: Verdict, deps: ForwardDeps): Extract<CheckOutcome, { kind: "verdict" }> {
+function refusedByLiteLlm(
+  { status, body }: Answered,
+  verdict: Verdict,
+  deps: ForwardDeps,
+): Extract<CheckOutcome, { kind: "verdict" }> {
   if (body !== null) deps.background("litellm refusal discard", body.cancel());
   const refused = verdict.allowed ? verdictRefusedByLiteLlm(verdict) : verdict;
   const { tenantId, state, reason } = refused;

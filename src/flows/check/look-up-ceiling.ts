@@ -3,8 +3,8 @@
 // keeps the key of a neighbour from being found.
 
 import type { Instant } from "../../budget/instant.ts";
-import type { CallerName } from "../../records/edge.ts";
 import type { Ports, TokenRate } from "../../ports/ports.ts";
+import type { CallerName } from "../../records/edge.ts";
 
 /** A network with this many new keys at once is rare; a guesser sends thousands. */
 const PER_NETWORK: TokenRate = { burst: 30, perMinute: 60 };

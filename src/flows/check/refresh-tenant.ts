@@ -70,7 +70,8 @@ async function refreshTenant(
   const { tenantId } = config;
   const claim = await claimRead(input, deps);
   if (claim === "held") return decide({ kind: "held" });
-  if (claim !== "claimed") return decide(sharedFrom(input, claim, deps));
+  const shared = claim === "claimed" ? null : mergedInto(input, claim, now, deps);
+  if (shared !== null) return decide({ kind: "shared", ...shared });
 
   const load = loadTenant(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
@@ -116,6 +117,7 @@ async function claimRead(
   deps: Deps,
 ): Promise<"claimed" | "held" | SharedRead> {
   const { tenantId } = config;
+  if (deps.memory.failedRecently(tenantId, now)) return "held";
   if (!deps.memory.throttle(`claim:${tenantId}`, Math.min(CLAIM_SECONDS, seconds), now)) return "held";
   const asked = deps.claims.claimRead({ tenantId, colo, seconds });
   const claim = await valueOrNull("read claim", asked, claimTimeoutMs(deps), deps);
@@ -123,12 +125,6 @@ async function claimRead(
   if (claim !== null) return claim;
   // Without Redis only this isolate limits its reads.
   return deps.memory.throttle(`read:${tenantId}`, seconds, now) ? "claimed" : "held";
-}
-
-/** Merges the read of another isolate, which publishes it. */
-function sharedFrom(input: RefreshInput, read: SharedRead, deps: Deps): RefreshOutcome {
-  const refreshed = mergedInto(input, read, input.now, deps);
-  return refreshed === null ? { kind: "held" } : { kind: "shared", ...refreshed };
 }
 
 /** Leaves the read for the other isolates of the colo while its claim lasts, and the key's team for this one. */

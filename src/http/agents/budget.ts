@@ -1,7 +1,8 @@
 // Ask: `GET /v1/budget` for an agent with its virtual key, `GET /v1/tenants/{id}/check` for an orchestrator.
 
 import { type Context, Hono } from "hono";
-import { type Caller, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
+import type { Caller, CheckOutcome } from "../../flows/check/check.ts";
+import { checkBudget } from "../../flows/check/check-budget.ts";
 import type { AppEnv } from "../app-env.ts";
 import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
 import { noSuchTenant, problem } from "../problem.ts";

@@ -2,7 +2,7 @@
 // instant.
 
 import type { Context } from "hono";
-import type { Caller, CheckInput } from "../../flows/check/check-budget.ts";
+import type { Caller, CheckInput } from "../../flows/check/check.ts";
 import { networkOf } from "../../wire/network.ts";
 import type { AppEnv } from "../app-env.ts";
 

@@ -4,7 +4,8 @@
 import { type Context, Hono } from "hono";
 import type { KeyHash } from "../../budget/tenant.ts";
 import { type Verdict, verdictOnNothing } from "../../budget/verdict.ts";
-import { allowsUnmanaged, type CheckOutcome, checkBudget } from "../../flows/check/check-budget.ts";
+import type { CheckOutcome } from "../../flows/check/check.ts";
+import { allowsUnmanaged, checkBudget } from "../../flows/check/check-budget.ts";
 import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
 import { refusal } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";

@@ -26,13 +26,11 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.findBySubject({ kind: "key", id: hashOf("c") })).toBeNull();
     });
 
-    it("reports that an unknown key may be in a team only while a tenant is a team", async () => {
-      await create();
-      expect(await tenants.findByKey(hashOf("f"))).toEqual({ tenant: null, mayBeInTeam: false });
-      await create({ tenantId: idOf("team"), subject: { kind: "team", id: "t1" } });
-      expect(await tenants.findByKey(hashOf("f"))).toEqual({ tenant: null, mayBeInTeam: true });
-      await tenants.markDeleted(idOf("team"), later);
-      expect(await tenants.findByKey(hashOf("f"))).toEqual({ tenant: null, mayBeInTeam: false });
+    it("finds no tenant for an unknown key, nor for one of a deleted tenant", async () => {
+      await create({ keyHashes: [hashOf("f")] });
+      expect(await tenants.findByKey(hashOf("b"))).toBeNull();
+      await tenants.markDeleted(idOf("acme"), later);
+      expect(await tenants.findByKey(hashOf("f"))).toBeNull();
     });
 
     it("returns every override, ended ones included, oldest first", async () => {

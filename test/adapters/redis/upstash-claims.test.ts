@@ -6,11 +6,12 @@ import type { Fault, Part } from "../../../dev/part.ts";
 import { startUpstash } from "../../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../../src/adapters/redis/upstash-claims.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Claims } from "../../../src/ports/ports.ts";
+import type { Claims, ReadClaim } from "../../../src/ports/ports.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
-import { idOf } from "../../support/builders/builders.ts";
+import { NOW, RESET } from "../../budget/builders.ts";
+import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
 const TOKEN = "a-token";
@@ -83,6 +84,52 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(false);
       await expire(`refresh:${tenant}:FRA:60`);
       expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(true);
+    });
+  });
+
+  describe("a read", () => {
+    const claim = (differences: Partial<ReadClaim> = {}) => ({
+      tenantId: tenant,
+      colo: "FRA",
+      seconds: 60,
+      ...differences,
+    });
+    const read = {
+      subjectId: hashOf("a"),
+      spendNanoUsd: 123_456_789_123_456_789n,
+      begunAt: NOW - 20,
+      answeredAt: NOW,
+      resetsAt: RESET,
+    };
+
+    it("is claimed by one of many, and pending for the others until it is shared", async () => {
+      const asked = await Promise.all(Array.from({ length: 20 }, () => claims.claimRead(claim())));
+      expect(asked.sort()).toEqual(["claimed", ...Array(19).fill("pending")]);
+      await claims.shareRead(claim(), read, 5_000);
+      expect(await claims.claimRead(claim())).toEqual(read);
+      expect(await claims.claimRead(claim({ colo: "NRT" }))).toBe("claimed");
+    });
+
+    it("keeps a reset that is null", async () => {
+      await claims.claimRead(claim());
+      await claims.shareRead(claim(), { ...read, resetsAt: null }, 5_000);
+      expect(await claims.claimRead(claim())).toEqual({ ...read, resetsAt: null });
+    });
+
+    it("ends with its claim, shared or not", async () => {
+      const since = performance.now();
+      await claims.claimRead(claim());
+      await expectToExpireIn(`read:${tenant}:FRA:60`, 60, since);
+      await claims.shareRead(claim(), read, 30_000);
+      await expectToExpireIn(`read:${tenant}:FRA:60`, 30, since);
+      await expire(`read:${tenant}:FRA:60`);
+      await claims.shareRead(claim(), read, 30_000);
+      expect(await claims.claimRead(claim())).toBe("claimed");
+    });
+
+    it("is pending, not lost, when what is shared cannot be read", async () => {
+      await command("SET", `read:${tenant}:FRA:60`, '{"spend":"much"}');
+      expect(await claims.claimRead(claim())).toBe("pending");
     });
   });
 

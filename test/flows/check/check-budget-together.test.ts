@@ -69,6 +69,7 @@ it("waits for no read for five seconds after a failed one, then one check tries 
 
 it("answers from servable spend at once while another check reads", async () => {
   world.hasTenant({}, agedBy(30 * SECOND));
+  world.memory.rememberTenantOf(hashOf("a"), ACME, NOW);
   world.litellm.tryMs = 50;
   const [winner, loser] = await world.together([{ demandedMaxAgeMs: 0 }, { demandedMaxAgeMs: 0 }]);
   expect(winner && [winner.tookMs, verdictOf(winner).source]).toEqual([50, "litellm"]);

@@ -98,7 +98,7 @@ describe("stale spend", () => {
   });
 
   it("reads first when the spend rate could reach the block threshold before the next read", async () => {
-    const spending = { spendRateNanoUsdPerSecond: usd("10"), ...agedBy(SECOND) };
+    const spending = { spendRateNanoUsdPerSecond: usd("10"), ...agedBy(5 * SECOND) };
     world.hasTenant({}, { spendNanoUsd: usd("500.000000001"), ...spending });
     spent("550");
     expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "litellm" });

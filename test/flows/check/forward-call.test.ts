@@ -67,7 +67,7 @@ describe("failures", () => {
     for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) gate.world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, "hangs");
     gate.world.reads.trouble("readSubject", "hangs");
-    gate.world.claims.trouble("claimRefresh", "hangs");
+    gate.world.claims.trouble("claimRead", "hangs");
   };
 
   it.each([

@@ -203,7 +203,7 @@ describe("permission to read", () => {
   it("refuses a second read in this isolate without any call", async () => {
     await refresh();
     expect(await refresh()).toEqual({ kind: "held" });
-    expect([world.litellm.reads.length, world.claims.calls("claimRefresh")]).toEqual([1, 1]);
+    expect([world.litellm.reads.length, world.claims.calls("claimRead")]).toEqual([1, 1]);
   });
 
   it("allows a read of another tenant", async () => {

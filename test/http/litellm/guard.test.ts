@@ -153,11 +153,9 @@ describe("a key of a team tenant", () => {
   const inTeam = { user_api_key_hash: hashOf("b"), user_api_key_team_id: "team-1" };
   beforeEach(() => void hasTenant({ subject: { kind: "team", id: "team-1" } }, OVER));
 
-  it("resolves to the tenant without asking LiteLLM or registering the key", async () => {
+  it("resolves to the tenant without waiting for LiteLLM", async () => {
+    world.reads.trouble("readSubject", "hangs");
     expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
-    await world.untilQuiet();
-    expect(world.litellm.reads).toEqual([]);
-    expect(world.kv.owners.get(hashOf("b"))).toBe("acme");
   });
 
   it("finds the key in memory the next time", async () => {
@@ -167,10 +165,10 @@ describe("a key of a team tenant", () => {
     expect([world.tenants.calls("findByKey"), world.tenants.calls("findBySubject")]).toEqual([1, 1]);
   });
 
-  it("prefers the key's own tenant", async () => {
+  it("is refused when its team is over budget, though the key is a tenant within its own", async () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
-    world.kv.owners.clear();
-    expect(await answerTo(aQuestion(inTeam))).toEqual(NONE);
+    expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
+    expect(await answerTo(aQuestion({ user_api_key_hash: hashOf("b") }))).toEqual(NONE);
   });
 
   it("resolves a JWT caller by its team, without a key", async () => {

@@ -1,5 +1,6 @@
 // Claims in memory, atomic as in Redis. `isAway` makes every verb throw, as when Redis is down or slow.
 
+import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import type { ReadReason } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -109,3 +110,50 @@ export class FakeClaims implements Claims {
     if (this.isAway) throw new Outage("redis", "away", null);
   }
 }
+
+/** Claims that expire, as in Redis. */
+export class TimedClaims extends FakeClaims {
+  readonly #clock: () => Instant;
+  readonly #until = new Map<string, Instant>();
+  readonly #shared = new Map<string, SharedRead>();
+
+  constructor(clock: () => Instant) {
+    super();
+    this.#clock = clock;
+  }
+
+  override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5): Promise<boolean> {
+    return this.#take(`refresh ${tenantId} ${colo}`, seconds);
+  }
+
+  override async claimRead(claim: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
+    const name = readName(claim);
+    if (!this.#take(name, claim.seconds)) return this.#shared.get(name) ?? "pending";
+    this.#shared.delete(name);
+    return "claimed";
+  }
+
+  override async shareRead(claim: ReadClaim, read: SharedRead): Promise<void> {
+    if (this.#isTaken(readName(claim))) this.#shared.set(readName(claim), read);
+  }
+
+  override async isReadScheduled(_: TenantId, reason: ReadReason): Promise<boolean> {
+    return this.#isTaken(reason);
+  }
+
+  override async noteScheduledRead(_: TenantId, reason: ReadReason, seconds = 60): Promise<void> {
+    this.#take(reason, seconds);
+  }
+
+  #isTaken(name: string): boolean {
+    return (this.#until.get(name) ?? 0) > this.#clock();
+  }
+
+  #take(name: string, seconds: number): boolean {
+    if (this.#isTaken(name)) return false;
+    this.#until.set(name, this.#clock() + seconds * 1_000);
+    return true;
+  }
+}
+
+const readName = ({ tenantId, colo, seconds }: ReadClaim) => `read ${tenantId} ${colo} ${seconds}`;

@@ -4,14 +4,15 @@
 import { IsolateMemory } from "../../../src/adapters/cloudflare/isolate-memory.ts";
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { SpendRecord } from "../../../src/budget/spend.ts";
-import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import type { TenantConfig } from "../../../src/budget/tenant.ts";
 import type { Verdict } from "../../../src/budget/verdict.ts";
-import { type CheckInput, type CheckOutcome, checkBudget } from "../../../src/flows/check/check-budget.ts";
+import type { CheckInput, CheckOutcome } from "../../../src/flows/check/check.ts";
+import { checkBudget } from "../../../src/flows/check/check-budget.ts";
 import type { Policy } from "../../../src/ports/policy.ts";
-import type { Background, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
+import type { Background } from "../../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../builders/builders.ts";
-import { FakeClaims } from "../fakes/fake-claims.ts";
+import { TimedClaims } from "../fakes/fake-claims.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../fakes/fake-litellm.ts";
 import { FakeSnapshots } from "../fakes/fake-snapshots.ts";
 import { FakeSpendQueue } from "../fakes/fake-spend-queue.ts";
@@ -146,29 +147,4 @@ const DONE = Promise.resolve();
 export function verdictOf({ outcome }: Answered): Verdict {
   if (outcome.kind !== "verdict") throw new Error(`expected a verdict, got ${outcome.kind}`);
   return outcome.verdict;
-}
-
-/** Claims that expire, as in Redis. */
-class TimedClaims extends FakeClaims {
-  readonly #clock: () => Instant;
-  readonly #claims = new Map<string, { until: Instant; read: "pending" | SharedRead }>();
-
-  constructor(clock: () => Instant) {
-    super();
-    this.#clock = clock;
-  }
-
-  override async claimRead(claim: ReadClaim) {
-    const name = `${claim.tenantId} ${claim.colo} ${claim.seconds}`;
-    const present = this.#claims.get(name);
-    if (present !== undefined && present.until > this.#clock()) return present.read;
-    this.#claims.set(name, { until: this.#clock() + claim.seconds * 1_000, read: "pending" });
-    return "claimed" as const;
-  }
-
-  override async shareRead(claim: ReadClaim, read: SharedRead, leftMs: number) {
-    const name = `${claim.tenantId} ${claim.colo} ${claim.seconds}`;
-    if ((this.#claims.get(name)?.until ?? 0) > this.#clock())
-      this.#claims.set(name, { until: this.#clock() + leftMs, read });
-  }
 }

@@ -2,15 +2,13 @@
 // except to the readers that finish the deletion in LiteLLM.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { KeyHash } from "../../../budget/tenant.ts";
 import type { Tenants } from "../../../ports/stores.ts";
-import type { TenantRecord } from "../../../records/tenant.ts";
 import { type Database, runStatement } from "../client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
 import { createTenant } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
-import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
+import { firstTenant, selectTenants } from "./tenant-rows.ts";
 import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
 
 export function postgresTenants(database: Database): Tenants {
@@ -21,7 +19,9 @@ export function postgresTenants(database: Database): Tenants {
     findBySubject: ({ kind, id }) =>
       first(sql`t.subject_kind = ${kind} and t.subject_id = ${id} and t.deleted_at is null`),
     findByKey: (keyHash) =>
-      first(sql`t.deleted_at is null and t.tenant_id in (select tenant_id from tenant_keys where key_hash = ${keyHash})`),
+      first(
+        sql`t.deleted_at is null and t.tenant_id in (select tenant_id from tenant_keys where key_hash = ${keyHash})`,
+      ),
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
     change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
