@@ -23,7 +23,9 @@ export async function startRealPostgres(): Promise<Service> {
   const data = join(directory, "data");
   const user = unprivileged();
   if (user.uid !== undefined && user.gid !== undefined) chownSync(directory, user.uid, user.gid);
-  execFileSync(join(programs, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], {
+  // As Neon's databases are, whatever the locale of this machine.
+  const encoding = ["--encoding=UTF8", "--locale=C.UTF-8"];
+  execFileSync(join(programs, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", ...encoding], {
     ...user,
     cwd: directory,
     stdio: "pipe",

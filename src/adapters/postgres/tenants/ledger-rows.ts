@@ -82,6 +82,14 @@ export function ledgerRows(rows: readonly object[], types: SQL): SQL {
   return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb) as c(${types}, ${LEDGER_TYPES})`;
 }
 
+/**
+ * Locks tenants before their spend, for a batch that changes both. A new tenant has no spend to lock yet, and two such
+ * batches would take its locks in opposite orders.
+ */
+export function lockTenants(tenantIds: SQL): SQL {
+  return sql`select from tenant_configs where tenant_id in (${tenantIds}) order by tenant_id for no key update`;
+}
+
 /** Locks the tenants' spend in one order, so that the next statement of the batch sees what others have committed. */
 export function lockSpend(tenantIds: SQL): SQL {
   return sql`select from tenant_spend where tenant_id in (${tenantIds}) order by tenant_id for no key update`;

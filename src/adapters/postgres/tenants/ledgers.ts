@@ -20,6 +20,7 @@ import {
   ledgerRows,
   ledgerUpsert,
   lockSpend,
+  lockTenants,
   rawLedger,
   SELECT_LEDGER,
 } from "./ledger-rows.ts";
@@ -113,7 +114,8 @@ async function saveLedgers(database: Database, changes: readonly LedgerChange[])
     ...ledgerJson(ledger),
   }));
   const advance = { action: "period_advanced", actor: "bursar", requestId: null, at: null } as const;
-  const [, saved, tenants] = await runBatch(database, [
+  const [, , saved, tenants] = await runBatch(database, [
+    lockTenants(asked),
     lockSpend(asked),
     sql`with coming as (select c.* from ${ledgerRows(rows, sql`${OWNER}, version bigint`)}),
     before as (select t.* from tenant_configs t join coming c on ${IS_OWN} order by t.tenant_id

@@ -10,7 +10,7 @@ import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { tenantConfigs } from "../schema/tables.ts";
-import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend } from "./ledger-rows.ts";
+import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend, lockTenants } from "./ledger-rows.ts";
 import { NEW_PERIOD, PERIOD_START } from "./ledgers.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
@@ -28,7 +28,8 @@ export async function resetTenantPeriod(
   const itsOwn = sql`t.tenant_id = ${tenantId} and t.deleted_at is null
     and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
   const row = { tenant_id: tenantId, version, ...ledgerJson(ledger) };
-  const [, lines, rows] = await runBatch(database, [
+  const [, , lines, rows] = await runBatch(database, [
+    lockTenants(sql`${tenantId}`),
     lockSpend(sql`${tenantId}`),
     sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
