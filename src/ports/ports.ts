@@ -168,7 +168,12 @@ export type ModelAnswer =
       /** For a stream: resolves when its last chunk is sent or its reader disconnects. Never rejects. */
       readonly ended: Promise<void> | null;
     }
-  | { readonly kind: "unreachable"; readonly why: string };
+  | {
+      readonly kind: "unreachable";
+      readonly why: string;
+      /** False when the call certainly did not reach LiteLLM, so it is not charged. */
+      readonly mayHaveArrived: boolean;
+    };
 
 /** Upstash Redis. A slow answer counts as an outage, and callers continue without Redis. */
 export interface Claims {

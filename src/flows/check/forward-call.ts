@@ -20,33 +20,41 @@ export type ForwardDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
 export interface ForwardInput {
   readonly check: CheckInput & { readonly caller: KeyCaller };
   readonly call: ModelCall;
+  /** Whether the call runs a model. Only then a budget refuses it. */
+  readonly spends: boolean;
 }
 
 export type ForwardOutcome =
   /** LiteLLM's answer; `verdict` is the tenant's by then, null for an unmanaged key. */
   | { readonly kind: "answered"; readonly answer: Answered; readonly verdict: Verdict | null }
-  | Extract<ModelAnswer, { kind: "unreachable" }>
+  /** LiteLLM did not answer; the call may be charged unless it certainly did not arrive, or spends nothing. */
+  | { readonly kind: "unreachable"; readonly mayBeCharged: boolean }
   /** The call is refused, by Bursar or by LiteLLM, or the key is unmanaged and the deployment blocks those. */
   | CheckOutcome;
 
 type Answered = Extract<ModelAnswer, { kind: "answered" }>;
 
-export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
+export async function forwardCall({ check, call, spends }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
   // Where unmanaged keys may pass they are no guesses, so their address must not rate-limit the tenants behind it.
   const caller = allowsUnmanaged(deps) ? { ...check.caller, address: null } : check.caller;
   const checked = await checkBudget({ ...check, caller }, deps);
   const isKnown = checked.kind === "verdict";
-  if (isKnown ? !checked.verdict.allowed : !allowsUnmanaged(deps)) return checked;
+  if (isKnown ? isRefused(checked.verdict, spends) : !allowsUnmanaged(deps)) return checked;
 
   const answer = await deps.modelCalls.forward(call);
   const tenantId = isKnown ? checked.verdict.tenantId : null;
   if (answer.kind === "unreachable") deps.log.warn("model call failed", { tenant_id: tenantId, why: answer.why });
   const { keyHash } = check.caller;
-  if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method }, answer, deps);
-  if (answer.kind === "unreachable") return answer;
+  if (tenantId !== null && spends) learnFromCall({ tenantId, keyHash }, answer, deps);
+  if (answer.kind === "unreachable") return { kind: "unreachable", mayBeCharged: answer.mayHaveArrived && spends };
   const verdict = isKnown ? verdictByNow(checked.verdict, deps) : null;
   if (verdict === null || !answer.isBudgetRefusal) return { kind: "answered", answer, verdict };
   return refusedByLiteLlm(answer, verdict, deps);
+}
+
+/** A suspension refuses everything. A budget refuses what spends: cancelling and counting tokens save money. */
+function isRefused({ allowed, reason }: Verdict, spends: boolean): boolean {
+  return !allowed && (spends || reason === "suspended");
 }
 
 /** The verdict on what this isolate knows by now. An answer may come minutes after the check, and has taught it. */
