@@ -2,6 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
@@ -15,6 +16,7 @@ import { tenantRoutes } from "./http/admin/tenants/tenants.ts";
 import { budgetRoutes } from "./http/agents/budget.ts";
 import { gateRoutes } from "./http/agents/gate.ts";
 import type { AppEnv } from "./http/app-env.ts";
+import { refuseEncoded } from "./http/content-encoding.ts";
 import { answerError } from "./http/errors.ts";
 import { healthRoutes } from "./http/health.ts";
 import { eventRoutes } from "./http/litellm/events.ts";
@@ -23,8 +25,10 @@ import { setupRoutes } from "./http/litellm/setup.ts";
 import { webhookRoutes } from "./http/litellm/webhooks.ts";
 import { problem } from "./http/problem.ts";
 import { serverTiming } from "./http/server-timing.ts";
+import { varyByCredential } from "./http/vary-by-credential.ts";
 import type { Tokens } from "./ports/policy.ts";
 import type { Ports } from "./ports/ports.ts";
+import { holdsVirtualKey } from "./wire/key-hash.ts";
 
 /** Makes the ports of one request. Workers tie a request's I/O to its `ExecutionContext`. */
 export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports; tokens: Tokens };
@@ -35,18 +39,30 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const onMethodNotAllowed = (c: Context<AppEnv>, methods: string[]) =>
   problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
 
+/** Request ids reach the logs and the audit: a caller that sends its key as the id gets another one. */
+const keylessRequestId = createMiddleware<AppEnv>(async (c, next) => {
+  if (holdsVirtualKey(c.get("requestId"))) {
+    c.set("requestId", crypto.randomUUID());
+    c.header("X-Request-Id", c.get("requestId"));
+  }
+  await next();
+});
+
 export function createApp(connect: Connect) {
   const app = new Hono<AppEnv>();
 
   app.use(requestId());
+  app.use(keylessRequestId);
   app.use(secureHeaders());
   app.use(serverTiming);
+  app.use(varyByCredential);
   app.use(async (c, next) => {
     const { ports, tokens } = connect(c.env, c.executionCtx as ExecutionContext);
     c.set("ports", ports);
     c.set("tokens", tokens);
     await next();
   });
+  app.use("/v1/*", refuseEncoded);
   // Registered before the body limit: events are larger and streamed under a limit of their own; Gate reads no body.
   app.route("/", eventRoutes);
   app.route("/", guardRoutes);

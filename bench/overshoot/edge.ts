@@ -93,7 +93,7 @@ export class Edge {
       },
       async forward(random, answerOfLiteLlm) {
         const gateDeps = { ...deps, clock, modelCalls: { forward: answerOfLiteLlm } };
-        const outcome = await forwardCall({ check: checkAt(random), call: MODEL_CALL }, gateDeps);
+        const outcome = await forwardCall({ check: checkAt(random), call: MODEL_CALL, spends: true }, gateDeps);
         return outcome.kind === "answered";
       },
     };

@@ -3,8 +3,8 @@
 
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { KeyHash } from "../budget/tenant.ts";
 import type { NamedToken, Tokens } from "../ports/policy.ts";
+import { sha256Hex } from "../wire/key-hash.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
@@ -16,17 +16,6 @@ const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 /** The bearer token of an `Authorization` header; null when there is none. */
 export function bearerOf(header: string | undefined): string | null {
   return BEARER.exec(header ?? "")?.[1] ?? null;
-}
-
-/** SHA-256 in lower-case hex, as LiteLLM stores it in place of the key. */
-export async function keyHashOf(virtualKey: string): Promise<KeyHash> {
-  return (await sha256Hex(virtualKey)) as KeyHash;
-}
-
-/** 64 lower-case hex digits. */
-export async function sha256Hex(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** For routes that change anything. */

@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Instant } from "../budget/instant.ts";
 import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
+import { holdsVirtualKey } from "../wire/key-hash.ts";
 import { positionOf } from "../wire/page-cursor.ts";
 import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";
@@ -42,13 +43,19 @@ export const dateTime = readBy(dateTimeFrom, "must be ISO 8601 with its offset, 
 
 const NO_NAME = "must be a text of 1 to 200 characters";
 
+export const NO_KEY = "must not hold a virtual key (sk-…)";
+
+/** Stores, the audit and notices would keep a key that is sent in another field by mistake. */
+export const isKeyless = (text: string) => !holdsVirtualKey(text);
+
 /** A display name: one line, because it becomes part of subjects of e-mails. */
 export const shortName = z
   .string(NO_NAME)
   .trim()
   .min(1, NO_NAME)
   .max(200, NO_NAME)
-  .regex(/^\P{Cc}*$/u, "must not hold control characters");
+  .regex(/^\P{Cc}*$/u, "must not hold control characters")
+  .refine(isKeyless, NO_KEY);
 
 const NO_TENANT_ID = "must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit";
 

@@ -193,7 +193,12 @@ export type ModelAnswer =
       /** For a stream: resolves when its last chunk is sent or its reader disconnects. Never rejects. */
       readonly ended: Promise<void> | null;
     }
-  | { readonly kind: "unreachable"; readonly why: string };
+  | {
+      readonly kind: "unreachable";
+      readonly why: string;
+      /** False when the call certainly did not reach LiteLLM, so it is not charged. */
+      readonly mayHaveArrived: boolean;
+    };
 
 /** At most one read of a tenant per colo and `seconds`. */
 export interface ReadClaim {

@@ -170,33 +170,34 @@ describe("an agent that leaves", () => {
 });
 
 describe("LiteLLM that cannot be reached", () => {
-  const failure = { status: 503, error: { type: "api_error", code: "dependency-unavailable" } };
+  const unavailable = { status: 503, error: { type: "api_error", code: "dependency-unavailable" } };
+  const brokenOff = { status: 502, error: { type: "api_error", code: "call-broken-off" } };
   const answerOf = async () => {
     const response = await chat();
     return { ...((await response.json()) as object), status: response.status };
   };
 
-  it("answers 503 when LiteLLM cuts the connection", async () => {
+  it("answers 502 when LiteLLM cuts the connection", async () => {
     let calls = 0;
     handle = (incoming) => {
       calls++;
       incoming.socket.destroy();
     };
-    expect(await answerOf()).toMatchObject(failure);
+    expect(await answerOf()).toMatchObject(brokenOff);
     expect(calls).toBe(1);
   });
 
-  it.each([307, 522])("answers 503 when a proxy answers %i instead of LiteLLM", async (status) => {
+  it.each([307, 521])("answers 503 when a proxy answers %i instead of LiteLLM", async (status) => {
     handle = (_, answer) => {
       answer.writeHead(status, { location: "http://127.0.0.1:1/v1/models" });
       answer.end();
     };
-    expect(await answerOf()).toMatchObject(failure);
+    expect(await answerOf()).toMatchObject(unavailable);
   });
 
-  it("answers 503 when LiteLLM is stopped", async () => {
+  it("answers 502 when LiteLLM is stopped", async () => {
     litellm.closeAllConnections();
     await new Promise((resolve) => litellm.close(resolve));
-    expect(await answerOf()).toMatchObject(failure);
+    expect(await answerOf()).toMatchObject(brokenOff);
   });
 });

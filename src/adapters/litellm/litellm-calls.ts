@@ -7,31 +7,43 @@ import { beginningOf } from "../notifiers/provider-post.ts";
 /** A refusal names keys and teams, whose names may be long. A provider's longer error is no refusal. */
 const MAX_ERROR_BYTES = 64 * 1_024;
 
+/** What Cloudflare answers for a server that it cannot reach. */
+const CLOUDFLARES = [520, 521, 522, 523, 524, 525, 526, 530];
+
+/** Of these: the server is down or unreachable, its certificate is wrong, or its name has no address. */
+const NEVER_ARRIVED = [521, 523, 525, 526, 530];
+
 /** No time-out: a model may take minutes to its first byte, and the agent can disconnect. */
 export function liteLlmCalls(url: string): ModelCalls {
   return {
     async forward({ method, path, headers, body, signal }) {
       try {
         const response = await fetch(url + path, { method, headers, body, signal, redirect: "manual" });
-        if (isLiteLlms(response.status)) return await answerFrom(response);
+        const error = await errorIn(response);
+        if (isLiteLlms(response.status, error)) return answerFrom(response, error);
         await response.body?.cancel();
-        return { kind: "unreachable", why: `status ${response.status}` };
+        const mayHaveArrived = !NEVER_ARRIVED.includes(response.status) && !isRedirect(response.status);
+        return { kind: "unreachable", why: `status ${response.status}`, mayHaveArrived };
       } catch {
-        return { kind: "unreachable", why: signal.aborted ? "abandoned" : "network" };
+        // A refused connection looks the same as one that broke after LiteLLM had called the model.
+        return { kind: "unreachable", why: signal.aborted ? "abandoned" : "network", mayHaveArrived: true };
       }
     },
   };
 }
 
+/** Model routes never redirect, and following a redirect would take the agent's key past Gate. */
+const isRedirect = (status: number) => status >= 300 && status < 400;
+
 /**
- * Model routes never redirect, and following a redirect would take the agent's key past Gate. Statuses 520 to 530 are
- * Cloudflare's, for a server that it cannot reach.
+ * False for a redirect, and for Cloudflare's answer in place of a server that it cannot reach. LiteLLM passes on the
+ * status of a provider, so an error in a model API's envelope is its own; Cloudflare's JSON has no such envelope.
  */
-function isLiteLlms(status: number): boolean {
-  return !((status >= 300 && status < 400) || (status >= 520 && status <= 530));
+function isLiteLlms(status: number, error: LiteLlmError | null): boolean {
+  return !isRedirect(status) && (error !== null || !CLOUDFLARES.includes(status));
 }
 
-async function answerFrom(response: Response): Promise<ModelAnswer> {
+function answerFrom(response: Response, error: LiteLlmError | null): ModelAnswer {
   const { status, headers, body } = response;
   const isStream = hasType(response, "text/event-stream");
   return {
@@ -39,7 +51,7 @@ async function answerFrom(response: Response): Promise<ModelAnswer> {
     status,
     headers,
     costNanoUsd: isStream ? null : costIn(headers.get("x-litellm-response-cost")),
-    isBudgetRefusal: await isBudgetRefusal(response),
+    isBudgetRefusal: error?.type === "budget_exceeded" || error?.litellm_error_type === "budget_exceeded",
     ...(isStream && body !== null ? watched(body) : { body: response.body, ended: null }),
   };
 }
@@ -53,17 +65,21 @@ function watched(body: ReadableStream) {
 
 /**
  * Statuses and texts differ between versions and settings, so only the error type counts. Anthropic's envelope has it
- * as `litellm_error_type`. Reads a clone, to leave the response intact.
+ * as `litellm_error_type`.
  */
-async function isBudgetRefusal(response: Response): Promise<boolean> {
-  if (response.ok || !hasType(response, "application/json")) return false;
+interface LiteLlmError {
+  readonly type?: unknown;
+  readonly litellm_error_type?: unknown;
+}
+
+/** Null when the response is no error in OpenAI's or Anthropic's envelope. Reads a clone, to leave it intact. */
+async function errorIn(response: Response): Promise<LiteLlmError | null> {
+  if (response.ok || !hasType(response, "application/json")) return null;
   try {
-    const { error } = JSON.parse(await beginningOf(response.clone(), MAX_ERROR_BYTES)) as {
-      error?: { type?: unknown; litellm_error_type?: unknown };
-    };
-    return error?.type === "budget_exceeded" || error?.litellm_error_type === "budget_exceeded";
+    const { error } = JSON.parse(await beginningOf(response.clone(), MAX_ERROR_BYTES)) as { error?: unknown };
+    return typeof error === "object" ? error : null;
   } catch {
-    return false;
+    return null;
   }
 }
 

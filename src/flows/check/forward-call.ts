@@ -2,7 +2,7 @@
 // background. Forwards a call once, because LiteLLM may have charged a call whose answer was lost.
 
 import { asOf } from "../../budget/spend.ts";
-import type { KeyHash } from "../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { type Verdict, verdictOn, verdictRefusedByLiteLlm } from "../../budget/verdict.ts";
 import type { ModelAnswer, ModelCall, Ports } from "../../ports/ports.ts";
 import type { CheckDeps, CheckInput, CheckOutcome, KeyCaller } from "./check.ts";
@@ -15,33 +15,49 @@ export type ForwardDeps = CheckDeps & Pick<Ports, "modelCalls" | "clock">;
 export interface ForwardInput {
   readonly check: CheckInput & { readonly caller: KeyCaller & { readonly keyHash: KeyHash } };
   readonly call: ModelCall;
+  /** Whether the call runs a model. Only then a budget refuses it. */
+  readonly spends: boolean;
 }
 
 export type ForwardOutcome =
   /** LiteLLM's answer; `verdict` is the tenant's by then, null for an unmanaged key. */
   | { readonly kind: "answered"; readonly answer: Answered; readonly verdict: Verdict | null }
-  | Extract<ModelAnswer, { kind: "unreachable" }>
+  /** LiteLLM did not answer; the call may be charged unless it certainly did not arrive, or spends nothing. */
+  | { readonly kind: "unreachable"; readonly mayBeCharged: boolean }
   /** The call is refused, by Bursar or by LiteLLM, or the key is unmanaged and the deployment blocks those. */
   | Exclude<CheckOutcome, { kind: "undecided" }>;
 
 type Answered = Extract<ModelAnswer, { kind: "answered" }>;
 
-export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
+export async function forwardCall({ check, call, spends }: ForwardInput, deps: ForwardDeps): Promise<ForwardOutcome> {
   const outcome = await checkBudget(check, deps);
   const checked = outcome.kind === "undecided" ? ({ ...outcome, kind: "verdict", keepForMs: 0 } as const) : outcome;
   const isKnown = checked.kind === "verdict";
-  const mayPass = isKnown ? checked.verdict.allowed : checked.kind === "unknown" && allowsUnmanaged(deps);
+  const mayPass = isKnown ? !isRefused(checked.verdict, spends) : checked.kind === "unknown" && allowsUnmanaged(deps);
   if (!mayPass) return checked;
 
-  const answer = await deps.modelCalls.forward(call);
   const tenantId = isKnown ? checked.verdict.tenantId : null;
+  const tenantIds = tenantId === null ? [] : [tenantId, ...otherTenantsOf(check, tenantId, deps)];
+  const answer = await deps.modelCalls.forward(call);
   if (answer.kind === "unreachable") deps.log.warn("model call failed", { tenant_id: tenantId, why: answer.why });
   const { keyHash } = check.caller;
-  if (tenantId !== null) learnFromCall({ tenantId, keyHash, method: call.method }, answer, deps);
-  if (answer.kind === "unreachable") return answer;
+  if (spends) for (const payer of tenantIds) learnFromCall({ tenantId: payer, keyHash }, answer, deps);
+  if (answer.kind === "unreachable") return { kind: "unreachable", mayBeCharged: answer.mayHaveArrived && spends };
   const verdict = isKnown ? verdictByNow(checked.verdict, deps) : null;
   if (verdict === null || !answer.isBudgetRefusal) return { kind: "answered", answer, verdict };
   return refusedByLiteLlm(answer, verdict, deps);
+}
+
+/** A key's own tenant and its team's each pay for its calls; the check names the one with the stricter verdict. */
+function otherTenantsOf({ caller, now }: ForwardInput["check"], tenantId: TenantId, { memory }: ForwardDeps) {
+  const teamId = memory.teamOf(caller.keyHash);
+  const callers = teamId === null ? [] : [caller.keyHash, `team:${teamId}` as const];
+  return callers.flatMap((one) => memory.tenantOf(one, now) ?? []).filter((other) => other !== tenantId);
+}
+
+/** A suspension refuses everything. A budget refuses what spends: cancelling and counting tokens save money. */
+function isRefused({ allowed, reason }: Verdict, spends: boolean): boolean {
+  return !allowed && (spends || reason === "suspended");
 }
 
 /** The verdict on what this isolate knows by now. An answer may come minutes after the check, and has taught it. */

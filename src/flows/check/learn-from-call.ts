@@ -11,7 +11,6 @@ export type LearnDeps = Pick<Ports, "memory" | "spendQueue" | "background" | "cl
 export interface Forwarded {
   readonly tenantId: TenantId;
   readonly keyHash: KeyHash;
-  readonly method: string;
 }
 
 /** Refused calls are worth a read, at most this often. */
@@ -21,14 +20,17 @@ const HINT_SECONDS = 5;
 const READ_AFTER_SECONDS = 30;
 const READ_EVERY_SECONDS = 5;
 
-/** Learns nothing without a config in memory: KV and Postgres are then away, and the sweep reads the tenant later. */
+/**
+ * From a call that runs a model. Learns nothing without a config in memory: KV and Postgres are then away, and the
+ * sweep reads the tenant later.
+ */
 export function learnFromCall(call: Forwarded, answer: ModelAnswer, deps: LearnDeps): void {
   const remembered = deps.memory.tenant(call.tenantId);
-  if (remembered === null || remembered.config === null || call.method !== "POST") return;
+  if (remembered === null || remembered.config === null) return;
   const { config, spend, checkedAt } = remembered;
   if (answer.kind === "unreachable") {
     // LiteLLM may have charged the call although its answer was lost.
-    deps.background("scheduled read enqueue", queueRead(config, deps));
+    if (answer.mayHaveArrived) deps.background("scheduled read enqueue", queueRead(config, deps));
     return;
   }
   const { isBudgetRefusal, status, costNanoUsd, ended } = answer;

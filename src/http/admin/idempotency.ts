@@ -4,8 +4,8 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../records/idempotency.ts";
+import { sha256Hex } from "../../wire/key-hash.ts";
 import type { AppEnv } from "../app-env.ts";
-import { sha256Hex } from "../auth.ts";
 import { invalidFields, problem } from "../problem.ts";
 
 /** `kept` is the answer to replay; null when the request changed nothing and its key may be used again. */

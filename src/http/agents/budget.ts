@@ -3,16 +3,18 @@
 import { type Context, Hono } from "hono";
 import type { Caller, CheckOutcome } from "../../flows/check/check.ts";
 import { checkBudget } from "../../flows/check/check-budget.ts";
+import { keyHashOf } from "../../wire/key-hash.ts";
 import type { AppEnv } from "../app-env.ts";
-import { bearerOf, keyHashOf, noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
+import { noKey, requireRead, tooManyUnknown, unknownKey } from "../auth.ts";
 import { noSuchTenant, problem } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { callerNetwork, checkInput, demandedMaxAgeMs } from "./check-input.ts";
+import { keyIn } from "./key-places.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 export const budgetRoutes = new Hono<AppEnv>()
   .get("/v1/budget", async (c) => {
-    const key = bearerOf(c.req.header("Authorization"));
+    const key = keyIn(c.req.raw.headers, new URL(c.req.url).searchParams);
     if (key === null) return noKey(c);
     const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), network: callerNetwork(c) });
     if (outcome.kind === "unknown") return unknownKey(c);

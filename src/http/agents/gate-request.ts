@@ -1,7 +1,9 @@
 // What Gate forwards to LiteLLM: which paths, which key, which headers. Forwards exactly the path that it matched, and
 // never a second key. Decides only.
 
+import { holdsVirtualKey } from "../../wire/key-hash.ts";
 import type { Envelope } from "../sdk-envelope.ts";
+import { KEY_HEADERS, KEY_QUERY } from "./key-places.ts";
 
 /** A deployment or an id: one path segment, never `..` nor any other that begins with a dot. */
 const ID = "[\\w-][\\w.:@-]*";
@@ -11,19 +13,27 @@ const COMPLETIONS = "chat/completions|completions|embeddings";
 const CALLS = `${COMPLETIONS}|moderations|ocr|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations)`;
 
 /**
- * LiteLLM's model routes. Routes that manage keys, teams, files or anything else are left out. Below `openai/` LiteLLM
- * passes every path that it does not know to OpenAI with the platform's key, so only the known ones are here.
+ * LiteLLM's model routes that run a model, all by POST. Below `openai/` LiteLLM passes every path that it does not know
+ * to OpenAI with the platform's key, so only the known ones are here and in `FREE_ROUTES`.
  */
-const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
-  ["POST", route(`(?:v1/)?(?:${CALLS}|messages(?:/count_tokens)?|search(?:/${ID})?|videos(?:/${ID}/remix)?)`)],
-  ["POST", route(`(?:(?:openai/)?v1/)?responses(?:/compact|/${ID}/cancel)?`)],
+const SPENDING_ROUTES: readonly RegExp[] = [
+  route(`(?:v1/)?(?:${CALLS}|messages|search(?:/${ID})?|videos(?:/${ID}/remix)?)`),
+  route("(?:(?:openai/)?v1/)?responses(?:/compact)?"),
+  route("(?:v[12]/)?rerank"),
+  route(`openai/deployments/${MODEL}/(?:${COMPLETIONS}|images/(?:generations|edits))`),
+  route(`engines/${MODEL}/(?:${COMPLETIONS})`),
+  route(`(?:v1beta/)?models/${MODEL}:(?:generateContent|streamGenerateContent)`),
+  route("(?:v1beta/)?interactions"),
+];
+
+/** Routes that count tokens, cancel what runs, or read or delete what is paid for. Any other route is left out. */
+const FREE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
+  ["POST", route("(?:v1/)?messages/count_tokens")],
   ["POST", route("(?:v1/)?responses/input_tokens")],
-  ["POST", route("(?:v[12]/)?rerank")],
   ["POST", route("utils/token_counter")],
-  ["POST", route(`openai/deployments/${MODEL}/(?:${COMPLETIONS}|images/(?:generations|edits))`)],
-  ["POST", route(`engines/${MODEL}/(?:${COMPLETIONS})`)],
-  ["POST", route(`(?:v1beta/)?models/${MODEL}:(?:generateContent|streamGenerateContent|countTokens)`)],
-  ["POST", route(`(?:v1beta/)?interactions(?:/${ID}/cancel)?`)],
+  ["POST", route(`(?:v1beta/)?models/${MODEL}:countTokens`)],
+  ["POST", route(`(?:(?:openai/)?v1/)?responses/${ID}/cancel`)],
+  ["POST", route(`(?:v1beta/)?interactions/${ID}/cancel`)],
   ["GET", route(`(?:v1/)?(?:models(?:/${MODEL})?|videos/${ID}(?:/content)?)`)],
   ["GET", route(`(?:(?:openai/)?v1/)?responses/${ID}(?:/input_items)?`)],
   ["GET", route(`(?:v1beta/)?interactions/${ID}`)],
@@ -33,22 +43,6 @@ const ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
 
 const MESSAGES = route("(?:v1/)?messages(?:/count_tokens)?");
 const MODELS = route("(?:v1/)?models");
-
-/** Where LiteLLM looks for a key, in its own order. */
-const KEY_HEADERS = [
-  "x-litellm-api-key",
-  "authorization",
-  "api-key",
-  "x-api-key",
-  "x-goog-api-key",
-  "ocp-apim-subscription-key",
-];
-const KEY_QUERY = "key";
-
-const KEY = /^(?:Bearer +)?(?!Bearer *$)([\x21-\x7e]+) *$/i;
-
-/** LiteLLM can be configured to read a key from other headers, so Gate drops any header that holds one. */
-const HOLDS_KEY = /\bsk-/;
 
 /**
  * Request headers that Gate drops: hop-by-hop headers, headers that claim the client's address, a browser's (Gate
@@ -84,22 +78,20 @@ export function envelopeOf(path: string | null, headers: Headers): Envelope {
 
 /** The methods that Gate forwards for a path; empty when it forwards none. HEAD goes with GET. */
 export function methodsOf(path: string): string[] {
-  const methods = ROUTES.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
+  if (isSpending(path)) return ["POST"];
+  const methods = FREE_ROUTES.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
   return methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
-/** The agent's key: of several the first, in LiteLLM's own order. Null when there is none. */
-export function keyIn(headers: Headers, query: URLSearchParams): string | null {
-  for (const candidate of [...KEY_HEADERS.map((name) => headers.get(name)), query.get(KEY_QUERY)]) {
-    const key = KEY.exec(candidate ?? "")?.[1];
-    if (key !== undefined) return key;
-  }
-  return null;
+/** Whether LiteLLM charges for a call of this path. The methods of a path are all free, or POST alone. */
+export function isSpending(path: string): boolean {
+  return SPENDING_ROUTES.some((pattern) => pattern.test(path));
 }
 
 export function headersFor(key: string, requestId: string, agents: Headers): Headers {
   const headers = without(agents, (name, value) => {
-    return DROPPED_REQUEST_HEADERS.test(name) || KEY_HEADERS.includes(name) || HOLDS_KEY.test(value);
+    // LiteLLM can be configured to read a key from other headers.
+    return DROPPED_REQUEST_HEADERS.test(name) || KEY_HEADERS.includes(name) || holdsVirtualKey(value);
   });
   headers.set("authorization", `Bearer ${key}`);
   headers.set("x-request-id", requestId);
@@ -107,7 +99,7 @@ export function headersFor(key: string, requestId: string, agents: Headers): Hea
 }
 
 export function queryFor(agents: URLSearchParams): string {
-  const kept = [...agents].filter(([name, value]) => name !== KEY_QUERY && !HOLDS_KEY.test(value));
+  const kept = [...agents].filter(([name, value]) => name !== KEY_QUERY && !holdsVirtualKey(value));
   return kept.length === 0 ? "" : `?${new URLSearchParams(kept)}`;
 }
 

@@ -5,12 +5,14 @@ import type { StatusCode } from "hono/utils/http-status";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { State } from "../../budget/verdict.ts";
 import { type ForwardOutcome, forwardCall } from "../../flows/check/forward-call.ts";
+import { keyHashOf } from "../../wire/key-hash.ts";
 import type { AppEnv } from "../app-env.ts";
-import { keyHashOf, noKey, tooManyUnknown, unknownKey } from "../auth.ts";
+import { noKey, tooManyUnknown, unknownKey } from "../auth.ts";
 import { dependencyUnavailable, problem } from "../problem.ts";
 import { callerNetwork, checkInput } from "./check-input.ts";
 import { gateCors } from "./gate-cors.ts";
-import { envelopeOf, headersBack, headersFor, keyIn, methodsOf, plainPath, queryFor } from "./gate-request.ts";
+import { envelopeOf, headersBack, headersFor, isSpending, methodsOf, plainPath, queryFor } from "./gate-request.ts";
+import { keyIn } from "./key-places.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 /** States in which an answer says how much is left. */
@@ -28,7 +30,8 @@ async function forward(c: Context<AppEnv>, path: string | null): Promise<Respons
   const { method, url, headers, body, signal } = c.req.raw;
   const { searchParams } = new URL(url);
   const methods = path === null ? [] : methodsOf(path);
-  if (methods.length === 0) return problem(c, "not-found", { detail: "Only model routes are proxied." });
+  if (path === null || methods.length === 0)
+    return problem(c, "not-found", { detail: "Only model routes are proxied." });
   if (!methods.includes(method)) return problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
   const key = keyIn(headers, searchParams);
   if (key === null) return noKey(c);
@@ -43,7 +46,7 @@ async function forward(c: Context<AppEnv>, path: string | null): Promise<Respons
     body,
     signal,
   };
-  return answered(c, await forwardCall({ check, call }, c.get("ports")));
+  return answered(c, await forwardCall({ check, call, spends: isSpending(path) }, c.get("ports")));
 }
 
 function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
@@ -57,8 +60,17 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
     case "too_many_unknown":
       return tooManyUnknown(c);
     case "unreachable":
-      return dependencyUnavailable(c, "LiteLLM cannot be reached.");
+      return outcome.mayBeCharged ? brokenOff(c) : dependencyUnavailable(c, "LiteLLM cannot be reached.");
   }
+}
+
+/** SDKs repeat a 5xx by themselves, and each repetition may be charged again. */
+function brokenOff(c: Context<AppEnv>): Response {
+  return problem(c, "call-broken-off", {
+    detail:
+      "LiteLLM ended the connection before it answered. The call may have been charged: repeat it only if you mean to.",
+    headers: { "x-should-retry": "false" },
+  });
 }
 
 /** LiteLLM's answer, with the tenant's state and the rest of its limit in US dollars when that is near. */

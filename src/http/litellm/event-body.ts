@@ -4,9 +4,10 @@
 import * as z from "zod";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { CallReport } from "../../flows/spend/accept-reports.ts";
+import { keyHashFrom, sha256Hex } from "../../wire/key-hash.ts";
 import { fieldErrors } from "../fields.ts";
 import type { FieldError } from "../problem.ts";
-import { instantOrNull, reportedCost, reportedIdentifier, reportedKeyHash } from "./litellm-fields.ts";
+import { instantOrNull, reportedCost, reportedIdentifier } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
 type Body = ReadableStream<Uint8Array> | null;
@@ -33,7 +34,7 @@ const event = z.object({
   response_cost: reportedCost.nullish(),
   startTime: z.unknown().optional(),
   endTime: z.unknown().optional(),
-  metadata: z.object({ user_api_key_hash: reportedKeyHash, user_api_key_team_id: reportedIdentifier }).nullish(),
+  metadata: z.object({ user_api_key_hash: z.unknown().optional(), user_api_key_team_id: reportedIdentifier }).nullish(),
 });
 
 /** The errors of a body, as far as it has been read. */
@@ -127,8 +128,10 @@ function eventFrom(element: JsonElement, index: number, parseErrors: ParseErrors
  */
 async function reportFrom(reported: Event): Promise<CallReport | null> {
   const { status, response_cost: cost, metadata } = reported;
-  if (metadata == null || metadata.user_api_key_hash === null) return null;
-  const caller = { key_hash: metadata.user_api_key_hash, team_id: metadata.user_api_key_team_id };
+  // Of a call that LiteLLM refused before it knew the caller, this is the raw key.
+  const key_hash = await keyHashFrom(metadata?.user_api_key_hash);
+  if (metadata == null || key_hash === null) return null;
+  const caller = { key_hash, team_id: metadata.user_api_key_team_id };
   const endedAt = instantOrNull(reported.endTime);
   if (status !== "success" || cost == null || cost < 0n || cost > MAX_COST || endedAt === null)
     return { kind: "hint", caller };
@@ -148,6 +151,5 @@ async function reportFrom(reported: Event): Promise<CallReport | null> {
  */
 async function identityOf({ id, litellm_call_id, startTime, endTime }: Event, keyHash: string): Promise<string> {
   const text = JSON.stringify([keyHash, litellm_call_id ?? id, startTime, endTime]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return (await sha256Hex(text)).slice(0, 32);
 }

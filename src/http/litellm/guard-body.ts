@@ -2,19 +2,24 @@
 // body holds whole prompts, which are neither stored nor logged.
 
 import * as z from "zod";
-import { identifier, keyHash } from "./litellm-fields.ts";
+import type { KeyHash } from "../../budget/tenant.ts";
+import { keyHashFrom } from "../../wire/key-hash.ts";
+import { identifier } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
 /**
  * Null where LiteLLM sends none: a caller without a virtual key has no hash, and a key outside all teams has no team.
  */
 export interface GuardRequest {
-  readonly keyHash: string | null;
+  readonly keyHash: KeyHash | null;
   readonly teamId: string | null;
+  /** LiteLLM asks about a model's answer, after the call. */
+  readonly isAnswer: boolean;
 }
 
 const guardRequest = z.object({
-  request_data: z.object({ user_api_key_hash: keyHash, user_api_key_team_id: identifier }).nullish(),
+  input_type: z.unknown().optional(),
+  request_data: z.object({ user_api_key_hash: z.string().nullish(), user_api_key_team_id: identifier }).nullish(),
 });
 
 /**
@@ -40,6 +45,6 @@ export async function guardRequestFrom(body: ReadableStream<Uint8Array> | null):
   if (failure !== null || json.isArray || only?.kind !== "value" || another !== undefined) return null;
   const { data } = guardRequest.safeParse(only.value);
   if (data === undefined) return null;
-  const { user_api_key_hash: hash = null, user_api_key_team_id: teamId = null } = data.request_data ?? {};
-  return { keyHash: hash, teamId };
+  const { user_api_key_hash: named, user_api_key_team_id: teamId = null } = data.request_data ?? {};
+  return { keyHash: await keyHashFrom(named), teamId, isAnswer: data.input_type === "response" };
 }

@@ -2,7 +2,6 @@
 // guardrail and fails the call, so once the token is accepted Guard always answers 200, whatever breaks here.
 
 import { type Context, Hono } from "hono";
-import type { KeyHash } from "../../budget/tenant.ts";
 import { type Verdict, verdictOnNothing } from "../../budget/verdict.ts";
 import type { CheckOutcome } from "../../flows/check/check.ts";
 import { allowsUnmanaged, checkBudget } from "../../flows/check/check-budget.ts";
@@ -10,6 +9,7 @@ import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
 import { refusal } from "../agents/verdict-json.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireGuardrail } from "../auth.ts";
+import { encodingOf } from "../content-encoding.ts";
 import { type GuardRequest, guardRequestFrom } from "./guard-body.ts";
 
 /** LiteLLM appends everything after `/litellm` to its `api_base`. */
@@ -22,9 +22,12 @@ export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail,
   // The check begins now: receiving the prompt may have taken seconds.
   c.set("now", clock());
   if (guardRequest === null) {
-    log.warn("unparseable guardrail request", { request_id: c.get("requestId") });
+    const fault = encodingOf(c.req.raw) === null ? "unparseable" : "encoded";
+    log.warn(`${fault} guardrail request`, { request_id: c.get("requestId") });
     return answerUnchecked(c);
   }
+  // The call is paid for: refusing its answer would save nothing.
+  if (guardRequest.isAnswer) return allowed(c);
   const outcome = await outcomeFor(c, guardRequest);
   if (outcome.kind === "verdict" || outcome.kind === "undecided") return answer(c, outcome.verdict);
   return allowsUnmanaged(ports) ? allowed(c) : blocked(c, NOT_MANAGED);
@@ -36,7 +39,7 @@ async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: GuardRequest)
     return { kind: "unknown" };
   }
   // A caller that LiteLLM authenticated by JWT has a team but no key.
-  const caller = { kind: "key", keyHash: keyHash as KeyHash | null, network: null, teamId } as const;
+  const caller = { kind: "key", keyHash, network: null, teamId } as const;
   return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 

@@ -4,6 +4,7 @@
 import * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
 import { type NanoUsd, nanoUsdFromNumber, nanoUsdRoundedDown } from "../../budget/money.ts";
+import { holdsVirtualKey } from "../../wire/key-hash.ts";
 
 /**
  * A message with fifty calls and fifty hints, each with one of these, fits the 128 KB of Queues. LiteLLM's have up to
@@ -11,30 +12,17 @@ import { type NanoUsd, nanoUsdFromNumber, nanoUsdRoundedDown } from "../../budge
  */
 const MAX_TEXT = 200;
 
-const KEY_HASH = /^[0-9a-f]{64}$/i;
-
 /** Postgres stores neither NUL nor lone surrogates, so no identifier of a tenant contains them. */
 export const shortText = z
   .string()
   .max(MAX_TEXT)
   .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be Unicode text without NUL");
 
-/** Null when it is absent or empty. */
-export const identifier = shortText.nullish().transform((text) => text || null);
+/** Null when it is absent or empty, or a virtual key by mistake. */
+export const identifier = shortText.nullish().transform((text) => (text && !holdsVirtualKey(text) ? text : null));
 
 /** Null also when it cannot be an identifier of a tenant, such as a text that is too long. */
 export const reportedIdentifier = identifier.catch(null);
-
-/** What LiteLLM calls the token: as it is stored, in lower case. */
-export const keyHash = identifier.transform((hash) =>
-  hash !== null && KEY_HASH.test(hash) ? hash.toLowerCase() : hash,
-);
-
-/** Null for anything but a hash: LiteLLM may name the raw key of a call that it refused before it knew the caller. */
-export const reportedKeyHash = z
-  .unknown()
-  .optional()
-  .transform((hash) => (typeof hash === "string" && KEY_HASH.test(hash) ? hash.toLowerCase() : null));
 
 /** The last instant that a Date can hold. */
 const MAX_SECONDS = 8.64e12;

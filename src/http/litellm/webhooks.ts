@@ -6,19 +6,20 @@ import * as z from "zod";
 import { decimalFromNanoUsd, nanoUsdFromNumber } from "../../budget/money.ts";
 import { acceptWebhook } from "../../flows/spend/accept-reports.ts";
 import type { QueuedWebhook } from "../../ports/messages.ts";
+import { holdsVirtualKey, keyHashFrom } from "../../wire/key-hash.ts";
 import { verifyHexSignature, verifyStandardWebhook } from "../../wire/signing.ts";
 import type { AppEnv } from "../app-env.ts";
 import { isOneOf } from "../auth.ts";
-import { fieldErrors, jsonFrom } from "../fields.ts";
+import { fieldErrors, isKeyless, jsonFrom, NO_KEY } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
-import { reportedIdentifier, reportedKeyHash, reportedMoney, shortText } from "./litellm-fields.ts";
+import { reportedIdentifier, reportedMoney, shortText } from "./litellm-fields.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** LiteLLM writes a date, or an instant. */
 const MAX_DATE_CHARACTERS = 40;
 
-const name = shortText.min(1);
+const name = shortText.min(1).refine(isKeyless, NO_KEY);
 
 /** How the sender authenticated, and its id and time of sending. An unsigned id could suppress another's webhook. */
 type Origin = Pick<QueuedWebhook, "auth" | "webhook_id" | "sent_at">;
@@ -27,7 +28,7 @@ const webhookBody = z.object({
   event: name,
   event_group: name,
   spend: reportedMoney,
-  token: reportedKeyHash,
+  token: z.unknown().optional(),
   team_id: reportedIdentifier,
   user_id: reportedIdentifier,
   projected_spend: z.unknown().optional(),
@@ -55,7 +56,9 @@ async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<Origin | n
   if (signature !== undefined) {
     const headers = { id: c.req.header("webhook-id"), timestamp: c.req.header("webhook-timestamp"), signature };
     const signed = await verifyStandardWebhook(webhookSecrets, { headers, body, now });
-    return signed && { auth: "signature", webhook_id: signed.id, sent_at: signed.signedAt };
+    if (signed === null) return null;
+    const webhook_id = holdsVirtualKey(signed.id) ? null : signed.id;
+    return { auth: "signature", webhook_id, sent_at: signed.signedAt };
   }
   const isSigned = await verifyHexSignature(webhookSecrets, { signature: c.req.header("X-LiteLLM-Signature"), body });
   return isSigned ? { auth: "signature", webhook_id: null, sent_at: now } : null;
@@ -66,7 +69,8 @@ async function accept(c: Context<AppEnv>, bytes: Bytes, origin: Origin): Promise
   if (json === undefined) return problem(c, "malformed-json");
   const body = webhookBody.safeParse(json);
   if (!body.success) return invalidFields(c, fieldErrors(body.error));
-  const { event, event_group, spend, token: key_hash, team_id, user_id } = body.data;
+  const { event, event_group, spend, token, team_id, user_id } = body.data;
+  const key_hash = await keyHashFrom(token);
   if (spend < 0n) {
     const about = { source: "webhook", event, request_id: c.get("requestId") };
     c.get("ports").log.warn("negative spend counted as zero", about);
@@ -96,8 +100,8 @@ function projectionFrom(value: unknown): string | null {
   return amount === null || amount < 0n ? null : decimalFromNanoUsd(amount);
 }
 
-/** As LiteLLM wrote it; null when it is no date. */
+/** As LiteLLM wrote it; null when it is no date. `Date.parse` takes any words before a number for one. */
 function dateFrom(value: unknown): string | null {
-  if (typeof value !== "string" || value.length > MAX_DATE_CHARACTERS) return null;
+  if (typeof value !== "string" || value.length > MAX_DATE_CHARACTERS || holdsVirtualKey(value)) return null;
   return Number.isNaN(Date.parse(value)) ? null : value;
 }

@@ -14,15 +14,19 @@ afterAll(() => server.stop());
 const JSON_TYPE = { "content-type": "application/json" };
 const MESSAGE = `Budget has been exceeded! Key=${"b4d30d4d".repeat(8)} Current cost: 491.76, Max budget: 110.0`;
 
-async function answerTo(...scripted: Scripted) {
+function forward(...scripted: Scripted) {
   server.answers(scripted);
-  const answer = await liteLlmCalls(server.url).forward({
+  return liteLlmCalls(server.url).forward({
     method: "POST",
     path: "/v1/chat/completions",
     headers: new Headers(),
     body: null,
     signal: new AbortController().signal,
   });
+}
+
+async function answerTo(...scripted: Scripted) {
+  const answer = await forward(...scripted);
   if (answer.kind !== "answered") throw new Error(answer.why);
   return answer;
 }
@@ -73,4 +77,52 @@ it.each<[string, Scripted]>([
   const [, body] = scripted;
   expect(answer.isBudgetRefusal).toBe(false);
   expect(await new Response(answer.body).text()).toBe(typeof body === "string" ? body : JSON.stringify(body));
+});
+
+describe("an error that LiteLLM passes on", () => {
+  const OVERLOADED = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+
+  it.each([500, 502, 503, 504, 520, 522, 529, 530])("counts as LiteLLM's answer, with status %i", async (status) => {
+    const answer = await answerTo(status, OVERLOADED, JSON_TYPE);
+    expect([answer.status, answer.isBudgetRefusal]).toEqual([status, false]);
+    expect(await new Response(answer.body).json()).toEqual(OVERLOADED);
+  });
+
+  it.each([502, 504, 529])("keeps whatever body it has, with status %i", async (status) => {
+    expect(await new Response((await answerTo(status, "<h1>overloaded</h1>")).body).text()).toContain("overloaded");
+  });
+});
+
+describe("an answer in place of LiteLLM's", () => {
+  const CLOUDFLARES = { type: "https://cloudflare.test/5xx", title: "Error 521", status: 521, cloudflare_error: true };
+
+  it.each<[number, Scripted[1], boolean]>([
+    [307, "", false],
+    [520, "<h1>unknown error</h1>", true],
+    [521, CLOUDFLARES, false],
+    [522, CLOUDFLARES, true],
+    [523, "", false],
+    [524, CLOUDFLARES, true],
+    [525, "", false],
+    [526, "", false],
+    [530, "error code: 1016", false],
+  ])("says whether the call may have arrived, with status %i", async (status, body, mayHaveArrived) => {
+    const headers: Record<string, string> = typeof body === "string" ? {} : JSON_TYPE;
+    expect(await forward(status, body, headers)).toEqual({
+      kind: "unreachable",
+      why: `status ${status}`,
+      mayHaveArrived,
+    });
+  });
+
+  it("leaves it open whether the call arrived when the connection breaks", async () => {
+    const broken = liteLlmCalls("http://127.0.0.1:1").forward({
+      method: "POST",
+      path: "/v1/chat/completions",
+      headers: new Headers(),
+      body: null,
+      signal: new AbortController().signal,
+    });
+    expect(await broken).toEqual({ kind: "unreachable", why: "network", mayHaveArrived: true });
+  });
 });

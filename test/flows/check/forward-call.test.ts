@@ -1,10 +1,12 @@
 // Gate's flow in virtual time: which calls it forwards, how long the check may take, and what it learns from an answer.
 
 import { describe, expect, it } from "vitest";
-import { aSpendRecord, MINUTE, SECOND, usd } from "../../budget/builders.ts";
+import type { TenantId } from "../../../src/budget/tenant.ts";
+import { aSpendRecord, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { aModelAnswer } from "../../support/fakes/fake-model-calls.ts";
-import { POLICY } from "../../support/worlds/check-world.ts";
+import { ACME, POLICY } from "../../support/worlds/check-world.ts";
 import { useGate } from "../../support/worlds/gate-world.ts";
 
 const { gate, forward, cost, remembered, reports, reads } = useGate();
@@ -20,6 +22,26 @@ describe("forwarding", () => {
     gate.world.hasTenant({}, { spendNanoUsd: usd("550") });
     const { outcome } = await forward();
     expect(outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false, reason: "over_grace" } });
+    expect(gate.models.calls).toEqual([]);
+  });
+
+  it("forwards what spends nothing for a tenant at its block threshold", async () => {
+    gate.world.hasTenant({}, { spendNanoUsd: usd("550") });
+    expect((await forward({ spends: false })).outcome).toMatchObject({
+      kind: "answered",
+      verdict: { allowed: false, reason: "over_grace" },
+    });
+  });
+
+  it("forwards what spends nothing under a closed fail policy", async () => {
+    gate.world.hasTenant({ failPolicy: "closed" }, null);
+    gate.world.reads.trouble("readSubject", new Error("down"));
+    expect((await forward({ spends: false })).outcome.kind).toBe("answered");
+  });
+
+  it("refuses everything for a suspended tenant, even what spends nothing", async () => {
+    gate.world.hasTenant({ suspendedAt: NOW });
+    expect((await forward({ spends: false })).outcome).toMatchObject({ verdict: { reason: "suspended" } });
     expect(gate.models.calls).toEqual([]);
   });
 
@@ -98,25 +120,56 @@ describe("failures", () => {
 
   it("logs an unreachable LiteLLM once, retries nothing, and schedules a read, because the call may have been charged", async () => {
     gate.world.hasTenant();
-    gate.models.next = { kind: "unreachable", why: "network" };
-    expect((await forward()).outcome.kind).toBe("unreachable");
+    gate.models.next = { kind: "unreachable", why: "network", mayHaveArrived: true };
+    expect((await forward()).outcome).toEqual({ kind: "unreachable", mayBeCharged: true });
     await gate.world.untilQuiet();
     expect(gate.models.calls).toHaveLength(1);
     expect(gate.world.log.lines).toContain('warn model call failed {"tenant_id":"acme","why":"network"}');
     expect(reads()).toHaveLength(1);
   });
 
+  it("charges nobody for a call that did not arrive", async () => {
+    gate.world.hasTenant();
+    gate.models.next = { kind: "unreachable", why: "status 521", mayHaveArrived: false };
+    expect((await forward()).outcome).toEqual({ kind: "unreachable", mayBeCharged: false });
+    await gate.world.untilQuiet();
+    expect(reads()).toEqual([]);
+  });
+
+  it("charges nobody for a call that spends nothing and breaks off", async () => {
+    gate.world.hasTenant();
+    gate.models.next = { kind: "unreachable", why: "network", mayHaveArrived: true };
+    expect((await forward({ spends: false })).outcome).toEqual({ kind: "unreachable", mayBeCharged: false });
+    await gate.world.untilQuiet();
+    expect(reads()).toEqual([]);
+  });
+
   it("forwards the answer and learns nothing without a cached config", async () => {
+    gate.world.hasTenant();
     gate.world.litellm.nextTries.push(AWAY);
-    for (const verb of ["ownerOf", "tenant"] as const) gate.world.snapshots.trouble(verb, new Error("down"));
-    for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, new Error("down"));
+    gate.world.snapshots.trouble("tenant", new Error("down"));
+    gate.world.tenants.trouble("load", new Error("down"));
     gate.models.next = cost("450");
-    expect((await forward()).outcome.kind).toBe("answered");
+    expect((await forward()).outcome).toMatchObject({ kind: "answered", verdict: { tenantId: "acme" } });
     expect(gate.world.queue.sent).toEqual([]);
   });
 });
 
 describe("learning from an answer", () => {
+  it("adds the cost of a call to the key's own tenant and to its team's", async () => {
+    const { world } = gate;
+    world.hasTenant({}, { spendNanoUsd: usd("400") });
+    const team = world.hasTenant(
+      { tenantId: idOf("team"), subject: { kind: "team", id: "team-1" } },
+      { spendNanoUsd: usd("100") },
+    );
+    world.memory.rememberTeamOf(hashOf("a"), "team-1");
+    gate.models.next = cost("5");
+    expect((await forward()).outcome).toMatchObject({ kind: "answered" });
+    const spendOf = (tenantId: TenantId) => world.memory.tenant(tenantId)?.spend?.spendNanoUsd;
+    expect([spendOf(ACME), spendOf(team.tenantId)]).toEqual([usd("405"), usd("105")]);
+  });
+
   it("adds up the costs of twelve calls, and refuses the next one at the block threshold", async () => {
     gate.world.hasTenant({ maxBudgetNanoUsd: usd("3") }, { spendNanoUsd: 0n });
     for (let call = 1; call <= 12; call++) {
@@ -153,9 +206,9 @@ describe("learning from an answer", () => {
     expect(gate.world.queue.sent).toEqual([]);
   });
 
-  it("learns nothing from gate.models, which costs nothing", async () => {
+  it("learns nothing from a call that spends nothing", async () => {
     gate.world.hasTenant();
-    await forward({ method: "GET" });
+    await forward({ spends: false });
     await gate.world.untilQuiet();
     expect(gate.world.queue.sent).toEqual([]);
   });

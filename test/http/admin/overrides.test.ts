@@ -87,6 +87,7 @@ describe("granting", () => {
     ["reason", { reason: undefined }],
     ["reason", { reason: "x".repeat(501) }],
     ["reason", { reason: "two\nlines" }],
+    ["reason", { reason: "for sk-1" }],
     ["reason", { reason: "\u0000" }],
     ["reason", { reason: "\ud800" }],
     ["amount", { amount: 5 }],

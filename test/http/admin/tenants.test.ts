@@ -71,6 +71,17 @@ describe("creating", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, [field]]);
   });
 
+  it("answers 422 to a virtual key in the place of a team's id", async () => {
+    const { status, body } = await create({ litellm_team_id: "sk-by-mistake" });
+    expect([status, body.detail]).toEqual([422, "litellm_team_id: must not hold a virtual key (sk-…)"]);
+  });
+
+  it("adopts the key of a whole Authorization header", async () => {
+    await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 20 });
+    const { body } = await create({ litellm_key: "Bearer sk-theirs" });
+    expect(body.subject).toEqual({ kind: "key", id: sha256("sk-theirs") });
+  });
+
   it("answers 422 naming max_budget instead of enforcing a default on an adopted key or team without one", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-theirs" });
     await world.manage("POST", "/team/new", { team_id: "red" });
@@ -130,8 +141,8 @@ describe("creating", () => {
     ["budget_duration", ["1s", "1mo", "30d", "2w", null], ["", "0d", "2mo", "12mo", "30", "1y", "30D", 30, " 1d"]],
     ["enforcement", ["enforce", "observe"], ["off", null]],
     ["fail_policy", ["open", "closed", null], ["ajar", false]],
-    ["name", ["Zoë", null], ["", "   ", "x".repeat(201)]],
-    ["tenant_id", ["a", "A.b_c-9", "x".repeat(128)], ["", ".a", "a/b", "a b", "é", "x".repeat(129), 7]],
+    ["name", ["Zoë", null], ["", "   ", "x".repeat(201), "key sk-1"]],
+    ["tenant_id", ["a", "A.b_c-9", "x".repeat(128)], ["", ".a", "a/b", "a b", "é", "x".repeat(129), 7, "sk-1"]],
   ])("validates the values of %s", async (field, right, wrong) => {
     for (const [index, value] of right.entries()) {
       const { status, body } = await create({ tenant_id: `t${index}`, [field]: value });

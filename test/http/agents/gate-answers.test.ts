@@ -63,7 +63,7 @@ describe("a call that LiteLLM refuses for a budget of its own", () => {
 });
 
 describe("Anthropic's envelope", () => {
-  it.each(["v1/messages", "messages", "v1/messages/count_tokens", "/v1//messages/"])(
+  it.each(["v1/messages", "messages", "/v1//messages/"])(
     "carries a refusal and Bursar's members on %s",
     async (path) => {
       world.hasTenant({ subject }, { spendNanoUsd: usd("552") });
@@ -83,6 +83,12 @@ describe("Anthropic's envelope", () => {
       });
     },
   );
+
+  it("carries the suspension of a tenant that counts tokens", async () => {
+    world.hasTenant({ subject, suspendedAt: NOW });
+    const { status, body } = await post("v1/messages/count_tokens");
+    expect([status, body.type, body.error.type]).toEqual([403, "error", "permission_error"]);
+  });
 
   it("carries a refusal by LiteLLM as a rate limit", async () => {
     world.hasTenant({ subject });
@@ -109,10 +115,10 @@ describe("Anthropic's envelope", () => {
     world.policy = { ...POLICY, unmanagedKeys: "block" };
     expect(await errorOf(post("v1/messages"))).toEqual([401, "authentication_error"]);
     const config = world.hasTenant({ subject });
-    world.models.next = { kind: "unreachable", why: "network" };
+    world.models.next = { kind: "unreachable", why: "network", mayHaveArrived: true };
     world.policy = POLICY;
     world.memory.forgetTenantOf(subject.id);
-    expect(await errorOf(post("v1/messages"))).toEqual([503, "api_error"]);
+    expect(await errorOf(post("v1/messages"))).toEqual([502, "api_error"]);
     world.memory.forgetTenant(config.tenantId);
     world.hasTenant({ subject, suspendedAt: NOW });
     expect(await errorOf(post("v1/messages"))).toEqual([403, "permission_error"]);

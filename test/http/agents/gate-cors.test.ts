@@ -74,7 +74,8 @@ describe("an answer to a browser", () => {
     const theirs = { "content-type": "application/json", "access-control-allow-origin": "*", vary: "Origin" };
     world.models.next = aModelAnswer({ headers: new Headers(theirs) });
     const { status, headers } = await chat(APP);
-    expect([status, headers.get("Access-Control-Allow-Origin"), headers.get("Vary")]).toEqual([200, APP, "Origin"]);
+    expect([status, headers.get("Access-Control-Allow-Origin")]).toEqual([200, APP]);
+    expect(headers.get("Vary")?.split(", ")).toContain("Origin");
     const exposed = headers.get("Access-Control-Expose-Headers")?.toLowerCase().split(",");
     expect(exposed).toEqual(
       expect.arrayContaining(["x-bursar-state", "x-bursar-remaining", "retry-after", "x-request-id"]),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import {
   headersBack,
   headersFor,
-  keyIn,
+  isSpending,
   methodsOf,
   plainPath,
   queryFor,
@@ -73,6 +73,48 @@ describe("model paths", () => {
     ["detours", "/llm/v1/../v1/./models"],
   ])("forwards the plain form of a path written with %s", (_, path) => {
     expect(passedOn("GET", path)).toBe("/v1/models");
+  });
+});
+
+describe("what spends", () => {
+  it.each([
+    "/v1/chat/completions",
+    "/v1/messages",
+    "/v1/responses",
+    "/v1/responses/compact",
+    "/v1/embeddings",
+    "/v1/moderations",
+    "/v1/ocr",
+    "/v1/search/perplexity",
+    "/v1/videos",
+    "/v1/videos/video_1/remix",
+    "/v1/audio/speech",
+    "/rerank",
+    "/openai/v1/responses",
+    "/openai/deployments/azure/gpt-4o/chat/completions",
+    "/engines/gpt-4o/embeddings",
+    "/v1beta/models/gemini-2.5-pro:generateContent",
+    "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+    "/v1beta/interactions",
+  ])("counts %s, which is POST alone", (path) => {
+    expect([isSpending(path), methodsOf(path)]).toEqual([true, ["POST"]]);
+  });
+
+  it.each([
+    ["/v1/responses/resp_1/cancel", ["POST"]],
+    ["/openai/v1/responses/resp_1/cancel", ["POST"]],
+    ["/v1beta/interactions/int_1/cancel", ["POST"]],
+    ["/v1/messages/count_tokens", ["POST"]],
+    ["/v1/responses/input_tokens", ["POST", "GET", "HEAD", "DELETE"]],
+    ["/utils/token_counter", ["POST"]],
+    ["/v1beta/models/gemini-2.5-pro:countTokens", ["POST"]],
+    ["/v1/models", ["GET", "HEAD"]],
+    ["/v1/responses/resp_1", ["GET", "HEAD", "DELETE"]],
+    ["/v1/responses/resp_1/input_items", ["GET", "HEAD"]],
+    ["/v1/videos/video_1/content", ["GET", "HEAD"]],
+    ["/v1beta/interactions/int_1", ["GET", "HEAD", "DELETE"]],
+  ])("does not count %s", (path, methods) => {
+    expect([isSpending(path), methodsOf(path)]).toEqual([false, methods]);
   });
 });
 
@@ -167,43 +209,6 @@ describe("other paths", () => {
     ["GET", "/llm/openai/deployments/azure/gpt-4o/chat/completions"],
   ])("%s %s", (method, path) => {
     expect(passedOn(method, path)).toBeNull();
-  });
-});
-
-describe("the agent's key", () => {
-  const query = (text = "") => new URLSearchParams(text);
-
-  it.each([
-    ["authorization", "Bearer sk-1"],
-    ["authorization", "bearer  sk-1 "],
-    ["x-litellm-api-key", "sk-1"],
-    ["x-litellm-api-key", "Bearer sk-1"],
-    ["api-key", "sk-1"],
-    ["x-api-key", "sk-1"],
-    ["x-goog-api-key", "sk-1"],
-    ["ocp-apim-subscription-key", "sk-1"],
-  ])("finds the key in %s: %s", (name, value) => {
-    expect(keyIn(new Headers({ [name]: value }), query())).toBe("sk-1");
-  });
-
-  it("finds the key in the query, where Google's clients put it", () => {
-    expect(keyIn(new Headers(), query("alt=sse&key=sk-1"))).toBe("sk-1");
-  });
-
-  it("takes the first of several keys, in LiteLLM's order", () => {
-    const headers = new Headers({ "x-api-key": "sk-ant", authorization: "Bearer sk-1" });
-    expect(keyIn(headers, query("key=sk-3"))).toBe("sk-1");
-    headers.set("x-litellm-api-key", "sk-0");
-    expect(keyIn(headers, query())).toBe("sk-0");
-  });
-
-  it.each([
-    ["another scheme", { authorization: "Basic abc def" }],
-    ["none", {}],
-    ["an empty one", { authorization: "Bearer " }],
-    ["one with a line in it", { "x-api-key": "sk-1 sk-2" }],
-  ])("finds no key: %s", (_, headers: Record<string, string>) => {
-    expect(keyIn(new Headers(headers), query())).toBeNull();
   });
 });
 

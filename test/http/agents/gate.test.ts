@@ -60,8 +60,8 @@ describe("an allowed call", () => {
     expect([status, body]).toEqual([500, { error: { message: "theirs" } }]);
   });
 
-  it("answers 503, not a refusal, when LiteLLM is unreachable", async () => {
-    world.models.next = { kind: "unreachable", why: "network" };
+  it("answers a retryable 503 when the call did not reach LiteLLM", async () => {
+    world.models.next = { kind: "unreachable", why: "status 521", mayHaveArrived: false };
     const { status, headers, body } = await chat();
     expect([status, body.type]).toEqual([503, "urn:bursar:problem:dependency-unavailable"]);
     expect(body.error).toEqual({
@@ -71,6 +71,47 @@ describe("an allowed call", () => {
       code: "dependency-unavailable",
     });
     expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual(["5", null]);
+  });
+
+  it("says of a call that broke off that it may have been charged, and that it should not be repeated", async () => {
+    world.models.next = { kind: "unreachable", why: "network", mayHaveArrived: true };
+    const { status, headers, body } = await chat();
+    expect([status, body.type]).toEqual([502, "urn:bursar:problem:call-broken-off"]);
+    expect(body.error).toMatchObject({ message: body.detail, type: "api_error", code: "call-broken-off" });
+    expect(body.detail).toContain("may have been charged");
+    expect([headers.get("Retry-After"), headers.get("x-should-retry")]).toEqual([null, "false"]);
+  });
+});
+
+describe("a tenant over its block threshold", () => {
+  const call = (method: string, path: string) => world.call(`/llm${path}`, { method, token: VIRTUAL_KEY });
+  const FREE = [
+    ["POST", "/v1/responses/resp_1/cancel"],
+    ["POST", "/v1beta/interactions/int_1/cancel"],
+    ["POST", "/v1/messages/count_tokens"],
+    ["GET", "/v1/responses/resp_1"],
+    ["DELETE", "/v1/responses/resp_1"],
+    ["HEAD", "/v1/models"],
+  ] as const;
+
+  it.each(FREE)("may still %s %s, which spends nothing", async (method, path) => {
+    world.hasTenant({ subject }, { spendNanoUsd: usd("552") });
+    const { status, headers } = await call(method, path);
+    expect([status, headers.get("X-Bursar-State")]).toEqual([200, "blocked"]);
+    expect(firstCall()?.path).toBe(path);
+  });
+
+  it.each(FREE)("may not %s %s while it is suspended", async (method, path) => {
+    world.hasTenant({ subject, suspendedAt: NOW });
+    expect((await call(method, path)).status).toBe(403);
+    expect(world.models.calls).toEqual([]);
+  });
+
+  it("gets the ordinary 402 when LiteLLM itself refuses a cancellation", async () => {
+    world.hasTenant({ subject }, { spendNanoUsd: usd("552") });
+    world.models.next = aModelAnswer({ status: 422, isBudgetRefusal: true });
+    const { status, body } = await call("POST", "/v1/responses/resp_1/cancel");
+    expect([status, body.reason]).toEqual([402, "over_grace"]);
   });
 });
 

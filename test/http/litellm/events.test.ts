@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spendMessageSchema } from "../../../src/ports/messages.ts";
 import { NOW } from "../../budget/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
 import {
   BEARER,
   bytes,
@@ -130,9 +131,9 @@ describe("odd fields of an event", () => {
     expect(world.reported()).toMatchObject([{ key_hash: CALL.key_hash, cost: "7" }]);
   });
 
-  it("take no raw key of a call that LiteLLM refused before it knew the caller", async () => {
-    await world.postEvents([callOf(7, { user_api_key_hash: "Bearer sk-secret" })]);
-    expect(world.messages).toEqual([]);
+  it("hash the raw key of a call that LiteLLM refused before it knew the caller", async () => {
+    await world.postEvents([callOf(7, { user_api_key_hash: "Bearer sk-secret" }, { status: "failure" })]);
+    expect(world.messages).toMatchObject([{ calls: [], hints: [{ key_hash: sha256("sk-secret"), team_id: null }] }]);
   });
 });
 

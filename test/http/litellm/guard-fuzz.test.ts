@@ -3,6 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { KeyHash } from "../../../src/budget/tenant.ts";
 import { type GuardRequest, guardRequestFrom } from "../../../src/http/litellm/guard-body.ts";
 import { NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
@@ -104,10 +105,12 @@ const chunkSize = fc.oneof(fc.constantFrom(1, 2, 3, 65_536), fc.integer({ min: 1
 /** The caller that JSON.parse finds; null when request_data or its fields have a type that LiteLLM never sends. */
 function parsedCaller(json: string): GuardRequest | null {
   const { request_data: data } = JSON.parse(json);
-  if (data == null) return { keyHash: null, teamId: null };
+  const nobody = { keyHash: null, teamId: null, isAnswer: false };
+  if (data == null) return nobody;
   if (typeof data !== "object" || Array.isArray(data)) return null;
-  const hash: string | null = data[HASH] || null;
-  return { keyHash: hash === "B".repeat(64) ? "b".repeat(64) : hash, teamId: data[TEAM] || null };
+  const hash: unknown = data[HASH];
+  const isHash = typeof hash === "string" && /^[0-9a-f]{64}$/i.test(hash);
+  return { ...nobody, keyHash: isHash ? (hash.toLowerCase() as KeyHash) : null, teamId: data[TEAM] || null };
 }
 
 it("finds the same caller as JSON.parse", { timeout: TIMEOUT_MS }, async () => {

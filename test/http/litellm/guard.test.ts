@@ -6,7 +6,7 @@ import type { FailPolicy, TenantConfig } from "../../../src/budget/tenant.ts";
 import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
 import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
-import { sha256 } from "../../support/builders/virtual-key.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { AWAY } from "../../support/fakes/fake-litellm.ts";
 import { POLICY } from "../../support/worlds/check-world.ts";
 import { TOKENS } from "../../support/worlds/http-world.ts";
@@ -76,6 +76,24 @@ describe("LiteLLM's request", () => {
     hasTenant({ failPolicy }, STALE);
     world.litellm.nextTries.push(AWAY);
     expect(await answerTo(aQuestion())).toEqual(expected);
+  });
+
+  it.each<[string, () => void]>([
+    ["a tenant over its block threshold", () => void hasTenant({}, OVER)],
+    ["a suspended tenant", () => void hasTenant({ suspendedAt: NOW - DAY })],
+    ["an unmanaged key", () => {}],
+  ])("answers NONE to the answer of a model, which is paid for: %s", async (_, isGiven) => {
+    isGiven();
+    world.policy = { ...POLICY, unmanagedKeys: "block" };
+    expect(await answerTo(aQuestion(undefined, { input_type: "response" }))).toEqual(NONE);
+    expect((await answerTo(aQuestion(undefined, { input_type: "request" }))).action).toBe("BLOCKED");
+  });
+
+  it("finds the tenant of a raw key, with or without its scheme", async () => {
+    hasTenant({ subject: { kind: "key", id: sha256(VIRTUAL_KEY) } }, OVER);
+    for (const named of [VIRTUAL_KEY, `Bearer ${VIRTUAL_KEY}`]) {
+      expect(await answerTo(aQuestion({ user_api_key_hash: named }))).toEqual(blocked(EXCEEDED));
+    }
   });
 
   it("parses request_data at any position and in any chunks", async () => {

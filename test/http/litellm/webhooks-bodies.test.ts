@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NOW } from "../../budget/builders.ts";
+import { sha256 } from "../../support/builders/virtual-key.ts";
 import {
   BY_TOKEN,
   bytes,
@@ -54,6 +55,7 @@ describe("a body", () => {
     ["W3: a word", "spend", [""]],
     ["W3: null", null, [""]],
     ["a text that is too long for the queue", { ...threshold, event: "e".repeat(201) }, ["event"]],
+    ["an event that is a raw key", { ...threshold, event: "sk-secret" }, ["event"]],
     ["more money than there is", { ...threshold, spend: 1e300 }, ["spend"]],
   ])("%s: answers 422 naming the field", async (_, body, fields) => {
     const answer = await post(JSON.stringify(body));
@@ -63,7 +65,11 @@ describe("a body", () => {
 
   it.each<[string, object, object]>([
     ["a token of another kind", { token: 7 }, { key_hash: null }],
-    ["a token that is a raw key", { token: "Bearer sk-secret" }, { key_hash: null }],
+    ["a token that is a raw key", { token: "Bearer sk-secret" }, { key_hash: sha256("sk-secret") }],
+    ["a token that is neither", { token: "secret" }, { key_hash: null }],
+    ["a team that is a raw key", { team_id: "sk-secret" }, { team_id: null }],
+    ["a user that is a raw key", { user_id: "Bearer sk-secret" }, { user_id: null }],
+    ["a date around a raw key", { projected_exceeded_date: "(sk-secret) 1" }, { projected_exceeded_date: null }],
     ["a team of another kind", { team_id: {} }, { team_id: null }],
     ["a user of another kind", { user_id: [] }, { user_id: null }],
     ["a team that no database stores", { team_id: "a\0b" }, { team_id: null }],

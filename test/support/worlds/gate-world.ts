@@ -18,8 +18,8 @@ export function useGate() {
   });
 
   /** Forwards a call that begins now. */
-  async function forward(options: { keyHash?: string; method?: string; modelMs?: number } = {}) {
-    const { keyHash = "a", method = "POST", modelMs = 0 } = options;
+  async function forward(options: { keyHash?: string; spends?: boolean; modelMs?: number } = {}) {
+    const { keyHash = "a", spends = true, modelMs = 0 } = options;
     const { world, models } = gate;
     const now = world.clock();
     const port = breakable(models, world.timers);
@@ -27,14 +27,14 @@ export function useGate() {
     const caller = { ...byKey, keyHash: hashOf(keyHash) };
     const check = { caller, demandedMaxAgeMs: null, colo: "FRA", now, random: 0 };
     const call = {
-      method,
+      method: "POST",
       path: "/v1/chat/completions",
       headers: new Headers(),
       body: null,
       signal: new AbortController().signal,
     };
     const deps = { ...world.deps(), modelCalls: port.port };
-    const outcome = await world.timers.runUntil(forwardCall({ check, call }, deps));
+    const outcome = await world.timers.runUntil(forwardCall({ check, call, spends }, deps));
     return { outcome, tookMs: world.clock() - now };
   }
 

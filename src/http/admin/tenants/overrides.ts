@@ -12,7 +12,17 @@ import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { dateTime, fieldErrors, jsonFrom, money, pageCursor, pageSize, readBy } from "../../fields.ts";
+import {
+  dateTime,
+  fieldErrors,
+  isKeyless,
+  jsonFrom,
+  money,
+  NO_KEY,
+  pageCursor,
+  pageSize,
+  readBy,
+} from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
@@ -35,7 +45,8 @@ const newOverrideBody = z
       .trim()
       .min(1, NO_REASON)
       .max(500, NO_REASON)
-      .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
+      .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters")
+      .refine(isKeyless, NO_KEY),
   })
   .refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
     message: ONE_END,

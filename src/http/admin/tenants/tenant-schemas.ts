@@ -6,7 +6,8 @@ import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../..
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
 import type { TenantChange } from "../../../records/tenant.ts";
-import { money, pageSize, shortName, tenantId } from "../../fields.ts";
+import { keyHashFrom } from "../../../wire/key-hash.ts";
+import { isKeyless, money, NO_KEY, pageSize, shortName, tenantId } from "../../fields.ts";
 
 interface Range {
   readonly min: BasisPoints;
@@ -48,20 +49,21 @@ const settings = {
   fail_policy: z.enum(["open", "closed"], "must be open, closed or null").nullable(),
 };
 
-/** The raw key, or its sha256, which LiteLLM calls the token. */
+/** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
 const litellmKey = z
   .string()
   .max(500)
-  .regex(/^(?:sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or its sha256 hash");
+  .regex(/^(?:(?:Bearer +)?sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or its sha256 hash")
+  .transform(async (named) => (await keyHashFrom(named)) ?? z.NEVER);
 
 const ONE_SUBJECT = "must not be sent together with litellm_key";
 
 export const newTenantBody = z
   .strictObject({
     ...z.strictObject(settings).partial().shape,
-    tenant_id: tenantId,
+    tenant_id: tenantId.refine(isKeyless, NO_KEY),
     litellm_key: litellmKey.optional(),
-    litellm_team_id: z.string().min(1).max(200).optional(),
+    litellm_team_id: z.string().min(1).max(200).refine(isKeyless, NO_KEY).optional(),
   })
   .refine((body) => body.litellm_key === undefined || body.litellm_team_id === undefined, {
     message: ONE_SUBJECT,

@@ -3,12 +3,13 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
-import type { KeyHash, Subject } from "../../../budget/tenant.ts";
+import type { Subject } from "../../../budget/tenant.ts";
 import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
+import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
-import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
+import { requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom } from "../../fields.ts";
 import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
@@ -27,7 +28,7 @@ export const tenantRoutes = new Hono<AppEnv>()
     const text = await c.req.text();
     const json = jsonFrom(text);
     if (json === undefined) return problem(c, "malformed-json");
-    const body = newTenantBody.safeParse(json);
+    const body = await newTenantBody.safeParseAsync(json);
     if (!body.success) return invalidFields(c, fieldErrors(body.error));
     return once(c, { route: "POST /v1/tenants", body: text }, () => create(c, body.data));
   })
@@ -83,14 +84,12 @@ async function create(c: Context<AppEnv>, body: NewTenantBody): Promise<OnceAnsw
 
 async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
   if (body.litellm_team_id !== undefined) return adopted({ kind: "team", id: body.litellm_team_id });
-  if (body.litellm_key !== undefined) return adopted({ kind: "key", id: await hashFrom(body.litellm_key) });
+  if (body.litellm_key !== undefined) return adopted({ kind: "key", id: body.litellm_key });
   const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
   return { kind: "own_key", virtualKey, keyHash: await keyHashOf(virtualKey) };
 }
 
 const adopted = (subject: Subject): TenantOrigin => ({ kind: "adopted", subject });
-
-const hashFrom = async (key: string) => (key.startsWith("sk-") ? keyHashOf(key) : (key.toLowerCase() as KeyHash));
 
 function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: CreateTenantFailure): Response {
   const field = body.litellm_team_id === undefined ? "litellm_key" : "litellm_team_id";
