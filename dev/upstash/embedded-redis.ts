@@ -32,8 +32,7 @@ export function createEmbeddedRedis(): RedisStore {
   async function perform(command: Command): Promise<unknown> {
     const [name, ...rest] = command;
     const method = methodOf(redis, command);
-    const isOption = (at: number) => /^set$/i.test(name) && at >= setOptionsFrom;
-    const args = rest.map((argument, at) => (isOption(at) ? argument.toUpperCase() : argument));
+    const args = /^set$/i.test(name) ? [...rest.slice(0, setOptionsFrom), ...setOptions(rest)] : rest;
     if (/^(incr|decr)(by)?$/i.test(name)) await refuseTextAsNumber(redis, args[0] ?? "");
     try {
       return await method.apply(redis, args);
@@ -72,6 +71,13 @@ function methodOf(redis: object, command: Command): Method {
   const { value, enumerable } = (method ?? {}) as PropertyDescriptor;
   if (typeof value !== "function" || enumerable !== true) throw notAvailable(name);
   return value as Method;
+}
+
+/** In the mock's spelling, the expiry first: it loses one that comes after GET. */
+function setOptions(args: readonly string[]): string[] {
+  const options = args.slice(setOptionsFrom).map((option) => option.toUpperCase());
+  const at = options.findIndex((option) => /^(EX|PX)(AT)?$/.test(option));
+  return at < 0 ? options : [...options.slice(at, at + 2), ...options.slice(0, at), ...options.slice(at + 2)];
 }
 
 /** Refuses to increment a value that is not an integer. The mock would turn it into NaN and store that. */

@@ -3,7 +3,7 @@
 
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
-import type { SpendRead, SpendRecord } from "../budget/spend.ts";
+import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
@@ -79,6 +79,9 @@ export interface Memory {
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
   forgetTenantOf(caller: CallerName): void;
+  /** Postgres had no such tenant within the last 60 s. Counts only where KV has no config. */
+  isGone(tenantId: TenantId, now: Instant): boolean;
+  rememberGone(tenantId: TenantId, now: Instant): void;
   /** True for the one check that looks the caller up; false while it does, for 10 s at most. */
   beginLookUp(caller: CallerName, now: Instant): boolean;
   endLookUp(caller: CallerName): void;
@@ -207,9 +210,10 @@ export interface ReadClaim {
   readonly seconds: number;
 }
 
-/** A read of LiteLLM that the isolates of a colo share. */
-export interface SharedRead extends SpendRead {
+/** What a read has shown, merged with what Postgres has counted, for the other isolates of the colo. */
+export interface SharedRead {
   readonly subjectId: string;
+  readonly spend: SpendRecord;
 }
 
 /** Upstash Redis. A slow answer counts as an outage, and callers continue without Redis. */
@@ -221,7 +225,7 @@ export interface Claims {
    * round trip; `pending` until then.
    */
   claimRead(claim: ReadClaim): Promise<"claimed" | "pending" | SharedRead>;
-  /** Leaves a read beside its claim until the claim ends, `leftMs` from now. */
+  /** Leaves what a read has shown beside its claim until the claim ends, `leftMs` from now. */
   shareRead(claim: ReadClaim, read: SharedRead, leftMs: number): Promise<void>;
   /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;

@@ -39,13 +39,7 @@ const written = fc.constantFrom(
 
 /** Everything that outlives a request, and what stores are asked for. */
 function kept(world: EndpointsWorld, asked: readonly string[]): string {
-  return JSON.stringify([
-    asked,
-    world.queue.sent,
-    world.log.lines,
-    [...world.kv.owners],
-    [...world.kv.configs.keys()],
-  ]);
+  return JSON.stringify([asked, world.queue.sent, world.log.lines, [...world.kv.owners], [...world.kv.configs.keys()]]);
 }
 
 async function neverKeeps<T>(place: fc.Arbitrary<T>, send: (world: EndpointsWorld, place: T, text: string) => unknown) {

@@ -32,6 +32,7 @@ export class IsolateMemory implements Memory {
   readonly #teamOf = new Map<KeyHash, string>();
   readonly #lookUps = new Map<CallerName, Instant>();
   readonly #tenants = new Map<TenantId, RememberedTenant>();
+  readonly #gone = new Map<TenantId, Instant>();
   readonly #failedReads = new Map<TenantId, Instant>();
   readonly #buckets = new Map<string, { tokens: number; at: Instant }>();
   #storeFailedAt: Instant | null = null;
@@ -91,6 +92,14 @@ export class IsolateMemory implements Memory {
 
   forgetTenantOf(caller: CallerName): void {
     this.#tenantOf.delete(caller);
+  }
+
+  isGone(tenantId: TenantId, now: Instant): boolean {
+    return now < (this.#gone.get(tenantId) ?? 0);
+  }
+
+  rememberGone(tenantId: TenantId, now: Instant): void {
+    putBounded(this.#gone, tenantId, now + CALLER_MS);
   }
 
   outage(now: Instant): Instant | null | undefined {

@@ -2,9 +2,8 @@
 
 import { Redis } from "@upstash/redis/cloudflare";
 import * as z from "zod";
-import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { TenantId } from "../../budget/tenant.ts";
-import { decimalMoney, type ReadReason } from "../../ports/messages.ts";
+import { type ReadReason, spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
 import type { Claims, SharedRead } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
@@ -34,35 +33,13 @@ const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refre
 const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${tenantId}:${colo}:${seconds}`;
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
 
-const instant = z.int().min(0);
-
 /** A read beside its claim. Any other value, such as that of a claim without a read yet, is none. */
 const sharedRead = z
-  .object({
-    subject_id: z.string(),
-    spend: decimalMoney,
-    asked_at: instant,
-    answered_at: instant,
-    resets_at: instant.nullable(),
-  })
-  .transform(
-    (raw): SharedRead => ({
-      subjectId: raw.subject_id,
-      spendNanoUsd: raw.spend,
-      begunAt: raw.asked_at,
-      answeredAt: raw.answered_at,
-      resetsAt: raw.resets_at,
-    }),
-  );
+  .object({ subject_id: z.string(), spend: spendRecordSchema })
+  .transform(({ subject_id: subjectId, spend }): SharedRead => ({ subjectId, spend }));
 
-function sharedReadJson(read: SharedRead): z.input<typeof sharedRead> {
-  return {
-    subject_id: read.subjectId,
-    spend: decimalFromNanoUsd(read.spendNanoUsd),
-    asked_at: read.begunAt,
-    answered_at: read.answeredAt,
-    resets_at: read.resetsAt,
-  };
+function sharedReadJson({ subjectId, spend }: SharedRead): z.input<typeof sharedRead> {
+  return { subject_id: subjectId, spend: spendRecordJson(spend) };
 }
 
 interface Running {

@@ -13,7 +13,7 @@ import { answerUnfound, answerWithoutRead, inferLater } from "./answer-degraded.
 import type { Caller, Check, CheckDeps, CheckInput, CheckOutcome, Unfound } from "./check.ts";
 import { pollMemory } from "./deadline.ts";
 import { confirmOwner, type FoundTenant, findByKey, findByTeam, type KeySearch } from "./find-tenant.ts";
-import { loadTenant } from "./load-tenant.ts";
+import { type LoadedTenant, loadTenant } from "./load-tenant.ts";
 import { type RefreshOutcome, startRefresh } from "./refresh-tenant.ts";
 
 /** True when the deployment allows calls by unmanaged keys. */
@@ -44,12 +44,13 @@ async function checkCaller(check: Check, deps: CheckDeps): Promise<Checked> {
   const { caller, now, deadline } = check;
   if (caller.kind === "tenant") return (await checkTenant(caller.tenantId, check, deps)) ?? UNKNOWN;
   const { keyHash, network } = caller;
-  const search =
-    keyHash === null ? null : { keyHash, network, isTeamKnown: caller.teamId !== undefined, now, deadline };
+  const onLate = (found: FoundTenant) => learnLate(found, check, deps);
+  const late = { now, deadline, onLate };
+  const search = keyHash === null ? null : { keyHash, network, isTeamKnown: caller.teamId !== undefined, ...late };
   const teamId = caller.teamId ?? (keyHash === null ? null : deps.memory.teamOf(keyHash));
   const [ofKey, ofTeam] = await Promise.all([
     search === null ? UNKNOWN : findByKey(search, deps),
-    teamId === null ? UNKNOWN : findByTeam({ teamId, now, deadline }, deps),
+    teamId === null ? UNKNOWN : findByTeam({ teamId, ...late }, deps),
   ]);
   const isOne = ofKey.kind === "tenant" && ofTeam.kind === "tenant" && ofKey.tenantId === ofTeam.tenantId;
   const [key, team] = await Promise.all([
@@ -89,8 +90,15 @@ const CERTAINTY: readonly Checked["kind"][] = ["verdict", "slow", "unreachable",
 
 /** Null when the tenant is gone, or LiteLLM names another team for the caller. */
 async function checkTenant(tenantId: TenantId, check: Check, deps: CheckDeps): Promise<Checked | null> {
-  const loaded = await Promise.race([loadTenant({ tenantId, now: check.now }, deps), check.deadline]);
-  if (loaded === "passed") return checkRemembered(tenantId, check, deps);
+  const loading = loadTenant({ tenantId, now: check.now }, deps);
+  const loaded = await Promise.race([loading, check.deadline]);
+  if (loaded === "passed") {
+    deps.background(
+      "late tenant",
+      loading.then((late) => refreshLate(late, check, deps)),
+    );
+    return checkRemembered(tenantId, check, deps);
+  }
   if (loaded.kind === "gone") return null;
   if (loaded.kind === "unreachable") return { kind: "unreachable", tenantId };
   if (hasLeftTeam(check.caller, loaded.known.config)) return null;
@@ -110,13 +118,31 @@ async function checkRemembered(tenantId: TenantId, check: Check, deps: CheckDeps
   return checkKnown(check, { config, spend }, deps);
 }
 
-async function checkKnown(check: Check, { config, spend }: ConfiguredTenant, deps: CheckDeps): Promise<Checked | null> {
+/** Loads what the next check of the caller will need: its tenant was found too late for this one. */
+async function learnLate(found: FoundTenant, check: Check, deps: CheckDeps): Promise<void> {
+  if (found.kind !== "tenant") return;
+  await refreshLate(await loadTenant({ tenantId: found.tenantId, now: deps.clock() }, deps), check, deps);
+}
+
+/** Reads what the next check will need: the tenant was loaded too late for this one. */
+async function refreshLate(loaded: LoadedTenant, check: Check, deps: CheckDeps): Promise<void> {
+  if (loaded.kind === "known") await refreshIfDue(loaded.known, { ...check, now: deps.clock() }, deps).refresh;
+}
+
+function refreshIfDue({ config, spend }: ConfiguredTenant, check: CheckInput, deps: CheckDeps) {
   const { now, colo } = check;
-  check.inference.cancel();
   const { mode, exclusiveSeconds } = planRefresh(config, spend, now, check);
-  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check);
   const isNeeded = spend === null || !isServable(config, spend, now);
-  const refresh = startRefresh({ config, spend, colo, now, exclusiveSeconds, isNeeded }, deps);
+  const input = { config, spend, colo, now, exclusiveSeconds, isNeeded };
+  return { mode, isNeeded, refresh: mode === "none" ? NOTHING_DUE : startRefresh(input, deps) };
+}
+
+const NOTHING_DUE = Promise.resolve({ kind: "held" } as const);
+
+async function checkKnown(check: Check, { config, spend }: ConfiguredTenant, deps: CheckDeps): Promise<Checked | null> {
+  check.inference.cancel();
+  const { mode, isNeeded, refresh } = refreshIfDue({ config, spend }, check, deps);
+  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check);
   if (mode === "behind" && spend !== null) return answer(config, spend, "cache", check);
   return answerAfter(refresh, { config, spend, isNeeded }, check, deps);
 }

@@ -29,6 +29,8 @@ export type FoundTenant =
 interface Search {
   readonly now: Instant;
   readonly deadline: Deadline;
+  /** Called, behind the answer, with what is found after the deadline. */
+  readonly onLate: (found: FoundTenant) => Promise<void>;
   /** Skips KV, whose entry led to a tenant that the caller does not belong to any more. */
   readonly isAnew?: boolean;
 }
@@ -63,7 +65,7 @@ export function findByTeam(search: Search & { readonly teamId: string }, deps: F
 /** One search per caller and isolate at a time; other checks wait for what it leaves in the memory. */
 async function find(
   caller: CallerName,
-  { now, deadline, isAnew }: Search,
+  { now, deadline, isAnew, onLate }: Search,
   search: () => Promise<FoundTenant>,
   deps: FindDeps,
 ): Promise<FoundTenant> {
@@ -75,8 +77,9 @@ async function find(
     if (remembered !== undefined) return { kind: "tenant", tenantId: remembered };
     if (memory.beginLookUp(caller, now)) {
       const found = search().finally(() => memory.endLookUp(caller));
-      deps.background("look-up", found);
-      return Promise.race([found, deadline.then(() => SLOW)]);
+      const inTime = await Promise.race([found, deadline.then(() => SLOW)]);
+      if (inTime === SLOW) deps.background("late look-up", found.then(onLate));
+      return inTime;
     }
     if (!(await pollMemory(() => !memory.isLookedUp(caller, now), deadline, deps))) return SLOW;
   }
@@ -112,32 +115,40 @@ function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
   );
 }
 
-/** KV, then `inStores`. Never rejects. */
+/** KV, then `inStores`; both at once while KV is slow. Never rejects. */
 async function searchOnwards(
   caller: CallerName,
   { now, isAnew }: Search,
   inStores: () => Promise<FoundTenant>,
   deps: FindDeps,
 ): Promise<FoundTenant> {
-  const cached = isAnew === true ? null : await findInKv(caller, now, deps);
-  if (cached !== null) return cached;
-  try {
-    return await inStores();
-  } catch (error) {
+  const fromKv = isAnew === true ? Promise.resolve(null) : findInKv(caller, now, deps);
+  const cached = await withTimeout(fromKv, storeTimeoutMs(deps), deps);
+  if (cached.kind === "done" && cached.value !== null) return cached.value;
+  const stored = inStores().catch((error: unknown) => {
     deps.log.error("postgres look-up failed", error);
     deps.memory.rememberStoreFailure(deps.clock());
     return UNREACHABLE;
-  }
+  });
+  deps.background("look-up", stored);
+  const late = fromKv.then((found) => found ?? stored);
+  return Promise.race([late, stored.then((found) => (found.kind === "unreachable" ? late : found))]);
 }
 
+/** Null when KV does not know the caller, or fails. Never rejects. */
 async function findInKv(caller: CallerName, now: Instant, deps: FindDeps): Promise<FoundTenant | null> {
   const { memory, snapshots, log } = deps;
-  const cached = await withTimeout(snapshots.ownerOf(caller), storeTimeoutMs(deps), deps);
-  if (cached.kind === "failed") log.error("kv key read failed", cached.error);
-  if (cached.kind !== "done" || cached.value === null) return null;
-  const tenantId = cached.value === "nobodys" ? null : cached.value;
-  memory.rememberTenantOf(caller, tenantId, now);
-  return tenantId === null ? UNKNOWN : { kind: "tenant", tenantId };
+  try {
+    const owner = await snapshots.ownerOf(caller);
+    if (owner === null) return null;
+    const tenantId = owner === "nobodys" ? null : owner;
+    // Postgres has answered first, and knows better.
+    if (memory.tenantOf(caller, now) === undefined) memory.rememberTenantOf(caller, tenantId, now);
+    return tenantId === null ? UNKNOWN : { kind: "tenant", tenantId };
+  } catch (error) {
+    log.error("kv key read failed", error);
+    return null;
+  }
 }
 
 /**

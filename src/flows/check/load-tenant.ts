@@ -47,7 +47,10 @@ export async function loadTenant(input: LoadInput, deps: Deps): Promise<LoadedTe
   const cached = await withTimeout(fromKv, storeTimeoutMs(deps), deps);
   // The load from KV never fails.
   const answer = cached.kind === "done" ? cached.value : null;
-  if (answer?.kind === "undecided") return loadFromPostgres(input, answer.fallback, deps);
+  if (answer?.kind === "undecided") {
+    const isGone = answer.fallback === null && deps.memory.isGone(input.tenantId, input.now);
+    return isGone ? { kind: "gone" } : loadFromPostgres(input, answer.fallback, deps);
+  }
   if (answer !== null) return answer;
   if (remembered !== null && ageMs < COPY_MS) return { kind: "known", known: remembered };
   const stored = loadFromPostgres(input, remembered, deps);
@@ -106,6 +109,7 @@ async function loadStored(
     const stored = await tenants.load(tenantId);
     if (stored === null) {
       memory.forgetTenant(tenantId);
+      memory.rememberGone(tenantId, now);
       return { kind: "gone" };
     }
     const known = joinCached(memory.tenant(tenantId), { config: stored.config, spend: stored.spend });

@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
-import { mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
+import { joinRecords, mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { readMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports, SharedRead } from "../../ports/ports.ts";
@@ -18,7 +18,17 @@ import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../wai
 
 type Deps = Pick<
   Ports,
-  "memory" | "snapshots" | "tenants" | "litellm" | "claims" | "spendQueue" | "timers" | "background" | "log" | "policy"
+  | "memory"
+  | "snapshots"
+  | "tenants"
+  | "litellm"
+  | "claims"
+  | "spendQueue"
+  | "timers"
+  | "clock"
+  | "background"
+  | "log"
+  | "policy"
 >;
 
 export interface RefreshInput {
@@ -70,14 +80,12 @@ async function refreshTenant(
   const { tenantId } = config;
   const claim = await claimRead(input, deps);
   if (claim === "held") return decide({ kind: "held" });
-  const shared = claim === "claimed" ? null : mergedInto(input, claim, now, deps);
+  const shared = claim === "claimed" ? null : joinShared(input, claim, deps);
   if (shared !== null) return decide({ kind: "shared", ...shared });
 
   const load = loadTenant(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
-  const left = whole.then((row) => row && leave(input, row, deps));
-  deps.background("read share", left);
   const litellmRow = await firstTry;
   const loaded = await soon;
   const early = loaded.kind === "done" ? loaded.value : "unknown";
@@ -85,17 +93,21 @@ async function refreshTenant(
   const stored = early === "unknown" ? null : early;
   const known = stored === null ? input : joinCached(input, stored);
   if (litellmRow === null) deps.memory.rememberFailedRead(tenantId, now);
-  const refreshed = litellmRow === null ? null : mergedInto(known, sharedReadOf(litellmRow), now, deps);
+  const refreshed = litellmRow === null ? null : mergedInto(known, litellmRow, now, deps);
   decide(refreshed === null ? { kind: "failed", known } : { kind: "read", ...refreshed });
 
   // The check has its answer. Later tries of LiteLLM and a slow Postgres continue in the background.
   const final = litellmRow ?? (await whole);
-  const observation =
-    litellmRow === null && final !== null ? mergedInto(known, sharedReadOf(final), now, deps) : refreshed;
-  if (final !== null && observation !== null) publishObservation(input, stored, final, observation, deps);
+  const observation = litellmRow === null && final !== null ? mergedInto(known, final, now, deps) : refreshed;
+  if (final !== null && observation !== null) {
+    share(input, observation, deps);
+    publishObservation(input, stored, final, observation, deps);
+  }
   const record = await load;
   if (record === "gone") return decideGone(input, deps, decide);
-  if (record !== "unknown") publishNewer(input, record, final, deps);
+  if (record === "unknown") return;
+  const newer = publishNewer(input, record, final, deps);
+  if (final !== null && stored === null && newer !== null) share(input, newer, deps);
 }
 
 /** The tenant in Postgres; the adapter limits how long that takes. Never rejects. */
@@ -127,18 +139,23 @@ async function claimRead(
   return deps.memory.throttle(`read:${tenantId}`, seconds, now) ? "claimed" : "held";
 }
 
-/** Leaves the read for the other isolates of the colo while its claim lasts, and the key's team for this one. */
-async function leave(input: RefreshInput, litellmRow: LiteLlmRow, deps: Deps): Promise<void> {
-  const { config, colo, exclusiveSeconds: seconds, now } = input;
-  const { subject, teamId, answeredAt } = litellmRow;
-  if (subject.kind === "key") deps.memory.rememberTeamOf(subject.id, teamId);
-  const leftMs = now + seconds * 1_000 - answeredAt;
-  const claim = { tenantId: config.tenantId, colo, seconds };
-  if (leftMs > 0) await deps.claims.shareRead(claim, sharedReadOf(litellmRow), leftMs);
+/** Leaves what is known for the other isolates of the colo, while the claim lasts. */
+function share(input: RefreshInput, { config, spend }: Refreshed, deps: Deps): void {
+  const { colo, exclusiveSeconds: seconds, now } = input;
+  const leftMs = now + seconds * 1_000 - deps.clock();
+  if (leftMs <= 0) return;
+  const read = { subjectId: config.subject.id, spend };
+  deps.background("read share", deps.claims.shareRead({ tenantId: config.tenantId, colo, seconds }, read, leftMs));
 }
 
-function sharedReadOf({ subject, spendNanoUsd, begunAt, answeredAt, resetsAt }: LiteLlmRow): SharedRead {
-  return { subjectId: subject.id, spendNanoUsd, begunAt, answeredAt, resetsAt };
+/** What another isolate has read, joined with what this one knows. Null when the tenant has another subject by now. */
+function joinShared(input: RefreshInput, read: SharedRead, { memory }: Deps): Refreshed | null {
+  const { tenantId } = input.config;
+  const { config, spend: known } = joinCached(memory.tenant(tenantId), input);
+  if (config.subject.id !== read.subjectId) return null;
+  const spend = known === null ? read.spend : joinRecords(known, read.spend);
+  memory.rememberTenant(tenantId, { config, spend }, input.now);
+  return { config, spend };
 }
 
 /** `firstTry` settles with null as soon as one try fails; `whole` when all tries have failed. */
@@ -174,11 +191,13 @@ interface Refreshed {
  * Merges a read into the cached tenant and remembers it. Null when the tenant has another subject by now, which the
  * read does not concern.
  */
-function mergedInto(known: ConfiguredTenant, read: SharedRead, now: Instant, deps: Deps): Refreshed | null {
+function mergedInto(known: ConfiguredTenant, read: LiteLlmRow, now: Instant, deps: Deps): Refreshed | null {
   const { tenantId } = known.config;
+  const { subject, teamId } = read;
+  if (subject.kind === "key") deps.memory.rememberTeamOf(subject.id, teamId);
   // A read may take seconds, and the isolate may have received a newer config or observation meanwhile.
   const { config, spend: knownSpend } = joinCached(deps.memory.tenant(tenantId), known);
-  if (config.subject.id !== read.subjectId) {
+  if (config.subject.id !== subject.id) {
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
@@ -208,8 +227,13 @@ function publishObservation(
   }
 }
 
-/** Publishes a newer config to KV, and queues a sync when LiteLLM has drifted. */
-function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: LiteLlmRow | null, deps: Deps): void {
+/** Publishes a newer config to KV, and queues a sync when LiteLLM has drifted. Null when no spend is known. */
+function publishNewer(
+  input: RefreshInput,
+  record: TenantRecord,
+  litellmRow: LiteLlmRow | null,
+  deps: Deps,
+): Refreshed | null {
   const { tenantId } = input.config;
   const joined = joinCached(deps.memory.tenant(tenantId), joinCached(input, record));
   const { config } = joined;
@@ -224,6 +248,7 @@ function publishNewer(input: RefreshInput, record: TenantRecord, litellmRow: Lit
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     deps.background("sync enqueue", deps.spendQueue.send(syncMessage(tenantId)));
   }
+  return spend === null ? null : { config, spend };
 }
 
 /** `stored` is the spend in Postgres, or the edge's earlier spend when Postgres has not answered. */

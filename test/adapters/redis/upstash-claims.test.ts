@@ -10,7 +10,7 @@ import type { Claims, ReadClaim } from "../../../src/ports/ports.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
-import { NOW, RESET } from "../../budget/builders.ts";
+import { aSpendRecord } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
@@ -94,13 +94,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       seconds: 60,
       ...differences,
     });
-    const read = {
-      subjectId: hashOf("a"),
-      spendNanoUsd: 123_456_789_123_456_789n,
-      begunAt: NOW - 20,
-      answeredAt: NOW,
-      resetsAt: RESET,
-    };
+    const read = { subjectId: hashOf("a"), spend: aSpendRecord({ spendNanoUsd: 123_456_789_123_456_789n, epoch: 2 }) };
 
     it("is claimed by one of many, and pending for the others until it is shared", async () => {
       const asked = await Promise.all(Array.from({ length: 20 }, () => claims.claimRead(claim())));
@@ -111,9 +105,10 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
 
     it("keeps a reset that is null", async () => {
+      const without = { ...read, spend: { ...read.spend, resetsAt: null } };
       await claims.claimRead(claim());
-      await claims.shareRead(claim(), { ...read, resetsAt: null }, 5_000);
-      expect(await claims.claimRead(claim())).toEqual({ ...read, resetsAt: null });
+      await claims.shareRead(claim(), without, 5_000);
+      expect(await claims.claimRead(claim())).toEqual(without);
     });
 
     it("ends with its claim, shared or not", async () => {

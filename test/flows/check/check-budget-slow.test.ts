@@ -1,10 +1,10 @@
 // The check while several stores in a row are slow but within their timeouts: still within 110 ms.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { MINUTE, SECOND, usd } from "../../budget/builders.ts";
+import { aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
-import { ACME, byKey, CheckWorld, POLICY, verdictOf } from "../../support/worlds/check-world.ts";
+import { ACME, byId, byKey, CheckWorld, POLICY, verdictOf } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -104,6 +104,49 @@ describe("stores that are far away and healthy", () => {
     expect((await world.check()).outcome.kind).toBe("verdict");
     await world.untilQuiet();
     expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "cache", degraded: false });
+  });
+
+  it("cost one answer of a tenant whose spend nobody has read, because the look-up reads it", async () => {
+    world.inPostgres(aTenantConfig(), null);
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
+    far();
+    world.claims.trouble("claimRead", 30);
+    world.snapshots.trouble("ownerOf", 60);
+    world.snapshots.trouble("tenant", 60);
+    await world.check();
+    await world.untilQuiet();
+    const answered = await world.check();
+    expect([answered.tookMs, verdictOf(answered).reason, verdictOf(answered).degraded]).toEqual([
+      0,
+      "over_grace",
+      false,
+    ]);
+  });
+
+  it("cost one answer where KV knows the key late and Postgres hangs", async () => {
+    world.hasTenant({}, { spendNanoUsd: usd("600") });
+    world.snapshots.trouble("ownerOf", 60);
+    for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, "hangs");
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: false, reason: "over_grace" });
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "cache", degraded: false });
+  });
+
+  it("are asked once in a minute whether there is a tenant of an id", async () => {
+    world.tenants.trouble("load", 120);
+    expect((await world.check({ caller: byId })).outcome.kind).toBe("undecided");
+    await world.timers.pass(SECOND);
+    expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
+    expect(world.tenants.calls("load")).toBe(1);
+    world.hasTenant();
+    expect((await world.check({ caller: byId })).outcome.kind).toBe("verdict");
+  });
+
+  it("are asked once whether a tenant that was just deleted is back", async () => {
+    world.kv.configs.set(ACME, { deletedRevision: 9, deletedAt: NOW, revision: 9 });
+    world.tenants.trouble("load", 120);
+    await world.check({ caller: byId });
+    await world.timers.pass(SECOND);
+    expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
   });
 
   it("count as an outage for ten seconds after a look-up has failed", async () => {

@@ -13,11 +13,12 @@ beforeEach(() => {
 });
 
 const NEVER = new Promise<never>(() => {});
+const PATIENT = { isTeamKnown: false, deadline: NEVER, onLate: async () => {} } as const;
 
 /** Looks a key up; `patienceMs`: until the check's deadline, which is never without it. */
 function find(key = "a", patienceMs?: number): Promise<FoundTenant> {
   const deadline = patienceMs === undefined ? NEVER : world.timers.after(patienceMs).passed;
-  const search = { keyHash: hashOf(key), network: ADDRESS, isTeamKnown: false, now: world.clock(), deadline };
+  const search = { ...PATIENT, keyHash: hashOf(key), network: ADDRESS, now: world.clock(), deadline };
   return world.timers.runUntil(findByKey(search, world.deps()));
 }
 
@@ -77,7 +78,7 @@ describe("a key that only Postgres knows", () => {
 
   it("searches once for checks at the same time, and answers them all", async () => {
     world.tenants.trouble("findByKey", 50);
-    const search = { keyHash: hashOf("a"), network: ADDRESS, isTeamKnown: false, now: world.clock(), deadline: NEVER };
+    const search = { ...PATIENT, keyHash: hashOf("a"), network: ADDRESS, now: world.clock() };
     const finding = Array.from({ length: 10 }, () => findByKey(search, world.deps()));
     const found = await world.timers.runUntil(Promise.all(finding));
     expect(found).toEqual(Array.from({ length: 10 }, () => ({ kind: "tenant", tenantId: ACME })));
@@ -222,8 +223,8 @@ describe("the ceiling on look-ups", () => {
   it("looks no key of a neighbour network up less often", async () => {
     await guess(1_000);
     world.inPostgres(aTenantConfig());
-    const search = { keyHash: hashOf("a"), network: "198.51.100.1", isTeamKnown: false, now: world.clock() };
-    expect(await findByKey({ ...search, deadline: NEVER }, world.deps())).toMatchObject({ kind: "tenant" });
+    const search = { ...PATIENT, keyHash: hashOf("a"), network: "198.51.100.1", now: world.clock() };
+    expect(await findByKey(search, world.deps())).toMatchObject({ kind: "tenant" });
   });
 
   it("finds a neighbour's key when it is asked again, whatever the network guesses meanwhile", async () => {
@@ -245,7 +246,7 @@ describe("the ceiling on look-ups", () => {
 
   it("limits an isolate to 300 look-ups at once, over all networks", async () => {
     for (let index = 0; index < 1_000; index++) {
-      const search = { keyHash: hashOf(`key ${index}`), network: `net ${index}`, isTeamKnown: false, deadline: NEVER };
+      const search = { ...PATIENT, keyHash: hashOf(`key ${index}`), network: `net ${index}` };
       await findByKey({ ...search, now: world.clock() }, world.deps());
     }
     expect(world.tenants.calls("findByKey")).toBe(300);
