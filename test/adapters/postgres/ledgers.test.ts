@@ -255,17 +255,6 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
       expect(await advances()).toEqual([]);
     });
 
-    it("begins the spend of a new tenant once under concurrent writers, none of which deadlocks", async () => {
-      for (const round of [1, 2, 3, 4, 5, 6, 7, 8]) {
-        const tenantId = idOf(`new-${round}`);
-        const id = hashOf(String(round));
-        await create({ tenantId, subject: { kind: "key", id }, keyHashes: [id] });
-        const change = { tenantId, subject: { kind: "key", id }, ledger: aLedger(), version: 0 } as const;
-        const saved = await Promise.all(Array.from({ length: 8 }, () => ledgers.save([change])));
-        expect(saved.flat()).toHaveLength(1);
-      }
-    });
-
     it("takes a changed end from the newest read", async () => {
       const before = await create({ spend: aLedger() });
       const moved = await save(aLedger({ resetsAt: RESET - DAY, readAt: NOW + 1 }), 1);
