@@ -91,15 +91,29 @@ export interface Memory {
   throttle(name: string, seconds: number, now: Instant): boolean;
 }
 
-/** KV, read by every colo, up to a minute late. A writer never replaces a newer value that it can see. */
+/**
+ * KV, read by every colo, up to a minute late. A writer never replaces a higher version that it can see, and never
+ * writes an equal one. Writes of an isolate to one key are paced: a write may resolve before it is made. A write that
+ * throws is repeated in the background some seconds long.
+ */
 export interface Snapshots {
-  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
+  /** Null: KV says that the key belongs to no tenant. `undefined`: KV does not say. */
+  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null | undefined>;
   /** Returns spend only if it belongs to the config's subject. */
   tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
-  /** `expires`: for a key resolved through its team, because the key may move to another team. */
-  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
-  writeConfig(config: TenantConfig): Promise<void>;
-  writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
+  /**
+   * `expiresAfterSeconds`, at least 60, for what LiteLLM has shown: it may change there. With it, a null is read as one;
+   * without it, as nothing said.
+   */
+  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, expiresAfterSeconds?: number | null): Promise<void>;
+  /** `isRewrite` writes an equal version too, in case a slower writer has replaced it. */
+  writeConfig(config: TenantConfig, options?: { isRewrite: boolean }): Promise<void>;
+  writeDeleted(
+    tenantId: TenantId,
+    revision: number,
+    deletedAt: Instant,
+    options?: { isRewrite: boolean },
+  ): Promise<void>;
   writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
   outageStartedAt(): Promise<Instant | null>;
   writeOutage(startedAt: Instant | null): Promise<void>;

@@ -4,7 +4,7 @@ import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory } from "../../ports/ports.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
-import { putBounded } from "./bounded-map.ts";
+import { BoundedMap } from "./bounded-map.ts";
 
 /** A key rarely moves to another tenant, but a deletion must take effect within a minute. */
 const KEY_MS = 60_000;
@@ -19,16 +19,32 @@ const OUTAGE_MS = 30_000;
 const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 
+/**
+ * What a kind of entries may take. Together with the values decoded from KV it is less than half of an isolate's 128 MB;
+ * ten thousand usual tenants fit.
+ */
+const TENANTS_BYTES = 16_000_000;
+const WRITTENS_BYTES = 5_000_000;
+const SMALL_ENTRIES_BYTES = 2_500_000;
+
+/** Measured: a config and its spend, and each override of it. */
+const TENANT_BYTES = 1_500;
+const OVERRIDE_BYTES = 300;
+const WRITTEN_BYTES = 500;
+
+const bytesOfTenant = ({ config }: CachedTenant): number =>
+  TENANT_BYTES + (config?.overrides.length ?? 0) * OVERRIDE_BYTES;
+
 const NOTHING_WRITTEN: Written = { revision: 0, spend: null };
 
 export class IsolateMemory implements Memory {
-  readonly #tenantOfKey = new Map<KeyHash, { tenantId: TenantId | null; until: Instant }>();
-  readonly #tenants = new Map<TenantId, RememberedTenant>();
-  readonly #failedReads = new Map<TenantId, Instant>();
-  readonly #rateLimited = new Map<string, Instant>();
+  readonly #tenantOfKey = new BoundedMap<KeyHash, { tenantId: TenantId | null; until: Instant }>(SMALL_ENTRIES_BYTES);
+  readonly #tenants = new BoundedMap<TenantId, RememberedTenant>(TENANTS_BYTES, bytesOfTenant);
+  readonly #failedReads = new BoundedMap<TenantId, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #rateLimited = new BoundedMap<string, Instant>(SMALL_ENTRIES_BYTES);
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
-  readonly #written = new Map<TenantId, Written>();
-  readonly #turns = new Map<string, Instant>();
+  readonly #written = new BoundedMap<TenantId, Written>(WRITTENS_BYTES, () => WRITTEN_BYTES);
+  readonly #turns = new BoundedMap<string, Instant>(SMALL_ENTRIES_BYTES);
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
 
@@ -38,7 +54,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, now: Instant): void {
-    putBounded(this.#tenantOfKey, keyHash, { tenantId, until: now + KEY_MS });
+    this.#tenantOfKey.set(keyHash, { tenantId, until: now + KEY_MS });
   }
 
   tenant(tenantId: TenantId): RememberedTenant | null {
@@ -46,7 +62,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void {
-    putBounded(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
+    this.#tenants.set(tenantId, { config: known.config, spend: known.spend, checkedAt });
   }
 
   forgetTenant(tenantId: TenantId): void {
@@ -70,7 +86,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberFailedRead(tenantId: TenantId, now: Instant): void {
-    putBounded(this.#failedReads, tenantId, now);
+    this.#failedReads.set(tenantId, now);
   }
 
   forgetFailedRead(tenantId: TenantId): void {
@@ -83,7 +99,7 @@ export class IsolateMemory implements Memory {
   }
 
   rateLimit(address: string, until: Instant): void {
-    putBounded(this.#rateLimited, address, until);
+    this.#rateLimited.set(address, until);
   }
 
   isRateLimited(address: string, now: Instant): boolean {
@@ -109,13 +125,13 @@ export class IsolateMemory implements Memory {
   }
 
   rememberWritten(tenantId: TenantId, written: Partial<Written>): void {
-    putBounded(this.#written, tenantId, { ...this.written(tenantId), ...written });
+    this.#written.set(tenantId, { ...this.written(tenantId), ...written });
   }
 
   throttle(name: string, seconds: number, now: Instant): boolean {
     const last = this.#turns.get(name);
     if (last !== undefined && now - last < seconds * 1_000) return false;
-    putBounded(this.#turns, name, now);
+    this.#turns.set(name, now);
     return true;
   }
 }

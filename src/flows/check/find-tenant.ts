@@ -6,6 +6,7 @@ import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
+import { publishTenantOfKey, writeConfig } from "../edge/publish.ts";
 import { storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -31,6 +32,9 @@ export type FoundTenant =
 /** How long an address that keeps sending unknown keys is refused without a read of Postgres. */
 const RATE_LIMIT_SECONDS = 10;
 
+/** How long a team's key stays resolved to its tenant. */
+const TEAM_KEY_SECONDS = 3_600;
+
 interface Input {
   readonly keyHash: KeyHash;
   /** Null when LiteLLM asks: it has verified the key, so the caller is not counted. */
@@ -48,7 +52,7 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
 
   const cached = await withTimeout(deps.snapshots.tenantOfKey(keyHash), storeTimeoutMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv key read failed", cached.error);
-  if (cached.kind === "done" && cached.value !== null) {
+  if (cached.kind === "done" && cached.value) {
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
     return { kind: "tenant", tenantId: cached.value, known: null };
   }
@@ -65,7 +69,10 @@ export async function findTenantUncached(input: Input, deps: Deps): Promise<Foun
   deps.memory.forgetTenantOfKey(input.keyHash);
   const found = await findInPostgres(input, deps);
   if (found.kind === "unknown" || found.kind === "too_many_unknown") {
-    deps.background("kv key write", deps.snapshots.writeTenantOfKey(input.keyHash, null));
+    deps.background(
+      "kv key write",
+      publishTenantOfKey({ keyHash: input.keyHash, tenantId: null, now: input.now }, deps),
+    );
   }
   return found;
 }
@@ -120,11 +127,10 @@ function tenantFound(tenant: TenantRecord): FoundInPostgres {
 }
 
 async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant, deps: Deps): Promise<void> {
-  deps.memory.rememberTenantOfKey(keyHash, config.tenantId, now);
-  const expires = config.subject.kind === "team";
+  const expiry = config.subject.kind === "team" ? { expiresAfterSeconds: TEAM_KEY_SECONDS } : {};
   await Promise.all([
-    deps.snapshots.writeTenantOfKey(keyHash, config.tenantId, { expires }),
-    deps.snapshots.writeConfig(config),
+    publishTenantOfKey({ keyHash, tenantId: config.tenantId, ...expiry, now }, deps),
+    writeConfig(config, now, deps),
   ]);
 }
 

@@ -5,6 +5,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CachedTenant, Tombstone } from "../../records/edge.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
+import { writeConfig } from "../edge/publish.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "background" | "log" | "policy">;
@@ -62,7 +63,7 @@ async function loadFromPostgres(input: Lookup, deps: Deps): Promise<LoadedTenant
   const load = deps.tenants.load(tenantId);
   deps.background(
     "kv config write",
-    load.then((stored) => stored && deps.snapshots.writeConfig(stored.config)),
+    load.then((stored) => stored && writeConfig(stored.config, now, deps)),
   );
   const stored = await withTimeout(load, storeTimeoutMs(deps), deps);
   if (stored.kind === "done") {

@@ -1,6 +1,7 @@
 // Snapshots in memory, with the version rules of KV's adapter. `isAway` makes every verb throw, as KV does when it is
 // down.
 
+import { isDeepStrictEqual } from "node:util";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -16,13 +17,16 @@ export class FakeSnapshots implements Snapshots {
   /** The subject that each tenant's spend belongs to. */
   readonly #subjects = new Map<TenantId, string>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
-  /** The keys whose entries expire in KV after an hour. */
+  /** The keys whose entries expire in KV. Only such a null says that a key has no tenant. */
   readonly expiring = new Set<KeyHash>();
   outage: number | null = null;
+  /** The writes that KV was asked for, as `config acme 2`, without those that it did not need. */
+  readonly writes: string[] = [];
 
   async tenantOfKey(keyHash: KeyHash) {
     this.#reach();
-    return this.tenantsOfKeys.get(keyHash) ?? null;
+    const tenantId = this.tenantsOfKeys.get(keyHash);
+    return tenantId === null && !this.expiring.has(keyHash) ? undefined : tenantId;
   }
 
   async tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone> {
@@ -33,26 +37,32 @@ export class FakeSnapshots implements Snapshots {
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
-  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }) {
+  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, expiresAfterSeconds: number | null = null) {
     this.#reach();
+    const expires = expiresAfterSeconds !== null;
+    if (this.tenantsOfKeys.get(keyHash) === tenantId && this.expiring.has(keyHash) === expires) return;
+    this.writes.push(`tenant-of-key ${tenantId}`);
     this.tenantsOfKeys.set(keyHash, tenantId);
-    if (options?.expires === true) this.expiring.add(keyHash);
+    if (expires) this.expiring.add(keyHash);
     else this.expiring.delete(keyHash);
   }
 
-  async writeConfig(config: TenantConfig) {
-    this.#write(config.tenantId, config);
+  async writeConfig(config: TenantConfig, options?: { isRewrite: boolean }) {
+    this.#write(config.tenantId, config, options?.isRewrite === true);
   }
 
-  async writeDeleted(tenantId: TenantId, revision: number, deletedAt: number) {
-    this.#write(tenantId, { deletedRevision: revision, deletedAt, revision });
+  async writeDeleted(tenantId: TenantId, revision: number, deletedAt: number, options?: { isRewrite: boolean }) {
+    this.#write(tenantId, { deletedRevision: revision, deletedAt, revision }, options?.isRewrite === true);
   }
 
   async writeSpend({ tenantId, subject }: TenantConfig, record: SpendRecord) {
     this.#reach();
     const present = this.#subjects.get(tenantId) === subject.id ? this.spends.get(tenantId) : undefined;
+    const joined = present === undefined ? record : joinRecords(present, record);
+    if (isDeepStrictEqual(present, joined)) return;
+    this.writes.push(`spend ${tenantId} ${joined.spendNanoUsd}`);
     this.#subjects.set(tenantId, subject.id);
-    this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
+    this.spends.set(tenantId, joined);
   }
 
   async outageStartedAt() {
@@ -69,13 +79,22 @@ export class FakeSnapshots implements Snapshots {
     this.#reach();
   }
 
-  #write(tenantId: TenantId, value: Config) {
+  #write(tenantId: TenantId, value: Config, isRewrite: boolean) {
     this.#reach();
     const present = this.configs.get(tenantId);
-    if (present === undefined || present.revision <= value.revision) this.configs.set(tenantId, value);
+    if (present !== undefined && !outranks(value, present, isRewrite)) return;
+    this.writes.push(`config ${tenantId} ${value.revision}`);
+    this.configs.set(tenantId, value);
   }
 
   #reach() {
     if (this.isAway) throw new Outage("kv", "away", null);
   }
+}
+
+/** At the same revision a tombstone is the later version. */
+function outranks(next: Config, present: Config, isRewrite: boolean): boolean {
+  if (next.revision !== present.revision) return next.revision > present.revision;
+  const [isDeleted, wasDeleted] = ["deletedRevision" in next, "deletedRevision" in present];
+  return isDeleted === wasDeleted ? isRewrite : isDeleted;
 }
