@@ -97,15 +97,11 @@ export interface Memory {
  * throws is repeated in the background some seconds long.
  */
 export interface Snapshots {
-  /** Null: KV says that the key belongs to no tenant. `undefined`: KV does not say. */
-  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null | undefined>;
+  tenantOfKey(keyHash: KeyHash): Promise<TenantId | null>;
   /** Returns spend only if it belongs to the config's subject. */
   tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
-  /**
-   * `expiresAfterSeconds`, at least 60, for what LiteLLM has shown: it may change there. With it, a null is read as one;
-   * without it, as nothing said.
-   */
-  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, expiresAfterSeconds?: number | null): Promise<void>;
+  /** `expires`: for a key resolved through its team, because the key may move to another team. */
+  writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }): Promise<void>;
   /** `isRewrite` writes an equal version too, in case a slower writer has replaced it. */
   writeConfig(config: TenantConfig, options?: { isRewrite: boolean }): Promise<void>;
   writeDeleted(

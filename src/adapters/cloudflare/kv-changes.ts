@@ -4,9 +4,9 @@
 import type * as z from "zod";
 import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig } from "../../budget/tenant.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
-import { configJson, configValue, keyValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
+import { configJson, configValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 import type { Change } from "./kv-turns.ts";
 
 /** A config or a tombstone. At the same revision the tombstone is the later one. */
@@ -36,22 +36,10 @@ export function changeOfSpend(config: TenantConfig, record: SpendRecord): Change
   };
 }
 
-/** `expiresAfterSeconds`: null for a key that is registered, or was. */
-export function changeOfKey(tenantId: TenantId | null, expiresAfterSeconds: number | null, now: Instant): Change {
-  const expiry = expiresAfterSeconds === null ? {} : { expires_at: now + expiresAfterSeconds * 1_000 };
-  const options = expiresAfterSeconds === null ? {} : { options: { expirationTtl: expiresAfterSeconds } };
-  const text = textOf({ tenant_id: tenantId, ...expiry });
-  return (present) => {
-    const known = parsed(present, keyValue);
-    const isEqual =
-      known?.tenant_id === tenantId && (known.expires_at === undefined) === (expiresAfterSeconds === null);
-    return isEqual ? null : { text, ...options };
-  };
-}
-
-export function changeOfOutage(startedAt: Instant | null): Change {
-  const text = textOf({ started_at: startedAt });
-  return (present) => (text === present ? null : { text });
+/** For a value without versions: the last writer wins. */
+export function changeTo(value: object, options: KVNamespacePutOptions = {}): Change {
+  const text = textOf(value);
+  return (present) => (text === present ? null : { text, options });
 }
 
 const textOf = (value: object): string => JSON.stringify(versioned(value));

@@ -133,10 +133,6 @@ export function spendJson(config: TenantConfig, record: SpendRecord): z.input<ty
   return { subject_id: config.subject.id, record: spendRecordJson(record) };
 }
 
-/**
- * `expires_at` is set for what a check has learned from LiteLLM: KV drops it then. Null without it marks a key whose
- * tenant was deleted, which may belong to another tenant by now.
- */
-export const keyValue = z.object({ tenant_id: z.string().nullable(), expires_at: instant.optional() });
+export const keyValue = z.object({ tenant_id: z.string().nullable() });
 
 export const outageValue = z.object({ started_at: instant.nullable() });

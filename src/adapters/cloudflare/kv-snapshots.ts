@@ -6,9 +6,12 @@ import type { Log, Ports, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";
-import { changeOfConfig, changeOfDeletion, changeOfKey, changeOfOutage, changeOfSpend } from "./kv-changes.ts";
+import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-changes.ts";
 import { configValue, keyValue, outageValue, spendValue } from "./kv-codec.ts";
 import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
+
+/** How long a team's key stays resolved to its tenant. */
+const TEAM_KEY_SECONDS = 3_600;
 
 const OUTAGE_KEY = "outage:litellm";
 
@@ -55,8 +58,7 @@ export function kvSnapshots(
     async tenantOfKey(keyHash) {
       const key = tenantOfKeyKey(keyHash);
       const value = decode(key, await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }), keyValue);
-      if (value === null || value.tenant_id !== null) return value?.tenant_id as TenantId | undefined;
-      return value.expires_at === undefined ? undefined : null;
+      return (value?.tenant_id ?? null) as TenantId | null;
     },
 
     async tenant(tenantId) {
@@ -68,15 +70,17 @@ export function kvSnapshots(
       return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
     },
 
-    writeTenantOfKey: (keyHash, tenantId, expiresAfterSeconds = null) =>
-      write(tenantOfKeyKey(keyHash), changeOfKey(tenantId, expiresAfterSeconds, deps.clock())),
+    writeTenantOfKey(keyHash, tenantId, options) {
+      const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
+      return write(tenantOfKeyKey(keyHash), changeTo({ tenant_id: tenantId }, lifetime));
+    },
     writeConfig: (config, options) =>
       write(configKey(config.tenantId), changeOfConfig(config, options?.isRewrite === true)),
     writeDeleted: (tenantId, revision, deletedAt, options) =>
       write(configKey(tenantId), changeOfDeletion(revision, deletedAt, options?.isRewrite === true)),
     writeSpend: (config, record) => write(spendKey(config.tenantId), changeOfSpend(config, record)),
     outageStartedAt: async () => (await readOutage())?.started_at ?? null,
-    writeOutage: (startedAt) => write(OUTAGE_KEY, changeOfOutage(startedAt)),
+    writeOutage: (startedAt) => write(OUTAGE_KEY, changeTo({ started_at: startedAt })),
     async ping() {
       await readOutage();
     },

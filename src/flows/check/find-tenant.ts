@@ -32,9 +32,6 @@ export type FoundTenant =
 /** How long an address that keeps sending unknown keys is refused without a read of Postgres. */
 const RATE_LIMIT_SECONDS = 10;
 
-/** How long a team's key stays resolved to its tenant. */
-const TEAM_KEY_SECONDS = 3_600;
-
 interface Input {
   readonly keyHash: KeyHash;
   /** Null when LiteLLM asks: it has verified the key, so the caller is not counted. */
@@ -52,7 +49,7 @@ export async function findTenant(input: Input, deps: Deps): Promise<FoundTenant>
 
   const cached = await withTimeout(deps.snapshots.tenantOfKey(keyHash), storeTimeoutMs(deps), deps);
   if (cached.kind === "failed") deps.log.error("kv key read failed", cached.error);
-  if (cached.kind === "done" && cached.value) {
+  if (cached.kind === "done" && cached.value !== null) {
     deps.memory.rememberTenantOfKey(keyHash, cached.value, now);
     return { kind: "tenant", tenantId: cached.value, known: null };
   }
@@ -127,9 +124,9 @@ function tenantFound(tenant: TenantRecord): FoundInPostgres {
 }
 
 async function remember(keyHash: KeyHash, { config }: TenantRecord, now: Instant, deps: Deps): Promise<void> {
-  const expiry = config.subject.kind === "team" ? { expiresAfterSeconds: TEAM_KEY_SECONDS } : {};
+  const expires = config.subject.kind === "team";
   await Promise.all([
-    publishTenantOfKey({ keyHash, tenantId: config.tenantId, ...expiry, now }, deps),
+    publishTenantOfKey({ keyHash, tenantId: config.tenantId, expires, now }, deps),
     writeConfig(config, now, deps),
   ]);
 }

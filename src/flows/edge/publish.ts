@@ -24,6 +24,12 @@ export type PublishDeps = EdgeDeps & Pick<Ports, "spendQueue">;
  */
 const REWRITE_AFTER_SECONDS = [5, 65] as const;
 
+/**
+ * An isolate writes a revision once a minute at most. A colo may show its copy from before a write for half a minute,
+ * and a check that does not find the config in KV writes it; after a minute KV may have lost it.
+ */
+const SAME_REVISION_SECONDS = 60;
+
 /** Publishes a change of a tenant in Postgres. */
 export async function publishConfig(tenant: TenantRecord, now: Instant, deps: PublishDeps): Promise<void> {
   const { config, spend } = tenant;
@@ -66,16 +72,16 @@ export interface FoundKey {
   readonly keyHash: KeyHash;
   /** Null: the key belongs to no tenant. */
   readonly tenantId: TenantId | null;
-  /** For what LiteLLM has shown, because it may change there; at least 60. */
-  readonly expiresAfterSeconds?: number;
+  /** True for a key resolved through its team, because the key may move to another team. */
+  readonly expires?: boolean;
   readonly now: Instant;
 }
 
 /** Publishes the tenant of a key. */
 export async function publishTenantOfKey(found: FoundKey, deps: EdgeDeps): Promise<void> {
-  const { keyHash, tenantId, expiresAfterSeconds = null, now } = found;
+  const { keyHash, tenantId, expires = false, now } = found;
   deps.memory.rememberTenantOfKey(keyHash, tenantId, now);
-  const write = () => deps.snapshots.writeTenantOfKey(keyHash, tenantId, expiresAfterSeconds);
+  const write = () => deps.snapshots.writeTenantOfKey(keyHash, tenantId, { expires });
   await attempt("kv key write", tenantId, deps, write);
 }
 
@@ -103,8 +109,8 @@ export function rememberTenant(known: ConfiguredTenant, now: Instant, deps: Pick
 }
 
 /**
- * Writes a config from Postgres to KV, unless this isolate has written or found this revision there before.
- * `isRewrite` writes it whatever KV shows, unless it shows a newer one.
+ * Writes a config from Postgres to KV, unless this isolate has just written it, or a newer one. KV keeps an equal or
+ * newer one; `isRewrite` replaces an equal one too.
  */
 export async function writeConfig(
   config: TenantConfig,
@@ -114,7 +120,9 @@ export async function writeConfig(
 ): Promise<void> {
   const { memory, snapshots } = deps;
   const { tenantId, revision } = config;
-  if (!options.isRewrite && memory.written(tenantId).revision >= revision) return;
+  if (memory.written(tenantId).revision > revision) return;
+  const isDue = memory.throttle(`config:${tenantId}:${revision}`, SAME_REVISION_SECONDS, now);
+  if (!isDue && !options.isRewrite) return;
   await attempt("kv config write", tenantId, deps, async () => {
     await snapshots.writeConfig(foldEnded(config, now), options);
     memory.rememberWritten(tenantId, { revision });

@@ -64,14 +64,6 @@ describe("equal values", () => {
       `tenant-of-key:${hashOf("a")}`,
     ]);
   });
-
-  it("writes a key's tenant again when it gets an expiry or loses it", async () => {
-    for (const expiry of [null, null, 60, 60, null]) {
-      await requestOf(newIsolateKv()).writeTenantOfKey(hashOf("a"), acme, expiry);
-      await timers.pass(2 * SECOND);
-    }
-    expect(kv.written).toHaveLength(3);
-  });
 });
 
 describe("writes of one isolate to one key", () => {

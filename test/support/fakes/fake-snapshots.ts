@@ -17,7 +17,7 @@ export class FakeSnapshots implements Snapshots {
   /** The subject that each tenant's spend belongs to. */
   readonly #subjects = new Map<TenantId, string>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
-  /** The keys whose entries expire in KV. Only such a null says that a key has no tenant. */
+  /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<KeyHash>();
   outage: number | null = null;
   /** The writes that KV was asked for, as `config acme 2`, without those that it did not need. */
@@ -25,8 +25,7 @@ export class FakeSnapshots implements Snapshots {
 
   async tenantOfKey(keyHash: KeyHash) {
     this.#reach();
-    const tenantId = this.tenantsOfKeys.get(keyHash);
-    return tenantId === null && !this.expiring.has(keyHash) ? undefined : tenantId;
+    return this.tenantsOfKeys.get(keyHash) ?? null;
   }
 
   async tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone> {
@@ -37,13 +36,12 @@ export class FakeSnapshots implements Snapshots {
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
-  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, expiresAfterSeconds: number | null = null) {
+  async writeTenantOfKey(keyHash: KeyHash, tenantId: TenantId | null, options?: { expires: boolean }) {
     this.#reach();
-    const expires = expiresAfterSeconds !== null;
-    if (this.tenantsOfKeys.get(keyHash) === tenantId && this.expiring.has(keyHash) === expires) return;
+    if (this.tenantsOfKeys.get(keyHash) === tenantId) return;
     this.writes.push(`tenant-of-key ${tenantId}`);
     this.tenantsOfKeys.set(keyHash, tenantId);
-    if (expires) this.expiring.add(keyHash);
+    if (options?.expires === true) this.expiring.add(keyHash);
     else this.expiring.delete(keyHash);
   }
 
