@@ -14,6 +14,7 @@ import {
   publishTenantOfKey,
   rememberTenant,
   writeConfig,
+  writeDeleted,
   writeSpend,
 } from "../../../src/flows/edge/publish.ts";
 import { publishSpend } from "../../../src/flows/edge/publish-spend.ts";
@@ -134,9 +135,13 @@ describe("a rewrite", () => {
     expect(await inKv()).toMatchObject({ deletedRevision: 4 });
   });
 
-  it("writes no tombstone for a tenant that neither Postgres nor KV has", async () => {
+  it("writes no tombstone for a tenant that neither Postgres nor KV has, or that has one", async () => {
     await rewriteConfig({ tenantId: acme, now: now() }, isolate);
     expect(kv.written).toEqual([]);
+    await writeDeleted(config, now(), isolate);
+    await rewriteConfig({ tenantId: acme, now: now() }, isolate);
+    await timers.pass(5 * SECOND);
+    expect(writesOf("config:acme")).toBe(1);
   });
 });
 
