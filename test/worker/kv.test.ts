@@ -166,40 +166,6 @@ describe("conflicting writes", () => {
     }
   });
 
-  it("keeps an equal config, except in a rewrite, which does not trust what KV shows", async () => {
-    await snapshots.writeConfig(of(2));
-    const equal = { ...of(2), name: "equal" };
-    await snapshots.writeConfig(equal);
-    expect(await configOf()).toEqual(of(2));
-    await snapshots.writeConfig(equal, { isRewrite: true });
-    expect(await configOf()).toEqual(equal);
-    await snapshots.writeConfig(of(1), { isRewrite: true });
-    expect(await configOf()).toEqual(equal);
-  });
-
-  it("keeps a tombstone against a config of its revision, also in a rewrite", async () => {
-    await snapshots.writeDeleted(acme, 2, NOW);
-    await snapshots.writeConfig(of(2), { isRewrite: true });
-    await snapshots.writeDeleted(acme, 2, NOW + SECOND);
-    expect(await snapshots.tenant(acme)).toEqual({ deletedRevision: 2, deletedAt: NOW, revision: 2 });
-    await snapshots.writeDeleted(acme, 2, NOW + SECOND, { isRewrite: true });
-    expect(await snapshots.tenant(acme)).toMatchObject({ deletedAt: NOW + SECOND });
-  });
-
-  it("ignores a tombstone older than the config", async () => {
-    await snapshots.writeConfig(of(3));
-    await snapshots.writeDeleted(acme, 2, NOW);
-    expect(await configOf()).toEqual(of(3));
-  });
-
-  it("lifts a tombstone only with a newer config", async () => {
-    await snapshots.writeDeleted(acme, 2, NOW);
-    await snapshots.writeConfig(of(1));
-    expect(await snapshots.tenant(acme)).toHaveProperty("deletedRevision");
-    await snapshots.writeConfig(of(3));
-    expect(await configOf()).toEqual(of(3));
-  });
-
   it("hides the spend behind a tombstone", async () => {
     await snapshots.writeSpend(aTenantConfig(), aSpendRecord());
     await snapshots.writeDeleted(acme, 1, NOW);

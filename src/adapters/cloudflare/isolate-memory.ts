@@ -20,14 +20,14 @@ const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 
 /**
- * What a kind of entries may take. Together with the values decoded from KV it is less than half of an isolate's 128 MB;
- * ten thousand usual tenants fit.
+ * What a kind of entries may take. Ten thousand usual tenants fit. Together with what kv-snapshots.ts keeps it is about
+ * half of an isolate's 128 MB.
  */
 const TENANTS_BYTES = 16_000_000;
 const WRITTENS_BYTES = 5_000_000;
 const SMALL_ENTRIES_BYTES = 2_500_000;
 
-/** Measured: a config and its spend, and each override of it. */
+/** Measured with room to spare: a config and its spend, and each override of it. */
 const TENANT_BYTES = 1_500;
 const OVERRIDE_BYTES = 300;
 const WRITTEN_BYTES = 500;

@@ -6,9 +6,9 @@ import { type IsolateKv, kvSnapshots, newIsolateKv } from "../../../src/adapters
 import type { Snapshots } from "../../../src/ports/ports.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
-import { LimitedKv } from "../../support/fakes/limited-kv.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";
 import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
+import { LimitedKv } from "../../support/faults/limited-kv.ts";
 
 const acme = idOf("acme");
 let timers: VirtualTimers;
@@ -66,6 +66,49 @@ describe("equal values", () => {
   });
 });
 
+describe("versions of a config", () => {
+  const named = (name: string, revision = 2) => ({ ...config(revision), name });
+  const inTurn = async (write: (snapshots: Snapshots) => Promise<void>) => {
+    await write(requestOf(newIsolateKv()));
+    await timers.pass(2 * SECOND);
+  };
+  const inKv = () => requestOf(newIsolateKv()).tenant(acme);
+
+  it("keeps an equal config, except in a rewrite, which does not trust what KV shows", async () => {
+    await inTurn((port) => port.writeConfig(named("first")));
+    await inTurn((port) => port.writeConfig(named("second")));
+    expect(await inKv()).toMatchObject({ config: { name: "first" } });
+    await inTurn((port) => port.writeConfig(named("second"), { isRewrite: true }));
+    await inTurn((port) => port.writeConfig(named("older", 1), { isRewrite: true }));
+    expect(await inKv()).toMatchObject({ config: { name: "second" } });
+  });
+
+  it("keeps a tombstone against a config of its revision, also in a rewrite", async () => {
+    await inTurn((port) => port.writeConfig(config(2)));
+    await inTurn((port) => port.writeDeleted(acme, 2, NOW));
+    await inTurn((port) => port.writeConfig(config(2), { isRewrite: true }));
+    await inTurn((port) => port.writeDeleted(acme, 2, NOW + SECOND));
+    expect(await inKv()).toEqual({ deletedRevision: 2, deletedAt: NOW, revision: 2 });
+    await inTurn((port) => port.writeDeleted(acme, 2, NOW + SECOND, { isRewrite: true }));
+    expect(await inKv()).toMatchObject({ deletedAt: NOW + SECOND });
+  });
+
+  it("lifts a tombstone only with a newer config, and ignores one older than the config", async () => {
+    await inTurn((port) => port.writeDeleted(acme, 2, NOW));
+    await inTurn((port) => port.writeConfig(config(1)));
+    expect(await inKv()).toHaveProperty("deletedRevision");
+    await inTurn((port) => port.writeConfig(config(3)));
+    await inTurn((port) => port.writeDeleted(acme, 2, NOW));
+    expect(await inKv()).toMatchObject({ config: { revision: 3 } });
+  });
+
+  it("overwrites a value of the same revision that it cannot read", async () => {
+    kv.texts.set("config:acme", '{"revision":2,"max_budget":"-1"}');
+    await inTurn((port) => port.writeConfig(config(2)));
+    expect(await inKv()).toMatchObject({ config: { revision: 2 } });
+  });
+});
+
 describe("writes of one isolate to one key", () => {
   it("makes the first at once and the rest as one, a second later", async () => {
     const isolate = newIsolateKv();
@@ -76,7 +119,7 @@ describe("writes of one isolate to one key", () => {
     expect(await spendInKv()).toBe(usd("104"));
   });
 
-  it("are never refused, however fast they come", async () => {
+  it("never lets KV refuse them, however fast they come", async () => {
     const isolate = newIsolateKv();
     for (let second = 0; second < 10; second++) {
       for (const part of [0, 1, 2]) await writeSpend(isolate, String(100 + 3 * second + part));
@@ -94,14 +137,14 @@ describe("writes of one isolate to one key", () => {
     expect(await requestOf(newIsolateKv()).tenant(acme)).toMatchObject({ config: { revision: 3 } });
   });
 
-  it("do not wait for another key", async () => {
+  it("writes to one key without waiting for another", async () => {
     const isolate = newIsolateKv();
     await writeSpend(isolate, "100");
     await requestOf(isolate).writeConfig(config(1));
     expect(kv.written).toEqual(["spend:acme", "config:acme"]);
   });
 
-  it("are made by the next request when the one that was to make them has been ended", async () => {
+  it("makes them in the next request when the one that was to make them has been ended", async () => {
     const isolate = newIsolateKv();
     await writeSpend(isolate, "100");
     const ended = kvSnapshots(kv.binding, isolate, {
@@ -117,8 +160,8 @@ describe("writes of one isolate to one key", () => {
   });
 });
 
-describe("a write that KV refuses", () => {
-  it("reaches KV within seconds, when another isolate had written the key just before", async () => {
+describe("a refused write", () => {
+  it("reaches KV within seconds when another isolate had written the key just before", async () => {
     await writeSpend(newIsolateKv(), "100");
     await expect(writeSpend(newIsolateKv(), "110")).rejects.toThrow("kv: write");
     await timers.pass(2 * SECOND);
@@ -136,7 +179,7 @@ describe("a write that KV refuses", () => {
     expect(kv.written.filter((key) => key === "spend:acme")).toHaveLength(2);
   });
 
-  it("is tried three times in five seconds while KV is away, and leaves the next write alone", async () => {
+  it("repeats a write twice in five seconds while KV is away, and leaves the next write alone", async () => {
     const isolate = newIsolateKv();
     kv.isAway = true;
     await expect(writeSpend(isolate, "110")).rejects.toThrow("kv: read");
@@ -147,7 +190,7 @@ describe("a write that KV refuses", () => {
     expect(await spendInKv()).toBe(usd("120"));
   });
 
-  it("is logged once when it had to wait for its turn", async () => {
+  it("logs a write once that fails after it has waited for its turn", async () => {
     const isolate = newIsolateKv();
     await writeSpend(isolate, "100");
     await writeSpend(isolate, "110");

@@ -23,9 +23,9 @@ import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, SECOND, usd 
 import { aTenant, hashOf, idOf } from "../../support/builders/builders.ts";
 import { FakeSpendQueue } from "../../support/fakes/fake-spend-queue.ts";
 import { FakeTenants } from "../../support/fakes/fake-tenants.ts";
-import { LimitedKv } from "../../support/fakes/limited-kv.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";
 import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
+import { LimitedKv } from "../../support/faults/limited-kv.ts";
 
 const acme = idOf("acme");
 const team = { kind: "team", id: "red" } as const;
@@ -64,7 +64,7 @@ const overwriteInKv = async (older: TenantConfig) => {
 };
 
 describe("a config that KV has", () => {
-  it("is not written by a check that loaded it from Postgres because KV was slow, in whichever isolate", async () => {
+  it("writes nothing for a check that loaded the config from Postgres because KV was slow, in whichever isolate", async () => {
     await writeConfig(config, now(), isolate);
     for (let check = 0; check < 20; check++) {
       await timers.pass(3 * SECOND);
@@ -73,7 +73,7 @@ describe("a config that KV has", () => {
     expect([writesOf("config:acme"), kv.refused, log.lines]).toEqual([1, 0, []]);
   });
 
-  it("is written once for fifty keys of its team that are seen for the first time", async () => {
+  it("writes a config once for fifty keys of its team that are seen for the first time", async () => {
     const keys = Array.from({ length: 50 }, (_, n) => hashOf(String.fromCharCode(0x4e00 + n)));
     const isolates = [isolate, newIsolate(), newIsolate()];
     for (const [index, keyHash] of keys.entries()) {
@@ -85,7 +85,7 @@ describe("a config that KV has", () => {
     expect([kv.written.length, writesOf("config:acme"), kv.refused]).toEqual([51, 1, 0]);
   });
 
-  it("is asked for once a minute by an isolate, and written again if KV has lost it", async () => {
+  it("looks once a minute and isolate whether KV has the config, and writes it again if KV has lost it", async () => {
     for (let seconds = 0; seconds < 59; seconds++) {
       await writeConfig(config, now(), isolate);
       await timers.pass(SECOND);
@@ -97,7 +97,7 @@ describe("a config that KV has", () => {
     expect(await inKv()).toMatchObject({ config });
   });
 
-  it("is not replaced by an older one, even while KV shows a copy that is older still", async () => {
+  it("keeps a config against an older one, even while KV shows a copy that is older still", async () => {
     await writeConfig(aTenantConfig({ revision: 3 }), now(), isolate);
     await overwriteInKv(aTenantConfig({ revision: 1 }));
     await writeConfig(aTenantConfig({ revision: 2 }), now(), isolate);
@@ -188,7 +188,7 @@ describe("a KV that refuses or is away", () => {
     expect(await inKv()).toMatchObject({ spend: { spendNanoUsd: usd("280") } });
   });
 
-  it("is given the config again by the rewrites, which the queue may refuse as well", async () => {
+  it("gets the config again by the rewrites, which the queue may refuse as well", async () => {
     await publishConfig(tenant, now(), isolate);
     expect(isolate.spendQueue.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([5, 65]);
     isolate.spendQueue.isAway = true;
@@ -198,7 +198,7 @@ describe("a KV that refuses or is away", () => {
 });
 
 describe("a read of a check", () => {
-  it("is written when it is news, and not when Gate has only added the cost of a call", async () => {
+  it("writes the read when it is news, and not when Gate has only added the cost of a call", async () => {
     const input = { config, before: spendOf("100"), spend: spendOf("200"), now: now() };
     await publishRead({ ...input, spend: { ...input.spend, source: "gate" } }, isolate);
     expect(kv.written).toEqual([]);

@@ -1,7 +1,7 @@
 // A KV namespace as Cloudflare's: one write a second for each key, others are refused. Counts the writes. Time is
 // virtual. Shows every write at once.
 
-import type { VirtualTimers } from "./virtual-timers.ts";
+import type { VirtualTimers } from "../fakes/virtual-timers.ts";
 
 export class LimitedKv {
   readonly texts = new Map<string, string>();
