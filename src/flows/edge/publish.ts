@@ -120,9 +120,9 @@ export async function writeConfig(
 ): Promise<void> {
   const { memory, snapshots } = deps;
   const { tenantId, revision } = config;
-  if (memory.written(tenantId).revision > revision) return;
+  const written = memory.written(tenantId).revision;
   const isDue = memory.throttle(`config:${tenantId}:${revision}`, SAME_REVISION_SECONDS, now);
-  if (!isDue && !options.isRewrite) return;
+  if (written > revision || (written === revision && !isDue && !options.isRewrite)) return;
   await attempt("kv config write", tenantId, deps, async () => {
     await snapshots.writeConfig(foldEnded(config, now), options);
     memory.rememberWritten(tenantId, { revision });
