@@ -3,7 +3,7 @@
 
 import { aesCipher } from "./adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
-import { type Decoded, kvSnapshots } from "./adapters/cloudflare/kv-snapshots.ts";
+import { kvSnapshots, newIsolateKv } from "./adapters/cloudflare/kv-snapshots.ts";
 import { consoleLog } from "./adapters/cloudflare/log.ts";
 import { queueNotices, queueSpend, replayQueues } from "./adapters/cloudflare/queues.ts";
 import { realTimers } from "./adapters/cloudflare/timers.ts";
@@ -35,7 +35,7 @@ const POSTGRES_TIMEOUT_MS = 5_000;
 
 const memory = new IsolateMemory();
 const breaker = new Breaker();
-const decoded: Decoded = new Map();
+const isolateKv = newIsolateKv();
 const clock = () => Date.now();
 
 let lastConfig: { env: Env; config: Config } | null = null;
@@ -78,9 +78,10 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     timeoutMs: POSTGRES_TIMEOUT_MS,
   });
   const http = liteLlmHttp({ url: config.litellmUrl, masterKey: config.litellmMasterKey, breaker, clock });
+  const background = backgroundOf(execution);
   return {
     memory,
-    snapshots: kvSnapshots(env.SNAPSHOTS, decoded, consoleLog),
+    snapshots: kvSnapshots(env.SNAPSHOTS, isolateKv, { log: consoleLog, timers: realTimers, clock, background }),
     tenants: postgresTenants(database),
     overrides: postgresOverrides(database),
     spendBatches: postgresSpendBatches(database),
@@ -106,7 +107,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     cipher: aesCipher(config.encryptionKeys),
     timers: realTimers,
     clock,
-    background: backgroundOf(execution),
+    background,
     log: consoleLog,
     policy: config.policy,
   };

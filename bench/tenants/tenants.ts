@@ -58,6 +58,7 @@ function configOf(tenant: BenchTenant, now: number): TenantConfig {
     failPolicy: null,
     suspendedAt: null,
     overrides: [],
+    endedOverrides: 0,
   };
 }
 

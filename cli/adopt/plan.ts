@@ -102,7 +102,15 @@ function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): str
 }
 
 function configOf(tenant: NewTenant): TenantConfig {
-  return { ...tenant, litellmKeyLastReset: null, configVersion: 1, revision: 1, suspendedAt: null, overrides: [] };
+  return {
+    ...tenant,
+    litellmKeyLastReset: null,
+    configVersion: 1,
+    revision: 1,
+    suspendedAt: null,
+    overrides: [],
+    endedOverrides: 0,
+  };
 }
 
 function changesFor(

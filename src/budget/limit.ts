@@ -28,11 +28,23 @@ export function limitAt(config: TenantConfig, now: Instant): Limit {
   };
 }
 
+/** What an override that is over has added to the limit version: one when it was granted, one when it ended. */
+export const CHANGES_OF_ENDED = 2;
+
 /** Rises by one with each change of the limit: a config change, an override granted, an override ended. */
 export function limitVersion(config: TenantConfig, now: Instant): number {
   const granted = config.overrides.filter((override) => override.createdAt <= now).length;
-  const ended = config.overrides.filter((override) => override.createdAt <= now && endOf(override) <= now).length;
-  return config.configVersion + granted + ended;
+  const ended = config.overrides.filter((override) => isOver(override, now)).length;
+  return config.configVersion + CHANGES_OF_ENDED * config.endedOverrides + granted + ended;
+}
+
+/**
+ * The config with the overrides that are over at `now` as a number. From `now` on it has the same limit and the same
+ * limit version, and it stays small however many overrides a tenant has had.
+ */
+export function foldEnded(config: TenantConfig, now: Instant): TenantConfig {
+  const overrides = config.overrides.filter((override) => !isOver(override, now));
+  return { ...config, overrides, endedOverrides: config.endedOverrides + config.overrides.length - overrides.length };
 }
 
 /** The next instant at which an override begins or ends; null when there is none. */
@@ -47,6 +59,10 @@ export function nextLimitChange(config: TenantConfig, now: Instant): Instant | n
 /** The overrides that are active at `now`. */
 export function overridesAt(config: TenantConfig, now: Instant): readonly Override[] {
   return config.overrides.filter((override) => override.createdAt <= now && now < endOf(override));
+}
+
+function isOver(override: Override, now: Instant): boolean {
+  return override.createdAt <= now && endOf(override) <= now;
 }
 
 function endOf(override: Override): Instant {

@@ -45,7 +45,10 @@ export interface TenantConfig {
   /** Null: the deployment's default. */
   readonly failPolicy: FailPolicy | null;
   readonly suspendedAt: Instant | null;
+  /** The overrides that can still count. Those that are over may be among them, or counted in `endedOverrides`. */
   readonly overrides: readonly Override[];
+  /** How many further overrides have begun and ended; part of the limit version. */
+  readonly endedOverrides: number;
 }
 
 export const DEFAULT_BUDGET = {

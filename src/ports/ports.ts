@@ -116,7 +116,11 @@ export interface TokenRate {
   readonly perMinute: number;
 }
 
-/** KV, read by every colo, up to a minute late. A writer never replaces a newer value that it can see. */
+/**
+ * KV, read by every colo, up to a minute late. A writer never replaces a higher version that it can see, and never
+ * writes an equal one. Writes of an isolate to one key are paced: a write may resolve before it is made. A write that
+ * throws is repeated in the background some seconds long.
+ */
 export interface Snapshots {
   ownerOf(caller: CallerName): Promise<CachedOwner>;
   /** Returns spend only if it belongs to the config's subject. */
@@ -126,8 +130,14 @@ export interface Snapshots {
    * minutes. Null: the next check looks the caller up.
    */
   writeOwnerOf(caller: CallerName, owner: CachedOwner, options?: { expires: boolean }): Promise<void>;
-  writeConfig(config: TenantConfig): Promise<void>;
-  writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
+  /** `isRewrite` writes an equal version too, in case a slower writer has replaced it. */
+  writeConfig(config: TenantConfig, options?: { isRewrite: boolean }): Promise<void>;
+  writeDeleted(
+    tenantId: TenantId,
+    revision: number,
+    deletedAt: Instant,
+    options?: { isRewrite: boolean },
+  ): Promise<void>;
   writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
   outageStartedAt(): Promise<Instant | null>;
   writeOutage(startedAt: Instant | null): Promise<void>;

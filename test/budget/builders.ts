@@ -50,6 +50,7 @@ export function aTenantConfig(differences: Partial<TenantConfig> = {}): TenantCo
     failPolicy: null,
     suspendedAt: null,
     overrides: [],
+    endedOverrides: 0,
     ...differences,
   };
 }

@@ -2,13 +2,15 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { limitAt, limitVersion, nextLimitChange } from "../../src/budget/limit.ts";
+import { foldEnded, limitAt, limitVersion, nextLimitChange } from "../../src/budget/limit.ts";
 import { periodStartedAt } from "../../src/budget/period.ts";
 import type { Override } from "../../src/budget/tenant.ts";
+import { verdictOn } from "../../src/budget/verdict.ts";
 import {
   anInstantAround,
   anOverride,
   anyOverride,
+  aSpendRecord,
   aTenantConfig,
   DAY,
   MINUTE,
@@ -119,6 +121,34 @@ describe("the limit version", () => {
         expect(limitVersion(desired, a)).not.toBe(limitVersion(desired, b));
       }),
     );
+  });
+});
+
+describe("a config whose ended overrides are only a number", () => {
+  it("has the verdict, the limit and the limit version of the whole config, from the instant of the folding on", () => {
+    const anySpend = fc.bigInt({ min: 0n, max: 1_000n }).map((dollars) => dollars * 10n ** 9n);
+    fc.assert(
+      fc.property(anyOverrides, anInstantAround, anInstantAround, anySpend, (overrides, from, now, spendNanoUsd) => {
+        fc.pre(now >= from);
+        const whole = aTenantConfig({ overrides, endedOverrides: 3 });
+        const folded = foldEnded(whole, from);
+        expect(limitAt(folded, now)).toEqual(limitAt(whole, now));
+        expect(limitVersion(folded, now)).toBe(limitVersion(whole, now));
+        expect(nextLimitChange(folded, now)).toBe(nextLimitChange(whole, now));
+        const record = aSpendRecord({ spendNanoUsd });
+        expect(verdictOn(folded, record, now, "cache")).toEqual(verdictOn(whole, record, now, "cache"));
+        // Folding again changes nothing more, so copies that were folded at different instants agree.
+        expect(foldEnded(folded, now)).toEqual(foldEnded(whole, now));
+      }),
+    );
+  });
+
+  it("keeps the overrides that are active or have not begun", () => {
+    const ended = anOverride({ id: "ended", createdAt: NOW - 2 * DAY, expiresAt: NOW });
+    const revoked = anOverride({ id: "revoked", revokedAt: NOW - MINUTE });
+    const future = anOverride({ id: "future", createdAt: NOW + MINUTE, revokedAt: NOW });
+    const config = aTenantConfig({ overrides: [ended, anOverride(), revoked, future] });
+    expect(foldEnded(config, NOW)).toEqual({ ...config, overrides: [anOverride(), future], endedOverrides: 2 });
   });
 });
 

@@ -5,7 +5,9 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { configJson, configValue, spendJson, spendValue } from "../../src/adapters/cloudflare/kv-codec.ts";
-import { kvSnapshots } from "../../src/adapters/cloudflare/kv-snapshots.ts";
+import { kvSnapshots, newIsolateKv } from "../../src/adapters/cloudflare/kv-snapshots.ts";
+import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
+import { foldEnded, limitAt, limitVersion } from "../../src/budget/limit.ts";
 import {
   noticeMessage,
   noticeMessageSchema,
@@ -17,7 +19,7 @@ import {
 import type { AlertId } from "../../src/records/alert.ts";
 import type { ChannelId } from "../../src/records/channel.ts";
 import { LATEST_VERSION, versioned } from "../../src/wire/version.ts";
-import { anOverride, aRead, aSpendRecord, aTenantConfig, NOW, usd } from "../budget/builders.ts";
+import { anOverride, aRead, aSpendRecord, aTenantConfig, DAY, NOW, usd } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders/builders.ts";
 import { aCall, aWebhook } from "../support/builders/spend-messages.ts";
 import { RecordedLog } from "../support/fakes/recorded-log.ts";
@@ -171,7 +173,8 @@ describe("queue messages of a later release", () => {
 
 describe("KV values beside the previous release", () => {
   it("exchanges config, tombstone and spend with the previous release", () => {
-    expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(config);
+    const { endedOverrides: _none, ...ofBefore } = config;
+    expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(ofBefore);
     expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
     const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
     expect(previousCodec.configValue.parse(versioned(tombstone))).toEqual(configValue.parse(tombstone));
@@ -182,6 +185,17 @@ describe("KV values beside the previous release", () => {
       ...spend,
       record: { ...before, epoch: 0 },
     });
+  });
+
+  it("shows the previous release the same limit and limit version when ended overrides are only a number", () => {
+    const ended = anOverride({ id: "ended", createdAt: NOW - 3 * DAY, expiresAt: NOW - 2 * DAY });
+    const whole = aTenantConfig({ overrides: [ended, anOverride()] });
+    const seen = previousCodec.configValue.parse(versioned(configJson(foldEnded(whole, NOW))));
+    if ("deletedRevision" in seen) throw new Error("expected a config");
+    const ofBefore = { ...seen, endedOverrides: 0 };
+    expect(ofBefore.overrides).toHaveLength(1);
+    expect(limitVersion(ofBefore, NOW)).toBe(limitVersion(whole, NOW));
+    expect(limitAt(ofBefore, NOW)).toEqual(limitAt(whole, NOW));
   });
 
   it("exchanges the tenant of a key and the outage with the previous release", () => {
@@ -198,7 +212,13 @@ describe("KV values of a later release", () => {
     log = new RecordedLog();
   });
   afterEach(() => reset());
-  const snapshots = () => kvSnapshots(env.SNAPSHOTS, new Map(), log);
+  const snapshots = () =>
+    kvSnapshots(env.SNAPSHOTS, newIsolateKv(), {
+      log,
+      timers: realTimers,
+      clock: () => NOW,
+      background: () => undefined,
+    });
   const put = (revision: number) =>
     env.SNAPSHOTS.put("config:acme", JSON.stringify({ ...LATER, revision, shape: "new" }));
 

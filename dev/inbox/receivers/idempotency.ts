@@ -1,8 +1,9 @@
 // Remembers idempotency keys as Resend does: for 24 hours, and only those of accepted calls.
 
-import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
+import { BoundedMap, SMALL_ENTRY_BYTES } from "../../../src/adapters/cloudflare/bounded-map.ts";
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
+const SEEN_BYTES = 20_000_000;
 
 /** `again`: the same call, with the id of the first one. `other`: the key was used with another body. */
 export type Loaded = { kind: "new" } | { kind: "again"; id: string } | { kind: "other" };
@@ -14,14 +15,17 @@ export interface IdempotencyMemory {
 }
 
 export function createIdempotencyMemory(): IdempotencyMemory {
-  const seen = new Map<string, { rawBody: string; id: string; nowMs: number }>();
+  const seen = new BoundedMap<string, { rawBody: string; id: string; nowMs: number }>(
+    SEEN_BYTES,
+    ({ rawBody }) => SMALL_ENTRY_BYTES + rawBody.length,
+  );
   return {
     recall(key, rawBody, nowMs) {
       const before = seen.get(key);
       if (before === undefined || nowMs - before.nowMs >= KEPT_MS) return { kind: "new" };
       return before.rawBody === rawBody ? { kind: "again", id: before.id } : { kind: "other" };
     },
-    remember: (key, entry) => putBounded(seen, key, entry),
+    remember: (key, entry) => void seen.set(key, entry),
     forget: () => seen.clear(),
   };
 }

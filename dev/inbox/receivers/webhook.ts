@@ -1,11 +1,12 @@
 // A receiver of Bursar's webhooks: verifies signatures with the Standard Webhooks library, and counts repeats.
 
 import { Webhook } from "standardwebhooks";
-import { putBounded } from "../../../src/adapters/cloudflare/bounded-map.ts";
+import { BoundedMap } from "../../../src/adapters/cloudflare/bounded-map.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
 import type { Call, Marks, Receiver } from "./receiver.ts";
 
 const PREFIX = "/webhook/";
+const ARRIVALS_BYTES = 2_000_000;
 
 const REFUSALS = {
   invalid: "the signature is invalid",
@@ -22,7 +23,7 @@ export interface WebhookEndpoint extends Receiver {
 
 export function createWebhookEndpoint(): WebhookEndpoint {
   const verifiers = new Map<string, Webhook[]>();
-  const arrivals = new Map<string, number>();
+  const arrivals = new BoundedMap<string, number>(ARRIVALS_BYTES);
 
   return {
     kind: "webhook",
@@ -77,6 +78,6 @@ function countArrival(arrivals: Map<string, number>, { path, headers }: Call): n
   if (id === null) return null;
   const key = `${path} ${id}`;
   const before = arrivals.get(key) ?? 0;
-  putBounded(arrivals, key, before + 1);
+  arrivals.set(key, before + 1);
   return before;
 }

@@ -1,13 +1,43 @@
-// A Map that drops its oldest entries, for the memory of an isolate.
+// A Map for the memory of an isolate: bounded by an estimate of its bytes, it drops the entries that were set first.
+// By bytes and not by entries, because one entry may be a thousand times as large as another.
 
-/** At about 1 kB an entry this stays far below an isolate's 128 MB. */
-const MAX_ENTRIES = 10_000;
+/** An entry with a short key and some numbers. */
+export const SMALL_ENTRY_BYTES = 250;
 
-export function putBounded<K, V>(map: Map<K, V>, key: K, value: V): void {
-  // A Map iterates in the order of insertion.
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= MAX_ENTRIES) return;
-  const oldest = map.keys().next();
-  if (!oldest.done) map.delete(oldest.value);
+export class BoundedMap<K, V> extends Map<K, V> {
+  readonly #maxBytes: number;
+  readonly #bytesOf: (value: V) => number;
+  #bytes = 0;
+
+  /** `bytesOf`: an estimate of an entry with this value, which must not change while the map holds it. */
+  constructor(maxBytes: number, bytesOf: (value: V) => number = () => SMALL_ENTRY_BYTES) {
+    super();
+    this.#maxBytes = maxBytes;
+    this.#bytesOf = bytesOf;
+  }
+
+  /** Makes the entry the last one to be dropped. */
+  override set(key: K, value: V): this {
+    // A Map iterates in the order of insertion.
+    this.delete(key);
+    super.set(key, value);
+    this.#bytes += this.#bytesOf(value);
+    if (this.#bytes <= this.#maxBytes) return this;
+    for (const oldest of this.keys()) {
+      this.delete(oldest);
+      if (this.#bytes <= this.#maxBytes) break;
+    }
+    return this;
+  }
+
+  override delete(key: K): boolean {
+    const value = this.get(key);
+    if (value !== undefined) this.#bytes -= this.#bytesOf(value);
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    super.clear();
+    this.#bytes = 0;
+  }
 }

@@ -4,7 +4,7 @@ import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Memory, TokenRate } from "../../ports/ports.ts";
 import type { CachedTenant, CallerName, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
-import { putBounded } from "./bounded-map.ts";
+import { BoundedMap } from "./bounded-map.ts";
 
 /** A key rarely moves to another tenant, but a deletion must take effect within a minute. */
 const CALLER_MS = 60_000;
@@ -25,20 +25,36 @@ const OUTAGE_MS = 30_000;
 const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 
+/**
+ * What a kind of entries may take. Ten thousand usual tenants fit. Together with what kv-snapshots.ts keeps it is about
+ * half of an isolate's 128 MB.
+ */
+const TENANTS_BYTES = 16_000_000;
+const WRITTENS_BYTES = 5_000_000;
+const SMALL_ENTRIES_BYTES = 2_500_000;
+
+/** Measured with room to spare: a config and its spend, and each override of it. */
+const TENANT_BYTES = 1_500;
+const OVERRIDE_BYTES = 300;
+const WRITTEN_BYTES = 500;
+
+const bytesOfTenant = ({ config }: CachedTenant): number =>
+  TENANT_BYTES + (config?.overrides.length ?? 0) * OVERRIDE_BYTES;
+
 const NOTHING_WRITTEN: Written = { revision: 0, spend: null };
 
 export class IsolateMemory implements Memory {
-  readonly #tenantOf = new Map<CallerName, { tenantId: TenantId | null; until: Instant }>();
-  readonly #teamOf = new Map<KeyHash, string>();
-  readonly #lookUps = new Map<CallerName, Instant>();
-  readonly #tenants = new Map<TenantId, RememberedTenant>();
-  readonly #gone = new Map<TenantId, Instant>();
-  readonly #failedReads = new Map<TenantId, Instant>();
-  readonly #buckets = new Map<string, { tokens: number; at: Instant }>();
+  readonly #tenantOf = new BoundedMap<CallerName, { tenantId: TenantId | null; until: Instant }>(SMALL_ENTRIES_BYTES);
+  readonly #teamOf = new BoundedMap<KeyHash, string>(SMALL_ENTRIES_BYTES);
+  readonly #lookUps = new BoundedMap<CallerName, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #tenants = new BoundedMap<TenantId, RememberedTenant>(TENANTS_BYTES, bytesOfTenant);
+  readonly #gone = new BoundedMap<TenantId, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #failedReads = new BoundedMap<TenantId, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #buckets = new BoundedMap<string, { tokens: number; at: Instant }>(SMALL_ENTRIES_BYTES);
   #storeFailedAt: Instant | null = null;
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
-  readonly #written = new Map<TenantId, Written>();
-  readonly #turns = new Map<string, Instant>();
+  readonly #written = new BoundedMap<TenantId, Written>(WRITTENS_BYTES, () => WRITTEN_BYTES);
+  readonly #turns = new BoundedMap<string, Instant>(SMALL_ENTRIES_BYTES);
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
 
@@ -48,7 +64,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenantOf(caller: CallerName, tenantId: TenantId | null, now: Instant): void {
-    putBounded(this.#tenantOf, caller, { tenantId, until: now + CALLER_MS });
+    this.#tenantOf.set(caller, { tenantId, until: now + CALLER_MS });
   }
 
   teamOf(keyHash: KeyHash): string | null {
@@ -57,12 +73,12 @@ export class IsolateMemory implements Memory {
 
   rememberTeamOf(keyHash: KeyHash, teamId: string | null): void {
     if (teamId === null) this.#teamOf.delete(keyHash);
-    else putBounded(this.#teamOf, keyHash, teamId);
+    else this.#teamOf.set(keyHash, teamId);
   }
 
   beginLookUp(caller: CallerName, now: Instant): boolean {
     if (this.isLookedUp(caller, now)) return false;
-    putBounded(this.#lookUps, caller, now + LOOK_UP_MS);
+    this.#lookUps.set(caller, now + LOOK_UP_MS);
     return true;
   }
 
@@ -79,7 +95,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void {
-    putBounded(this.#tenants, tenantId, { config: known.config, spend: known.spend, checkedAt });
+    this.#tenants.set(tenantId, { config: known.config, spend: known.spend, checkedAt });
   }
 
   forgetTenant(tenantId: TenantId): void {
@@ -99,7 +115,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberGone(tenantId: TenantId, now: Instant): void {
-    putBounded(this.#gone, tenantId, now + CALLER_MS);
+    this.#gone.set(tenantId, now + CALLER_MS);
   }
 
   outage(now: Instant): Instant | null | undefined {
@@ -111,7 +127,7 @@ export class IsolateMemory implements Memory {
   }
 
   rememberFailedRead(tenantId: TenantId, now: Instant): void {
-    putBounded(this.#failedReads, tenantId, now);
+    this.#failedReads.set(tenantId, now);
   }
 
   forgetFailedRead(tenantId: TenantId): void {
@@ -135,13 +151,13 @@ export class IsolateMemory implements Memory {
     const { tokens, at } = this.#buckets.get(bucket) ?? { tokens: burst, at: now };
     const filled = Math.min(burst, tokens + (Math.max(0, now - at) * perMinute) / 60_000);
     const isFree = filled >= 1;
-    putBounded(this.#buckets, bucket, { tokens: isFree ? filled - 1 : filled, at: now });
+    this.#buckets.set(bucket, { tokens: isFree ? filled - 1 : filled, at: now });
     return isFree;
   }
 
   returnToken(bucket: string): void {
     const present = this.#buckets.get(bucket);
-    if (present !== undefined) putBounded(this.#buckets, bucket, { ...present, tokens: present.tokens + 1 });
+    if (present !== undefined) this.#buckets.set(bucket, { ...present, tokens: present.tokens + 1 });
   }
 
   readiness(now: Instant): Readiness | null {
@@ -163,13 +179,13 @@ export class IsolateMemory implements Memory {
   }
 
   rememberWritten(tenantId: TenantId, written: Partial<Written>): void {
-    putBounded(this.#written, tenantId, { ...this.written(tenantId), ...written });
+    this.#written.set(tenantId, { ...this.written(tenantId), ...written });
   }
 
   throttle(name: string, seconds: number, now: Instant): boolean {
     const last = this.#turns.get(name);
     if (last !== undefined && now - last < seconds * 1_000) return false;
-    putBounded(this.#turns, name, now);
+    this.#turns.set(name, now);
     return true;
   }
 }

@@ -1,6 +1,7 @@
 // The format of snapshots in KV: JSON with decimal strings. An unparseable value reads as missing, never as a guess.
 
 import * as z from "zod";
+import { CHANGES_OF_ENDED } from "../../budget/limit.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
@@ -48,12 +49,15 @@ const rawConfig = z.object({
   budget_reset_at: instant.nullable(),
   litellm_key_last_reset: instant.nullable(),
   subject_created_at: instant,
+  /** The config version and the changes by `ended_overrides`, which the release before does not read. */
   config_version: z.int(),
   revision: z.int(),
   enforcement: z.enum(["enforce", "observe"]),
   fail_policy: z.enum(["open", "closed"]).nullable(),
   suspended_at: instant.nullable(),
   overrides: z.array(override),
+  /** Absent in values of the release before: all overrides are in its list. */
+  ended_overrides: z.int().min(0).default(0),
 });
 
 const config = rawConfig.transform(
@@ -68,12 +72,13 @@ const config = rawConfig.transform(
     budgetResetAt: raw.budget_reset_at,
     litellmKeyLastReset: raw.litellm_key_last_reset,
     subjectCreatedAt: raw.subject_created_at,
-    configVersion: raw.config_version,
+    configVersion: raw.config_version - CHANGES_OF_ENDED * raw.ended_overrides,
     revision: raw.revision,
     enforcement: raw.enforcement,
     failPolicy: raw.fail_policy,
     suspendedAt: raw.suspended_at,
     overrides: raw.overrides,
+    endedOverrides: raw.ended_overrides,
   }),
 );
 
@@ -105,7 +110,7 @@ export function configJson(of: TenantConfig): ConfigValue {
     budget_reset_at: of.budgetResetAt,
     litellm_key_last_reset: of.litellmKeyLastReset,
     subject_created_at: of.subjectCreatedAt,
-    config_version: of.configVersion,
+    config_version: of.configVersion + CHANGES_OF_ENDED * of.endedOverrides,
     revision: of.revision,
     enforcement: of.enforcement,
     fail_policy: of.failPolicy,
@@ -117,6 +122,7 @@ export function configJson(of: TenantConfig): ConfigValue {
       expires_at: one.expiresAt,
       revoked_at: one.revokedAt,
     })),
+    ended_overrides: of.endedOverrides,
   };
 }
 

@@ -1,21 +1,15 @@
-// Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
+// Snapshots in Workers KV. Owns its keys. KV has no compare-and-set, so a writer replaces only what it sees.
 
 import type * as z from "zod";
-import type { Instant } from "../../budget/instant.ts";
-import { joinRecords } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
-import type { Log, Snapshots } from "../../ports/ports.ts";
+import type { Log, Ports, Snapshots } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
-import { isOfLaterRelease, versioned } from "../../wire/version.ts";
+import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
-import { putBounded } from "./bounded-map.ts";
-import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
-
-/** How long a colo may answer from its own copy. KV allows no less. */
-const CACHE_TTL_SECONDS = 30;
-
-/** Cold reads take up to a quarter of a second; a check gives up much sooner by itself. */
-const TIMEOUT_MS = 2_000;
+import { BoundedMap } from "./bounded-map.ts";
+import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-changes.ts";
+import { configValue, keyValue, outageValue, spendValue } from "./kv-codec.ts";
+import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
 
 /** How long a team's key stays resolved to its tenant. */
 const TEAM_KEY_SECONDS = 3_600;
@@ -29,35 +23,39 @@ const configKey = (tenantId: TenantId) => `config:${tenantId}`;
 const spendKey = (tenantId: TenantId) => `spend:${tenantId}`;
 const ownerKey = (caller: CallerName) => `tenant-of-key:${caller}`;
 
+/** What the requests of an isolate share: plain data. */
+export interface IsolateKv {
+  readonly decoded: Decoded;
+  readonly turns: Turns;
+}
+
 /**
  * What was decoded last of each key. Values are read far more often than they change, and decoding is half the work.
  */
-export type Decoded = Map<string, { readonly text: string; readonly value: unknown }>;
+type Decoded = Map<string, { readonly text: string; readonly value: unknown }>;
 
-/** `decoded` lives as long as the isolate. */
-export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapshots {
-  const decode = decoderOf(decoded, log);
-  const read = async <T>(key: string, schema: z.ZodType<T>): Promise<T | null> => {
-    const text = await withBindingTimeout(
-      "kv",
-      "read",
-      TIMEOUT_MS,
-      kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }),
-    );
-    return decode(key, text, schema);
+/** About eight thousand usual tenants. */
+const DECODED_BYTES = 32_000_000;
+
+/** Measured: a text and its value take two to two and a half times the text, and some objects. */
+const bytesOfDecoded = (text: string): number => 500 + 3 * text.length;
+
+export function newIsolateKv(): IsolateKv {
+  return { decoded: new BoundedMap(DECODED_BYTES, ({ text }) => bytesOfDecoded(text)), turns: newTurns() };
+}
+
+/** `isolate` lives as long as the isolate, the rest as long as a request. */
+export function kvSnapshots(
+  kv: KVNamespace,
+  isolate: IsolateKv,
+  deps: Pick<Ports, "log" | "timers" | "clock" | "background">,
+): Snapshots {
+  const decode = decoderOf(isolate.decoded, deps.log);
+  const write = writerInTurns(kv, isolate.turns, deps);
+  const readOutage = async () => {
+    const text = kv.get(OUTAGE_KEY, { type: "text", cacheTtl: CACHE_TTL_SECONDS });
+    return decode(OUTAGE_KEY, await withBindingTimeout("kv", "read", KV_TIMEOUT_MS, text), outageValue);
   };
-  /** Every release keeps `revision` where this one does, so that none replaces another's newer config. */
-  const revisionAt = async (key: string): Promise<number> => {
-    const text = await withBindingTimeout(
-      "kv",
-      "read",
-      TIMEOUT_MS,
-      kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }),
-    );
-    return text === null ? -1 : revisionIn(text);
-  };
-  const write = (key: string, value: object, options?: KVNamespacePutOptions) =>
-    withBindingTimeout("kv", "write", TIMEOUT_MS, kv.put(key, JSON.stringify(versioned(value)), options));
 
   return {
     // Every check makes these two reads and limits them by its own deadline, so they have no second timer here.
@@ -76,55 +74,25 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
     },
 
-    async writeOwnerOf(caller, owner, options) {
+    writeOwnerOf(caller, owner, options) {
       if (owner === "nobodys") {
         const value = { tenant_id: null, is_nobodys: true };
-        return write(ownerKey(caller), value, { expirationTtl: NOBODYS_SECONDS });
+        return write(ownerKey(caller), changeTo(value, { expirationTtl: NOBODYS_SECONDS }));
       }
       const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
-      await write(ownerKey(caller), { tenant_id: owner }, lifetime);
+      return write(ownerKey(caller), changeTo({ tenant_id: owner }, lifetime));
     },
-
-    async writeConfig(config) {
-      if ((await revisionAt(configKey(config.tenantId))) <= config.revision) {
-        await write(configKey(config.tenantId), configJson(config));
-      }
-    },
-
-    async writeDeleted(tenantId, revision, deletedAt) {
-      if ((await revisionAt(configKey(tenantId))) <= revision) {
-        await write(configKey(tenantId), { deleted: true, revision, deleted_at: deletedAt });
-      }
-    },
-
-    async writeSpend(config, record) {
-      const key = spendKey(config.tenantId);
-      const present = await read(key, spendValue);
-      const isOfSubject = present?.subject_id === config.subject.id;
-      await write(key, spendJson(config, isOfSubject ? joinRecords(present.record, record) : record));
-    },
-
-    async outageStartedAt(): Promise<Instant | null> {
-      return (await read(OUTAGE_KEY, outageValue))?.started_at ?? null;
-    },
-
-    async writeOutage(startedAt) {
-      await write(OUTAGE_KEY, { started_at: startedAt });
-    },
-
+    writeConfig: (config, options) =>
+      write(configKey(config.tenantId), changeOfConfig(config, options?.isRewrite === true)),
+    writeDeleted: (tenantId, revision, deletedAt, options) =>
+      write(configKey(tenantId), changeOfDeletion(revision, deletedAt, options?.isRewrite === true)),
+    writeSpend: (config, record) => write(spendKey(config.tenantId), changeOfSpend(config, record)),
+    outageStartedAt: async () => (await readOutage())?.started_at ?? null,
+    writeOutage: (startedAt) => write(OUTAGE_KEY, changeTo({ started_at: startedAt })),
     async ping() {
-      await read(OUTAGE_KEY, outageValue);
+      await readOutage();
     },
   };
-}
-
-/** -1 when the text holds no revision: any config may replace it. */
-function revisionIn(text: string): number {
-  try {
-    return revisionValue.parse(JSON.parse(text)).revision;
-  } catch {
-    return -1;
-  }
 }
 
 /** Parses a value, or logs it and returns null when it is unparseable. */
@@ -137,15 +105,15 @@ function decoderOf(decoded: Decoded, log: Log) {
     try {
       const json: unknown = JSON.parse(text);
       if (isOfLaterRelease(json)) {
-        log.warn("kv value of a later release", { kind: key.slice(0, key.indexOf(":")) });
-        putBounded(decoded, key, { text, value: null });
+        log.warn("kv value of a later release", { kind: kindOf(key) });
+        decoded.set(key, { text, value: null });
         return null;
       }
       const value = schema.parse(json);
-      putBounded(decoded, key, { text, value });
+      decoded.set(key, { text, value });
       return value;
     } catch (cause) {
-      log.error("unparseable kv value", cause, { kind: key.slice(0, key.indexOf(":")) });
+      log.error("unparseable kv value", cause, { kind: kindOf(key) });
       return null;
     }
   };

@@ -69,6 +69,7 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     failPolicy: null,
     suspendedAt: isSuspended ? litellmRow.begunAt : null,
     overrides: [],
+    endedOverrides: 0,
   };
 }
 

@@ -6,7 +6,7 @@ import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { joinCached } from "../edge/cached-tenant.ts";
+import { publishOwner, rememberTenant, writeConfig } from "../edge/publish.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 import { type Deadline, pollMemory } from "./deadline.ts";
 import { giveBackLookUp, mayLookUp } from "./look-up-ceiling.ts";
@@ -182,19 +182,17 @@ function learn(
   caller: CallerName,
   { config, spend }: TenantRecord,
   { now, expires }: { now: Instant; expires: boolean },
-  { memory, snapshots, background }: FindDeps,
+  deps: FindDeps,
 ): FoundTenant {
   const { tenantId } = config;
-  memory.rememberTenantOf(caller, tenantId, now);
-  memory.rememberTenant(tenantId, joinCached(memory.tenant(tenantId), { config, spend }), now);
-  background("kv key write", snapshots.writeOwnerOf(caller, tenantId, { expires }));
-  background("kv config write", snapshots.writeConfig(config));
+  rememberTenant({ config, spend }, now, deps);
+  deps.background("kv key write", publishOwner({ caller, owner: tenantId, expires, now }, deps));
+  deps.background("kv config write", writeConfig(config, now, deps));
   return { kind: "tenant", tenantId };
 }
 
 /** A key or team that LiteLLM has and no tenant: remembered everywhere, because its calls go on. */
-function nobodys(caller: CallerName, now: Instant, { memory, snapshots, background }: FindDeps): FoundTenant {
-  memory.rememberTenantOf(caller, null, now);
-  background("kv key write", snapshots.writeOwnerOf(caller, "nobodys"));
+function nobodys(caller: CallerName, now: Instant, deps: FindDeps): FoundTenant {
+  deps.background("kv key write", publishOwner({ caller, owner: "nobodys", now }, deps));
   return UNKNOWN;
 }

@@ -6,6 +6,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CachedTenant, Tombstone } from "../../records/edge.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
+import { rememberTenant, writeConfig } from "../edge/publish.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<Ports, "memory" | "snapshots" | "tenants" | "timers" | "clock" | "background" | "log" | "policy">;
@@ -104,7 +105,7 @@ async function loadStored(
   fallback: ConfiguredTenant | null,
   deps: Deps,
 ): Promise<LoadedTenant> {
-  const { memory, snapshots, tenants, log } = deps;
+  const { memory, tenants, log } = deps;
   try {
     const stored = await tenants.load(tenantId);
     if (stored === null) {
@@ -112,10 +113,8 @@ async function loadStored(
       memory.rememberGone(tenantId, now);
       return { kind: "gone" };
     }
-    const known = joinCached(memory.tenant(tenantId), { config: stored.config, spend: stored.spend });
-    memory.rememberTenant(tenantId, known, now);
-    deps.background("kv config write", snapshots.writeConfig(stored.config));
-    return { kind: "known", known };
+    deps.background("kv config write", writeConfig(stored.config, now, deps));
+    return { kind: "known", known: rememberTenant({ config: stored.config, spend: stored.spend }, now, deps) };
   } catch (error) {
     log.error("postgres tenant read failed", error, { tenant_id: tenantId });
     memory.rememberStoreFailure(deps.clock());

@@ -11,8 +11,7 @@ import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
-import { writeConfig } from "../edge/publish-config.ts";
-import { isWorthASnapshot } from "../edge/spend-cadence.ts";
+import { publishGone, publishRead, writeConfig } from "../edge/publish.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
@@ -178,8 +177,7 @@ async function decideGone(
   decide: (outcome: RefreshOutcome) => void,
 ): Promise<void> {
   decide({ kind: "gone" });
-  deps.memory.forgetTenant(config.tenantId);
-  await deps.snapshots.writeDeleted(config.tenantId, config.revision, now);
+  await publishGone(config, now, deps);
 }
 
 interface Refreshed {
@@ -218,10 +216,7 @@ function publishObservation(
   { config, spend }: Refreshed,
   deps: Deps,
 ): void {
-  // What Gate has added is this isolate's own: the others learn of the call by its event, or by a read.
-  if (spend.source !== "gate" && isWorthASnapshot(config, input.spend, spend, input.now, deps)) {
-    deps.background("kv spend write", deps.snapshots.writeSpend(config, spend));
-  }
+  deps.background("kv spend write", publishRead({ config, before: input.spend, spend, now: input.now }, deps));
   if (isNewsForPostgres(record === null ? input.spend : record.spend, litellmRow)) {
     deps.background("read enqueue", deps.spendQueue.send(readMessage(config, litellmRow)));
   }
@@ -242,7 +237,7 @@ function publishNewer(
   const spend = isOfSubject ? mergeRead(joined.spend, litellmRow, periodOf(config)) : joined.spend;
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
-    deps.background("kv config write", writeConfig(config, deps));
+    deps.background("kv config write", writeConfig(config, input.now, deps));
   }
   if (litellmRow !== null && claimDriftSync(record, litellmRow, input.now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });

@@ -1,15 +1,14 @@
 // Publishes a tenant's spend from Postgres to the edge: always to this isolate's memory, to KV when it is worth a
-// write.
+// write. Never fails the messages that brought the spend.
 
 import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { Ports } from "../../ports/ports.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { CachedTenant } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
-import { writeConfig } from "./publish-config.ts";
+import { type EdgeDeps, rememberTenant, writeConfig, writeSpend } from "./publish.ts";
 import { isWorthASnapshot } from "./spend-cadence.ts";
-
-type Deps = Pick<Ports, "memory" | "snapshots">;
 
 export interface PublishInput {
   readonly tenant: TenantRecord;
@@ -20,24 +19,31 @@ export interface PublishInput {
 
 /**
  * Compares with KV, not with the earlier state of Postgres, so that a redelivery publishes what a crashed delivery only
- * recorded. If KV holds an older config, the newer one is written as well. @throws when KV cannot be reached.
+ * recorded, and a later message what KV has refused. If KV holds an older config, the newer one is written as well.
  */
-export async function publishSpend({ tenant, isAnnounced, now }: PublishInput, deps: Deps): Promise<void> {
-  const { memory, snapshots } = deps;
+export async function publishSpend({ tenant, isAnnounced, now }: PublishInput, deps: EdgeDeps): Promise<void> {
   const { config, spend } = tenant;
   const { tenantId } = config;
-  const known = await snapshots.tenant(tenantId);
-  const cached = "config" in known ? known : null;
-  memory.rememberTenant(tenantId, joinCached(memory.tenant(tenantId), joinCached(cached, { config, spend })), now);
-  const written = memory.written(tenantId);
+  const cached = await findInKv(tenantId, deps);
+  rememberTenant(joinCached(cached, { config, spend }), now, deps);
+  const written = deps.memory.written(tenantId);
   const isNewConfig = Math.max(cached?.config?.revision ?? 0, written.revision) < config.revision;
-  if (isNewConfig) await writeConfig(config, deps);
+  if (isNewConfig) await writeConfig(config, now, deps);
   if (spend === null || (isAnnounced && !isNewConfig)) return;
   const isOwn = cached?.config?.subject.id === config.subject.id;
   const before = joinSpend(isOwn ? cached.spend : null, written.spend);
-  if (!isNewConfig && !isWorthASnapshot(config, before, spend, now, deps)) return;
-  await snapshots.writeSpend(config, spend);
-  memory.rememberWritten(tenantId, { spend });
+  if (isNewConfig || isWorthASnapshot(config, before, spend, now, deps)) await writeSpend(config, spend, deps);
+}
+
+/** Null when KV has no config, or cannot be read: the spend is then compared with what this isolate has written. */
+async function findInKv(tenantId: TenantId, { snapshots, log }: EdgeDeps): Promise<CachedTenant | null> {
+  try {
+    const known = await snapshots.tenant(tenantId);
+    return "config" in known ? known : null;
+  } catch (error) {
+    log.error("kv tenant read failed", error, { tenant_id: tenantId });
+    return null;
+  }
 }
 
 function joinSpend(a: SpendRecord | null, b: SpendRecord | null): SpendRecord | null {

@@ -5,7 +5,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import { writeConfig } from "../edge/publish-config.ts";
+import { writeConfig, writeSpend } from "../edge/publish.ts";
 import { type SyncDeps, syncLiteLlm } from "./sync-litellm.ts";
 
 type Deps = SyncDeps & Pick<Ports, "snapshots" | "memory">;
@@ -29,6 +29,6 @@ export async function syncAndPublish(input: { tenantId: TenantId; now: Instant }
   const synced = await syncLiteLlm(input, deps);
   if (synced.kind !== "synced") return;
   const { config, spend } = synced.tenant;
-  await writeConfig(config, deps);
-  if (spend !== null) await deps.snapshots.writeSpend(config, spend);
+  await writeConfig(config, input.now, deps);
+  await writeSpend(config, spend, deps);
 }

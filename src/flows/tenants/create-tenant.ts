@@ -7,7 +7,7 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
 import { observeRead } from "../counting/observe.ts";
-import { type PublishDeps, publishNewTenant } from "../edge/publish-config.ts";
+import { type PublishDeps, publishNewTenant } from "../edge/publish.ts";
 import { type SyncDeps, type SyncResult, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 

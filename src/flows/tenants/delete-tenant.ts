@@ -4,7 +4,7 @@
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor } from "../../records/tenant.ts";
-import { type PublishDeps, publishDeletion } from "../edge/publish-config.ts";
+import { type PublishDeps, publishDeletion } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 /** `pending`: LiteLLM has not released the tenant yet; the sweep retries. @throws when Postgres cannot be reached. */

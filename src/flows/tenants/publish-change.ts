@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/instant.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
-import { type PublishDeps, publishConfig, publishPeriod } from "../edge/publish-config.ts";
+import { type PublishDeps, publishConfig, publishPeriod } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 export type PublishChangeDeps = PublishDeps & SyncDeps;

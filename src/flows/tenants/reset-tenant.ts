@@ -12,7 +12,7 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
-import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";
+import { type PublishDeps, publishPeriod } from "../edge/publish.ts";
 import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "ledgers" | "litellm" | "background">;

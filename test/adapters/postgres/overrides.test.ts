@@ -94,7 +94,6 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     const revoked = await overrides.revoke(key, later);
     expect(revoked).toMatchObject({ hasChanged: true, override: { revokedAt: later.now, revokedBy: "bob" } });
     const config = revoked?.tenant.config ?? (await create()).config;
-    expect(limitAt(config, later.now - 1).limitNanoUsd).toBe(usd("600"));
     expect(limitAt(config, later.now).limitNanoUsd).toBe(usd("500"));
     expect(limitVersion(config, later.now)).toBe(3);
     expect(await tenants.load(acme)).toEqual(revoked?.tenant);
@@ -182,6 +181,22 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_ended")).toMatchObject([
       { at: new Date(NOW + DAY), actor: "bursar", before: { tenant_id: "acme" }, detail: { override_id: uuidOf(1) } },
     ]);
+  });
+
+  it("loads the overrides whose end is recorded as a number, with the limit and the limit version of them all", async () => {
+    await create();
+    const ends = [1, 2, 3, 4].map((days) => NOW + days * DAY);
+    for (const [index, expiresAt] of ends.entries())
+      await overrides.grant(aNewOverride({ id: uuidOf(index + 1), expiresAt }), anActor());
+    const whole = (await tenants.load(acme))?.config ?? (await create()).config;
+    await overrides.recordEnds(10, NOW + 2 * DAY);
+    const folded = (await tenants.load(acme))?.config ?? whole;
+    expect([whole.overrides.length, whole.endedOverrides]).toEqual([4, 0]);
+    expect([folded.overrides.length, folded.endedOverrides]).toEqual([2, 2]);
+    for (const now of ends.slice(1)) {
+      expect(limitAt(folded, now)).toEqual(limitAt(whole, now));
+      expect(limitVersion(folded, now)).toBe(limitVersion(whole, now));
+    }
   });
 
   it("records each end once under concurrent sweeps and revocations", async () => {

@@ -33,7 +33,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.findByKey(hashOf("f"))).toBeNull();
     });
 
-    it("returns every override, ended ones included, oldest first", async () => {
+    it("returns every override whose end is not recorded, oldest first", async () => {
       await create();
       await db.query(
         `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, revoked_at, reason, created_by)

@@ -58,6 +58,7 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
     failPolicy,
     suspendedAt: null,
     overrides: [],
+    endedOverrides: 0,
   };
 }
 

@@ -95,7 +95,7 @@ describe("a key that only Postgres knows", () => {
     world.snapshots.trouble("writeOwnerOf", new Error("down"));
     expect((await find()).kind).toBe("tenant");
     await world.untilQuiet();
-    expect(world.log.lines).toEqual(["error kv key write failed {} Error: down"]);
+    expect(world.log.lines).toEqual(['error kv key write failed {"tenant_id":"acme"} Error: down']);
   });
 });
 

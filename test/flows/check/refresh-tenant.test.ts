@@ -73,7 +73,7 @@ describe("the snapshot in KV", () => {
     readsOf("450");
     world.snapshots.trouble("writeSpend", new Error("429"));
     expect((await refresh()).kind).toBe("read");
-    expect(world.log.lines).toContain("error kv spend write failed {} Error: 429");
+    expect(world.log.lines).toContain('error kv spend write failed {"tenant_id":"acme"} Error: 429');
   });
 });
 
@@ -301,6 +301,6 @@ describe("failures reach only the log", () => {
     world.litellm.has(aLiteLlmRow());
     world.snapshots.trouble("writeDeleted", new Error("429"));
     expect(await refresh()).toEqual({ kind: "gone" });
-    expect(world.log.lines).toContain("error tenant refresh failed {} Error: 429");
+    expect(world.log.lines).toContain('error kv tombstone write failed {"tenant_id":"acme"} Error: 429');
   });
 });

@@ -6,14 +6,15 @@ import { publishSpend } from "../../../src/flows/edge/publish-spend.ts";
 import { aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 import { aTenant, idOf } from "../../support/builders/builders.ts";
 import { FakeSnapshots } from "../../support/fakes/fake-snapshots.ts";
+import { RecordedLog } from "../../support/fakes/recorded-log.ts";
 
 const acme = idOf("acme");
 const config = aTenantConfig({ revision: 2 });
 const spend = aSpendRecord({ spendNanoUsd: usd("450") });
 
-let deps: { memory: IsolateMemory; snapshots: FakeSnapshots };
+let deps: { memory: IsolateMemory; snapshots: FakeSnapshots; log: RecordedLog };
 beforeEach(() => {
-  deps = { memory: new IsolateMemory(), snapshots: new FakeSnapshots() };
+  deps = { memory: new IsolateMemory(), snapshots: new FakeSnapshots(), log: new RecordedLog() };
 });
 
 const spread = (tenant = aTenant({ config, spend }), isAnnounced = false) =>

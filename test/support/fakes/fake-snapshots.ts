@@ -1,6 +1,7 @@
 // Snapshots in memory, with the version rules of KV's adapter. `isAway` makes every verb throw, as KV does when it is
 // down.
 
+import { isDeepStrictEqual } from "node:util";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -19,6 +20,8 @@ export class FakeSnapshots implements Snapshots {
   /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<CallerName>();
   outage: number | null = null;
+  /** The writes that KV was asked for, as `config acme 2`, without those that it did not need. */
+  readonly writes: string[] = [];
 
   async ownerOf(caller: CallerName): Promise<CachedOwner> {
     this.#reach();
@@ -35,24 +38,29 @@ export class FakeSnapshots implements Snapshots {
 
   async writeOwnerOf(caller: CallerName, owner: CachedOwner, options?: { expires: boolean }) {
     this.#reach();
+    if (this.owners.get(caller) === owner) return;
+    this.writes.push(`tenant-of-key ${owner}`);
     this.owners.set(caller, owner);
     if (options?.expires === true) this.expiring.add(caller);
     else this.expiring.delete(caller);
   }
 
-  async writeConfig(config: TenantConfig) {
-    this.#write(config.tenantId, config);
+  async writeConfig(config: TenantConfig, options?: { isRewrite: boolean }) {
+    this.#write(config.tenantId, config, options?.isRewrite === true);
   }
 
-  async writeDeleted(tenantId: TenantId, revision: number, deletedAt: number) {
-    this.#write(tenantId, { deletedRevision: revision, deletedAt, revision });
+  async writeDeleted(tenantId: TenantId, revision: number, deletedAt: number, options?: { isRewrite: boolean }) {
+    this.#write(tenantId, { deletedRevision: revision, deletedAt, revision }, options?.isRewrite === true);
   }
 
   async writeSpend({ tenantId, subject }: TenantConfig, record: SpendRecord) {
     this.#reach();
     const present = this.#subjects.get(tenantId) === subject.id ? this.spends.get(tenantId) : undefined;
+    const joined = present === undefined ? record : joinRecords(present, record);
+    if (isDeepStrictEqual(present, joined)) return;
+    this.writes.push(`spend ${tenantId} ${joined.spendNanoUsd}`);
     this.#subjects.set(tenantId, subject.id);
-    this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
+    this.spends.set(tenantId, joined);
   }
 
   async outageStartedAt() {
@@ -69,13 +77,22 @@ export class FakeSnapshots implements Snapshots {
     this.#reach();
   }
 
-  #write(tenantId: TenantId, value: Config) {
+  #write(tenantId: TenantId, value: Config, isRewrite: boolean) {
     this.#reach();
     const present = this.configs.get(tenantId);
-    if (present === undefined || present.revision <= value.revision) this.configs.set(tenantId, value);
+    if (present !== undefined && !outranks(value, present, isRewrite)) return;
+    this.writes.push(`config ${tenantId} ${value.revision}`);
+    this.configs.set(tenantId, value);
   }
 
   #reach() {
     if (this.isAway) throw new Outage("kv", "away", null);
   }
+}
+
+/** At the same revision a tombstone is the later version. */
+function outranks(next: Config, present: Config, isRewrite: boolean): boolean {
+  if (next.revision !== present.revision) return next.revision > present.revision;
+  const [isDeleted, wasDeleted] = ["deletedRevision" in next, "deletedRevision" in present];
+  return isDeleted === wasDeleted ? isRewrite : isDeleted;
 }

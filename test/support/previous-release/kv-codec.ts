@@ -2,9 +2,12 @@
 
 import * as z from "zod";
 import { decimalFromNanoUsd } from "../../../src/budget/money.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import type { KeyHash, TenantConfig as TenantConfigNow, TenantId } from "../../../src/budget/tenant.ts";
 import type { Tombstone } from "../../../src/records/edge.ts";
 import { decimalMoney, type SpendRecord, spendRecordJson, spendRecordSchema } from "./messages.ts";
+
+/** That release kept all overrides in their list. */
+type TenantConfig = Omit<TenantConfigNow, "endedOverrides">;
 
 const instant = z.int();
 const basisPoints = z

@@ -19,7 +19,8 @@ export const SELECT_SPEND = sql`case when s.tenant_id is not null then json_buil
 
 /**
  * Selects tenants as `tenantFromRow` reads them. `tenants` and `spends` are what to read from: the tables, or the
- * results of the changes made in the same statement, which the tables do not show yet. The alias is `t`.
+ * results of the changes made in the same statement, which the tables do not show yet. The alias is `t`. Of the
+ * overrides whose end is recorded only the number is read: a tenant may have had thousands.
  */
 export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: sql`tenant_configs` }): SQL {
   const spends = from.spends ?? sql`tenant_spend`;
@@ -33,9 +34,11 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
       ${ms("t.deleted_at")} as deleted_at, ${ms("t.period_seen_at")} as period_seen_at, t.period_announced,
       ${ms("t.created_at")} as created_at, ${ms("t.updated_at")} as updated_at,
       ${SELECT_SPEND} as spend,
-      (select coalesce(json_agg(json_build_object('id', o.id, 'amount', o.override_amount::text,
-        'created_at', ${ms("o.created_at")}, 'expires_at', ${ms("o.expires_at")}, 'revoked_at', ${ms("o.revoked_at")})
-        order by o.created_at, o.id), '[]'::json) from budget_overrides o where o.tenant_id = t.tenant_id) as overrides
+      (select json_build_object('ended', count(*) filter (where o.end_noted_at is not null), 'open', coalesce(
+        json_agg(json_build_object('id', o.id, 'amount', o.override_amount::text, 'created_at', ${ms("o.created_at")},
+          'expires_at', ${ms("o.expires_at")}, 'revoked_at', ${ms("o.revoked_at")}) order by o.created_at, o.id)
+        filter (where o.end_noted_at is null), '[]'::json))
+        from budget_overrides o where o.tenant_id = t.tenant_id) as overrides
     from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
 }
 
@@ -108,7 +111,7 @@ const row = z.object({
   created_at: instant,
   updated_at: instant,
   spend: spendRecordSchema.nullable(),
-  overrides: z.array(override),
+  overrides: z.object({ open: z.array(override), ended: z.number() }),
 });
 
 /** The tenant of the first row; null when there is none. */
@@ -137,7 +140,8 @@ export function tenantFromRow(raw: Row): TenantRecord {
       enforcement: read.enforcement,
       failPolicy: read.fail_policy,
       suspendedAt: read.suspended_at,
-      overrides: read.overrides,
+      overrides: read.overrides.open,
+      endedOverrides: read.overrides.ended,
     },
     spend: read.spend,
     sync: {
