@@ -52,7 +52,7 @@ describe("equal values", () => {
       const snapshots = requestOf(newIsolateKv());
       await snapshots.writeConfig(config(2));
       await snapshots.writeSpend(config(2), spendOf("100"));
-      await snapshots.writeTenantOfKey(hashOf("a"), acme);
+      await snapshots.writeOwnerOf(hashOf("a"), acme);
       await snapshots.writeOutage(NOW);
     };
     await write();

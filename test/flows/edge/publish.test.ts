@@ -11,7 +11,7 @@ import {
   publishNewTenant,
   publishPeriod,
   publishRead,
-  publishTenantOfKey,
+  publishOwner,
   rememberTenant,
   writeConfig,
   writeDeleted,
@@ -78,7 +78,7 @@ describe("a config that KV has", () => {
     const isolates = [isolate, newIsolate(), newIsolate()];
     for (const [index, keyHash] of keys.entries()) {
       const deps = isolates[index % 3] ?? isolate;
-      await publishTenantOfKey({ keyHash, tenantId: acme, expires: true, now: now() }, deps);
+      await publishOwner({ caller: keyHash, owner: acme, expires: true, now: now() }, deps);
       await writeConfig(config, now(), deps);
     }
     await timers.pass(10 * SECOND);
@@ -155,7 +155,7 @@ describe("a KV that refuses or is away", () => {
     ["a deletion", () => publishDeletion(tenant, now(), isolate)],
     [
       "a key that a check has found",
-      () => publishTenantOfKey({ keyHash: hashOf("a"), tenantId: acme, now: now() }, isolate),
+      () => publishOwner({ caller: hashOf("a"), owner: acme, now: now() }, isolate),
     ],
     ["a read of a check", () => publishRead({ ...read, now: now() }, isolate)],
     ["the spend of queue messages", () => publishSpend({ tenant, isAnnounced: false, now: now() }, isolate)],
