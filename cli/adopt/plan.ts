@@ -102,7 +102,8 @@ function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): str
 }
 
 function configOf(tenant: NewTenant): TenantConfig {
-  return { ...tenant, litellmKeyLastReset: null, configVersion: 1, revision: 1, suspendedAt: null, overrides: [] };
+  const unchanged = { suspendedAt: null, subjectMissingAt: null, litellmBlockedAt: null, overrides: [] };
+  return { ...tenant, ...unchanged, litellmKeyLastReset: null, configVersion: 1, revision: 1 };
 }
 
 function changesFor(

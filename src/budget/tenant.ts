@@ -45,6 +45,10 @@ export interface TenantConfig {
   /** Null: the deployment's default. */
   readonly failPolicy: FailPolicy | null;
   readonly suspendedAt: Instant | null;
+  /** Since when LiteLLM says that it has no such key or team; null while it has. */
+  readonly subjectMissingAt: Instant | null;
+  /** Since when the key or team is blocked in LiteLLM by another than Bursar; null while it is not. */
+  readonly litellmBlockedAt: Instant | null;
   readonly overrides: readonly Override[];
 }
 

@@ -1,6 +1,7 @@
 // Every external dependency as an interface. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a method returns a Result, an outage throws.
 
+import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
@@ -20,6 +21,7 @@ import type {
   DeadLetters,
   Deliveries,
   Ledgers,
+  OutageNotes,
   Overrides,
   PlatformAlerts,
   ReadLeases,
@@ -37,6 +39,7 @@ export interface Ports {
   readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
   readonly platformAlerts: PlatformAlerts;
+  readonly outageNotes: OutageNotes;
   readonly deliveries: Deliveries;
   readonly channels: Channels;
   readonly audit: Audit;
@@ -79,6 +82,8 @@ export interface Memory {
   /** When LiteLLM's outage began, null when there is none; `undefined` when the last read is too old. */
   outage(now: Instant): Instant | null | undefined;
   rememberOutage(startedAt: Instant | null, now: Instant): void;
+  /** Since when every read of LiteLLM by this isolate has failed; null after one that did not. */
+  readsFailingSince(): Instant | null;
   /** Null when it is older than a second. */
   readiness(now: Instant): Readiness | null;
   /** Null when it is older than ten seconds. */
@@ -101,8 +106,8 @@ export interface Snapshots {
   writeConfig(config: TenantConfig): Promise<void>;
   writeDeleted(tenantId: TenantId, revision: number, deletedAt: Instant): Promise<void>;
   writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
-  outageStartedAt(): Promise<Instant | null>;
-  writeOutage(startedAt: Instant | null): Promise<void>;
+  outageNote(): Promise<OutageNote>;
+  writeOutage(note: OutageNote): Promise<void>;
   ping(): Promise<void>;
 }
 

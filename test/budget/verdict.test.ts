@@ -16,6 +16,7 @@ import {
   aTenantConfig,
   DAY,
   NOW,
+  OPEN_FOR_AN_HOUR,
   PERIOD_START,
   RESET,
   SECOND,
@@ -25,6 +26,8 @@ import {
 describe("the state", () => {
   const suspended = { suspendedAt: NOW - DAY };
   const zero = { maxBudgetNanoUsd: 0n };
+  const blockedThere = { litellmBlockedAt: NOW - DAY };
+  const missing = { subjectMissingAt: NOW - DAY };
   test.each<[string, Partial<TenantConfig>, string | null, State, string]>([
     ["no spend", {}, "0", "ok", "within_budget"],
     ["79.99 percent", {}, "399.999999999", "ok", "within_budget"],
@@ -41,6 +44,14 @@ describe("the state", () => {
     ["limit 0 and no spend", zero, "0", "blocked", "zero_limit"],
     ["limit 0 and spend", zero, "5", "blocked", "zero_limit"],
     ["limit 0 and no spend", zero, null, "blocked", "zero_limit"],
+    ["a block in LiteLLM, without spend", blockedThere, null, "blocked", "litellm_blocked"],
+    ["a block in LiteLLM, with limit 0", { ...blockedThere, ...zero }, "0", "blocked", "litellm_blocked"],
+    ["a suspended tenant that is blocked there too", { ...suspended, ...blockedThere }, "0", "blocked", "suspended"],
+    ["a missing subject without spend", missing, null, "unknown", "subject_missing"],
+    ["a missing subject with spend", missing, "400", "unknown", "subject_missing"],
+    ["a missing subject a nano-dollar below 110.00 percent", missing, "549.999999999", "unknown", "subject_missing"],
+    ["a missing subject at 110.00 percent", missing, "550", "blocked", "over_grace"],
+    ["a missing subject with limit 0", { ...missing, ...zero }, "0", "blocked", "zero_limit"],
     ["max_budget 0 under an override", { ...zero, overrides: [anOverride()] }, "0", "ok", "within_budget"],
     ["no grace at all", { graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
     ["no warning at all", { alertThreshold: 10_000n }, "499.999999999", "ok", "within_budget"],
@@ -51,7 +62,8 @@ describe("the state", () => {
   });
 
   it("X4: 109.99 percent is allowed, 110.00 percent is blocked", () => {
-    const at = (spend: string) => verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache");
+    const at = (spend: string) =>
+      verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache", OPEN_FOR_AN_HOUR);
     expect(at("549.999999999")).toMatchObject({ allowed: true, state: "grace", spend: { used: 10_999n } });
     expect(at("550")).toMatchObject({ allowed: false, reason: "over_grace", spend: { used: 11_000n } });
   });
@@ -88,7 +100,7 @@ describe("the verdict", () => {
   it("carries the spend and limits that it was found by", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("412.5"), observedAt: NOW - DAY, readAt: NOW - 3_999 });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50") })], alertThreshold: 7_500n });
-    expect(verdictOn(config, record, NOW, "cache")).toEqual({
+    expect(verdictOn(config, record, NOW, "cache", OPEN_FOR_AN_HOUR)).toEqual({
       tenantId: "acme",
       allowed: true,
       state: "warning",
@@ -118,42 +130,53 @@ describe("the verdict", () => {
   });
 
   it("has nothing remaining from the limit on, and no share of a zero limit", () => {
-    const over = verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("500") }), NOW, "litellm");
+    const over = verdictOn(
+      aTenantConfig(),
+      aSpendRecord({ spendNanoUsd: usd("500") }),
+      NOW,
+      "litellm",
+      OPEN_FOR_AN_HOUR,
+    );
     expect(over.spend?.remainingNanoUsd).toBe(0n);
-    expect(verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("600") }), NOW, "litellm").spend).toMatchObject({
+    expect(
+      verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("600") }), NOW, "litellm", OPEN_FOR_AN_HOUR).spend,
+    ).toMatchObject({
       remainingNanoUsd: 0n,
       used: 12_000n,
     });
-    const zero = verdictOn(aTenantConfig({ maxBudgetNanoUsd: 0n }), aSpendRecord(), NOW, "cache");
+    const zero = verdictOn(aTenantConfig({ maxBudgetNanoUsd: 0n }), aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR);
     expect(zero.spend).toMatchObject({ used: null, remainingNanoUsd: 0n });
   });
 
   it("stays undegraded after a read and from a fresh cache", () => {
-    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "litellm")).toMatchObject({
+    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "litellm", OPEN_FOR_AN_HOUR)).toMatchObject({
       degraded: false,
       allowed: true,
     });
-    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "cache")).toMatchObject({ degraded: false, allowed: true });
+    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
+      degraded: false,
+      allowed: true,
+    });
   });
 
   it("never shows a negative age, even for an observation from a clock ahead of ours", () => {
     const record = aSpendRecord({ readAt: NOW + 5 * SECOND });
-    expect(verdictOn(aTenantConfig(), record, NOW, "cache").spend?.ageSeconds).toBe(0);
+    expect(verdictOn(aTenantConfig(), record, NOW, "cache", OPEN_FOR_AN_HOUR).spend?.ageSeconds).toBe(0);
   });
 
   it("takes the age from the newest confirmation, be it a read or another observation", () => {
     const seen = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: NOW - 40 * SECOND, source: "events" });
-    expect(verdictOn(aTenantConfig(), seen, NOW, "cache").spend).toMatchObject({
+    expect(verdictOn(aTenantConfig(), seen, NOW, "cache", OPEN_FOR_AN_HOUR).spend).toMatchObject({
       ageSeconds: 2,
       asOf: NOW - 2 * SECOND,
     });
     const never = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: null, source: "gate" });
-    expect(verdictOn(aTenantConfig(), never, NOW, "cache").spend?.ageSeconds).toBe(2);
+    expect(verdictOn(aTenantConfig(), never, NOW, "cache", OPEN_FOR_AN_HOUR).spend?.ageSeconds).toBe(2);
   });
 
   it("keeps the state past the reset, until LiteLLM shows its own", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("550") });
-    expect(verdictOn(aTenantConfig(), record, RESET + DAY, "cache")).toMatchObject({
+    expect(verdictOn(aTenantConfig(), record, RESET + DAY, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
       allowed: false,
       reason: "over_grace",
     });
@@ -164,15 +187,47 @@ describe("observe", () => {
   const observing = aTenantConfig({ enforcement: "observe" });
 
   it("allows a tenant whatever it spends, and shows the verdict of enforce", () => {
-    const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache");
+    const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache", OPEN_FOR_AN_HOUR);
     expect(blocked).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked", reason: "over_grace" });
-    const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache");
+    const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache", OPEN_FOR_AN_HOUR);
     expect(fine).toMatchObject({ allowed: true, wouldBlock: false, state: "grace" });
   });
 
   it("refuses a suspended tenant under observe too, because a suspension is an explicit act", () => {
     const suspended = { ...observing, suspendedAt: NOW - DAY };
-    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: false, wouldBlock: true });
+    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
+      allowed: false,
+      wouldBlock: true,
+    });
+  });
+});
+
+describe("a definite answer of LiteLLM", () => {
+  const judge = (config: Partial<TenantConfig>, rules = OPEN_FOR_AN_HOUR, now = NOW) =>
+    verdictOn(aTenantConfig(config), aSpendRecord(), now, "cache", rules);
+
+  it("refuses a key that another than Bursar has blocked in LiteLLM, under enforce only", () => {
+    const blocked = { state: "blocked", reason: "litellm_blocked", source: "cache", degraded: false };
+    expect(judge({ litellmBlockedAt: NOW })).toMatchObject({ ...blocked, allowed: false });
+    const observed = judge({ litellmBlockedAt: NOW, enforcement: "observe" });
+    expect(observed).toMatchObject({ ...blocked, allowed: true, wouldBlock: true });
+  });
+
+  it("allows a missing subject under open until FAIL_OPEN_MINUTES after it was first seen", () => {
+    const missing = { state: "unknown", reason: "subject_missing", degraded: true };
+    const config = { subjectMissingAt: NOW };
+    const [lastOpen, closed] = [NOW + 3_599_999, NOW + 3_600_000].map((now) => judge(config, OPEN_FOR_AN_HOUR, now));
+    expect(lastOpen).toMatchObject({ ...missing, allowed: true, source: "fail_open" });
+    expect(closed).toMatchObject({ ...missing, allowed: false, source: "fail_closed" });
+    const never = judge(config, { ...OPEN_FOR_AN_HOUR, failOpenMinutes: 0 }, NOW + DAY);
+    expect(never).toMatchObject({ ...missing, allowed: true });
+  });
+
+  it("refuses a missing subject under a closed policy at once", () => {
+    const expected = { allowed: false, reason: "subject_missing", source: "fail_closed" };
+    expect(judge({ subjectMissingAt: NOW, failPolicy: "closed" })).toMatchObject(expected);
+    const rules = { ...OPEN_FOR_AN_HOUR, defaultFailPolicy: "closed" } as const;
+    expect(judge({ subjectMissingAt: NOW }, rules)).toMatchObject(expected);
   });
 });
 

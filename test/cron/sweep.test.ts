@@ -42,7 +42,7 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
   const platformAlerts = {
-    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
+    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, missingSubjects: null, silence: null }),
     record: async (conditions: readonly PlatformCondition[]) => {
       judged.push(...conditions.map(({ kind }) => kind));
       return { alerts: [], deliveries: [] };
@@ -68,7 +68,7 @@ it("runs every job", async () => {
 });
 
 it("syncs tenants when the outage note fails", async () => {
-  world.snapshots.trouble("outageStartedAt", new Error("down"));
+  world.snapshots.trouble("outageNote", new Error("down"));
   await sweep({ now: NOW }, ports(found));
   expect(lastEvaluation).toBe(5);
   expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');

@@ -1,14 +1,24 @@
 // Snapshots in Workers KV. Owns its keys. No write replaces a newer value that it sees; KV has no compare-and-set.
 
 import type * as z from "zod";
-import type { Instant } from "../../budget/instant.ts";
+import { NO_OUTAGE } from "../../budget/failure.ts";
 import { joinRecords } from "../../budget/spend.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Log, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { putBounded } from "./bounded-map.ts";
-import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
+import {
+  configJson,
+  configValue,
+  keyValue,
+  outageJson,
+  outageNoteFrom,
+  outageValue,
+  revisionValue,
+  spendJson,
+  spendValue,
+} from "./kv-codec.ts";
 
 /** How long a colo may answer from its own copy. KV allows no less. */
 const CACHE_TTL_SECONDS = 30;
@@ -96,12 +106,13 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       await write(key, spendJson(config, isOfSubject ? joinRecords(present.record, record) : record));
     },
 
-    async outageStartedAt(): Promise<Instant | null> {
-      return (await read(OUTAGE_KEY, outageValue))?.started_at ?? null;
+    async outageNote() {
+      const value = await read(OUTAGE_KEY, outageValue);
+      return value === null ? NO_OUTAGE : outageNoteFrom(value);
     },
 
-    async writeOutage(startedAt) {
-      await write(OUTAGE_KEY, { started_at: startedAt });
+    async writeOutage(note) {
+      await write(OUTAGE_KEY, outageJson(note));
     },
 
     async ping() {

@@ -20,6 +20,7 @@ export type CheckDeps = Pick<
   Ports,
   | "memory"
   | "snapshots"
+  | "outageNotes"
   | "tenants"
   | "litellm"
   | "claims"
@@ -131,13 +132,13 @@ async function checkCached(
 ): Promise<CheckOutcome> {
   const { config, spend } = known;
   const plan = planRefresh(config, spend, input.now, input);
-  if (plan.mode === "none" && spend !== null) return answer(config, spend, "cache", input);
+  if (plan.mode === "none" && spend !== null) return answer(config, spend, "cache", input, deps);
 
   const refresh = startRefresh(
     { config, spend, colo: input.colo, now: input.now, exclusiveSeconds: plan.exclusiveSeconds },
     deps,
   );
-  if (plan.mode === "behind" && spend !== null) return answer(config, spend, "cache", input);
+  if (plan.mode === "behind" && spend !== null) return answer(config, spend, "cache", input, deps);
   return answerAfter(refresh, { config, spend, plan }, input, deadline, deps);
 }
 
@@ -156,7 +157,7 @@ async function answerAfter(
   if (outcome === "passed") return answerWithoutRead({ config, spend }, "too slow", input, deps, note);
   switch (outcome.kind) {
     case "read":
-      return answer(outcome.config, outcome.spend, "litellm", input);
+      return answer(outcome.config, outcome.spend, "litellm", input, deps);
     case "gone":
       return { kind: "unknown" };
     case "failed":
@@ -165,9 +166,9 @@ async function answerAfter(
       if (deps.memory.failedRecently(config.tenantId, input.now)) {
         return answerWithoutRead(known, "another check's read failed", input, deps, note);
       }
-      if (spend !== null && isServable(config, spend, input.now)) return answer(config, spend, "cache", input);
+      if (spend !== null && isServable(config, spend, input.now)) return answer(config, spend, "cache", input, deps);
       const seen = await awaitOther(config.tenantId, spend, input.now, deadline, deps);
-      if (seen !== null) return answer(seen.config, seen.spend, "cache", input);
+      if (seen !== null) return answer(seen.config, seen.spend, "cache", input, deps);
       return answerWithoutRead({ config, spend }, "another check's read failed", input, deps, note);
     }
   }
@@ -202,8 +203,10 @@ function answer(
   spend: SpendRecord,
   source: "cache" | "litellm",
   { now }: CheckInput,
+  { policy }: CheckDeps,
 ): CheckOutcome {
-  return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
+  const verdict = verdictOn(config, spend, now, source, policy);
+  return { kind: "verdict", verdict, keepForMs: keepForMs(config, spend, now) };
 }
 
 /** A read was due and failed. Fails open or closed by the tenant's policy, and logs it. */
@@ -256,9 +259,8 @@ async function currentPolicy(
   { now }: CheckInput,
   deps: CheckDeps,
 ) {
-  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await valueOrNull("kv outage read", note, OUTAGE_TIMEOUT_MS, deps);
-  return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
+  const outageStartedAt = await valueOrNull("outage read", note, OUTAGE_TIMEOUT_MS, deps);
+  return failPolicyAt({ config, rules: deps.policy, outageStartedAt, now });
 }
 
 function degraded(verdict: Verdict, why: string, deps: CheckDeps): CheckOutcome {

@@ -1,6 +1,7 @@
 // Infers a verdict from LiteLLM alone, when KV and Postgres cannot be read: LiteLLM's row holds the tenant id and the
 // block threshold that Bursar last sent. The budget is inferred, so the verdict is always degraded.
 
+import type { FailRules } from "../../budget/failure.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { shareOf, WHOLE } from "../../budget/money.ts";
 import { mergeRead } from "../../budget/spend.ts";
@@ -22,22 +23,22 @@ export type InferredVerdict = Verdict | "unknown_key" | "no_answer";
 /** `teamId` is the key's team when LiteLLM has sent it with the question; undefined otherwise. */
 export async function inferVerdictFromLiteLlm(
   { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
-  { litellm }: Pick<Ports, "litellm">,
+  { litellm, policy }: Pick<Ports, "litellm" | "policy">,
 ): Promise<InferredVerdict> {
   const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!key.ok && key.failure.kind !== "not_found") return "no_answer";
-  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
+  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now, policy);
   const id = teamId ?? (key.ok ? key.value.teamId : null);
   if (id === null) return key.ok ? "no_answer" : "unknown_key";
   const team = await litellm.readSubject({ kind: "team", id }, { tries: 1 });
-  return team.ok ? verdictFrom(team.value, now) : "no_answer";
+  return team.ok ? verdictFrom(team.value, now, policy) : "no_answer";
 }
 
-function verdictFrom(litellmRow: LiteLlmRow, now: Instant): InferredVerdict {
+function verdictFrom(litellmRow: LiteLlmRow, now: Instant, rules: FailRules): InferredVerdict {
   const config = inferredConfig(litellmRow);
   if (config === null) return "no_answer";
   const record = mergeRead(null, litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
-  return { ...verdictOn(config, record, now, "litellm"), degraded: true };
+  return { ...verdictOn(config, record, now, "litellm", rules), degraded: true };
 }
 
 /**
@@ -48,8 +49,8 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
   const tenantId = tenantIdIn(litellmRow);
   if (tenantId === null) return null;
   const isSuspended = litellmRow.metadata[OWNERSHIP_MARKER] === tenantId;
-  // Without max_budget the budget is unknown, but a suspension still counts.
-  if (litellmRow.maxBudgetNanoUsd === null && !isSuspended) return null;
+  // Without max_budget the budget is unknown, but a suspension or a block still counts.
+  if (litellmRow.maxBudgetNanoUsd === null && !isSuspended && !litellmRow.blocked) return null;
   const { graceThreshold, enforcement } = DEFAULT_BUDGET;
   const maxBudgetNanoUsd = ((litellmRow.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;
   return {
@@ -68,6 +69,8 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     enforcement,
     failPolicy: null,
     suspendedAt: isSuspended ? litellmRow.begunAt : null,
+    subjectMissingAt: null,
+    litellmBlockedAt: litellmRow.blocked && !isSuspended ? litellmRow.begunAt : null,
     overrides: [],
   };
 }

@@ -30,7 +30,7 @@ const BREAKS: Record<string, (how: Trouble) => void> = {
   },
   Redis: (how) => world.claims.trouble("claimRefresh", how),
   KV: (how) => {
-    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, how);
+    for (const verb of ["tenantOfKey", "tenant", "outageNote"] as const) world.snapshots.trouble(verb, how);
   },
   "the queue": (how) => world.spendQueue.trouble("send", how),
   "the rate limit": (how) => world.unknownCallers.trouble("allows", how),

@@ -64,8 +64,7 @@ describe("forwarding", () => {
 
 describe("failures", () => {
   const nothingAnswers = () => {
-    for (const verb of ["tenantOfKey", "tenant", "outageStartedAt"] as const)
-      gate.world.snapshots.trouble(verb, "hangs");
+    for (const verb of ["tenantOfKey", "tenant", "outageNote"] as const) gate.world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, "hangs");
     gate.world.reads.trouble("readSubject", "hangs");
     gate.world.claims.trouble("claimRefresh", "hangs");

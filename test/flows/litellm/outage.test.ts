@@ -33,6 +33,6 @@ it("writes nothing while LiteLLM answers, because KV bills each write", async ()
 });
 
 it("throws when KV is away, so that the sweep logs it", async () => {
-  world.snapshots.trouble("outageStartedAt", new Error("down"));
+  world.snapshots.trouble("outageNote", new Error("down"));
   await expect(note()).rejects.toThrow("down");
 });

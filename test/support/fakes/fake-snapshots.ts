@@ -1,10 +1,12 @@
-// Snapshots in memory, with the version rules of KV's adapter. `isAway` makes every verb throw, as KV does when it is
-// down.
+// Snapshots in memory, with the version rules of KV's adapter, and the copy of the outage note in Postgres. `isAway`
+// makes every verb throw, as the store does when it is down.
 
+import { NO_OUTAGE, type OutageNote } from "../../../src/budget/failure.ts";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Snapshots } from "../../../src/ports/ports.ts";
+import type { OutageNotes } from "../../../src/ports/stores.ts";
 import type { CachedTenant, Tombstone } from "../../../src/records/edge.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
@@ -18,7 +20,7 @@ export class FakeSnapshots implements Snapshots {
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
   /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<KeyHash>();
-  outage: number | null = null;
+  note: OutageNote = NO_OUTAGE;
 
   async tenantOfKey(keyHash: KeyHash) {
     this.#reach();
@@ -55,14 +57,23 @@ export class FakeSnapshots implements Snapshots {
     this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
   }
 
-  async outageStartedAt() {
-    this.#reach();
-    return this.outage;
+  /** When the noted outage began. Setting it leaves a note as releases without pings wrote it. */
+  get outage(): number | null {
+    return this.note.startedAt;
   }
 
-  async writeOutage(startedAt: number | null) {
+  set outage(startedAt: number | null) {
+    this.note = { startedAt, pings: [] };
+  }
+
+  async outageNote() {
     this.#reach();
-    this.outage = startedAt;
+    return this.note;
+  }
+
+  async writeOutage(note: OutageNote) {
+    this.#reach();
+    this.note = note;
   }
 
   async ping() {
@@ -77,5 +88,24 @@ export class FakeSnapshots implements Snapshots {
 
   #reach() {
     if (this.isAway) throw new Outage("kv", "away", null);
+  }
+}
+
+export class FakeOutageNotes implements OutageNotes {
+  isAway = false;
+  note: OutageNote = NO_OUTAGE;
+
+  async load() {
+    this.#reach();
+    return this.note;
+  }
+
+  async save(note: OutageNote) {
+    this.#reach();
+    this.note = note;
+  }
+
+  #reach() {
+    if (this.isAway) throw new Outage("postgres", "away", null);
   }
 }

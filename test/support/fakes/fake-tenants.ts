@@ -46,6 +46,7 @@ export class FakeTenants implements Tenants {
   claimEndedPeriods = notForChecks;
   findUnannounced = notForChecks;
   notePeriodAnnounced = notForChecks;
+  noteSubject = notForChecks;
 }
 
 async function notForChecks(): Promise<never> {
