@@ -19,30 +19,36 @@ export function findingIn(tenant: TenantRecord, litellmRow: LiteLlmRow | null): 
   return litellmRow.blocked && !isOwnBlock(tenant, litellmRow) ? "blocked" : "usable";
 }
 
-/** True when the finding is news. A key that Bursar has not created yet is not missing. */
-export function isNewFinding(tenant: TenantRecord, finding: SubjectFinding): boolean {
-  return knownFinding(tenant.config) !== finding && tenant.encryptedKey === null;
-}
-
 function knownFinding({ subjectMissingAt, litellmBlockedAt }: TenantConfig): SubjectFinding {
   if (subjectMissingAt !== null) return "missing";
   return litellmBlockedAt === null ? "usable" : "blocked";
 }
 
 /**
- * The tenant as it is afterwards; the given one when nothing has changed. @throws when Postgres or the queue cannot be
- * reached.
+ * The tenant as it is afterwards; the given one when nothing has changed. A key that Bursar has not created yet is not
+ * missing. @throws when Postgres or the queue cannot be reached.
  */
 export async function noteSubject(
   { tenant, finding, now }: { tenant: TenantRecord; finding: SubjectFinding; now: Instant },
   deps: NoteSubjectDeps,
 ): Promise<TenantRecord> {
-  if (!isNewFinding(tenant, finding)) return tenant;
+  if (tenant.encryptedKey !== null) return tenant;
+  const { tenantId } = tenant.config;
+  const noted = knownFinding(tenant.config) === finding ? tenant : await noteChange(tenant, finding, now, deps);
+  if (finding === "missing" && noted.sync.status === "synced") await deps.spendQueue.send(syncMessage(tenantId));
+  return noted;
+}
+
+async function noteChange(
+  tenant: TenantRecord,
+  finding: SubjectFinding,
+  now: Instant,
+  deps: NoteSubjectDeps,
+): Promise<TenantRecord> {
   const { tenantId, subject } = tenant.config;
   const noted = await deps.tenants.noteSubject({ tenantId, subjectId: subject.id }, finding, now);
   if (noted === null) return tenant;
   deps.log.warn("litellm subject changed", { tenant_id: tenantId, finding });
   await publishConfig(noted, now, deps);
-  if (finding === "missing" && noted.sync.status === "synced") await deps.spendQueue.send(syncMessage(tenantId));
   return noted;
 }

@@ -148,11 +148,18 @@ describe("the limit of an open policy", () => {
     expect(verdictOf(await world.check()).allowed).toBe(false);
   });
 
-  it("stays open when the note cannot be read, and logs it", async () => {
-    world.kv.outage = NOW - DAY;
+  it("takes the note from Postgres when KV cannot be read, and logs it", async () => {
+    world.outageCopy.note = { startedAt: NOW - DAY, pings: [] };
     world.snapshots.trouble("outageNote", new Error("down"));
-    expect(verdictOf(await world.check()).allowed).toBe(true);
+    expect(verdictOf(await world.check()).allowed).toBe(false);
     expect(world.log.lines).toContain("error kv outage read failed {} Error: down");
+  });
+
+  it("turns closed with both stores down, once this isolate's own reads have failed for FAIL_OPEN_MINUTES", async () => {
+    world.snapshots.trouble("outageNote", new Error("down"));
+    world.outageNotes.trouble("load", new Error("down"));
+    world.memory.rememberFailedRead(ACME, NOW - 60 * MINUTE);
+    expect(verdictOf(await world.check()).allowed).toBe(false);
   });
 });
 
