@@ -4,29 +4,22 @@
 import { earliest, type Instant } from "./instant.ts";
 import type { FailPolicy, TenantConfig } from "./tenant.ts";
 
-/** The deployment's settings for tenants whose spend is unknown. */
-export interface FailRules {
-  /** For tenants without a fail policy of their own. */
-  readonly defaultFailPolicy: FailPolicy;
-  /** How long `open` holds before it turns to `closed`; 0: for ever. */
-  readonly failOpenMinutes: number;
-}
-
 /**
  * The fail policy that applies now. `open` becomes `closed` `failOpenMinutes` after LiteLLM's outage began, or after
- * LiteLLM first said that it has no such key or team: spend has gone unmeasured for that long.
+ * LiteLLM first said that it has no such key or team: unmeasured spend has grown for that long. 0 means never.
  */
 export function failPolicyAt(input: {
   config: Pick<TenantConfig, "failPolicy" | "subjectMissingAt"> | null;
-  rules: FailRules;
+  defaultPolicy: FailPolicy;
   outageStartedAt: Instant | null;
+  failOpenMinutes: number;
   now: Instant;
 }): FailPolicy {
-  const { config, rules, now } = input;
-  const policy = config?.failPolicy ?? rules.defaultFailPolicy;
+  const { config, failOpenMinutes, now } = input;
+  const policy = config?.failPolicy ?? input.defaultPolicy;
   const unmeasuredSince = earliest(input.outageStartedAt, config?.subjectMissingAt ?? null);
-  if (policy === "closed" || unmeasuredSince === null || rules.failOpenMinutes === 0) return policy;
-  return now - unmeasuredSince >= rules.failOpenMinutes * 60_000 ? "closed" : "open";
+  if (policy === "closed" || unmeasuredSince === null || failOpenMinutes === 0) return policy;
+  return now - unmeasuredSince >= failOpenMinutes * 60_000 ? "closed" : "open";
 }
 
 /** One of the sweep's pings of LiteLLM, about one a minute. */
@@ -39,7 +32,7 @@ export interface Ping {
 export interface OutageNote {
   /** When the outage began; null when LiteLLM is not out. */
   readonly startedAt: Instant | null;
-  /** The last pings, oldest first; empty while all of them have answered. */
+  /** The last pings, oldest first. Of pings that have answered only those are noted that follow a failed one. */
   readonly pings: readonly Ping[];
 }
 
@@ -57,11 +50,13 @@ const ANSWERED_TO_END = 3;
 /**
  * The note after a further ping. An outage begins when two pings in a row fail, or most of the last ten. It ends when
  * three in a row succeed and no more than half of the last ten fail, so one good ping does not begin the bound anew.
+ * The note does not change while LiteLLM answers, because KV bills each write.
  */
 export function afterPing(note: OutageNote, ping: Ping): OutageNote {
+  if (ping.hasAnswered && note.startedAt === null && failedOf(note.pings).length === 0) return note;
   const pings = [...note.pings, ping].slice(-PINGS_KEPT);
   const startedAt = note.startedAt === null ? beginningIn(pings) : isOver(pings) ? null : note.startedAt;
-  return startedAt === null && failedOf(pings).length === 0 ? NO_OUTAGE : { startedAt, pings };
+  return { startedAt, pings };
 }
 
 /** The newer of two copies of the note: the one with the later ping. A release before this one noted no pings. */

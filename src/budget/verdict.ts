@@ -1,6 +1,5 @@
 // The verdict: whether a tenant may spend, its state, and the reason. Pure; the moment of the answer is an argument.
 
-import { type FailRules, failPolicyAt } from "./failure.ts";
 import type { Instant } from "./instant.ts";
 import { limitAt } from "./limit.ts";
 import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
@@ -91,19 +90,15 @@ export function stateAt(
 }
 
 /**
- * The verdict on spend that is fresh enough: from the cache, or read for this answer. A subject that LiteLLM does not
- * have is never fresh: the fail policy decides.
+ * The verdict on spend that is fresh enough: from the cache, or read for this answer. Not for a subject that LiteLLM
+ * does not have: there the fail policy decides.
  */
 export function verdictOn(
   config: TenantConfig,
   record: SpendRecord,
   now: Instant,
   source: "cache" | "litellm",
-  rules: FailRules,
 ): Verdict {
-  if (config.subjectMissingAt !== null) {
-    return verdictWithoutRead(config, record, now, failPolicyAt({ config, rules, outageStartedAt: null, now }));
-  }
   return assemble({ config, record, now, source, ...stateAt(config, record.spendNanoUsd, now) });
 }
 

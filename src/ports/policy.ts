@@ -1,11 +1,14 @@
 // The settings of a deployment that code beyond config.ts uses. Types only.
 
-import type { FailRules } from "../budget/failure.ts";
+import type { FailPolicy } from "../budget/tenant.ts";
 
 /** The deployment's settings for failures, deadlines and notices. */
-export interface Policy extends FailRules {
+export interface Policy {
+  readonly defaultFailPolicy: FailPolicy;
   /** What Guard and Gate do with a call whose key belongs to no tenant. */
   readonly unmanagedKeys: "allow" | "block";
+  /** How long `open` holds during an outage of LiteLLM before it turns to `closed`; 0: for ever. */
+  readonly failOpenMinutes: number;
   /** The deadline of a check, from its arrival to its answer. */
   readonly checkDeadlineMs: number;
   /** LiteLLM's alerts within this time of an equal one are repetitions, and are skipped. */

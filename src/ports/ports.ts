@@ -82,8 +82,6 @@ export interface Memory {
   /** When LiteLLM's outage began, null when there is none; `undefined` when the last read is too old. */
   outage(now: Instant): Instant | null | undefined;
   rememberOutage(startedAt: Instant | null, now: Instant): void;
-  /** Since when every read of LiteLLM by this isolate has failed; null after one that did not. */
-  readsFailingSince(): Instant | null;
   /** Null when it is older than a second. */
   readiness(now: Instant): Readiness | null;
   /** Null when it is older than ten seconds. */

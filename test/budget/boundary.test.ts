@@ -7,16 +7,7 @@ import { limitAt } from "../../src/budget/limit.ts";
 import { nanoUsdFromNumber, percentNumber, usdNumber } from "../../src/budget/money.ts";
 import type { State } from "../../src/budget/verdict.ts";
 import { verdictOn } from "../../src/budget/verdict.ts";
-import {
-  anyAlertThreshold,
-  anyGraceThreshold,
-  anyLimit,
-  aSpendRecord,
-  aTenantConfig,
-  NOW,
-  OPEN_FOR_AN_HOUR,
-  usd,
-} from "./builders.ts";
+import { anyAlertThreshold, anyGraceThreshold, anyLimit, aSpendRecord, aTenantConfig, NOW, usd } from "./builders.ts";
 
 interface Figures {
   limit: bigint;
@@ -28,7 +19,7 @@ interface Figures {
 /** The verdict as a caller sees it. */
 function verdictFor({ limit, spend, alert = 8_000n, grace = 11_000n }: Figures) {
   const config = aTenantConfig({ maxBudgetNanoUsd: limit, alertThreshold: alert, graceThreshold: grace });
-  const verdict = verdictOn(config, aSpendRecord({ spendNanoUsd: spend }), NOW, "cache", OPEN_FOR_AN_HOUR);
+  const verdict = verdictOn(config, aSpendRecord({ spendNanoUsd: spend }), NOW, "cache");
   return { ...verdict, used: verdict.spend?.used ?? null, config };
 }
 

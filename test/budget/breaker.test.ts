@@ -65,17 +65,17 @@ describe("the probe", () => {
     expect(isOpen(afterProbe(afterFailure(afterAnswer(), "d", NOW), false, NOW), NOW)).toBe(false);
   });
 
-  it("is sent once at a time, and again after 5 s if its result never came", () => {
+  it("goes out once at a time, and again after 5 s if its result never came", () => {
     const probing = afterFailure(whileProbing(suspicious, NOW), "d", NOW);
     expect([0, 4_999, 5_000].map((ms) => isProbeDue(probing, NOW + ms))).toEqual([false, false, true]);
   });
 
-  it("is due again at the first failure after the pause, of any subject", () => {
+  it("becomes due again at the first failure after the pause, of any subject", () => {
     const failedAgain = afterFailure(open, "a", NOW + 5 * SECOND);
     expect([isOpen(failedAgain, NOW + 5 * SECOND), isProbeDue(failedAgain, NOW + 5 * SECOND)]).toEqual([false, true]);
   });
 
-  it("is not due while the breaker is open", () => {
+  it("waits while the breaker is open", () => {
     expect(isProbeDue(afterFailure(open, "d", NOW + SECOND), NOW + SECOND)).toBe(false);
   });
 });

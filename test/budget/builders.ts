@@ -3,7 +3,6 @@
 
 import fc from "fast-check";
 import type { Ledger } from "../../src/budget/counting.ts";
-import type { FailRules } from "../../src/budget/failure.ts";
 import { nanoUsdFromDecimal } from "../../src/budget/money.ts";
 import type { SpendRead, SpendRecord } from "../../src/budget/spend.ts";
 import {
@@ -24,9 +23,6 @@ export const DAY = 86_400_000;
 export const NOW = Date.UTC(2026, 10, 15, 12);
 export const PERIOD_START = Date.UTC(2026, 10, 1);
 export const RESET = Date.UTC(2026, 11, 1);
-
-/** A deployment that allows unmeasured spend for an hour. */
-export const OPEN_FOR_AN_HOUR: FailRules = { defaultFailPolicy: "open", failOpenMinutes: 60 };
 
 /** US dollars, written as a decimal: `usd("412.5")`. */
 export function usd(decimal: string): bigint {

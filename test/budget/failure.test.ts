@@ -15,9 +15,8 @@ describe("the fail policy", () => {
   };
   function policyIn(situation: Situation): FailPolicy {
     const { defaultPolicy = "open", outageStartedAt = null, failOpenMinutes = 60, ...config } = situation;
-    const rules = { defaultFailPolicy: defaultPolicy, failOpenMinutes };
     const whole = { failPolicy: null, subjectMissingAt: null, ...config };
-    return failPolicyAt({ config: whole, rules, outageStartedAt, now: NOW });
+    return failPolicyAt({ config: whole, defaultPolicy, outageStartedAt, failOpenMinutes, now: NOW });
   }
 
   it("takes the tenant's policy, else the deployment's", () => {
@@ -26,9 +25,9 @@ describe("the fail policy", () => {
     expect(policyIn({ defaultPolicy: "closed" })).toBe("closed");
   });
 
-  it.each<FailPolicy>(["open", "closed"])("takes the deployment's policy %s without a config", (defaultFailPolicy) => {
-    const rules = { defaultFailPolicy, failOpenMinutes: 60 };
-    expect(failPolicyAt({ config: null, rules, outageStartedAt: null, now: NOW })).toBe(defaultFailPolicy);
+  it.each<FailPolicy>(["open", "closed"])("takes the deployment's policy %s without a config", (defaultPolicy) => {
+    const outage = { outageStartedAt: null, failOpenMinutes: 60 };
+    expect(failPolicyAt({ config: null, defaultPolicy, ...outage, now: NOW })).toBe(defaultPolicy);
   });
 
   test.each<[string, number | null, number, FailPolicy]>([

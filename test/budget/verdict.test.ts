@@ -16,7 +16,6 @@ import {
   aTenantConfig,
   DAY,
   NOW,
-  OPEN_FOR_AN_HOUR,
   PERIOD_START,
   RESET,
   SECOND,
@@ -62,8 +61,7 @@ describe("the state", () => {
   });
 
   it("X4: 109.99 percent is allowed, 110.00 percent is blocked", () => {
-    const at = (spend: string) =>
-      verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache", OPEN_FOR_AN_HOUR);
+    const at = (spend: string) => verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache");
     expect(at("549.999999999")).toMatchObject({ allowed: true, state: "grace", spend: { used: 10_999n } });
     expect(at("550")).toMatchObject({ allowed: false, reason: "over_grace", spend: { used: 11_000n } });
   });
@@ -100,7 +98,7 @@ describe("the verdict", () => {
   it("carries the spend and limits that it was found by", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("412.5"), observedAt: NOW - DAY, readAt: NOW - 3_999 });
     const config = aTenantConfig({ overrides: [anOverride({ amountNanoUsd: usd("50") })], alertThreshold: 7_500n });
-    expect(verdictOn(config, record, NOW, "cache", OPEN_FOR_AN_HOUR)).toEqual({
+    expect(verdictOn(config, record, NOW, "cache")).toEqual({
       tenantId: "acme",
       allowed: true,
       state: "warning",
@@ -130,53 +128,42 @@ describe("the verdict", () => {
   });
 
   it("has nothing remaining from the limit on, and no share of a zero limit", () => {
-    const over = verdictOn(
-      aTenantConfig(),
-      aSpendRecord({ spendNanoUsd: usd("500") }),
-      NOW,
-      "litellm",
-      OPEN_FOR_AN_HOUR,
-    );
+    const over = verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("500") }), NOW, "litellm");
     expect(over.spend?.remainingNanoUsd).toBe(0n);
-    expect(
-      verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("600") }), NOW, "litellm", OPEN_FOR_AN_HOUR).spend,
-    ).toMatchObject({
+    expect(verdictOn(aTenantConfig(), aSpendRecord({ spendNanoUsd: usd("600") }), NOW, "litellm").spend).toMatchObject({
       remainingNanoUsd: 0n,
       used: 12_000n,
     });
-    const zero = verdictOn(aTenantConfig({ maxBudgetNanoUsd: 0n }), aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR);
+    const zero = verdictOn(aTenantConfig({ maxBudgetNanoUsd: 0n }), aSpendRecord(), NOW, "cache");
     expect(zero.spend).toMatchObject({ used: null, remainingNanoUsd: 0n });
   });
 
   it("stays undegraded after a read and from a fresh cache", () => {
-    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "litellm", OPEN_FOR_AN_HOUR)).toMatchObject({
+    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "litellm")).toMatchObject({
       degraded: false,
       allowed: true,
     });
-    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
-      degraded: false,
-      allowed: true,
-    });
+    expect(verdictOn(aTenantConfig(), aSpendRecord(), NOW, "cache")).toMatchObject({ degraded: false, allowed: true });
   });
 
   it("never shows a negative age, even for an observation from a clock ahead of ours", () => {
     const record = aSpendRecord({ readAt: NOW + 5 * SECOND });
-    expect(verdictOn(aTenantConfig(), record, NOW, "cache", OPEN_FOR_AN_HOUR).spend?.ageSeconds).toBe(0);
+    expect(verdictOn(aTenantConfig(), record, NOW, "cache").spend?.ageSeconds).toBe(0);
   });
 
   it("takes the age from the newest confirmation, be it a read or another observation", () => {
     const seen = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: NOW - 40 * SECOND, source: "events" });
-    expect(verdictOn(aTenantConfig(), seen, NOW, "cache", OPEN_FOR_AN_HOUR).spend).toMatchObject({
+    expect(verdictOn(aTenantConfig(), seen, NOW, "cache").spend).toMatchObject({
       ageSeconds: 2,
       asOf: NOW - 2 * SECOND,
     });
     const never = aSpendRecord({ observedAt: NOW - 2 * SECOND, readAt: null, source: "gate" });
-    expect(verdictOn(aTenantConfig(), never, NOW, "cache", OPEN_FOR_AN_HOUR).spend?.ageSeconds).toBe(2);
+    expect(verdictOn(aTenantConfig(), never, NOW, "cache").spend?.ageSeconds).toBe(2);
   });
 
   it("keeps the state past the reset, until LiteLLM shows its own", () => {
     const record = aSpendRecord({ spendNanoUsd: usd("550") });
-    expect(verdictOn(aTenantConfig(), record, RESET + DAY, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
+    expect(verdictOn(aTenantConfig(), record, RESET + DAY, "cache")).toMatchObject({
       allowed: false,
       reason: "over_grace",
     });
@@ -187,47 +174,23 @@ describe("observe", () => {
   const observing = aTenantConfig({ enforcement: "observe" });
 
   it("allows a tenant whatever it spends, and shows the verdict of enforce", () => {
-    const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache", OPEN_FOR_AN_HOUR);
+    const blocked = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("550") }), NOW, "cache");
     expect(blocked).toMatchObject({ allowed: true, wouldBlock: true, state: "blocked", reason: "over_grace" });
-    const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache", OPEN_FOR_AN_HOUR);
+    const fine = verdictOn(observing, aSpendRecord({ spendNanoUsd: usd("549.99") }), NOW, "cache");
     expect(fine).toMatchObject({ allowed: true, wouldBlock: false, state: "grace" });
   });
 
   it("refuses a suspended tenant under observe too, because a suspension is an explicit act", () => {
     const suspended = { ...observing, suspendedAt: NOW - DAY };
-    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache", OPEN_FOR_AN_HOUR)).toMatchObject({
-      allowed: false,
-      wouldBlock: true,
-    });
+    expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: false, wouldBlock: true });
   });
-});
 
-describe("a definite answer of LiteLLM", () => {
-  const judge = (config: Partial<TenantConfig>, rules = OPEN_FOR_AN_HOUR, now = NOW) =>
-    verdictOn(aTenantConfig(config), aSpendRecord(), now, "cache", rules);
-
-  it("refuses a key that another than Bursar has blocked in LiteLLM, under enforce only", () => {
+  it("allows a key that another than Bursar has blocked in LiteLLM, which refuses it by itself", () => {
     const blocked = { state: "blocked", reason: "litellm_blocked", source: "cache", degraded: false };
-    expect(judge({ litellmBlockedAt: NOW })).toMatchObject({ ...blocked, allowed: false });
-    const observed = judge({ litellmBlockedAt: NOW, enforcement: "observe" });
-    expect(observed).toMatchObject({ ...blocked, allowed: true, wouldBlock: true });
-  });
-
-  it("allows a missing subject under open until FAIL_OPEN_MINUTES after it was first seen", () => {
-    const missing = { state: "unknown", reason: "subject_missing", degraded: true };
-    const config = { subjectMissingAt: NOW };
-    const [lastOpen, closed] = [NOW + 3_599_999, NOW + 3_600_000].map((now) => judge(config, OPEN_FOR_AN_HOUR, now));
-    expect(lastOpen).toMatchObject({ ...missing, allowed: true, source: "fail_open" });
-    expect(closed).toMatchObject({ ...missing, allowed: false, source: "fail_closed" });
-    const never = judge(config, { ...OPEN_FOR_AN_HOUR, failOpenMinutes: 0 }, NOW + DAY);
-    expect(never).toMatchObject({ ...missing, allowed: true });
-  });
-
-  it("refuses a missing subject under a closed policy at once", () => {
-    const expected = { allowed: false, reason: "subject_missing", source: "fail_closed" };
-    expect(judge({ subjectMissingAt: NOW, failPolicy: "closed" })).toMatchObject(expected);
-    const rules = { ...OPEN_FOR_AN_HOUR, defaultFailPolicy: "closed" } as const;
-    expect(judge({ subjectMissingAt: NOW }, rules)).toMatchObject(expected);
+    const judge = (config: Partial<TenantConfig>) =>
+      verdictOn(aTenantConfig({ litellmBlockedAt: NOW, ...config }), aSpendRecord(), NOW, "cache");
+    expect(judge({})).toMatchObject({ ...blocked, allowed: false });
+    expect(judge({ enforcement: "observe" })).toMatchObject({ ...blocked, allowed: true, wouldBlock: true });
   });
 });
 

@@ -26,7 +26,6 @@ export class IsolateMemory implements Memory {
   readonly #tenants = new Map<TenantId, RememberedTenant>();
   readonly #failedReads = new Map<TenantId, Instant>();
   readonly #rateLimited = new Map<string, Instant>();
-  #readsFailingSince: Instant | null = null;
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
   readonly #written = new Map<TenantId, Written>();
   readonly #turns = new Map<string, Instant>();
@@ -70,17 +69,11 @@ export class IsolateMemory implements Memory {
     this.#outage = { startedAt, until: now + OUTAGE_MS };
   }
 
-  readsFailingSince(): Instant | null {
-    return this.#readsFailingSince;
-  }
-
   rememberFailedRead(tenantId: TenantId, now: Instant): void {
-    this.#readsFailingSince ??= now;
     putBounded(this.#failedReads, tenantId, now);
   }
 
   forgetFailedRead(tenantId: TenantId): void {
-    this.#readsFailingSince = null;
     this.#failedReads.delete(tenantId);
   }
 

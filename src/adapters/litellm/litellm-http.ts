@@ -48,7 +48,7 @@ export class Breaker {
 
 export interface LiteLlmHttp {
   call(request: LiteLlmRequest): Promise<Result<unknown, LiteLlmFailure>>;
-  /** Asks for nobody's key: LiteLLM must accept Bursar's key and reach its database. Goes out through an open breaker. */
+  /** Asks for the key `NO_KEY`: LiteLLM must accept Bursar's key and reach its database. Goes out through an open breaker. */
   probe(): Promise<Result<void, LiteLlmFailure>>;
 }
 
@@ -62,9 +62,9 @@ export interface LiteLlmRequest {
 }
 
 /** The hash of no key. */
-const NOBODYS_HASH = "0".repeat(64);
+const NO_KEY = "0".repeat(64);
 
-const PROBE = { method: "GET", path: "/key/info", query: { key: NOBODYS_HASH } } as const;
+const PROBE = { method: "GET", path: "/key/info", query: { key: NO_KEY } } as const;
 
 export function liteLlmHttp(options: {
   url: string;

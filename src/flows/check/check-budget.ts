@@ -202,14 +202,15 @@ function answer(
   config: TenantConfig,
   spend: SpendRecord,
   source: "cache" | "litellm",
-  { now }: CheckInput,
-  { policy }: CheckDeps,
-): CheckOutcome {
-  const verdict = verdictOn(config, spend, now, source, policy);
-  return { kind: "verdict", verdict, keepForMs: keepForMs(config, spend, now) };
+  input: CheckInput,
+  deps: CheckDeps,
+): CheckOutcome | Promise<CheckOutcome> {
+  const { now } = input;
+  if (config.subjectMissingAt !== null) return answerWithoutRead({ config, spend }, "subject missing", input, deps);
+  return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
 }
 
-/** A read was due and failed. Fails open or closed by the tenant's policy, and logs it. */
+/** A read was due and failed, or LiteLLM has no such subject. Fails open or closed by the tenant's policy, and logs it. */
 async function answerWithoutRead(
   { config, spend }: ConfiguredTenant,
   why: string,
@@ -259,8 +260,9 @@ async function currentPolicy(
   { now }: CheckInput,
   deps: CheckDeps,
 ) {
+  const { defaultFailPolicy, failOpenMinutes } = deps.policy;
   const outageStartedAt = await valueOrNull("outage read", note, OUTAGE_TIMEOUT_MS, deps);
-  return failPolicyAt({ config, rules: deps.policy, outageStartedAt, now });
+  return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
 }
 
 function degraded(verdict: Verdict, why: string, deps: CheckDeps): CheckOutcome {

@@ -1,7 +1,6 @@
 // Infers a verdict from LiteLLM alone, when KV and Postgres cannot be read: LiteLLM's row holds the tenant id and the
 // block threshold that Bursar last sent. The budget is inferred, so the verdict is always degraded.
 
-import type { FailRules } from "../../budget/failure.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { shareOf, WHOLE } from "../../budget/money.ts";
 import { mergeRead } from "../../budget/spend.ts";
@@ -23,22 +22,22 @@ export type InferredVerdict = Verdict | "unknown_key" | "no_answer";
 /** `teamId` is the key's team when LiteLLM has sent it with the question; undefined otherwise. */
 export async function inferVerdictFromLiteLlm(
   { keyHash, teamId, now }: { keyHash: KeyHash; teamId?: string | null | undefined; now: Instant },
-  { litellm, policy }: Pick<Ports, "litellm" | "policy">,
+  { litellm }: Pick<Ports, "litellm">,
 ): Promise<InferredVerdict> {
   const key = await litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!key.ok && key.failure.kind !== "not_found") return "no_answer";
-  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now, policy);
+  if (key.ok && tenantIdIn(key.value) !== null) return verdictFrom(key.value, now);
   const id = teamId ?? (key.ok ? key.value.teamId : null);
   if (id === null) return key.ok ? "no_answer" : "unknown_key";
   const team = await litellm.readSubject({ kind: "team", id }, { tries: 1 });
-  return team.ok ? verdictFrom(team.value, now, policy) : "no_answer";
+  return team.ok ? verdictFrom(team.value, now) : "no_answer";
 }
 
-function verdictFrom(litellmRow: LiteLlmRow, now: Instant, rules: FailRules): InferredVerdict {
+function verdictFrom(litellmRow: LiteLlmRow, now: Instant): InferredVerdict {
   const config = inferredConfig(litellmRow);
   if (config === null) return "no_answer";
   const record = mergeRead(null, litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
-  return { ...verdictOn(config, record, now, "litellm", rules), degraded: true };
+  return { ...verdictOn(config, record, now, "litellm"), degraded: true };
 }
 
 /**

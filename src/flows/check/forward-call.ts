@@ -50,12 +50,12 @@ export async function forwardCall({ check, call }: ForwardInput, deps: ForwardDe
 }
 
 /** The verdict on what this isolate knows by now. An answer may come minutes after the check, and has taught it. */
-function verdictByNow(checked: Verdict, { memory, clock, policy }: ForwardDeps): Verdict {
+function verdictByNow(checked: Verdict, { memory, clock }: ForwardDeps): Verdict {
   const { config, spend } = (checked.tenantId !== null && memory.tenant(checked.tenantId)) || NOTHING;
   if (config === null || spend === null) return checked;
   // The check could not read LiteLLM, and weighed this spend: it may be of an ended period.
   if (checked.degraded && checked.spend !== null && asOf(spend) <= checked.spend.asOf) return checked;
-  return verdictOn(config, spend, clock(), "cache", policy);
+  return verdictOn(config, spend, clock(), "cache");
 }
 
 const NOTHING = { config: null, spend: null };

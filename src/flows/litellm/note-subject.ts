@@ -13,8 +13,28 @@ import { isOwnBlock } from "./desired-state.ts";
 
 export type NoteSubjectDeps = PublishDeps & Pick<Ports, "tenants">;
 
-/** What a read shows. Null when LiteLLM answered that it has no such key or team. */
-export function findingIn(tenant: TenantRecord, litellmRow: LiteLlmRow | null): SubjectFinding {
+export interface SubjectRead {
+  readonly tenant: TenantRecord;
+  /** Null when LiteLLM answered that it has no such key or team. */
+  readonly litellmRow: LiteLlmRow | null;
+  readonly now: Instant;
+}
+
+/**
+ * The tenant as it is afterwards; the given one when nothing has changed, which costs no query. A key that Bursar has
+ * not created yet is not missing. @throws when Postgres or the queue cannot be reached.
+ */
+export async function noteSubject(read: SubjectRead, deps: NoteSubjectDeps): Promise<TenantRecord> {
+  const { tenant, litellmRow } = read;
+  const { tenantId, subject } = tenant.config;
+  if (tenant.encryptedKey !== null || (litellmRow !== null && litellmRow.subject.id !== subject.id)) return tenant;
+  const finding = findingIn(tenant, litellmRow);
+  const noted = finding === knownFinding(tenant.config) ? tenant : await noteChange(read, finding, deps);
+  if (finding === "missing" && noted.sync.status === "synced") await deps.spendQueue.send(syncMessage(tenantId));
+  return noted;
+}
+
+function findingIn(tenant: TenantRecord, litellmRow: LiteLlmRow | null): SubjectFinding {
   if (litellmRow === null) return "missing";
   return litellmRow.blocked && !isOwnBlock(tenant, litellmRow) ? "blocked" : "usable";
 }
@@ -24,25 +44,9 @@ function knownFinding({ subjectMissingAt, litellmBlockedAt }: TenantConfig): Sub
   return litellmBlockedAt === null ? "usable" : "blocked";
 }
 
-/**
- * The tenant as it is afterwards; the given one when nothing has changed. A key that Bursar has not created yet is not
- * missing. @throws when Postgres or the queue cannot be reached.
- */
-export async function noteSubject(
-  { tenant, finding, now }: { tenant: TenantRecord; finding: SubjectFinding; now: Instant },
-  deps: NoteSubjectDeps,
-): Promise<TenantRecord> {
-  if (tenant.encryptedKey !== null) return tenant;
-  const { tenantId } = tenant.config;
-  const noted = knownFinding(tenant.config) === finding ? tenant : await noteChange(tenant, finding, now, deps);
-  if (finding === "missing" && noted.sync.status === "synced") await deps.spendQueue.send(syncMessage(tenantId));
-  return noted;
-}
-
 async function noteChange(
-  tenant: TenantRecord,
+  { tenant, now }: SubjectRead,
   finding: SubjectFinding,
-  now: Instant,
   deps: NoteSubjectDeps,
 ): Promise<TenantRecord> {
   const { tenantId, subject } = tenant.config;

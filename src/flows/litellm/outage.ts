@@ -72,10 +72,7 @@ export async function readOutage(deps: Notes): Promise<Instant | null> {
   }
 }
 
-/**
- * Starts to read the note at once; the caller limits how long it waits. Null when there is no outage. Without both
- * stores the isolate's own reads of LiteLLM show how long it has been out.
- */
+/** Starts to read the note at once; the caller limits how long it waits. Null when there is no outage. */
 export function findOutage(
   { now }: { now: Instant },
   deps: Notes & Pick<Ports, "memory" | "background">,
@@ -83,15 +80,10 @@ export function findOutage(
   const { memory, background } = deps;
   const remembered = memory.outage(now);
   if (remembered !== undefined) return Promise.resolve(remembered);
-  const lookup = readOutage(deps)
-    .catch((cause: unknown) => {
-      logFailure("postgres", "read", cause, deps);
-      return memory.readsFailingSince();
-    })
-    .then((startedAt) => {
-      memory.rememberOutage(startedAt, now);
-      return startedAt;
-    });
+  const lookup = readOutage(deps).then((startedAt) => {
+    memory.rememberOutage(startedAt, now);
+    return startedAt;
+  });
   background("outage read", lookup);
   return lookup;
 }

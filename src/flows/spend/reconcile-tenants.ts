@@ -13,7 +13,7 @@ import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announ
 import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
-import { findingIn, noteSubject } from "../litellm/note-subject.ts";
+import { noteSubject } from "../litellm/note-subject.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
@@ -66,7 +66,7 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   await queueSyncs(reads, now, deps);
   const noted = await keepSucceeded(
     unknown,
-    ({ tenantBatch: { tenant } }) => noteSubject({ tenant, finding: "missing", now }, deps),
+    ({ tenantBatch: { tenant } }) => noteSubject({ tenant, litellmRow: null, now }, deps),
     deps,
   );
   await deps.readLeases.move(idsOf(done), until, null);
@@ -194,8 +194,7 @@ async function recordReads(reads: readonly Read[], now: Instant, deps: Reconcile
 async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDeps): Promise<void> {
   const { tenantBatch, nextReadAt } = read;
   const { history } = tenantBatch;
-  const finding = findingIn(read.tenant, read.litellmRow);
-  const tenant = await noteSubject({ tenant: read.tenant, finding, now }, deps);
+  const tenant = await noteSubject({ ...read, now }, deps);
   await announceAlerts(
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,

@@ -11,7 +11,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
-import { findingIn, noteSubject } from "../litellm/note-subject.ts";
+import { noteSubject } from "../litellm/note-subject.ts";
 
 export type ScheduledReadDeps = Pick<
   Ports,
@@ -87,13 +87,13 @@ async function read(
     const { failure } = litellmRow;
     deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(failure) });
     if (failure.kind !== "not_found") return "unreachable";
-    await noteSubject({ tenant, finding: "missing", now }, deps);
+    await noteSubject({ tenant, litellmRow: null, now }, deps);
     return null;
   }
   const observed = await observeRead({ tenantId, ...litellmRow.value }, now, deps);
   if (observed === null) return null;
-  const finding = findingIn(observed.tenant, litellmRow.value);
-  const after = { ...observed, tenant: await noteSubject({ tenant: observed.tenant, finding, now }, deps) };
+  const noted = await noteSubject({ tenant: observed.tenant, litellmRow: litellmRow.value, now }, deps);
+  const after = { ...observed, tenant: noted };
   if (claimDriftSync(after.tenant, litellmRow.value, now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
 import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
-import { NOW, SECOND, usd } from "../../budget/builders.ts";
+import { NOW, usd } from "../../budget/builders.ts";
 import { BROKEN, clientOf, KEY, OK, readOnce } from "../../support/builders/litellm-reads.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";

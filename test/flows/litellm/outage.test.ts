@@ -3,9 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { NO_OUTAGE } from "../../../src/budget/failure.ts";
 import { findOutage, noteOutage, readOutage } from "../../../src/flows/litellm/outage.ts";
-import { DAY, MINUTE, NOW, SECOND } from "../../budget/builders.ts";
+import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { AWAY } from "../../support/fakes/fake-litellm.ts";
-import { ACME, CheckWorld } from "../../support/worlds/check-world.ts";
+import { CheckWorld } from "../../support/worlds/check-world.ts";
 
 let world: CheckWorld;
 beforeEach(() => {
@@ -72,6 +72,16 @@ describe("the sweep", () => {
     },
   );
 
+  it("forgets a store's copy from before it was away, so that no old outage begins again", async () => {
+    await pings("xx");
+    world.outageNotes.trouble("save", new Error("down"));
+    await pings(".".repeat(12), NOW + 2 * MINUTE);
+    expect(noted()).toEqual([null, NOW]);
+    world.outageNotes.trouble("save", null);
+    await pings(".", NOW + 60 * MINUTE);
+    expect(noted()).toEqual([null, null]);
+  });
+
   it("notes in Postgres when KV refuses the write, and logs it", async () => {
     world.snapshots.trouble("writeOutage", new Error("429"));
     await pings("xx");
@@ -100,15 +110,5 @@ describe("a check", () => {
     await pings("xx");
     world.kv.isAway = true;
     expect([await find(), await readOutage(world.deps())]).toEqual([NOW, NOW]);
-  });
-
-  it("goes by the isolate's own failed reads when both stores are down", async () => {
-    world.kv.isAway = true;
-    world.outageCopy.isAway = true;
-    world.memory.rememberFailedRead(ACME, NOW - DAY);
-    world.memory.rememberFailedRead(ACME, NOW - MINUTE);
-    expect(await find()).toBe(NOW - DAY);
-    world.memory.forgetFailedRead(ACME);
-    expect(await find(NOW + MINUTE)).toBeNull();
   });
 });

@@ -5,12 +5,10 @@ import { describe, expect, it } from "vitest";
 import { verdictOn, verdictOnNothing, verdictWithoutRead } from "../../../src/budget/verdict.ts";
 import { verdictJson } from "../../../src/http/agents/verdict-json.ts";
 import { isoOrNull } from "../../../src/http/json-instant.ts";
-import { anOverride, aSpendRecord, aTenantConfig, NOW, OPEN_FOR_AN_HOUR, usd } from "../../budget/builders.ts";
+import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 
 const on = (spend: string, config = {}) =>
-  verdictJson(
-    verdictOn(aTenantConfig(config), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache", OPEN_FOR_AN_HOUR),
-  );
+  verdictJson(verdictOn(aTenantConfig(config), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache"));
 
 describe("amounts", () => {
   it.each([
@@ -63,9 +61,7 @@ describe("percent", () => {
         fc.bigInt({ min: 0n, max: 2n * 10n ** 15n }),
         (limit, spend) => {
           const record = aSpendRecord({ spendNanoUsd: spend });
-          const json = verdictJson(
-            verdictOn(aTenantConfig({ maxBudgetNanoUsd: limit }), record, NOW, "cache", OPEN_FOR_AN_HOUR),
-          );
+          const json = verdictJson(verdictOn(aTenantConfig({ maxBudgetNanoUsd: limit }), record, NOW, "cache"));
           expect(json.allowed).toBe((json.used_percent ?? 0) < 110);
         },
       ),

@@ -78,7 +78,7 @@ export const tenantConfigs = pgTable(
     suspendedAt: instant("suspended_at"),
     /** Since when LiteLLM says that it has no such key or team. */
     subjectMissingAt: instant("subject_missing_at"),
-    /** Since when somebody other than Bursar blocks the key or team in LiteLLM. */
+    /** Since when another than Bursar blocks the key or team in LiteLLM. */
     litellmBlockedAt: instant("litellm_blocked_at"),
     deletedAt: instant("deleted_at"),
     adopted: boolean("adopted").notNull().default(false),
