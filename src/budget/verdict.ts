@@ -26,8 +26,8 @@ export type Reason =
 
 /**
  * Where the spend came from: `cache` (fresh enough), `litellm` (read for this answer), `last_known` (a read was due and
- * failed), `fail_open` and `fail_closed` (the fail policy decided: no spend is known, LiteLLM has no such key or team, or
- * the policy is closed).
+ * failed), `fail_open` and `fail_closed` (the fail policy decided: no spend is known, LiteLLM has no such key or team,
+ * or the policy is closed).
  */
 export type VerdictSource = "cache" | "litellm" | "last_known" | "fail_open" | "fail_closed";
 

@@ -48,7 +48,10 @@ export class Breaker {
 
 export interface LiteLlmHttp {
   call(request: LiteLlmRequest): Promise<Result<unknown, LiteLlmFailure>>;
-  /** Asks for the key `NO_KEY`: LiteLLM must accept Bursar's key and reach its database. Goes out through an open breaker. */
+  /**
+   * Asks for the key `NO_KEY`: LiteLLM must accept Bursar's key and reach its database. Goes out through an open
+   * breaker.
+   */
   probe(): Promise<Result<void, LiteLlmFailure>>;
 }
 

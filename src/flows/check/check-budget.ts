@@ -210,7 +210,9 @@ function answer(
   return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
 }
 
-/** A read was due and failed, or LiteLLM has no such subject. Fails open or closed by the tenant's policy, and logs it. */
+/**
+ * A read was due and failed, or LiteLLM has no such subject. Fails open or closed by the tenant's policy, and logs it.
+ */
 async function answerWithoutRead(
   { config, spend }: ConfiguredTenant,
   why: string,

@@ -1,6 +1,6 @@
 // Records what a read of LiteLLM shows of a tenant's key or team: that it exists, that another than Bursar has blocked
-// it, or that LiteLLM has no such key or team. Publishes a change to the edge. A missing subject is also synced, so that
-// the tenant's `litellm_sync_error` says why nothing can be set.
+// it, or that LiteLLM has no such key or team. Publishes a change to the edge. A missing subject is also synced, so
+// that the tenant's `litellm_sync_error` says why nothing can be set.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";

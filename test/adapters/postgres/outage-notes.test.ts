@@ -12,7 +12,7 @@ describe.each(postgresBackends)("the outage note on $name", (backend) => {
   const notes = postgresOutageNotes(() => db.database());
   beforeEach(() => db.query("delete from litellm_outage"));
 
-  it("is none before the first one, and then the last one saved", async () => {
+  it("starts as none, and then holds the last one saved", async () => {
     expect(await notes.load()).toEqual(NO_OUTAGE);
     const out = { startedAt: NOW, pings: [NOW, NOW + MINUTE].map((at) => ({ at, hasAnswered: false })) };
     await notes.save(out);

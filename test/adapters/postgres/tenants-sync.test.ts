@@ -26,7 +26,7 @@ describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
     const actions = async () =>
       (await db.query<{ action: string }>("select action from audit_log order by id")).map(({ action }) => action);
 
-    it("is recorded once with the first instant, a later revision and an audit line, and ends with the next", async () => {
+    it("keeps the first instant once recorded, a later revision and an audit line, and ends with the next", async () => {
       const before = await create();
       const missing = await note("missing");
       expect(missing?.config).toMatchObject({ subjectMissingAt: NOW, litellmBlockedAt: null });
@@ -47,7 +47,7 @@ describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
       });
     });
 
-    it("is not recorded of another subject, of a key that is not created yet, or of a deleted tenant", async () => {
+    it("records nothing of another subject, of a key that is not created yet, or of a deleted tenant", async () => {
       await create({ encryptedKey: "v1.k.iv.body" });
       expect(await note("missing")).toBeNull();
       await db.query("update tenant_configs set sealed_key = null");
@@ -56,7 +56,7 @@ describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
       expect(await note("missing")).toBeNull();
     });
 
-    it("is recorded once by two consumers at the same time", async () => {
+    it("records a finding once when two consumers read at the same time", async () => {
       await create();
       const noted = await Promise.all([note("missing"), note("missing")]);
       expect(noted.filter((tenant) => tenant !== null)).toHaveLength(1);

@@ -84,7 +84,7 @@ describe("LiteLLM outage", () => {
 });
 
 describe("a key or team that LiteLLM does not have", () => {
-  it("is alerted once a day, with the number of tenants and the one that has waited longest", async () => {
+  it("causes one alert a day, with the number of tenants and the one that has waited longest", async () => {
     await createTenant(ownKeyInput(), deps);
     await world.db.query("update tenant_configs set subject_missing_at = $1", [new Date(NOW)]);
     for (const minutes of [0, 1, 24 * 60 - 1, 24 * 60]) await at(minutes);

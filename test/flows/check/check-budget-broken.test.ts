@@ -114,42 +114,6 @@ it("treats a key that LiteLLM no longer has as a failed read, not as a refusal",
   expect(world.log.lines).toContain('warn litellm read failed {"tenant_id":"acme","why":"not_found"}');
 });
 
-describe("a subject that LiteLLM does not have", () => {
-  const missingSince = (ms: number, config: object = {}, spend: object | null = {}) =>
-    world.hasTenant({ subjectMissingAt: NOW - ms, ...config }, spend);
-  const missing = { state: "unknown", reason: "subject_missing", degraded: true };
-
-  it.each([
-    ["fresh", {}],
-    ["old", WARNED],
-    ["of an ended period", { ...OVER, resetsAt: NOW - SECOND }],
-    ["unknown", null],
-  ])(
-    "is allowed under open for FAIL_OPEN_MINUTES from when it was first seen, with spend that is %s",
-    async (_, spend) => {
-      missingSince(60 * MINUTE - 1, {}, spend);
-      world.litellm.rows.clear();
-      expect(verdictOf(await world.check())).toMatchObject({ ...missing, allowed: true, source: "fail_open" });
-      world = new CheckWorld();
-      missingSince(60 * MINUTE, {}, spend);
-      world.litellm.rows.clear();
-      expect(verdictOf(await world.check())).toMatchObject({ ...missing, allowed: false, source: "fail_closed" });
-    },
-  );
-
-  it("is refused under closed at once, and each answer is one log line", async () => {
-    missingSince(0, { failPolicy: "closed" });
-    expect(verdictOf(await world.check())).toMatchObject({ ...missing, allowed: false, source: "fail_closed" });
-    expect(degradedLines()).toEqual([expect.stringContaining('"why":"subject missing"')]);
-  });
-
-  it("stays blocked for its spend until the reset", async () => {
-    missingSince(DAY, {}, OVER);
-    world.litellm.rows.clear();
-    expect(verdictOf(await world.check())).toMatchObject({ allowed: false, reason: "over_grace" });
-  });
-});
-
 describe("the limit of an open policy", () => {
   beforeEach(() => {
     world.hasTenant({ failPolicy: "open" }, WARNED);

@@ -42,7 +42,7 @@ const note = async (tenant: TenantRecord, litellmRow: Parameters<typeof noteSubj
 beforeEach(() => void world.litellm.setSpend(key, 5));
 
 describe("a key deleted in LiteLLM", () => {
-  it("is shown as missing at the edge and in litellm_sync_error, since the first read that found it missing", async () => {
+  it("shows as missing at the edge and in litellm_sync_error, since the first read that found it missing", async () => {
     await world.manage("POST", "/key/delete", { keys: [VIRTUAL_KEY] });
     const seenAt = await readAnHourLater();
     await readAnHourLater();
@@ -52,7 +52,7 @@ describe("a key deleted in LiteLLM", () => {
     expect([line, further]).toEqual(['warn litellm subject changed {"tenant_id":"acme","finding":"missing"}', []]);
   });
 
-  it("is shown as usable again once LiteLLM has it again", async () => {
+  it("shows as usable again once LiteLLM has it again", async () => {
     await note(await tenantNow(), null);
     await readAnHourLater();
     expect([await inPostgres(), await atTheEdge()]).toEqual([
@@ -77,7 +77,7 @@ describe("a key deleted in LiteLLM", () => {
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("is not missing while Bursar has yet to create it", async () => {
+  it("does not count as missing while Bursar has yet to create it", async () => {
     const tenant = { ...(await tenantNow()), encryptedKey: "v1.k.iv.body" };
     expect(await note(tenant, null)).toBe(tenant);
     expect(await inPostgres()).toEqual([null, null, null]);
@@ -85,7 +85,7 @@ describe("a key deleted in LiteLLM", () => {
 });
 
 describe("a key blocked in LiteLLM", () => {
-  it("is shown as blocked while another administrator blocks it", async () => {
+  it("shows as blocked while another administrator blocks it", async () => {
     await world.manage("POST", "/key/block", { key: VIRTUAL_KEY });
     const seenAt = await readAnHourLater();
     expect([await inPostgres(), await atTheEdge()]).toEqual([
@@ -97,7 +97,7 @@ describe("a key blocked in LiteLLM", () => {
     expect(await atTheEdge()).toEqual([null, null]);
   });
 
-  it("is not shown as blocked there when Bursar itself blocks it for a suspension", async () => {
+  it("does not show as blocked there when Bursar itself blocks it for a suspension", async () => {
     await suspendTenant({ tenantId: acme, actor: anActor({ now: world.now }) }, deps);
     expect(await world.keyRow(key)).toMatchObject({ blocked: true });
     await readAnHourLater();
