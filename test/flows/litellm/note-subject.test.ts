@@ -24,8 +24,9 @@ const inPostgres = async () => {
   return [config.subjectMissingAt, config.litellmBlockedAt, sync.error];
 };
 const atTheEdge = async () => {
-  const config = (await deps.snapshots.tenant(acme)).config;
-  return config === null || "deletedAt" in config ? null : [config.subjectMissingAt, config.litellmBlockedAt];
+  const known = await deps.snapshots.tenant(acme);
+  if (!("config" in known) || known.config === null) throw new Error("acme is not at the edge");
+  return [known.config.subjectMissingAt, known.config.litellmBlockedAt];
 };
 /** The sweep reads the tenant an hour after its last read; syncs that it queues run too. */
 async function readAnHourLater(): Promise<number> {
