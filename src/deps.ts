@@ -20,6 +20,7 @@ import { openDatabase } from "./adapters/postgres/client.ts";
 import { postgresChannels } from "./adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "./adapters/postgres/notices/deliveries.ts";
+import { postgresOutageNotes } from "./adapters/postgres/outage-notes.ts";
 import { postgresSpendBatches } from "./adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "./adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "./adapters/postgres/tenants/overrides.ts";
@@ -77,8 +78,9 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     endpoint: config.neonEndpoint,
     timeoutMs: POSTGRES_TIMEOUT_MS,
   });
-  const http = liteLlmHttp({ url: config.litellmUrl, masterKey: config.litellmMasterKey, breaker, clock });
   const background = backgroundOf(execution);
+  const { litellmUrl: url, litellmMasterKey: masterKey } = config;
+  const http = liteLlmHttp({ url, masterKey, breaker, clock, background });
   return {
     memory,
     snapshots: kvSnapshots(env.SNAPSHOTS, isolateKv, { log: consoleLog, timers: realTimers, clock, background }),
@@ -89,6 +91,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     readLeases: postgresReadLeases(database),
     alerts: postgresAlerts(database),
     platformAlerts: postgresPlatformAlerts(database),
+    outageNotes: postgresOutageNotes(database),
     deliveries: postgresDeliveries(database),
     channels: postgresChannels(database),
     audit: postgresAuditLog(database),

@@ -1,5 +1,6 @@
 // Workers KV with one tenant, a cached copy per colo and writes that other colos see late. No local KV simulates these.
 
+import { NO_OUTAGE } from "../../src/budget/failure.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
@@ -43,7 +44,7 @@ export class ColoKv {
       writeOwnerOf: async () => {},
       writeConfig: async () => {},
       writeDeleted: async () => {},
-      outageStartedAt: async () => null,
+      outageNote: async () => NO_OUTAGE,
       writeOutage: async () => {},
       ping: async () => {},
     };

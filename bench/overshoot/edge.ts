@@ -2,6 +2,7 @@
 // isolate memory. KV, Postgres, Redis and the queue are fakes in virtual time.
 
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
+import { NO_OUTAGE } from "../../src/budget/failure.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import { decimalFromNanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
@@ -104,6 +105,7 @@ export class Edge {
     return {
       memory: new IsolateMemory(),
       snapshots: this.#kv.in(colo),
+      outageNotes: { load: async () => NO_OUTAGE, save: async () => {} },
       tenants: this.#postgres.tenants,
       litellm,
       claims: this.#claims,

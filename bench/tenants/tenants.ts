@@ -57,6 +57,8 @@ function configOf(tenant: BenchTenant, now: number): TenantConfig {
     revision: 1,
     failPolicy: null,
     suspendedAt: null,
+    subjectMissingAt: null,
+    litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
   };

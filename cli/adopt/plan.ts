@@ -102,15 +102,14 @@ function budgetedTeam(teamId: string | null, { teams, tenants }: PlanInput): str
 }
 
 function configOf(tenant: NewTenant): TenantConfig {
-  return {
-    ...tenant,
-    litellmKeyLastReset: null,
-    configVersion: 1,
-    revision: 1,
+  const unchanged = {
     suspendedAt: null,
+    subjectMissingAt: null,
+    litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
   };
+  return { ...tenant, ...unchanged, litellmKeyLastReset: null, configVersion: 1, revision: 1 };
 }
 
 function changesFor(

@@ -45,6 +45,10 @@ export interface TenantConfig {
   /** Null: the deployment's default. */
   readonly failPolicy: FailPolicy | null;
   readonly suspendedAt: Instant | null;
+  /** Since when LiteLLM says that it has no such key or team; null while it has. */
+  readonly subjectMissingAt: Instant | null;
+  /** Since when the key or team is blocked in LiteLLM by another than Bursar; null while it is not. */
+  readonly litellmBlockedAt: Instant | null;
   /** The overrides that can still count. Those that are over may be among them, or counted in `endedOverrides`. */
   readonly overrides: readonly Override[];
   /** How many further overrides have begun and ended; part of the limit version. */

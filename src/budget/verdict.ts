@@ -16,13 +16,18 @@ export type Reason =
   | "over_grace"
   | "zero_limit"
   | "suspended"
+  /** Another than Bursar has blocked the key or team in LiteLLM, which refuses every call of it. */
+  | "litellm_blocked"
   | "spend_unknown"
+  /** LiteLLM says that it has no such key or team. */
+  | "subject_missing"
   /** Only of a call through Gate: Bursar allows it, LiteLLM does not. */
   | "litellm_refused";
 
 /**
  * Where the spend came from: `cache` (fresh enough), `litellm` (read for this answer), `last_known` (a read was due and
- * failed), `fail_open` and `fail_closed` (the fail policy decided, because no spend is known or the policy is closed).
+ * failed), `fail_open` and `fail_closed` (the fail policy decided: no spend is known, LiteLLM has no such key or team,
+ * or the policy is closed).
  */
 export type VerdictSource = "cache" | "litellm" | "last_known" | "fail_open" | "fail_closed";
 
@@ -63,7 +68,10 @@ export interface VerdictSpend {
   readonly ageSeconds: number;
 }
 
-/** State and reason at `now`. Comparisons are exact and inclusive: a spend equal to a threshold has reached it. */
+/**
+ * State and reason at `now`. Comparisons are exact and inclusive: a spend equal to a threshold has reached it. Postgres
+ * has the same rule for lists (src/adapters/postgres/tenants/tenant-list.ts).
+ */
 export function stateAt(
   config: TenantConfig,
   spendNanoUsd: NanoUsd | null,
@@ -71,15 +79,20 @@ export function stateAt(
 ): { state: State; reason: Reason } {
   const limit = limitAt(config, now);
   if (config.suspendedAt !== null) return { state: "blocked", reason: "suspended" };
+  if (config.litellmBlockedAt !== null) return { state: "blocked", reason: "litellm_blocked" };
   if (limit.limitNanoUsd === 0n) return { state: "blocked", reason: "zero_limit" };
+  if (spendNanoUsd !== null && spendNanoUsd >= limit.blocksAtNanoUsd) return { state: "blocked", reason: "over_grace" };
+  if (config.subjectMissingAt !== null) return { state: "unknown", reason: "subject_missing" };
   if (spendNanoUsd === null) return { state: "unknown", reason: "spend_unknown" };
-  if (spendNanoUsd >= limit.blocksAtNanoUsd) return { state: "blocked", reason: "over_grace" };
   if (spendNanoUsd >= limit.limitNanoUsd) return { state: "grace", reason: "over_limit" };
   if (spendNanoUsd >= limit.alertsAtNanoUsd) return { state: "warning", reason: "over_threshold" };
   return { state: "ok", reason: "within_budget" };
 }
 
-/** The verdict on spend that is fresh enough: from the cache, or read for this answer. */
+/**
+ * The verdict on spend that is fresh enough: from the cache, or read for this answer. Not for a subject that LiteLLM
+ * does not have: there the fail policy decides.
+ */
 export function verdictOn(
   config: TenantConfig,
   record: SpendRecord,
@@ -90,9 +103,9 @@ export function verdictOn(
 }
 
 /**
- * The verdict when a read was due and failed. Known spend of the current period counts, whatever its age: a blocked
- * tenant stays blocked until the period ends. An allowed tenant stays allowed under an open policy, and is refused
- * under a closed one.
+ * The verdict when a read was due and failed, or found no subject. Known spend of the current period counts, whatever
+ * its age: a blocked tenant stays blocked until the period ends. An allowed tenant stays allowed under an open policy,
+ * and is refused under a closed one.
  */
 export function verdictWithoutRead(
   config: TenantConfig,
@@ -106,7 +119,8 @@ export function verdictWithoutRead(
     return assemble({ config, record, now, source: "last_known", ...known });
   }
   const source = policy === "open" ? "fail_open" : "fail_closed";
-  return assemble({ config, record, now, source, state: "unknown", reason: "spend_unknown" });
+  const reason = known.state === "unknown" ? known.reason : "spend_unknown";
+  return assemble({ config, record, now, source, state: "unknown", reason });
 }
 
 /**
@@ -145,7 +159,8 @@ function assemble(input: {
   const limit = limitAt(config, now);
   const isRefused = state === "blocked" || source === "fail_closed";
   const observes = config.enforcement === "observe";
-  // A suspension is an administrator's explicit act, so it refuses calls under `observe` too.
+  // A suspension is an administrator's explicit act, so it refuses calls under `observe` too. A block in LiteLLM is not
+  // Bursar's: there LiteLLM refuses by itself.
   const isSpared = observes && reason !== "suspended";
   return {
     tenantId: config.tenantId,

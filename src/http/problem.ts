@@ -12,6 +12,7 @@ const PROBLEMS = {
   "unknown-key": { status: 401, title: "The virtual key is unknown" },
   "budget-exceeded": { status: 402, title: "Budget exceeded" },
   "tenant-suspended": { status: 403, title: "The tenant is suspended" },
+  "litellm-blocked": { status: 403, title: "The key or team is blocked in LiteLLM" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "tenant-taken": { status: 409, title: "The tenant already exists" },
@@ -31,6 +32,7 @@ const PROBLEMS = {
   "channel-failed": { status: 502, title: "The notice could not be delivered" },
   "spend-unknown": { status: 503, title: "The spend is unknown" },
   "look-up-slow": { status: 503, title: "The tenant could not be looked up in time" },
+  "subject-missing": { status: 503, title: "LiteLLM does not have the tenant's key or team" },
   "dependency-unavailable": { status: 503, title: "A service that Bursar needs cannot be reached" },
 } as const;
 

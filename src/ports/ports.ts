@@ -1,6 +1,7 @@
 // Every external dependency as an interface. Flows take a `Pick` of Ports, so a flow's signature lists its I/O.
 // Unless a method returns a Result, an outage throws.
 
+import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
@@ -28,6 +29,7 @@ import type {
   DeadLetters,
   Deliveries,
   Ledgers,
+  OutageNotes,
   Overrides,
   PlatformAlerts,
   ReadLeases,
@@ -45,6 +47,7 @@ export interface Ports {
   readonly readLeases: ReadLeases;
   readonly alerts: Alerts;
   readonly platformAlerts: PlatformAlerts;
+  readonly outageNotes: OutageNotes;
   readonly deliveries: Deliveries;
   readonly channels: Channels;
   readonly audit: Audit;
@@ -139,8 +142,8 @@ export interface Snapshots {
     options?: { isRewrite: boolean },
   ): Promise<void>;
   writeSpend(config: TenantConfig, record: SpendRecord): Promise<void>;
-  outageStartedAt(): Promise<Instant | null>;
-  writeOutage(startedAt: Instant | null): Promise<void>;
+  outageNote(): Promise<OutageNote>;
+  writeOutage(note: OutageNote): Promise<void>;
   ping(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 // Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit
 // line. Unless a method returns a Result, an outage throws.
 
+import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
@@ -23,6 +24,7 @@ import type {
   NewTenant,
   PriorValues,
   SpendReference,
+  SubjectFinding,
   SyncOutcome,
   TenantBatch,
   TenantChange,
@@ -84,6 +86,11 @@ export interface Tenants {
   findUnannounced(before: Instant, limit: number): Promise<TenantRecord[]>;
   /** Does nothing if another period has started since. */
   notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
+  /**
+   * Records what a read of LiteLLM has shown of the tenant's subject, and since when, with an audit line. Null when the
+   * row shows it already, the tenant has another subject by now or was deleted, or its key is not created yet.
+   */
+  noteSubject(subject: TenantSubject, finding: SubjectFinding, now: Instant): Promise<TenantRecord | null>;
   ping(): Promise<void>;
 }
 
@@ -167,6 +174,12 @@ export interface PlatformAlerts {
     conditions: readonly PlatformCondition[],
     times: { remindBefore: Instant; now: Instant },
   ): Promise<{ readonly alerts: readonly PlatformAlertRecord[]; readonly deliveries: readonly DeliveryKey[] }>;
+}
+
+/** A copy of the note in KV (see `Snapshots`), for when KV is down. */
+export interface OutageNotes {
+  load(): Promise<OutageNote>;
+  save(note: OutageNote): Promise<void>;
 }
 
 /** The state of each delivery. `sent`, `skipped` and `failed` are final. */

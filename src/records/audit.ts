@@ -11,6 +11,10 @@ export type AuditAction =
   | "tenant_deleted"
   | "tenant_suspended"
   | "tenant_resumed"
+  /** What a read of LiteLLM newly showed of the tenant's key or team. */
+  | "subject_missing"
+  | "subject_blocked"
+  | "subject_usable"
   | "period_advanced"
   | "override_granted"
   | "override_revoked"

@@ -12,7 +12,8 @@ export type PlatformAlertKind =
   | "sync_pending"
   | "litellm_silent"
   | "litellm_out"
-  | "litellm_unreadable";
+  | "litellm_unreadable"
+  | "subject_missing";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;
@@ -46,6 +47,8 @@ export interface PlatformSigns {
     readonly tenantId: TenantId;
     readonly error: string | null;
   } | null;
+  /** Tenants whose key or team LiteLLM does not have; the one that has waited longest. */
+  readonly missingSubjects: { readonly count: number; readonly since: Instant; readonly tenantId: TenantId } | null;
   /** The last read of any tenant; `lastReadAt` is null when there has been none. */
   readonly silence: { readonly lastReadAt: Instant | null } | null;
 }

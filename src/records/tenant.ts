@@ -98,6 +98,12 @@ export interface TenantSubject {
   readonly subjectId: string;
 }
 
+/**
+ * What a read of LiteLLM shows of a tenant's key or team: it exists and is not blocked, it is blocked by another than
+ * Bursar, or LiteLLM has no such key or team.
+ */
+export type SubjectFinding = "usable" | "blocked" | "missing";
+
 /** The tenant after a change, with the id of its audit line; null when there was nothing to change. */
 export interface AuditedChange {
   readonly tenant: TenantRecord;

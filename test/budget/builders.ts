@@ -49,6 +49,8 @@ export function aTenantConfig(differences: Partial<TenantConfig> = {}): TenantCo
     revision: 1,
     failPolicy: null,
     suspendedAt: null,
+    subjectMissingAt: null,
+    litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
     ...differences,

@@ -1,75 +1,62 @@
-// When nothing can be read: the fail policy and its time limit, the circuit breaker, and the verdict on what is left.
+// When nothing can be read: the fail policy and its time limit, and the verdict on what is left.
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { afterFailure, afterSuccess, CLOSED_BREAKER, failPolicyAt, isOpen } from "../../src/budget/failure.ts";
+import { failPolicyAt } from "../../src/budget/failure.ts";
 import type { FailPolicy, TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { verdictOnNothing, verdictWithoutRead } from "../../src/budget/verdict.ts";
 import { anyLimit, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
 
 describe("the fail policy", () => {
-  function policy(input: Partial<Parameters<typeof failPolicyAt>[0]>): FailPolicy {
-    return failPolicyAt({
-      config: { failPolicy: null },
-      defaultPolicy: "open",
-      outageStartedAt: null,
-      failOpenMinutes: 60,
-      now: NOW,
-      ...input,
-    });
+  type Situation = Partial<Pick<TenantConfig, "failPolicy" | "subjectMissingAt">> & {
+    defaultPolicy?: FailPolicy;
+    outageStartedAt?: number | null;
+    failOpenMinutes?: number;
+  };
+  function policyIn(situation: Situation): FailPolicy {
+    const { defaultPolicy = "open", outageStartedAt = null, failOpenMinutes = 60, ...config } = situation;
+    const whole = { failPolicy: null, subjectMissingAt: null, ...config };
+    return failPolicyAt({ config: whole, defaultPolicy, outageStartedAt, failOpenMinutes, now: NOW });
   }
 
   it("takes the tenant's policy, else the deployment's", () => {
-    expect(policy({ config: { failPolicy: "closed" }, defaultPolicy: "open" })).toBe("closed");
-    expect(policy({ config: { failPolicy: "open" }, defaultPolicy: "closed" })).toBe("open");
-    expect(policy({ defaultPolicy: "closed" })).toBe("closed");
-    expect(policy({ config: null, defaultPolicy: "closed" })).toBe("closed");
-    expect(policy({ config: null, defaultPolicy: "open" })).toBe("open");
+    expect(policyIn({ failPolicy: "closed", defaultPolicy: "open" })).toBe("closed");
+    expect(policyIn({ failPolicy: "open", defaultPolicy: "closed" })).toBe("open");
+    expect(policyIn({ defaultPolicy: "closed" })).toBe("closed");
+  });
+
+  it.each<FailPolicy>(["open", "closed"])("takes the deployment's policy %s without a config", (defaultPolicy) => {
+    const outage = { outageStartedAt: null, failOpenMinutes: 60 };
+    expect(failPolicyAt({ config: null, defaultPolicy, ...outage, now: NOW })).toBe(defaultPolicy);
   });
 
   test.each<[string, number | null, number, FailPolicy]>([
-    ["stays open without a known outage", null, 60, "open"],
+    ["stays open without a known beginning", null, 60, "open"],
     ["stays open 1 ms before the bound", NOW - 60 * MINUTE + 1, 60, "open"],
     ["turns closed at the bound", NOW - 60 * MINUTE, 60, "closed"],
     ["has the bound of the deployment", NOW - 60 * MINUTE, 61, "open"],
     ["never turns closed when the bound is 0", NOW - 900 * DAY, 0, "open"],
-    ["stays open when the outage was noted by a clock that is ahead", NOW + MINUTE, 60, "open"],
-  ])("open %s", (_rule, outageStartedAt, failOpenMinutes, expected) => {
-    expect(policy({ outageStartedAt, failOpenMinutes })).toBe(expected);
-    expect(policy({ config: { failPolicy: "open" }, outageStartedAt, failOpenMinutes })).toBe(expected);
+    ["stays open when the beginning was noted by a clock that is ahead", NOW + MINUTE, 60, "open"],
+  ])("open %s, of an outage and of a missing subject", (_rule, since, failOpenMinutes, expected) => {
+    expect(policyIn({ outageStartedAt: since, failOpenMinutes })).toBe(expected);
+    expect(policyIn({ failPolicy: "open", outageStartedAt: since, failOpenMinutes })).toBe(expected);
+    expect(policyIn({ subjectMissingAt: since, failOpenMinutes })).toBe(expected);
+  });
+
+  it("counts from the earlier of the outage and the missing subject", () => {
+    const [early, late] = [NOW - 60 * MINUTE, NOW - MINUTE];
+    expect(policyIn({ subjectMissingAt: early, outageStartedAt: late })).toBe("closed");
+    expect(policyIn({ subjectMissingAt: late, outageStartedAt: early })).toBe("closed");
+    expect(policyIn({ subjectMissingAt: late, outageStartedAt: late })).toBe("open");
   });
 
   it("a closed policy never becomes open", () => {
     const instant = fc.option(fc.integer({ min: NOW - DAY, max: NOW }), { nil: null });
     fc.assert(
       fc.property(instant, fc.nat(120), (outageStartedAt, failOpenMinutes) => {
-        expect(policy({ config: { failPolicy: "closed" }, outageStartedAt, failOpenMinutes })).toBe("closed");
+        expect(policyIn({ failPolicy: "closed", outageStartedAt, failOpenMinutes })).toBe("closed");
       }),
     );
-  });
-});
-
-describe("the circuit breaker", () => {
-  const twice = afterFailure(afterFailure(CLOSED_BREAKER, NOW), NOW);
-  const thrice = afterFailure(twice, NOW);
-
-  it("starts closed and stays closed through two failures", () => {
-    expect(isOpen(CLOSED_BREAKER, NOW)).toBe(false);
-    expect(isOpen(twice, NOW)).toBe(false);
-  });
-
-  it("opens for 5 s at the third failure in a row", () => {
-    expect([0, 4_999, 5_000].map((ms) => isOpen(thrice, NOW + ms))).toEqual([true, true, false]);
-  });
-
-  it("opens again for 5 s when the first trial after the pause fails", () => {
-    const tried = afterFailure(thrice, NOW + 5_000);
-    expect([5_000, 9_999, 10_000].map((ms) => isOpen(tried, NOW + ms))).toEqual([true, true, false]);
-  });
-
-  it("closes at a success, which forgets the failures before it", () => {
-    expect(afterSuccess()).toEqual(CLOSED_BREAKER);
-    expect(isOpen(afterFailure(afterFailure(afterSuccess(), NOW), NOW), NOW)).toBe(false);
   });
 });
 
@@ -130,6 +117,21 @@ describe("no read", () => {
     const suspended = { allowed: false, reason: "suspended", source: "last_known" };
     expect(judge(null, policy, NOW, { suspendedAt: NOW - DAY })).toMatchObject(suspended);
     expect(judge(ok, policy, RESET, { maxBudgetNanoUsd: 0n })).toMatchObject({ allowed: false, reason: "zero_limit" });
+  });
+
+  it("names a missing subject as the reason, and keeps a block of this period", () => {
+    const missing = { subjectMissingAt: NOW - MINUTE };
+    const reason = { state: "unknown", reason: "subject_missing", degraded: true };
+    expect(judge(ok, "open", NOW, missing)).toMatchObject({ ...reason, allowed: true, source: "fail_open" });
+    expect(judge(ok, "closed", NOW, missing)).toMatchObject({ ...reason, allowed: false, source: "fail_closed" });
+    expect(judge(null, "open", NOW, missing)).toMatchObject({ ...reason, allowed: true });
+    expect(judge(blocked, "open", NOW, missing)).toMatchObject({ allowed: false, reason: "over_grace" });
+    expect(judge(blocked, "open", RESET, missing)).toMatchObject({ ...reason, allowed: true });
+  });
+
+  it("keeps the block of another administrator in LiteLLM while LiteLLM cannot be read", () => {
+    const expected = { allowed: false, state: "blocked", reason: "litellm_blocked", source: "last_known" };
+    expect(judge(null, "open", RESET, { litellmBlockedAt: NOW - DAY })).toMatchObject(expected);
   });
 
   it("allows a tenant under observe and shows that a closed policy would have refused", () => {

@@ -25,6 +25,8 @@ import {
 describe("the state", () => {
   const suspended = { suspendedAt: NOW - DAY };
   const zero = { maxBudgetNanoUsd: 0n };
+  const blockedThere = { litellmBlockedAt: NOW - DAY };
+  const missing = { subjectMissingAt: NOW - DAY };
   test.each<[string, Partial<TenantConfig>, string | null, State, string]>([
     ["no spend", {}, "0", "ok", "within_budget"],
     ["79.99 percent", {}, "399.999999999", "ok", "within_budget"],
@@ -41,6 +43,14 @@ describe("the state", () => {
     ["limit 0 and no spend", zero, "0", "blocked", "zero_limit"],
     ["limit 0 and spend", zero, "5", "blocked", "zero_limit"],
     ["limit 0 and no spend", zero, null, "blocked", "zero_limit"],
+    ["a block in LiteLLM, without spend", blockedThere, null, "blocked", "litellm_blocked"],
+    ["a block in LiteLLM, with limit 0", { ...blockedThere, ...zero }, "0", "blocked", "litellm_blocked"],
+    ["a suspended tenant that is blocked there too", { ...suspended, ...blockedThere }, "0", "blocked", "suspended"],
+    ["a missing subject without spend", missing, null, "unknown", "subject_missing"],
+    ["a missing subject with spend", missing, "400", "unknown", "subject_missing"],
+    ["a missing subject a nano-dollar below 110.00 percent", missing, "549.999999999", "unknown", "subject_missing"],
+    ["a missing subject at 110.00 percent", missing, "550", "blocked", "over_grace"],
+    ["a missing subject with limit 0", { ...missing, ...zero }, "0", "blocked", "zero_limit"],
     ["max_budget 0 under an override", { ...zero, overrides: [anOverride()] }, "0", "ok", "within_budget"],
     ["no grace at all", { graceThreshold: 10_000n }, "500", "blocked", "over_grace"],
     ["no warning at all", { alertThreshold: 10_000n }, "499.999999999", "ok", "within_budget"],
@@ -173,6 +183,14 @@ describe("observe", () => {
   it("refuses a suspended tenant under observe too, because a suspension is an explicit act", () => {
     const suspended = { ...observing, suspendedAt: NOW - DAY };
     expect(verdictOn(suspended, aSpendRecord(), NOW, "cache")).toMatchObject({ allowed: false, wouldBlock: true });
+  });
+
+  it("allows a key that another than Bursar has blocked in LiteLLM, which refuses it by itself", () => {
+    const blocked = { state: "blocked", reason: "litellm_blocked", source: "cache", degraded: false };
+    const judge = (config: Partial<TenantConfig>) =>
+      verdictOn(aTenantConfig({ litellmBlockedAt: NOW, ...config }), aSpendRecord(), NOW, "cache");
+    expect(judge({})).toMatchObject({ ...blocked, allowed: false });
+    expect(judge({ enforcement: "observe" })).toMatchObject({ ...blocked, allowed: true, wouldBlock: true });
   });
 });
 

@@ -12,6 +12,8 @@ import { FakeNoticeQueue } from "../support/fakes/fake-notice-queue.ts";
 import { unusedPort, unusedPorts } from "../support/faults/unused-port.ts";
 import { ACME, CheckWorld } from "../support/worlds/check-world.ts";
 
+const BEGAN = NOW - MINUTE;
+
 let world: CheckWorld;
 let lastEvaluation: number;
 let periods: string[];
@@ -23,7 +25,9 @@ beforeEach(() => {
   deliveries.has(aDispatch({ delivery: { nextAttemptAt: NOW - 11 * MINUTE } }));
   noticeQueue = new FakeNoticeQueue();
   world = new CheckWorld();
+  // The second ping in a row that fails begins the outage.
   world.litellm.pingFailure = AWAY;
+  world.kv.note = { startedAt: null, pings: [{ at: BEGAN, hasAnswered: false }] };
   lastEvaluation = 0;
   periods = [];
   judged = [];
@@ -42,7 +46,7 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
   const platformAlerts = {
-    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, silence: null }),
+    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, missingSubjects: null, silence: null }),
     record: async (conditions: readonly PlatformCondition[]) => {
       judged.push(...conditions.map(({ kind }) => kind));
       return { alerts: [], deliveries: [] };
@@ -60,18 +64,21 @@ const found = async (): Promise<[]> => {
 
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
-  expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, NOW, 1]);
+  expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, BEGAN, 1]);
   expect(periods.sort()).toEqual(["ended", "unannounced"]);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
-  expect(judged).toEqual(["dead_letter", "sync_pending", "litellm_silent", "litellm_out"]);
+  expect(judged).toEqual(["dead_letter", "sync_pending", "subject_missing", "litellm_silent", "litellm_out"]);
   expect(world.log.lines).not.toContainEqual(expect.stringContaining("sweep job failed"));
 });
 
 it("syncs tenants when the outage note fails", async () => {
-  world.snapshots.trouble("outageStartedAt", new Error("down"));
+  for (const verb of ["outageNote", "writeOutage"] as const) world.snapshots.trouble(verb, new Error("down"));
+  world.outageNotes.trouble("load", new Error("down"));
   await sweep({ now: NOW }, ports(found));
   expect(lastEvaluation).toBe(5);
-  expect(world.log.lines).toContain('error sweep job failed {"job":"note-outage"} Error: down');
+  expect(world.log.lines).toContain(
+    'error sweep job failed {"job":"note-outage"} Error: the outage note cannot be read',
+  );
 });
 
 it("notes the outage when the syncs fail", async () => {
@@ -79,19 +86,19 @@ it("notes the outage when the syncs fail", async () => {
     { now: NOW },
     ports(() => Promise.reject(new Error("pg down"))),
   );
-  expect(world.kv.outage).toBe(NOW);
+  expect(world.kv.outage).toBe(BEGAN);
   expect(world.log.lines).toContain('error sweep job failed {"job":"sync-pending"} Error: pg down');
 });
 
 it("syncs and notes the outage when the notice queue refuses", async () => {
   noticeQueue.isAway = true;
   await sweep({ now: NOW }, ports(found));
-  expect([lastEvaluation, world.kv.outage]).toEqual([5, NOW]);
+  expect([lastEvaluation, world.kv.outage]).toEqual([5, BEGAN]);
   expect(world.log.lines).toContain('error sweep job failed {"job":"requeue-deliveries"} Outage: queue: away');
 });
 
 it("two overlapping sweeps end in the same state as one sweep", async () => {
   await Promise.all([sweep({ now: NOW }, ports(found)), sweep({ now: NOW }, ports(found))]);
-  expect(world.kv.outage).toBe(NOW);
+  expect(world.kv.outage).toBe(BEGAN);
   expect(noticeQueue.sent).toHaveLength(1);
 });

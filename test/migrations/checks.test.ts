@@ -37,6 +37,7 @@ const rows = {
   platform_alerts: {
     ...{ id: "gen_random_uuid()", kind: "'dead_letter'", detail: "'{}'", begun_at: "now()", created_at: "now()" },
   },
+  litellm_outage: { pings: "'[]'" },
   audit_log: { actor: "'a'", action: "'webhook_received'", source_id: "'m'" },
   counted_calls: { tenant_id: "'acme'", ended_at: "now()", call_id: "gen_random_uuid()" },
   dead_letters: { id: "gen_random_uuid()", queue: "'spend'", message_id: "'m'", body: "'{}'" },
@@ -77,6 +78,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ["tenant_spend_burn_per_second_not_negative", "tenant_spend", "burn_per_second", notNegative],
   ["tenant_spend_since_not_negative", "tenant_spend", "since", notNegative],
   ["counted_calls_cost_not_negative", "counted_calls", "cost", notNegative],
+  ["litellm_outage_one_row", "litellm_outage", "id", { refused: ["0", "2"], accepted: ["1"] }],
   ["tenant_spend_source_known", "tenant_spend", "source", only("'litellm'", "'webhook'", "'events'", "'gate'")],
   [
     ...(["budget_overrides_override_amount_positive", "budget_overrides", "override_amount"] as const),
@@ -106,7 +108,14 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   [
     ...(["platform_alerts_kind_known", "platform_alerts", "kind"] as const),
-    only("'dead_letter'", "'sync_pending'", "'litellm_silent'", "'litellm_out'", "'litellm_unreadable'"),
+    only(
+      "'dead_letter'",
+      "'sync_pending'",
+      "'litellm_silent'",
+      "'litellm_out'",
+      "'litellm_unreadable'",
+      "'subject_missing'",
+    ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
 ];

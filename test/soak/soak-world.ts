@@ -29,7 +29,7 @@ import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import type { SeededRandom } from "../support/builders/seeded-random.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../support/fakes/fake-litellm.ts";
-import { FakeSnapshots } from "../support/fakes/fake-snapshots.ts";
+import { FakeOutageNotes, FakeSnapshots } from "../support/fakes/fake-snapshots.ts";
 import { Turns } from "../support/faults/turns.ts";
 import { unusedPort } from "../support/faults/unused-port.ts";
 import type { TenantDatabase } from "../support/servers/tenant-database.ts";
@@ -92,6 +92,7 @@ export class SoakWorld {
     this.#ports = {
       ...storesOf(options),
       snapshots: new FakeSnapshots(),
+      outageNotes: new FakeOutageNotes(),
       litellm: this.#litellm,
       modelCalls: unusedPort("modelCalls"),
       spendQueue: queueSpend(spendQueue),

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { configJson } from "../../src/adapters/cloudflare/kv-codec.ts";
 import { kvSnapshots, newIsolateKv } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
+import { NO_OUTAGE } from "../../src/budget/failure.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Snapshots } from "../../src/ports/ports.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
@@ -110,12 +111,13 @@ describe("round trips", () => {
     ]);
   });
 
-  it("returns the start of LiteLLM's outage, and its end", async () => {
-    expect(await snapshots.outageStartedAt()).toBeNull();
-    await snapshots.writeOutage(NOW);
-    expect(await snapshots.outageStartedAt()).toBe(NOW);
-    await snapshots.writeOutage(null);
-    expect(await snapshots.outageStartedAt()).toBeNull();
+  it("returns LiteLLM's outage with its pings, and its end", async () => {
+    expect(await snapshots.outageNote()).toEqual(NO_OUTAGE);
+    const note = { startedAt: NOW, pings: [{ at: NOW, hasAnswered: false }] };
+    await snapshots.writeOutage(note);
+    expect(await snapshots.outageNote()).toEqual(note);
+    await snapshots.writeOutage(NO_OUTAGE);
+    expect(await snapshots.outageNote()).toEqual(NO_OUTAGE);
   });
 
   it("returns nothing for a tenant that was never written", async () => {
@@ -246,7 +248,7 @@ describe("unparseable values", () => {
   it("reads an unparseable tenant of a key or outage as missing", async () => {
     await kv.put(`tenant-of-key:${hashOf("a")}`, "acme");
     await kv.put("outage:litellm", '{"started_at":"today"}');
-    expect([await snapshots.ownerOf(hashOf("a")), await snapshots.outageStartedAt()]).toEqual([null, null]);
+    expect([await snapshots.ownerOf(hashOf("a")), await snapshots.outageNote()]).toEqual([null, NO_OUTAGE]);
     expect(log.lines).toHaveLength(2);
   });
 });
@@ -283,7 +285,7 @@ describe("KV failures", () => {
     ["writing a tombstone", (port) => port.writeDeleted(acme, 1, NOW)],
     ["writing a spend", (port) => port.writeSpend(aTenantConfig(), aSpendRecord())],
     ["writing a key", (port) => port.writeOwnerOf(hashOf("a"), acme)],
-    ["writing an outage", (port) => port.writeOutage(NOW)],
+    ["writing an outage", (port) => port.writeOutage(NO_OUTAGE)],
     ["a ping", (port) => port.ping()],
   ])("throws an outage of KV: %s", async (_, work) => {
     const error = await work(broken(async () => Promise.reject(new Error("429")))).catch((thrown: unknown) => thrown);

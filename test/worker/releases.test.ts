@@ -4,7 +4,15 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { configJson, configValue, spendJson, spendValue } from "../../src/adapters/cloudflare/kv-codec.ts";
+import {
+  configJson,
+  configValue,
+  outageJson,
+  outageNoteFrom,
+  outageValue,
+  spendJson,
+  spendValue,
+} from "../../src/adapters/cloudflare/kv-codec.ts";
 import { kvSnapshots, newIsolateKv } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { foldEnded, limitAt, limitVersion } from "../../src/budget/limit.ts";
@@ -173,8 +181,10 @@ describe("queue messages of a later release", () => {
 
 describe("KV values beside the previous release", () => {
   it("exchanges config, tombstone and spend with the previous release", () => {
-    const { endedOverrides: _none, ...ofBefore } = config;
-    expect(previousCodec.configValue.parse(versioned(configJson(config)))).toEqual(ofBefore);
+    const { endedOverrides: _none, subjectMissingAt: _missing, litellmBlockedAt: _blocked, ...known } = config;
+    const noted = { ...config, subjectMissingAt: NOW, litellmBlockedAt: NOW };
+    expect(previousCodec.configValue.parse(versioned(configJson(noted)))).toEqual(known);
+    expect(configValue.parse(versioned(configJson(noted)))).toEqual(noted);
     expect(configValue.parse(previousCodec.configJson(config))).toEqual(config);
     const tombstone = { deleted: true, revision: 3, deleted_at: NOW };
     expect(previousCodec.configValue.parse(versioned(tombstone))).toEqual(configValue.parse(tombstone));
@@ -202,7 +212,9 @@ describe("KV values beside the previous release", () => {
     for (const value of [{ tenant_id: "acme" }, { tenant_id: null }]) {
       expect(previousCodec.keyValue.parse(versioned(value))).toEqual(value);
     }
-    expect(previousCodec.outageValue.parse(versioned({ started_at: NOW }))).toEqual({ started_at: NOW });
+    const note = { startedAt: NOW, pings: [{ at: NOW, hasAnswered: false }] };
+    expect(previousCodec.outageValue.parse(versioned(outageJson(note)))).toEqual({ started_at: NOW });
+    expect(outageNoteFrom(outageValue.parse(versioned({ started_at: NOW })))).toEqual({ startedAt: NOW, pings: [] });
   });
 });
 

@@ -1,6 +1,7 @@
 // The format of snapshots in KV: JSON with decimal strings. An unparseable value reads as missing, never as a guess.
 
 import * as z from "zod";
+import type { OutageNote } from "../../budget/failure.ts";
 import { CHANGES_OF_ENDED } from "../../budget/limit.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
@@ -55,6 +56,9 @@ const rawConfig = z.object({
   enforcement: z.enum(["enforce", "observe"]),
   fail_policy: z.enum(["open", "closed"]).nullable(),
   suspended_at: instant.nullable(),
+  // The release before wrote neither of these, and ignores both.
+  subject_missing_at: instant.nullable().default(null),
+  litellm_blocked_at: instant.nullable().default(null),
   overrides: z.array(override),
   /** Absent in values of the release before: all overrides are in its list. */
   ended_overrides: z.int().min(0).default(0),
@@ -77,6 +81,8 @@ const config = rawConfig.transform(
     enforcement: raw.enforcement,
     failPolicy: raw.fail_policy,
     suspendedAt: raw.suspended_at,
+    subjectMissingAt: raw.subject_missing_at,
+    litellmBlockedAt: raw.litellm_blocked_at,
     overrides: raw.overrides,
     endedOverrides: raw.ended_overrides,
   }),
@@ -115,6 +121,8 @@ export function configJson(of: TenantConfig): ConfigValue {
     enforcement: of.enforcement,
     fail_policy: of.failPolicy,
     suspended_at: of.suspendedAt,
+    subject_missing_at: of.subjectMissingAt,
+    litellm_blocked_at: of.litellmBlockedAt,
     overrides: of.overrides.map((one) => ({
       id: one.id,
       amount: decimalFromNanoUsd(one.amountNanoUsd),
@@ -136,4 +144,16 @@ export function spendJson(config: TenantConfig, record: SpendRecord): z.input<ty
 /** The release before ignores `is_nobodys`, and looks such a key up. */
 export const keyValue = z.object({ tenant_id: z.string().nullable(), is_nobodys: z.boolean().optional() });
 
-export const outageValue = z.object({ started_at: instant.nullable() });
+/** The release before writes no pings, and ignores them. */
+export const outageValue = z.object({
+  started_at: instant.nullable(),
+  pings: z.array(z.object({ at: instant, answered: z.boolean() })).default([]),
+});
+
+export function outageNoteFrom({ started_at, pings }: z.output<typeof outageValue>): OutageNote {
+  return { startedAt: started_at, pings: pings.map(({ at, answered }) => ({ at, hasAnswered: answered })) };
+}
+
+export function outageJson({ startedAt, pings }: OutageNote): z.input<typeof outageValue> {
+  return { started_at: startedAt, pings: pings.map(({ at, hasAnswered }) => ({ at, answered: hasAnswered })) };
+}

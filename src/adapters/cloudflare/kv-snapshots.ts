@@ -1,6 +1,7 @@
 // Snapshots in Workers KV. Owns its keys. KV has no compare-and-set, so a writer replaces only what it sees.
 
 import type * as z from "zod";
+import { NO_OUTAGE } from "../../budget/failure.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Log, Ports, Snapshots } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
@@ -8,7 +9,7 @@ import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-changes.ts";
-import { configValue, keyValue, outageValue, spendValue } from "./kv-codec.ts";
+import { configValue, keyValue, outageJson, outageNoteFrom, outageValue, spendValue } from "./kv-codec.ts";
 import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
 
 /** How long a team's key stays resolved to its tenant. */
@@ -87,8 +88,11 @@ export function kvSnapshots(
     writeDeleted: (tenantId, revision, deletedAt, options) =>
       write(configKey(tenantId), changeOfDeletion(revision, deletedAt, options?.isRewrite === true)),
     writeSpend: (config, record) => write(spendKey(config.tenantId), changeOfSpend(config, record)),
-    outageStartedAt: async () => (await readOutage())?.started_at ?? null,
-    writeOutage: (startedAt) => write(OUTAGE_KEY, changeTo({ started_at: startedAt })),
+    async outageNote() {
+      const value = await readOutage();
+      return value === null ? NO_OUTAGE : outageNoteFrom(value);
+    },
+    writeOutage: (note) => write(OUTAGE_KEY, changeTo(outageJson(note))),
     async ping() {
       await readOutage();
     },

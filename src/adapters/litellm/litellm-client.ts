@@ -13,21 +13,20 @@ import { readKeysAtOnce } from "./read-keys.ts";
 /** 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker. */
 const FIRST_BACKOFF_MS = 200;
 
-/** The hash of no key. */
-const NOBODYS_HASH = "0".repeat(64);
-
 export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
   const readOnce = async (subject: Subject): Promise<Result<LiteLlmRow, LiteLlmFailure>> => {
     const begunAt = clock();
-    const answer = await http.call(
-      subject.kind === "key"
-        ? { method: "GET", path: "/key/info", query: { key: subject.id } }
-        : { method: "GET", path: "/team/info", query: { team_id: subject.id } },
-    );
+    const answer = await http.call({
+      subject: subject.id,
+      method: "GET",
+      ...(subject.kind === "key"
+        ? { path: "/key/info", query: { key: subject.id } }
+        : { path: "/team/info", query: { team_id: subject.id } }),
+    });
     return answer.ok ? toLiteLlmRow(subject, answer.value, { begunAt, answeredAt: clock() }, log) : answer;
   };
-  const change = async (path: string, body: unknown): Promise<Result<void, LiteLlmFailure>> => {
-    const answer = await http.call({ method: "POST", path, body });
+  const change = async (subject: string, path: string, body: unknown): Promise<Result<void, LiteLlmFailure>> => {
+    const answer = await http.call({ subject, method: "POST", path, body });
     return answer.ok ? success(undefined) : answer;
   };
 
@@ -39,6 +38,7 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
     async createKey(key, fields) {
       const { keyAlias, ...rest } = fields;
       const created = await http.call({
+        subject: keyAlias,
         method: "POST",
         path: "/key/generate",
         body: { key, key_alias: keyAlias, ...requestFields(rest) },
@@ -52,28 +52,23 @@ export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log)
 
     async updateSubject(subject, fields) {
       const path = subject.kind === "key" ? "/key/update" : "/team/update";
-      const changed = await change(path, { ...subjectField(subject), ...requestFields(fields) });
+      const changed = await change(subject.id, path, { ...subjectField(subject), ...requestFields(fields) });
       return isUnknownKey(changed) ? failure({ kind: "not_found" }) : changed;
     },
 
     updateSoftBudget: (budgetId, softBudgetNanoUsd) =>
-      change("/budget/update", { budget_id: budgetId, ...requestFields({ softBudgetNanoUsd }) }),
+      change(budgetId, "/budget/update", { budget_id: budgetId, ...requestFields({ softBudgetNanoUsd }) }),
 
-    deleteKey: (keyHash) => change("/key/delete", { keys: [keyHash] }),
+    deleteKey: (keyHash) => change(keyHash, "/key/delete", { keys: [keyHash] }),
 
     async resetSpend(keyHash) {
-      const reset = await change(`/key/${keyHash}/reset_spend`, { reset_to: 0 });
+      const reset = await change(keyHash, `/key/${keyHash}/reset_spend`, { reset_to: 0 });
       if (reset.ok || !isNotForThisVersion(reset.failure)) return reset;
-      const changed = await change("/key/update", { key: keyHash, spend: 0 });
+      const changed = await change(keyHash, "/key/update", { key: keyHash, spend: 0 });
       return isUnknownKey(changed) ? failure({ kind: "not_found" }) : changed;
     },
 
-    // Checks need LiteLLM to accept Bursar's key and to reach its database.
-    async ping() {
-      const query = { key: NOBODYS_HASH };
-      const answer = await http.call({ method: "GET", path: "/key/info", query, isProbe: true });
-      return answer.ok || answer.failure.kind === "not_found" ? success(undefined) : answer;
-    },
+    ping: () => http.probe(),
   };
 }
 

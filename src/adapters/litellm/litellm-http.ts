@@ -1,7 +1,17 @@
 // One call to LiteLLM: time-out, circuit breaker, and the parsing of its errors. Never logs; never puts a key in a URL.
 
-import { afterFailure, afterSuccess, type BreakerState, CLOSED_BREAKER, isOpen } from "../../budget/failure.ts";
+import {
+  afterAnswer,
+  afterFailure,
+  afterProbe,
+  type BreakerState,
+  CLOSED_BREAKER,
+  isOpen,
+  isProbeDue,
+  whileProbing,
+} from "../../budget/failure.ts";
 import type { Instant } from "../../budget/instant.ts";
+import type { Background } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure } from "../../records/litellm-row.ts";
 
@@ -19,46 +29,80 @@ export class Breaker {
     return isOpen(this.#state, now);
   }
 
-  record(hasAnswered: boolean, now: Instant): void {
-    this.#state = hasAnswered ? afterSuccess() : afterFailure(this.#state, now);
+  recordAnswer(): void {
+    this.#state = afterAnswer();
+  }
+
+  /** True when the caller must send a probe; no other caller is told so meanwhile. */
+  recordFailure(subject: string, now: Instant): boolean {
+    this.#state = afterFailure(this.#state, subject, now);
+    const isDue = isProbeDue(this.#state, now);
+    if (isDue) this.#state = whileProbing(this.#state, now);
+    return isDue;
+  }
+
+  recordProbe(hasAnswered: boolean, now: Instant): void {
+    this.#state = afterProbe(this.#state, hasAnswered, now);
   }
 }
 
 export interface LiteLlmHttp {
   call(request: LiteLlmRequest): Promise<Result<unknown, LiteLlmFailure>>;
+  /**
+   * Asks for the key `NO_KEY`: LiteLLM must accept Bursar's key and reach its database. Goes out through an open
+   * breaker.
+   */
+  probe(): Promise<Result<void, LiteLlmFailure>>;
 }
 
 export interface LiteLlmRequest {
+  /** Whose row the call is about: the breaker counts the failures of one subject once. */
+  readonly subject: string;
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** Calls even while the breaker is open, and does not change the breaker. */
-  readonly isProbe?: boolean;
 }
+
+/** The hash of no key. */
+const NO_KEY = "0".repeat(64);
+
+const PROBE = { method: "GET", path: "/key/info", query: { key: NO_KEY } } as const;
 
 export function liteLlmHttp(options: {
   url: string;
   masterKey: string;
   breaker: Breaker;
   clock: () => Instant;
+  background: Background;
 }): LiteLlmHttp {
-  const { breaker, clock } = options;
+  const { breaker, clock, background } = options;
+  const probe = async (): Promise<Result<void, LiteLlmFailure>> => {
+    const answer = await send(options, PROBE);
+    return answer.ok || answer.failure.kind === "not_found" ? success(undefined) : answer;
+  };
+  /** In the background: the caller whose call failed has waited long enough. */
+  const probeForBreaker = async () => breaker.recordProbe(isAnswer(await probe()), clock());
   return {
+    probe,
     async call(request) {
-      if (request.isProbe === true) return send(options, request);
       if (breaker.isOpen(clock())) return unreachable("breaker open");
       const answer = await send(options, request);
-      // A refusal shows that LiteLLM is up.
-      breaker.record(answer.ok || answer.failure.kind !== "unreachable", clock());
+      if (isAnswer(answer)) breaker.recordAnswer();
+      else if (breaker.recordFailure(request.subject, clock())) background("litellm probe", probeForBreaker());
       return answer;
     },
   };
 }
 
+/** A refusal, and that there is no such key, are answers: LiteLLM is up. */
+function isAnswer(result: Result<unknown, LiteLlmFailure>): boolean {
+  return result.ok || result.failure.kind !== "unreachable";
+}
+
 async function send(
   { url, masterKey }: { url: string; masterKey: string },
-  request: LiteLlmRequest,
+  request: Omit<LiteLlmRequest, "subject">,
 ): Promise<Result<unknown, LiteLlmFailure>> {
   const target = new URL(url + request.path);
   for (const [name, value] of Object.entries(request.query ?? {})) target.searchParams.set(name, value);

@@ -10,6 +10,9 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import { type LiteLlmHttp, unparseable } from "./litellm-http.ts";
 import { isDeleted, keyInfoOfMany, keyInfos, litellmRowFrom, type RawRow } from "./litellm-rows.ts";
 
+/** One row of a list may break the whole list, so lists count as one subject. */
+const MANY_KEYS = "/v2/key/info";
+
 type RowOfMany = RawRow & { readonly token?: string | null | undefined };
 
 /** The metadata field by which a sync labels a key with its tenant. */
@@ -21,7 +24,7 @@ export async function readKeysAtOnce(
 ): Promise<Result<ReadonlyMap<KeyHash, LiteLlmRow>, LiteLlmFailure>> {
   const begunAt = clock();
   const body = { keys: keys.map(({ keyHash }) => keyHash) };
-  const answer = await http.call({ method: "POST", path: "/v2/key/info", body });
+  const answer = await http.call({ subject: MANY_KEYS, method: "POST", path: MANY_KEYS, body });
   const answeredAt = clock();
   if (!answer.ok) return answer;
   const parsed = keyInfos.safeParse(answer.value);

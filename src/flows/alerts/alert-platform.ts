@@ -4,9 +4,10 @@
 import { type Instant, iso } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
+import { readOutage } from "../litellm/outage.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
-type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "noticeQueue" | "policy" | "log">;
+type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "outageNotes" | "noticeQueue" | "policy" | "log">;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -20,14 +21,11 @@ const PENDING_MS = 15 * MINUTE_MS;
 /** The sweep reads every tenant within the hour, even an idle one, so two hours without a read are a problem. */
 const SILENT_MS = 2 * HOUR_MS;
 
-/** Two failed pings in a row: the sweep sends one per minute. */
-const OUT_MS = MINUTE_MS;
-
 /** @throws when Postgres or the queue cannot be reached. */
 export async function alertPlatform({ now }: { now: Instant }, deps: Deps): Promise<void> {
   const { platformAlerts, log } = deps;
   const signs = await platformAlerts.evaluate(boundsAt(now));
-  const conditions = [...conditionsOf(signs), ...(await outageCondition(now, deps))];
+  const conditions = [...conditionsOf(signs), await outageCondition(deps)];
   const recorded = await platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
   for (const { kind, detail } of recorded.alerts) log.error("platform alert", null, { ...detail, kind });
   await sendNotices(recorded.deliveries, deps);
@@ -37,7 +35,7 @@ function boundsAt(now: Instant): PlatformBounds {
   return { lettersSince: now - REMIND_MS, pendingBefore: now - PENDING_MS, readBefore: now - SILENT_MS };
 }
 
-function conditionsOf({ deadLetters, pendingSyncs, silence }: PlatformSigns): PlatformCondition[] {
+function conditionsOf({ deadLetters, pendingSyncs, missingSubjects, silence }: PlatformSigns): PlatformCondition[] {
   return [
     {
       kind: "dead_letter",
@@ -52,21 +50,22 @@ function conditionsOf({ deadLetters, pendingSyncs, silence }: PlatformSigns): Pl
         since: iso(pendingSyncs.since),
       },
     },
+    {
+      kind: "subject_missing",
+      detail: missingSubjects && {
+        tenants: missingSubjects.count,
+        tenant_id: missingSubjects.tenantId,
+        since: iso(missingSubjects.since),
+      },
+    },
     { kind: "litellm_silent", detail: silence && { last_read_at: silence.lastReadAt && iso(silence.lastReadAt) } },
   ];
 }
 
-/** Without KV the outage note cannot be read: the condition then neither begins nor ends. */
-async function outageCondition(now: Instant, { snapshots, policy, log }: Deps): Promise<PlatformCondition[]> {
-  let startedAt: Instant | null;
-  try {
-    startedAt = await snapshots.outageStartedAt();
-  } catch (cause) {
-    log.error("kv outage read failed", cause);
-    return [];
-  }
-  if (startedAt === null || now - startedAt < OUT_MS) return [{ kind: "litellm_out", detail: null }];
-  const { failOpenMinutes } = policy;
+async function outageCondition(deps: Deps): Promise<PlatformCondition> {
+  const startedAt = await readOutage(deps);
+  if (startedAt === null) return { kind: "litellm_out", detail: null };
+  const { failOpenMinutes } = deps.policy;
   const openUntil = failOpenMinutes === 0 ? null : iso(startedAt + failOpenMinutes * MINUTE_MS);
-  return [{ kind: "litellm_out", detail: { since: iso(startedAt), open_until: openUntil } }];
+  return { kind: "litellm_out", detail: { since: iso(startedAt), open_until: openUntil } };
 }

@@ -40,13 +40,13 @@ export async function answerUnfound({ kind, tenantId }: Unfound, check: Check, d
   return isOutage ? answered : { kind: "undecided", verdict: answered.verdict };
 }
 
-/** A read was due and failed. Fails open or closed by the tenant's policy. */
+/** A read was due and failed, or LiteLLM has no such subject. Fails open or closed by the tenant's policy. */
 export async function answerWithoutRead(
   { config, spend }: ConfiguredTenant,
   why: string,
   input: CheckInput,
   deps: CheckDeps,
-  note: Promise<Instant | null>,
+  note = findOutage(input, deps),
 ): Promise<Extract<CheckOutcome, { kind: "verdict" }>> {
   const policy = await policyNow(config, note, input, deps);
   return degraded(verdictWithoutRead(config, spend, input.now, policy), why, deps);
@@ -59,7 +59,7 @@ async function policyNow(
   deps: CheckDeps,
 ) {
   const { defaultFailPolicy, failOpenMinutes } = deps.policy;
-  const outageStartedAt = await valueOrNull("kv outage read", note, OUTAGE_TIMEOUT_MS, deps);
+  const outageStartedAt = await valueOrNull("outage read", note, OUTAGE_TIMEOUT_MS, deps);
   return failPolicyAt({ config, defaultPolicy: defaultFailPolicy, failOpenMinutes, outageStartedAt, now });
 }
 

@@ -142,8 +142,8 @@ const NOTHING_DUE = Promise.resolve({ kind: "held" } as const);
 async function checkKnown(check: Check, { config, spend }: ConfiguredTenant, deps: CheckDeps): Promise<Checked | null> {
   check.inference.cancel();
   const { mode, isNeeded, refresh } = refreshIfDue({ config, spend }, check, deps);
-  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check);
-  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", check);
+  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check, deps);
+  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", check, deps);
   return answerAfter(refresh, { config, spend, isNeeded }, check, deps);
 }
 
@@ -161,21 +161,21 @@ async function answerAfter(
   if (outcome === "passed") return answerWithoutRead(known, "too slow", check, deps, note);
   switch (outcome.kind) {
     case "read":
-      return answer(outcome.config, outcome.spend, "litellm", check);
+      return answer(outcome.config, outcome.spend, "litellm", check, deps);
     case "shared":
-      return answer(outcome.config, outcome.spend, "cache", check);
+      return answer(outcome.config, outcome.spend, "cache", check, deps);
     case "gone":
       return null;
     case "failed":
       return answerWithoutRead(outcome.known, "failed", check, deps, note);
     case "held": {
       const isFailing = () => deps.memory.failedRecently(config.tenantId, check.now);
-      if (!isFailing() && !isNeeded && spend !== null) return answer(config, spend, "cache", check);
+      if (!isFailing() && !isNeeded && spend !== null) return answer(config, spend, "cache", check, deps);
       // Another check of this isolate reads, and leaves its result in the memory.
       const newer = () => newerThan(spend, config.tenantId, deps);
       await pollMemory(() => isFailing() || newer() !== null, check.deadline, deps);
       const seen = newer();
-      if (seen !== null) return answer(seen.config, seen.spend, "cache", check);
+      if (seen !== null) return answer(seen.config, seen.spend, "cache", check, deps);
       return answerWithoutRead(known, "another check's read failed", check, deps, note);
     }
   }
@@ -191,7 +191,10 @@ function answer(
   config: TenantConfig,
   spend: SpendRecord,
   source: "cache" | "litellm",
-  { now }: CheckInput,
-): Extract<CheckOutcome, { kind: "verdict" }> {
+  check: Check,
+  deps: CheckDeps,
+): Checked | Promise<Checked> {
+  const { now } = check;
+  if (config.subjectMissingAt !== null) return answerWithoutRead({ config, spend }, "subject missing", check, deps);
   return { kind: "verdict", verdict: verdictOn(config, spend, now, source), keepForMs: keepForMs(config, spend, now) };
 }

@@ -11,6 +11,7 @@ export type CheckDeps = Pick<
   Ports,
   | "memory"
   | "snapshots"
+  | "outageNotes"
   | "tenants"
   | "litellm"
   | "claims"

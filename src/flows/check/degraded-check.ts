@@ -48,8 +48,8 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
   const tenantId = tenantIdIn(litellmRow);
   if (tenantId === null) return null;
   const isSuspended = litellmRow.metadata[OWNERSHIP_MARKER] === tenantId;
-  // Without max_budget the budget is unknown, but a suspension still counts.
-  if (litellmRow.maxBudgetNanoUsd === null && !isSuspended) return null;
+  // Without max_budget the budget is unknown, but a suspension or a block still counts.
+  if (litellmRow.maxBudgetNanoUsd === null && !isSuspended && !litellmRow.blocked) return null;
   const { graceThreshold, enforcement } = DEFAULT_BUDGET;
   const maxBudgetNanoUsd = ((litellmRow.maxBudgetNanoUsd ?? 0n) * WHOLE) / graceThreshold;
   return {
@@ -68,6 +68,8 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     enforcement,
     failPolicy: null,
     suspendedAt: isSuspended ? litellmRow.begunAt : null,
+    subjectMissingAt: null,
+    litellmBlockedAt: litellmRow.blocked && !isSuspended ? litellmRow.begunAt : null,
     overrides: [],
     endedOverrides: 0,
   };

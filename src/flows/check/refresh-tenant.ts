@@ -4,15 +4,16 @@
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
 import { joinRecords, mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
-import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { readMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports, SharedRead } from "../../ports/ports.ts";
-import type { LiteLlmRow } from "../../records/litellm-row.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { publishGone, publishRead, writeConfig } from "../edge/publish.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { noteSubject } from "../litellm/note-subject.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -85,18 +86,21 @@ async function refreshTenant(
   const load = loadTenant(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
-  const litellmRow = await firstTry;
+  const answer = await firstTry;
+  const litellmRow = answer === "missing" ? null : answer;
   const loaded = await soon;
   const early = loaded.kind === "done" ? loaded.value : "unknown";
   if (early === "gone") return decideGone(input, deps, decide);
   const stored = early === "unknown" ? null : early;
-  const known = stored === null ? input : joinCached(input, stored);
-  if (litellmRow === null) deps.memory.rememberFailedRead(tenantId, now);
+  const joined = stored === null ? input : joinCached(input, stored);
+  const known = answer === "missing" ? withoutSubject(joined, config.subject, now, deps) : joined;
+  if (answer === null) deps.memory.rememberFailedRead(tenantId, now);
   const refreshed = litellmRow === null ? null : mergedInto(known, litellmRow, now, deps);
   decide(refreshed === null ? { kind: "failed", known } : { kind: "read", ...refreshed });
 
   // The check has its answer. Later tries of LiteLLM and a slow Postgres continue in the background.
-  const final = litellmRow ?? (await whole);
+  const last = answer ?? (await whole);
+  const final = last === "missing" ? null : last;
   const observation = litellmRow === null && final !== null ? mergedInto(known, final, now, deps) : refreshed;
   if (final !== null && observation !== null) {
     share(input, observation, deps);
@@ -105,8 +109,19 @@ async function refreshTenant(
   const record = await load;
   if (record === "gone") return decideGone(input, deps, decide);
   if (record === "unknown") return;
-  const newer = publishNewer(input, record, final, deps);
+  const isOfRead = last !== null && record.config.subject.id === config.subject.id;
+  const noted = isOfRead ? await noteSubject({ tenant: record, litellmRow: final, now }, deps) : record;
+  const newer = publishNewer(input, noted, final, deps);
   if (final !== null && stored === null && newer !== null) share(input, newer, deps);
+}
+
+/** LiteLLM has said that it has no such subject. Remembered at once: Postgres may note it later, or be away. */
+function withoutSubject(known: ConfiguredTenant, read: Subject, now: Instant, deps: Deps): ConfiguredTenant {
+  const { config, spend } = known;
+  if (config.subject.id !== read.id) return known;
+  const missing = { config: { ...config, subjectMissingAt: config.subjectMissingAt ?? now }, spend };
+  deps.memory.rememberTenant(config.tenantId, missing, now);
+  return missing;
 }
 
 /** The tenant in Postgres; the adapter limits how long that takes. Never rejects. */
@@ -157,15 +172,16 @@ function joinShared(input: RefreshInput, read: SharedRead, { memory }: Deps): Re
   return { config, spend };
 }
 
-/** `firstTry` settles with null as soon as one try fails; `whole` when all tries have failed. */
+/** Null when LiteLLM gave no answer: of `firstTry` as soon as one try fails, of `whole` when all tries have failed. */
 function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
-  const failed = Promise.withResolvers<null>();
+  const failed = Promise.withResolvers<"missing" | null>();
+  const answerOf = ({ kind }: LiteLlmFailure) => (kind === "not_found" ? "missing" : null);
   const whole = deps.litellm
-    .readSubject(subject, { tries: TRIES, onFailedTry: () => failed.resolve(null) })
+    .readSubject(subject, { tries: TRIES, onFailedTry: (failure) => failed.resolve(answerOf(failure)) })
     .then((result) => {
       if (result.ok) return result.value;
       deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(result.failure) });
-      return null;
+      return answerOf(result.failure);
     });
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
 }

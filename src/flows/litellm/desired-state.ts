@@ -71,7 +71,7 @@ export function blocksForBursar(tenant: TenantRecord, litellmRow: LiteLlmRow): b
 }
 
 /** A block without marker and without note belongs to another administrator, and stays. */
-function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlmRow): boolean {
+export function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlmRow): boolean {
   return sync.hasBlocked || metadata[OWNERSHIP_MARKER] === config.tenantId;
 }
 

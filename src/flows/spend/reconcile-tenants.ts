@@ -13,14 +13,13 @@ import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announ
 import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { noteSubject } from "../litellm/note-subject.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
 import { confirmLater, type ScheduledReadDeps } from "./scheduled-read.ts";
 
-export type ReconcileDeps = AnnounceDeps &
-  ScheduledReadDeps &
-  Pick<Ports, "readLeases" | "snapshots" | "platformAlerts">;
+export type ReconcileDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "readLeases" | "platformAlerts">;
 
 export interface ReconcileInput {
   readonly tenantIds: readonly TenantId[];
@@ -64,18 +63,19 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   const evaluated = await keepSucceeded(reads, ({ tenantBatch }) => evaluateBefore({ tenantBatch }, now, deps), deps);
   const recorded = await recordReads(evaluated, now, deps);
   const done = await keepSucceeded(recorded, (read) => announceRead(read, now, deps), deps);
-  await queueSyncs(reads, unknown, now, deps);
-  await deps.readLeases.move(
-    done.map(({ tenantBatch }) => idOf(tenantBatch)),
-    until,
-    null,
+  await queueSyncs(reads, now, deps);
+  const noted = await keepSucceeded(
+    unknown,
+    ({ tenantBatch: { tenant } }) => noteSubject({ tenant, litellmRow: null, now }, deps),
+    deps,
   );
-  await deps.readLeases.move(unknown.map(idOf), until, now + UNKNOWN_MS);
+  await deps.readLeases.move(idsOf(done), until, null);
+  await deps.readLeases.move(idsOf(noted), until, now + UNKNOWN_MS);
 }
 
-async function keepSucceeded<R extends Read>(
+async function keepSucceeded<R extends Pick<Read, "tenantBatch">>(
   reads: readonly R[],
-  work: (read: R) => Promise<void>,
+  work: (read: R) => Promise<unknown>,
   { log }: ReconcileDeps,
 ): Promise<R[]> {
   const done: R[] = [];
@@ -97,11 +97,11 @@ type Answer = Result<LiteLlmRow | null, LiteLlmFailure>;
 async function readSubjects(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps) {
   const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readTeams(tenantBatches, deps))]);
   const reads: Read[] = [];
-  const unknown: TenantBatch[] = [];
+  const unknown: Pick<Read, "tenantBatch">[] = [];
   const failures: FailedRead[] = [];
   for (const [tenantBatch, answer] of answers) {
     if (!answer.ok) failures.push({ tenantId: idOf(tenantBatch), failure: answer.failure });
-    else if (answer.value === null) unknown.push(tenantBatch);
+    else if (answer.value === null) unknown.push({ tenantBatch });
     else reads.push({ tenantBatch, litellmRow: answer.value });
   }
   const [first] = failures;
@@ -179,6 +179,7 @@ async function readAlone(
 }
 
 const idOf = ({ tenant }: TenantBatch): TenantId => tenant.config.tenantId;
+const idsOf = (reads: readonly Pick<Read, "tenantBatch">[]) => reads.map(({ tenantBatch }) => idOf(tenantBatch));
 
 /** Records all reads at once. A tenant whose ledger kept changing is busy, so others read it. */
 async function recordReads(reads: readonly Read[], now: Instant, deps: ReconcileDeps): Promise<RecordedRead[]> {
@@ -191,8 +192,9 @@ async function recordReads(reads: readonly Read[], now: Instant, deps: Reconcile
 }
 
 async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDeps): Promise<void> {
-  const { tenantBatch, tenant, nextReadAt } = read;
+  const { tenantBatch, nextReadAt } = read;
   const { history } = tenantBatch;
+  const tenant = await noteSubject({ ...read, now }, deps);
   await announceAlerts(
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
@@ -214,18 +216,13 @@ function isWorthPublishing(
   return hasChanged || stateAt(config, spendNanoUsd, now).state !== "ok";
 }
 
-/**
- * Also syncs tenants whose subject is missing in LiteLLM: the sync records that as the tenant's `litellm_sync_error`.
- */
-async function queueSyncs(reads: readonly Read[], unknown: readonly TenantBatch[], now: Instant, deps: ReconcileDeps) {
+async function queueSyncs(reads: readonly Read[], now: Instant, deps: ReconcileDeps) {
   const drifted = reads.filter(({ tenantBatch, litellmRow }) =>
     claimDriftSync(tenantBatch.tenant, litellmRow, now, deps),
   );
-  const missing = unknown.filter(({ tenant }) => tenant.sync.status === "synced");
-  const tenantIds = [...drifted.map(({ tenantBatch }) => idOf(tenantBatch)), ...missing.map(idOf)];
+  const tenantIds = idsOf(drifted);
   const [first] = tenantIds;
   if (first === undefined) return;
-  const counts = { drifted: drifted.length, unknown: missing.length };
-  deps.log.warn("litellm drifted", { tenant_id: first, ...counts });
+  deps.log.warn("litellm drifted", { tenant_id: first, drifted: drifted.length });
   await deps.spendQueue.sendAll(tenantIds.map(syncMessage));
 }

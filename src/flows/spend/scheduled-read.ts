@@ -11,10 +11,11 @@ import type { Ports } from "../../ports/ports.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { noteSubject } from "../litellm/note-subject.ts";
 
 export type ScheduledReadDeps = Pick<
   Ports,
-  "tenants" | "ledgers" | "litellm" | "claims" | "memory" | "spendQueue" | "log"
+  "tenants" | "ledgers" | "litellm" | "claims" | "memory" | "snapshots" | "spendQueue" | "log"
 >;
 
 /** Hints within this time cause one read. */
@@ -85,10 +86,15 @@ async function read(
   if (!litellmRow.ok) {
     const { failure } = litellmRow;
     deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(failure) });
-    return failure.kind === "not_found" ? null : "unreachable";
+    if (failure.kind !== "not_found") return "unreachable";
+    await noteSubject({ tenant, litellmRow: null, now }, deps);
+    return null;
   }
-  const after = await observeRead({ tenantId, ...litellmRow.value }, now, deps);
-  if (after !== null && claimDriftSync(after.tenant, litellmRow.value, now, deps)) {
+  const observed = await observeRead({ tenantId, ...litellmRow.value }, now, deps);
+  if (observed === null) return null;
+  const noted = await noteSubject({ tenant: observed.tenant, litellmRow: litellmRow.value, now }, deps);
+  const after = { ...observed, tenant: noted };
+  if (claimDriftSync(after.tenant, litellmRow.value, now, deps)) {
     deps.log.warn("litellm drifted", { tenant_id: tenantId });
     await deps.spendQueue.send(syncMessage(tenantId));
   }

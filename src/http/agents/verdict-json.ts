@@ -87,6 +87,24 @@ export function refusal(verdict: Verdict, now: Instant): Refusal {
         remediation: ["Ask an administrator to resume the tenant."],
         retryAfterSeconds: null,
       };
+    case "litellm_blocked":
+      return {
+        type: "litellm-blocked",
+        detail: `The key or team of tenant ${verdict.tenantId} is blocked in LiteLLM. Contact admin to unblock it there.`,
+        remediation: ["Ask an administrator to unblock the key or team in LiteLLM."],
+        retryAfterSeconds: null,
+      };
+    case "subject_missing":
+      return {
+        type: "subject-missing",
+        detail: `LiteLLM does not have the key or team of tenant ${verdict.tenantId}, so its spend is unknown, and the fail policy is closed. Contact admin to restore it in LiteLLM.`,
+        remediation: [
+          "Ask an administrator to restore the key or team in LiteLLM.",
+          "If your key was replaced, use the new one.",
+        ],
+        // Waiting does not bring the key back.
+        retryAfterSeconds: null,
+      };
     case "spend_unknown":
       return {
         type: "spend-unknown",

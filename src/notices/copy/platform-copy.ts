@@ -24,6 +24,12 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
     advice:
       "Read the tenant's litellm_sync_error for LiteLLM's answer and fix its cause. Bursar retries automatically.",
   },
+  subject_missing: {
+    predicate: "LiteLLM does not have a tenant's key or team",
+    summary:
+      "Bursar cannot measure the tenant's spend. An open fail policy allows its calls until FAIL_OPEN_MINUTES have passed.",
+    advice: "Restore the key or team in LiteLLM, or delete the tenant. GET /v1/tenants/{id} shows subject_missing_at.",
+  },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
     summary:
@@ -43,6 +49,12 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
   },
 };
 
+/** The label of the tenant that has waited longest, of several. */
+const OLDEST: Partial<Record<PlatformAlertRecord["kind"], string>> = {
+  sync_pending: "Oldest pending tenant",
+  subject_missing: "Missing longest",
+};
+
 export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): Field[] {
   const count = (label: string, field: string) => {
     const value = detail[field];
@@ -60,7 +72,7 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...count("Dead letters", "dead_letters"),
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
-    ...text(kind === "sync_pending" ? "Oldest pending tenant" : "Tenant", "tenant_id"),
+    ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),

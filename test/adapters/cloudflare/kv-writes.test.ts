@@ -53,7 +53,7 @@ describe("equal values", () => {
       await snapshots.writeConfig(config(2));
       await snapshots.writeSpend(config(2), spendOf("100"));
       await snapshots.writeOwnerOf(hashOf("a"), acme);
-      await snapshots.writeOutage(NOW);
+      await snapshots.writeOutage({ startedAt: NOW, pings: [] });
     };
     await write();
     await write();

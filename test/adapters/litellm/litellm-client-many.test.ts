@@ -110,7 +110,8 @@ describe("many keys at once", () => {
 
   it("sends no request while the breaker is open", async () => {
     const breaker = new Breaker();
-    for (let failed = 0; failed < 10; failed++) breaker.record(false, NOW);
+    for (const subject of ["a", "b", "c"]) breaker.recordFailure(subject, NOW);
+    breaker.recordProbe(false, NOW);
     server.answers(OK);
     expect(await clientOf(server.url, { breaker }).readKeys([keyOf("a")])).toMatchObject({
       failure: { kind: "unreachable", why: "breaker open" },

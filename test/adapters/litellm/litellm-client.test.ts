@@ -1,10 +1,9 @@
-// Reads of LiteLLM through the real client: retries, backoff, and the circuit breaker.
+// Reads of LiteLLM through the real client: retries and backoff.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Litellm, startLitellm } from "../../../dev/litellm/start.ts";
 import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
-import { Breaker } from "../../../src/adapters/litellm/litellm-http.ts";
-import { NOW, SECOND, usd } from "../../budget/builders.ts";
+import { NOW, usd } from "../../budget/builders.ts";
 import { BROKEN, clientOf, KEY, OK, readOnce } from "../../support/builders/litellm-reads.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";
@@ -128,67 +127,12 @@ describe("tries", () => {
   });
 
   it("throws a bug without a retry", async () => {
-    const http = { call: async () => Promise.reject(new RangeError("a bug")) };
+    const bug = async () => Promise.reject(new RangeError("a bug"));
+    const http = { call: bug, probe: bug };
     const broken = liteLlmClient(http, clock, new RecordedLog());
     const onFailedTry = vi.fn();
     await expect(broken.readSubject(KEY, { tries: 2, onFailedTry })).rejects.toThrow("a bug");
     expect(onFailedTry).not.toHaveBeenCalled();
-  });
-});
-
-describe("the breaker", () => {
-  it("opens after three failures in a row, for five seconds, and closes with a success", async () => {
-    const client = clientOf(server.url, { clock });
-    const isRead = async () => (await client.readSubject(KEY, { tries: 1 })).ok;
-    server.answers(BROKEN);
-    for (let failure = 0; failure < 3; failure++) await isRead();
-    server.answers(OK);
-    now += 4_999;
-    expect(await client.readSubject(KEY, { tries: 1 })).toEqual({
-      ok: false,
-      failure: { kind: "unreachable", why: "breaker open" },
-    });
-    expect(server.requests).toEqual([]);
-    now += 1;
-    expect([await isRead(), server.requests.length]).toEqual([true, 1]);
-    server.answers(BROKEN);
-    await isRead();
-    await isRead();
-    expect(server.requests).toHaveLength(2);
-  });
-
-  it("opens again after one failure when it was half-open", async () => {
-    const client = clientOf(server.url, { clock });
-    server.answers(BROKEN);
-    for (let failure = 0; failure < 3; failure++) await client.readSubject(KEY, { tries: 1 });
-    now += 5 * SECOND;
-    await client.readSubject(KEY, { tries: 1 });
-    await client.readSubject(KEY, { tries: 1 });
-    expect(server.requests).toHaveLength(4);
-  });
-
-  it("counts a refusal as a success", async () => {
-    const client = clientOf(server.url, { clock });
-    const notThere = [404, { error: { message: "Key not found" } }] as const;
-    server.answers(BROKEN, BROKEN, notThere, BROKEN, BROKEN, OK);
-    for (let each = 0; each < 6; each++) await client.readSubject(KEY, { tries: 1 });
-    expect(server.requests).toHaveLength(6);
-  });
-
-  it("shares the breaker between requests", async () => {
-    const breaker = new Breaker();
-    server.answers(BROKEN);
-    for (let each = 0; each < 3; each++) await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 });
-    expect(await clientOf(server.url, { clock, breaker }).readSubject(KEY, { tries: 1 })).toMatchObject({ ok: false });
-    expect(server.requests).toHaveLength(3);
-  });
-
-  it("lets a ping through without changing the breaker", async () => {
-    const breaker = new Breaker();
-    server.answers(BROKEN);
-    for (let each = 0; each < 4; each++) await clientOf(server.url, { clock, breaker }).ping();
-    expect(breaker.isOpen(clock())).toBe(false);
-    expect(server.requests).toHaveLength(4);
   });
 });
 

@@ -6,14 +6,14 @@ import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead
 import type { PlatformCondition } from "../../../src/records/platform-alert.ts";
 import { aLedger, DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { insertChannel } from "../../support/builders/alert-rows.ts";
-import { anActor } from "../../support/builders/builders.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const HOUR = 60 * MINUTE;
 const BOUNDS = { lettersSince: NOW - DAY, pendingBefore: NOW - 15 * MINUTE, readBefore: NOW - 2 * HOUR };
-const NO_SIGNS = { deadLetters: null, pendingSyncs: null, silence: null };
+const NO_SIGNS = { deadLetters: null, pendingSyncs: null, missingSubjects: null, silence: null };
 
 describe.each(postgresBackends)("platform alerts on $name", (backend) => {
   const { db, create } = useTenants(backend);
@@ -46,6 +46,20 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       const [alert] = await db.query<{ id: string }>("select id from platform_alerts");
       await letter("own", NOW, { kind: "notice", alert_id: alert?.id, channel_id: uuidOf(1) });
       expect(await platform.evaluate(BOUNDS)).toEqual(NO_SIGNS);
+    });
+
+    it("finds tenants without a subject in LiteLLM at once, with the one that has waited longest", async () => {
+      await create({ spend: aLedger() });
+      const [b, c] = ["b", "c"].map((name) => ({ tenantId: idOf(name), subject: { kind: "team", id: name } as const }));
+      for (const other of [b, c]) await create({ ...other, spend: aLedger() });
+      const since = (id: string, at: number) =>
+        db.query("update tenant_configs set subject_missing_at = $2 where tenant_id = $1", [id, new Date(at)]);
+      await since("b", NOW - MINUTE);
+      await since("c", NOW - HOUR);
+      const missing = { count: 2, since: NOW - HOUR, tenantId: "c" };
+      expect((await platform.evaluate(BOUNDS)).missingSubjects).toEqual(missing);
+      await db.query("update tenant_configs set deleted_at = now() where tenant_id = 'c'");
+      expect((await platform.evaluate(BOUNDS)).missingSubjects).toMatchObject({ count: 1, tenantId: "b" });
     });
 
     it("finds syncs pending for a quarter of an hour, with the oldest", async () => {

@@ -44,7 +44,9 @@ const anyTenant = fc.record({
   maxBudgetNanoUsd: fc.oneof(fc.constant(0n), anyLimit),
   alertThreshold: anyAlertThreshold,
   graceThreshold: anyGraceThreshold,
-  suspendedAt: fc.constantFrom(null, null, null, NOW),
+  suspendedAt: fc.constantFrom(null, null, null, null, null, NOW),
+  subjectMissingAt: fc.constantFrom(null, null, null, NOW),
+  litellmBlockedAt: fc.constantFrom(null, null, null, null, null, NOW),
   isOfEndedPeriod: fc.boolean(),
   overrides: fc.array(
     fc
@@ -68,6 +70,8 @@ async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: nu
     alert_threshold: String(Number(any.alertThreshold) / 100),
     grace_threshold: String(Number(any.graceThreshold) / 100),
     suspended_at: iso(any.suspendedAt),
+    subject_missing_at: iso(any.subjectMissingAt),
+    litellm_blocked_at: iso(any.litellmBlockedAt),
   }));
   const overrides = wanted.flatMap((any, index) =>
     any.overrides.map((override) => ({
@@ -88,8 +92,9 @@ async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: nu
   });
   await db.query(
     `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, max_budget, alert_threshold,
-       grace_threshold, suspended_at)
-     select tenant_id, 'team', tenant_id, now(), max_budget, alert_threshold, grace_threshold, suspended_at
+       grace_threshold, suspended_at, subject_missing_at, litellm_blocked_at)
+     select tenant_id, 'team', tenant_id, now(), max_budget, alert_threshold, grace_threshold, suspended_at,
+       subject_missing_at, litellm_blocked_at
      from jsonb_populate_recordset(null::tenant_configs, $1)`,
     [JSON.stringify(configs)],
   );

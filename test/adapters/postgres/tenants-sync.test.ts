@@ -1,7 +1,7 @@
 // The LiteLLM sync on each Postgres backend: outcomes, errors, and the order of retries.
 
 import { describe, expect, it } from "vitest";
-import type { TenantRecord } from "../../../src/records/tenant.ts";
+import type { SubjectFinding, TenantRecord } from "../../../src/records/tenant.ts";
 import { MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, aSyncOutcome, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
@@ -13,11 +13,56 @@ const HOUR = 60 * MINUTE;
 const PRIOR = { maxBudget: "20", softBudget: null, budgetDuration: "30d", metadata: { tenant_id: "theirs" } };
 
 describe.each(postgresBackends)("the LiteLLM sync on $name", (backend) => {
-  const { tenants, create } = useTenants(backend);
+  const { db, tenants, create } = useTenants(backend);
   /** A team tenant; teams allow many tenants. */
   const createTeam = (id: string) => create({ tenantId: idOf(id), subject: { kind: "team", id } });
   const fail = ({ config }: TenantRecord, triedAt: number, isUnreachable = false) =>
     tenants.recordSync(config.tenantId, config.revision, { status: "pending", triedAt, error: "no", isUnreachable });
+
+  describe("what a read shows of the subject", () => {
+    const SUBJECT = { tenantId: acme, subjectId: aNewTenant().subject.id };
+    const note = (finding: SubjectFinding, minutes = 0, subject = SUBJECT) =>
+      tenants.noteSubject(subject, finding, NOW + minutes * MINUTE);
+    const actions = async () =>
+      (await db.query<{ action: string }>("select action from audit_log order by id")).map(({ action }) => action);
+
+    it("keeps the first instant once recorded, a later revision and an audit line, and ends with the next", async () => {
+      const before = await create();
+      const missing = await note("missing");
+      expect(missing?.config).toMatchObject({ subjectMissingAt: NOW, litellmBlockedAt: null });
+      expect(missing?.config.revision).toBeGreaterThan(before.config.revision);
+      expect(await note("missing", 1)).toBeNull();
+      const blocked = await note("blocked", 2);
+      expect(blocked?.config).toMatchObject({ subjectMissingAt: null, litellmBlockedAt: NOW + 2 * MINUTE });
+      expect(await note("blocked", 3)).toBeNull();
+      const usable = await note("usable", 4);
+      expect(usable?.config).toMatchObject({ subjectMissingAt: null, litellmBlockedAt: null, configVersion: 1 });
+      expect(await note("usable", 5)).toBeNull();
+      expect(await actions()).toEqual(["tenant_created", "subject_missing", "subject_blocked", "subject_usable"]);
+      const [line] = await db.query("select actor, before, after from audit_log where action = 'subject_missing'");
+      expect(line).toMatchObject({
+        actor: "bursar",
+        before: { subject_missing_at: null },
+        after: { subject_missing_at: new Date(NOW).toISOString() },
+      });
+    });
+
+    it("records nothing of another subject, of a key that is not created yet, or of a deleted tenant", async () => {
+      await create({ encryptedKey: "v1.k.iv.body" });
+      expect(await note("missing")).toBeNull();
+      await db.query("update tenant_configs set sealed_key = null");
+      expect(await note("missing", 0, { ...SUBJECT, subjectId: "another" })).toBeNull();
+      await tenants.markDeleted(acme, later);
+      expect(await note("missing")).toBeNull();
+    });
+
+    it("records a finding once when two consumers read at the same time", async () => {
+      await create();
+      const noted = await Promise.all([note("missing"), note("missing")]);
+      expect(noted.filter((tenant) => tenant !== null)).toHaveLength(1);
+      expect(await actions()).toEqual(["tenant_created", "subject_missing"]);
+    });
+  });
 
   describe("recording a sync", () => {
     it("erases the encrypted key and stores LiteLLM's dates for a new key, with a later revision", async () => {

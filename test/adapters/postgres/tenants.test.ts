@@ -53,6 +53,8 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
           enforcement: "observe",
           failPolicy: "closed",
           suspendedAt: null,
+          subjectMissingAt: null,
+          litellmBlockedAt: null,
           overrides: [],
         },
         spend,

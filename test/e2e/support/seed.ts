@@ -57,6 +57,8 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
     enforcement: "enforce",
     failPolicy,
     suspendedAt: null,
+    subjectMissingAt: null,
+    litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
   };

@@ -26,14 +26,21 @@ const details = async () =>
     ({ detail }) => detail,
   );
 
+/** As the sweep notes it, in both stores. */
+async function noteOutage(startedAt: number | null): Promise<void> {
+  deps.snapshots.outage = startedAt;
+  await deps.outageNotes.save(deps.snapshots.note);
+}
+
 /** Runs the job the given minutes after NOW. */
 const at = (minutes: number) => alertPlatform({ now: NOW + minutes * MINUTE }, deps);
 
 describe("LiteLLM outage", () => {
-  it("alerts a minute after the outage was noted, and shows until when open policies stay open", async () => {
-    deps.snapshots.outage = NOW;
+  it("alerts as soon as the outage is noted, and shows until when open policies stay open", async () => {
+    await noteOutage(null);
     await at(0);
     expect(await kinds()).toEqual([]);
+    await noteOutage(NOW);
     await at(1);
     await at(2);
     expect(await details()).toEqual([
@@ -44,7 +51,7 @@ describe("LiteLLM outage", () => {
   });
 
   it("shows no end of the open policy where it never closes", async () => {
-    deps.snapshots.outage = NOW;
+    await noteOutage(NOW);
     deps.policy = { ...deps.policy, failOpenMinutes: 0 };
     await at(5);
     expect(await details()).toMatchObject([{ open_until: null }]);
@@ -56,14 +63,14 @@ describe("LiteLLM outage", () => {
       [2, null],
       [9, NOW + 5 * MINUTE],
     ] as const) {
-      deps.snapshots.outage = outage;
+      await noteOutage(outage);
       await at(minutes);
     }
     expect(await kinds()).toEqual(["litellm_out", "litellm_out"]);
   });
 
-  it("keeps the outage open when KV cannot be read, and still alerts on what Postgres shows", async () => {
-    deps.snapshots.outage = NOW;
+  it("goes by the copy in Postgres when KV cannot be read", async () => {
+    await noteOutage(NOW);
     await at(1);
     deps.snapshots.isAway = true;
     await world.db.query(`insert into dead_letters (id, queue, message_id, body, recorded_at)
@@ -73,6 +80,17 @@ describe("LiteLLM outage", () => {
     await at(3);
     expect(await kinds()).toEqual(["litellm_out", "dead_letter"]);
     expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error kv outage read failed.*kv: away/));
+  });
+});
+
+describe("a key or team that LiteLLM does not have", () => {
+  it("causes one alert a day, with the number of tenants and the one that has waited longest", async () => {
+    await createTenant(ownKeyInput(), deps);
+    await world.db.query("update tenant_configs set subject_missing_at = $1", [new Date(NOW)]);
+    for (const minutes of [0, 1, 24 * 60 - 1, 24 * 60]) await at(minutes);
+    const detail = { tenants: 1, tenant_id: "acme", since: new Date(NOW).toISOString() };
+    const alerts = await world.db.query("select detail from platform_alerts where kind = 'subject_missing'");
+    expect(alerts).toEqual([{ detail }, { detail }]);
   });
 });
 
@@ -136,13 +154,13 @@ it("alerts after a quarter of an hour when LiteLLM refuses a desired state, once
 });
 
 it("alerts once when two sweeps run at the same time", async () => {
-  deps.snapshots.outage = NOW;
+  await noteOutage(NOW);
   await Promise.all([at(5), at(5), at(5)]);
   expect([await kinds(), deps.noticeQueue.sent.length]).toEqual([["litellm_out"], 1]);
 });
 
 it("loses nothing when the queue refuses: the delivery is pending, and the sweep finds it", async () => {
-  deps.snapshots.outage = NOW;
+  await noteOutage(NOW);
   deps.noticeQueue.isAway = true;
   await expect(at(1)).rejects.toThrow("queue");
   deps.noticeQueue.isAway = false;

@@ -38,9 +38,9 @@ describe("LiteLLM hangs", () => {
 
   it("answers within 110 ms when the outage note hangs too", async () => {
     world.hasTenant({}, WARNED);
-    world.snapshots.trouble("outageStartedAt", "hangs");
+    world.snapshots.trouble("outageNote", "hangs");
     expect((await world.check()).tookMs).toBe(108);
-    expect(world.log.lines).toContain('warn kv outage read slow {"waited_ms":8}');
+    expect(world.log.lines).toContain('warn outage read slow {"waited_ms":8}');
   });
 
   it("keeps the deadline that the deployment sets", async () => {
@@ -106,14 +106,6 @@ describe("LiteLLM answers 500", () => {
   });
 });
 
-it("treats a key that LiteLLM no longer has as a failed read, not as a refusal", async () => {
-  world.hasTenant({}, WARNED);
-  world.litellm.rows.clear();
-  expect(verdictOf(await world.check())).toMatchObject({ allowed: true, source: "last_known" });
-  await world.untilQuiet();
-  expect(world.log.lines).toContain('warn litellm read failed {"tenant_id":"acme","why":"not_found"}');
-});
-
 describe("the limit of an open policy", () => {
   beforeEach(() => {
     world.hasTenant({ failPolicy: "open" }, WARNED);
@@ -136,7 +128,7 @@ describe("the limit of an open policy", () => {
 
   it("uses a note that arrived late for the next check, so a slow KV keeps no policy open", async () => {
     world.kv.outage = NOW - DAY;
-    world.snapshots.trouble("outageStartedAt", 2 * SECOND);
+    world.snapshots.trouble("outageNote", 2 * SECOND);
     expect(verdictOf(await world.check()).allowed).toBe(true);
     await world.timers.pass(5 * SECOND);
     expect(verdictOf(await world.check()).allowed).toBe(false);
@@ -144,15 +136,22 @@ describe("the limit of an open policy", () => {
 
   it("uses a note that takes as long as the read, because the check starts it early", async () => {
     world.kv.outage = NOW - DAY;
-    world.snapshots.trouble("outageStartedAt", 90);
+    world.snapshots.trouble("outageNote", 90);
     expect(verdictOf(await world.check()).allowed).toBe(false);
   });
 
-  it("stays open when the note cannot be read, and logs it", async () => {
-    world.kv.outage = NOW - DAY;
-    world.snapshots.trouble("outageStartedAt", new Error("down"));
-    expect(verdictOf(await world.check()).allowed).toBe(true);
+  it("takes the note from Postgres when KV cannot be read, and logs it", async () => {
+    world.outageCopy.note = { startedAt: NOW - DAY, pings: [] };
+    world.snapshots.trouble("outageNote", new Error("down"));
+    expect(verdictOf(await world.check()).allowed).toBe(false);
     expect(world.log.lines).toContain("error kv outage read failed {} Error: down");
+  });
+
+  it("stays open while neither store can be read, and logs it", async () => {
+    world.snapshots.trouble("outageNote", new Error("down"));
+    world.outageNotes.trouble("load", new Error("down"));
+    expect(verdictOf(await world.check()).allowed).toBe(true);
+    expect(world.log.lines).toContain("error outage read failed {} Error: down");
   });
 });
 
@@ -234,7 +233,7 @@ describe("KV and Postgres fail", () => {
   });
 
   it("calls nothing an outage within 110 ms while everything hangs, with the deployment's policy for a yes or no", async () => {
-    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, "hangs");
+    for (const verb of ["ownerOf", "tenant", "outageNote"] as const) world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, "hangs");
     world.reads.trouble("readSubject", "hangs");
     for (const [caller, tenantId] of [[byKey, null] as const, [byId, ACME] as const]) {

@@ -30,7 +30,7 @@ const BREAKS: Record<string, (how: Trouble) => void> = {
   },
   Redis: (how) => world.claims.trouble("claimRead", how),
   KV: (how) => {
-    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) world.snapshots.trouble(verb, how);
+    for (const verb of ["ownerOf", "tenant", "outageNote"] as const) world.snapshots.trouble(verb, how);
   },
   "the queue": (how) => world.spendQueue.trouble("send", how),
 };

@@ -18,7 +18,7 @@ describe("several slow stores", () => {
     world.hasTenant();
     world.snapshots.trouble("ownerOf", 39);
     world.snapshots.trouble("tenant", "hangs");
-    world.snapshots.trouble("outageStartedAt", "hangs");
+    world.snapshots.trouble("outageNote", "hangs");
     world.tenants.trouble("load", "hangs");
     world.reads.trouble("readSubject", "hangs");
     expect((await world.check()).tookMs).toBeLessThanOrEqual(110);
@@ -39,7 +39,7 @@ describe("several slow stores", () => {
   it("answers within 110 ms while it asks LiteLLM for the key's team", async () => {
     teamTenant();
     world.reads.trouble("readSubject", "hangs");
-    world.snapshots.trouble("outageStartedAt", "hangs");
+    world.snapshots.trouble("outageNote", "hangs");
     const answered = await world.check({ caller: { ...byKey, keyHash: hashOf("b") } });
     expect(answered.tookMs).toBeLessThanOrEqual(110);
     expect(answered.outcome).toMatchObject({ kind: "undecided", verdict: { allowed: true, source: "fail_open" } });

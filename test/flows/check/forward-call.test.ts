@@ -86,7 +86,7 @@ describe("forwarding", () => {
 
 describe("failures", () => {
   const nothingAnswers = () => {
-    for (const verb of ["ownerOf", "tenant", "outageStartedAt"] as const) gate.world.snapshots.trouble(verb, "hangs");
+    for (const verb of ["ownerOf", "tenant", "outageNote"] as const) gate.world.snapshots.trouble(verb, "hangs");
     for (const verb of ["findByKey", "load"] as const) gate.world.tenants.trouble(verb, "hangs");
     gate.world.reads.trouble("readSubject", "hangs");
     gate.world.claims.trouble("claimRead", "hangs");

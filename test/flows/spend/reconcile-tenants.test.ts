@@ -141,7 +141,9 @@ describe("a key that LiteLLM's list does not show", () => {
     expect(deps.log.lines).toContainEqual(expect.stringContaining('"why":"unparseable answer"'));
     deps.litellm.readSubject = async () => failure({ kind: "not_found" });
     world.now += HOUR;
-    expect((await sweepAndReconcile()).others).toMatchObject([{ kind: "sync_litellm", tenant_id: "acme" }]);
+    const syncs = (await sweepAndReconcile()).others.filter(({ kind }) => kind === "sync_litellm");
+    expect(syncs).toMatchObject([{ tenant_id: "acme" }]);
+    expect((await deps.tenants.load(idOf("acme")))?.config.subjectMissingAt).toBe(world.now);
   });
 
   it("alerts the operators once a day when LiteLLM answers and no tenant of a batch can be read", async () => {

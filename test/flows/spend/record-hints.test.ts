@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { idOf } from "../../support/builders/builders.ts";
 import { aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../../support/fakes/fake-litellm.ts";
@@ -111,10 +112,11 @@ describe("a stock webhook", () => {
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("drops a hint for a key that LiteLLM no longer has", async () => {
+  it("drops a hint for a key that LiteLLM no longer has, and notes the key as missing", async () => {
     await world.manage("POST", "/key/delete", { keys: [key] });
     await deliver(stock());
-    expect(deps.spendQueue.sent).toEqual([]);
+    expect(deps.spendQueue.sent.map(({ message }) => message.kind)).not.toContain("read_due");
+    expect((await deps.tenants.load(idOf("acme")))?.config.subjectMissingAt).toBe(world.now);
   });
 
   it("reads and notifies although KV is away, and retries no message", async () => {

@@ -25,6 +25,7 @@ describe("creating", () => {
       enforcement: "enforce",
       fail_policy: null,
       state: "ok",
+      reason: "within_budget",
       spend: 0,
       limit: 12.5,
       used_percent: 0,
@@ -38,6 +39,8 @@ describe("creating", () => {
       litellm_sync_error: null,
       adopted: false,
       suspended_at: null,
+      subject_missing_at: null,
+      litellm_blocked_at: null,
       created_at: "2026-11-15T12:00:00.000Z",
     });
     expect(body.virtual_key).toMatch(/^sk-[A-Za-z0-9_-]{43}$/);

@@ -146,6 +146,26 @@ describe("a refusal", () => {
     expect([headers.get("Retry-After"), headers.get("Cache-Control")]).toEqual(["5", "private, max-age=0"]);
   });
 
+  it("says that LiteLLM has blocked the key, also under a closed fail policy", async () => {
+    hasTenant({ litellmBlockedAt: NOW - DAY, failPolicy: "closed" });
+    const { status, headers, body } = await world.ask();
+    expect([status, body.type, body.reason]).toEqual([403, "urn:bursar:problem:litellm-blocked", "litellm_blocked"]);
+    expect(headers.get("Retry-After")).toBeNull();
+    expect(body.detail).toContain("is blocked in LiteLLM");
+  });
+
+  it("says that LiteLLM does not have the key: 200 under open, and 503 without Retry-After under closed", async () => {
+    hasTenant({ subjectMissingAt: NOW });
+    const open = await world.ask();
+    expect([open.status, open.body.state, open.body.reason]).toEqual([200, "unknown", "subject_missing"]);
+    world = new HttpWorld();
+    hasTenant({ subjectMissingAt: NOW, failPolicy: "closed" });
+    const { status, headers, body } = await world.ask();
+    expect([status, body.type, body.reason]).toEqual([503, "urn:bursar:problem:subject-missing", "subject_missing"]);
+    expect(headers.get("Retry-After")).toBeNull();
+    expect(body.detail).toContain("LiteLLM does not have the key or team of tenant acme");
+  });
+
   it("answers 200 with would_block under observe", async () => {
     hasTenant({ enforcement: "observe" }, { spendNanoUsd: usd("552") });
     const { status, body } = await world.ask();

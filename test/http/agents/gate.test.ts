@@ -136,6 +136,16 @@ describe("a refusal", () => {
     expect(headers.get("x-should-retry")).toBe("false");
   });
 
+  it.each([
+    ["litellm_blocked", 403, "budget_exceeded", { litellmBlockedAt: NOW }],
+    ["subject_missing", 503, "api_error", { subjectMissingAt: NOW, failPolicy: "closed" }],
+  ] as const)("answers %s in the same form", async (reason, expected, type, config) => {
+    world.hasTenant({ subject, ...config });
+    const { status, body } = await chat();
+    expect([status, body.error.type, body.error.code, body.reason]).toEqual([expected, type, reason, reason]);
+    expect(world.models.calls).toEqual([]);
+  });
+
   it("answers a retryable 503 under a closed fail policy", async () => {
     world.hasTenant({ subject, failPolicy: "closed" }, null);
     world.reads.trouble("readSubject", new Error("down"));

@@ -54,6 +54,14 @@ describe("LiteLLM's request", () => {
     expect(await answerTo(aQuestion())).toEqual(expected);
   });
 
+  it.each([
+    [{ litellmBlockedAt: NOW }, "is blocked in LiteLLM"],
+    [{ subjectMissingAt: NOW, failPolicy: "closed" }, "LiteLLM does not have the key or team"],
+  ] as const)("says what LiteLLM has answered of the key (%j)", async (config, words) => {
+    hasTenant(config);
+    expect(await answerTo(aQuestion())).toEqual(blocked(expect.stringContaining(words)));
+  });
+
   it("X1: answers BLOCKED for a zero budget", async () => {
     hasTenant({ maxBudgetNanoUsd: 0n });
     expect((await answerTo(aQuestion())).action).toBe("BLOCKED");

@@ -1,11 +1,13 @@
-// Snapshots in memory, with the version rules of KV's adapter. `isAway` makes every verb throw, as KV does when it is
-// down.
+// Snapshots in memory, with the version rules of KV's adapter, and the copy of the outage note in Postgres. `isAway`
+// makes every verb throw, as the store does when it is down.
 
 import { isDeepStrictEqual } from "node:util";
+import { NO_OUTAGE, type OutageNote } from "../../../src/budget/failure.ts";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Snapshots } from "../../../src/ports/ports.ts";
+import type { OutageNotes } from "../../../src/ports/stores.ts";
 import type { CachedOwner, CachedTenant, CallerName, Tombstone } from "../../../src/records/edge.ts";
 
 type Config = TenantConfig | (Tombstone & { readonly revision: number });
@@ -19,7 +21,7 @@ export class FakeSnapshots implements Snapshots {
   readonly owners = new Map<CallerName, CachedOwner>();
   /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<CallerName>();
-  outage: number | null = null;
+  note: OutageNote = NO_OUTAGE;
   /** The writes that KV was asked for, as `config acme 2`, without those that it did not need. */
   readonly writes: string[] = [];
 
@@ -63,14 +65,23 @@ export class FakeSnapshots implements Snapshots {
     this.spends.set(tenantId, joined);
   }
 
-  async outageStartedAt() {
-    this.#reach();
-    return this.outage;
+  /** When the noted outage began. Setting it leaves a note as releases without pings wrote it. */
+  get outage(): number | null {
+    return this.note.startedAt;
   }
 
-  async writeOutage(startedAt: number | null) {
+  set outage(startedAt: number | null) {
+    this.note = { startedAt, pings: [] };
+  }
+
+  async outageNote() {
     this.#reach();
-    this.outage = startedAt;
+    return this.note;
+  }
+
+  async writeOutage(note: OutageNote) {
+    this.#reach();
+    this.note = note;
   }
 
   async ping() {
@@ -95,4 +106,23 @@ function outranks(next: Config, present: Config, isRewrite: boolean): boolean {
   if (next.revision !== present.revision) return next.revision > present.revision;
   const [isDeleted, wasDeleted] = ["deletedRevision" in next, "deletedRevision" in present];
   return isDeleted === wasDeleted ? isRewrite : isDeleted;
+}
+
+export class FakeOutageNotes implements OutageNotes {
+  isAway = false;
+  note: OutageNote = NO_OUTAGE;
+
+  async load() {
+    this.#reach();
+    return this.note;
+  }
+
+  async save(note: OutageNote) {
+    this.#reach();
+    this.note = note;
+  }
+
+  #reach() {
+    if (this.isAway) throw new Outage("postgres", "away", null);
+  }
 }

@@ -2,7 +2,7 @@
 
 import type { KeyHash, Subject, TenantId } from "../../../src/budget/tenant.ts";
 import type { Tenants } from "../../../src/ports/stores.ts";
-import type { TenantRecord } from "../../../src/records/tenant.ts";
+import type { SubjectFinding, TenantRecord, TenantSubject } from "../../../src/records/tenant.ts";
 
 export class FakeTenants implements Tenants {
   readonly rows = new Map<TenantId, TenantRecord>();
@@ -30,6 +30,17 @@ export class FakeTenants implements Tenants {
   async findBySubject({ kind, id }: Subject) {
     const hasSubject = ({ config }: TenantRecord) => config.subject.kind === kind && config.subject.id === id;
     return [...this.rows.values()].find(hasSubject) ?? null;
+  }
+
+  async noteSubject({ tenantId, subjectId }: TenantSubject, finding: SubjectFinding, now: number) {
+    const tenant = this.rows.get(tenantId);
+    if (tenant === undefined || tenant.config.subject.id !== subjectId) return null;
+    const subjectMissingAt = finding === "missing" ? now : null;
+    const litellmBlockedAt = finding === "blocked" ? now : null;
+    const revision = tenant.config.revision + 1;
+    const noted = { ...tenant, config: { ...tenant.config, revision, subjectMissingAt, litellmBlockedAt } };
+    this.rows.set(tenantId, noted);
+    return noted;
   }
 
   async ping() {}

@@ -59,7 +59,7 @@ const rawConfig = z.object({
 });
 
 const config = rawConfig.transform(
-  (raw): TenantConfig => ({
+  (raw): Omit<TenantConfig, "subjectMissingAt" | "litellmBlockedAt"> => ({
     tenantId: raw.tenant_id,
     name: raw.name,
     subject: raw.subject,

@@ -10,6 +10,7 @@ import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../../src/adapters/litellm/litellm-http.ts";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresOutageNotes } from "../../../src/adapters/postgres/outage-notes.ts";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "../../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
@@ -64,7 +65,8 @@ export class AdminWorld {
     const log = new RecordedLog();
     const clock = () => this.now;
     const { url, masterKey } = this.litellm;
-    const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock });
+    const background: Background = (_what, work) => void work.catch(() => {});
+    const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock, background });
     return {
       tenants: postgresTenants(this.db.database),
       overrides: postgresOverrides(this.db.database),
@@ -73,6 +75,7 @@ export class AdminWorld {
       readLeases: postgresReadLeases(this.db.database),
       alerts: postgresAlerts(this.db.database),
       platformAlerts: postgresPlatformAlerts(this.db.database),
+      outageNotes: postgresOutageNotes(this.db.database),
       claims: new FakeClaims(),
       noticeQueue: new FakeNoticeQueue(),
       policy: POLICY,
@@ -82,7 +85,7 @@ export class AdminWorld {
       snapshots: new FakeSnapshots(),
       spendQueue: new FakeSpendQueue(),
       timers: realTimers,
-      background: ((_what, work) => void work.catch(() => {})) as Background,
+      background,
       log,
     };
   }

@@ -14,7 +14,7 @@ import { aSpendRecord, aTenantConfig, NOW } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../builders/builders.ts";
 import { TimedClaims } from "../fakes/fake-claims.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../fakes/fake-litellm.ts";
-import { FakeSnapshots } from "../fakes/fake-snapshots.ts";
+import { FakeOutageNotes, FakeSnapshots } from "../fakes/fake-snapshots.ts";
 import { FakeSpendQueue } from "../fakes/fake-spend-queue.ts";
 import { FakeTenants } from "../fakes/fake-tenants.ts";
 import { RecordedLog } from "../fakes/recorded-log.ts";
@@ -47,6 +47,7 @@ export class CheckWorld {
   readonly memory = new IsolateMemory();
   readonly kv = new FakeSnapshots();
   readonly postgres = new FakeTenants();
+  readonly outageCopy = new FakeOutageNotes();
   readonly litellm = new FakeLiteLlm(this.timers, this.clock);
   readonly redis = new TimedClaims(this.clock);
   readonly queue = new FakeSpendQueue();
@@ -54,6 +55,7 @@ export class CheckWorld {
   policy: Policy = POLICY;
 
   readonly snapshots = breakable(this.kv, this.timers);
+  readonly outageNotes = breakable(this.outageCopy, this.timers);
   readonly tenants = breakable(this.postgres, this.timers);
   readonly reads = breakable(this.litellm, this.timers);
   readonly claims = breakable(this.redis, this.timers);
@@ -67,6 +69,7 @@ export class CheckWorld {
     return {
       memory,
       snapshots: this.snapshots.port,
+      outageNotes: this.outageNotes.port,
       tenants: this.tenants.port,
       litellm: this.reads.port,
       claims: this.claims.port,

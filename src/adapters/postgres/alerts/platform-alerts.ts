@@ -99,11 +99,19 @@ async function readSigns(
           'tenantId', t.tenant_id, 'error', t.litellm_sync_error)
         from tenant_configs t where t.litellm_sync = 'pending' and t.litellm_sync_since <= ${timestampOf(pendingBefore)}
         order by t.litellm_sync_since, t.tenant_id limit 1) as pending,
+      (select json_build_object('count', count(*) over (), 'since', ${ms("t.subject_missing_at")}, 'tenantId', t.tenant_id)
+        from tenant_configs t where t.subject_missing_at is not null and t.deleted_at is null
+        order by t.subject_missing_at, t.tenant_id limit 1) as missing,
       (select json_build_object('lastReadAt', ${ms("max(s.read_at)")}) from tenant_spend s
         having coalesce(max(s.read_at) <= ${before}, true)
           and exists (select from tenant_configs t where t.deleted_at is null and t.litellm_sync = 'synced'
             and t.created_at <= ${before})) as silence`,
   );
   // The statement builds its JSON with the names of `PlatformSigns`.
-  return { deadLetters: row?.["letters"], pendingSyncs: row?.["pending"], silence: row?.["silence"] } as PlatformSigns;
+  return {
+    deadLetters: row?.["letters"],
+    pendingSyncs: row?.["pending"],
+    missingSubjects: row?.["missing"],
+    silence: row?.["silence"],
+  } as PlatformSigns;
 }

@@ -50,6 +50,7 @@ function publicTenant(alias: "a" | "b"): SQL {
     'grace_threshold', trim_scale(${alias}.grace_threshold), 'budget_duration', ${alias}.budget_duration,
     'enforcement', ${alias}.enforcement, 'fail_policy', ${alias}.fail_policy, 'adopted', ${alias}.adopted,
     'config_version', ${alias}.config_version, 'suspended_at', ${iso("suspended_at")},
+    'subject_missing_at', ${iso("subject_missing_at")}, 'litellm_blocked_at', ${iso("litellm_blocked_at")},
     'period_started_at', coalesce(${iso("litellm_key_last_reset")}, ${iso("subject_created_at")}),
     'resets_at', ${iso("budget_reset_at")}, 'deleted_at', ${iso("deleted_at")})`);
 }

@@ -1,11 +1,18 @@
-// The table of alerts about the platform itself, such as an outage of LiteLLM. Holds no queries.
+// The tables of alerts about the platform itself, and of LiteLLM's outage. Holds no queries.
 
 import { sql } from "drizzle-orm";
-import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { check, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { instant, oneOf } from "./columns.ts";
 
-const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out", "litellm_unreadable"] as const;
+const kinds = [
+  "dead_letter",
+  "sync_pending",
+  "litellm_silent",
+  "litellm_out",
+  "litellm_unreadable",
+  "subject_missing",
+] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */
 export const platformAlerts = pgTable(
@@ -24,4 +31,17 @@ export const platformAlerts = pgTable(
     oneOf("platform_alerts_kind_known", t.kind, kinds),
     uniqueIndex("idx_platform_alerts_open").on(t.kind).where(sql`${t.endedAt} is null`),
   ],
+);
+
+/** One row at most. KV has a copy. */
+export const litellmOutage = pgTable(
+  "litellm_outage",
+  {
+    id: integer("id").primaryKey().default(1),
+    /** Null: LiteLLM is not out. */
+    startedAt: instant("started_at"),
+    /** The last pings, oldest first. */
+    pings: jsonb("pings").notNull(),
+  },
+  (t) => [check("litellm_outage_one_row", sql`${t.id} = 1`)],
 );

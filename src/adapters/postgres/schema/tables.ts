@@ -76,6 +76,10 @@ export const tenantConfigs = pgTable(
     /** Null: the deployment's default applies. */
     failPolicy: text("fail_policy", { enum: failPolicies }),
     suspendedAt: instant("suspended_at"),
+    /** Since when LiteLLM says that it has no such key or team. */
+    subjectMissingAt: instant("subject_missing_at"),
+    /** Since when another than Bursar blocks the key or team in LiteLLM. */
+    litellmBlockedAt: instant("litellm_blocked_at"),
     deletedAt: instant("deleted_at"),
     adopted: boolean("adopted").notNull().default(false),
     /** What LiteLLM held before adoption, to restore on release. */
@@ -116,6 +120,7 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
     index("idx_tenant_configs_unannounced").on(t.periodSeenAt).where(sql`not ${t.periodAnnounced}`),
+    index("idx_tenant_configs_subject_missing").on(t.subjectMissingAt).where(sql`${t.subjectMissingAt} is not null`),
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
       .where(sql`${t.litellmSync} = 'pending'`),

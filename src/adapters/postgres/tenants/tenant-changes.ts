@@ -64,7 +64,7 @@ export async function setTenantSuspended(
 }
 
 /** A separate statement: one that waited for the lock does not see overrides granted meanwhile. */
-function livingTenant(tenantId: TenantId): SQL {
+export function livingTenant(tenantId: TenantId): SQL {
   return sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`;
 }
 

@@ -38,9 +38,9 @@ function livingTenants(now: Instant): SQL {
 }
 
 const STATE = sql`case
-    when c.suspended_at is not null or l.amount = 0 then 'blocked'
-    when f.spend is null then 'unknown'
+    when c.suspended_at is not null or c.litellm_blocked_at is not null or l.amount = 0 then 'blocked'
     when f.spend * 100 >= l.amount * c.grace_threshold then 'blocked'
+    when c.subject_missing_at is not null or f.spend is null then 'unknown'
     when f.spend >= l.amount then 'grace'
     when f.spend * 100 >= l.amount * c.alert_threshold then 'warning'
     else 'ok' end`;

@@ -1,14 +1,17 @@
-// Records the outcome of a sync beside the desired state, and claims the tenants whose sync is due again.
-// Never touches a desired state that has changed meanwhile.
+// Records the outcome of a sync and what reads show of the subject, beside the desired state, and claims the tenants
+// whose sync is due again. Never touches a desired state that has changed meanwhile.
 
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
-import type { PriorValues, SyncOutcome, TenantRecord } from "../../../records/tenant.ts";
-import { type Database, runQuery, runStatement } from "../client.ts";
+import type { AuditAction } from "../../../records/audit.ts";
+import type { PriorValues, SubjectFinding, SyncOutcome, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
+import { auditInsert } from "../audit/audit-insert.ts";
+import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
+import { livingTenant, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 /** The request that changed the tenant may still be syncing it. */
@@ -86,6 +89,40 @@ export async function noteTenantBlock(database: Database, tenantId: TenantId, re
   );
   return rows.length > 0;
 }
+
+/** A subject that stays missing or blocked keeps its instant, and a tenant without a change its revision. */
+export async function noteSubject(
+  database: Database,
+  { tenantId, subjectId }: TenantSubject,
+  finding: SubjectFinding,
+  now: Instant,
+): Promise<TenantRecord | null> {
+  const at = timestampOf(now);
+  const isMissing = finding === "missing";
+  const isBlocked = finding === "blocked";
+  const line = { action: NOTED[finding], actor: "bursar", requestId: null, at: now } as const;
+  const [noted, rows] = await runBatch(database, [
+    sql`with before as (select * from tenant_configs t
+      where t.tenant_id = ${tenantId} and t.subject_id = ${subjectId} and t.deleted_at is null and t.sealed_key is null
+        and ((t.subject_missing_at is not null) <> ${isMissing} or (t.litellm_blocked_at is not null) <> ${isBlocked})
+      for no key update),
+    after as (update tenant_configs t
+      set subject_missing_at = case when ${isMissing} then coalesce(t.subject_missing_at, ${at}) end,
+        litellm_blocked_at = case when ${isBlocked} then coalesce(t.litellm_blocked_at, ${at}) end,
+        revision = nextval('config_revision'), ${updatedAt(now)}
+      from before where t.tenant_id = before.tenant_id returning t.*),
+    audit as (${auditInsert({ ...line, before: sql`before`, after: sql`after` })})
+    select from after`,
+    livingTenant(tenantId),
+  ]);
+  return noted.length === 0 ? null : firstTenant(rows);
+}
+
+const NOTED: Readonly<Record<SubjectFinding, AuditAction>> = {
+  missing: "subject_missing",
+  blocked: "subject_blocked",
+  usable: "subject_usable",
+};
 
 /**
  * A claim of the sweep has counted its attempt already. The first attempt of an administrator's request counts here.

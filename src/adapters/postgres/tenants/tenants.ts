@@ -9,7 +9,7 @@ import { createTenant } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
-import { claimPendingSyncs, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
+import { claimPendingSyncs, noteSubject, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
 
 export function postgresTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
@@ -36,6 +36,7 @@ export function postgresTenants(database: Database): Tenants {
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
     findUnannounced: (before, limit) => findUnannounced(database, before, limit),
     notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),
+    noteSubject: (subject, finding, now) => noteSubject(database, subject, finding, now),
     ping: async () => {
       await runStatement(database, sql`select 1`);
     },

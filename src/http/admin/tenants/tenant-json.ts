@@ -26,7 +26,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     budget_duration: config.budgetDuration,
     enforcement: config.enforcement,
     fail_policy: config.failPolicy,
-    state: stateAt(config, spend?.spendNanoUsd ?? null, now).state,
+    ...stateAt(config, spend?.spendNanoUsd ?? null, now),
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
@@ -41,6 +41,8 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     litellm_sync_error: sync.error,
     adopted: tenant.adopted,
     suspended_at: isoOrNull(config.suspendedAt),
+    subject_missing_at: isoOrNull(config.subjectMissingAt),
+    litellm_blocked_at: isoOrNull(config.litellmBlockedAt),
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
   };
