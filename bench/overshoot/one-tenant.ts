@@ -5,7 +5,6 @@ import type { Instant } from "../../src/budget/instant.ts";
 import type { NanoUsd } from "../../src/budget/money.ts";
 import type { SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
-import type { ReadReason } from "../../src/ports/messages.ts";
 import type { Ledgers, SpendBatches, Tenants } from "../../src/ports/stores.ts";
 import type { LedgerCall, LedgerChange } from "../../src/records/ledger.ts";
 import type { TenantRecord } from "../../src/records/tenant.ts";
@@ -95,15 +94,8 @@ export class TimedClaims extends FakeClaims {
   }
 
   override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5): Promise<boolean> {
+    await this.ping();
     return this.#take(`refresh ${tenantId} ${colo}`, seconds);
-  }
-
-  override async isReadScheduled(_: TenantId, reason: ReadReason): Promise<boolean> {
-    return (this.#until.get(reason) ?? 0) > this.#clock();
-  }
-
-  override async noteScheduledRead(_: TenantId, reason: ReadReason, seconds = 60): Promise<void> {
-    this.#take(reason, seconds);
   }
 
   #take(name: string, seconds: number): boolean {

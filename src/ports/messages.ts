@@ -1,6 +1,7 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
 import * as z from "zod";
+import { groupedHintAt, type Hint } from "../budget/hint.ts";
 import type { Instant } from "../budget/instant.ts";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
 import type { SpendRead, SpendRecord } from "../budget/spend.ts";
@@ -14,7 +15,10 @@ const tenantId = z
   .min(1)
   .transform((id) => id as TenantId);
 
-/** Why a read waits on the queue: to see what a hint announced, to confirm or correct counted spend, to see a reset. */
+/**
+ * Why a read waits on the queue: to see what a hint announced (`recheck-60s` only from the release before), to
+ * confirm or correct counted spend, to see a reset.
+ */
 export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
 const instant = z.number().int().min(0);
@@ -84,6 +88,10 @@ const rawScheduledRead = z.object({
   subject_id: z.string(),
   reason: z.enum(REASONS).optional(),
   lane: z.enum(Object.values(LANES)).optional(),
+  /** The hint: its instant, the spend that it announced, and its verified time. Absent beside any other reason. */
+  hinted_at: instant.optional(),
+  announced: decimalMoney.optional(),
+  signed_at: instant.optional(),
 });
 
 const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, context) => {
@@ -96,7 +104,7 @@ const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, 
 /** LiteLLM sent an alert webhook. */
 const rawWebhook = z.object({
   kind: z.literal("webhook"),
-  /** How its sender was authenticated: only a signed one's amount counts. */
+  /** How its sender was authenticated: only the amount of a signed one may count. */
   auth: z.enum(["signature", "url_token"]).optional(),
   /** The same as the release before spelled it. Written beside `auth` for one release. */
   door: z.enum(["signed", "url_token"]).optional(),
@@ -109,7 +117,7 @@ const rawWebhook = z.object({
   spend: decimalMoney.nullable(),
   projected_spend: decimalMoney.nullable(),
   projected_exceeded_date: z.string().nullable(),
-  /** The sender's id, the same for each copy. Null when no signature covers it. */
+  /** The sender's id, the same for each copy. Null when no signature covers it: then none covers `sent_at` either. */
   webhook_id: z.string().nullable().optional(),
   /** When the sender signed it, else when it arrived. */
   sent_at: instant,
@@ -170,12 +178,14 @@ const previousCalls = z
 /** A read as the release before sent it, merged into its own record: only worth another read. */
 const previousRead = z
   .object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() })
-  .transform(({ tenant_id, subject_id }) => ({
-    kind: "read_due" as const,
-    tenant_id,
-    subject_id,
-    reason: "confirm" as const,
-  }));
+  .transform(
+    ({ tenant_id, subject_id }): z.output<typeof scheduledRead> => ({
+      kind: "read_due",
+      tenant_id,
+      subject_id,
+      reason: "confirm",
+    }),
+  );
 
 export const spendMessageSchema = z.union([
   z.discriminatedUnion("kind", [
@@ -246,8 +256,21 @@ export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 export function scheduledReadMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
   reason: ReadReason,
-): SpendMessage {
+): z.input<typeof rawScheduledRead> {
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
+}
+
+/** Makes the consumer read the subject for an open hint. */
+export function hintReadMessage(
+  config: Parameters<typeof scheduledReadMessage>[0],
+  { at, announcedNanoUsd, signedAt }: Hint,
+): SpendMessage {
+  return {
+    ...scheduledReadMessage(config, "recheck-20s"),
+    hinted_at: groupedHintAt(at),
+    ...(announcedNanoUsd !== null && { announced: decimalFromNanoUsd(announcedNanoUsd) }),
+    ...(signedAt !== null && { signed_at: signedAt }),
+  };
 }
 
 /** Makes the consumer sync LiteLLM with the desired state. */

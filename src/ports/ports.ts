@@ -10,7 +10,7 @@ import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
 import type { CachedTenant, Readiness, RememberedTenant, Tombstone, Written } from "../records/edge.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
-import type { NoticeMessage, ReadReason, SpendMessage } from "./messages.ts";
+import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -177,14 +177,9 @@ export interface Claims {
   /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
-  /**
-   * For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null.
-   */
-  recordedWebhooks(names: readonly string[]): Promise<readonly (string | null)[]>;
-  rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>): Promise<void>;
-  /** True while a scheduled read of the tenant is already queued. */
-  isReadScheduled(tenantId: TenantId, reason: ReadReason): Promise<boolean>;
-  noteScheduledRead(tenantId: TenantId, reason: ReadReason, seconds: number): Promise<void>;
+  /** When the last noted read of this name is due; null without a note, which expires after its `seconds`. */
+  scheduledReadAt(tenantId: TenantId, name: string): Promise<Instant | null>;
+  noteScheduledRead(tenantId: TenantId, name: string, dueAt: Instant, seconds: number): Promise<void>;
   /** `claimed` also for the message that already holds the claim. */
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;

@@ -10,6 +10,7 @@ import type { Claims } from "../../../src/ports/ports.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
+import { NOW } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
 import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
@@ -181,66 +182,24 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
-  describe("webhooks", () => {
-    const names = () => Array.from({ length: 3 }, () => `key/msg_${randomUUID()}`) as [string, string, string];
-
-    it("remembers for ten minutes which message handled a webhook", async () => {
-      const [a, b, c] = names();
-      const since = performance.now();
-      expect(await claims.recordedWebhooks([a, b, c])).toEqual([null, null, null]);
-      await claims.rememberRecordedWebhooks(new Map([[c, "m1"]]));
-      await claims.rememberRecordedWebhooks(new Map([[a, "m2"]]));
-      expect(await claims.recordedWebhooks([a, b, c])).toEqual(["m2", null, "m1"]);
-      for (const name of [a, c]) await expectToExpireIn(`webhook:${name}`, 600, since);
-    });
-
-    it("remembers the last message that handled a webhook, for ten minutes from then", async () => {
-      const [name] = names();
-      await claims.rememberRecordedWebhooks(new Map([[name, "m1"]]));
-      await command("EXPIRE", `webhook:${name}`, "10");
-      const since = performance.now();
-      await claims.rememberRecordedWebhooks(new Map([[name, "m2"]]));
-      expect(await claims.recordedWebhooks([name])).toEqual(["m2"]);
-      await expectToExpireIn(`webhook:${name}`, 600, since);
-    });
-
-    it.each([
-      "12345678901234567890123456789012",
-      "00000000000000000000000000000012",
-      "123456789012345678901234567890e1",
-    ])("keeps a numeric message id as text: %s", async (messageId) => {
-      const [name] = names();
-      await claims.rememberRecordedWebhooks(new Map([[name, messageId]]));
-      expect(await claims.recordedWebhooks([name])).toEqual([messageId]);
-    });
-
-    it("reads and writes the webhooks of a batch in one request each", async () => {
-      const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
-      const requests = vi.spyOn(globalThis, "fetch");
-      await claims.rememberRecordedWebhooks(new Map(batch.map((name) => [name, "m1"])));
-      expect(requests).toHaveBeenCalledTimes(1);
-      expect(await claims.recordedWebhooks(batch)).toEqual(batch.map(() => "m1"));
-      expect(requests).toHaveBeenCalledTimes(2);
-    });
-  });
-
   describe("a scheduled read", () => {
-    it("records a scheduled read by tenant and reason", async () => {
-      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(false);
-      await claims.noteScheduledRead(tenant, "recheck-20s", 60);
-      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(true);
-      expect(await claims.isReadScheduled(tenant, "recheck-60s")).toBe(false);
-      expect(await claims.isReadScheduled(idOf(`${tenant}-2`), "recheck-20s")).toBe(false);
+    it("says when the read of a tenant and name is due", async () => {
+      expect(await claims.scheduledReadAt(tenant, "hint:5000")).toBeNull();
+      await claims.noteScheduledRead(tenant, "hint:5000", NOW + 25_000, 60);
+      expect(await claims.scheduledReadAt(tenant, "hint:5000")).toBe(NOW + 25_000);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBeNull();
+      expect(await claims.scheduledReadAt(idOf(`${tenant}-2`), "hint:5000")).toBeNull();
     });
 
-    it("expires after its seconds", async () => {
+    it("says when the last noted read is due, and expires with its seconds", async () => {
       const since = performance.now();
-      await claims.noteScheduledRead(tenant, "confirm", 60);
+      await claims.noteScheduledRead(tenant, "confirm", NOW + 60_000, 60);
+      await claims.noteScheduledRead(tenant, "confirm", NOW + 30_000, 30);
       const name = `read-due:${tenant}:confirm`;
-      await expectToExpireIn(name, 60, since);
-      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(true);
+      await expectToExpireIn(name, 30, since);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBe(NOW + 30_000);
       await expire(name);
-      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(false);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBeNull();
     });
   });
 
@@ -265,10 +224,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
       ["a claim of a notice", () => claims.claimNotice(notice, "m1")],
       ["the note of a sent one", () => claims.noteNoticeSent(notice)],
       ["the release of one", () => claims.releaseNotice(notice)],
-      ["a look for webhooks", () => claims.recordedWebhooks(["key/msg_1"])],
-      ["the note of them", () => claims.rememberRecordedWebhooks(new Map([["key/msg_1", "m1"]]))],
-      ["a look for a read", () => claims.isReadScheduled(tenant, "recheck-20s")],
-      ["the note of one", () => claims.noteScheduledRead(tenant, "recheck-20s", 5)],
+      ["a look for a read", () => claims.scheduledReadAt(tenant, "confirm")],
+      ["the note of one", () => claims.noteScheduledRead(tenant, "confirm", NOW, 5)],
       ["a ping", () => claims.ping()],
     ])("throws an outage of Redis in time: %s", async (_what, claim) => {
       const begunAt = performance.now();

@@ -1,7 +1,7 @@
 // Claims in memory, atomic as in Redis. `isAway` makes every verb throw, as when Redis is down or slow.
 
+import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
-import type { ReadReason } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Claims } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
@@ -12,10 +12,8 @@ const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor,
 export class FakeClaims implements Claims {
   isAway = false;
   readonly refreshes = new Set<string>();
-  /** Webhook → the id of the message that recorded it. */
-  readonly webhooks = new Map<string, string>();
-  /** `tenant reason`. They expire only when a test calls `clear`. */
-  readonly readsDue = new Set<string>();
+  /** `tenant name` → when the read is due. */
+  readonly readsDue = new Map<string, Instant>();
   /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
@@ -45,24 +43,14 @@ export class FakeClaims implements Claims {
     else this.answers.set(nameOf(key), { bodyHash, answer });
   }
 
-  async recordedWebhooks(names: readonly string[]) {
+  async scheduledReadAt(tenantId: TenantId, name: string) {
     this.#reach();
-    return names.map((name) => this.webhooks.get(name) ?? null);
+    return this.readsDue.get(`${tenantId} ${name}`) ?? null;
   }
 
-  async rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>) {
+  async noteScheduledRead(tenantId: TenantId, name: string, dueAt: Instant) {
     this.#reach();
-    for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
-  }
-
-  async isReadScheduled(tenantId: TenantId, reason: ReadReason) {
-    this.#reach();
-    return this.readsDue.has(`${tenantId} ${reason}`);
-  }
-
-  async noteScheduledRead(tenantId: TenantId, reason: ReadReason) {
-    this.#reach();
-    this.readsDue.add(`${tenantId} ${reason}`);
+    this.readsDue.set(`${tenantId} ${name}`, dueAt);
   }
 
   async claimNotice({ alertId, channelId }: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent"> {
