@@ -36,9 +36,10 @@ export function groupedHintAt(at: Instant): Instant {
   return Math.ceil(at / HINT_READ_MS) * HINT_READ_MS;
 }
 
-/** The hints of a batch, one for each group. */
-export function groupHints(hints: readonly Hint[]): readonly Hint[] {
-  return [...Map.groupBy(hints, ({ at }) => groupedHintAt(at)).values()].map((group) => group.reduce(joinHints));
+/** The hints of a batch, one for each group. The instant of a group may be ahead, that of a hint never is. */
+export function groupHints(hints: readonly Hint[], now: Instant): readonly Hint[] {
+  const arrived = hints.map((hint) => ({ ...hint, at: Math.min(hint.at, now) }));
+  return [...Map.groupBy(arrived, ({ at }) => groupedHintAt(at)).values()].map((group) => group.reduce(joinHints));
 }
 
 function joinHints(a: Hint, b: Hint): Hint {

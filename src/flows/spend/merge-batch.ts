@@ -47,7 +47,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
     reads: bodies.flatMap((body) => readOf(tenant, body) ?? []),
     repeats: webhooks.flatMap(({ repeat }) => repeat ?? []),
     projections: webhooks.flatMap(({ projection }) => projection ?? []),
-    hints: groupHints([...webhooks.map(({ hint }) => hint), ...hints, ...rechecks]),
+    hints: groupHints([...webhooks.map(({ hint }) => hint), ...hints, ...rechecks], now),
     reasons,
     isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),
   };

@@ -155,7 +155,7 @@ async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recor
   const { tenantBatch, reasons } = merged;
   // Calls of a tenant without a base wait for a read to be added to.
   const lacksBase = (counted.get(before.config.tenantId)?.baseAnsweredAt ?? null) === null;
-  const hints = merged.calls.length > 0 && lacksBase ? groupHints([...merged.hints, hintAt(now)]) : merged.hints;
+  const hints = merged.calls.length > 0 && lacksBase ? groupHints([...merged.hints, hintAt(now)], now) : merged.hints;
   if (hints.length === 0 && reasons.length === 0) return;
   const observed = await runScheduledRead({ tenant: before, hints, reasons, now }, deps);
   if (observed === null) return;

@@ -14,7 +14,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 const HOUR = 60 * MINUTE;
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, notices, spendOf } = useSpendWorld();
+const { world, deps, deliver, hear, alerts, notices, spendOf } = useSpendWorld();
 
 const actions = async () =>
   (await world.db.query<{ action: string }>("select action from audit_log order by id"))
@@ -23,7 +23,7 @@ const actions = async () =>
 
 describe("a signed webhook", () => {
   it("W4: stores the alert at 80 percent, writes the audit and queues a notice for each channel", async () => {
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await alerts()).toEqual([{ event_type: "threshold_crossed", silent: false, occurrence: 0, spend: 400 }]);
     expect(await actions()).toEqual(["webhook_received", "alert_recorded"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
@@ -31,46 +31,46 @@ describe("a signed webhook", () => {
   });
 
   it("W1: announces only the critical alert at 100 percent", async () => {
-    await deliver(aWebhook(key, "500", { event: "threshold_crossed" }));
+    await hear("500", { event: "threshold_crossed" });
     expect(await notices()).toEqual(["budget_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
   it("E3: goes on tracking spend at 105 percent", async () => {
-    await deliver(aWebhook(key, "525"));
-    await deliver(aWebhook(key, "530"));
+    await hear("525");
+    await hear("530");
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("530") });
     expect(await notices()).toEqual(["budget_crossed"]);
   });
 
   it("E5: records one alert when a webhook arrives three times within milliseconds", async () => {
     await deliver(aWebhook(key, "400"), aWebhook(key, "400"));
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await alerts()).toHaveLength(1);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
   it("N1: skips a repeated threshold within the hour, and announces it again after the hour", async () => {
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     world.now = NOW + HOUR - 1;
-    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    await hear("400");
     expect(await notices()).toHaveLength(1);
     world.now = NOW + HOUR;
-    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    await hear("400");
     expect(await notices()).toEqual(["threshold_crossed", "threshold_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(4);
   });
 
   it("ends in the same spend and the same alerts in any order", async () => {
     await deliver(aWebhook(key, "560"), aWebhook(key, "400"));
-    await deliver(aWebhook(key, "510"));
+    await hear("510");
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
     expect(await notices()).toEqual(["budget_blocked"]);
     expect(await alerts()).toHaveLength(3);
   });
 
   it("reads until two reads, 40 s apart, have shown that the spend is wrong: it falls, and the block is resolved", async () => {
-    await deliver(aWebhook(key, "560"));
+    await hear("560");
     const [confirmation] = deps.spendQueue.sent.splice(0);
     expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 25 });
     world.now = NOW + 25 * SECOND;
@@ -87,7 +87,7 @@ describe("a signed webhook", () => {
   });
 
   it("records spend without an alert below every threshold, and needs no confirmation", async () => {
-    await deliver(aWebhook(key, "399.99"));
+    await hear("399.99");
     expect(await alerts()).toEqual([]);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
     expect(deps.spendQueue.sent).toEqual([]);
@@ -126,7 +126,7 @@ describe("attribution", () => {
 });
 
 it("never takes a single cost as spend, not even of the tenant's own key", async () => {
-  await deliver(aWebhook(key, "560", { event: "spend_tracked" }));
+  await hear("560", { event: "spend_tracked" });
   expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n });
   expect(await alerts()).toEqual([]);
 });
@@ -134,7 +134,7 @@ it("never takes a single cost as spend, not even of the tenant's own key", async
 describe("an alert", () => {
   it("N4: leaves a preview in the log when there is no channel", async () => {
     await world.db.query("delete from notification_channels");
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.log.lines.join()).toContain("notice preview");
   });
@@ -213,7 +213,7 @@ describe("snapshots", () => {
       ["400", 21],
     ] as const) {
       world.now = NOW + seconds * SECOND;
-      await deliver(aWebhook(key, spend, { received_at: world.now }));
+      await hear(spend);
     }
     expect(written).toEqual(["100", "109", "111", "400"]);
   });

@@ -18,7 +18,7 @@ const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 /** Blocked at $600 of $500, and announced. */
 beforeEach(async () => {
   world.litellm.setSpend(key, 600);
-  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
+  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" });
   world.now = NOW + MINUTE;
   deps.noticeQueue.sent.length = 0;
   deps.spendQueue.sent.length = 0;
@@ -79,7 +79,7 @@ it("stops the edge using the old spend: this isolate, KV, and an isolate that re
 
 it("shows the spend that LiteLLM adds back from its queue, and schedules a read for it", async () => {
   await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 20 });
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 30 });
   world.now += 15 * SECOND;
   world.litellm.setSpend(key, 1.5);
   await deliver(recheck);
@@ -121,12 +121,12 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
   const { config } = await reset();
   expect(deps.spendQueue.sent).toContainEqual({
     message: { ...recheck, reason: "confirm", lane: "confirmation" },
-    delaySeconds: 65,
+    delaySeconds: 75,
   });
   const readAt = world.now + 3 * SECOND;
   const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, answeredAt: readAt, resetsAt: config.budgetResetAt };
   await observeRead({ tenantId: acme, subject: config.subject, ...ahead }, world.now, deps);
-  world.now += 20 * SECOND;
+  world.now += 30 * SECOND;
   await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
   world.now += 45 * SECOND;
