@@ -131,13 +131,16 @@ describe("a burst of hints", () => {
     );
   }, 60_000);
 
-  it.each([false, true])("costs at most 12 reads a minute, however many hints arrive: Redis away %s", async (isAway) => {
-    const callsAt = Array.from({ length: 600 }, (_, index) => NOW + index * 500);
-    const run = { random: new SeededRandom(7), callsAt, databaseLagMs: 15 * SECOND, isRedisAway: isAway, failing: 0 };
-    const { known, truth, reads, messages } = await play(run);
-    expect(known).toBe(truth);
-    expect(mostInAMinute(reads)).toBeLessThanOrEqual(12);
-    // Twelve groups a minute, with a few messages each.
-    expect((messages - callsAt.length) / 5).toBeLessThanOrEqual(12 * 6);
-  });
+  it.each([false, true])(
+    "costs at most 12 reads a minute, however many hints arrive: Redis away %s",
+    async (isAway) => {
+      const callsAt = Array.from({ length: 600 }, (_, index) => NOW + index * 500);
+      const run = { random: new SeededRandom(7), callsAt, databaseLagMs: 15 * SECOND, isRedisAway: isAway, failing: 0 };
+      const { known, truth, reads, messages } = await play(run);
+      expect(known).toBe(truth);
+      expect(mostInAMinute(reads)).toBeLessThanOrEqual(12);
+      // Twelve groups a minute, with a few messages each.
+      expect((messages - callsAt.length) / 5).toBeLessThanOrEqual(12 * 6);
+    },
+  );
 });

@@ -95,7 +95,7 @@ describe("missing answers of LiteLLM", () => {
     expect(deps.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
       'warn litellm read failed {"tenants":2,"tenant_id":"acme","why":"network"}',
     ]);
-    expect(await spendOf()).toMatchObject({ readAt: NOW });
+    expect(await spendOf()).toMatchObject({ readAt: NOW - MINUTE });
     await world.litellm.restart();
     expect((await sweepAndReconcile()).leased).toEqual([]);
     world.now += LEASE_MS;

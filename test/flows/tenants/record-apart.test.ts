@@ -6,7 +6,7 @@ import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, SECOND, usd } from "../../budget/builders.ts";
 import { anActor, hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
-import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
@@ -21,6 +21,7 @@ it("sends an alert without waiting for LiteLLM's answer about other tenants", as
     const origin = { kind: "own_key", virtualKey: `sk-${index}`, keyHash } as const;
     await createTenant(ownKeyInput({ tenantId: idOf(`other-${index}`), origin }), deps);
   }
+  world.now += MINUTE;
   const answers = Promise.withResolvers<never>();
   let asked = 0;
   const readSubject = () => {
@@ -28,8 +29,8 @@ it("sends an alert without waiting for LiteLLM's answer about other tenants", as
     return answers.promise;
   };
   deps.litellm = { ...deps.litellm, readSubject };
-  const hints = hashes.map((hash) => aWebhook(hash, null, { auth: "url_token" }));
-  const incoming = [...hints, aWebhook(key, "400")].map((each, index) => incomingOf(each, { messageId: `m${index}` }));
+  const hints = hashes.map((hash) => aWebhook(hash, null, { auth: "url_token", received_at: world.now }));
+  const incoming = [...hints, aCall(key, "400")].map((each, index) => incomingOf(each, { messageId: `m${index}` }));
   const recording = recordSpend({ incoming, now: world.now }, deps);
   await expect.poll(() => asked, { timeout: MINUTE }).toBeGreaterThan(0);
   await expect.poll(notices, { timeout: MINUTE }).toEqual(["threshold_crossed"]);
@@ -83,7 +84,7 @@ describe("a confirm read", () => {
   const reasons = () =>
     deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : message.kind));
   const comeDue = async () => {
-    await hear("560");
+    await deliver(aCall(key, "560"));
     const { message } = deps.spendQueue.sent.pop() ?? {};
     expect(message).toMatchObject({ reason: "confirm" });
     world.now += MINUTE;

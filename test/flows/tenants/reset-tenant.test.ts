@@ -58,7 +58,7 @@ it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   expect(await deps.tenants.load(acme)).toEqual({ ...tenant, periodAnnounced: true });
   const at = new Date(world.now).toISOString();
   expect(await resets()).toMatchObject([
-    { before: { period_started_at: new Date(NOW).toISOString() }, after: { period_started_at: at } },
+    { before: { period_started_at: new Date(NOW - MINUTE).toISOString() }, after: { period_started_at: at } },
   ]);
 });
 
@@ -203,14 +203,14 @@ describe("a failing dependency", () => {
     expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
   });
 
-  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only a webhook reported", async () => {
+  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only calls show", async () => {
     const before = await deps.tenants.load(acme);
     deps.litellm.resetSpend = async () => timeOut;
     const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
     expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
     expect(await deps.tenants.load(acme)).toEqual(before);
-    await deliver(aWebhook(key, "650", { event: "budget_crossed", sent_at: world.now, received_at: world.now }));
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "webhook" });
+    await deliver(aCall(key, "50"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "events" });
     expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
     expect(await resets()).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { beforeEach } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { SECOND } from "../../budget/builders.ts";
+import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { idOf, incomingOf } from "../builders/builders.ts";
 import { aWebhook } from "../builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../builders/virtual-key.ts";
@@ -15,7 +15,10 @@ import { ownKeyInput, useAdminWorld } from "./admin-world.ts";
 export function useSpendWorld() {
   const { world, deps } = useAdminWorld();
   beforeEach(async () => {
+    // A minute ago, so that the read of its creation is old enough for a hint to read again.
+    world.now = NOW - MINUTE;
     await createTenant(ownKeyInput(), deps);
+    world.now = NOW;
     await world.db.query("delete from notification_channels");
     await world.db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target, enabled) values
       ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's', true),
@@ -37,11 +40,11 @@ export function useSpendWorld() {
   async function hear(spend: string, webhook: Parameters<typeof aWebhook>[2] = {}, key = sha256(VIRTUAL_KEY)) {
     world.litellm.setSpend(key, Number(spend));
     await deliver(aWebhook(key, spend, { sent_at: world.now, received_at: world.now, ...webhook }));
-    await pass(6 * SECOND);
+    pass(6 * SECOND);
   }
 
   /** The claims of Redis have expired by then. */
-  async function pass(ms: number) {
+  function pass(ms: number) {
     world.now += ms;
     deps.claims.refreshes.clear();
   }
