@@ -1,9 +1,9 @@
 // What travels on the queues. A message that does not fit its schema is poison and ends as a dead letter.
 
 import * as z from "zod";
-import { groupedHintAt, type Hint } from "../budget/hint.ts";
 import type { Instant } from "../budget/instant.ts";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
+import { groupedHintAt, type Hint } from "../budget/schedules/hint.ts";
 import type { SpendRead, SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "../records/alert.ts";
@@ -176,16 +176,14 @@ const previousCalls = z
   }));
 
 /** A read as the release before sent it, merged into its own record: only worth another read. */
-const previousRead = z
-  .object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() })
-  .transform(
-    ({ tenant_id, subject_id }): z.output<typeof scheduledRead> => ({
-      kind: "read_due",
-      tenant_id,
-      subject_id,
-      reason: "confirm",
-    }),
-  );
+const previousRead = z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() }).transform(
+  ({ tenant_id, subject_id }): z.output<typeof scheduledRead> => ({
+    kind: "read_due",
+    tenant_id,
+    subject_id,
+    reason: "confirm",
+  }),
+);
 
 export const spendMessageSchema = z.union([
   z.discriminatedUnion("kind", [

@@ -2,8 +2,8 @@
 // budgets in a payload.
 
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import type { Hint } from "../../budget/hint.ts";
 import type { Instant } from "../../budget/instant.ts";
+import type { Hint } from "../../budget/schedules/hint.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant.ts";

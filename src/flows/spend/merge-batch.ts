@@ -3,9 +3,9 @@
 
 import { isCountable } from "../../budget/counting.ts";
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
-import { groupHints, type Hint } from "../../budget/hint.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { isPastReset } from "../../budget/period.ts";
+import { groupHints, type Hint } from "../../budget/schedules/hint.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { LedgerCall, LedgerOwner } from "../../records/ledger.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";

@@ -3,9 +3,9 @@
 // repeated: after a crash the queue redelivers the messages.
 
 import { settlesAt } from "../../budget/counting.ts";
-import { groupHints } from "../../budget/hint.ts";
 import { earliest, type Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
+import { groupHints } from "../../budget/schedules/hint.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AuditNote } from "../../records/audit.ts";

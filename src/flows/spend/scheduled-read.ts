@@ -1,17 +1,18 @@
 // Reads a tenant from LiteLLM because of hints, or to confirm counted spend. Later reads wait on the queue; a note in
 // Redis, with the instant at which the read is due, keeps copies of them off the queue.
 
+import type { Instant } from "../../budget/instant.ts";
+import { isSentIn, latestPeriod } from "../../budget/period.ts";
+import { LITELLM_AWAY_SECONDS } from "../../budget/schedules/backoff.ts";
 import {
   groupedHintAt,
-  type Hint,
   HINT_READ_SECONDS,
+  type Hint,
   hintReadAfterFailure,
   isShown,
   isUnreadable,
   nextHintRead,
-} from "../../budget/hint.ts";
-import type { Instant } from "../../budget/instant.ts";
-import { isSentIn, latestPeriod } from "../../budget/period.ts";
+} from "../../budget/schedules/hint.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
@@ -33,9 +34,6 @@ export type ReasonToRead = Exclude<ReadReason, "recheck-20s" | "recheck-60s">;
 
 /** A read this long after a call, a reset or a hint shows it. Covers those of the next five seconds too. */
 export const RECHECK_SECONDS = 30;
-
-/** The pause after a read that failed. The read is repeated until LiteLLM answers. */
-const AGAIN_SECONDS = 60;
 
 /** One try only: a failed read is scheduled again, and other tenants wait behind it. */
 const TRIES = 1;
@@ -60,7 +58,7 @@ export async function runScheduledRead(input: ScheduledReadInput, deps: Schedule
   const after = await read(tenant, now, deps);
   if (after === "unreachable") {
     // The sweep schedules `period-end` reads every minute.
-    if (reasons.includes("confirm")) await readLater(input, "confirm", now + AGAIN_SECONDS * 1_000, deps);
+    if (reasons.includes("confirm")) await readLater(input, "confirm", now + LITELLM_AWAY_SECONDS * 1_000, deps);
     for (const hint of hints) await readHintLater(input, hint, hintReadAfterFailure(hint, now), deps);
     return countAnnounced(input, deps);
   }

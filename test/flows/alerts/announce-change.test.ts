@@ -76,7 +76,7 @@ describe("a notice at the instant of another one", () => {
         tenantId: acme,
         amountNanoUsd: usd("100"),
         expiresAt: NOW + 60 * MINUTE,
-        reason: null,
+        reason: "a busy week",
       },
       anActor({ now: createdAt }),
     );

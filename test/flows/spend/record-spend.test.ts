@@ -163,7 +163,7 @@ describe("an alert", () => {
 
   it("sends one tenant's alert when another tenant's fails", async () => {
     const other = ownKeyInput({ tenantId: idOf("globex") });
-    const hash = hashOf("b");
+    const hash = sha256("sk-other");
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hash } as const;
     await createTenant({ ...other, origin }, deps);
     const record = deps.alerts.record.bind(deps.alerts);

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { LEASE_MS } from "../../../src/flows/spend/lease-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { NOW, SECOND, usd } from "../../budget/builders.ts";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";

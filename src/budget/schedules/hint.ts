@@ -2,9 +2,10 @@
 // announced. Follows from the hint and the newest read alone, so copies, redeliveries and lost notes change nothing but
 // the number of messages. Reads no clock.
 
-import type { Instant } from "./instant.ts";
-import type { NanoUsd } from "./money.ts";
-import { DATABASE_LAG_MS, type SpendRecord } from "./spend.ts";
+import type { Instant } from "../instant.ts";
+import type { NanoUsd } from "../money.ts";
+import { DATABASE_LAG_MS, type SpendRecord } from "../spend.ts";
+import { LITELLM_AWAY_SECONDS } from "./backoff.ts";
 
 export interface Hint {
   /** When LiteLLM's report arrived. */
@@ -24,9 +25,6 @@ const HINT_READ_MS = HINT_READ_SECONDS * 1_000;
 
 /** A hint is read a last time then, in case LiteLLM's database is later than usual. */
 const LAST_READ_MS = 60_000;
-
-/** The pause after a failed last read. It is repeated until LiteLLM answers. */
-const RETRY_MS = 60_000;
 
 /**
  * The hint that stands for all hints of the same few seconds: their later reads are the same. It is the latest of them,
@@ -60,7 +58,7 @@ export function nextHintRead(hint: Hint, seen: Seen | null): Instant | null {
 
 /** When the read after one that failed at `now` is due. */
 export function hintReadAfterFailure(hint: Hint, now: Instant): Instant {
-  return laterReadsOf(hint).find((due) => due > now) ?? now + RETRY_MS;
+  return laterReadsOf(hint).find((due) => due > now) ?? now + LITELLM_AWAY_SECONDS * 1_000;
 }
 
 /** True when the spend is as high as the hint announced. */
