@@ -122,8 +122,8 @@ export function numbersOf({ config, record, now }: Moment) {
 }
 
 /**
- * The instant of a verdict on this config: never before an override in it was granted or revoked, which a clock ahead of
- * this one may have dated.
+ * The instant of a verdict on this config: never before an override in it was granted or revoked, perhaps by a clock
+ * that is ahead of this one.
  */
 export function instantOf({ overrides }: Pick<TenantConfig, "overrides">, now: Instant): Instant {
   return Math.max(now, ...overrides.map(({ createdAt, revokedAt }) => revokedAt ?? createdAt));

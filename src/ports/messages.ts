@@ -3,7 +3,6 @@
 import * as z from "zod";
 import type { Instant } from "../budget/instant.ts";
 import { decimalFromNanoUsd, nanoUsdFromDecimal } from "../budget/money.ts";
-import { groupedHintAt, type Hint } from "../budget/schedules/hint.ts";
 import type { SpendRead, SpendRecord } from "../budget/spend.ts";
 import type { TenantConfig, TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "../records/alert.ts";
@@ -207,23 +206,6 @@ export const reconcileMessageSchema = z.object({
   lease: instant,
 });
 
-/**
- * What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its
- * dead letters.
- */
-export type QueueRole = "spend" | "notices";
-
-const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;
-
-/** Null when the queue is none of ours. A dead-letter queue has the role of the queue that it belongs to. */
-export function queueRoleOf(name: string): QueueRole | null {
-  return (QUEUE_NAME.exec(name)?.[1] as QueueRole | undefined) ?? null;
-}
-
-export function isDeadLetterQueue(name: string): boolean {
-  return name.endsWith("-dead");
-}
-
 /** One alert on its way to one channel. */
 export const noticeMessageSchema = z.object({
   kind: z.literal("notice"),
@@ -256,19 +238,6 @@ export function scheduledReadMessage(
   reason: ReadReason,
 ): z.input<typeof rawScheduledRead> {
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
-}
-
-/** Makes the consumer read the subject for an open hint. */
-export function hintReadMessage(
-  config: Parameters<typeof scheduledReadMessage>[0],
-  { at, announcedNanoUsd, signedAt }: Hint,
-): SpendMessage {
-  return {
-    ...scheduledReadMessage(config, "recheck-20s"),
-    hinted_at: groupedHintAt(at),
-    ...(announcedNanoUsd !== null && { announced: decimalFromNanoUsd(announcedNanoUsd) }),
-    ...(signedAt !== null && { signed_at: signedAt }),
-  };
 }
 
 /** Makes the consumer sync LiteLLM with the desired state. */

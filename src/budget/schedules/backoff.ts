@@ -1,8 +1,9 @@
 // Every retry schedule: how long to wait after a failed try. Reads no clock. SQL and libraries take their pauses from
 // here too.
 
-/** The pauses of a queue message. Ten tries span about 40 minutes: longer than any restart, and within the hourly reconcile. */
 const FIRST_QUEUE_SECONDS = 5;
+
+/** Ten tries then span about 40 minutes: longer than any restart, and well within the hourly reconcile. */
 const MAX_QUEUE_SECONDS = 600;
 
 /** `attempts` counts from 1, as in Cloudflare Queues. */
@@ -43,7 +44,9 @@ export const SYNC_PAUSES_SECONDS = [60, 120, 240, 480, 960, 1_920, 3_600] as con
  */
 export const PERIOD_READ_PAUSE = { minSeconds: 30, maxSeconds: 3_600, partOfLateness: 20 } as const;
 
-/** Within a request: 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker. */
+/**
+ * Within a request: 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker.
+ */
 export const FIRST_LITELLM_RETRY_MS = 200;
 
 /**

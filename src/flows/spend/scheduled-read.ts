@@ -2,6 +2,7 @@
 // Redis, with the instant at which the read is due, keeps copies of them off the queue.
 
 import type { Instant } from "../../budget/instant.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
 import { isSentIn, latestPeriod } from "../../budget/period.ts";
 import { LITELLM_AWAY_SECONDS } from "../../budget/schedules/backoff.ts";
 import {
@@ -14,10 +15,10 @@ import {
   nextHintRead,
 } from "../../budget/schedules/hint.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/spend.ts";
-import type { TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import type { ReadReason, SpendMessage } from "../../ports/messages.ts";
-import { hintReadMessage, scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
+import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SpendBound } from "../../records/ledger.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
@@ -179,6 +180,16 @@ function readHintLater(input: TenantNow, hint: Hint, at: Instant, deps: Schedule
   const mayCount = boundOf(tenant, hint, now) !== null;
   const name = `hint:${groupedHintAt(hint.at)}:${at}${mayCount ? `:${hint.announcedNanoUsd}` : ""}`;
   return sendRead(input, { message: hintReadMessage(tenant.config, hint), name, at }, deps);
+}
+
+/** Makes the consumer read the subject for an open hint. */
+function hintReadMessage(config: TenantConfig, { at, announcedNanoUsd, signedAt }: Hint): SpendMessage {
+  return {
+    ...scheduledReadMessage(config, "recheck-20s"),
+    hinted_at: groupedHintAt(at),
+    ...(announcedNanoUsd !== null && { announced: decimalFromNanoUsd(announcedNanoUsd) }),
+    ...(signedAt !== null && { signed_at: signedAt }),
+  };
 }
 
 /** By this clock, the message in progress may be due a moment from now. */

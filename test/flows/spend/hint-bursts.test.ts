@@ -115,7 +115,7 @@ function burstsFrom(random: SeededRandom): number[] {
 }
 
 describe("a burst of hints", () => {
-  it("is followed by a read that shows the last one's spend, whatever fails, is redelivered or is lost", async () => {
+  it("leads to a read that shows the last one's spend, whatever fails, is redelivered or is lost", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.boolean(), fc.constantFrom(0, 0.5, 1), async (seed, isRedisAway, failing) => {
         const random = new SeededRandom(seed);

@@ -53,7 +53,7 @@ describe("a stock webhook", () => {
     expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("is read once more when it states no spend, and LiteLLM's database may be late", async () => {
+  it("causes one more read when it states no spend, and LiteLLM's database may be late", async () => {
     await deliver(stock({ spend: null }));
     world.litellm.setSpend(key, 560);
     await comeDue();

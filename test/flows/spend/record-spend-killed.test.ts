@@ -33,8 +33,8 @@ const { world, deps, renewDeps } = useAdminWorld();
 const earlier = aWebhook(key, "120", { webhook_id: "msg_0" });
 
 /**
- * A crossing that webhooks announce, one by calls, a hint, a due confirmation, an adopted tenant's baseline and unmatched reports,
- * with ids and without, and copies of reports in the batch and of reports recorded earlier.
+ * A crossing that webhooks announce, one by calls, a hint, a due confirmation, an adopted tenant's baseline and
+ * unmatched reports, with ids and without, and copies of reports in the batch and of reports recorded earlier.
  */
 const messages: readonly SpendMessage[] = [
   earlier,

@@ -68,7 +68,7 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
 
 /**
  * Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. The spend may
- * have risen meanwhile: whoever counted it evaluates it.
+ * have risen meanwhile: the consumer that counted it evaluates it.
  */
 function claimEvaluation({ tenantId, lastEvaluation, basis }: AlertEntry, evaluation: AlertEvaluation): SQL {
   return sql`update tenant_spend s
