@@ -78,6 +78,23 @@ describe("while LiteLLM cannot be read", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("560") });
   });
 
+  it("counts the amount for a tenant without any spend", async () => {
+    await world.db.query("delete from tenant_spend");
+    await deliver(signed(NOW));
+    await twoMinutes();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560"), source: "webhook" });
+  });
+
+  it("counts nothing for a tenant that is deleted meanwhile", async () => {
+    const { count } = deps.spendBatches;
+    const countCallsOnly: typeof count = (entry, now) =>
+      entry.bounds.length > 0 ? Promise.resolve(new Map()) : count(entry, now);
+    deps.spendBatches = { ...deps.spendBatches, count: countCallsOnly };
+    await deliver(signed(NOW));
+    await twoMinutes();
+    expect(await notices()).toEqual([]);
+  });
+
   it.each([
     ["has no verified time", { webhook_id: null }],
     ["is not signed", { auth: "url_token" as const }],
