@@ -121,6 +121,14 @@ export function numbersOf({ config, record, now }: Moment) {
   };
 }
 
+/**
+ * The instant of a verdict on this config: never before an override in it was granted or revoked, perhaps by a clock
+ * that is ahead of this one.
+ */
+export function instantOf({ overrides }: Pick<TenantConfig, "overrides">, now: Instant): Instant {
+  return Math.max(now, ...overrides.map(({ createdAt, revokedAt }) => revokedAt ?? createdAt));
+}
+
 /** Events that an administrator or the clock causes; no amount of spend does. */
 export type ChangeEventType = Exclude<
   AlertEventType,

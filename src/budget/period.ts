@@ -65,12 +65,14 @@ export function showsEarlierPeriod(known: RecordedPeriod, read: ObservedEnd): bo
 }
 
 /**
- * True when the amount of a webhook sent at `sentAt` belongs to the period: LiteLLM had entered the period long enough
- * before. `seenAt` is when a read first showed the period; null in a tenant's first one, which no earlier spend can
- * reach.
+ * True when the amount of a webhook sent at `sentAt` belongs to the period, and the period has not ended: LiteLLM had
+ * entered the period long enough before. `seenAt` is when a read first showed the period; null in a tenant's first one,
+ * which no earlier spend can reach.
  */
-export function isSentIn(period: Period, sentAt: Instant, seenAt: Instant | null): boolean {
-  return seenAt === null || sentAt >= Math.max(period.startedAt, seenAt) + AFTER_RESET_MS;
+export function isSentIn(period: Period, sentAt: Instant, seenAt: Instant | null, now: Instant): boolean {
+  const { startedAt, resetsAt } = period;
+  const from = seenAt === null ? startedAt : Math.max(startedAt, seenAt) + AFTER_RESET_MS;
+  return sentAt >= from && (resetsAt === null || now < resetsAt);
 }
 
 /** True once the record's period has ended by the clock, whether or not LiteLLM has reset the spend yet. */

@@ -1,5 +1,6 @@
 // Timeouts, retries and bounded concurrency for the flows. The one place that waits.
 
+import { WRITE_PAUSES_MS } from "../budget/schedules/backoff.ts";
 import type { Ports } from "../ports/ports.ts";
 import { failure, type Result, success } from "../ports/result.ts";
 
@@ -61,11 +62,6 @@ export async function valueOrNull<T>(
   return null;
 }
 
-/**
- * The pause after each failed try. Three tries survive a dropped connection; the queue retries after a longer outage.
- */
-const PAUSES_MS = [100, 400, 0] as const;
-
 /** Runs `work` up to three times. Logs and returns the last error when all tries fail. */
 export async function withRetries(
   what: string,
@@ -73,7 +69,7 @@ export async function withRetries(
   { timers, log }: Pick<Ports, "timers" | "log">,
 ): Promise<Result<void, unknown>> {
   let last: unknown = null;
-  for (const pauseMs of PAUSES_MS) {
+  for (const pauseMs of WRITE_PAUSES_MS) {
     try {
       await work();
       return success(undefined);

@@ -14,7 +14,10 @@ const tenantId = z
   .min(1)
   .transform((id) => id as TenantId);
 
-/** Why a read waits on the queue: to see what a hint announced, to confirm or correct counted spend, to see a reset. */
+/**
+ * Why a read waits on the queue: to see what a hint announced (`recheck-60s` only from the release before), to
+ * confirm or correct counted spend, to see a reset.
+ */
 export type ReadReason = "recheck-20s" | "recheck-60s" | "confirm" | "period-end";
 
 const instant = z.number().int().min(0);
@@ -84,6 +87,10 @@ const rawScheduledRead = z.object({
   subject_id: z.string(),
   reason: z.enum(REASONS).optional(),
   lane: z.enum(Object.values(LANES)).optional(),
+  /** The hint: its instant, the spend that it announced, and its verified time. Absent beside any other reason. */
+  hinted_at: instant.optional(),
+  announced: decimalMoney.optional(),
+  signed_at: instant.optional(),
 });
 
 const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, context) => {
@@ -96,7 +103,7 @@ const scheduledRead = rawScheduledRead.transform(({ reason, lane, ...message }, 
 /** LiteLLM sent an alert webhook. */
 const rawWebhook = z.object({
   kind: z.literal("webhook"),
-  /** How its sender was authenticated: only a signed one's amount counts. */
+  /** How its sender was authenticated: only the amount of a signed one may count. */
   auth: z.enum(["signature", "url_token"]).optional(),
   /** The same as the release before spelled it. Written beside `auth` for one release. */
   door: z.enum(["signed", "url_token"]).optional(),
@@ -109,7 +116,7 @@ const rawWebhook = z.object({
   spend: decimalMoney.nullable(),
   projected_spend: decimalMoney.nullable(),
   projected_exceeded_date: z.string().nullable(),
-  /** The sender's id, the same for each copy. Null when no signature covers it. */
+  /** The sender's id, the same for each copy. Null when no signature covers it: then none covers `sent_at` either. */
   webhook_id: z.string().nullable().optional(),
   /** When the sender signed it, else when it arrived. */
   sent_at: instant,
@@ -168,14 +175,14 @@ const previousCalls = z
   }));
 
 /** A read as the release before sent it, merged into its own record: only worth another read. */
-const previousRead = z
-  .object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() })
-  .transform(({ tenant_id, subject_id }) => ({
-    kind: "read_due" as const,
+const previousRead = z.object({ kind: z.literal("observed"), tenant_id: tenantId, subject_id: z.string() }).transform(
+  ({ tenant_id, subject_id }): z.output<typeof scheduledRead> => ({
+    kind: "read_due",
     tenant_id,
     subject_id,
-    reason: "confirm" as const,
-  }));
+    reason: "confirm",
+  }),
+);
 
 export const spendMessageSchema = z.union([
   z.discriminatedUnion("kind", [
@@ -198,23 +205,6 @@ export const reconcileMessageSchema = z.object({
   tenant_ids: z.array(tenantId).min(1),
   lease: instant,
 });
-
-/**
- * What a queue is for. A deployment may put any prefix before it: `staging-spend`, and `staging-spend-dead` for its
- * dead letters.
- */
-export type QueueRole = "spend" | "notices";
-
-const QUEUE_NAME = /(?:^|-)(spend|notices)(?:-dead)?$/;
-
-/** Null when the queue is none of ours. A dead-letter queue has the role of the queue that it belongs to. */
-export function queueRoleOf(name: string): QueueRole | null {
-  return (QUEUE_NAME.exec(name)?.[1] as QueueRole | undefined) ?? null;
-}
-
-export function isDeadLetterQueue(name: string): boolean {
-  return name.endsWith("-dead");
-}
 
 /** One alert on its way to one channel. */
 export const noticeMessageSchema = z.object({
@@ -246,7 +236,7 @@ export type ValidSpendMessage = z.output<typeof spendMessageSchema>;
 export function scheduledReadMessage(
   { tenantId, subject }: Pick<TenantConfig, "tenantId"> & { readonly subject: { readonly id: string } },
   reason: ReadReason,
-): SpendMessage {
+): z.input<typeof rawScheduledRead> {
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
 }
 

@@ -19,7 +19,7 @@ import type {
 } from "../records/edge.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
-import type { NoticeMessage, ReadReason, SpendMessage } from "./messages.ts";
+import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -231,8 +231,6 @@ export interface SharedRead {
 
 /** Upstash Redis. A slow answer counts as an outage, and callers continue without Redis. */
 export interface Claims {
-  /** True for the one caller that may read this tenant in this colo during the next `seconds`. */
-  claimRefresh(tenantId: TenantId, colo: string, seconds: number): Promise<boolean>;
   /**
    * Claims the read of a tenant for a colo. If it is claimed already, returns what that read has shown, in the same
    * round trip; `pending` until then.
@@ -243,14 +241,9 @@ export interface Claims {
   /** Claims an idempotency key, or returns the state of the request that holds it. */
   claimIdempotency(key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim>;
   finishIdempotency(key: IdempotencyKey, bodyHash: string, answer: IdempotentAnswer | null): Promise<void>;
-  /**
-   * For each webhook name (reference and id), in order: the message that handled it in the last ten minutes, or null.
-   */
-  recordedWebhooks(names: readonly string[]): Promise<readonly (string | null)[]>;
-  rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>): Promise<void>;
-  /** True while a scheduled read of the tenant is already queued. */
-  isReadScheduled(tenantId: TenantId, reason: ReadReason): Promise<boolean>;
-  noteScheduledRead(tenantId: TenantId, reason: ReadReason, seconds: number): Promise<void>;
+  /** When the last noted read of this name is due; null without a note, which expires after its `seconds`. */
+  scheduledReadAt(tenantId: TenantId, name: string): Promise<Instant | null>;
+  noteScheduledRead(tenantId: TenantId, name: string, dueAt: Instant, seconds: number): Promise<void>;
   /** `claimed` also for the message that already holds the claim. */
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;

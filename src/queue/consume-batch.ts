@@ -1,7 +1,7 @@
 // Routes a batch to its consumer. Never throws: a throw would redeliver acknowledged messages.
 
-import { isDeadLetterQueue, queueRoleOf } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
+import { isDeadLetterQueue, queueRoleOf } from "../ports/queue-names.ts";
 import { isOfLaterRelease } from "../wire/version.ts";
 import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeNotices } from "./notices.ts";

@@ -1,8 +1,8 @@
 // The consumer of the dead-letter queues: records messages that no consumer could handle, for an operator to replay.
 
+import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
 import type { Ports } from "../ports/ports.ts";
 import { isOfLaterRelease } from "../wire/version.ts";
-import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 type Deps = Pick<Ports, "deadLetters" | "replayQueues" | "log">;
@@ -24,7 +24,7 @@ async function returnToQueue(queue: string, message: Message<unknown>, deps: Dep
       queue,
       message_id: message.id,
     });
-    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+    message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
     return;
   }
   // The name of the dead-letter queue does not say which queue it belongs to.

@@ -1,11 +1,11 @@
 // The consumer of the notices queue. Handles each message separately, so no channel delays or repeats another. Never
 // throws.
 
+import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
 import { sendNotice } from "../flows/notices/send-notice.ts";
 import { mapConcurrently } from "../flows/waiting.ts";
 import { noticeMessageSchema } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
-import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /** A Worker may have six open connections; a notice uses one at a time. */
@@ -29,6 +29,6 @@ async function consumeNotice(queue: string, message: Message<unknown>, ports: Po
     message.retry({ delaySeconds: end.delaySeconds });
   } catch (cause) {
     ports.log.error("notice message failed", cause, about);
-    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+    message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
   }
 }

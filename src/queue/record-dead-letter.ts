@@ -1,7 +1,7 @@
 // Records a message that cannot be handled as a dead letter, and acknowledges it.
 
+import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
 import type { Ports } from "../ports/ports.ts";
-import { backoffSeconds } from "./backoff.ts";
 
 /** The part of a `MessageBatch` that a consumer uses: it acknowledges or retries single messages, never the batch. */
 export type Batch = Pick<MessageBatch<unknown>, "queue" | "messages">;
@@ -18,6 +18,6 @@ export async function recordDeadLetter(
     message.ack();
   } catch (cause) {
     log.error("dead letter not recorded", cause, { queue, message_id: messageId });
-    message.retry({ delaySeconds: backoffSeconds(attempts) });
+    message.retry({ delaySeconds: queueBackoffSeconds(attempts) });
   }
 }

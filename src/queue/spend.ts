@@ -1,12 +1,12 @@
 // The consumer of the spend queue: parses messages, records the batch, and acknowledges message by message.
 
 import type { Instant } from "../budget/instant.ts";
+import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
 import type { Incoming } from "../flows/spend/merge-batch.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";
 import { reconcileMessageSchema, spendMessageSchema } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
-import { backoffSeconds } from "./backoff.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /**
@@ -37,7 +37,7 @@ export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
   }
   const failed = await recordOrFail([...parsed.keys()], now, ports);
   for (const [incoming, message] of parsed) {
-    if (failed.has(incoming)) message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+    if (failed.has(incoming)) message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
     else message.ack();
   }
   // Reports are recorded before any reconcile.
@@ -57,7 +57,7 @@ async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Pr
     message.ack();
   } catch (cause) {
     ports.log.error("reconcile failed", cause, { tenants: input.tenantIds.length });
-    message.retry({ delaySeconds: backoffSeconds(message.attempts) });
+    message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
   }
 }
 

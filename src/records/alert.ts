@@ -3,6 +3,7 @@
 import type { AlertDraft } from "../budget/alert.ts";
 import type { AlertEvaluation } from "../budget/find-alerts.ts";
 import type { Instant } from "../budget/instant.ts";
+import type { NanoUsd } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
 
 export type AlertId = string & { readonly brand: "AlertId" };
@@ -14,6 +15,12 @@ export interface AlertRecord extends AlertDraft {
   readonly createdAt: Instant;
 }
 
+export interface AlertBasis {
+  readonly revision: number;
+  /** Null when no spend is known. */
+  readonly spendNanoUsd: NanoUsd | null;
+}
+
 /** Alerts of one tenant to record in one step. */
 export interface AlertEntry {
   readonly tenantId: TenantId;
@@ -22,5 +29,10 @@ export interface AlertEntry {
   /** Null for alerts about a change, which need no evaluation. */
   readonly evaluation: AlertEvaluation | null;
   readonly drafts: readonly AlertDraft[];
+  /**
+   * What the drafts were computed from. Nothing is recorded when Postgres has another revision, or, for a change,
+   * another spend.
+   */
+  readonly basis: AlertBasis;
   readonly now: Instant;
 }

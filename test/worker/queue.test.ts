@@ -4,10 +4,10 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { queueBackoffSeconds } from "../../src/budget/schedules/backoff.ts";
 import type { SpendRead } from "../../src/budget/spend.ts";
 import { readMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import type { Ports } from "../../src/ports/ports.ts";
-import { backoffSeconds } from "../../src/queue/backoff.ts";
 import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import { aRead, aTenantConfig, NOW, SECOND, usd } from "../budget/builders.ts";
 import { idOf } from "../support/builders/builders.ts";
@@ -125,7 +125,7 @@ describe("reconciling", () => {
   it("retries a reconcile while Postgres is down", async () => {
     const { tenantId, message } = await leased(await newKey(7));
     const { retried, delays } = await deliver([message], { bindings: POSTGRES_AWAY });
-    expect([retried, delays]).toEqual([[0], [backoffSeconds(1)]]);
+    expect([retried, delays]).toEqual([[0], [queueBackoffSeconds(1)]]);
     expect((await deliver([message], { attempts: 2 })).acked).toEqual([0]);
     expect(await spendOf(tenantId)).toEqual([7]);
   });
@@ -247,16 +247,4 @@ describe("the queue itself", () => {
       timeout: 60_000,
     });
   });
-});
-
-it.each([
-  [0, 5],
-  [1, 5],
-  [2, 10],
-  [3, 20],
-  [7, 320],
-  [8, 600],
-  [100, 600],
-])("waits, after %i attempts, %i seconds", (attempts, seconds) => {
-  expect(backoffSeconds(attempts)).toBe(seconds);
 });

@@ -202,7 +202,7 @@ describe("KV values beside the previous release", () => {
     const whole = aTenantConfig({ overrides: [ended, anOverride()] });
     const seen = previousCodec.configValue.parse(versioned(configJson(foldEnded(whole, NOW))));
     if ("deletedRevision" in seen) throw new Error("expected a config");
-    const ofBefore = { ...seen, endedOverrides: 0 };
+    const ofBefore = { ...seen, endedOverrides: 0, subjectMissingAt: null, litellmBlockedAt: null };
     expect(ofBefore.overrides).toHaveLength(1);
     expect(limitVersion(ofBefore, NOW)).toBe(limitVersion(whole, NOW));
     expect(limitAt(ofBefore, NOW)).toEqual(limitAt(whole, NOW));

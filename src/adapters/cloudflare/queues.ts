@@ -1,7 +1,8 @@
 // The producers of the queues. A send without an answer in time throws, and the caller decides what to do.
 
-import { type NoticeMessage, type QueueRole, queueRoleOf, type SpendMessage } from "../../ports/messages.ts";
+import type { NoticeMessage, SpendMessage } from "../../ports/messages.ts";
 import type { NoticeQueue, ReplayQueues, SpendQueue } from "../../ports/ports.ts";
+import { type QueueRole, queueRoleOf } from "../../ports/queue-names.ts";
 import { versioned } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 

@@ -2,6 +2,7 @@
 
 import pRetry from "p-retry";
 import type { Instant } from "../../budget/instant.ts";
+import { FIRST_LITELLM_RETRY_MS } from "../../budget/schedules/backoff.ts";
 import type { Subject } from "../../budget/tenant.ts";
 import type { LiteLlm, Log } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -9,9 +10,6 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import { type LiteLlmHttp, unparseable } from "./litellm-http.ts";
 import { isDeleted, keyInfo, litellmRowFrom, requestFields, subjectField, teamInfo } from "./litellm-rows.ts";
 import { readKeysAtOnce } from "./read-keys.ts";
-
-/** 200 ms, then 400 ms, each with up to 100 % jitter: about as long as a restart of LiteLLM's worker. */
-const FIRST_BACKOFF_MS = 200;
 
 export function liteLlmClient(http: LiteLlmHttp, clock: () => Instant, log: Log): LiteLlm {
   const readOnce = async (subject: Subject): Promise<Result<LiteLlmRow, LiteLlmFailure>> => {
@@ -127,7 +125,7 @@ async function retried(
     };
     return await pRetry(run, {
       retries: options.tries - 1,
-      minTimeout: FIRST_BACKOFF_MS,
+      minTimeout: FIRST_LITELLM_RETRY_MS,
       randomize: true,
       onFailedAttempt: ({ error }) => {
         if (error instanceof FailedTry) options.onFailedTry?.(error.failed);

@@ -3,7 +3,7 @@
 import { Redis } from "@upstash/redis/cloudflare";
 import * as z from "zod";
 import type { TenantId } from "../../budget/tenant.ts";
-import { type ReadReason, spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
+import { spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
 import type { Claims, SharedRead } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
@@ -17,19 +17,14 @@ const IDEMPOTENCY_SECONDS = 86_400;
 /** The key of a request that died is free after this time; no request runs longer. */
 const RUNNING_SECONDS = 60;
 
-/** Senders repeat a webhook for a few minutes at most, LiteLLM within milliseconds. */
-const WEBHOOK_SECONDS = 600;
-
 /** Longer than the time-out of a provider. The claim of a consumer that died while sending expires after it. */
 const SENDING_SECONDS = 60;
 
 /** No message of the same notice is queued for longer than this. */
 const SENT_SECONDS = 3_600;
 
-const webhookKey = (name: string) => `webhook:${name}`;
-const scheduledReadKey = (tenantId: TenantId, reason: ReadReason) => `read-due:${tenantId}:${reason}`;
+const scheduledReadKey = (tenantId: TenantId, name: string) => `read-due:${tenantId}:${name}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
-const refreshKey = (tenantId: TenantId, colo: string, seconds: number) => `refresh:${tenantId}:${colo}:${seconds}`;
 const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${tenantId}:${colo}:${seconds}`;
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
 
@@ -64,11 +59,6 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
   };
 
   return {
-    async claimRefresh(tenantId, colo, seconds) {
-      const key = refreshKey(tenantId, colo, seconds);
-      return (await guarded("claim a refresh", redis().set(key, 1, { nx: true, ex: seconds }))) === "OK";
-    },
-
     async claimRead({ tenantId, colo, seconds }) {
       const options = { nx: true, get: true, ex: seconds } as const;
       const present = await guarded("claim a read", redis().set<unknown>(readKey(tenantId, colo, seconds), 1, options));
@@ -100,22 +90,12 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
       await guarded("finish an idempotency key", write as Promise<unknown>);
     },
 
-    async recordedWebhooks(names) {
-      return guarded("look for webhooks", redis().mget<(string | null)[]>(names.map(webhookKey)));
+    async scheduledReadAt(tenantId, name) {
+      return guarded("look for a read", redis().get<number>(scheduledReadKey(tenantId, name)));
     },
 
-    async rememberRecordedWebhooks(messageIds) {
-      const notes = redis().pipeline();
-      for (const [name, by] of messageIds) notes.set(webhookKey(name), by, { ex: WEBHOOK_SECONDS });
-      await guarded("note webhooks", notes.exec());
-    },
-
-    async isReadScheduled(tenantId, reason) {
-      return (await guarded("look for a read", redis().exists(scheduledReadKey(tenantId, reason)))) > 0;
-    },
-
-    async noteScheduledRead(tenantId, reason, seconds) {
-      await guarded("note a read", redis().set(scheduledReadKey(tenantId, reason), 1, { ex: seconds }));
+    async noteScheduledRead(tenantId, name, dueAt, seconds) {
+      await guarded("note a read", redis().set(scheduledReadKey(tenantId, name), dueAt, { ex: seconds }));
     },
 
     async claimNotice(key, messageId) {

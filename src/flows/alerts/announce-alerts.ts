@@ -1,15 +1,16 @@
 // Evaluates a tenant: records the alerts that its spend calls for, and queues their notices. Idempotent: repeating it
 // records no alert twice. When the queue refuses, the deliveries wait in Postgres.
 
-import type { AlertDraft } from "../../budget/alert.ts";
+import { type AlertDraft, instantOf } from "../../budget/alert.ts";
 import { type FindAlertsInput, findAlerts } from "../../budget/find-alerts.ts";
 import { limitVersion } from "../../budget/limit.ts";
 import { percentNumber } from "../../budget/money.ts";
 import { isOfEndedPeriod } from "../../budget/period.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
+import type { AlertBasis } from "../../records/alert.ts";
 import type { DeliveryKey, RecordedAlerts } from "../../records/delivery.ts";
-import type { TenantBatch } from "../../records/tenant.ts";
+import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 
 export type AnnounceDeps = Pick<Ports, "spendBatches" | "alerts" | "noticeQueue" | "log" | "policy">;
 
@@ -18,9 +19,10 @@ export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "rep
 }
 
 /**
- * Evaluates again when another consumer has evaluated the tenant meanwhile. More than three at one moment is a fault.
+ * Evaluates again when the tenant was changed or evaluated meanwhile, so that an alert never states the limit or the
+ * spend of before. More than three times at one moment is a fault.
  */
-const MAX_EVALUATIONS = 3;
+export const MAX_EVALUATIONS = 3;
 
 /** @throws when Postgres or the queue cannot be reached; the messages are then redelivered. */
 export async function announceAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<void> {
@@ -40,7 +42,8 @@ const NOTHING: RecordedAlerts = { announced: 0, deliveries: [] };
 async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<RecordedAlerts> {
   let tenantBatch: AnnounceInput["tenantBatch"] | undefined = input.tenantBatch;
   for (let evaluations = 0; evaluations < MAX_EVALUATIONS && tenantBatch !== undefined; evaluations++) {
-    const wanted = alertsOf({ ...input, tenantBatch }, deps);
+    const now = instantOf(tenantBatch.tenant.config, input.now);
+    const wanted = alertsOf({ ...input, tenantBatch, now }, deps);
     if (wanted === null) return NOTHING;
     const recorded = await deps.alerts.record(wanted);
     if (recorded !== null) {
@@ -73,7 +76,11 @@ function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: Announ
     lastEvaluation.periodStartedAt === evaluation.periodStartedAt;
   return drafts.length === 0 && isEvaluated
     ? null
-    : { tenantId: config.tenantId, lastEvaluation, evaluation, drafts, now };
+    : { tenantId: config.tenantId, lastEvaluation, evaluation, drafts, basis: basisOf(tenant), now };
+}
+
+export function basisOf({ config, spend }: Pick<TenantRecord, "config" | "spend">): AlertBasis {
+  return { revision: config.revision, spendNanoUsd: spend?.spendNanoUsd ?? null };
 }
 
 /** Logs a notice that no channel receives. */

@@ -2,14 +2,15 @@
 // repeating it records no alert twice. The sweep finds changes that this flow left unannounced.
 
 import type { AlertDetail } from "../../budget/alert.ts";
-import { type ChangeAlertKey, changeAlert } from "../../budget/alert.ts";
+import { type ChangeAlertKey, changeAlert, instantOf } from "../../budget/alert.ts";
 import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
+import type { RecordedAlerts } from "../../records/delivery.ts";
 import type { OverrideRecord } from "../../records/override.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { previewUndelivered, sendNotices } from "./announce-alerts.ts";
+import { basisOf, MAX_EVALUATIONS, previewUndelivered, sendNotices } from "./announce-alerts.ts";
 
 export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;
 
@@ -24,18 +25,42 @@ export interface AnnounceChangeInput {
 
 /** @throws when Postgres or the queue cannot be reached. */
 export async function announceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
-  const { change, isSilent = false, now } = input;
-  const { key, detail } = alertOf(change);
-  const { tenantId } = key;
-  const tenant = input.tenant ?? (await deps.tenants.load(tenantId));
-  // The tenant was deleted meanwhile: nothing to announce.
-  if (tenant === null) return;
-  const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now }, key, detail), isSilent };
-  const recorded = await deps.alerts.record({ tenantId, lastEvaluation: null, evaluation: null, drafts: [draft], now });
+  const { change } = input;
+  const { tenantId } = alertOf(change).key;
+  const recorded = await recordChange(input, deps);
   if (recorded === null) return;
-  if (recorded.announced > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);
   await sendNotices(recorded.deliveries, deps);
   if (change.eventType === "budget_reset") await deps.tenants.notePeriodAnnounced(tenantId, change.periodStartedAt);
+}
+
+/** Null when the tenant was deleted meanwhile: nothing to announce. */
+async function recordChange(
+  { change, tenant: given, isSilent = false, now }: AnnounceChangeInput,
+  deps: AnnounceChangeDeps,
+): Promise<RecordedAlerts | null> {
+  const { key, detail } = alertOf(change);
+  const { tenantId } = key;
+  let tenant = given ?? (await deps.tenants.load(tenantId));
+  for (let evaluations = 0; evaluations < MAX_EVALUATIONS && tenant !== null; evaluations++) {
+    const at = instantOf(tenant.config, now);
+    const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now: at }, key, detail), isSilent };
+    const entry = {
+      tenantId,
+      lastEvaluation: null,
+      evaluation: null,
+      drafts: [draft],
+      basis: basisOf(tenant),
+      now: at,
+    };
+    const recorded = await deps.alerts.record(entry);
+    if (recorded !== null) {
+      if (recorded.announced > 0 && recorded.deliveries.length === 0) previewUndelivered(tenantId, [draft], deps);
+      return recorded;
+    }
+    tenant = await deps.tenants.load(tenantId);
+  }
+  if (tenant === null) return null;
+  throw new Error("gave up after 3 changes of this tenant at one moment");
 }
 
 /**

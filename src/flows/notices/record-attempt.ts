@@ -2,12 +2,12 @@
 // given up. Sends nothing.
 
 import type { Instant } from "../../budget/instant.ts";
+import { nextNoticeSeconds } from "../../budget/schedules/backoff.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
 import { withRetries } from "../waiting.ts";
 import type { Attempted } from "./attempt-notice.ts";
-import { nextAttemptSeconds } from "./notice-backoff.ts";
 
 type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
 
@@ -51,7 +51,7 @@ export async function recordAttempt(
       await deps.deliveries.end(key, { status: "failed", error: outcome.why, at: now });
       return DONE;
     case "failed": {
-      const seconds = nextAttemptSeconds(attempt.attempts + 1, outcome.retryAfterSeconds);
+      const seconds = nextNoticeSeconds(attempt.attempts + 1, outcome.retryAfterSeconds);
       return seconds === null ? giveUp(attempt, outcome.why, deps) : postpone(attempt, outcome.why, seconds, deps);
     }
   }

@@ -1,9 +1,9 @@
-// Resolves a LiteLLM report to tenants and classifies it: calls, amount, hint, or repeated alert. Decides only.
-// Ignores the budgets in a payload.
+// Resolves a LiteLLM report to tenants and classifies it: calls, hint, or repeated alert. Decides only. Ignores the
+// budgets in a payload.
 
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
-import type { NanoUsd } from "../../budget/money.ts";
+import type { Hint } from "../../budget/schedules/hint.ts";
 import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant.ts";
@@ -14,18 +14,9 @@ type ReportedCaller = (Report & { kind: "calls" })["hints"][number];
 
 /** The contribution of a webhook to the tenant that it resolved to. */
 export interface Attribution {
-  /** The amount that a signed webhook states, and when it was sent; null when it states none that counts. */
-  readonly amount: ReportedAmount | null;
-  /** The report is only worth a read. */
-  readonly isHint: boolean;
+  readonly hint: Hint;
   readonly repeat: RepeatedAlert | null;
   readonly projection: Projection | null;
-}
-
-export interface ReportedAmount {
-  readonly spendNanoUsd: NanoUsd;
-  readonly sentAt: Instant;
-  readonly receivedAt: Instant;
 }
 
 const SPEND_TRACKED = "spend_tracked";
@@ -59,18 +50,26 @@ export function attributeWebhook(report: Report & { kind: "webhook" }, subject: 
   const isOwn =
     report.event_group === subject.kind &&
     subject.id === (report.event_group === "key" ? report.key_hash : report.team_id);
-  if (!isOwn || report.event === SPEND_TRACKED) return HINT;
-  const receivedAt = report.received_at;
+  const at = report.received_at;
+  if (!isOwn || report.event === SPEND_TRACKED) return { hint: hintAt(at), repeat: null, projection: null };
+  const { spend: announcedNanoUsd } = report;
+  const hint = { at, announcedNanoUsd, signedAt: signedAtOf(report) };
   const projection = report.event === PROJECTED ? projectionOf(report) : null;
-  if (report.auth === "url_token" || report.spend === null) {
-    return { amount: null, isHint: true, repeat: repeatOf(report), projection };
-  }
-  const amount: ReportedAmount = { spendNanoUsd: report.spend, sentAt: report.sent_at, receivedAt };
-  const repeat = projection === null ? { about: { spendNanoUsd: report.spend }, receivedAt } : null;
-  return { amount, isHint: false, repeat, projection };
+  if (report.auth === "url_token" || announcedNanoUsd === null) return { hint, repeat: repeatOf(report), projection };
+  const repeat = projection === null ? { about: { spendNanoUsd: announcedNanoUsd }, receivedAt: at } : null;
+  return { hint, repeat, projection };
 }
 
-const HINT: Attribution = { amount: null, isHint: true, repeat: null, projection: null };
+/** A hint that states no spend. */
+export function hintAt(at: Instant): Hint {
+  return { at, announcedNanoUsd: null, signedAt: null };
+}
+
+/** Only Standard Webhooks sign the time, and with it an id. A sender's clock may be ahead. */
+function signedAtOf(report: Report & { kind: "webhook" }): Instant | null {
+  const { auth, webhook_id: id, sent_at: sentAt, received_at: receivedAt } = report;
+  return auth === "signature" && id ? Math.min(sentAt, receivedAt) : null;
+}
 
 /**
  * Bursar sets LiteLLM's soft budget to the alert threshold and its max_budget to the block threshold. LiteLLM reports

@@ -1,15 +1,17 @@
-// Merges all messages of a batch for one tenant: the calls and amounts to count, the reads to apply, the repeated
-// alerts, and the reasons to read it. Decides only. The order of the messages does not matter.
+// Merges all messages of a batch for one tenant: the calls to count, the reads to apply, the repeated alerts, and the
+// hints and reasons to read it. Decides only. The order of the messages does not matter.
 
 import { isCountable } from "../../budget/counting.ts";
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
-import { isPastReset, isSentIn, latestPeriod } from "../../budget/period.ts";
-import type { ReadReason, ValidSpendMessage } from "../../ports/messages.ts";
-import type { LedgerCall, SpendBound } from "../../records/ledger.ts";
+import { isPastReset } from "../../budget/period.ts";
+import { groupHints, type Hint } from "../../budget/schedules/hint.ts";
+import type { ValidSpendMessage } from "../../ports/messages.ts";
+import type { LedgerCall, LedgerOwner } from "../../records/ledger.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 import type { SubjectRead } from "../counting/observe.ts";
-import { attributeWebhook, isCallerOf, type ReportedAmount } from "./attribute-spend.ts";
+import { attributeWebhook, hintAt, isCallerOf } from "./attribute-spend.ts";
+import { RECHECK_SECONDS, type ReasonToRead } from "./scheduled-read.ts";
 
 export interface Incoming {
   readonly body: ValidSpendMessage;
@@ -18,16 +20,17 @@ export interface Incoming {
   readonly isRedelivery: boolean;
 }
 
+type ReportedCall = Extract<ValidSpendMessage, { kind: "calls" }>["calls"][number];
+
 export interface MergedBatch {
   readonly tenantBatch: TenantBatch;
   readonly calls: readonly LedgerCall[];
-  readonly bounds: readonly SpendBound[];
   /** Reads by checks that Postgres does not have yet. */
   readonly reads: readonly SubjectRead[];
   readonly repeats: readonly RepeatedAlert[];
   readonly projections: readonly Projection[];
-  readonly isHinted: boolean;
-  readonly reasons: readonly ReadReason[];
+  readonly hints: readonly Hint[];
+  readonly reasons: readonly ReasonToRead[];
   readonly isRedelivery: boolean;
 }
 
@@ -36,18 +39,16 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   const { subject } = tenant.config;
   const bodies = messages.map(({ body }) => body);
   const webhooks = bodies.flatMap((body) => (body.kind === "webhook" ? [attributeWebhook(body, subject)] : []));
-  const bounds = webhooks.flatMap(({ amount }) => (amount === null ? [] : [boundOf(tenant, amount)]));
-  const { calls, isHinted } = mergeCalls(tenant, bodies, now);
+  const { calls, hints } = mergeCalls(tenant, bodies, now);
+  const { reasons, rechecks } = scheduledReadsOf(bodies, subject.id, now);
   return {
     tenantBatch,
     calls,
-    bounds: bounds.filter((bound) => bound !== null),
     reads: bodies.flatMap((body) => readOf(tenant, body) ?? []),
     repeats: webhooks.flatMap(({ repeat }) => repeat ?? []),
     projections: webhooks.flatMap(({ projection }) => projection ?? []),
-    // An amount that may belong to another period does not count, but the webhook is a hint.
-    isHinted: isHinted || bounds.includes(null) || webhooks.some(({ isHint }) => isHint),
-    reasons: reasonsOf(bodies, subject.id),
+    hints: groupHints([...webhooks.map(({ hint }) => hint), ...hints, ...rechecks], now),
+    reasons,
     isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),
   };
 }
@@ -55,25 +56,22 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
 /** Calls too old to count, and calls past the end of the known period, are worth a read. */
 function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpendMessage[], now: Instant) {
   const { tenantId, subject } = config;
-  const reports = bodies.flatMap((body) => (body.kind === "calls" ? [body] : []));
-  const own = reports.flatMap((report) => report.calls).filter((call) => isCallerOf(subject, call));
-  const ended = own.map(
-    ({ id, ended_at: endedAt, cost: costNanoUsd }): LedgerCall => ({ tenantId, subject, id, endedAt, costNanoUsd }),
-  );
-  const calls = ended.filter((call) => isCountable(call, now));
-  const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(subject, caller)));
-  // LiteLLM may have added them to the next period.
-  const isPastEnd = ended.some(({ endedAt }) => spend !== null && isPastReset(spend, endedAt));
-  return { calls, isHinted: isHinted || isPastEnd || calls.length < ended.length };
+  const merged = { calls: [] as LedgerCall[], hints: [] as Hint[] };
+  for (const report of bodies) {
+    if (report.kind !== "calls") continue;
+    const ended = report.calls.filter((call) => isCallerOf(subject, call)).map(callOf);
+    const countable = ended.filter((call) => isCountable(call, now));
+    merged.calls.push(...countable.map((call) => ({ tenantId, subject, ...call })));
+    const isHinted = report.hints.some((caller) => isCallerOf(subject, caller));
+    // LiteLLM may have added them to the next period.
+    const isPastEnd = ended.some(({ endedAt }) => spend !== null && isPastReset(spend, endedAt));
+    if (isHinted || isPastEnd || countable.length < ended.length) merged.hints.push(hintAt(report.received_at));
+  }
+  return merged;
 }
 
-/** Null when the amount may belong to another period. */
-function boundOf({ config, spend, periodSeenAt }: TenantRecord, amount: ReportedAmount): SpendBound | null {
-  const { tenantId, subject } = config;
-  const period = latestPeriod(config, spend);
-  if (!isSentIn(period, amount.sentAt, periodSeenAt)) return null;
-  const { spendNanoUsd, receivedAt: observedAt } = amount;
-  return { tenantId, subject, spendNanoUsd, observedAt, periodStartedAt: period.startedAt, resetsAt: period.resetsAt };
+function callOf({ id, ended_at: endedAt, cost: costNanoUsd }: ReportedCall): Omit<LedgerCall, keyof LedgerOwner> {
+  return { id, endedAt, costNanoUsd };
 }
 
 /** Null for a read of a former subject of this tenant id. */
@@ -83,9 +81,16 @@ function readOf({ config: { tenantId, subject } }: TenantRecord, body: ValidSpen
   return { tenantId, subject, spendNanoUsd, begunAt, answeredAt, resetsAt };
 }
 
-function reasonsOf(bodies: readonly ValidSpendMessage[], subjectId: string): ReadReason[] {
-  const due = bodies.flatMap((body) =>
-    body.kind === "read_due" && body.subject_id === subjectId ? [body.reason] : [],
-  );
-  return [...new Set(due)];
+function scheduledReadsOf(bodies: readonly ValidSpendMessage[], subjectId: string, now: Instant) {
+  const due = bodies.flatMap((body) => (body.kind === "read_due" && body.subject_id === subjectId ? [body] : []));
+  const reasons = new Set<ReasonToRead>();
+  const rechecks: Hint[] = [];
+  for (const { reason, hinted_at: hintedAt, announced, signed_at: signedAt } of due) {
+    if (reason === "confirm" || reason === "period-end") reasons.add(reason);
+    else {
+      const at = hintedAt ?? now - RECHECK_SECONDS * 1_000;
+      rechecks.push({ at, announcedNanoUsd: announced ?? null, signedAt: signedAt ?? null });
+    }
+  }
+  return { reasons: [...reasons], rechecks };
 }

@@ -199,7 +199,7 @@ async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDep
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
   );
-  if (nextReadAt !== null) await confirmLater({ tenant, reasons: [], now }, nextReadAt, deps);
+  if (nextReadAt !== null) await confirmLater({ tenant, now }, nextReadAt, deps);
   if (isWorthPublishing(tenantBatch, read, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }
 

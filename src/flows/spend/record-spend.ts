@@ -5,6 +5,7 @@
 import { settlesAt } from "../../budget/counting.ts";
 import { earliest, type Instant } from "../../budget/instant.ts";
 import { limitVersion } from "../../budget/limit.ts";
+import { groupHints } from "../../budget/schedules/hint.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AuditNote } from "../../records/audit.ts";
@@ -17,11 +18,10 @@ import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
 import { syncAndPublish } from "../litellm/sync-pending.ts";
 import { mapConcurrently } from "../waiting.ts";
-import { type Report, referencesOf } from "./attribute-spend.ts";
+import { hintAt, type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
 import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
-import { type DuplicateDeps, markRecorded, skipDuplicates } from "./skip-duplicates.ts";
 
 type ApplyDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "snapshots" | "cipher">;
 
@@ -36,17 +36,8 @@ const TENANTS_AT_ONCE = 4;
 /** Returns the messages to redeliver; the consumer acknowledges all others. @throws when Postgres cannot be reached. */
 export async function recordSpend(
   { incoming, now }: RecordSpendInput,
-  deps: ApplyDeps & DuplicateDeps,
+  deps: ApplyDeps,
 ): Promise<ReadonlySet<Incoming>> {
-  const { fresh, hasRedisAnswered } = await skipDuplicates(incoming, deps);
-  const failed = await recordFresh({ incoming: fresh, now }, deps);
-  // Marked last: a crash, or a replay of a dead letter, would skip a webhook that was marked before it was recorded.
-  const recorded = fresh.filter((message) => !failed.has(message));
-  if (hasRedisAnswered) await markRecorded(recorded, deps);
-  return failed;
-}
-
-async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
   const tenantBatches = await deps.spendBatches.load(referencesTo(incoming), { withPending });
   const { groups, unmatched } = groupByTenant(incoming, tenantBatches);
@@ -74,8 +65,8 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
     }));
   const merges = mergedGroups.flatMap(({ merged }) => merged ?? []);
   const calls = merges.flatMap((merged) => merged.calls);
-  const bounds = merges.flatMap((merged) => merged.bounds);
-  const counted = await deps.spendBatches.count({ calls, bounds, notes: notesOf(groups, unmatched, now) }, now);
+  const notes = notesOf(groups, unmatched, now);
+  const counted = await deps.spendBatches.count({ calls, bounds: [], notes }, now);
   const recorded = new Map<Group, TenantRecord | null>();
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
     const tenant = merged === null ? null : await attempt(group, () => recordAndNotify({ merged, counted, now }, deps));
@@ -100,7 +91,7 @@ async function recordFresh({ incoming, now }: RecordSpendInput, deps: ApplyDeps)
 
 interface Recording {
   readonly merged: MergedBatch;
-  /** The spend of the tenants of the batch, after its calls and amounts. */
+  /** The spend of the tenants of the batch, after its calls. */
   readonly counted: ReadonlyMap<TenantId, CountedSpend>;
   readonly now: Instant;
 }
@@ -123,7 +114,7 @@ async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyD
   // A crashed delivery recorded these in Postgres and did not put them on the queue.
   await sendNotices(tenantBatch.pending, deps);
   // When a confirmation is due, the read that follows decides whether to schedule another one.
-  if (!reasons.includes("confirm")) await confirmLater({ tenant, reasons, now }, nextReadAt, deps);
+  if (!reasons.includes("confirm")) await confirmLater({ tenant, now }, nextReadAt, deps);
   return tenant;
 }
 
@@ -164,9 +155,9 @@ async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recor
   const { tenantBatch, reasons } = merged;
   // Calls of a tenant without a base wait for a read to be added to.
   const lacksBase = (counted.get(before.config.tenantId)?.baseAnsweredAt ?? null) === null;
-  const isHinted = merged.isHinted || (merged.calls.length > 0 && lacksBase);
-  if (!isHinted && reasons.length === 0) return;
-  const observed = await runScheduledRead({ tenant: before, reasons, now }, deps);
+  const hints = merged.calls.length > 0 && lacksBase ? groupHints([...merged.hints, hintAt(now)], now) : merged.hints;
+  if (hints.length === 0 && reasons.length === 0) return;
+  const observed = await runScheduledRead({ tenant: before, hints, reasons, now }, deps);
   if (observed === null) return;
   const { tenant, nextReadAt } = observed;
   const { history } = tenantBatch;
@@ -175,9 +166,9 @@ async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recor
     { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
     deps,
   );
-  await confirmLater({ tenant, reasons, now }, nextReadAt, deps);
+  await confirmLater({ tenant, now }, nextReadAt, deps);
   // A read that waits for a reset is worth a write only when the reset shows, and then the config is newer.
-  const awaitsReset = !isHinted && reasons.every((reason) => reason === "period-end");
+  const awaitsReset = hints.length === 0 && reasons.every((reason) => reason === "period-end");
   await publishSpend({ tenant, isAnnounced: awaitsReset, now }, deps);
 }
 

@@ -1,13 +1,26 @@
-// Reads a tenant from LiteLLM after a hint, or to confirm reported spend. Later reads wait on the queue, at most one
-// per tenant and reason as long as Redis answers.
+// Reads a tenant from LiteLLM because of hints, or to confirm counted spend. Later reads wait on the queue; a note in
+// Redis, with the instant at which the read is due, keeps copies of them off the queue.
 
 import type { Instant } from "../../budget/instant.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
+import { isSentIn, latestPeriod } from "../../budget/period.ts";
+import { LITELLM_AWAY_SECONDS } from "../../budget/schedules/backoff.ts";
+import {
+  groupedHintAt,
+  HINT_READ_SECONDS,
+  type Hint,
+  hintReadAfterFailure,
+  isShown,
+  isUnreadable,
+  nextHintRead,
+} from "../../budget/schedules/hint.ts";
 import { confirmableAt, isUnconfirmed } from "../../budget/spend.ts";
-import type { TenantId } from "../../budget/tenant.ts";
+import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
-import type { ReadReason } from "../../ports/messages.ts";
+import type { ReadReason, SpendMessage } from "../../ports/messages.ts";
 import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
+import type { SpendBound } from "../../records/ledger.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
@@ -15,46 +28,93 @@ import { noteSubject } from "../litellm/note-subject.ts";
 
 export type ScheduledReadDeps = Pick<
   Ports,
-  "tenants" | "ledgers" | "litellm" | "claims" | "memory" | "snapshots" | "spendQueue" | "log"
+  "tenants" | "ledgers" | "spendBatches" | "litellm" | "claims" | "memory" | "snapshots" | "spendQueue" | "log"
 >;
 
-/** Hints within this time cause one read. */
-const HINT_SECONDS = 5;
+/** Why a read is due, other than a hint. */
+export type ReasonToRead = Exclude<ReadReason, "recheck-20s" | "recheck-60s">;
 
-/** LiteLLM's database lags 10 to 25 s, longer under load: a hint causes further reads after 20 s and after 60 s. */
-export const FIRST_RECHECK_SECONDS = 20;
-const SECOND_RECHECK_SECONDS = 40;
-
-/** The pause after a read that failed. The read is repeated until LiteLLM answers. */
-const AGAIN_SECONDS = 60;
+/** A read this long after a call, a reset or a hint shows it. Covers those of the next five seconds too. */
+export const RECHECK_SECONDS = 30;
 
 /** One try only: a failed read is scheduled again, and other tenants wait behind it. */
 const TRIES = 1;
 
-export interface ScheduledReadInput {
+interface TenantNow {
   readonly tenant: TenantRecord;
-  /** The scheduled reads that are due; empty for a new hint. */
-  readonly reasons: readonly ReadReason[];
   readonly now: Instant;
 }
 
-/** What the read has shown; null when another hint has just caused a read, or LiteLLM did not answer. */
+export interface ScheduledReadInput extends TenantNow {
+  readonly hints: readonly Hint[];
+  readonly reasons: readonly ReasonToRead[];
+}
+
+/**
+ * The tenant after the read, or after an amount that counts because LiteLLM cannot be read. Null when nothing was
+ * learned: LiteLLM did not answer, or the read is not due yet.
+ */
 export async function runScheduledRead(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<Observed | null> {
-  const { tenant, reasons, now } = input;
-  if (reasons.length === 0 && !(await claimHint(tenant.config.tenantId, now, deps))) {
-    await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
-    return null;
-  }
+  const { tenant, hints, reasons, now } = input;
+  if (reasons.length === 0 && !(await mayReadForHints(input, deps))) return null;
   const after = await read(tenant, now, deps);
   if (after === "unreachable") {
     // The sweep schedules `period-end` reads every minute.
-    for (const reason of reasons) if (reason !== "period-end") await readLater(input, reason, AGAIN_SECONDS, deps);
-    if (reasons.length === 0) await readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
-    return null;
+    if (reasons.includes("confirm")) await readLater(input, "confirm", now + LITELLM_AWAY_SECONDS * 1_000, deps);
+    for (const hint of hints) await readHintLater(input, hint, hintReadAfterFailure(hint, now), deps);
+    return countAnnounced(input, deps);
   }
-  const hasRisen = (after?.tenant.spend?.spendNanoUsd ?? 0n) > (tenant.spend?.spendNanoUsd ?? 0n);
-  if (after !== null && !hasRisen) await readAgain(input, deps);
+  if (after !== null) for (const hint of hints) await followHint({ tenant: after.tenant, now }, hint, deps);
   return after;
+}
+
+/** False when no hint's read is due, or one was made less than 5 s ago: then the reads that are due are scheduled. */
+async function mayReadForHints({ tenant, hints, now }: ScheduledReadInput, deps: ScheduledReadDeps): Promise<boolean> {
+  const isDue = hints.some((hint) => (nextHintRead(hint, tenant.spend) ?? Number.POSITIVE_INFINITY) <= now);
+  if (isDue && (await claimHint(tenant.config.tenantId, now, deps))) return true;
+  for (const hint of hints) {
+    const at = nextHintRead(hint, tenant.spend);
+    if (at === null) continue;
+    await readHintLater({ tenant, now }, hint, at > now ? at : now + HINT_READ_SECONDS * 1_000, deps);
+  }
+  return false;
+}
+
+/** Schedules the next read of a hint after a read; drops the hint when no read has shown what it announced. */
+async function followHint({ tenant, now }: TenantNow, hint: Hint, deps: ScheduledReadDeps): Promise<void> {
+  const at = nextHintRead(hint, tenant.spend);
+  if (at !== null) return readHintLater({ tenant, now }, hint, at, deps);
+  if (tenant.spend !== null && !isShown(hint, tenant.spend)) {
+    deps.log.info("hint dropped", { tenant_id: tenant.config.tenantId, why: "no read confirmed it" });
+  }
+}
+
+/**
+ * Counts the amounts of webhooks as lower bounds, because LiteLLM could not be read for a minute: those with a verified
+ * time in the running period. Null when there are none.
+ */
+async function countAnnounced(
+  { tenant, hints, now }: ScheduledReadInput,
+  { spendBatches, log }: ScheduledReadDeps,
+): Promise<Observed | null> {
+  const { tenantId } = tenant.config;
+  const bounds = hints.filter((hint) => isUnreadable(hint, now)).flatMap((hint) => boundOf(tenant, hint, now) ?? []);
+  if (bounds.length === 0) return null;
+  log.warn("webhook amount counted", { tenant_id: tenantId, why: "litellm could not be read" });
+  const counted = (await spendBatches.count({ calls: [], bounds, notes: [] }, now)).get(tenantId);
+  if (counted === undefined) return null;
+  const { record: spend } = counted;
+  return { tenant: { ...tenant, spend }, spendNanoUsd: spend.spendNanoUsd, nextReadAt: null };
+}
+
+/** Null when the amount may belong to another period, or is known already. */
+function boundOf({ config, spend, periodSeenAt }: TenantRecord, hint: Hint, now: Instant): SpendBound | null {
+  const { announcedNanoUsd: spendNanoUsd, signedAt, at: observedAt } = hint;
+  if (spendNanoUsd === null || signedAt === null || spendNanoUsd <= (spend?.spendNanoUsd ?? 0n)) return null;
+  const period = latestPeriod(config, spend);
+  if (!isSentIn(period, signedAt, periodSeenAt, now)) return null;
+  const { tenantId, subject } = config;
+  return { tenantId, subject, spendNanoUsd, observedAt, periodStartedAt: period.startedAt, resetsAt: period.resetsAt };
 }
 
 /**
@@ -62,15 +122,15 @@ export async function runScheduledRead(input: ScheduledReadInput, deps: Schedule
  * state is `ok`.
  */
 export async function confirmLater(
-  input: ScheduledReadInput,
+  input: TenantNow,
   nextReadAt: Instant | null,
   deps: ScheduledReadDeps,
 ): Promise<void> {
   const at = nextReadAt ?? confirmationAt(input);
-  if (at !== null) await readLater(input, "confirm", Math.max(1, Math.ceil((at - input.now) / 1_000)), deps);
+  if (at !== null) await readLater(input, "confirm", at, deps);
 }
 
-function confirmationAt({ tenant: { config, spend }, now }: ScheduledReadInput): Instant | null {
+function confirmationAt({ tenant: { config, spend }, now }: TenantNow): Instant | null {
   if (spend === null || !isUnconfirmed(spend) || stateAt(config, spend.spendNanoUsd, now).state === "ok") return null;
   return confirmableAt(spend);
 }
@@ -101,50 +161,72 @@ async function read(
   return after;
 }
 
-async function readAgain(input: ScheduledReadInput, deps: ScheduledReadDeps): Promise<void> {
-  const { reasons } = input;
-  if (reasons.length === 0) return readLater(input, "recheck-20s", FIRST_RECHECK_SECONDS, deps);
-  if (reasons.includes("recheck-20s")) return readLater(input, "recheck-60s", SECOND_RECHECK_SECONDS, deps);
-  if (reasons.includes("recheck-60s")) {
-    deps.log.info("hint dropped", { tenant_id: input.tenant.config.tenantId, why: "no read confirmed it" });
-  }
-}
-
-/**
- * True when this hint may read: the first one of a tenant in `HINT_SECONDS`. Without Redis, the first of this isolate.
- */
+/** True once in 5 s per tenant; without Redis, per isolate. */
 async function claimHint(
   tenantId: TenantId,
   now: Instant,
   { claims, memory, log }: ScheduledReadDeps,
 ): Promise<boolean> {
-  if (!memory.throttle(`hint:${tenantId}`, HINT_SECONDS, now)) return false;
+  if (!memory.throttle(`hint:${tenantId}`, HINT_READ_SECONDS, now)) return false;
   try {
-    return await claims.claimRefresh(tenantId, "hint", HINT_SECONDS);
+    return (await claims.claimRead({ tenantId, colo: "hint", seconds: HINT_READ_SECONDS })) === "claimed";
   } catch (error) {
     log.error("redis hint claim failed", error, { tenant_id: tenantId });
     return true;
   }
 }
 
+function readLater(input: TenantNow, reason: ReasonToRead, at: Instant, deps: ScheduledReadDeps): Promise<void> {
+  return sendRead(input, { message: scheduledReadMessage(input.tenant.config, reason), name: reason, at }, deps);
+}
+
+/** All hints of the same five seconds share each of their reads, except those whose amounts may count. */
+function readHintLater(input: TenantNow, hint: Hint, at: Instant, deps: ScheduledReadDeps): Promise<void> {
+  const { tenant, now } = input;
+  const mayCount = boundOf(tenant, hint, now) !== null;
+  const name = `hint:${groupedHintAt(hint.at)}:${at}${mayCount ? `:${hint.announcedNanoUsd}` : ""}`;
+  return sendRead(input, { message: hintReadMessage(tenant.config, hint), name, at }, deps);
+}
+
+/** Makes the consumer read the subject for an open hint. */
+function hintReadMessage(config: TenantConfig, { at, announcedNanoUsd, signedAt }: Hint): SpendMessage {
+  return {
+    ...scheduledReadMessage(config, "recheck-20s"),
+    hinted_at: groupedHintAt(at),
+    ...(announcedNanoUsd !== null && { announced: decimalFromNanoUsd(announcedNanoUsd) }),
+    ...(signedAt !== null && { signed_at: signedAt }),
+  };
+}
+
+/** By this clock, the message in progress may be due a moment from now. */
+const CLOCKS_MS = 500;
+
+interface LaterRead {
+  readonly message: SpendMessage;
+  /** Reads of the same name follow one another: an earlier one schedules the next. */
+  readonly name: string;
+  readonly at: Instant;
+}
+
 /**
  * Queues the read and then notes it in Redis, so that a crash in between causes one read too many and not one too few.
- * Without Redis, each isolate queues at most one.
+ * Without Redis, each isolate queues at most one for the same second.
  */
-async function readLater(
-  { tenant, reasons, now }: ScheduledReadInput,
-  reason: ReadReason,
-  seconds: number,
+async function sendRead(
+  { tenant, now }: TenantNow,
+  { message, name, at }: LaterRead,
   { claims, memory, spendQueue, log }: ScheduledReadDeps,
 ): Promise<void> {
   const { tenantId } = tenant.config;
-  const withoutRedis = (error: unknown) => {
+  const seconds = Math.max(1, Math.ceil((at - now) / 1_000));
+  const isQueuedHere = (error: unknown) => {
     log.error("redis scheduled read note failed", error, { tenant_id: tenantId });
-    return !memory.throttle(`read-due:${tenantId}:${reason}`, seconds, now);
+    return !memory.throttle(`read-due:${tenantId}:${name}:${Math.ceil(at / 1_000)}`, seconds, now);
   };
-  // The note of the message in progress may expire a moment after its delivery.
-  const isDue = !reasons.includes(reason) && (await claims.isReadScheduled(tenantId, reason).catch(withoutRedis));
-  if (isDue) return;
-  await spendQueue.send(scheduledReadMessage(tenant.config, reason), seconds);
-  await claims.noteScheduledRead(tenantId, reason, seconds).catch(withoutRedis);
+  const isQueued = await claims
+    .scheduledReadAt(tenantId, name)
+    .then((noted) => noted !== null && noted > now + CLOCKS_MS && noted <= at, isQueuedHere);
+  if (isQueued) return;
+  await spendQueue.send(message, seconds);
+  await claims.noteScheduledRead(tenantId, name, at, seconds).catch(isQueuedHere);
 }

@@ -13,7 +13,7 @@ import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish.ts";
-import { FIRST_RECHECK_SECONDS } from "../spend/scheduled-read.ts";
+import { RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "ledgers" | "litellm" | "background">;
 
@@ -40,7 +40,7 @@ export interface ResetInput {
 const TRIES = 3;
 
 /** A read 45 s after the first recheck proves that LiteLLM's spend fell, even if no consumer scheduled one. */
-const LAST_RECHECK_SECONDS = 65;
+const LAST_RECHECK_SECONDS = 75;
 
 /**
  * The tenant in its new period, or in the period that another reset has begun meanwhile. Continues when the
@@ -141,7 +141,7 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
   }
   // By then LiteLLM has written to its database the calls that were in progress at the reset.
   await attempt("scheduled read enqueue", () =>
-    deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), FIRST_RECHECK_SECONDS),
+    deps.spendQueue.send(scheduledReadMessage(config, "recheck-20s"), RECHECK_SECONDS),
   );
   await attempt("scheduled read enqueue", () =>
     deps.spendQueue.send(scheduledReadMessage(config, "confirm"), LAST_RECHECK_SECONDS),

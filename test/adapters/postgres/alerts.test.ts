@@ -5,7 +5,8 @@ import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts"
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import type { AlertDraft } from "../../../src/budget/alert.ts";
 import { alertIdentity, type ThresholdEventType } from "../../../src/budget/alert.ts";
-import type { AlertEntry } from "../../../src/records/alert.ts";
+import type { AlertBasis, AlertEntry } from "../../../src/records/alert.ts";
+import type { TenantRecord } from "../../../src/records/tenant.ts";
 import { aLedger, DAY, NOW, PERIOD_START, RESET, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
@@ -35,11 +36,20 @@ function aDraft(eventType: ThresholdEventType, differences: Partial<AlertDraft> 
   };
 }
 
+/** The state of acme, as the test created it. */
+let basis: AlertBasis;
+
+const basisOf = ({ config, spend }: TenantRecord): AlertBasis => ({
+  revision: config.revision,
+  spendNanoUsd: spend?.spendNanoUsd ?? null,
+});
+
 const entry = (drafts: readonly AlertDraft[], differences: Partial<AlertEntry> = {}): AlertEntry => ({
   tenantId: acme,
   lastEvaluation: null,
   evaluation,
   drafts,
+  basis,
   now: NOW,
   ...differences,
 });
@@ -58,17 +68,16 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       ('33333333-3333-4333-8333-333333333333', null, 'email', 'off', 's', false),
       ('44444444-4444-4444-8444-444444444444', 'globex', 'slack', 'theirs', 's', true)`);
   const begin = async () => {
-    await create({ spend: aLedger() });
-    await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "globex" } });
+    basis = basisOf(await create({ spend: aLedger() }));
+    const other = await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "globex" } });
     await withChannels();
+    return { ofGlobex: basisOf(other) };
   };
 
   it("orders alerts by evaluation, even at one instant or by a slow clock", async () => {
-    await begin();
-    const globex = idOf("globex");
-    await alerts.record(
-      entry([aDraft("budget_blocked", { identity: "of globex" })], { tenantId: globex, now: NOW + DAY }),
-    );
+    const { ofGlobex } = await begin();
+    const globex = { tenantId: idOf("globex"), basis: ofGlobex, now: NOW + DAY };
+    await alerts.record(entry([aDraft("budget_blocked", { identity: "of globex" })], globex));
     await alerts.record(entry([aDraft("threshold_crossed")]));
     await alerts.record(entry([aDraft("budget_crossed")], { lastEvaluation: evaluation }));
     await alerts.record(entry([aDraft("budget_blocked")], { lastEvaluation: evaluation, now: NOW - DAY }));
@@ -136,6 +145,13 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect(await storedAlerts()).toEqual([]);
   });
 
+  it("records nothing that was computed from a config before the last change", async () => {
+    await begin();
+    await tenants.change(acme, { maxBudgetNanoUsd: usd("1000") }, anActor());
+    expect(await alerts.record(entry([aDraft("budget_blocked")]))).toBeNull();
+    expect(await storedAlerts()).toEqual([]);
+  });
+
   it("records and delivers an alert once for ten concurrent consumers", async () => {
     await begin();
     const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(entry([aDraft("budget_blocked")]))));
@@ -159,7 +175,7 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     };
 
     it("records a change without an evaluation, even without any spend", async () => {
-      await create();
+      basis = basisOf(await create());
       expect(await alerts.record(change())).toEqual({ announced: 1, deliveries: [] });
       await db.empty();
       await begin();
@@ -175,7 +191,15 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
       expect(await db.query("select * from notice_deliveries")).toHaveLength(2);
     });
 
+    it("records no change with the limit or the spend of before", async () => {
+      await begin();
+      expect(await alerts.record(change({ basis: { ...basis, spendNanoUsd: null } }))).toBeNull();
+      expect(await alerts.record(change({ basis: { ...basis, revision: basis.revision - 1 } }))).toBeNull();
+      expect(await storedAlerts()).toEqual([]);
+    });
+
     it("records no change of a missing or deleted tenant", async () => {
+      basis = { revision: 1, spendNanoUsd: null };
       expect(await alerts.record(change())).toBeNull();
       await begin();
       await tenants.markDeleted(acme, anActor());

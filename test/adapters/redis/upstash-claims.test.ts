@@ -10,7 +10,7 @@ import type { Claims, ReadClaim } from "../../../src/ports/ports.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyKey } from "../../../src/records/idempotency.ts";
-import { aSpendRecord } from "../../budget/builders.ts";
+import { aSpendRecord, NOW } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { channelIdOf } from "../../support/builders/notice-builders.ts";
 
@@ -63,29 +63,6 @@ describe.each(backends)("claims in $store", ({ options }) => {
     while ((await command("EXISTS", name)) !== 0) await pause(5);
   }
   const keyOf = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
-
-  describe("a refresh", () => {
-    it("grants a refresh to one of many concurrent claims", async () => {
-      const taken = await Promise.all(Array.from({ length: 20 }, () => claims.claimRefresh(tenant, "FRA", 5)));
-      expect(taken.filter(Boolean)).toHaveLength(1);
-    });
-
-    it("claims refreshes separately by tenant, colo and span", async () => {
-      await claims.claimRefresh(tenant, "FRA", 5);
-      expect(await claims.claimRefresh(idOf(`${tenant}-2`), "FRA", 5)).toBe(true);
-      expect(await claims.claimRefresh(tenant, "NRT", 5)).toBe(true);
-      expect(await claims.claimRefresh(tenant, "FRA", 1)).toBe(true);
-    });
-
-    it("expires after its seconds", async () => {
-      const since = performance.now();
-      await claims.claimRefresh(tenant, "FRA", 60);
-      await expectToExpireIn(`refresh:${tenant}:FRA:60`, 60, since);
-      expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(false);
-      await expire(`refresh:${tenant}:FRA:60`);
-      expect(await claims.claimRefresh(tenant, "FRA", 60)).toBe(true);
-    });
-  });
 
   describe("a read", () => {
     const claim = (differences: Partial<ReadClaim> = {}) => ({
@@ -223,66 +200,24 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
   });
 
-  describe("webhooks", () => {
-    const names = () => Array.from({ length: 3 }, () => `key/msg_${randomUUID()}`) as [string, string, string];
-
-    it("remembers for ten minutes which message handled a webhook", async () => {
-      const [a, b, c] = names();
-      const since = performance.now();
-      expect(await claims.recordedWebhooks([a, b, c])).toEqual([null, null, null]);
-      await claims.rememberRecordedWebhooks(new Map([[c, "m1"]]));
-      await claims.rememberRecordedWebhooks(new Map([[a, "m2"]]));
-      expect(await claims.recordedWebhooks([a, b, c])).toEqual(["m2", null, "m1"]);
-      for (const name of [a, c]) await expectToExpireIn(`webhook:${name}`, 600, since);
-    });
-
-    it("remembers the last message that handled a webhook, for ten minutes from then", async () => {
-      const [name] = names();
-      await claims.rememberRecordedWebhooks(new Map([[name, "m1"]]));
-      await command("EXPIRE", `webhook:${name}`, "10");
-      const since = performance.now();
-      await claims.rememberRecordedWebhooks(new Map([[name, "m2"]]));
-      expect(await claims.recordedWebhooks([name])).toEqual(["m2"]);
-      await expectToExpireIn(`webhook:${name}`, 600, since);
-    });
-
-    it.each([
-      "12345678901234567890123456789012",
-      "00000000000000000000000000000012",
-      "123456789012345678901234567890e1",
-    ])("keeps a numeric message id as text: %s", async (messageId) => {
-      const [name] = names();
-      await claims.rememberRecordedWebhooks(new Map([[name, messageId]]));
-      expect(await claims.recordedWebhooks([name])).toEqual([messageId]);
-    });
-
-    it("reads and writes the webhooks of a batch in one request each", async () => {
-      const batch = Array.from({ length: 100 }, (_, index) => `${names()[0]}-${index}`);
-      const requests = vi.spyOn(globalThis, "fetch");
-      await claims.rememberRecordedWebhooks(new Map(batch.map((name) => [name, "m1"])));
-      expect(requests).toHaveBeenCalledTimes(1);
-      expect(await claims.recordedWebhooks(batch)).toEqual(batch.map(() => "m1"));
-      expect(requests).toHaveBeenCalledTimes(2);
-    });
-  });
-
   describe("a scheduled read", () => {
-    it("records a scheduled read by tenant and reason", async () => {
-      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(false);
-      await claims.noteScheduledRead(tenant, "recheck-20s", 60);
-      expect(await claims.isReadScheduled(tenant, "recheck-20s")).toBe(true);
-      expect(await claims.isReadScheduled(tenant, "recheck-60s")).toBe(false);
-      expect(await claims.isReadScheduled(idOf(`${tenant}-2`), "recheck-20s")).toBe(false);
+    it("says when the read of a tenant and name is due", async () => {
+      expect(await claims.scheduledReadAt(tenant, "hint:5000")).toBeNull();
+      await claims.noteScheduledRead(tenant, "hint:5000", NOW + 25_000, 60);
+      expect(await claims.scheduledReadAt(tenant, "hint:5000")).toBe(NOW + 25_000);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBeNull();
+      expect(await claims.scheduledReadAt(idOf(`${tenant}-2`), "hint:5000")).toBeNull();
     });
 
-    it("expires after its seconds", async () => {
+    it("says when the last noted read is due, and expires with its seconds", async () => {
       const since = performance.now();
-      await claims.noteScheduledRead(tenant, "confirm", 60);
+      await claims.noteScheduledRead(tenant, "confirm", NOW + 60_000, 60);
+      await claims.noteScheduledRead(tenant, "confirm", NOW + 30_000, 30);
       const name = `read-due:${tenant}:confirm`;
-      await expectToExpireIn(name, 60, since);
-      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(true);
+      await expectToExpireIn(name, 30, since);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBe(NOW + 30_000);
       await expire(name);
-      expect(await claims.isReadScheduled(tenant, "confirm")).toBe(false);
+      expect(await claims.scheduledReadAt(tenant, "confirm")).toBeNull();
     });
   });
 
@@ -301,16 +236,14 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
 
     it.each<[string, () => Promise<unknown>]>([
-      ["a claim of a refresh", () => claims.claimRefresh(tenant, "FRA", 5)],
+      ["a claim of a read", () => claims.claimRead({ tenantId: tenant, colo: "FRA", seconds: 5 })],
       ["a claim of an idempotency key", () => claims.claimIdempotency(key, "hash")],
       ["the end of one", () => claims.finishIdempotency(key, "hash", null)],
       ["a claim of a notice", () => claims.claimNotice(notice, "m1")],
       ["the note of a sent one", () => claims.noteNoticeSent(notice)],
       ["the release of one", () => claims.releaseNotice(notice)],
-      ["a look for webhooks", () => claims.recordedWebhooks(["key/msg_1"])],
-      ["the note of them", () => claims.rememberRecordedWebhooks(new Map([["key/msg_1", "m1"]]))],
-      ["a look for a read", () => claims.isReadScheduled(tenant, "recheck-20s")],
-      ["the note of one", () => claims.noteScheduledRead(tenant, "recheck-20s", 5)],
+      ["a look for a read", () => claims.scheduledReadAt(tenant, "confirm")],
+      ["the note of one", () => claims.noteScheduledRead(tenant, "confirm", NOW, 5)],
       ["a ping", () => claims.ping()],
     ])("throws an outage of Redis in time: %s", async (_what, claim) => {
       const begunAt = performance.now();
@@ -328,8 +261,8 @@ describe.each(backends)("claims in $store", ({ options }) => {
   it("throws an outage while stopped, and works with the same client after a restart", async () => {
     await claims.ping();
     await redis.stop();
-    await expect(claims.claimRefresh(tenant, "FRA", 5)).rejects.toBeInstanceOf(Outage);
+    await expect(claims.claimRead({ tenantId: tenant, colo: "FRA", seconds: 5 })).rejects.toBeInstanceOf(Outage);
     await redis.restart();
-    expect(await claims.claimRefresh(tenant, "FRA", 5)).toBe(true);
+    expect(await claims.claimRead({ tenantId: tenant, colo: "FRA", seconds: 5 })).toBe("claimed");
   });
 });

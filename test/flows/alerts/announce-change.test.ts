@@ -1,8 +1,9 @@
 // Announcing a change: once, to every channel, and never at the cost of the change itself.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { announceAlerts } from "../../../src/flows/alerts/announce-alerts.ts";
 import { announceChange, tryAnnounceChange } from "../../../src/flows/alerts/announce-change.ts";
-import { MINUTE, NOW } from "../../budget/builders.ts";
+import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
@@ -61,6 +62,46 @@ describe("a change", () => {
     await announceChange(change, deps);
     expect(await alerts()).toEqual([]);
     expect(deps.noticeQueue.sent).toEqual([]);
+  });
+});
+
+describe("a notice at the instant of another one", () => {
+  const numbers = () =>
+    world.db.query(`select event_type, spend::float8 as spend, limit_amount::float8 as limit
+      from budget_alert_history where not silent order by created_at`);
+  const grant = (createdAt: number) =>
+    deps.overrides.grant(
+      {
+        id: "7f7c5b4e-6d8a-4a59-8f0f-2f6a31c6a001",
+        tenantId: acme,
+        amountNanoUsd: usd("100"),
+        expiresAt: NOW + 60 * MINUTE,
+        reason: "a busy week",
+      },
+      anActor({ now: createdAt }),
+    );
+
+  it("states the spend of the block, although the override was granted before it was counted", async () => {
+    const granted = await grant(NOW);
+    await world.db.query("update tenant_spend set spend = 560");
+    if (granted === null) throw new Error("acme is gone");
+    const { override, tenant } = granted;
+    await announceChange({ change: { eventType: "override_granted", override }, tenant, now: NOW }, deps);
+    expect(await numbers()).toEqual([{ event_type: "override_granted", spend: 560, limit: 600 }]);
+  });
+
+  it("states the limit of the override, although the batch was read before it was granted", async () => {
+    await world.db.query("update tenant_spend set spend = 560");
+    const [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: acme }], { withPending: false });
+    if (tenantBatch === undefined) throw new Error("acme is gone");
+    await grant(NOW + 50);
+    await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now: NOW }, deps);
+    expect(await numbers()).toEqual([{ event_type: "threshold_crossed", spend: 560, limit: 600 }]);
+  });
+
+  it("gives up when the tenant changes at every try; the sweep announces it", async () => {
+    deps.alerts = { ...deps.alerts, record: async () => null };
+    await expect(announceChange(await input(), deps)).rejects.toThrow("gave up");
   });
 });
 

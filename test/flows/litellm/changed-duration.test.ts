@@ -11,7 +11,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
 const { world, deps, deliver, notices, spendOf } = useSpendWorld();
-const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
+const read = () => deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" });
 const change = (budgetDuration: string) =>
   changeTenant({ tenantId: idOf("acme"), change: { budgetDuration }, actor: anActor({ now: world.now }) }, deps);
 

@@ -50,14 +50,18 @@ describe("attribution of a webhook to a tenant's key", () => {
   const own = { kind: "key", id: KEY } as const;
   const attributed = (message: SpendMessage) =>
     attributeWebhook(reportOf(message) as Report & { kind: "webhook" }, own);
-  const hint = { amount: null, isHint: true, repeat: null, projection: null };
+  const hint = (announcedNanoUsd: bigint | null = null) => ({
+    hint: { at: NOW, announcedNanoUsd, signedAt: null },
+    repeat: null,
+    projection: null,
+  });
 
   it.each([
-    ["gives a hint for a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" })],
-    ["gives a hint for the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" })],
-    ["gives a hint for unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" })],
-  ])("%s", (_, report) => {
-    expect(attributed(report)).toEqual(hint);
+    ["gives a hint for a webhook about its team", aWebhook(KEY, "5", { event_group: "team", team_id: "red" }), null],
+    ["gives a hint for the cost of one call", aWebhook(KEY, "5", { event: "spend_tracked" }), null],
+    ["gives a hint of unsigned spend", aWebhook(KEY, "5", { event: "threshold_crossed", auth: "url_token" }), usd("5")],
+  ])("%s", (_, report, announced) => {
+    expect(attributed(report)).toEqual(hint(announced));
   });
 
   it("gives a hint and a repeated alert for an unsigned webhook", () => {
@@ -66,20 +70,21 @@ describe("attribution of a webhook to a tenant's key", () => {
     expect(repeated("budget_crossed")).toEqual({ about: "block", receivedAt: NOW });
   });
 
-  it("gives a lower bound for a signed one", () => {
-    expect(attributed(aWebhook(KEY, "7"))).toMatchObject({
-      amount: { spendNanoUsd: usd("7"), sentAt: NOW },
-      isHint: false,
-      repeat: { receivedAt: NOW },
-    });
+  it("gives a hint with a verified time only for a signature that covers the time", () => {
+    const signedAtOf = (webhook: Parameters<typeof aWebhook>[2]) => attributed(aWebhook(KEY, "7", webhook)).hint;
+    const standard = { webhook_id: "msg_1", sent_at: NOW - 1 };
+    expect(signedAtOf(standard)).toEqual({ at: NOW, announcedNanoUsd: usd("7"), signedAt: NOW - 1 });
+    expect(signedAtOf({ ...standard, sent_at: NOW + 9 })).toMatchObject({ signedAt: NOW });
+    expect(signedAtOf({ ...standard, webhook_id: null })).toMatchObject({ signedAt: null });
+    expect(signedAtOf({ ...standard, auth: "url_token" })).toMatchObject({ signedAt: null });
   });
 
-  it("gives a lower bound for a team tenant from a signed webhook about the team", () => {
+  it("gives the announced spend to a team tenant from a webhook about the team", () => {
     const report = reportOf(aWebhook(KEY, "7", { event_group: "team", team_id: "red" })) as Report & {
       kind: "webhook";
     };
-    expect(attributeWebhook(report, { kind: "team", id: "red" })).toMatchObject({ amount: { spendNanoUsd: usd("7") } });
-    expect(attributeWebhook(report, { kind: "team", id: "blue" })).toEqual(hint);
+    expect(attributeWebhook(report, { kind: "team", id: "red" }).hint).toMatchObject({ announcedNanoUsd: usd("7") });
+    expect(attributeWebhook(report, { kind: "team", id: "blue" })).toEqual(hint());
   });
 
   it("gives a projection without a repeated alert", () => {

@@ -4,14 +4,13 @@ import { describe, expect, it } from "vitest";
 import { changeTenant } from "../../../src/flows/tenants/change-tenant.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { usd } from "../../budget/builders.ts";
+import { SECOND, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
-import { aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
-const { world, deps, deliver, alerts, notices } = useSpendWorld();
+const { world, deps, deliver, hear, pass, alerts, notices } = useSpendWorld();
 
 describe("an adopted tenant", () => {
   const adopted = sha256("sk-adopted");
@@ -23,18 +22,19 @@ describe("an adopted tenant", () => {
     const origin = { kind: "adopted", subject: { kind: "key", id: adopted } } as const;
     const settings = { maxBudgetNanoUsd: usd("100"), enforcement };
     await createTenant(ownKeyInput({ tenantId: globex, origin, settings }), deps);
+    pass(6 * SECOND);
   };
 
   it("records what was exceeded before without a notice", async () => {
     await adopt(85);
-    await deliver(aWebhook(adopted, "86"));
+    await hear("86", {}, adopted);
     expect(await alerts()).toMatchObject([{ event_type: "threshold_crossed", silent: true, spend: 85 }]);
     expect(deps.noticeQueue.sent).toEqual([]);
   });
 
   it("announces the first threshold even in the batch of its first report", async () => {
     await adopt(79);
-    await deliver(aWebhook(adopted, "80"));
+    await hear("80", {}, adopted);
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
@@ -57,9 +57,9 @@ describe("an adopted tenant", () => {
     async (spend, enforcement, next, crossed) => {
       await adopt(spend, enforcement);
       await deliver(rewrite);
-      await deliver(aWebhook(adopted, String(spend)));
+      await hear(String(spend), {}, adopted);
       expect(await notices()).toEqual([]);
-      await deliver(aWebhook(adopted, next));
+      await hear(next, {}, adopted);
       expect(await notices()).toEqual([crossed]);
     },
   );
@@ -69,7 +69,7 @@ describe("an adopted tenant", () => {
     async (enforcement) => {
       await adopt(120, enforcement);
       await deliver(rewrite);
-      await deliver(aWebhook(adopted, "130"));
+      await hear("130", {}, adopted);
       expect([await notices(), (await alerts()).map(({ silent }) => silent)]).toEqual([[], [true, true, true]]);
     },
   );
@@ -80,7 +80,7 @@ describe("an adopted tenant", () => {
   ])("announces the block once when a tenant %s becomes enforced", async (_, spend, before) => {
     await adopt(spend, "observe");
     await deliver(rewrite);
-    await deliver(aWebhook(adopted, "120"));
+    await hear("120", {}, adopted);
     expect(await notices()).toEqual(before);
     await changeTenant({ tenantId: globex, change: { enforcement: "enforce" }, actor: anActor() }, deps);
     await deliver(rewrite);

@@ -1,10 +1,9 @@
 // Stock webhooks are unsigned, so they are hints: LiteLLM's answer counts, and when it is read.
 
 import { describe, expect, it } from "vitest";
-import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
-import { aWebhook } from "../../support/builders/spend-messages.ts";
+import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { aLiteLlmRow, FakeLiteLlm } from "../../support/fakes/fake-litellm.ts";
 import { VirtualTimers } from "../../support/fakes/virtual-timers.ts";
@@ -12,7 +11,15 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const HOUR = 60 * MINUTE;
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, notices, spendOf } = useSpendWorld();
+const { world, deps, deliver, pass, notices, spendOf } = useSpendWorld();
+
+/** Delivers the one scheduled read when it is due. */
+async function comeDue() {
+  const [due] = deps.spendQueue.sent.splice(0);
+  if (due === undefined) throw new Error("no read is scheduled");
+  pass((due.delaySeconds ?? 0) * SECOND);
+  await deliver(due.message);
+}
 
 describe("a stock webhook", () => {
   const stock = (differences = {}) =>
@@ -25,36 +32,66 @@ describe("a stock webhook", () => {
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 
-  it("reads again after 20 s and after 60 s, then drops the hint when no read confirms it", async () => {
+  it("reads again after 25 s and after 60 s, then drops the hint when no read shows its spend", async () => {
     await deliver(stock());
-    expect(deps.spendQueue.sent).toMatchObject([{ message: { reason: "recheck-20s" }, delaySeconds: 20 }]);
-    for (const [reason, next] of [
-      ["recheck-20s", "recheck-60s"],
-      ["recheck-60s", null],
-    ] as const) {
-      const { message } = deps.spendQueue.sent.pop() ?? {};
-      expect(message).toMatchObject({ kind: "read_due", reason });
-      await deliver(message as SpendMessage);
-      expect(deps.spendQueue.sent.map(({ message: each }) => ("reason" in each ? each.reason : each.kind))).toEqual(
-        next === null ? [] : [next],
-      );
+    for (const delaySeconds of [25, 35]) {
+      expect(deps.spendQueue.sent).toMatchObject([
+        { message: { reason: "recheck-20s", hinted_at: NOW, announced: "560" }, delaySeconds },
+      ]);
+      await comeDue();
     }
+    expect(deps.spendQueue.sent).toEqual([]);
+    expect(deps.log.lines.filter((line) => line.startsWith("info hint dropped"))).toHaveLength(1);
   });
 
-  it("finds spend that LiteLLM's database has late", async () => {
-    await deliver(stock());
+  it("stays open when its read shows a rise, but not yet the spend that it announced", async () => {
+    world.litellm.setSpend(key, 390);
+    await deliver(stock({ spend: "420" }));
+    expect(await notices()).toEqual([]);
+    world.litellm.setSpend(key, 420);
+    await comeDue();
+    expect(await notices()).toEqual(["threshold_crossed"]);
+    expect(deps.spendQueue.sent).toEqual([]);
+  });
+
+  it("causes one more read when it states no spend, and LiteLLM's database may be late", async () => {
+    await deliver(stock({ spend: null }));
     world.litellm.setSpend(key, 560);
-    const { message } = deps.spendQueue.sent[0] ?? {};
-    await deliver(message as SpendMessage);
+    await comeDue();
     expect(await notices()).toEqual(["budget_blocked"]);
+    expect(deps.spendQueue.sent).toEqual([]);
   });
 
-  it("confirms a tenant without spend by its first read", async () => {
+  it("has reads of its own when it comes within the five seconds of an earlier one", async () => {
+    await deliver(stock());
+    pass(4 * SECOND);
+    await deliver(stock({ received_at: world.now, spend: "570" }));
+    expect(deps.spendQueue.sent.map(({ message }) => "hinted_at" in message && message.hinted_at)).toEqual([
+      NOW,
+      NOW + 5 * SECOND,
+    ]);
+    deps.spendQueue.sent.shift();
+    // Due five seconds after the last read, then 25 s after the second hint: the first hint's reads are none of them.
+    await comeDue();
+    world.litellm.setSpend(key, 570);
+    await comeDue();
+    expect(world.now).toBe(NOW + 30 * SECOND);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("570") });
+  });
+
+  it("reads a tenant without spend at once", async () => {
     await world.db.query("delete from tenant_spend");
     world.litellm.setSpend(key, 410);
     await deliver(stock());
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("410") });
-    expect(deps.spendQueue.sent.filter(({ message }) => message.kind === "read_due")).toEqual([]);
+  });
+
+  it("takes the rechecks of the release before as hints of half a minute ago", async () => {
+    world.litellm.setSpend(key, 560);
+    const recheck = { kind: "read_due", tenant_id: "acme", subject_id: key } as const;
+    await deliver({ ...recheck, reason: "recheck-20s" }, { ...recheck, reason: "recheck-60s" });
+    expect(await notices()).toEqual(["budget_blocked"]);
+    expect(deps.spendQueue.sent).toEqual([]);
   });
 
   it("queues a sync when the read shows drift in LiteLLM", async () => {
@@ -80,13 +117,13 @@ describe("a stock webhook", () => {
     await deliver(stock());
     await deliver(stock());
     world.now = NOW + 5 * SECOND;
-    await deliver(stock());
+    await deliver(stock({ received_at: world.now }));
     expect(world.litellm.requests()).toHaveLength(2);
   });
 
   it("retries while LiteLLM is away, and keeps the observations of the same batch", async () => {
     await world.litellm.stop();
-    await deliver(stock(), aWebhook(key, "400"));
+    await deliver(stock(), aCall(key, "400"));
     expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.spendQueue.sent.map(({ message }) => ("reason" in message ? message.reason : ""))).toContain(
       "recheck-20s",
@@ -96,18 +133,14 @@ describe("a stock webhook", () => {
   it("keeps its reads every minute while LiteLLM is away, until LiteLLM answers", async () => {
     await world.litellm.stop();
     await deliver(stock());
-    for (const reason of ["recheck-20s", "recheck-20s", "recheck-20s"]) {
-      const { message } = deps.spendQueue.sent.pop() ?? {};
-      expect(message).toMatchObject({ reason });
-      world.now += MINUTE;
-      await deliver(message as SpendMessage);
-      expect(deps.spendQueue.sent).toMatchObject([{ message: { reason }, delaySeconds: 60 }]);
+    for (const delaySeconds of [25, 35, 60, 60]) {
+      expect(deps.spendQueue.sent).toMatchObject([{ message: { reason: "recheck-20s" }, delaySeconds }]);
+      await comeDue();
     }
-    const { message } = deps.spendQueue.sent.pop() ?? {};
     const back = new FakeLiteLlm(new VirtualTimers(), () => world.now);
     back.has(aLiteLlmRow({ subject: { kind: "key", id: key }, spendNanoUsd: usd("560"), begunAt: world.now }));
     deps.litellm = back;
-    await deliver(message as SpendMessage);
+    await comeDue();
     expect(await notices()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent).toEqual([]);
   });

@@ -9,13 +9,10 @@ import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";
 import { aNewOverride } from "../../support/builders/override-builders.ts";
-import { aWebhook } from "../../support/builders/spend-messages.ts";
-import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
-const hash = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, notices } = useSpendWorld();
+const { world, deps, hear, alerts, notices } = useSpendWorld();
 
 const HOUR = 60 * MINUTE;
 const EXPIRES = NOW + HOUR;
@@ -23,8 +20,7 @@ beforeEach(() => {
   world.now = NOW + MINUTE;
 });
 
-const spend = (amount: string) =>
-  deliver(aWebhook(hash, amount, { sent_at: world.now, received_at: world.now, event: "threshold_crossed" }));
+const spend = (amount: string) => hear(amount, { event: "threshold_crossed" });
 
 async function grant(dollars: string, id = uuidOf(1)): Promise<void> {
   world.now += MINUTE;

@@ -6,7 +6,7 @@ import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
 import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
@@ -33,8 +33,8 @@ const { world, deps, renewDeps } = useAdminWorld();
 const earlier = aWebhook(key, "120", { webhook_id: "msg_0" });
 
 /**
- * A crossing by webhooks, one by calls, a hint, a due confirmation, an adopted tenant's baseline and unmatched reports,
- * with ids and without, and copies of reports in the batch and of reports recorded earlier.
+ * A crossing that webhooks announce, one by calls, a hint, a due confirmation, an adopted tenant's baseline and
+ * unmatched reports, with ids and without, and copies of reports in the batch and of reports recorded earlier.
  */
 const messages: readonly SpendMessage[] = [
   earlier,
@@ -58,7 +58,7 @@ async function begin(): Promise<void> {
   await world.db.empty();
   await world.begin();
   renewDeps();
-  world.now = NOW;
+  world.now = NOW - MINUTE;
   await createTenant(ownKeyInput(), deps);
   await world.manage("POST", "/key/generate", { key: ADOPTED_KEY, max_budget: 22, budget_duration: "30d" });
   world.litellm.setSpend(adoptedKey, 17);
@@ -69,7 +69,12 @@ async function begin(): Promise<void> {
   await world.db.query(`insert into notification_channels (id, tenant_id, kind, name, sealed_target) values
     ('11111111-1111-4111-8111-111111111111', 'acme', 'slack', 'ours', 's'),
     ('22222222-2222-4222-8222-222222222222', null, 'email', 'platform', 's')`);
+  world.now = NOW - 30 * SECOND;
+  world.litellm.setSpend(key, 120);
   await recordSpend({ incoming: [incomingOf(earlier, { messageId: "m-earlier" })], now: world.now }, deps);
+  world.now = NOW;
+  world.litellm.setSpend(key, 560);
+  deps.claims.reads.clear();
   deps.spendQueue.sent.length = 0;
 }
 
@@ -100,8 +105,10 @@ async function dump() {
     ...tables,
     notices: [...new Set(notices)].sort(),
     queued: [...new Set(deps.spendQueue.sent.map((each) => JSON.stringify(each)))].sort(),
-    snapshots: [...deps.snapshots.spends].sort(),
-    recordedWebhooks: [...deps.claims.webhooks.keys()].sort(),
+    // A repeated batch may publish a copy after its read that the first run had no reason to write.
+    snapshots: [...deps.snapshots.spends]
+      .map(([tenantId, { readAt: _, spendRateNanoUsdPerSecond: __, ...copy }]) => [tenantId, copy])
+      .sort(),
   };
 }
 
@@ -110,7 +117,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
   const undisturbed = killedAfter({ ...deps }, OUTSIDE, Number.POSITIVE_INFINITY);
   expect(await deliver(undisturbed.ports, false)).toEqual(new Set());
   const wanted = await dump();
-  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 }, recordedWebhooks: { length: 4 } });
+  expect(wanted).toMatchObject({ notices: { length: 3 }, alerts: { length: 5 } });
 
   const steps = undisturbed.calls();
   expect(steps).toBeGreaterThan(20);
@@ -120,7 +127,7 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     await deliver(dying.ports, false).catch(() => "died");
     // The isolate's memory is lost. The dead consumer's claim in Redis ends only by expiring.
     deps.memory = new (deps.memory.constructor as new () => typeof deps.memory)();
-    deps.claims.refreshes.clear();
+    deps.claims.reads.clear();
     expect(await deliver(deps, true), `after step ${last}`).toEqual(new Set());
     expect(await dump(), `after step ${last}`).toEqual(wanted);
   }

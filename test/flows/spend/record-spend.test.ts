@@ -14,7 +14,7 @@ import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 const HOUR = 60 * MINUTE;
 const acme = idOf("acme");
 const key = sha256(VIRTUAL_KEY);
-const { world, deps, deliver, alerts, notices, spendOf } = useSpendWorld();
+const { world, deps, deliver, hear, alerts, notices, spendOf } = useSpendWorld();
 
 const actions = async () =>
   (await world.db.query<{ action: string }>("select action from audit_log order by id"))
@@ -23,45 +23,47 @@ const actions = async () =>
 
 describe("a signed webhook", () => {
   it("W4: stores the alert at 80 percent, writes the audit and queues a notice for each channel", async () => {
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await alerts()).toEqual([{ event_type: "threshold_crossed", silent: false, occurrence: 0, spend: 400 }]);
     expect(await actions()).toEqual(["webhook_received", "alert_recorded"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
-    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400"), source: "webhook" });
+    expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("400"), source: "litellm" });
   });
 
   it("W1: announces only the critical alert at 100 percent", async () => {
-    await deliver(aWebhook(key, "500", { event: "threshold_crossed" }));
+    await hear("500", { event: "threshold_crossed" });
     expect(await notices()).toEqual(["budget_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
   it("E3: goes on tracking spend at 105 percent", async () => {
-    await deliver(aWebhook(key, "525"));
-    await deliver(aWebhook(key, "530"));
+    await hear("525");
+    await hear("530");
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("530") });
     expect(await notices()).toEqual(["budget_crossed"]);
   });
 
   it("E5: records one alert when a webhook arrives three times within milliseconds", async () => {
+    world.litellm.setSpend(key, 400);
     await deliver(aWebhook(key, "400"), aWebhook(key, "400"));
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await alerts()).toHaveLength(1);
     expect(deps.noticeQueue.sent).toHaveLength(2);
   });
 
   it("N1: skips a repeated threshold within the hour, and announces it again after the hour", async () => {
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     world.now = NOW + HOUR - 1;
-    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    await hear("400");
     expect(await notices()).toHaveLength(1);
     world.now = NOW + HOUR;
-    await deliver(aWebhook(key, "400", { received_at: world.now, sent_at: world.now }));
+    await hear("400");
     expect(await notices()).toEqual(["threshold_crossed", "threshold_crossed"]);
     expect(deps.noticeQueue.sent).toHaveLength(4);
   });
 
   it("ends in the same spend and the same alerts in any order", async () => {
+    world.litellm.setSpend(key, 560);
     await deliver(aWebhook(key, "560"), aWebhook(key, "400"));
     await deliver(aWebhook(key, "510"));
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
@@ -69,8 +71,17 @@ describe("a signed webhook", () => {
     expect(await alerts()).toHaveLength(3);
   });
 
+  it("records spend without an alert below every threshold, and needs no confirmation", async () => {
+    await hear("399.99");
+    expect(await alerts()).toEqual([]);
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
+    expect(deps.spendQueue.sent).toMatchObject([{ message: { reason: "recheck-20s" }, delaySeconds: 25 }]);
+  });
+});
+
+describe("counted calls", () => {
   it("reads until two reads, 40 s apart, have shown that the spend is wrong: it falls, and the block is resolved", async () => {
-    await deliver(aWebhook(key, "560"));
+    await deliver(aCall(key, "560"));
     const [confirmation] = deps.spendQueue.sent.splice(0);
     expect(confirmation).toMatchObject({ message: { kind: "read_due", reason: "confirm" }, delaySeconds: 25 });
     world.now = NOW + 25 * SECOND;
@@ -83,13 +94,6 @@ describe("a signed webhook", () => {
     expect(await spendOf()).toMatchObject({ spendNanoUsd: 0n, source: "litellm" });
     expect(await notices()).toEqual(["budget_blocked", "budget_resolved"]);
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: 0n });
-    expect(deps.spendQueue.sent).toEqual([]);
-  });
-
-  it("records spend without an alert below every threshold, and needs no confirmation", async () => {
-    await deliver(aWebhook(key, "399.99"));
-    expect(await alerts()).toEqual([]);
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("399.99") });
     expect(deps.spendQueue.sent).toEqual([]);
   });
 });
@@ -134,14 +138,14 @@ it("never takes a single cost as spend, not even of the tenant's own key", async
 describe("an alert", () => {
   it("N4: leaves a preview in the log when there is no channel", async () => {
     await world.db.query("delete from notification_channels");
-    await deliver(aWebhook(key, "400"));
+    await hear("400");
     expect(await notices()).toEqual(["threshold_crossed"]);
     expect(deps.log.lines.join()).toContain("notice preview");
   });
 
   it("survives a queue that refuses: the messages are redelivered, and the notices go out once", async () => {
     deps.noticeQueue.isAway = true;
-    const incoming = [incomingOf(aWebhook(key, "400"))];
+    const incoming = [incomingOf(aCall(key, "400"))];
     expect(await recordSpend({ incoming, now: NOW }, deps)).toEqual(new Set(incoming));
     deps.noticeQueue.isAway = false;
     const again = incoming.map((each) => ({ ...each, isRedelivery: true }));
@@ -152,19 +156,19 @@ describe("an alert", () => {
 
   it("records and sends an alert while Redis is away", async () => {
     deps.claims.isAway = true;
-    await deliver(aWebhook(key, "560"), aWebhook(key, null, { auth: "url_token" }));
+    await deliver(aCall(key, "560"), aWebhook(key, null, { auth: "url_token" }));
     expect(await notices()).toEqual(["budget_blocked"]);
     expect(deps.spendQueue.sent.length).toBeGreaterThan(0);
   });
 
   it("sends one tenant's alert when another tenant's fails", async () => {
     const other = ownKeyInput({ tenantId: idOf("globex") });
-    const hash = hashOf("b");
+    const hash = sha256("sk-other");
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: hash } as const;
     await createTenant({ ...other, origin }, deps);
     const record = deps.alerts.record.bind(deps.alerts);
     deps.alerts = { ...deps.alerts, record: (entry) => (entry.tenantId === "globex" ? fail() : record(entry)) };
-    const incoming = [incomingOf(aWebhook(hash, "400")), incomingOf(aWebhook(key, "400"), { messageId: "m2" })];
+    const incoming = [incomingOf(aCall(hash, "400")), incomingOf(aCall(key, "400"), { messageId: "m2" })];
     const failed = await recordSpend({ incoming, now: NOW }, deps);
     expect([...failed]).toEqual([incoming[0]]);
     expect(await notices()).toEqual(["threshold_crossed"]);
@@ -203,17 +207,17 @@ describe("snapshots", () => {
       written.push(String(record.spendNanoUsd / 10n ** 9n));
       return write(config, record);
     };
-    for (const [spend, seconds] of [
+    for (const [cost, seconds] of [
       ["100", 0],
-      ["101", 1],
-      ["104", 2],
-      ["109", 3],
-      ["110", 4],
-      ["111", 20],
-      ["400", 21],
+      ["1", 1],
+      ["3", 2],
+      ["5", 3],
+      ["1", 4],
+      ["1", 20],
+      ["289", 21],
     ] as const) {
       world.now = NOW + seconds * SECOND;
-      await deliver(aWebhook(key, spend, { received_at: world.now }));
+      await deliver(aCall(key, cost));
     }
     expect(written).toEqual(["100", "109", "111", "400"]);
   });

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { usd } from "../../budget/builders.ts";
+import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
 import { aCall, aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256 } from "../../support/builders/virtual-key.ts";
@@ -14,7 +14,9 @@ const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 beforeEach(async () => {
   await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100 });
   const origin = { kind: "adopted", subject: { kind: "team", id: "red" } } as const;
+  world.now = NOW - MINUTE;
   await createTenant(ownKeyInput({ tenantId: idOf("red"), origin }), deps);
+  world.now = NOW;
   world.litellm.clearRequests();
 });
 
@@ -59,9 +61,10 @@ describe("a webhook", () => {
     expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("42"), source: "litellm" });
   });
 
-  it("counts for the team when it is signed and about the team", async () => {
+  it("causes a read of the team when it is about the team", async () => {
+    world.litellm.setSpend("red", 85);
     await deliver(aWebhook(null, "85", { event_group: "team", team_id: "red" }));
-    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "webhook" });
+    expect(await spendOf("red")).toMatchObject({ spendNanoUsd: usd("85"), source: "litellm" });
     expect(await notices()).toEqual(["threshold_crossed"]);
   });
 });

@@ -41,7 +41,7 @@ async function sweepAt(now: number): Promise<SpendMessage[]> {
 async function spendTo(dollars: number, now: number): Promise<void> {
   world.now = now;
   world.litellm.setSpend(key, dollars);
-  await deliver({ ...periodEndRead, reason: "recheck-20s", lane: "hint-1" });
+  await deliver({ ...periodEndRead, reason: "confirm", lane: "confirmation" });
 }
 const advances = () => world.db.query("select actor from audit_log where action = 'period_advanced'");
 const configOf = async () => (await deps.tenants.load(acme))?.config;

@@ -18,7 +18,7 @@ const { world, deps, deliver, notices, spendOf } = useSpendWorld();
 /** Blocked at $600 of $500, and announced. */
 beforeEach(async () => {
   world.litellm.setSpend(key, 600);
-  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "recheck-20s" });
+  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" });
   world.now = NOW + MINUTE;
   deps.noticeQueue.sent.length = 0;
   deps.spendQueue.sent.length = 0;
@@ -58,7 +58,7 @@ it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   expect(await deps.tenants.load(acme)).toEqual({ ...tenant, periodAnnounced: true });
   const at = new Date(world.now).toISOString();
   expect(await resets()).toMatchObject([
-    { before: { period_started_at: new Date(NOW).toISOString() }, after: { period_started_at: at } },
+    { before: { period_started_at: new Date(NOW - MINUTE).toISOString() }, after: { period_started_at: at } },
   ]);
 });
 
@@ -79,7 +79,7 @@ it("stops the edge using the old spend: this isolate, KV, and an isolate that re
 
 it("shows the spend that LiteLLM adds back from its queue, and schedules a read for it", async () => {
   await reset();
-  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 20 });
+  expect(deps.spendQueue.sent).toContainEqual({ message: { ...recheck, lane: "hint-1" }, delaySeconds: 30 });
   world.now += 15 * SECOND;
   world.litellm.setSpend(key, 1.5);
   await deliver(recheck);
@@ -121,12 +121,12 @@ it("corrects by its second read what an isolate with a clock ahead has recorded 
   const { config } = await reset();
   expect(deps.spendQueue.sent).toContainEqual({
     message: { ...recheck, reason: "confirm", lane: "confirmation" },
-    delaySeconds: 65,
+    delaySeconds: 75,
   });
   const readAt = world.now + 3 * SECOND;
   const ahead = { spendNanoUsd: usd("600"), begunAt: readAt, answeredAt: readAt, resetsAt: config.budgetResetAt };
   await observeRead({ tenantId: acme, subject: config.subject, ...ahead }, world.now, deps);
-  world.now += 20 * SECOND;
+  world.now += 30 * SECOND;
   await deliver(recheck);
   expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("600") });
   world.now += 45 * SECOND;
@@ -203,14 +203,14 @@ describe("a failing dependency", () => {
     expect((await reset()).spend).toMatchObject({ spendNanoUsd: usd("0.5"), periodStartedAt: world.now });
   });
 
-  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only a webhook reported", async () => {
+  it("begins no period when LiteLLM's answer is lost and its spend is unchanged, or below spend that only calls show", async () => {
     const before = await deps.tenants.load(acme);
     deps.litellm.resetSpend = async () => timeOut;
     const unsure = { ok: false, failure: { kind: "litellm_unreachable", hasZeroed: false } };
     expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
     expect(await deps.tenants.load(acme)).toEqual(before);
-    await deliver(aWebhook(key, "650", { event: "budget_crossed", sent_at: world.now, received_at: world.now }));
-    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "webhook" });
+    await deliver(aCall(key, "50"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("650"), source: "events" });
     expect(await resetTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual(unsure);
     expect(await resets()).toEqual([]);
   });

@@ -2,7 +2,6 @@
 
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
-import type { ReadReason } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Claims, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
@@ -12,24 +11,13 @@ const nameOf = ({ actor, route, key }: IdempotencyKey) => JSON.stringify([actor,
 
 export class FakeClaims implements Claims {
   isAway = false;
-  readonly refreshes = new Set<string>();
   /** `tenant colo`. */
   readonly reads = new Map<string, "pending" | SharedRead>();
-  /** Webhook → the id of the message that recorded it. */
-  readonly webhooks = new Map<string, string>();
-  /** `tenant reason`. They expire only when a test calls `clear`. */
-  readonly readsDue = new Set<string>();
+  /** `tenant name` → when the read is due. */
+  readonly readsDue = new Map<string, Instant>();
   /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
-
-  async claimRefresh(tenantId: TenantId, colo: string) {
-    this.#reach();
-    const name = `${tenantId} ${colo}`;
-    const isFree = !this.refreshes.has(name);
-    this.refreshes.add(name);
-    return isFree;
-  }
 
   async claimRead({ tenantId, colo }: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
     this.#reach();
@@ -62,24 +50,14 @@ export class FakeClaims implements Claims {
     else this.answers.set(nameOf(key), { bodyHash, answer });
   }
 
-  async recordedWebhooks(names: readonly string[]) {
+  async scheduledReadAt(tenantId: TenantId, name: string) {
     this.#reach();
-    return names.map((name) => this.webhooks.get(name) ?? null);
+    return this.readsDue.get(`${tenantId} ${name}`) ?? null;
   }
 
-  async rememberRecordedWebhooks(messageIds: ReadonlyMap<string, string>) {
+  async noteScheduledRead(tenantId: TenantId, name: string, dueAt: Instant) {
     this.#reach();
-    for (const [name, messageId] of messageIds) this.webhooks.set(name, messageId);
-  }
-
-  async isReadScheduled(tenantId: TenantId, reason: ReadReason) {
-    this.#reach();
-    return this.readsDue.has(`${tenantId} ${reason}`);
-  }
-
-  async noteScheduledRead(tenantId: TenantId, reason: ReadReason) {
-    this.#reach();
-    this.readsDue.add(`${tenantId} ${reason}`);
+    this.readsDue.set(`${tenantId} ${name}`, dueAt);
   }
 
   async claimNotice({ alertId, channelId }: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent"> {
@@ -122,11 +100,8 @@ export class TimedClaims extends FakeClaims {
     this.#clock = clock;
   }
 
-  override async claimRefresh(tenantId: TenantId, colo: string, seconds = 5): Promise<boolean> {
-    return this.#take(`refresh ${tenantId} ${colo}`, seconds);
-  }
-
   override async claimRead(claim: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
+    await this.ping();
     const name = readName(claim);
     if (!this.#take(name, claim.seconds)) return this.#shared.get(name) ?? "pending";
     this.#shared.delete(name);
@@ -135,14 +110,6 @@ export class TimedClaims extends FakeClaims {
 
   override async shareRead(claim: ReadClaim, read: SharedRead): Promise<void> {
     if (this.#isTaken(readName(claim))) this.#shared.set(readName(claim), read);
-  }
-
-  override async isReadScheduled(_: TenantId, reason: ReadReason): Promise<boolean> {
-    return this.#isTaken(reason);
-  }
-
-  override async noteScheduledRead(_: TenantId, reason: ReadReason, seconds = 60): Promise<void> {
-    this.#take(reason, seconds);
   }
 
   #isTaken(name: string): boolean {

@@ -1,5 +1,6 @@
 // Records alerts once each, with their deliveries and their lines in the audit, in one statement. Optimistic lock on
-// the last evaluation: if another consumer has evaluated the tenant meanwhile, the statement writes nothing.
+// the last evaluation and on what the alerts were computed from: if either has changed meanwhile, the statement writes
+// nothing.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft } from "../../../budget/alert.ts";
@@ -29,7 +30,7 @@ export function postgresAlerts(database: Database): Alerts {
 async function recordAlerts(database: Database, entry: AlertEntry): Promise<RecordedAlerts | null> {
   const [row] = await runStatement(
     database,
-    sql`with turn as (${entry.evaluation === null ? tenantStillThere(entry) : claimEvaluation(entry, entry.evaluation)}),
+    sql`with turn as (${entry.evaluation === null ? tenantUnchanged(entry) : claimEvaluation(entry, entry.evaluation)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
@@ -65,20 +66,27 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
     from budget_alert_history where tenant_id = ${tenantId})`;
 }
 
-/** Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. */
-function claimEvaluation({ tenantId, lastEvaluation }: AlertEntry, evaluation: AlertEvaluation): SQL {
+/**
+ * Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. The spend may
+ * have risen meanwhile: the consumer that counted it evaluates it.
+ */
+function claimEvaluation({ tenantId, lastEvaluation, basis }: AlertEntry, evaluation: AlertEvaluation): SQL {
   return sql`update tenant_spend s
     set alerts_version = ${evaluation.limitVersion}, alerts_period_started_at = ${timestampOf(evaluation.periodStartedAt)}
     from tenant_configs t
     where s.tenant_id = ${tenantId} and t.tenant_id = s.tenant_id and t.deleted_at is null
+      and t.revision = ${basis.revision}
       and s.alerts_version is not distinct from ${lastEvaluation?.limitVersion ?? null}::integer
       and s.alerts_period_started_at is not distinct from ${timestampOf(lastEvaluation?.periodStartedAt ?? null)}
     returning s.tenant_id`;
 }
 
-/** Alerts of a change depend on no evaluation. */
-function tenantStillThere({ tenantId }: AlertEntry): SQL {
-  return sql`select tenant_id from tenant_configs where tenant_id = ${tenantId} and deleted_at is null`;
+/** Alerts of a change depend on no evaluation, but they state a limit and a spend. */
+function tenantUnchanged({ tenantId, basis: { revision, spendNanoUsd } }: AlertEntry): SQL {
+  const spend = spendNanoUsd === null ? null : decimalFromNanoUsd(spendNanoUsd);
+  return sql`select t.tenant_id from tenant_configs t left join tenant_spend s on s.tenant_id = t.tenant_id
+    where t.tenant_id = ${tenantId} and t.deleted_at is null and t.revision = ${revision}
+      and s.spend is not distinct from ${spend}::numeric`;
 }
 
 /** The drafts as a relation `d`. */

@@ -3,6 +3,7 @@
 
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
+import { PERIOD_READ_PAUSE } from "../../../budget/schedules/backoff.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { LedgerChange } from "../../../records/ledger.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
@@ -54,12 +55,9 @@ function overtakenLine(actor: Actor): AuditLine {
   return { ...lineOf(actor, "period_reset"), after: sql`overtaken`, detail: { from: sql`overtaken`, value } };
 }
 
-/**
- * LiteLLM resets up to ten minutes late, so every sweep schedules a read for the first ten minutes. A reset that never
- * comes (the key is deleted in LiteLLM, resets are off) backs off: the delay is a twentieth of the lateness, at most 1
- * h.
- */
-const PACE = sql.raw("interval '30 seconds', least(interval '1 hour', (due_at - t.budget_reset_at) / 20)");
+const { minSeconds, maxSeconds, partOfLateness } = PERIOD_READ_PAUSE;
+const PAUSE = sql.raw(`greatest(interval '${minSeconds} seconds',
+  least(interval '${maxSeconds} seconds', (due_at - t.budget_reset_at) / ${partOfLateness}))`);
 
 /**
  * One statement, so that two sweeps never claim the same tenant. Tenants without an attempt come first, then the oldest
@@ -71,7 +69,7 @@ export async function claimEndedPeriods(database: Database, limit: number, now: 
     database,
     sql`with due as (select t.tenant_id from tenant_configs t cross join (select ${at} as due_at) clock
       where t.budget_reset_at <= due_at and t.deleted_at is null
-        and (t.period_close_tried_at is null or t.period_close_tried_at <= due_at - greatest(${PACE}))
+        and (t.period_close_tried_at is null or t.period_close_tried_at <= due_at - ${PAUSE})
       order by t.period_close_tried_at nulls first, t.budget_reset_at, t.tenant_id
       limit ${limit} for no key update of t skip locked)
     update tenant_configs t set period_close_tried_at = ${at} from due where t.tenant_id = due.tenant_id

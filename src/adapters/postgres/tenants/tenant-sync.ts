@@ -3,6 +3,7 @@
 
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
+import { SYNC_PAUSES_SECONDS } from "../../../budget/schedules/backoff.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { PriorValues, SubjectFinding, SyncOutcome, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
@@ -17,11 +18,8 @@ import { firstTenant, selectTenants } from "./tenant-rows.ts";
 /** The request that changed the tenant may still be syncing it. */
 const IN_FLIGHT = sql.raw("interval '30 seconds'");
 
-/**
- * Retries back off: 1, 2, 4, 8, 16, 32 minutes, then 1 hour. While LiteLLM is unreachable the tries stay at 1, so every
- * minute. The inner bound keeps the power small.
- */
-const BACKOFF = sql.raw("least(interval '1 hour', interval '1 minute' * power(2, least(t.litellm_sync_tries, 7) - 1))");
+const BACKOFF = sql.raw(`interval '1 second'
+  * (array[${SYNC_PAUSES_SECONDS}])[greatest(1, least(t.litellm_sync_tries, ${SYNC_PAUSES_SECONDS.length}))]`);
 
 /** One statement, so that two sweeps never claim the same tenant, and an attempt that crashes has been counted. */
 export async function claimPendingSyncs(database: Database, limit: number, now: Instant): Promise<TenantId[]> {

@@ -1,8 +1,8 @@
-// How long a notice waits after each failure, and when it is given up.
+// How long a failed try waits for the next one.
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { nextAttemptSeconds, noticeBackoffSeconds } from "../../../src/flows/notices/notice-backoff.ts";
+import { nextNoticeSeconds, noticeBackoffSeconds, queueBackoffSeconds } from "../../../src/budget/schedules/backoff.ts";
 
 const HOUR = 3_600;
 
@@ -14,9 +14,9 @@ it.each([
   [5, 3_600],
   [6, null],
   [7, null],
-])("after %i failed attempts the next is %s seconds later", (attempts, seconds) => {
+])("tries a notice again, after %i failed attempts, %s seconds later", (attempts, seconds) => {
   expect(noticeBackoffSeconds(attempts)).toBe(seconds);
-  expect(nextAttemptSeconds(attempts, null)).toBe(seconds);
+  expect(nextNoticeSeconds(attempts, null)).toBe(seconds);
 });
 
 it.each([
@@ -26,16 +26,28 @@ it.each([
   ["no notice waits longer than twelve hours", 2, 1e9, 12 * HOUR],
   ["the last attempt is the last, whatever the provider asks for", 6, 60, null],
 ] as const)("%s", (_, attempts, retryAfter, seconds) => {
-  expect(nextAttemptSeconds(attempts, retryAfter)).toBe(seconds);
+  expect(nextNoticeSeconds(attempts, retryAfter)).toBe(seconds);
 });
 
 it("keeps any Retry-After within the delay that a queue accepts", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ noNaN: true }), (attempts, retryAfter) => {
-      const seconds = nextAttemptSeconds(attempts, retryAfter);
+      const seconds = nextNoticeSeconds(attempts, retryAfter);
       expect(Number.isInteger(seconds)).toBe(true);
       expect(seconds).toBeGreaterThanOrEqual(noticeBackoffSeconds(attempts) ?? 0);
       expect(seconds).toBeLessThanOrEqual(12 * HOUR);
     }),
   );
+});
+
+it.each([
+  [0, 5],
+  [1, 5],
+  [2, 10],
+  [3, 20],
+  [7, 320],
+  [8, 600],
+  [100, 600],
+])("delivers a queue message again, after %i attempts, %i seconds later", (attempts, seconds) => {
+  expect(queueBackoffSeconds(attempts)).toBe(seconds);
 });
