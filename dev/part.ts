@@ -1,5 +1,6 @@
 // One part of the local stack: an HTTP server on loopback with injectable faults.
-// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work.
+// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work; `lost` and `late`
+// act after it.
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,6 +13,8 @@ import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hon
  * - `error`: answers with `status` and a body that is not JSON
  * - `nonsense`: answers 200 with JSON that is unrelated to the protocol
  * - `reset`: closes the connection
+ * - `lost`: does the work and closes the connection without an answer
+ * - `late`: does the work and answers after `delayMs` milliseconds
  * `path` limits the fault to request paths that contain it. `times` removes the fault after that many requests.
  */
 export type Fault = { path?: string; times?: number } & (
@@ -20,6 +23,8 @@ export type Fault = { path?: string; times?: number } & (
   | { kind: "error"; status: number }
   | { kind: "nonsense" }
   | { kind: "reset" }
+  | { kind: "lost" }
+  | { kind: "late"; delayMs: number }
 );
 
 export interface Part {
@@ -82,6 +87,16 @@ export async function startPart(options: {
       case "reset":
         incoming.socket.destroy();
         return new Response(null, { status: 500 }); // never sent: the socket is closed
+      case "lost": {
+        const unsent = await options.handler(request);
+        incoming.socket.destroy();
+        return unsent;
+      }
+      case "late": {
+        const response = await options.handler(request);
+        await new Promise((resolve) => setTimeout(resolve, taken.delayMs));
+        return response;
+      }
     }
   }
 

@@ -11,6 +11,7 @@ export type AuditAction =
   | "tenant_deleted"
   | "tenant_suspended"
   | "tenant_resumed"
+  | "key_replaced"
   | "period_advanced"
   | "override_granted"
   | "override_revoked"

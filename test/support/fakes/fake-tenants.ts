@@ -34,6 +34,7 @@ export class FakeTenants implements Tenants {
   loadEvenDeleted = notForChecks;
   list = notForChecks;
   create = notForChecks;
+  replaceUnshownKey = notForChecks;
   change = notForChecks;
   setSuspended = notForChecks;
   markDeleted = notForChecks;

@@ -21,6 +21,8 @@ export interface TenantDatabase {
   /** `away` makes Postgres fail, and `back` ends that. */
   away(): void;
   back(): void;
+  /** Loses the next `times` answers: Postgres does the work, and nobody hears of it. */
+  losesAnswers(times: number): void;
   stop(): Promise<void>;
 }
 
@@ -74,7 +76,12 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
   const postgres = await (isShared ? sharedPostgres(backend) : startMigrated(backend));
   const wire = await connect(postgres.databaseUrl);
   return {
-    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 30_000 }),
+    database: openDatabase({
+      url: postgres.databaseUrl,
+      endpoint: postgres.neon.url,
+      timeoutMs: 30_000,
+      patientTimeoutMs: 30_000,
+    }),
     async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await wire.query<Row>(text, values)).rows;
     },
@@ -83,6 +90,7 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),
+    losesAnswers: (times) => postgres.neon.setFault({ kind: "lost", times }),
     async stop() {
       await wire.end();
       await postgres.stop();
