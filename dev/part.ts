@@ -15,9 +15,10 @@ import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hon
  * - `reset`: closes the connection
  * - `lost`: does the work and closes the connection without an answer
  * - `late`: does the work and answers after `delayMs` milliseconds
- * `path` limits the fault to request paths that contain it. `times` removes the fault after that many requests.
+ * `path` limits the fault to request paths that contain it, `body` to request bodies. `times` removes the fault after
+ * that many requests.
  */
-export type Fault = { path?: string; times?: number } & (
+export type Fault = { path?: string; body?: string; times?: number } & (
   | { kind: "slow"; delayMs: number }
   | { kind: "hang" }
   | { kind: "error"; status: number }
@@ -58,8 +59,8 @@ export async function startPart(options: {
   handler: (request: Request) => Response | Promise<Response>;
 }): Promise<Part> {
   let fault: Fault | null = null;
-  const takeFault = (path: string): Fault | null => {
-    if (fault === null || (fault.path !== undefined && !path.includes(fault.path))) return null;
+  const takeFault = (path: string, body: string): Fault | null => {
+    if (fault === null || !path.includes(fault.path ?? "") || !body.includes(fault.body ?? "")) return null;
     const taken = fault;
     if (taken.times !== undefined) fault = taken.times > 1 ? { ...taken, times: taken.times - 1 } : null;
     return taken;
@@ -71,7 +72,7 @@ export async function startPart(options: {
       fault = request.method === "PUT" ? ((await request.json()) as Fault) : null;
       return Response.json({ fault });
     }
-    const taken = takeFault(pathname);
+    const taken = takeFault(pathname, fault?.body === undefined ? "" : await request.clone().text());
     switch (taken?.kind) {
       case undefined:
         return options.handler(request);

@@ -21,7 +21,7 @@ export interface TenantDatabase {
   /** `away` makes Postgres fail, and `back` ends that. */
   away(): void;
   back(): void;
-  /** Loses the next `times` answers: Postgres does the work, and nobody hears of it. */
+  /** Loses the next `times` answers to audited changes: Postgres makes them, and nobody hears of it. */
   losesAnswers(times: number): void;
   stop(): Promise<void>;
 }
@@ -90,7 +90,7 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),
-    losesAnswers: (times) => postgres.neon.setFault({ kind: "lost", times }),
+    losesAnswers: (times) => postgres.neon.setFault({ kind: "lost", times, body: "insert into audit_log" }),
     async stop() {
       await wire.end();
       await postgres.stop();

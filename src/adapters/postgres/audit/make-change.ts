@@ -34,9 +34,13 @@ export async function makeChange<Found, T>(database: Database, change: Change<Fo
   }
 }
 
+/** Two requests may free an id at once; the second then finds what the first has created. */
+const ROUNDS = 3;
+
 /**
- * Like `makeChange`, with the line's `sourceId`, for a request that may come again with its idempotency key, also when Redis has forgotten it:
- * finds what the first one created. The id is free again after 24 h, or when that no longer exists.
+ * Like `makeChange`, with the line's `sourceId`, for a request that may come again with its idempotency key, also when
+ * Redis has forgotten it: finds what the first one created. The id is free again after 24 h, or when that no longer
+ * exists.
  */
 export async function createOnce<Found, T>(
   database: Database,
@@ -44,23 +48,26 @@ export async function createOnce<Found, T>(
   change: Change<Found, T>,
   { operation, now }: Actor,
 ): Promise<Result<T | null, "other_body">> {
-  const { statements, outcome, read } = change;
-  const line = sql`select request_hash, at > ${timestampOf(now)} - ${KEY_LIVES} as is_recent
+  const { outcome, read } = change;
+  const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIVES} as is_recent
     from audit_log where source_id = ${sourceId}`;
-  try {
-    return success(read(await send(database, change)));
-  } catch (error) {
-    if (violatedUnique(error) === null) throw error;
-    const [{ rows }, found] = await lookUp(database, (db) => db.batch([db.execute(line), outcome(db)]));
-    const [first] = rows;
-    if (first === undefined) throw error;
-    if (first["is_recent"] === true) {
-      if (first["request_hash"] !== operation.bodyHash) return failure("other_body");
-      const made = read(found as Found);
-      if (made !== null) return success(made);
+  let { statements } = change;
+  for (let round = 1; ; round++) {
+    try {
+      return success(read(await send(database, { ...change, statements })));
+    } catch (error) {
+      if (violatedUnique(error) === null || round === ROUNDS) throw error;
+      const [{ rows }, found] = await lookUp(database, (db) => db.batch([db.execute(selectLine), outcome(db)]));
+      const [line] = rows;
+      if (line === undefined) throw error;
+      if (line["is_recent"] === true) {
+        if (line["request_hash"] !== operation.bodyHash) return failure("other_body");
+        const made = read(found as Found);
+        if (made !== null) return success(made);
+      }
+      const freed = sql`update audit_log set source_id = null where id = ${line["id"]} and source_id = ${sourceId}`;
+      statements = [freed, ...change.statements];
     }
-    const freed = sql`update audit_log set source_id = null where source_id = ${sourceId}`;
-    return success(read(await send(database, { ...change, statements: [freed, ...statements] })));
   }
 }
 
