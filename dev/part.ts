@@ -1,6 +1,6 @@
 // One part of the local stack: an HTTP server on loopback with injectable faults.
-// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work; `lost` and `late`
-// act after it.
+// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work; `lost` acts
+// after it.
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +14,6 @@ import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hon
  * - `nonsense`: answers 200 with JSON that is unrelated to the protocol
  * - `reset`: closes the connection
  * - `lost`: does the work and closes the connection without an answer
- * - `late`: does the work and answers after `delayMs` milliseconds
  * `path` limits the fault to request paths that contain it, `body` to request bodies. `times` removes the fault after
  * that many requests.
  */
@@ -25,7 +24,6 @@ export type Fault = { path?: string; body?: string; times?: number } & (
   | { kind: "nonsense" }
   | { kind: "reset" }
   | { kind: "lost" }
-  | { kind: "late"; delayMs: number }
 );
 
 export interface Part {
@@ -92,11 +90,6 @@ export async function startPart(options: {
         const unsent = await options.handler(request);
         incoming.socket.destroy();
         return unsent;
-      }
-      case "late": {
-        const response = await options.handler(request);
-        await new Promise((resolve) => setTimeout(resolve, taken.delayMs));
-        return response;
       }
     }
   }

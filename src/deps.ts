@@ -33,7 +33,7 @@ import type { Background, Ports } from "./ports/ports.ts";
 /** A query takes milliseconds; longer means that the database is waking up or down. */
 const POSTGRES_TIMEOUT_MS = 5_000;
 
-/** Finds a change that took a waking database longer than that. An administrator waits 13 s for a 503 at most. */
+/** Finds a change that took a waking database longer than that. With both, an administrator waits 13 s for a 503. */
 const POSTGRES_LOOK_UP_TIMEOUT_MS = 8_000;
 
 const memory = new IsolateMemory();

@@ -36,10 +36,15 @@ const OUTAGE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
 const UNIQUE_VIOLATION = "23505";
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const opened: { hasty?: NeonHttpDatabase; patient?: NeonHttpDatabase } = {};
+  let hasty: NeonHttpDatabase | null = null;
+  let patient: NeonHttpDatabase | null = null;
   return (patience) => {
-    if (patience?.isPatient !== true) return (opened.hasty ??= open(options, options.timeoutMs));
-    return (opened.patient ??= open(options, options.patientTimeoutMs));
+    if (patience?.isPatient === true) {
+      patient ??= open(options, options.patientTimeoutMs);
+      return patient;
+    }
+    hasty ??= open(options, options.timeoutMs);
+    return hasty;
   };
 }
 

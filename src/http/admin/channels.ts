@@ -74,7 +74,10 @@ async function create(
   if (!created.ok) return { response: creationProblem(c, created.failure), kept: null };
   const { channel, secret } = created.value;
   const note = `The signing secret is shown once. PATCH /v1/channels/${channel.id} with rotate_secret makes a new one.`;
-  const kept = { status: 201, body: target.kind === "webhook" ? { ...channelJson(channel), note } : channelJson(channel) };
+  const kept = {
+    status: 201,
+    body: target.kind === "webhook" ? { ...channelJson(channel), note } : channelJson(channel),
+  };
   if (target.kind === "webhook" && secret === null) return { response: replayed(c, kept), kept };
   const headers = { Location: `/v1/channels/${channel.id}` };
   return { response: shown(c, channel, secret, { status: 201, headers }), kept };

@@ -65,7 +65,11 @@ function canonical(json: unknown): string {
 }
 
 /** Null when Redis cannot tell. */
-async function claimOrGoOn(c: Context<AppEnv>, key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim | null> {
+async function claimOrGoOn(
+  c: Context<AppEnv>,
+  key: IdempotencyKey,
+  bodyHash: string,
+): Promise<IdempotencyClaim | null> {
   const { claims, log } = c.get("ports");
   try {
     return await claims.claimIdempotency(key, bodyHash);

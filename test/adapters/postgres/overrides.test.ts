@@ -165,10 +165,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     for (let round = 0; round < 5; round++) {
       await db.empty();
       const { config } = await create();
-      const [granted, recorded] = await Promise.all([
-        grant(aNewOverride(), later),
-        saveLedger(config, ledger),
-      ]);
+      const [granted, recorded] = await Promise.all([grant(aNewOverride(), later), saveLedger(config, ledger)]);
       const isGrantLast = (granted?.tenant.config.revision ?? 0) > (recorded?.config.revision ?? 0);
       const last = isGrantLast ? granted?.tenant : recorded;
       expect(last?.config).toEqual((await tenants.load(acme))?.config);

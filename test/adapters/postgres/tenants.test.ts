@@ -1,9 +1,7 @@
 // The Tenants port on each Postgres backend, through Neon's driver: creating tenants, lost answers, and outages.
 
 import { describe, expect, it } from "vitest";
-import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Tenants } from "../../../src/ports/stores.ts";
 import { aLedger, aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";

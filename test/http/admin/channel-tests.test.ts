@@ -1,7 +1,6 @@
 // Test notices over HTTP, and secrecy: a channel never reveals its target or its signing secret.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { problemOf, useNoticesApi } from "../../support/worlds/notices-api.ts";
 

@@ -1,7 +1,7 @@
 // Every write over HTTP while Postgres makes the change and its answer is lost: Bursar looks before it answers, and
 // nothing is done twice. Real Postgres and simulator.
 
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { NOW, SECOND } from "../../budget/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import type { Answer } from "../../support/worlds/http-world.ts";
@@ -20,7 +20,7 @@ const newOverride = async () => (await call("POST", "/v1/tenants/acme/overrides"
 const newChannel = async () => (await call("POST", "/v1/channels", WEBHOOK)).body.id;
 const aLetter = () =>
   world.db.query(
-    `insert into dead_letters (id, queue, message_id, body, recorded_at) values ($1, 'spend', $1, '{}', now())
+    `insert into dead_letters (id, queue, message_id, body, recorded_at) values ($1::uuid, 'spend', 'message', '{}', now())
       on conflict (id) do update set replayed_at = null`,
     [LETTER],
   );
@@ -30,7 +30,7 @@ const suspend = () => call("POST", "/v1/tenants/acme/suspend");
 
 interface Write {
   readonly action: string;
-  readonly before?: () => Promise<unknown>;
+  readonly given?: () => Promise<unknown>;
   readonly send: () => Promise<Answer>;
   readonly answers: object;
 }
@@ -44,49 +44,49 @@ const WRITES: Record<string, Write> = {
   },
   "an adoption": {
     action: "tenant_created",
-    before: generate,
+    given: generate,
     send: () => adopt(),
     answers: { status: 201, body: { adopted: true, max_budget: 20, litellm_sync: "synced" } },
   },
   "a change of a tenant": {
     action: "tenant_changed",
-    before: create,
+    given: create,
     send: () => call("PATCH", "/v1/tenants/acme", { max_budget: 7 }),
     answers: { status: 200, body: { max_budget: 7, litellm_sync: "synced" } },
   },
   "the deletion of a tenant": {
     action: "tenant_deleted",
-    before: create,
+    given: create,
     send: () => call("DELETE", "/v1/tenants/acme"),
     answers: { status: 204 },
   },
   "a suspension": {
     action: "tenant_suspended",
-    before: create,
+    given: create,
     send: suspend,
     answers: { status: 200, body: { state: "blocked", litellm_sync: "synced" } },
   },
   "a release": {
     action: "tenant_resumed",
-    before: () => create().then(suspend),
+    given: () => create().then(suspend),
     send: () => call("POST", "/v1/tenants/acme/resume"),
     answers: { status: 200, body: { state: "ok", litellm_sync: "synced" } },
   },
   "a reset": {
     action: "period_reset",
-    before: create,
+    given: create,
     send: () => call("POST", "/v1/tenants/acme/reset"),
     answers: { status: 200, body: { spend: 0 } },
   },
   "a grant": {
     action: "override_granted",
-    before: create,
+    given: create,
     send: () => call("POST", "/v1/tenants/acme/overrides", GRANT),
     answers: { status: 201, body: { state: "active", litellm_sync: "synced" } },
   },
   "a revocation": {
     action: "override_revoked",
-    before: async () => {
+    given: async () => {
       await create();
       overrideId = await newOverride();
     },
@@ -100,7 +100,7 @@ const WRITES: Record<string, Write> = {
   },
   "a change of a channel": {
     action: "channel_changed",
-    before: async () => {
+    given: async () => {
       channelId = await newChannel();
     },
     send: () => call("PATCH", `/v1/channels/${channelId}`, { name: "on call" }),
@@ -108,7 +108,7 @@ const WRITES: Record<string, Write> = {
   },
   "the removal of a channel": {
     action: "channel_deleted",
-    before: async () => {
+    given: async () => {
       channelId = await newChannel();
     },
     send: () => call("DELETE", `/v1/channels/${channelId}`),
@@ -116,7 +116,7 @@ const WRITES: Record<string, Write> = {
   },
   "the replay of a dead letter": {
     action: "dead_letter_replayed",
-    before: aLetter,
+    given: aLetter,
     send: () => call("POST", `/v1/dead-letters/${LETTER}/replay`),
     answers: { status: 200, body: { replayed_by: "alice" } },
   },
@@ -126,23 +126,22 @@ const linesOf = (action: string) => world.db.query("select id from audit_log whe
 const alertsOf = (eventType: string) =>
   world.db.query("select id from budget_alert_history where event_type = $1", [eventType]);
 
-beforeEach(() => {
-  deps.policy = { ...deps.policy };
-});
-
-describe.each(Object.entries(WRITES))("%s", (_, { action, before, send, answers }) => {
+describe.each(Object.entries(WRITES))("%s", (_, { action, given, send, answers }) => {
   it("is looked up when its answer is lost, and answered as if it had come", async () => {
-    await before?.();
+    await given?.();
     world.db.losesAnswers(1);
     expect(await send()).toMatchObject(answers);
     expect(await linesOf(action)).toHaveLength(1);
   });
 
   it("is said to be unknown when the look-up gets no answer either, and made once", async () => {
-    await before?.();
+    await given?.();
     world.db.losesAnswers(2);
     const answer = await send();
-    expect([answer.status, answer.body.detail]).toEqual([503, expect.stringMatching(/may have been made|Send the reset/)]);
+    expect([answer.status, answer.body.detail]).toEqual([
+      503,
+      expect.stringMatching(/may have been made|Send the reset/),
+    ]);
     expect(await linesOf(action)).toHaveLength(1);
   });
 });
@@ -174,7 +173,11 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     await unknown(() => create({}, "k1"));
     vi.setSystemTime(NOW + 30 * SECOND);
     const { status, body, headers } = await create({}, "k1");
-    expect([status, headers.get("Idempotency-Replayed"), headers.get("Cache-Control")]).toEqual([201, null, "no-store"]);
+    expect([status, headers.get("Idempotency-Replayed"), headers.get("Cache-Control")]).toEqual([
+      201,
+      null,
+      "no-store",
+    ]);
     expect(await keyOf(sha256(body.virtual_key))).toBe(550);
     expect(await linesOf("tenant_created")).toHaveLength(1);
     const again = await create({}, "k1");
@@ -252,7 +255,8 @@ describe("repeating a creation with its idempotency key after an unknown outcome
   });
 
   it("creates one channel without a secret", async () => {
-    const channel = () => call("POST", "/v1/channels", { kind: "email", name: "ops", to: "ops@example.com" }, { key: "k1" });
+    const channel = () =>
+      call("POST", "/v1/channels", { kind: "email", name: "ops", to: "ops@example.com" }, { key: "k1" });
     await unknown(channel);
     expect((await channel()).status).toBe(201);
     expect((await call("GET", "/v1/channels")).body.data).toHaveLength(1);

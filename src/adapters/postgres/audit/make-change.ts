@@ -13,7 +13,7 @@ import { timestampOf } from "../instants.ts";
 
 export interface Change<Found, T> {
   /** Run in order, in one transaction with `outcome`. */
-  readonly statements: readonly SQL[];
+  readonly statements: readonly [SQL, ...SQL[]];
   /** Reads what the operation has made, or what it left as it was. Read by itself after a lost answer. */
   readonly outcome: (db: NeonHttpDatabase) => BatchItem<"pg"> & PromiseLike<Found>;
   /** Null: nothing was made. */
@@ -51,7 +51,7 @@ export async function createOnce<Found, T>(
   const { outcome, read } = change;
   const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIVES} as is_recent
     from audit_log where source_id = ${sourceId}`;
-  let { statements } = change;
+  let { statements }: Pick<Change<Found, T>, "statements"> = change;
   for (let round = 1; ; round++) {
     try {
       return success(read(await send(database, { ...change, statements })));
@@ -74,8 +74,8 @@ export async function createOnce<Found, T>(
 /** Sends the change, and once more when its answer is lost. */
 async function send<Found, T>(database: Database, { statements, outcome }: Change<Found, T>): Promise<Found> {
   const batch = (db: NeonHttpDatabase) => {
-    const [first = db.execute(sql`select 1`), ...others] = statements.map((statement) => db.execute(statement));
-    return db.batch([first, ...others, outcome(db)]);
+    const [first, ...others] = statements;
+    return db.batch([db.execute(first), ...others.map((statement) => db.execute(statement)), outcome(db)]);
   };
   const sent = await runQuery(database, batch).catch((error: unknown) => {
     if (!(error instanceof Outage)) throw error;

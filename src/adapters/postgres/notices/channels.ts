@@ -67,12 +67,16 @@ async function createChannel(
       ${channel.targetHint}, ${channel.enabled}, ${now}, ${now} where ${isThere} returning *`;
   const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`;
   const sourceId = sourceIdOf(actor, "channel_created");
-  const change = {
-    statements: [sql`with after as (${after}) ${auditInsert("channel_created", sourceId, actor, line)}`],
-    outcome: selectChannel(sql`(select (after ->> 'id')::uuid from audit_log where source_id = ${sourceId})`),
-    read: firstChannel,
-  };
-  const created = await createOnce(database, sourceId, change, actor);
+  const created = await createOnce(
+    database,
+    sourceId,
+    {
+      statements: [sql`with after as (${after}) ${auditInsert("channel_created", sourceId, actor, line)}`],
+      outcome: selectChannel(sql`(select (after ->> 'id')::uuid from audit_log where source_id = ${sourceId})`),
+      read: firstChannel,
+    },
+    actor,
+  );
   if (!created.ok) return created;
   return created.value === null ? failure("tenant_not_found") : success(created.value);
 }
@@ -128,7 +132,12 @@ function lockChannel(channelId: ChannelId): SQL {
 }
 
 /** `line` selects tenant_id, before, after and detail; without a row the statement changes and audits nothing. */
-function auditInsert(action: AuditAction, sourceId: string, { name, requestId, now, operation }: Actor, line: SQL): SQL {
+function auditInsert(
+  action: AuditAction,
+  sourceId: string,
+  { name, requestId, now, operation }: Actor,
+  line: SQL,
+): SQL {
   return sql`insert into audit_log
       (at, actor, action, request_id, source_id, request_hash, tenant_id, before, after, detail)
     select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, ${sourceId}, ${operation.bodyHash}, line.*

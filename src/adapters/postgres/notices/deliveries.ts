@@ -10,7 +10,6 @@ import { isUuid } from "../../../wire/uuid.ts";
 import { alertFromRow, percent } from "../alerts/alert-rows.ts";
 import { deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
-import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { postgresText } from "../postgres-text.ts";
@@ -24,20 +23,20 @@ import {
 import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresDeliveries(database: Database): Deliveries {
-  const update = async (key: DeliveryKey, values: DeliveryUpdate) => {
+  const update = async (key: DeliveryKey, status: "pending" | "failed", values: DeliveryUpdate) => {
     if (!isOurs(key)) return;
     await runQuery(database, (db) =>
       db
         .update(deliveries)
         .set(values)
-        .where(and(isOf(key), eq(deliveries.status, "pending"))),
+        .where(and(isOf(key), eq(deliveries.status, status))),
     );
   };
   return {
     load: (key) => loadDispatch(database, key),
 
     async end(key, { status, error, at }) {
-      await update(key, {
+      await update(key, "pending", {
         status,
         lastError: error === null ? null : postgresText(error),
         sentAt: status === "sent" ? new Date(at) : null,
@@ -49,7 +48,7 @@ export function postgresDeliveries(database: Database): Deliveries {
     },
 
     async postpone(key, { error, nextAttemptAt, at }) {
-      await update(key, {
+      await update(key, "pending", {
         attempts: ONE_MORE,
         lastError: postgresText(error),
         nextAttemptAt: new Date(nextAttemptAt),
@@ -74,19 +73,9 @@ export function postgresDeliveries(database: Database): Deliveries {
     },
 
     async revive(key, now) {
-      if (!isOurs(key)) return;
       const at = new Date(now);
       const anew = { status: "pending", attempts: 0, lastError: null, nextAttemptAt: at, updatedAt: at } as const;
-      // Sent again when its answer is lost: by then the delivery is pending, and nothing happens.
-      await makeChange(database, {
-        statements: [],
-        outcome: (db) =>
-          db
-            .update(deliveries)
-            .set(anew)
-            .where(and(isOf(key), eq(deliveries.status, "failed"))),
-        read: () => null,
-      });
+      await update(key, "failed", anew);
     },
   };
 }

@@ -3,8 +3,8 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
-import { failure, type Result, success } from "../../../ports/result.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
+import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Actor, NewKey, NewTenant, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf, sourceIdOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
@@ -48,7 +48,7 @@ export async function createTenant(
       database,
       line.sourceId,
       {
-            statements: [inserted],
+        statements: [inserted],
         outcome: (db) =>
           db.execute(sql`${selectTenants()} where t.tenant_id = ${tenant.tenantId} and t.deleted_at is null
             and exists (select from audit_log l where l.source_id = ${line.sourceId} and l.tenant_id = t.tenant_id)`),
