@@ -55,7 +55,7 @@ function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
     if (owner === null) return noToken(c);
-    const operation = { id: crypto.randomUUID(), bodyHash: null };
+    const operation = { id: crypto.randomUUID(), idempotency: null };
     c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now"), operation });
     return next();
   });

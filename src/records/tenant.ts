@@ -134,10 +134,15 @@ export interface Actor {
 
 /** What the caller asks for. A change of one operation is made once, however often it is sent. */
 export interface Operation {
-  /** Random, or for a request with an idempotency key the hash of actor, route and key. Never the caller's own text. */
+  /** Random. */
   readonly id: string;
-  /** Tells two requests with one idempotency key apart; null without one. */
-  readonly bodyHash: string | null;
+  /** Of a request with an idempotency key: all requests with that key create once. */
+  readonly idempotency: {
+    /** The hash of actor, route and key. Never the caller's own text. */
+    readonly id: string;
+    /** Tells two requests with one key apart. */
+    readonly bodyHash: string;
+  } | null;
 }
 
 export interface TenantListQuery {

@@ -35,7 +35,10 @@ export async function once(
   const bodyHash = await sha256Hex(canonical(json));
   c.set("actor", {
     ...actor,
-    operation: { id: await sha256Hex(JSON.stringify([actor.name, route, header])), bodyHash },
+    operation: {
+      ...actor.operation,
+      idempotency: { id: await sha256Hex(JSON.stringify([actor.name, route, header])), bodyHash },
+    },
   });
   const claim = await claimOrGoOn(c, key, bodyHash);
   switch (claim?.kind) {

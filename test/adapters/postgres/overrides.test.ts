@@ -74,18 +74,18 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
 
   it("returns the first override when granted again by its operation, and refuses another one", async () => {
     await create();
-    const operation = { id: "o", bodyHash: "h" };
+    const operation = { id: "o", idempotency: { id: "i", bodyHash: "h" } };
     const first = await grant(aNewOverride(), anActor({ operation }));
     const again = await grant(aNewOverride({ id: uuidOf(2) }), { ...later, operation });
     expect(again).toEqual(first);
     expect(await linesOf("override_granted")).toHaveLength(1);
-    const other = { ...later, operation: { ...operation, bodyHash: "other" } };
+    const other = { ...later, operation: { id: "p", idempotency: { id: "i", bodyHash: "other" } } };
     expect(await overrides.grant(aNewOverride({ id: uuidOf(3) }), other)).toEqual({ ok: false, failure: "other_body" });
   });
 
   it("grants anew by the same operation after 24 h, once", async () => {
     await create();
-    const operation = { id: "o", bodyHash: "h" };
+    const operation = { id: "o", idempotency: { id: "i", bodyHash: "h" } };
     await grant(aNewOverride(), anActor({ operation }));
     const first = await grant(aNewOverride({ id: uuidOf(2) }), anActor({ operation, now: NOW + DAY - 1 }));
     const next = { operation, now: NOW + DAY };
@@ -174,7 +174,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
 
   it("grants once for eight concurrent requests of one operation", async () => {
     await create();
-    const actor = { ...later, operation: { id: "o", bodyHash: null } };
+    const actor = { ...later, operation: { id: "o", idempotency: null } };
     const ids = Array.from({ length: 8 }, (_, index) => uuidOf(index + 1));
     const all = await Promise.all(ids.map((id) => grant(aNewOverride({ id }), actor)));
     expect(new Set(all.map((each) => each?.override.id)).size).toBe(1);

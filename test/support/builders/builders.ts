@@ -19,7 +19,7 @@ export function anActor(differences: Partial<Actor> = {}): Actor {
     requestId: "request-1",
     now: NOW,
     get operation() {
-      return { id: crypto.randomUUID(), bodyHash: null };
+      return { id: crypto.randomUUID(), idempotency: null };
     },
     ...differences,
   };

@@ -25,14 +25,25 @@ export interface AuditLine {
 
 /** An administrator's line, between the relations `before` and `after`. */
 export function lineOf(actor: Actor, action: AuditAction): AuditLine & { readonly sourceId: string } {
-  const { name, requestId, now, operation } = actor;
-  const source = { sourceId: sourceIdOf(actor, action), requestHash: operation.bodyHash };
-  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after`, ...source };
+  const { name, requestId, now } = actor;
+  const sourceId = sourceIdOf(actor.operation, action);
+  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after`, sourceId };
 }
 
 /** One operation may make several changes, but not two of one kind. */
-export function sourceIdOf({ operation }: Actor, action: AuditAction): string {
-  return `operation/${operation.id}/${action}`;
+export function sourceIdOf({ id }: { readonly id: string }, action: AuditAction): string {
+  return `operation/${id}/${action}`;
+}
+
+/** What identifies the line of a creation, for `createOnce`. */
+export interface CreationSource {
+  readonly sourceId: string;
+  readonly requestHash: string | null;
+}
+
+export function creationSource({ operation }: Actor, action: AuditAction): CreationSource {
+  const { idempotency } = operation;
+  return { sourceId: sourceIdOf(idempotency ?? operation, action), requestHash: idempotency?.bodyHash ?? null };
 }
 
 /** The insert of one line, for use as a CTE beside the change. */

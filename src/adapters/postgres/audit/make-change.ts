@@ -5,11 +5,12 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
+import type { Instant } from "../../../budget/instant.ts";
 import { Outage } from "../../../ports/outage.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Actor } from "../../../records/tenant.ts";
 import { type Database, runQuery, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import type { CreationSource } from "./audit-insert.ts";
 
 export interface Change<Found, T> {
   /** Run in order, in one transaction with `outcome`. */
@@ -38,15 +39,14 @@ export async function makeChange<Found, T>(database: Database, change: Change<Fo
 const ROUNDS = 3;
 
 /**
- * Like `makeChange`, with the line's `sourceId`, for a request that may come again with its idempotency key, also when
- * Redis has forgotten it: finds what the first one created. The id is free again after 24 h, or when that no longer
- * exists.
+ * Like `makeChange`, for a request that may come again with its idempotency key, also when Redis has forgotten it: finds
+ * what the first one created. The key is free again after 24 h, or when that no longer exists.
  */
 export async function createOnce<Found, T>(
   database: Database,
-  sourceId: string,
+  { sourceId, requestHash }: CreationSource,
   change: Change<Found, T>,
-  { operation, now }: Actor,
+  now: Instant,
 ): Promise<Result<T | null, "other_body">> {
   const { outcome, read } = change;
   const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIVES} as is_recent
@@ -60,10 +60,9 @@ export async function createOnce<Found, T>(
       const [{ rows }, found] = await lookUp(database, (db) => db.batch([db.execute(selectLine), outcome(db)]));
       const [line] = rows;
       if (line === undefined) throw error;
-      if (line["is_recent"] === true) {
-        if (line["request_hash"] !== operation.bodyHash) return failure("other_body");
-        const made = read(found as Found);
-        if (made !== null) return success(made);
+      const made = read(found as Found);
+      if (made !== null && line["is_recent"] === true) {
+        return line["request_hash"] === requestHash ? success(made) : failure("other_body");
       }
       const freed = sql`update audit_log set source_id = null where id = ${line["id"]} and source_id = ${sourceId}`;
       statements = [freed, ...change.statements];

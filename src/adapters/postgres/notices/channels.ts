@@ -8,7 +8,7 @@ import type { Channels } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { sourceIdOf } from "../audit/audit-insert.ts";
+import { creationSource, sourceIdOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
 import { timestampOf } from "../instants.ts";
@@ -66,16 +66,16 @@ async function createChannel(
     select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.encryptedTarget},
       ${channel.targetHint}, ${channel.enabled}, ${now}, ${now} where ${isThere} returning *`;
   const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`;
-  const sourceId = sourceIdOf(actor, "channel_created");
+  const source = creationSource(actor, "channel_created");
   const created = await createOnce(
     database,
-    sourceId,
+    source,
     {
-      statements: [sql`with after as (${after}) ${auditInsert("channel_created", sourceId, actor, line)}`],
-      outcome: selectChannel(sql`(select (after ->> 'id')::uuid from audit_log where source_id = ${sourceId})`),
+      statements: [sql`with after as (${after}) ${auditInsert("channel_created", source, actor, line)}`],
+      outcome: selectChannel(sql`(select (after ->> 'id')::uuid from audit_log where source_id = ${source.sourceId})`),
       read: firstChannel,
     },
-    actor,
+    actor.now,
   );
   if (!created.ok) return created;
   return created.value === null ? failure("tenant_not_found") : success(created.value);
@@ -101,7 +101,7 @@ function changeChannel(
   return makeChange(database, {
     statements: [
       sql`with before as (${lockChannel(channelId)}), after as (${after})
-        ${auditInsert("channel_changed", sourceIdOf(actor, "channel_changed"), actor, line)}`,
+        ${auditInsert("channel_changed", { sourceId: sourceIdOf(actor.operation, "channel_changed") }, actor, line)}`,
     ],
     outcome: selectChannel(channelId),
     read: firstChannel,
@@ -111,12 +111,12 @@ function changeChannel(
 /** Its deliveries are deleted with it. */
 async function removeChannel(database: Database, channelId: ChannelId, actor: Actor): Promise<boolean> {
   const line = sql`select b.tenant_id, ${publicChannel("b")}, null::jsonb, null::jsonb from gone b`;
-  const sourceId = sourceIdOf(actor, "channel_deleted");
+  const sourceId = sourceIdOf(actor.operation, "channel_deleted");
   const removed = await makeChange(database, {
     statements: [
       sql`with before as (${lockChannel(channelId)}),
         gone as (delete from notification_channels c using before b where c.id = b.id returning c.*)
-        ${auditInsert("channel_deleted", sourceId, actor, line)}`,
+        ${auditInsert("channel_deleted", { sourceId }, actor, line)}`,
     ],
     outcome: (db) => db.execute(sql`select from audit_log where source_id = ${sourceId}`),
     read: ({ rows }) => (rows.length > 0 ? true : null),
@@ -134,13 +134,13 @@ function lockChannel(channelId: ChannelId): SQL {
 /** `line` selects tenant_id, before, after and detail; without a row the statement changes and audits nothing. */
 function auditInsert(
   action: AuditAction,
-  sourceId: string,
-  { name, requestId, now, operation }: Actor,
+  { sourceId, requestHash = null }: { sourceId: string; requestHash?: string | null },
+  { name, requestId, now }: Actor,
   line: SQL,
 ): SQL {
   return sql`insert into audit_log
       (at, actor, action, request_id, source_id, request_hash, tenant_id, before, after, detail)
-    select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, ${sourceId}, ${operation.bodyHash}, line.*
+    select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, ${sourceId}, ${requestHash}, line.*
     from (${line}) line`;
 }
 

@@ -67,7 +67,7 @@ export function postgresDeadLetters(database: Database): DeadLetters {
           sql`with replayed as (update dead_letters l set replayed_at = ${at}, replayed_by = ${actor.name}
             where l.id = ${id} returning l.*)
           insert into audit_log (at, actor, action, request_id, source_id, detail)
-          select ${at}, ${actor.name}, ${REPLAYED}, ${actor.requestId}, ${sourceIdOf(actor, REPLAYED)},
+          select ${at}, ${actor.name}, ${REPLAYED}, ${actor.requestId}, ${sourceIdOf(actor.operation, REPLAYED)},
             jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id) from replayed l`,
         ],
         outcome: (db) => db.execute(sql`select 1`),

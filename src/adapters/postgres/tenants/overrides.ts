@@ -10,7 +10,7 @@ import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Overrides } from "../../../ports/stores.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { auditInsert, lineOf } from "../audit/audit-insert.ts";
+import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
@@ -69,10 +69,10 @@ async function grantOverride(
     select ${id}::uuid, tenant_id, ${decimalFromNanoUsd(amountNanoUsd)}::numeric, ${timestampOf(expiresAt)},
       ${reason}, ${actor.name}, ${timestampOf(actor.now)}
     from before returning *`;
-  const line = lineOf(actor, "override_granted");
+  const line = { ...lineOf(actor, "override_granted"), ...creationSource(actor, "override_granted") };
   // The id is that of an earlier request with the same idempotency key, if there was one.
   const isOfLine = sql`(l.detail ->> 'override_id')::uuid`;
-  const made = await createOnce(database, line.sourceId, change(tenantId, granted, isOfLine, line, actor), actor);
+  const made = await createOnce(database, line, change(tenantId, granted, isOfLine, line, actor), actor.now);
   if (!made.ok) return made;
   return made.value === null ? failure("not_found") : success(made.value);
 }

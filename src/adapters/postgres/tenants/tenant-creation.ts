@@ -6,7 +6,7 @@ import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Actor, NewKey, NewTenant, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, lineOf, sourceIdOf } from "../audit/audit-insert.ts";
+import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
@@ -36,7 +36,7 @@ export async function createTenant(
       : ledgerUpsert(
           sql`(select a.tenant_id, c.* from after a, ${ledgerRows([{ version: 0, ...ledgerJson(tenant.spend) }], sql`version bigint`)}) c`,
         );
-  const line = lineOf(actor, "tenant_created");
+  const line = { ...lineOf(actor, "tenant_created"), ...creationSource(actor, "tenant_created") };
   const inserted = sql`with after as (${configInsert(tenant, actor)} returning *),
     keys as (insert into tenant_keys (key_hash, tenant_id, created_at)
       select hash, after.tenant_id, ${timestampOf(actor.now)} from after, unnest(${keys}::text[]) hash),
@@ -46,7 +46,7 @@ export async function createTenant(
   try {
     const created = await createOnce(
       database,
-      line.sourceId,
+      line,
       {
         statements: [inserted],
         outcome: (db) =>
@@ -54,7 +54,7 @@ export async function createTenant(
             and exists (select from audit_log l where l.source_id = ${line.sourceId} and l.tenant_id = t.tenant_id)`),
         read: ({ rows }) => firstTenant(rows),
       },
-      actor,
+      actor.now,
     );
     if (!created.ok) return created;
     if (created.value === null) throw new Error("the insert of a tenant made no row");
@@ -79,7 +79,7 @@ export async function replaceUnshownKey(
   const { sourceId: _, ...line } = lineOf(actor, "key_replaced");
   const now = timestampOf(actor.now);
   const replaced = sql`with before as (select t.* from tenant_configs t join audit_log l on l.tenant_id = t.tenant_id
-        and l.source_id = ${sourceIdOf(actor, "tenant_created")} and l.after -> 'subject' ->> 'id' = t.subject_id
+        and l.source_id = ${creationSource(actor, "tenant_created").sourceId} and l.after -> 'subject' ->> 'id' = t.subject_id
       where t.tenant_id = ${tenantId} and t.deleted_at is null for no key update of t),
     gone as (delete from tenant_keys k using before b where k.key_hash = b.subject_id),
     spend as (delete from tenant_spend s using before b where s.tenant_id = b.tenant_id),
