@@ -31,7 +31,7 @@ export async function createChannel(
   if (target.kind !== "webhook") return success({ channel: found, secret: null });
   const { secret } = target;
   if (found.encryptedTarget === encrypted.encryptedTarget) return success({ channel: found, secret });
-  // Nobody has seen the secret of an earlier request without an answer, unless it was rotated since.
+  // The secret of an earlier request without an answer was never shown, unless it was rotated since.
   const isUnshown = isUnanswered && found.updatedAt === found.createdAt;
   const channel = isUnshown ? await deps.channels.change(found.id, encrypted, actor) : null;
   return success(channel === null ? { channel: found, secret: null } : { channel, secret });

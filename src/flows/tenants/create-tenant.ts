@@ -92,7 +92,7 @@ async function withKeyToShow(
   const tenant = await deps.tenants.replaceUnshownKey(tenantId, { keyHash, encryptedKey }, actor);
   if (tenant === null) return { tenant: found, virtualKey: null };
   const deleted = await deps.litellm.deleteKey(subject.id as KeyHash);
-  // Nobody has seen that key, so it can stay.
+  // That key was never shown, so it can stay.
   if (!deleted.ok) deps.log.warn("replaced key not deleted", { tenant_id: tenantId, why: deleted.failure.kind });
   return { tenant, virtualKey };
 }

@@ -1,5 +1,5 @@
-// `Idempotency-Key`: runs a request once and replays its answer for 24 h. Redis keeps the answers. Postgres keeps the id
-// of the operation with what was created, so without Redis, or after a request that died, nothing is created twice.
+// `Idempotency-Key`: runs a request once and replays its answer for 24 h. Redis keeps the answers. Postgres keeps the
+// id of the operation with what was created, so without Redis, or after a request that died, nothing is created twice.
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -17,8 +17,8 @@ export interface OnceAnswer {
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * Runs `work` unless the header names a request that has finished or is running. `isUnanswered`: no earlier request with
- * this key has been answered, so what one of them has created was never shown. Not so sure without Redis.
+ * Runs `work` unless the header names a request that has finished or is running. `isUnanswered`: no earlier request
+ * with this key has been answered, so what one of them has created was never shown. Not so sure without Redis.
  */
 export async function once(
   c: Context<AppEnv>,

@@ -127,14 +127,14 @@ const alertsOf = (eventType: string) =>
   world.db.query("select id from budget_alert_history where event_type = $1", [eventType]);
 
 describe.each(Object.entries(WRITES))("%s", (_, { action, given, send, answers }) => {
-  it("is looked up when its answer is lost, and answered as if it had come", async () => {
+  it("looks a write up when its answer is lost, and answers as if it had come", async () => {
     await given?.();
     world.db.losesAnswers(1);
     expect(await send()).toMatchObject(answers);
     expect(await linesOf(action)).toHaveLength(1);
   });
 
-  it("is said to be unknown when the look-up gets no answer either, and made once", async () => {
+  it("says that a write is unknown when the look-up gets no answer either, and makes it once", async () => {
     await given?.();
     world.db.losesAnswers(2);
     const answer = await send();

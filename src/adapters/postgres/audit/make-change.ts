@@ -39,8 +39,8 @@ export async function makeChange<Found, T>(database: Database, change: Change<Fo
 const ROUNDS = 3;
 
 /**
- * Like `makeChange`, for a request that may come again with its idempotency key, also when Redis has forgotten it: finds
- * what the first one created. The key is free again after 24 h, or when that no longer exists.
+ * Like `makeChange`, for a request that may come again with its idempotency key, also when Redis has forgotten it:
+ * finds what the first one created. The key is free again after 24 h, or when that no longer exists.
  */
 export async function createOnce<Found, T>(
   database: Database,

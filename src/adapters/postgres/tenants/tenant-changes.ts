@@ -1,6 +1,6 @@
 // Changes and deletions by an administrator: each is one statement that locks, changes and audits, so that the last
-// write wins as a whole and every change has its line in the audit. The outcome is a separate statement: one that waited
-// for the lock does not see overrides granted meanwhile. Calls nothing but Postgres.
+// write wins as a whole and every change has its line in the audit. The outcome is a separate statement: one that
+// waited for the lock does not see overrides granted meanwhile. Calls nothing but Postgres.
 
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";

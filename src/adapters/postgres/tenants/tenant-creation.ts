@@ -67,8 +67,8 @@ export async function createTenant(
 }
 
 /**
- * Gives the tenant another key, unless it has had one since the operation created it: then somebody has been shown that
- * one. Null: it has. The keys are compared, so it does no harm to send this again.
+ * Gives the tenant another key, unless it has had one since the operation created it: then that one was shown. Null: it
+ * has. The keys are compared, so it does no harm to send this again.
  */
 export async function replaceUnshownKey(
   database: Database,
