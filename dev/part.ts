@@ -1,5 +1,6 @@
 // One part of the local stack: an HTTP server on loopback with injectable faults.
-// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work.
+// Independent of what it serves. A fault acts before the handler runs, so a broken part does no work; `lost` acts
+// after it.
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,14 +13,17 @@ import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hon
  * - `error`: answers with `status` and a body that is not JSON
  * - `nonsense`: answers 200 with JSON that is unrelated to the protocol
  * - `reset`: closes the connection
- * `path` limits the fault to request paths that contain it. `times` removes the fault after that many requests.
+ * - `lost`: does the work and closes the connection without an answer
+ * `path` limits the fault to request paths that contain it, `body` to request bodies. `times` removes the fault after
+ * that many requests.
  */
-export type Fault = { path?: string; times?: number } & (
+export type Fault = { path?: string; body?: string; times?: number } & (
   | { kind: "slow"; delayMs: number }
   | { kind: "hang" }
   | { kind: "error"; status: number }
   | { kind: "nonsense" }
   | { kind: "reset" }
+  | { kind: "lost" }
 );
 
 export interface Part {
@@ -53,8 +57,8 @@ export async function startPart(options: {
   handler: (request: Request) => Response | Promise<Response>;
 }): Promise<Part> {
   let fault: Fault | null = null;
-  const takeFault = (path: string): Fault | null => {
-    if (fault === null || (fault.path !== undefined && !path.includes(fault.path))) return null;
+  const takeFault = (path: string, body: string): Fault | null => {
+    if (fault === null || !path.includes(fault.path ?? "") || !body.includes(fault.body ?? "")) return null;
     const taken = fault;
     if (taken.times !== undefined) fault = taken.times > 1 ? { ...taken, times: taken.times - 1 } : null;
     return taken;
@@ -66,7 +70,7 @@ export async function startPart(options: {
       fault = request.method === "PUT" ? ((await request.json()) as Fault) : null;
       return Response.json({ fault });
     }
-    const taken = takeFault(pathname);
+    const taken = takeFault(pathname, fault?.body === undefined ? "" : await request.clone().text());
     switch (taken?.kind) {
       case undefined:
         return options.handler(request);
@@ -82,6 +86,11 @@ export async function startPart(options: {
       case "reset":
         incoming.socket.destroy();
         return new Response(null, { status: 500 }); // never sent: the socket is closed
+      case "lost": {
+        const unsent = await options.handler(request);
+        incoming.socket.destroy();
+        return unsent;
+      }
     }
   }
 

@@ -34,6 +34,9 @@ import type { Background, Ports } from "./ports/ports.ts";
 /** A query takes milliseconds; longer means that the database is waking up or down. */
 const POSTGRES_TIMEOUT_MS = 5_000;
 
+/** Finds a change that took a waking database longer than that. With both, an administrator waits 13 s for a 503. */
+const POSTGRES_LOOK_UP_TIMEOUT_MS = 8_000;
+
 const memory = new IsolateMemory();
 const breaker = new Breaker();
 const isolateKv = newIsolateKv();
@@ -77,6 +80,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     url: config.databaseUrl,
     endpoint: config.neonEndpoint,
     timeoutMs: POSTGRES_TIMEOUT_MS,
+    patientTimeoutMs: POSTGRES_LOOK_UP_TIMEOUT_MS,
   });
   const background = backgroundOf(execution);
   const { litellmUrl: url, litellmMasterKey: masterKey } = config;

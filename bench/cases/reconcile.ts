@@ -123,7 +123,7 @@ async function startKeyCounter(target: string) {
 
 /** Runs the sweep's own flow on the Worker's Postgres and queue. Returns how many messages it sent. */
 function sweepOf(worker: Workerd, url: string, endpoint: string): () => Promise<number> {
-  const readLeases = postgresReadLeases(openDatabase({ url, endpoint, timeoutMs: 10_000 }));
+  const readLeases = postgresReadLeases(openDatabase({ url, endpoint, timeoutMs: 10_000, patientTimeoutMs: 10_000 }));
   return async () => {
     let sent = 0;
     const sendAll = async (messages: readonly SpendMessage[]) => {

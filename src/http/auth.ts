@@ -44,7 +44,8 @@ function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
     if (owner === null) return noToken(c);
-    c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now") });
+    const operation = { id: crypto.randomUUID(), idempotency: null };
+    c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now"), operation });
     return next();
   });
 }

@@ -7,6 +7,9 @@ import type { AppEnv } from "./app-env.ts";
 import { answerUnchecked, GUARD_PATH } from "./litellm/guard.ts";
 import { dependencyUnavailable, problem } from "./problem.ts";
 
+const UNKNOWN_CHANGE =
+  "postgres did not answer, so the change may have been made. Read before you send it again; a creation can be sent again with the same Idempotency-Key.";
+
 export function answerError(error: Error, c: Context<AppEnv>): Response {
   const route = { route: c.req.routePath, method: c.req.method, request_id: c.get("requestId") };
   // Without ports the configuration is invalid, and deps.ts has logged that.
@@ -17,7 +20,7 @@ export function answerError(error: Error, c: Context<AppEnv>): Response {
   }
   if (error instanceof Outage) {
     log?.error("dependency unavailable", error, route);
-    return dependencyUnavailable(c, `${error.dependency} cannot be reached.`);
+    return dependencyUnavailable(c, error.isUnknown ? UNKNOWN_CHANGE : `${error.dependency} cannot be reached.`);
   }
   log?.error("unhandled error", error, route);
   return problem(c, "internal-error");

@@ -1,5 +1,6 @@
 // Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit
-// line. Unless a method returns a Result, an outage throws.
+// line. A change by an `Actor` is made once per operation, and looked up when its answer is lost: an outage that throws
+// then says `isUnknown`. Unless a method returns a Result, an outage throws.
 
 import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
@@ -21,6 +22,7 @@ import type {
 import type {
   Actor,
   AuditedChange,
+  NewKey,
   NewTenant,
   PriorValues,
   SpendReference,
@@ -44,7 +46,16 @@ export interface Tenants {
   findByKey(keyHash: KeyHash): Promise<TenantRecord | null>;
   findBySubject(subject: Subject): Promise<TenantRecord | null>;
   list(query: TenantListQuery): Promise<TenantList>;
-  create(tenant: NewTenant, actor: Actor): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">>;
+  /**
+   * May return the tenant that an earlier request of the same operation created, with another key. `other_body`: that
+   * request asked for something else.
+   */
+  create(
+    tenant: NewTenant,
+    actor: Actor,
+  ): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken" | "other_body">>;
+  /** Replaces the key that the operation's `create` made. Null when the tenant has had another key since. */
+  replaceUnshownKey(tenantId: TenantId, key: NewKey, actor: Actor): Promise<TenantRecord | null>;
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
   /** The kill switch. Null when there is no such tenant. */
   setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
@@ -96,8 +107,11 @@ export interface Tenants {
 
 /** Temporary increases of the limit. Checks apply them by their dates, so they need no event to start or end. */
 export interface Overrides {
-  /** Null when there is no such tenant. Idempotent by id: an existing override stays unchanged. */
-  grant(override: NewOverride, actor: Actor): Promise<ChangedOverride | null>;
+  /**
+   * May return the override that an earlier request of the same operation granted. `other_body`: that request asked for
+   * something else.
+   */
+  grant(override: NewOverride, actor: Actor): Promise<Result<ChangedOverride, "not_found" | "other_body">>;
   /** Null when the tenant has no such override. An ended override stays unchanged. */
   revoke(key: OverrideKey, actor: Actor): Promise<ChangedOverride | null>;
   list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
@@ -203,7 +217,8 @@ export interface Channels {
   load(channelId: ChannelId): Promise<ChannelRecord | null>;
   /** `tenantId` null: every channel. */
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<ChannelRecord>>;
-  create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found">>;
+  /** As `Tenants.create`: the channel of an earlier request has another target. */
+  create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found" | "other_body">>;
   change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
   /** False when there is no such channel. */
   remove(channelId: ChannelId, actor: Actor): Promise<boolean>;

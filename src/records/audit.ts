@@ -15,6 +15,7 @@ export type AuditAction =
   | "subject_missing"
   | "subject_blocked"
   | "subject_usable"
+  | "key_replaced"
   | "period_advanced"
   | "override_granted"
   | "override_revoked"

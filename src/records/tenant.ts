@@ -124,11 +124,31 @@ export interface NewTenant extends TenantSettings {
   readonly spend: Ledger | null;
 }
 
+/** A virtual key of Bursar's own that LiteLLM does not have yet. */
+export interface NewKey {
+  readonly keyHash: KeyHash;
+  readonly encryptedKey: string;
+}
+
 /** The caller, for the audit log. */
 export interface Actor {
   readonly name: string;
   readonly requestId: string;
   readonly now: Instant;
+  readonly operation: Operation;
+}
+
+/** What the caller asks for. A change of one operation is made once, however often it is sent. */
+export interface Operation {
+  /** Random. */
+  readonly id: string;
+  /** Of a request with an idempotency key: all requests with that key create once. */
+  readonly idempotency: {
+    /** The hash of actor, route and key. Never the caller's own text. */
+    readonly id: string;
+    /** Tells two requests with one key apart. */
+    readonly bodyHash: string;
+  } | null;
 }
 
 export interface TenantListQuery {

@@ -36,7 +36,7 @@ export const bindingsWith = (differences: Record<string, unknown>): Env => ({ ..
 
 /** The driver keeps its endpoint for the whole isolate, so every query opens its own client. */
 export function query(text: string): Promise<readonly Row[]> {
-  const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 30_000 };
+  const options = { url: env.DATABASE_URL, endpoint: env.NEON_ENDPOINT, timeoutMs: 30_000, patientTimeoutMs: 30_000 };
   return runStatement(openDatabase(options), sql.raw(text));
 }
 

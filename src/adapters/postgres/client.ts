@@ -10,7 +10,12 @@ import { Outage } from "../../ports/outage.ts";
  * Opens the connection on its first call and keeps it. Most checks never ask Postgres, and making the client costs more
  * than all the rest of such a check.
  */
-export type Database = () => NeonHttpDatabase;
+export type Database = (patience?: Patience) => NeonHttpDatabase;
+
+export interface Patience {
+  /** True for a look-up that decides whether a change is unknown: an administrator would rather wait than guess. */
+  readonly isPatient: boolean;
+}
 
 /** A row of a statement in `sql`: numerics and bigints as text, JSON parsed, timestamps as text. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -21,6 +26,8 @@ export interface DatabaseOptions {
   readonly endpoint: string | null;
   /** For one statement or batch, from the first byte to the last. */
   readonly timeoutMs: number;
+  /** The same for a patient one. */
+  readonly patientTimeoutMs: number;
 }
 
 /** SQLSTATE classes that say "not now": connection, resources, operator, system, and Neon's own control plane. */
@@ -29,19 +36,24 @@ const OUTAGE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
 const UNIQUE_VIOLATION = "23505";
 
 export function openDatabase(options: DatabaseOptions): Database {
-  let opened: NeonHttpDatabase | null = null;
-  return () => {
-    opened ??= open(options);
-    return opened;
+  let hasty: NeonHttpDatabase | null = null;
+  let patient: NeonHttpDatabase | null = null;
+  return (patience) => {
+    if (patience?.isPatient === true) {
+      patient ??= open(options, options.patientTimeoutMs);
+      return patient;
+    }
+    hasty ??= open(options, options.timeoutMs);
+    return hasty;
   };
 }
 
 /** The driver keeps its endpoint and its fetch for the whole isolate, so the last call decides for every database. */
-function open({ url, endpoint, timeoutMs }: DatabaseOptions): NeonHttpDatabase {
-  neonConfig.fetchFunction = (input: string, init: RequestInit) =>
-    fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+function open({ url, endpoint }: DatabaseOptions, timeoutMs: number): NeonHttpDatabase {
+  neonConfig.fetchFunction = (input: string, { timeoutMs: limitMs, ...init }: RequestInit & { timeoutMs: number }) =>
+    fetch(input, { ...init, signal: AbortSignal.timeout(limitMs) });
   if (endpoint !== null) neonConfig.fetchEndpoint = `${endpoint}/sql`;
-  return drizzle(neon(url));
+  return drizzle(neon(url, { fetchOptions: { timeoutMs } }));
 }
 
 /**
@@ -49,9 +61,13 @@ function open({ url, endpoint, timeoutMs }: DatabaseOptions): NeonHttpDatabase {
  * one request.
  * @throws Outage when Postgres could not be asked; NeonDbError when it refused.
  */
-export async function runQuery<T>(database: Database, query: (db: NeonHttpDatabase) => PromiseLike<T>): Promise<T> {
+export async function runQuery<T>(
+  database: Database,
+  query: (db: NeonHttpDatabase) => PromiseLike<T>,
+  patience?: Patience,
+): Promise<T> {
   // A query that cannot be built is a bug, so it throws before the `try`.
-  const running = query(database());
+  const running = query(database(patience));
   try {
     return await running;
   } catch (error) {

@@ -17,6 +17,8 @@ export interface CreateTenantInput {
   readonly settings: TenantChange;
   readonly origin: TenantOrigin;
   readonly actor: Actor;
+  /** False when an earlier request of the same operation may have shown the key. */
+  readonly isUnanswered: boolean;
 }
 
 export type TenantOrigin =
@@ -27,16 +29,28 @@ export type TenantOrigin =
 export type CreateTenantFailure =
   | { readonly kind: "tenant_taken" }
   | { readonly kind: "subject_taken" }
+  /** An earlier request of the same operation created something else. */
+  | { readonly kind: "other_body" }
   /** `litellm_refused`: nothing was created, or the tenant was deleted again. */
   | AdoptionFailure;
 
+export interface CreatedTenant {
+  /** `sync` says whether LiteLLM has it. */
+  readonly tenant: TenantRecord;
+  /** To show once; null for an adopted tenant, and for a key that an earlier request may have shown. */
+  readonly virtualKey: string | null;
+}
+
 type Deps = PublishDeps & SyncDeps;
 
-/** The new tenant; `sync` says whether LiteLLM has it. @throws when Postgres cannot be reached. */
+/**
+ * The new tenant, or the one that an earlier request of the same operation created. @throws when Postgres cannot be
+ * reached.
+ */
 export async function createTenant(
   input: CreateTenantInput,
   deps: Deps,
-): Promise<Result<TenantRecord, CreateTenantFailure>> {
+): Promise<Result<CreatedTenant, CreateTenantFailure>> {
   const { origin, actor } = input;
   const planned =
     origin.kind === "own_key"
@@ -46,16 +60,41 @@ export async function createTenant(
   const created = await deps.tenants.create(planned.value, actor);
   if (!created.ok) return failure({ kind: created.failure });
 
+  const { tenant: desired, virtualKey } = await withKeyToShow(created.value, planned.value, input, deps);
   // The tenant exists from here on: a failure leaves it pending, and the caller must still see its key.
-  const synced = await trySyncLiteLlm(created.value, actor.now, deps);
+  const synced = await trySyncLiteLlm(desired, actor.now, deps);
   if (synced.kind === "pending" && synced.failure.kind === "refused") {
-    await rollBack(created.value, actor, deps);
+    await rollBack(desired, actor, deps);
     const { status, message } = synced.failure;
     return failure({ kind: "litellm_refused", status, message });
   }
-  const tenant = await withFirstSpend(created.value, synced, actor.now, deps);
+  const tenant = await withFirstSpend(desired, synced, actor.now, deps);
   await publishNewTenant(tenant, actor.now, deps);
-  return success(tenant);
+  return success({ tenant, virtualKey });
+}
+
+/**
+ * An earlier request created the tenant with a key that its caller never saw. While Postgres has that key it is shown
+ * now; later only its hash is left, so the tenant gets the key of this request instead.
+ */
+async function withKeyToShow(
+  found: TenantRecord,
+  { encryptedKey }: NewTenant,
+  { origin, isUnanswered, actor }: CreateTenantInput,
+  deps: Deps,
+): Promise<CreatedTenant> {
+  const { tenantId, subject } = found.config;
+  if (origin.kind === "adopted" || encryptedKey === null) return { tenant: found, virtualKey: null };
+  const { virtualKey, keyHash } = origin;
+  if (subject.id === keyHash) return { tenant: found, virtualKey };
+  if (!isUnanswered) return { tenant: found, virtualKey: null };
+  if (found.encryptedKey !== null) return { tenant: found, virtualKey: await deps.cipher.decrypt(found.encryptedKey) };
+  const tenant = await deps.tenants.replaceUnshownKey(tenantId, { keyHash, encryptedKey }, actor);
+  if (tenant === null) return { tenant: found, virtualKey: null };
+  const deleted = await deps.litellm.deleteKey(subject.id as KeyHash);
+  // That key was never shown, so it can stay.
+  if (!deleted.ok) deps.log.warn("replaced key not deleted", { tenant_id: tenantId, why: deleted.failure.kind });
+  return { tenant, virtualKey };
 }
 
 async function ownTenant(

@@ -15,6 +15,7 @@ import { fieldErrors, jsonFrom } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
 import { channelJson } from "./channel-json.ts";
 import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
+import { type OnceAnswer, once, replayed } from "./idempotency.ts";
 import { signingSecretFrom } from "./signing-secret.ts";
 
 const PATH = "/v1/channels/:id";
@@ -25,7 +26,7 @@ export const channelRoutes = new Hono<AppEnv>()
     if (json === undefined) return problem(c, "malformed-json");
     const body = newChannelBody.safeParse(json);
     if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return create(c, body.data);
+    return once(c, { route: "POST /v1/channels", json }, (isUnanswered) => create(c, body.data, isUnanswered));
   })
   .get("/v1/channels", requireRead, async (c) => {
     const query = channelListQuery.safeParse(c.req.query());
@@ -59,15 +60,33 @@ export const channelRoutes = new Hono<AppEnv>()
     return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
   });
 
-async function create(c: Context<AppEnv>, body: z.output<typeof newChannelBody>): Promise<Response> {
+async function create(
+  c: Context<AppEnv>,
+  body: z.output<typeof newChannelBody>,
+  isUnanswered: boolean,
+): Promise<OnceAnswer> {
   const wrong = "url" in body ? urlProblem(c, body.url) : null;
-  if (wrong !== null) return wrong;
+  if (wrong !== null) return { response: wrong, kept: null };
   const { tenant_id: tenantId, name, enabled } = body;
   const target = targetOf(body);
-  const created = await createChannel({ tenantId, name, enabled, target, actor: c.get("actor") }, c.get("ports"));
-  if (!created.ok) return invalidFields(c, [{ field: "tenant_id", message: "must be the id of an existing tenant" }]);
-  const secret = target.kind === "webhook" ? target.secret : null;
-  return shown(c, created.value, secret, { status: 201, headers: { Location: `/v1/channels/${created.value.id}` } });
+  const input = { tenantId, name, enabled, target, actor: c.get("actor"), isUnanswered };
+  const created = await createChannel(input, c.get("ports"));
+  if (!created.ok) return { response: creationProblem(c, created.failure), kept: null };
+  const { channel, secret } = created.value;
+  const note = `The signing secret is shown once. PATCH /v1/channels/${channel.id} with rotate_secret makes a new one.`;
+  const kept = {
+    status: 201,
+    body: target.kind === "webhook" ? { ...channelJson(channel), note } : channelJson(channel),
+  };
+  if (target.kind === "webhook" && secret === null) return { response: replayed(c, kept), kept };
+  const headers = { Location: `/v1/channels/${channel.id}` };
+  return { response: shown(c, channel, secret, { status: 201, headers }), kept };
+}
+
+function creationProblem(c: Context<AppEnv>, reason: "tenant_not_found" | "other_body"): Response {
+  return reason === "other_body"
+    ? problem(c, "idempotency-key-reused")
+    : invalidFields(c, [{ field: "tenant_id", message: "must be the id of an existing tenant" }]);
 }
 
 function targetOf(body: z.output<typeof newChannelBody>): ChannelTarget {

@@ -1,5 +1,5 @@
-// `Idempotency-Key`: runs a request once and replays its answer for 24 h.
-// Without Redis it runs the request anyway and logs that: unique constraints in Postgres still prevent duplicates.
+// `Idempotency-Key`: runs a request once and replays its answer for 24 h. Redis keeps the answers. Postgres keeps the
+// id of the operation with what was created, so without Redis, or after a request that died, nothing is created twice.
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -17,55 +17,69 @@ export interface OnceAnswer {
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * Runs `work` unless the header names a request that has finished or is running. `body` is the request body, unparsed.
+ * Runs `work` unless the header names a request that has finished or is running. `isUnanswered`: no earlier request
+ * with this key has been answered, so what one of them has created was never shown. Not so sure without Redis.
  */
 export async function once(
   c: Context<AppEnv>,
-  { route, body }: { route: string; body: string },
-  work: () => Promise<OnceAnswer>,
+  { route, json }: { route: string; json: unknown },
+  work: (isUnanswered: boolean) => Promise<OnceAnswer>,
 ): Promise<Response> {
   const header = c.req.header("Idempotency-Key");
-  if (header === undefined) return (await work()).response;
+  if (header === undefined) return (await work(true)).response;
   if (!KEY.test(header)) {
     return invalidFields(c, [{ field: "Idempotency-Key", message: "must be 1 to 255 visible ASCII characters" }]);
   }
-  const key: IdempotencyKey = { actor: c.get("actor").name, route, key: header };
-  const bodyHash = await sha256Hex(body);
+  const actor = c.get("actor");
+  const key: IdempotencyKey = { actor: actor.name, route, key: header };
+  const bodyHash = await sha256Hex(canonical(json));
+  c.set("actor", {
+    ...actor,
+    operation: {
+      ...actor.operation,
+      idempotency: { id: await sha256Hex(JSON.stringify([actor.name, route, header])), bodyHash },
+    },
+  });
   const claim = await claimOrGoOn(c, key, bodyHash);
-  switch (claim.kind) {
+  switch (claim?.kind) {
     case "running":
       return problem(c, "request-running", { headers: { "Retry-After": "1" } });
     case "other_body":
       return problem(c, "idempotency-key-reused");
     case "done":
-      return c.json(claim.answer.body, claim.answer.status as ContentfulStatusCode, { "Idempotency-Replayed": "true" });
-    case "claimed":
-      return claimed(c, key, bodyHash, work);
+      return replayed(c, claim.answer);
+    default:
+      return claimed(c, key, bodyHash, () => work(claim !== null));
   }
 }
 
-async function claimOrGoOn(c: Context<AppEnv>, key: IdempotencyKey, bodyHash: string): Promise<IdempotencyClaim> {
+/** The answer to a request that was made before: it holds no secret. */
+export function replayed(c: Context<AppEnv>, { status, body }: IdempotentAnswer): Response {
+  return c.json(body, status as ContentfulStatusCode, { "Idempotency-Replayed": "true" });
+}
+
+/** Bodies with equal values are equal, whatever their spaces and the order of their fields. */
+function canonical(json: unknown): string {
+  return JSON.stringify(json, (_, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+/** Null when Redis cannot tell. */
+async function claimOrGoOn(
+  c: Context<AppEnv>,
+  key: IdempotencyKey,
+  bodyHash: string,
+): Promise<IdempotencyClaim | null> {
   const { claims, log } = c.get("ports");
   try {
     return await claims.claimIdempotency(key, bodyHash);
   } catch (error) {
     log.error("idempotency key not checked", error, { request_id: c.get("requestId") });
-    return { kind: "claimed" };
+    return null;
   }
-}
-
-/**
- * A UUID for the row that the request creates. The same idempotency key and body always give the same UUID, so Postgres
- * creates the row once even if Redis is down, or a request dies before its answer is stored.
- */
-export async function onceId(c: Context<AppEnv>, { route, body }: { route: string; body: string }): Promise<string> {
-  const key = c.req.header("Idempotency-Key");
-  if (key === undefined) return crypto.randomUUID();
-  const hex = await sha256Hex(JSON.stringify([c.get("actor").name, route, key, body]));
-  // Version 8 of RFC 9562: the bits are free to choose.
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
-    "-",
-  );
 }
 
 /** A request that throws has no answer to replay, so its key is released. */

@@ -169,7 +169,7 @@ describe.each(postgresBackends)("dead letters on $name, read", (backend) => {
     for (const stranger of [randomUUID(), "m"]) await letters.markReplayed(stranger, anActor());
     expect(await letters.load(id)).toMatchObject({ replayedAt: NOW + 1, replayedBy: "bob" });
     expect(await letters.load(await idOf("other"))).toMatchObject({ replayedAt: null, replayedBy: null });
-    const line = { action: "dead_letter_replayed", tenant_id: null, before: null, after: null, source_id: null };
+    const line = { action: "dead_letter_replayed", tenant_id: null, before: null, after: null };
     const detail = { dead_letter_id: id, queue: "bursar-spend", message_id: "m" };
     expect(await auditLog(db)).toMatchObject([
       { ...line, actor: "alice", request_id: "request-1", at: new Date(NOW), detail },

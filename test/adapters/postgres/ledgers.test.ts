@@ -10,7 +10,7 @@ import type { Subject } from "../../../src/budget/tenant.ts";
 import type { LedgerCall } from "../../../src/records/ledger.ts";
 import type { NewTenant } from "../../../src/records/tenant.ts";
 import { aLedger, aRead, DAY, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { aSyncOutcome, hashOf, idOf } from "../../support/builders/builders.ts";
+import { anActor, aSyncOutcome, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
 
@@ -285,7 +285,7 @@ describe.each(postgresBackends)("ledgers on $name", (backend) => {
   it("replaces a ledger whose period an administrator resets, unless calls were counted since it was loaded", async () => {
     await create({ spend: aLedger() });
     const zeroed = replaceLedger(aLedger(), aRead({ spendNanoUsd: 0n }), NOW + SECOND, 0n);
-    const actor = { name: "alice", requestId: "r1", now: NOW };
+    const actor = anActor();
     const reset = (version: number) =>
       tenants.resetPeriod({ tenantId: acme, subject: ofAcme, ledger: zeroed, version }, PERIOD_START, actor);
     await count(aCall(1, "1"));

@@ -22,13 +22,17 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     await tenants.recordSync(acme, config.revision, aSyncOutcome());
   };
   const linesOf = async (action: string) => (await auditLog(db)).filter((line) => line.action === action);
+  const grant = async (...[override, actor]: Parameters<typeof overrides.grant>) => {
+    const granted = await overrides.grant(override, actor);
+    return granted.ok ? granted.value : null;
+  };
   const detailsOf = async (action: string) =>
     (await linesOf(action)).map((line) => (line as unknown as { detail: Record<string, unknown> }).detail);
 
   it("grants from its instant with a new revision, a pending sync, and an audit line with the reason", async () => {
     await synced();
     const before = await tenants.load(acme);
-    const granted = await overrides.grant(aNewOverride(), later);
+    const granted = await grant(aNewOverride(), later);
     expect(granted?.hasChanged).toBe(true);
     expect(granted?.override).toEqual({
       ...aNewOverride(),
@@ -64,25 +68,44 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   it("leaves the sync alone for an observed tenant", async () => {
     const { config } = await create({ enforcement: "observe" });
     await tenants.recordSync(acme, config.revision, aSyncOutcome());
-    expect((await overrides.grant(aNewOverride(), later))?.tenant.sync.status).toBe("synced");
+    expect((await grant(aNewOverride(), later))?.tenant.sync.status).toBe("synced");
     expect((await overrides.revoke(key, later))?.tenant.sync.status).toBe("synced");
   });
 
-  it("changes nothing when granted again under its id", async () => {
+  it("returns the first override when granted again by its operation, and refuses another one", async () => {
     await create();
-    const first = await overrides.grant(aNewOverride(), anActor());
-    const again = await overrides.grant(aNewOverride({ amountNanoUsd: usd("7") }), later);
-    expect(again).toEqual({ ...first, hasChanged: false });
+    const operation = { id: "o", idempotency: { id: "i", bodyHash: "h" } };
+    const first = await grant(aNewOverride(), anActor({ operation }));
+    const again = await grant(aNewOverride({ id: uuidOf(2) }), { ...later, operation });
+    expect(again).toEqual(first);
     expect(await linesOf("override_granted")).toHaveLength(1);
+    const other = { ...later, operation: { id: "p", idempotency: { id: "i", bodyHash: "other" } } };
+    expect(await overrides.grant(aNewOverride({ id: uuidOf(3) }), other)).toEqual({ ok: false, failure: "other_body" });
+  });
+
+  it("grants anew by the same operation after 24 h, once", async () => {
+    await create();
+    const operation = { id: "o", idempotency: { id: "i", bodyHash: "h" } };
+    await grant(aNewOverride(), anActor({ operation }));
+    const first = await grant(aNewOverride({ id: uuidOf(2) }), anActor({ operation, now: NOW + DAY - 1 }));
+    const next = { operation, now: NOW + DAY };
+    const expiresAt = NOW + 2 * DAY;
+    const ids = [3, 4].map((number) => uuidOf(number));
+    const all = await Promise.all(ids.map((id) => grant(aNewOverride({ id, expiresAt }), anActor(next))));
+    expect(first?.override.id).toBe(uuidOf(1));
+    const granted = [...new Set(all.map((each) => each?.override.id))];
+    expect(granted).toHaveLength(1);
+    expect(ids).toContain(granted[0]);
+    expect(await linesOf("override_granted")).toHaveLength(2);
   });
 
   it("grants nothing for a missing or deleted tenant", async () => {
-    expect(await overrides.grant(aNewOverride(), later)).toBeNull();
+    expect(await grant(aNewOverride(), later)).toBeNull();
     expect(await overrides.revoke(key, later)).toBeNull();
     await create();
-    await overrides.grant(aNewOverride(), later);
+    await grant(aNewOverride(), later);
     await tenants.markDeleted(acme, later);
-    expect(await overrides.grant(aNewOverride({ id: uuidOf(2) }), later)).toBeNull();
+    expect(await grant(aNewOverride({ id: uuidOf(2) }), later)).toBeNull();
     expect(await overrides.revoke(key, later)).toBeNull();
     expect(await overrides.recordEnds(10, NOW + 2 * DAY)).toEqual([]);
     expect(await overrides.listEnding({ after: NOW, until: NOW + 2 * DAY }, 10)).toEqual([]);
@@ -90,7 +113,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
 
   it("revokes at its instant with the actor, as a new limit version", async () => {
     await synced();
-    await overrides.grant(aNewOverride(), anActor());
+    await grant(aNewOverride(), anActor());
     const revoked = await overrides.revoke(key, later);
     expect(revoked).toMatchObject({ hasChanged: true, override: { revokedAt: later.now, revokedBy: "bob" } });
     const config = revoked?.tenant.config ?? (await create()).config;
@@ -103,7 +126,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   it("changes nothing when the override has ended, and finds none of another tenant", async () => {
     await create();
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
-    await overrides.grant(aNewOverride(), anActor());
+    await grant(aNewOverride(), anActor());
     expect(await overrides.revoke({ ...key, tenantId: idOf("globex") }, later)).toBeNull();
     const over = await overrides.revoke(key, anActor({ now: NOW + DAY }));
     expect(over).toMatchObject({ hasChanged: false, override: { revokedAt: null } });
@@ -115,7 +138,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   it("applies every concurrent grant, and returns all of them to the last", async () => {
     await create();
     const all = await Promise.all(
-      Array.from({ length: 8 }, (_, index) => overrides.grant(aNewOverride({ id: uuidOf(index + 1) }), later)),
+      Array.from({ length: 8 }, (_, index) => grant(aNewOverride({ id: uuidOf(index + 1) }), later)),
     );
     const inOrder = all.map((each) => each?.tenant.config).sort((a, b) => (a?.revision ?? 0) - (b?.revision ?? 0));
     expect(inOrder.map((config) => config?.overrides.length)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -128,7 +151,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
       await db.empty();
       await create();
       const [granted, changed] = await Promise.all([
-        overrides.grant(aNewOverride(), later),
+        grant(aNewOverride(), later),
         tenants.change(acme, { maxBudgetNanoUsd: usd("10") }, later),
       ]);
       const last = (granted?.tenant.config.revision ?? 0) > (changed?.config.revision ?? 0) ? granted?.tenant : changed;
@@ -141,26 +164,25 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     for (let round = 0; round < 5; round++) {
       await db.empty();
       const { config } = await create();
-      const [granted, recorded] = await Promise.all([
-        overrides.grant(aNewOverride(), later),
-        saveLedger(config, ledger),
-      ]);
+      const [granted, recorded] = await Promise.all([grant(aNewOverride(), later), saveLedger(config, ledger)]);
       const isGrantLast = (granted?.tenant.config.revision ?? 0) > (recorded?.config.revision ?? 0);
       const last = isGrantLast ? granted?.tenant : recorded;
       expect(last?.config).toEqual((await tenants.load(acme))?.config);
     }
   });
 
-  it("grants once for eight concurrent requests", async () => {
+  it("grants once for eight concurrent requests of one operation", async () => {
     await create();
-    const all = await Promise.all(Array.from({ length: 8 }, () => overrides.grant(aNewOverride(), later)));
-    expect(all.filter((each) => each?.hasChanged)).toHaveLength(1);
+    const actor = { ...later, operation: { id: "o", idempotency: null } };
+    const ids = Array.from({ length: 8 }, (_, index) => uuidOf(index + 1));
+    const all = await Promise.all(ids.map((id) => grant(aNewOverride({ id }), actor)));
+    expect(new Set(all.map((each) => each?.override.id)).size).toBe(1);
     expect(await linesOf("override_granted")).toHaveLength(1);
   });
 
   it("revokes once for concurrent requests", async () => {
     await create();
-    await overrides.grant(aNewOverride(), anActor());
+    await grant(aNewOverride(), anActor());
     const all = await Promise.all(Array.from({ length: 8 }, () => overrides.revoke(key, later)));
     expect(all.filter((each) => each?.hasChanged)).toHaveLength(1);
     expect(await linesOf("override_revoked")).toHaveLength(1);
@@ -168,7 +190,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
 
   it("records an expiry once, with an audit line and a pending sync", async () => {
     await synced();
-    await overrides.grant(aNewOverride(), anActor());
+    await grant(aNewOverride(), anActor());
     await tenants.recordSync(acme, (await tenants.load(acme))?.config.revision ?? 0, aSyncOutcome());
     expect(await overrides.recordEnds(10, NOW + DAY - 1)).toEqual([]);
     const before = await tenants.load(acme);
@@ -203,8 +225,8 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     for (const name of ["acme", "globex", "initech"]) {
       const tenantId = idOf(name);
       await create({ tenantId, subject: { kind: "team", id: name } });
-      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10) }), anActor());
-      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10 + 1) }), anActor());
+      await grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10) }), anActor());
+      await grant(aNewOverride({ tenantId, id: uuidOf(name.length * 10 + 1) }), anActor());
     }
     const sweeps = Array.from({ length: 6 }, () => overrides.recordEnds(10, NOW + DAY));
     const revocation = overrides.revoke({ tenantId: acme, overrideId: uuidOf(40) }, later);
@@ -222,7 +244,7 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
       const tenantId = idOf(name);
       await create({ tenantId, subject: { kind: "team", id: name } });
       const expiresAt = NOW + DAY - index * MINUTE;
-      await overrides.grant(aNewOverride({ tenantId, id: uuidOf(index + 1), expiresAt }), anActor());
+      await grant(aNewOverride({ tenantId, id: uuidOf(index + 1), expiresAt }), anActor());
     }
     expect(await overrides.recordEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "globex" }]);
     expect(await overrides.recordEnds(1, NOW + DAY)).toMatchObject([{ tenantId: "acme" }]);
@@ -231,9 +253,9 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   it("lists overrides that end soon while LiteLLM has the tenant's limits", async () => {
     await create();
     await create({ tenantId: idOf("seen"), subject: { kind: "team", id: "t" }, enforcement: "observe" });
-    await overrides.grant(aNewOverride(), anActor());
-    await overrides.grant(aNewOverride({ id: uuidOf(2), expiresAt: NOW + DAY + 1 }), anActor());
-    await overrides.grant(aNewOverride({ id: uuidOf(3), tenantId: idOf("seen") }), anActor());
+    await grant(aNewOverride(), anActor());
+    await grant(aNewOverride({ id: uuidOf(2), expiresAt: NOW + DAY + 1 }), anActor());
+    await grant(aNewOverride({ id: uuidOf(3), tenantId: idOf("seen") }), anActor());
     const ending = (after: number, until: number) => overrides.listEnding({ after, until }, 10);
     expect(await ending(NOW, NOW + DAY)).toMatchObject([{ tenantId: "acme", expiresAt: NOW + DAY }]);
     expect(await ending(NOW + DAY, NOW + DAY + 1)).toMatchObject([{ expiresAt: NOW + DAY + 1 }]);
@@ -244,8 +266,8 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
   it("lists a tenant's overrides, newest first, paged", async () => {
     await create();
     await create({ tenantId: idOf("globex"), subject: { kind: "team", id: "t" } });
-    for (const n of [1, 2, 3]) await overrides.grant(aNewOverride({ id: uuidOf(n) }), anActor({ now: NOW + n }));
-    await overrides.grant(aNewOverride({ id: uuidOf(4), tenantId: idOf("globex") }), anActor());
+    for (const n of [1, 2, 3]) await grant(aNewOverride({ id: uuidOf(n) }), anActor({ now: NOW + n }));
+    await grant(aNewOverride({ id: uuidOf(4), tenantId: idOf("globex") }), anActor());
     const first = await overrides.list({ tenantId: acme, before: null, limit: 2 });
     expect(first.rows.map(({ id }) => id)).toEqual([uuidOf(3), uuidOf(2)]);
     const second = await overrides.list({ tenantId: acme, before: first.next, limit: 2 });

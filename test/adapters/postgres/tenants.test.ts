@@ -1,10 +1,7 @@
 // The Tenants port on each Postgres backend, through Neon's driver: creating tenants, lost answers, and outages.
 
-import type { SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Tenants } from "../../../src/ports/stores.ts";
 import { aLedger, aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
@@ -119,45 +116,6 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         },
       });
       expect(JSON.stringify(line)).not.toContain("v1.k");
-    });
-  });
-
-  describe("lost answers", () => {
-    /** Drops the answer of the next statement, whether or not Postgres executes it. */
-    function losing({ carriesOut }: { carriesOut: boolean }): Tenants {
-      let isLost = false;
-      const database = () =>
-        new Proxy(db.database(), {
-          get(way, verb, self) {
-            if (verb !== "execute" || isLost) return Reflect.get(way, verb, self);
-            isLost = true;
-            return async (statement: SQL) => {
-              if (carriesOut) await way.execute(statement);
-              throw new TypeError("fetch failed");
-            };
-          },
-        });
-      return postgresTenants(database);
-    }
-
-    it("finds the created tenant by its key", async () => {
-      const created = await losing({ carriesOut: true }).create(
-        aNewTenant({ encryptedKey: "v1.k.iv.body" }),
-        anActor(),
-      );
-      expect(created).toEqual({ ok: true, value: await tenants.load(acme) });
-      expect(await audit()).toHaveLength(1);
-    });
-
-    it("throws when nothing was created, even if the id exists with another key", async () => {
-      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
-      await create({ subject: { kind: "key", id: hashOf("b") } });
-      await expect(losing({ carriesOut: false }).create(aNewTenant(), later)).rejects.toThrow(Outage);
-    });
-
-    it("throws for an adoption, because another administrator may have adopted the key", async () => {
-      const adopting = losing({ carriesOut: true }).create(aNewTenant({ adopted: true }), later);
-      await expect(adopting).rejects.toThrow(Outage);
     });
   });
 

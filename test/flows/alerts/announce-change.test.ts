@@ -84,8 +84,8 @@ describe("a notice at the instant of another one", () => {
   it("states the spend of the block, although the override was granted before it was counted", async () => {
     const granted = await grant(NOW);
     await world.db.query("update tenant_spend set spend = 560");
-    if (granted === null) throw new Error("acme is gone");
-    const { override, tenant } = granted;
+    if (!granted.ok) throw new Error("acme is gone");
+    const { override, tenant } = granted.value;
     await announceChange({ change: { eventType: "override_granted", override }, tenant, now: NOW }, deps);
     expect(await numbers()).toEqual([{ event_type: "override_granted", spend: 560, limit: 600 }]);
   });

@@ -22,7 +22,7 @@ describe("adopting a key", () => {
   const adopted = async (settings = {}) => {
     const result = await adopt(settings);
     if (!result.ok) throw new Error(JSON.stringify(result.failure));
-    return result.value;
+    return result.value.tenant;
   };
   const generate = (fields: object = {}) =>
     world.manage("POST", "/key/generate", {
@@ -238,7 +238,7 @@ describe("adopting a team", () => {
 
   it("sets both budgets on the team itself, and registers no key", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, metadata: { a: 1 } });
-    expect(await adopt()).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });
+    expect(await adopt()).toMatchObject({ ok: true, value: { tenant: { sync: { status: "synced" } } } });
     expect(await world.teamRow("red")).toMatchObject({
       max_budget: 110,
       soft_budget: 80,
@@ -251,7 +251,7 @@ describe("adopting a team", () => {
   it("leaves a team without a soft budget where it would not be below the limit, which LiteLLM refuses", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 100, soft_budget: 90 });
     const result = await adopt({ maxBudgetNanoUsd: 0n });
-    expect(result).toMatchObject({ ok: true, value: { sync: { status: "synced" } } });
+    expect(result).toMatchObject({ ok: true, value: { tenant: { sync: { status: "synced" } } } });
     expect(await world.teamRow("red")).toMatchObject({ max_budget: 0, soft_budget: null });
   });
 });

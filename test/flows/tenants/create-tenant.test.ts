@@ -15,7 +15,7 @@ const { world, deps } = useAdminWorld();
 const created = async (...input: Parameters<typeof ownKeyInput>) => {
   const result = await createTenant(ownKeyInput(...input), deps);
   if (!result.ok) throw new Error(JSON.stringify(result.failure));
-  return result.value;
+  return result.value.tenant;
 };
 
 describe("a tenant with a key of its own", () => {

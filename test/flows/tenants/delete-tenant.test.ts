@@ -260,12 +260,12 @@ it("writes the tombstone again when a slower writer has overwritten it in KV, wi
   if (!created.ok) throw new Error("not created");
   await world.litellm.stop();
   await remove();
-  deps.snapshots.configs.set(acme, created.value.config);
+  deps.snapshots.configs.set(acme, created.value.tenant.config);
   await rewriteConfig({ tenantId: acme, now: NOW }, deps);
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   await world.litellm.restart();
   await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
-  deps.snapshots.configs.set(acme, created.value.config);
+  deps.snapshots.configs.set(acme, created.value.tenant.config);
   await rewriteConfig({ tenantId: acme, now: NOW }, deps);
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
 });

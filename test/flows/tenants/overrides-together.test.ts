@@ -21,8 +21,11 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
   const { world, deps } = useAdminWorld(backend);
   beforeEach(() => createTenant(ownKeyInput(), deps).then(() => {}));
 
-  const grant = (number: number) =>
-    grantOverride({ override: aNewOverride({ id: uuidOf(number) }), actor: anActor({ now: NOW + number }) }, deps);
+  const grant = (number: number) => {
+    const operation = { id: `grant ${number}`, idempotency: null };
+    const actor = anActor({ now: NOW + number, operation });
+    return grantOverride({ override: aNewOverride({ id: uuidOf(number) }), actor }, deps);
+  };
   const revoke = (number: number) =>
     revokeOverride(
       { key: { tenantId: acme, overrideId: uuidOf(number) }, actor: anActor({ now: NOW + MINUTE }) },
@@ -50,7 +53,7 @@ describe.each(postgresBackends)("$name with two runners at once", (backend) => {
     expect(await notices()).toEqual(["override_granted", "override_granted"]);
   });
 
-  it("keeps one override when both grant the same", async () => {
+  it("keeps one override when both make the same request", async () => {
     await Promise.all([grant(1), grant(1)]);
     expect(await maxBudget()).toBe(660);
     expect([await notices(), await audited()]).toEqual([["override_granted"], ["override_granted"]]);

@@ -28,7 +28,9 @@ beforeEach(() => {
 });
 
 async function grant(differences: Partial<NewOverride> = {}, now = AT) {
-  const granted = await grantOverride({ override: aNewOverride(differences), actor: anActor({ now }) }, deps);
+  const override = aNewOverride(differences);
+  const actor = anActor({ now, operation: { id: override.id, idempotency: null } });
+  const granted = await grantOverride({ override, actor }, deps);
   if (!granted.ok) throw new Error(granted.failure);
   return granted.value;
 }
@@ -91,8 +93,8 @@ describe("granting an override", () => {
     expect(await notices()).toEqual(["override_granted"]);
   });
 
-  it("grants once when one id is granted twice at once: one notice, one audit line, one limit", async () => {
-    await Promise.all([grant(), grant()]);
+  it("grants once when one request is sent twice at once: one notice, one audit line, one limit", async () => {
+    await Promise.all([grant(), grant()]); // of one operation
     expect((await load()).config.overrides).toHaveLength(1);
     expect(await notices()).toEqual(["override_granted"]);
     expect(await world.keyRow(hash)).toMatchObject({ max_budget: 660 });

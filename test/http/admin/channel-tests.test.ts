@@ -1,8 +1,7 @@
 // Test notices over HTTP, and secrecy: a channel never reveals its target or its signing secret.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { NOW } from "../../budget/builders.ts";
-import { idOf } from "../../support/builders/builders.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
 import { problemOf, useNoticesApi } from "../../support/worlds/notices-api.ts";
 
 const { db, tenants, createTenant, call, notifier, log, loseEncryptionKey } = useNoticesApi();
@@ -91,7 +90,7 @@ describe("secrecy", () => {
     }
     await keep(call("GET", "/v1/channels"));
     await keep(call("GET", "/v1/audit"));
-    await tenants.markDeleted(idOf("acme"), { name: "alice", requestId: "r", now: NOW });
+    await tenants.markDeleted(idOf("acme"), anActor());
     const stored = await db.query("select * from notification_channels, audit_log");
     const everything = JSON.stringify([seen, stored, log().lines]);
     expect(everything).toContain("hooks.slack.com");

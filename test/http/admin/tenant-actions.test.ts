@@ -90,7 +90,7 @@ describe("a reset", () => {
     const { status, headers, body } = await act("reset").finally(() => world.db.back());
     expect([status, headers.get("Retry-After")]).toEqual([503, "5"]);
     expect(body.detail).toBe(
-      "LiteLLM zeroed the spend, but Postgres did not record the new period. Send the reset again.",
+      "LiteLLM zeroed the spend, but Postgres did not confirm the new period. Send the reset again.",
     );
     deps.litellm.readSubject = readSubject;
     world.now = NOW + 5_000;

@@ -12,8 +12,17 @@ export const idOf = (text: string) => text as TenantId;
 /** A key hash that consists of one hex digit. */
 export const hashOf = (digit: string) => digit.repeat(64) as KeyHash;
 
+/** Each change by the actor is an operation of its own, unless the test names one. */
 export function anActor(differences: Partial<Actor> = {}): Actor {
-  return { name: "alice", requestId: "request-1", now: NOW, ...differences };
+  return {
+    name: "alice",
+    requestId: "request-1",
+    now: NOW,
+    get operation() {
+      return { id: crypto.randomUUID(), idempotency: null };
+    },
+    ...differences,
+  };
 }
 
 /** A tenant with its own key, before Bursar has synced LiteLLM. */

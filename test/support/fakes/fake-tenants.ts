@@ -47,6 +47,7 @@ export class FakeTenants implements Tenants {
 
   list = notForChecks;
   create = notForChecks;
+  replaceUnshownKey = notForChecks;
   change = notForChecks;
   setSuspended = notForChecks;
   markDeleted = notForChecks;

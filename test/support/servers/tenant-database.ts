@@ -21,6 +21,12 @@ export interface TenantDatabase {
   /** `away` makes Postgres fail, and `back` ends that. */
   away(): void;
   back(): void;
+  /** Loses the next `times` answers to audited changes: Postgres makes them, and nobody hears of it. */
+  losesAnswers(times: number): void;
+  /** Makes the next audited change reach Postgres `delayMs` milliseconds late. */
+  delaysChange(delayMs: number): void;
+  /** The same database with another time-out for everything but look-ups. */
+  withTimeout(timeoutMs: number): Database;
   stop(): Promise<void>;
 }
 
@@ -33,6 +39,9 @@ export interface AuditRow {
   after: Record<string, unknown>;
   detail: Record<string, unknown> | null;
 }
+
+/** What only the statements of audited changes contain. */
+const AUDITED = "insert into audit_log";
 
 /** The embedded Postgres that the files of this process share, because starting and migrating one takes seconds. */
 let shared: Promise<LocalPostgres> | null = null;
@@ -73,8 +82,16 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
   const isShared = backend.name === EMBEDDED && !isOwn;
   const postgres = await (isShared ? sharedPostgres(backend) : startMigrated(backend));
   const wire = await connect(postgres.databaseUrl);
+  const withTimeout = (timeoutMs: number) =>
+    openDatabase({
+      url: postgres.databaseUrl,
+      endpoint: postgres.neon.url,
+      timeoutMs,
+      patientTimeoutMs: 30_000,
+    });
   return {
-    database: openDatabase({ url: postgres.databaseUrl, endpoint: postgres.neon.url, timeoutMs: 30_000 }),
+    database: withTimeout(30_000),
+    withTimeout,
     async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await wire.query<Row>(text, values)).rows;
     },
@@ -83,6 +100,8 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),
+    losesAnswers: (times) => postgres.neon.setFault({ kind: "lost", times, body: AUDITED }),
+    delaysChange: (delayMs) => postgres.neon.setFault({ kind: "slow", delayMs, times: 1, body: AUDITED }),
     async stop() {
       await wire.end();
       await postgres.stop();

@@ -35,7 +35,7 @@ type Deps = ReturnType<AdminWorld["deps"]>;
 /** The input that creates `acme` with its own key. */
 export function ownKeyInput(differences: Partial<CreateTenantInput> = {}): CreateTenantInput {
   const origin = { kind: "own_key", virtualKey: VIRTUAL_KEY, keyHash: sha256(VIRTUAL_KEY) } as const;
-  return { tenantId: idOf("acme"), settings: {}, origin, actor: anActor(), ...differences };
+  return { tenantId: idOf("acme"), settings: {}, origin, actor: anActor(), isUnanswered: true, ...differences };
 }
 
 export class AdminWorld {

@@ -1,6 +1,10 @@
-// The administrator's `/v1/tenants` over the real app, in an admin world. The date is frozen.
+// The administrator's API over the real app, in an admin world. The date is frozen.
 
 import { afterAll, beforeEach, vi } from "vitest";
+import { postgresAuditLog } from "../../../src/adapters/postgres/audit/audit-log.ts";
+import { postgresChannels } from "../../../src/adapters/postgres/notices/channels.ts";
+import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
+import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
 import { createApp } from "../../../src/app.ts";
 import type { Tokens } from "../../../src/ports/policy.ts";
 import type { Ports } from "../../../src/ports/ports.ts";
@@ -31,7 +35,16 @@ export function useTenantsApi() {
   beforeEach(() => {
     claims = new FakeClaims();
     // The routes under test use no other port.
-    const ports = { ...deps, claims, clock: () => world.now } as unknown as Ports;
+    const ports = {
+      ...deps,
+      claims,
+      audit: postgresAuditLog(world.db.database),
+      channels: postgresChannels(world.db.database),
+      deliveries: postgresDeliveries(world.db.database),
+      deadLetters: postgresDeadLetters(world.db.database),
+      replayQueues: { send: async () => true },
+      clock: () => world.now,
+    } as unknown as Ports;
     app = createApp(() => ({ ports, tokens }));
   });
   afterAll(() => void vi.useRealTimers());

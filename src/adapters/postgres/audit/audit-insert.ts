@@ -10,6 +10,9 @@ export interface AuditLine {
   readonly action: AuditAction;
   readonly actor: string;
   readonly requestId: string | null;
+  /** Of the operation; absent for a change that does no harm when it is sent again. */
+  readonly sourceId?: string;
+  readonly requestHash?: string | null;
   /** Null: the moment of the statement. */
   readonly at: Instant | null;
   /** The relation that holds the tenant's row before the change; null for a new tenant. */
@@ -21,8 +24,26 @@ export interface AuditLine {
 }
 
 /** An administrator's line, between the relations `before` and `after`. */
-export function lineOf({ name, requestId, now }: Actor, action: AuditAction): AuditLine {
-  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after` };
+export function lineOf(actor: Actor, action: AuditAction): AuditLine & { readonly sourceId: string } {
+  const { name, requestId, now } = actor;
+  const sourceId = sourceIdOf(actor.operation, action);
+  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after`, sourceId };
+}
+
+/** One operation may make several changes, but not two of one kind. */
+export function sourceIdOf({ id }: { readonly id: string }, action: AuditAction): string {
+  return `operation/${id}/${action}`;
+}
+
+/** What identifies the line of a creation, for `createOnce`. */
+export interface CreationSource {
+  readonly sourceId: string;
+  readonly requestHash: string | null;
+}
+
+export function creationSource({ operation }: Actor, action: AuditAction): CreationSource {
+  const { idempotency } = operation;
+  return { sourceId: sourceIdOf(idempotency ?? operation, action), requestHash: idempotency?.bodyHash ?? null };
 }
 
 /** The insert of one line, for use as a CTE beside the change. */
@@ -32,9 +53,9 @@ export function auditInsert(line: AuditLine): SQL {
   const join = line.before === null ? sql`` : sql`join ${line.before} b on b.tenant_id = a.tenant_id`;
   const { detail } = line;
   const detailJoin = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
-  return sql`insert into audit_log (at, actor, action, tenant_id, request_id, before, after, detail)
-    select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${before}, ${publicTenant("a")},
-      ${detail?.value ?? sql`null::jsonb`}
+  return sql`insert into audit_log (at, actor, action, tenant_id, request_id, source_id, request_hash, before, after, detail)
+    select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${line.sourceId ?? null}, ${line.requestHash ?? null},
+      ${before}, ${publicTenant("a")}, ${detail?.value ?? sql`null::jsonb`}
     from ${line.after} a ${join} ${detailJoin}`;
 }
 

@@ -29,6 +29,6 @@ export function postgresAuditLog(database: Database): Audit {
   };
 }
 
-function auditFromRow({ sourceId: _, ...row }: typeof auditLog.$inferSelect): AuditRecord {
+function auditFromRow({ sourceId: _, requestHash: __, ...row }: typeof auditLog.$inferSelect): AuditRecord {
   return { ...row, at: instantOf(row.at), tenantId: row.tenantId as TenantId | null };
 }

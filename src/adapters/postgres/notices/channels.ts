@@ -1,14 +1,16 @@
 // The Channels port on Postgres. Every change is one statement that changes and audits; the audit never holds a target,
 // encrypted or not. A channel of a tenant that is marked as deleted is invisible.
 
-import { and, desc, eq, getTableColumns, isNotNull, notExists, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, notExists, type SQL, sql } from "drizzle-orm";
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Channels } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { type Database, runQuery, runStatement } from "../client.ts";
+import { creationSource, sourceIdOf } from "../audit/audit-insert.ts";
+import { createOnce, makeChange } from "../audit/make-change.ts";
+import { type Database, runQuery } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { notificationChannels as channels, tenantConfigs } from "../schema/tables.ts";
@@ -16,15 +18,7 @@ import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresChannels(database: Database): Channels {
   return {
-    async load(channelId) {
-      const [row] = await runQuery(database, (db) =>
-        db
-          .select()
-          .from(channels)
-          .where(and(eq(channels.id, channelId), isOfLivingTenant(db))),
-      );
-      return row === undefined ? null : channelFromRow(row);
-    },
+    load: async (channelId) => firstChannel(await runQuery(database, selectChannel(channelId))),
     async list({ tenantId, before, limit }) {
       const ofTenant = tenantId === null ? undefined : eq(channels.tenantId, tenantId);
       const rows = await runQuery(database, (db) =>
@@ -48,11 +42,19 @@ function isOfLivingTenant(db: NeonHttpDatabase): SQL {
   return notExists(db.select({ one: sql`1` }).from(tenantConfigs).where(deleted));
 }
 
+const selectChannel = (channelId: ChannelId | SQL) => (db: NeonHttpDatabase) =>
+  db
+    .select()
+    .from(channels)
+    .where(and(eq(channels.id, channelId), isOfLivingTenant(db)));
+
+const firstChannel = ([row]: (typeof channels.$inferSelect)[]) => (row === undefined ? null : channelFromRow(row));
+
 async function createChannel(
   database: Database,
   channel: NewChannel,
   actor: Actor,
-): Promise<Result<ChannelRecord, "tenant_not_found">> {
+): Promise<Result<ChannelRecord, "tenant_not_found" | "other_body">> {
   const now = timestampOf(actor.now);
   const { tenantId } = channel;
   const isThere =
@@ -64,16 +66,23 @@ async function createChannel(
     select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.encryptedTarget},
       ${channel.targetHint}, ${channel.enabled}, ${now}, ${now} where ${isThere} returning *`;
   const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`;
-  const [row] = await runQuery(database, (db) => {
-    const created = db.$with("after", getTableColumns(channels)).as(after);
-    const audit = db.$with("audit", {}).as(auditInsert("channel_created", actor, line));
-    return db.with(created, audit).select().from(created);
-  });
-  return row === undefined ? failure("tenant_not_found") : success(channelFromRow(row));
+  const source = creationSource(actor, "channel_created");
+  const created = await createOnce(
+    database,
+    source,
+    {
+      statements: [sql`with after as (${after}) ${auditInsert("channel_created", source, actor, line)}`],
+      outcome: selectChannel(sql`(select (after ->> 'id')::uuid from audit_log where source_id = ${source.sourceId})`),
+      read: firstChannel,
+    },
+    actor.now,
+  );
+  if (!created.ok) return created;
+  return created.value === null ? failure("tenant_not_found") : success(created.value);
 }
 
 /** A change to the present values writes nothing. An encrypted target always differs: no two encryptions are alike. */
-async function changeChannel(
+function changeChannel(
   database: Database,
   channelId: ChannelId,
   change: ChannelChange,
@@ -89,34 +98,30 @@ async function changeChannel(
   const line = sql`select a.tenant_id, ${publicChannel("b")}, ${publicChannel("a")},
     case when a.sealed_target <> b.sealed_target then jsonb_build_object('target_changed', true) end
     from after a join before b on b.id = a.id`;
-  const [row] = await runQuery(database, (db) => {
-    const result = db
-      .$with("result", getTableColumns(channels))
-      .as(sql`select * from after union all select * from before where not exists (select from after)`);
-    return db
-      .with(
-        db.$with("before", {}).as(lockChannel(channelId)),
-        db.$with("after", {}).as(after),
-        db.$with("audit", {}).as(auditInsert("channel_changed", actor, line)),
-        result,
-      )
-      .select()
-      .from(result);
+  return makeChange(database, {
+    statements: [
+      sql`with before as (${lockChannel(channelId)}), after as (${after})
+        ${auditInsert("channel_changed", { sourceId: sourceIdOf(actor.operation, "channel_changed") }, actor, line)}`,
+    ],
+    outcome: selectChannel(channelId),
+    read: firstChannel,
   });
-  return row === undefined ? null : channelFromRow(row);
 }
 
 /** Its deliveries are deleted with it. */
 async function removeChannel(database: Database, channelId: ChannelId, actor: Actor): Promise<boolean> {
   const line = sql`select b.tenant_id, ${publicChannel("b")}, null::jsonb, null::jsonb from gone b`;
-  const rows = await runStatement(
-    database,
-    sql`with before as (${lockChannel(channelId)}),
-    gone as (delete from notification_channels c using before b where c.id = b.id returning c.*),
-    audit as (${auditInsert("channel_deleted", actor, line)})
-    select 1 from gone`,
-  );
-  return rows.length > 0;
+  const sourceId = sourceIdOf(actor.operation, "channel_deleted");
+  const removed = await makeChange(database, {
+    statements: [
+      sql`with before as (${lockChannel(channelId)}),
+        gone as (delete from notification_channels c using before b where c.id = b.id returning c.*)
+        ${auditInsert("channel_deleted", { sourceId }, actor, line)}`,
+    ],
+    outcome: (db) => db.execute(sql`select from audit_log where source_id = ${sourceId}`),
+    read: ({ rows }) => (rows.length > 0 ? true : null),
+  });
+  return removed === true;
 }
 
 function lockChannel(channelId: ChannelId): SQL {
@@ -127,9 +132,16 @@ function lockChannel(channelId: ChannelId): SQL {
 }
 
 /** `line` selects tenant_id, before, after and detail; without a row the statement changes and audits nothing. */
-function auditInsert(action: AuditAction, { name, requestId, now }: Actor, line: SQL): SQL {
-  return sql`insert into audit_log (at, actor, action, request_id, tenant_id, before, after, detail)
-    select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, line.* from (${line}) line`;
+function auditInsert(
+  action: AuditAction,
+  { sourceId, requestHash = null }: { sourceId: string; requestHash?: string | null },
+  { name, requestId, now }: Actor,
+  line: SQL,
+): SQL {
+  return sql`insert into audit_log
+      (at, actor, action, request_id, source_id, request_hash, tenant_id, before, after, detail)
+    select ${timestampOf(now)}, ${name}, ${action}, ${requestId}, ${sourceId}, ${requestHash}, line.*
+    from (${line}) line`;
 }
 
 /** Names each column, so that a new secret column never reaches the audit by itself. */

@@ -5,7 +5,9 @@ import type { DeadLetters } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { type Database, runQuery, runStatement } from "../client.ts";
+import { sourceIdOf } from "../audit/audit-insert.ts";
+import { makeChange } from "../audit/make-change.ts";
+import { type Database, runQuery } from "../client.ts";
 import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
@@ -57,17 +59,20 @@ export function postgresDeadLetters(database: Database): DeadLetters {
       return row === undefined ? null : letterFromRow(row);
     },
 
-    async markReplayed(id, { name, requestId, now }) {
+    async markReplayed(id, actor) {
       if (!isUuid(id)) return;
-      const at = timestampOf(now);
-      await runStatement(
-        database,
-        sql`with replayed as (update dead_letters l set replayed_at = ${at}, replayed_by = ${name}
+      const at = timestampOf(actor.now);
+      await makeChange(database, {
+        statements: [
+          sql`with replayed as (update dead_letters l set replayed_at = ${at}, replayed_by = ${actor.name}
             where l.id = ${id} returning l.*)
-          insert into audit_log (at, actor, action, request_id, detail)
-          select ${at}, ${name}, ${REPLAYED}, ${requestId},
+          insert into audit_log (at, actor, action, request_id, source_id, detail)
+          select ${at}, ${actor.name}, ${REPLAYED}, ${actor.requestId}, ${sourceIdOf(actor.operation, REPLAYED)},
             jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id) from replayed l`,
-      );
+        ],
+        outcome: (db) => db.execute(sql`select 1`),
+        read: () => null,
+      });
     },
   };
 }

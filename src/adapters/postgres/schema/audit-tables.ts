@@ -17,8 +17,13 @@ export const auditLog = pgTable(
     before: jsonb("before"),
     after: jsonb("after"),
     detail: jsonb("detail"),
-    /** Identifies the event of a line that may be delivered twice: queues deliver at least once. */
+    /**
+     * Identifies the event of a line that may be delivered twice, because queues deliver at least once; or the
+     * operation of a change that may be sent twice, because its answer may be lost.
+     */
     sourceId: text("source_id").unique("audit_log_source_unique"),
+    /** Of the body of a request with an idempotency key. */
+    requestHash: text("request_hash"),
   },
   // Newest first without a tenant is the primary key read backwards.
   (t) => [

@@ -5,12 +5,14 @@ import { and, desc, eq, gt, isNull, lte, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
+import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Overrides } from "../../../ports/stores.ts";
-import type { AuditAction } from "../../../records/audit.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
+import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
+import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
+import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
@@ -56,43 +58,62 @@ export function postgresOverrides(database: Database): Overrides {
 
 const fromRow = ({ override }: { override?: unknown }): OverrideRecord => overrideFromRow(override);
 
-function grantOverride(database: Database, override: NewOverride, actor: Actor): Promise<ChangedOverride | null> {
+async function grantOverride(
+  database: Database,
+  override: NewOverride,
+  actor: Actor,
+): Promise<Result<ChangedOverride, "not_found" | "other_body">> {
   const { id, tenantId, amountNanoUsd, expiresAt, reason } = override;
   const granted = sql`insert into budget_overrides
       (id, tenant_id, override_amount, expires_at, reason, created_by, created_at)
     select ${id}::uuid, tenant_id, ${decimalFromNanoUsd(amountNanoUsd)}::numeric, ${timestampOf(expiresAt)},
       ${reason}, ${actor.name}, ${timestampOf(actor.now)}
-    from before on conflict (id) do nothing returning *`;
-  return change(database, { tenantId, overrideId: id }, granted, "override_granted", actor);
+    from before returning *`;
+  const line = { ...lineOf(actor, "override_granted"), ...creationSource(actor, "override_granted") };
+  // The id is that of an earlier request with the same idempotency key, if there was one.
+  const isOfLine = sql`(l.detail ->> 'override_id')::uuid`;
+  const made = await createOnce(database, line, change(tenantId, granted, isOfLine, line, actor), actor.now);
+  if (!made.ok) return made;
+  return made.value === null ? failure("not_found") : success(made.value);
 }
 
-function revokeOverride(database: Database, key: OverrideKey, actor: Actor): Promise<ChangedOverride | null> {
+function revokeOverride(
+  database: Database,
+  { tenantId, overrideId }: OverrideKey,
+  actor: Actor,
+): Promise<ChangedOverride | null> {
   const at = timestampOf(actor.now);
   const revoked = sql`update budget_overrides o set revoked_at = ${at}, revoked_by = ${actor.name}, end_noted_at = ${at}
     from before
-    where o.id = ${key.overrideId}::uuid and o.tenant_id = before.tenant_id and o.end_noted_at is null
+    where o.id = ${overrideId}::uuid and o.tenant_id = before.tenant_id and o.end_noted_at is null
       and o.expires_at > ${at} returning o.*`;
-  return change(database, key, revoked, "override_revoked", actor);
+  const line = lineOf(actor, "override_revoked");
+  return makeChange(database, change(tenantId, revoked, sql`${overrideId}::uuid`, line, actor));
 }
 
-/** `changed` changes one override of the locked tenant in `before`, or none. */
-async function change(
-  database: Database,
-  { tenantId, overrideId }: OverrideKey,
+/** `changed` changes one override of the locked tenant in `before`, or none. `id` is its id; `l` is the line. */
+function change(
+  tenantId: TenantId,
   changed: SQL,
-  action: AuditAction,
+  id: SQL,
+  line: ReturnType<typeof lineOf>,
   actor: Actor,
-): Promise<ChangedOverride | null> {
-  const [[made], [row]] = await runBatch(database, [
-    sql`with before as (${lockTenant(tenantId)}), changed as (${changed}), ${withAudit(lineOf(actor, action), actor)}
-    select exists (select from changed) as has_changed`,
+): Change<{ rows: Row[] }, ChangedOverride> {
+  return {
+    statements: [
+      sql`with before as (${lockTenant(tenantId)}), changed as (${changed}), ${withAudit(line, actor)} select from before`,
+    ],
     // A statement that waited for the lock does not see changes made meanwhile. The next statement does.
-    sql`select tenant.*, ${overrideColumn} as override
-      from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null) tenant
-      join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${overrideId}::uuid`,
-  ]);
-  if (row === undefined) return null;
-  return { tenant: tenantFromRow(row), override: fromRow(row), hasChanged: made?.["has_changed"] === true };
+    outcome: (db) =>
+      db.execute(sql`select tenant.*, ${overrideColumn} as override, l.id is not null as has_changed
+        from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null) tenant
+        left join audit_log l on l.source_id = ${line.sourceId}
+        join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${id}`),
+    read: ({ rows: [row] }) =>
+      row === undefined
+        ? null
+        : { tenant: tenantFromRow(row), override: fromRow(row), hasChanged: row["has_changed"] === true },
+  };
 }
 
 /** For each tenant of an override in `changed`: a new revision, a pending sync, and a line in the audit. */

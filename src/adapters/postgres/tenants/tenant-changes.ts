@@ -1,5 +1,6 @@
 // Changes and deletions by an administrator: each is one statement that locks, changes and audits, so that the last
-// write wins as a whole and every change has its line in the audit. Calls nothing but Postgres.
+// write wins as a whole and every change has its line in the audit. The outcome is a separate statement: one that
+// waited for the lock does not see overrides granted meanwhile. Calls nothing but Postgres.
 
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
@@ -7,10 +8,11 @@ import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, type Row, runBatch, runQuery, runStatement } from "../client.ts";
+import { makeChange } from "../audit/make-change.ts";
+import { type Database, type Row, runQuery } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { tenantConfigs } from "../schema/tables.ts";
-import { firstTenant, selectTenants } from "./tenant-rows.ts";
+import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 /** Null when the tenant does not exist. A change to the present values bumps and audits nothing. */
 export async function changeTenant(
@@ -24,8 +26,8 @@ export async function changeTenant(
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold, t.budget_duration, t.enforcement)`;
   const movesLimit = sql`(a.max_budget, a.alert_threshold, a.grace_threshold)
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold)`;
-  const [, rows] = await runBatch(database, [
-    sql`with before as (${lockTenant(tenantId)}),
+  const line = lineOf(actor, "tenant_changed");
+  const changed = sql`with before as (${lockTenant(tenantId)}),
     asked as (select tenant_id, ${askedColumns(change)} from before),
     after as (update tenant_configs t
       set (${columns}) = (select ${columns} from asked),
@@ -35,11 +37,13 @@ export async function changeTenant(
       from asked a
       where t.tenant_id = a.tenant_id and (${prefixed("a")}) is distinct from (${prefixed("t")})
       returning t.*),
-    audit as (${auditInsert(lineOf(actor, "tenant_changed"))})
-    select from before`,
-    livingTenant(tenantId),
-  ]);
-  return firstTenant(rows);
+    audit as (${auditInsert(line)})
+    select from before`;
+  return makeChange(database, {
+    statements: [changed],
+    outcome: (db) => db.execute(livingTenant(tenantId)),
+    read: ({ rows }) => firstTenant(rows),
+  });
 }
 
 /** Idempotent: a tenant that is already suspended (or active) keeps its instant, its revision and its audit. */
@@ -49,18 +53,22 @@ export async function setTenantSuspended(
   isSuspended: boolean,
   actor: Actor,
 ): Promise<AuditedChange | null> {
-  const [lines, rows] = await runBatch(database, [
-    sql`with before as (${lockTenant(tenantId)}),
+  const line = lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed");
+  const switched = sql`with before as (${lockTenant(tenantId)}),
     after as (update tenant_configs t
       set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor.now)},
         revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id and (before.suspended_at is not null) <> ${isSuspended}
       returning t.*),
-    audit as (${auditInsert(lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed"))} returning id)
-    select id::float8 as audit_id from audit`,
-    livingTenant(tenantId),
-  ]);
-  return auditedChange(lines, rows);
+    audit as (${auditInsert(line)})
+    select from before`;
+  return makeChange(database, {
+    statements: [switched],
+    outcome: (db) =>
+      db.execute(sql`select tenant.*, (select id::float8 from audit_log where source_id = ${line.sourceId}) as audit_id
+        from (${livingTenant(tenantId)}) tenant`),
+    read: ({ rows: [row] }) => (row === undefined ? null : auditedChange(row)),
+  });
 }
 
 /** A separate statement: one that waited for the lock does not see overrides granted meanwhile. */
@@ -68,9 +76,9 @@ export function livingTenant(tenantId: TenantId): SQL {
   return sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null`;
 }
 
-export function auditedChange([line]: readonly Row[], rows: readonly Row[]): AuditedChange | null {
-  const tenant = firstTenant(rows);
-  return tenant === null ? null : { tenant, auditId: (line?.["audit_id"] as number | undefined) ?? null };
+/** `row`: a tenant, and the id of the line. */
+export function auditedChange(row: Row): AuditedChange {
+  return { tenant: tenantFromRow(row), auditId: row["audit_id"] as number | null };
 }
 
 /** Frees the keys at once. Id and subject stay taken until LiteLLM is restored and the row is removed. */
@@ -79,18 +87,23 @@ export async function markTenantDeleted(
   tenantId: TenantId,
   actor: Actor,
 ): Promise<TenantRecord | null> {
-  const rows = await runStatement(
-    database,
-    sql`with before as (${lockTenant(tenantId)}),
+  const line = lineOf(actor, "tenant_deleted");
+  const deleted = sql`with before as (${lockTenant(tenantId)}),
     keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id),
     after as (update tenant_configs t
       set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)},
         revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id returning t.*),
-    audit as (${auditInsert(lineOf(actor, "tenant_deleted"))})
-    ${selectTenants({ tenants: sql`after` })}`,
-  );
-  return firstTenant(rows);
+    audit as (${auditInsert(line)})
+    select from before`;
+  return makeChange(database, {
+    statements: [deleted],
+    // No sweep removes the row as long as a look-up may take: `IN_FLIGHT` in tenant-sync.ts.
+    outcome: (db) =>
+      db.execute(sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is not null
+        and exists (select from audit_log where source_id = ${line.sourceId})`),
+    read: ({ rows }) => firstTenant(rows),
+  });
 }
 
 export async function removeTenant(database: Database, tenantId: TenantId): Promise<void> {

@@ -3,13 +3,15 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
-import { Outage } from "../../../ports/outage.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Actor, NewTenant, TenantRecord } from "../../../records/tenant.ts";
-import { auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runStatement, violatedUnique } from "../client.ts";
+import type { Actor, NewKey, NewTenant, TenantRecord } from "../../../records/tenant.ts";
+import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
+import { createOnce, makeChange } from "../audit/make-change.ts";
+import { type Database, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert } from "./ledger-rows.ts";
+import { pendingSync, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 const TAKEN_BY: Readonly<Record<string, "tenant_taken" | "subject_taken">> = {
@@ -22,7 +24,7 @@ export async function createTenant(
   database: Database,
   tenant: NewTenant,
   actor: Actor,
-): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken">> {
+): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken" | "other_body">> {
   const hashes = sql.join(
     tenant.keyHashes.map((hash) => sql`${hash}`),
     sql`, `,
@@ -34,37 +36,65 @@ export async function createTenant(
       : ledgerUpsert(
           sql`(select a.tenant_id, c.* from after a, ${ledgerRows([{ version: 0, ...ledgerJson(tenant.spend) }], sql`version bigint`)}) c`,
         );
-  const statement = sql`with after as (${configInsert(tenant, actor)} returning *),
+  const line = { ...lineOf(actor, "tenant_created"), ...creationSource(actor, "tenant_created") };
+  const inserted = sql`with after as (${configInsert(tenant, actor)} returning *),
     keys as (insert into tenant_keys (key_hash, tenant_id, created_at)
       select hash, after.tenant_id, ${timestampOf(actor.now)} from after, unnest(${keys}::text[]) hash),
     spend as (${spend}),
-    audit as (${auditInsert({ ...lineOf(actor, "tenant_created"), before: null })})
-    ${selectTenants({ tenants: sql`after`, spends: sql`spend` })}`;
+    audit as (${auditInsert({ ...line, before: null })})
+    select from after`;
   try {
-    const created = firstTenant(await runStatement(database, statement));
-    if (created === null) throw new Error("the insert of a tenant returned no row");
-    return success(created);
+    const created = await createOnce(
+      database,
+      line,
+      {
+        statements: [inserted],
+        outcome: (db) =>
+          db.execute(sql`${selectTenants()} where t.tenant_id = ${tenant.tenantId} and t.deleted_at is null
+            and exists (select from audit_log l where l.source_id = ${line.sourceId} and l.tenant_id = t.tenant_id)`),
+        read: ({ rows }) => firstTenant(rows),
+      },
+      actor.now,
+    );
+    if (!created.ok) return created;
+    if (created.value === null) throw new Error("the insert of a tenant made no row");
+    return success(created.value);
   } catch (error) {
     const taken = TAKEN_BY[violatedUnique(error) ?? ""];
-    if (taken !== undefined) return failure(taken);
-    const committed = error instanceof Outage ? await findCommitted(database, tenant) : null;
-    if (committed === null) throw error;
-    return success(committed);
+    if (taken === undefined) throw error;
+    return failure(taken);
   }
 }
 
 /**
- * The tenant whose insert Postgres committed although the answer was lost. The hash of a key that Bursar has just
- * created is unique. An adopted subject is not: another administrator may have adopted it at the same time.
+ * Gives the tenant another key, unless it has had one since the operation created it: then that one was shown. Null: it
+ * has. The keys are compared, so it does no harm to send this again.
  */
-async function findCommitted(database: Database, { tenantId, subject, adopted }: NewTenant) {
-  if (adopted) return null;
-  const rows = await runStatement(
-    database,
-    sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.subject_kind = ${subject.kind}
-      and t.subject_id = ${subject.id} and t.deleted_at is null`,
-  );
-  return firstTenant(rows);
+export async function replaceUnshownKey(
+  database: Database,
+  tenantId: TenantId,
+  { keyHash, encryptedKey }: NewKey,
+  actor: Actor,
+): Promise<TenantRecord | null> {
+  const { sourceId: _, ...line } = lineOf(actor, "key_replaced");
+  const now = timestampOf(actor.now);
+  const replaced = sql`with before as (select t.* from tenant_configs t join audit_log l on l.tenant_id = t.tenant_id
+        and l.source_id = ${creationSource(actor, "tenant_created").sourceId} and l.after -> 'subject' ->> 'id' = t.subject_id
+      where t.tenant_id = ${tenantId} and t.deleted_at is null for no key update of t),
+    gone as (delete from tenant_keys k using before b where k.key_hash = b.subject_id),
+    spend as (delete from tenant_spend s using before b where s.tenant_id = b.tenant_id),
+    after as (update tenant_configs t set subject_id = ${keyHash}, sealed_key = ${encryptedKey},
+        subject_created_at = ${now}, litellm_budget_id = null, ${updatedAt(actor.now)},
+        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
+      from before b where t.tenant_id = b.tenant_id returning t.*),
+    keys as (insert into tenant_keys (key_hash, tenant_id, created_at) select ${keyHash}, tenant_id, ${now} from after),
+    audit as (${auditInsert(line)})
+    select from after`;
+  return makeChange(database, {
+    statements: [replaced],
+    outcome: (db) => db.execute(sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.subject_id = ${keyHash}`),
+    read: ({ rows }) => firstTenant(rows),
+  });
 }
 
 function configInsert(tenant: NewTenant, actor: Actor): SQL {

@@ -8,7 +8,8 @@ import type { TenantId } from "../../../budget/tenant.ts";
 import type { LedgerChange } from "../../../records/ledger.ts";
 import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
+import { makeChange } from "../audit/make-change.ts";
+import { type Database, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend, lockTenants } from "./ledger-rows.ts";
@@ -29,30 +30,35 @@ export async function resetTenantPeriod(
   const itsOwn = sql`t.tenant_id = ${tenantId} and t.deleted_at is null
     and t.subject_kind = ${subject.kind} and t.subject_id = ${subject.id}`;
   const row = { tenant_id: tenantId, version, ...ledgerJson(ledger) };
-  const [, , lines, rows] = await runBatch(database, [
-    lockTenants(sql`${tenantId}`),
-    lockSpend(sql`${tenantId}`),
-    sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
+  const line = lineOf(actor, "period_reset");
+  const reset = sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
     spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${periodBeganAt(since)}`)}),
     after as (update tenant_configs t set ${NEW_PERIOD}, ${updatedAt(actor.now)}
       from spend s where t.tenant_id = s.tenant_id returning t.*),
-    audit as (${auditInsert(lineOf(actor, "period_reset"))} returning id),
+    audit as (${auditInsert(line)}),
     overtaken as (select * from before b where not ${periodBeganAt(since)}),
-    overtaken_audit as (${auditInsert(overtakenLine(actor))})
-    select (select id::float8 from audit) as audit_id,
-      exists (select from before b where ${periodBeganAt(since)} and not exists (select from spend)) as is_stale`,
-    sql`${selectTenants()} where ${itsOwn}`,
-  ]);
-  return lines[0]?.["is_stale"] === true ? "stale" : auditedChange(lines, rows);
+    overtaken_audit as (${auditInsert(overtakenLine(line))})
+    select from before`;
+  return makeChange(database, {
+    statements: [lockTenants(sql`${tenantId}`), lockSpend(sql`${tenantId}`), reset],
+    outcome: (db) =>
+      db.execute(sql`select tenant.*, l.id is null as is_stale,
+          case when l.detail is null then l.id::float8 end as audit_id
+        from (${selectTenants()} where ${itsOwn}) tenant left join audit_log l on l.source_id = ${line.sourceId}`),
+    read: ({ rows: [row] }) => {
+      if (row === undefined) return null;
+      return row["is_stale"] === true ? "stale" : auditedChange(row);
+    },
+  });
 }
 
 const periodBeganAt = (since: Instant): SQL => sql`${PERIOD_START} = ${timestampOf(since)}`;
 
 /** Another reset started the period first. This one has zeroed the spend in LiteLLM too, so it is audited. */
-function overtakenLine(actor: Actor): AuditLine {
+function overtakenLine(line: AuditLine): AuditLine {
   const value = sql`jsonb_build_object('period_had_begun', true)`;
-  return { ...lineOf(actor, "period_reset"), after: sql`overtaken`, detail: { from: sql`overtaken`, value } };
+  return { ...line, after: sql`overtaken`, detail: { from: sql`overtaken`, value } };
 }
 
 const { minSeconds, maxSeconds, partOfLateness } = PERIOD_READ_PAUSE;

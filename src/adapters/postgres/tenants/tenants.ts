@@ -5,7 +5,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Tenants } from "../../../ports/stores.ts";
 import { type Database, runStatement } from "../client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
-import { createTenant } from "./tenant-creation.ts";
+import { createTenant, replaceUnshownKey } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
@@ -24,6 +24,7 @@ export function postgresTenants(database: Database): Tenants {
       ),
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
+    replaceUnshownKey: (tenantId, key, actor) => replaceUnshownKey(database, tenantId, key, actor),
     change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
     setSuspended: (tenantId, isSuspended, actor) => setTenantSuspended(database, tenantId, isSuspended, actor),
     markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),

@@ -26,7 +26,7 @@ import {
 import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
-import { type OnceAnswer, once, onceId } from "../idempotency.ts";
+import { type OnceAnswer, once } from "../idempotency.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
@@ -61,13 +61,11 @@ export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const text = await c.req.text();
-    const json = jsonFrom(text);
+    const json = jsonFrom(await c.req.text());
     if (json === undefined) return problem(c, "malformed-json");
     const body = newOverrideBody.safeParse(json);
     if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    const request = { route: `POST /v1/tenants/${tenantId}/overrides`, body: text };
-    return once(c, request, async () => grant(c, tenantId, body.data, await onceId(c, request)));
+    return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, body.data));
   })
   .get(PATH, requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
@@ -91,16 +89,18 @@ async function grant(
   c: Context<AppEnv>,
   tenantId: TenantId,
   body: z.output<typeof newOverrideBody>,
-  id: string,
 ): Promise<OnceAnswer> {
   const now = c.get("now");
   const expiresAt = body.duration === undefined ? (body.expires_at ?? now) : instantAfter(now, body.duration);
   if (expiresAt <= now) {
     return refused(invalidFields(c, [{ field: "expires_at", message: "must be in the future" }]));
   }
+  const id = crypto.randomUUID();
   const override = { id, tenantId, amountNanoUsd: body.override_amount, expiresAt, reason: body.reason };
   const granted = await grantOverride({ override, actor: c.get("actor") }, c.get("ports"));
-  if (!granted.ok) return refused(noSuchTenant(c));
+  if (!granted.ok) {
+    return refused(granted.failure === "not_found" ? noSuchTenant(c) : problem(c, "idempotency-key-reused"));
+  }
   const shown = { ...overrideJson(granted.value.override, now), litellm_sync: granted.value.tenant.sync.status };
   return { response: c.json(shown, 201), kept: { status: 201, body: shown } };
 }

@@ -53,7 +53,7 @@ function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
     case "not_recorded":
       return dependencyUnavailable(
         c,
-        "LiteLLM zeroed the spend, but Postgres did not record the new period. Send the reset again.",
+        "LiteLLM zeroed the spend, but Postgres did not confirm the new period. Send the reset again.",
       );
   }
 }

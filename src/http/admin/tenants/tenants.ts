@@ -13,7 +13,7 @@ import { requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom } from "../../fields.ts";
 import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
-import { type OnceAnswer, once } from "../idempotency.ts";
+import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
@@ -25,12 +25,11 @@ const NO_MAX_BUDGET = "must be sent, because LiteLLM has none for it; or adopt w
 
 export const tenantRoutes = new Hono<AppEnv>()
   .post("/v1/tenants", requireAdmin, async (c) => {
-    const text = await c.req.text();
-    const json = jsonFrom(text);
+    const json = jsonFrom(await c.req.text());
     if (json === undefined) return problem(c, "malformed-json");
     const body = await newTenantBody.safeParseAsync(json);
     if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: "POST /v1/tenants", body: text }, () => create(c, body.data));
+    return once(c, { route: "POST /v1/tenants", json }, (isUnanswered) => create(c, body.data, isUnanswered));
   })
   .get("/v1/tenants", requireRead, async (c) => {
     const query = tenantListQuery.safeParse(c.req.query());
@@ -71,15 +70,19 @@ export const tenantRoutes = new Hono<AppEnv>()
     return c.json({ tenant_id: tenantId, litellm_sync: "pending" }, 202);
   });
 
-async function create(c: Context<AppEnv>, body: NewTenantBody): Promise<OnceAnswer> {
+async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boolean): Promise<OnceAnswer> {
   const origin = await originOf(body);
-  const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor") };
+  const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor"), isUnanswered };
   const created = await createTenant(input, c.get("ports"));
   if (!created.ok) return { response: creationProblem(c, body, created.failure), kept: null };
-  const shown = tenantJson(created.value, c.get("now"));
-  const withKey = origin.kind === "own_key" ? { ...shown, virtual_key: origin.virtualKey } : shown;
+  const { tenant, virtualKey } = created.value;
+  const shown = tenantJson(tenant, c.get("now"));
+  const note = `The virtual key is shown once. POST /v1/tenants/${body.tenant_id}/keys makes a new one.`;
+  const kept = { status: 201, body: origin.kind === "own_key" ? { ...shown, note } : shown };
+  if (origin.kind === "own_key" && virtualKey === null) return { response: replayed(c, kept), kept };
+  const withKey = virtualKey === null ? shown : { ...shown, virtual_key: virtualKey };
   const response = c.json(withKey, 201, { Location: `/v1/tenants/${body.tenant_id}`, "Cache-Control": "no-store" });
-  return { response, kept: { status: 201, body: shown } };
+  return { response, kept };
 }
 
 async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
@@ -98,6 +101,8 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
       return problem(c, "tenant-taken", { detail: `There is a tenant ${body.tenant_id} already.` });
     case "subject_taken":
       return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
+    case "other_body":
+      return problem(c, "idempotency-key-reused");
     case "subject_not_found":
       return invalidFields(c, [{ field, message: "must exist in LiteLLM" }]);
     case "no_max_budget":
