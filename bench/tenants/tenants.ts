@@ -58,6 +58,9 @@ function configOf(tenant: BenchTenant, now: number): TenantConfig {
     failPolicy: null,
     suspendedAt: null,
     overrides: [],
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

@@ -225,10 +225,14 @@ export interface RateLimit {
   allows(caller: string): Promise<boolean>;
 }
 
-/** AES-GCM under a named key, for secrets stored in Postgres. */
+/** Encrypts secrets stored in Postgres (AES-GCM), and signs what Bursar writes elsewhere, both under rotated keys. */
 export interface Cipher {
   encrypt(text: string): Promise<string>;
   decrypt(encrypted: string): Promise<string>;
+  /** HMAC-SHA256 in base64url, by the current key. */
+  sign(text: string): Promise<string>;
+  /** True for a signature by any of the keys. */
+  verify(text: string, signature: string): Promise<boolean>;
 }
 
 export interface Timers {

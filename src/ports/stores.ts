@@ -69,6 +69,10 @@ export interface Tenants {
    */
   noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
+   * The nonce of the tenant's mark; the first call makes it. Null when the desired state has changed since `revision`.
+   */
+  noteMark(tenantId: TenantId, revision: number): Promise<string | null>;
+  /**
    * Claims tenants with a pending sync, deleted ones included, least recently tried first. A claim counts as a try:
    * retries back off exponentially from 1 minute to 1 hour, and come every minute while LiteLLM is unreachable.
    */

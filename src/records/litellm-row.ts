@@ -44,6 +44,8 @@ export interface LiteLlmRow extends LiteLlmFields {
   readonly createdAt: Instant | null;
   /** The budget object linked to the key. */
   readonly budgetId: string | null;
+  /** The name of a key or team in LiteLLM. */
+  readonly alias: string | null;
   /** The team of a key; null when it has none. */
   readonly teamId: string | null;
 }

@@ -12,7 +12,9 @@ export type PlatformAlertKind =
   | "sync_pending"
   | "litellm_silent"
   | "litellm_out"
-  | "litellm_unreadable";
+  | "litellm_unreadable"
+  /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
+  | "mark_copied";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;

@@ -20,6 +20,8 @@ export interface TenantRecord {
   readonly priorValues: PriorValues | null;
   /** The encrypted virtual key, kept only until LiteLLM has created it. */
   readonly encryptedKey: string | null;
+  /** The nonce of the mark that a sync writes to the tenant's key; null for a tenant that no sync has marked yet. */
+  readonly markNonce: string | null;
   /**
    * When Bursar first saw LiteLLM in the current period, which LiteLLM enters up to ten minutes late; null in the first
    * period.

@@ -50,6 +50,9 @@ export function aTenantConfig(differences: Partial<TenantConfig> = {}): TenantCo
     failPolicy: null,
     suspendedAt: null,
     overrides: [],
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
     ...differences,
   };
 }

@@ -8,7 +8,16 @@ import type { Log, Snapshots } from "../../ports/ports.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { putBounded } from "./bounded-map.ts";
-import { configJson, configValue, keyValue, outageValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
+import {
+  configJson,
+  configValue,
+  isSpendOf,
+  keyValue,
+  outageValue,
+  revisionValue,
+  spendJson,
+  spendValue,
+} from "./kv-codec.ts";
 
 /** How long a colo may answer from its own copy. KV allows no less. */
 const CACHE_TTL_SECONDS = 30;
@@ -69,7 +78,7 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
       const config = decode(keys.config, texts.get(keys.config), configValue);
       if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
       const spend = decode(keys.spend, texts.get(keys.spend), spendValue);
-      return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
+      return { config, spend: spend !== null && isSpendOf(config, spend) ? spend.record : null };
     },
 
     async writeTenantOfKey(keyHash, tenantId, options) {
@@ -92,8 +101,8 @@ export function kvSnapshots(kv: KVNamespace, decoded: Decoded, log: Log): Snapsh
     async writeSpend(config, record) {
       const key = spendKey(config.tenantId);
       const present = await read(key, spendValue);
-      const isOfSubject = present?.subject_id === config.subject.id;
-      await write(key, spendJson(config, isOfSubject ? joinRecords(present.record, record) : record));
+      const own = present !== null && isSpendOf(config, present) ? present.record : null;
+      await write(key, spendJson(config, own === null ? record : joinRecords(own, record)));
     },
 
     async outageStartedAt(): Promise<Instant | null> {

@@ -34,6 +34,8 @@ const row = z.object({
   metadata,
   budget_id: text,
   team_id: text,
+  key_alias: text,
+  team_alias: text,
   /** `deleted` since 1.104, where older versions answer that they do not know the key. */
   status: text,
   blocked: z.unknown().optional().transform(fromJson).pipe(z.boolean().catch(false)),
@@ -81,6 +83,7 @@ export function litellmRowFrom(
     metadata: raw.metadata,
     blocked: raw.blocked,
     budgetId: raw.budget_id ?? null,
+    alias: (subject.kind === "key" ? raw.key_alias : raw.team_alias) ?? null,
     teamId: subject.kind === "key" ? (raw.team_id ?? null) : null,
   };
 }

@@ -69,6 +69,9 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     failPolicy: null,
     suspendedAt: isSuspended ? litellmRow.begunAt : null,
     overrides: [],
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

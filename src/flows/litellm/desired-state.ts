@@ -8,6 +8,7 @@ import type { TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant.ts";
 import { litellmDuration } from "./litellm-duration.ts";
+import { MARK } from "./mark.ts";
 
 export interface Missing {
   /** Fields of the key or team. */
@@ -27,14 +28,18 @@ export const OWNERSHIP_MARKER = "bursar_blocked_for";
 /**
  * The fields of a key that Bursar creates. Under `observe` the key has no max_budget: LiteLLM counts and resets only.
  */
-export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmFields {
+export function fieldsOfNewKey(config: TenantConfig, mark: string, now: Instant): LiteLlmFields {
   const limit = limitAt(config, now);
   const enforces = config.enforcement === "enforce";
   return {
     maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
     softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
     budgetDuration: litellmDuration(config.budgetDuration),
-    metadata: { tenant_id: config.tenantId, ...(isSuspended(config) && { [OWNERSHIP_MARKER]: config.tenantId }) },
+    metadata: {
+      tenant_id: config.tenantId,
+      [MARK]: mark,
+      ...(isSuspended(config) && { [OWNERSHIP_MARKER]: config.tenantId }),
+    },
     blocked: isSuspended(config),
   };
 }
@@ -45,11 +50,12 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
 
 /**
  * The fields to send so that LiteLLM reaches the desired state. Under `observe` LiteLLM must not block for Bursar:
- * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any.
+ * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any. `mark` is the
+ * mark that the row should have; null for a team.
  */
-export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
+export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, mark: string | null, now: Instant): Missing {
   const { config } = tenant;
-  const markers = missingMarkers(tenant, litellmRow);
+  const markers = missingMarkers(tenant, litellmRow, mark);
   if (config.enforcement === "enforce") {
     const { fields, softBudget } = missingLimits(tenant, litellmRow, now);
     return { fields: { ...markers, ...fields }, softBudget };
@@ -75,8 +81,8 @@ function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlmRow): b
   return sync.hasBlocked || metadata[OWNERSHIP_MARKER] === config.tenantId;
 }
 
-/** The metadata that names the tenant, and the block. */
-function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
+/** The metadata that names the tenant, proves that Bursar wrote it, and names the block. */
+function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow, mark: string | null): Partial<LiteLlmFields> {
   const { config } = tenant;
   const { tenantId } = config;
   const { [OWNERSHIP_MARKER]: marker, ...unmarked } = litellmRow.metadata;
@@ -86,9 +92,10 @@ function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<L
   const metadata: LiteLlmFields["metadata"] = {
     ...before,
     tenant_id: tenantId,
+    ...(mark !== null && { [MARK]: mark }),
     ...(blocksForBursar(tenant, litellmRow) && { [OWNERSHIP_MARKER]: tenantId }),
   };
-  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].every((name) => litellmRow.metadata[name] === metadata[name]);
+  const isMarked = [OWNERSHIP_MARKER, MARK, "tenant_id"].every((name) => litellmRow.metadata[name] === metadata[name]);
   return {
     ...(!isMarked && { metadata }),
     ...(blocks && { blocked: true }),
@@ -154,7 +161,8 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: LiteLlmRow):
 export function toRestore(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
-  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].some((name) => litellmRow.metadata[name] === config.tenantId);
+  const names = [OWNERSHIP_MARKER, "tenant_id"].some((name) => litellmRow.metadata[name] === config.tenantId);
+  const isMarked = names || litellmRow.metadata[MARK] !== undefined;
   return {
     ...missingPriorLimits(tenant, litellmRow),
     ...(isMarked && { metadata: withoutMarkers(config, litellmRow, priorValues) }),
@@ -179,7 +187,7 @@ function missingPriorLimits(tenant: TenantRecord, litellmRow: LiteLlmRow): Parti
 
 /** Keeps all metadata that was added meanwhile. */
 function withoutMarkers({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prior: PriorValues) {
-  const { tenant_id: present, [OWNERSHIP_MARKER]: _, ...others } = litellmRow.metadata;
+  const { tenant_id: present, [OWNERSHIP_MARKER]: _block, [MARK]: _mark, ...others } = litellmRow.metadata;
   const before = present === tenantId ? prior.metadata["tenant_id"] : present;
   return before === undefined ? others : { ...others, tenant_id: before };
 }

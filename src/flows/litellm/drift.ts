@@ -5,12 +5,13 @@ import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { fieldsToSend } from "./desired-state.ts";
+import { presentMark } from "./mark.ts";
 
 const SYNC_SECONDS = 60;
 
 /** True when LiteLLM differs from the desired state, for example after a change by hand. */
 export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
-  const { fields, softBudget } = fieldsToSend(tenant, litellmRow, now);
+  const { fields, softBudget } = fieldsToSend(tenant, litellmRow, presentMark(tenant, litellmRow), now);
   // Older versions of LiteLLM have no soft budget for teams: sending it again at every read would change nothing.
   const { softBudgetNanoUsd: _, ...rest } = fields;
   const lacking = litellmRow.softBudgetNanoUsd === null ? rest : fields;

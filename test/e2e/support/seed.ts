@@ -58,6 +58,9 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
     failPolicy,
     suspendedAt: null,
     overrides: [],
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

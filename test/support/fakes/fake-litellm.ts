@@ -27,9 +27,10 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
     softBudgetNanoUsd: usd("400"),
     budgetDuration: "30d",
     own: { maxBudgetNanoUsd: usd("550"), budgetDuration: "30d" },
-    metadata: { tenant_id: "acme" as TenantId },
+    metadata: { tenant_id: "acme" as TenantId, bursar_mark: "nonce-1.signature" },
     blocked: false,
     budgetId: "budget-1",
+    alias: "acme",
     teamId: null,
     ...differences,
   };

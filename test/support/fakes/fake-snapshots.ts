@@ -2,7 +2,7 @@
 // down.
 
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import { isSameTenant, type KeyHash, type TenantConfig, type TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Snapshots } from "../../../src/ports/ports.ts";
 import type { CachedTenant, Tombstone } from "../../../src/records/edge.ts";
@@ -13,8 +13,8 @@ export class FakeSnapshots implements Snapshots {
   isAway = false;
   readonly configs = new Map<TenantId, Config>();
   readonly spends = new Map<TenantId, SpendRecord>();
-  /** The subject that each tenant's spend belongs to. */
-  readonly #subjects = new Map<TenantId, string>();
+  /** The tenant that each spend belongs to. */
+  readonly #owners = new Map<TenantId, TenantConfig>();
   readonly tenantsOfKeys = new Map<KeyHash, TenantId | null>();
   /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<KeyHash>();
@@ -29,7 +29,7 @@ export class FakeSnapshots implements Snapshots {
     this.#reach();
     const config = this.configs.get(tenantId) ?? null;
     if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
-    const isOwn = (this.#subjects.get(tenantId) ?? config.subject.id) === config.subject.id;
+    const isOwn = isSameTenant(this.#owners.get(tenantId) ?? config, config);
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
@@ -48,10 +48,12 @@ export class FakeSnapshots implements Snapshots {
     this.#write(tenantId, { deletedRevision: revision, deletedAt, revision });
   }
 
-  async writeSpend({ tenantId, subject }: TenantConfig, record: SpendRecord) {
+  async writeSpend(config: TenantConfig, record: SpendRecord) {
     this.#reach();
-    const present = this.#subjects.get(tenantId) === subject.id ? this.spends.get(tenantId) : undefined;
-    this.#subjects.set(tenantId, subject.id);
+    const { tenantId } = config;
+    const owner = this.#owners.get(tenantId);
+    const present = owner !== undefined && isSameTenant(owner, config) ? this.spends.get(tenantId) : undefined;
+    this.#owners.set(tenantId, config);
     this.spends.set(tenantId, present === undefined ? record : joinRecords(present, record));
   }
 

@@ -55,8 +55,10 @@ const rawConfig = z.object({
   overrides: z.array(override),
 });
 
+type PreviousConfig = Omit<TenantConfig, "createdAt" | "otherKeys" | "carriedNanoUsd">;
+
 const config = rawConfig.transform(
-  (raw): TenantConfig => ({
+  (raw): PreviousConfig => ({
     tenantId: raw.tenant_id,
     name: raw.name,
     subject: raw.subject,

@@ -5,7 +5,14 @@ import { jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { instant, oneOf } from "./columns.ts";
 
-const kinds = ["dead_letter", "sync_pending", "litellm_silent", "litellm_out", "litellm_unreadable"] as const;
+const kinds = [
+  "dead_letter",
+  "sync_pending",
+  "litellm_silent",
+  "litellm_out",
+  "litellm_unreadable",
+  "mark_copied",
+] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */
 export const platformAlerts = pgTable(

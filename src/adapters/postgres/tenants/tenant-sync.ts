@@ -87,6 +87,15 @@ export async function noteTenantBlock(database: Database, tenantId: TenantId, re
   return rows.length > 0;
 }
 
+export async function noteTenantMark(database: Database, tenantId: TenantId, revision: number): Promise<string | null> {
+  const rows = await runStatement(
+    database,
+    sql`update tenant_configs set mark_nonce = coalesce(mark_nonce, gen_random_uuid())
+      where tenant_id = ${tenantId} and revision = ${revision} returning mark_nonce::text`,
+  );
+  return (rows[0]?.["mark_nonce"] as string | undefined) ?? null;
+}
+
 /**
  * A claim of the sweep has counted its attempt already. The first attempt of an administrator's request counts here.
  */
