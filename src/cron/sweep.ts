@@ -11,12 +11,14 @@ import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
+import { endKeys } from "../flows/tenants/end-keys.ts";
 import { endOverrides } from "../flows/tenants/end-overrides.ts";
 import type { Ports } from "../ports/ports.ts";
 
 const JOBS = {
   "note-outage": noteOutage,
   "end-overrides": endOverrides,
+  "end-keys": endKeys,
   "sync-pending": syncPending,
   "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,

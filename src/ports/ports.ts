@@ -24,6 +24,7 @@ import type {
   PlatformAlerts,
   ReadLeases,
   SpendBatches,
+  TenantKeys,
   Tenants,
 } from "./stores.ts";
 
@@ -31,6 +32,7 @@ export interface Ports {
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
+  readonly tenantKeys: TenantKeys;
   readonly overrides: Overrides;
   readonly spendBatches: SpendBatches;
   readonly ledgers: Ledgers;

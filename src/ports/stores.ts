@@ -31,6 +31,7 @@ import type {
   TenantRecord,
   TenantSubject,
 } from "../records/tenant.ts";
+import type { CarriedSpend, EndedKey, NewKey, ReplacedKey } from "../records/tenant-key.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
 
@@ -90,6 +91,27 @@ export interface Tenants {
   /** Does nothing if another period has started since. */
   notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
   ping(): Promise<void>;
+}
+
+/**
+ * The keys of tenants with a key of their own. Each change is audited; null when there is no such tenant, or it does not
+ * have the key.
+ */
+export interface TenantKeys {
+  /** Adds the newest key, which becomes the tenant's subject, and ends the others. The running period goes on. */
+  add(key: NewKey, actor: Actor): Promise<TenantRecord | null>;
+  /** Gives a key its new hash. Idempotent. */
+  replace(key: ReplacedKey, now: Instant): Promise<TenantRecord | null>;
+  /** Ends an older key at once. Idempotent; null also for the newest key. */
+  end(tenantId: TenantId, keyHash: KeyHash, actor: Actor): Promise<TenantRecord | null>;
+  /** Keys whose end has come, of tenants whose newest key LiteLLM has; earliest first. */
+  listEnded(limit: number, now: Instant): Promise<EndedKey[]>;
+  /** Notes that LiteLLM refuses the key from `now` on. */
+  noteBlocked(keyHash: KeyHash, now: Instant): Promise<void>;
+  /** Adds the last spend of a key to the tenant's, once; the key itself no longer counts. */
+  carry(spend: CarriedSpend, now: Instant): Promise<TenantRecord | null>;
+  /** Forgets a key whose spend is carried. */
+  forget(keyHash: KeyHash): Promise<void>;
 }
 
 /** Temporary increases of the limit. Checks apply them by their dates, so they need no event to start or end. */

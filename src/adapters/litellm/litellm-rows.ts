@@ -71,6 +71,7 @@ export function litellmRowFrom(
   return {
     subject,
     spendNanoUsd: raw.spend < 0n ? 0n : raw.spend,
+    othersNanoUsd: 0n,
     wasNegative: raw.spend < 0n,
     begunAt,
     answeredAt,

@@ -14,6 +14,7 @@ import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { writeConfig } from "../edge/publish-config.ts";
 import { isWorthASnapshot } from "../edge/spend-cadence.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
+import { readSpendOf } from "../litellm/read-spend.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -103,15 +104,14 @@ async function mayRead({ config, colo, exclusiveSeconds, now }: RefreshInput, de
 }
 
 /** `firstTry` settles with null as soon as one try fails; `whole` when all tries have failed. */
-function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
+function readSubject(config: TenantConfig, deps: Deps) {
   const failed = Promise.withResolvers<null>();
-  const whole = deps.litellm
-    .readSubject(subject, { tries: TRIES, onFailedTry: () => failed.resolve(null) })
-    .then((result) => {
-      if (result.ok) return result.value;
-      deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(result.failure) });
-      return null;
-    });
+  const options = { tries: TRIES, onFailedTry: () => failed.resolve(null) };
+  const whole = readSpendOf(config, options, deps).then((result) => {
+    if (result.ok) return result.value;
+    deps.log.warn("litellm read failed", { tenant_id: config.tenantId, why: whyFailed(result.failure) });
+    return null;
+  });
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
 }
 

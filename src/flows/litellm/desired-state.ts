@@ -28,12 +28,16 @@ export const OWNERSHIP_MARKER = "bursar_blocked_for";
 /**
  * The fields of a key that Bursar creates. Under `observe` the key has no max_budget: LiteLLM counts and resets only.
  */
-export function fieldsOfNewKey(config: TenantConfig, mark: string, now: Instant): LiteLlmFields {
+export function fieldsOfNewKey(
+  config: TenantConfig,
+  { mark, othersNanoUsd }: { readonly mark: string; readonly othersNanoUsd: NanoUsd },
+  now: Instant,
+): LiteLlmFields {
   const limit = limitAt(config, now);
   const enforces = config.enforcement === "enforce";
   return {
-    maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
-    softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
+    maxBudgetNanoUsd: enforces ? leftBy(othersNanoUsd, limit.blocksAtNanoUsd) : null,
+    softBudgetNanoUsd: enforces ? leftBy(othersNanoUsd, limit.alertsAtNanoUsd) : null,
     budgetDuration: litellmDuration(config.budgetDuration),
     metadata: {
       tenant_id: config.tenantId,
@@ -43,6 +47,9 @@ export function fieldsOfNewKey(config: TenantConfig, mark: string, now: Instant)
     blocked: isSuspended(config),
   };
 }
+
+/** A key's budget follows the spend of the tenant's other keys in steps of 1 % of the limit. */
+const SHARE_OF_LIMIT = 100n;
 
 function isSuspended({ suspendedAt }: TenantConfig): boolean {
   return suspendedAt !== null;
@@ -67,6 +74,11 @@ export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, mark:
         ...missingDuration(tenant, litellmRow),
       };
   return { fields: { ...markers, ...lifted }, softBudget: null };
+}
+
+/** The tenant as the desired state of one of its older keys. Bursar does not know the budget object of such a key. */
+export function asOlderKey(tenant: TenantRecord, { subject }: LiteLlmRow): TenantRecord {
+  return { ...tenant, config: { ...tenant.config, subject }, sync: { ...tenant.sync, budgetId: null } };
 }
 
 /**
@@ -105,7 +117,13 @@ function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow, mark: stri
 
 function missingLimits(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
-  const { blocksAtNanoUsd, alertsAtNanoUsd } = limitAt(config, now);
+  const { othersNanoUsd } = litellmRow;
+  const limit = limitAt(config, now);
+  const blocksAtNanoUsd = leftBy(othersNanoUsd, limit.blocksAtNanoUsd);
+  const alertsAtNanoUsd = leftBy(othersNanoUsd, limit.alertsAtNanoUsd);
+  // The share of the other keys moves with each of their calls, so that small differences are no drift.
+  const slack = othersNanoUsd === 0n ? null : limit.limitNanoUsd / SHARE_OF_LIMIT;
+  const isSame = (a: NanoUsd | null, b: NanoUsd | null) => isAmount(a, b, slack);
   const isTeam = config.subject.kind === "team";
   // LiteLLM refuses a team's soft budget that is not below its max_budget.
   const softBudget = isTeam && alertsAtNanoUsd >= blocksAtNanoUsd ? null : alertsAtNanoUsd;
@@ -192,8 +210,19 @@ function withoutMarkers({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prio
   return before === undefined ? others : { ...others, tenant_id: before };
 }
 
-function isSame(a: NanoUsd | null, b: NanoUsd | null): boolean {
-  return a === null || b === null ? a === b : sameOnTheWire(a, b);
+/** What the other keys of a tenant leave of an amount. */
+function leftBy(othersNanoUsd: NanoUsd, amount: NanoUsd): NanoUsd {
+  return othersNanoUsd >= amount ? 0n : amount - othersNanoUsd;
+}
+
+const isSame = (a: NanoUsd | null, b: NanoUsd | null): boolean => isAmount(a, b, null);
+
+/** `slack`: how much the amounts may differ; null when they must be the same. */
+function isAmount(a: NanoUsd | null, b: NanoUsd | null, slack: NanoUsd | null): boolean {
+  if (a === null || b === null) return a === b;
+  if (slack === null) return sameOnTheWire(a, b);
+  // An amount of 0 blocks the key, and a small one does not.
+  return (a === 0n) === (b === 0n) && (a > b ? a - b : b - a) < slack;
 }
 
 function amountOf(decimal: string | null): NanoUsd | null {

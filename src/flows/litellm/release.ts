@@ -13,12 +13,19 @@ type Deps = Pick<Ports, "litellm" | "log">;
 const TRIES = 2;
 
 /**
- * Deletes Bursar's own key, or restores an adopted subject. A subject that LiteLLM no longer has counts as released.
+ * Deletes Bursar's own keys, or restores an adopted subject. A subject that LiteLLM no longer has counts as released.
  */
 export async function release(tenant: TenantRecord, deps: Deps): Promise<"released" | Result<never, LiteLlmFailure>> {
-  const { subject } = tenant.config;
-  const isOwnKey = !tenant.adopted && subject.kind === "key";
-  const undone = isOwnKey ? await deps.litellm.deleteKey(subject.id) : await restore(tenant, deps);
+  const { subject, otherKeys } = tenant.config;
+  if (tenant.adopted || subject.kind === "team") return outcomeOf(await restore(tenant, deps));
+  for (const keyHash of [...otherKeys.map(({ hash }) => hash), subject.id]) {
+    const outcome = outcomeOf(await deps.litellm.deleteKey(keyHash));
+    if (outcome !== "released") return outcome;
+  }
+  return "released";
+}
+
+function outcomeOf(undone: Result<void, LiteLlmFailure>): "released" | Result<never, LiteLlmFailure> {
   return undone.ok || undone.failure.kind === "not_found" ? "released" : failure(undone.failure);
 }
 

@@ -3,14 +3,16 @@
 // changed.
 
 import type { Instant } from "../../budget/instant.ts";
+import type { NanoUsd } from "../../budget/money.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
 import { observeRead } from "../counting/observe.ts";
-import { blocksForBursar, fieldsOfNewKey, fieldsToSend, priorValuesOf } from "./desired-state.ts";
+import { asOlderKey, blocksForBursar, fieldsOfNewKey, fieldsToSend, priorValuesOf } from "./desired-state.ts";
 import { MARK, markFor } from "./mark.ts";
+import { readOlderKeys, spentBeside, withOlderKeys } from "./read-spend.ts";
 import { noteKeptDuration, release, sendFields } from "./release.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "ledgers" | "litellm" | "cipher" | "log">;
@@ -130,9 +132,12 @@ async function attempt(
 async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<Result<Fulfilled, SyncFailure>> {
   const markNonce = await noteMark(tenant, deps);
   if (markNonce === null) return failure(OVERTAKEN);
-  const read = await readOrCreate({ ...tenant, markNonce }, now, deps);
+  const older = await readOlderKeys(tenant.config, { tries: TRIES }, deps);
+  if (!older.ok) return older;
+  const othersNanoUsd = spentBeside(tenant.config, older.value);
+  const read = await readOrCreate({ ...tenant, markNonce, othersNanoUsd }, now, deps);
   if (!read.ok) return read;
-  const litellmRow = read.value;
+  const litellmRow = withOlderKeys(tenant.config, read.value, older.value);
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
   if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? ownBudgetObject(tenant, litellmRow);
@@ -147,13 +152,32 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
     const updated = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
     if (!updated.ok) return updated;
   }
+  const others = await sendToOlderKeys(desired, litellmRow, mark, now, deps);
+  if (!others.ok) return others;
   if (fields.budgetDuration === undefined) return success({ litellmRow, budgetId, hasMovedReset: false });
   const after = await readDuration(tenant, fields.budgetDuration, deps);
   if (!after.ok) return after;
   // LiteLLM may have reset when its end was later than ours; then our own end has to pass first.
   const { budgetResetAt } = tenant.config;
   const hadOurEnd = budgetResetAt === null || litellmRow.resetsAt === null || litellmRow.resetsAt <= budgetResetAt;
-  return success({ litellmRow: after.value, budgetId, hasMovedReset: hadOurEnd });
+  const moved = withOlderKeys(tenant.config, after.value, older.value);
+  return success({ litellmRow: moved, budgetId, hasMovedReset: hadOurEnd });
+}
+
+/** The older live keys have the same desired state, with what the other keys leave of the limit. */
+async function sendToOlderKeys(
+  tenant: TenantRecord,
+  { olderKeys = [] }: LiteLlmRow,
+  mark: string | null,
+  now: Instant,
+  deps: SyncDeps,
+): Promise<Result<void, LiteLlmFailure>> {
+  for (const litellmRow of olderKeys) {
+    const { fields } = fieldsToSend(asOlderKey(tenant, litellmRow), litellmRow, mark, now);
+    const sent = await sendFields(litellmRow.subject, fields, deps);
+    if (!sent.ok) return sent;
+  }
+  return success(undefined);
 }
 
 /**
@@ -184,7 +208,7 @@ function ownBudgetObject({ encryptedKey, config }: TenantRecord, litellmRow: Lit
 
 /** Reads the subject and creates a missing key. Reads first, because an interrupted sync may have created the key. */
 async function readOrCreate(
-  tenant: TenantRecord & { readonly markNonce: string },
+  tenant: TenantRecord & { readonly markNonce: string; readonly othersNanoUsd: NanoUsd },
   now: Instant,
   deps: SyncDeps,
 ): Promise<Result<LiteLlmRow, SyncFailure>> {
@@ -193,7 +217,8 @@ async function readOrCreate(
   if (litellmRow.ok || litellmRow.failure.kind !== "not_found" || encryptedKey === null) return litellmRow;
   const key = await decryptKey(tenant, encryptedKey, deps);
   if (key === null) return failure({ kind: "broken", why: "the encrypted virtual key cannot be decrypted" });
-  const fields = fieldsOfNewKey(config, await markFor(tenant, null, deps), now);
+  const { othersNanoUsd } = tenant;
+  const fields = fieldsOfNewKey(config, { mark: await markFor(tenant, null, deps), othersNanoUsd }, now);
   const created = await deps.litellm.createKey(key, { ...fields, keyAlias: config.tenantId });
   if (created.ok || !isAliasTaken(created.failure)) return created;
   return deps.litellm.createKey(key, { ...fields, keyAlias: `${config.tenantId}-${config.subject.id.slice(0, 8)}` });

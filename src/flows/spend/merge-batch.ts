@@ -56,12 +56,12 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
 function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpendMessage[], now: Instant) {
   const { tenantId, subject } = config;
   const reports = bodies.flatMap((body) => (body.kind === "calls" ? [body] : []));
-  const own = reports.flatMap((report) => report.calls).filter((call) => isCallerOf(subject, call));
+  const own = reports.flatMap((report) => report.calls).filter((call) => isCallerOf(config, call));
   const ended = own.map(
     ({ id, ended_at: endedAt, cost: costNanoUsd }): LedgerCall => ({ tenantId, subject, id, endedAt, costNanoUsd }),
   );
   const calls = ended.filter((call) => isCountable(call, now));
-  const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(subject, caller)));
+  const isHinted = reports.some(({ hints }) => hints.some((caller) => isCallerOf(config, caller)));
   // LiteLLM may have added them to the next period.
   const isPastEnd = ended.some(({ endedAt }) => spend !== null && isPastReset(spend, endedAt));
   return { calls, isHinted: isHinted || isPastEnd || calls.length < ended.length };

@@ -19,6 +19,7 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
   return {
     subject: { kind: "key", id: hashOf("a") },
     spendNanoUsd: usd("100"),
+    othersNanoUsd: 0n,
     begunAt: NOW,
     answeredAt: NOW,
     resetsAt: RESET,

@@ -73,7 +73,9 @@ export function auditedChange([line]: readonly Row[], rows: readonly Row[]): Aud
   return tenant === null ? null : { tenant, auditId: (line?.["audit_id"] as number | undefined) ?? null };
 }
 
-/** Frees the keys at once. Id and subject stay taken until LiteLLM is restored and the row is removed. */
+/**
+ * Frees the newest key at once. Id, subject and older keys stay taken until LiteLLM is restored and the row is removed.
+ */
 export async function markTenantDeleted(
   database: Database,
   tenantId: TenantId,
@@ -82,7 +84,7 @@ export async function markTenantDeleted(
   const rows = await runStatement(
     database,
     sql`with before as (${lockTenant(tenantId)}),
-    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id),
+    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id and k.key_hash = before.subject_id),
     after as (update tenant_configs t
       set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)},
         revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
