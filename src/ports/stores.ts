@@ -102,6 +102,8 @@ export interface TenantKeys {
   add(key: NewKey, actor: Actor): Promise<TenantRecord | null>;
   /** Gives a key its new hash. Idempotent. */
   replace(key: ReplacedKey, now: Instant): Promise<TenantRecord | null>;
+  /** True also for a key that has ended, until it is forgotten. */
+  isRegistered(keyHash: KeyHash): Promise<boolean>;
   /** Ends an older key at once. Idempotent; null also for the newest key. */
   end(tenantId: TenantId, keyHash: KeyHash, actor: Actor): Promise<TenantRecord | null>;
   /** Keys whose end has come, of tenants whose newest key LiteLLM has; earliest first. */

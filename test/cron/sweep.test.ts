@@ -49,7 +49,8 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
     },
   };
   const ledgers = { ...unusedPort<Ports["ledgers"]>("ledgers"), forgetCalls: async () => (await found()).length };
-  const stores = { tenants, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
+  const tenantKeys = { ...unusedPort<Ports["tenantKeys"]>("tenantKeys"), listEnded: async () => [] };
+  const stores = { tenants, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
   return { ...unusedPorts(), ...world.deps(), ...stores, cipher: plainCipher, noticeQueue };
 }
 

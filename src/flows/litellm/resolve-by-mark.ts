@@ -42,8 +42,9 @@ export async function resolveByMark(
   deps: ResolveDeps,
 ): Promise<Result<TenantRecord | null, LiteLlmFailure>> {
   const tenant = await provenTenant(input.litellmRow, deps);
-  if (tenant === null) return success(null);
-  const gone = await goneKey(tenant, deps);
+  // An ended key keeps its mark until it is deleted.
+  if (tenant === null || (await deps.tenantKeys.isRegistered(input.keyHash))) return success(null);
+  const gone = await goneKey(tenant, input.now, deps);
   if (!gone.ok) return gone;
   if (gone.value === null) {
     await reportCopy(tenant, input, deps);
@@ -72,13 +73,18 @@ function hasOwnAlias({ config, adopted }: TenantRecord, { alias }: Pick<LiteLlmR
   return !adopted && (alias === tenantId || alias === `${tenantId}-${subject.id.slice(0, 8)}`);
 }
 
-/** The newest of the tenant's keys that LiteLLM no longer has; null when it has them all. */
+/**
+ * The newest of the tenant's keys that LiteLLM no longer has; null when it has them all. A key that LiteLLM has not
+ * created yet, or that has ended, is not replaced.
+ */
 async function goneKey(
-  { config }: TenantRecord,
+  { config: { subject, otherKeys }, encryptedKey }: TenantRecord,
+  now: Instant,
   { litellm }: ResolveDeps,
 ): Promise<Result<KeyHash | null, LiteLlmFailure>> {
-  const registered = [config.subject.id as KeyHash, ...config.otherKeys.toReversed().map(({ hash }) => hash)];
-  for (const id of registered) {
+  const live = otherKeys.filter(({ endsAt }) => endsAt === null || endsAt > now).map(({ hash }) => hash);
+  const registered = [...live, ...(encryptedKey === null ? [subject.id as KeyHash] : [])];
+  for (const id of registered.toReversed()) {
     const read = await litellm.readSubject({ kind: "key", id }, { tries: TRIES });
     if (!read.ok) return read.failure.kind === "not_found" ? success(id) : failure(read.failure);
   }

@@ -40,10 +40,14 @@ export async function endKey(key: EndedKey, now: Instant, deps: EndKeyDeps): Pro
 }
 
 async function block({ tenantId, keyHash }: EndedKey, now: Instant, deps: EndKeyDeps): Promise<void> {
-  await publishKeys({ keyHashes: [keyHash], tenantId: null, now }, deps);
   const blocked = await deps.litellm.updateSubject({ kind: "key", id: keyHash }, { blocked: true });
-  if (blocked.ok || blocked.failure.kind === "not_found") return deps.tenantKeys.noteBlocked(keyHash, now);
-  deps.log.warn("litellm key not blocked", { tenant_id: tenantId, why: whyFailed(blocked.failure) });
+  if (!blocked.ok && blocked.failure.kind !== "not_found") {
+    deps.log.warn("litellm key not blocked", { tenant_id: tenantId, why: whyFailed(blocked.failure) });
+    return;
+  }
+  // Until LiteLLM refuses the key, its calls are checked against the tenant's budget.
+  await deps.tenantKeys.noteBlocked(keyHash, now);
+  await publishKeys({ keyHashes: [keyHash], tenantId: null, now }, deps);
 }
 
 /** False when LiteLLM did not answer. A key that it no longer has leaves nothing to carry. */

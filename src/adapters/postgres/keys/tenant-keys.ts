@@ -61,6 +61,11 @@ export function postgresTenantKeys(database: Database): TenantKeys {
       return firstTenant(rows);
     },
 
+    async isRegistered(keyHash) {
+      const rows = await runStatement(database, sql`select from tenant_keys where key_hash = ${keyHash}`);
+      return rows.length > 0;
+    },
+
     async end(tenantId, keyHash, actor) {
       const now = timestampOf(actor.now);
       const [, rows] = await runBatch(database, [

@@ -58,7 +58,7 @@ async function findByKey(
     sql`select teams.exist as teams_exist, tenant.*
       from (select exists (select from tenant_configs where subject_kind = 'team' and deleted_at is null) as exist) teams
       left join (${selectTenants()} join tenant_keys k on k.tenant_id = t.tenant_id
-        where k.key_hash = ${keyHash} and t.deleted_at is null and coalesce(k.ends_at > now(), true)) tenant on true`,
+        where k.key_hash = ${keyHash} and t.deleted_at is null and k.blocked_at is null) tenant on true`,
   );
   const isKnown = row !== undefined && row["tenant_id"] !== null;
   return { tenant: isKnown ? tenantFromRow(row) : null, mayBeInTeam: row?.["teams_exist"] === true };
