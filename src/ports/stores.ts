@@ -31,7 +31,7 @@ import type {
   TenantRecord,
   TenantSubject,
 } from "../records/tenant.ts";
-import type { CarriedSpend, EndedKey, NewKey, ReplacedKey } from "../records/tenant-key.ts";
+import type { CarriedSpend, NewKey, ReplacedKey, TenantKey } from "../records/tenant-key.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
 
@@ -102,12 +102,12 @@ export interface TenantKeys {
   add(key: NewKey, actor: Actor): Promise<TenantRecord | null>;
   /** Gives a key its new hash. Idempotent. */
   replace(key: ReplacedKey, now: Instant): Promise<TenantRecord | null>;
-  /** True also for a key that has ended, until it is forgotten. */
-  isRegistered(keyHash: KeyHash): Promise<boolean>;
+  /** Also a key that has ended, until it is forgotten. */
+  find(keyHash: KeyHash): Promise<TenantKey | null>;
   /** Ends an older key at once. Idempotent; null also for the newest key. */
   end(tenantId: TenantId, keyHash: KeyHash, actor: Actor): Promise<TenantRecord | null>;
   /** Keys whose end has come, of tenants whose newest key LiteLLM has; earliest first. */
-  listEnded(limit: number, now: Instant): Promise<EndedKey[]>;
+  listEnded(limit: number, now: Instant): Promise<TenantKey[]>;
   /** Notes that LiteLLM refuses the key from `now` on. */
   noteBlocked(keyHash: KeyHash, now: Instant): Promise<void>;
   /** Adds the last spend of a key to the tenant's, once; the key itself no longer counts. */

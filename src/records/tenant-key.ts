@@ -19,8 +19,8 @@ export interface ReplacedKey {
   readonly to: KeyHash;
 }
 
-/** A key whose end has come. It is blocked in LiteLLM, then its last spend is carried, then it is deleted. */
-export interface EndedKey {
+/** A key that has ended is blocked in LiteLLM, then its last spend is carried, then it is deleted. */
+export interface TenantKey {
   readonly tenantId: TenantId;
   readonly keyHash: KeyHash;
   readonly blockedAt: Instant | null;
@@ -28,7 +28,7 @@ export interface EndedKey {
 }
 
 /** The last spend of a key, in the tenant's period that began at `periodStartedAt`. */
-export interface CarriedSpend extends Pick<EndedKey, "tenantId" | "keyHash"> {
+export interface CarriedSpend extends Pick<TenantKey, "tenantId" | "keyHash"> {
   readonly spendNanoUsd: NanoUsd;
   readonly periodStartedAt: Instant;
 }

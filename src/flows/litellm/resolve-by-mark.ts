@@ -42,8 +42,12 @@ export async function resolveByMark(
   deps: ResolveDeps,
 ): Promise<Result<TenantRecord | null, LiteLlmFailure>> {
   const tenant = await provenTenant(input.litellmRow, deps);
-  // An ended key keeps its mark until it is deleted.
-  if (tenant === null || (await deps.tenantKeys.isRegistered(input.keyHash))) return success(null);
+  if (tenant === null) return success(null);
+  // Another isolate has resolved it meanwhile, or it is a key that has ended, which keeps its mark until it is deleted.
+  const registered = await deps.tenantKeys.find(input.keyHash);
+  if (registered !== null) {
+    return success(registered.blockedAt === null ? await deps.tenants.load(registered.tenantId) : null);
+  }
   const gone = await goneKey(tenant, input.now, deps);
   if (!gone.ok) return gone;
   if (gone.value === null) {

@@ -6,7 +6,7 @@ import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import { DATABASE_LAG_MS } from "../../budget/spend.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { EndedKey } from "../../records/tenant-key.ts";
+import type { TenantKey } from "../../records/tenant-key.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
 import { publishKeys } from "../edge/publish-keys.ts";
@@ -31,7 +31,7 @@ export async function endKeys({ now }: { now: Instant }, deps: EndKeyDeps): Prom
 }
 
 /** Takes the next step that is due. @throws when Postgres cannot be reached. */
-export async function endKey(key: EndedKey, now: Instant, deps: EndKeyDeps): Promise<void> {
+export async function endKey(key: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
   if (key.blockedAt === null) return block(key, now, deps);
   if (key.carriedAt === null && (now < key.blockedAt + DATABASE_LAG_MS || !(await carry(key, now, deps)))) return;
   const deleted = await deps.litellm.deleteKey(key.keyHash);
@@ -39,7 +39,7 @@ export async function endKey(key: EndedKey, now: Instant, deps: EndKeyDeps): Pro
   deps.log.warn("litellm key not deleted", { tenant_id: key.tenantId, why: whyFailed(deleted.failure) });
 }
 
-async function block({ tenantId, keyHash }: EndedKey, now: Instant, deps: EndKeyDeps): Promise<void> {
+async function block({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
   const blocked = await deps.litellm.updateSubject({ kind: "key", id: keyHash }, { blocked: true });
   if (!blocked.ok && blocked.failure.kind !== "not_found") {
     deps.log.warn("litellm key not blocked", { tenant_id: tenantId, why: whyFailed(blocked.failure) });
@@ -51,7 +51,7 @@ async function block({ tenantId, keyHash }: EndedKey, now: Instant, deps: EndKey
 }
 
 /** False when LiteLLM did not answer. A key that it no longer has leaves nothing to carry. */
-async function carry({ tenantId, keyHash }: EndedKey, now: Instant, deps: EndKeyDeps): Promise<boolean> {
+async function carry({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<boolean> {
   const before = await deps.tenants.load(tenantId);
   const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: TRIES });
   if (before === null || (!read.ok && read.failure.kind !== "not_found")) return false;

@@ -5,9 +5,9 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import type { TenantKeys } from "../../../ports/stores.ts";
-import type { EndedKey } from "../../../records/tenant-key.ts";
+import type { TenantKey } from "../../../records/tenant-key.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
-import { type Database, runBatch, runStatement } from "../client.ts";
+import { type Database, type Row, runBatch, runStatement } from "../client.ts";
 import { ms, timestampOf } from "../instants.ts";
 import { lockTenant, pendingSync, updatedAt } from "../tenants/tenant-changes.ts";
 import { firstTenant, selectTenants } from "../tenants/tenant-rows.ts";
@@ -61,9 +61,12 @@ export function postgresTenantKeys(database: Database): TenantKeys {
       return firstTenant(rows);
     },
 
-    async isRegistered(keyHash) {
-      const rows = await runStatement(database, sql`select from tenant_keys where key_hash = ${keyHash}`);
-      return rows.length > 0;
+    async find(keyHash) {
+      const [row] = await runStatement(
+        database,
+        sql`${SELECT_KEYS} where k.key_hash = ${keyHash} and t.deleted_at is null`,
+      );
+      return row === undefined ? null : keyFromRow(row);
     },
 
     async end(tenantId, keyHash, actor) {
@@ -79,7 +82,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
           from ended e where t.tenant_id = e.tenant_id returning t.*),
         audit as (${auditInsert(withKey(lineOf(actor, "key_removed"), keyHash))})
         select from before`,
-        tenantWith(tenantId, keyHash),
+        sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash}`,
       ]);
       return firstTenant(rows);
     },
@@ -87,19 +90,10 @@ export function postgresTenantKeys(database: Database): TenantKeys {
     async listEnded(limit, now) {
       const rows = await runStatement(
         database,
-        sql`select k.tenant_id, k.key_hash, ${ms("k.blocked_at")} as blocked_at, ${ms("k.carried_at")} as carried_at
-          from tenant_keys k join tenant_configs t on t.tenant_id = k.tenant_id
-          where k.ends_at <= ${timestampOf(now)} and t.deleted_at is null and t.sealed_key is null
+        sql`${SELECT_KEYS} where k.ends_at <= ${timestampOf(now)} and t.deleted_at is null and t.sealed_key is null
           order by k.ends_at, k.key_hash limit ${limit}`,
       );
-      return rows.map(
-        (row): EndedKey => ({
-          tenantId: row["tenant_id"] as TenantId,
-          keyHash: row["key_hash"] as KeyHash,
-          blockedAt: row["blocked_at"] as number | null,
-          carriedAt: row["carried_at"] as number | null,
-        }),
-      );
+      return rows.map(keyFromRow);
     },
 
     async noteBlocked(keyHash, now) {
@@ -128,6 +122,19 @@ export function postgresTenantKeys(database: Database): TenantKeys {
     async forget(keyHash) {
       await runStatement(database, sql`delete from tenant_keys where key_hash = ${keyHash} and carried_at is not null`);
     },
+  };
+}
+
+const SELECT_KEYS = sql`select k.tenant_id, k.key_hash, ${ms("k.blocked_at")} as blocked_at,
+    ${ms("k.carried_at")} as carried_at
+  from tenant_keys k join tenant_configs t on t.tenant_id = k.tenant_id`;
+
+function keyFromRow(row: Row): TenantKey {
+  return {
+    tenantId: row["tenant_id"] as TenantId,
+    keyHash: row["key_hash"] as KeyHash,
+    blockedAt: row["blocked_at"] as number | null,
+    carriedAt: row["carried_at"] as number | null,
   };
 }
 
