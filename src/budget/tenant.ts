@@ -27,8 +27,8 @@ export interface Override {
 export interface OtherKey {
   readonly hash: KeyHash;
   readonly createdAt: Instant;
-  /** When it stops working; null when no newer key replaces it. */
-  readonly endsAt: Instant | null;
+  /** When it stops working. Afterwards it counts until its last spend is carried. */
+  readonly endsAt: Instant;
 }
 
 /** The desired state of one tenant. Postgres stores it, and the KV key `config:{tenant}` carries it to the edge. */

@@ -65,6 +65,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
       accepted: ["'1s'", "'10m'", "'24h'", "'90d'", "'2w'", "'1mo'", "null"],
     },
   ],
+  ["tenant_configs_carried_not_negative", "tenant_configs", "carried", notNegative],
   ["tenant_configs_config_version_positive", "tenant_configs", "config_version", { refused: ["0"], accepted: ["1"] }],
   ["tenant_configs_enforcement_known", "tenant_configs", "enforcement", only("'enforce'", "'observe'")],
   ["tenant_configs_fail_policy_known", "tenant_configs", "fail_policy", only("'open'", "'closed'", "null")],
@@ -106,7 +107,14 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   [
     ...(["platform_alerts_kind_known", "platform_alerts", "kind"] as const),
-    only("'dead_letter'", "'sync_pending'", "'litellm_silent'", "'litellm_out'", "'litellm_unreadable'"),
+    only(
+      "'dead_letter'",
+      "'sync_pending'",
+      "'litellm_silent'",
+      "'litellm_out'",
+      "'litellm_unreadable'",
+      "'mark_copied'",
+    ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
 ];

@@ -40,7 +40,7 @@ const override = rawOverride.transform((raw) => ({
 const rawOtherKey = z.object({
   hash: z.string().transform((hash) => hash as KeyHash),
   created_at: instant,
-  ends_at: instant.nullable(),
+  ends_at: instant,
 });
 
 const otherKey = rawOtherKey.transform((raw) => ({

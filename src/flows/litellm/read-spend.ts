@@ -72,5 +72,5 @@ const sumOf = (rows: readonly LiteLlmRow[]): NanoUsd => rows.reduce((sum, row) =
 
 /** False for a key that has ended: it is blocked, and counts until its last spend is carried. */
 function isLive({ otherKeys }: TenantConfig, { subject }: LiteLlmRow, now: Instant): boolean {
-  return otherKeys.some(({ hash, endsAt }) => hash === subject.id && (endsAt === null || endsAt > now));
+  return otherKeys.some(({ hash, endsAt }) => hash === subject.id && endsAt > now);
 }

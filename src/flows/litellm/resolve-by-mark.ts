@@ -86,7 +86,7 @@ async function goneKey(
   now: Instant,
   { litellm }: ResolveDeps,
 ): Promise<Result<KeyHash | null, LiteLlmFailure>> {
-  const live = otherKeys.filter(({ endsAt }) => endsAt === null || endsAt > now).map(({ hash }) => hash);
+  const live = otherKeys.filter(({ endsAt }) => endsAt > now).map(({ hash }) => hash);
   const registered = [...live, ...(encryptedKey === null ? [subject.id as KeyHash] : [])];
   for (const id of registered.toReversed()) {
     const read = await litellm.readSubject({ kind: "key", id }, { tries: TRIES });

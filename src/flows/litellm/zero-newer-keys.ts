@@ -16,7 +16,7 @@ export async function zeroNewerKeys(
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<void> {
   const { subject, otherKeys, budgetResetAt } = config;
-  const [oldest, ...newer] = otherKeys.filter(({ endsAt }) => endsAt === null || endsAt > now);
+  const [oldest, ...newer] = otherKeys.filter(({ endsAt }) => endsAt > now);
   if (oldest === undefined) return;
   for (const id of [...newer.map(({ hash }) => hash), subject.id as KeyHash]) {
     const read = await litellm.readSubject({ kind: "key", id }, { tries: TRIES });

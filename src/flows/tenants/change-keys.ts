@@ -58,7 +58,7 @@ export async function removeKey(
 async function endDueKeys({ config }: TenantRecord, now: Instant, deps: ChangeKeysDeps): Promise<void> {
   const { tenantId } = config;
   for (const { hash, endsAt } of config.otherKeys) {
-    if (endsAt === null || endsAt > now) continue;
+    if (endsAt > now) continue;
     try {
       await endKey({ tenantId, keyHash: hash, blockedAt: null, carriedAt: null }, now, deps);
     } catch (cause) {

@@ -66,6 +66,7 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
     ...text(kind === "sync_pending" ? "Oldest pending tenant" : "Tenant", "tenant_id"),
+    ...text("Key", "key_hash"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),

@@ -200,6 +200,26 @@ describe("a new key with an overlap", () => {
     ]);
   });
 
+  it("is missing when LiteLLM has neither it nor an older one", async () => {
+    await sweepAfter(HOUR);
+    await sweepAfter(MINUTE);
+    await world.manage("POST", "/key/delete", { keys: [second] });
+    expect(await readSpendOf((await acmeNow()).config, { tries: 1 }, deps)).toMatchObject({
+      failure: { kind: "not_found" },
+    });
+  });
+
+  it("does not carry the spend of a tenant that was deleted meanwhile", async () => {
+    const { carry } = deps.tenantKeys;
+    deps.tenantKeys.carry = async (...change) => {
+      await deps.tenants.markDeleted(acme, anActor());
+      return carry(...change);
+    };
+    await sweepAfter(HOUR);
+    await sweepAfter(MINUTE);
+    expect((await world.keyRow(first)).spend).toBe(300);
+  });
+
   it("counts without a key that was deleted in LiteLLM", async () => {
     await world.manage("POST", "/key/delete", { keys: [first] });
     world.litellm.setSpend(second, 20);
@@ -211,9 +231,12 @@ describe("a new key with an overlap", () => {
 
   it("is not read when one of the keys cannot be read", async () => {
     const { readSubject } = deps.litellm;
+    let away = first;
     deps.litellm.readSubject = async (subject, options) =>
-      subject.id === first ? { ok: false, failure: AWAY } : readSubject(subject, options);
-    expect(await readSpendOf((await acmeNow()).config, { tries: 1 }, deps)).toEqual({ ok: false, failure: AWAY });
+      subject.id === away ? { ok: false, failure: AWAY } : readSubject(subject, options);
+    for (away of [first, second]) {
+      expect(await readSpendOf((await acmeNow()).config, { tries: 1 }, deps)).toEqual({ ok: false, failure: AWAY });
+    }
     expect(await syncLiteLlm({ tenantId: acme, now: NOW }, deps)).toMatchObject({ kind: "pending" });
   });
 

@@ -78,6 +78,16 @@ describe("a key that LiteLLM has regenerated", () => {
     expect(await audit("key_replaced")).toHaveLength(1);
   });
 
+  it("is nobody's when the tenant was deleted meanwhile", async () => {
+    const to = await regenerate();
+    const { replace } = deps.tenantKeys;
+    deps.tenantKeys.replace = async (...change) => {
+      await deps.tenants.markDeleted(acme, anActor());
+      return replace(...change);
+    };
+    expect(await resolved(to)).toBeNull();
+  });
+
   it("is resolved for an adopted tenant too", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 10 });
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-adopted") } } as const;

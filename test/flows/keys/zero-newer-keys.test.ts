@@ -1,10 +1,13 @@
 // A new period of a tenant with several keys, whose periods end apart in LiteLLM. Real Postgres, LiteLLM's simulator.
 
 import { beforeEach, expect, it } from "vitest";
+import type { KeyHash, OtherKey } from "../../../src/budget/tenant.ts";
 import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
-import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { zeroNewerKeys } from "../../../src/flows/litellm/zero-newer-keys.ts";
+import { aTenantConfig, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
+import { aTenant, hashOf } from "../../support/builders/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
-import { AWAY } from "../../support/fakes/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { addedKey, OTHER_KEY } from "../../support/worlds/added-key.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
@@ -37,6 +40,28 @@ it("begins with the oldest key's, and leaves nothing of the newer key's spend", 
   await readNow();
   expect((await world.keyRow(second)).spend).toBe(0);
   expect(await notices()).toContain("budget_reset");
+});
+
+it("zeroes what LiteLLM has and has not reset itself, and no key that has ended", async () => {
+  const hashes = ["a", "b", "c", "d", "e"].map(hashOf);
+  const keyOf = (hash: KeyHash, endsAt = NOW + 1): OtherKey => ({ hash, createdAt: NOW, endsAt });
+  const [ended, oldest, same, gone, newest] = hashes as [KeyHash, KeyHash, KeyHash, KeyHash, KeyHash];
+  const otherKeys = [keyOf(ended, NOW), keyOf(oldest), keyOf(same), keyOf(gone)];
+  const tenant = aTenant({ config: aTenantConfig({ subject: { kind: "key", id: newest }, otherKeys }) });
+  const zeroed: KeyHash[] = [];
+  const { litellm } = deps;
+  litellm.readSubject = async ({ id }) =>
+    id === gone
+      ? { ok: false, failure: { kind: "not_found" } }
+      : { ok: true, value: aLiteLlmRow({ resetsAt: id === same ? RESET : RESET + DAY }) };
+  litellm.resetSpend = async (hash) => {
+    zeroed.push(hash);
+    return { ok: true, value: undefined };
+  };
+  await zeroNewerKeys({ tenant, now: NOW }, { litellm });
+  expect(zeroed).toEqual([newest]);
+  litellm.readSubject = async () => ({ ok: false, failure: AWAY });
+  await expect(zeroNewerKeys({ tenant, now: NOW }, { litellm })).rejects.toThrow("key not read");
 });
 
 it("is announced by the sweep when a key could not be zeroed", async () => {

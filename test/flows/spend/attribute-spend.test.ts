@@ -44,7 +44,7 @@ it("adds a call to the spend of its key and of its team, and of nobody else", ()
   const subjects = [KEY, hashOf("b")].map((id) => ({ kind: "key", id }) as const);
   const isCaller = (subject: Subject, otherKeys: OtherKey[] = []) => isCallerOf({ subject, otherKeys }, caller);
   expect(subjects.map((subject) => isCaller(subject))).toEqual([true, false]);
-  const older: OtherKey = { hash: hashOf("a"), createdAt: NOW, endsAt: null };
+  const older: OtherKey = { hash: hashOf("a"), createdAt: NOW, endsAt: NOW };
   expect(isCaller({ kind: "key", id: hashOf("b") }, [older])).toBe(true);
   const teams = ["red", "blue", KEY].map((id) => ({ kind: "team", id }) as const);
   expect(teams.map((subject) => isCaller(subject))).toEqual([true, false, false]);

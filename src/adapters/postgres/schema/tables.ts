@@ -136,7 +136,7 @@ export const tenantKeys = pgTable(
     keyHash: text("key_hash").primaryKey(),
     tenantId: tenantOf().notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
-    /** When a newer key replaces this one; null while it is meant to go on. */
+    /** When this key stops working; null for the newest key. */
     endsAt: instant("ends_at"),
     /** When LiteLLM began to refuse the key, so that its last spend could be read. */
     blockedAt: instant("blocked_at"),

@@ -38,8 +38,8 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
         order by o.created_at, o.id), '[]'::json) from budget_overrides o where o.tenant_id = t.tenant_id) as overrides,
       (select coalesce(json_agg(json_build_object('hash', k.key_hash, 'created_at', ${ms("k.created_at")},
         'ends_at', ${ms("k.ends_at")}) order by k.created_at, k.key_hash), '[]'::json)
-        from tenant_keys k where t.subject_kind = 'key' and k.tenant_id = t.tenant_id
-          and k.key_hash <> t.subject_id and k.carried_at is null) as other_keys,
+        from tenant_keys k where k.tenant_id = t.tenant_id and k.ends_at is not null and k.carried_at is null)
+        as other_keys,
       (case when t.carried_period = coalesce(t.litellm_key_last_reset, t.subject_created_at) then t.carried else 0 end
         )::text as carried
     from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
@@ -82,7 +82,7 @@ const override = rawOverride.transform(
   }),
 );
 
-const rawOtherKey = z.object({ hash: z.string(), created_at: instant, ends_at: instant.nullable() });
+const rawOtherKey = z.object({ hash: z.string(), created_at: instant, ends_at: instant });
 
 const otherKey = rawOtherKey.transform(
   (raw): OtherKey => ({ hash: raw.hash as KeyHash, createdAt: raw.created_at, endsAt: raw.ends_at }),

@@ -9,7 +9,6 @@ import { addKey, removeKey } from "../../../flows/tenants/change-keys.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom, readBy } from "../../fields.ts";
-import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
@@ -96,9 +95,9 @@ function keysJson({ subject, subjectCreatedAt, otherKeys, carriedNanoUsd }: Tena
       : [];
   const others = otherKeys.toReversed().map(({ hash, createdAt, endsAt }) => ({
     key_hash: hash,
-    state: endsAt === null || endsAt > now ? "active" : "ended",
+    state: endsAt > now ? "active" : "ended",
     created_at: iso(createdAt),
-    ends_at: isoOrNull(endsAt),
+    ends_at: iso(endsAt),
   }));
   return { data: [...newest, ...others], currency: "USD", carried: usdNumber(carriedNanoUsd) };
 }
