@@ -6,12 +6,12 @@ import { alertPlatform } from "../flows/alerts/alert-platform.ts";
 import { announceChanges } from "../flows/alerts/announce-changes.ts";
 import { announcePeriods } from "../flows/alerts/announce-period.ts";
 import { forgetCalls } from "../flows/counting/forget-calls.ts";
+import { endKeys } from "../flows/keys/end-keys.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
-import { endKeys } from "../flows/tenants/end-keys.ts";
 import { endOverrides } from "../flows/tenants/end-overrides.ts";
 import type { Ports } from "../ports/ports.ts";
 

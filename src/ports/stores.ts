@@ -20,18 +20,21 @@ import type {
 import type {
   Actor,
   AuditedChange,
+  CarriedSpend,
+  NewKey,
   NewTenant,
   PriorValues,
+  ReplacedKey,
   SpendReference,
   SyncOutcome,
   TenantBatch,
   TenantChange,
+  TenantKey,
   TenantList,
   TenantListQuery,
   TenantRecord,
   TenantSubject,
 } from "../records/tenant.ts";
-import type { CarriedSpend, NewKey, ReplacedKey, TenantKey } from "../records/tenant-key.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
 
@@ -94,8 +97,8 @@ export interface Tenants {
 }
 
 /**
- * The keys of tenants with a key of their own. Each change is audited; null when there is no such tenant, or it does not
- * have the key.
+ * The keys of tenants with a key of their own. Each change is audited; null when there is no such tenant, or when it
+ * does not have the key.
  */
 export interface TenantKeys {
   /** Adds the newest key, which becomes the tenant's subject, and ends the others. The running period goes on. */

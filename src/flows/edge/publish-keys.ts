@@ -1,5 +1,5 @@
-// Publishes which tenant a key belongs to. Never fails the change that it follows: Postgres resolves a key whose entry is
-// missing, and an isolate forgets a resolved key after a minute.
+// Publishes which tenant a key belongs to. Never fails the change that it follows: Postgres resolves a key whose
+// entry is missing, and an isolate forgets a resolved key after a minute.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";

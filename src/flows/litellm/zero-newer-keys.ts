@@ -1,5 +1,5 @@
-// Begins a new period for all live keys of a tenant. LiteLLM has reset the oldest one, whose end is the tenant's; a newer
-// key may have a later end of its own. Can be repeated.
+// Begins a new period for all live keys of a tenant. LiteLLM has reset the oldest one, whose end is the tenant's; a
+// newer key may have a later end of its own. Can be repeated.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash } from "../../budget/tenant.ts";

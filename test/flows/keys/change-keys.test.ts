@@ -3,13 +3,13 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { observeRead } from "../../../src/flows/counting/observe.ts";
+import { addKey, removeKey } from "../../../src/flows/keys/change-keys.ts";
+import { endKeys } from "../../../src/flows/keys/end-keys.ts";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
 import { readSpendOf } from "../../../src/flows/litellm/read-spend.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
-import { addKey, removeKey } from "../../../src/flows/tenants/change-keys.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
-import { endKeys } from "../../../src/flows/tenants/end-keys.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { suspendTenant } from "../../../src/flows/tenants/suspend-tenant.ts";
 import { MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
@@ -46,7 +46,7 @@ const sweepAfter = async (ms: number) => {
 const budgets = async () => [(await world.keyRow(first))?.max_budget, (await world.keyRow(second))?.max_budget];
 
 describe("a new key without an overlap", () => {
-  it("is the tenant's at once, and LiteLLM refuses the old one at once", async () => {
+  it("belongs to the tenant at once, and LiteLLM refuses the old one at once", async () => {
     const tenant = await addedKey(deps);
     expect(tenant).toMatchObject({
       config: { subject: { id: second }, otherKeys: [{ hash: first, endsAt: NOW }] },
@@ -117,7 +117,7 @@ describe("a new key without an overlap", () => {
     ]);
   });
 
-  it("is repeated by the sweep, step by step, while LiteLLM fails", async () => {
+  it("ends the old one by the sweep, step by step, while LiteLLM fails", async () => {
     const { updateSubject, readSubject, deleteKey } = deps.litellm;
     deps.litellm.updateSubject = async () => ({ ok: false, failure: AWAY });
     await addedKey(deps);
@@ -168,7 +168,7 @@ describe("a new key with an overlap", () => {
     expect(await budgets()).toEqual([0, 250]);
   });
 
-  it("is synced when the other's spend has moved by 1 % of the limit", async () => {
+  it("gets another budget when the other's spend has moved by 1 % of the limit", async () => {
     const drifted = async () => hasDrifted(await acmeNow(), await readNow(), world.now);
     expect(await drifted()).toBe(false);
     world.litellm.setSpend(first, 304);
@@ -200,7 +200,7 @@ describe("a new key with an overlap", () => {
     ]);
   });
 
-  it("is missing when LiteLLM has neither it nor an older one", async () => {
+  it("counts as missing when LiteLLM has neither it nor an older one", async () => {
     await sweepAfter(HOUR);
     await sweepAfter(MINUTE);
     await world.manage("POST", "/key/delete", { keys: [second] });
@@ -229,7 +229,7 @@ describe("a new key with an overlap", () => {
     expect((await acmeNow()).config).toMatchObject({ otherKeys: [], carriedNanoUsd: 0n });
   });
 
-  it("is not read when one of the keys cannot be read", async () => {
+  it("shows no spend when one of the keys cannot be read", async () => {
     const { readSubject } = deps.litellm;
     let away = first;
     deps.litellm.readSubject = async (subject, options) =>
@@ -240,14 +240,14 @@ describe("a new key with an overlap", () => {
     expect(await syncLiteLlm({ tenantId: acme, now: NOW }, deps)).toMatchObject({ kind: "pending" });
   });
 
-  it("is zeroed with the old one by a reset", async () => {
+  it("starts again together with the old one after a reset", async () => {
     world.litellm.setSpend(second, 50);
     const result = await resetTenant({ tenantId: acme, actor: anActor({ now: NOW + MINUTE }) }, deps);
     expect(result).toMatchObject({ ok: true, value: { spend: { spendNanoUsd: 0n } } });
     expect([await world.keyRow(first), await world.keyRow(second)]).toMatchObject([{ spend: 0 }, { spend: 0 }]);
   });
 
-  it("is deleted with the old one when the tenant is deleted", async () => {
+  it("goes with the old one when the tenant is deleted", async () => {
     expect(await deleteTenant({ tenantId: acme, actor: anActor() }, deps)).toEqual({ ok: true, value: "deleted" });
     expect([await world.keyRow(first), await world.keyRow(second)]).toEqual([null, null]);
     expect(deps.snapshots.tenantsOfKeys.get(first)).toBeNull();

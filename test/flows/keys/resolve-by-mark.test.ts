@@ -1,9 +1,9 @@
-// A key that Bursar does not know: resolved by its mark when LiteLLM has regenerated it, and never by a copied mark. Real
-// Postgres, LiteLLM's simulator.
+// A key that Bursar does not know: resolved by its mark when LiteLLM has regenerated it, and never by a copied
+// mark. Real Postgres, LiteLLM's simulator.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { KeyHash } from "../../../src/budget/tenant.ts";
-import { resolveByMark } from "../../../src/flows/litellm/resolve-by-mark.ts";
+import { resolveByMark } from "../../../src/flows/keys/resolve-by-mark.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
@@ -63,14 +63,14 @@ describe("a key that LiteLLM has regenerated", () => {
     expect(messages).toContainEqual(expect.objectContaining({ kind: "read", subject_id: to, spend: "900" }));
   });
 
-  it("is reached by a suspension", async () => {
+  it("obeys a suspension of its tenant", async () => {
     const to = await regenerate();
     await resolved(to);
     await suspendTenant({ tenantId: acme, actor: anActor() }, deps);
     expect(await world.keyRow(to)).toMatchObject({ blocked: true });
   });
 
-  it("is resolved once by two isolates", async () => {
+  it("gets its tenant once, although two isolates resolve it", async () => {
     const to = await regenerate();
     const [first, second] = await Promise.all([resolved(to), resolved(to)]);
     expect([first?.config.subject.id, second?.config.subject.id]).toEqual([to, to]);
@@ -78,7 +78,7 @@ describe("a key that LiteLLM has regenerated", () => {
     expect(await audit("key_replaced")).toHaveLength(1);
   });
 
-  it("is nobody's when the tenant was deleted meanwhile", async () => {
+  it("gets no tenant when the tenant was deleted meanwhile", async () => {
     const to = await regenerate();
     const { replace } = deps.tenantKeys;
     deps.tenantKeys.replace = async (...change) => {
@@ -88,7 +88,7 @@ describe("a key that LiteLLM has regenerated", () => {
     expect(await resolved(to)).toBeNull();
   });
 
-  it("is resolved for an adopted tenant too", async () => {
+  it("gets its tenant when that was adopted", async () => {
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 10 });
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-adopted") } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
@@ -112,7 +112,7 @@ describe("a key that LiteLLM has regenerated", () => {
     expect(deps.log.lines.join()).toMatch(/kv key write failed.*sync enqueue failed/);
   });
 
-  it("is resolved later when LiteLLM cannot say whether the registered key lives", async () => {
+  it("waits while LiteLLM cannot say whether the registered key lives", async () => {
     const to = await regenerate();
     const { readSubject } = deps.litellm;
     deps.litellm.readSubject = async (subject, options) =>
@@ -123,7 +123,7 @@ describe("a key that LiteLLM has regenerated", () => {
   describe("of a tenant that an earlier release made, and no sync has marked", () => {
     const forgetMark = () => world.db.query("update tenant_configs set mark_nonce = null");
 
-    it("is resolved by the alias that Bursar gave it", async () => {
+    it("gets its tenant by the alias that Bursar gave it", async () => {
       await forgetMark();
       const to = await regenerate({ metadata: { tenant_id: "acme" } });
       expect((await resolved(to))?.config.subject.id).toBe(to);
@@ -131,7 +131,7 @@ describe("a key that LiteLLM has regenerated", () => {
       expect((await world.keyRow(to)).metadata).toHaveProperty("bursar_mark");
     });
 
-    it("is nobody's under another alias", async () => {
+    it("gets no tenant under another alias", async () => {
       await forgetMark();
       const to = await regenerate({ metadata: { tenant_id: "acme" }, key_alias: "mine" });
       expect(await resolved(to)).toBeNull();
@@ -139,8 +139,8 @@ describe("a key that LiteLLM has regenerated", () => {
   });
 });
 
-describe("a key that is nobody's", () => {
-  it("is one with a copied mark while the tenant's key lives: audited once, with one alert for operators", async () => {
+describe("a key that belongs to no tenant", () => {
+  it("has a copied mark while the tenant's key lives: audited once, with one alert for operators", async () => {
     const copy = await copyMark();
     expect([await resolved(copy), await resolved(copy)]).toEqual([null, null]);
     expect((await deps.tenants.load(acme))?.config.subject.id).toBe(hash);
@@ -152,7 +152,7 @@ describe("a key that is nobody's", () => {
     ]);
   });
 
-  it("is one with a copied mark while LiteLLM has not created the tenant's newest key yet", async () => {
+  it("has a copied mark while LiteLLM has not created the tenant's newest key yet", async () => {
     const copy = await copyMark();
     const { createKey } = deps.litellm;
     deps.litellm.createKey = async () => ({ ok: false, failure: AWAY });
@@ -162,7 +162,7 @@ describe("a key that is nobody's", () => {
     expect((await deps.tenants.load(acme))?.config.otherKeys).toMatchObject([{ hash }]);
   });
 
-  it("is the tenant's own key that has ended, which alerts nobody", async () => {
+  it("has ended as the tenant's own, and raises no alert", async () => {
     await addedKey(deps, { othersEndAt: NOW });
     expect((await deps.tenants.findByKey(hash)).tenant).toBeNull();
     expect(await resolved(hash)).toBeNull();
@@ -174,12 +174,12 @@ describe("a key that is nobody's", () => {
     ["the label of no tenant", { tenant_id: "globex" }],
     ["a label without a mark", { tenant_id: "acme" }],
     ["a guessed mark", { tenant_id: "acme", bursar_mark: "x.y" }],
-  ])("is one with %s, although the tenant's key is gone", async (_, metadata) => {
+  ])("has %s, although the tenant's key is gone", async (_, metadata) => {
     const to = await regenerate({ metadata });
     expect(await resolved(to)).toBeNull();
   });
 
-  it("is one with the mark of a deleted tenant, or of a team", async () => {
+  it("has the mark of a deleted tenant, or of a team", async () => {
     const { metadata } = await world.keyRow(hash);
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });

@@ -16,7 +16,7 @@ beforeEach(async () => {
 const AT = "2026-11-15T12:00:00.000Z";
 
 describe("a new key", () => {
-  it("is answered 201 with the virtual key, which LiteLLM accepts, and the old one goes on for the overlap", async () => {
+  it("answers 201 with the virtual key, which LiteLLM accepts, and the old one goes on for the overlap", async () => {
     const { status, headers, body } = await call("POST", PATH, { overlap: "1h" });
     expect([status, headers.get("location"), headers.get("cache-control")]).toEqual([201, PATH, "no-store"]);
     const second = sha256(body.virtual_key);
@@ -41,7 +41,7 @@ describe("a new key", () => {
     expect(await world.keyRow(first)).toMatchObject({ blocked: true });
   });
 
-  it("is made once for an idempotency key, and its replay does not show it", async () => {
+  it("exists once for an idempotency key, and a replay does not show it", async () => {
     const options = { key: "rotate-1" };
     const made = await call("POST", PATH, {}, options);
     const replay = await call("POST", PATH, {}, options);
@@ -50,12 +50,12 @@ describe("a new key", () => {
     expect((await call("GET", PATH)).body.data).toHaveLength(2);
   });
 
-  it.each(["0", "-1h", "1x", 60, null])("is refused with the overlap %j", async (overlap) => {
+  it.each(["0", "-1h", "1x", 60, null])("cannot have the overlap %j", async (overlap) => {
     const answer = await call("POST", PATH, { overlap });
     expect([answer.status, fieldsOf(answer)]).toEqual([422, ["overlap"]]);
   });
 
-  it("is refused for malformed JSON, and for a tenant that does not exist", async () => {
+  it("needs valid JSON and a tenant that exists", async () => {
     const statuses = [
       (await call("POST", PATH, "{")).status,
       (await call("POST", "/v1/tenants/globex/keys", {})).status,
@@ -64,7 +64,7 @@ describe("a new key", () => {
     expect(statuses).toEqual([400, 404, 404]);
   });
 
-  it("is refused for a team, whose keys are LiteLLM's, and for an adopted key", async () => {
+  it("cannot be made for a team, whose keys are LiteLLM's, nor for an adopted key", async () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });
     await world.manage("POST", "/key/generate", { key: "sk-adopted", max_budget: 10 });
     await create({ tenant_id: "red", litellm_team_id: "red" });
@@ -82,7 +82,7 @@ describe("a new key", () => {
 });
 
 describe("the list of keys", () => {
-  it("is for readers, newest first, and 404 without a tenant", async () => {
+  it("shows readers the newest first, and answers 404 without a tenant", async () => {
     const { status, body } = await call("GET", PATH, undefined, { token: "read" });
     const data = [{ key_hash: first, state: "active", created_at: AT, ends_at: null }];
     expect([status, body]).toEqual([200, { data, currency: "USD", carried: 0, next_cursor: null }]);
@@ -99,7 +99,7 @@ describe("removing a key", () => {
     expect((await deps.tenants.findByKey(first)).tenant).toBeNull();
   });
 
-  it("is refused for the newest key, for keys of others and for what is no hash", async () => {
+  it("refuses the newest key, keys of others and what is no hash", async () => {
     const { status, body } = await call("DELETE", `${PATH}/${first}`);
     expect([status, body.detail]).toEqual([409, expect.stringContaining("Make another one first")]);
     expect((await call("DELETE", `${PATH}/${"b".repeat(64)}`)).status).toBe(404);

@@ -1,5 +1,5 @@
-// What LiteLLM's `/key/regenerate` does to a key: a new secret, and everything else as before. The simulator has no such
-// route, because LiteLLM serves it to enterprises only.
+// What LiteLLM's `/key/regenerate` does to a key: a new secret, and everything else as before. The simulator has no
+// such route, because LiteLLM serves it to enterprises only.
 
 import type { AdminWorld } from "../worlds/admin-world.ts";
 import { sha256 } from "./virtual-key.ts";

@@ -1,7 +1,7 @@
 // A second key of acme, in an admin world.
 
 import type { KeyHash } from "../../../src/budget/tenant.ts";
-import { addKey, type ChangeKeysDeps } from "../../../src/flows/tenants/change-keys.ts";
+import { addKey, type ChangeKeysDeps } from "../../../src/flows/keys/change-keys.ts";
 import { NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../builders/builders.ts";
 import { sha256 } from "../builders/virtual-key.ts";

@@ -1,11 +1,11 @@
-// The TenantKeys port on Postgres: each change is one statement that locks the tenant, changes and audits. The tenant is
-// read in a second statement of the batch, which sees the changed keys.
+// The TenantKeys port on Postgres: each change is one statement that locks the tenant, changes and audits. The
+// tenant is read in a second statement of the batch, which sees the changed keys.
 
 import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import type { TenantKeys } from "../../../ports/stores.ts";
-import type { TenantKey } from "../../../records/tenant-key.ts";
+import type { TenantKey } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
 import { ms, timestampOf } from "../instants.ts";

@@ -5,7 +5,7 @@ import * as z from "zod";
 import { type Instant, instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../budget/tenant.ts";
-import { addKey, removeKey } from "../../../flows/tenants/change-keys.ts";
+import { addKey, removeKey } from "../../../flows/keys/change-keys.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { keyHashOf, requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom, readBy } from "../../fields.ts";

@@ -1,13 +1,14 @@
-// An administrator gives a tenant a new key, or ends an older one. Writes Postgres first, then publishes to the edge, then
-// syncs LiteLLM: a crash in between leaves a pending tenant that the sweep finishes, and never an unrecorded key.
+// An administrator gives a tenant a new key, or ends an older one. Writes Postgres first, then publishes to the
+// edge, then syncs LiteLLM: a crash in between leaves a pending tenant that the sweep finishes, and never an
+// unrecorded key.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import { publishKeys } from "../edge/publish-keys.ts";
+import { type PublishChangeDeps, publishChange } from "../tenants/publish-change.ts";
 import { type EndKeyDeps, endKey } from "./end-keys.ts";
-import { type PublishChangeDeps, publishChange } from "./publish-change.ts";
 
 export type ChangeKeysDeps = PublishChangeDeps & EndKeyDeps;
 

@@ -64,7 +64,7 @@ it("zeroes what LiteLLM has and has not reset itself, and no key that has ended"
   await expect(zeroNewerKeys({ tenant, now: NOW }, { litellm })).rejects.toThrow("key not read");
 });
 
-it("is announced by the sweep when a key could not be zeroed", async () => {
+it("waits for the sweep to announce it when a key could not be zeroed", async () => {
   await readNow();
   endPeriod();
   const { resetSpend } = deps.litellm;

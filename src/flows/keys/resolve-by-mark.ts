@@ -1,6 +1,7 @@
-// Finds the tenant of a key that Bursar does not know, by the mark in LiteLLM's row of it, and gives the tenant's key the
-// new hash: LiteLLM regenerates a key in place. A mark proves nothing while the registered key lives, because whoever can
-// read a key's metadata can copy it: such a key stays unmanaged, is audited, and alerts the operators.
+// Finds the tenant of a key that Bursar does not know, by the mark in LiteLLM's row of it, and gives the tenant's
+// key the new hash: LiteLLM regenerates a key in place. A mark proves nothing while the registered key lives,
+// because everyone who can read a key's metadata can copy it: such a key stays unmanaged, is audited, and alerts
+// the operators.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
@@ -12,7 +13,7 @@ import type { TenantRecord } from "../../records/tenant.ts";
 import { sendNotices } from "../alerts/announce-alerts.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish-config.ts";
 import { publishKeys } from "../edge/publish-keys.ts";
-import { hasMarkOf } from "./mark.ts";
+import { hasMarkOf } from "../litellm/mark.ts";
 
 export type ResolveDeps = PublishDeps &
   Pick<

@@ -1,12 +1,13 @@
-// Ends older keys of tenants. LiteLLM refuses the key at once; its last spend is read when LiteLLM has written the spend
-// of its last calls, and is carried by the tenant for the rest of the period; then the key is deleted. A key deleted first
-// would lose the spend that LiteLLM has not written yet. Each step can be repeated; the sweep takes the next one.
+// Ends older keys of tenants. LiteLLM refuses the key at once; its last spend is read when LiteLLM has written the
+// spend of its last calls, and is carried by the tenant for the rest of the period; then the key is deleted. A key
+// deleted first would lose the spend that LiteLLM has not written yet. Each step can be repeated; the sweep takes
+// the next one.
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import { DATABASE_LAG_MS } from "../../budget/spend.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantKey } from "../../records/tenant-key.ts";
+import type { TenantKey } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish-config.ts";
 import { publishKeys } from "../edge/publish-keys.ts";
