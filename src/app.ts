@@ -10,6 +10,7 @@ import { alertRoutes } from "./http/admin/alerts.ts";
 import { auditRoutes } from "./http/admin/audit.ts";
 import { channelRoutes } from "./http/admin/channels.ts";
 import { deadLetterRoutes } from "./http/admin/dead-letters.ts";
+import { keyRoutes } from "./http/admin/tenants/keys.ts";
 import { overrideRoutes } from "./http/admin/tenants/overrides.ts";
 import { tenantActRoutes } from "./http/admin/tenants/tenant-actions.ts";
 import { tenantRoutes } from "./http/admin/tenants/tenants.ts";
@@ -74,6 +75,7 @@ export function createApp(connect: Connect) {
   app.route("/", budgetRoutes);
   app.route("/", webhookRoutes);
   app.route("/", tenantRoutes);
+  app.route("/", keyRoutes);
   app.route("/", overrideRoutes);
   app.route("/", tenantActRoutes);
   app.route("/", channelRoutes);

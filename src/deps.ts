@@ -17,6 +17,7 @@ import { postgresAlerts } from "./adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "./adapters/postgres/alerts/platform-alerts.ts";
 import { postgresAuditLog } from "./adapters/postgres/audit/audit-log.ts";
 import { openDatabase } from "./adapters/postgres/client.ts";
+import { postgresTenantKeys } from "./adapters/postgres/keys/tenant-keys.ts";
 import { postgresChannels } from "./adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "./adapters/postgres/notices/deliveries.ts";
@@ -89,6 +90,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     memory,
     snapshots: kvSnapshots(env.SNAPSHOTS, isolateKv, { log: consoleLog, timers: realTimers, clock, background }),
     tenants: postgresTenants(database),
+    tenantKeys: postgresTenantKeys(database),
     overrides: postgresOverrides(database),
     spendBatches: postgresSpendBatches(database),
     ledgers: postgresLedgers(database),

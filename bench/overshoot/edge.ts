@@ -13,7 +13,7 @@ import { forwardCall } from "../../src/flows/check/forward-call.ts";
 import { recordSpend } from "../../src/flows/spend/record-spend.ts";
 import { callsMessage, type SpendMessage } from "../../src/ports/messages.ts";
 import type { Cipher, LiteLlm, Log, ModelAnswer, ModelCall, SpendQueue } from "../../src/ports/ports.ts";
-import type { Alerts } from "../../src/ports/stores.ts";
+import type { Alerts, PlatformAlerts, TenantKeys } from "../../src/ports/stores.ts";
 import { incomingOf } from "../../test/support/builders/builders.ts";
 import { TimedClaims } from "../../test/support/fakes/fake-claims.ts";
 import type { VirtualTimers } from "../../test/support/fakes/virtual-timers.ts";
@@ -109,6 +109,13 @@ export class Edge {
       tenants: this.#postgres.tenants,
       litellm,
       claims: this.#claims,
+      // Only a key that was regenerated needs these.
+      tenantKeys: unusedPort<TenantKeys>("tenantKeys"),
+      platformAlerts: unusedPort<PlatformAlerts>("platformAlerts"),
+      cipher: unusedPort<Cipher>("cipher"),
+      spendBatches: this.#postgres.spendBatches,
+      // The simulation measures only how soon calls stop, so it sends no notices.
+      noticeQueue: { sendAll: async () => {} },
       spendQueue: this.#queue,
       timers,
       clock,
@@ -122,12 +129,8 @@ export class Edge {
   #consumerDeps(): ConsumerDeps {
     return {
       ...this.#checkDeps(COLOS[0]),
-      spendBatches: this.#postgres.spendBatches,
       ledgers: this.#postgres.ledgers,
-      // The simulation measures only how soon calls stop, so it sends no notices.
       alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
-      noticeQueue: { sendAll: async () => {} },
-      cipher: unusedPort<Cipher>("cipher"),
     };
   }
 

@@ -61,6 +61,9 @@ function configOf(tenant: BenchTenant, now: number): TenantConfig {
     litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

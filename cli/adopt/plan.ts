@@ -5,6 +5,7 @@ import type { Instant } from "../../src/budget/instant.ts";
 import { type Limit, limitAt } from "../../src/budget/limit.ts";
 import type { TenantConfig, TenantId } from "../../src/budget/tenant.ts";
 import { fieldsToSend } from "../../src/flows/litellm/desired-state.ts";
+import { presentMark } from "../../src/flows/litellm/mark.ts";
 import { adoptionOf } from "../../src/flows/tenants/plan-adoption.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../src/records/litellm-row.ts";
 import type { NewTenant, TenantRecord } from "../../src/records/tenant.ts";
@@ -108,6 +109,9 @@ function configOf(tenant: NewTenant): TenantConfig {
     litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
   return { ...tenant, ...unchanged, litellmKeyLastReset: null, configVersion: 1, revision: 1 };
 }
@@ -126,13 +130,14 @@ function changesFor(
     adopted,
     priorValues,
     encryptedKey: null,
+    markNonce: null,
     periodSeenAt: null,
     periodAnnounced: true,
     deletedAt: null,
     createdAt: now,
     updatedAt: now,
   };
-  return fieldsToSend(record, reading, now).fields;
+  return fieldsToSend(record, reading, presentMark(record, reading), now).fields;
 }
 
 /** Refuses candidates with the same tenant id, and candidates whose tenant id is taken. */

@@ -3,6 +3,7 @@
 import { AGENTS, GATE_AND_GUARD, REFUSALS } from "./examples/agents.ts";
 import { CHANNELS, CHANNELS_LATER } from "./examples/channels.ts";
 import { ALERTS, TRAIL, undelivered } from "./examples/history.ts";
+import { KEYS } from "./examples/keys.ts";
 import { LITELLM } from "./examples/litellm.ts";
 import { OUTAGE } from "./examples/outage.ts";
 import { OVERRIDES } from "./examples/overrides.ts";
@@ -22,6 +23,7 @@ export const SCENARIO: readonly Step[] = [
   ...TRAIL,
   ...LITELLM,
   ...CHANNELS_LATER,
+  ...KEYS,
   ...TENANTS_LATER,
   ...OUTAGE,
 ];

@@ -111,6 +111,10 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     tenant_id: "acme",
     error: "unparseable answer",
   }),
+  "platform-mark-copied": aPlatformNotice("mark_copied", {
+    tenant_id: "acme",
+    key_hash: "9e12ba1c9eb4e5817b77c160de563342b0a8a3fec0b93fac2a60bb8a9909b474",
+  }),
   "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
   "platform-litellm-out": aPlatformNotice("litellm_out", {
     since: "2026-11-15T11:50:00.000Z",

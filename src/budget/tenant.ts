@@ -1,4 +1,4 @@
-// A tenant: its subject, its budget and its overrides, as every flow sees them. Types and defaults only.
+// A tenant: its subject, its budget and its overrides, as every flow sees them. Types, defaults and identity only.
 
 import type { Instant } from "./instant.ts";
 import type { BasisPoints, NanoUsd } from "./money.ts";
@@ -21,6 +21,14 @@ export interface Override {
   readonly createdAt: Instant;
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | null;
+}
+
+/** An older key of a tenant that still counts beside the newest one. */
+export interface OtherKey {
+  readonly hash: KeyHash;
+  readonly createdAt: Instant;
+  /** When it stops working. Afterwards it counts until its last spend is carried. */
+  readonly endsAt: Instant;
 }
 
 /** The desired state of one tenant. Postgres stores it, and the KV key `config:{tenant}` carries it to the edge. */
@@ -53,6 +61,22 @@ export interface TenantConfig {
   readonly overrides: readonly Override[];
   /** How many further overrides have begun and ended; part of the limit version. */
   readonly endedOverrides: number;
+  /**
+   * When the tenant was created: an id may be deleted and created again. Null in a snapshot of the release before.
+   */
+  readonly createdAt: Instant | null;
+  /** The older keys whose spend counts too, oldest first; `subject` is the newest. Empty for a team. */
+  readonly otherKeys: readonly OtherKey[];
+  /** The last spend of the keys that were removed in this period. */
+  readonly carriedNanoUsd: NanoUsd;
+}
+
+/** False for two tenants of one id, one of which was deleted. A tenant stays the same when its key changes. */
+export function isSameTenant(
+  a: Pick<TenantConfig, "subject" | "createdAt">,
+  b: Pick<TenantConfig, "subject" | "createdAt">,
+): boolean {
+  return a.subject.id === b.subject.id || (a.createdAt !== null && a.createdAt === b.createdAt);
 }
 
 export const DEFAULT_BUDGET = {

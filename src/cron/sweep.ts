@@ -6,6 +6,7 @@ import { alertPlatform } from "../flows/alerts/alert-platform.ts";
 import { announceChanges } from "../flows/alerts/announce-changes.ts";
 import { announcePeriods } from "../flows/alerts/announce-period.ts";
 import { forgetCalls } from "../flows/counting/forget-calls.ts";
+import { endKeys } from "../flows/keys/end-keys.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
@@ -17,6 +18,7 @@ import type { Ports } from "../ports/ports.ts";
 const JOBS = {
   "note-outage": noteOutage,
   "end-overrides": endOverrides,
+  "end-keys": endKeys,
   "sync-pending": syncPending,
   "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,

@@ -17,6 +17,7 @@ const PROBLEMS = {
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "tenant-taken": { status: 409, title: "The tenant already exists" },
   "subject-taken": { status: 409, title: "The LiteLLM key or team already belongs to a tenant" },
+  "key-not-replaceable": { status: 409, title: "Bursar cannot replace or remove this key" },
   "channel-not-configured": { status: 409, title: "This deployment cannot send to this kind of channel" },
   "request-running": { status: 409, title: "A request with this idempotency key is still running" },
   "unknown-queue": { status: 409, title: "This deployment has no such queue" },

@@ -34,6 +34,7 @@ import type {
   PlatformAlerts,
   ReadLeases,
   SpendBatches,
+  TenantKeys,
   Tenants,
 } from "./stores.ts";
 
@@ -41,6 +42,7 @@ export interface Ports {
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly tenants: Tenants;
+  readonly tenantKeys: TenantKeys;
   readonly overrides: Overrides;
   readonly spendBatches: SpendBatches;
   readonly ledgers: Ledgers;
@@ -279,10 +281,14 @@ export interface Notifier {
   ): Promise<SendOutcome>;
 }
 
-/** AES-GCM under a named key, for secrets stored in Postgres. */
+/** Encrypts secrets stored in Postgres (AES-GCM), and signs what Bursar writes elsewhere, both under rotated keys. */
 export interface Cipher {
   encrypt(text: string): Promise<string>;
   decrypt(encrypted: string): Promise<string>;
+  /** HMAC-SHA256 in base64url, by the current key. */
+  sign(text: string): Promise<string>;
+  /** True for a signature by any of the keys. */
+  verify(text: string, signature: string): Promise<boolean>;
 }
 
 export interface Timers {

@@ -22,14 +22,18 @@ import type {
 import type {
   Actor,
   AuditedChange,
+  CarriedSpend,
   NewKey,
   NewTenant,
+  OwnKey,
   PriorValues,
+  ReplacedKey,
   SpendReference,
   SubjectFinding,
   SyncOutcome,
   TenantBatch,
   TenantChange,
+  TenantKey,
   TenantList,
   TenantListQuery,
   TenantRecord,
@@ -55,7 +59,7 @@ export interface Tenants {
     actor: Actor,
   ): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken" | "other_body">>;
   /** Replaces the key that the operation's `create` made. Null when the tenant has had another key since. */
-  replaceUnshownKey(tenantId: TenantId, key: NewKey, actor: Actor): Promise<TenantRecord | null>;
+  replaceUnshownKey(tenantId: TenantId, key: OwnKey, actor: Actor): Promise<TenantRecord | null>;
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
   /** The kill switch. Null when there is no such tenant. */
   setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
@@ -81,6 +85,10 @@ export interface Tenants {
    */
   noteBlock(tenantId: TenantId, revision: number): Promise<boolean>;
   /**
+   * The nonce of the tenant's mark; the first call makes it. Null when the desired state has changed since `revision`.
+   */
+  noteMark(tenantId: TenantId, revision: number): Promise<string | null>;
+  /**
    * Claims tenants with a pending sync, deleted ones included, least recently tried first. A claim counts as a try:
    * retries back off exponentially from 1 minute to 1 hour, and come every minute while LiteLLM is unreachable.
    */
@@ -103,6 +111,29 @@ export interface Tenants {
    */
   noteSubject(subject: TenantSubject, finding: SubjectFinding, now: Instant): Promise<TenantRecord | null>;
   ping(): Promise<void>;
+}
+
+/**
+ * The keys of tenants with a key of their own. Each change is audited; null when there is no such tenant, or when it
+ * does not have the key.
+ */
+export interface TenantKeys {
+  /** Adds the newest key, which becomes the tenant's subject, and ends the others. The running period goes on. */
+  add(key: NewKey, actor: Actor): Promise<TenantRecord | null>;
+  /** Gives a key its new hash. Idempotent. */
+  replace(key: ReplacedKey, now: Instant): Promise<TenantRecord | null>;
+  /** Also a key that has ended, until it is forgotten. */
+  find(keyHash: KeyHash): Promise<TenantKey | null>;
+  /** Ends an older key at once. Idempotent; null also for the newest key. */
+  end(tenantId: TenantId, keyHash: KeyHash, actor: Actor): Promise<TenantRecord | null>;
+  /** Keys whose end has come, of tenants whose newest key LiteLLM has; earliest first. */
+  listEnded(limit: number, now: Instant): Promise<TenantKey[]>;
+  /** Notes that LiteLLM refuses the key from `now` on. */
+  noteBlocked(keyHash: KeyHash, now: Instant): Promise<void>;
+  /** Adds the last spend of a key to the tenant's, once; the key itself no longer counts. */
+  carry(spend: CarriedSpend, now: Instant): Promise<TenantRecord | null>;
+  /** Forgets a key whose spend is carried. */
+  forget(keyHash: KeyHash): Promise<void>;
 }
 
 /** Temporary increases of the limit. Checks apply them by their dates, so they need no event to start or end. */

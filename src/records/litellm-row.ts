@@ -37,6 +37,10 @@ export interface LiteLlmRow extends LiteLlmFields {
   /** The row's own limits: Bursar can change and restore them without touching a shared budget object. */
   readonly own: Pick<LiteLlmFields, "maxBudgetNanoUsd" | "budgetDuration">;
   readonly spendNanoUsd: NanoUsd;
+  /** How much of `spendNanoUsd` the tenant's other keys have spent, and those removed in the period. */
+  readonly othersNanoUsd: NanoUsd;
+  /** The rows of the tenant's older live keys, oldest first; absent in a row of one key. */
+  readonly olderKeys?: readonly LiteLlmRow[];
   /** By Bursar's clock: when it asked, and when it had the answer. */
   readonly begunAt: Instant;
   readonly answeredAt: Instant;
@@ -44,6 +48,8 @@ export interface LiteLlmRow extends LiteLlmFields {
   readonly createdAt: Instant | null;
   /** The budget object linked to the key. */
   readonly budgetId: string | null;
+  /** The name of a key or team in LiteLLM. */
+  readonly alias: string | null;
   /** The team of a key; null when it has none. */
   readonly teamId: string | null;
 }

@@ -13,7 +13,9 @@ export type PlatformAlertKind =
   | "litellm_silent"
   | "litellm_out"
   | "litellm_unreadable"
-  | "subject_missing";
+  | "subject_missing"
+  /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
+  | "mark_copied";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;

@@ -20,6 +20,8 @@ export interface TenantRecord {
   readonly priorValues: PriorValues | null;
   /** The encrypted virtual key, kept only until LiteLLM has created it. */
   readonly encryptedKey: string | null;
+  /** The nonce of the mark that a sync writes to the tenant's key; null for a tenant that no sync has marked yet. */
+  readonly markNonce: string | null;
   /**
    * When Bursar first saw LiteLLM in the current period, which LiteLLM enters up to ten minutes late; null in the first
    * period.
@@ -125,7 +127,7 @@ export interface NewTenant extends TenantSettings {
 }
 
 /** A virtual key of Bursar's own that LiteLLM does not have yet. */
-export interface NewKey {
+export interface OwnKey {
   readonly keyHash: KeyHash;
   readonly encryptedKey: string;
 }
@@ -177,4 +179,31 @@ export interface TenantBatch {
   /** The references that resolved to this tenant. */
   readonly references: readonly SpendReference[];
   readonly pending: readonly DeliveryKey[];
+}
+
+export interface NewKey extends OwnKey {
+  readonly tenantId: TenantId;
+  /** When the keys of the tenant so far stop working. */
+  readonly othersEndAt: Instant;
+}
+
+/** LiteLLM has given the key `from` the new hash `to`. */
+export interface ReplacedKey {
+  readonly tenantId: TenantId;
+  readonly from: KeyHash;
+  readonly to: KeyHash;
+}
+
+/** A key that has ended is blocked in LiteLLM, then its last spend is carried, then it is deleted. */
+export interface TenantKey {
+  readonly tenantId: TenantId;
+  readonly keyHash: KeyHash;
+  readonly blockedAt: Instant | null;
+  readonly carriedAt: Instant | null;
+}
+
+/** The last spend of a key, in the tenant's period that began at `periodStartedAt`. */
+export interface CarriedSpend extends Pick<TenantKey, "tenantId" | "keyHash"> {
+  readonly spendNanoUsd: NanoUsd;
+  readonly periodStartedAt: Instant;
 }

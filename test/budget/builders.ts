@@ -53,6 +53,9 @@ export function aTenantConfig(differences: Partial<TenantConfig> = {}): TenantCo
     litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
     ...differences,
   };
 }

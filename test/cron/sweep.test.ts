@@ -6,6 +6,7 @@ import type { Ports } from "../../src/ports/ports.ts";
 import type { PlatformCondition } from "../../src/records/platform-alert.ts";
 import { MINUTE, NOW } from "../budget/builders.ts";
 import { aDispatch } from "../support/builders/notice-builders.ts";
+import { plainCipher } from "../support/builders/plain-cipher.ts";
 import { FakeDeliveries } from "../support/fakes/fake-deliveries.ts";
 import { AWAY } from "../support/fakes/fake-litellm.ts";
 import { FakeNoticeQueue } from "../support/fakes/fake-notice-queue.ts";
@@ -41,7 +42,6 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   };
   const [claimEndedPeriods, findUnannounced] = [noted("ended"), noted("unannounced")];
   const tenants = Object.assign(world.postgres, { claimPendingSyncs, claimEndedPeriods, findUnannounced });
-  const cipher = { encrypt: async (text: string) => text, decrypt: async (text: string) => text };
   const overrides = { ...unusedPort<Ports["overrides"]>("overrides"), recordEnds: found, listEnding: found };
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
@@ -53,8 +53,9 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
     },
   };
   const ledgers = { ...unusedPort<Ports["ledgers"]>("ledgers"), forgetCalls: async () => (await found()).length };
-  const stores = { tenants, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
-  return { ...unusedPorts(), ...world.deps(), ...stores, cipher, noticeQueue };
+  const tenantKeys = { ...unusedPort<Ports["tenantKeys"]>("tenantKeys"), listEnded: async () => [] };
+  const stores = { tenants, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
+  return { ...unusedPorts(), ...world.deps(), ...stores, cipher: plainCipher, noticeQueue };
 }
 
 const found = async (): Promise<[]> => {

@@ -117,12 +117,16 @@ it("has a separate type without amounts for a test", () => {
 });
 
 describe("an event of the platform", () => {
-  it.each(["dead_letter", "sync_pending", "litellm_silent", "litellm_out", "litellm_unreadable"] as const)(
-    "has a distinct type for %s",
-    (kind) => {
-      expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
-    },
-  );
+  it.each([
+    "dead_letter",
+    "sync_pending",
+    "litellm_silent",
+    "litellm_out",
+    "litellm_unreadable",
+    "mark_copied",
+  ] as const)("has a distinct type for %s", (kind) => {
+    expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
+  });
 
   it("has the condition and its start, without budget fields", () => {
     expect(event(SAMPLES["platform-sync-pending"] as Notice)).toEqual({

@@ -12,6 +12,7 @@ import { webhookNotifier } from "../../src/adapters/notifiers/webhook-notifier.t
 import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresAuditLog } from "../../src/adapters/postgres/audit/audit-log.ts";
+import { postgresTenantKeys } from "../../src/adapters/postgres/keys/tenant-keys.ts";
 import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
@@ -186,6 +187,7 @@ function storesOf({ db, redis }: SoakOptions) {
   const { database } = db;
   return {
     tenants: postgresTenants(database),
+    tenantKeys: postgresTenantKeys(database),
     overrides: postgresOverrides(database),
     spendBatches: postgresSpendBatches(database),
     ledgers: postgresLedgers(database),

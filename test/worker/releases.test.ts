@@ -181,7 +181,8 @@ describe("queue messages of a later release", () => {
 
 describe("KV values beside the previous release", () => {
   it("exchanges config, tombstone and spend with the previous release", () => {
-    const { endedOverrides: _none, subjectMissingAt: _missing, litellmBlockedAt: _blocked, ...known } = config;
+    const { endedOverrides: _none, subjectMissingAt: _missing, litellmBlockedAt: _blocked, ...rest } = config;
+    const { createdAt: _created, otherKeys: _keys, carriedNanoUsd: _carried, ...known } = rest;
     const noted = { ...config, subjectMissingAt: NOW, litellmBlockedAt: NOW };
     expect(previousCodec.configValue.parse(versioned(configJson(noted)))).toEqual(known);
     expect(configValue.parse(versioned(configJson(noted)))).toEqual(noted);
@@ -193,6 +194,7 @@ describe("KV values beside the previous release", () => {
     expect(previousCodec.spendValue.parse(versioned(spendJson(config, record)))).toEqual(spend);
     expect(spendValue.parse(previousCodec.spendJson(config, record))).toEqual({
       ...spend,
+      tenant_created_at: null,
       record: { ...before, epoch: 0 },
     });
   });
@@ -202,7 +204,7 @@ describe("KV values beside the previous release", () => {
     const whole = aTenantConfig({ overrides: [ended, anOverride()] });
     const seen = previousCodec.configValue.parse(versioned(configJson(foldEnded(whole, NOW))));
     if ("deletedRevision" in seen) throw new Error("expected a config");
-    const ofBefore = { ...seen, endedOverrides: 0, subjectMissingAt: null, litellmBlockedAt: null };
+    const ofBefore = { ...config, ...seen };
     expect(ofBefore.overrides).toHaveLength(1);
     expect(limitVersion(ofBefore, NOW)).toBe(limitVersion(whole, NOW));
     expect(limitAt(ofBefore, NOW)).toEqual(limitAt(whole, NOW));

@@ -6,7 +6,7 @@ import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
-import { configJson, configValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
+import { configJson, configValue, isSpendOf, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 import type { Change } from "./kv-turns.ts";
 
 /** A config or a tombstone. At the same revision the tombstone is the later one. */
@@ -26,12 +26,12 @@ export function changeOfDeletion(revision: number, deletedAt: Instant, isRewrite
   return (present) => (mayReplace(present, { revision, isDeleted: true }, isRewrite) ? { text } : null);
 }
 
-/** Joins with the spend in KV, unless that is of another subject. */
+/** Joins with the spend in KV, unless that is of another tenant. */
 export function changeOfSpend(config: TenantConfig, record: SpendRecord): Change {
   return (present) => {
     const known = parsed(present, spendValue);
-    const isOfSubject = known?.subject_id === config.subject.id;
-    const text = textOf(spendJson(config, isOfSubject ? joinRecords(known.record, record) : record));
+    const own = known !== null && isSpendOf(config, known) ? joinRecords(known.record, record) : record;
+    const text = textOf(spendJson(config, own));
     return text === present ? null : { text };
   };
 }

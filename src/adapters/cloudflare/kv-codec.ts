@@ -39,6 +39,18 @@ const override = rawOverride.transform((raw) => ({
   revokedAt: raw.revoked_at,
 }));
 
+const rawOtherKey = z.object({
+  hash: z.string().transform((hash) => hash as KeyHash),
+  created_at: instant,
+  ends_at: instant,
+});
+
+const otherKey = rawOtherKey.transform((raw) => ({
+  hash: raw.hash,
+  createdAt: raw.created_at,
+  endsAt: raw.ends_at,
+}));
+
 const rawConfig = z.object({
   tenant_id: z.string().transform((id) => id as TenantId),
   name: z.string().nullable(),
@@ -62,6 +74,10 @@ const rawConfig = z.object({
   overrides: z.array(override),
   /** Absent in values of the release before: all overrides are in its list. */
   ended_overrides: z.int().min(0).default(0),
+  /** The release before does not write these, and ignores them. */
+  created_at: instant.nullable().default(null),
+  other_keys: z.array(otherKey).default([]),
+  carried: decimalMoney.default(0n),
 });
 
 const config = rawConfig.transform(
@@ -85,6 +101,9 @@ const config = rawConfig.transform(
     litellmBlockedAt: raw.litellm_blocked_at,
     overrides: raw.overrides,
     endedOverrides: raw.ended_overrides,
+    createdAt: raw.created_at,
+    otherKeys: raw.other_keys,
+    carriedNanoUsd: raw.carried,
   }),
 );
 
@@ -131,14 +150,29 @@ export function configJson(of: TenantConfig): ConfigValue {
       revoked_at: one.revokedAt,
     })),
     ended_overrides: of.endedOverrides,
+    created_at: of.createdAt,
+    other_keys: of.otherKeys.map(({ hash, createdAt, endsAt }) => ({ hash, created_at: createdAt, ends_at: endsAt })),
+    carried: decimalFromNanoUsd(of.carriedNanoUsd),
   };
 }
 
-/** The spend with its subject: a tenant may be deleted and created again with another subject. */
-export const spendValue = z.object({ subject_id: z.string(), record: spendRecordSchema });
+/**
+ * The spend with the tenant's identity: a tenant may be deleted and created again. The release before knows the subject
+ * alone.
+ */
+export const spendValue = z.object({
+  subject_id: z.string(),
+  tenant_created_at: instant.nullable().default(null),
+  record: spendRecordSchema,
+});
 
 export function spendJson(config: TenantConfig, record: SpendRecord): z.input<typeof spendValue> {
-  return { subject_id: config.subject.id, record: spendRecordJson(record) };
+  const { subject, createdAt } = config;
+  return { subject_id: subject.id, tenant_created_at: createdAt, record: spendRecordJson(record) };
+}
+
+export function isSpendOf({ subject, createdAt }: TenantConfig, value: z.output<typeof spendValue>): boolean {
+  return value.subject_id === subject.id || (createdAt !== null && value.tenant_created_at === createdAt);
 }
 
 /** The release before ignores `is_nobodys`, and looks such a key up. */

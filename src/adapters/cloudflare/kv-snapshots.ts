@@ -9,7 +9,7 @@ import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-changes.ts";
-import { configValue, keyValue, outageJson, outageNoteFrom, outageValue, spendValue } from "./kv-codec.ts";
+import { configValue, isSpendOf, keyValue, outageJson, outageNoteFrom, outageValue, spendValue } from "./kv-codec.ts";
 import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
 
 /** How long a team's key stays resolved to its tenant. */
@@ -72,7 +72,7 @@ export function kvSnapshots(
       const config = decode(keys.config, texts.get(keys.config), configValue);
       if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
       const spend = decode(keys.spend, texts.get(keys.spend), spendValue);
-      return { config, spend: spend?.subject_id === config.subject.id ? spend.record : null };
+      return { config, spend: spend !== null && isSpendOf(config, spend) ? spend.record : null };
     },
 
     writeOwnerOf(caller, owner, options) {

@@ -34,6 +34,8 @@ const row = z.object({
   metadata,
   budget_id: text,
   team_id: text,
+  key_alias: text,
+  team_alias: text,
   /** `deleted` since 1.104, where older versions answer that they do not know the key. */
   status: text,
   blocked: z.unknown().optional().transform(fromJson).pipe(z.boolean().catch(false)),
@@ -69,6 +71,7 @@ export function litellmRowFrom(
   return {
     subject,
     spendNanoUsd: raw.spend < 0n ? 0n : raw.spend,
+    othersNanoUsd: 0n,
     wasNegative: raw.spend < 0n,
     begunAt,
     answeredAt,
@@ -81,6 +84,7 @@ export function litellmRowFrom(
     metadata: raw.metadata,
     blocked: raw.blocked,
     budgetId: raw.budget_id ?? null,
+    alias: (subject.kind === "key" ? raw.key_alias : raw.team_alias) ?? null,
     teamId: subject.kind === "key" ? (raw.team_id ?? null) : null,
   };
 }

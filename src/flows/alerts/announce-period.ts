@@ -3,13 +3,18 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { type AnnounceChangeDeps, announceChange, tryAnnounceChange } from "./announce-change.ts";
+import { zeroNewerKeys } from "../litellm/zero-newer-keys.ts";
+import { type AnnounceChangeDeps, announceChange } from "./announce-change.ts";
 
-/** @throws when Postgres or the queue cannot be reached. */
-export async function announcePeriod(tenant: TenantRecord, now: Instant, deps: AnnounceChangeDeps): Promise<void> {
+type Deps = AnnounceChangeDeps & Pick<Ports, "litellm">;
+
+/** @throws when Postgres, the queue or, for a tenant with several keys, LiteLLM cannot be reached. */
+export async function announcePeriod(tenant: TenantRecord, now: Instant, deps: Deps): Promise<void> {
   if (tenant.periodAnnounced) return;
+  await zeroNewerKeys({ tenant, now }, deps);
   await announceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
 }
 
@@ -23,7 +28,15 @@ const IN_FLIGHT_MS = 60_000;
 /** Two statements and a send each: half a minute. Only periods that a crash left unannounced come here. */
 const TENANTS_PER_RUN = 200;
 
-export async function announcePeriods({ now }: { now: Instant }, deps: AnnounceChangeDeps): Promise<void> {
-  const unannounced = await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN);
-  for (const tenant of unannounced) await tryAnnounceChange({ change: newPeriodOf(tenant), tenant, now }, deps);
+export async function announcePeriods({ now }: { now: Instant }, deps: Deps): Promise<void> {
+  for (const tenant of await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN)) {
+    try {
+      await announcePeriod(tenant, now, deps);
+    } catch (cause) {
+      deps.log.error("change announcement failed", cause, {
+        tenant_id: tenant.config.tenantId,
+        event_type: "budget_reset",
+      });
+    }
+  }
 }

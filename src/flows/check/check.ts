@@ -6,22 +6,9 @@ import type { Verdict } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { Deadline } from "./deadline.ts";
 import type { InferredVerdict } from "./degraded-check.ts";
+import type { FindDeps } from "./find-tenant.ts";
 
-export type CheckDeps = Pick<
-  Ports,
-  | "memory"
-  | "snapshots"
-  | "outageNotes"
-  | "tenants"
-  | "litellm"
-  | "claims"
-  | "spendQueue"
-  | "timers"
-  | "clock"
-  | "background"
-  | "log"
-  | "policy"
->;
+export type CheckDeps = FindDeps & Pick<Ports, "outageNotes" | "claims">;
 
 export interface CheckInput {
   readonly caller: Caller;

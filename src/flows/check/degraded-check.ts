@@ -72,6 +72,9 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     litellmBlockedAt: litellmRow.blocked && !isSuspended ? litellmRow.begunAt : null,
     overrides: [],
     endedOverrides: 0,
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

@@ -7,14 +7,12 @@ import type { Ports } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { publishOwner, rememberTenant, writeConfig } from "../edge/publish.ts";
+import { type ResolveDeps, resolveByMark } from "../keys/resolve-by-mark.ts";
 import { storeTimeoutMs, withTimeout } from "../waiting.ts";
 import { type Deadline, pollMemory } from "./deadline.ts";
 import { giveBackLookUp, mayLookUp } from "./look-up-ceiling.ts";
 
-export type FindDeps = Pick<
-  Ports,
-  "memory" | "snapshots" | "tenants" | "litellm" | "timers" | "clock" | "background" | "log" | "policy"
->;
+export type FindDeps = ResolveDeps & Pick<Ports, "timers" | "clock" | "background">;
 
 export type FoundTenant =
   | { readonly kind: "tenant"; readonly tenantId: TenantId }
@@ -152,8 +150,8 @@ async function findInKv(caller: CallerName, now: Instant, deps: FindDeps): Promi
 }
 
 /**
- * What LiteLLM says of a key that no tenant has registered. The keys of a team tenant need not be registered. A caller
- * whose team is known need not wait for it.
+ * What LiteLLM says of a key that no tenant has registered: a tenant's key that was regenerated has its mark, and the
+ * keys of a team tenant need not be registered. A caller whose team is known need not wait for it.
  */
 async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
   const { keyHash, isTeamKnown, now } = search;
@@ -172,6 +170,9 @@ async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenan
     return UNKNOWN;
   }
   if (network !== null) giveBackLookUp(network, deps);
+  const marked = await resolveByMark({ keyHash, litellmRow: read.value, now }, deps);
+  if (!marked.ok) return UNREACHABLE;
+  if (marked.value !== null) return learn(keyHash, marked.value, { now, expires: false }, deps);
   const { teamId } = read.value;
   const team = teamId === null ? null : await deps.tenants.findBySubject({ kind: "team", id: teamId });
   isConfirmationDue(search, deps);

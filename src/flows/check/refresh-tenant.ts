@@ -14,6 +14,7 @@ import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { publishGone, publishRead, writeConfig } from "../edge/publish.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { noteSubject } from "../litellm/note-subject.ts";
+import { readSpendOf } from "../litellm/read-spend.ts";
 import { claimTimeoutMs, storeTimeoutMs, valueOrNull, withTimeout } from "../waiting.ts";
 
 type Deps = Pick<
@@ -173,16 +174,15 @@ function joinShared(input: RefreshInput, read: SharedRead, { memory }: Deps): Re
 }
 
 /** Null when LiteLLM gave no answer: of `firstTry` as soon as one try fails, of `whole` when all tries have failed. */
-function readSubject({ subject, tenantId }: TenantConfig, deps: Deps) {
+function readSubject(config: TenantConfig, deps: Deps) {
   const failed = Promise.withResolvers<"missing" | null>();
   const answerOf = ({ kind }: LiteLlmFailure) => (kind === "not_found" ? "missing" : null);
-  const whole = deps.litellm
-    .readSubject(subject, { tries: TRIES, onFailedTry: (failure) => failed.resolve(answerOf(failure)) })
-    .then((result) => {
-      if (result.ok) return result.value;
-      deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(result.failure) });
-      return answerOf(result.failure);
-    });
+  const onFailedTry = (failure: LiteLlmFailure) => failed.resolve(answerOf(failure));
+  const whole = readSpendOf(config, { tries: TRIES, onFailedTry }, deps).then((result) => {
+    if (result.ok) return result.value;
+    deps.log.warn("litellm read failed", { tenant_id: config.tenantId, why: whyFailed(result.failure) });
+    return answerOf(result.failure);
+  });
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
 }
 

@@ -1,7 +1,7 @@
 // Joins two cached copies of a tenant. Decides only; an older config or observation never wins.
 
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { TenantConfig } from "../../budget/tenant.ts";
+import { isSameTenant, type TenantConfig } from "../../budget/tenant.ts";
 import type { CachedTenant } from "../../records/edge.ts";
 
 /** A cached tenant with its config: enough to answer a check. */
@@ -16,7 +16,7 @@ export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenan
 export function joinCached(a: CachedTenant | null, b: CachedTenant): CachedTenant {
   if (a === null) return { config: b.config, spend: b.spend };
   // The tenant was deleted and created again with another key or team: the old copy does not apply to the new tenant.
-  if (a.config && b.config && a.config.subject.id !== b.config.subject.id) {
+  if (a.config && b.config && !isSameTenant(a.config, b.config)) {
     const { config, spend } = a.config.revision > b.config.revision ? a : b;
     return { config, spend };
   }

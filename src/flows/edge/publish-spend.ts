@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
-import type { TenantId } from "../../budget/tenant.ts";
+import { isSameTenant, type TenantId } from "../../budget/tenant.ts";
 import type { CachedTenant } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { joinCached } from "./cached-tenant.ts";
@@ -30,7 +30,7 @@ export async function publishSpend({ tenant, isAnnounced, now }: PublishInput, d
   const isNewConfig = Math.max(cached?.config?.revision ?? 0, written.revision) < config.revision;
   if (isNewConfig) await writeConfig(config, now, deps);
   if (spend === null || (isAnnounced && !isNewConfig)) return;
-  const isOwn = cached?.config?.subject.id === config.subject.id;
+  const isOwn = cached !== null && cached.config !== null && isSameTenant(cached.config, config);
   const before = joinSpend(isOwn ? cached.spend : null, written.spend);
   if (isNewConfig || isWorthASnapshot(config, before, spend, now, deps)) await writeSpend(config, spend, deps);
 }

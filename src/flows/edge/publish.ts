@@ -9,7 +9,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import { foldEnded } from "../../budget/limit.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
-import type { Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { CachedOwner, CallerName } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
@@ -83,6 +83,14 @@ export async function publishOwner({ caller, owner, expires = false, now }: Foun
   const tenantId = owner === "nobodys" ? null : owner;
   deps.memory.rememberTenantOf(caller, tenantId, now);
   await attempt("kv key write", tenantId, deps, () => deps.snapshots.writeOwnerOf(caller, owner, { expires }));
+}
+
+/** Publishes whose the keys are. `tenantId` null: they belong to no tenant any more. */
+export async function publishKeys(
+  { keyHashes, tenantId, now }: { keyHashes: readonly KeyHash[]; tenantId: TenantId | null; now: Instant },
+  deps: EdgeDeps,
+): Promise<void> {
+  await Promise.all(keyHashes.map((caller) => publishOwner({ caller, owner: tenantId, now }, deps)));
 }
 
 const callerOf = ({ kind, id }: Subject): CallerName => (kind === "key" ? id : `team:${id}`);

@@ -8,6 +8,7 @@ import type { TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../records/tenant.ts";
 import { litellmDuration } from "./litellm-duration.ts";
+import { MARK } from "./mark.ts";
 
 export interface Missing {
   /** Fields of the key or team. */
@@ -27,17 +28,28 @@ export const OWNERSHIP_MARKER = "bursar_blocked_for";
 /**
  * The fields of a key that Bursar creates. Under `observe` the key has no max_budget: LiteLLM counts and resets only.
  */
-export function fieldsOfNewKey(config: TenantConfig, now: Instant): LiteLlmFields {
+export function fieldsOfNewKey(
+  config: TenantConfig,
+  { mark, othersNanoUsd }: { readonly mark: string; readonly othersNanoUsd: NanoUsd },
+  now: Instant,
+): LiteLlmFields {
   const limit = limitAt(config, now);
   const enforces = config.enforcement === "enforce";
   return {
-    maxBudgetNanoUsd: enforces ? limit.blocksAtNanoUsd : null,
-    softBudgetNanoUsd: enforces ? limit.alertsAtNanoUsd : null,
+    maxBudgetNanoUsd: enforces ? leftBy(othersNanoUsd, limit.blocksAtNanoUsd) : null,
+    softBudgetNanoUsd: enforces ? leftBy(othersNanoUsd, limit.alertsAtNanoUsd) : null,
     budgetDuration: litellmDuration(config.budgetDuration),
-    metadata: { tenant_id: config.tenantId, ...(isSuspended(config) && { [OWNERSHIP_MARKER]: config.tenantId }) },
+    metadata: {
+      tenant_id: config.tenantId,
+      [MARK]: mark,
+      ...(isSuspended(config) && { [OWNERSHIP_MARKER]: config.tenantId }),
+    },
     blocked: isSuspended(config),
   };
 }
+
+/** A key's budget follows the spend of the tenant's other keys in steps of 1 % of the limit. */
+const SHARE_OF_LIMIT = 100n;
 
 function isSuspended({ suspendedAt }: TenantConfig): boolean {
   return suspendedAt !== null;
@@ -45,11 +57,12 @@ function isSuspended({ suspendedAt }: TenantConfig): boolean {
 
 /**
  * The fields to send so that LiteLLM reaches the desired state. Under `observe` LiteLLM must not block for Bursar:
- * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any.
+ * Bursar's own key has no max_budget, and an adopted subject has its limits from before Bursar set any. `mark` is the
+ * mark that the row should have; null for a team.
  */
-export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
+export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, mark: string | null, now: Instant): Missing {
   const { config } = tenant;
-  const markers = missingMarkers(tenant, litellmRow);
+  const markers = missingMarkers(tenant, litellmRow, mark);
   if (config.enforcement === "enforce") {
     const { fields, softBudget } = missingLimits(tenant, litellmRow, now);
     return { fields: { ...markers, ...fields }, softBudget };
@@ -61,6 +74,11 @@ export function fieldsToSend(tenant: TenantRecord, litellmRow: LiteLlmRow, now: 
         ...missingDuration(tenant, litellmRow),
       };
   return { fields: { ...markers, ...lifted }, softBudget: null };
+}
+
+/** The tenant as the desired state of one of its older keys. Bursar does not know the budget object of such a key. */
+export function asOlderKey(tenant: TenantRecord, { subject }: LiteLlmRow): TenantRecord {
+  return { ...tenant, config: { ...tenant.config, subject }, sync: { ...tenant.sync, budgetId: null } };
 }
 
 /**
@@ -75,8 +93,8 @@ export function isOwnBlock({ config, sync }: TenantRecord, { metadata }: LiteLlm
   return sync.hasBlocked || metadata[OWNERSHIP_MARKER] === config.tenantId;
 }
 
-/** The metadata that names the tenant, and the block. */
-function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
+/** The metadata that names the tenant, proves that Bursar wrote it, and names the block. */
+function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow, mark: string | null): Partial<LiteLlmFields> {
   const { config } = tenant;
   const { tenantId } = config;
   const { [OWNERSHIP_MARKER]: marker, ...unmarked } = litellmRow.metadata;
@@ -86,9 +104,10 @@ function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<L
   const metadata: LiteLlmFields["metadata"] = {
     ...before,
     tenant_id: tenantId,
+    ...(mark !== null && { [MARK]: mark }),
     ...(blocksForBursar(tenant, litellmRow) && { [OWNERSHIP_MARKER]: tenantId }),
   };
-  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].every((name) => litellmRow.metadata[name] === metadata[name]);
+  const isMarked = [OWNERSHIP_MARKER, MARK, "tenant_id"].every((name) => litellmRow.metadata[name] === metadata[name]);
   return {
     ...(!isMarked && { metadata }),
     ...(blocks && { blocked: true }),
@@ -98,7 +117,13 @@ function missingMarkers(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<L
 
 function missingLimits(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): Missing {
   const { config } = tenant;
-  const { blocksAtNanoUsd, alertsAtNanoUsd } = limitAt(config, now);
+  const { othersNanoUsd } = litellmRow;
+  const limit = limitAt(config, now);
+  const blocksAtNanoUsd = leftBy(othersNanoUsd, limit.blocksAtNanoUsd);
+  const alertsAtNanoUsd = leftBy(othersNanoUsd, limit.alertsAtNanoUsd);
+  // The share of the other keys moves with each of their calls, so that small differences are no drift.
+  const slack = othersNanoUsd === 0n ? null : limit.limitNanoUsd / SHARE_OF_LIMIT;
+  const isSame = (a: NanoUsd | null, b: NanoUsd | null) => isAmount(a, b, slack);
   const isTeam = config.subject.kind === "team";
   // LiteLLM refuses a team's soft budget that is not below its max_budget.
   const softBudget = isTeam && alertsAtNanoUsd >= blocksAtNanoUsd ? null : alertsAtNanoUsd;
@@ -154,7 +179,8 @@ export function priorValuesOf({ own, softBudgetNanoUsd, metadata }: LiteLlmRow):
 export function toRestore(tenant: TenantRecord, litellmRow: LiteLlmRow): Partial<LiteLlmFields> {
   const { config, priorValues } = tenant;
   if (priorValues === null) return {};
-  const isMarked = [OWNERSHIP_MARKER, "tenant_id"].some((name) => litellmRow.metadata[name] === config.tenantId);
+  const names = [OWNERSHIP_MARKER, "tenant_id"].some((name) => litellmRow.metadata[name] === config.tenantId);
+  const isMarked = names || litellmRow.metadata[MARK] !== undefined;
   return {
     ...missingPriorLimits(tenant, litellmRow),
     ...(isMarked && { metadata: withoutMarkers(config, litellmRow, priorValues) }),
@@ -179,13 +205,24 @@ function missingPriorLimits(tenant: TenantRecord, litellmRow: LiteLlmRow): Parti
 
 /** Keeps all metadata that was added meanwhile. */
 function withoutMarkers({ tenantId }: TenantConfig, litellmRow: LiteLlmRow, prior: PriorValues) {
-  const { tenant_id: present, [OWNERSHIP_MARKER]: _, ...others } = litellmRow.metadata;
+  const { tenant_id: present, [OWNERSHIP_MARKER]: _block, [MARK]: _mark, ...others } = litellmRow.metadata;
   const before = present === tenantId ? prior.metadata["tenant_id"] : present;
   return before === undefined ? others : { ...others, tenant_id: before };
 }
 
-function isSame(a: NanoUsd | null, b: NanoUsd | null): boolean {
-  return a === null || b === null ? a === b : sameOnTheWire(a, b);
+/** What the other keys of a tenant leave of an amount. */
+function leftBy(othersNanoUsd: NanoUsd, amount: NanoUsd): NanoUsd {
+  return othersNanoUsd >= amount ? 0n : amount - othersNanoUsd;
+}
+
+const isSame = (a: NanoUsd | null, b: NanoUsd | null): boolean => isAmount(a, b, null);
+
+/** `slack`: how much the amounts may differ; null when they must be the same. */
+function isAmount(a: NanoUsd | null, b: NanoUsd | null, slack: NanoUsd | null): boolean {
+  if (a === null || b === null) return a === b;
+  if (slack === null) return sameOnTheWire(a, b);
+  // An amount of 0 blocks the key, and a small one does not.
+  return (a === 0n) === (b === 0n) && (a > b ? a - b : b - a) < slack;
 }
 
 function amountOf(decimal: string | null): NanoUsd | null {

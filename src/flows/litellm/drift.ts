@@ -4,13 +4,19 @@ import type { Instant } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { fieldsToSend } from "./desired-state.ts";
+import { asOlderKey, fieldsToSend } from "./desired-state.ts";
+import { presentMark } from "./mark.ts";
 
 const SYNC_SECONDS = 60;
 
 /** True when LiteLLM differs from the desired state, for example after a change by hand. */
 export function hasDrifted(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
-  const { fields, softBudget } = fieldsToSend(tenant, litellmRow, now);
+  const older = litellmRow.olderKeys ?? [];
+  return differs(tenant, litellmRow, now) || older.some((row) => differs(asOlderKey(tenant, row), row, now));
+}
+
+function differs(tenant: TenantRecord, litellmRow: LiteLlmRow, now: Instant): boolean {
+  const { fields, softBudget } = fieldsToSend(tenant, litellmRow, presentMark(tenant, litellmRow), now);
   // Older versions of LiteLLM have no soft budget for teams: sending it again at every read would change nothing.
   const { softBudgetNanoUsd: _, ...rest } = fields;
   const lacking = litellmRow.softBudgetNanoUsd === null ? rest : fields;

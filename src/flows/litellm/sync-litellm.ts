@@ -3,13 +3,17 @@
 // changed.
 
 import type { Instant } from "../../budget/instant.ts";
+import type { NanoUsd } from "../../budget/money.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
-import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../../records/litellm-row.ts";
+import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { SyncOutcome, TenantRecord } from "../../records/tenant.ts";
 import { observeRead } from "../counting/observe.ts";
-import { blocksForBursar, fieldsOfNewKey, fieldsToSend, inSteps, priorValuesOf, toRestore } from "./desired-state.ts";
+import { asOlderKey, blocksForBursar, fieldsOfNewKey, fieldsToSend, priorValuesOf } from "./desired-state.ts";
+import { MARK, markFor } from "./mark.ts";
+import { readOlderKeys, spentBeside, withOlderKeys } from "./read-spend.ts";
+import { noteKeptDuration, release, sendFields } from "./release.ts";
 
 export type SyncDeps = Pick<Ports, "tenants" | "ledgers" | "litellm" | "cipher" | "log">;
 
@@ -126,27 +130,54 @@ async function attempt(
 }
 
 async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promise<Result<Fulfilled, SyncFailure>> {
-  const read = await readOrCreate(tenant, now, deps);
+  const markNonce = await noteMark(tenant, deps);
+  if (markNonce === null) return failure(OVERTAKEN);
+  const older = await readOlderKeys(tenant.config, { tries: TRIES }, deps);
+  if (!older.ok) return older;
+  const othersNanoUsd = spentBeside(tenant.config, older.value);
+  const read = await readOrCreate({ ...tenant, markNonce, othersNanoUsd }, now, deps);
   if (!read.ok) return read;
-  const litellmRow = read.value;
+  const litellmRow = withOlderKeys(tenant.config, read.value, older.value);
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
   if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? ownBudgetObject(tenant, litellmRow);
-  const { fields, softBudget } = fieldsToSend({ ...tenant, sync: { ...tenant.sync, budgetId } }, litellmRow, now);
+  const isKey = tenant.config.subject.kind === "key";
+  const mark = isKey ? await markFor({ ...tenant, markNonce }, litellmRow.metadata[MARK], deps) : null;
+  const desired = { ...tenant, sync: { ...tenant.sync, budgetId } };
+  const { fields, softBudget } = fieldsToSend(desired, litellmRow, mark, now);
   if (blocksForBursar(tenant, litellmRow) && !(await noteBlock(tenant, deps))) return failure(OVERTAKEN);
-  const sent = await send(tenant, fields, deps);
+  const sent = await sendFields(tenant.config.subject, fields, deps);
   if (!sent.ok) return sent;
   if (softBudget !== null) {
     const updated = await deps.litellm.updateSoftBudget(softBudget.budgetId, softBudget.nanoUsd);
     if (!updated.ok) return updated;
   }
+  const others = await sendToOlderKeys(desired, litellmRow, mark, now, deps);
+  if (!others.ok) return others;
   if (fields.budgetDuration === undefined) return success({ litellmRow, budgetId, hasMovedReset: false });
   const after = await readDuration(tenant, fields.budgetDuration, deps);
   if (!after.ok) return after;
   // LiteLLM may have reset when its end was later than ours; then our own end has to pass first.
   const { budgetResetAt } = tenant.config;
   const hadOurEnd = budgetResetAt === null || litellmRow.resetsAt === null || litellmRow.resetsAt <= budgetResetAt;
-  return success({ litellmRow: after.value, budgetId, hasMovedReset: hadOurEnd });
+  const moved = withOlderKeys(tenant.config, after.value, older.value);
+  return success({ litellmRow: moved, budgetId, hasMovedReset: hadOurEnd });
+}
+
+/** The older live keys have the same desired state, with what the other keys leave of the limit. */
+async function sendToOlderKeys(
+  tenant: TenantRecord,
+  { olderKeys = [] }: LiteLlmRow,
+  mark: string | null,
+  now: Instant,
+  deps: SyncDeps,
+): Promise<Result<void, LiteLlmFailure>> {
+  for (const litellmRow of olderKeys) {
+    const { fields } = fieldsToSend(asOlderKey(tenant, litellmRow), litellmRow, mark, now);
+    const sent = await sendFields(litellmRow.subject, fields, deps);
+    if (!sent.ok) return sent;
+  }
+  return success(undefined);
 }
 
 /**
@@ -161,6 +192,11 @@ async function noteBlock({ config, sync }: TenantRecord, { tenants }: SyncDeps):
   return sync.hasBlocked || (await tenants.noteBlock(config.tenantId, config.revision));
 }
 
+/** The nonce is noted before the mark is sent, so that a mark in LiteLLM is always one that Postgres can prove. */
+async function noteMark({ config, markNonce }: TenantRecord, { tenants }: SyncDeps): Promise<string | null> {
+  return markNonce ?? (await tenants.noteMark(config.tenantId, config.revision));
+}
+
 /**
  * The id of the budget object that LiteLLM created with the key. While Postgres holds the encrypted key, only Bursar
  * has changed the key, so an object with a soft budget is its own. An object without one may be shared by all new keys.
@@ -172,7 +208,7 @@ function ownBudgetObject({ encryptedKey, config }: TenantRecord, litellmRow: Lit
 
 /** Reads the subject and creates a missing key. Reads first, because an interrupted sync may have created the key. */
 async function readOrCreate(
-  tenant: TenantRecord,
+  tenant: TenantRecord & { readonly markNonce: string; readonly othersNanoUsd: NanoUsd },
   now: Instant,
   deps: SyncDeps,
 ): Promise<Result<LiteLlmRow, SyncFailure>> {
@@ -181,7 +217,8 @@ async function readOrCreate(
   if (litellmRow.ok || litellmRow.failure.kind !== "not_found" || encryptedKey === null) return litellmRow;
   const key = await decryptKey(tenant, encryptedKey, deps);
   if (key === null) return failure({ kind: "broken", why: "the encrypted virtual key cannot be decrypted" });
-  const fields = fieldsOfNewKey(config, now);
+  const { othersNanoUsd } = tenant;
+  const fields = fieldsOfNewKey(config, { mark: await markFor(tenant, null, deps), othersNanoUsd }, now);
   const created = await deps.litellm.createKey(key, { ...fields, keyAlias: config.tenantId });
   if (created.ok || !isAliasTaken(created.failure)) return created;
   return deps.litellm.createKey(key, { ...fields, keyAlias: `${config.tenantId}-${config.subject.id.slice(0, 8)}` });
@@ -198,39 +235,6 @@ async function decryptKey(
     log.error("virtual key decryption failed", error, { tenant_id: config.tenantId });
     return null;
   }
-}
-
-/**
- * Deletes Bursar's own key, or restores an adopted subject. A subject that LiteLLM no longer has counts as released.
- */
-async function release(tenant: TenantRecord, deps: SyncDeps): Promise<"released" | Result<never, SyncFailure>> {
-  const { subject } = tenant.config;
-  const isOwnKey = !tenant.adopted && subject.kind === "key";
-  const undone = isOwnKey ? await deps.litellm.deleteKey(subject.id) : await restore(tenant, deps);
-  return undone.ok || undone.failure.kind === "not_found" ? "released" : failure(undone.failure);
-}
-
-async function restore(tenant: TenantRecord, deps: SyncDeps): Promise<Result<void, LiteLlmFailure>> {
-  const litellmRow = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
-  if (!litellmRow.ok) return litellmRow;
-  const fields = toRestore(tenant, litellmRow.value);
-  const sent = await send(tenant, fields, deps);
-  if (!sent.ok || fields.budgetDuration === undefined) return sent;
-  const after = await deps.litellm.readSubject(tenant.config.subject, { tries: TRIES });
-  if (after.ok) noteKeptDuration(tenant, after.value, deps);
-  return success(undefined);
-}
-
-async function send(
-  tenant: TenantRecord,
-  fields: Partial<LiteLlmFields>,
-  deps: SyncDeps,
-): Promise<Result<void, LiteLlmFailure>> {
-  for (const step of inSteps(fields)) {
-    const sent = await deps.litellm.updateSubject(tenant.config.subject, step);
-    if (!sent.ok) return sent;
-  }
-  return success(undefined);
 }
 
 /**
@@ -251,12 +255,6 @@ async function readDuration(
   }
   const message = `it kept budget_duration ${litellmRow.value.budgetDuration}`;
   return failure({ kind: "refused", status: 200, param: "budget_duration", message });
-}
-
-/** Logs a duration that LiteLLM cannot drop. The duration blocks no call, so it stays. */
-function noteKeptDuration({ config, priorValues }: TenantRecord, { own }: LiteLlmRow, { log }: SyncDeps): void {
-  if (own.budgetDuration === (priorValues?.budgetDuration ?? null)) return;
-  log.warn("litellm kept budget_duration", { tenant_id: config.tenantId, budget_duration: own.budgetDuration });
 }
 
 function isAliasTaken(reason: LiteLlmFailure): boolean {

@@ -4,7 +4,7 @@
 import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
 import type { Hint } from "../../budget/schedules/hint.ts";
-import type { KeyHash, Subject, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import type { ValidSpendMessage } from "../../ports/messages.ts";
 import type { SpendReference } from "../../records/tenant.ts";
 
@@ -40,9 +40,13 @@ const referencesOfCaller = ({ key_hash: keyHash, team_id: teamId }: ReportedCall
   ...teamOf(teamId),
 ];
 
-/** True when the caller's calls add to the spend of the subject. */
-export function isCallerOf(subject: Subject, { key_hash: keyHash, team_id: teamId }: ReportedCaller): boolean {
-  return subject.id === (subject.kind === "key" ? keyHash : teamId);
+/** True when the caller's calls add to the spend of the tenant. */
+export function isCallerOf(
+  { subject, otherKeys }: Pick<TenantConfig, "subject" | "otherKeys">,
+  { key_hash: keyHash, team_id: teamId }: ReportedCaller,
+): boolean {
+  if (subject.kind === "team") return subject.id === teamId;
+  return subject.id === keyHash || otherKeys.some(({ hash }) => hash === keyHash);
 }
 
 /** `subject` belongs to the tenant that a reference of the webhook resolved to. */

@@ -59,10 +59,10 @@ function mergeCalls({ config, spend }: TenantRecord, bodies: readonly ValidSpend
   const merged = { calls: [] as LedgerCall[], hints: [] as Hint[] };
   for (const report of bodies) {
     if (report.kind !== "calls") continue;
-    const ended = report.calls.filter((call) => isCallerOf(subject, call)).map(callOf);
+    const ended = report.calls.filter((call) => isCallerOf(config, call)).map(callOf);
     const countable = ended.filter((call) => isCountable(call, now));
     merged.calls.push(...countable.map((call) => ({ tenantId, subject, ...call })));
-    const isHinted = report.hints.some((caller) => isCallerOf(subject, caller));
+    const isHinted = report.hints.some((caller) => isCallerOf(config, caller));
     // LiteLLM may have added them to the next period.
     const isPastEnd = ended.some(({ endedAt }) => spend !== null && isPastReset(spend, endedAt));
     if (isHinted || isPastEnd || countable.length < ended.length) merged.hints.push(hintAt(report.received_at));

@@ -14,6 +14,7 @@ import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { noteSubject } from "../litellm/note-subject.ts";
+import { hasOneKey, readSpendOf } from "../litellm/read-spend.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
@@ -95,7 +96,7 @@ type Answer = Result<LiteLlmRow | null, LiteLlmFailure>;
 
 /** A tenant whose read failed is in neither list. */
 async function readSubjects(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps) {
-  const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readTeams(tenantBatches, deps))]);
+  const answers = new Map([...(await readKeys(tenantBatches, deps)), ...(await readOthers(tenantBatches, deps))]);
   const reads: Read[] = [];
   const unknown: Pick<Read, "tenantBatch">[] = [];
   const failures: FailedRead[] = [];
@@ -141,8 +142,9 @@ async function reportFailures(failures: readonly FailedRead[], now: Instant, dep
 async function readKeys(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps): Promise<Map<TenantBatch, Answer>> {
   const byKey = new Map(
     tenantBatches.flatMap((tenantBatch) => {
-      const { subject } = tenantBatch.tenant.config;
-      return subject.kind === "key" ? [[subject.id, tenantBatch] as const] : [];
+      const { config } = tenantBatch.tenant;
+      const { subject } = config;
+      return subject.kind === "key" && hasOneKey(config) ? [[subject.id, tenantBatch] as const] : [];
     }),
   );
   if (byKey.size === 0) return new Map();
@@ -160,18 +162,19 @@ function keyToRead(keyHash: KeyHash, { config }: TenantRecord): KeyToRead {
   return { keyHash, tenantId: config.tenantId, createdAt: config.subjectCreatedAt };
 }
 
-function readTeams(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps): Promise<Map<TenantBatch, Answer>> {
-  const teams = tenantBatches.filter(({ tenant }) => tenant.config.subject.kind === "team");
-  return readAlone(teams, deps);
+/** Teams, and the few tenants of which one key does not show the spend. */
+function readOthers(tenantBatches: readonly TenantBatch[], deps: ReconcileDeps): Promise<Map<TenantBatch, Answer>> {
+  const others = tenantBatches.filter(({ tenant: { config } }) => config.subject.kind === "team" || !hasOneKey(config));
+  return readAlone(others, deps);
 }
 
 async function readAlone(
   tenantBatches: readonly TenantBatch[],
-  { litellm }: ReconcileDeps,
+  deps: ReconcileDeps,
 ): Promise<Map<TenantBatch, Answer>> {
   const answers = new Map<TenantBatch, Answer>();
   await mapConcurrently(tenantBatches, AT_ONCE, async (tenantBatch) => {
-    const litellmRow = await litellm.readSubject(tenantBatch.tenant.config.subject, { tries: TRIES });
+    const litellmRow = await readSpendOf(tenantBatch.tenant.config, { tries: TRIES }, deps);
     const isUnknown = !litellmRow.ok && litellmRow.failure.kind === "not_found";
     answers.set(tenantBatch, isUnknown ? success(null) : litellmRow);
   });

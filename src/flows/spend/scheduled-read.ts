@@ -25,6 +25,7 @@ import type { TenantRecord } from "../../records/tenant.ts";
 import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { noteSubject } from "../litellm/note-subject.ts";
+import { readSpendOf } from "../litellm/read-spend.ts";
 
 export type ScheduledReadDeps = Pick<
   Ports,
@@ -141,8 +142,8 @@ async function read(
   now: Instant,
   deps: ScheduledReadDeps,
 ): Promise<Observed | null | "unreachable"> {
-  const { tenantId, subject } = tenant.config;
-  const litellmRow = await deps.litellm.readSubject(subject, { tries: TRIES });
+  const { tenantId } = tenant.config;
+  const litellmRow = await readSpendOf(tenant.config, { tries: TRIES }, deps);
   if (!litellmRow.ok) {
     const { failure } = litellmRow;
     deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(failure) });

@@ -4,7 +4,7 @@
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor } from "../../records/tenant.ts";
-import { type PublishDeps, publishDeletion } from "../edge/publish.ts";
+import { type PublishDeps, publishDeletion, publishKeys } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 
 /** `pending`: LiteLLM has not released the tenant yet; the sweep retries. @throws when Postgres cannot be reached. */
@@ -15,6 +15,8 @@ export async function deleteTenant(
   const deleted = await deps.tenants.markDeleted(tenantId, actor);
   if (deleted === null) return failure("not_found");
   await publishDeletion(deleted, actor.now, deps);
+  const keyHashes = deleted.config.otherKeys.map(({ hash }) => hash);
+  await publishKeys({ keyHashes, tenantId: null, now: actor.now }, deps);
   const synced = await trySyncLiteLlm(deleted, actor.now, deps);
   return success(synced.kind === "removed" ? "deleted" : "pending");
 }

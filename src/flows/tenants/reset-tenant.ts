@@ -4,7 +4,7 @@
 import { type Ledger, replaceLedger } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
-import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { scheduledReadMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
@@ -13,6 +13,7 @@ import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish.ts";
+import { readSpendOf } from "../litellm/read-spend.ts";
 import { RECHECK_SECONDS } from "../spend/scheduled-read.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "ledgers" | "litellm" | "background">;
@@ -61,13 +62,27 @@ async function zeroAndBegin(
   if (before === null) return failure({ kind: "not_found" });
   const { subject } = before.config;
   if (subject.kind === "team") return failure({ kind: "is_team" });
-  const zeroed = await deps.litellm.resetSpend(subject.id);
+  const zeroed = await zeroKeys(before.config, subject.id, deps);
   if (!zeroed.ok && zeroed.failure.kind !== "unreachable") return failure(failureOf(zeroed.failure, false));
-  const read = await deps.litellm.readSubject(subject, { tries: TRIES });
+  // What removed keys had spent belongs to the period that ends.
+  const read = await readSpendOf({ ...before.config, carriedNanoUsd: 0n }, { tries: TRIES }, deps);
   if (!read.ok) return failure(failureOf(read.failure, zeroed.ok));
   if (!zeroed.ok && !showsZeroed(await ledgerOf(before.config, deps), read.value))
     return failure(failureOf(zeroed.failure, false));
   return beginPeriod(before, read.value, actor, deps);
+}
+
+/** The outcome of the newest key's reset, or of an older key's that failed. LiteLLM may have deleted an older key. */
+async function zeroKeys(
+  { otherKeys }: TenantConfig,
+  newest: KeyHash,
+  { litellm }: ResetDeps,
+): Promise<Result<void, LiteLlmFailure>> {
+  for (const { hash } of otherKeys) {
+    const zeroed = await litellm.resetSpend(hash);
+    if (!zeroed.ok && zeroed.failure.kind !== "not_found") return zeroed;
+  }
+  return litellm.resetSpend(newest);
 }
 
 async function ledgerOf({ tenantId, subject }: TenantConfig, { ledgers }: ResetDeps): Promise<Ledger | null> {

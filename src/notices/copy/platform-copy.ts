@@ -42,6 +42,11 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
       "LiteLLM answered a batch of reads, and none of the answers was usable. Spend that only a read can show is missing.",
     advice: "Check what changed in LiteLLM, such as its version. The log has the event litellm read failed.",
   },
+  mark_copied: {
+    predicate: "A key in LiteLLM has the mark of another key's tenant",
+    summary: "The tenant's own key is still in LiteLLM, so Bursar does not count the other key toward the tenant.",
+    advice: "Delete the other key in LiteLLM, or make the tenant's second key with POST /v1/tenants/{id}/keys.",
+  },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
     summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
@@ -73,6 +78,7 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
+    ...text("Key", "key_hash"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),

@@ -55,4 +55,20 @@ describe("the cipher", () => {
   it("throws without a key", () => {
     expect(() => aesCipher([])).toThrow("no encryption key");
   });
+
+  it("verifies what any key of the list has signed, and signs with the first", async () => {
+    const old = await aesCipher([first]).sign("acme");
+    const rotated = aesCipher([second, first]);
+    expect(await rotated.verify("acme", old)).toBe(true);
+    expect(await aesCipher([second]).verify("acme", old)).toBe(false);
+    expect(await aesCipher([second]).verify("acme", await rotated.sign("acme"))).toBe(true);
+  });
+
+  it("refuses a signature of another text, and text that is no signature", async () => {
+    const cipher = aesCipher([first]);
+    const signature = await cipher.sign("acme");
+    expect(await cipher.verify("globex", signature)).toBe(false);
+    expect(await cipher.verify("acme", `${signature.slice(0, -2)}AA`)).toBe(false);
+    for (const text of ["", "%", "💸"]) expect(await cipher.verify("acme", text)).toBe(false);
+  });
 });

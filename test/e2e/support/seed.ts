@@ -61,6 +61,9 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
     litellmBlockedAt: null,
     overrides: [],
     endedOverrides: 0,
+    createdAt: null,
+    otherKeys: [],
+    carriedNanoUsd: 0n,
   };
 }
 

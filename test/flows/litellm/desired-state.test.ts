@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { fieldsToSend, toRestore } from "../../../src/flows/litellm/desired-state.ts";
 import { hasDrifted } from "../../../src/flows/litellm/drift.ts";
+import { presentMark } from "../../../src/flows/litellm/mark.ts";
 import type { LiteLlmRow } from "../../../src/records/litellm-row.ts";
 import type { PriorValues, TenantRecord } from "../../../src/records/tenant.ts";
 import { aTenantConfig, NOW, usd } from "../../budget/builders.ts";
@@ -25,10 +26,17 @@ describe("drift under enforce", () => {
     ["soft_budget", aLiteLlmRow({ softBudgetNanoUsd: null })],
     ["budget_duration", saying({ budgetDuration: null })],
     ["lack of the ownership marker", aLiteLlmRow({ metadata: {} })],
-    ["mark, which is another's", aLiteLlmRow({ metadata: { tenant_id: "other" } })],
+    ["label, which is another's", aLiteLlmRow({ metadata: { tenant_id: "other", bursar_mark: "nonce-1.signature" } })],
+    ["mark, which is another's", aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_mark: "nonce-2.signature" } })],
+    ["lack of the mark", aLiteLlmRow({ metadata: { tenant_id: "acme" } })],
   ])("counts a different %s as drift", (_, litellmRow) => {
     expect(hasDrifted(own, aLiteLlmRow(), NOW)).toBe(false);
     expect(hasDrifted(own, litellmRow, NOW)).toBe(true);
+  });
+
+  it("marks a key of an earlier release at its next read, and never a team", () => {
+    expect(hasDrifted({ ...own, markNonce: null }, aLiteLlmRow(), NOW)).toBe(true);
+    expect(hasDrifted({ ...own, config: team }, aLiteLlmRow({ metadata: { tenant_id: "acme" } }), NOW)).toBe(false);
   });
 
   it("ignores differences that a double cannot hold", () => {
@@ -59,14 +67,17 @@ describe("drift under enforce", () => {
   });
 });
 
+const bursar_mark = "nonce-1.signature";
+
 describe("the block of a tenant", () => {
   const suspended = aTenant({ config: aTenantConfig({ suspendedAt: NOW }) });
   const marked = (differences: Partial<LiteLlmRow> = {}, whose = "acme") =>
-    aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n" }, ...differences });
-  const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) => fieldsToSend(tenant, litellmRow, NOW).fields;
+    aLiteLlmRow({ metadata: { tenant_id: "acme", bursar_blocked_for: whose, note: "n", bursar_mark }, ...differences });
+  const fields = (tenant: TenantRecord, litellmRow: LiteLlmRow) =>
+    fieldsToSend(tenant, litellmRow, presentMark(tenant, litellmRow), NOW).fields;
 
   it("sends the block of a suspended tenant in one update with its ownership marker", () => {
-    const metadata = { tenant_id: "acme", bursar_blocked_for: "acme" };
+    const metadata = { tenant_id: "acme", bursar_blocked_for: "acme", bursar_mark };
     expect(fields(suspended, aLiteLlmRow())).toEqual({ blocked: true, metadata });
     expect(fields(suspended, marked())).toEqual({ blocked: true });
   });
@@ -77,7 +88,7 @@ describe("the block of a tenant", () => {
   });
 
   it("lifts the block of a resumed tenant with its marker, and only Bursar's for this tenant", () => {
-    const metadata = { tenant_id: "acme", note: "n" };
+    const metadata = { tenant_id: "acme", note: "n", bursar_mark };
     expect(fields(aTenant(), marked({ blocked: true }))).toEqual({ blocked: false, metadata });
     expect(fields(aTenant(), marked())).toEqual({ metadata });
     expect(fields(aTenant(), aLiteLlmRow({ blocked: true }))).toEqual({});
@@ -86,7 +97,8 @@ describe("the block of a tenant", () => {
 });
 
 describe("drift under observe", () => {
-  const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) => fieldsToSend(tenant, litellmRow, NOW).fields;
+  const fieldsFor = (tenant: TenantRecord, litellmRow: LiteLlmRow) =>
+    fieldsToSend(tenant, litellmRow, presentMark(tenant, litellmRow), NOW).fields;
   const priorValues: PriorValues = { maxBudget: "20", softBudget: null, budgetDuration: "7d", metadata: {} };
   const adopted = aTenant({ config: observe, adopted: true, priorValues });
 
@@ -97,7 +109,7 @@ describe("drift under observe", () => {
     expect(fieldsFor(tenant, saying({ maxBudgetNanoUsd: null, budgetDuration: "1d" }))).toEqual({
       budgetDuration: "30d",
     });
-    expect(fieldsToSend(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), NOW).softBudget).toBeNull();
+    expect(fieldsToSend(tenant, aLiteLlmRow({ softBudgetNanoUsd: usd("1") }), bursar_mark, NOW).softBudget).toBeNull();
   });
 
   it("leaves a limit of a shared budget object alone, because it is not the key's own", () => {
@@ -114,7 +126,9 @@ describe("drift under observe", () => {
   it("restores only the metadata where Bursar has set no limits, because another value is an administrator's", () => {
     const observed = { ...adopted, sync: { ...sync, hasSetLimits: false } };
     expect(fieldsFor(observed, saying({ maxBudgetNanoUsd: usd("1") }))).toEqual({});
-    expect(fieldsFor(observed, aLiteLlmRow({ metadata: { a: 1 } }))).toEqual({ metadata: { a: 1, tenant_id: "acme" } });
+    expect(fieldsFor(observed, aLiteLlmRow({ metadata: { a: 1, bursar_mark } }))).toEqual({
+      metadata: { a: 1, tenant_id: "acme", bursar_mark },
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 // Resolving a report to a tenant: by LiteLLM's event group, and by nothing else in it.
 
 import { describe, expect, it } from "vitest";
+import type { OtherKey, Subject } from "../../../src/budget/tenant.ts";
 import { attributeWebhook, isCallerOf, type Report, referencesOf } from "../../../src/flows/spend/attribute-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { NOW, usd } from "../../budget/builders.ts";
@@ -41,9 +42,12 @@ it("names the key of a call, then its team", () => {
 it("adds a call to the spend of its key and of its team, and of nobody else", () => {
   const caller = { key_hash: KEY, team_id: "red" };
   const subjects = [KEY, hashOf("b")].map((id) => ({ kind: "key", id }) as const);
-  expect(subjects.map((subject) => isCallerOf(subject, caller))).toEqual([true, false]);
+  const isCaller = (subject: Subject, otherKeys: OtherKey[] = []) => isCallerOf({ subject, otherKeys }, caller);
+  expect(subjects.map((subject) => isCaller(subject))).toEqual([true, false]);
+  const older: OtherKey = { hash: hashOf("a"), createdAt: NOW, endsAt: NOW };
+  expect(isCaller({ kind: "key", id: hashOf("b") }, [older])).toBe(true);
   const teams = ["red", "blue", KEY].map((id) => ({ kind: "team", id }) as const);
-  expect(teams.map((subject) => isCallerOf(subject, caller))).toEqual([true, false, false]);
+  expect(teams.map((subject) => isCaller(subject))).toEqual([true, false, false]);
 });
 
 describe("attribution of a webhook to a tenant's key", () => {

@@ -54,6 +54,7 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     adopted: false,
     priorValues: null,
     encryptedKey: null,
+    markNonce: "nonce-1",
     periodSeenAt: null,
     periodAnnounced: true,
     deletedAt: null,

@@ -19,6 +19,7 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
   return {
     subject: { kind: "key", id: hashOf("a") },
     spendNanoUsd: usd("100"),
+    othersNanoUsd: 0n,
     begunAt: NOW,
     answeredAt: NOW,
     resetsAt: RESET,
@@ -27,9 +28,10 @@ export function aLiteLlmRow(differences: Partial<LiteLlmRow> = {}): LiteLlmRow {
     softBudgetNanoUsd: usd("400"),
     budgetDuration: "30d",
     own: { maxBudgetNanoUsd: usd("550"), budgetDuration: "30d" },
-    metadata: { tenant_id: "acme" as TenantId },
+    metadata: { tenant_id: "acme" as TenantId, bursar_mark: "nonce-1.signature" },
     blocked: false,
     budgetId: "budget-1",
+    alias: "acme",
     teamId: null,
     ...differences,
   };

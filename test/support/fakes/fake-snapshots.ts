@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { NO_OUTAGE, type OutageNote } from "../../../src/budget/failure.ts";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
-import type { TenantConfig, TenantId } from "../../../src/budget/tenant.ts";
+import { isSameTenant, type TenantConfig, type TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { Snapshots } from "../../../src/ports/ports.ts";
 import type { OutageNotes } from "../../../src/ports/stores.ts";
@@ -16,8 +16,8 @@ export class FakeSnapshots implements Snapshots {
   isAway = false;
   readonly configs = new Map<TenantId, Config>();
   readonly spends = new Map<TenantId, SpendRecord>();
-  /** The subject that each tenant's spend belongs to. */
-  readonly #subjects = new Map<TenantId, string>();
+  /** The tenant that each spend belongs to. */
+  readonly #spenders = new Map<TenantId, TenantConfig>();
   readonly owners = new Map<CallerName, CachedOwner>();
   /** The keys whose entries expire in KV after an hour. */
   readonly expiring = new Set<CallerName>();
@@ -34,7 +34,7 @@ export class FakeSnapshots implements Snapshots {
     this.#reach();
     const config = this.configs.get(tenantId) ?? null;
     if (config === null || "deletedRevision" in config) return config ?? { config, spend: null };
-    const isOwn = (this.#subjects.get(tenantId) ?? config.subject.id) === config.subject.id;
+    const isOwn = isSameTenant(this.#spenders.get(tenantId) ?? config, config);
     return { config, spend: (isOwn && this.spends.get(tenantId)) || null };
   }
 
@@ -55,13 +55,15 @@ export class FakeSnapshots implements Snapshots {
     this.#write(tenantId, { deletedRevision: revision, deletedAt, revision }, options?.isRewrite === true);
   }
 
-  async writeSpend({ tenantId, subject }: TenantConfig, record: SpendRecord) {
+  async writeSpend(config: TenantConfig, record: SpendRecord) {
     this.#reach();
-    const present = this.#subjects.get(tenantId) === subject.id ? this.spends.get(tenantId) : undefined;
+    const { tenantId } = config;
+    const spender = this.#spenders.get(tenantId);
+    const present = spender !== undefined && isSameTenant(spender, config) ? this.spends.get(tenantId) : undefined;
     const joined = present === undefined ? record : joinRecords(present, record);
     if (isDeepStrictEqual(present, joined)) return;
     this.writes.push(`spend ${tenantId} ${joined.spendNanoUsd}`);
-    this.#subjects.set(tenantId, subject.id);
+    this.#spenders.set(tenantId, config);
     this.spends.set(tenantId, joined);
   }
 

@@ -55,6 +55,7 @@ export class FakeTenants implements Tenants {
   recordSync = notForChecks;
   recordPriorValues = notForChecks;
   noteBlock = notForChecks;
+  noteMark = notForChecks;
   claimPendingSyncs = notForChecks;
   resetPeriod = notForChecks;
   claimEndedPeriods = notForChecks;

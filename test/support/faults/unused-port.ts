@@ -4,6 +4,7 @@ import type { Ports } from "../../../src/ports/ports.ts";
 
 /** Ports that neither a check nor the administration of tenants uses. */
 const NAMES = [
+  "tenantKeys",
   "overrides",
   "spendBatches",
   "ledgers",

@@ -58,8 +58,13 @@ const rawConfig = z.object({
   overrides: z.array(override),
 });
 
+type PreviousConfig = Omit<
+  TenantConfig,
+  "endedOverrides" | "subjectMissingAt" | "litellmBlockedAt" | "createdAt" | "otherKeys" | "carriedNanoUsd"
+>;
+
 const config = rawConfig.transform(
-  (raw): Omit<TenantConfig, "subjectMissingAt" | "litellmBlockedAt"> => ({
+  (raw): PreviousConfig => ({
     tenantId: raw.tenant_id,
     name: raw.name,
     subject: raw.subject,

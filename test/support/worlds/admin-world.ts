@@ -10,6 +10,7 @@ import { liteLlmClient } from "../../../src/adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "../../../src/adapters/litellm/litellm-http.ts";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
+import { postgresTenantKeys } from "../../../src/adapters/postgres/keys/tenant-keys.ts";
 import { postgresOutageNotes } from "../../../src/adapters/postgres/outage-notes.ts";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "../../../src/adapters/postgres/tenants/ledgers.ts";
@@ -69,6 +70,7 @@ export class AdminWorld {
     const http = liteLlmHttp({ url, masterKey, breaker: new Breaker(), clock, background });
     return {
       tenants: postgresTenants(this.db.database),
+      tenantKeys: postgresTenantKeys(this.db.database),
       overrides: postgresOverrides(this.db.database),
       spendBatches: postgresSpendBatches(this.db.database),
       ledgers: postgresLedgers(this.db.database),

@@ -9,7 +9,8 @@ import type { Verdict } from "../../../src/budget/verdict.ts";
 import type { CheckInput, CheckOutcome } from "../../../src/flows/check/check.ts";
 import { checkBudget } from "../../../src/flows/check/check-budget.ts";
 import type { Policy } from "../../../src/ports/policy.ts";
-import type { Background } from "../../../src/ports/ports.ts";
+import type { Background, Cipher, NoticeQueue } from "../../../src/ports/ports.ts";
+import type { PlatformAlerts, SpendBatches, TenantKeys } from "../../../src/ports/stores.ts";
 import { aSpendRecord, aTenantConfig, NOW } from "../../budget/builders.ts";
 import { aTenant, hashOf, idOf } from "../builders/builders.ts";
 import { TimedClaims } from "../fakes/fake-claims.ts";
@@ -20,6 +21,7 @@ import { FakeTenants } from "../fakes/fake-tenants.ts";
 import { RecordedLog } from "../fakes/recorded-log.ts";
 import { VirtualTimers } from "../fakes/virtual-timers.ts";
 import { breakable } from "../faults/breakable.ts";
+import { unusedPort } from "../faults/unused-port.ts";
 
 export const ACME = idOf("acme");
 export const ADDRESS = "203.0.113.7";
@@ -67,6 +69,7 @@ export class CheckWorld {
       this.#backgroundWork.push(work.catch((cause: unknown) => this.log.error(`${what} failed`, cause)));
     };
     return {
+      ...UNUSED,
       memory,
       snapshots: this.snapshots.port,
       outageNotes: this.outageNotes.port,
@@ -145,6 +148,15 @@ export class CheckWorld {
 }
 
 const DONE = Promise.resolve();
+
+/** For keys with a mark, which test/flows/keys looks up in Postgres. */
+const UNUSED = {
+  tenantKeys: unusedPort<TenantKeys>("tenantKeys"),
+  spendBatches: unusedPort<SpendBatches>("spendBatches"),
+  platformAlerts: unusedPort<PlatformAlerts>("platformAlerts"),
+  noticeQueue: unusedPort<NoticeQueue>("noticeQueue"),
+  cipher: unusedPort<Cipher>("cipher"),
+};
 
 /** @throws Error when the check did not end in a verdict. */
 export function verdictOf({ outcome }: Answered): Verdict {

@@ -3,6 +3,7 @@
 import { createApp } from "../../../src/app.ts";
 import type { Tokens } from "../../../src/ports/policy.ts";
 import type { Ports } from "../../../src/ports/ports.ts";
+import { plainCipher } from "../builders/plain-cipher.ts";
 import { VIRTUAL_KEY } from "../builders/virtual-key.ts";
 import { FakeModelCalls } from "../fakes/fake-model-calls.ts";
 import { unusedPorts } from "../faults/unused-port.ts";
@@ -34,8 +35,7 @@ export class HttpWorld extends CheckWorld {
   readonly app = createApp(() => ({ ports: this.ports(), tokens: TOKENS }));
 
   ports(): Ports {
-    const cipher = { encrypt: async (text: string) => text, decrypt: async (text: string) => text };
-    return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, cipher };
+    return { ...unusedPorts(), ...this.deps(), modelCalls: this.models, cipher: plainCipher };
   }
 
   /** `colo`: the colo that received the request. Absent as in a local run. */

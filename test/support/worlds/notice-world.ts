@@ -6,6 +6,7 @@ import type { ChannelKind } from "../../../src/records/channel.ts";
 import type { DeliveryKey, Dispatch } from "../../../src/records/delivery.ts";
 import { NOW } from "../../budget/builders.ts";
 import { aDispatch, channelIdOf } from "../builders/notice-builders.ts";
+import { plainCipher } from "../builders/plain-cipher.ts";
 import { FakeClaims } from "../fakes/fake-claims.ts";
 import { FakeDeadLetters } from "../fakes/fake-dead-letters.ts";
 import { FakeDeliveries } from "../fakes/fake-deliveries.ts";
@@ -25,10 +26,7 @@ export class NoticeWorld {
   readonly claims = breakable(this.redis, this.timers);
   readonly deadLetters = breakable(this.letters, this.timers);
   readonly notifier = breakable(this.provider.port, this.timers);
-  readonly cipher = breakable(
-    { encrypt: async (text: string) => text, decrypt: async (text: string) => text },
-    this.timers,
-  );
+  readonly cipher = breakable(plainCipher, this.timers);
 
   deps() {
     return {

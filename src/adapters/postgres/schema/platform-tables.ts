@@ -12,6 +12,7 @@ const kinds = [
   "litellm_out",
   "litellm_unreadable",
   "subject_missing",
+  "mark_copied",
 ] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */

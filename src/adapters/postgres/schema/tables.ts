@@ -99,6 +99,11 @@ export const tenantConfigs = pgTable(
     litellmHasSetLimits: boolean("litellm_has_set_limits").notNull().default(false),
     /** Whether LiteLLM's block may be one that Bursar sent. */
     litellmHasBlocked: boolean("litellm_has_blocked").notNull().default(false),
+    /** The nonce of the mark in the key's metadata; null until the first sync by a release that marks keys. */
+    markNonce: uuid("mark_nonce"),
+    /** The last spend of the keys that were removed in the period that began at `carried_period`. */
+    carried: money("carried").notNull().default("0"),
+    carriedPeriod: instant("carried_period"),
     /**
      * Until when a consumer holds the lease to reconcile the tenant; null without a lease. An expired lease means
      * unfinished work.
@@ -111,6 +116,7 @@ export const tenantConfigs = pgTable(
     unique("tenant_configs_subject_unique").on(t.subjectKind, t.subjectId),
     oneOf("tenant_configs_subject_kind_known", t.subjectKind, subjectKinds),
     moneyNotNegative("tenant_configs_max_budget_not_negative", t.maxBudget),
+    moneyNotNegative("tenant_configs_carried_not_negative", t.carried),
     between("tenant_configs_alert_threshold_range", t.alertThreshold, 50, 100),
     between("tenant_configs_grace_threshold_range", t.graceThreshold, 100, 150),
     matches("tenant_configs_budget_duration_format", t.budgetDuration, "^[1-9][0-9]*(s|m|h|d|w|mo)$"),
@@ -135,10 +141,17 @@ export const tenantKeys = pgTable(
     keyHash: text("key_hash").primaryKey(),
     tenantId: tenantOf().notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
+    /** When this key stops working; null for the newest key. */
+    endsAt: instant("ends_at"),
+    /** When LiteLLM began to refuse the key, so that its last spend could be read. */
+    blockedAt: instant("blocked_at"),
+    /** When its last spend was added to the tenant's `carried`: it then only has to be deleted in LiteLLM. */
+    carriedAt: instant("carried_at"),
   },
   (t) => [
     matches("tenant_keys_key_hash_format", t.keyHash, "^[0-9a-f]{64}$"),
     index("idx_tenant_keys_tenant").on(t.tenantId),
+    index("idx_tenant_keys_ending").on(t.endsAt).where(sql`${t.endsAt} is not null`),
   ],
 );
 

@@ -81,7 +81,9 @@ export function auditedChange(row: Row): AuditedChange {
   return { tenant: tenantFromRow(row), auditId: row["audit_id"] as number | null };
 }
 
-/** Frees the keys at once. Id and subject stay taken until LiteLLM is restored and the row is removed. */
+/**
+ * Frees the newest key at once. Id, subject and older keys stay taken until LiteLLM is restored and the row is removed.
+ */
 export async function markTenantDeleted(
   database: Database,
   tenantId: TenantId,
@@ -89,7 +91,7 @@ export async function markTenantDeleted(
 ): Promise<TenantRecord | null> {
   const line = lineOf(actor, "tenant_deleted");
   const deleted = sql`with before as (${lockTenant(tenantId)}),
-    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id),
+    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id and k.key_hash = before.subject_id),
     after as (update tenant_configs t
       set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)},
         revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}

@@ -5,7 +5,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Actor, NewKey, NewTenant, TenantRecord } from "../../../records/tenant.ts";
+import type { Actor, NewTenant, OwnKey, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, violatedUnique } from "../client.ts";
@@ -73,7 +73,7 @@ export async function createTenant(
 export async function replaceUnshownKey(
   database: Database,
   tenantId: TenantId,
-  { keyHash, encryptedKey }: NewKey,
+  { keyHash, encryptedKey }: OwnKey,
   actor: Actor,
 ): Promise<TenantRecord | null> {
   const { sourceId: _, ...line } = lineOf(actor, "key_replaced");
@@ -102,11 +102,12 @@ function configInsert(tenant: NewTenant, actor: Actor): SQL {
   const priorValues = tenant.priorValues === null ? null : JSON.stringify(tenant.priorValues);
   return sql`insert into tenant_configs (tenant_id, name, subject_kind, subject_id, max_budget, alert_threshold,
       grace_threshold, budget_duration, enforcement, fail_policy, budget_reset_at, subject_created_at, adopted,
-      prior_values, sealed_key, litellm_has_set_limits, litellm_sync, litellm_sync_since, created_at, updated_at)
+      prior_values, sealed_key, mark_nonce, litellm_has_set_limits, litellm_sync, litellm_sync_since, created_at, updated_at)
     values (${tenant.tenantId}, ${tenant.name}, ${tenant.subject.kind}, ${tenant.subject.id},
       ${decimalFromNanoUsd(tenant.maxBudgetNanoUsd)}::numeric, ${percentNumber(tenant.alertThreshold)}::numeric,
       ${percentNumber(tenant.graceThreshold)}::numeric,
       ${tenant.budgetDuration}, ${tenant.enforcement}, ${tenant.failPolicy}, ${timestampOf(tenant.budgetResetAt)},
       ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.encryptedKey},
+      gen_random_uuid(),
       ${tenant.enforcement === "enforce"}, 'pending', ${now}, ${now}, ${now})`;
 }

@@ -5,7 +5,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money.ts";
-import type { KeyHash, Override, Subject, TenantId } from "../../../budget/tenant.ts";
+import type { KeyHash, OtherKey, Override, Subject, TenantId } from "../../../budget/tenant.ts";
 import { spendRecordSchema } from "../../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
 import type { Row } from "../client.ts";
@@ -31,7 +31,7 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
       ${ms("t.subject_missing_at")} as subject_missing_at, ${ms("t.litellm_blocked_at")} as litellm_blocked_at,
       t.adopted, t.prior_values, t.sealed_key, t.litellm_sync, t.litellm_sync_error,
       ${ms("t.litellm_sync_since")} as litellm_sync_since, t.litellm_budget_id, t.litellm_has_set_limits,
-      t.litellm_has_blocked,
+      t.litellm_has_blocked, t.mark_nonce::text,
       ${ms("t.deleted_at")} as deleted_at, ${ms("t.period_seen_at")} as period_seen_at, t.period_announced,
       ${ms("t.created_at")} as created_at, ${ms("t.updated_at")} as updated_at,
       ${SELECT_SPEND} as spend,
@@ -39,7 +39,13 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
         json_agg(json_build_object('id', o.id, 'amount', o.override_amount::text, 'created_at', ${ms("o.created_at")},
           'expires_at', ${ms("o.expires_at")}, 'revoked_at', ${ms("o.revoked_at")}) order by o.created_at, o.id)
         filter (where o.end_noted_at is null), '[]'::json))
-        from budget_overrides o where o.tenant_id = t.tenant_id) as overrides
+        from budget_overrides o where o.tenant_id = t.tenant_id) as overrides,
+      (select coalesce(json_agg(json_build_object('hash', k.key_hash, 'created_at', ${ms("k.created_at")},
+        'ends_at', ${ms("k.ends_at")}) order by k.created_at, k.key_hash), '[]'::json)
+        from tenant_keys k where k.tenant_id = t.tenant_id and k.ends_at is not null and k.carried_at is null)
+        as other_keys,
+      (case when t.carried_period = coalesce(t.litellm_key_last_reset, t.subject_created_at) then t.carried else 0 end
+        )::text as carried
     from ${from.tenants} t left join ${spends} s on s.tenant_id = t.tenant_id`;
 }
 
@@ -80,6 +86,12 @@ const override = rawOverride.transform(
   }),
 );
 
+const rawOtherKey = z.object({ hash: z.string(), created_at: instant, ends_at: instant });
+
+const otherKey = rawOtherKey.transform(
+  (raw): OtherKey => ({ hash: raw.hash as KeyHash, createdAt: raw.created_at, endsAt: raw.ends_at }),
+);
+
 const row = z.object({
   tenant_id: z.string(),
   name: z.string().nullable(),
@@ -108,6 +120,7 @@ const row = z.object({
   litellm_budget_id: z.string().nullable(),
   litellm_has_set_limits: z.boolean(),
   litellm_has_blocked: z.boolean(),
+  mark_nonce: z.string().nullable(),
   deleted_at: instant.nullable(),
   period_seen_at: instant.nullable(),
   period_announced: z.boolean(),
@@ -115,6 +128,8 @@ const row = z.object({
   updated_at: instant,
   spend: spendRecordSchema.nullable(),
   overrides: z.object({ open: z.array(override), ended: z.number() }),
+  other_keys: z.array(otherKey),
+  carried: money,
 });
 
 /** The tenant of the first row; null when there is none. */
@@ -147,6 +162,9 @@ export function tenantFromRow(raw: Row): TenantRecord {
       litellmBlockedAt: read.litellm_blocked_at,
       overrides: read.overrides.open,
       endedOverrides: read.overrides.ended,
+      createdAt: read.created_at,
+      otherKeys: read.other_keys,
+      carriedNanoUsd: read.carried,
     },
     spend: read.spend,
     sync: {
@@ -160,6 +178,7 @@ export function tenantFromRow(raw: Row): TenantRecord {
     adopted: read.adopted,
     priorValues: read.prior_values satisfies PriorValues | null,
     encryptedKey: read.sealed_key,
+    markNonce: read.mark_nonce,
     deletedAt: read.deleted_at,
     periodSeenAt: read.period_seen_at,
     periodAnnounced: read.period_announced,

@@ -122,6 +122,15 @@ const NOTED: Readonly<Record<SubjectFinding, AuditAction>> = {
   usable: "subject_usable",
 };
 
+export async function noteTenantMark(database: Database, tenantId: TenantId, revision: number): Promise<string | null> {
+  const rows = await runStatement(
+    database,
+    sql`update tenant_configs set mark_nonce = coalesce(mark_nonce, gen_random_uuid())
+      where tenant_id = ${tenantId} and revision = ${revision} returning mark_nonce::text`,
+  );
+  return (rows[0]?.["mark_nonce"] as string | undefined) ?? null;
+}
+
 /**
  * A claim of the sweep has counted its attempt already. The first attempt of an administrator's request counts here.
  */

@@ -9,7 +9,14 @@ import { createTenant, replaceUnshownKey } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
-import { claimPendingSyncs, noteSubject, noteTenantBlock, recordPriorValues, recordTenantSync } from "./tenant-sync.ts";
+import {
+  claimPendingSyncs,
+  noteSubject,
+  noteTenantBlock,
+  noteTenantMark,
+  recordPriorValues,
+  recordTenantSync,
+} from "./tenant-sync.ts";
 
 export function postgresTenants(database: Database): Tenants {
   const first = async (where: SQL) => firstTenant(await runStatement(database, sql`${selectTenants()} where ${where}`));
@@ -32,6 +39,7 @@ export function postgresTenants(database: Database): Tenants {
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),
     noteBlock: (tenantId, revision) => noteTenantBlock(database, tenantId, revision),
+    noteMark: (tenantId, revision) => noteTenantMark(database, tenantId, revision),
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     resetPeriod: (change, since, actor) => resetTenantPeriod(database, change, since, actor),
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
