@@ -1,5 +1,5 @@
 // Runs the built Worker on plain workerd as a child process, with no proxy in front and a KV that a test can break.
-// Owns its temporary files, and stops it by process id. Cron runs when asked; queues deliver with `deliversQueues` only.
+// Owns its temporary files, and stops it by process id. Runs cron when asked; delivers queues only if told to.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
