@@ -39,7 +39,7 @@ const PROXY_ALONE = "test/real/alone/*.test.ts";
 const MACHINE_ALONE = "test/e2e/concurrency.test.ts";
 
 /** Suites of `test/e2e` that also run as deployed: three isolates, stores far away, the deadline of wrangler.toml. */
-const PLAYED_FAR = ["deployed", "gate", "guard", "kill-switch", "overrides"];
+const PLAYED_FAR = ["budget", "deployed", "gate", "guard", "kill-switch", "overrides"];
 
 const isDeployed = process.env["BASE_URL"]?.startsWith("http") === true;
 

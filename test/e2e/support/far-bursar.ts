@@ -86,7 +86,7 @@ export async function startFarBursar(options: FarOptions = {}): Promise<FarBursa
 }
 
 /** Longer than an isolate takes from one answer of a store to its next question. */
-const QUIET_MS = 150;
+const QUIET_MS = 300;
 const POLL_MS = 10;
 
 async function untilQuiet(isQuiet: () => boolean): Promise<void> {
