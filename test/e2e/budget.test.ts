@@ -45,8 +45,9 @@ describe("a verdict", () => {
       grace_threshold: 110,
       remaining: 87.5,
       blocks_at: 550,
-      source: isFar() ? expect.stringMatching(/^(litellm|cache)$/) : "litellm",
-      degraded: false,
+      // Far away, LiteLLM may take longer than the deadline; what the call before has read counts then.
+      source: isFar() ? expect.stringMatching(/^(litellm|cache|last_known)$/) : "litellm",
+      degraded: isFar() ? expect.any(Boolean) : false,
       enforcement: "enforce",
     });
     expect(Date.parse(answer.body.resets_at)).toBeGreaterThan(Date.now());
