@@ -7,8 +7,8 @@ import { type FarBursar, startFarBursar } from "../e2e/support/far-bursar.ts";
 import { type SeededTenant, seedTenant } from "../e2e/support/seed.ts";
 
 /**
- * Ten times those of a deployment, so that no first answer is late only because the test machine is busy. Postgres takes
- * the whole deadline; all that lies nearer takes a small part of it.
+ * Ten times those of a deployment, so that no first answer is late only because the test machine is busy. Postgres
+ * takes the whole deadline; all that lies nearer takes a small part of it.
  */
 const [DEADLINE_MS, POSTGRES_MS] = [1_000, 1_000];
 const NEARER = { redis: 10, litellm: 20, kv: { hotMs: 5, coldMs: 10 } };
