@@ -38,6 +38,9 @@ const PROXY_ALONE = "test/real/alone/*.test.ts";
 /** A hundred checks at once, each within its deadline: these run after everything else, with the machine to themselves. */
 const MACHINE_ALONE = "test/e2e/concurrency.test.ts";
 
+/** Suites of `test/e2e` that also run as deployed: three isolates, stores far away, the deadline of wrangler.toml. */
+const PLAYED_FAR = ["budget", "deployed", "gate", "guard", "kill-switch", "overrides"];
+
 const isDeployed = process.env["BASE_URL"]?.startsWith("http") === true;
 
 export default defineConfig({
@@ -98,6 +101,18 @@ export default defineConfig({
           include: [MACHINE_ALONE],
           globalSetup: "test/e2e/support/build.ts",
           sequence: { groupOrder: 1 },
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "far",
+          include: ["test/far/**/*.test.ts", ...PLAYED_FAR.map((suite) => `test/e2e/${suite}.test.ts`)],
+          env: { STORES: "far" },
+          // Their deadlines are those of production, so no file may take another's processor time.
+          fileParallelism: false,
+          globalSetup: "test/e2e/support/build.ts",
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

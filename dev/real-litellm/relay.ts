@@ -3,6 +3,7 @@
 
 import { Hono } from "hono";
 import { type Part, startPart } from "../part.ts";
+import { passOn } from "../pass-on.ts";
 
 export interface Relayed {
   readonly method: string;
@@ -12,9 +13,6 @@ export interface Relayed {
   /** Until the Worker's status. */
   readonly tookMs: number;
 }
-
-/** Headers that belong to a connection. `fetch` sets the new connection's own, and has decompressed the answer. */
-const OF_CONNECTION = ["connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"];
 
 const MAX_KEPT = 10_000;
 
@@ -47,15 +45,4 @@ export async function startRelay(): Promise<Relay> {
       workerUrl = url;
     },
   };
-}
-
-async function passOn(request: Request, url: string): Promise<Response> {
-  const { method, headers, body } = request;
-  const sent = { method, headers: without(headers), redirect: "manual" } as const;
-  const answer = await fetch(url, body === null ? sent : { ...sent, body: await request.arrayBuffer() });
-  return new Response(answer.body, { status: answer.status, headers: without(answer.headers) });
-}
-
-function without(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !OF_CONNECTION.includes(name)));
 }

@@ -62,7 +62,7 @@ async function urlOf(name: string, start: () => Promise<Service>): Promise<strin
 async function run(): Promise<number> {
   const databaseUrl = await urlOf("TEST_DATABASE_URL", startRealPostgres);
   const redisUrl = await urlOf("TEST_REDIS_URL", startRealRedis);
-  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...SUITES, ...vitestArguments];
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--project", "!far", ...SUITES, ...vitestArguments];
   const child = spawn(process.execPath, vitest, {
     stdio: "inherit",
     env: { ...process.env, TEST_DATABASE_URL: databaseUrl, TEST_REDIS_URL: redisUrl },

@@ -18,6 +18,8 @@ export interface WorkerBindings {
 
 /** The socket of the Worker. The other sockets are named after their bindings. All use free loopback ports. */
 export const HTTP_SOCKET = "http";
+/** The socket that runs the cron trigger. */
+export const CRON_SOCKET = "cron";
 
 const WORKER = "worker";
 const kvServiceOf = (binding: string) => `binding:${binding}`;
@@ -42,6 +44,7 @@ export function workerdConfig(
     : queues.map(({ queue }) => countingQueue(queue, compatibilityDate));
   const sockets = [
     socket(HTTP_SOCKET, WORKER),
+    socket(CRON_SOCKET, CRON_SOCKET),
     ...kvInside.map((binding) => socket(binding, kvServiceOf(binding))),
     ...queues.map(({ binding, queue }) => socket(binding, queueServiceOf(queue))),
   ];
@@ -59,7 +62,7 @@ const config :Workerd.Config = (
 ${workerBindings(bindings, environment).join(",\n")}
       ],
     )),
-${[...kvServices(bindings, kvAddress), ...queueServices].join(",\n")}
+${[...kvServices(bindings, kvAddress), ...queueServices, cronService(compatibilityDate)].join(",\n")}
   ],
   sockets = [
 ${sockets.map((each) => `    ${each}`).join(",\n")}
@@ -94,6 +97,13 @@ function kvServices({ kvNamespaces, compatibilityDate }: WorkerBindings, kvAddre
       (name = "kv.js", esModule = embed "kv.js"), (name = "kv-handler.js", esModule = embed "kv-handler.js")]))`
       : `    (name = ${quoted(kvServiceOf(name))}, external = (address = ${quoted(kvAddress)}, http = ()))`,
   );
+}
+
+function cronService(compatibilityDate: string): string {
+  return `    (name = ${quoted(CRON_SOCKET)}, worker = (
+      compatibilityDate = ${quoted(compatibilityDate)}, compatibilityFlags = ["service_binding_extra_handlers"],
+      modules = [(name = "cron.js", esModule = embed "cron.js")],
+      bindings = [(name = "WORKER", service = ${quoted(WORKER)})]))`;
 }
 
 function socket(name: string, service: string): string {

@@ -1,5 +1,5 @@
 // Runs the built Worker on plain workerd as a child process, with no proxy in front and a KV that a test can break.
-// Owns its temporary files, and stops it by process id. Runs no cron; queues deliver only with `deliversQueues`.
+// Owns its temporary files, and stops it by process id. Runs cron when asked; delivers queues only if told to.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
 import { endProcess } from "../services/process.ts";
 import type { WorkerEnvironment } from "./environment.ts";
-import { HTTP_SOCKET, type WorkerBindings, workerdConfig } from "./workerd-config.ts";
+import { CRON_SOCKET, HTTP_SOCKET, type WorkerBindings, workerdConfig } from "./workerd-config.ts";
 import type { QueueConsumer } from "./workerd-queues.ts";
 
 export interface Workerd {
@@ -22,6 +22,8 @@ export interface Workerd {
    * protocol, and brokers answer `/_backlog`.
    */
   readonly services: Readonly<Record<string, string>>;
+  /** Runs the cron trigger, with the time that the Worker takes for now. @throws Error when it fails. */
+  runCron(at: number): Promise<void>;
   /** Everything that workerd has printed so far, including the Worker's log lines. */
   output(): string;
   stop(): Promise<void>;
@@ -29,7 +31,7 @@ export interface Workerd {
 
 const WRANGLER_TOML = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
 const SERVICES = [
-  ...["kv", "queue", "queue-broker", "rate-limit"].map((name) => `services/${name}.js`),
+  ...["cron", "kv", "queue", "queue-broker", "rate-limit"].map((name) => `services/${name}.js`),
   "../kv/kv-handler.js",
 ];
 
@@ -73,10 +75,14 @@ export async function startWorkerd(options: {
     rmSync(directory, { recursive: true, force: true });
   };
   const queues = bindings.queues.map(({ binding }) => binding);
-  const sockets = [HTTP_SOCKET, ...(options.kv ? [] : bindings.kvNamespaces), ...queues];
+  const sockets = [HTTP_SOCKET, CRON_SOCKET, ...(options.kv ? [] : bindings.kvNamespaces), ...queues];
   try {
-    const { [HTTP_SOCKET]: url = "", ...services } = await listening(child, sockets);
-    return { pid: child.pid ?? 0, url, services, output: () => printed.join(""), stop };
+    const { [HTTP_SOCKET]: url = "", [CRON_SOCKET]: cronUrl = "", ...services } = await listening(child, sockets);
+    const runCron = async (at: number) => {
+      const { status } = await fetch(`${cronUrl}/?at=${at}`, { method: "POST" });
+      if (status !== 200) throw new Error(`the cron trigger failed: ${status}`);
+    };
+    return { pid: child.pid ?? 0, url, services, runCron, output: () => printed.join(""), stop };
   } catch (cause) {
     await stop();
     throw new Error(`workerd did not start:\n${printed.join("")}`, { cause });

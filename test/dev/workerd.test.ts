@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startKv } from "../../dev/kv/start-kv.ts";
+import { startKvColos } from "../../dev/kv/start-kv-colos.ts";
 import type { Part } from "../../dev/part.ts";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 
@@ -28,6 +29,10 @@ export default {
     } catch (error) {
       return new Response(String(error), { status: 500 });
     }
+  },
+  async scheduled({ scheduledTime }, env) {
+    if (scheduledTime === 0) throw new Error("broken on purpose");
+    await env.SNAPSHOTS.put("cron", String(scheduledTime));
   },
 };`;
 
@@ -123,6 +128,34 @@ describe("plain workerd", () => {
   it("gives the Worker the variables of wrangler.toml, overridden by the environment", async () => {
     const { answer } = await ask(inside, "/vars");
     expect(answer).toEqual(["http://127.0.0.1:9", 'dev="quoted", and more', "60"]);
+  });
+
+  it("runs the cron trigger at the given time, and says when it fails", async () => {
+    await inside.runCron(1_700_000_000_000);
+    expect((await ask(inside, "/one", { key: "cron" })).answer).toBe("1700000000000");
+    await expect(inside.runCron(0)).rejects.toThrow("the cron trigger failed");
+  });
+
+  it("has the copies of the colo whose address it is given", async () => {
+    const colos = await startKvColos(["FRA", "SIN"], { hotMs: 0, coldMs: 0 });
+    const [here, there] = await Promise.all(
+      ["FRA", "SIN"].map((colo) => startWorkerd({ bundleDir, environment, kv: { address: colos.addressIn(colo) } })),
+    );
+    try {
+      if (here === undefined || there === undefined) throw new Error("there are two");
+      expect((await ask(there, "/many", { keys: ["k"] })).answer).toEqual({ k: null });
+      expect((await ask(here, "/put", { key: "k", value: "1" })).status).toBe(200);
+      const refused = await ask(here, "/put", { key: "k", value: "2" });
+      expect([refused.status, refused.answer]).toEqual([500, expect.stringContaining("429")]);
+      expect((await ask(here, "/one", { key: "k" })).answer).toBe("1");
+      expect((await ask(there, "/one", { key: "k" })).answer).toBe(null);
+      colos.ageCopies(30_000);
+      expect((await ask(there, "/many", { keys: ["k"] })).answer).toEqual({ k: "1" });
+    } finally {
+      await here?.stop();
+      await there?.stop();
+      await colos.stop();
+    }
   });
 
   it("counts the reads of its KV by key", async () => {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../dev/stack.ts";
 import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 import { BUNDLE_DIR } from "./support/build.ts";
-import { FREE_PORTS } from "./support/bursar.ts";
+import { FREE_PORTS } from "./support/own-stack.ts";
 
 let stack: Stack;
 let workerd: Workerd;

@@ -9,7 +9,7 @@ import { startWorkerd, type Workerd } from "../../dev/worker/workerd.ts";
 import { apiOf, aTenantId } from "./support/api.ts";
 import { breakPart, breaks, mendPart } from "./support/breaking.ts";
 import { BUNDLE_DIR } from "./support/build.ts";
-import { FREE_PORTS } from "./support/bursar.ts";
+import { FREE_PORTS } from "./support/own-stack.ts";
 import { seedTenant } from "./support/seed.ts";
 
 let stack: Stack;

@@ -1,18 +1,20 @@
-// The built Worker with a local stack, over HTTP. Each test file starts its own on free ports, so that files can run in
-// parallel and break their parts.
+// The built Worker with a local stack, over HTTP: near its stores with a long deadline, or in the "far" project as it
+// is deployed. Each test file starts its own.
 
 import { createTestHarness } from "wrangler";
 import type { LitellmOptions } from "../../../dev/litellm/settings.ts";
-import type { StackSettings } from "../../../dev/settings.ts";
-import { type Stack, startStack } from "../../../dev/stack.ts";
-import { createDatabase } from "../../support/servers/postgres-backends.ts";
+import type { Stack } from "../../../dev/stack.ts";
 import { BUNDLE_DIR } from "./build.ts";
+import { startFarBursar } from "./far-bursar.ts";
+import { startOwnStack } from "./own-stack.ts";
 
 export interface Bursar {
   readonly url: string;
   readonly stack: Stack;
   /** Runs the cron with a clock that is ahead by the given time. */
   sweep(laterMs?: number): Promise<void>;
+  /** Resolves when the Worker has learned what earlier calls made it look up behind their answers. */
+  settled(): Promise<void>;
   /** The Worker's log, by line. */
   logs(): string[];
   /** Direct access to the Worker's KV namespace. */
@@ -20,38 +22,47 @@ export interface Bursar {
   stop(): Promise<void>;
 }
 
-/** With TEST_DATABASE_URL (and TEST_REDIS_URL) the same tests run on real servers. */
-async function ownDatabase(): Promise<{ databaseUrl: string | null; drop(): Promise<void> }> {
-  const serverUrl = process.env["TEST_DATABASE_URL"];
-  return serverUrl ? createDatabase(serverUrl) : { databaseUrl: null, drop: async () => {} };
-}
-
 type KvHandle = Awaited<ReturnType<Bursar["snapshots"]>>;
 
-export const FREE_PORTS: StackSettings = {
-  ports: { worker: 0, litellm: 0, inbox: 0, postgres: 0, neon: 0, upstash: 0 },
-  databaseUrl: null,
-  redisUrl: null,
-  litellm: null,
-};
+export interface BursarOptions {
+  readonly litellm?: LitellmOptions;
+  readonly vars?: Readonly<Record<string, string>>;
+}
+
+/** Set by the "far" project of vitest.config.ts. */
+export function isFar(): boolean {
+  return process.env["STORES"] === "far";
+}
 
 /** Long, because these tests are not about speed: a busy test machine must not cause degraded answers. */
 const PATIENT = { CHECK_DEADLINE_MS: "5000" };
 
-/** With `databaseDelayMs` 0 reads see spend at once. Tests about LiteLLM's lag set it. */
-export async function startBursar(
-  options: { litellm?: LitellmOptions; vars?: Readonly<Record<string, string>> } = {},
-): Promise<Bursar> {
-  const { databaseUrl, drop } = await ownDatabase();
-  const settings = { ...FREE_PORTS, databaseUrl, redisUrl: process.env["TEST_REDIS_URL"] ?? null };
-  const stack = await startStack(settings, { litellm: { databaseDelayMs: 0, callMs: 0, ...options.litellm } });
+/** Tests about LiteLLM's lag set `databaseDelayMs`. */
+export function startBursar(options: BursarOptions = {}): Promise<Bursar> {
+  return isFar() ? startFarBursar(options) : startNear(options);
+}
+
+/**
+ * The answer that must be right: near its stores the first, far from them the second, because a first answer may be
+ * the policy's while Bursar looks up.
+ */
+export async function answerOnceLearned<T>(bursar: Pick<Bursar, "settled">, call: () => Promise<T>): Promise<T> {
+  if (isFar()) {
+    await call();
+    await bursar.settled();
+  }
+  return call();
+}
+
+async function startNear({ litellm, vars: own }: BursarOptions): Promise<Bursar> {
+  const stack = await startOwnStack(litellm);
   const { secrets, vars } = stack.environment;
   const harness = createTestHarness({
     workers: [
       {
         configPath: "wrangler.toml",
         prebuiltWorkerDir: BUNDLE_DIR,
-        vars: { ...vars, ...PATIENT, ...options.vars },
+        vars: { ...vars, ...PATIENT, ...own },
         secrets: { ...secrets },
       },
     ],
@@ -63,12 +74,12 @@ export async function startBursar(
     async sweep(laterMs = 0) {
       await harness.getWorker().scheduled({ cron: "* * * * *", scheduledTime: new Date(Date.now() + laterMs) });
     },
+    settled: async () => {},
     logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
     snapshots: async () => (await harness.getWorker<{ SNAPSHOTS: KvHandle }>().getEnv()).SNAPSHOTS,
     async stop() {
       await harness.close();
       await stack.stop();
-      await drop();
     },
   };
 }

@@ -13,7 +13,13 @@ export interface Seed {
   readonly maxBudget?: number;
   readonly failPolicy?: FailPolicy;
   /** The snapshot in KV. Without it KV has none. */
-  readonly snapshot?: { readonly spend: number; readonly ageMs: number; readonly resetsInMs?: number };
+  readonly snapshot?: {
+    readonly spend: number;
+    readonly ageMs: number;
+    readonly resetsInMs?: number;
+    /** US dollars a second. */
+    readonly rate?: number;
+  };
   /** LiteLLM's row. */
   readonly spend?: number;
   /** Leaves the tenant out of Postgres too, so that only LiteLLM has the key. */
@@ -121,7 +127,7 @@ async function seedSnapshots(
     source: "litellm",
     periodStartedAt: config.subjectCreatedAt,
     resetsAt: Date.now() + (snapshot.resetsInMs ?? 5 * DAY_MS),
-    spendRateNanoUsdPerSecond: 0n,
+    spendRateNanoUsdPerSecond: nanoUsdFromNumber(snapshot.rate ?? 0) ?? 0n,
     epoch: 1,
   });
   const kv = await bursar.snapshots?.();
