@@ -4,7 +4,7 @@ import { NO_OUTAGE } from "../../src/budget/failure.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../src/budget/spend.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import type { Snapshots } from "../../src/ports/ports.ts";
+import type { Snapshots } from "../../src/ports/edge.ts";
 import { KV_COPY_SECONDS, KV_ELSEWHERE_SECONDS } from "./scenario.ts";
 
 interface Write {

@@ -195,3 +195,15 @@ function spendPart(record: SpendRecord, limitNanoUsd: NanoUsd, now: Instant): Ve
     ageSeconds: Math.max(0, Math.floor((now - asOf(record)) / 1_000)),
   };
 }
+
+/** From lenient to strict. Unknown spend says nothing, so that a known state counts before it. */
+const STATES: readonly State[] = ["unknown", "ok", "warning", "grace", "blocked"];
+
+/**
+ * Which of two verdicts on one call counts: a key's own tenant may be inside a team's tenant, and both must allow it. A
+ * refusal counts before any allowance, then the higher state; of equal ones the first.
+ */
+export function strictest(a: Verdict, b: Verdict): Verdict {
+  if (a.allowed !== b.allowed) return a.allowed ? b : a;
+  return STATES.indexOf(b.state) > STATES.indexOf(a.state) ? b : a;
+}

@@ -15,11 +15,14 @@ export interface RememberedTenant extends CachedTenant {
   readonly checkedAt: Instant;
 }
 
-/** How the edge names whoever makes a call: by the hash of the key, or by the key's team in LiteLLM. */
+/** How the edge names the caller: by the hash of the key, or by the key's team in LiteLLM. */
 export type CallerName = KeyHash | `team:${string}`;
 
-/** Whose caller it is. `nobodys`: a key or team of LiteLLM that belongs to no tenant. Null: KV does not know. */
-export type CachedOwner = TenantId | "nobodys" | null;
+/** The owner of a key or team that LiteLLM has and no tenant. A tenant id has no parentheses. */
+export const UNMANAGED = "(unmanaged)";
+
+/** Which tenant a caller belongs to. Null: KV does not know. */
+export type CachedOwner = TenantId | typeof UNMANAGED | null;
 
 /** Marks a deleted tenant in KV. */
 export interface Tombstone {

@@ -1,4 +1,4 @@
-// The network of an IP address: whoever has one address of an IPv6 /64 has all of them.
+// The network of an IP address. A client that has one address of an IPv6 /64 has all of them.
 
 /** `203.0.113.7` as it is; `2001:db8:1:2:3:4:5:6` as `2001:db8:1:2::/64`. */
 export function networkOf(address: string): string {

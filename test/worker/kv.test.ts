@@ -7,8 +7,9 @@ import { configJson } from "../../src/adapters/cloudflare/kv-codec.ts";
 import { kvSnapshots, newIsolateKv } from "../../src/adapters/cloudflare/kv-snapshots.ts";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { NO_OUTAGE } from "../../src/budget/failure.ts";
+import type { Snapshots } from "../../src/ports/edge.ts";
 import { Outage } from "../../src/ports/outage.ts";
-import type { Snapshots } from "../../src/ports/ports.ts";
+import { UNMANAGED } from "../../src/records/edge.ts";
 import { anOverride, aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, RESET, SECOND, usd } from "../budget/builders.ts";
 import { hashOf, idOf } from "../support/builders/builders.ts";
 import { RecordedLog } from "../support/fakes/recorded-log.ts";
@@ -92,23 +93,13 @@ describe("round trips", () => {
     expect(await spendOf()).toEqual(record);
   });
 
-  it("returns a key's tenant, and a key without one", async () => {
-    expect(await snapshots.ownerOf(hashOf("a"))).toBeNull();
-    await snapshots.writeOwnerOf(hashOf("a"), acme);
-    expect(await snapshots.ownerOf(hashOf("a"))).toBe(acme);
-    await snapshots.writeOwnerOf(hashOf("a"), null);
-    expect(await snapshots.ownerOf(hashOf("a"))).toBeNull();
-  });
-
-  it("returns a team's tenant, and a caller that LiteLLM has and no tenant", async () => {
-    await snapshots.writeOwnerOf("team:team 1/a", acme);
-    await snapshots.writeOwnerOf("team:team-2", "nobodys");
-    await snapshots.writeOwnerOf(hashOf("b"), "nobodys");
-    expect(await Promise.all((["team:team 1/a", "team:team-2", hashOf("b")] as const).map(snapshots.ownerOf))).toEqual([
-      acme,
-      "nobodys",
-      "nobodys",
-    ]);
+  it("returns the tenant of a key or team, one that has none any more, and one that is unmanaged", async () => {
+    for (const owner of [null, acme, UNMANAGED] as const) {
+      for (const caller of [hashOf("a"), "team:team 1/a"] as const) {
+        await snapshots.writeOwnerOf(caller, owner);
+        expect(await snapshots.ownerOf(caller)).toBe(owner);
+      }
+    }
   });
 
   it("returns LiteLLM's outage with its pings, and its end", async () => {
@@ -254,25 +245,16 @@ describe("unparseable values", () => {
 });
 
 describe("the tenant of a key", () => {
-  it("is nobody for five minutes, and unknown to the release before", async () => {
-    const begunAt = Math.floor(Date.now() / 1_000);
-    await snapshots.writeOwnerOf(hashOf("a"), "nobodys");
-    const { keys } = await kv.list({ prefix: "tenant-of-key:" });
-    expect((keys[0]?.expiration ?? 0) - begunAt).toBeGreaterThanOrEqual(300);
-    expect((keys[0]?.expiration ?? 0) - Math.ceil(Date.now() / 1_000)).toBeLessThanOrEqual(300);
-    expect(await kv.get(`tenant-of-key:${hashOf("a")}`, "json")).toMatchObject({ tenant_id: null });
-  });
-
-  it("expires after an hour when resolved through a team, else never", async () => {
+  it("expires after an hour when resolved through a team, after five minutes when unmanaged, else never", async () => {
     const begunAt = Math.floor(Date.now() / 1_000);
     await snapshots.writeOwnerOf(hashOf("a"), acme, { expires: true });
     await snapshots.writeOwnerOf(hashOf("b"), acme);
-    const endedAt = Math.ceil(Date.now() / 1_000);
+    await snapshots.writeOwnerOf(hashOf("c"), UNMANAGED);
+    const seconds = Math.ceil(Date.now() / 1_000) - begunAt;
     const { keys } = await kv.list({ prefix: "tenant-of-key:" });
-    const [ofTeam, own] = keys.map(({ expiration }) => expiration);
-    expect(ofTeam).toBeGreaterThanOrEqual(begunAt + 3_600);
-    expect(ofTeam).toBeLessThanOrEqual(endedAt + 3_600);
-    expect(own).toBeUndefined();
+    const [ofTeam = 0, own, unmanaged = 0] = keys.map(({ expiration }) => expiration && expiration - begunAt);
+    expect([ofTeam >= 3_600, ofTeam <= 3_600 + seconds, own]).toEqual([true, true, undefined]);
+    expect([unmanaged >= 300, unmanaged <= 300 + seconds]).toEqual([true, true]);
   });
 });
 

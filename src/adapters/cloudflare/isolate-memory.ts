@@ -2,7 +2,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
-import type { Memory, TokenRate } from "../../ports/ports.ts";
+import type { Memory, TokenRate } from "../../ports/edge.ts";
 import type { CachedTenant, CallerName, Readiness, RememberedTenant, Written } from "../../records/edge.ts";
 import { BoundedMap } from "./bounded-map.ts";
 

@@ -175,8 +175,8 @@ export function isSpendOf({ subject, createdAt }: TenantConfig, value: z.output<
   return value.subject_id === subject.id || (createdAt !== null && value.tenant_created_at === createdAt);
 }
 
-/** The release before ignores `is_nobodys`, and looks such a key up. */
-export const keyValue = z.object({ tenant_id: z.string().nullable(), is_nobodys: z.boolean().optional() });
+/** The release before ignores `is_unmanaged`, and looks such a key up. */
+export const keyValue = z.object({ tenant_id: z.string().nullable(), is_unmanaged: z.boolean().optional() });
 
 /** The release before writes no pings, and ignores them. */
 export const outageValue = z.object({

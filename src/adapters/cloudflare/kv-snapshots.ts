@@ -3,8 +3,9 @@
 import type * as z from "zod";
 import { NO_OUTAGE } from "../../budget/failure.ts";
 import type { TenantId } from "../../budget/tenant.ts";
-import type { Log, Ports, Snapshots } from "../../ports/ports.ts";
-import type { CallerName } from "../../records/edge.ts";
+import type { Snapshots } from "../../ports/edge.ts";
+import type { Log, Ports } from "../../ports/ports.ts";
+import { type CallerName, UNMANAGED } from "../../records/edge.ts";
 import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";
@@ -16,7 +17,7 @@ import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerI
 const TEAM_KEY_SECONDS = 3_600;
 
 /** How long a key or team of no tenant stays so: until then a tenant made of its team does not cover the key. */
-const NOBODYS_SECONDS = 300;
+const UNMANAGED_SECONDS = 300;
 
 const OUTAGE_KEY = "outage:litellm";
 
@@ -63,7 +64,7 @@ export function kvSnapshots(
     async ownerOf(caller) {
       const key = ownerKey(caller);
       const value = decode(key, await kv.get(key, { type: "text", cacheTtl: CACHE_TTL_SECONDS }), keyValue);
-      return value?.is_nobodys === true ? "nobodys" : ((value?.tenant_id ?? null) as TenantId | null);
+      return value?.is_unmanaged === true ? UNMANAGED : ((value?.tenant_id ?? null) as TenantId | null);
     },
 
     async tenant(tenantId) {
@@ -76,9 +77,9 @@ export function kvSnapshots(
     },
 
     writeOwnerOf(caller, owner, options) {
-      if (owner === "nobodys") {
-        const value = { tenant_id: null, is_nobodys: true };
-        return write(ownerKey(caller), changeTo(value, { expirationTtl: NOBODYS_SECONDS }));
+      if (owner === UNMANAGED) {
+        const value = { tenant_id: null, is_unmanaged: true };
+        return write(ownerKey(caller), changeTo(value, { expirationTtl: UNMANAGED_SECONDS }));
       }
       const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
       return write(ownerKey(caller), changeTo({ tenant_id: owner }, lifetime));

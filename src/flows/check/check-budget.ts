@@ -3,9 +3,8 @@
 
 import { isServable, keepForMs, planRefresh } from "../../budget/freshness.ts";
 import { asOf, type SpendRecord } from "../../budget/spend.ts";
-import { strictest } from "../../budget/strictest.ts";
 import type { TenantConfig, TenantId } from "../../budget/tenant.ts";
-import { verdictOn } from "../../budget/verdict.ts";
+import { strictest, verdictOn } from "../../budget/verdict.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { ConfiguredTenant } from "../edge/cached-tenant.ts";
 import { findOutage } from "../litellm/outage.ts";
@@ -80,7 +79,7 @@ function checkFound(found: FoundTenant, check: Check, deps: CheckDeps): Promise<
 /** The stricter of two verdicts; else a verdict before anything else, and a doubt before "unknown". */
 function whatCounts(ofKey: Checked, ofTeam: Checked): Checked {
   if (ofKey.kind === "verdict" && ofTeam.kind === "verdict") {
-    const { verdict } = strictest(ofKey, ofTeam);
+    const verdict = strictest(ofKey.verdict, ofTeam.verdict);
     return { kind: "verdict", verdict, keepForMs: Math.min(ofKey.keepForMs, ofTeam.keepForMs) };
   }
   return CERTAINTY.indexOf(ofTeam.kind) < CERTAINTY.indexOf(ofKey.kind) ? ofTeam : ofKey;

@@ -4,7 +4,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { CallerName } from "../../records/edge.ts";
+import { type CallerName, UNMANAGED } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { publishOwner, rememberTenant, writeConfig } from "../edge/publish.ts";
 import { type ResolveDeps, resolveByMark } from "../keys/resolve-by-mark.ts";
@@ -19,7 +19,7 @@ export type FoundTenant =
   | { readonly kind: "unknown" }
   /** The caller's network has sent too many unknown keys for this one to be looked up now. */
   | { readonly kind: "too_many_unknown" }
-  /** A store or LiteLLM failed, so nobody can tell. */
+  /** A store or LiteLLM failed, so the owner is unknown. */
   | { readonly kind: "unreachable" }
   /** The deadline has passed. */
   | { readonly kind: "slow" };
@@ -55,7 +55,7 @@ export function findByTeam(search: Search & { readonly teamId: string }, deps: F
   const caller = `team:${teamId}` as const;
   const inStores = async () => {
     const tenant = await deps.tenants.findBySubject({ kind: "team", id: teamId });
-    return tenant === null ? nobodys(caller, now, deps) : learn(caller, tenant, { now, expires: false }, deps);
+    return tenant === null ? unmanaged(caller, now, deps) : learn(caller, tenant, { now, expires: false }, deps);
   };
   return find(caller, search, () => searchOnwards(caller, search, inStores, deps), deps);
 }
@@ -139,7 +139,7 @@ async function findInKv(caller: CallerName, now: Instant, deps: FindDeps): Promi
   try {
     const owner = await snapshots.ownerOf(caller);
     if (owner === null) return null;
-    const tenantId = owner === "nobodys" ? null : owner;
+    const tenantId = owner === UNMANAGED ? null : owner;
     // Postgres has answered first, and knows better.
     if (memory.tenantOf(caller, now) === undefined) memory.rememberTenantOf(caller, tenantId, now);
     return tenantId === null ? UNKNOWN : { kind: "tenant", tenantId };
@@ -176,7 +176,7 @@ async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenan
   const { teamId } = read.value;
   const team = teamId === null ? null : await deps.tenants.findBySubject({ kind: "team", id: teamId });
   isConfirmationDue(search, deps);
-  return team === null ? nobodys(keyHash, now, deps) : learn(keyHash, team, { now, expires: true }, deps);
+  return team === null ? unmanaged(keyHash, now, deps) : learn(keyHash, team, { now, expires: true }, deps);
 }
 
 function learn(
@@ -193,7 +193,7 @@ function learn(
 }
 
 /** A key or team that LiteLLM has and no tenant: remembered everywhere, because its calls go on. */
-function nobodys(caller: CallerName, now: Instant, deps: FindDeps): FoundTenant {
-  deps.background("kv key write", publishOwner({ caller, owner: "nobodys", now }, deps));
+function unmanaged(caller: CallerName, now: Instant, deps: FindDeps): FoundTenant {
+  deps.background("kv key write", publishOwner({ caller, owner: UNMANAGED, now }, deps));
   return UNKNOWN;
 }

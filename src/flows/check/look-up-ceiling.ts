@@ -3,7 +3,8 @@
 // keeps the key of a neighbour from being found.
 
 import type { Instant } from "../../budget/instant.ts";
-import type { Ports, TokenRate } from "../../ports/ports.ts";
+import type { TokenRate } from "../../ports/edge.ts";
+import type { Ports } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
 
 /** A network with this many new keys at once is rare; a guesser sends thousands. */
@@ -15,7 +16,7 @@ const ISOLATE = "look-ups";
 const networkBucket = (network: string) => `look-ups:${network}`;
 const reserveBucket = (network: string) => `look-ups again:${network}`;
 
-/** How long a refused key is known as refused. Whoever owns it asks again sooner. */
+/** How long a refused key is known as refused. A real client asks again sooner. */
 const REFUSED_SECONDS = 60;
 
 /** True when the stores may be asked about the caller. */

@@ -136,8 +136,8 @@ async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord 
 }
 
 /**
- * Whether this check reads. The claim saves reads and decides no verdict: whoever needs a read and finds one under way
- * in another isolate reads too.
+ * Whether this check reads. The claim saves reads and decides no verdict: a check that needs a read and finds one under
+ * way in another isolate reads too.
  */
 async function claimRead(
   { config, colo, exclusiveSeconds: seconds, isNeeded, now }: RefreshInput,

@@ -11,7 +11,7 @@ import { foldEnded } from "../../budget/limit.ts";
 import type { SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { CachedOwner, CallerName } from "../../records/edge.ts";
+import { type CachedOwner, type CallerName, UNMANAGED } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type ConfiguredTenant, joinCached } from "./cached-tenant.ts";
 import { isWorthASnapshot } from "./spend-cadence.ts";
@@ -80,7 +80,7 @@ export interface FoundOwner {
 
 /** Publishes whose a key or team is. */
 export async function publishOwner({ caller, owner, expires = false, now }: FoundOwner, deps: EdgeDeps): Promise<void> {
-  const tenantId = owner === "nobodys" ? null : owner;
+  const tenantId = owner === UNMANAGED ? null : owner;
   deps.memory.rememberTenantOf(caller, tenantId, now);
   await attempt("kv key write", tenantId, deps, () => deps.snapshots.writeOwnerOf(caller, owner, { expires }));
 }

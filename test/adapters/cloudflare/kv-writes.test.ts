@@ -3,7 +3,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type IsolateKv, kvSnapshots, newIsolateKv } from "../../../src/adapters/cloudflare/kv-snapshots.ts";
-import type { Snapshots } from "../../../src/ports/ports.ts";
+import type { Snapshots } from "../../../src/ports/edge.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";

@@ -73,7 +73,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
     });
     const read = { subjectId: hashOf("a"), spend: aSpendRecord({ spendNanoUsd: 123_456_789_123_456_789n, epoch: 2 }) };
 
-    it("is claimed by one of many, and pending for the others until it is shared", async () => {
+    it("goes to one of many, and is pending for the others until it is shared", async () => {
       const asked = await Promise.all(Array.from({ length: 20 }, () => claims.claimRead(claim())));
       expect(asked.sort()).toEqual(["claimed", ...Array(19).fill("pending")]);
       await claims.shareRead(claim(), read, 5_000);
@@ -99,7 +99,7 @@ describe.each(backends)("claims in $store", ({ options }) => {
       expect(await claims.claimRead(claim())).toBe("claimed");
     });
 
-    it("is pending, not lost, when what is shared cannot be read", async () => {
+    it("stays pending when what is shared cannot be read", async () => {
       await command("SET", `read:${tenant}:FRA:60`, '{"spend":"much"}');
       expect(await claims.claimRead(claim())).toBe("pending");
     });

@@ -131,7 +131,7 @@ describe("a read that another isolate of the colo has left", () => {
     expect(world.litellm.reads).toHaveLength(1);
   });
 
-  it("is not for a tenant that has another key by now", async () => {
+  it("counts for no tenant that has another key by now", async () => {
     const subject = { kind: "key", id: hashOf("b") } as const;
     world.hasTenant({ subject, revision: 2 }, null);
     const caller = { ...byKey, keyHash: hashOf("b") };

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FoundTenant, findByKey } from "../../../src/flows/check/find-tenant.ts";
+import { UNMANAGED } from "../../../src/records/edge.ts";
 import { aTenantConfig, SECOND } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
@@ -185,7 +186,7 @@ describe("a key without a tenant", () => {
     world.litellm.has(aLiteLlmRow());
     expect(await find()).toEqual({ kind: "unknown" });
     await world.untilQuiet();
-    expect(world.kv.owners.get(hashOf("a"))).toBe("nobodys");
+    expect(world.kv.owners.get(hashOf("a"))).toBe(UNMANAGED);
     world.memory.forgetTenantOf(hashOf("a"));
     expect(await find()).toEqual({ kind: "unknown" });
     expect([world.tenants.calls("findByKey"), world.litellm.reads.length]).toEqual([1, 1]);

@@ -17,9 +17,12 @@ beforeEach(() => {
 
 const earlier = aSpendRecord({ observedAt: NOW - MINUTE, readAt: NOW - MINUTE });
 
+const inputOf = (spend: SpendRecord | null, config = aTenantConfig()) => {
+  return { config, spend, colo: "FRA", now: world.clock(), exclusiveSeconds: 5, isNeeded: false };
+};
+
 async function refresh(spend: SpendRecord | null = earlier, config = aTenantConfig()): Promise<RefreshOutcome> {
-  const input = { config, spend, colo: "FRA", now: world.clock(), exclusiveSeconds: 5, isNeeded: false };
-  const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
+  const outcome = await world.timers.runUntil(startRefresh(inputOf(spend, config), world.deps()));
   await world.untilQuiet();
   return outcome;
 }
@@ -239,7 +242,7 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
-    const input = { config: aTenantConfig(), spend: null, colo: "FRA", now: NOW, exclusiveSeconds: 5, isNeeded: false };
+    const input = inputOf(null);
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
     expect(outcome).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
     expect(world.timers.elapsedMs).toBe(40);
@@ -276,14 +279,7 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig({ revision: 7 }));
     world.litellm.has(aLiteLlmRow());
     world.litellm.nextTries.push(AWAY);
-    const input = {
-      config: aTenantConfig(),
-      spend: earlier,
-      colo: "FRA",
-      now: NOW,
-      exclusiveSeconds: 5,
-      isNeeded: false,
-    };
+    const input = inputOf(earlier);
     const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
     expect(outcome).toMatchObject({ kind: "failed", known: { config: { revision: 7 } } });
     expect(world.memory.failedRecently(ACME, world.clock())).toBe(true);

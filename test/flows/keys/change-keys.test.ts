@@ -53,7 +53,7 @@ describe("a new key without an overlap", () => {
       sync: { status: "synced" },
     });
     expect((await deps.tenants.findByKey(second))?.config.tenantId).toBe("acme");
-    expect((await deps.tenants.findByKey(first))).toBeNull();
+    expect(await deps.tenants.findByKey(first)).toBeNull();
     expect([deps.snapshots.owners.get(first), deps.snapshots.owners.get(second)]).toEqual([null, "acme"]);
     expect([await world.keyRow(first), await world.keyRow(second)]).toMatchObject([
       { blocked: true },

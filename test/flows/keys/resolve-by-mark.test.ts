@@ -51,8 +51,8 @@ describe("a key that LiteLLM has regenerated", () => {
     const to = await regenerate();
     const tenant = await resolved(to);
     expect(tenant?.config).toMatchObject({ tenantId: "acme", subject: { kind: "key", id: to }, otherKeys: [] });
-    expect((await deps.tenants.findByKey(to))).toEqual(tenant);
-    expect((await deps.tenants.findByKey(hash))).toBeNull();
+    expect(await deps.tenants.findByKey(to)).toEqual(tenant);
+    expect(await deps.tenants.findByKey(hash)).toBeNull();
     expect([deps.snapshots.owners.get(to), deps.snapshots.owners.get(hash)]).toEqual(["acme", null]);
     expect(deps.snapshots.configs.get(acme)).toEqual(tenant?.config);
     expect(await audit("key_replaced")).toEqual([
@@ -164,7 +164,7 @@ describe("a key that belongs to no tenant", () => {
 
   it("has ended as the tenant's own, and raises no alert", async () => {
     await addedKey(deps, { othersEndAt: NOW });
-    expect((await deps.tenants.findByKey(hash))).toBeNull();
+    expect(await deps.tenants.findByKey(hash)).toBeNull();
     expect(await resolved(hash)).toBeNull();
     expect(await audit("mark_copied")).toEqual([]);
   });

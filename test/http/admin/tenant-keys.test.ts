@@ -96,7 +96,7 @@ describe("removing a key", () => {
     await call("POST", PATH, { overlap: "1h" });
     expect((await call("DELETE", `${PATH}/${first.toUpperCase()}`)).status).toBe(204);
     expect(await world.keyRow(first)).toMatchObject({ blocked: true });
-    expect((await deps.tenants.findByKey(first))).toBeNull();
+    expect(await deps.tenants.findByKey(first)).toBeNull();
   });
 
   it("refuses the newest key, keys of others and what is no hash", async () => {

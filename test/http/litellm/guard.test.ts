@@ -191,7 +191,7 @@ describe("a key of a team tenant", () => {
     expect([world.tenants.calls("findByKey"), world.tenants.calls("findBySubject")]).toEqual([1, 1]);
   });
 
-  it("is refused when its team is over budget, though the key is a tenant within its own", async () => {
+  it("gets refused when its team is over budget, though the key is a tenant within its own", async () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
     expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
     expect(await answerTo(aQuestion({ user_api_key_hash: hashOf("b") }))).toEqual(NONE);

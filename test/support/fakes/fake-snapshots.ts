@@ -5,8 +5,8 @@ import { isDeepStrictEqual } from "node:util";
 import { NO_OUTAGE, type OutageNote } from "../../../src/budget/failure.ts";
 import { joinRecords, type SpendRecord } from "../../../src/budget/spend.ts";
 import { isSameTenant, type TenantConfig, type TenantId } from "../../../src/budget/tenant.ts";
+import type { Snapshots } from "../../../src/ports/edge.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Snapshots } from "../../../src/ports/ports.ts";
 import type { OutageNotes } from "../../../src/ports/stores.ts";
 import type { CachedOwner, CachedTenant, CallerName, Tombstone } from "../../../src/records/edge.ts";
 
