@@ -63,6 +63,8 @@ export const KV_ELSEWHERE_SECONDS = 30;
 
 /** An isolate reads KV again after 2 s (`MEMORY_MS` of load-tenant). */
 const MEMORY_SECONDS = 2;
+/** An isolate asks Redis for the colo's read once a second at most (`CLAIM_SECONDS` of refresh-tenant). */
+const CLAIM_SECONDS = 1;
 /** The age of spend at which a colo reads LiteLLM: near the block threshold, and far below it without a spend rate. */
 const READ_SECONDS = freshSeconds(BLOCKS_AT);
 const UNSUSPECTED_SECONDS = freshSeconds(0);
@@ -100,9 +102,10 @@ export function blindSeconds(scenario: Scenario): number {
   // Postgres.
   const counted = Math.min(databaseMax, REPORT_SECONDS + QUEUE_SECONDS);
   const hasOthers = scenario.isolates > colosOf(scenario).length;
-  // The isolate that reads knows the spend at once. The colo's other isolates know it when their copy of KV expires.
-  const propagation = hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0;
-  return counted + (scenario.start === "steady" ? READ_SECONDS : UNSEEN_SECONDS) + propagation;
+  // The isolate that reads knows the spend at once. Near the block threshold the colo's other isolates take what it has
+  // left in Redis; far below it they know the spend when their copy of KV expires.
+  if (scenario.start === "steady") return counted + READ_SECONDS + (hasOthers ? CLAIM_SECONDS : 0);
+  return counted + UNSEEN_SECONDS + (hasOthers ? KV_COPY_SECONDS + MEMORY_SECONDS : 0);
 }
 
 /** The highest cost of all calls in flight at one moment, in US dollars. */

@@ -242,8 +242,7 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig());
     world.tenants.trouble("load", "hangs");
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("450") }));
-    const input = inputOf(null);
-    const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
+    const outcome = await world.timers.runUntil(startRefresh(inputOf(null), world.deps()));
     expect(outcome).toMatchObject({ kind: "read", spend: { spendNanoUsd: usd("450") } });
     expect(world.timers.elapsedMs).toBe(40);
     expect(world.kv.spends.get(ACME)).toMatchObject({ spendNanoUsd: usd("450") });
@@ -279,8 +278,7 @@ describe("failures reach only the log", () => {
     world.inPostgres(aTenantConfig({ revision: 7 }));
     world.litellm.has(aLiteLlmRow());
     world.litellm.nextTries.push(AWAY);
-    const input = inputOf(earlier);
-    const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
+    const outcome = await world.timers.runUntil(startRefresh(inputOf(earlier), world.deps()));
     expect(outcome).toMatchObject({ kind: "failed", known: { config: { revision: 7 } } });
     expect(world.memory.failedRecently(ACME, world.clock())).toBe(true);
     await world.untilQuiet();
