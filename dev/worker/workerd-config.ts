@@ -13,7 +13,6 @@ export interface WorkerBindings {
   readonly kvNamespaces: readonly string[];
   readonly queues: readonly { readonly binding: string; readonly queue: string }[];
   readonly consumers: readonly QueueConsumer[];
-  readonly rateLimits: readonly { readonly name: string; readonly limit: number; readonly period: number }[];
 }
 
 /** The socket of the Worker. The other sockets are named after their bindings. All use free loopback ports. */
@@ -67,9 +66,6 @@ ${[...kvServices(bindings, kvAddress), ...queueServices, cronService(compatibili
   sockets = [
 ${sockets.map((each) => `    ${each}`).join(",\n")}
   ],
-  extensions = [(modules = [
-    (name = "dev:rate-limit", internal = true, esModule = embed "rate-limit.js"),
-  ])],
 );
 `;
 }
@@ -81,11 +77,6 @@ function workerBindings(bindings: WorkerBindings, { secrets, vars }: WorkerEnvir
     ...bindings.kvNamespaces.map((name) => `(name = ${quoted(name)}, kvNamespace = ${quoted(kvServiceOf(name))})`),
     ...bindings.queues.map(
       ({ binding, queue }) => `(name = ${quoted(binding)}, queue = ${quoted(queueServiceOf(queue))})`,
-    ),
-    ...bindings.rateLimits.map(
-      ({ name, limit, period }) =>
-        `(name = ${quoted(name)}, wrapped = (moduleName = "dev:rate-limit", innerBindings = [
-          (name = "limit", json = "${limit}"), (name = "period", json = "${period}")]))`,
     ),
   ].map((binding) => `        ${binding}`);
 }

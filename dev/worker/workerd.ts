@@ -31,7 +31,7 @@ export interface Workerd {
 
 const WRANGLER_TOML = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
 const SERVICES = [
-  ...["cron", "kv", "queue", "queue-broker", "rate-limit"].map((name) => `services/${name}.js`),
+  ...["cron", "kv", "queue", "queue-broker"].map((name) => `services/${name}.js`),
   "../kv/kv-handler.js",
 ];
 
@@ -99,7 +99,6 @@ interface WranglerConfig {
     readonly producers?: readonly { binding: string; queue?: string }[];
     readonly consumers?: readonly QueueConsumer[];
   };
-  readonly ratelimits: readonly { name: string; simple: { limit: number; period: number } }[];
 }
 
 function readBindings(): WorkerBindings {
@@ -111,7 +110,6 @@ function readBindings(): WorkerBindings {
     kvNamespaces: config.kv_namespaces.map(({ binding }) => binding),
     queues: (config.queues.producers ?? []).map(({ binding, queue = binding }) => ({ binding, queue })),
     consumers: config.queues.consumers ?? [],
-    rateLimits: config.ratelimits.map(({ name, simple }) => ({ name, ...simple })),
   };
 }
 

@@ -19,7 +19,6 @@ const actions = {
   "/json": (env, { key }) => env.SNAPSHOTS.get(key, "json"),
   "/send": (env, body) => env.SPEND_QUEUE.send(body, { contentType: "json", delaySeconds: 3 }),
   "/sendBatch": (env, { bodies }) => env.SPEND_QUEUE.sendBatch(bodies.map((body) => ({ body }))),
-  "/limit": (env, { key }) => env.UNKNOWN_CALLERS.limit({ key }),
   "/vars": (env) => [env.LITELLM_URL, env.ADMIN_TOKENS, env.FAIL_OPEN_MINUTES],
 };
 export default {
@@ -108,21 +107,6 @@ describe("plain workerd", () => {
     expect((await ask(inside, "/send", { kind: "x" })).status).toBe(200);
     expect((await ask(inside, "/sendBatch", { bodies: [1, 2, 3] })).status).toBe(200);
     expect(await (await fetch(countUrl)).json()).toEqual({ messages: 4, sends: 2 });
-  });
-
-  it("limits a caller as configured in wrangler.toml, and no other caller", async () => {
-    const minute = () => Math.floor(Date.now() / 60_000);
-    let allowed: unknown[];
-    let begunIn: number;
-    // The limit is one of a clock minute: calls of two minutes show nothing.
-    do {
-      begunIn = minute();
-      const key = `a${begunIn}`;
-      allowed = [];
-      for (let count = 0; count < 61; count++) allowed.push((await ask(inside, "/limit", { key })).answer);
-    } while (minute() !== begunIn);
-    expect(allowed.filter((each) => (each as { success: boolean }).success)).toHaveLength(60);
-    expect((await ask(inside, "/limit", { key: "b" })).answer).toEqual({ success: true });
   });
 
   it("gives the Worker the variables of wrangler.toml, overridden by the environment", async () => {
