@@ -124,8 +124,9 @@ describe("a read", () => {
   });
 
   test.each([
-    ["comes first when the burst of 5 s would reach the threshold exactly", "540", "2", 0, "first"],
-    ["is not needed when the burst of 5 s stops a nano-dollar short", "539.999999999", "2", 0, "none"],
+    ["comes first when the burst of 5 s would reach the threshold exactly", "540", "2", 5_000, "first"],
+    ["is not needed for 5 s after a read", "540", "2", 4_999, "none"],
+    ["runs in the background when the burst of 5 s stops a nano-dollar short", "539.999999999", "2", 5_000, "behind"],
     ["comes first when the spend rate over the spend's age would reach the threshold", "490", "2", 30_000, "first"],
     ["runs in the background when that would stop a nano-dollar short", "489.999999999", "2", 30_000, "behind"],
     ["does not come first once the threshold is reached", "550", "2", 0, "none"],

@@ -63,6 +63,7 @@ it("bounds the overshoot by the sooner of two that refuse", () => {
 
 it("bounds the overshoot by the calls in flight and the spend rate until the spend is known", () => {
   expect(blindSeconds(aScenario({ isolates: 1 }))).toBeCloseTo(5 + 1.2 + 5);
-  expect(blindSeconds(aScenario({ isolates: 4 }))).toBeCloseTo(5 + 1.2 + 5 + 32);
+  expect(blindSeconds(aScenario({ isolates: 4 }))).toBeCloseTo(5 + 1.2 + 5 + 1);
+  expect(blindSeconds(aScenario({ isolates: 4, start: "silence" }))).toBeCloseTo(5 + 1.2 + 45 + 32);
   expect(boundOf(aScenario({ endpoint: "gate", isolates: 1 }), 2)).toEqual({ blindSeconds: 0, usd: 6 });
 });

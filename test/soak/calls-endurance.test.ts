@@ -67,7 +67,7 @@ it("counts every call once, whatever dies and however often it is sent", { timeo
   while (waiting.length > 0) {
     const batch = waiting.slice(0, MESSAGES_PER_BATCH);
     const isDying = random.chance(0.4);
-    const { ports } = killedAfter({ ...deps }, OUTSIDE, isDying ? random.below(12) : Number.POSITIVE_INFINITY);
+    const { ports } = killedAfter({ ...deps }, OUTSIDE, isDying ? random.below(6) : Number.POSITIVE_INFINITY);
     const failed = await recordSpend({ incoming: batch, now: world.now }, ports).catch(() => new Set(batch));
     if (failed.size > 0) deaths++;
     const again = [...failed].map((message) => ({ ...message, isRedelivery: true }));

@@ -25,6 +25,8 @@ describe.each(postgresBackends)("Drizzle on $name", ({ start }) => {
   beforeAll(async () => {
     postgres = await start();
     neonConfig.fetchEndpoint = `${postgres.neon.url}/sql`;
+    // Another file of the process may have set Bursar's own, which takes a timeout.
+    neonConfig.fetchFunction = fetch;
     db = open();
     const wire = await connect(postgres.databaseUrl);
     await migrate(wire);

@@ -53,6 +53,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
           subjectMissingAt: null,
           litellmBlockedAt: null,
           overrides: [],
+          endedOverrides: 0,
           createdAt: NOW,
           otherKeys: [],
           carriedNanoUsd: 0n,

@@ -27,7 +27,7 @@ describe("a tenant deleted before the sync", () => {
     const origin = { kind: "own_key", virtualKey: "sk-other", keyHash: sha256("sk-other") } as const;
     deps.tenants.loadEvenDeleted = async () => null;
     const created = await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
-    expect(created).toMatchObject({ ok: true, value: { config: { tenantId: "globex" }, spend: null } });
+    expect(created).toMatchObject({ ok: true, value: { tenant: { config: { tenantId: "globex" }, spend: null } } });
   });
 });
 

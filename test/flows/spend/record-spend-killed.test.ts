@@ -91,7 +91,7 @@ const STATE = {
   spend: "select * from tenant_spend order by tenant_id",
   audit: `select l.actor, l.action, l.tenant_id, l.detail - 'alert_id' as detail, coalesce(a.identity, l.source_id) as source
     from audit_log l left join budget_alert_history a on l.source_id = 'alert/' || a.id
-    where l.source_id is not null order by source`,
+    where l.source_id is not null and l.source_id not like 'operation/%' order by source`,
 };
 
 /** The result of a run in a form that two equal runs share: without random ids, each notice and read once. */

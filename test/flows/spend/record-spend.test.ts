@@ -122,7 +122,7 @@ describe("attribution", () => {
     await deliver(cost, cost, cost);
     expect(await actions()).toEqual(["spend_tracked"]);
     const [{ detail } = { detail: null }] = await world.db.query(
-      "select detail from audit_log where source_id is not null",
+      "select detail from audit_log where action = 'spend_tracked'",
     );
     expect(detail).toMatchObject({ count: 3 });
     expect((await spendOf())?.source).toBe("litellm");

@@ -245,7 +245,7 @@ describe("adopting a team", () => {
       metadata: { a: 1, tenant_id: "acme" },
     });
     expect(await world.db.query("select * from tenant_keys")).toEqual([]);
-    expect(deps.snapshots.owners.size).toBe(0);
+    expect([...deps.snapshots.owners]).toEqual([["team:red", "acme"]]);
   });
 
   it("leaves a team without a soft budget where it would not be below the limit, which LiteLLM refuses", async () => {

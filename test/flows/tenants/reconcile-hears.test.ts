@@ -63,7 +63,7 @@ describe("missing answers of LiteLLM", () => {
     await world.manage("POST", "/key/delete", { keys: [key] });
     const { leased, others } = await sweepAndReconcile();
     expect([leased, others]).toEqual([["acme", "other"], [{ kind: "sync_litellm", tenant_id: "acme" }]]);
-    expect(deps.log.lines).toContain('warn litellm drifted {"tenant_id":"acme","drifted":0,"unknown":1}');
+    expect(deps.log.lines).toContain('warn litellm subject changed {"tenant_id":"acme","finding":"missing"}');
     expect(await spendOf("other")).toMatchObject({ readAt: world.now });
     expect(other).not.toBe(key);
     world.now += HOUR - SECOND;

@@ -103,6 +103,7 @@ describe("a confirm read", () => {
     const due = await comeDue();
     await world.manage("POST", "/key/delete", { keys: [key] });
     await deliver(due);
-    expect(reasons()).toEqual([]);
+    // What is queued is the news that the key is missing.
+    expect(reasons()).toEqual(["rewrite_config", "rewrite_config", "sync_litellm"]);
   });
 });

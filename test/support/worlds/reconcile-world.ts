@@ -39,7 +39,7 @@ export function useReconcileWorld() {
         const parsed = reconcileMessageSchema.safeParse(message);
         return parsed.success ? [{ tenantIds: parsed.data.tenant_ids, lease: parsed.data.lease }] : [];
       }),
-      others: sent.filter(({ kind }) => kind !== "reconcile"),
+      others: sent.filter(({ kind }) => kind !== "reconcile" && kind !== "rewrite_config"),
     };
   }
 

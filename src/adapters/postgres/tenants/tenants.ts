@@ -26,9 +26,8 @@ export function postgresTenants(database: Database): Tenants {
     findBySubject: ({ kind, id }) =>
       first(sql`t.subject_kind = ${kind} and t.subject_id = ${id} and t.deleted_at is null`),
     findByKey: (keyHash) =>
-      first(
-        sql`t.deleted_at is null and t.tenant_id in (select tenant_id from tenant_keys where key_hash = ${keyHash})`,
-      ),
+      first(sql`t.deleted_at is null and t.tenant_id in
+        (select tenant_id from tenant_keys where key_hash = ${keyHash} and blocked_at is null)`),
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
     replaceUnshownKey: (tenantId, key, actor) => replaceUnshownKey(database, tenantId, key, actor),
