@@ -115,7 +115,7 @@ const CLOSE_MS = 30_000;
 /** A probe takes 2 s at most. The isolate may end with the request that sent it, and its result never arrives. */
 const PROBE_MS = 5_000;
 
-/** As long as a refresh claim lasts. */
+/** As long as a claim of a read lasts. */
 const OPEN_MS = 5_000;
 
 /** True while LiteLLM must not be called. After the pause calls go out again; the first failure sends a probe. */

@@ -12,7 +12,7 @@ export type RefreshMode = "none" | "behind" | "first";
 
 export interface RefreshPlan {
   readonly mode: RefreshMode;
-  /** How long other checks of this tenant in this colo may not start a read. */
+  /** How long other isolates of this colo take this read instead of reading, unless nothing that they know serves. */
   readonly exclusiveSeconds: number;
 }
 

@@ -8,7 +8,7 @@ export type TenantId = string & { readonly brand: "TenantId" };
 /** The sha256 of a LiteLLM virtual key in lower-case hex. LiteLLM calls it `token`. */
 export type KeyHash = string & { readonly brand: "KeyHash" };
 
-/** The LiteLLM key (by its hash) or team (by its id) whose spend is the tenant's. */
+/** The LiteLLM team (by its id) or the newest key (by its hash) of a tenant. `otherKeys` count too. */
 export type Subject = { readonly kind: "key"; readonly id: KeyHash } | { readonly kind: "team"; readonly id: string };
 
 export type Enforcement = "enforce" | "observe";

@@ -68,11 +68,11 @@ export interface TokenRate {
 /**
  * KV, read by every colo, up to a minute late. A writer never replaces a higher version that it can see, and never
  * writes an equal one. Writes of an isolate to one key are paced: a write may resolve before it is made. A write that
- * throws is repeated in the background some seconds long.
+ * throws is repeated in the background for some seconds.
  */
 export interface Snapshots {
   ownerOf(caller: CallerName): Promise<CachedOwner>;
-  /** Returns spend only if it belongs to the config's subject. */
+  /** Returns spend only if it belongs to the config's tenant (`isSameTenant`). */
   tenant(tenantId: TenantId): Promise<CachedTenant | Tombstone>;
   /**
    * `expires`: for a key resolved through its team, because the key may move to another team. `UNMANAGED` expires after

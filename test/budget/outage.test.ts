@@ -89,7 +89,7 @@ describe("the note", () => {
     expect([newerNote(withoutPings, NO_OUTAGE), newerNote(withoutPings, old)]).toEqual([withoutPings, old]);
   });
 
-  it("needs no copying when start and last ping are", () => {
+  it("equals a copy with the same start and last ping", () => {
     expect(isSameNote(NO_OUTAGE, { startedAt: null, pings: [] })).toBe(true);
     expect(isSameNote(noteAfter("x"), noteAfter("x"))).toBe(true);
     expect(isSameNote(noteAfter("x"), NO_OUTAGE)).toBe(false);

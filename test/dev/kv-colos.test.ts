@@ -70,7 +70,7 @@ describe("a colo's copy", () => {
     expect([await get(frankfurt, "spend"), await get(singapore, "spend")]).toEqual([null, "1"]);
   });
 
-  it("answers no reader who allows no copy of that age", async () => {
+  it("does not answer a reader whose cacheTtl is shorter than its age", async () => {
     await get(singapore, "spend");
     await put(frankfurt, "spend", "1");
     now += 10_000;

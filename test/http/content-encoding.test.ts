@@ -19,7 +19,7 @@ const TEXT = JSON.stringify(CAPTURES.threshold);
 const GZIP = new Uint8Array(gzipSync(TEXT));
 const ADMIN = { authorization: "Bearer admin-token" };
 
-const DOORS: [string, string, Record<string, string>][] = [
+const SENDERS: [string, string, Record<string, string>][] = [
   ["a webhook whose signature is of the encoded bytes", SIGNED, { "x-litellm-signature": hexSignature(GZIP) }],
   ["a webhook whose signature is of the plain bytes", SIGNED, { "x-litellm-signature": hexSignature(TEXT) }],
   ["a stock webhook", BY_TOKEN, {}],
@@ -30,7 +30,7 @@ const DOORS: [string, string, Record<string, string>][] = [
 ];
 
 describe("a gzip body", () => {
-  it.each(DOORS)("gets a 415 that names the encoding and what to do: %s", async (_, path, headers) => {
+  it.each(SENDERS)("gets a 415 that names the encoding and what to do: %s", async (_, path, headers) => {
     const answer = await world.post(path, GZIP, { ...headers, "content-encoding": "gzip" });
     expect([answer.status, answer.body.type]).toEqual([415, "urn:bursar:problem:unsupported-encoding"]);
     expect(answer.body.detail).toBe(

@@ -65,7 +65,7 @@ it("answers 32 MiB of prompts for the right key, and keeps less than 1 KiB of th
   const { tenantId, hash } = await blockedKey();
   const parse = vi.spyOn(JSON, "parse");
   const { status, body } = await guard(questionOf(hash, 32 * MIB));
-  const kept = parse.mock.calls.map(([text]) => text).filter((text) => text.includes("request_data"));
+  const kept = parse.mock.calls.map(([text]) => text).filter((text) => String(text).includes("request_data"));
   expect([status, body]).toEqual([
     200,
     { action: "BLOCKED", blocked_reason: `Tenant ${tenantId} is suspended. Contact admin to resume it.` },

@@ -26,11 +26,11 @@ const READINESS_MS = 1_000;
 const LAST_READINESS_MS = 9_000;
 
 /**
- * What a kind of entries may take. Ten thousand usual tenants fit. Together with what kv-snapshots.ts keeps it is about
- * half of an isolate's 128 MB.
+ * What a kind of entries may take. Ten thousand usual tenants fit. Together with what kv-snapshots.ts and
+ * kv-turns.ts keep it is at most 76 MB of an isolate's 128 MB.
  */
 const TENANTS_BYTES = 16_000_000;
-const WRITTENS_BYTES = 5_000_000;
+const WRITES_BYTES = 5_000_000;
 const SMALL_ENTRIES_BYTES = 2_500_000;
 
 /** Measured with room to spare: a config and its spend, and each override of it. */
@@ -53,8 +53,8 @@ export class IsolateMemory implements Memory {
   readonly #buckets = new BoundedMap<string, { tokens: number; at: Instant }>(SMALL_ENTRIES_BYTES);
   #storeFailedAt: Instant | null = null;
   #outage: { startedAt: Instant | null; until: Instant } | null = null;
-  readonly #written = new BoundedMap<TenantId, Written>(WRITTENS_BYTES, () => WRITTEN_BYTES);
-  readonly #turns = new BoundedMap<string, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #written = new BoundedMap<TenantId, Written>(WRITES_BYTES, () => WRITTEN_BYTES);
+  readonly #throttled = new BoundedMap<string, Instant>(SMALL_ENTRIES_BYTES);
 
   #readiness: { readiness: Readiness; until: Instant } | null = null;
 
@@ -183,9 +183,9 @@ export class IsolateMemory implements Memory {
   }
 
   throttle(name: string, seconds: number, now: Instant): boolean {
-    const last = this.#turns.get(name);
+    const last = this.#throttled.get(name);
     if (last !== undefined && now - last < seconds * 1_000) return false;
-    this.#turns.set(name, now);
+    this.#throttled.set(name, now);
     return true;
   }
 }

@@ -13,7 +13,7 @@ import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-
 import { configValue, isSpendOf, keyValue, outageJson, outageNoteFrom, outageValue, spendValue } from "./kv-codec.ts";
 import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
 
-/** How long a team's key stays resolved to its tenant. */
+/** How long KV keeps a key that was found through its team. Checks confirm the team every five minutes. */
 const TEAM_KEY_SECONDS = 3_600;
 
 /** How long a key or team of no tenant stays so: until then a tenant made of its team does not cover the key. */

@@ -13,7 +13,9 @@ import { Outage } from "../../ports/outage.ts";
 export type Database = (patience?: Patience) => NeonHttpDatabase;
 
 export interface Patience {
-  /** True for a look-up that decides whether a change is unknown: an administrator would rather wait than guess. */
+  /**
+   * True for the last try, which decides whether a change is unknown: an administrator would rather wait than guess.
+   */
   readonly isPatient: boolean;
 }
 
@@ -36,15 +38,15 @@ const OUTAGE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
 const UNIQUE_VIOLATION = "23505";
 
 export function openDatabase(options: DatabaseOptions): Database {
-  let hasty: NeonHttpDatabase | null = null;
+  let usual: NeonHttpDatabase | null = null;
   let patient: NeonHttpDatabase | null = null;
   return (patience) => {
     if (patience?.isPatient === true) {
       patient ??= open(options, options.patientTimeoutMs);
       return patient;
     }
-    hasty ??= open(options, options.timeoutMs);
-    return hasty;
+    usual ??= open(options, options.timeoutMs);
+    return usual;
   };
 }
 

@@ -7,7 +7,8 @@ import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../rec
 import { readOutage } from "../litellm/outage.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
-type Deps = Pick<Ports, "platformAlerts" | "snapshots" | "outageNotes" | "noticeQueue" | "policy" | "log">;
+type RecordDeps = Parameters<typeof sendNotices>[1] & Pick<Ports, "platformAlerts" | "log">;
+type Deps = RecordDeps & Pick<Ports, "snapshots" | "outageNotes" | "policy">;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -23,11 +24,18 @@ const SILENT_MS = 2 * HOUR_MS;
 
 /** @throws when Postgres or the queue cannot be reached. */
 export async function alertPlatform({ now }: { now: Instant }, deps: Deps): Promise<void> {
-  const { platformAlerts, log } = deps;
-  const signs = await platformAlerts.evaluate(boundsAt(now));
-  const conditions = [...conditionsOf(signs), await outageCondition(deps)];
-  const recorded = await platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
-  for (const { kind, detail } of recorded.alerts) log.error("platform alert", null, { ...detail, kind });
+  const signs = await deps.platformAlerts.evaluate(boundsAt(now));
+  await recordConditions([...conditionsOf(signs), await outageCondition(deps)], now, deps);
+}
+
+/** Alerts the operators of the conditions that are new, or due for a reminder. @throws as `alertPlatform`. */
+export async function recordConditions(
+  conditions: readonly PlatformCondition[],
+  now: Instant,
+  deps: RecordDeps,
+): Promise<void> {
+  const recorded = await deps.platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
+  for (const { kind, detail } of recorded.alerts) deps.log.error("platform alert", null, { ...detail, kind });
   await sendNotices(recorded.deliveries, deps);
 }
 

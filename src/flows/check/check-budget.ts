@@ -56,7 +56,7 @@ async function checkCaller(check: Check, deps: CheckDeps): Promise<Checked> {
     isOne || search === null ? UNKNOWN : checkKey(ofKey, search, check, deps),
     checkFound(ofTeam, check, deps),
   ]);
-  return whatCounts(key, team ?? UNKNOWN);
+  return stricterOf(key, team ?? UNKNOWN);
 }
 
 const UNKNOWN = { kind: "unknown" } as const;
@@ -77,15 +77,15 @@ function checkFound(found: FoundTenant, check: Check, deps: CheckDeps): Promise<
 }
 
 /** The stricter of two verdicts; else a verdict before anything else, and a doubt before "unknown". */
-function whatCounts(ofKey: Checked, ofTeam: Checked): Checked {
+function stricterOf(ofKey: Checked, ofTeam: Checked): Checked {
   if (ofKey.kind === "verdict" && ofTeam.kind === "verdict") {
     const verdict = strictest(ofKey.verdict, ofTeam.verdict);
     return { kind: "verdict", verdict, keepForMs: Math.min(ofKey.keepForMs, ofTeam.keepForMs) };
   }
-  return CERTAINTY.indexOf(ofTeam.kind) < CERTAINTY.indexOf(ofKey.kind) ? ofTeam : ofKey;
+  return PRECEDENCE.indexOf(ofTeam.kind) < PRECEDENCE.indexOf(ofKey.kind) ? ofTeam : ofKey;
 }
 
-const CERTAINTY: readonly Checked["kind"][] = ["verdict", "slow", "unreachable", "too_many_unknown", "unknown"];
+const PRECEDENCE: readonly Checked["kind"][] = ["verdict", "slow", "unreachable", "too_many_unknown", "unknown"];
 
 /** Null when the tenant is gone, or LiteLLM names another team for the caller. */
 async function checkTenant(tenantId: TenantId, check: Check, deps: CheckDeps): Promise<Checked | null> {
@@ -141,8 +141,7 @@ const NOTHING_DUE = Promise.resolve({ kind: "held" } as const);
 async function checkKnown(check: Check, { config, spend }: ConfiguredTenant, deps: CheckDeps): Promise<Checked | null> {
   check.inference.cancel();
   const { mode, isNeeded, refresh } = refreshIfDue({ config, spend }, check, deps);
-  if (mode === "none" && spend !== null) return answer(config, spend, "cache", check, deps);
-  if (mode === "behind" && spend !== null) return answer(config, spend, "cache", check, deps);
+  if (mode !== "first" && spend !== null) return answer(config, spend, "cache", check, deps);
   return answerAfter(refresh, { config, spend, isNeeded }, check, deps);
 }
 

@@ -57,7 +57,7 @@ export function findByTeam(search: Search & { readonly teamId: string }, deps: F
     const tenant = await deps.tenants.findBySubject({ kind: "team", id: teamId });
     return tenant === null ? unmanaged(caller, now, deps) : learn(caller, tenant, { now, expires: false }, deps);
   };
-  return find(caller, search, () => searchOnwards(caller, search, inStores, deps), deps);
+  return find(caller, search, () => searchKvThenStores(caller, search, inStores, deps), deps);
 }
 
 /** One search per caller and isolate at a time; other checks wait for what it leaves in the memory. */
@@ -86,20 +86,20 @@ async function find(
 /** Looks a key that was found through its team up again, behind the answer, once in five minutes. */
 export function confirmOwner(tenantId: TenantId, search: KeySearch, deps: FindDeps): void {
   const subject = deps.memory.tenant(tenantId)?.config?.subject;
-  if (subject?.kind !== "team" || search.isTeamKnown || !isConfirmationDue(search, deps)) return;
+  if (subject?.kind !== "team" || search.isTeamKnown || !takeConfirmation(search, deps)) return;
   deps.background("team confirmation", searchKey({ ...search, isAnew: true }, deps));
 }
 
 /** A key is taken for its team's this long before LiteLLM is asked again: it may have moved to another team. */
 const CONFIRM_SECONDS = 300;
 
-function isConfirmationDue({ keyHash, now }: KeySearch, { memory }: FindDeps): boolean {
+function takeConfirmation({ keyHash, now }: KeySearch, { memory }: FindDeps): boolean {
   return memory.throttle(`team of key:${keyHash}`, CONFIRM_SECONDS, now);
 }
 
 function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
   const { keyHash, network, now } = search;
-  return searchOnwards(
+  return searchKvThenStores(
     keyHash,
     search,
     async () => {
@@ -114,7 +114,7 @@ function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
 }
 
 /** KV, then `inStores`; both at once while KV is slow. Never rejects. */
-async function searchOnwards(
+async function searchKvThenStores(
   caller: CallerName,
   { now, isAnew }: Search,
   inStores: () => Promise<FoundTenant>,
@@ -175,7 +175,8 @@ async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenan
   if (marked.value !== null) return learn(keyHash, marked.value, { now, expires: false }, deps);
   const { teamId } = read.value;
   const team = teamId === null ? null : await deps.tenants.findBySubject({ kind: "team", id: teamId });
-  isConfirmationDue(search, deps);
+  // LiteLLM has just said the team.
+  takeConfirmation(search, deps);
   return team === null ? unmanaged(keyHash, now, deps) : learn(keyHash, team, { now, expires: true }, deps);
 }
 

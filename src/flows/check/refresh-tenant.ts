@@ -1,5 +1,5 @@
-// Refreshes a tenant: reads its config from Postgres and its spend from LiteLLM at the same time, one refresh per
-// tenant and colo. Answers the waiting check after the first try; retries and writes continue in the background.
+// Refreshes a tenant: reads its config from Postgres and its spend from LiteLLM at the same time, usually one refresh
+// per tenant and colo. Answers the waiting check after the first try; retries and writes continue in the background.
 
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
@@ -46,7 +46,7 @@ export type RefreshOutcome =
   | { readonly kind: "read"; readonly config: TenantConfig; readonly spend: SpendRecord }
   /** Another isolate of this colo has just read. */
   | { readonly kind: "shared"; readonly config: TenantConfig; readonly spend: SpendRecord }
-  /** Another check is reading. */
+  /** Another check reads, or a read failed in the last five seconds. */
   | { readonly kind: "held" }
   /** LiteLLM did not answer. `known` includes what Postgres returned. */
   | { readonly kind: "failed"; readonly known: ConfiguredTenant }
@@ -84,7 +84,7 @@ async function refreshTenant(
   const shared = claim === "claimed" ? null : joinShared(input, claim, deps);
   if (shared !== null) return decide({ kind: "shared", ...shared });
 
-  const load = loadTenant(tenantId, deps);
+  const load = loadFromPostgres(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
   const { firstTry, whole } = readSubject(config, deps);
   const answer = await firstTry;
@@ -126,7 +126,7 @@ function withoutSubject(known: ConfiguredTenant, read: Subject, now: Instant, de
 }
 
 /** The tenant in Postgres; the adapter limits how long that takes. Never rejects. */
-async function loadTenant(tenantId: TenantId, deps: Deps): Promise<TenantRecord | "gone" | "unknown"> {
+async function loadFromPostgres(tenantId: TenantId, deps: Deps): Promise<TenantRecord | "gone" | "unknown"> {
   try {
     return (await deps.tenants.load(tenantId)) ?? "gone";
   } catch (error) {

@@ -1,7 +1,7 @@
 // Publishes tenants to the edge: to this isolate's memory, and to KV for all others. Never fails what it follows, be it
 // a change, a check or a queue message: KV refuses a second write of a key within a second, and may be away. What KV
 // does not take is logged once, and made good by
-// - the adapter, which repeats the write some seconds long;
+// - the adapter, which repeats the write for some seconds;
 // - for a change in Postgres, the rewrites below;
 // - for spend, the next observation that differs from what KV shows (spend-cadence.ts), and the hourly sweep;
 // - for what a check found, the next check that does not find it in KV.

@@ -10,7 +10,7 @@ import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { sendNotices } from "../alerts/announce-alerts.ts";
+import { recordConditions } from "../alerts/alert-platform.ts";
 import { type PublishDeps, publishKeys, publishPeriod } from "../edge/publish.ts";
 import { hasMarkOf } from "../litellm/mark.ts";
 
@@ -29,9 +29,6 @@ export interface UnknownKey {
 
 /** A caller waits for the answer, and the search is repeated at the key's next call. */
 const TRIES = 1;
-
-/** Reminds the next shift of a copied mark. */
-const REMIND_MS = 24 * 3_600_000;
 
 /**
  * The tenant that has the key from now on; null when the key is no tenant's. A failure is LiteLLM's: whether the
@@ -136,6 +133,5 @@ async function reportCopy({ config }: TenantRecord, { keyHash, now }: UnknownKey
   const note = { action: "mark_copied", tenantId, detail, sourceId: `mark/${tenantId}/${keyHash}`, at: now } as const;
   await deps.spendBatches.count({ calls: [], bounds: [], notes: [note] }, now);
   const condition = { kind: "mark_copied", detail: { tenant_id: tenantId, key_hash: keyHash } } as const;
-  const recorded = await deps.platformAlerts.record([condition], { remindBefore: now - REMIND_MS, now });
-  await sendNotices(recorded.deliveries, deps);
+  await recordConditions([condition], now, deps);
 }

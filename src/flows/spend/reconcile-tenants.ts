@@ -9,7 +9,8 @@ import type { KeyToRead, Ports } from "../../ports/ports.ts";
 import { type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
-import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
+import { recordConditions } from "../alerts/alert-platform.ts";
+import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
@@ -34,9 +35,6 @@ const AT_ONCE = 4;
 
 /** A subject that LiteLLM does not know is read again an hour later, like every other tenant. */
 const UNKNOWN_MS = 3_600_000;
-
-/** Reminds the next shift of answers that Bursar cannot parse. */
-const REMIND_MS = 24 * 3_600_000;
 
 /** One try only: a failed read is leased again, and other tenants wait behind it. */
 const TRIES = 1;
@@ -133,9 +131,7 @@ async function reportFailures(failures: readonly FailedRead[], now: Instant, dep
   if (first === undefined || !failures.every(isUnparseable)) return;
   const detail = { tenants: failures.length, tenant_id: first.tenantId, error: whyFailed(first.failure) };
   const condition = { kind: "litellm_unreadable", detail } as const;
-  const recorded = await deps.platformAlerts.record([condition], { remindBefore: now - REMIND_MS, now });
-  for (const { kind } of recorded.alerts) deps.log.error("platform alert", null, { ...detail, kind });
-  await sendNotices(recorded.deliveries, deps);
+  await recordConditions([condition], now, deps);
 }
 
 /** A key that the list does not show is read alone: only then LiteLLM says whether it knows the key. */

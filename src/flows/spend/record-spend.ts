@@ -136,7 +136,7 @@ async function applyReads(
   return observed ?? null;
 }
 
-/** @throws when KV cannot be reached; the messages are then redelivered. */
+/** Never fails for KV: see edge/publish.ts. */
 async function publishToEdge(
   tenant: TenantRecord,
   { merged, counted, now }: Recording,

@@ -170,6 +170,7 @@ async function claimHint(
 ): Promise<boolean> {
   if (!memory.throttle(`hint:${tenantId}`, HINT_READ_SECONDS, now)) return false;
   try {
+    // No colo: every consumer shares this claim.
     return (await claims.claimRead({ tenantId, colo: "hint", seconds: HINT_READ_SECONDS })) === "claimed";
   } catch (error) {
     log.error("redis hint claim failed", error, { tenant_id: tenantId });

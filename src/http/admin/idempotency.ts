@@ -1,5 +1,6 @@
 // `Idempotency-Key`: runs a request once and replays its answer for 24 h. Redis keeps the answers. Postgres keeps the
-// id of the operation with what was created, so without Redis, or after a request that died, nothing is created twice.
+// id of the operation with what was created, so without Redis, or after a request that died, nothing is created twice;
+// except a further key of a tenant.
 
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";

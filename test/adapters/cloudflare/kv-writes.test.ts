@@ -169,7 +169,7 @@ describe("a refused write", () => {
     expect([kv.refused, log.lines]).toEqual([1, []]);
   });
 
-  it("takes what comes meanwhile with it", async () => {
+  it("gets repeated together with a later change of the key, as one write", async () => {
     const isolate = newIsolateKv();
     await writeSpend(newIsolateKv(), "100");
     await writeSpend(isolate, "110").catch(() => undefined);

@@ -95,7 +95,7 @@ describe("stores that are far away and healthy", () => {
     expect([world.tenants.calls("findByKey"), world.litellm.reads.length]).toEqual([1, readsBefore]);
   });
 
-  it("cost one answer and no more of a tenant that only Postgres knows", async () => {
+  it("leave only the first answer undecided for a tenant that only Postgres knows", async () => {
     world.hasTenant({}, { spendNanoUsd: usd("600") });
     world.kv.configs.clear();
     world.kv.owners.clear();
@@ -106,7 +106,7 @@ describe("stores that are far away and healthy", () => {
     expect(verdictOf(await world.check())).toMatchObject({ allowed: false, source: "cache", degraded: false });
   });
 
-  it("cost one answer of a tenant whose spend nobody has read, because the look-up reads it", async () => {
+  it("leave only the first answer undecided for a tenant whose spend was never read", async () => {
     world.inPostgres(aTenantConfig(), null);
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("600") }));
     far();
@@ -123,7 +123,7 @@ describe("stores that are far away and healthy", () => {
     ]);
   });
 
-  it("cost one answer where KV knows the key late and Postgres hangs", async () => {
+  it("leave no answer undecided where KV knows the key late and Postgres hangs", async () => {
     world.hasTenant({}, { spendNanoUsd: usd("600") });
     world.snapshots.trouble("ownerOf", 60);
     for (const verb of ["findByKey", "load"] as const) world.tenants.trouble(verb, "hangs");

@@ -15,7 +15,7 @@ const OLD = { observedAt: NOW - 11 * MINUTE, readAt: NOW - 11 * MINUTE };
 const inKv = () => world.kv.configs.get(ACME);
 
 describe("a key that LiteLLM does not have", () => {
-  it("has its name in the answer of the check that found it missing, and gets noted in Postgres, KV and a sync", async () => {
+  it("gets the reason subject_missing from the check that found it missing, and is noted in Postgres, KV and a sync", async () => {
     world.hasTenant({}, OLD);
     world.litellm.rows.clear();
     const missing = { state: "unknown", reason: "subject_missing", source: "fail_open", allowed: true };

@@ -226,13 +226,13 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     expect(await keyOf(sha256(first.body.virtual_key))).toBe(550);
   });
 
-  it("finds an adopted tenant", async () => {
+  it("answers 201 with the adopted tenant", async () => {
     await generate();
     await unknown(() => adopt("k1"));
     expect(await adopt("k1")).toMatchObject({ status: 201, body: { adopted: true, litellm_sync: "synced" } });
   });
 
-  it("grants once", async () => {
+  it("grants the override once", async () => {
     await create();
     const grant = () => call("POST", "/v1/tenants/acme/overrides", GRANT, { key: "k1" });
     await unknown(grant);
@@ -254,7 +254,7 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     expect((await call("GET", "/v1/channels")).body.data).toHaveLength(1);
   });
 
-  it("creates one channel without a secret", async () => {
+  it("creates one e-mail channel, which has no secret", async () => {
     const channel = () =>
       call("POST", "/v1/channels", { kind: "email", name: "ops", to: "ops@example.com" }, { key: "k1" });
     await unknown(channel);

@@ -96,7 +96,7 @@ describe("what spends", () => {
     "/v1beta/models/gemini-2.5-pro:generateContent",
     "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
     "/v1beta/interactions",
-  ])("counts %s, which is POST alone", (path) => {
+  ])("includes %s, by POST only", (path) => {
     expect([isSpending(path), methodsOf(path)]).toEqual([true, ["POST"]]);
   });
 
@@ -113,7 +113,7 @@ describe("what spends", () => {
     ["/v1/responses/resp_1/input_items", ["GET", "HEAD"]],
     ["/v1/videos/video_1/content", ["GET", "HEAD"]],
     ["/v1beta/interactions/int_1", ["GET", "HEAD", "DELETE"]],
-  ])("does not count %s", (path, methods) => {
+  ])("does not include %s", (path, methods) => {
     expect([isSpending(path), methodsOf(path)]).toEqual([false, methods]);
   });
 });

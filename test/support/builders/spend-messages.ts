@@ -1,8 +1,8 @@
 // LiteLLM's reports about a tenant's key, as the endpoints put them on the queue.
 
 import type { SpendMessage } from "../../../src/ports/messages.ts";
-import { callsMessage, readMessage } from "../../../src/ports/messages.ts";
-import { aRead, aTenantConfig, NOW, SECOND } from "../../budget/builders.ts";
+import { callsMessage } from "../../../src/ports/messages.ts";
+import { NOW, SECOND } from "../../budget/builders.ts";
 
 type Webhook = Extract<SpendMessage, { kind: "webhook" }>;
 
@@ -40,12 +40,4 @@ export function aCall(
   const caller = { key_hash: keyHash, team_id: teamId };
   const call = cost === null ? [] : [{ ...caller, id, started_at: endedAt - SECOND, ended_at: endedAt, cost }];
   return callsMessage({ calls: call, hints: cost === null ? [caller] : [] }, endedAt);
-}
-
-/** A read of the tenant's key, as a check sends it. */
-export function aReadMessage(
-  config: Parameters<typeof aTenantConfig>[0],
-  differences: Parameters<typeof aRead>[0] = {},
-): SpendMessage {
-  return readMessage(aTenantConfig(config), aRead(differences));
 }

@@ -22,7 +22,7 @@ export interface Change<Found, T> {
 }
 
 /** An idempotency key stands for one request this long; `upstash-claims.ts` keeps answers as long. */
-const KEY_LIVES = sql.raw("interval '24 hours'");
+const KEY_LIFETIME = sql.raw("interval '24 hours'");
 
 /** Null when there is nothing to change. @throws Outage with `isUnknown` when no answer came, even to a look-up. */
 export async function makeChange<Found, T>(database: Database, change: Change<Found, T>): Promise<T | null> {
@@ -31,7 +31,7 @@ export async function makeChange<Found, T>(database: Database, change: Change<Fo
     return read(await send(database, change));
   } catch (error) {
     if (violatedUnique(error) === null) throw error;
-    return read(await lookUp(database, outcome));
+    return read(await runPatiently(database, outcome));
   }
 }
 
@@ -49,7 +49,7 @@ export async function createOnce<Found, T>(
   now: Instant,
 ): Promise<Result<T | null, "other_body">> {
   const { outcome, read } = change;
-  const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIVES} as is_recent
+  const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIFETIME} as is_recent
     from audit_log where source_id = ${sourceId}`;
   let { statements }: Pick<Change<Found, T>, "statements"> = change;
   for (let round = 1; ; round++) {
@@ -57,7 +57,7 @@ export async function createOnce<Found, T>(
       return success(read(await send(database, { ...change, statements })));
     } catch (error) {
       if (violatedUnique(error) === null || round === ROUNDS) throw error;
-      const [{ rows }, found] = await lookUp(database, (db) => db.batch([db.execute(selectLine), outcome(db)]));
+      const [{ rows }, found] = await runPatiently(database, (db) => db.batch([db.execute(selectLine), outcome(db)]));
       const [line] = rows;
       if (line === undefined) throw error;
       const made = read(found as Found);
@@ -78,13 +78,13 @@ async function send<Found, T>(database: Database, { statements, outcome }: Chang
   };
   const sent = await runQuery(database, batch).catch((error: unknown) => {
     if (!(error instanceof Outage)) throw error;
-    return lookUp(database, batch);
+    return runPatiently(database, batch);
   });
   return sent.at(-1) as Found;
 }
 
-/** The last try: what it cannot tell stays unknown. */
-async function lookUp<T>(database: Database, query: (db: NeonHttpDatabase) => PromiseLike<T>): Promise<T> {
+/** With the longer time-out. When this gets no answer either, the outcome is unknown. */
+async function runPatiently<T>(database: Database, query: (db: NeonHttpDatabase) => PromiseLike<T>): Promise<T> {
   try {
     return await runQuery(database, query, { isPatient: true });
   } catch (error) {

@@ -84,7 +84,10 @@ async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant)
   const headers = { Location: `/v1/tenants/${tenantId}/keys`, "Cache-Control": "no-store" };
   return {
     response: c.json({ ...shown, virtual_key: virtualKey }, 201, headers),
-    kept: { status: 201, body: shown },
+    kept: {
+      status: 201,
+      body: { ...shown, note: `The virtual key is shown once. POST /v1/tenants/${tenantId}/keys makes another one.` },
+    },
   };
 }
 

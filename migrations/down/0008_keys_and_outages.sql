@@ -1,4 +1,4 @@
--- Rolls 0008_far_from_home back. Deletes its platform alerts and their deliveries; the audit lines stay. Which keys and
+-- Rolls 0008_keys_and_outages back. Deletes its platform alerts and their deliveries; the audit lines stay. Which keys and
 -- teams are missing or blocked in LiteLLM is forgotten, and the next reads show it again. Older keys of a tenant stop
 -- being its keys, and the spend of removed ones is forgotten. Marks in LiteLLM stay; nothing reads them. Idempotency keys
 -- sent so far no longer tell two bodies apart without Redis.
