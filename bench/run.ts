@@ -14,6 +14,7 @@ import { checkLatency } from "./cases/check-latency.ts";
 import { coldMiss } from "./cases/cold-miss.ts";
 import { deadLiteLlm } from "./cases/dead-litellm.ts";
 import { dedupeClaims } from "./cases/dedupe-claims.ts";
+import { farStores } from "./cases/far-stores.ts";
 import { operations } from "./cases/operations.ts";
 import { spendToInbox } from "./cases/spend-to-inbox.ts";
 import { startUp } from "./cases/start-up.ts";
@@ -80,6 +81,7 @@ async function playChecks(run: BenchRun): Promise<Row[]> {
   return [
     ...(await timed("checks", () => checkLatency(run))),
     ...(await timed("cold misses", () => coldMiss(run, cold.tenants))),
+    ...(await timed("far stores", () => farStores(run, cold.tenants))),
     ...(await timed("dead LiteLLM", () => deadLiteLlm(run, stale))),
     ...(await timed("operations", () => operations(run, counted))),
   ];

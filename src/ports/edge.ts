@@ -58,6 +58,8 @@ export interface Memory {
   rememberWritten(tenantId: TenantId, written: Partial<Written>): void;
   /** True once per `seconds` and name, in this isolate. Works without Redis. */
   throttle(name: string, seconds: number, now: Instant): boolean;
+  /** Makes `throttle` answer true again. */
+  endTurn(name: string): void;
 }
 
 export interface TokenRate {

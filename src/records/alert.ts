@@ -18,7 +18,8 @@ export interface AlertRecord extends AlertDraft {
 export interface AlertBasis {
   readonly revision: number;
   /** Null when no spend is known. */
-  readonly spendNanoUsd: NanoUsd | null;
+  /** `any`: the spend does not matter. */
+  readonly spendNanoUsd: NanoUsd | null | "any";
 }
 
 /** Alerts of one tenant to record in one step. */

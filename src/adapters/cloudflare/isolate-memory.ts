@@ -188,4 +188,8 @@ export class IsolateMemory implements Memory {
     this.#throttled.set(name, now);
     return true;
   }
+
+  endTurn(name: string): void {
+    this.#throttled.delete(name);
+  }
 }

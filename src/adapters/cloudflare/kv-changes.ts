@@ -6,7 +6,7 @@ import type { Instant } from "../../budget/instant.ts";
 import { joinRecords, type SpendRecord } from "../../budget/spend.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
 import { isOfLaterRelease, versioned } from "../../wire/version.ts";
-import { configJson, configValue, isSpendOf, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
+import { configJson, configValue, isSpendOf, keyValue, revisionValue, spendJson, spendValue } from "./kv-codec.ts";
 import type { Change } from "./kv-turns.ts";
 
 /** A config or a tombstone. At the same revision the tombstone is the later one. */
@@ -40,6 +40,15 @@ export function changeOfSpend(config: TenantConfig, record: SpendRecord): Change
 export function changeTo(value: object, options: KVNamespacePutOptions = {}): Change {
   const text = textOf(value);
   return (present) => (text === present ? null : { text, options });
+}
+
+/** For the owner of a caller. That it is unmanaged replaces no tenant: a search may end after the tenant was made. */
+export function changeOfOwner(value: z.input<typeof keyValue>, options: KVNamespacePutOptions = {}): Change {
+  const change = changeTo(value, options);
+  return (present) => {
+    const known = parsed(present, keyValue);
+    return value.is_unmanaged === true && known !== null && known.tenant_id !== null ? null : change(present);
+  };
 }
 
 const textOf = (value: object): string => JSON.stringify(versioned(value));

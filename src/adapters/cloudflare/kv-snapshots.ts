@@ -9,7 +9,7 @@ import { type CallerName, UNMANAGED } from "../../records/edge.ts";
 import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";
-import { changeOfConfig, changeOfDeletion, changeOfSpend, changeTo } from "./kv-changes.ts";
+import { changeOfConfig, changeOfDeletion, changeOfOwner, changeOfSpend, changeTo } from "./kv-changes.ts";
 import { configValue, isSpendOf, keyValue, outageJson, outageNoteFrom, outageValue, spendValue } from "./kv-codec.ts";
 import { CACHE_TTL_SECONDS, KV_TIMEOUT_MS, kindOf, newTurns, type Turns, writerInTurns } from "./kv-turns.ts";
 
@@ -79,10 +79,10 @@ export function kvSnapshots(
     writeOwnerOf(caller, owner, options) {
       if (owner === UNMANAGED) {
         const value = { tenant_id: null, is_unmanaged: true };
-        return write(ownerKey(caller), changeTo(value, { expirationTtl: UNMANAGED_SECONDS }));
+        return write(ownerKey(caller), changeOfOwner(value, { expirationTtl: UNMANAGED_SECONDS }));
       }
       const lifetime = options?.expires === true ? { expirationTtl: TEAM_KEY_SECONDS } : {};
-      return write(ownerKey(caller), changeTo({ tenant_id: owner }, lifetime));
+      return write(ownerKey(caller), changeOfOwner({ tenant_id: owner }, lifetime));
     },
     writeConfig: (config, options) =>
       write(configKey(config.tenantId), changeOfConfig(config, options?.isRewrite === true)),

@@ -43,13 +43,15 @@ async function recordChange(
   let tenant = given ?? (await deps.tenants.load(tenantId));
   for (let evaluations = 0; evaluations < MAX_EVALUATIONS && tenant !== null; evaluations++) {
     const at = instantOf(tenant.config, now);
+    const isLast = evaluations === MAX_EVALUATIONS - 1;
     const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now: at }, key, detail), isSilent };
     const entry = {
       tenantId,
       lastEvaluation: null,
       evaluation: null,
       drafts: [draft],
-      basis: basisOf(tenant),
+      // A busy tenant's spend changes with every batch: in the end the spend of a moment ago is stated.
+      basis: isLast ? { ...basisOf(tenant), spendNanoUsd: "any" as const } : basisOf(tenant),
       now: at,
     };
     const recorded = await deps.alerts.record(entry);

@@ -18,13 +18,16 @@ const OUTAGE_TIMEOUT_MS = 8;
 export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Inference {
   const timer = deps.timers.after(storeTimeoutMs(deps));
   const started = Promise.withResolvers<void>();
+  const permitted = Promise.withResolvers<void>();
+  // LiteLLM has verified the key that it asks about.
+  if (caller.kind === "key" && caller.network === null) permitted.resolve();
   void timer.passed.then(() => started.resolve());
   const infer = async () => {
-    await started.promise;
     if (caller.kind === "tenant") return "no_answer";
+    await Promise.all([started.promise, permitted.promise]);
     return inferVerdictFromLiteLlm({ keyHash: caller.keyHash, teamId: caller.teamId, now }, deps);
   };
-  return { verdict: infer(), start: started.resolve, cancel: timer.cancel };
+  return { verdict: infer(), start: started.resolve, permit: permitted.resolve, cancel: timer.cancel };
 }
 
 /** Neither KV nor Postgres has found the caller's tenant in time. For a key, LiteLLM alone can still give a verdict. */

@@ -29,6 +29,8 @@ interface Search {
   readonly deadline: Deadline;
   /** Called, behind the answer, with what is found after the deadline. */
   readonly onLate: (found: FoundTenant) => Promise<void>;
+  /** Called when the stores are asked, so that the ceiling on look-ups permits it. */
+  readonly onLookUp?: () => void;
   /** Skips KV, whose entry led to a tenant that the caller does not belong to any more. */
   readonly isAnew?: boolean;
 }
@@ -104,10 +106,17 @@ function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
     search,
     async () => {
       if (network !== null && !mayLookUp({ caller: keyHash, network, now }, deps)) return { kind: "too_many_unknown" };
-      const tenant = await deps.tenants.findByKey(keyHash);
-      if (tenant === null) return searchLiteLlm(search, deps);
-      if (network !== null) giveBackLookUp(network, deps);
-      return learn(keyHash, tenant, { now, expires: false }, deps);
+      search.onLookUp?.();
+      let isGuess = false;
+      try {
+        const tenant = await deps.tenants.findByKey(keyHash);
+        if (tenant !== null) return learn(keyHash, tenant, { now, expires: false }, deps);
+        const found = await searchLiteLlm(search, deps);
+        isGuess = found === "guess";
+        return found === "guess" ? UNKNOWN : found;
+      } finally {
+        if (network !== null && !isGuess) giveBackLookUp(network, deps);
+      }
     },
     deps,
   );
@@ -153,7 +162,7 @@ async function findInKv(caller: CallerName, now: Instant, deps: FindDeps): Promi
  * What LiteLLM says of a key that no tenant has registered: a tenant's key that was regenerated has its mark, and the
  * keys of a team tenant need not be registered. A caller whose team is known need not wait for it.
  */
-async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
+async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant | "guess"> {
   const { keyHash, isTeamKnown, now } = search;
   if (!isTeamKnown) return askLiteLlm(search, deps);
   deps.memory.rememberTenantOf(keyHash, null, now);
@@ -161,15 +170,15 @@ async function searchLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTe
   return UNKNOWN;
 }
 
-async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
-  const { keyHash, network, now } = search;
+/** `guess`: LiteLLM does not have the key. */
+async function askLiteLlm(search: KeySearch, deps: FindDeps): Promise<FoundTenant | "guess"> {
+  const { keyHash, now } = search;
   const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: 1 });
   if (!read.ok && read.failure.kind !== "not_found") return UNREACHABLE;
   if (!read.ok) {
     deps.memory.rememberTenantOf(keyHash, null, now);
-    return UNKNOWN;
+    return "guess";
   }
-  if (network !== null) giveBackLookUp(network, deps);
   const marked = await resolveByMark({ keyHash, litellmRow: read.value, now }, deps);
   if (!marked.ok) return UNREACHABLE;
   if (marked.value !== null) return learn(keyHash, marked.value, { now, expires: false }, deps);

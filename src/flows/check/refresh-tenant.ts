@@ -1,6 +1,7 @@
 // Refreshes a tenant: reads its config from Postgres and its spend from LiteLLM at the same time, usually one refresh
 // per tenant and colo. Answers the waiting check after the first try; retries and writes continue in the background.
 
+import { isServable } from "../../budget/freshness.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { periodOf } from "../../budget/period.ts";
 import { joinRecords, mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
@@ -82,7 +83,8 @@ async function refreshTenant(
   const claim = await claimRead(input, deps);
   if (claim === "held") return decide({ kind: "held" });
   const shared = claim === "claimed" ? null : joinShared(input, claim, deps);
-  if (shared !== null) return decide({ kind: "shared", ...shared });
+  const serves = shared !== null && (!input.isNeeded || isServable(shared.config, shared.spend, now));
+  if (serves) return decide({ kind: "shared", ...shared });
 
   const load = loadFromPostgres(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
@@ -145,10 +147,13 @@ async function claimRead(
 ): Promise<"claimed" | "held" | SharedRead> {
   const { tenantId } = config;
   if (deps.memory.failedRecently(tenantId, now)) return "held";
-  if (!deps.memory.throttle(`claim:${tenantId}`, Math.min(CLAIM_SECONDS, seconds), now)) return "held";
+  const turn = isNeeded ? `needed claim:${tenantId}` : `claim:${tenantId}`;
+  if (!deps.memory.throttle(turn, Math.min(CLAIM_SECONDS, seconds), now)) return "held";
   const asked = deps.claims.claimRead({ tenantId, colo, seconds });
   const claim = await valueOrNull("read claim", asked, claimTimeoutMs(deps), deps);
   if (claim === "pending") return isNeeded ? "claimed" : "held";
+  // A read of another isolate may be too old in a moment: the turn is only for a read of this one.
+  if (claim !== null && claim !== "claimed") deps.memory.endTurn(turn);
   if (claim !== null) return claim;
   // Without Redis only this isolate limits its reads.
   return deps.memory.throttle(`read:${tenantId}`, seconds, now) ? "claimed" : "held";
@@ -216,9 +221,10 @@ function mergedInto(known: ConfiguredTenant, read: LiteLlmRow, now: Instant, dep
     return null;
   }
   const spend = mergeRead(knownSpend, read, periodOf(config));
+  const found = config.subjectMissingAt === null ? config : { ...config, subjectMissingAt: null };
   deps.memory.forgetFailedRead(tenantId);
-  deps.memory.rememberTenant(tenantId, { config, spend }, now);
-  return { config, spend };
+  deps.memory.rememberTenant(tenantId, { config: found, spend }, now);
+  return { config: found, spend };
 }
 
 /**

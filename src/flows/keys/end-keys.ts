@@ -16,6 +16,9 @@ export type EndKeyDeps = PublishDeps & Pick<Ports, "tenants" | "tenantKeys" | "l
 /** Up to two calls of LiteLLM each. The next sweep takes the rest. */
 const KEYS_PER_RUN = 50;
 
+/** A colo may read by a config from before the carry, which counts the key: it must find the key until then. */
+const EDGE_COPY_MS = 90_000;
+
 /** The sweep repeats what fails. */
 const TRIES = 1;
 
@@ -33,7 +36,11 @@ export async function endKeys({ now }: { now: Instant }, deps: EndKeyDeps): Prom
 /** Takes the next step that is due. @throws when Postgres cannot be reached. */
 export async function endKey(key: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
   if (key.blockedAt === null) return block(key, now, deps);
-  if (key.carriedAt === null && (now < key.blockedAt + DATABASE_LAG_MS || !(await carry(key, now, deps)))) return;
+  if (key.carriedAt === null) {
+    if (now >= key.blockedAt + DATABASE_LAG_MS) await carry(key, now, deps);
+    return;
+  }
+  if (now < key.carriedAt + EDGE_COPY_MS) return;
   const deleted = await deps.litellm.deleteKey(key.keyHash);
   if (deleted.ok || deleted.failure.kind === "not_found") return deps.tenantKeys.forget(key.keyHash);
   deps.log.warn("litellm key not deleted", { tenant_id: key.tenantId, why: whyFailed(deleted.failure) });
@@ -50,14 +57,13 @@ async function block({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKe
   await publishKeys({ keyHashes: [keyHash], tenantId: null, now }, deps);
 }
 
-/** False when LiteLLM did not answer. A key that it no longer has leaves nothing to carry. */
-async function carry({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<boolean> {
+/** A key that LiteLLM no longer has leaves nothing to carry. */
+async function carry({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
   const before = await deps.tenants.load(tenantId);
   const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: TRIES });
-  if (before === null || (!read.ok && read.failure.kind !== "not_found")) return false;
+  if (before === null || (!read.ok && read.failure.kind !== "not_found")) return;
   const spendNanoUsd = read.ok ? read.value.spendNanoUsd : 0n;
   const spend = { tenantId, keyHash, spendNanoUsd, periodStartedAt: periodStartedAt(before.config) };
   const carried = await deps.tenantKeys.carry(spend, now);
   if (carried !== null) await publishConfig(carried, now, deps);
-  return carried !== null;
 }

@@ -58,8 +58,11 @@ export function withOlderKeys(config: TenantConfig, newest: LiteLlmRow, older: r
   // What removed keys had spent ends with its period.
   const isOver = showsNewPeriod(periodOf(config), { begunAt, resetsAt });
   const carried = isOver ? 0n : config.carriedNanoUsd;
-  const spendNanoUsd = sumOf(rows) + carried;
-  const beside = (row: LiteLlmRow): LiteLlmRow => ({ ...row, othersNanoUsd: spendNanoUsd - row.spendNanoUsd });
+  // Bursar zeroes the other keys after this read: what they show is of the period before.
+  const isOld = (row: LiteLlmRow) => isOver && row.resetsAt !== resetsAt;
+  const spentBy = (row: LiteLlmRow) => (isOld(row) ? 0n : row.spendNanoUsd);
+  const spendNanoUsd = rows.reduce((sum, row) => sum + spentBy(row), carried);
+  const beside = (row: LiteLlmRow): LiteLlmRow => ({ ...row, othersNanoUsd: spendNanoUsd - spentBy(row) });
   return { ...beside(newest), spendNanoUsd, begunAt, answeredAt, resetsAt, olderKeys: live.map(beside) };
 }
 

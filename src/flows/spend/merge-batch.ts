@@ -40,7 +40,7 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
   const bodies = messages.map(({ body }) => body);
   const webhooks = bodies.flatMap((body) => (body.kind === "webhook" ? [attributeWebhook(body, subject)] : []));
   const { calls, hints } = mergeCalls(tenant, bodies, now);
-  const { reasons, rechecks } = scheduledReadsOf(bodies, subject.id, now);
+  const { reasons, rechecks } = scheduledReadsOf(bodies, now);
   return {
     tenantBatch,
     calls,
@@ -81,8 +81,9 @@ function readOf({ config: { tenantId, subject } }: TenantRecord, body: ValidSpen
   return { tenantId, subject, spendNanoUsd, begunAt, answeredAt, resetsAt };
 }
 
-function scheduledReadsOf(bodies: readonly ValidSpendMessage[], subjectId: string, now: Instant) {
-  const due = bodies.flatMap((body) => (body.kind === "read_due" && body.subject_id === subjectId ? [body] : []));
+/** Reads due for a former key of the tenant too: its new key may have spent what they were to see. */
+function scheduledReadsOf(bodies: readonly ValidSpendMessage[], now: Instant) {
+  const due = bodies.flatMap((body) => (body.kind === "read_due" ? [body] : []));
   const reasons = new Set<ReasonToRead>();
   const rechecks: Hint[] = [];
   for (const { reason, hinted_at: hintedAt, announced, signed_at: signedAt } of due) {

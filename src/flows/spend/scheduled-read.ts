@@ -112,6 +112,8 @@ async function countAnnounced(
 function boundOf({ config, spend, periodSeenAt }: TenantRecord, hint: Hint, now: Instant): SpendBound | null {
   const { announcedNanoUsd: spendNanoUsd, signedAt, at: observedAt } = hint;
   if (spendNanoUsd === null || signedAt === null || spendNanoUsd <= (spend?.spendNanoUsd ?? 0n)) return null;
+  // LiteLLM was read after the webhook, and did not show its amount.
+  if ((spend?.readAt ?? 0) >= observedAt) return null;
   const period = latestPeriod(config, spend);
   if (!isSentIn(period, signedAt, periodSeenAt, now)) return null;
   const { tenantId, subject } = config;

@@ -64,7 +64,8 @@ export async function createTenant(
   // The tenant exists from here on: a failure leaves it pending, and the caller must still see its key.
   const synced = await trySyncLiteLlm(desired, actor.now, deps);
   if (synced.kind === "pending" && synced.failure.kind === "refused") {
-    await rollBack(desired, actor, deps);
+    // The tenant of an earlier request lives, and may be in use.
+    if (desired.createdAt === actor.now) await rollBack(desired, actor, deps);
     const { status, message } = synced.failure;
     return failure({ kind: "litellm_refused", status, message });
   }

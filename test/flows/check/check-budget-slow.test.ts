@@ -149,6 +149,16 @@ describe("stores that are far away and healthy", () => {
     expect((await world.check({ caller: byId })).outcome).toEqual({ kind: "unknown" });
   });
 
+  it("are asked about no more guesses than the ceiling permits, nor is LiteLLM", async () => {
+    world.snapshots.trouble("ownerOf", 60);
+    for (let index = 0; index < 100; index++) {
+      await world.check({ caller: { ...byKey, keyHash: hashOf(`guess ${index}`) } });
+    }
+    await world.untilQuiet();
+    expect(world.tenants.calls("findByKey")).toBeLessThanOrEqual(40);
+    expect(world.litellm.reads.length).toBeLessThanOrEqual(2 * 40);
+  });
+
   it("count as an outage for ten seconds after a look-up has failed", async () => {
     world.tenants.trouble("findByKey", new Error("down"));
     world.litellm.nextTries.push(AWAY);

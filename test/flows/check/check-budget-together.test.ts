@@ -1,7 +1,7 @@
 // Many checks of one tenant at once: one reads, the others answer from the cache or wait for its result.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { aSpendRecord, DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { ACME, byKey, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
@@ -129,6 +129,31 @@ describe("a read that another isolate of the colo has left", () => {
     const [answered] = await world.inIsolates(1);
     expect(answered && verdictOf(answered)).toMatchObject({ allowed: false, source: "cache", degraded: false });
     expect(world.litellm.reads).toHaveLength(1);
+  });
+
+  it("leaves the isolate free to read as soon as what it took is too old near the block threshold", async () => {
+    const rate = { spendRateNanoUsdPerSecond: usd("10") };
+    world.hasTenant({ failPolicy: "closed" }, { spendNanoUsd: usd("520"), ...rate, ...agedBy(6 * SECOND) });
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("520") }));
+    world.memory.forgetTenant(ACME);
+    await world.inIsolates(1);
+    await world.timers.pass(4_500);
+    expect(verdictOf(await world.check())).toMatchObject({ allowed: true, degraded: false });
+    await world.timers.pass(600);
+    const answered = await world.check();
+    expect([answered.tookMs, verdictOf(answered).allowed, verdictOf(answered).degraded]).toEqual([0, true, false]);
+  });
+
+  it("decides nothing when it is of the period before", async () => {
+    const config = world.hasTenant({ litellmKeyLastReset: NOW, revision: 2 }, null);
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: 0n }));
+    const ended = { periodStartedAt: NOW - 10 * DAY, spendNanoUsd: usd("600") };
+    const claim = { tenantId: ACME, colo: "FRA", seconds: 5 };
+    await world.timers.pass(5 * SECOND);
+    await world.redis.claimRead(claim);
+    await world.redis.shareRead(claim, { subjectId: config.subject.id, spend: aSpendRecord(ended) }, 5_000);
+    const [answered] = await world.inIsolates(1);
+    expect(answered && verdictOf(answered)).toMatchObject({ allowed: true, spend: { spendNanoUsd: 0n } });
   });
 
   it("counts for no tenant that has another key by now", async () => {

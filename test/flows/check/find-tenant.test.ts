@@ -182,7 +182,7 @@ describe("a key of a team's tenant", () => {
 });
 
 describe("a key without a tenant", () => {
-  it("remembers a key that LiteLLM has as nobody's, in memory and in KV", async () => {
+  it("remembers a key that LiteLLM has and no tenant, in memory and in KV", async () => {
     world.litellm.has(aLiteLlmRow());
     expect(await find()).toEqual({ kind: "unknown" });
     await world.untilQuiet();
@@ -203,7 +203,7 @@ describe("a key without a tenant", () => {
     expect((await find()).kind).toBe("tenant");
   });
 
-  it("remembers as nobody's what was too slow for the first check", async () => {
+  it("remembers an unmanaged key whose look-up was too slow for the first check", async () => {
     world.litellm.has(aLiteLlmRow());
     world.tenants.trouble("findByKey", 150);
     expect(await find("a", 100)).toEqual({ kind: "slow" });
@@ -244,6 +244,15 @@ describe("the ceiling on look-ups", () => {
     world.inPostgres(aTenantConfig());
     expect(await find()).toMatchObject({ kind: "tenant" });
   });
+
+  it.each(["Postgres", "LiteLLM"])(
+    "counts no look-up that failed, so that an outage of %s is never a 429",
+    async (store) => {
+      if (store === "Postgres") world.tenants.trouble("findByKey", new Error("down"));
+      else world.litellm.nextTries.push(...Array.from({ length: 100 }, () => AWAY));
+      for (let index = 0; index < 100; index++) expect(await find(`key ${index}`)).toEqual({ kind: "unreachable" });
+    },
+  );
 
   it("limits an isolate to 300 look-ups at once, over all networks", async () => {
     for (let index = 0; index < 1_000; index++) {

@@ -74,8 +74,12 @@ describe("a new key without an overlap", () => {
     world.litellm.setSpend(first, 320);
     expect(await spendNow()).toBe(usd("320"));
     await sweepAfter(MINUTE);
-    expect(await world.keyRow(first)).toBeNull();
     expect(await acmeNow()).toMatchObject({ config: { otherKeys: [], carriedNanoUsd: usd("320") } });
+    // A colo may still read by the config from before.
+    await sweepAfter(MINUTE);
+    expect(await world.keyRow(first)).toMatchObject({ blocked: true });
+    await sweepAfter(MINUTE);
+    expect(await world.keyRow(first)).toBeNull();
     expect(deps.snapshots.configs.get(acme)).toMatchObject({ carriedNanoUsd: usd("320") });
     world.litellm.setSpend(second, 100);
     expect(await spendNow()).toBe(usd("420"));
@@ -132,6 +136,7 @@ describe("a new key without an overlap", () => {
     deps.litellm.deleteKey = async () => ({ ok: false, failure: AWAY });
     await sweepAfter(MINUTE);
     expect((await acmeNow()).config.otherKeys).toEqual([]);
+    await sweepAfter(2 * MINUTE);
     deps.litellm.deleteKey = deleteKey;
     await sweepAfter(MINUTE);
     expect(await world.keyRow(first)).toBeNull();

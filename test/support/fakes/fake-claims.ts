@@ -108,8 +108,11 @@ export class TimedClaims extends FakeClaims {
     return "claimed";
   }
 
-  override async shareRead(claim: ReadClaim, read: SharedRead): Promise<void> {
-    if (this.#isTaken(readName(claim))) this.#shared.set(readName(claim), read);
+  override async shareRead(claim: ReadClaim, read: SharedRead, leftMs: number): Promise<void> {
+    const name = readName(claim);
+    if (!this.#isTaken(name)) return;
+    this.#shared.set(name, read);
+    this.#until.set(name, this.#clock() + leftMs);
   }
 
   #isTaken(name: string): boolean {

@@ -83,10 +83,10 @@ function claimEvaluation({ tenantId, lastEvaluation, basis }: AlertEntry, evalua
 
 /** Alerts of a change depend on no evaluation, but they state a limit and a spend. */
 function tenantUnchanged({ tenantId, basis: { revision, spendNanoUsd } }: AlertEntry): SQL {
-  const spend = spendNanoUsd === null ? null : decimalFromNanoUsd(spendNanoUsd);
+  const spend = typeof spendNanoUsd === "bigint" ? decimalFromNanoUsd(spendNanoUsd) : null;
   return sql`select t.tenant_id from tenant_configs t left join tenant_spend s on s.tenant_id = t.tenant_id
     where t.tenant_id = ${tenantId} and t.deleted_at is null and t.revision = ${revision}
-      and s.spend is not distinct from ${spend}::numeric`;
+      and (${spendNanoUsd === "any"} or s.spend is not distinct from ${spend}::numeric)`;
 }
 
 /** The drafts as a relation `d`. */

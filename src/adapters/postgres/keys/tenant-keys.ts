@@ -27,7 +27,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
         added as (insert into tenant_keys (key_hash, tenant_id, created_at) select ${keyHash}, tenant_id, ${now} from before),
         after as (update tenant_configs t set subject_id = ${keyHash}, sealed_key = ${encryptedKey},
             litellm_budget_id = null, litellm_key_last_reset = coalesce(t.litellm_key_last_reset, t.subject_created_at),
-            subject_created_at = ${now}, revision = nextval('config_revision'), ${updatedAt(actor.now)},
+            subject_created_at = ${now}, ${USABLE}, revision = nextval('config_revision'), ${updatedAt(actor.now)},
             ${pendingSync(sql`true`, actor)}
           from before b where t.tenant_id = b.tenant_id returning t.*),
         audit as (${auditInsert(withKey(lineOf(actor, "key_created"), keyHash))})
@@ -54,7 +54,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
           where k.tenant_id = b.tenant_id and k.key_hash = ${from} returning k.tenant_id),
         after as (update tenant_configs t
           set subject_id = case when t.subject_id = ${from} then ${to} else t.subject_id end,
-            revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
+            ${USABLE}, revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
           from replaced r where t.tenant_id = r.tenant_id returning t.*),
         audit as (${auditInsert(withKey(line, to, from))})
         select from before`,
@@ -127,6 +127,9 @@ export function postgresTenantKeys(database: Database): TenantKeys {
     },
   };
 }
+
+/** What was seen of the former key says nothing of the new one. */
+const USABLE = sql.raw("subject_missing_at = null, litellm_blocked_at = null");
 
 const SELECT_KEYS = sql`select k.tenant_id, k.key_hash, ${ms("k.blocked_at")} as blocked_at,
     ${ms("k.carried_at")} as carried_at

@@ -67,8 +67,8 @@ export async function createTenant(
 }
 
 /**
- * Gives the tenant another key, unless it has had one since the operation created it: then that one was shown. Null: it
- * has. The keys are compared, so it does no harm to send this again.
+ * Gives the tenant another key, unless it has had one since the operation created it, or the key was used: then that
+ * one was shown. Null: it was. The keys are compared, so it does no harm to send this again.
  */
 export async function replaceUnshownKey(
   database: Database,
@@ -80,11 +80,13 @@ export async function replaceUnshownKey(
   const now = timestampOf(actor.now);
   const replaced = sql`with before as (select t.* from tenant_configs t join audit_log l on l.tenant_id = t.tenant_id
         and l.source_id = ${creationSource(actor, "tenant_created").sourceId} and l.after -> 'subject' ->> 'id' = t.subject_id
-      where t.tenant_id = ${tenantId} and t.deleted_at is null for no key update of t),
+      where t.tenant_id = ${tenantId} and t.deleted_at is null
+        and not exists (select from tenant_spend s where s.tenant_id = t.tenant_id and s.spend > 0)
+        and not exists (select from counted_calls k where k.tenant_id = t.tenant_id) for no key update of t),
     gone as (delete from tenant_keys k using before b where k.key_hash = b.subject_id),
     spend as (delete from tenant_spend s using before b where s.tenant_id = b.tenant_id),
     after as (update tenant_configs t set subject_id = ${keyHash}, sealed_key = ${encryptedKey},
-        subject_created_at = ${now}, litellm_budget_id = null, ${updatedAt(actor.now)},
+        subject_created_at = ${now}, subject_missing_at = null, litellm_blocked_at = null, litellm_budget_id = null, ${updatedAt(actor.now)},
         revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
       from before b where t.tenant_id = b.tenant_id returning t.*),
     keys as (insert into tenant_keys (key_hash, tenant_id, created_at) select ${keyHash}, tenant_id, ${now} from after),
