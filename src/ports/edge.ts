@@ -28,9 +28,13 @@ export interface Memory {
   rememberTenant(tenantId: TenantId, known: CachedTenant, checkedAt: Instant): void;
   forgetTenant(tenantId: TenantId): void;
   forgetTenantOf(caller: CallerName): void;
-  /** Postgres had no such tenant within the last 60 s. Counts only where KV has no config. */
-  isGone(tenantId: TenantId, now: Instant): boolean;
-  rememberGone(tenantId: TenantId, now: Instant): void;
+  /**
+   * True when the tenant was deleted within the last 60 s, as far as `revision` goes: that of the config that KV still
+   * shows, or null when it shows none.
+   */
+  isGone(tenantId: TenantId, revision: number | null, now: Instant): boolean;
+  /** `revision`: the last one of the tenant; null when it is not known. */
+  rememberGone(tenantId: TenantId, revision: number | null, now: Instant): void;
   /** True for the one check that looks the caller up; false while it does, for 10 s at most. */
   beginLookUp(caller: CallerName, now: Instant): boolean;
   endLookUp(caller: CallerName): void;

@@ -180,7 +180,7 @@ describe("LiteLLM that cannot be reached", () => {
   it("answers 502 when LiteLLM cuts the connection", async () => {
     let calls = 0;
     handle = (incoming) => {
-      calls++;
+      if (incoming.url?.includes("chat") === true) calls++;
       incoming.socket.destroy();
     };
     expect(await answerOf()).toMatchObject(brokenOff);

@@ -14,14 +14,13 @@ it("limits an address that guesses keys, but not the tenants behind it", async (
   const api = apiOf(bursar.url);
   const { key } = await api.createTenant();
   const answers: Answer[] = [];
-  // 60 per clock minute. When a minute ends among the requests, nearly twice as many may pass. A busy machine needs
-  // minutes for as many one by one.
+  // 30 at once and one a second after that: a busy machine needs more than a minute for as many.
   while (!answers.some(({ status }) => status === 429) && answers.length <= 120) {
     const guesses = Array.from({ length: 10 }, (_, index) => `sk-guess-${answers.length + index}`);
     answers.push(...(await Promise.all(guesses.map((guess) => api.ask(guess)))));
   }
   const allowed = answers.filter(({ status }) => status !== 429);
-  expect(allowed.length).toBeGreaterThanOrEqual(60);
+  expect(allowed.length).toBeGreaterThanOrEqual(30);
   expect(new Set(allowed.map(({ status }) => status))).toEqual(new Set([401]));
   const refused = answers.find(({ status }) => status === 429);
   expect(refused?.body.type).toBe("urn:bursar:problem:too-many-requests");

@@ -48,7 +48,7 @@ export class IsolateMemory implements Memory {
   readonly #teamOf = new BoundedMap<KeyHash, string>(SMALL_ENTRIES_BYTES);
   readonly #lookUps = new BoundedMap<CallerName, Instant>(SMALL_ENTRIES_BYTES);
   readonly #tenants = new BoundedMap<TenantId, RememberedTenant>(TENANTS_BYTES, bytesOfTenant);
-  readonly #gone = new BoundedMap<TenantId, Instant>(SMALL_ENTRIES_BYTES);
+  readonly #gone = new BoundedMap<TenantId, { revision: number; until: Instant }>(SMALL_ENTRIES_BYTES);
   readonly #failedReads = new BoundedMap<TenantId, Instant>(SMALL_ENTRIES_BYTES);
   readonly #buckets = new BoundedMap<string, { tokens: number; at: Instant }>(SMALL_ENTRIES_BYTES);
   #storeFailedAt: Instant | null = null;
@@ -110,12 +110,13 @@ export class IsolateMemory implements Memory {
     this.#tenantOf.delete(caller);
   }
 
-  isGone(tenantId: TenantId, now: Instant): boolean {
-    return now < (this.#gone.get(tenantId) ?? 0);
+  isGone(tenantId: TenantId, revision: number | null, now: Instant): boolean {
+    const gone = this.#gone.get(tenantId);
+    return gone !== undefined && now < gone.until && (revision === null || revision <= gone.revision);
   }
 
-  rememberGone(tenantId: TenantId, now: Instant): void {
-    this.#gone.set(tenantId, now + CALLER_MS);
+  rememberGone(tenantId: TenantId, revision: number | null, now: Instant): void {
+    this.#gone.set(tenantId, { revision: revision ?? -1, until: now + CALLER_MS });
   }
 
   outage(now: Instant): Instant | null | undefined {

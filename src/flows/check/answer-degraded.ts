@@ -14,9 +14,9 @@ import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
 /** A check may need the outage note after its deadline: 100 ms plus this stay within the promised 110 ms. */
 const OUTAGE_TIMEOUT_MS = 8;
 
-/** Asks LiteLLM alone when the stores have taken their share of the deadline, or `start` is called. */
+/** Asks LiteLLM alone when KV and Postgres have taken their shares of the deadline, or `start` is called. */
 export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Inference {
-  const timer = deps.timers.after(storeTimeoutMs(deps));
+  const timer = deps.timers.after(2 * storeTimeoutMs(deps));
   const started = Promise.withResolvers<void>();
   const permitted = Promise.withResolvers<void>();
   // LiteLLM has verified the key that it asks about.

@@ -43,7 +43,8 @@ export async function forwardCall({ check, call, spends }: ForwardInput, deps: F
   const { keyHash } = check.caller;
   if (spends) for (const payer of tenantIds) learnFromCall({ tenantId: payer, keyHash }, answer, deps);
   if (answer.kind === "unreachable") return { kind: "unreachable", mayBeCharged: answer.mayHaveArrived && spends };
-  const verdict = isKnown ? verdictByNow(checked.verdict, deps) : null;
+  // Without a tenant LiteLLM's refusal is its own: the key is unmanaged, or the stores could not tell.
+  const verdict = isKnown && tenantId !== null ? verdictByNow(checked.verdict, deps) : null;
   if (verdict === null || !answer.isBudgetRefusal) return { kind: "answered", answer, verdict };
   return refusedByLiteLlm(answer, verdict, deps);
 }

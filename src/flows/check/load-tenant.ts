@@ -49,7 +49,7 @@ export async function loadTenant(input: LoadInput, deps: Deps): Promise<LoadedTe
   // The load from KV never fails.
   const answer = cached.kind === "done" ? cached.value : null;
   if (answer?.kind === "undecided") {
-    const isGone = answer.fallback === null && deps.memory.isGone(input.tenantId, input.now);
+    const isGone = answer.fallback === null && deps.memory.isGone(input.tenantId, null, input.now);
     return isGone ? { kind: "gone" } : loadFromPostgres(input, answer.fallback, deps);
   }
   if (answer !== null) return answer;
@@ -72,6 +72,8 @@ async function loadFromKv(input: LoadInput, deps: Deps): Promise<LoadedTenant | 
   }
   const remembered = memory.tenant(tenantId);
   if ("deletedRevision" in cached) return loadDeleted(input, cached, deps);
+  // The tombstone that this isolate has sent may not be there yet: KV takes one write a second.
+  if (cached.config !== null && memory.isGone(tenantId, cached.config.revision, now)) return { kind: "gone" };
   // Spend without its config still counts, because Postgres may have older spend.
   const known = joinCached(remembered, cached);
   memory.rememberTenant(tenantId, known, now);
@@ -110,7 +112,7 @@ async function loadStored(
     const stored = await tenants.load(tenantId);
     if (stored === null) {
       memory.forgetTenant(tenantId);
-      memory.rememberGone(tenantId, now);
+      memory.rememberGone(tenantId, null, now);
       return { kind: "gone" };
     }
     deps.background("kv config write", writeConfig(stored.config, now, deps));

@@ -66,6 +66,7 @@ export async function publishDeletion(tenant: TenantRecord, now: Instant, deps: 
 /** Publishes that Postgres has no such tenant any more. `config` is what the edge still has. */
 export async function publishGone(config: TenantConfig, now: Instant, deps: EdgeDeps): Promise<void> {
   deps.memory.forgetTenant(config.tenantId);
+  deps.memory.rememberGone(config.tenantId, config.revision, now);
   await writeDeleted(config, now, deps);
 }
 

@@ -73,6 +73,9 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
   };
 }
 
+/** Without a mark in LiteLLM, the first read would find drift and cause a sync. */
+const MARK_NONCE = "00000000-0000-4000-8000-000000000000";
+
 async function seedLiteLlm({ stack }: Seedable, key: string, tenantId: string, seed: Seed): Promise<void> {
   const { maxBudget = 100, spend = 0 } = seed;
   const created = await send("POST", `${stack.litellmUrl}/key/generate`, {
@@ -83,7 +86,7 @@ async function seedLiteLlm({ stack }: Seedable, key: string, tenantId: string, s
       max_budget: Number((maxBudget * 1.1).toFixed(9)),
       soft_budget: Number((maxBudget * 0.8).toFixed(9)),
       budget_duration: "30d",
-      metadata: { tenant_id: tenantId },
+      metadata: { tenant_id: tenantId, bursar_mark: `${MARK_NONCE}.of-the-seed` },
     },
   });
   if (created.status !== 200) throw new Error(`LiteLLM did not create the key: ${created.status}`);
@@ -95,14 +98,15 @@ async function seedPostgres({ stack }: Seedable, config: TenantConfig): Promise<
   await client.connect();
   try {
     await client.query(
-      `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, fail_policy, subject_created_at, litellm_sync)
-       values ($1, 'key', $2, $3, $4, $5, 'synced')`,
+      `insert into tenant_configs (tenant_id, subject_kind, subject_id, max_budget, fail_policy, subject_created_at, litellm_sync,
+         mark_nonce) values ($1, 'key', $2, $3, $4, $5, 'synced', $6)`,
       [
         config.tenantId,
         config.subject.id,
         Number(config.maxBudgetNanoUsd) / 1e9,
         config.failPolicy,
         new Date(config.subjectCreatedAt),
+        MARK_NONCE,
       ],
     );
     await client.query("insert into tenant_keys (key_hash, tenant_id) values ($1, $2)", [
