@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type IsolateKv, kvSnapshots, newIsolateKv } from "../../../src/adapters/cloudflare/kv-snapshots.ts";
 import type { Snapshots } from "../../../src/ports/edge.ts";
+import { UNMANAGED } from "../../../src/records/edge.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";
@@ -73,6 +74,18 @@ describe("versions of a config", () => {
     await timers.pass(2 * SECOND);
   };
   const inKv = () => requestOf(newIsolateKv()).tenant(acme);
+
+  it("keeps the tenant of a key against a late search that found it unmanaged, not against its deletion", async () => {
+    const snapshots = requestOf(newIsolateKv());
+    const key = hashOf("a");
+    const after = async (owner: Parameters<Snapshots["writeOwnerOf"]>[1]) => {
+      await snapshots.writeOwnerOf(key, owner);
+      await timers.pass(2 * SECOND);
+      return snapshots.ownerOf(key);
+    };
+    expect([await after(UNMANAGED), await after(acme), await after(UNMANAGED)]).toEqual([UNMANAGED, acme, acme]);
+    expect([await after(null), await after(UNMANAGED)]).toEqual([null, UNMANAGED]);
+  });
 
   it("keeps an equal config, except in a rewrite, which does not trust what KV shows", async () => {
     await inTurn((port) => port.writeConfig(named("first")));

@@ -64,6 +64,12 @@ describe("a new key without an overlap", () => {
     ).toEqual([{ actor: "alice", detail: { key_hash: second } }]);
   });
 
+  it("takes nothing over of what was seen of the old one: blocked or missing in LiteLLM", async () => {
+    await world.db.query("update tenant_configs set litellm_blocked_at = now(), subject_missing_at = now()");
+    const { config } = await addedKey(deps);
+    expect(config).toMatchObject({ litellmBlockedAt: null, subjectMissingAt: null });
+  });
+
   it("does not give the budget again: the old key's last spend is carried until the period ends", async () => {
     world.litellm.setSpend(first, 300);
     const { config } = await acmeNow();

@@ -42,6 +42,17 @@ it("begins with the oldest key's, and leaves nothing of the newer key's spend", 
   expect(await notices()).toContain("budget_reset");
 });
 
+it("alerts of nothing that the newer key has spent in the period before", async () => {
+  world.litellm.setSpend(second, 520);
+  await readNow();
+  const before = await notices();
+  expect(before).toContain("budget_blocked");
+  endPeriod();
+  await readNow();
+  expect((await spendOf())?.spendNanoUsd).toBe(0n);
+  expect((await notices()).filter((type) => type !== "budget_reset" && type !== "budget_resolved")).toEqual(before);
+});
+
 it("zeroes what LiteLLM has and has not reset itself, and no key that has ended", async () => {
   const hashes = ["a", "b", "c", "d", "e"].map(hashOf);
   const keyOf = (hash: KeyHash, endsAt = NOW + 1): OtherKey => ({ hash, createdAt: NOW, endsAt });

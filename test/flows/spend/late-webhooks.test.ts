@@ -78,6 +78,17 @@ describe("while LiteLLM cannot be read", () => {
     expect(deps.snapshots.spends.get(acme)).toMatchObject({ spendNanoUsd: usd("560") });
   });
 
+  it("counts nothing when LiteLLM was read meanwhile and did not show the amount", async () => {
+    await world.litellm.restart();
+    world.litellm.setSpend(key, 390);
+    await deliver(signed(NOW));
+    await deliver(signed(NOW, { webhook_id: "msg_2" }));
+    await world.litellm.stop();
+    await twoMinutes();
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("390") });
+    expect(await notices()).toEqual([]);
+  });
+
   it("counts the amount for a tenant without any spend", async () => {
     await world.db.query("delete from tenant_spend");
     await deliver(signed(NOW));
