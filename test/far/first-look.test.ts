@@ -19,29 +19,35 @@ afterAll(() => bursar.stop());
 const litellm = async (path: string, body: object) =>
   (await send("POST", bursar.stack.litellmUrl + path, { token: bursar.stack.litellmMasterKey, body })).body;
 
-/** A team that was adopted over its budget: $300 of $100. Returns a function that makes a key no isolate has seen. */
-async function adoptTeam(): Promise<() => Promise<string>> {
+/** A team that was adopted over its budget: $300 of $100. `newKey` makes a key that no isolate has seen. */
+async function adoptTeam(): Promise<{ teamId: string; newKey: () => Promise<string> }> {
   const { team_id } = await litellm("/team/new", {});
   bursar.stack.litellm?.setSpend(team_id, 300);
   const fields = { tenant_id: `team-${team_id}`, litellm_team_id: team_id, max_budget: 100 };
   const adopted = await api.admin("POST", "/v1/tenants", fields);
   expect([adopted.status, adopted.body.spend]).toEqual([201, 300]);
-  return async () => (await litellm("/key/generate", { team_id })).key;
+  return { teamId: team_id, newKey: async () => (await litellm("/key/generate", { team_id })).key };
 }
 
 /** The answers of an isolate from its second call on. */
-async function fromTheSecondCall({ judge }: Endpoint, isolate: number, key: string): Promise<Judged[]> {
+async function fromTheSecondCall(
+  { judge }: Endpoint,
+  isolate: number,
+  key: string,
+  teamId?: string,
+): Promise<Judged[]> {
   const url = bursar.isolates[isolate]?.url ?? "";
-  await judge(url, key);
+  await judge(url, key, teamId);
   await bursar.settled();
-  return [await judge(url, key), await judge(url, key), await judge(url, key)];
+  return [await judge(url, key, teamId), await judge(url, key, teamId), await judge(url, key, teamId)];
 }
 
 describe.each(ENDPOINTS)("$name, at an isolate that has never seen the key", (endpoint) => {
   it("refuses a team over its budget from the second call on", async () => {
-    const newKey = await adoptTeam();
+    const { teamId, newKey } = await adoptTeam();
     for (const isolate of [0, 1, 2]) {
-      expect(await fromTheSecondCall(endpoint, isolate, await newKey())).toEqual(["refused", "refused", "refused"]);
+      const answers = await fromTheSecondCall(endpoint, isolate, await newKey(), teamId);
+      expect(answers).toEqual(["refused", "refused", "refused"]);
     }
   });
 
@@ -65,7 +71,7 @@ it("finds no tenant for an unmanaged key from the second call on", async () => {
 });
 
 it("refuses in a second isolate without Postgres, from what the first has written to KV", async () => {
-  const key = await (await adoptTeam())();
+  const key = await (await adoptTeam()).newKey();
   await fromTheSecondCall(ASK, 0, key);
   bursar.kv.clearCopies();
   bursar.ways.postgres.setFault({ kind: "hang" });

@@ -8,7 +8,8 @@ export type Judged = "allowed" | "refused" | "suspended" | "unknown" | "undecide
 /** `undecided`: the fail policy answered, or LiteLLM's own limits did. */
 export interface Endpoint {
   readonly name: string;
-  judge(url: string, key: string): Promise<Judged>;
+  /** `teamId`: the key's team, for LiteLLM names it to Guard. */
+  judge(url: string, key: string, teamId?: string): Promise<Judged>;
 }
 
 export const hashOf = (key: string) => createHash("sha256").update(key).digest("hex");
@@ -26,13 +27,13 @@ export const ASK: Endpoint = {
   },
 };
 
-/** Guard names the key by its hash, as LiteLLM does. It answers NONE to an unmanaged key too. */
+/** LiteLLM names the key by its hash, and leaves out the team of a key without one. Guard answers NONE to an unmanaged key too. */
 export const GUARD: Endpoint = {
   name: "Guard",
-  async judge(url, key) {
+  async judge(url, key, teamId) {
     const { body } = await send("POST", `${url}/litellm/beta/litellm_basic_guardrail_api`, {
       headers: { "x-api-key": "dev-guardrail-token" },
-      body: { texts: ["hi"], request_data: { user_api_key_hash: hashOf(key) } },
+      body: { texts: ["hi"], request_data: { user_api_key_hash: hashOf(key), user_api_key_team_id: teamId } },
     });
     if (body.action !== "BLOCKED") return "allowed";
     if (body.blocked_reason.startsWith("Budget exceeded")) return "refused";
