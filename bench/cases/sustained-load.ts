@@ -73,11 +73,11 @@ async function playRate(run: BenchRun, stores: CountedStores, perSecond: number)
     stores.take();
     let sentAt = 0;
     const requests = risingWebhooks(rising, rounds);
+    spend(run, rising);
     const sending = run.load
       .fire({ url: worker.url, requests, connections: CONNECTIONS, seconds: null, perSecond })
       .then((result) => {
         sentAt = performance.now();
-        confirmWhenRead(run, rising);
         return result;
       });
     const samples = await sampleBacklog(worker, sending);
@@ -93,8 +93,8 @@ async function playRate(run: BenchRun, stores: CountedStores, perSecond: number)
   return withWorker(run, play, stores.environment, { deliversQueues: true });
 }
 
-/** Bursar confirms reports with a read of LiteLLM after a minute. LiteLLM's answer must not lower the spend. */
-function confirmWhenRead({ stack }: BenchRun, rising: readonly RisingTenant[]): void {
+/** A webhook is a hint: what Bursar records is what its read of LiteLLM shows. */
+function spend({ stack }: BenchRun, rising: readonly RisingTenant[]): void {
   for (const { tenant, lastUsd } of rising) stack.litellm?.setSpend(tenant.virtualKey, lastUsd);
 }
 

@@ -1,4 +1,4 @@
-// Tenants whose spend rises with every webhook, and the expected result: exactly their last spend and its alerts.
+// Tenants whose webhooks announce rising spend, and the expected result: exactly their last spend and its alerts.
 // Plans and checks; sends nothing.
 
 import pg from "pg";

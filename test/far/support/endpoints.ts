@@ -27,7 +27,10 @@ export const ASK: Endpoint = {
   },
 };
 
-/** LiteLLM names the key by its hash, and leaves out the team of a key without one. Guard answers NONE to an unmanaged key too. */
+/**
+ * LiteLLM names the key by its hash, and leaves out the team of a key without one. Guard answers NONE to an unmanaged
+ * key too.
+ */
 export const GUARD: Endpoint = {
   name: "Guard",
   async judge(url, key, teamId) {

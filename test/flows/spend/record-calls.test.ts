@@ -102,6 +102,12 @@ describe("calls", () => {
 });
 
 describe("a due read", () => {
+  it("reads although the tenant has another key since it was scheduled", async () => {
+    world.litellm.setSpend(key, 7);
+    await deliver({ kind: "read_due", tenant_id: "acme", subject_id: hashOf("b"), reason: "confirm" });
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("7") });
+  });
+
   it("comes again when the ledger keeps changing", async () => {
     const { save } = deps.ledgers;
     deps.ledgers.save = async () => [];
