@@ -14,20 +14,20 @@ import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
 /** A check may need the outage note after its deadline: 100 ms plus this stay within the promised 110 ms. */
 const OUTAGE_TIMEOUT_MS = 8;
 
-/** Asks LiteLLM alone when KV and Postgres have taken their shares of the deadline, or `start` is called. */
+/**
+ * Asks LiteLLM alone when KV and Postgres have taken their shares of the deadline, or `start` is called. By then a caller
+ * above the ceiling on look-ups has its refusal.
+ */
 export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Inference {
   const timer = deps.timers.after(2 * storeTimeoutMs(deps));
   const started = Promise.withResolvers<void>();
-  const permitted = Promise.withResolvers<void>();
-  // LiteLLM has verified the key that it asks about.
-  if (caller.kind === "key" && caller.network === null) permitted.resolve();
   void timer.passed.then(() => started.resolve());
   const infer = async () => {
     if (caller.kind === "tenant") return "no_answer";
-    await Promise.all([started.promise, permitted.promise]);
+    await started.promise;
     return inferVerdictFromLiteLlm({ keyHash: caller.keyHash, teamId: caller.teamId, now }, deps);
   };
-  return { verdict: infer(), start: started.resolve, permit: permitted.resolve, cancel: timer.cancel };
+  return { verdict: infer(), start: started.resolve, cancel: timer.cancel };
 }
 
 /** Neither KV nor Postgres has found the caller's tenant in time. For a key, LiteLLM alone can still give a verdict. */

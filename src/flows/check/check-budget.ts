@@ -44,7 +44,7 @@ async function checkCaller(check: Check, deps: CheckDeps): Promise<Checked> {
   if (caller.kind === "tenant") return (await checkTenant(caller.tenantId, check, deps)) ?? UNKNOWN;
   const { keyHash, network } = caller;
   const onLate = (found: FoundTenant) => learnLate(found, check, deps);
-  const late = { now, deadline, onLate, onLookUp: check.inference.permit };
+  const late = { now, deadline, onLate };
   const search = keyHash === null ? null : { keyHash, network, isTeamKnown: caller.teamId !== undefined, ...late };
   const teamId = caller.teamId ?? (keyHash === null ? null : deps.memory.teamOf(keyHash));
   const [ofKey, ofTeam] = await Promise.all([

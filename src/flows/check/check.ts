@@ -65,8 +65,6 @@ export interface Unfound {
 export interface Inference {
   readonly verdict: Promise<InferredVerdict>;
   start(): void;
-  /** The ceiling on look-ups permits it. Before, it does not begin. */
-  permit(): void;
   /** Does not start it any more. */
   cancel(): void;
 }

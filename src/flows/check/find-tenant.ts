@@ -29,8 +29,6 @@ interface Search {
   readonly deadline: Deadline;
   /** Called, behind the answer, with what is found after the deadline. */
   readonly onLate: (found: FoundTenant) => Promise<void>;
-  /** Called when the stores are asked, so that the ceiling on look-ups permits it. */
-  readonly onLookUp?: () => void;
   /** Skips KV, whose entry led to a tenant that the caller does not belong to any more. */
   readonly isAnew?: boolean;
 }
@@ -106,7 +104,6 @@ function searchKey(search: KeySearch, deps: FindDeps): Promise<FoundTenant> {
     search,
     async () => {
       if (network !== null && !mayLookUp({ caller: keyHash, network, now }, deps)) return { kind: "too_many_unknown" };
-      search.onLookUp?.();
       let isGuess = false;
       try {
         const tenant = await deps.tenants.findByKey(keyHash);

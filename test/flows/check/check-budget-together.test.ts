@@ -136,6 +136,9 @@ describe("a read that another isolate of the colo has left", () => {
     world.hasTenant({ failPolicy: "closed" }, { spendNanoUsd: usd("520"), ...rate, ...agedBy(6 * SECOND) });
     world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("520") }));
     world.memory.forgetTenant(ACME);
+    // KV's copy stays as old as it is.
+    world.snapshots.trouble("writeSpend", new Error("429"));
+    await world.timers.pass(5 * SECOND);
     await world.inIsolates(1);
     await world.timers.pass(4_500);
     expect(verdictOf(await world.check())).toMatchObject({ allowed: true, degraded: false });
