@@ -15,8 +15,8 @@ import { inferVerdictFromLiteLlm } from "./degraded-check.ts";
 const OUTAGE_TIMEOUT_MS = 8;
 
 /**
- * Asks LiteLLM alone when KV and Postgres have taken their shares of the deadline, or `start` is called. By then a caller
- * above the ceiling on look-ups has its refusal.
+ * Asks LiteLLM alone when KV and Postgres have taken their shares of the deadline, or `start` is called. By then a
+ * caller above the ceiling on look-ups has its refusal.
  */
 export function inferLater({ caller, now }: CheckInput, deps: CheckDeps): Inference {
   const timer = deps.timers.after(2 * storeTimeoutMs(deps));
