@@ -78,13 +78,13 @@ describe("versions of a config", () => {
   it("keeps the tenant of a key against a late search that found it unmanaged, not against its deletion", async () => {
     const snapshots = requestOf(newIsolateKv());
     const key = hashOf("a");
-    const after = async (owner: Parameters<Snapshots["writeOwnerOf"]>[1]) => {
+    const written = async (owner: Parameters<Snapshots["writeOwnerOf"]>[1]) => {
       await snapshots.writeOwnerOf(key, owner);
       await timers.pass(2 * SECOND);
       return snapshots.ownerOf(key);
     };
-    expect([await after(UNMANAGED), await after(acme), await after(UNMANAGED)]).toEqual([UNMANAGED, acme, acme]);
-    expect([await after(null), await after(UNMANAGED)]).toEqual([null, UNMANAGED]);
+    expect([await written(UNMANAGED), await written(acme), await written(UNMANAGED)]).toEqual([UNMANAGED, acme, acme]);
+    expect([await written(null), await written(UNMANAGED)]).toEqual([null, UNMANAGED]);
   });
 
   it("keeps an equal config, except in a rewrite, which does not trust what KV shows", async () => {
