@@ -6,6 +6,10 @@ import type { BasisPoints, NanoUsd } from "./money.ts";
 export type TenantId = string & { readonly brand: "TenantId" };
 
 /** The sha256 of a LiteLLM virtual key in lower-case hex. LiteLLM calls it `token`. */
+/** In the place of a tenant id: LiteLLM has the key or team, and no tenant does. A tenant id has no parentheses. */
+export const UNMANAGED = "(unmanaged)";
+export type Unmanaged = typeof UNMANAGED;
+
 export type KeyHash = string & { readonly brand: "KeyHash" };
 
 /** The LiteLLM team (by its id) or the newest key (by its hash) of a tenant. `otherKeys` count too. */

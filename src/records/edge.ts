@@ -2,7 +2,7 @@
 
 import type { Instant } from "../budget/instant.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type { KeyHash, TenantConfig, TenantId, Unmanaged } from "../budget/tenant.ts";
 
 /** Config and spend of a tenant; either can be missing. */
 export interface CachedTenant {
@@ -18,11 +18,8 @@ export interface RememberedTenant extends CachedTenant {
 /** How the edge names the caller: by the hash of the key, or by the key's team in LiteLLM. */
 export type CallerName = KeyHash | `team:${string}`;
 
-/** The owner of a key or team that LiteLLM has and no tenant. A tenant id has no parentheses. */
-export const UNMANAGED = "(unmanaged)";
-
 /** Which tenant a caller belongs to. Null: KV does not know. */
-export type CachedOwner = TenantId | typeof UNMANAGED | null;
+export type CachedOwner = TenantId | Unmanaged | null;
 
 /** Marks a deleted tenant in KV. */
 export interface Tombstone {

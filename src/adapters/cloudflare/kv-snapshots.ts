@@ -3,9 +3,10 @@
 import type * as z from "zod";
 import { NO_OUTAGE } from "../../budget/failure.ts";
 import type { TenantId } from "../../budget/tenant.ts";
+import { UNMANAGED } from "../../budget/tenant.ts";
 import type { Snapshots } from "../../ports/edge.ts";
 import type { Log, Ports } from "../../ports/ports.ts";
-import { type CallerName, UNMANAGED } from "../../records/edge.ts";
+import type { CallerName } from "../../records/edge.ts";
 import { isOfLaterRelease } from "../../wire/version.ts";
 import { withBindingTimeout } from "./binding-timeout.ts";
 import { BoundedMap } from "./bounded-map.ts";

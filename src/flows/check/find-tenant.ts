@@ -3,8 +3,9 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
+import { UNMANAGED } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import { type CallerName, UNMANAGED } from "../../records/edge.ts";
+import type { CallerName } from "../../records/edge.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { publishOwner, rememberTenant, writeConfig } from "../edge/publish.ts";
 import { type ResolveDeps, resolveByMark } from "../keys/resolve-by-mark.ts";

@@ -3,8 +3,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type IsolateKv, kvSnapshots, newIsolateKv } from "../../../src/adapters/cloudflare/kv-snapshots.ts";
+import { UNMANAGED } from "../../../src/budget/tenant.ts";
 import type { Snapshots } from "../../../src/ports/edge.ts";
-import { UNMANAGED } from "../../../src/records/edge.ts";
 import { aSpendRecord, aTenantConfig, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";

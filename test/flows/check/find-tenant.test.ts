@@ -1,8 +1,8 @@
 // Resolving a key: memory, KV, Postgres, LiteLLM, in this order, and as few of them as possible.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { UNMANAGED } from "../../../src/budget/tenant.ts";
 import { type FoundTenant, findByKey } from "../../../src/flows/check/find-tenant.ts";
-import { UNMANAGED } from "../../../src/records/edge.ts";
 import { aTenantConfig, SECOND } from "../../budget/builders.ts";
 import { hashOf, idOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
