@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { isPastReset } from "../../src/budget/period.ts";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { type State, stateAt, verdictOn } from "../../src/budget/verdict.ts";
+import { type State, stateAt, strictest, verdictOn, verdictOnNothing } from "../../src/budget/verdict.ts";
 import {
   anInstantAround,
   anOverride,
@@ -219,3 +219,23 @@ const BY_SEVERITY: readonly State[] = ["ok", "warning", "grace", "unknown", "blo
 function severity(config: TenantConfig, spend: bigint | null, now: number): number {
   return BY_SEVERITY.indexOf(stateAt(config, spend, now).state);
 }
+
+describe("the strictest of two verdicts", () => {
+  const spent = (decimal: string, differences: Partial<TenantConfig> = {}) =>
+    verdictOn(aTenantConfig(differences), aSpendRecord({ spendNanoUsd: usd(decimal) }), NOW, "cache");
+  const observe = { enforcement: "observe" } as const;
+
+  test.each([
+    ["a refusal before a higher spend that is allowed", spent("550"), spent("5000", observe)],
+    ["the higher state of two that are allowed", spent("400"), spent("1")],
+    ["a known state before an unknown one", spent("1"), verdictOnNothing(aTenantConfig().tenantId, "open")],
+  ])("counts %s, in either order", (_, strict, lenient) => {
+    expect(strictest(strict, lenient)).toBe(strict);
+    expect(strictest(lenient, strict)).toBe(strict);
+  });
+
+  it("counts the first of two equal ones", () => {
+    const [first, second] = [spent("1"), spent("2")];
+    expect(strictest(first, second)).toBe(first);
+  });
+});

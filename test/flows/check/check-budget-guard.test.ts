@@ -127,6 +127,23 @@ describe("a key of a team", () => {
     expect(world.tenants.calls("findByKey")).toBe(0);
   });
 
+  it("finds the tenant by the team alone when LiteLLM names no key", async () => {
+    world.hasTenant({ subject: TEAM }, { spendNanoUsd: usd("550") });
+    const caller = { ...ofTeam, keyHash: null };
+    expect(verdictOf(await world.check({ caller })).reason).toBe("over_grace");
+  });
+
+  it("has no tenant when LiteLLM names neither key nor team", async () => {
+    const caller = { ...asked, keyHash: null, teamId: null };
+    expect((await world.check({ caller })).outcome).toEqual({ kind: "unknown" });
+  });
+
+  it("has no tenant when the edge's entries of key and team lead to a deleted one, and the stores know no other", async () => {
+    world.kv.configs.set(ACME, { deletedRevision: 3, deletedAt: 0, revision: 3 });
+    for (const name of [hashOf("b"), "team:team-1"] as const) world.kv.owners.set(name, ACME);
+    expect((await world.check({ caller: ofTeam })).outcome).toEqual({ kind: "unknown" });
+  });
+
   it("asks LiteLLM alone about a key that left its team while Postgres is away", async () => {
     world.hasTenant({ subject: TEAM });
     await world.check({ caller: ofTeam });

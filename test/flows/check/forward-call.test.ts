@@ -170,6 +170,14 @@ describe("learning from an answer", () => {
     expect([spendOf(ACME), spendOf(team.tenantId)]).toEqual([usd("405"), usd("105")]);
   });
 
+  it("adds the cost of a call to the key's own tenant alone when its team is no tenant", async () => {
+    gate.world.hasTenant({}, { spendNanoUsd: usd("400") });
+    gate.world.memory.rememberTeamOf(hashOf("a"), "team-1");
+    gate.models.next = cost("5");
+    await forward();
+    expect(remembered()?.spendNanoUsd).toBe(usd("405"));
+  });
+
   it("adds up the costs of twelve calls, and refuses the next one at the block threshold", async () => {
     gate.world.hasTenant({ maxBudgetNanoUsd: usd("3") }, { spendNanoUsd: 0n });
     for (let call = 1; call <= 12; call++) {

@@ -3,6 +3,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import type { KeyHash } from "../../../src/budget/tenant.ts";
+import { findByKey } from "../../../src/flows/check/find-tenant.ts";
 import { resolveByMark } from "../../../src/flows/keys/resolve-by-mark.ts";
 import { syncLiteLlm } from "../../../src/flows/litellm/sync-litellm.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
@@ -136,6 +137,31 @@ describe("a key that LiteLLM has regenerated", () => {
       const to = await regenerate({ metadata: { tenant_id: "acme" }, key_alias: "mine" });
       expect(await resolved(to)).toBeNull();
     });
+  });
+});
+
+describe("a check with a key that LiteLLM has regenerated", () => {
+  const find = (keyHash: KeyHash) => {
+    const search = {
+      keyHash,
+      network: null,
+      isTeamKnown: false,
+      deadline: new Promise<never>(() => {}),
+      now: world.now,
+    };
+    return findByKey({ ...search, onLate: async () => {} }, { ...deps, clock: () => world.now });
+  };
+
+  it("finds its tenant", async () => {
+    expect(await find(await regenerate())).toEqual({ kind: "tenant", tenantId: acme });
+  });
+
+  it("stays in doubt while LiteLLM cannot say whether the registered key lives", async () => {
+    const to = await regenerate();
+    const { readSubject } = deps.litellm;
+    deps.litellm.readSubject = async (subject, options) =>
+      subject.id === hash ? { ok: false, failure: AWAY } : readSubject(subject, options);
+    expect(await find(to)).toEqual({ kind: "unreachable" });
   });
 });
 

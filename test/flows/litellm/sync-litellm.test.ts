@@ -69,6 +69,19 @@ describe("syncing", () => {
     expect(await syncLiteLlm({ tenantId: idOf("nobody"), now: NOW }, deps)).toEqual({ kind: "removed" });
   });
 
+  it("restarts when another change overtakes the tenant's first mark", async () => {
+    await world.db.query("update tenant_configs set mark_nonce = null");
+    const { noteMark } = deps.tenants;
+    let notes = 0;
+    const noteOvertaken = async (...note: Parameters<typeof noteMark>) => {
+      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
+      return noteMark(...note);
+    };
+    deps.tenants = { ...deps.tenants, noteMark: noteOvertaken };
+    expect((await sync()).kind).toBe("synced");
+    expect([notes, (await world.keyRow(hash)).metadata]).toEqual([2, expect.objectContaining({ tenant_id: "acme" })]);
+  });
+
   it("stays pending when LiteLLM does not take the soft budget", async () => {
     await deps.tenants.change(acme, { alertThreshold: 9_000n }, anActor());
     deps.litellm.updateSoftBudget = async () => ({ ok: false, failure: { kind: "unreachable", why: "status 500" } });

@@ -11,6 +11,7 @@ const { world, deps, claims, call, create } = useTenantsApi();
 
 const GRANT = { override_amount: 100, duration: "7d", reason: "launch week" };
 const WEBHOOK = { kind: "webhook", name: "ops", url: "https://hooks.example.com/x" };
+const REFUSED = { kind: "refused", status: 400, param: null, message: "no" } as const;
 const LETTER = "11111111-1111-4111-8111-111111111111";
 
 let overrideId: string;
@@ -192,9 +193,8 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     expect([second.status, second.headers.get("Idempotency-Replayed")]).toEqual([201, null]);
     expect(await keyOf(sha256(second.body.virtual_key))).toBe(550);
     expect(await world.keyRow(sha256(first.body.virtual_key))).toBeNull();
-    expect(await world.db.query("select key_hash from tenant_keys")).toEqual([
-      { key_hash: sha256(second.body.virtual_key) },
-    ]);
+    const keys = await world.db.query("select key_hash from tenant_keys");
+    expect(keys).toEqual([{ key_hash: sha256(second.body.virtual_key) }]);
     expect(second.body).toMatchObject({ spend: 0, litellm_sync: "synced" });
   });
 
@@ -205,6 +205,14 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     const { body } = await create({}, "k1");
     expect(await keyOf(sha256(body.virtual_key))).toBe(550);
     expect(deps.log.lines.join()).toContain("replaced key not deleted");
+  });
+
+  it("keeps the tenant when LiteLLM refuses its replaced key: the tenant may be in use", async () => {
+    await create({}, "k1");
+    claims().answers.clear();
+    vi.setSystemTime(NOW + SECOND);
+    deps.litellm.createKey = async () => ({ ok: false, failure: REFUSED });
+    expect([(await create({}, "k1")).status, (await call("GET", "/v1/tenants/acme")).status]).toEqual([422, 200]);
   });
 
   it("leaves alone a key that the tenant was given since", async () => {
