@@ -119,7 +119,7 @@ describe("KV", () => {
   it.each([
     [2, "gone"],
     [1, "known"],
-  ])("counts for nothing behind a deletion that this isolate has seen at its revision or later: at %s, %s", async (deleted, kind) => {
+  ])("counts for nothing behind a deletion seen at its revision or later: at %s, %s", async (deleted, kind) => {
     world.inKv(aTenantConfig({ revision: 2 }));
     world.memory.rememberGone(ACME, deleted, NOW);
     expect((await recall()).kind).toBe(kind);
