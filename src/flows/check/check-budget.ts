@@ -52,22 +52,23 @@ async function checkCaller(check: Check, deps: CheckDeps): Promise<Checked> {
     teamId === null ? UNKNOWN : findByTeam({ teamId, ...late }, deps),
   ]);
   const isOne = ofKey.kind === "tenant" && ofTeam.kind === "tenant" && ofKey.tenantId === ofTeam.tenantId;
-  const [key, team] = await Promise.all([
-    isOne || search === null ? UNKNOWN : checkKey(ofKey, search, check, deps),
+  const checked = await Promise.all([
+    isOne || search === null ? null : checkKey(ofKey, search, check, deps),
     checkFound(ofTeam, check, deps),
   ]);
-  return stricterOf(key, team ?? UNKNOWN);
+  return checked.filter((each) => each !== null).reduce(stricterOf, UNKNOWN);
 }
 
 const UNKNOWN = { kind: "unknown" } as const;
 
-async function checkKey(found: FoundTenant, search: KeySearch, check: Check, deps: CheckDeps): Promise<Checked> {
+/** Null when the tenant is gone, or not the caller's. */
+async function checkKey(found: FoundTenant, search: KeySearch, check: Check, deps: CheckDeps): Promise<Checked | null> {
   const checked = await checkFound(found, check, deps);
   if (found.kind === "tenant" && checked !== null) confirmOwner(found.tenantId, search, deps);
   if (checked !== null) return checked;
   // The edge's entry for the key led to a deleted tenant, or to another team's: the stores know better.
   const anew = await findByKey({ ...search, isAnew: true }, deps);
-  return (await checkFound(anew, check, deps)) ?? UNKNOWN;
+  return checkFound(anew, check, deps);
 }
 
 /** Null when the tenant is gone, or not the caller's. */

@@ -30,7 +30,8 @@ export async function noteSubject(read: SubjectRead, deps: NoteSubjectDeps): Pro
   if (tenant.encryptedKey !== null || (litellmRow !== null && litellmRow.subject.id !== subject.id)) return tenant;
   const finding = findingIn(tenant, litellmRow);
   const noted = finding === knownFinding(tenant.config) ? tenant : await noteChange(read, finding, deps);
-  if (finding === "missing" && noted.sync.status === "synced") await deps.spendQueue.send(syncMessage(tenantId));
+  const needsSync = finding === "missing" && noted.sync.status === "synced";
+  if (needsSync) await deps.spendQueue.send(syncMessage(tenantId));
   return noted;
 }
 

@@ -167,6 +167,12 @@ describe("KV and Postgres away", () => {
     expect(verdictOf(answered)).toMatchObject({ tenantId: ACME, allowed: false, source: "litellm", degraded: true });
   });
 
+  it("asks LiteLLM alone about the team when LiteLLM has sent no key", async () => {
+    const answered = await world.check({ caller: { ...ofTeam, keyHash: null } });
+    expect(verdictOf(answered)).toMatchObject({ tenantId: ACME, allowed: false, source: "litellm", degraded: true });
+    expect(world.litellm.reads.map(({ subject }) => subject.kind)).toEqual(["team"]);
+  });
+
   it("skips the team when LiteLLM could not resolve the key", async () => {
     world.litellm.nextTries.push(AWAY);
     expect(verdictOf(await world.check({ caller: ofTeam }))).toMatchObject({ tenantId: null, source: "fail_open" });

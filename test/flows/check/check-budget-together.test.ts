@@ -1,7 +1,8 @@
 // Many checks of one tenant at once: one reads, the others answer from the cache or wait for its result.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { aSpendRecord, DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
+import { type RefreshOutcome, startRefresh } from "../../../src/flows/check/refresh-tenant.ts";
+import { aSpendRecord, aTenantConfig, DAY, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { ACME, byKey, CheckWorld, verdictOf } from "../../support/worlds/check-world.ts";
@@ -178,4 +179,44 @@ it("calls the tenant unknown when the reading check finds it deleted, and waitin
   expect(loser && verdictOf(loser).degraded).toBe(true);
   await world.untilQuiet();
   expect((await world.check()).outcome).toEqual({ kind: "unknown" });
+});
+
+describe("a refresh", () => {
+  const config = aTenantConfig();
+  const spend = aSpendRecord({ observedAt: NOW - MINUTE, readAt: NOW - MINUTE });
+
+  async function refresh(): Promise<RefreshOutcome> {
+    const input = { config, spend, colo: "FRA", now: world.clock(), exclusiveSeconds: 5, isNeeded: false };
+    const outcome = await world.timers.runUntil(startRefresh(input, world.deps()));
+    await world.untilQuiet();
+    return outcome;
+  }
+
+  it("does not call a tenant missing whose key was replaced when LiteLLM lacks the old one", async () => {
+    const subject = { kind: "key", id: hashOf("new") } as const;
+    world.inPostgres(aTenantConfig({ subject, revision: config.revision + 1 }), { spendNanoUsd: usd("7") });
+    expect(await refresh()).toMatchObject({ known: { config: { subject, subjectMissingAt: null } } });
+    expect(world.memory.tenant(config.tenantId)?.config?.subjectMissingAt ?? null).toBeNull();
+  });
+
+  it("reads once in its five seconds without Redis", async () => {
+    world.hasTenant();
+    world.claims.trouble("claimRead", new Error("down"));
+    expect((await refresh()).kind).toBe("read");
+    await world.timers.pass(2 * SECOND);
+    expect((await refresh()).kind).toBe("held");
+    await world.timers.pass(3 * SECOND);
+    expect((await refresh()).kind).toBe("read");
+  });
+
+  it("leaves nothing for other isolates when the read has outlasted its claim", async () => {
+    world.hasTenant();
+    world.litellm.tryMs = 5 * SECOND;
+    expect((await refresh()).kind).toBe("read");
+    expect(world.claims.calls("shareRead")).toBe(0);
+    world.litellm.tryMs = 0;
+    world.litellm.has(aLiteLlmRow({ spendNanoUsd: usd("12") }));
+    await refresh();
+    expect(world.claims.calls("shareRead")).toBe(1);
+  });
 });

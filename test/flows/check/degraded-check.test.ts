@@ -48,6 +48,10 @@ describe("a tenant's own key", () => {
     }
   });
 
+  it("refuses a key that another than Bursar has blocked", async () => {
+    expect(await ask({ blocked: true })).toMatchObject({ allowed: false, reason: "litellm_blocked", degraded: true });
+  });
+
   it.each([
     ["549.999999999", true],
     ["550", false],

@@ -8,12 +8,12 @@ import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { readMessage } from "../../../src/ports/messages.ts";
 import { aRead, aSpendRecord, aTenantConfig, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, aTenant, idOf } from "../../support/builders/builders.ts";
-import { sha256 } from "../../support/builders/virtual-key.ts";
+import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const acme = idOf("acme");
-const { deps, deliver, alerts } = useSpendWorld();
+const { world, deps, deliver, alerts } = useSpendWorld();
 
 describe("a tenant deleted before the sync", () => {
   it("returns a change that was already made", async () => {
@@ -35,6 +35,14 @@ it("announces nothing when the spend can no longer be recorded", async () => {
   const { config } = (await deps.tenants.load(acme)) ?? aTenant();
   deps.ledgers.load = async () => [];
   await deliver(readMessage(config, aRead({ spendNanoUsd: usd("560") })));
+  expect([await alerts(), deps.noticeQueue.sent]).toEqual([[], []]);
+});
+
+it("announces nothing when the tenant of a scheduled read is gone by the answer", async () => {
+  const key = sha256(VIRTUAL_KEY);
+  world.litellm.setSpend(key, 560);
+  deps.ledgers.load = async () => [];
+  await deliver({ kind: "read_due", tenant_id: "acme", subject_id: key, reason: "confirm" });
   expect([await alerts(), deps.noticeQueue.sent]).toEqual([[], []]);
 });
 

@@ -60,6 +60,13 @@ describe("calls", () => {
     ]);
   });
 
+  it("wait for a read that they can be added to when the release before has written the spend alone", async () => {
+    await world.db.query("update tenant_spend set base_value = null, base_answered_at = null");
+    world.litellm.setSpend(key, 7);
+    await deliver(aCall(key, "5"));
+    expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("12"), source: "litellm" });
+  });
+
   it("need no read while they count", async () => {
     world.litellm.clearRequests();
     await deliver(aCall(key, "0.28"));
