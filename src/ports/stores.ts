@@ -126,6 +126,8 @@ export interface TenantKeys {
   find(keyHash: KeyHash): Promise<TenantKey | null>;
   /** Ends an older key at once. Idempotent; null also for the newest key. */
   end(tenantId: TenantId, keyHash: KeyHash, actor: Actor): Promise<TenantRecord | null>;
+  /** Ends an older key at once because LiteLLM no longer has it. Idempotent; nothing for the newest key. */
+  endGone(tenantId: TenantId, keyHash: KeyHash, now: Instant): Promise<void>;
   /** Keys whose end has come, of tenants whose newest key LiteLLM has; earliest first. */
   listEnded(limit: number, now: Instant): Promise<TenantKey[]>;
   /** Notes that LiteLLM refuses the key from `now` on. */

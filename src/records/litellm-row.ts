@@ -2,7 +2,7 @@
 
 import type { Instant } from "../budget/instant.ts";
 import type { NanoUsd } from "../budget/money.ts";
-import type { Subject } from "../budget/tenant.ts";
+import type { KeyHash, Subject } from "../budget/tenant.ts";
 
 export type LiteLlmFailure =
   /** No usable answer: time-out, network error, 5xx, 429, unparseable answer, or open breaker. */
@@ -41,6 +41,8 @@ export interface LiteLlmRow extends LiteLlmFields {
   readonly othersNanoUsd: NanoUsd;
   /** The rows of the tenant's older live keys, oldest first; absent in a row of one key. */
   readonly olderKeys?: readonly LiteLlmRow[];
+  /** The keys of the tenant that LiteLLM no longer has, of which the spend is not carried yet. */
+  readonly goneKeys?: readonly KeyHash[];
   /** By Bursar's clock: when it asked, and when it had the answer. */
   readonly begunAt: Instant;
   readonly answeredAt: Instant;

@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../dev/stack.ts";
@@ -120,6 +121,16 @@ describe("a request", () => {
     expect(await arrived.promise).toBe("first");
     upload.end("second");
     expect(await answered.promise).toBe(200);
+  });
+
+  it("forwards GET without the body that an agent sends with it", async () => {
+    handle = (incoming, answer) => answer.end(String(incoming.headers["content-length"] ?? "no body"));
+    const answered = Promise.withResolvers<string>();
+    const sent = request(`${workerd.url}/llm/v1/models`, { method: "GET", headers: HEADERS }, async (answer) =>
+      answered.resolve(await text(answer)),
+    );
+    sent.end("{}");
+    expect(await answered.promise).toBe("no body");
   });
 
   it("passes on a body of 20 MB", async () => {

@@ -1,6 +1,6 @@
 // The ceiling on look-ups of unknown keys, per network and per isolate. Only guesses use it up: a key that LiteLLM has
-// gives its token back. A refused key that is asked again is looked up from a reserve, so that no flood of guesses
-// keeps the key of a neighbour from being found.
+// gives its token back. A refused key that waits and is asked again is looked up from a reserve, so that no flood of
+// guesses keeps the key of a neighbour from being found.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TokenRate } from "../../ports/edge.ts";
@@ -19,6 +19,9 @@ const reserveBucket = (network: string) => `look-ups again:${network}`;
 /** How long a refused key is known as refused. A real client asks again sooner. */
 const REFUSED_SECONDS = 60;
 
+/** The `Retry-After` of a refusal. The reserve is for callers that heed it, which a flood of guesses does not. */
+const WAIT_SECONDS = 1;
+
 /** True when the stores may be asked about the caller. */
 export function mayLookUp(
   { caller, network, now }: { caller: CallerName; network: string; now: Instant },
@@ -29,7 +32,8 @@ export function mayLookUp(
     memory.returnToken(networkBucket(network));
   }
   const isFirstTime = memory.throttle(`refused:${caller}`, REFUSED_SECONDS, now);
-  return !isFirstTime && memory.takeToken(reserveBucket(network), RESERVE, now);
+  const hasWaited = memory.throttle(`refused again:${caller}`, WAIT_SECONDS, now);
+  return !isFirstTime && hasWaited && memory.takeToken(reserveBucket(network), RESERVE, now);
 }
 
 /** The look-up was no guess. */

@@ -13,6 +13,7 @@ import type { TenantRecord } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type ConfiguredTenant, joinCached } from "../edge/cached-tenant.ts";
 import { publishGone, publishRead, writeConfig } from "../edge/publish.ts";
+import { OWNERSHIP_MARKER } from "../litellm/desired-state.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { noteSubject } from "../litellm/note-subject.ts";
 import { readSpendOf } from "../litellm/read-spend.ts";
@@ -23,6 +24,7 @@ type Deps = Pick<
   | "memory"
   | "snapshots"
   | "tenants"
+  | "tenantKeys"
   | "litellm"
   | "claims"
   | "spendQueue"
@@ -88,7 +90,7 @@ async function refreshTenant(
 
   const load = loadFromPostgres(tenantId, deps);
   const soon = withTimeout(load, storeTimeoutMs(deps), deps);
-  const { firstTry, whole } = readSubject(config, deps);
+  const { firstTry, whole } = readSubject(input, deps);
   const answer = await firstTry;
   const litellmRow = answer === "missing" ? null : answer;
   const loaded = await soon;
@@ -179,13 +181,13 @@ function joinShared(input: RefreshInput, read: SharedRead, { memory }: Deps): Re
 }
 
 /** Null when LiteLLM gave no answer: of `firstTry` as soon as one try fails, of `whole` when all tries have failed. */
-function readSubject(config: TenantConfig, deps: Deps) {
+function readSubject(known: ConfiguredTenant, deps: Deps) {
   const failed = Promise.withResolvers<"missing" | null>();
   const answerOf = ({ kind }: LiteLlmFailure) => (kind === "not_found" ? "missing" : null);
   const onFailedTry = (failure: LiteLlmFailure) => failed.resolve(answerOf(failure));
-  const whole = readSpendOf(config, { tries: TRIES, onFailedTry }, deps).then((result) => {
+  const whole = readSpendOf(known, { tries: TRIES, onFailedTry }, deps).then((result) => {
     if (result.ok) return result.value;
-    deps.log.warn("litellm read failed", { tenant_id: config.tenantId, why: whyFailed(result.failure) });
+    deps.log.warn("litellm read failed", { tenant_id: known.config.tenantId, why: whyFailed(result.failure) });
     return answerOf(result.failure);
   });
   return { whole, firstTry: Promise.race([whole, failed.promise]) };
@@ -221,10 +223,21 @@ function mergedInto(known: ConfiguredTenant, read: LiteLlmRow, now: Instant, dep
     return null;
   }
   const spend = mergeRead(knownSpend, read, periodOf(config));
-  const found = config.subjectMissingAt === null ? config : { ...config, subjectMissingAt: null };
+  const found = shownBy(config, read);
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config: found, spend }, now);
   return { config: found, spend };
+}
+
+/**
+ * The config with what the read shows: LiteLLM has the subject, and another than Bursar blocks it or does not. Postgres
+ * notes it behind the answer.
+ */
+function shownBy(config: TenantConfig, { blocked, metadata, begunAt }: LiteLlmRow): TenantConfig {
+  const isOthers = blocked && config.suspendedAt === null && metadata[OWNERSHIP_MARKER] !== config.tenantId;
+  const litellmBlockedAt = isOthers ? (config.litellmBlockedAt ?? begunAt) : null;
+  const isSame = config.subjectMissingAt === null && config.litellmBlockedAt === litellmBlockedAt;
+  return isSame ? config : { ...config, subjectMissingAt: null, litellmBlockedAt };
 }
 
 /**

@@ -4,12 +4,15 @@
 // the next one.
 
 import type { Instant } from "../../budget/instant.ts";
+import type { NanoUsd } from "../../budget/money.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import { DATABASE_LAG_MS } from "../../budget/spend.ts";
+import type { KeyHash } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
-import type { TenantKey } from "../../records/tenant.ts";
+import type { TenantKey, TenantRecord } from "../../records/tenant.ts";
 import { whyFailed } from "../counting/observe.ts";
 import { type PublishDeps, publishConfig, publishKeys } from "../edge/publish.ts";
+import { spentByGone } from "../litellm/read-spend.ts";
 
 export type EndKeyDeps = PublishDeps & Pick<Ports, "tenants" | "tenantKeys" | "litellm">;
 
@@ -46,7 +49,8 @@ export async function endKey(key: TenantKey, now: Instant, deps: EndKeyDeps): Pr
   deps.log.warn("litellm key not deleted", { tenant_id: key.tenantId, why: whyFailed(deleted.failure) });
 }
 
-async function block({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
+async function block(key: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
+  const { tenantId, keyHash } = key;
   const blocked = await deps.litellm.updateSubject({ kind: "key", id: keyHash }, { blocked: true });
   if (!blocked.ok && blocked.failure.kind !== "not_found") {
     deps.log.warn("litellm key not blocked", { tenant_id: tenantId, why: whyFailed(blocked.failure) });
@@ -55,15 +59,33 @@ async function block({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKe
   // Until LiteLLM refuses the key, its calls are checked against the tenant's budget.
   await deps.tenantKeys.noteBlocked(keyHash, now);
   await publishKeys({ keyHashes: [keyHash], tenantId: null, now }, deps);
+  // Nothing more can be charged to a key that LiteLLM no longer has.
+  if (!blocked.ok) await carry(key, now, deps);
 }
 
-/** A key that LiteLLM no longer has leaves nothing to carry. */
+/** Adds the key's last spend to the tenant's. While LiteLLM does not answer, the next sweep tries again. */
 async function carry({ tenantId, keyHash }: TenantKey, now: Instant, deps: EndKeyDeps): Promise<void> {
   const before = await deps.tenants.load(tenantId);
-  const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: TRIES });
-  if (before === null || (!read.ok && read.failure.kind !== "not_found")) return;
-  const spendNanoUsd = read.ok ? read.value.spendNanoUsd : 0n;
+  if (before === null) return;
+  const spendNanoUsd = await lastSpendOf(keyHash, before, deps);
+  if (spendNanoUsd === null) return;
   const spend = { tenantId, keyHash, spendNanoUsd, periodStartedAt: periodStartedAt(before.config) };
   const carried = await deps.tenantKeys.carry(spend, now);
   if (carried !== null) await publishConfig(carried, now, deps);
+}
+
+/** Of a key that LiteLLM no longer has: what the tenant has spent without its other keys. Null when LiteLLM is away. */
+async function lastSpendOf(keyHash: KeyHash, tenant: TenantRecord, deps: EndKeyDeps): Promise<NanoUsd | null> {
+  const read = await deps.litellm.readSubject({ kind: "key", id: keyHash }, { tries: TRIES });
+  if (read.ok) return read.value.spendNanoUsd;
+  if (read.failure.kind !== "not_found") return null;
+  const { subject, otherKeys, carriedNanoUsd } = tenant.config;
+  let shownNanoUsd = carriedNanoUsd;
+  for (const id of [subject.id as KeyHash, ...otherKeys.map(({ hash }) => hash)]) {
+    if (id === keyHash) continue;
+    const other = await deps.litellm.readSubject({ kind: "key", id }, { tries: TRIES });
+    if (other.ok) shownNanoUsd += other.value.spendNanoUsd;
+    else if (other.failure.kind !== "not_found") return null;
+  }
+  return spentByGone(tenant, keyHash, shownNanoUsd);
 }

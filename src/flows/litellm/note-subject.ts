@@ -1,6 +1,7 @@
 // Records what a read of LiteLLM shows of a tenant's key or team: that it exists, that another than Bursar has blocked
 // it, or that LiteLLM has no such key or team. Publishes a change to the edge. A missing subject is also synced, so
-// that the tenant's `litellm_sync_error` says why nothing can be set.
+// that the tenant's `litellm_sync_error` says why nothing can be set. An older key that LiteLLM no longer has ends at
+// once, so that the sweep carries its spend.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantConfig } from "../../budget/tenant.ts";
@@ -11,7 +12,7 @@ import type { SubjectFinding, TenantRecord } from "../../records/tenant.ts";
 import { type PublishDeps, publishConfig } from "../edge/publish.ts";
 import { isOwnBlock } from "./desired-state.ts";
 
-export type NoteSubjectDeps = PublishDeps & Pick<Ports, "tenants">;
+export type NoteSubjectDeps = PublishDeps & Pick<Ports, "tenants" | "tenantKeys">;
 
 export interface SubjectRead {
   readonly tenant: TenantRecord;
@@ -28,6 +29,7 @@ export async function noteSubject(read: SubjectRead, deps: NoteSubjectDeps): Pro
   const { tenant, litellmRow } = read;
   const { tenantId, subject } = tenant.config;
   if (tenant.encryptedKey !== null || (litellmRow !== null && litellmRow.subject.id !== subject.id)) return tenant;
+  for (const keyHash of litellmRow?.goneKeys ?? []) await deps.tenantKeys.endGone(tenantId, keyHash, read.now);
   const finding = findingIn(tenant, litellmRow);
   const noted = finding === knownFinding(tenant.config) ? tenant : await noteChange(read, finding, deps);
   const needsSync = finding === "missing" && noted.sync.status === "synced";

@@ -3,27 +3,41 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import type { NanoUsd } from "../../budget/money.ts";
-import { periodOf, showsNewPeriod } from "../../budget/period.ts";
-import type { TenantConfig } from "../../budget/tenant.ts";
+import { isOfEndedPeriod, periodOf, showsNewPeriod } from "../../budget/period.ts";
+import type { KeyHash, TenantConfig } from "../../budget/tenant.ts";
 import type { LiteLlm, Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
+import type { TenantRecord } from "../../records/tenant.ts";
 
 type Options = Parameters<LiteLlm["readSubject"]>[1];
 
 type Read = Result<LiteLlmRow, LiteLlmFailure>;
 
+/** What is known of the tenant before the read. */
+type KnownTenant = Pick<TenantRecord, "config" | "spend">;
+
+interface OlderKeys {
+  /** Oldest first. */
+  readonly rows: readonly LiteLlmRow[];
+  /** Keys that LiteLLM no longer has, and of which the last spend is not carried yet. */
+  readonly goneKeys: readonly KeyHash[];
+}
+
 /** As `litellm.readSubject` of the tenant's subject, with the spend of all keys and the oldest live key's reset. */
-export async function readSpendOf(config: TenantConfig, options: Options, deps: Pick<Ports, "litellm">): Promise<Read> {
+export async function readSpendOf(tenant: KnownTenant, options: Options, deps: Pick<Ports, "litellm">): Promise<Read> {
+  const { config } = tenant;
   const newest = deps.litellm.readSubject(config.subject, options);
   if (hasOneKey(config)) return newest;
   const [read, older] = await Promise.all([newest, readOlderKeys(config, options, deps)]);
   if (!older.ok) return older;
-  if (read.ok) return success(withOlderKeys(config, read.value, older.value));
-  const last = older.value.at(-1);
-  // LiteLLM has not created the newest key yet; the others go on meanwhile.
+  if (read.ok) return success(withOlderKeys(tenant, read.value, older.value));
+  const { rows, goneKeys } = older.value;
+  const last = rows.at(-1);
+  // LiteLLM has not created the newest key yet, or has lost it; the others go on meanwhile.
   if (read.failure.kind !== "not_found" || last === undefined) return read;
-  return success(withOlderKeys(config, { ...last, subject: config.subject, spendNanoUsd: 0n }, older.value));
+  const missing = { ...last, subject: config.subject, spendNanoUsd: 0n };
+  return success(withOlderKeys(tenant, missing, { rows, goneKeys: [...goneKeys, config.subject.id as KeyHash] }));
 }
 
 /** True when no other key counts, so that a read of the subject alone shows the tenant's spend. */
@@ -31,25 +45,34 @@ export function hasOneKey({ otherKeys, carriedNanoUsd }: TenantConfig): boolean 
   return otherKeys.length === 0 && carriedNanoUsd === 0n;
 }
 
-/** The rows of the older keys, oldest first. A key that LiteLLM no longer has is left out. */
 export async function readOlderKeys(
   { otherKeys }: TenantConfig,
   { tries }: Pick<Options, "tries">,
   { litellm }: Pick<Ports, "litellm">,
-): Promise<Result<readonly LiteLlmRow[], LiteLlmFailure>> {
+): Promise<Result<OlderKeys, LiteLlmFailure>> {
   const reads = await Promise.all(
-    otherKeys.map(({ hash }) => litellm.readSubject({ kind: "key", id: hash }, { tries })),
+    otherKeys.map(async ({ hash }) => ({
+      hash,
+      read: await litellm.readSubject({ kind: "key", id: hash }, { tries }),
+    })),
   );
   const rows: LiteLlmRow[] = [];
-  for (const read of reads) {
+  const goneKeys: KeyHash[] = [];
+  for (const { hash, read } of reads) {
     if (read.ok) rows.push(read.value);
-    else if (read.failure.kind !== "not_found") return failure(read.failure);
+    else if (read.failure.kind === "not_found") goneKeys.push(hash);
+    else return failure(read.failure);
   }
-  return success(rows);
+  return success({ rows, goneKeys });
 }
 
-/** The newest key's row as the tenant's. `older` are the rows of its other keys. */
-export function withOlderKeys(config: TenantConfig, newest: LiteLlmRow, older: readonly LiteLlmRow[]): LiteLlmRow {
+/** The newest key's row as the tenant's. */
+export function withOlderKeys(
+  tenant: KnownTenant,
+  newest: LiteLlmRow,
+  { rows: older, goneKeys }: OlderKeys,
+): LiteLlmRow {
+  const { config } = tenant;
   const rows = [...older, newest];
   const begunAt = Math.min(...rows.map((row) => row.begunAt));
   const answeredAt = Math.max(...rows.map((row) => row.answeredAt));
@@ -61,14 +84,26 @@ export function withOlderKeys(config: TenantConfig, newest: LiteLlmRow, older: r
   // Bursar zeroes the other keys after this read: what they show is of the period before.
   const isOld = (row: LiteLlmRow) => isOver && row.resetsAt !== resetsAt;
   const spentBy = (row: LiteLlmRow) => (isOld(row) ? 0n : row.spendNanoUsd);
-  const spendNanoUsd = rows.reduce((sum, row) => sum + spentBy(row), carried);
+  const shownNanoUsd = rows.reduce((sum, row) => sum + spentBy(row), carried);
+  const spendNanoUsd = isOver ? shownNanoUsd : withGone(tenant, shownNanoUsd, goneKeys);
   const beside = (row: LiteLlmRow): LiteLlmRow => ({ ...row, othersNanoUsd: spendNanoUsd - spentBy(row) });
-  return { ...beside(newest), spendNanoUsd, begunAt, answeredAt, resetsAt, olderKeys: live.map(beside) };
+  return { ...beside(newest), spendNanoUsd, begunAt, answeredAt, resetsAt, olderKeys: live.map(beside), goneKeys };
 }
 
-/** What the tenant has spent beside its newest key. */
-export function spentBeside({ carriedNanoUsd }: TenantConfig, older: readonly LiteLlmRow[]): NanoUsd {
-  return sumOf(older) + carriedNanoUsd;
+/** What the tenant has spent beside its newest key, which LiteLLM does not have yet. */
+export function spentBeside(tenant: KnownTenant, { rows, goneKeys }: OlderKeys): NanoUsd {
+  return withGone(tenant, sumOf(rows) + tenant.config.carriedNanoUsd, goneKeys);
+}
+
+/** What a key had spent that LiteLLM no longer has is part of the spend that Bursar knows, until it is carried. */
+function withGone({ config, spend }: KnownTenant, shownNanoUsd: NanoUsd, goneKeys: readonly KeyHash[]): NanoUsd {
+  const knows = goneKeys.length > 0 && spend !== null && !isOfEndedPeriod(config, spend);
+  return knows && spend.spendNanoUsd > shownNanoUsd ? spend.spendNanoUsd : shownNanoUsd;
+}
+
+/** What the key had spent that LiteLLM no longer has: the known spend without what `shown` keys have spent. */
+export function spentByGone(tenant: KnownTenant, goneKey: KeyHash, shownNanoUsd: NanoUsd): NanoUsd {
+  return withGone(tenant, shownNanoUsd, [goneKey]) - shownNanoUsd;
 }
 
 const sumOf = (rows: readonly LiteLlmRow[]): NanoUsd => rows.reduce((sum, row) => sum + row.spendNanoUsd, 0n);

@@ -134,10 +134,10 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   if (markNonce === null) return failure(OVERTAKEN);
   const older = await readOlderKeys(tenant.config, { tries: TRIES }, deps);
   if (!older.ok) return older;
-  const othersNanoUsd = spentBeside(tenant.config, older.value);
+  const othersNanoUsd = spentBeside(tenant, older.value);
   const read = await readOrCreate({ ...tenant, markNonce, othersNanoUsd }, now, deps);
   if (!read.ok) return read;
-  const litellmRow = withOlderKeys(tenant.config, read.value, older.value);
+  const litellmRow = withOlderKeys(tenant, read.value, older.value);
   const isFirstTime = tenant.adopted && tenant.config.enforcement === "enforce" && !tenant.sync.hasSetLimits;
   if (isFirstTime && !(await keepPriorValues(tenant, litellmRow, deps))) return failure(OVERTAKEN);
   const budgetId = tenant.sync.budgetId ?? ownBudgetObject(tenant, litellmRow);
@@ -160,7 +160,7 @@ async function fulfil(tenant: TenantRecord, now: Instant, deps: SyncDeps): Promi
   // LiteLLM may have reset when its end was later than ours; then our own end has to pass first.
   const { budgetResetAt } = tenant.config;
   const hadOurEnd = budgetResetAt === null || litellmRow.resetsAt === null || litellmRow.resetsAt <= budgetResetAt;
-  const moved = withOlderKeys(tenant.config, after.value, older.value);
+  const moved = withOlderKeys(tenant, after.value, older.value);
   return success({ litellmRow: moved, budgetId, hasMovedReset: hadOurEnd });
 }
 

@@ -170,7 +170,7 @@ async function readAlone(
 ): Promise<Map<TenantBatch, Answer>> {
   const answers = new Map<TenantBatch, Answer>();
   await mapConcurrently(tenantBatches, AT_ONCE, async (tenantBatch) => {
-    const litellmRow = await readSpendOf(tenantBatch.tenant.config, { tries: TRIES }, deps);
+    const litellmRow = await readSpendOf(tenantBatch.tenant, { tries: TRIES }, deps);
     const isUnknown = !litellmRow.ok && litellmRow.failure.kind === "not_found";
     answers.set(tenantBatch, isUnknown ? success(null) : litellmRow);
   });

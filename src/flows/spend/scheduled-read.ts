@@ -24,13 +24,10 @@ import type { SpendBound } from "../../records/ledger.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
 import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
-import { noteSubject } from "../litellm/note-subject.ts";
+import { type NoteSubjectDeps, noteSubject } from "../litellm/note-subject.ts";
 import { readSpendOf } from "../litellm/read-spend.ts";
 
-export type ScheduledReadDeps = Pick<
-  Ports,
-  "tenants" | "ledgers" | "spendBatches" | "litellm" | "claims" | "memory" | "snapshots" | "spendQueue" | "log"
->;
+export type ScheduledReadDeps = NoteSubjectDeps & Pick<Ports, "ledgers" | "spendBatches" | "litellm" | "claims">;
 
 /** Why a read is due, other than a hint. */
 export type ReasonToRead = Exclude<ReadReason, "recheck-20s" | "recheck-60s">;
@@ -145,7 +142,7 @@ async function read(
   deps: ScheduledReadDeps,
 ): Promise<Observed | null | "unreachable"> {
   const { tenantId } = tenant.config;
-  const litellmRow = await readSpendOf(tenant.config, { tries: TRIES }, deps);
+  const litellmRow = await readSpendOf(tenant, { tries: TRIES }, deps);
   if (!litellmRow.ok) {
     const { failure } = litellmRow;
     deps.log.warn("litellm read failed", { tenant_id: tenantId, why: whyFailed(failure) });

@@ -65,7 +65,8 @@ async function zeroAndBegin(
   const zeroed = await zeroKeys(before.config, subject.id, deps);
   if (!zeroed.ok && zeroed.failure.kind !== "unreachable") return failure(failureOf(zeroed.failure, false));
   // What removed keys had spent belongs to the period that ends.
-  const read = await readSpendOf({ ...before.config, carriedNanoUsd: 0n }, { tries: TRIES }, deps);
+  const config = { ...before.config, carriedNanoUsd: 0n };
+  const read = await readSpendOf({ config, spend: null }, { tries: TRIES }, deps);
   if (!read.ok) return failure(failureOf(read.failure, zeroed.ok));
   if (!zeroed.ok && !showsZeroed(await ledgerOf(before.config, deps), read.value))
     return failure(failureOf(zeroed.failure, false));

@@ -94,7 +94,8 @@ async function claimed(
   let kept: IdempotentAnswer | null = null;
   try {
     const answer = await work();
-    kept = answer.kept;
+    // A caller that has gone was not answered: its next request must show what this one has created.
+    kept = c.req.raw.signal.aborted ? null : answer.kept;
     return answer.response;
   } finally {
     await claims.finishIdempotency(key, bodyHash, kept).catch((error: unknown) => {

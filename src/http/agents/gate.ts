@@ -43,7 +43,8 @@ async function forward(c: Context<AppEnv>, path: string | null): Promise<Respons
     method: method === "HEAD" ? "GET" : method,
     path: `${path}${queryFor(searchParams)}`,
     headers: headersFor(key, c.get("requestId"), headers),
-    body,
+    // `fetch` sends no body with these, and it would mean nothing there.
+    body: method === "GET" || method === "HEAD" ? null : body,
     signal,
   };
   return answered(c, await forwardCall({ check, call, spends: isSpending(path) }, c.get("ports")));

@@ -7,19 +7,20 @@ import { keyHashFrom } from "../../wire/key-hash.ts";
 import { identifier } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
-/**
- * Null where LiteLLM sends none: a caller without a virtual key has no hash, and a key outside all teams has no team.
- */
 export interface GuardRequest {
+  /** Null when LiteLLM sends none: its caller has no virtual key. */
   readonly keyHash: KeyHash | null;
-  readonly teamId: string | null;
+  /** Null for a key outside all teams; undefined when LiteLLM does not say. */
+  readonly teamId: string | null | undefined;
   /** LiteLLM asks about a model's answer, after the call. */
   readonly isAnswer: boolean;
 }
 
 const guardRequest = z.object({
   input_type: z.unknown().optional(),
-  request_data: z.object({ user_api_key_hash: z.string().nullish(), user_api_key_team_id: identifier }).nullish(),
+  request_data: z
+    .object({ user_api_key_hash: z.string().nullish(), user_api_key_team_id: identifier.optional() })
+    .nullish(),
 });
 
 /**
@@ -45,6 +46,6 @@ export async function guardRequestFrom(body: ReadableStream<Uint8Array> | null):
   if (failure !== null || json.isArray || only?.kind !== "value" || another !== undefined) return null;
   const { data } = guardRequest.safeParse(only.value);
   if (data === undefined) return null;
-  const { user_api_key_hash: named, user_api_key_team_id: teamId = null } = data.request_data ?? {};
+  const { user_api_key_hash: named, user_api_key_team_id: teamId } = data.request_data ?? {};
   return { keyHash: await keyHashFrom(named), teamId, isAnswer: data.input_type === "response" };
 }

@@ -34,12 +34,12 @@ export const guardRoutes = new Hono<AppEnv>().post(GUARD_PATH, requireGuardrail,
 });
 
 async function outcomeFor(c: Context<AppEnv>, { keyHash, teamId }: GuardRequest): Promise<CheckOutcome> {
-  if (keyHash === null && teamId === null) {
+  if (keyHash === null && (teamId ?? null) === null) {
     c.get("ports").log.warn("guardrail request without key or team", { request_id: c.get("requestId") });
     return { kind: "unknown" };
   }
   // A caller that LiteLLM authenticated by JWT has a team but no key.
-  const caller = { kind: "key", keyHash, network: null, teamId } as const;
+  const caller = { kind: "key", keyHash, network: null, ...(teamId !== undefined && { teamId }) } as const;
   return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 

@@ -74,6 +74,7 @@ describe("forwarding", () => {
     gate.world.kv.owners.clear();
     await gate.world.guessKeys();
     await forward();
+    await gate.world.timers.pass(SECOND);
     expect((await forward()).outcome).toMatchObject({ kind: "verdict", verdict: { allowed: false } });
   });
 

@@ -35,7 +35,7 @@ it.each([
   deps.litellm.readSubject = async (subject, options) => (subject.id === hash ? FAILED : readSubject(subject, options));
   const tenant = await deps.tenants.load(acme);
   if (tenant === null) throw new Error("no tenant");
-  expect(await readSpendOf(tenant.config, { tries: 1 }, deps)).toEqual(FAILED);
+  expect(await readSpendOf(tenant, { tries: 1 }, deps)).toEqual(FAILED);
   expect(await sync()).toMatchObject({ kind: "pending", failure: AWAY });
 });
 

@@ -72,8 +72,15 @@ describe("a key that LiteLLM does not have", () => {
 it("refuses a key that another than Bursar has blocked from the first read that shows it", async () => {
   const { subject } = world.hasTenant({}, OLD);
   world.litellm.has(aLiteLlmRow({ subject, blocked: true }));
-  await world.check();
+  const refusal = { allowed: false, state: "blocked", reason: "litellm_blocked" };
+  expect(verdictOf(await world.check())).toMatchObject(refusal);
   await world.untilQuiet();
   expect(inKv()).toMatchObject({ litellmBlockedAt: NOW });
-  expect(verdictOf(await world.check())).toMatchObject({ allowed: false, state: "blocked", reason: "litellm_blocked" });
+  expect(verdictOf(await world.check())).toMatchObject(refusal);
+});
+
+it("allows a key again with the first read that shows it unblocked, and one that Bursar itself has blocked until now", async () => {
+  const { subject } = world.hasTenant({ litellmBlockedAt: NOW - MINUTE }, OLD);
+  world.litellm.has(aLiteLlmRow({ subject, blocked: true, metadata: { bursar_blocked_for: ACME } }));
+  expect(verdictOf(await world.check())).toMatchObject({ allowed: true, state: "ok" });
 });

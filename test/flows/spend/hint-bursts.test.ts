@@ -11,7 +11,7 @@ import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import type { Cipher, LiteLlm } from "../../../src/ports/ports.ts";
 import { failure, success } from "../../../src/ports/result.ts";
-import type { Alerts } from "../../../src/ports/stores.ts";
+import type { Alerts, TenantKeys } from "../../../src/ports/stores.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
 import { SeededRandom } from "../../support/builders/seeded-random.ts";
@@ -69,6 +69,7 @@ async function play({ random, callsAt, databaseLagMs, isRedisAway, failing }: Ru
   const log = new RecordedLog();
   const deps = {
     tenants: postgres.tenants,
+    tenantKeys: unusedPort<TenantKeys>("tenantKeys"),
     ledgers: postgres.ledgers,
     spendBatches: postgres.spendBatches,
     litellm: litellm as LiteLlm,

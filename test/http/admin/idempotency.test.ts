@@ -19,6 +19,14 @@ describe("creating with an idempotency key", () => {
     expect(JSON.stringify([...claims().answers])).not.toContain("sk-");
   });
 
+  it("shows a new key to a caller that has gone before it was answered, and not as a replay", async () => {
+    const gone = await create({}, "k1", AbortSignal.abort());
+    const again = await create({}, "k1");
+    expect([again.status, again.headers.get("Idempotency-Replayed")]).toEqual([201, null]);
+    expect(again.body.virtual_key).toMatch(/^sk-/);
+    expect(again.body.virtual_key).not.toBe(gone.body.virtual_key);
+  });
+
   it("compares bodies by value, whatever their spaces and the order of their fields", async () => {
     await call("POST", "/v1/tenants", '{"tenant_id":"acme","max_budget":5}', { key: "k1" });
     const again = await call("POST", "/v1/tenants", '{ "max_budget": 5.0, "tenant_id": "acme" }', { key: "k1" });

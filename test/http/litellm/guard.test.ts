@@ -7,7 +7,7 @@ import { GUARD_PATH } from "../../../src/http/litellm/guard.ts";
 import { DAY, MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { hashOf } from "../../support/builders/builders.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
-import { AWAY } from "../../support/fakes/fake-litellm.ts";
+import { AWAY, aLiteLlmRow } from "../../support/fakes/fake-litellm.ts";
 import { POLICY } from "../../support/worlds/check-world.ts";
 import { TOKENS } from "../../support/worlds/http-world.ts";
 import { bytes, streamOf } from "./endpoints.ts";
@@ -195,6 +195,12 @@ describe("a key of a team tenant", () => {
     hasTenant({ tenantId: "own" as TenantConfig["tenantId"], subject: { kind: "key", id: hashOf("b") } });
     expect(await answerTo(aQuestion(inTeam))).toEqual(blocked(EXCEEDED));
     expect(await answerTo(aQuestion({ user_api_key_hash: hashOf("b") }))).toEqual(NONE);
+  });
+
+  it("asks LiteLLM for the team that LiteLLM has not sent with the key", async () => {
+    world.litellm.has(aLiteLlmRow({ subject: { kind: "key", id: hashOf("b") }, metadata: {}, teamId: "team-1" }));
+    const { user_api_key_team_id: _, ...unsaid } = inTeam;
+    expect(await answerTo(aQuestion(unsaid))).toEqual(blocked(EXCEEDED));
   });
 
   it("resolves a JWT caller by its team, without a key", async () => {

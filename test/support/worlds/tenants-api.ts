@@ -53,21 +53,33 @@ export function useTenantsApi() {
     method: string,
     path: string,
     body?: unknown,
-    options: { token?: string; key?: string } = {},
+    options: { token?: string; key?: string; signal?: AbortSignal } = {},
   ): Promise<Answer> {
     const headers: Record<string, string> = {
       authorization: `Bearer ${options.token ?? "admin"}`,
       ...(options.key !== undefined && { "idempotency-key": options.key }),
     };
     const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
-    const init = { method, headers, ...(text !== undefined && { body: text }) };
+    const { signal } = options;
+    const init = {
+      method,
+      headers,
+      ...(text !== undefined && { body: text }),
+      ...(signal !== undefined && { signal }),
+    };
     const response = await app.request(path, init, {} as Env, execution);
     const answer = await response.text();
     return { status: response.status, headers: response.headers, body: answer === "" ? null : JSON.parse(answer) };
   }
 
-  const create = (body: object = {}, key?: string) =>
-    call("POST", "/v1/tenants", { tenant_id: "acme", ...body }, key === undefined ? {} : { key });
+  /** `signal`: aborted when the caller has gone. */
+  const create = (body: object = {}, key?: string, signal?: AbortSignal) =>
+    call(
+      "POST",
+      "/v1/tenants",
+      { tenant_id: "acme", ...body },
+      { ...(key !== undefined && { key }), ...(signal !== undefined && { signal }) },
+    );
 
   return { world, deps, claims: () => claims, call, create };
 }

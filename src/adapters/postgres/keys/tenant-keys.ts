@@ -2,6 +2,7 @@
 // tenant is read in a second statement of the batch, which sees the changed keys.
 
 import { type SQL, sql } from "drizzle-orm";
+import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import type { TenantKeys } from "../../../ports/stores.ts";
@@ -40,14 +41,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
     },
 
     async replace({ tenantId, from, to }, now) {
-      const line: AuditLine = {
-        action: "key_replaced",
-        actor: "bursar",
-        requestId: null,
-        at: now,
-        before: sql`before`,
-        after: sql`after`,
-      };
+      const line = lineOfBursar("key_replaced", now);
       const [, rows] = await runBatch(database, [
         sql`with before as (${lockTenant(tenantId)}),
         replaced as (update tenant_keys k set key_hash = ${to} from before b
@@ -71,23 +65,16 @@ export function postgresTenantKeys(database: Database): TenantKeys {
       return row === undefined ? null : keyFromRow(row);
     },
 
-    async end(tenantId, keyHash, actor) {
-      const now = timestampOf(actor.now);
-      const ended = sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-          and subject_id <> ${keyHash} for no key update),
-        ended as (update tenant_keys k set ends_at = ${now} from before b
-          where k.tenant_id = b.tenant_id and k.key_hash = ${keyHash} and coalesce(k.ends_at > ${now}, true)
-          returning k.tenant_id),
-        after as (update tenant_configs t
-          set revision = nextval('config_revision'), ${updatedAt(actor.now)}, ${pendingSync(sql`true`, actor)}
-          from ended e where t.tenant_id = e.tenant_id returning t.*),
-        audit as (${auditInsert(withKey(lineOf(actor, "key_removed"), keyHash))})
-        select from before`;
+    end(tenantId, keyHash, actor) {
       return makeChange(database, {
-        statements: [ended],
+        statements: [endOf(tenantId, keyHash, lineOf(actor, "key_removed"), actor.now)],
         outcome: (db) => db.execute(sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash}`),
         read: ({ rows }) => firstTenant(rows),
       });
+    },
+
+    async endGone(tenantId, keyHash, now) {
+      await runStatement(database, endOf(tenantId, keyHash, lineOfBursar("key_removed", now), now));
     },
 
     async listEnded(limit, now) {
@@ -126,6 +113,25 @@ export function postgresTenantKeys(database: Database): TenantKeys {
       await runStatement(database, sql`delete from tenant_keys where key_hash = ${keyHash} and carried_at is not null`);
     },
   };
+}
+
+/** Ends a key that is not the newest one. */
+function endOf(tenantId: TenantId, keyHash: KeyHash, line: AuditLine, now: Instant): SQL {
+  const at = timestampOf(now);
+  return sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
+      and subject_id <> ${keyHash} for no key update),
+    ended as (update tenant_keys k set ends_at = ${at} from before b
+      where k.tenant_id = b.tenant_id and k.key_hash = ${keyHash} and coalesce(k.ends_at > ${at}, true)
+      returning k.tenant_id),
+    after as (update tenant_configs t
+      set revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
+      from ended e where t.tenant_id = e.tenant_id returning t.*),
+    audit as (${auditInsert(withKey(line, keyHash))})
+    select from before`;
+}
+
+function lineOfBursar(action: AuditLine["action"], now: Instant): AuditLine {
+  return { action, actor: "bursar", requestId: null, at: now, before: sql`before`, after: sql`after` };
 }
 
 /** What was seen of the former key says nothing of the new one. */
