@@ -14,6 +14,7 @@ import { type Stack, startStack } from "./stack.ts";
 import { playBudgetStory, StoryError } from "./story/budget-story.ts";
 import { clientsFor } from "./story/clients.ts";
 import { startTimeline } from "./story/timeline.ts";
+import { sweepEveryMinute } from "./worker/sweeps.ts";
 import { startWranglerDev, WORKER_LOG, type WorkerProcess } from "./worker/wrangler-dev.ts";
 
 /** During the story LiteLLM's database lags by 1 s instead of 10 to 15 s, so that the story ends within a minute. */
@@ -40,8 +41,10 @@ const { options } = readCommandLine(
 let stack: Stack | null = null;
 let worker: WorkerProcess | null = null;
 let realLitellm: StartingLitellm | null = null;
+const stopped = new AbortController();
 
 async function stopAll(): Promise<void> {
+  stopped.abort();
   // Its last reports still find the Worker.
   await realLitellm?.stop();
   await worker?.stop();
@@ -65,8 +68,8 @@ async function startLitellmBeside(workerUrl: string, address: LitellmAddress): P
   console.log(`  LiteLLM ${version.padEnd(10)} ${address.url}, master key ${address.masterKey}`);
 }
 
-/** Starts everything and plays the story. Returns the inbox's URL. */
-async function run(): Promise<string> {
+/** Starts everything and plays the story. */
+async function run(): Promise<{ inboxUrl: string; workerUrl: string }> {
   const begunAt = Date.now();
   console.log("Starting the local stack …");
   const asked = settingsFromEnv(process.env);
@@ -83,16 +86,17 @@ async function run(): Promise<string> {
   if (stack.litellm !== null) reportTo(worker.url, stack.litellm, reporting);
   if (address !== null) await startLitellmBeside(worker.url, address);
   console.log(`Up after ${((Date.now() - begunAt) / 1_000).toFixed(1)} s.\n`);
-  if (!options.story) return stack.inbox.url;
+  const up = { inboxUrl: stack.inbox.url, workerUrl: worker.url };
+  if (!options.story) return up;
   if (stack.litellm === null) {
     console.log("The story was skipped: it sets the cost of its calls, which only the LiteLLM simulator supports.");
-    return stack.inbox.url;
+    return up;
   }
 
   const urls = { worker: worker.url, litellm: stack.litellmUrl, inbox: stack.inbox.url };
   await playBudgetStory(clientsFor(urls, DEV_ADMIN_TOKEN), startTimeline(Date.now()));
   console.log(styleText("green", "\nEvery step passed."));
-  return stack.inbox.url;
+  return up;
 }
 
 /** Errors whose message says what to do. */
@@ -111,11 +115,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  const inboxUrl = await run();
+  const { inboxUrl, workerUrl } = await run();
   if (options.exit) {
     await stopAll();
     process.exit(0);
   }
+  void sweepEveryMinute(workerUrl, stopped.signal);
   console.log(`Notices arrive at ${inboxUrl}; the Worker's log is ${WORKER_LOG}.`);
   console.log(`Press Ctrl-C to stop the stack. Admin token: ${DEV_ADMIN_TOKEN}, read token: dev-read-token.`);
 } catch (error) {

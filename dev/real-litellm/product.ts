@@ -3,6 +3,7 @@
 import { litellmSetup, openInboxChannels } from "../connect.ts";
 import type { StackSettings } from "../settings.ts";
 import { startStack } from "../stack.ts";
+import { sweepEveryMinute } from "../worker/sweeps.ts";
 import { startWranglerDev } from "../worker/wrangler-dev.ts";
 import { install, installSdks } from "./install.ts";
 import { startProvider } from "./provider.ts";
@@ -37,9 +38,6 @@ const ANY_PORTS: StackSettings["ports"] = { worker: 0, litellm: 0, inbox: 0, pos
 
 /** A busy machine must not cause degraded answers. Shorter than the timeout of the guardrail. */
 const PATIENT = { CHECK_DEADLINE_MS: "1500" };
-
-/** As the schedule in wrangler.toml, which `wrangler dev` does not keep. */
-const SWEEP_EVERY_MS = 60_000;
 
 export interface ProductOptions {
   readonly version: string;
@@ -82,8 +80,9 @@ async function start({ version, bare, say }: ProductOptions, stops: (() => unkno
   const proxy = startRealLitellm({ version, address, pasted, providerUrl: provider.url, say });
   stops.push(() => proxy.stop());
   await proxy.ready;
-  const sweeps = setInterval(() => void sweep(worker.url), SWEEP_EVERY_MS);
-  stops.push(() => clearInterval(sweeps));
+  const stopped = new AbortController();
+  void sweepEveryMinute(worker.url, stopped.signal);
+  stops.push(() => stopped.abort());
   return {
     version,
     bursarUrl: worker.url,
@@ -95,9 +94,4 @@ async function start({ version, bare, say }: ProductOptions, stops: (() => unkno
     inboxUrl: stack.inbox.url,
     sdkPython,
   };
-}
-
-/** A failed sweep is in the Worker's log, and the next one repairs it. */
-async function sweep(workerUrl: string): Promise<void> {
-  await fetch(`${workerUrl}/__scheduled?cron=*+*+*+*+*`).catch(() => null);
 }
