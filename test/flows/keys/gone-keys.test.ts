@@ -79,6 +79,28 @@ describe("a key deleted during its overlap", () => {
     expect((await acmeNow()).config).toMatchObject({ otherKeys: [], carriedNanoUsd: usd("300") });
   });
 
+  it("carries what two deleted keys had spent, once", async () => {
+    const third = sha256("sk-third");
+    await addedKey(deps, { virtualKey: "sk-third", now: world.now, othersEndAt: world.now + HOUR });
+    await deleteInLiteLlm(OTHER_KEY);
+    expect(await read()).toBe(usd("320"));
+    await sweep();
+    expect((await acmeNow()).config).toMatchObject({
+      subject: { id: third },
+      otherKeys: [],
+      carriedNanoUsd: usd("320"),
+    });
+  });
+
+  it("carries nothing for a tenant that is deleted by then", async () => {
+    await read();
+    deps.tenants.load = async () => null;
+    await sweep();
+    expect(await world.db.query("select carried_at from tenant_keys where key_hash = $1", [first])).toEqual([
+      { carried_at: null },
+    ]);
+  });
+
   it("gives no other key its budget in a sync before that", async () => {
     await syncLiteLlm({ tenantId: acme, now: world.now }, deps);
     expect(await budgetOf(second)).toBe(250);
