@@ -44,6 +44,7 @@ export function aNotice(eventType: AlertEventType, differences: Difference = {})
       resetsAt: RESET,
       limitVersion: 1,
       occurrence: 0,
+      repetition: 0,
       isSilent: false,
       detail: null,
       createdAt: NOW,
@@ -70,7 +71,7 @@ const HOSTILE =
 
 export const SAMPLES: Readonly<Record<string, Notice>> = {
   warning: aNotice("threshold_crossed", { threshold: 8_000n }),
-  "warning-repeated": aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2, tenantName: null }),
+  "warning-repeated": aNotice("threshold_crossed", { threshold: 8_000n, repetition: 2, tenantName: null }),
   critical: aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }),
   "critical-at-100": aNotice("budget_crossed", { threshold: 10_000n, spend: "500", resetsAt: null }),
   "critical-at-109.99": aNotice("budget_crossed", { threshold: 10_000n, spend: "549.99" }),

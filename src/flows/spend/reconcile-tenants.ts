@@ -194,10 +194,7 @@ async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDep
   const { tenantBatch, nextReadAt } = read;
   const { history } = tenantBatch;
   const tenant = await noteSubject({ ...read, now }, deps);
-  await announceAlerts(
-    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
-    deps,
-  );
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats: [], now }, deps);
   if (nextReadAt !== null) await confirmLater({ tenant, now }, nextReadAt, deps);
   if (isWorthPublishing(tenantBatch, read, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }

@@ -1,0 +1,2 @@
+ALTER TABLE "budget_alert_history" ADD COLUMN "repetition" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "budget_alert_history" ADD CONSTRAINT "budget_alert_history_repetition_not_negative" CHECK ("budget_alert_history"."repetition" >= 0);
