@@ -116,6 +116,12 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     tenant_id: "acme",
     key_hash: "9e12ba1c9eb4e5817b77c160de563342b0a8a3fec0b93fac2a60bb8a9909b474",
   }),
+  "platform-spend-fell": aPlatformNotice("spend_fell", {
+    tenants: 1,
+    tenant_id: "acme",
+    spend_before: "552",
+    spend_after: "12.5",
+  }),
   "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
   "platform-litellm-out": aPlatformNotice("litellm_out", {
     since: "2026-11-15T11:50:00.000Z",

@@ -118,6 +118,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
       "'litellm_unreadable'",
       "'subject_missing'",
       "'mark_copied'",
+      "'spend_fell'",
     ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],

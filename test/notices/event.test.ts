@@ -125,6 +125,7 @@ describe("an event of the platform", () => {
     "litellm_out",
     "litellm_unreadable",
     "mark_copied",
+    "spend_fell",
   ] as const)("has a distinct type for %s", (kind) => {
     expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
   });

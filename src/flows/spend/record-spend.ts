@@ -21,6 +21,7 @@ import { mapConcurrently } from "../waiting.ts";
 import { hintAt, type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
+import { reportFalls } from "./report-falls.ts";
 import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
 
 type ApplyDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "snapshots" | "cipher">;
@@ -129,11 +130,13 @@ async function applyReads(
   reads: readonly SubjectRead[],
   now: Instant,
   deps: ApplyDeps,
-): Promise<Omit<Observed, "spendNanoUsd"> | null> {
+): Promise<Pick<Observed, "tenant" | "nextReadAt"> | null> {
   if (reads.length === 0) return { tenant, nextReadAt: null };
   const observed = (await observeReads(reads, now, deps)).get(tenant.config.tenantId);
   if (observed === null) throw new Error("the ledger kept changing");
-  return observed ?? null;
+  if (observed === undefined) return null;
+  await reportFalls([observed], now, deps);
+  return observed;
 }
 
 /** Never fails for KV: see edge/publish.ts. */
