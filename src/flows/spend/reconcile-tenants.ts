@@ -185,7 +185,11 @@ const idsOf = (reads: readonly Pick<Read, "tenantBatch">[]) => reads.map(({ tena
 async function recordReads(reads: readonly Read[], now: Instant, deps: ReconcileDeps): Promise<RecordedRead[]> {
   const asked = reads.map(({ tenantBatch, litellmRow }) => ({ tenantId: idOf(tenantBatch), ...litellmRow }));
   const observed = await observeReads(asked, now, deps);
-  await reportFalls([...observed.values()].flatMap((after) => after ?? []), now, deps);
+  await reportFalls(
+    [...observed.values()].flatMap((after) => after ?? []),
+    now,
+    deps,
+  );
   return reads.flatMap((read) => {
     const after = observed.get(idOf(read.tenantBatch)) ?? null;
     return after === null ? [] : [{ ...read, ...after }];

@@ -1,5 +1,5 @@
-// Alerts the operators that LiteLLM shows much less spend than before within a period: someone changed it, or a call was
-// priced below zero. At most once a day; the audit has every fall.
+// Alerts the operators that LiteLLM shows much less spend than before within a period: someone changed it, or a call
+// was priced below zero. At most once a day; the audit has every fall.
 
 import { isLargeFall } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
