@@ -166,8 +166,6 @@ export function budgetCrossedMessage({ subject }: TenantConfig, spendNanoUsd: bi
     team_id: null,
     user_id: null,
     spend: decimalFromNanoUsd(spendNanoUsd),
-    projected_spend: null,
-    projected_exceeded_date: null,
     sent_at: at,
     received_at: at,
   };

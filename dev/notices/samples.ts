@@ -44,6 +44,7 @@ export function aNotice(eventType: AlertEventType, differences: Difference = {})
       resetsAt: RESET,
       limitVersion: 1,
       occurrence: 0,
+      repetition: 0,
       isSilent: false,
       detail: null,
       createdAt: NOW,
@@ -70,7 +71,7 @@ const HOSTILE =
 
 export const SAMPLES: Readonly<Record<string, Notice>> = {
   warning: aNotice("threshold_crossed", { threshold: 8_000n }),
-  "warning-repeated": aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2, tenantName: null }),
+  "warning-repeated": aNotice("threshold_crossed", { threshold: 8_000n, repetition: 2, tenantName: null }),
   critical: aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }),
   "critical-at-100": aNotice("budget_crossed", { threshold: 10_000n, spend: "500", resetsAt: null }),
   "critical-at-109.99": aNotice("budget_crossed", { threshold: 10_000n, spend: "549.99" }),
@@ -114,6 +115,12 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
   "platform-mark-copied": aPlatformNotice("mark_copied", {
     tenant_id: "acme",
     key_hash: "9e12ba1c9eb4e5817b77c160de563342b0a8a3fec0b93fac2a60bb8a9909b474",
+  }),
+  "platform-spend-fell": aPlatformNotice("spend_fell", {
+    tenants: 1,
+    tenant_id: "acme",
+    spend_before: "552",
+    spend_after: "12.5",
   }),
   "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
   "platform-litellm-out": aPlatformNotice("litellm_out", {

@@ -76,9 +76,6 @@ async function grantOverride(clients: Clients, timeline: Timeline, tenantId: str
   timeline.addStep(`override of $${OVERRIDE}.00 granted`, "for an hour, LiteLLM has it too", granted.edgeMs);
 }
 
-/** LiteLLM also projects the spend of the period, and Bursar sends that as a notice once a day. The story skips it. */
-const FORECAST = /forecast|projected_limit/i;
-
 const CHANNELS = ["slack", "email", "webhook"] as const;
 
 /**
@@ -91,7 +88,7 @@ function startListening(clients: Clients, timeline: Timeline, tenantId: string) 
     expected += types.length;
     const begunAt = Date.now();
     for (;;) {
-      const notices = (await clients.notices(tenantId)).filter(({ summary }) => !FORECAST.test(summary));
+      const notices = await clients.notices(tenantId);
       const of = (kind: Notice["kind"]) => notices.filter((notice) => notice.kind === kind);
       if (CHANNELS.every((kind) => of(kind).length >= expected)) {
         const newest = CHANNELS.flatMap((kind) => of(kind).slice(0, types.length).reverse());

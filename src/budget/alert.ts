@@ -13,6 +13,7 @@ export const ALERT_EVENT_TYPES = [
   "budget_crossed",
   "budget_blocked",
   "budget_resolved",
+  /** Only in rows of earlier releases: LiteLLM's projection sends no notice any more. */
   "projected_limit_exceeded",
   "budget_reset",
   "override_granted",
@@ -26,23 +27,23 @@ export type AlertEventType = (typeof ALERT_EVENT_TYPES)[number];
 export type ThresholdEventType = Extract<AlertEventType, "threshold_crossed" | "budget_crossed" | "budget_blocked">;
 
 /** The parts that identify an alert. Instants are milliseconds since the epoch. */
-export type AlertKey = { readonly tenantId: TenantId } & (
-  | {
-      readonly eventType: ThresholdEventType;
-      readonly periodStartedAt: Instant;
-      readonly limitVersion: number;
-      readonly threshold: BasisPoints;
-      readonly occurrence: number;
-    }
-  /** `occurrence` is that of the block that has ended. */
-  | {
-      readonly eventType: "budget_resolved";
-      readonly periodStartedAt: Instant;
-      readonly limitVersion: number;
-      readonly occurrence: number;
-    }
-  /** `day` is a date in UTC: `2026-11-25`. */
-  | { readonly eventType: "projected_limit_exceeded"; readonly periodStartedAt: Instant; readonly day: string }
+export type AlertKey =
+  | ThresholdAlertKey
+  /** `block` is the identity of the `budget_blocked` that has ended. */
+  | { readonly eventType: "budget_resolved"; readonly block: string }
+  | ChangeAlertKey;
+
+interface ThresholdAlertKey {
+  readonly tenantId: TenantId;
+  readonly eventType: ThresholdEventType;
+  readonly periodStartedAt: Instant;
+  readonly limitVersion: number;
+  readonly threshold: BasisPoints;
+  readonly occurrence: number;
+}
+
+/** The parts that identify the alert of a change by an administrator or by the clock. */
+export type ChangeAlertKey = { readonly tenantId: TenantId } & (
   | { readonly eventType: "budget_reset"; readonly periodStartedAt: Instant }
   | { readonly eventType: "override_granted" | "override_ended"; readonly overrideId: string }
   | { readonly eventType: "tenant_suspended" | "tenant_resumed"; readonly auditId: number }
@@ -53,19 +54,16 @@ export type AlertKey = { readonly tenantId: TenantId } & (
  * name. The tenant id comes last because it is the only part that may hold the separator.
  */
 export function alertIdentity(key: AlertKey): string {
+  if (key.eventType === "budget_resolved") return [key.eventType, key.block].join("/");
   return [key.eventType, ...uniqueParts(key), key.tenantId].join("/");
 }
 
-function uniqueParts(key: AlertKey): (string | number)[] {
+function uniqueParts(key: ThresholdAlertKey | ChangeAlertKey): (string | number)[] {
   switch (key.eventType) {
     case "threshold_crossed":
     case "budget_crossed":
     case "budget_blocked":
       return [key.periodStartedAt, key.limitVersion, percentNumber(key.threshold), key.occurrence];
-    case "budget_resolved":
-      return [key.periodStartedAt, key.limitVersion, key.occurrence];
-    case "projected_limit_exceeded":
-      return [key.periodStartedAt, key.day];
     case "budget_reset":
       return [key.periodStartedAt];
     case "override_granted":
@@ -94,7 +92,10 @@ export interface AlertDraft {
   readonly periodStartedAt: Instant;
   readonly resetsAt: Instant | null;
   readonly limitVersion: number;
+  /** Tells alerts of one threshold, limit version and period apart. */
   readonly occurrence: number;
+  /** How often the alert repeats one that still stands; 0 for a new one. */
+  readonly repetition: number;
   /** Recorded without a notice. */
   readonly isSilent: boolean;
   readonly detail: AlertDetail | null;
@@ -129,14 +130,6 @@ export function instantOf({ overrides }: Pick<TenantConfig, "overrides">, now: I
   return Math.max(now, ...overrides.map(({ createdAt, revokedAt }) => revokedAt ?? createdAt));
 }
 
-/** Events that an administrator or the clock causes; no amount of spend does. */
-export type ChangeEventType = Exclude<
-  AlertEventType,
-  ThresholdEventType | "budget_resolved" | "projected_limit_exceeded"
->;
-
-export type ChangeAlertKey = AlertKey & { readonly eventType: ChangeEventType };
-
 export interface ChangeAlertInput {
   readonly config: TenantConfig;
   /** Null when no spend is known. */
@@ -162,6 +155,7 @@ export function changeAlert(
     eventType: key.eventType,
     threshold: null,
     occurrence: 0,
+    repetition: 0,
     isSilent: false,
     detail,
   };

@@ -4,12 +4,15 @@
 // repeated ones, adds them by the rule of `countCalls`, and sums the calls after an instant.
 
 import type { Instant } from "./instant.ts";
+import { limitAt } from "./limit.ts";
 import type { NanoUsd } from "./money.ts";
 import { isPastReset, type Period } from "./period.ts";
 import {
   DATABASE_LAG_MS,
   firstPeriodOf,
   isNewest,
+  LIFT_MS,
+  liftsBlock,
   periodStartOf,
   recordFrom,
   type SpendRead,
@@ -110,16 +113,20 @@ export interface CountedRead {
   readonly unsettledNanoUsd: NanoUsd;
 }
 
-/**
- * The ledger after a read, in whatever order reads arrive. `period` is the config's; `before` is the spend of a row
- * that has no base.
- */
-export function countRead(
-  ledger: Ledger | null,
-  read: SpendRead,
-  options: { period: Period; calls: CallsAround; now: Instant; before?: SpendRecord | null },
-): CountedRead {
-  const { period, calls, now, before = null } = options;
+interface ReadOptions {
+  /** The config's. */
+  readonly period: Period;
+  readonly calls: CallsAround;
+  /** The spend at which the tenant is blocked now. */
+  readonly blocksAtNanoUsd: NanoUsd;
+  readonly now: Instant;
+  /** The spend of a row that has no base. */
+  readonly before?: SpendRecord | null;
+}
+
+/** The ledger after a read, in whatever order reads arrive. */
+export function countRead(ledger: Ledger | null, read: SpendRead, options: ReadOptions): CountedRead {
+  const { period, calls, blocksAtNanoUsd, before = null } = options;
   const replaced = (from: Instant): CountedRead => ({
     ledger: replaceLedger(ledger ?? before, read, from, calls.afterCutoffNanoUsd),
     proofAt: null,
@@ -128,18 +135,18 @@ export function countRead(
   if (ledger === null) return replaced(firstPeriodOf(read, period));
   const startedAt = periodStartOf(ledger, read, period);
   if (startedAt === null || read.begunAt < ledger.fenceAt) {
-    return { ledger, proofAt: proofAt(ledger.doubt), unsettledNanoUsd: calls.atBaseNanoUsd };
+    return { ledger, proofAt: proofAt(ledger, blocksAtNanoUsd), unsettledNanoUsd: calls.atBaseNanoUsd };
   }
   if (startedAt > ledger.periodStartedAt) return replaced(startedAt);
 
-  const { doubt, hasFallen } = judgeFall(ledger, read, now);
+  const { doubt, hasFallen } = judgeFall(ledger, read, options);
   if (hasFallen) return replaced(startedAt);
   const isBase = isBetterBase(ledger, read, calls);
   const after = isBase ? withBase(ledger, read, calls.afterCutoffNanoUsd) : ledger;
   const merged: Ledger = { ...withRead(ledger, after, read), doubt };
   return {
     ledger: isSame(ledger, merged) ? ledger : merged,
-    proofAt: proofAt(doubt),
+    proofAt: proofAt(merged, blocksAtNanoUsd),
     unsettledNanoUsd: isBase ? calls.atReadNanoUsd : calls.atBaseNanoUsd,
   };
 }
@@ -173,7 +180,12 @@ function isSame(a: Ledger, b: Ledger): boolean {
   return (Object.keys(b) as (keyof Ledger)[]).every((field) => a[field] === b[field]);
 }
 
-const proofAt = (doubt: Doubt | null): Instant | null => (doubt === null ? null : doubt.at + PROOF_MS + 1_000);
+function proofAt({ doubt, spendNanoUsd }: Ledger, blocksAtNanoUsd: NanoUsd): Instant | null {
+  if (doubt === null) return null;
+  return doubt.at + proofMs(liftsBlock(spendNanoUsd, doubt.valueNanoUsd, blocksAtNanoUsd)) + 1_000;
+}
+
+const proofMs = (isLift: boolean): number => (isLift ? LIFT_MS : PROOF_MS);
 
 /**
  * A ledger that begins with a read, whatever was counted before: the first read of a period, after Bursar's own reset,
@@ -201,16 +213,41 @@ export function replaceLedger(
   };
 }
 
-function judgeFall(ledger: Ledger, read: SpendRead, now: Instant): { doubt: Doubt | null; hasFallen: boolean } {
+/** A fall that lifts a block needs two reads below the block threshold, further apart than for any other fall. */
+function judgeFall(
+  ledger: Ledger,
+  read: SpendRead,
+  { calls, blocksAtNanoUsd, now }: ReadOptions,
+): { doubt: Doubt | null; hasFallen: boolean } {
   const { doubt, countedAt, spendNanoUsd } = ledger;
   const value = read.spendNanoUsd;
   if (value >= spendNanoUsd) return { doubt: null, hasFallen: false };
-  const isProof = doubt !== null && read.begunAt >= doubt.at + PROOF_MS;
+  const isLift = liftsBlock(spendNanoUsd, value + calls.afterCutoffNanoUsd, blocksAtNanoUsd);
+  const isProof = doubt !== null && read.begunAt >= doubt.at + proofMs(isLift);
+  const isShownTwice = doubt !== null && (!isLift || doubt.valueNanoUsd < blocksAtNanoUsd);
   // LiteLLM is not writing: calls were counted since, and its database still shows the same value.
   const isStalled = doubt !== null && value === doubt.valueNanoUsd && countedAt !== null && countedAt > doubt.at;
-  if (isProof && value < doubt.spendNanoUsd && !isStalled) return { doubt: null, hasFallen: true };
+  if (isProof && isShownTwice && value < doubt.spendNanoUsd && !isStalled) return { doubt: null, hasFallen: true };
   if (doubt !== null && !isProof) return { doubt, hasFallen: false };
   return { doubt: { spendNanoUsd, valueNanoUsd: value, at: now }, hasFallen: false };
+}
+
+/** Spend that a read has lowered within its period. */
+export interface Fall {
+  readonly fromNanoUsd: NanoUsd;
+  readonly toNanoUsd: NanoUsd;
+}
+
+/** Null unless the spend is lower in the same period. */
+export function fallOf(before: SpendRecord | null, after: SpendRecord): Fall | null {
+  if (before === null || before.periodStartedAt !== after.periodStartedAt) return null;
+  const [fromNanoUsd, toNanoUsd] = [before.spendNanoUsd, after.spendNanoUsd];
+  return toNanoUsd < fromNanoUsd ? { fromNanoUsd, toNanoUsd } : null;
+}
+
+/** True for a fall of more than 5 % of the limit: worth the attention of an operator. */
+export function isLargeFall({ fromNanoUsd, toNanoUsd }: Fall, config: TenantConfig, now: Instant): boolean {
+  return (fromNanoUsd - toNanoUsd) * 20n > limitAt(config, now).limitNanoUsd;
 }
 
 /** Of two equal bases the earlier one stays: calls that ended between the two, and arrive later, count only with it. */

@@ -1,25 +1,27 @@
 // Finds the alerts to record for a tenant's spend. Level-triggered: a threshold that is exceeded and not yet recorded
 // is recorded now, whatever the spend was before, so a crash or a reordering loses no alert. Reads no clock.
 
-import {
-  type AlertDetail,
-  type AlertDraft,
-  type AlertEventType,
-  type AlertKey,
-  alertIdentity,
-  numbersOf,
-  type ThresholdEventType,
-} from "./alert.ts";
-import { type Instant, iso } from "./instant.ts";
+import { type AlertDraft, type AlertEventType, alertIdentity, numbersOf, type ThresholdEventType } from "./alert.ts";
+import type { Instant } from "./instant.ts";
 import { limitAt, limitVersion } from "./limit.ts";
-import { type BasisPoints, decimalFromNanoUsd, type NanoUsd, partOf, WHOLE } from "./money.ts";
+import { type BasisPoints, type NanoUsd, partOf, WHOLE } from "./money.ts";
+import { repeatPauseMs } from "./schedules/repeat.ts";
 import type { SpendRecord } from "./spend.ts";
 import type { TenantConfig } from "./tenant.ts";
+import { stateAt } from "./verdict.ts";
 
 /** The fields of a recorded alert that new alerts depend on. */
 export type RecordedAlert = Pick<
   AlertDraft,
-  "identity" | "eventType" | "periodStartedAt" | "limitVersion" | "occurrence" | "spendNanoUsd" | "isSilent" | "detail"
+  | "identity"
+  | "eventType"
+  | "periodStartedAt"
+  | "limitVersion"
+  | "occurrence"
+  | "repetition"
+  | "spendNanoUsd"
+  | "isSilent"
+  | "detail"
 > & { readonly createdAt: Instant };
 
 /** The limit version and the period that an evaluation used. */
@@ -45,16 +47,6 @@ export interface RepeatedAlert {
   readonly receivedAt: Instant;
 }
 
-/**
- * LiteLLM expects the spend to exceed the budget within the period. Amount and date are LiteLLM's; Bursar acts on
- * neither.
- */
-export interface Projection {
-  readonly projectedSpendNanoUsd: NanoUsd | null;
-  readonly exceededDate: string | null;
-  readonly receivedAt: Instant;
-}
-
 export interface FindAlertsInput {
   readonly config: TenantConfig;
   readonly record: SpendRecord;
@@ -62,8 +54,8 @@ export interface FindAlertsInput {
   /** The tenant's thresholds were exceeded before Bursar adopted it: they are recorded without a notice. */
   readonly isBaseline: boolean;
   readonly repeats: readonly RepeatedAlert[];
+  /** How long after an alert the first repetition of it is announced. */
   readonly repeatAfterMs: number;
-  readonly projections: readonly Projection[];
   readonly now: Instant;
 }
 
@@ -94,7 +86,7 @@ export function findAlerts(input: FindAlertsInput): AlertDraft[] {
   const crossed = findCrossed(input);
   const highest = crossed.findLast((draft) => !draft.isSilent);
   const announcedOnce = crossed.map((draft) => ({ ...draft, isSilent: draft !== highest }));
-  return [...announcedOnce, ...findResolved(input), ...findProjected(input)];
+  return [...announcedOnce, ...findResolved(input)];
 }
 
 function findCrossed(input: FindAlertsInput): AlertDraft[] {
@@ -103,9 +95,13 @@ function findCrossed(input: FindAlertsInput): AlertDraft[] {
   return thresholdsOf(config, now).flatMap((each) => {
     if (record.spendNanoUsd < partOf(limitNanoUsd, each.threshold)) return [];
     const last = lastOf(recordedOf(input, each.eventType, limitVersion(config, now)));
-    if (last === null) return [draftOf(input, each, 0, input.isBaseline || isSuppressed(input, each))];
-    const isNext = isRearmed(input, each, last) || isRepeated(input, each);
-    return isNext ? [draftOf(input, each, last.occurrence + 1, false)] : [];
+    if (last === null) {
+      const isSilent = input.isBaseline || isSuppressed(input, each);
+      return [draftOf(input, each, { occurrence: 0, repetition: 0, isSilent })];
+    }
+    const repetition = isRearmed(input, each, last) ? 0 : dueRepetition(input, each);
+    const occurrence = last.occurrence + 1;
+    return repetition === null ? [] : [draftOf(input, each, { occurrence, repetition, isSilent: false })];
   });
 }
 
@@ -125,43 +121,56 @@ function lastOf(alerts: readonly RecordedAlert[]): RecordedAlert | null {
   );
 }
 
-/** True when the last evaluation announced the threshold under an earlier limit, and the spend still exceeds it. */
+/**
+ * True when the threshold was announced under an earlier limit and the spend has exceeded it since. For a block the
+ * alerts show that, because its end is one; for another threshold it was the last evaluation that found it exceeded.
+ */
 function isSuppressed(input: FindAlertsInput, threshold: Threshold): boolean {
-  const { lastEvaluation } = input.history;
-  if (lastEvaluation === null || lastEvaluation.periodStartedAt !== input.record.periodStartedAt) return false;
-  const last = lastOf(recordedOf(input, threshold.eventType, lastEvaluation.limitVersion));
-  const isEarlier = lastEvaluation.limitVersion < limitVersion(input.config, input.now);
-  return isEarlier && last !== null && !isRearmed(input, threshold, last);
+  const { record, history } = input;
+  const { eventType } = threshold;
+  const ofPeriod = history.alerts.filter(
+    (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
+  );
+  const isKnown = ({ limitVersion: version }: RecordedAlert) =>
+    eventType === "budget_blocked" || version === history.lastEvaluation?.limitVersion;
+  const last = newestOf(ofPeriod.filter(isKnown));
+  return last !== null && !isRearmed(input, threshold, last);
 }
 
 /**
- * True when the threshold may alert again: since its last alert a `budget_resolved` recorded a spend below it. A block
- * that was recorded under `observe` also alerts again under `enforce`, because only now are calls refused.
+ * True when the threshold may alert again. A block may once a `budget_resolved` has ended it; another threshold if that
+ * recorded a spend below it. A block that was recorded under `observe` also alerts again under `enforce`, because only
+ * now are calls refused.
  */
 function isRearmed(input: FindAlertsInput, { eventType, threshold }: Threshold, last: RecordedAlert): boolean {
   const wasObserved = eventType === "budget_blocked" && last.detail?.["enforcement"] === "observe";
   if (wasObserved && input.config.enforcement === "enforce") return true;
   const thresholdNanoUsd = partOf(limitAt(input.config, input.now).limitNanoUsd, threshold);
-  const resolved = recordedOf(input, "budget_resolved", last.limitVersion);
-  return resolved.some(({ createdAt, spendNanoUsd }) => createdAt >= last.createdAt && spendNanoUsd < thresholdNanoUsd);
+  return input.history.alerts.some(
+    (alert) =>
+      alert.eventType === "budget_resolved" &&
+      alert.createdAt >= last.createdAt &&
+      (eventType === "budget_blocked" || alert.spendNanoUsd < thresholdNanoUsd),
+  );
 }
 
 /**
- * True when LiteLLM repeated the threshold at least `repeatAfterMs` after its last notice in this period, under any
- * limit. Without a notice, the time counts from its last silent record.
+ * The number of the repetition to announce: LiteLLM repeated the threshold late enough after its last notice in this
+ * period, under any limit. Without a notice, the time counts from its last silent record. Null when none is due.
  */
-function isRepeated(
+function dueRepetition(
   { config, record, history, repeats, repeatAfterMs, now }: FindAlertsInput,
   { eventType }: Threshold,
-): boolean {
+): number | null {
   const recorded = history.alerts.filter(
     (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
   );
-  const announced = recorded.filter(({ isSilent }) => !isSilent);
-  const lastAt = Math.max(...(announced.length > 0 ? announced : recorded).map(({ createdAt }) => createdAt));
-  return repeats.some(
-    (repeat) => repeat.receivedAt - lastAt >= repeatAfterMs && eventTypeOf(repeat, config, now) === eventType,
-  );
+  const last = newestOf(recorded.filter(({ isSilent }) => !isSilent)) ?? newestOf(recorded);
+  if (last === null) return null;
+  const repetition = last.repetition + 1;
+  const dueAt = last.createdAt + repeatPauseMs(repetition, repeatAfterMs);
+  const isDue = repeats.some((repeat) => repeat.receivedAt >= dueAt && eventTypeOf(repeat, config, now) === eventType);
+  return isDue ? repetition : null;
 }
 
 function eventTypeOf({ about }: RepeatedAlert, config: TenantConfig, now: Instant): ThresholdEventType | null {
@@ -174,55 +183,39 @@ function eventTypeOf({ about }: RepeatedAlert, config: TenantConfig, now: Instan
   return reached?.eventType ?? null;
 }
 
-/** The tenant was blocked by its spend and no longer is. A suspended tenant stays blocked, so nothing is resolved. */
+/**
+ * The tenant was blocked by its spend and no longer is. It is not over while the tenant is blocked for another reason.
+ * The last block counts, whatever its period and limit: each block is ended once, and each has an end of its own.
+ */
 function findResolved(input: FindAlertsInput): AlertDraft[] {
   const { config, record, history, now } = input;
-  const { limitNanoUsd, blocksAtNanoUsd } = limitAt(config, now);
-  const isBlocked = limitNanoUsd === 0n || record.spendNanoUsd >= blocksAtNanoUsd || config.suspendedAt !== null;
-  const blocksAndResolutions = history.alerts.filter(
-    ({ eventType }) => eventType === "budget_blocked" || eventType === "budget_resolved",
+  const last = newestOf(
+    history.alerts.filter(({ eventType }) => eventType === "budget_blocked" || eventType === "budget_resolved"),
   );
-  const last = blocksAndResolutions.reduce<RecordedAlert | null>(
-    (latest, alert) => (latest === null || alert.createdAt >= latest.createdAt ? alert : latest),
+  if (last?.eventType !== "budget_blocked") return [];
+  if (stateAt(config, record.spendNanoUsd, now).state === "blocked") return [];
+  const identity = alertIdentity({ eventType: "budget_resolved", block: last.identity });
+  const { occurrence } = last;
+  const eventType = "budget_resolved";
+  return [{ ...numbersOf(input), identity, eventType, threshold: null, occurrence, repetition: 0, isSilent: false }];
+}
+
+function newestOf(alerts: readonly RecordedAlert[]): RecordedAlert | null {
+  return alerts.reduce<RecordedAlert | null>(
+    (newest, alert) => (newest === null || alert.createdAt >= newest.createdAt ? alert : newest),
     null,
   );
-  if (isBlocked || last?.eventType !== "budget_blocked") return [];
-  const { tenantId } = config;
-  const { periodStartedAt } = record;
-  const { occurrence } = last;
-  const version = limitVersion(config, now);
-  const key = { tenantId, eventType: "budget_resolved", periodStartedAt, limitVersion: version, occurrence } as const;
-  return plainDraft(input, key, null);
 }
 
-/** At most one projection alert per day, however often LiteLLM sends it. */
-function findProjected(input: FindAlertsInput): AlertDraft[] {
-  const [projection] = input.projections;
-  if (projection === undefined) return [];
-  const { tenantId } = input.config;
-  const { periodStartedAt } = input.record;
-  const day = iso(projection.receivedAt).slice(0, 10);
-  const { projectedSpendNanoUsd: spend, exceededDate } = projection;
-  const detail = {
-    projected_spend: spend === null ? null : decimalFromNanoUsd(spend),
-    projected_exceeded_date: exceededDate,
-  };
-  return plainDraft(input, { tenantId, eventType: "projected_limit_exceeded", periodStartedAt, day }, detail);
-}
-
-/** An alert that no threshold causes; none when it is already recorded. */
-function plainDraft(input: FindAlertsInput, key: AlertKey, detail: AlertDetail | null): AlertDraft[] {
-  const identity = alertIdentity(key);
-  if (input.history.alerts.some((alert) => alert.identity === identity)) return [];
-  const { eventType } = key;
-  const occurrence = "occurrence" in key ? key.occurrence : 0;
-  return [{ ...numbersOf(input), identity, eventType, threshold: null, occurrence, isSilent: false, detail }];
-}
-
-function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, occurrence: number, isSilent: boolean) {
+function draftOf(
+  input: FindAlertsInput,
+  { eventType, threshold }: Threshold,
+  turn: Pick<AlertDraft, "occurrence" | "repetition" | "isSilent">,
+): AlertDraft {
   const numbers = numbersOf(input);
   const { periodStartedAt, limitVersion: version } = numbers;
   const { tenantId } = input.config;
+  const { occurrence } = turn;
   const identity = alertIdentity({
     tenantId,
     eventType,
@@ -233,5 +226,5 @@ function draftOf(input: FindAlertsInput, { eventType, threshold }: Threshold, oc
   });
   const isObserved = eventType === "budget_blocked" && input.config.enforcement === "observe";
   const detail = isObserved ? { enforcement: "observe" } : null;
-  return { ...numbers, identity, eventType, threshold, occurrence, isSilent, detail };
+  return { ...numbers, ...turn, identity, eventType, threshold, detail };
 }

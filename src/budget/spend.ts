@@ -36,6 +36,9 @@ export const DATABASE_LAG_MS = 25_000;
 /** A read that began this long after Gate's last call shows the call, if LiteLLM has charged it at all. */
 const CHARGED_MS = 40_000;
 
+/** A fall of the spend within a period lifts a block only when reads this far apart have shown it. */
+export const LIFT_MS = 60_000;
+
 /**
  * How fast an old spend rate fades, and the shortest span that a burst is measured over (LiteLLM writes every 10 s).
  */
@@ -92,24 +95,44 @@ export function recordFrom(read: SpendRead, periodStartedAt: Instant): SpendReco
   };
 }
 
+/** True when spend that falls from one amount to the other no longer blocks the tenant. */
+export function liftsBlock(fromNanoUsd: NanoUsd, toNanoUsd: NanoUsd, blocksAtNanoUsd: NanoUsd): boolean {
+  return fromNanoUsd >= blocksAtNanoUsd && toNanoUsd < blocksAtNanoUsd;
+}
+
 /**
  * Merges a read into a copy of the record at the edge. Within a period the spend is the maximum: only Postgres decides
  * that LiteLLM's spend fell, and its next copy has a higher epoch. But of Gate's calls Postgres may never hear, so a
- * read that is late enough settles them. `period` is the config's.
+ * read that is late enough settles them; if that lifts a block, the second one, a minute later. `period` is the
+ * config's; without `blocksAtNanoUsd` no fall lifts a block.
  */
-export function mergeRead(known: SpendRecord | null, read: SpendRead, period: Period): SpendRecord {
+export function mergeRead(
+  known: SpendRecord | null,
+  read: SpendRead,
+  period: Period,
+  blocksAtNanoUsd: NanoUsd = 0n,
+): SpendRecord {
   if (known === null) return recordFrom(read, firstPeriodOf(read, period));
   const startedAt = periodStartOf(known, read, period);
   if (startedAt === null) return known;
   const spendRateNanoUsdPerSecond = spendRateAfter(known, read.spendNanoUsd, read.begunAt);
   if (startedAt > known.periodStartedAt) return { ...recordFrom(read, startedAt), spendRateNanoUsdPerSecond };
-  const isUncharged = known.source === "gate" && read.begunAt >= known.observedAt + CHARGED_MS;
-  const isCorrected = read.spendNanoUsd > known.spendNanoUsd || (isUncharged && isNewest(known, read));
+  const isCorrected =
+    read.spendNanoUsd > known.spendNanoUsd || (isUncharged(known, read, blocksAtNanoUsd) && isNewest(known, read));
   return {
     ...known,
     ...(isCorrected && { spendNanoUsd: read.spendNanoUsd, observedAt: read.begunAt, source: "litellm" as const }),
     ...(isNewest(known, read) && { readAt: read.begunAt, resetsAt: read.resetsAt, spendRateNanoUsdPerSecond }),
   };
+}
+
+/** True when the read settles the calls of Gate in the record: those that it does not show were not charged. */
+function isUncharged(known: SpendRecord, read: SpendRead, blocksAtNanoUsd: NanoUsd): boolean {
+  if (known.source !== "gate") return false;
+  const chargedAt = known.observedAt + CHARGED_MS;
+  if (!liftsBlock(known.spendNanoUsd, read.spendNanoUsd, blocksAtNanoUsd)) return read.begunAt >= chargedAt;
+  // An earlier read that was late enough would have corrected the record, had it not shown the same.
+  return (known.readAt ?? 0) >= chargedAt && read.begunAt >= chargedAt + LIFT_MS;
 }
 
 /** True when no later read has been merged into the record. */

@@ -77,6 +77,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       period_started_at: iso(alert.periodStartedAt),
       resets_at: alert.resetsAt === null ? null : iso(alert.resetsAt),
       occurrence: alert.occurrence,
+      repetition: alert.repetition,
     },
   };
 }

@@ -38,7 +38,7 @@ export function messageModelOf(notice: Notice): MessageModel {
   return {
     ...copyOf(alert, snapshot),
     tenant: { name: tenantName === null ? null : oneLine(tenantName), id: oneLine(alert.tenantId) ?? "–" },
-    repetition: alert.occurrence === 0 ? null : `Reminder ${alert.occurrence}: this alert is still active.`,
+    repetition: alert.repetition === 0 ? null : `Reminder ${alert.repetition}: this alert is still active.`,
     snapshot,
     fields: fieldsOf(alert, snapshot),
     footer: footerOf(alert.createdAt, "alert", alert.id),

@@ -33,6 +33,8 @@ export type AuditAction =
   | "webhook_received"
   | "webhook_unmatched"
   | "spend_tracked"
+  /** A read lowered the spend within a period. */
+  | "spend_fell"
   | "dead_letter_replayed";
 
 /** An audit line as stored. A later release may have written it, so `action` is any text. */

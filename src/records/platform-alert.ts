@@ -15,7 +15,9 @@ export type PlatformAlertKind =
   | "litellm_unreadable"
   | "subject_missing"
   /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
-  | "mark_copied";
+  | "mark_copied"
+  /** LiteLLM shows much less spend of a tenant than before, within one period. */
+  | "spend_fell";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;

@@ -23,7 +23,6 @@ export function find(spend: string, differences: Partial<FindAlertsInput> = {}):
     isBaseline: false,
     repeats: [],
     repeatAfterMs: HOUR,
-    projections: [],
     now: NOW,
     ...differences,
   });

@@ -16,9 +16,8 @@ describe("alert identity", () => {
     { ...base, eventType: "threshold_crossed", periodStartedAt: 2 },
     { ...base, eventType: "threshold_crossed", threshold: 8_050n },
     { ...base, eventType: "threshold_crossed", tenantId: "acme" as TenantId },
-    { tenantId, eventType: "budget_resolved", periodStartedAt: 1, limitVersion: 2, occurrence: 0 },
-    { tenantId, eventType: "budget_resolved", periodStartedAt: 1, limitVersion: 2, occurrence: 1 },
-    { tenantId, eventType: "projected_limit_exceeded", periodStartedAt: 1, day: "2026-11-25" },
+    { eventType: "budget_resolved", block: "budget_blocked/1/2/110/0/acme/x" },
+    { eventType: "budget_resolved", block: "budget_blocked/1/2/110/1/acme/x" },
     { tenantId, eventType: "budget_reset", periodStartedAt: 1 },
     { tenantId, eventType: "override_granted", overrideId: "o1" },
     { tenantId, eventType: "override_ended", overrideId: "o1" },
@@ -32,5 +31,11 @@ describe("alert identity", () => {
 
   it("keeps the format of identities that Postgres already holds", () => {
     expect(alertIdentity({ ...base, eventType: "threshold_crossed" })).toBe("threshold_crossed/1/2/80/0/acme/x");
+  });
+
+  it("names the end of a block after the block", () => {
+    const block = alertIdentity({ ...base, threshold: 11_000n, eventType: "budget_blocked" });
+    const end = alertIdentity({ eventType: "budget_resolved", block });
+    expect(end).toBe("budget_resolved/budget_blocked/1/2/110/0/acme/x");
   });
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { TenantConfig } from "../../src/budget/tenant.ts";
-import { acme, find, findAt, HOUR, historyAfter, summaryOf } from "./alert-evaluations.ts";
+import { acme, find, findAt, HOUR, historyAfter, NEVER_LOOKED, summaryOf } from "./alert-evaluations.ts";
 import { aSpendRecord, DAY, MINUTE, NOW, RESET, usd } from "./builders.ts";
 
 describe("LiteLLM's repetition", () => {
@@ -63,6 +63,32 @@ describe("LiteLLM's repetition", () => {
     ]);
   });
 
+  it("says how often an alert is repeated, from 1 again after a new crossing", () => {
+    const soon = find("420", { history, repeats: [soft] });
+    expect(soon.map(({ repetition }) => repetition)).toEqual([1]);
+    const blocked = historyAfter(find("560"), acme, NOW - 3 * HOUR);
+    const over = historyAfter(find("100", { history: blocked }), acme, NOW - 2 * HOUR);
+    const ended = { ...over, alerts: [...blocked.alerts, ...over.alerts] };
+    const again = find("420", { history: ended, repeats: [soft] });
+    expect(again).toMatchObject([{ eventType: "threshold_crossed", occurrence: 1, repetition: 0, isSilent: false }]);
+  });
+
+  it("announces a tenant that goes on at 84 % after 1 h, 4 h later, then once a day", () => {
+    let known = NEVER_LOOKED;
+    const toldAt: number[] = [];
+    for (let minutes = 0; minutes <= 5 * 24 * 60; minutes += 5) {
+      const now = NOW + minutes * MINUTE;
+      const repeats = [{ ...soft, receivedAt: now }];
+      const drafts = find("420", { history: known, repeats, now });
+      if (drafts.length > 0) toldAt.push(minutes / 60);
+      known = {
+        ...historyAfter(drafts, acme, now),
+        alerts: [...known.alerts, ...historyAfter(drafts, acme, now).alerts],
+      };
+    }
+    expect(toldAt).toEqual([0, 1, 5, 29, 53, 77, 101]);
+  });
+
   it("records no repetition from spend alone", () => {
     expect(find("430", { history })).toEqual([]);
   });
@@ -77,6 +103,18 @@ describe("leaving the block", () => {
     expect(summaryOf(drafts)).toEqual(["budget_resolved announced"]);
     const after = { ...blocked, alerts: [...blocked.alerts, ...historyAfter(drafts, raised, NOW + 1).alerts] };
     expect(find("560", { config: raised, history: after })).toEqual([]);
+  });
+
+  it("announces no end again that the release before recorded under another identity", () => {
+    const [end] = find("560", { config: raised, history: blocked });
+    if (end === undefined) throw new Error("no end");
+    const old = { ...end, identity: "budget_resolved/1793491200000/2/0/acme" };
+    const after = { ...blocked, alerts: [...blocked.alerts, ...historyAfter([old], raised, NOW + 1).alerts] };
+    expect(find("560", { config: raised, history: after })).toEqual([]);
+  });
+
+  it("announces no end while another than Bursar blocks the tenant in LiteLLM", () => {
+    expect(find("100", { config: { ...acme, litellmBlockedAt: NOW }, history: blocked })).toEqual([]);
   });
 
   it("re-arms the thresholds above the spend at the end of a block, so the next block and its end are announced", () => {
@@ -121,30 +159,6 @@ describe("leaving the block", () => {
 
   it("announces no end of a block while the tenant is suspended", () => {
     expect(find("560", { config: { ...raised, suspendedAt: NOW }, history: blocked })).toEqual([]);
-  });
-});
-
-describe("a projection", () => {
-  const projection = { projectedSpendNanoUsd: usd("700.5"), exceededDate: "2026-11-28", receivedAt: NOW };
-
-  it("announces a projection with LiteLLM's own amount and date", () => {
-    const [draft] = find("100", { projections: [projection] });
-    expect(draft).toMatchObject({
-      eventType: "projected_limit_exceeded",
-      isSilent: false,
-      detail: { projected_spend: "700.5", projected_exceeded_date: "2026-11-28" },
-    });
-  });
-
-  it("announces a projection without an amount by its day alone", () => {
-    const [draft] = find("100", { projections: [{ ...projection, projectedSpendNanoUsd: null }] });
-    expect(draft?.detail).toEqual({ projected_spend: null, projected_exceeded_date: "2026-11-28" });
-  });
-
-  it("announces a projection once a day", () => {
-    const history = historyAfter(find("100", { projections: [projection] }));
-    expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + HOUR }] })).toEqual([]);
-    expect(find("100", { history, projections: [{ ...projection, receivedAt: NOW + DAY }] })).toHaveLength(1);
   });
 });
 

@@ -58,6 +58,8 @@ const TRAFFIC_END = END - QUIET;
 /** A change by hand is seen within this time, and not at once. */
 const BLIND = 200 * SECOND;
 const NEVER = -1e12;
+/** In the middle of what most scenarios spend, so that some corrections lift a block and others do not. */
+const BLOCKS_AT = 200_000_000_000n;
 /** The length of a period in LiteLLM, unless it is reset earlier. */
 const MONTH = 30 * 86_400 * SECOND;
 
@@ -222,6 +224,7 @@ class Simulation {
         atReadNanoUsd: this.#costAround(read.answeredAt),
         atBaseNanoUsd: before === null ? 0n : this.#costAround(before.baseAnsweredAt),
       },
+      blocksAtNanoUsd: BLOCKS_AT,
       now: this.#now,
     });
     const isSamePeriod = before !== null && before.periodStartedAt === ledger.periodStartedAt;

@@ -6,7 +6,9 @@ import {
   countCalls,
   countRead,
   cutoffOf,
+  fallOf,
   isCountable,
+  isLargeFall,
   replaceLedger,
   settlesAt,
   unsettledAround,
@@ -38,8 +40,11 @@ const read = (dollars: string, seconds: number, differences: Partial<SpendRead> 
 const counted = (
   ledger: ReturnType<typeof aLedger> | null,
   next: SpendRead,
-  { after = "0", atRead = "0", atBase = "0", now = next.answeredAt } = {},
-) => countRead(ledger, next, { period: PERIOD, calls: callsAround(after, atRead, atBase), now });
+  { after = "0", atRead = "0", atBase = "0", now = next.answeredAt, blocksAt = "550" } = {},
+) => {
+  const calls = callsAround(after, atRead, atBase);
+  return countRead(ledger, next, { period: PERIOD, calls, blocksAtNanoUsd: usd(blocksAt), now });
+};
 
 const callsAround = (after: string, atRead = "0", atBase = "0") => ({
   afterCutoffNanoUsd: usd(after),
@@ -87,7 +92,8 @@ describe("a call", () => {
 
 describe("the first read of a row without a base", () => {
   it("goes on from the epoch of the row's spend", () => {
-    const options = { period: PERIOD, calls: callsAround("0"), now: NOW, before: aSpendRecord({ epoch: 4 }) };
+    const before = aSpendRecord({ epoch: 4 });
+    const options = { period: PERIOD, calls: callsAround("0"), blocksAtNanoUsd: usd("550"), now: NOW, before };
     expect(countRead(null, read("100", 0), options).ledger.epoch).toBe(5);
   });
 });
@@ -200,6 +206,57 @@ describe("spend that fell in LiteLLM", () => {
   });
 });
 
+describe("a block that a fall would lift", () => {
+  const blockedAt560 = aLedger({ spendNanoUsd: usd("560") });
+  const doubted = counted(blockedAt560, read("40", 10));
+
+  it("stays until two reads a minute apart have shown less than the block threshold", () => {
+    expect(doubted.ledger.spendNanoUsd).toBe(usd("560"));
+    expect(doubted.proofAt).toBe(NOW + 71 * SECOND);
+    const early = counted(doubted.ledger, read("40", 69.999));
+    expect([early.ledger.spendNanoUsd, early.proofAt]).toEqual([usd("560"), NOW + 71 * SECOND]);
+    expect(counted(doubted.ledger, read("40", 70)).ledger).toMatchObject({ spendNanoUsd: usd("40"), epoch: 2 });
+  });
+
+  it("stays when only the second of the two shows less than the block threshold", () => {
+    const first = counted(blockedAt560, read("555", 10));
+    expect(first.proofAt).toBe(NOW + 51 * SECOND);
+    const { ledger, proofAt } = counted(first.ledger, read("40", 80));
+    expect([ledger.spendNanoUsd, proofAt]).toEqual([usd("560"), NOW + 141 * SECOND]);
+    expect(counted(ledger, read("40", 140)).ledger.spendNanoUsd).toBe(usd("40"));
+  });
+
+  it("stays blocked by the calls since the read, and falls at once to an amount that blocks", () => {
+    const { ledger } = counted(doubted.ledger, read("540", 50), { after: "15" });
+    expect(ledger).toMatchObject({ spendNanoUsd: usd("555"), epoch: 2 });
+  });
+
+  it("ends by a read of the next period at once", () => {
+    const shown = aRead({ spendNanoUsd: 0n, begunAt: RESET + SECOND, resetsAt: RESET + 31 * DAY });
+    expect(counted(blockedAt560, shown).ledger.spendNanoUsd).toBe(0n);
+  });
+});
+
+describe("what fell", () => {
+  const before = aSpendRecord({ spendNanoUsd: usd("100") });
+
+  it("compares the spend of one period", () => {
+    const lower = { ...before, spendNanoUsd: usd("75") };
+    expect(fallOf(before, lower)).toEqual({ fromNanoUsd: usd("100"), toNanoUsd: usd("75") });
+    expect(fallOf(before, before)).toBeNull();
+    expect(fallOf(before, { ...lower, periodStartedAt: RESET })).toBeNull();
+    expect(fallOf(null, lower)).toBeNull();
+  });
+
+  it("counts as large over 5 % of the limit", () => {
+    const fall = (to: string) => ({ fromNanoUsd: usd("100"), toNanoUsd: usd(to) });
+    expect([isLargeFall(fall("75"), aTenantConfig(), NOW), isLargeFall(fall("74.99"), aTenantConfig(), NOW)]).toEqual([
+      false,
+      true,
+    ]);
+  });
+});
+
 describe("a read of a new period", () => {
   const next = RESET + 31 * DAY;
 
@@ -212,9 +269,8 @@ describe("a read of a new period", () => {
   it("keeps earlier periods out, whenever they arrive", () => {
     const ledger = replaceLedger(aLedger(), read("0", 60), NOW + MINUTE, 0n);
     const period = { startedAt: NOW + MINUTE, resetsAt: RESET };
-    expect(countRead(ledger, read("100", 30), { period, calls: callsAround("0"), now: NOW + MINUTE }).ledger).toBe(
-      ledger,
-    );
+    const options = { period, calls: callsAround("0"), blocksAtNanoUsd: usd("550"), now: NOW + MINUTE };
+    expect(countRead(ledger, read("100", 30), options).ledger).toBe(ledger);
   });
 });
 

@@ -97,6 +97,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
     { refused: ["-0.01", "'NaN'"], accepted: ["0", "80.00", "50000000000.00", "null"] },
   ],
   ["budget_alert_history_occurrence_not_negative", "budget_alert_history", "occurrence", countFromZero],
+  ["budget_alert_history_repetition_not_negative", "budget_alert_history", "repetition", countFromZero],
   ["notification_channels_kind_known", "notification_channels", "kind", only("'slack'", "'email'", "'webhook'")],
   [
     ...(["notice_deliveries_status_known", "notice_deliveries", "status"] as const),
@@ -117,6 +118,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
       "'litellm_unreadable'",
       "'subject_missing'",
       "'mark_copied'",
+      "'spend_fell'",
     ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],

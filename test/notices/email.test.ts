@@ -242,14 +242,19 @@ it("shows the amounts of an alert even if they do not fit its event", () => {
 
 describe("a reminder", () => {
   it("says that it is a reminder, in the subject and in both parts", () => {
-    const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 2 }));
+    const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, repetition: 2 }));
     expect(subject).toBe("Warning (repeated): Acme Corp (acme) has used 82.5 % of its budget");
     for (const part of [html, text]) expect(part).toContain("Reminder 2: this alert is still active.");
     expect(warning().html + warning().text).not.toContain("Repetition");
   });
 
+  it("announces a threshold that is crossed again after the end of a block as new", () => {
+    const { subject } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 1 }));
+    expect(subject).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
+  });
+
   it("shows the current state of the tenant", () => {
-    const notice = aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 1, spend: "525" });
+    const notice = aNotice("threshold_crossed", { threshold: 8_000n, repetition: 1, spend: "525" });
     expect(emailMessage(notice).subject).toBe("Critical (repeated): Acme Corp (acme) has used 105 % of its budget");
   });
 });

@@ -35,6 +35,7 @@ describe("an event", () => {
         period_started_at: "2026-11-01T00:00:00.000Z",
         resets_at: "2026-12-01T00:00:00.000Z",
         occurrence: 0,
+        repetition: 0,
       },
     });
   });
@@ -124,6 +125,7 @@ describe("an event of the platform", () => {
     "litellm_out",
     "litellm_unreadable",
     "mark_copied",
+    "spend_fell",
   ] as const)("has a distinct type for %s", (kind) => {
     expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
   });

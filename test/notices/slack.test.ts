@@ -117,7 +117,7 @@ describe("the fallback text", () => {
   });
 
   it("says that a reminder is one", () => {
-    const message = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 3 }));
+    const message = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", repetition: 3 }));
     expect(message.text).toContain("Reminder 3: this alert is still active.");
     expect(JSON.stringify(message.blocks)).toContain("*Reminder 3: this alert is still active.*");
   });

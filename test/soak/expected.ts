@@ -25,11 +25,7 @@ export function expectedFrom(
   traffic: Traffic,
   channels: readonly SoakChannel[],
 ): Pick<Outcome, "alerts" | "deliveries" | "notices"> {
-  const projected = projectedIn(traffic);
-  const alerts = traffic.tenants.flatMap((tenant) => [
-    ...thresholdsOf(tenant),
-    ...(projected.has(tenant.subject.id) ? [projectionOf(tenant, traffic)] : []),
-  ]);
+  const alerts = traffic.tenants.flatMap(thresholdsOf);
   const notices = alerts
     .filter(({ isSilent }) => !isSilent)
     .flatMap(({ tenantName, identity }) =>
@@ -64,21 +60,4 @@ function alertOf({ name }: SoakTenant, level: number, occurrence: number, isSile
   if (!threshold) throw new Error(`no threshold: ${level}`);
   const key: AlertKey = { ...threshold, tenantId: idOf(name), periodStartedAt: NOW, limitVersion: 1, occurrence };
   return { tenantName: name, identity: alertIdentity(key), isSilent };
-}
-
-/** One forecast alert, for the one day on which LiteLLM reports the projection. */
-function projectionOf({ name }: SoakTenant, { stages }: Traffic): Alert {
-  const day = new Date(stages[1]?.startsAt ?? 0).toISOString().slice(0, 10);
-  const key: AlertKey = { eventType: "projected_limit_exceeded", tenantId: idOf(name), periodStartedAt: NOW, day };
-  return { tenantName: name, identity: alertIdentity(key), isSilent: false };
-}
-
-/** The subjects for which LiteLLM reports a projected limit. */
-function projectedIn({ stages }: Traffic): ReadonlySet<string | null> {
-  const bodies = stages.flatMap(({ reports }) => reports.map(({ body }) => body));
-  return new Set(
-    bodies.flatMap((body) =>
-      body.kind === "webhook" && body.event === "projected_limit_exceeded" ? [body.team_id ?? body.key_hash] : [],
-    ),
-  );
 }

@@ -178,8 +178,7 @@ function reportOf(
   if (kind < 0.35)
     return aCall(keyHash, null, { endedAt: at, ...(group.team_id !== null && { teamId: group.team_id }) });
   if (kind < 0.38) return webhook(null, { auth: "url_token", event: "threshold_crossed" });
-  if (stage === 1 && kind < 0.45)
-    return webhook(spend, { event: "projected_limit_exceeded", projected_spend: "99999" });
+  if (stage === 1 && kind < 0.45) return webhook(spend, { event: "projected_limit_exceeded" });
   return webhook(spend, { event: random.pick(["soft_budget_crossed", "threshold_crossed", "budget_crossed"]) });
 }
 

@@ -56,16 +56,17 @@ const PERIOD_START = sql.raw(
 );
 
 /**
- * The last occurrence of each event type and limit version of the period, and the last block or resolution of any
+ * The last alert of each event type and limit version of the period, and the last block or resolution of any
  * period.
  */
 const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.identity, 'event_type', a.event_type,
       'period_started_at', ${ms("a.period_started_at")}, 'limit_version', a.limit_version,
-      'occurrence', a.occurrence, 'spend', a.spend::text, 'silent', a.silent, 'detail', a.detail, 'created_at', ${ms("a.created_at")})), '[]'::json)
+      'occurrence', a.occurrence, 'repetition', a.repetition, 'spend', a.spend::text, 'silent', a.silent,
+      'detail', a.detail, 'created_at', ${ms("a.created_at")})), '[]'::json)
     from ((select distinct on (h.event_type, h.period_started_at, h.limit_version) h.*
         from budget_alert_history h
         where h.tenant_id = tenant.tenant_id and h.period_started_at >= ${PERIOD_START}
-        order by h.event_type, h.period_started_at, h.limit_version, h.occurrence desc, h.created_at desc)
+        order by h.event_type, h.period_started_at, h.limit_version, h.created_at desc)
       union (select h.* from budget_alert_history h
         where h.tenant_id = tenant.tenant_id and h.event_type in ('budget_blocked', 'budget_resolved')
         order by h.created_at desc limit 1)) a)`;
@@ -85,6 +86,7 @@ const tenantBatchRow = z.object({
       period_started_at: z.number(),
       limit_version: z.number(),
       occurrence: z.number(),
+      repetition: z.number(),
       spend: decimalMoney,
       silent: z.boolean(),
       detail: alertDetail,
@@ -119,6 +121,7 @@ function historyFrom({ last_evaluation: lastEvaluation, alerts }: z.output<typeo
       periodStartedAt: alert.period_started_at,
       limitVersion: alert.limit_version,
       occurrence: alert.occurrence,
+      repetition: alert.repetition,
       spendNanoUsd: alert.spend,
       isSilent: alert.silent,
       detail: alert.detail,

@@ -7,7 +7,7 @@ import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../rec
 import { readOutage } from "../litellm/outage.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
-type RecordDeps = Parameters<typeof sendNotices>[1] & Pick<Ports, "platformAlerts" | "log">;
+export type RecordDeps = Parameters<typeof sendNotices>[1] & Pick<Ports, "platformAlerts" | "log">;
 type Deps = RecordDeps & Pick<Ports, "snapshots" | "outageNotes" | "policy">;
 
 const MINUTE_MS = 60_000;

@@ -14,7 +14,7 @@ import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
 
 export type AnnounceDeps = Pick<Ports, "spendBatches" | "alerts" | "noticeQueue" | "log" | "policy">;
 
-export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "repeats" | "projections" | "now"> {
+export interface AnnounceInput extends Pick<FindAlertsInput, "isBaseline" | "repeats" | "now"> {
   readonly tenantBatch: Pick<TenantBatch, "tenant" | "history">;
 }
 
@@ -60,7 +60,7 @@ async function recordAlerts(input: AnnounceInput, deps: AnnounceDeps): Promise<R
 }
 
 /** The alerts and the evaluation to record; null when nothing is new since the last evaluation. */
-function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: AnnounceInput, { policy }: AnnounceDeps) {
+function alertsOf({ tenantBatch, isBaseline, repeats, now }: AnnounceInput, { policy }: AnnounceDeps) {
   const { tenant, history } = tenantBatch;
   const { config, spend: record } = tenant;
   // Another consumer has recorded the baseline meanwhile.
@@ -68,7 +68,7 @@ function alertsOf({ tenantBatch, isBaseline, repeats, projections, now }: Announ
   // Spend of an ended period does not count in the current one.
   if (record === null || isOfEndedPeriod(config, record)) return null;
   const repeatAfterMs = policy.alertRepeatSeconds * 1_000;
-  const drafts = findAlerts({ config, record, history, isBaseline, repeats, repeatAfterMs, projections, now });
+  const drafts = findAlerts({ config, record, history, isBaseline, repeats, repeatAfterMs, now });
   const evaluation = { limitVersion: limitVersion(config, now), periodStartedAt: record.periodStartedAt };
   const { lastEvaluation } = history;
   const isEvaluated =

@@ -3,6 +3,7 @@
 
 import { isServable } from "../../budget/freshness.ts";
 import type { Instant } from "../../budget/instant.ts";
+import { limitAt } from "../../budget/limit.ts";
 import { periodOf } from "../../budget/period.ts";
 import { joinRecords, mergeRead, type SpendRead, type SpendRecord } from "../../budget/spend.ts";
 import type { Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
@@ -222,7 +223,7 @@ function mergedInto(known: ConfiguredTenant, read: LiteLlmRow, now: Instant, dep
     deps.memory.rememberTenant(tenantId, { config, spend: knownSpend }, now);
     return null;
   }
-  const spend = mergeRead(knownSpend, read, periodOf(config));
+  const spend = mergeRead(knownSpend, read, periodOf(config), limitAt(config, now).blocksAtNanoUsd);
   const found = shownBy(config, read);
   deps.memory.forgetFailedRead(tenantId);
   deps.memory.rememberTenant(tenantId, { config: found, spend }, now);
@@ -269,7 +270,8 @@ function publishNewer(
   const { config } = joined;
   // Postgres does not have the read yet, and its record may replace the one that the read was merged into.
   const isOfSubject = litellmRow !== null && litellmRow.subject.id === config.subject.id;
-  const spend = isOfSubject ? mergeRead(joined.spend, litellmRow, periodOf(config)) : joined.spend;
+  const { blocksAtNanoUsd } = limitAt(config, input.now);
+  const spend = isOfSubject ? mergeRead(joined.spend, litellmRow, periodOf(config), blocksAtNanoUsd) : joined.spend;
   deps.memory.rememberTenant(tenantId, { config, spend }, input.now);
   if (config.revision > input.config.revision) {
     deps.background("kv config write", writeConfig(config, input.now, deps));

@@ -2,8 +2,9 @@
 // does not go through here: it replaces the ledger.
 // A ledger that has changed meanwhile is loaded again.
 
-import { type CountedRead, countRead, settlesAt } from "../../budget/counting.ts";
+import { type CountedRead, countRead, type Fall, fallOf, settlesAt } from "../../budget/counting.ts";
 import { earliest, type Instant } from "../../budget/instant.ts";
+import { limitAt } from "../../budget/limit.ts";
 import type { NanoUsd } from "../../budget/money.ts";
 import { periodOf } from "../../budget/period.ts";
 import type { SpendRead } from "../../budget/spend.ts";
@@ -27,6 +28,8 @@ export interface Observed {
   readonly spendNanoUsd: NanoUsd;
   /** When a read is due: to tell whether LiteLLM's spend fell, or to see calls around this one. Null when none is. */
   readonly nextReadAt: Instant | null;
+  /** How far the reads have lowered the spend within its period; null when they have not. */
+  readonly fall: Fall | null;
 }
 
 /** Calls of a busy tenant are counted every second or so; a round takes milliseconds. */
@@ -43,7 +46,10 @@ export async function observeReads(
 ): Promise<ReadonlyMap<TenantId, Observed | null>> {
   const observed = new Map<TenantId, Observed | null>();
   for (const wave of wavesOf(reads)) {
-    for (const [tenantId, outcome] of await applyWave(wave, now, deps)) observed.set(tenantId, outcome);
+    for (const [tenantId, outcome] of await applyWave(wave, now, deps)) {
+      const fall = outcome?.fall ?? observed.get(tenantId)?.fall ?? null;
+      observed.set(tenantId, outcome && { ...outcome, fall });
+    }
   }
   return observed;
 }
@@ -110,11 +116,14 @@ async function applyOnce(
       const tenant = ledger === open.ledger ? open.tenant : tenants.get(tenantId);
       if (tenant === undefined) return [tenantId, null] as const;
       const nextReadAt = earliest(proofAt, settlesAt(tenant.config, ledger, unsettledNanoUsd, now));
-      return [tenantId, { tenant, spendNanoUsd: ledger.spendNanoUsd, nextReadAt }] as const;
+      const fall = fallOf(open.tenant.spend, ledger);
+      return [tenantId, { tenant, spendNanoUsd: ledger.spendNanoUsd, nextReadAt, fall }] as const;
     }),
   );
 }
 
 function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: Instant): CountedRead {
-  return countRead(ledger, read, { period: periodOf(tenant.config), calls, now, before: tenant.spend });
+  const { config, spend: before } = tenant;
+  const { blocksAtNanoUsd } = limitAt(config, now);
+  return countRead(ledger, read, { period: periodOf(config), calls, blocksAtNanoUsd, now, before });
 }

@@ -1,7 +1,7 @@
 // Resolves a LiteLLM report to tenants and classifies it: calls, hint, or repeated alert. Decides only. Ignores the
 // budgets in a payload.
 
-import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
+import type { RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
 import type { Hint } from "../../budget/schedules/hint.ts";
 import type { KeyHash, Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
@@ -16,10 +16,10 @@ type ReportedCaller = (Report & { kind: "calls" })["hints"][number];
 export interface Attribution {
   readonly hint: Hint;
   readonly repeat: RepeatedAlert | null;
-  readonly projection: Projection | null;
 }
 
 const SPEND_TRACKED = "spend_tracked";
+/** LiteLLM's forecast: a reason to read, and nothing that people are notified of. */
 const PROJECTED = "projected_limit_exceeded";
 
 /** The references to resolve, best first; empty when the report names nothing that could be a tenant. */
@@ -55,13 +55,12 @@ export function attributeWebhook(report: Report & { kind: "webhook" }, subject: 
     report.event_group === subject.kind &&
     subject.id === (report.event_group === "key" ? report.key_hash : report.team_id);
   const at = report.received_at;
-  if (!isOwn || report.event === SPEND_TRACKED) return { hint: hintAt(at), repeat: null, projection: null };
+  if (!isOwn || report.event === SPEND_TRACKED) return { hint: hintAt(at), repeat: null };
   const { spend: announcedNanoUsd } = report;
   const hint = { at, announcedNanoUsd, signedAt: signedAtOf(report) };
-  const projection = report.event === PROJECTED ? projectionOf(report) : null;
-  if (report.auth === "url_token" || announcedNanoUsd === null) return { hint, repeat: repeatOf(report), projection };
-  const repeat = projection === null ? { about: { spendNanoUsd: announcedNanoUsd }, receivedAt: at } : null;
-  return { hint, repeat, projection };
+  if (report.event === PROJECTED) return { hint, repeat: null };
+  if (report.auth === "url_token" || announcedNanoUsd === null) return { hint, repeat: repeatOf(report) };
+  return { hint, repeat: { about: { spendNanoUsd: announcedNanoUsd }, receivedAt: at } };
 }
 
 /** A hint that states no spend. */
@@ -82,14 +81,6 @@ function signedAtOf(report: Report & { kind: "webhook" }): Instant | null {
 function repeatOf({ event, received_at: receivedAt }: Report & { kind: "webhook" }): RepeatedAlert | null {
   if (event === "soft_budget_crossed") return { about: "alert_threshold", receivedAt };
   return event === "budget_crossed" ? { about: "block", receivedAt } : null;
-}
-
-function projectionOf(report: Report & { kind: "webhook" }): Projection {
-  return {
-    projectedSpendNanoUsd: report.projected_spend,
-    exceededDate: report.projected_exceeded_date,
-    receivedAt: report.received_at,
-  };
 }
 
 function keyOf(hash: string): SpendReference {

@@ -32,7 +32,7 @@ export function noteReports(tenantId: TenantId, messages: readonly Incoming[], n
   ];
 }
 
-/** Duplicates share one line even when Redis could not detect them. Tenant ids and message ids contain no slash. */
+/** Duplicates share one line. Tenant ids and message ids contain no slash. */
 function sourceIdOf(tenantId: TenantId, { webhook_id: webhookId }: Webhook, messageId: string): string {
   return `webhook/${webhookId ? `${tenantId}/${webhookId}` : messageId}`;
 }

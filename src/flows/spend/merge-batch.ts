@@ -2,7 +2,7 @@
 // hints and reasons to read it. Decides only. The order of the messages does not matter.
 
 import { isCountable } from "../../budget/counting.ts";
-import type { Projection, RepeatedAlert } from "../../budget/find-alerts.ts";
+import type { RepeatedAlert } from "../../budget/find-alerts.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { isPastReset } from "../../budget/period.ts";
 import { groupHints, type Hint } from "../../budget/schedules/hint.ts";
@@ -28,7 +28,6 @@ export interface MergedBatch {
   /** Reads by checks that Postgres does not have yet. */
   readonly reads: readonly SubjectRead[];
   readonly repeats: readonly RepeatedAlert[];
-  readonly projections: readonly Projection[];
   readonly hints: readonly Hint[];
   readonly reasons: readonly ReasonToRead[];
   readonly isRedelivery: boolean;
@@ -46,7 +45,6 @@ export function mergeBatch(tenantBatch: TenantBatch, messages: readonly Incoming
     calls,
     reads: bodies.flatMap((body) => readOf(tenant, body) ?? []),
     repeats: webhooks.flatMap(({ repeat }) => repeat ?? []),
-    projections: webhooks.flatMap(({ projection }) => projection ?? []),
     hints: groupHints([...webhooks.map(({ hint }) => hint), ...hints, ...rechecks], now),
     reasons,
     isRedelivery: messages.some(({ isRedelivery }) => isRedelivery),

@@ -19,6 +19,7 @@ import { hasOneKey, readSpendOf } from "../litellm/read-spend.ts";
 import { mapConcurrently } from "../waiting.ts";
 import { LEASE_MS } from "./lease-reads.ts";
 import { evaluateBefore } from "./record-spend.ts";
+import { reportFalls } from "./report-falls.ts";
 import { confirmLater, type ScheduledReadDeps } from "./scheduled-read.ts";
 
 export type ReconcileDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "readLeases" | "platformAlerts">;
@@ -184,6 +185,11 @@ const idsOf = (reads: readonly Pick<Read, "tenantBatch">[]) => reads.map(({ tena
 async function recordReads(reads: readonly Read[], now: Instant, deps: ReconcileDeps): Promise<RecordedRead[]> {
   const asked = reads.map(({ tenantBatch, litellmRow }) => ({ tenantId: idOf(tenantBatch), ...litellmRow }));
   const observed = await observeReads(asked, now, deps);
+  await reportFalls(
+    [...observed.values()].flatMap((after) => after ?? []),
+    now,
+    deps,
+  );
   return reads.flatMap((read) => {
     const after = observed.get(idOf(read.tenantBatch)) ?? null;
     return after === null ? [] : [{ ...read, ...after }];
@@ -194,10 +200,7 @@ async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDep
   const { tenantBatch, nextReadAt } = read;
   const { history } = tenantBatch;
   const tenant = await noteSubject({ ...read, now }, deps);
-  await announceAlerts(
-    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
-    deps,
-  );
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats: [], now }, deps);
   if (nextReadAt !== null) await confirmLater({ tenant, now }, nextReadAt, deps);
   if (isWorthPublishing(tenantBatch, read, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);
 }

@@ -21,6 +21,7 @@ import { mapConcurrently } from "../waiting.ts";
 import { hintAt, type Report, referencesOf } from "./attribute-spend.ts";
 import { noteReports, noteUnmatched } from "./audit-reports.ts";
 import { type Incoming, type MergedBatch, mergeBatch } from "./merge-batch.ts";
+import { reportFalls } from "./report-falls.ts";
 import { confirmLater, runScheduledRead, type ScheduledReadDeps } from "./scheduled-read.ts";
 
 type ApplyDeps = AnnounceDeps & ScheduledReadDeps & Pick<Ports, "snapshots" | "cipher">;
@@ -101,7 +102,7 @@ interface Recording {
  * meanwhile. @throws when the messages must be redelivered.
  */
 async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyDeps): Promise<TenantRecord | null> {
-  const { tenantBatch, reads, repeats, projections, reasons } = merged;
+  const { tenantBatch, reads, repeats, reasons } = merged;
   const before = tenantBatch.tenant;
   const after = counted.get(before.config.tenantId);
   const observed = await applyReads({ ...before, spend: after?.record ?? before.spend }, reads, now, deps);
@@ -110,7 +111,7 @@ async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyD
   const nextReadAt = earliest(observed.nextReadAt, after === undefined ? null : settledBy(after, tenant, now));
   const { history } = tenantBatch;
   await announcePeriod(tenant, now, deps);
-  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, projections, now }, deps);
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, now }, deps);
   // A crashed delivery recorded these in Postgres and did not put them on the queue.
   await sendNotices(tenantBatch.pending, deps);
   // When a confirmation is due, the read that follows decides whether to schedule another one.
@@ -129,11 +130,13 @@ async function applyReads(
   reads: readonly SubjectRead[],
   now: Instant,
   deps: ApplyDeps,
-): Promise<Omit<Observed, "spendNanoUsd"> | null> {
+): Promise<Pick<Observed, "tenant" | "nextReadAt"> | null> {
   if (reads.length === 0) return { tenant, nextReadAt: null };
   const observed = (await observeReads(reads, now, deps)).get(tenant.config.tenantId);
   if (observed === null) throw new Error("the ledger kept changing");
-  return observed ?? null;
+  if (observed === undefined) return null;
+  await reportFalls([observed], now, deps);
+  return observed;
 }
 
 /** Never fails for KV: see edge/publish.ts. */
@@ -162,10 +165,7 @@ async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recor
   const { tenant, nextReadAt } = observed;
   const { history } = tenantBatch;
   await announcePeriod(tenant, now, deps);
-  await announceAlerts(
-    { tenantBatch: { tenant, history }, isBaseline: false, repeats: [], projections: [], now },
-    deps,
-  );
+  await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats: [], now }, deps);
   await confirmLater({ tenant, now }, nextReadAt, deps);
   // A read that waits for a reset is worth a write only when the reset shows, and then the config is newer.
   const awaitsReset = hints.length === 0 && reasons.every((reason) => reason === "period-end");
@@ -236,8 +236,7 @@ export async function evaluateBefore(
   const isBaseline = tenant.adopted && history.lastEvaluation === null;
   const isNewLimit =
     history.lastEvaluation !== null && history.lastEvaluation.limitVersion !== limitVersion(tenant.config, now);
-  if (isBaseline || isNewLimit)
-    await announceAlerts({ tenantBatch, isBaseline, repeats: [], projections: [], now }, deps);
+  if (isBaseline || isNewLimit) await announceAlerts({ tenantBatch, isBaseline, repeats: [], now }, deps);
 }
 
 function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: Instant): AuditNote[] {

@@ -22,12 +22,17 @@ import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SpendBound } from "../../records/ledger.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import { type Observed, observeRead, whyFailed } from "../counting/observe.ts";
+import type { RecordDeps } from "../alerts/alert-platform.ts";
+import { type ObserveDeps, type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { type NoteSubjectDeps, noteSubject } from "../litellm/note-subject.ts";
 import { readSpendOf } from "../litellm/read-spend.ts";
+import { reportFalls } from "./report-falls.ts";
 
-export type ScheduledReadDeps = NoteSubjectDeps & Pick<Ports, "ledgers" | "spendBatches" | "litellm" | "claims">;
+export type ScheduledReadDeps = NoteSubjectDeps &
+  ObserveDeps &
+  RecordDeps &
+  Pick<Ports, "spendBatches" | "litellm" | "claims">;
 
 /** Why a read is due, other than a hint. */
 export type ReasonToRead = Exclude<ReadReason, "recheck-20s" | "recheck-60s">;
@@ -102,7 +107,7 @@ async function countAnnounced(
   const counted = (await spendBatches.count({ calls: [], bounds, notes: [] }, now)).get(tenantId);
   if (counted === undefined) return null;
   const { record: spend } = counted;
-  return { tenant: { ...tenant, spend }, spendNanoUsd: spend.spendNanoUsd, nextReadAt: null };
+  return { tenant: { ...tenant, spend }, spendNanoUsd: spend.spendNanoUsd, nextReadAt: null, fall: null };
 }
 
 /** Null when the amount may belong to another period, or is known already. */
@@ -152,6 +157,7 @@ async function read(
   }
   const observed = await observeRead({ tenantId, ...litellmRow.value }, now, deps);
   if (observed === null) return null;
+  await reportFalls([observed], now, deps);
   const noted = await noteSubject({ tenant: observed.tenant, litellmRow: litellmRow.value, now }, deps);
   const after = { ...observed, tenant: noted };
   if (claimDriftSync(after.tenant, litellmRow.value, now, deps)) {

@@ -168,7 +168,7 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
 async function announceResolution({ tenantId }: TenantConfig, now: Instant, deps: ResetDeps): Promise<void> {
   const [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: tenantId }], { withPending: false });
   if (tenantBatch === undefined) return;
-  await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now }, deps);
+  await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], now }, deps);
 }
 
 function failureOf(reason: LiteLlmFailure, hasZeroed: boolean): ResetFailure {

@@ -23,6 +23,7 @@ export function alertJson({ alert, deliveries }: AlertListRow) {
     resets_at: isoOrNull(alert.resetsAt),
     limit_version: alert.limitVersion,
     occurrence: alert.occurrence,
+    repetition: alert.repetition,
     silent: alert.isSilent,
     detail: alert.detail,
     created_at: iso(alert.createdAt),

@@ -3,7 +3,7 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { decimalFromNanoUsd, nanoUsdFromNumber } from "../../budget/money.ts";
+import { decimalFromNanoUsd } from "../../budget/money.ts";
 import { acceptWebhook } from "../../flows/spend/accept-reports.ts";
 import type { QueuedWebhook } from "../../ports/messages.ts";
 import { holdsVirtualKey, keyHashFrom } from "../../wire/key-hash.ts";
@@ -15,9 +15,6 @@ import { invalidFields, problem } from "../problem.ts";
 import { reportedIdentifier, reportedMoney, shortText } from "./litellm-fields.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** LiteLLM writes a date, or an instant. */
-const MAX_DATE_CHARACTERS = 40;
 
 const name = shortText.min(1).refine(isKeyless, NO_KEY);
 
@@ -31,8 +28,6 @@ const webhookBody = z.object({
   token: z.unknown().optional(),
   team_id: reportedIdentifier,
   user_id: reportedIdentifier,
-  projected_spend: z.unknown().optional(),
-  projected_exceeded_date: z.unknown().optional(),
 });
 
 export const webhookRoutes = new Hono<AppEnv>()
@@ -79,8 +74,6 @@ async function accept(c: Context<AppEnv>, bytes: Bytes, origin: Origin): Promise
     ...origin,
     ...{ event, event_group, key_hash, team_id, user_id },
     spend: decimalFromNanoUsd(spend < 0n ? 0n : spend),
-    projected_spend: projectionFrom(body.data.projected_spend),
-    projected_exceeded_date: dateFrom(body.data.projected_exceeded_date),
   };
   await acceptWebhook({ webhook, now: c.get("now") }, c.get("ports"));
   return c.json({ accepted: 1 });
@@ -92,16 +85,4 @@ function jsonFromBytes(bytes: Bytes): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Null for an invalid projection, which is ignored; the alert still counts. */
-function projectionFrom(value: unknown): string | null {
-  const amount = nanoUsdFromNumber(value);
-  return amount === null || amount < 0n ? null : decimalFromNanoUsd(amount);
-}
-
-/** As LiteLLM wrote it; null when it is no date. `Date.parse` takes any words before a number for one. */
-function dateFrom(value: unknown): string | null {
-  if (typeof value !== "string" || value.length > MAX_DATE_CHARACTERS || holdsVirtualKey(value)) return null;
-  return Number.isNaN(Date.parse(value)) ? null : value;
 }

@@ -47,6 +47,12 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
     summary: "The tenant's own key is still in LiteLLM, so Bursar does not count the other key toward the tenant.",
     advice: "Delete the other key in LiteLLM, or make the tenant's second key with POST /v1/tenants/{id}/keys.",
   },
+  spend_fell: {
+    predicate: "A tenant's spend fell within its period",
+    summary:
+      "LiteLLM shows less spend than before, without a reset: someone changed it, or a call had a price below zero.",
+    advice: "Compare LiteLLM's spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
+  },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
     summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
@@ -79,6 +85,8 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...count("Tenants", "tenants"),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
     ...text("Key", "key_hash"),
+    ...text("Spend before (USD)", "spend_before"),
+    ...text("Spend now (USD)", "spend_after"),
     ...text("Error", "error"),
     ...date("Since", "since"),
     ...date("Last read", "last_read_at"),

@@ -20,7 +20,8 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
 
   async function addAlert(end: number, createdAt: number, tenantId = "acme"): Promise<void> {
     await insertAlert(db, {
-      ...{ id: uuidOf(end), tenant_id: tenantId, created_at: new Date(createdAt), limit_version: 3, occurrence: 1 },
+      ...{ id: uuidOf(end), tenant_id: tenantId, created_at: new Date(createdAt), limit_version: 3 },
+      ...{ occurrence: 2, repetition: 1 },
       ...{ spend: "412.5", limit_amount: "550", percentage: "75.01", silent: true, detail: { day: "2026-11-25" } },
     });
   }
@@ -76,7 +77,8 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
             periodStartedAt: PERIOD_START,
             resetsAt: RESET,
             limitVersion: 3,
-            occurrence: 1,
+            occurrence: 2,
+            repetition: 1,
             isSilent: true,
             detail: { day: "2026-11-25" },
             createdAt: NOW,

@@ -30,6 +30,7 @@ function aDraft(eventType: ThresholdEventType, differences: Partial<AlertDraft> 
     resetsAt: RESET,
     limitVersion: 1,
     occurrence: 0,
+    repetition: 0,
     isSilent: false,
     detail: null,
     ...differences,

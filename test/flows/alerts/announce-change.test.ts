@@ -95,7 +95,7 @@ describe("a notice at the instant of another one", () => {
     const [tenantBatch] = await deps.spendBatches.load([{ kind: "tenant", id: acme }], { withPending: false });
     if (tenantBatch === undefined) throw new Error("acme is gone");
     await grant(NOW + 50);
-    await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now: NOW }, deps);
+    await announceAlerts({ tenantBatch, isBaseline: false, repeats: [], now: NOW }, deps);
     expect(await numbers()).toEqual([{ event_type: "threshold_crossed", spend: 560, limit: 600 }]);
   });
 

@@ -57,7 +57,6 @@ describe("attribution of a webhook to a tenant's key", () => {
   const hint = (announcedNanoUsd: bigint | null = null) => ({
     hint: { at: NOW, announcedNanoUsd, signedAt: null },
     repeat: null,
-    projection: null,
   });
 
   it.each([
@@ -91,12 +90,9 @@ describe("attribution of a webhook to a tenant's key", () => {
     expect(attributeWebhook(report, { kind: "team", id: "blue" })).toEqual(hint());
   });
 
-  it("gives a projection without a repeated alert", () => {
-    const event = { event: "projected_limit_exceeded", projected_exceeded_date: "2026-11-28" };
-    const { projection, repeat } = attributed(aWebhook(KEY, "7", event));
-    expect([projection, repeat]).toEqual([
-      { projectedSpendNanoUsd: null, exceededDate: "2026-11-28", receivedAt: NOW },
-      null,
-    ]);
+  it("gives LiteLLM's projection as a hint and no repeated alert, however it is authenticated", () => {
+    const projected = aWebhook(KEY, "7", { event: "projected_limit_exceeded" });
+    expect(attributed(projected)).toMatchObject({ repeat: null, hint: { announcedNanoUsd: usd("7") } });
+    expect(attributed({ ...projected, auth: "url_token" })).toMatchObject({ repeat: null });
   });
 });

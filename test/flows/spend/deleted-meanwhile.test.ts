@@ -54,7 +54,7 @@ describe("concurrent evaluations", () => {
     pending: [],
   };
   const announce = (differences = {}) =>
-    announceAlerts({ tenantBatch, isBaseline: false, repeats: [], projections: [], now: NOW, ...differences }, deps);
+    announceAlerts({ tenantBatch, isBaseline: false, repeats: [], now: NOW, ...differences }, deps);
 
   it("record nothing for a deleted tenant", async () => {
     deps.alerts.record = async () => null;

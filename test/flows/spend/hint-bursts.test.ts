@@ -11,7 +11,7 @@ import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import type { Cipher, LiteLlm } from "../../../src/ports/ports.ts";
 import { failure, success } from "../../../src/ports/result.ts";
-import type { Alerts, TenantKeys } from "../../../src/ports/stores.ts";
+import type { Alerts, PlatformAlerts, TenantKeys } from "../../../src/ports/stores.ts";
 import { aSpendRecord, aTenantConfig, MINUTE, NOW, SECOND, usd } from "../../budget/builders.ts";
 import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
 import { SeededRandom } from "../../support/builders/seeded-random.ts";
@@ -78,6 +78,7 @@ async function play({ random, callsAt, databaseLagMs, isRedisAway, failing }: Ru
     snapshots: new FakeSnapshots(),
     spendQueue: { send, sendAll: () => Promise.reject(new Error("not expected")) },
     noticeQueue: new FakeNoticeQueue(),
+    platformAlerts: unusedPort<PlatformAlerts>("platformAlerts"),
     alerts: { ...unusedPort<Alerts>("alerts"), record: async () => ({ announced: 0, deliveries: [] }) },
     cipher: unusedPort<Cipher>("cipher"),
     timers: realTimers,

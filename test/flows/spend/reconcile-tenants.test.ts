@@ -224,7 +224,7 @@ describe("the result of a read", () => {
     world.now += HOUR;
     const { others } = await sweepAndReconcile();
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("560") });
-    world.now += 41 * SECOND;
+    world.now += 61 * SECOND;
     const [proof] = others;
     await recordSpend({ incoming: [incomingOf(proof ?? never())], now: world.now }, deps);
     expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("100") });

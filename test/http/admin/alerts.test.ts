@@ -49,6 +49,7 @@ it("shows an alert as of its moment, with the status of each notice", async () =
         resets_at: iso(RESET),
         limit_version: 3,
         occurrence: 1,
+        repetition: 0,
         silent: false,
         detail: { projected_spend: "700" },
         created_at: iso(NOW + 1),

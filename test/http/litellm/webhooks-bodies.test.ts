@@ -69,7 +69,6 @@ describe("a body", () => {
     ["a token that is neither", { token: "secret" }, { key_hash: null }],
     ["a team that is a raw key", { team_id: "sk-secret" }, { team_id: null }],
     ["a user that is a raw key", { user_id: "Bearer sk-secret" }, { user_id: null }],
-    ["a date around a raw key", { projected_exceeded_date: "(sk-secret) 1" }, { projected_exceeded_date: null }],
     ["a team of another kind", { team_id: {} }, { team_id: null }],
     ["a user of another kind", { user_id: [] }, { user_id: null }],
     ["a team that no database stores", { team_id: "a\0b" }, { team_id: null }],
@@ -93,14 +92,7 @@ describe("a body", () => {
     ["a hash in upper case", { token: WEBHOOK.key_hash.toUpperCase() }, { key_hash: WEBHOOK.key_hash }],
     ["a token that is no hash", { token: "Not-A-Hash" }, { key_hash: null }],
     ["a team and a user", { team_id: "Team-1", user_id: "acme" }, { team_id: "Team-1", user_id: "acme" }],
-    [
-      "a projection",
-      { projected_spend: 12.5, projected_exceeded_date: "2026-11-20" },
-      { projected_spend: "12.5", projected_exceeded_date: "2026-11-20" },
-    ],
-    ["a projection in words", { projected_spend: "12.5", projected_exceeded_date: "soon" }, {}],
-    ["a projection below zero", { projected_spend: -1, projected_exceeded_date: 20261120 }, {}],
-    ["a projection without end", { projected_exceeded_date: `2026-11-20${" ".repeat(31)}` }, {}],
+    ["a projection, which it passes on to nobody", { projected_spend: 12.5, projected_exceeded_date: "(sk-x) 1" }, {}],
   ])("accepts %s", async (_, differences, expected) => {
     expect((await post(JSON.stringify({ ...threshold, ...differences }))).status).toBe(200);
     expect(world.messages).toEqual([{ ...STOCK_WEBHOOK, ...expected }]);

@@ -34,6 +34,7 @@ export function anAlert(differences: Partial<AlertRecord> = {}): AlertRecord {
     resetsAt: RESET,
     limitVersion: 1,
     occurrence: 0,
+    repetition: 0,
     isSilent: false,
     detail: null,
     createdAt: NOW,

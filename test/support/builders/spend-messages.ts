@@ -18,8 +18,6 @@ export function aWebhook(keyHash: string | null, spend: string | null, differenc
     team_id: null,
     user_id: null,
     spend,
-    projected_spend: null,
-    projected_exceeded_date: null,
     sent_at: NOW,
     received_at: NOW,
     ...differences,

@@ -32,6 +32,7 @@ export function alertFromRow(row: typeof budgetAlertHistory.$inferSelect): Alert
     resetsAt: instantOf(row.resetsAt),
     limitVersion: row.limitVersion,
     occurrence: row.occurrence,
+    repetition: row.repetition,
     isSilent: row.silent,
     detail: row.detail,
     createdAt: instantOf(row.createdAt),

@@ -32,10 +32,11 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
     database,
     sql`with turn as (${entry.evaluation === null ? tenantUnchanged(entry) : claimEvaluation(entry, entry.evaluation)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
-        limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, silent, detail, created_at)
+        limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, repetition, silent,
+        detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
-        d.limit_amount, d.percentage, d.period_started_at, d.resets_at, d.limit_version, d.occurrence, d.silent,
-        d.detail, ${createdAt(entry)}
+        d.limit_amount, d.percentage, d.period_started_at, d.resets_at, d.limit_version, d.occurrence, d.repetition,
+        d.silent, d.detail, ${createdAt(entry)}
       from turn cross join ${draftRows(entry.drafts)}
       on conflict (identity) do nothing returning *),
     deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, updated_at)
@@ -44,7 +45,8 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
       where not r.silent returning alert_id, channel_id),
     audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
       select r.created_at, 'bursar', ${RECORDED}, r.tenant_id, jsonb_build_object('alert_id', r.id,
-        'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'silent', r.silent),
+        'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'repetition', r.repetition,
+        'silent', r.silent),
         'alert/' || r.id
       from recorded r on conflict (source_id) do nothing)
     select (select count(*) from recorded where not silent)::int as announced,
@@ -103,12 +105,14 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
     resets_at: draft.resetsAt === null ? null : new Date(draft.resetsAt).toISOString(),
     limit_version: draft.limitVersion,
     occurrence: draft.occurrence,
+    repetition: draft.repetition,
     silent: draft.isSilent,
     detail: draft.detail,
   }));
   return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb) as d(identity text, event_type text, threshold numeric,
     spend numeric, max_budget numeric, limit_amount numeric, percentage numeric, period_started_at timestamptz,
-    resets_at timestamptz, limit_version integer, occurrence integer, silent boolean, detail jsonb)`;
+    resets_at timestamptz, limit_version integer, occurrence integer, repetition integer, silent boolean,
+    detail jsonb)`;
 }
 
 /** Basis points as an exact decimal of percent. A tiny limit makes them larger than a double can hold. */

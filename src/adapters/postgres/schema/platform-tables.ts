@@ -13,6 +13,7 @@ const kinds = [
   "litellm_unreadable",
   "subject_missing",
   "mark_copied",
+  "spend_fell",
 ] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */

@@ -197,6 +197,8 @@ export const budgetAlertHistory = pgTable(
     resetsAt: instant("resets_at"),
     limitVersion: integer("limit_version").notNull(),
     occurrence: integer("occurrence").notNull().default(0),
+    /** How often the alert repeats one that still stands; 0 for a new one. */
+    repetition: integer("repetition").notNull().default(0),
     /** Recorded without a notice. */
     silent: boolean("silent").notNull().default(false),
     /** Fields that only this kind of event has. */
@@ -210,6 +212,7 @@ export const budgetAlertHistory = pgTable(
     moneyNotNegative("budget_alert_history_limit_amount_not_negative", t.limitAmount),
     moneyNotNegative("budget_alert_history_percentage_not_negative", t.percentage),
     notNegative("budget_alert_history_occurrence_not_negative", t.occurrence),
+    notNegative("budget_alert_history_repetition_not_negative", t.repetition),
     index("idx_budget_alerts_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
     index("idx_budget_alerts_created").on(newestFirst(t.createdAt), t.id),
   ],

@@ -8,11 +8,12 @@ import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { decimalMoney } from "../../../ports/messages.ts";
 import type { Ledgers } from "../../../ports/stores.ts";
+import type { AuditAction } from "../../../records/audit.ts";
 import type { LedgerChange, LedgerOwner, LedgerQuery, OpenLedger } from "../../../records/ledger.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
-import { timestampOf } from "../instants.ts";
+import { isoText, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import {
   ledgerFrom,
@@ -120,7 +121,8 @@ async function saveLedgers(database: Database, changes: readonly LedgerChange[])
     sql`with coming as (select c.* from ${ledgerRows(rows, sql`${OWNER}, version bigint`)}),
     before as (select t.* from tenant_configs t join coming c on ${IS_OWN} order by t.tenant_id
       for no key update of t),
-    known as (select s.tenant_id, s.read_at from tenant_spend s join before b on b.tenant_id = s.tenant_id),
+    known as (select s.tenant_id, s.read_at, s.spend, s.period_started_at, s.source
+      from tenant_spend s join before b on b.tenant_id = s.tenant_id),
     saved as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id`)}),
     advanced as (update tenant_configs t set ${NEW_PERIOD}, ${updatedAt(null)}
       from before b join saved s on s.tenant_id = b.tenant_id
@@ -129,7 +131,8 @@ async function saveLedgers(database: Database, changes: readonly LedgerChange[])
       set budget_reset_at = s.resets_at, revision = nextval('config_revision'), ${updatedAt(null)}
       from before b join saved s on s.tenant_id = b.tenant_id left join known k on k.tenant_id = b.tenant_id
       where t.tenant_id = b.tenant_id and ${IS_NEW_END} returning t.*),
-    audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })})
+    audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })}),
+    fall_audit as (${FALLS})
     select tenant_id from saved`,
     // A statement that waited for the lock does not see overrides granted meanwhile. The next statement does.
     sql`${selectTenants()} where t.tenant_id in (${asked}) and t.deleted_at is null`,
@@ -137,6 +140,16 @@ async function saveLedgers(database: Database, changes: readonly LedgerChange[])
   const isSaved = new Set(saved.map((row) => row["tenant_id"] as TenantId));
   return tenants.map(tenantFromRow).filter(({ config }) => isSaved.has(config.tenantId));
 }
+
+const FELL: AuditAction = "spend_fell";
+
+/** The audit lines of spend that was lowered within a period. A ledger is saved once, so each fall has one line. */
+const FALLS = sql`insert into audit_log (actor, action, tenant_id, before, after, detail)
+  select 'bursar', ${FELL}, s.tenant_id, jsonb_build_object('spend', trim_scale(k.spend), 'source', k.source),
+    jsonb_build_object('spend', trim_scale(s.spend), 'source', s.source),
+    jsonb_build_object('period_started_at', ${sql.raw(isoText("s.period_started_at"))})
+  from saved s join known k on k.tenant_id = s.tenant_id
+  where s.period_started_at = k.period_started_at and s.spend < k.spend`;
 
 /** Deletes calls that ended before `before`, at most `limit` of them, and returns how many it has deleted. */
 async function forgetCalls(database: Database, before: Instant, limit: number): Promise<number> {
