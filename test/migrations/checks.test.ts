@@ -97,7 +97,12 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
     { refused: ["-0.01", "'NaN'"], accepted: ["0", "80.00", "50000000000.00", "null"] },
   ],
   ["budget_alert_history_occurrence_not_negative", "budget_alert_history", "occurrence", countFromZero],
-  ["notification_channels_kind_known", "notification_channels", "kind", only("'slack'", "'email'", "'webhook'")],
+  [
+    "notification_channels_kind_known",
+    "notification_channels",
+    "kind",
+    only("'slack'", "'email'", "'webhook'", "'pagerduty'", "'teams'", "'discord'"),
+  ],
   [
     ...(["notice_deliveries_status_known", "notice_deliveries", "status"] as const),
     only("'pending'", "'sent'", "'skipped'", "'failed'"),

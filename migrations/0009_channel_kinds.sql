@@ -1,0 +1,2 @@
+ALTER TABLE "notification_channels" DROP CONSTRAINT "notification_channels_kind_known";--> statement-breakpoint
+ALTER TABLE "notification_channels" ADD CONSTRAINT "notification_channels_kind_known" CHECK ("notification_channels"."kind" in ('slack', 'email', 'webhook', 'pagerduty', 'teams', 'discord'));
