@@ -62,7 +62,7 @@ export function shownText(body: unknown): string {
 }
 
 /** Slack escapes only these three characters. */
-function unescapeSlack(text: string): string {
+export function unescapeSlack(text: string): string {
   return text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 }
 

@@ -40,14 +40,14 @@ export function slackMessage(notice: Notice, publicUrl: string | null = null): S
   const emoji = emojiOf(model);
   const headline = headlineOf(model, MAX_HEADLINE, escapeSlack);
   const bar = budget?.bar ?? null;
-  const lines = [...contextLines(model), repetition === null ? footer : `${footer} · *${repetition}*`];
+  const lines = [...contextLines(model), [repetition === null ? footer : `${footer} · *${repetition}*`]];
   return {
     text: `${emoji} ${tag}${repetition === null ? "" : ` (${repetition})`}: ${headline}.`,
     blocks: [
       header(`${emoji} ${headlineOf(model, MAX_HEADER - emoji.length - 1, escapeSlack)}`),
       ...(bar === null ? [] : [{ type: "section", text: mrkdwn(barText(bar)) }]),
       ...(advice === null ? [] : [{ type: "section", text: mrkdwn(advice) }]),
-      ...lines.map((line) => ({ type: "context", elements: [mrkdwn(line)] })),
+      ...lines.map((texts) => ({ type: "context", elements: texts.map(mrkdwn) })),
       ...(button === null ? [] : [actions(button)]),
     ],
   };
@@ -57,9 +57,10 @@ function emojiOf({ tone, budget }: MessageModel): string {
   return TONE_EMOJI[tone] ?? STATE_EMOJI[budget?.snapshot.state ?? "ok"];
 }
 
-function contextLines({ budget, facts }: MessageModel): string[] {
-  const numbers = budget === null ? [] : [numbersLine(budget)];
-  return facts.length === 0 ? numbers : [...numbers, facts.map(factText).join("  ·  ")];
+/** Each line has at most ten texts, which Slack shows side by side. */
+function contextLines({ budget, facts }: MessageModel): string[][] {
+  const numbers = budget === null ? [] : [[numbersLine(budget)]];
+  return facts.length === 0 ? numbers : [...numbers, facts.map(factText)];
 }
 
 function numbersLine({ numbers: { amounts, blocks, resets } }: Budget): string {

@@ -18,7 +18,7 @@ const header = (notice: Notice) => blocks(notice).find(({ type }) => type === "h
 const context = (notice: Notice) =>
   blocks(notice)
     .filter(({ type }) => type === "context")
-    .map(({ elements }) => elements?.[0]?.text);
+    .map(({ elements }) => elements?.map(({ text }) => text).join("  ·  "));
 
 describe("the state", () => {
   it.each([

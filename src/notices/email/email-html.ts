@@ -75,9 +75,14 @@ function row(padding: string, content: Html): Html {
 
 function budgetRows({ snapshot, bar, numbers: { amounts, blocks, resets } }: Budget): Html {
   return html`${bar === null ? null : row("20px 36px 0", barHtml(bar, snapshot.budgetState))}
-    ${blocks === null ? null : row("6px 36px 0", html`<p class="m" style="margin:0;font-size:12px;line-height:16px;color:#5a6270;text-align:right">${blocks}</p>`)}
+    ${blocks === null ? null : row("6px 36px 0", blocksHtml(blocks))}
     ${row("16px 36px 0", html`<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="table-layout:fixed"><tr>${amounts.map(amountCell)}</tr></table>`)}
     ${row("8px 36px 0", html`<p class="m" style="margin:0;font-size:13px;line-height:18px;color:#5a6270">${resets}</p>`)}`;
+}
+
+/** Under the bar, with the mark that the bar has there. */
+function blocksHtml(blocks: string): Html {
+  return html`<p class="m" style="margin:0;font-size:12px;line-height:16px;color:#5a6270"><span class="k" style="display:inline-block;width:4px;height:10px;background:#1a1d21"></span> ${blocks}</p>`;
 }
 
 function amountCell({ label, value }: Fact): Html {
@@ -88,7 +93,7 @@ function amountCell({ label, value }: Fact): Html {
 }
 
 function factLine({ label, value }: Fact): Html {
-  return html`<p class="t" style="margin:0 0 4px;font-size:14px;line-height:20px;color:#1a1d21;word-break:break-word"><span class="m" style="color:#5a6270">${label}</span> ${value}</p>`;
+  return html`<p class="t" style="margin:0 0 4px;font-size:14px;line-height:20px;color:#1a1d21;word-break:break-word"><span class="m" style="color:#5a6270">${label}:</span> ${value}</p>`;
 }
 
 /** A colored cell around the link: Outlook ignores the padding of a link. */
