@@ -1,7 +1,6 @@
 // Notices for PagerDuty's Events API v2. A block opens an incident and its end resolves it, by the same key.
 
 import type { event } from "@pagerduty/pdjs";
-import { usdNumber } from "../../budget/money.ts";
 import type { AlertRecord } from "../../records/alert.ts";
 import type { Tone } from "../copy/copy.ts";
 import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
@@ -57,15 +56,13 @@ export function pagerDutyEvent(notice: Notice, publicUrl: string | null): PagerD
   };
 }
 
-function numberDetails({ budget }: MessageModel): Record<string, string | number> {
+function numberDetails({ budget }: MessageModel): Record<string, string> {
   if (budget === null) return {};
-  const { snapshot, numbers } = budget;
-  const { amounts, blocks, resets } = numbers;
+  const { amounts, blocks, resets } = budget.numbers;
   return {
     ...Object.fromEntries(amounts.map(({ label, value }) => [label, value])),
     ...(blocks !== null && { Block: blocks }),
     Reset: resets,
-    max_budget: usdNumber(snapshot.maxBudgetNanoUsd),
   };
 }
 
