@@ -81,7 +81,7 @@ export function headlineOf(
   return `${tenantLabel(tenant, max - predicate.length - 1, encode)} ${predicate}`;
 }
 
-/** How often an alert that still stands was announced before; 0 for a new one, such as a crossing after a resolution. */
+/** How often an alert that stands was announced before; 0 for a new one, such as a crossing after a resolution. */
 function repetitionOf({ repetition = 0 }: AlertRecord & { readonly repetition?: number }): number {
   return repetition;
 }

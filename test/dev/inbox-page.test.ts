@@ -3,6 +3,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
+import { aNotice } from "../../dev/notices/samples.ts";
+import { discordMessage } from "../../src/notices/providers/discord.ts";
+import { pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { teamsMessage } from "../../src/notices/providers/teams.ts";
 
 const EVIL = `"'><img src=x onerror=alert(1)><script>alert(1)</script>`;
 

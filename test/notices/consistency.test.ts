@@ -136,7 +136,7 @@ function isSuspendedAndOver(
   return text.includes("is suspended") && (spent ?? 0n) >= (blocksAt ?? 0n);
 }
 
-/** An amount stands as often as there are facts of that amount: spent, limit, left or over, where it blocks, override. */
+/** There are as many amounts as facts: spent, limit, left or over, and perhaps where it blocks and an override. */
 function eachFactOnce({ eventType }: AlertNotice["alert"], text: string, about: string): void {
   const amounts = [...text.matchAll(/\$\d+\.\d+/g)].map(([found]) => found);
   const overrides = /Override in the limit|override of|may spend \$/.test(text) ? 1 : 0;

@@ -69,7 +69,7 @@ describe("the button", () => {
     );
   });
 
-  it("is the only link of an e-mail, and a notice of the platform has none", () => {
+  it("comes as the only link of an e-mail, and a notice of the platform has none", () => {
     expect(warning().html.match(/<a /g)).toHaveLength(1);
     expect(emailMessage(SAMPLES["platform-litellm-out"] as Notice, PUBLIC_URL).html).not.toContain("<a ");
   });
@@ -270,7 +270,7 @@ describe("a repetition", () => {
     expect(text.toLowerCase()).toContain(`repeated, the ${ordinal} time`);
   });
 
-  it("is not what a new crossing after a resolution is called", () => {
+  it("has its name to itself: a new crossing after a resolution is none", () => {
     const { subject, html, text } = emailMessage(
       aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 1 }),
     );

@@ -69,7 +69,7 @@ describe("an event", () => {
     });
   });
 
-  it("refuses a projection of LiteLLM, of which nobody is notified", () => {
+  it("refuses a projection of LiteLLM, which has no notices", () => {
     expect(() => eventBody(aNotice("projected_limit_exceeded"))).toThrow("unknown event type");
   });
 

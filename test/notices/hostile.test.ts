@@ -167,7 +167,7 @@ describe.each([
   });
 });
 
-it("escapes markup, mentions and links for Discord, and mentions nobody", () => {
+it("escapes markup, mentions and links for Discord, and allows no mention", () => {
   const { embeds, allowed_mentions: allowed } = discordMessage(withName("**b** <@1> [x](http://y) @everyone"), null);
   expect(embeds?.[0]?.title).toContain("\\*\\*b\\*\\* \\<\\@1\\> \\[x\\]\\(http\\://y\\) \\@everyone (acme)");
   expect(allowed).toEqual({ parse: [] });

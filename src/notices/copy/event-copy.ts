@@ -40,7 +40,7 @@ export function copyOf(alert: AlertRecord, snapshot: BudgetSnapshot): Copy {
   }
 }
 
-/** LiteLLM's projections are hints. Their alerts of earlier releases stay in the history, and nobody is notified. */
+/** LiteLLM's projections are hints. Their alerts of earlier releases stay in the history, without a notice. */
 export function hasNotice({ eventType }: { eventType: AlertEventType }): boolean {
   return eventType !== "projected_limit_exceeded";
 }

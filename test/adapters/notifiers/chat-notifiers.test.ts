@@ -11,7 +11,7 @@ import type { Notice } from "../../../src/notices/notice.ts";
 import { discordMessage } from "../../../src/notices/providers/discord.ts";
 import { pagerDutyEvent } from "../../../src/notices/providers/pagerduty.ts";
 import { teamsMessage } from "../../../src/notices/providers/teams.ts";
-import { HANG, LOCAL, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
+import { HANG, LOCAL, PATIENT_MS, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const ROUTING_KEY = "0123456789abcdef0123456789abcdef";
 const BLOCKED = SAMPLES["blocked"] as Notice;
@@ -27,9 +27,9 @@ afterAll(() => receiver.stop());
 beforeEach(() => receiver.answers(200));
 
 const SENDERS = {
-  pagerduty: (policy = LOCAL) => pagerDutyNotifier(receiver.url, policy, SHORT_MS)(ROUTING_KEY, EVENT),
-  teams: (policy = LOCAL) => teamsNotifier(policy, SHORT_MS)(`${receiver.url}/workflows/topsecret`, CARD),
-  discord: (policy = LOCAL) => discordNotifier(policy, SHORT_MS)(`${receiver.url}/api/webhooks/1/topsecret`, EMBED),
+  pagerduty: (policy = LOCAL, timeoutMs = PATIENT_MS) => pagerDutyNotifier(receiver.url, policy, timeoutMs)(ROUTING_KEY, EVENT),
+  teams: (policy = LOCAL, timeoutMs = PATIENT_MS) => teamsNotifier(policy, timeoutMs)(`${receiver.url}/workflows/topsecret`, CARD),
+  discord: (policy = LOCAL, timeoutMs = PATIENT_MS) => discordNotifier(policy, timeoutMs)(`${receiver.url}/api/webhooks/1/topsecret`, EMBED),
 };
 
 it.each([
@@ -45,7 +45,7 @@ it.each([
 describe.each(["pagerduty", "teams", "discord"] as const)("%s", (kind) => {
   it("times out on a hanging provider, and retries later", async () => {
     receiver.setFault(HANG);
-    expect(await SENDERS[kind]()).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(await SENDERS[kind](LOCAL, SHORT_MS)).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
   });
 
   it("sends nothing to a private host", async () => {

@@ -21,7 +21,7 @@ it.each([
   expect(world.stateOf(key)).toMatchObject({ status: "sent", attempts: 1 });
 });
 
-it("skips the pending notice of a projection, of which nobody is notified any more", async () => {
+it("skips the pending notice of a projection, which has no notices any more", async () => {
   const key = world.has(aDispatch({ alert: { eventType: "projected_limit_exceeded", threshold: null } }));
   expect(await world.send(key)).toEqual({ kind: "done" });
   expect(world.provider.offers).toEqual([]);

@@ -22,7 +22,7 @@ describe.each([
   ["teams", TEAMS, "prod-7.westeurope.logic.azure.com", TEAMS.url],
   ["discord", DISCORD, "discord.com", DISCORD.url],
 ] as const)("a channel of kind %s", (kind, body, hint, target) => {
-  it("is created, shows a host alone, and keeps its target encrypted", async () => {
+  it("takes its target, shows a host alone, and keeps its target encrypted", async () => {
     const created = await create(body);
     expect([created.status, created.body.kind, created.body.target_hint]).toEqual([201, kind, hint]);
     const shown = [created.body, (await call("GET", "/v1/channels")).body, (await call("GET", "/v1/audit")).body];
