@@ -7,7 +7,8 @@ import { emailMessage } from "../../src/notices/email/email.ts";
 
 it("has the words of the 80 % e-mail; take docs/img/notice.png again when they change", () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const [, headline = "", numbers = ""] = /notice\.png".* alt="E-mail notice\. (.+?)\. (Spent [^"]+)\."/.exec(readme) ?? [];
+  const [, headline = "", numbers = ""] =
+    /notice\.png".* alt="E-mail notice\. (.+?)\. (Spent [^"]+)\."/.exec(readme) ?? [];
   const { subject, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n }));
   expect(`Warning: ${headline}`).toBe(subject);
   const shown = text.toLowerCase().replace(/[:\s]+/g, " ");

@@ -27,9 +27,12 @@ afterAll(() => receiver.stop());
 beforeEach(() => receiver.answers(200));
 
 const SENDERS = {
-  pagerduty: (policy = LOCAL, timeoutMs = PATIENT_MS) => pagerDutyNotifier(receiver.url, policy, timeoutMs)(ROUTING_KEY, EVENT),
-  teams: (policy = LOCAL, timeoutMs = PATIENT_MS) => teamsNotifier(policy, timeoutMs)(`${receiver.url}/workflows/topsecret`, CARD),
-  discord: (policy = LOCAL, timeoutMs = PATIENT_MS) => discordNotifier(policy, timeoutMs)(`${receiver.url}/api/webhooks/1/topsecret`, EMBED),
+  pagerduty: (policy = LOCAL, timeoutMs = PATIENT_MS) =>
+    pagerDutyNotifier(receiver.url, policy, timeoutMs)(ROUTING_KEY, EVENT),
+  teams: (policy = LOCAL, timeoutMs = PATIENT_MS) =>
+    teamsNotifier(policy, timeoutMs)(`${receiver.url}/workflows/topsecret`, CARD),
+  discord: (policy = LOCAL, timeoutMs = PATIENT_MS) =>
+    discordNotifier(policy, timeoutMs)(`${receiver.url}/api/webhooks/1/topsecret`, EMBED),
 };
 
 it.each([
@@ -45,7 +48,11 @@ it.each([
 describe.each(["pagerduty", "teams", "discord"] as const)("%s", (kind) => {
   it("times out on a hanging provider, and retries later", async () => {
     receiver.setFault(HANG);
-    expect(await SENDERS[kind](LOCAL, SHORT_MS)).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(await SENDERS[kind](LOCAL, SHORT_MS)).toEqual({
+      kind: "failed",
+      why: "no answer in time",
+      retryAfterSeconds: null,
+    });
   });
 
   it("sends nothing to a private host", async () => {
