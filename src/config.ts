@@ -19,6 +19,8 @@ export interface Config {
   readonly eventsTokens: Rotated;
   readonly guardrailTokens: Rotated;
   readonly email: EmailProvider;
+  /** Where PagerDuty takes events, without the path. */
+  readonly pagerDutyUrl: string;
   /** The first key encrypts; every key decrypts. */
   readonly encryptionKeys: readonly EncryptionKey[];
   readonly policy: Policy;
@@ -38,6 +40,13 @@ const url = (...protocols: string[]) =>
   });
 
 const httpUrl = url("http:", "https:").transform((text) => text.replace(/\/+$/, ""));
+
+/** People open it from their mail: https, or a developer's machine. */
+const publicUrl = httpUrl
+  .refine((text) => new URL(text).protocol === "https:" || isLocalHost(new URL(text).hostname), {
+    message: "must start with https://, or be local",
+  })
+  .refine((text) => !/[?#@]/.test(text), { message: "must be an origin, or an origin and a path" });
 
 /** `name=value,name2=value2`; names are unique, values may hold `=` but no comma. */
 const namedList = z.string().transform((text, context) => {
@@ -120,6 +129,8 @@ const environment = z.object({
   RESEND_API_KEY: z.string().default(""),
   RESEND_URL: httpUrl.default("https://api.resend.com"),
   EMAIL_BINDING_ENDPOINT: httpUrl.optional(),
+  PAGERDUTY_URL: httpUrl.default("https://events.pagerduty.com"),
+  PUBLIC_URL: z.literal("").or(publicUrl).default(""),
   ALLOW_LOCAL_TARGETS: z.enum(["true", "false"]).default("false"),
 });
 
@@ -148,6 +159,7 @@ export function readConfig(env: object): Config {
       resend: data.RESEND_API_KEY === "" ? null : { url: data.RESEND_URL, apiKey: data.RESEND_API_KEY },
       bindingEndpoint: data.EMAIL_BINDING_ENDPOINT ?? null,
     },
+    pagerDutyUrl: data.PAGERDUTY_URL,
     encryptionKeys: data.ENCRYPTION_KEYS,
     policy: {
       defaultFailPolicy: data.DEFAULT_FAIL_POLICY,
@@ -157,8 +169,13 @@ export function readConfig(env: object): Config {
       alertRepeatSeconds: data.ALERT_REPEAT_SECONDS,
       corsOrigins: data.CORS_ORIGINS,
       allowsLocalTargets: data.ALLOW_LOCAL_TARGETS === "true",
+      publicUrl: data.PUBLIC_URL || null,
     },
   };
+}
+
+function isLocalHost(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
 }
 
 function isOrigin(text: string): boolean {

@@ -10,8 +10,11 @@ import { realTimers } from "./adapters/cloudflare/timers.ts";
 import { liteLlmCalls } from "./adapters/litellm/litellm-calls.ts";
 import { liteLlmClient } from "./adapters/litellm/litellm-client.ts";
 import { Breaker, liteLlmHttp } from "./adapters/litellm/litellm-http.ts";
+import { discordNotifier } from "./adapters/notifiers/discord-notifier.ts";
 import { emailNotifier } from "./adapters/notifiers/email-notifier.ts";
+import { pagerDutyNotifier } from "./adapters/notifiers/pagerduty-notifier.ts";
 import { slackNotifier } from "./adapters/notifiers/slack-notifier.ts";
+import { teamsNotifier } from "./adapters/notifiers/teams-notifier.ts";
 import { webhookNotifier } from "./adapters/notifiers/webhook-notifier.ts";
 import { postgresAlerts } from "./adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "./adapters/postgres/alerts/platform-alerts.ts";
@@ -112,6 +115,9 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
       slack: slackNotifier(config.policy),
       email: emailNotifier(config.email, env.EMAIL, config.policy),
       webhook: webhookNotifier(config.policy),
+      pagerduty: pagerDutyNotifier(config.pagerDutyUrl, config.policy),
+      teams: teamsNotifier(config.policy),
+      discord: discordNotifier(config.policy),
     },
     cipher: aesCipher(config.encryptionKeys),
     timers: realTimers,

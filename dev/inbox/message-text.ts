@@ -3,8 +3,20 @@
 import type { InboxMessage } from "./message.ts";
 import { isObject, objectOf, textOf } from "./untrusted-json.ts";
 
-/** The keys of Block Kit and attachments that hold visible text. */
-const SHOWN_BY_SLACK = new Set(["text", "title", "value", "pretext", "footer", "author_name", "alt_text"]);
+/** The keys that hold visible text: of Block Kit and attachments, Adaptive Cards, embeds and incidents. */
+const SHOWN = new Set([
+  "text",
+  "title",
+  "value",
+  "pretext",
+  "footer",
+  "author_name",
+  "alt_text",
+  "description",
+  "name",
+  "summary",
+  "source",
+]);
 
 /** @see MessageFilter.tenant */
 export function isAboutTenant(message: InboxMessage, tenant: string): boolean {
@@ -20,7 +32,8 @@ export function tenantOfEvent(event: unknown): string | null {
 }
 
 export function renderedText(message: InboxMessage): string {
-  if (message.kind === "slack") return unescapeSlack(shownBySlack(message.body).join("\n")).replace(ITALIC, "$1");
+  if (message.kind === "slack") return unescapeSlack(shownIn(message.body).join("\n")).replace(ITALIC, "$1");
+  if (message.kind !== "email") return shownIn(message.body).join("\n");
   const { subject, text, html } = objectOf(message.body);
   return [textOf(subject), textOf(text), textOfHtml(textOf(html))].join("\n");
 }
@@ -28,23 +41,28 @@ export function renderedText(message: InboxMessage): string {
 /** Italics are removed: `_` is a word character for the search, so an id in italics would not be found. */
 const ITALIC = /(?<!\w)_([^_\n]+)_(?!\w)/g;
 
-function shownBySlack(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(shownBySlack);
+function shownIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(shownIn);
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === "string" ? (SHOWN_BY_SLACK.has(key) ? [inner] : []) : shownBySlack(inner),
+    typeof inner === "string" ? (SHOWN.has(key) ? [inner] : []) : shownIn(inner),
   );
 }
 
 /** The text that Slack shows for a payload. Slack shows the `text` field only when there are no blocks. */
 export function slackText(body: unknown): string {
   const { text, ...rest } = objectOf(body);
-  const shown = shownBySlack(rest);
+  const shown = shownIn(rest);
   return unescapeSlack(shown.length > 0 ? shown.join("\n") : textOf(text));
 }
 
+/** All the visible text of a message of a chat, in its order. */
+export function shownText(body: unknown): string {
+  return unescapeSlack(shownIn(body).join("\n"));
+}
+
 /** Slack escapes only these three characters. */
-function unescapeSlack(text: string): string {
+export function unescapeSlack(text: string): string {
   return text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 }
 

@@ -1,10 +1,10 @@
 // A message as the inbox keeps it, and the filter for messages. Types only.
 
-export const KINDS = ["slack", "email", "webhook"] as const;
+export const KINDS = ["slack", "email", "webhook", "pagerduty", "teams", "discord"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** The receiver that took the message. */
-export type Via = "slack" | "resend" | "send_email" | "webhook";
+export type Via = "slack" | "resend" | "send_email" | "webhook" | "pagerduty" | "teams" | "discord";
 
 export type SignatureVerdict = "valid" | "invalid" | "unknown_secret" | "missing";
 
@@ -22,7 +22,7 @@ export interface InboxMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON, or the raw text when it is not JSON. */
   readonly body: unknown;
-  /** One line: Slack's text, an e-mail's subject, the type of a webhook's event. */
+  /** One line: the text, subject or title of the message, or the type of a webhook's event. */
   readonly summary: string;
   /** Webhooks only. */
   readonly signature?: SignatureVerdict;
@@ -34,7 +34,7 @@ export interface InboxMessage {
 export interface MessageFilter {
   readonly kind?: Kind | undefined;
   readonly accepted?: boolean | undefined;
-  /** Webhooks: the event's `tenant_id`. Slack and e-mail: an id that appears in the rendered text as a whole word. */
+  /** Webhooks: the event's `tenant_id`. The others: an id that appears in the rendered text as a whole word. */
   readonly tenant?: string | undefined;
   /** The maximum number of messages, newest first. */
   readonly limit?: number | undefined;

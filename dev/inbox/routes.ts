@@ -14,7 +14,11 @@ import { takeIn } from "./take-in.ts";
 export interface InboxState {
   readonly mailbox: Mailbox;
   readonly failures: Failures;
-  readonly receivers: { slack: Receiver; resend: Receiver; sendEmail: Receiver; webhook: WebhookEndpoint };
+  readonly receivers: Readonly<
+    Record<"slack" | "resend" | "sendEmail" | "pagerduty" | "teams" | "discord", Receiver>
+  > & {
+    readonly webhook: WebhookEndpoint;
+  };
   clear(): void;
 }
 
@@ -45,6 +49,9 @@ export function inboxRoutes(state: InboxState): Hono {
   app.post("/slack/*", at(receivers.slack));
   app.post("/resend/emails", at(receivers.resend));
   app.post("/send-email", at(receivers.sendEmail));
+  app.post("/pagerduty/v2/enqueue", at(receivers.pagerduty));
+  app.post("/teams/*", at(receivers.teams));
+  app.post("/discord/*", at(receivers.discord));
   app.post("/webhook/:name", at(receivers.webhook));
 
   app.put("/webhook-secrets/:name", async (c) => {

@@ -4,9 +4,12 @@ import { type Part, startPart } from "../part.ts";
 import { createFailures, type Failure } from "./failures.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { InboxMessage, MessageFilter } from "./message.ts";
+import { discordEndpoint } from "./receivers/discord.ts";
+import { pagerDutyEndpoint } from "./receivers/pagerduty.ts";
 import { createResendEndpoint } from "./receivers/resend.ts";
 import { sendEmailEndpoint } from "./receivers/send-email.ts";
 import { slackEndpoint } from "./receivers/slack.ts";
+import { teamsEndpoint } from "./receivers/teams.ts";
 import { createWebhookEndpoint } from "./receivers/webhook.ts";
 import { inboxRoutes } from "./routes.ts";
 
@@ -30,6 +33,9 @@ export async function startInbox(port: number): Promise<Inbox> {
     resend: createResendEndpoint(),
     sendEmail: sendEmailEndpoint,
     webhook: createWebhookEndpoint(),
+    pagerduty: pagerDutyEndpoint,
+    teams: teamsEndpoint,
+    discord: discordEndpoint,
   };
   const clear = () => {
     mailbox.clear();

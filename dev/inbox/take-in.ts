@@ -47,5 +47,6 @@ function messageOf(call: Call, receiver: Receiver, reply: Reply | null): InboxMe
 
 function responseOf({ status, body }: Answer, retryAfter: string | undefined): Response {
   const headers = retryAfter === undefined ? {} : { "Retry-After": retryAfter };
+  if (body === "") return new Response(null, { status, headers });
   return typeof body === "string" ? new Response(body, { status, headers }) : Response.json(body, { status, headers });
 }

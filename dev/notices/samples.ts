@@ -13,6 +13,8 @@ const NOW = Date.UTC(2026, 10, 15, 12);
 
 export type Difference = Partial<AlertNotice["alert"]> &
   Partial<Omit<AlertNotice, "alert">> & {
+    /** How often an alert that still stands was announced before. */
+    readonly repetition?: number;
     /** US dollars, as decimals. */
     readonly spend?: string;
     readonly limit?: string;
@@ -33,7 +35,7 @@ export function aNotice(eventType: AlertEventType, differences: Difference = {})
     alert: {
       id: "0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10" as AlertId,
       tenantId: "acme" as TenantId,
-      identity: "not shown",
+      identity: `${eventType}/${PERIOD_START}/acme`,
       eventType,
       threshold: null,
       spendNanoUsd,
@@ -76,23 +78,19 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
   "critical-at-100": aNotice("budget_crossed", { threshold: 10_000n, spend: "500", resetsAt: null }),
   "critical-at-109.99": aNotice("budget_crossed", { threshold: 10_000n, spend: "549.99" }),
   blocked: aNotice("budget_blocked", { threshold: 11_000n, spend: "552" }),
+  "blocked-at-170": aNotice("budget_blocked", { threshold: 11_000n, spend: "850" }),
   "blocked-zero-limit": aNotice("budget_blocked", { threshold: 11_000n, spend: "3.2", limit: "0" }),
   "blocked-observed": aNotice("budget_blocked", { threshold: 11_000n, spend: "552", enforcement: "observe" }),
   resolved: aNotice("budget_resolved", { spend: "552", limit: "900", maxBudget: "500" }),
-  projected: aNotice("projected_limit_exceeded", {
-    spend: "290",
-    detail: { projected_spend: "640.25", projected_exceeded_date: "2026-11-24" },
-  }),
-  "projected-unknown": aNotice("projected_limit_exceeded", {
-    spend: "290",
-    detail: { projected_spend: null, projected_exceeded_date: null },
-  }),
   reset: aNotice("budget_reset", { spend: "0" }),
   "override-granted": aNotice("override_granted", { spend: "505", limit: "600", maxBudget: "500", detail: OVERRIDE }),
-  "override-ended": aNotice("override_ended", { spend: "590", detail: OVERRIDE }),
+  "override-ended": aNotice("override_ended", {
+    spend: "590",
+    detail: { ...OVERRIDE, expires_at: "2026-11-14T18:00:00.000Z" },
+  }),
   "override-revoked": aNotice("override_ended", {
     spend: "590",
-    detail: { ...OVERRIDE, revoked_at: "2026-11-18T09:30:00.000Z", revoked_by: "lee" },
+    detail: { ...OVERRIDE, revoked_at: "2026-11-13T09:30:00.000Z", revoked_by: "lee" },
   }),
   suspended: aNotice("tenant_suspended", { detail: { audit_id: 7 } }),
   resumed: aNotice("tenant_resumed", { spend: "120.4" }),

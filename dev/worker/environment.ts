@@ -34,6 +34,7 @@ export function workerEnvironment(parts: {
       EMAIL_FROM: "Bursar <budgets@bursar.example>",
       RESEND_API_KEY: "dev-resend-key",
       RESEND_URL: `${parts.inboxUrl}/resend`,
+      PAGERDUTY_URL: `${parts.inboxUrl}/pagerduty`,
       ALLOW_LOCAL_TARGETS: "true",
     },
   };

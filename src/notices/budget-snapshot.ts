@@ -1,13 +1,16 @@
-// A tenant's budget when its alert was recorded, as every renderer shows it. Compares exactly, decides nothing.
+// A tenant's budget at the instant of its alert, as every renderer shows it. Every number and date of a notice comes
+// from here, so that no two of them contradict each other. Compares exactly, decides nothing.
 
 import type { Instant } from "../budget/instant.ts";
-import { type BasisPoints, type NanoUsd, partOf, WHOLE } from "../budget/money.ts";
+import { type BasisPoints, type NanoUsd, partOf, shareOf, WHOLE } from "../budget/money.ts";
 import type { State } from "../budget/verdict.ts";
 import type { AlertNotice } from "./notice.ts";
 
 export type KnownState = Exclude<State, "unknown">;
 
 export interface BudgetSnapshot {
+  /** When the alert was recorded: what the notice calls past or future is so at this instant. */
+  readonly at: Instant;
   readonly state: KnownState;
   /** The state by spend and limit alone, ignoring a suspension. */
   readonly budgetState: KnownState;
@@ -20,44 +23,47 @@ export interface BudgetSnapshot {
   readonly used: BasisPoints | null;
   /** Up to the limit, as in a verdict; never negative. */
   readonly remainingNanoUsd: NanoUsd;
-  readonly overLimitNanoUsd: NanoUsd;
-  readonly blocksAtNanoUsd: NanoUsd;
-  /** Up to the block threshold; never negative. */
-  readonly untilBlockNanoUsd: NanoUsd;
-  readonly alertThreshold: BasisPoints;
-  readonly graceThreshold: BasisPoints;
+  /** Null when the thresholds of the alert's instant are not known. */
+  readonly block: { readonly atNanoUsd: NanoUsd; readonly threshold: BasisPoints } | null;
   readonly resetsAt: Instant | null;
   readonly observes: boolean;
 }
 
 export function snapshotOf(notice: AlertNotice): BudgetSnapshot {
   const { alert } = notice;
-  const { spendNanoUsd, limitNanoUsd, maxBudgetNanoUsd } = alert;
-  // The tenant's threshold may have changed since: for a crossing, the alert has the one that was crossed.
-  const crossed = (eventType: string) => (alert.eventType === eventType ? alert.threshold : null);
-  const alertThreshold = crossed("threshold_crossed") ?? notice.alertThreshold;
-  const graceThreshold = crossed("budget_blocked") ?? notice.graceThreshold;
-  const blocksAtNanoUsd = partOf(limitNanoUsd, graceThreshold);
+  const { eventType, spendNanoUsd, limitNanoUsd, maxBudgetNanoUsd } = alert;
+  const used = shareOf(spendNanoUsd, limitNanoUsd);
+  const crossed = eventType === "threshold_crossed" ? alert.threshold : null;
+  const alertThreshold = crossed ?? notice.alertThreshold;
+  const block = blockOf(notice);
   // With a limit of zero, a spend of zero is already blocked.
-  const isBlocked = spendNanoUsd >= blocksAtNanoUsd;
+  const isBlocked = block !== null && spendNanoUsd >= block.atNanoUsd;
   const budgetState = isBlocked ? "blocked" : stateBelowBlock(spendNanoUsd, limitNanoUsd, alertThreshold);
   return {
-    state: alert.eventType === "tenant_suspended" ? "blocked" : budgetState,
+    at: alert.createdAt,
+    state: eventType === "tenant_suspended" ? "blocked" : budgetState,
     budgetState,
     spendNanoUsd,
     limitNanoUsd,
     maxBudgetNanoUsd,
     overrideNanoUsd: atLeastZero(limitNanoUsd - maxBudgetNanoUsd),
-    used: alert.used,
+    used,
     remainingNanoUsd: atLeastZero(limitNanoUsd - spendNanoUsd),
-    overLimitNanoUsd: atLeastZero(spendNanoUsd - limitNanoUsd),
-    blocksAtNanoUsd,
-    untilBlockNanoUsd: atLeastZero(blocksAtNanoUsd - spendNanoUsd),
-    alertThreshold,
-    graceThreshold,
+    block,
     resetsAt: alert.resetsAt,
     observes: notice.enforcement === "observe",
   };
+}
+
+/**
+ * Where the tenant is blocked. The tenant's block threshold may have changed since the alert: a block has the threshold
+ * that was crossed, and a block that has ended was above the spend.
+ */
+function blockOf({ alert, graceThreshold }: AlertNotice): BudgetSnapshot["block"] {
+  const { eventType, spendNanoUsd, limitNanoUsd } = alert;
+  const threshold = eventType === "budget_blocked" ? (alert.threshold ?? graceThreshold) : graceThreshold;
+  const atNanoUsd = partOf(limitNanoUsd, threshold);
+  return eventType === "budget_resolved" && spendNanoUsd >= atNanoUsd ? null : { atNanoUsd, threshold };
 }
 
 function stateBelowBlock(spend: NanoUsd, limit: NanoUsd, alertThreshold: BasisPoints): "ok" | "warning" | "grace" {

@@ -8,20 +8,22 @@ import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
 
+/** LiteLLM's projections are hints, of which no notice is made. */
+type NoticedEventType = Exclude<AlertEventType, "projected_limit_exceeded">;
+
 /** Every event type, by the type of the alert. */
 const EVENT_TYPES = {
   threshold_crossed: "budget.threshold_crossed",
   budget_crossed: "budget.crossed",
   budget_blocked: "budget.blocked",
   budget_resolved: "budget.resolved",
-  projected_limit_exceeded: "budget.projected_limit_exceeded",
   budget_reset: "budget.reset",
   override_granted: "override.granted",
   override_ended: "override.ended",
   tenant_suspended: "tenant.suspended",
   tenant_resumed: "tenant.resumed",
   channel_test: "channel.test",
-} as const satisfies Record<AlertEventType | "channel_test", string>;
+} as const satisfies Record<NoticedEventType | "channel_test", string>;
 
 type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES] | `platform.${PlatformAlertKind}`;
 
@@ -33,7 +35,7 @@ interface NoticeEvent {
 }
 
 /** Fields of a detail that hold an amount, as a decimal string. */
-const MONEY_FIELDS = ["override_amount", "projected_spend"];
+const MONEY_FIELDS = ["override_amount"];
 
 /** The JSON text to sign and send: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
 export function eventBody(notice: Notice): string {
@@ -52,7 +54,7 @@ function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt }
 function alertEvent(notice: AlertNotice): NoticeEvent {
   const { alert, tenantName } = notice;
   const snapshot = snapshotOf(notice);
-  const type: EventType | undefined = EVENT_TYPES[alert.eventType];
+  const type: EventType | undefined = (EVENT_TYPES as Partial<Record<AlertEventType, EventType>>)[alert.eventType];
   // Of a later release, after a rollback: the attempt fails and is retried, because receivers need a type.
   if (type === undefined) throw new Error(`unknown event type ${alert.eventType}`);
   return {
@@ -73,7 +75,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       max_budget: usdNumber(snapshot.maxBudgetNanoUsd),
       used_percent: snapshot.used === null ? null : percentNumber(snapshot.used),
       remaining: usdNumber(snapshot.remainingNanoUsd),
-      blocks_at: usdNumber(snapshot.blocksAtNanoUsd),
+      blocks_at: snapshot.block === null ? null : usdNumber(snapshot.block.atNanoUsd),
       period_started_at: iso(alert.periodStartedAt),
       resets_at: alert.resetsAt === null ? null : iso(alert.resetsAt),
       occurrence: alert.occurrence,

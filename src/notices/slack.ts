@@ -1,11 +1,11 @@
-// Notices for Slack, in Block Kit. Escapes text from outside, so that it can add no link, mention or emphasis.
+// Notices for Slack, in Block Kit: a sentence, a bar, one line of numbers, a button. Escapes text from outside, so that
+// it can add no link, mention or emphasis.
 
-import { type BasisPoints, dollars, WHOLE } from "../budget/money.ts";
-import type { BudgetSnapshot, KnownState } from "./budget-snapshot.ts";
+import { barText } from "./bar.ts";
+import type { KnownState } from "./budget-snapshot.ts";
 import type { Tone } from "./copy/copy.ts";
-import type { Field } from "./fields.ts";
-import { percent } from "./format.ts";
-import { headlineOf, type MessageModel, messageModelOf } from "./message-model.ts";
+import type { Fact } from "./facts.ts";
+import { type Budget, type Button, headlineOf, type MessageModel, messageModelOf } from "./message-model.ts";
 import type { Notice, SlackMessage } from "./notice.ts";
 import { cut } from "./sanitize.ts";
 
@@ -15,10 +15,8 @@ const MAX_HEADER = 150;
 /** Limit of the headline in the fallback text; notifications show less. */
 const MAX_HEADLINE = 240;
 
-/** Slack's limit is 2,000. A reason of 300 characters is at most five times as long once escaped. */
-const MAX_FIELD = 1_900;
-
-const CELLS = 20;
+/** Slack's limit is 3,000 for an element. A reason of 300 characters is at most five times as long once escaped. */
+const MAX_FACT = 1_900;
 
 const STATE_EMOJI: Readonly<Record<KnownState, string>> = {
   ok: ":large_green_circle:",
@@ -29,7 +27,6 @@ const STATE_EMOJI: Readonly<Record<KnownState, string>> = {
 
 /** Other tones show the emoji of the tenant's state. */
 const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
-  projected: ":chart_with_upwards_trend:",
   reset: ":arrows_counterclockwise:",
   override: ":ticket:",
   suspended: ":octagonal_sign:",
@@ -37,44 +34,38 @@ const TONE_EMOJI: Partial<Readonly<Record<Tone, string>>> = {
   test: ":wrench:",
 };
 
-export function slackMessage(notice: Notice): SlackMessage {
-  const model = messageModelOf(notice);
-  const { snapshot, repetition, summary, advice, tag, footer } = model;
+export function slackMessage(notice: Notice, publicUrl: string | null = null): SlackMessage {
+  const model = messageModelOf(notice, publicUrl);
+  const { budget, repetition, advice, tag, button, footer } = model;
   const emoji = emojiOf(model);
   const headline = headlineOf(model, MAX_HEADLINE, escapeSlack);
-  const sentences = [`${emoji} ${tag}: ${headline}.`, repetition, summary, advice];
+  const bar = budget?.bar ?? null;
+  const lines = [...contextLines(model), [repetition === null ? footer : `${footer} · *${repetition}*`]];
   return {
-    text: sentences.filter((sentence) => sentence !== null).join(" "),
+    text: `${emoji} ${tag}${repetition === null ? "" : ` (${repetition})`}: ${headline}.`,
     blocks: [
       header(`${emoji} ${headlineOf(model, MAX_HEADER - emoji.length - 1, escapeSlack)}`),
-      ...(snapshot === null ? [] : [section(progress(snapshot, emoji))]),
-      section(repetition === null ? summary : `*${repetition}* ${summary}`),
-      { type: "section", fields: model.fields.map(field) },
-      section(`*What to do*\n${advice}`),
-      { type: "context", elements: [mrkdwn(escapeSlack(footer))] },
+      ...(bar === null ? [] : [{ type: "section", text: mrkdwn(barText(bar)) }]),
+      ...(advice === null ? [] : [{ type: "section", text: mrkdwn(advice) }]),
+      ...lines.map((texts) => ({ type: "context", elements: texts.map(mrkdwn) })),
+      ...(button === null ? [] : [actions(button)]),
     ],
   };
 }
 
-function emojiOf({ tone, snapshot }: MessageModel): string {
-  const ofState = STATE_EMOJI[snapshot?.state ?? "ok"];
-  return TONE_EMOJI[tone] ?? ofState;
+function emojiOf({ tone, budget }: MessageModel): string {
+  return TONE_EMOJI[tone] ?? STATE_EMOJI[budget?.snapshot.state ?? "ok"];
 }
 
-/** Plain text rather than code, which Slack always shows in red. */
-function progress(snapshot: BudgetSnapshot, headerEmoji: string): string {
-  const { used, overLimitNanoUsd, budgetState } = snapshot;
-  const over = overLimitNanoUsd > 0n ? `, ${dollars(overLimitNanoUsd)} over the limit` : "";
-  const caption = used === null ? "the limit is zero" : `*${percent(used)}* used${over}`;
-  const emoji = STATE_EMOJI[budgetState];
-  return `${emoji === headerEmoji ? "" : `${emoji} `}${progressBar(used)} ${caption}`;
+/** Each line has at most ten texts, which Slack shows side by side. */
+function contextLines({ budget, facts }: MessageModel): string[][] {
+  const numbers = budget === null ? [] : [[numbersLine(budget)]];
+  return facts.length === 0 ? numbers : [...numbers, facts.map(factText)];
 }
 
-/** Twenty cells up to the limit. An arrow at the end shows spend over the limit, or a limit of zero. */
-export function progressBar(used: BasisPoints | null): string {
-  const full = used === null || used > WHOLE ? CELLS : Number((used * BigInt(CELLS)) / WHOLE);
-  const isOver = used === null || used > WHOLE;
-  return `${"▓".repeat(full)}${"░".repeat(CELLS - full)}${isOver ? "▶" : ""}`;
+function numbersLine({ numbers: { amounts, blocks, resets } }: Budget): string {
+  const parts = amounts.map(({ label, value }) => `${label} *${value}*`);
+  return [...parts, ...(blocks === null ? [] : [blocks]), resets].join("  ·  ");
 }
 
 /** Slack has no escape for these marks, so look-alikes replace them. */
@@ -99,16 +90,17 @@ function escapeSlack(text: string): string {
   return plain.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
+function factText({ label, value }: Fact): string {
+  return `${label}: ${cut(value, MAX_FACT, escapeSlack)}`;
+}
+
 function header(text: string) {
   return { type: "header", text: { type: "plain_text", text, emoji: true } };
 }
 
-function section(text: string) {
-  return { type: "section", text: mrkdwn(text) };
-}
-
-function field({ label, value }: Field) {
-  return mrkdwn(`*${label}*\n${cut(value, MAX_FIELD, escapeSlack)}`);
+function actions({ label, url }: Button) {
+  const text = { type: "plain_text", text: label, emoji: true };
+  return { type: "actions", elements: [{ type: "button", text, url, style: "primary" }] };
 }
 
 /** `verbatim`: Slack does not turn text into links or mentions. */

@@ -17,6 +17,8 @@ export interface Policy {
   readonly corsOrigins: readonly string[];
   /** True on a developer's machine only: notices may go to plain http and to private hosts. */
   readonly allowsLocalTargets: boolean;
+  /** Where Bursar's pages are, without a slash at the end; null: notices have no button. */
+  readonly publicUrl: string | null;
 }
 
 /** A token with its name, which the audit log shows as the actor. */

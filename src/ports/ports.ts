@@ -6,6 +6,9 @@ import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
+import type { DiscordMessage } from "../notices/providers/discord.ts";
+import type { PagerDutyEvent } from "../notices/providers/pagerduty.ts";
+import type { TeamsMessage } from "../notices/providers/teams.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
@@ -191,6 +194,10 @@ export interface Notifier {
     secret: string,
     event: { body: string; webhookId: string; sentAt: Instant },
   ): Promise<SendOutcome>;
+  /** PagerDuty dedupes by the event's `dedup_key`. */
+  pagerduty(routingKey: string, event: PagerDutyEvent): Promise<SendOutcome>;
+  teams(url: string, message: TeamsMessage): Promise<SendOutcome>;
+  discord(url: string, message: DiscordMessage): Promise<SendOutcome>;
 }
 
 /** Encrypts secrets stored in Postgres (AES-GCM), and signs what Bursar writes elsewhere, both under rotated keys. */

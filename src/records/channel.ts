@@ -5,7 +5,7 @@ import type { TenantId } from "../budget/tenant.ts";
 
 export type ChannelId = string & { readonly brand: "ChannelId" };
 
-export type ChannelKind = "slack" | "email" | "webhook";
+export type ChannelKind = "slack" | "email" | "webhook" | "pagerduty" | "teams" | "discord";
 
 export interface ChannelRecord {
   readonly id: ChannelId;
@@ -28,7 +28,12 @@ export type ChannelTarget =
   | { readonly kind: "slack"; readonly url: string }
   | { readonly kind: "email"; readonly to: readonly string[] }
   /** `secret`: `whsec_…`, which signs the events. */
-  | { readonly kind: "webhook"; readonly url: string; readonly secret: string };
+  | { readonly kind: "webhook"; readonly url: string; readonly secret: string }
+  /** An integration key of PagerDuty's Events API v2. */
+  | { readonly kind: "pagerduty"; readonly routingKey: string }
+  /** A Power Automate workflow that posts to a chat or a channel. */
+  | { readonly kind: "teams"; readonly url: string }
+  | { readonly kind: "discord"; readonly url: string };
 
 export type NewChannel = Omit<ChannelRecord, "id" | "createdAt" | "updatedAt">;
 

@@ -1,8 +1,19 @@
 // Which URLs notices may go to: https, to a host on the public internet. Pure; resolves no name.
 // It cannot see that a public name resolves to a private host; Cloudflare's network has no route to such a host.
 
+import type { ChannelKind } from "../records/channel.ts";
+
 /** Suffixes of local machines and networks. `home.arpa` and `internal` are reserved for that. */
 const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "home.arpa", "lan", "intranet", "corp", "home"];
+
+/**
+ * The hosts that take the messages of a kind of channel, with every name under them. Slack has none here, because other
+ * products take its messages too.
+ */
+const PROVIDER_HOSTS: Partial<Readonly<Record<ChannelKind, readonly string[]>>> = {
+  teams: ["logic.azure.com", "api.powerplatform.com"],
+  discord: ["discord.com", "discordapp.com"],
+};
 
 /** Networks that are not on the public internet, as [address, prefix length]. */
 const CLOSED_IPV4: readonly (readonly [string, number])[] = [
@@ -35,6 +46,20 @@ export function targetProblem(target: string, { allowsLocal }: { allowsLocal: bo
   if (url.username !== "" || url.password !== "") return "must not hold a user name or a password";
   if (url.port === "0") return "must not name port 0";
   return allowsLocal || isPublicHost(url.hostname) ? null : "must lead to a public host";
+}
+
+/** Why the messages of a kind of channel may not go to a target; null when they may. Any host will do locally. */
+export function channelTargetProblem(
+  target: string,
+  kind: ChannelKind,
+  policy: { allowsLocal: boolean },
+): string | null {
+  const problem = targetProblem(target, policy);
+  const hosts = PROVIDER_HOSTS[kind];
+  if (problem !== null || policy.allowsLocal || hosts === undefined) return problem;
+  const { hostname } = new URL(target);
+  const isKnown = hosts.some((host) => hostname === host || hostname.endsWith(`.${host}`));
+  return isKnown ? null : `must lead to ${hosts.join(" or ")}`;
 }
 
 function isPublicHost(hostname: string): boolean {

@@ -3,6 +3,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Inbox, startInbox } from "../../dev/inbox/start.ts";
+import { aNotice } from "../../dev/notices/samples.ts";
+import { discordMessage } from "../../src/notices/providers/discord.ts";
+import { pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { teamsMessage } from "../../src/notices/providers/teams.ts";
 
 const EVIL = `"'><img src=x onerror=alert(1)><script>alert(1)</script>`;
 
@@ -50,10 +54,10 @@ describe("the page", () => {
   it("shows the text of Slack's blocks instead of the fallback text", async () => {
     const section = { type: "section", text: { type: "mrkdwn", text: "*What to do*\nRaise the &lt;limit&gt;" } };
     await post("/slack/x", { text: "fallback", blocks: [section] });
-    expect(await page()).toContain("<pre>*What to do*\nRaise the &lt;limit&gt;</pre>");
+    expect(await page()).toContain("<b>What to do</b>\nRaise the &lt;limit&gt;");
     inbox.clear();
     await post("/slack/x", { text: "fallback" });
-    expect(await page()).toContain("<pre>fallback</pre>");
+    expect(await page()).toContain("<p>fallback</p>");
   });
 
   it("shows an e-mail's fields and text, and links to its HTML", async () => {
@@ -69,6 +73,41 @@ describe("the page", () => {
       expect(shown).toContain(part);
     }
     expect(shown).toContain(`href="/messages/${inbox.messages()[0]?.id}/html"`);
+  });
+
+  it("shows an e-mail's HTML in a frame in which nothing may run", async () => {
+    await email("<p>H</p>");
+    expect(await page()).toContain(
+      `<iframe src="/messages/${inbox.messages()[0]?.id}/html" title="HTML" loading="lazy" sandbox>`,
+    );
+  });
+
+  it("shows messages to Teams, Discord and PagerDuty as their readers see them, and runs nothing of them", async () => {
+    const blocked = aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName: EVIL });
+    const url = "https://bursar.example.com";
+    await post("/teams/x", teamsMessage(blocked, url));
+    await post("/discord/x", discordMessage(blocked, url));
+    await post("/pagerduty/v2/enqueue", { ...pagerDutyEvent(blocked, url), routing_key: "a".repeat(32) });
+    expect(inbox.messages().map(({ kind, status }) => [kind, status])).toEqual([
+      ["pagerduty", 202],
+      ["discord", 204],
+      ["teams", 202],
+    ]);
+    expect(inbox.messages({ tenant: "acme" })).toHaveLength(3);
+    const shown = await page();
+    expect(shown.match(/\$552\.00/g)?.length).toBeGreaterThanOrEqual(3);
+    expect(shown.match(/class="button" href="https:\/\/bursar\.example\.com\/tenants\/acme"/g)).toHaveLength(2);
+    expect(shown).not.toContain("<script>alert");
+    expect(shown).not.toContain("<img");
+  });
+
+  it("refuses what the vendors refuse, in their words", async () => {
+    await post("/teams/x", { text: "hello" });
+    await post("/discord/x", { embeds: [] });
+    await post("/pagerduty/v2/enqueue", { event_action: "page" });
+    expect(inbox.messages().map(({ status, problems }) => [status, problems.length > 0])).toEqual(
+      Array.from({ length: 3 }, () => [400, true]),
+    );
   });
 
   it("shows a webhook's event as JSON, and that it is not signed", async () => {

@@ -39,6 +39,10 @@ it.each([
   ["EMAIL_FROM", "Bursar <a@b.c>\r\nBcc: x@y.z"],
   ["ALERT_REPEAT_SECONDS", "1h"],
   ["UNMANAGED_KEYS", "ignore"],
+  ["PUBLIC_URL", "bursar.example.com"],
+  ["PUBLIC_URL", "http://bursar.example.com"],
+  ["PUBLIC_URL", "https://bursar.example.com/?tenant="],
+  ["PUBLIC_URL", "https://user@bursar.example.com"],
 ])("refuses %s=%j, which would fail silently later", (name, value) => {
   const problems = problemsOf({ ...ENV, [name]: value });
   expect(problems).toContain(name);
@@ -156,4 +160,15 @@ it.each([
   ["9999", 9_999],
 ])("accepts a deadline of %s ms", (text, ms) => {
   expect(readConfig({ ...ENV, CHECK_DEADLINE_MS: text }).policy.checkDeadlineMs).toBe(ms);
+});
+
+it.each([
+  ["", null],
+  ["https://bursar.example.com/", "https://bursar.example.com"],
+  ["https://example.com/bursar", "https://example.com/bursar"],
+  ["http://localhost:8787", "http://localhost:8787"],
+  ["http://127.0.0.1:8787", "http://127.0.0.1:8787"],
+  ["http://[::1]:8787", "http://[::1]:8787"],
+])("accepts PUBLIC_URL=%j, where people find the pages", (text, publicUrl) => {
+  expect(readConfig({ ...ENV, PUBLIC_URL: text }).policy.publicUrl).toBe(publicUrl);
 });

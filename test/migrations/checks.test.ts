@@ -98,7 +98,12 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   ["budget_alert_history_occurrence_not_negative", "budget_alert_history", "occurrence", countFromZero],
   ["budget_alert_history_repetition_not_negative", "budget_alert_history", "repetition", countFromZero],
-  ["notification_channels_kind_known", "notification_channels", "kind", only("'slack'", "'email'", "'webhook'")],
+  [
+    "notification_channels_kind_known",
+    "notification_channels",
+    "kind",
+    only("'slack'", "'email'", "'webhook'", "'pagerduty'", "'teams'", "'discord'"),
+  ],
   [
     ...(["notice_deliveries_status_known", "notice_deliveries", "status"] as const),
     only("'pending'", "'sent'", "'skipped'", "'failed'"),

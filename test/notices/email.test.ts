@@ -1,39 +1,39 @@
-// E-mails: the exact text of each kind, in both parts. Text from outside is in hostile.test.ts.
+// E-mails: the exact text of each kind, in both parts. Text from outside is in hostile.test.ts, the bar in bar.test.ts.
 
 import { describe, expect, it } from "vitest";
-import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
+import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
+import type { AlertDetail, AlertEventType } from "../../src/budget/alert.ts";
+import type { TenantId } from "../../src/budget/tenant.ts";
 import { emailMessage } from "../../src/notices/email/email.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 
-/** The visible text of the HTML, without head and preheader; one space between cells. */
-function seen(notice: Notice): string {
-  const body = emailMessage(notice)
-    .html.replace(/<head>.*<\/head>/s, "")
-    .replace(/<div style="display:none.*?<\/div>/s, "");
+const PUBLIC_URL = "https://bursar.example.com";
+
+/** The visible text of the HTML; one space between cells. */
+function seen(notice: Notice, publicUrl: string | null = null): string {
+  const body = emailMessage(notice, publicUrl).html.replace(/<head>.*<\/head>/s, "");
   return body
     .replace(/<[^>]*>/g, " ")
     .replace(/&nbsp;|\s+/g, " ")
     .replace(/ +/g, " ");
 }
 
-const warning = () => emailMessage(aNotice("threshold_crossed", { threshold: 8_000n }));
-const critical = () => emailMessage(aNotice("budget_crossed", { threshold: 10_000n, spend: "500" }));
+const warning = () => emailMessage(aNotice("threshold_crossed", { threshold: 8_000n }), PUBLIC_URL);
 
 describe("the warning", () => {
-  it("N2: the 80 % e-mail names the tenant, its spend and its block threshold", () => {
+  it("N2: the 80 % e-mail is one sentence, one bar, three numbers and one button", () => {
     expect(warning().subject).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
-    expect(warning().text).toBe(`WARNING: Acme Corp (acme) has used 82.5 % of its budget
+    expect(warning().text).toBe(`WARNING: Acme Corp (acme) has used 82.5 % of its budget.
 
-$412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more.
+███████████████░░░│░░┃
 
-Spend:     $412.50
-Limit:     $500.00
-Used:      82.5 %
-Remaining: $87.50
-Blocks at: $550.00 (110 %), $137.50 to go
-Resets:    1 December 2026, 00:00 UTC
+Spent: $412.50
+Limit: $500.00
+Left:  $87.50
+Blocks at $550.00 (110 %)
+Resets 1 December 2026, 00:00 UTC
 
-What to do: If this spend is expected, raise max_budget or grant an override before the tenant reaches its limit. If not, find out what the tenant is running.
+Open tenant: https://bursar.example.com/tenants/acme
 
 -- 
 15 November 2026, 12:00 UTC · alert 0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10 · Bursar
@@ -41,107 +41,151 @@ What to do: If this spend is expected, raise max_budget or grant an override bef
   });
 
   it("N2: the HTML of the 80 % e-mail shows the same in amber", () => {
-    expect(seen(aNotice("threshold_crossed", { threshold: 8_000n }))).toContain(
-      " WARNING Acme Corp (acme) has used 82.5 % of its budget 82.5 % of $500.00 used blocks at $550.00 $412.50 of $500.00 is spent: the alert threshold of 80 % is reached. Requests still go through. They are blocked at $550.00 (110 %), after $137.50 more. Spend $412.50 Limit $500.00 Used 82.5 % Remaining $87.50 Blocks at $550.00 (110 %), $137.50 to go Resets 1 December 2026, 00:00 UTC What to do If this spend is expected",
+    expect(seen(aNotice("threshold_crossed", { threshold: 8_000n }), PUBLIC_URL)).toBe(
+      " WARNING Acme Corp (acme) has used 82.5 % of its budget Blocks at $550.00 (110 %) Spent $412.50 Limit $500.00 Left $87.50 Resets 1 December 2026, 00:00 UTC Open tenant 15 November 2026, 12:00 UTC · alert 0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10 · Bursar ",
     );
-    expect(warning().html).toContain(
-      '<td width="75%" height="14" style="height:14px;font-size:0;line-height:0;background:#e8a90c">',
-    );
+    expect(warning().html).toContain('<td width="75%" height="16" bgcolor="#e8a90c"');
   });
 
   it("N2: exactly 80.00 percent is a warning", () => {
     const { subject } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, spend: "400" }));
     expect(subject).toBe("Warning: Acme Corp (acme) has used 80 % of its budget");
   });
+
+  it("says what to do where there is no page to open", () => {
+    const { text, html } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n }));
+    for (const part of [text, html]) {
+      expect(part).toContain("To keep the tenant working, raise max_budget or grant an override.");
+      expect(part).not.toContain("Open tenant");
+    }
+  });
+});
+
+describe("the button", () => {
+  it("opens the page of the tenant, whatever its id", () => {
+    const notice = aNotice("threshold_crossed", { tenantId: 'a/b "c"?' as TenantId });
+    expect(emailMessage(notice, PUBLIC_URL).html).toContain(
+      '<a href="https://bursar.example.com/tenants/a%2Fb%20%22c%22%3F"',
+    );
+  });
+
+  it("comes as the only link of an e-mail, and a notice of the platform has none", () => {
+    expect(warning().html.match(/<a /g)).toHaveLength(1);
+    expect(emailMessage(SAMPLES["platform-litellm-out"] as Notice, PUBLIC_URL).html).not.toContain("<a ");
+  });
 });
 
 describe("the critical alert", () => {
-  it("N2: the 100 % e-mail says that the limit is reached and where requests are blocked", () => {
-    expect(critical().subject).toBe("Critical: Acme Corp (acme) has used 100 % of its budget");
-    expect(critical().text).toContain(
-      "$500.00 is spent, all of the limit of $500.00. Requests still go through in grace. They are blocked at $550.00 (110 %), after $50.00 more.",
-    );
-    expect(critical().text).toContain("Remaining: $0.00\n");
-    expect(critical().text).toContain("To keep the tenant working, raise max_budget or grant an override now.");
+  const critical = (spend: string) => aNotice("budget_crossed", { threshold: 10_000n, spend });
+
+  it("N2: the 100 % e-mail says that requests still go through, and where they are blocked", () => {
+    const { subject, text } = emailMessage(critical("500"));
+    expect(subject).toBe("Critical: Acme Corp (acme) has used 100 % of its budget; requests still go through");
+    expect(text).toContain("Left:  $0.00\nBlocks at $550.00 (110 %)\n");
+    expect(text).toContain("To keep the tenant working, raise max_budget or grant an override.");
   });
 
-  it("N2: the HTML of the 100 % e-mail shows the same in red, with the cells beyond the limit empty", () => {
-    const notice = aNotice("budget_crossed", { threshold: 10_000n, spend: "500" });
-    expect(seen(notice)).toContain("CRITICAL Acme Corp (acme) has used 100 % of its budget 100 % of $500.00 used");
-    const { html } = emailMessage(notice);
+  it("N2: the HTML of the 100 % e-mail shows the same in red, with the cell beyond the limit empty", () => {
+    const { html } = emailMessage(critical("500"));
     expect(html).toContain("background:#dc3b32");
     expect(html.match(/class="e"/g)).toHaveLength(1);
   });
 
-  it("never rounds 109.99 percent up to 110", () => {
-    const notice = aNotice("budget_crossed", { threshold: 10_000n, spend: "549.999999999" });
-    expect(emailMessage(notice).subject).toBe("Critical: Acme Corp (acme) has used 109.99 % of its budget");
-    expect(seen(notice)).toContain("110 %), $0.000000001 to go");
+  it("never rounds 109.99 percent up to 110, nor a spend to the amount that blocks", () => {
+    const { subject, text } = emailMessage(critical("549.999999999"));
+    expect(subject).toBe("Critical: Acme Corp (acme) has used 109.99 % of its budget; requests still go through");
+    expect(text).toContain("Spent: $549.99\nLimit: $500.00\nOver:  $49.99\nBlocks at $550.00");
   });
 
-  it("fills the bar between limit and block threshold up to the spend", () => {
-    const { html } = emailMessage(aNotice("budget_crossed", { threshold: 10_000n, spend: "525" }));
-    expect(
-      [...html.matchAll(/width="([\d.]+%)" height="14" style="[^"]*background:(#\w+)/g)].map((cell) => cell.slice(1)),
-    ).toEqual([
-      ["90.9%", "#dc3b32"],
-      ["4.54%", "#dc3b32"],
-      ["4.54%", "#e3e7eb"],
-    ]);
+  it("hatches the bar between limit and spend", () => {
+    const { html } = emailMessage(critical("525"));
+    expect([...html.matchAll(/width="([\d.]+%?)" height="16" bgcolor="(#\w+)"/g)].map((cell) => cell.slice(1))).toEqual(
+      [
+        ["90.9%", "#dc3b32"],
+        ["2", "#1a1d21"],
+        ["4.55%", "#f2a9a4"],
+        ["4.55%", "#e3e7eb"],
+        ["4", "#1a1d21"],
+      ],
+    );
+    expect(html.match(/repeating-linear-gradient/g)).toHaveLength(1);
   });
 
   it("keeps the zero in hundredths of a percent", () => {
     const { subject } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, spend: "410.25" }));
     expect(subject).toBe("Warning: Acme Corp (acme) has used 82.05 % of its budget");
   });
+
+  it("says that nothing is refused for an observed tenant", () => {
+    const { subject, text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
+    expect(subject).toContain("; it is only observed, so nothing is refused");
+    expect(text).toContain("Would block at $550.00 (110 %)");
+    expect(text).toContain(
+      "What to do: Raise max_budget or grant an override before you enforce this tenant's budget.",
+    );
+  });
+});
+
+describe("the amounts", () => {
+  it("show more decimals where the limit has them, and of a spend below a cent", () => {
+    const rows = (spend: string, limit: string) => emailMessage(aNotice("threshold_crossed", { spend, limit })).text;
+    expect(rows("340.123456789", "333.33")).toContain(
+      "Spent: $340.123\nLimit: $333.33\nOver:  $6.793\nBlocks at $366.663",
+    );
+    expect(rows("0.004", "500")).toContain("Spent: $0.004\nLimit: $500.00\nLeft:  $499.996");
+  });
+
+  it("name the override that is part of the limit", () => {
+    const { text } = emailMessage(aNotice("budget_crossed", { spend: "610", limit: "600", maxBudget: "500" }));
+    expect(text).toContain("Override in the limit: $100.00");
+  });
 });
 
 describe("the block", () => {
+  const blocked = (difference: Parameters<typeof aNotice>[1] = {}) =>
+    emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", ...difference }));
+
   it("says that requests are refused, at which spend and until when", () => {
-    const { subject, text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552" }));
+    const { subject, text } = blocked();
     expect(subject).toBe("Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused");
-    expect(text).toContain(
-      "$552.00 is spent of a limit of $500.00. At $550.00 (110 %) and above, every request is refused.",
-    );
-    expect(text).toContain("Remaining: none, $52.00 over the limit");
-    expect(text).toContain("Blocks at: $550.00 (110 %), reached");
-    expect(text).toContain("Otherwise wait for the reset on 1 December 2026, 00:00 UTC.");
+    expect(text).toContain("Over:  $52.00\nBlocks at $550.00 (110 %)\nResets 1 December 2026, 00:00 UTC");
+    expect(text).toContain("To allow requests again, raise max_budget or grant an override.");
   });
 
   it("shows no percentage for a limit of zero", () => {
-    const notice = aNotice("budget_blocked", { threshold: 11_000n, spend: "0", limit: "0" });
-    const { subject, text } = emailMessage(notice);
-    expect(subject).toBe("Blocked: Acme Corp (acme) has a limit of $0.00; requests are refused");
+    const { subject, text } = blocked({ spend: "0", limit: "0" });
+    expect(subject).toBe("Blocked: Acme Corp (acme) has a limit of zero; requests are refused");
+    expect(text).toContain("To allow requests, set a max_budget above zero or grant an override.");
     expect(text).not.toMatch(/\d %|NaN|null/);
-    expect(seen(notice)).not.toMatch(/\d %|NaN|null/);
+    expect(seen(aNotice("budget_blocked", { spend: "0", limit: "0" }))).not.toMatch(/\d %|NaN|null/);
   });
 
   it("shows the crossed threshold even if it was raised since", () => {
-    const { text } = emailMessage(
-      aNotice("budget_blocked", { threshold: 11_000n, spend: "552", graceThreshold: 15_000n }),
-    );
-    expect(text).toContain("Blocks at: $550.00 (110 %), reached");
+    expect(blocked({ graceThreshold: 15_000n }).text).toContain("Blocks at $550.00 (110 %)");
   });
 
-  it("says that a budget never resets", () => {
-    const { text } = emailMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", resetsAt: null }));
-    expect(text).toContain("Resets:    never");
-    expect(text).toContain("This budget never resets automatically.");
+  it("says that a budget never resets, and that a reset is late", () => {
+    expect(blocked({ resetsAt: null }).text).toContain("Never resets\n");
+    expect(blocked({ resetsAt: Date.UTC(2026, 10, 15, 11) }).text).toContain(
+      "Reset was due 15 November 2026, 11:00 UTC\n",
+    );
   });
 
   it("does not claim that an observed tenant is refused", () => {
-    const { subject, text } = emailMessage(SAMPLES["blocked-observed"] as Notice);
+    const { subject, text } = blocked({ enforcement: "observe" });
     expect(subject).toBe(
       "Would be blocked: Acme Corp (acme) has used 110.4 % of its budget; requests would be refused",
     );
-    expect(text).toContain("Nothing is refused: the tenant is only observed.");
-    expect(text).not.toMatch(/(is|are) refused\b(?!: the tenant)/);
+    expect(text).not.toMatch(/(is|are) refused/);
   });
 
-  it("says of an observed tenant that it would no longer be blocked, and would be by its present spend", () => {
-    const resolved = (spend: string) => emailMessage(aNotice("budget_resolved", { spend, enforcement: "observe" }));
-    expect(resolved("300").subject).toContain("would no longer be blocked");
-    expect(resolved("552").text).toContain("The tenant would be blocked by its budget: $552.00 of $500.00 is spent.");
+  it("never calls a tenant blocked whose block has ended, even if its block threshold was lowered since", () => {
+    const resolved = (difference: Parameters<typeof aNotice>[1]) =>
+      emailMessage(aNotice("budget_resolved", difference));
+    expect(resolved({ spend: "300", enforcement: "observe" }).subject).toContain("would no longer be blocked");
+    const { subject, text } = resolved({ spend: "552" });
+    expect(subject).toBe("Resolved: Acme Corp (acme) is no longer blocked (110.4 % used); requests still go through");
+    expect(text).not.toMatch(/refused|Blocks at/);
   });
 });
 
@@ -150,11 +194,12 @@ describe("the other kinds", () => {
     ["platform-dead-letter", "Platform: A queue message failed every attempt"],
     ["platform-litellm-out", "Platform: LiteLLM is unreachable"],
     ["resolved", "Resolved: Acme Corp (acme) is no longer blocked (61.33 % used)"],
-    ["projected", "Forecast: Acme Corp (acme) is on course to exceed its limit on 24 November 2026"],
-    ["projected-unknown", "Forecast: Acme Corp (acme) is on course to exceed its limit"],
     ["reset", "Reset: Acme Corp (acme) has started a new budget period"],
     ["override-granted", "Override granted: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
-    ["override-ended", "Override ended: Acme Corp (acme) now has a limit of $500.00"],
+    [
+      "override-ended",
+      "Override ended: Acme Corp (acme) had an override of $100.00, which has expired; requests are refused",
+    ],
     ["suspended", "Suspended: Acme Corp (acme) is suspended; requests are refused"],
     ["resumed", "Resumed: Acme Corp (acme) is no longer suspended"],
     ["test", "Test: This is a test of the channel; no budget has changed"],
@@ -162,132 +207,78 @@ describe("the other kinds", () => {
     expect(emailMessage(SAMPLES[name] as Notice).subject).toBe(subject);
   });
 
-  it("shows an override with the parts of the limit, its grantor, reason and end", () => {
+  it("shows an override with its grantor and reason", () => {
     const { text } = emailMessage(SAMPLES["override-granted"] as Notice);
-    expect(text).toContain("Limit:         $600.00 ($500.00 budget + $100.00 override)");
-    expect(text).toContain("Override:      $100.00\nOverride ends: 22 November 2026, 18:00 UTC");
-    expect(text).toContain("Granted by:    dana\nReason:        Launch week, agreed with finance");
+    expect(text).toContain("Limit:      $600.00\n");
+    expect(text).toContain("Granted by: dana\nReason:     Launch week, agreed with finance");
   });
 
   it("R2: shows an expired override with its amount, end, grantor and reason", () => {
     const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 has expired. The tenant is blocked by its budget");
-    expect(text).toContain("Override:       $100.00\nOverride ended: 22 November 2026, 18:00 UTC");
-    expect(text).toContain("Granted by:     dana\nReason:         Launch week, agreed with finance");
+    expect(text).toContain("had an override of $100.00, which has expired");
+    expect(text).toContain(
+      "Ended:      14 November 2026, 18:00 UTC\nGranted by: dana\nReason:     Launch week, agreed with finance",
+    );
   });
 
   it("R2: shows a revoked override with its revoker and time", () => {
     const { text } = emailMessage(SAMPLES["override-revoked"] as Notice);
-    expect(text).toContain("The temporary increase of $100.00 was revoked before it expired.");
-    expect(text).toContain("Override:       $100.00\nOverride ended: 18 November 2026, 09:30 UTC");
-    expect(text).toContain("Revoked by:     lee\nReason:         Launch week, agreed with finance");
+    expect(text).toContain("had an override of $100.00, which was revoked");
+    expect(text).toContain(
+      "Ended:      13 November 2026, 09:30 UTC\nRevoked by: lee\nReason:     Launch week, agreed with finance",
+    );
     expect(text).not.toContain("Granted by");
+  });
+
+  it("names no amount and no date of an override that are malformed or contradict the time of the notice", () => {
+    const text = (eventType: AlertEventType, detail: AlertDetail) => emailMessage(aNotice(eventType, { detail })).text;
+    expect(text("override_granted", { override_amount: "lots", expires_at: "soon 5" })).toContain("may spend more.");
+    expect(text("override_granted", { expires_at: "2026-11-01T00:00:00.000Z" })).toContain("may spend more.");
+    expect(text("override_ended", { expires_at: "2026-12-01T00:00:00.000Z" })).not.toContain("Ended:");
+  });
+
+  it("says of a platform's fail-open time whether it is over", () => {
+    const ends = (until: string) => emailMessage(aPlatformNotice("litellm_out", { open_until: until })).text;
+    expect(ends("2026-11-15T12:50:00.000Z")).toContain("Fail-open ends: 15 November 2026, 12:50 UTC");
+    expect(ends("2026-11-15T11:50:00.000Z")).toContain("Fail-open ended: 15 November 2026, 11:50 UTC");
   });
 
   it("colors a suspended tenant's bar by its spend", () => {
     expect(emailMessage(aNotice("tenant_suspended")).html).toContain("background:#e8a90c");
   });
 
-  it("shows the projected spend of a forecast, when it is known", () => {
-    expect(emailMessage(SAMPLES["projected"] as Notice).text).toContain(
-      "reaches $640.25 and exceeds the limit of $500.00",
-    );
-    const unknown = emailMessage(SAMPLES["projected-unknown"] as Notice).text;
-    expect(unknown).toContain("At the current spend rate the spend exceeds the limit of $500.00.");
-    expect(unknown).not.toMatch(/null|Projected|Invalid/);
-  });
-
-  it("omits malformed fields of a detail", () => {
-    const detail = { projected_spend: "lots", projected_exceeded_date: "soon 5" };
-    const { subject, text } = emailMessage(aNotice("projected_limit_exceeded", { detail }));
-    expect(subject).toBe("Forecast: Acme Corp (acme) is on course to exceed its limit");
-    expect(text).not.toMatch(/lots|soon|NaN|Invalid/);
-  });
-
   it("shows a test without amounts and as a test, in every part", () => {
     const { subject, html, text } = emailMessage(SAMPLES["test"] as Notice);
-    for (const part of [subject, html, text]) expect(part).toContain("a test of the channel");
+    for (const part of [subject, html, text]) expect(part).toMatch(/a test of the channel/i);
     expect(`${subject}${seen(SAMPLES["test"] as Notice)}${text}`).not.toMatch(/\$|%/);
   });
 });
 
-describe("in grace", () => {
-  it("says that the limit is reached, and what to do, in an event about something else", () => {
-    const { text } = emailMessage(aNotice("override_ended", { spend: "525" }));
-    expect(text).toContain(
-      "The temporary increase has expired. The limit is reached: $525.00 of $500.00 is spent (105 %). Requests still go through in grace.",
+describe("a repetition", () => {
+  it.each([
+    [1, "1st"],
+    [2, "2nd"],
+    [3, "3rd"],
+    [4, "4th"],
+    [11, "11th"],
+    [22, "22nd"],
+    [112, "112th"],
+  ])("says which one it is, in the subject and in both parts: %i", (repetition, ordinal) => {
+    const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, repetition }));
+    expect(subject).toBe(`Warning (repeated, the ${ordinal} time): Acme Corp (acme) has used 82.5 % of its budget`);
+    expect(html).toContain(`repeated, the ${ordinal} time`);
+    expect(text.toLowerCase()).toContain(`repeated, the ${ordinal} time`);
+  });
+
+  it("has its name to itself: a new crossing after a resolution is none", () => {
+    const { subject, html, text } = emailMessage(
+      aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 1 }),
     );
-    expect(text).toContain("What to do: To keep the tenant working, raise max_budget or grant an override.\n");
+    for (const part of [subject, html, text]) expect(part).not.toMatch(/repeated|repetition|remind|still/i);
   });
 
-  it("says that nothing is refused for an observed tenant", () => {
-    const { text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
-    expect(text).toContain("Nothing will be refused: the tenant is only observed.");
-    expect(text).toContain(
-      "What to do: Raise max_budget or grant an override before you enforce this tenant's budget.",
-    );
-  });
-});
-
-it("draws no gap when the limit is the block threshold", () => {
-  const { html } = emailMessage(aNotice("threshold_crossed", { graceThreshold: 10_000n }));
-  expect(html).toContain('<td width="82.5%" height="14"');
-  expect(html).not.toContain('width="3"');
-});
-
-it("shows the amounts of an alert even if they do not fit its event", () => {
-  const { subject } = emailMessage(aNotice("budget_resolved", { limit: "0" }));
-  expect(subject).toBe("Resolved: Acme Corp (acme) is no longer blocked (all used)");
-});
-
-describe("a reminder", () => {
-  it("says that it is a reminder, in the subject and in both parts", () => {
-    const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, repetition: 2 }));
-    expect(subject).toBe("Warning (repeated): Acme Corp (acme) has used 82.5 % of its budget");
-    for (const part of [html, text]) expect(part).toContain("Reminder 2: this alert is still active.");
-    expect(warning().html + warning().text).not.toContain("Repetition");
-  });
-
-  it("announces a threshold that is crossed again after the end of a block as new", () => {
-    const { subject } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, occurrence: 1 }));
-    expect(subject).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
-  });
-
-  it("shows the current state of the tenant", () => {
+  it("shows the present state of the tenant", () => {
     const notice = aNotice("threshold_crossed", { threshold: 8_000n, repetition: 1, spend: "525" });
-    expect(emailMessage(notice).subject).toBe("Critical (repeated): Acme Corp (acme) has used 105 % of its budget");
+    expect(emailMessage(notice).subject).toMatch(/^Critical \(repeated, the 1st time\): .* has used 105 %/);
   });
 });
-
-describe("the layout, of every kind", () => {
-  it.each(Object.entries(SAMPLES))("has balanced tags and no external content: %s", (_, notice) => {
-    const { html } = emailMessage(notice);
-    expect(openTags(html)).toEqual([]);
-    expect(html).not.toMatch(/<(?:img|a|link|script|iframe|object|form|input)\b|url\(|https?:|@import/i);
-    expect(html).toContain('<html lang="en"');
-    expect(html).toContain('<meta name="color-scheme" content="light dark">');
-    expect(html.match(/<table/g)?.length).toBe(html.match(/<table role="presentation"/g)?.length);
-    // Gmail cuts messages over 102 kB.
-    expect(html.length).toBeLessThan(30_000);
-  });
-
-  it.each(Object.entries(SAMPLES))("has cells that add up to the whole bar: %s", (_, notice) => {
-    const widths = [...emailMessage(notice).html.matchAll(/width="([\d.]+)%" height="14"/g)].map(([, width]) =>
-      Number(width),
-    );
-    const sum = widths.reduce((total, width) => total + width, 0);
-    if (widths.length > 0) expect(Math.abs(sum - 100)).toBeLessThan(0.1);
-  });
-});
-
-/** The unbalanced tags. */
-function openTags(html: string): string[] {
-  const open: string[] = [];
-  for (const [, close, name] of html.matchAll(/<(\/?)([a-z][a-z0-9]*)\b[^>]*>/g)) {
-    if (name === undefined || ["meta", "br"].includes(name)) continue;
-    if (close === "") open.push(name);
-    else if (open.at(-1) === name) open.pop();
-    else return [...open, `/${name}`];
-  }
-  return open;
-}

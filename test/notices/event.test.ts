@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import { ALERT_EVENT_TYPES, type AlertEventType } from "../../src/budget/alert.ts";
+import { hasNotice } from "../../src/notices/copy/event-copy.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 
@@ -69,15 +70,12 @@ describe("an event", () => {
     });
   });
 
-  it("keeps unknown values of a forecast null", () => {
-    expect(event(SAMPLES["projected"] as Notice).data).toMatchObject({
-      projected_spend: 640.25,
-      projected_exceeded_date: "2026-11-24",
-    });
-    expect(event(SAMPLES["projected-unknown"] as Notice).data).toMatchObject({
-      projected_spend: null,
-      projected_exceeded_date: null,
-    });
+  it("refuses a projection of LiteLLM, which has no notices", () => {
+    expect(() => eventBody(aNotice("projected_limit_exceeded"))).toThrow("unknown event type");
+  });
+
+  it("has no amount that blocks when the block threshold of its instant is not known", () => {
+    expect(event(aNotice("budget_resolved", { spend: "552" })).data).toMatchObject({ blocks_at: null, state: "grace" });
   });
 
   it("never lets a detail replace one of its own fields", () => {
@@ -94,13 +92,14 @@ describe("an event", () => {
 });
 
 it("has a distinct type for every kind of alert", () => {
-  const types = ALERT_EVENT_TYPES.map((eventType) => event(aNotice(eventType)).type);
+  const types = ALERT_EVENT_TYPES.filter((eventType) => hasNotice({ eventType })).map(
+    (eventType) => event(aNotice(eventType)).type,
+  );
   expect(types).toEqual([
     "budget.threshold_crossed",
     "budget.crossed",
     "budget.blocked",
     "budget.resolved",
-    "budget.projected_limit_exceeded",
     "budget.reset",
     "override.granted",
     "override.ended",

@@ -3,11 +3,18 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { discordEndpoint } from "../../dev/inbox/receivers/discord.ts";
+import { pagerDutyEndpoint } from "../../dev/inbox/receivers/pagerduty.ts";
 import { blockProblems } from "../../dev/inbox/receivers/slack-blocks.ts";
+import { teamsEndpoint } from "../../dev/inbox/receivers/teams.ts";
 import { aNotice, aPlatformNotice } from "../../dev/notices/samples.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import { emailMessage } from "../../src/notices/email/email.ts";
 import { eventBody } from "../../src/notices/event.ts";
+import type { Notice } from "../../src/notices/notice.ts";
+import { discordMessage } from "../../src/notices/providers/discord.ts";
+import { pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { teamsMessage } from "../../src/notices/providers/teams.ts";
 import { slackMessage } from "../../src/notices/slack.ts";
 
 const withName = (tenantName: string) => aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName });
@@ -95,8 +102,9 @@ describe("a Slack message", () => {
   it.each(HOSTILE)("passes Slack's checks and stays in its field for the reason %j", (reason) => {
     const { blocks } = slackMessage(withReason(reason));
     expect(blockProblems(blocks, "blocks")).toEqual([]);
-    const fields = blocks.flatMap((block) => (block["fields"] as { text: string }[] | undefined) ?? []);
-    for (const { text } of fields) expect(text).toMatch(/^\*[A-Z][a-z ]+\*\n[^\n*~`<>]+$/);
+    const elements = blocks.flatMap((block) => (block["elements"] as { text: string }[] | undefined) ?? []);
+    // The only bold text is that of Bursar's own amounts.
+    for (const { text } of elements) expect(text.replace(/\*\$[\d.]+\*/g, "")).toMatch(/^[^\n*~`<>]+$/);
   });
 
   it("escapes with Slack's entities", () => {
@@ -112,7 +120,7 @@ describe("a Slack message", () => {
   });
 
   it("never starts a quote with a reason", () => {
-    expect(JSON.stringify(slackMessage(withReason("> all is well")))).toContain("*Reason*\\n› all is well");
+    expect(JSON.stringify(slackMessage(withReason("> all is well")))).toContain("Reason: › all is well");
   });
 });
 
@@ -127,6 +135,48 @@ describe("a notice of the platform", () => {
     expect(new Set(html.match(/<[a-z]+/g))).toEqual(new Set(withoutError.match(/<[a-z]+/g)));
     expect(plain).not.toMatch(/^Bcc:/m);
   });
+});
+
+const CHATS = {
+  discord: (notice: Notice) => discordMessage(notice, null),
+  teams: (notice: Notice) => teamsMessage(notice, null),
+  pagerduty: (notice: Notice) => ({ routing_key: "a".repeat(32), ...pagerDutyEvent(notice, null) }),
+};
+
+describe.each([
+  ["Discord", CHATS.discord, discordEndpoint],
+  ["Teams", CHATS.teams, teamsEndpoint],
+  ["PagerDuty", CHATS.pagerduty, pagerDutyEndpoint],
+])("a message to %s", (_, render, endpoint) => {
+  it.each(HOSTILE)("passes the provider's checks for the name and the reason %j", (text) => {
+    for (const notice of [withName(text), withReason(text)]) {
+      const body = render(notice);
+      const rawBody = JSON.stringify(body);
+      const call = {
+        id: "1",
+        nowMs: 0,
+        path: "/",
+        headers: new Headers(),
+        rawBody,
+        body: JSON.parse(rawBody),
+        isJson: true,
+      };
+      expect(endpoint.receive(call, {}).problems).toEqual([]);
+      expect(rawBody.isWellFormed()).toBe(true);
+    }
+  });
+});
+
+it("escapes markup, mentions and links for Discord, and allows no mention", () => {
+  const { embeds, allowed_mentions: allowed } = discordMessage(withName("**b** <@1> [x](http://y) @everyone"), null);
+  expect(embeds?.[0]?.title).toContain("\\*\\*b\\*\\* \\<\\@1\\> \\[x\\]\\(http\\://y\\) \\@everyone (acme)");
+  expect(allowed).toEqual({ parse: [] });
+});
+
+it("shows text from outside to Teams only in text runs, which know no markup", () => {
+  const card = JSON.stringify(teamsMessage(withReason("[x](http://y)"), null).attachments[0].content);
+  expect(card).toContain('{"type":"TextRun","text":"[x](http://y)"}');
+  expect(card).not.toContain('"TextBlock"');
 });
 
 describe("an event", () => {

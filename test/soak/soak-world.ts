@@ -6,8 +6,11 @@ import type { Inbox } from "../../dev/inbox/start.ts";
 import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/cloudflare/queues.ts";
+import { discordNotifier } from "../../src/adapters/notifiers/discord-notifier.ts";
 import { emailNotifier } from "../../src/adapters/notifiers/email-notifier.ts";
+import { pagerDutyNotifier } from "../../src/adapters/notifiers/pagerduty-notifier.ts";
 import { slackNotifier } from "../../src/adapters/notifiers/slack-notifier.ts";
+import { teamsNotifier } from "../../src/adapters/notifiers/teams-notifier.ts";
 import { webhookNotifier } from "../../src/adapters/notifiers/webhook-notifier.ts";
 import { postgresAlerts } from "../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../src/adapters/postgres/alerts/platform-alerts.ts";
@@ -216,5 +219,8 @@ function notifierOf({ url }: Inbox): Ports["notifier"] {
     slack: slackNotifier(local),
     email: emailNotifier(provider, undefined, local),
     webhook: webhookNotifier(local),
+    pagerduty: pagerDutyNotifier(`${url}/pagerduty`, local),
+    teams: teamsNotifier(local),
+    discord: discordNotifier(local),
   };
 }

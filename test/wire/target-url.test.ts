@@ -1,7 +1,8 @@
 // The URLs that notices may go to, and the many spellings of private addresses.
 
 import { describe, expect, it } from "vitest";
-import { targetProblem } from "../../src/wire/target-url.ts";
+import type { ChannelKind } from "../../src/records/channel.ts";
+import { channelTargetProblem, targetProblem } from "../../src/wire/target-url.ts";
 
 const strictly = (target: string) => targetProblem(target, { allowsLocal: false });
 const locally = (target: string) => targetProblem(target, { allowsLocal: true });
@@ -99,5 +100,32 @@ describe("targets", () => {
 
   it("refuses port 0", () => {
     expect(strictly("https://example.com:0/")).toBe("must not name port 0");
+  });
+});
+
+describe("the targets of a kind of channel", () => {
+  const problem = (target: string, kind: ChannelKind) => channelTargetProblem(target, kind, { allowsLocal: false });
+
+  it.each([
+    ["teams", "https://prod-7.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sig=x"],
+    ["teams", "https://default1.0a.environment.api.powerplatform.com/powerautomate/automations/x"],
+    ["discord", "https://discord.com/api/webhooks/1/x"],
+    ["discord", "https://ptb.discord.com/api/webhooks/1/x"],
+    ["slack", "https://mattermost.example.com/hooks/x"],
+    ["webhook", "https://example.com/x"],
+  ] as const)("accepts for %s the URL %s", (kind, target) => {
+    expect(problem(target, kind)).toBeNull();
+  });
+
+  it.each([
+    ["teams", "https://logic.azure.com.evil.example/x", "must lead to logic.azure.com or api.powerplatform.com"],
+    ["discord", "https://evildiscord.com/api/webhooks/1/x", "must lead to discord.com or discordapp.com"],
+    ["discord", "http://discord.com/api/webhooks/1/x", "must begin with https://"],
+  ] as const)("refuses for %s the URL %s", (kind, target, message) => {
+    expect(problem(target, kind)).toBe(message);
+  });
+
+  it("may have any host on a developer's machine", () => {
+    expect(channelTargetProblem("http://127.0.0.1:8025/teams/x", "teams", { allowsLocal: true })).toBeNull();
   });
 });

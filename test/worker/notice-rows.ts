@@ -27,6 +27,9 @@ const TARGETS: Record<ChannelKind, ChannelTarget> = {
   slack: { kind: "slack", url: `${INBOX}/slack/services/${MARKER}` },
   email: { kind: "email", to: [`${MARKER}@example.com`] },
   webhook: { kind: "webhook", url: `${INBOX}/webhook/${MARKER}`, secret: SECRET },
+  pagerduty: { kind: "pagerduty", routingKey: "0123456789abcdef0123456789abcdef" },
+  teams: { kind: "teams", url: `${INBOX}/teams/${MARKER}` },
+  discord: { kind: "discord", url: `${INBOX}/discord/${MARKER}` },
 };
 
 export interface SeededNotice {

@@ -2,9 +2,9 @@
 
 import { html } from "hono/html";
 import type { InboxMessage } from "../message.ts";
-import { slackText } from "../message-text.ts";
 import { addressTexts } from "../receivers/email-address.ts";
 import { objectOf, textOf } from "../untrusted-json.ts";
+import { pictureOf } from "./picture.ts";
 
 /** For the page that shows the HTML of one e-mail. The HTML may not run scripts, load resources or submit forms. */
 export const EMAIL_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'";
@@ -36,13 +36,13 @@ export function emailHtml(message: InboxMessage | undefined): string | null {
 }
 
 function content(message: InboxMessage) {
-  if (message.kind === "webhook") return "";
-  if (message.kind === "slack") return html`<pre>${slackText(message.body)}</pre>`;
+  if (message.kind !== "email") return pictureOf(message) ?? "";
   const { from, to, reply_to: replyTo, replyTo: replyToOfBinding, text } = objectOf(message.body);
   const fields = { From: from, To: to, "Reply to": replyTo ?? replyToOfBinding };
   return html`<dl>${Object.entries(fields).map(
     ([name, value]) => html`<dt>${name}</dt><dd>${addressTexts(value).join(", ")}</dd>`,
   )}</dl>
-  <pre>${textOf(text)}</pre>
+  ${emailHtml(message) === null ? "" : html`<iframe src="/messages/${message.id}/html" title="HTML" loading="lazy" sandbox></iframe>`}
+  <details><summary>Text</summary><pre>${textOf(text)}</pre></details>
   ${emailHtml(message) === null ? "" : html`<a href="/messages/${message.id}/html" target="_blank">HTML</a>`}`;
 }

@@ -26,7 +26,7 @@ const SCRIPT_HASH = createHash("sha256").update(SCRIPT).digest("base64");
 
 export const PAGE_CSP =
   `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'; connect-src 'self'; ` +
-  "form-action 'self'; img-src data:; base-uri 'none'";
+  "frame-src 'self'; form-action 'self'; img-src data:; base-uri 'none'";
 
 export function messagesPage(messages: readonly InboxMessage[], { kind, accepted, tenant }: MessageFilter) {
   return html`<!doctype html>
@@ -44,7 +44,8 @@ export function messagesPage(messages: readonly InboxMessage[], { kind, accepted
   <button>Filter</button>
   <button id="empty" type="button">Delete all</button>
 </form>
-<p>The newest ${PAGE_LENGTH} notices that Slack, Resend, the send_email binding and webhooks would have received.
+<p>The newest ${PAGE_LENGTH} notices that Slack, Teams, Discord, PagerDuty, Resend, the send_email binding and webhooks would
+have received.
 As JSON: <a href="/messages">/messages</a>.</p>
 ${messages.length === 0 ? html`<p>No messages.</p>` : messages.map(messageCard)}
 <script>${raw(SCRIPT)}</script>

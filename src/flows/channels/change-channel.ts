@@ -13,6 +13,7 @@ export interface RequestedTarget {
   readonly to?: readonly string[];
   /** Replaces the present signing secret. */
   readonly secret?: string;
+  readonly routingKey?: string;
 }
 
 export interface ChangeChannelInput {
@@ -37,6 +38,9 @@ const PARTS: Readonly<Record<ChannelKind, readonly (keyof RequestedTarget)[]>> =
   slack: ["url"],
   email: ["to"],
   webhook: ["url", "secret"],
+  pagerduty: ["routingKey"],
+  teams: ["url"],
+  discord: ["url"],
 };
 
 type Deps = Pick<Ports, "channels" | "cipher" | "log">;
@@ -61,11 +65,13 @@ export async function changeChannel(
 /** Decrypts the present target only when the change keeps a part of it. */
 async function wantedTarget(
   present: ChannelRecord,
-  { url, to, secret }: RequestedTarget,
+  { url, to, secret, routingKey }: RequestedTarget,
   deps: Deps,
 ): Promise<ChannelTarget | "unreadable"> {
-  if (present.kind === "slack" && url !== undefined) return { kind: "slack", url };
-  if (present.kind === "email" && to !== undefined) return { kind: "email", to };
+  const { kind } = present;
+  if (kind !== "webhook" && kind !== "email" && kind !== "pagerduty" && url !== undefined) return { kind, url };
+  if (kind === "email" && to !== undefined) return { kind, to };
+  if (kind === "pagerduty" && routingKey !== undefined) return { kind, routingKey };
   if (url !== undefined && secret !== undefined) return { kind: "webhook", url, secret };
   const decrypted = await decryptTarget(present, deps);
   if (decrypted?.kind !== "webhook") return "unreadable";

@@ -18,7 +18,7 @@ export interface TestChannelInput {
 /** Null when there is no such channel. @throws when Postgres cannot be reached. */
 export async function testChannel(
   { channelId, testId, now }: TestChannelInput,
-  deps: Pick<Ports, "channels" | "cipher" | "notifier" | "log">,
+  deps: Pick<Ports, "channels" | "cipher" | "notifier" | "policy" | "log">,
 ): Promise<SendOutcome | null> {
   const channel = await deps.channels.load(channelId);
   if (channel === null) return null;

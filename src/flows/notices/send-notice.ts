@@ -3,6 +3,7 @@
 // at any step the redelivered message continues from there.
 
 import type { Instant } from "../../budget/instant.ts";
+import { hasNotice } from "../../notices/copy/event-copy.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";
@@ -11,7 +12,7 @@ import { type Attempted, attemptNotice } from "./attempt-notice.ts";
 import { DONE, later, type MessageOutcome, recordAttempt, type SendAttempt } from "./record-attempt.ts";
 import { decryptTarget } from "./target-cipher.ts";
 
-type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "deadLetters" | "timers" | "log">;
+type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "policy" | "deadLetters" | "timers" | "log">;
 
 export interface SendNoticeInput {
   readonly key: DeliveryKey;
@@ -52,6 +53,10 @@ export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<Me
   const attempt = { key, queue, messageId, now, attempts: dispatch.delivery.attempts, about: aboutOf(dispatch) };
   if (!dispatch.channel.enabled) {
     await deps.deliveries.end(key, { status: "skipped", error: "the channel is disabled", at: now });
+    return DONE;
+  }
+  if ("alert" in dispatch && !hasNotice(dispatch.alert)) {
+    await deps.deliveries.end(key, { status: "skipped", error: "its event type has no notices", at: now });
     return DONE;
   }
   const claim = await claimNotice(attempt, deps);

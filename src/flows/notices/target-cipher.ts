@@ -20,10 +20,11 @@ export async function decryptTarget(
 }
 
 function targetFrom(text: string): ChannelTarget | null {
-  const { kind, url, to, secret } = fieldsFrom(text);
-  if (kind === "slack" && isText(url)) return { kind, url };
+  const { kind, url, to, secret, routingKey } = fieldsFrom(text);
+  if ((kind === "slack" || kind === "teams" || kind === "discord") && isText(url)) return { kind, url };
   if (kind === "email" && Array.isArray(to) && to.length > 0 && to.every(isText)) return { kind, to };
   if (kind === "webhook" && isText(url) && isText(secret)) return { kind, url, secret };
+  if (kind === "pagerduty" && isText(routingKey)) return { kind, routingKey };
   return null;
 }
 
@@ -39,6 +40,8 @@ function fieldsFrom(text: string): Readonly<Record<string, unknown>> {
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 
+const PAGERDUTY_HOST = "events.pagerduty.com";
+
 export async function encryptTarget(
   target: ChannelTarget,
   { cipher }: Pick<Ports, "cipher">,
@@ -46,8 +49,12 @@ export async function encryptTarget(
   return { encryptedTarget: await cipher.encrypt(JSON.stringify(target)), targetHint: hintOf(target) };
 }
 
-/** Host or mail domain only: the path of a webhook's URL is a secret, and the name before the @ is personal. */
+/**
+ * Host or mail domain only: the path of a webhook's URL and a routing key are secrets, and the name before the @ is
+ * personal.
+ */
 function hintOf(target: ChannelTarget): string {
+  if (target.kind === "pagerduty") return PAGERDUTY_HOST;
   if (target.kind !== "email") return new URL(target.url).host;
   const domains = target.to.map((address) => address.slice(address.lastIndexOf("@") + 1).toLowerCase());
   return [...new Set(domains)].map((domain) => `…@${domain}`).join(", ");

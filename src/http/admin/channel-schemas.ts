@@ -28,6 +28,9 @@ const to = z.preprocess(
     .transform((addresses) => [...new Set(addresses)]),
 );
 
+/** The integration key of a service in PagerDuty. */
+const routingKey = z.string().regex(/^[A-Za-z0-9]{32}$/, "must be the 32 letters and digits of an integration key");
+
 const common = {
   name: shortName,
   /** Null: a channel of the whole platform. */
@@ -39,6 +42,9 @@ export const newChannelBody = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("slack"), url, ...common }),
   z.strictObject({ kind: z.literal("email"), to, ...common }),
   z.strictObject({ kind: z.literal("webhook"), url, ...common }),
+  z.strictObject({ kind: z.literal("pagerduty"), routing_key: routingKey, ...common }),
+  z.strictObject({ kind: z.literal("teams"), url, ...common }),
+  z.strictObject({ kind: z.literal("discord"), url, ...common }),
 ]);
 
 export const channelChangeBody = z.strictObject({
@@ -46,6 +52,7 @@ export const channelChangeBody = z.strictObject({
   enabled: z.boolean().optional(),
   url: url.optional(),
   to: to.optional(),
+  routing_key: routingKey.optional(),
   rotate_secret: z.boolean().optional(),
 });
 

@@ -6,9 +6,9 @@ import type * as z from "zod";
 import { type ChangeChannelFailure, changeChannel } from "../../flows/channels/change-channel.ts";
 import { createChannel } from "../../flows/channels/create-channel.ts";
 import { testChannel } from "../../flows/channels/test-channel.ts";
-import type { ChannelRecord, ChannelTarget } from "../../records/channel.ts";
+import type { ChannelKind, ChannelRecord, ChannelTarget } from "../../records/channel.ts";
 import type { SendOutcome } from "../../records/delivery.ts";
-import { targetProblem } from "../../wire/target-url.ts";
+import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { fieldErrors, jsonFrom } from "../fields.ts";
@@ -65,7 +65,7 @@ async function create(
   body: z.output<typeof newChannelBody>,
   isUnanswered: boolean,
 ): Promise<OnceAnswer> {
-  const wrong = "url" in body ? urlProblem(c, body.url) : null;
+  const wrong = "url" in body ? urlProblem(c, body.url, body.kind) : null;
   if (wrong !== null) return { response: wrong, kept: null };
   const { tenant_id: tenantId, name, enabled } = body;
   const target = targetOf(body);
@@ -90,19 +90,21 @@ function creationProblem(c: Context<AppEnv>, reason: "tenant_not_found" | "other
 }
 
 function targetOf(body: z.output<typeof newChannelBody>): ChannelTarget {
-  if (body.kind === "slack") return { kind: "slack", url: body.url };
   if (body.kind === "email") return { kind: "email", to: body.to };
-  return { kind: "webhook", url: body.url, secret: newSecret() };
+  if (body.kind === "pagerduty") return { kind: "pagerduty", routingKey: body.routing_key };
+  if (body.kind === "webhook") return { kind: "webhook", url: body.url, secret: newSecret() };
+  return { kind: body.kind, url: body.url };
 }
 
 async function change(
   c: Context<AppEnv>,
   id: string,
-  { name, enabled, url, to, rotate_secret }: z.output<typeof channelChangeBody>,
+  { name, enabled, url, to, routing_key, rotate_secret }: z.output<typeof channelChangeBody>,
 ): Promise<Response> {
   const channelId = channelIdFrom(id);
   if (channelId === null) return noSuchChannel(c);
-  const wrong = url === undefined ? null : urlProblem(c, url);
+  const present = url === undefined ? null : await c.get("ports").channels.load(channelId);
+  const wrong = url === undefined || present === null ? null : urlProblem(c, url, present.kind);
   if (wrong !== null) return wrong;
   const secret = rotate_secret === true ? newSecret() : null;
   const changed = await changeChannel(
@@ -112,6 +114,7 @@ async function change(
       target: {
         ...(url !== undefined && { url }),
         ...(to !== undefined && { to }),
+        ...(routing_key !== undefined && { routingKey: routing_key }),
         ...(secret !== null && { secret }),
       },
       actor: c.get("actor"),
@@ -134,12 +137,12 @@ function shown(
   return c.json(body, status, { ...headers, "Cache-Control": "no-store" });
 }
 
-function urlProblem(c: Context<AppEnv>, url: string): Response | null {
-  const message = targetProblem(url, { allowsLocal: c.get("ports").policy.allowsLocalTargets });
+function urlProblem(c: Context<AppEnv>, url: string, kind: ChannelKind): Response | null {
+  const message = channelTargetProblem(url, kind, { allowsLocal: c.get("ports").policy.allowsLocalTargets });
   return message === null ? null : invalidFields(c, [{ field: "url", message }]);
 }
 
-const FIELD_OF = { url: "url", to: "to", secret: "rotate_secret" } as const;
+const FIELD_OF = { url: "url", to: "to", secret: "rotate_secret", routingKey: "routing_key" } as const;
 
 function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Response {
   switch (reason.kind) {

@@ -5,7 +5,6 @@ export type Tone =
   | "critical"
   | "blocked"
   | "resolved"
-  | "projected"
   | "reset"
   | "override"
   | "suspended"
@@ -19,6 +18,6 @@ export interface Copy {
   readonly tag: string;
   /** Follows the tenant's name; a whole sentence when the notice has no tenant. */
   readonly predicate: string;
-  readonly summary: string;
-  readonly advice: string;
+  /** What helps; null when nothing needs to be done. */
+  readonly advice: string | null;
 }

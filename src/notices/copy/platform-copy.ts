@@ -1,8 +1,9 @@
-// The copy and fields of notices to operators. The copy contains no text from outside; the fields may.
+// The copy and facts of notices to operators. The copy contains no text from outside; the facts may.
 
+import type { Instant } from "../../budget/instant.ts";
 import type { PlatformAlertRecord } from "../../records/platform-alert.ts";
 import { dateOf, textOf } from "../detail.ts";
-import type { Field } from "../fields.ts";
+import { type Fact, futureDate, pastDate } from "../facts.ts";
 import { instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 
@@ -10,52 +11,39 @@ export function platformCopy({ kind }: PlatformAlertRecord): Copy {
   return { tone: "platform", tag: "Platform", ...COPY[kind] };
 }
 
-const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
+const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "advice">>> = {
   dead_letter: {
     predicate: "A queue message failed every attempt",
-    summary:
-      "Bursar keeps it as a dead letter. Until you replay it, its spend is not counted or its notice is not sent.",
     advice: "Read GET /v1/dead-letters, fix the cause that the error names, and replay the message.",
   },
   sync_pending: {
     predicate: "A tenant's budget is not synced to LiteLLM",
-    summary:
-      "Bursar enforces the configured budget. LiteLLM has other limits, or does not know the tenant's key or team.",
     advice:
       "Read the tenant's litellm_sync_error for LiteLLM's answer and fix its cause. Bursar retries automatically.",
   },
   subject_missing: {
     predicate: "LiteLLM does not have a tenant's key or team",
-    summary:
-      "Bursar cannot measure the tenant's spend. An open fail policy allows its calls until FAIL_OPEN_MINUTES have passed.",
     advice: "Restore the key or team in LiteLLM, or delete the tenant. GET /v1/tenants/{id} shows subject_missing_at.",
   },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
-    summary:
-      "Bursar should read every tenant once an hour. Until it does, verdicts and alerts use LiteLLM's reports alone.",
     advice: "Search the log for failed reads, and check that the spend queue has a consumer.",
   },
   litellm_unreadable: {
     predicate: "Bursar cannot parse LiteLLM's answers",
-    summary:
-      "LiteLLM answered a batch of reads, and none of the answers was usable. Spend that only a read can show is missing.",
     advice: "Check what changed in LiteLLM, such as its version. The log has the event litellm read failed.",
   },
   mark_copied: {
     predicate: "A key in LiteLLM has the mark of another key's tenant",
-    summary: "The tenant's own key is still in LiteLLM, so Bursar does not count the other key toward the tenant.",
     advice: "Delete the other key in LiteLLM, or make the tenant's second key with POST /v1/tenants/{id}/keys.",
   },
   spend_fell: {
     predicate: "A tenant's spend fell within its period",
-    summary:
-      "LiteLLM shows less spend than before, without a reset: someone changed it, or a call had a price below zero.",
-    advice: "Compare LiteLLM's spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
+    advice:
+      "LiteLLM shows less than before, without a reset: a correction, or a call with a price below zero. Compare its spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
   },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
-    summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
     advice: "Restore LiteLLM, or fix LITELLM_URL and LITELLM_MASTER_KEY. GET /readyz shows each dependency.",
   },
 };
@@ -66,7 +54,7 @@ const OLDEST: Partial<Record<PlatformAlertRecord["kind"], string>> = {
   subject_missing: "Missing longest",
 };
 
-export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): Field[] {
+export function platformFacts({ kind, detail, begunAt, createdAt }: PlatformAlertRecord): Fact[] {
   const count = (label: string, field: string) => {
     const value = detail[field];
     return typeof value === "number" ? [{ label, value: String(value) }] : [];
@@ -75,10 +63,9 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     const value = textOf(detail, field);
     return value === null ? [] : [{ label, value }];
   };
-  const date = (label: string, field: string) => {
-    const value = dateOf(detail, field);
-    return value === null ? [] : [{ label, value: instantText(value) }];
-  };
+  const fact = (label: string, date: Instant | null) => (date === null ? [] : [{ label, value: instantText(date) }]);
+  const past = (label: string, field: string) => fact(label, pastDate(dateOf(detail, field), createdAt));
+  const openUntil = dateOf(detail, "open_until");
   return [
     ...count("Dead letters", "dead_letters"),
     ...text("Queue", "queue"),
@@ -88,9 +75,10 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...text("Spend before (USD)", "spend_before"),
     ...text("Spend now (USD)", "spend_after"),
     ...text("Error", "error"),
-    ...date("Since", "since"),
-    ...date("Last read", "last_read_at"),
-    ...date("Fail-open ends", "open_until"),
+    ...past("Since", "since"),
+    ...past("Last read", "last_read_at"),
+    ...fact("Fail-open ends", futureDate(openUntil, createdAt)),
+    ...fact("Fail-open ended", pastDate(openUntil, createdAt)),
     { label: "First seen", value: instantText(begunAt) },
   ];
 }

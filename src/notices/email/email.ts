@@ -1,5 +1,6 @@
 // Renders a notice as e-mail: subject, plain text, and the HTML of email-html.ts. The subject is always one line.
 
+import { barText } from "../bar.ts";
 import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
 import type { EmailMessage, Notice } from "../notice.ts";
 import { emailHtml } from "./email-html.ts";
@@ -10,23 +11,26 @@ const MAX_SUBJECT = 200;
 /** The plain text has room for longer names. */
 const MAX_HEADLINE = 320;
 
-export function emailMessage(notice: Notice): EmailMessage {
-  const model = messageModelOf(notice);
-  const tag = model.repetition === null ? model.tag : `${model.tag} (repeated)`;
+export function emailMessage(notice: Notice, publicUrl: string | null = null): EmailMessage {
+  const model = messageModelOf(notice, publicUrl);
+  const tag = model.repetition === null ? model.tag : `${model.tag} (${model.repetition})`;
   const subject = `${tag}: ${headlineOf(model, MAX_SUBJECT - tag.length - 2)}`;
-  return { subject, html: emailHtml(model, subject), text: plainText(model) };
+  return { subject, html: emailHtml(model, subject), text: plainText(model, tag) };
 }
 
-function plainText(model: MessageModel): string {
-  const { tag, repetition, summary, fields, advice, footer } = model;
-  const width = Math.max(...fields.map(({ label }) => label.length)) + 2;
-  const rows = fields.map(({ label, value }) => `${`${label}:`.padEnd(width)}${value}`);
+function plainText(model: MessageModel, tag: string): string {
+  const { budget, facts, advice, button, footer } = model;
+  const rows = [...(budget?.numbers.amounts ?? []), ...facts];
+  const width = Math.max(...rows.map(({ label }) => label.length)) + 2;
+  const lines = rows.map(({ label, value }) => `${`${label}:`.padEnd(width)}${value}`);
+  const { blocks = null, resets = null } = budget?.numbers ?? {};
+  const bar = budget?.bar ?? null;
   const paragraphs = [
-    `${tag.toUpperCase()}: ${headlineOf(model, MAX_HEADLINE)}`,
-    repetition,
-    summary,
-    rows.join("\n"),
-    `What to do: ${advice}`,
+    `${tag.toUpperCase()}: ${headlineOf(model, MAX_HEADLINE)}.`,
+    bar === null ? null : barText(bar),
+    [...lines, blocks, resets].filter((line) => line !== null).join("\n"),
+    advice === null ? null : `What to do: ${advice}`,
+    button === null ? null : `${button.label}: ${button.url}`,
     `-- \n${footer}`,
   ];
   return `${paragraphs.filter((paragraph) => paragraph !== null).join("\n\n")}\n`;

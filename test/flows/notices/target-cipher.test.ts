@@ -15,12 +15,15 @@ async function opened(kind: keyof typeof TARGETS, encryptedTarget: string) {
   return { target: await decryptTarget(aChannel({ kind, encryptedTarget }), { cipher, log }), lines: log.lines };
 }
 
-it.each(["slack", "email", "webhook"] as const)("decrypts the target of a channel of kind %s", async (kind) => {
-  expect(await opened(kind, await cipher.encrypt(JSON.stringify(TARGETS[kind])))).toEqual({
-    target: TARGETS[kind],
-    lines: [],
-  });
-});
+it.each(["slack", "email", "webhook", "pagerduty", "teams", "discord"] as const)(
+  "decrypts the target of a channel of kind %s",
+  async (kind) => {
+    expect(await opened(kind, await cipher.encrypt(JSON.stringify(TARGETS[kind])))).toEqual({
+      target: TARGETS[kind],
+      lines: [],
+    });
+  },
+);
 
 it.each([
   ["no JSON", "https://hooks.slack.com/SECRET"],
@@ -43,6 +46,8 @@ it.each([
   ["email", { kind: "email", to: ["a@example.com", 7] }],
   ["email", { kind: "email", to: "a@example.com" }],
   ["webhook", { kind: "webhook", url: "https://example.com" }],
+  ["pagerduty", { kind: "pagerduty", url: "https://example.com" }],
+  ["teams", { kind: "teams" }],
 ] as const)("rejects a target of kind %s with a missing part: %j", async (kind, target) => {
   expect((await opened(kind, await cipher.encrypt(JSON.stringify(target)))).target).toBeNull();
 });

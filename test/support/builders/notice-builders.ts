@@ -16,6 +16,9 @@ export const TARGETS = {
   slack: { kind: "slack", url: "https://hooks.slack.com/services/T0/SECRET-PATH" },
   email: { kind: "email", to: ["SECRET-PERSON@example.com"] },
   webhook: { kind: "webhook", url: "https://example.com/hook?token=SECRET-TOKEN", secret: "whsec_SECRET" },
+  pagerduty: { kind: "pagerduty", routingKey: "SECRETSECRETSECRETSECRETSECRET12" },
+  teams: { kind: "teams", url: "https://prod-1.westeurope.logic.azure.com/workflows/SECRET-PATH" },
+  discord: { kind: "discord", url: "https://discord.com/api/webhooks/1/SECRET-PATH" },
 } as const satisfies Record<string, ChannelTarget>;
 
 /** The 80 % alert of `acme`: $400 of $500. */

@@ -7,7 +7,7 @@ import type { SendOutcome } from "../../../src/records/delivery.ts";
 export interface Offer {
   readonly kind: ChannelKind;
   readonly to: string;
-  /** The id by which receivers dedupe. Null for Slack, which has none. */
+  /** The id by which receivers dedupe. Null for the chats, which have none. */
   readonly id: string | null;
   readonly content: unknown;
   readonly outcome: SendOutcome["kind"];
@@ -39,6 +39,9 @@ export class FakeNotifier {
     email: async (to, message, id) => this.#take("email", to.join(), id, message),
     webhook: async (url, secret, { webhookId, ...event }) =>
       this.#take("webhook", url, webhookId, { ...event, secret }),
+    pagerduty: async (routingKey, event) => this.#take("pagerduty", routingKey, event.dedup_key, event),
+    teams: async (url, message) => this.#take("teams", url, null, message),
+    discord: async (url, message) => this.#take("discord", url, null, message),
   };
 
   #take(kind: ChannelKind, to: string, id: string | null, content: unknown): SendOutcome {

@@ -36,6 +36,7 @@ export const POLICY: Policy = {
   alertRepeatSeconds: 3_600,
   corsOrigins: [],
   allowsLocalTargets: false,
+  publicUrl: null,
 };
 
 export interface Answered {

@@ -14,6 +14,7 @@ import { FakeNotifier } from "../fakes/fake-notifier.ts";
 import { RecordedLog } from "../fakes/recorded-log.ts";
 import { VirtualTimers } from "../fakes/virtual-timers.ts";
 import { breakable } from "../faults/breakable.ts";
+import { POLICY } from "./check-world.ts";
 
 export class NoticeWorld {
   readonly timers = new VirtualTimers();
@@ -34,6 +35,7 @@ export class NoticeWorld {
       claims: this.claims.port,
       cipher: this.cipher.port,
       notifier: this.notifier.port,
+      policy: POLICY,
       deadLetters: this.deadLetters.port,
       timers: this.timers,
       log: this.log,

@@ -40,6 +40,21 @@ class FakeNotifier implements Notifier {
     this.sent.push({ kind: "webhook", target: url, message: JSON.parse(body), id: webhookId, secret });
     return this.answers();
   };
+
+  readonly pagerduty = async (...[target, message]: Parameters<Notifier["pagerduty"]>) => {
+    this.sent.push({ kind: "pagerduty", target, message, id: message.dedup_key, secret: null });
+    return this.answers();
+  };
+
+  readonly teams = async (...[target, message]: Parameters<Notifier["teams"]>) => {
+    this.sent.push({ kind: "teams", target, message, id: null, secret: null });
+    return this.answers();
+  };
+
+  readonly discord = async (...[target, message]: Parameters<Notifier["discord"]>) => {
+    this.sent.push({ kind: "discord", target, message, id: null, secret: null });
+    return this.answers();
+  };
 }
 
 /** Registers the hooks of a suite. Objects that are new in each test are behind functions. */
@@ -49,7 +64,7 @@ export function useNoticesApi() {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: NOW }));
   afterAll(() => void vi.useRealTimers());
   const { db, tenants, create: createTenant } = useTenants(embedded);
-  const policy = { allowsLocalTargets: false };
+  const policy = { allowsLocalTargets: false, publicUrl: null as string | null };
   let notifier: FakeNotifier;
   let log: RecordedLog;
   let encryptionKey: Uint8Array<ArrayBuffer>;
@@ -58,6 +73,7 @@ export function useNoticesApi() {
     log = new RecordedLog();
     encryptionKey = new Uint8Array(32).fill(7);
     policy.allowsLocalTargets = false;
+    policy.publicUrl = null;
   });
 
   const app = createApp(() => ({ ports: ports(), tokens: TOKENS }));

@@ -35,7 +35,7 @@ const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
 const failPolicies = ["open", "closed"] as const;
 const syncStatuses = ["synced", "pending"] as const;
-const channelKinds = ["slack", "email", "webhook"] as const;
+const channelKinds = ["slack", "email", "webhook", "pagerduty", "teams", "discord"] as const;
 const deliveryStatuses = ["pending", "sent", "skipped", "failed"] as const;
 
 /**

@@ -1,4 +1,0 @@
-ALTER TABLE "platform_alerts" DROP CONSTRAINT "platform_alerts_kind_known";--> statement-breakpoint
-ALTER TABLE "budget_alert_history" ADD COLUMN "repetition" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "platform_alerts" ADD CONSTRAINT "platform_alerts_kind_known" CHECK ("platform_alerts"."kind" in ('dead_letter', 'sync_pending', 'litellm_silent', 'litellm_out', 'litellm_unreadable', 'subject_missing', 'mark_copied', 'spend_fell'));--> statement-breakpoint
-ALTER TABLE "budget_alert_history" ADD CONSTRAINT "budget_alert_history_repetition_not_negative" CHECK ("budget_alert_history"."repetition" >= 0);
