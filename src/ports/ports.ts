@@ -6,6 +6,7 @@ import type { NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
 import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
+import type { ChannelId } from "../records/channel.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
@@ -52,6 +53,7 @@ export interface Ports {
   readonly noticeQueue: NoticeQueue;
   readonly replayQueues: ReplayQueues;
   readonly notifier: Notifier;
+  readonly channelBreakers: ChannelBreakers;
   readonly cipher: Cipher;
   readonly timers: Timers;
   /** For entry points and measurements. Flows get `now` as input, and read the clock only after waiting on I/O. */
@@ -162,6 +164,8 @@ export interface Claims {
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;
   releaseNotice(key: DeliveryKey): Promise<void>;
+  /** The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. Turns are in lanes. */
+  reserveSlot(slot: { channelId: ChannelId; lane: string; notBefore: Instant; intervalMs: number }): Promise<Instant>;
   ping(): Promise<void>;
 }
 
@@ -172,7 +176,15 @@ export interface SpendQueue {
 }
 
 export interface NoticeQueue {
-  sendAll(messages: readonly NoticeMessage[]): Promise<void>;
+  sendAll(messages: readonly NoticeMessage[], delaySeconds?: number): Promise<void>;
+}
+
+/** Remembers, in an isolate, which channels do not answer. */
+export interface ChannelBreakers {
+  /** False for a channel that did not answer three times in a row, except for one probe each half a minute. */
+  admits(channelId: ChannelId, now: Instant): boolean;
+  /** Notes whether an attempt was answered, by whatever answer. */
+  note(channelId: ChannelId, isAnswered: boolean, now: Instant): void;
 }
 
 export interface ReplayQueues {

@@ -15,7 +15,11 @@ export type PlatformAlertKind =
   | "litellm_unreadable"
   | "subject_missing"
   /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
-  | "mark_copied";
+  | "mark_copied"
+  /** The provider of a channel refuses its notices for good. An event, which ends as it is recorded. */
+  | "channel_broken"
+  /** Not a condition: the digest of the resets of one hour. */
+  | "budgets_reset";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;
@@ -34,7 +38,7 @@ export interface PlatformDispatch extends Pick<Dispatch, "delivery" | "channel">
 
 /** A condition as just evaluated. */
 export interface PlatformCondition {
-  readonly kind: PlatformAlertKind;
+  readonly kind: Exclude<PlatformAlertKind, "budgets_reset">;
   /** Null: the condition does not hold. */
   readonly detail: AlertDetail | null;
 }

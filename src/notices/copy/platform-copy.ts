@@ -6,8 +6,18 @@ import type { Field } from "../fields.ts";
 import { instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 
-export function platformCopy({ kind }: PlatformAlertRecord): Copy {
-  return { tone: "platform", tag: "Platform", ...COPY[kind] };
+export function platformCopy({ kind, detail }: PlatformAlertRecord): Copy {
+  const copy = COPY[kind];
+  if (kind !== "budgets_reset") return { tone: "platform", tag: "Platform", ...copy };
+  return { tone: "reset", tag: "Reset", ...copy, predicate: resetPredicate(detail["tenants"]) };
+}
+
+/** "1,000 budgets were reset". */
+function resetPredicate(count: unknown): string {
+  if (count === 1) return "1 budget was reset";
+  return typeof count === "number"
+    ? `${count.toLocaleString("en-US")} budgets were reset`
+    : COPY.budgets_reset.predicate;
 }
 
 const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "summary" | "advice">>> = {
@@ -47,6 +57,17 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
     summary: "The tenant's own key is still in LiteLLM, so Bursar does not count the other key toward the tenant.",
     advice: "Delete the other key in LiteLLM, or make the tenant's second key with POST /v1/tenants/{id}/keys.",
   },
+  channel_broken: {
+    predicate: "A channel's provider refuses its notices",
+    summary:
+      "Bursar sends nothing that the provider refuses for good, so this notice did not arrive and is not retried.",
+    advice: "Send the channel a new target with PATCH /v1/channels/{id}, and test it with POST /v1/channels/{id}/test.",
+  },
+  budgets_reset: {
+    predicate: "Budgets were reset",
+    summary: "This digest stands for one notice per tenant. GET /v1/alerts lists every reset.",
+    advice: "Nothing. Remove budget_reset from the channel's events to hear of no resets.",
+  },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
     summary: "Checks use the last known spend. Tenants without one follow their fail policy.",
@@ -78,6 +99,8 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
+    ...text("Including", "names"),
+    ...text("Channel", "channel"),
     ...text("Key", "key_hash"),
     ...text("Error", "error"),
     ...date("Since", "since"),

@@ -17,6 +17,8 @@ export class FakeClaims implements Claims {
   readonly readsDue = new Map<string, Instant>();
   /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
+  /** `channel lane` → the next free turn. */
+  readonly slots = new Map<string, Instant>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
 
   async claimRead({ tenantId, colo }: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
@@ -78,6 +80,14 @@ export class FakeClaims implements Claims {
   async releaseNotice({ alertId, channelId }: DeliveryKey) {
     this.#reach();
     this.notices.delete(`${alertId} ${channelId}`);
+  }
+
+  async reserveSlot({ channelId, lane, notBefore, intervalMs }: Parameters<Claims["reserveSlot"]>[0]) {
+    this.#reach();
+    const name = `${channelId} ${lane}`;
+    const at = Math.max(notBefore, this.slots.get(name) ?? 0);
+    this.slots.set(name, at + intervalMs);
+    return at;
   }
 
   async ping() {

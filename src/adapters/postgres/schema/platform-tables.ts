@@ -13,6 +13,8 @@ const kinds = [
   "litellm_unreadable",
   "subject_missing",
   "mark_copied",
+  "channel_broken",
+  "budgets_reset",
 ] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */
