@@ -233,9 +233,12 @@ export interface Deliveries {
   load(keys: readonly DeliveryKey[]): Promise<(Dispatch | PlatformDispatch)[]>;
   /**
    * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
-   * `superseded`. `ended`: the delivery is not pending any more.
+   * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.
    */
-  begin(key: DeliveryKey, now: Instant): Promise<"begun" | "superseded" | "ended">;
+  begin(
+    key: DeliveryKey,
+    due: { nextAttemptAt: Instant | null; now: Instant },
+  ): Promise<"begun" | "superseded" | "changed">;
   /** Ends a pending delivery, and those that a digest stands for; an ended one stays unchanged. */
   end(
     key: DeliveryKey,

@@ -69,24 +69,46 @@ export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): 
     await deps.deliveries.end(key, end);
     return DONE;
   }
-  const turnAt = delivery.slotAt ?? (await reserveTurn(dispatch, now, deps));
-  if (turnAt !== null && turnAt > now) return waitForTurn(attempt, turnAt, deps);
-  if (!deps.channelBreakers.admits(channel.id, now)) return recordAttempt(attempt, SILENT, deps);
   const claim = await claimNotice(attempt, deps);
   if (claim === "sending") return later(SENDING_SECONDS, "another message is sending it");
   if (claim === "sent") {
     await deps.deliveries.end(key, { status: "sent", error: null, hasNotArrived: false, at: now });
     return DONE;
   }
-  const begun = await deps.deliveries.begin(key, now);
-  if (begun !== "begun") {
-    deps.log.info("notice not sent", { ...attempt.about, why: begun });
-    if (claim === "claimed") await releaseNotice(attempt, deps);
-    return DONE;
+  const step = await takeStep(attempt, deps);
+  const isSent = step.kind === "offered" && step.offered.outcome.kind === "sent";
+  if (claim === "claimed" && !isSent) await releaseNotice(attempt, deps);
+  switch (step.kind) {
+    case "turn":
+      return waitForTurn(attempt, step.at, deps);
+    case "silent":
+      return recordAttempt(attempt, SILENT, deps);
+    case "untrue":
+      deps.log.info("notice not sent", { ...attempt.about, why: step.why });
+      return DONE;
+    case "offered":
+      return recordAttempt({ ...attempt, hasBegun: true }, step.offered, deps);
   }
-  const offered = await offerNotice(attempt, deps);
-  if (claim === "claimed" && offered.outcome.kind !== "sent") await releaseNotice(attempt, deps);
-  return recordAttempt({ ...attempt, hasBegun: true }, offered, deps);
+}
+
+/** What becomes of a notice that this message has claimed. */
+type Step =
+  /** Its turn at the channel is at this instant. */
+  | { readonly kind: "turn"; readonly at: Instant }
+  | { readonly kind: "silent" }
+  /** It is superseded, or another message has taken it further meanwhile. */
+  | { readonly kind: "untrue"; readonly why: string }
+  | { readonly kind: "offered"; readonly offered: Attempted };
+
+async function takeStep(attempt: SendAttempt, deps: SendNoticeDeps): Promise<Step> {
+  const { key, dispatch, now } = attempt;
+  const { delivery, channel } = dispatch;
+  const turnAt = delivery.slotAt ?? (await reserveTurn(dispatch, now, deps));
+  if (turnAt !== null && turnAt > now) return { kind: "turn", at: turnAt };
+  if (!deps.channelBreakers.admits(channel.id, now)) return { kind: "silent" };
+  const begun = await deps.deliveries.begin(key, { nextAttemptAt: delivery.nextAttemptAt, now });
+  if (begun !== "begun") return { kind: "untrue", why: begun };
+  return { kind: "offered", offered: await offerNotice(attempt, deps) };
 }
 
 async function offerNotice({ key, dispatch, about, now }: SendAttempt, deps: SendNoticeDeps): Promise<Attempted> {

@@ -28,6 +28,11 @@ describe("creating", () => {
       name: "Finance",
       target_hint: "hooks.slack.com",
       enabled: true,
+      events: null,
+      min_severity: "info",
+      last_error: null,
+      last_error_at: null,
+      broken_since: null,
       created_at: new Date(NOW).toISOString(),
       updated_at: new Date(NOW).toISOString(),
     });

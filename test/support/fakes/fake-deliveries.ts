@@ -37,9 +37,10 @@ export class FakeDeliveries implements Deliveries {
     return [...new Set(keys.map(nameOf))].flatMap((name) => this.#rows.get(name) ?? []);
   }
 
-  async begin(key: DeliveryKey) {
+  async begin(key: DeliveryKey, due: Parameters<Deliveries["begin"]>[1]) {
     this.#reach();
-    if (this.of(key).status !== "pending") return "ended";
+    const { status, nextAttemptAt } = this.of(key);
+    if (status !== "pending" || nextAttemptAt !== due.nextAttemptAt) return "changed";
     if (!this.untrue.has(nameOf(key))) {
       this.open.set(nameOf(key), (this.open.get(nameOf(key)) ?? 0) + 1);
       return "begun";

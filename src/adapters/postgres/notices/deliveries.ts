@@ -21,9 +21,9 @@ export function postgresDeliveries(database: Database): Deliveries {
   return {
     load: (keys) => loadDispatches(database, keys),
 
-    async begin(key, now) {
-      const [row] = await run(key, beginning(key, now));
-      if (row === undefined) return "ended";
+    async begin(key, due) {
+      const [row] = await run(key, beginning(key, due));
+      if (row === undefined) return "changed";
       return row["superseded"] === true ? "superseded" : "begun";
     },
 
@@ -86,15 +86,17 @@ const openAttempts = (hasNotArrived: boolean) =>
   hasNotArrived ? sql`greatest(d.open_attempts - 1, 0)` : sql`d.open_attempts`;
 
 /** Judges and notes in one step, so that nothing recorded before the attempt can be overlooked. */
-function beginning(key: DeliveryKey, now: Instant): SQL {
+function beginning(key: DeliveryKey, { nextAttemptAt, now }: Parameters<Deliveries["begin"]>[1]): SQL {
+  const isDue = sql`${isOf(key)} and d.status = 'pending'
+    and d.next_attempt_at is not distinct from ${timestampOf(nextAttemptAt)}`;
   return sql`with judged as (select d.alert_id, d.platform_alert_id, d.channel_id, ${isSuperseded()} as superseded
       from notice_deliveries d join notification_channels c on c.id = d.channel_id
       left join budget_alert_history a on a.id = d.alert_id left join platform_alerts p on p.id = d.platform_alert_id
-      where ${isOf(key)} and d.status = 'pending')
+      where ${isDue})
     update notice_deliveries d set status = case when j.superseded then 'superseded' else d.status end,
       open_attempts = d.open_attempts + case when j.superseded then 0 else 1 end,
       next_attempt_at = case when j.superseded then null else d.next_attempt_at end, updated_at = ${timestampOf(now)}
-    from judged j where ${isOf(key)} and d.status = 'pending' returning j.superseded`;
+    from judged j where ${isDue} returning j.superseded`;
 }
 
 /** The members of a digest end with it. A notice that was sent shows that its channel works again. */
