@@ -164,9 +164,21 @@ export interface Claims {
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;
   releaseNotice(key: DeliveryKey): Promise<void>;
-  /** The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. Turns are in lanes. */
-  reserveSlot(slot: { channelId: ChannelId; lane: string; notBefore: Instant; intervalMs: number }): Promise<Instant>;
+  /**
+   * The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. Critical notices have
+   * turns of their own, before which the others give way: a turn that one of them has `held` is kept only if no
+   * critical one has come since.
+   */
+  reserveSlot(slot: SlotRequest): Promise<Instant>;
   ping(): Promise<void>;
+}
+
+export interface SlotRequest {
+  readonly channelId: ChannelId;
+  readonly lane: "critical" | "others";
+  readonly held: Instant | null;
+  readonly notBefore: Instant;
+  readonly intervalMs: number;
 }
 
 export interface SpendQueue {

@@ -124,6 +124,8 @@ describe("an event of the platform", () => {
     "litellm_out",
     "litellm_unreadable",
     "mark_copied",
+    "channel_broken",
+    "budgets_reset",
   ] as const)("has a distinct type for %s", (kind) => {
     expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
   });

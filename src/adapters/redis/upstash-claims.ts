@@ -34,7 +34,10 @@ const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${t
 
 /** Text, because Lua would write so large a number in scientific notation. The key outlives its last turn. */
 const RESERVE_SLOT = `
-local at = math.max(tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or '0'))
+local critical = tonumber(redis.call('GET', KEYS[2]) or '0')
+local held = tonumber(ARGV[3])
+if held > 0 and critical <= held then return string.format('%.0f', held) end
+local at = math.max(tonumber(ARGV[1]), critical, tonumber(redis.call('GET', KEYS[1]) or '0'))
 local next = string.format('%.0f', at + tonumber(ARGV[2]))
 redis.call('SET', KEYS[1], next, 'PXAT', string.format('%.0f', at + ${SLOT_KEPT_MS}))
 return string.format('%.0f', at)`;
@@ -128,11 +131,11 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
       await guarded("release a notice", redis().del(noticeKey(key)));
     },
 
-    async reserveSlot({ channelId, lane, notBefore, intervalMs }) {
-      const turn = redis().eval<[number, number], unknown>(
+    async reserveSlot({ channelId, lane, held, notBefore, intervalMs }) {
+      const turn = redis().eval<[number, number, number], unknown>(
         RESERVE_SLOT,
-        [slotKey(channelId, lane)],
-        [notBefore, intervalMs],
+        [slotKey(channelId, lane), slotKey(channelId, "critical")],
+        [notBefore, intervalMs, held ?? 0],
       );
       return Number(await guarded("reserve a slot", turn));
     },

@@ -10,7 +10,7 @@ import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { sendNotices } from "../alerts/announce-alerts.ts";
 import { withRetries } from "../waiting.ts";
 import type { Attempted } from "./attempt-notice.ts";
-import { reserveTurn } from "./pace-notice.ts";
+import { nextTurn } from "./pace-notice.ts";
 
 export type RecordDeps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "noticeQueue" | "timers" | "log">;
 
@@ -102,7 +102,7 @@ async function waitForPace(
   deps: RecordDeps,
 ): Promise<MessageOutcome> {
   const notBefore = now + limitedNoticeSeconds(retryAfterSeconds, random) * 1_000;
-  const slotAt = await reserveTurn(dispatch, notBefore, deps);
+  const slotAt = await nextTurn(dispatch, notBefore, deps);
   const nextAttemptAt = slotAt ?? notBefore;
   const delaySeconds = Math.min(Math.ceil((nextAttemptAt - now) / 1_000), MAX_LIMITED_MS / 1_000);
   deps.log.info("notice limited by its provider", { ...about, why, next_in_seconds: delaySeconds });

@@ -9,7 +9,7 @@ import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
 import { type Attempted, attemptNotice } from "./attempt-notice.ts";
-import { reserveTurn } from "./pace-notice.ts";
+import { takeTurn } from "./pace-notice.ts";
 import {
   DONE,
   later,
@@ -103,7 +103,7 @@ type Step =
 async function takeStep(attempt: SendAttempt, deps: SendNoticeDeps): Promise<Step> {
   const { key, dispatch, now } = attempt;
   const { delivery, channel } = dispatch;
-  const turnAt = delivery.slotAt ?? (await reserveTurn(dispatch, now, deps));
+  const turnAt = await takeTurn(dispatch, now, deps);
   if (turnAt !== null && turnAt > now) return { kind: "turn", at: turnAt };
   if (!deps.channelBreakers.admits(channel.id, now)) return { kind: "silent" };
   const begun = await deps.deliveries.begin(key, { nextAttemptAt: delivery.nextAttemptAt, now });

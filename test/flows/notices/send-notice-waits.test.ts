@@ -22,7 +22,7 @@ const openOf = ({ alertId, channelId }: { alertId: string; channelId: string }) 
   world.postgres.open.get(`${alertId} ${channelId}`);
 
 describe("the pace of a channel", () => {
-  it("gives each notice for Slack its turn, a second apart, and asks for it once", async () => {
+  it("gives each notice for Slack its turn, a second apart, and keeps it", async () => {
     const keys = [1, 2, 3].map((number) => another(number));
     const ends = [];
     for (const key of keys) ends.push(await world.send(key));
@@ -35,7 +35,6 @@ describe("the pace of a channel", () => {
     expect(world.stateOf(second as never)).toMatchObject({ attempts: 0, nextAttemptAt: NOW + SECOND, claim: null });
     expect(await world.send(second as never, { at: SECOND })).toEqual(DONE);
     expect(await world.send(third as never, { at: 2 * SECOND })).toEqual(DONE);
-    expect(world.claims.calls("reserveSlot")).toBe(3);
     expect(world.provider.arrived).toHaveLength(3);
   });
 
@@ -43,6 +42,18 @@ describe("the pace of a channel", () => {
     for (let number = 1; number <= 100; number++) await world.send(another(number));
     expect(await world.send(another(101, "budget_blocked"))).toEqual(DONE);
     expect(world.provider.arrived).toHaveLength(2);
+  });
+
+  it("is given up to a block that came meanwhile, whose own turn is kept", async () => {
+    const [first, second] = [another(1), another(2)];
+    await world.send(first);
+    await world.send(second);
+    const [block, next] = [another(3, "budget_blocked"), another(4, "budget_blocked")];
+    expect(await world.send(block, { at: SECOND })).toEqual(DONE);
+    expect(await world.send(next, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 1 });
+    expect(await world.send(second, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 2 });
+    expect(await world.send(next, { at: 2 * SECOND })).toEqual(DONE);
+    expect(await world.send(second, { at: 3 * SECOND })).toEqual(DONE);
   });
 
   it("is not kept while Redis is away, nor by other kinds of channel", async () => {

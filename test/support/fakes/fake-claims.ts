@@ -3,7 +3,7 @@
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Claims, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
+import type { Claims, ReadClaim, SharedRead, SlotRequest } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../../src/records/idempotency.ts";
 
@@ -82,10 +82,12 @@ export class FakeClaims implements Claims {
     this.notices.delete(`${alertId} ${channelId}`);
   }
 
-  async reserveSlot({ channelId, lane, notBefore, intervalMs }: Parameters<Claims["reserveSlot"]>[0]) {
+  async reserveSlot({ channelId, lane, held, notBefore, intervalMs }: SlotRequest) {
     this.#reach();
     const name = `${channelId} ${lane}`;
-    const at = Math.max(notBefore, this.slots.get(name) ?? 0);
+    const critical = this.slots.get(`${channelId} critical`) ?? 0;
+    if (held !== null && critical <= held) return held;
+    const at = Math.max(notBefore, critical, this.slots.get(name) ?? 0);
     this.slots.set(name, at + intervalMs);
     return at;
   }

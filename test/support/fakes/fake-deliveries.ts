@@ -32,6 +32,10 @@ export class FakeDeliveries implements Deliveries {
     return row.delivery;
   }
 
+  all(): DeliveryRecord[] {
+    return [...this.#rows.values()].map(({ delivery }) => delivery);
+  }
+
   async load(keys: readonly DeliveryKey[]) {
     this.#reach();
     return [...new Set(keys.map(nameOf))].flatMap((name) => this.#rows.get(name) ?? []);
