@@ -2,9 +2,9 @@
 // consumer, the flows and the pace are Bursar's; Postgres, Redis, the queue and Slack are simulated.
 
 import { IsolateBreakers } from "../../src/adapters/cloudflare/isolate-breakers.ts";
+import { audienceOf } from "../../src/budget/delivery/severity.ts";
 import type { Instant } from "../../src/budget/instant.ts";
 import { digestAt } from "../../src/budget/schedules/digest.ts";
-import { audienceOf } from "../../src/budget/severity.ts";
 import { type NoticeMessage, noticeMessage } from "../../src/ports/messages.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { consumeNotices } from "../../src/queue/notices.ts";
@@ -53,7 +53,7 @@ export async function playMonth({ resets, blocks, random }: Month): Promise<Play
   const queue = new VirtualQueue(clock);
   const told = new Map<string, { at: Instant; recordedAt: Instant }>();
 
-  // Nobody but a channel that asks hears of a reset, and that one in a digest.
+  // Only a channel that asks hears of a reset, and in a digest.
   const isDefault = audienceOf("budget_reset").isDefault;
   for (let number = 0; number < resets; number++) {
     const at = start + Math.floor(random() * BURST_MS);

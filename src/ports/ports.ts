@@ -165,9 +165,8 @@ export interface Claims {
   noteNoticeSent(key: DeliveryKey): Promise<void>;
   releaseNotice(key: DeliveryKey): Promise<void>;
   /**
-   * The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. Critical notices have
-   * turns of their own, before which the others give way: a turn that one of them has `held` is kept only if no
-   * critical one has come since.
+   * The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. The others give way
+   * to critical notices: a turn that one of them has `held` is kept only if no critical one has come since.
    */
   reserveSlot(slot: SlotRequest): Promise<Instant>;
   ping(): Promise<void>;

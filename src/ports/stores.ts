@@ -235,10 +235,7 @@ export interface Deliveries {
    * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
    * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.
    */
-  begin(
-    key: DeliveryKey,
-    due: { nextAttemptAt: Instant | null; now: Instant },
-  ): Promise<"begun" | "superseded" | "changed">;
+  begin(key: DeliveryKey, due: DueAttempt): Promise<"begun" | "superseded" | "changed">;
   /** Ends a pending delivery, and those that a digest stands for; an ended one stays unchanged. */
   end(
     key: DeliveryKey,
@@ -256,13 +253,15 @@ export interface Deliveries {
    */
   reject(key: DeliveryKey, rejection: { error: string; at: Instant }): Promise<DeliveryKey[]>;
   postpone(key: DeliveryKey, next: Postponement): Promise<void>;
-  /** Claims deliveries whose attempt was due before `before`, each for one caller only. */
+  /** Those whose attempt was due before `before`, each for one caller only. */
   claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
   /** Makes a digest of the deliveries that wait for one: one for each channel and hour. Returns their deliveries. */
   gatherDigests(now: Instant): Promise<DeliveryKey[]>;
   /** Makes a failed delivery pending again with no attempts. */
   revive(key: DeliveryKey, now: Instant): Promise<void>;
 }
+
+export type DueAttempt = { readonly nextAttemptAt: Instant | null; readonly now: Instant };
 
 /** The next attempt of a pending delivery. */
 export interface Postponement {
@@ -273,7 +272,6 @@ export interface Postponement {
   readonly slotAt: Instant | null;
   /** False: the delivery waited, which is no attempt. */
   readonly isAttempt: boolean;
-  /** True: the attempt that has begun certainly did not arrive. */
   readonly hasNotArrived: boolean;
   readonly at: Instant;
 }

@@ -1,7 +1,7 @@
 // Channels as Postgres stores them: where the notices of a tenant, or of the platform, go. Types only.
 
+import type { ChannelEvent, Severity } from "../budget/delivery/severity.ts";
 import type { Instant } from "../budget/instant.ts";
-import type { ChannelEvent, Severity } from "../budget/severity.ts";
 import type { TenantId } from "../budget/tenant.ts";
 
 export type ChannelId = string & { readonly brand: "ChannelId" };

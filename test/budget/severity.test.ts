@@ -2,9 +2,9 @@
 
 import { expect, it } from "vitest";
 import { ALERT_EVENT_TYPES } from "../../src/budget/alert.ts";
+import { audienceOf, audienceOfCondition, CHANNEL_EVENTS, severityOf } from "../../src/budget/delivery/severity.ts";
+import { SUPERSEDINGS } from "../../src/budget/delivery/superseding.ts";
 import { digestAt } from "../../src/budget/schedules/digest.ts";
-import { audienceOf, audienceOfCondition, CHANNEL_EVENTS, severityOf } from "../../src/budget/severity.ts";
-import { SUPERSEDINGS } from "../../src/budget/superseding.ts";
 import { MINUTE, NOW } from "./builders.ts";
 
 const HOUR = 60 * MINUTE;

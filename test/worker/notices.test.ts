@@ -1,15 +1,11 @@
 // Notices inside workerd, from the queue to the inbox, on real Postgres, Redis and the real Queues binding.
 
-import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import type { Ports } from "../../src/ports/ports.ts";
-import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import worker from "../../src/worker.ts";
-import { NOW } from "../budget/builders.ts";
-import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import { ELSEWHERE, query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 import {

@@ -1,5 +1,5 @@
 // Schedules the sends of one batch. One target at a time, and no tenant and no kind of target may hold every place, so
-// nobody's slow receiver delays another's notice.
+// no slow receiver delays another's notice.
 
 export interface Job {
   /** Jobs of one lane run one after the other. */

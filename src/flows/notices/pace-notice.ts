@@ -1,9 +1,9 @@
 // Gives a notice its turn at a target that takes only so many messages a second. The turn is kept with the
 // delivery. Without Redis there is no pace; the provider's refusal then makes the notice wait.
 
+import { severityOf } from "../../budget/delivery/severity.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { PACE_MS } from "../../budget/schedules/backoff.ts";
-import { severityOf } from "../../budget/severity.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";

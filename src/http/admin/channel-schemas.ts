@@ -2,7 +2,7 @@
 // silently on the day that it is needed.
 
 import * as z from "zod";
-import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/severity.ts";
+import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/delivery/severity.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";

@@ -39,7 +39,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
   }
   const numbersOf = (keys: readonly DeliveryKey[]) => keys.map(({ channelId }) => Number(channelId.slice(-2))).sort();
 
-  it("is every channel whose severity and events it matches", async () => {
+  it("holds every channel whose severity and events it matches", async () => {
     const channels: Record<string, unknown>[] = [
       { tenant_id: "acme" },
       { tenant_id: "acme", min_severity: "warning" },
@@ -57,7 +57,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
     expect(await record("budget_reset")).toEqual([1]);
   });
 
-  it("of the platform's conditions is each of its channels that asks for that one and its severity", async () => {
+  it("holds each channel of the platform that asks for a condition and its severity", async () => {
     const channels = [{}, { min_severity: "critical" }, { events: ["platform.dead_letter"] }, { tenant_id: "acme" }];
     for (const [index, columns] of channels.entries()) await insertChannel(db, { id: uuidOf(index + 1), ...columns });
     const told = async (kind: "dead_letter" | "litellm_out") =>
@@ -107,7 +107,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
       });
     });
 
-    it("is sent, given up and sent after a replay together with its digest", async () => {
+    it("ends together with its digest: given up, and sent after a replay", async () => {
       await resets(2);
       const digests = await deliveries.gatherDigests(END_OF_HOUR);
       const one = digests.find(({ channelId }) => channelId === channelIdOf(1)) as DeliveryKey;
@@ -121,7 +121,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
       expect((await members()).slice(2).map(({ status }) => status)).toEqual(["pending", "pending"]);
     });
 
-    it("is in one digest when two sweeps overlap, and in a second one when it comes late", async () => {
+    it("belongs to one digest when two sweeps overlap, and in a second one when it comes late", async () => {
       await resets(2);
       const sweeps = await Promise.all([1, 2, 3].map(() => deliveries.gatherDigests(END_OF_HOUR)));
       expect(numbersOf(sweeps.flat())).toEqual([1, 2]);
@@ -180,7 +180,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
       expect(lines).toEqual([{ tenant_id: null, channel: "gone" }]);
     });
 
-    it("is forgotten once a notice is sent, and the next one is told again", async () => {
+    it("goes once a notice is sent, and the next one is told again", async () => {
       await deliveries.reject(await delivered("threshold_crossed"), { error, at: NOW });
       const sent = await delivered("budget_blocked");
       await deliveries.end(sent, { status: "sent", error: null, hasNotArrived: false, at: NOW });

@@ -96,17 +96,17 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
       ["certainly did not arrive", "pending", 0, "superseded"],
       ["was refused", "failed", 0, "superseded"],
       ["was superseded", "superseded", 0, "superseded"],
-    ])("of which a notice %s", async (_, status, openAttempts, begun) => {
+    ])("follows what became of the notice of the block: it %s", async (_, status, openAttempts, begun) => {
       await recorded(["budget_blocked", status, { openAttempts }], ["budget_resolved", "pending"]);
       expect(await begin(2)).toBe(begun);
     });
 
-    it("is news to a channel that has no notice of the block at all", async () => {
+    it("reaches a channel that has no notice of the block at all", async () => {
       await recorded(["budget_blocked", null], ["budget_resolved", "pending"]);
       expect(await begin(2)).toBe("begun");
     });
 
-    it("is told to whoever heard of an earlier block and of no end since", async () => {
+    it("reaches whoever heard of an earlier block and of no end since", async () => {
       await recorded(
         ["budget_blocked", "sent"],
         ["budget_resolved", "superseded"],

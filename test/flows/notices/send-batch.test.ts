@@ -115,7 +115,7 @@ describe("a batch", () => {
 describe("a channel that does not answer", () => {
   const SILENT = "the channel does not answer";
 
-  it("is not tried for half a minute after three attempts, which counts as failing, and is then tried once", async () => {
+  it("rests for half a minute after three attempts, which count as failed, and is then tried once", async () => {
     const keys = Array.from({ length: 6 }, (_, index) => {
       has(1, "webhook", HANGS);
       return world.has(

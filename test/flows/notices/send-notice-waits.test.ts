@@ -44,7 +44,7 @@ describe("the pace of a channel", () => {
     expect(world.provider.arrived).toHaveLength(2);
   });
 
-  it("is given up to a block that came meanwhile, whose own turn is kept", async () => {
+  it("gives way to a block that came meanwhile, whose own turn is kept", async () => {
     const [first, second] = [another(1), another(2)];
     await world.send(first);
     await world.send(second);
@@ -56,7 +56,7 @@ describe("the pace of a channel", () => {
     expect(await world.send(second, { at: 3 * SECOND })).toEqual(DONE);
   });
 
-  it("is not kept while Redis is away, nor by other kinds of channel", async () => {
+  it("ends while Redis is away, nor by other kinds of channel", async () => {
     world.claims.trouble("reserveSlot", new Outage("redis", "away", null));
     for (const number of [1, 2]) expect(await world.send(another(number))).toEqual(DONE);
     world.claims.trouble("reserveSlot", null);
@@ -103,7 +103,7 @@ describe("a provider that takes no more", () => {
 });
 
 describe("a failed attempt", () => {
-  it("is repeated with jitter, never early", async () => {
+  it("repeats with jitter, never early", async () => {
     const keys = [1, 2].map((number) => world.hasDelivery("webhook", number));
     world.provider.answers(failed());
     expect(await world.send(keys[0] as never, { random: 0 })).toMatchObject({ kind: "later", delaySeconds: 10 });

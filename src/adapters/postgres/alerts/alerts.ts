@@ -4,10 +4,10 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft } from "../../../budget/alert.ts";
+import { audienceOf } from "../../../budget/delivery/severity.ts";
 import type { AlertEvaluation } from "../../../budget/find-alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import { digestAt } from "../../../budget/schedules/digest.ts";
-import { audienceOf } from "../../../budget/severity.ts";
 import type { Alerts } from "../../../ports/stores.ts";
 import type { AlertEntry } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";

@@ -1,7 +1,7 @@
 // From a row of `notice_deliveries` to a DeliveryRecord, and which channels get a delivery. Reads nothing itself.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Audience } from "../../../budget/severity.ts";
+import type { Audience } from "../../../budget/delivery/severity.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, DeliveryRecord } from "../../../records/delivery.ts";

@@ -2,8 +2,8 @@
 // One statement each; two concurrent sweeps record one alert.
 
 import { getTableColumns, sql } from "drizzle-orm";
+import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
-import { audienceOfCondition } from "../../../budget/severity.ts";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";

@@ -1,8 +1,8 @@
 // The deliveries of notices in Postgres. One statement per verb; a delivery that has ended keeps its outcome.
 
 import { type SQL, sql } from "drizzle-orm";
+import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
-import { audienceOfCondition } from "../../../budget/severity.ts";
 import type { Deliveries } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";

@@ -2,7 +2,7 @@
 // what a channel does not get replaces nothing there.
 
 import { type SQL, sql } from "drizzle-orm";
-import { SUPERSEDINGS } from "../../../budget/superseding.ts";
+import { SUPERSEDINGS } from "../../../budget/delivery/superseding.ts";
 import { jsonbText } from "../jsonb.ts";
 
 /** True of the delivery `d`, to the channel `c`, of the tenant's alert `a` or the platform's alert `p`. */

@@ -18,7 +18,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
-import { type ChannelEvent, SEVERITIES } from "../../../budget/severity.ts";
+import { type ChannelEvent, SEVERITIES } from "../../../budget/delivery/severity.ts";
 import {
   between,
   instant,

@@ -1,7 +1,7 @@
 // Which newer alert makes an older one of the same tenant untrue or pointless, while its notice still waits. A reader
 // never hears that a tenant is blocked after its block was resolved. Decides only.
 
-import type { AlertEventType } from "./alert.ts";
+import type { AlertEventType } from "../alert.ts";
 
 /** `newer` supersedes `older`. */
 export interface Superseding {

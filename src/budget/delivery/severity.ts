@@ -1,6 +1,6 @@
 // How serious an event is, and which channels hear of it. Reads no clock.
 
-import type { AlertEventType } from "./alert.ts";
+import type { AlertEventType } from "../alert.ts";
 
 export const SEVERITIES = ["info", "warning", "critical"] as const;
 
