@@ -2,6 +2,7 @@
 // longer.
 
 import { aesCipher } from "./adapters/cloudflare/aes-cipher.ts";
+import { IsolateBreakers } from "./adapters/cloudflare/isolate-breakers.ts";
 import { IsolateMemory } from "./adapters/cloudflare/isolate-memory.ts";
 import { kvSnapshots, newIsolateKv } from "./adapters/cloudflare/kv-snapshots.ts";
 import { consoleLog } from "./adapters/cloudflare/log.ts";
@@ -43,6 +44,7 @@ const POSTGRES_LOOK_UP_TIMEOUT_MS = 8_000;
 
 const memory = new IsolateMemory();
 const breaker = new Breaker();
+const channelBreakers = new IsolateBreakers();
 const isolateKv = newIsolateKv();
 const clock = () => Date.now();
 
@@ -119,6 +121,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
       teams: teamsNotifier(config.policy),
       discord: discordNotifier(config.policy),
     },
+    channelBreakers,
     cipher: aesCipher(config.encryptionKeys),
     timers: realTimers,
     clock,

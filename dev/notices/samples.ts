@@ -120,6 +120,14 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     spend_before: "552",
     spend_after: "12.5",
   }),
+  "platform-channel-broken": aPlatformNotice("channel_broken", {
+    channel_id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d03",
+    channel: "finance",
+    channel_kind: "slack",
+    tenant_id: "acme",
+    error: "status 404, no_service",
+  }),
+  digest: aPlatformNotice("budgets_reset", { tenants: 1_000, names: "Acme Corp, Globex, Initech, Umbrella, Wayne" }),
   "platform-litellm-silent": aPlatformNotice("litellm_silent", { last_read_at: "2026-11-15T09:55:00.000Z" }),
   "platform-litellm-out": aPlatformNotice("litellm_out", {
     since: "2026-11-15T11:50:00.000Z",

@@ -9,6 +9,7 @@ import { forgetCalls } from "../flows/counting/forget-calls.ts";
 import { endKeys } from "../flows/keys/end-keys.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
+import { gatherDigests } from "../flows/notices/gather-digests.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
@@ -22,6 +23,7 @@ const JOBS = {
   "sync-pending": syncPending,
   "announce-changes": announceChanges,
   "requeue-deliveries": requeueDeliveries,
+  "gather-digests": gatherDigests,
   "schedule-period-reads": schedulePeriodReads,
   "announce-periods": announcePeriods,
   "lease-reads": leaseReads,

@@ -9,6 +9,7 @@ import type { EmailMessage, SlackMessage } from "../notices/notice.ts";
 import type { DiscordMessage } from "../notices/providers/discord.ts";
 import type { PagerDutyEvent } from "../notices/providers/pagerduty.ts";
 import type { TeamsMessage } from "../notices/providers/teams.ts";
+import type { ChannelId } from "../records/channel.ts";
 import type { DeliveryKey, SendOutcome } from "../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../records/idempotency.ts";
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
@@ -55,6 +56,7 @@ export interface Ports {
   readonly noticeQueue: NoticeQueue;
   readonly replayQueues: ReplayQueues;
   readonly notifier: Notifier;
+  readonly channelBreakers: ChannelBreakers;
   readonly cipher: Cipher;
   readonly timers: Timers;
   /** For entry points and measurements. Flows get `now` as input, and read the clock only after waiting on I/O. */
@@ -165,7 +167,20 @@ export interface Claims {
   claimNotice(key: DeliveryKey, messageId: string): Promise<"claimed" | "sending" | "sent">;
   noteNoticeSent(key: DeliveryKey): Promise<void>;
   releaseNotice(key: DeliveryKey): Promise<void>;
+  /**
+   * The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. The others give way
+   * to critical notices: a turn that one of them has `held` is kept only if no critical one has come since.
+   */
+  reserveSlot(slot: SlotRequest): Promise<Instant>;
   ping(): Promise<void>;
+}
+
+export interface SlotRequest {
+  readonly channelId: ChannelId;
+  readonly lane: "critical" | "others";
+  readonly held: Instant | null;
+  readonly notBefore: Instant;
+  readonly intervalMs: number;
 }
 
 export interface SpendQueue {
@@ -175,7 +190,15 @@ export interface SpendQueue {
 }
 
 export interface NoticeQueue {
-  sendAll(messages: readonly NoticeMessage[]): Promise<void>;
+  sendAll(messages: readonly NoticeMessage[], delaySeconds?: number): Promise<void>;
+}
+
+/** Remembers, in an isolate, which channels do not answer. */
+export interface ChannelBreakers {
+  /** False for a channel that did not answer three times in a row, except for one probe each half a minute. */
+  admits(channelId: ChannelId, now: Instant): boolean;
+  /** Notes whether an attempt was answered, by whatever answer. */
+  note(channelId: ChannelId, isAnswered: boolean, now: Instant): void;
 }
 
 export interface ReplayQueues {

@@ -229,21 +229,53 @@ export interface OutageNotes {
   save(note: OutageNote): Promise<void>;
 }
 
-/** The state of each delivery. `sent`, `skipped` and `failed` are final. */
+/** The state of each delivery. `sent`, `skipped`, `superseded` and `failed` are final. */
 export interface Deliveries {
-  /** Null when the alert or its channel no longer exists. */
-  load(key: DeliveryKey): Promise<Dispatch | PlatformDispatch | null>;
-  /** Ends a pending delivery; an ended one stays unchanged. */
+  /** Leaves out deliveries whose alert or channel no longer exists. */
+  load(keys: readonly DeliveryKey[]): Promise<(Dispatch | PlatformDispatch)[]>;
+  /**
+   * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
+   * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.
+   */
+  begin(key: DeliveryKey, due: DueAttempt): Promise<"begun" | "superseded" | "changed">;
+  /** Ends a pending delivery, and those that a digest stands for; an ended one stays unchanged. */
   end(
     key: DeliveryKey,
-    end: { status: "sent" | "skipped" | "failed"; error: string | null; at: Instant },
+    end: {
+      status: "sent" | "skipped" | "failed";
+      error: string | null;
+      /** True: the attempt that has begun certainly did not arrive. */
+      hasNotArrived: boolean;
+      at: Instant;
+    },
   ): Promise<void>;
-  /** Records a failed attempt of a pending delivery. */
-  postpone(key: DeliveryKey, next: { error: string; nextAttemptAt: Instant; at: Instant }): Promise<void>;
-  /** Claims deliveries whose attempt was due before `before`, each for one caller only. */
+  /**
+   * The provider refuses the channel for good: fails the delivery and marks the channel as broken. When it was not, an
+   * audit line and an alert to the other channels of the platform; returns its deliveries.
+   */
+  reject(key: DeliveryKey, rejection: { error: string; at: Instant }): Promise<DeliveryKey[]>;
+  postpone(key: DeliveryKey, next: Postponement): Promise<void>;
+  /** Those whose attempt was due before `before`, each for one caller only. */
   claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
+  /** Makes a digest of the deliveries that wait for one: one for each channel and hour. Returns their deliveries. */
+  gatherDigests(now: Instant): Promise<DeliveryKey[]>;
   /** Makes a failed delivery pending again with no attempts. */
   revive(key: DeliveryKey, now: Instant): Promise<void>;
+}
+
+export type DueAttempt = { readonly nextAttemptAt: Instant | null; readonly now: Instant };
+
+/** The next attempt of a pending delivery. */
+export interface Postponement {
+  /** Null keeps the last one. */
+  readonly error: string | null;
+  readonly nextAttemptAt: Instant;
+  /** The turn that the channel's pace gave to the attempt; null: it has none yet. */
+  readonly slotAt: Instant | null;
+  /** False: the delivery waited, which is no attempt. */
+  readonly isAttempt: boolean;
+  readonly hasNotArrived: boolean;
+  readonly at: Instant;
 }
 
 export interface Channels {

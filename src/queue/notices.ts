@@ -2,33 +2,60 @@
 // throws.
 
 import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
-import { sendNotice } from "../flows/notices/send-notice.ts";
-import { mapConcurrently } from "../flows/waiting.ts";
-import { noticeMessageSchema } from "../ports/messages.ts";
+import type { MessageOutcome } from "../flows/notices/record-attempt.ts";
+import { type QueuedNotice, sendBatch } from "../flows/notices/send-batch.ts";
+import { noticeMessage, noticeMessageSchema } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { DeliveryKey } from "../records/delivery.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
-/** A Worker may have six open connections; a notice uses one at a time. */
-const AT_ONCE = 6;
-
 export async function consumeNotices({ queue, messages }: Batch, ports: Ports): Promise<void> {
-  await mapConcurrently(messages, AT_ONCE, (message) => consumeNotice(queue, message, ports));
+  const notices: QueuedNotice[] = [];
+  for (const message of messages) {
+    const body = noticeMessageSchema.safeParse(message.body);
+    if (body.success) {
+      const { alert_id: alertId, channel_id: channelId } = body.data;
+      notices.push(queuedNotice(message, { alertId, channelId }, ports));
+      // No retry can succeed.
+    } else await recordDeadLetter({ queue, message, why: "not a notice" }, ports);
+  }
+  try {
+    await sendBatch({ notices, queue, random: Math.random }, ports);
+  } catch (cause) {
+    for (const notice of notices) notice.fail(cause);
+  }
 }
 
-async function consumeNotice(queue: string, message: Message<unknown>, ports: Ports): Promise<void> {
-  const body = noticeMessageSchema.safeParse(message.body);
-  // No retry can succeed.
-  if (!body.success) return recordDeadLetter({ queue, message, why: "not a notice" }, ports);
-  const { alert_id: alertId, channel_id: channelId } = body.data;
-  const about = { alert_id: alertId, channel_id: channelId };
+function queuedNotice(message: Message<unknown>, key: DeliveryKey, ports: Ports): QueuedNotice {
+  const about = { alert_id: key.alertId, channel_id: key.channelId };
+  return {
+    key,
+    messageId: message.id,
+    async end(outcome) {
+      if (outcome.kind === "done") return message.ack();
+      const { why, delaySeconds } = outcome;
+      ports.log.info("notice delayed", { ...about, why, seconds: delaySeconds });
+      if (outcome.kind === "wait" && (await sendAgain(key, outcome, ports))) message.ack();
+      else message.retry({ delaySeconds });
+    },
+    fail(cause) {
+      ports.log.error("notice message failed", cause, about);
+      message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
+    },
+  };
+}
+
+/** False when the queue refuses. */
+async function sendAgain(
+  key: DeliveryKey,
+  { delaySeconds }: Exclude<MessageOutcome, { readonly kind: "done" }>,
+  { noticeQueue, log }: Pick<Ports, "noticeQueue" | "log">,
+): Promise<boolean> {
   try {
-    const key = { alertId, channelId };
-    const end = await sendNotice({ key, queue, messageId: message.id, now: ports.clock() }, ports);
-    if (end.kind === "done") return message.ack();
-    ports.log.info("notice delayed", { ...about, why: end.why, seconds: end.delaySeconds });
-    message.retry({ delaySeconds: end.delaySeconds });
+    await noticeQueue.sendAll([noticeMessage(key)], delaySeconds);
+    return true;
   } catch (cause) {
-    ports.log.error("notice message failed", cause, about);
-    message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
+    log.error("notice not sent again", cause, { alert_id: key.alertId, channel_id: key.channelId });
+    return false;
   }
 }

@@ -28,6 +28,8 @@ export type AuditAction =
   | "channel_created"
   | "channel_changed"
   | "channel_deleted"
+  /** The provider of a channel refuses its notices for good. */
+  | "channel_broken"
   | "alert_recorded"
   | "platform_alert_recorded"
   | "webhook_received"

@@ -1,5 +1,6 @@
 // Channels as Postgres stores them: where the notices of a tenant, or of the platform, go. Types only.
 
+import type { ChannelEvent, Severity } from "../budget/delivery/severity.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { TenantId } from "../budget/tenant.ts";
 
@@ -18,6 +19,13 @@ export interface ChannelRecord {
   /** The part of the target that a list may show. */
   readonly targetHint: string;
   readonly enabled: boolean;
+  /** The events that it gets; null: every one, except `budget_reset` for a channel of the platform. */
+  readonly events: readonly ChannelEvent[] | null;
+  readonly minSeverity: Severity;
+  /** Why its provider refused a notice for good; null again once a notice is sent or the target changes. */
+  readonly lastError: string | null;
+  readonly lastErrorAt: Instant | null;
+  readonly brokenSince: Instant | null;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
 }
@@ -35,6 +43,9 @@ export type ChannelTarget =
   | { readonly kind: "teams"; readonly url: string }
   | { readonly kind: "discord"; readonly url: string };
 
-export type NewChannel = Omit<ChannelRecord, "id" | "createdAt" | "updatedAt">;
+export type NewChannel = Omit<
+  ChannelRecord,
+  "id" | "lastError" | "lastErrorAt" | "brokenSince" | "createdAt" | "updatedAt"
+>;
 
-export type ChannelChange = Partial<Pick<NewChannel, "name" | "encryptedTarget" | "targetHint" | "enabled">>;
+export type ChannelChange = Partial<Omit<NewChannel, "tenantId" | "kind">>;

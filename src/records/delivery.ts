@@ -6,7 +6,7 @@ import type { Enforcement } from "../budget/tenant.ts";
 import type { AlertId, AlertRecord } from "./alert.ts";
 import type { ChannelId, ChannelKind, ChannelRecord } from "./channel.ts";
 
-export type DeliveryStatus = "pending" | "sent" | "skipped" | "failed";
+export type DeliveryStatus = "pending" | "sent" | "skipped" | "superseded" | "failed";
 
 /** One alert on its way to one channel. */
 export interface DeliveryKey {
@@ -18,6 +18,8 @@ export interface DeliveryRecord extends DeliveryKey {
   readonly status: DeliveryStatus;
   readonly attempts: number;
   readonly nextAttemptAt: Instant | null;
+  /** The turn that the channel's pace gave to the next attempt; null: none yet. */
+  readonly slotAt: Instant | null;
   readonly lastError: string | null;
   readonly sentAt: Instant | null;
 }
@@ -56,4 +58,8 @@ export type SendOutcome =
   | { readonly kind: "not_configured"; readonly why: string }
   /** A retry would not help. */
   | { readonly kind: "rejected"; readonly why: string }
-  | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null };
+  /** The provider takes no more at this pace. The notice waits; nothing is wrong with it. */
+  | { readonly kind: "limited"; readonly why: string; readonly retryAfterSeconds: number | null }
+  | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null }
+  /** No answer: the notice may have arrived. */
+  | { readonly kind: "unanswered"; readonly why: string };

@@ -17,7 +17,11 @@ export type PlatformAlertKind =
   /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
   | "mark_copied"
   /** LiteLLM shows much less spend of a tenant than before, within one period. */
-  | "spend_fell";
+  | "spend_fell"
+  /** The provider of a channel refuses its notices for good. An event, which ends as it is recorded. */
+  | "channel_broken"
+  /** Not a condition: the digest of the resets of one hour. */
+  | "budgets_reset";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;
@@ -36,7 +40,7 @@ export interface PlatformDispatch extends Pick<Dispatch, "delivery" | "channel">
 
 /** A condition as just evaluated. */
 export interface PlatformCondition {
-  readonly kind: PlatformAlertKind;
+  readonly kind: Exclude<PlatformAlertKind, "budgets_reset">;
   /** Null: the condition does not hold. */
   readonly detail: AlertDetail | null;
 }

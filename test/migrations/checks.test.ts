@@ -106,9 +106,14 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
   ],
   [
     ...(["notice_deliveries_status_known", "notice_deliveries", "status"] as const),
-    only("'pending'", "'sent'", "'skipped'", "'failed'"),
+    only("'pending'", "'sent'", "'skipped'", "'superseded'", "'failed'"),
   ],
   ["notice_deliveries_attempts_not_negative", "notice_deliveries", "attempts", countFromZero],
+  ["notice_deliveries_open_attempts_not_negative", "notice_deliveries", "open_attempts", countFromZero],
+  [
+    ...(["notification_channels_min_severity_known", "notification_channels", "min_severity"] as const),
+    only("'info'", "'warning'", "'critical'"),
+  ],
   [
     ...(["notice_deliveries_of_one_alert", "notice_deliveries", "platform_alert_id"] as const),
     { refused: ["gen_random_uuid()"], accepted: ["null"] },
@@ -124,6 +129,8 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
       "'subject_missing'",
       "'mark_copied'",
       "'spend_fell'",
+      "'channel_broken'",
+      "'budgets_reset'",
     ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],

@@ -125,6 +125,8 @@ describe("an event of the platform", () => {
     "litellm_unreadable",
     "mark_copied",
     "spend_fell",
+    "channel_broken",
+    "budgets_reset",
   ] as const)("has a distinct type for %s", (kind) => {
     expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
   });

@@ -58,8 +58,8 @@ async function marksOf(db: TenantDatabase, delivery: Delivery, channels: readonl
   const { alert_id: alertId, channel_id: channelId } = delivery;
   const channel = channels.find(({ id }) => id === channelId);
   if (channel?.kind !== "slack") return [`${channel?.name} notice_${alertId}_${channelId}`];
-  const dispatch = await postgresDeliveries(db.database).load({ alertId, channelId } as DeliveryKey);
-  return dispatch === null ? [] : [`${channel.name} ${JSON.stringify(slackMessage(dispatch))}`];
+  const [dispatch] = await postgresDeliveries(db.database).load([{ alertId, channelId } as DeliveryKey]);
+  return dispatch === undefined ? [] : [`${channel.name} ${JSON.stringify(slackMessage(dispatch))}`];
 }
 
 /** Resend keeps the first e-mail of an idempotency key; the webhook receiver keeps the first event of an id. */

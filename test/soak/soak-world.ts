@@ -4,6 +4,7 @@
 import { vi } from "vitest";
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { aesCipher } from "../../src/adapters/cloudflare/aes-cipher.ts";
+import { IsolateBreakers } from "../../src/adapters/cloudflare/isolate-breakers.ts";
 import { IsolateMemory } from "../../src/adapters/cloudflare/isolate-memory.ts";
 import { queueNotices, queueSpend, replayQueues } from "../../src/adapters/cloudflare/queues.ts";
 import { discordNotifier } from "../../src/adapters/notifiers/discord-notifier.ts";
@@ -99,6 +100,7 @@ export class SoakWorld {
       outageNotes: new FakeOutageNotes(),
       litellm: this.#litellm,
       modelCalls: unusedPort("modelCalls"),
+      channelBreakers: new IsolateBreakers(),
       spendQueue: queueSpend(spendQueue),
       noticeQueue: queueNotices(noticeQueue),
       replayQueues: replayQueues({ spend: spendQueue, notices: noticeQueue }),

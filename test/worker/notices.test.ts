@@ -1,15 +1,11 @@
 // Notices inside workerd, from the queue to the inbox, on real Postgres, Redis and the real Queues binding.
 
-import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { realTimers } from "../../src/adapters/cloudflare/timers.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
-import type { Ports } from "../../src/ports/ports.ts";
-import { consumeBatch } from "../../src/queue/consume-batch.ts";
 import worker from "../../src/worker.ts";
-import { NOW } from "../budget/builders.ts";
-import { RecordedLog } from "../support/fakes/recorded-log.ts";
 import { ELSEWHERE, query, recordConsole } from "./bursar.ts";
 import { deliver } from "./deliver.ts";
 import {
@@ -129,22 +125,34 @@ describe("a notice", () => {
 });
 
 describe("a provider that fails", () => {
-  it.each([
-    ["500", { status: 500 }, 10],
-    ["429 and asks for 90 seconds", { status: 429, retryAfter: "90" }, 90],
-  ])("retries when due, not before, after %s", async (_, how, seconds) => {
-    const notice = await seedNotice();
-    await inboxFails({ kind: "slack", how, times: 1 });
+  it("retries when due, not before, after 500", async () => {
+    const notice = await seedNotice("webhook");
+    await inboxFails({ kind: "webhook", how: { status: 500 }, times: 1 });
     const first = await deliver([notice.message], QUEUE);
-    expect([first.retried, first.delays]).toEqual([[0], [seconds]]);
+    expect(first.retried).toEqual([0]);
+    const [seconds = 0] = first.delays;
+    expect(seconds).toBeGreaterThanOrEqual(10);
+    expect(seconds).toBeLessThanOrEqual(13);
     expect(await deliveryOf(notice)).toMatchObject({ status: "pending", attempts: 1, waits: seconds });
-    const early = await deliver([notice.message], QUEUE);
-    expect(early.retried).toEqual([0]);
-    expect(early.delays[0]).toBeLessThanOrEqual(seconds);
+    // A message that comes early is sent to the queue again.
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await arrivedOf(notice)).toEqual([]);
     await makeDue(notice);
     expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
     expect(await arrivedOf(notice)).toHaveLength(1);
     expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 2 });
+  });
+
+  it("waits after 429 as long as the provider asks, which is no attempt and no retry of the queue", async () => {
+    const notice = await seedNotice();
+    await inboxFails({ kind: "slack", how: { status: 429, retryAfter: "90" }, times: 1 });
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    const waiting = await deliveryOf(notice);
+    expect(waiting).toMatchObject({ status: "pending", attempts: 0 });
+    expect(waiting?.["waits"]).toBeGreaterThanOrEqual(90);
+    await makeDue(notice);
+    expect((await deliver([notice.message], QUEUE)).acked).toEqual([0]);
+    expect(await deliveryOf(notice)).toMatchObject({ status: "sent", attempts: 1 });
   });
 
   it("N7: does not retry after a 403, and sends the other notices of the batch once", async () => {
@@ -219,29 +227,6 @@ describe("the queues", () => {
     const { acked, retried, delays } = await deliver([notice.message, null], { ...QUEUE, bindings, attempts: 3 });
     expect([acked, retried, delays]).toEqual([[], [0, 1], [20, 20]]);
     expect(await inboxOf(notice)).toEqual([]);
-  });
-
-  it("sends six notices at a time until all are sent", async () => {
-    let [running, most] = [0, 0];
-    const load = async () => {
-      running++;
-      most = Math.max(most, running);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      running--;
-      return null;
-    };
-    const ports = { deliveries: { load }, log: new RecordedLog(), clock: () => NOW } as unknown as Ports;
-    const body = { kind: "notice", alert_id: "a", channel_id: "c" };
-    const messages = Array.from({ length: 20 }, (_, index) => ({
-      id: `m${index}`,
-      timestamp: new Date(NOW),
-      attempts: 1,
-      body,
-    }));
-    const batch = createMessageBatch("staging-bursar-notices", messages);
-    await consumeBatch(batch, ports);
-    expect(most).toBe(6);
-    expect((await getQueueResult(batch, createExecutionContext())).explicitAcks).toHaveLength(20);
   });
 });
 

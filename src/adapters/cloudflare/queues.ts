@@ -29,7 +29,9 @@ export function queueSpend(queue: Queue): SpendQueue {
 }
 
 export function queueNotices(queue: Queue): NoticeQueue {
-  return { sendAll: (messages: readonly NoticeMessage[]) => sendAll(queue, messages) };
+  return {
+    sendAll: (messages: readonly NoticeMessage[], delaySeconds = 0) => sendAll(queue, messages, () => delaySeconds),
+  };
 }
 
 export function replayQueues(queues: Readonly<Record<QueueRole, Queue>>): ReplayQueues {

@@ -18,13 +18,9 @@ import {
 /** Resend is still processing an earlier attempt at the same notice; a later retry learns its outcome. */
 const STILL_SENDING = "concurrent_idempotent_requests";
 
-/** The binding's error codes that a retry can resolve. */
-const RETRYABLE_CODES = [
-  "E_RATE_LIMIT_EXCEEDED",
-  "E_DAILY_LIMIT_EXCEEDED",
-  "E_INTERNAL_SERVER_ERROR",
-  "E_DELIVERY_FAILED",
-];
+/** The binding's error codes that a retry can resolve, and those that only time can. */
+const RETRYABLE_CODES = ["E_INTERNAL_SERVER_ERROR", "E_DELIVERY_FAILED"];
+const LIMIT_CODES = ["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED"];
 
 interface Envelope extends EmailMessage {
   readonly from: string;
@@ -97,7 +93,7 @@ async function sendByStandIn(url: string, envelope: Envelope, sending: Sending):
 /** The binding takes no abort signal and no idempotency key, so after a time-out the e-mail may arrive twice. */
 async function sendByBinding(binding: EmailBinding, envelope: Envelope, timeoutMs: number): Promise<SendOutcome> {
   const { promise: late, resolve } = Promise.withResolvers<SendOutcome>();
-  const timer = setTimeout(() => resolve(failed("no answer in time")), timeoutMs);
+  const timer = setTimeout(() => resolve({ kind: "unanswered", why: "no answer in time" }), timeoutMs);
   try {
     return await Promise.race([sendOnce(binding, envelope), late]);
   } finally {
@@ -121,6 +117,7 @@ function outcomeOfError(error: unknown): SendOutcome {
 }
 
 function outcomeOfCode(code: string, retryAfterSeconds: number | null): SendOutcome {
+  if (LIMIT_CODES.includes(code)) return { kind: "limited", why: code, retryAfterSeconds };
   return RETRYABLE_CODES.includes(code) ? failed(code, retryAfterSeconds) : { kind: "rejected", why: code };
 }
 

@@ -56,7 +56,7 @@ export async function postToProvider(post: ProviderPost): Promise<Posted> {
     return { kind: "answered", answer: { status, text: await beginningOf(response), retryAfterSeconds } };
   } catch (error) {
     const isLate = error instanceof Error && error.name === "TimeoutError";
-    return { kind: "ended", outcome: failed(isLate ? "no answer in time" : "network") };
+    return { kind: "ended", outcome: { kind: "unanswered", why: isLate ? "no answer in time" : "network" } };
   }
 }
 
@@ -66,7 +66,9 @@ export function outcomeOf(answer: ProviderAnswer, errorName: (text: string) => s
   if (status >= 200 && status < 300) return { kind: "sent" };
   const name = plainName(errorName(text));
   const why = name === null ? `status ${status}` : `status ${status}, ${name}`;
-  if (status >= 500 || status === 429 || status === 408) return failed(why, retryAfterSeconds);
+  const isLimited = status === 429 || (status === 503 && retryAfterSeconds !== null);
+  if (isLimited) return { kind: "limited", why, retryAfterSeconds };
+  if (status >= 500 || status === 408) return failed(why, retryAfterSeconds);
   return { kind: "rejected", why: status < 400 ? `${why}: redirects are not followed` : why };
 }
 

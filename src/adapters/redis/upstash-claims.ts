@@ -6,6 +6,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import { spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
 import type { Claims, SharedRead } from "../../ports/ports.ts";
+import type { ChannelId } from "../../records/channel.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey } from "../../records/idempotency.ts";
 
@@ -23,9 +24,24 @@ const SENDING_SECONDS = 60;
 /** No message of the same notice is queued for longer than this. */
 const SENT_SECONDS = 3_600;
 
+/** A turn in the past says nothing. Clocks differ by less. */
+const SLOT_KEPT_MS = 60_000;
+
 const scheduledReadKey = (tenantId: TenantId, name: string) => `read-due:${tenantId}:${name}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
+const slotKey = (channelId: ChannelId, lane: string) => `pace:${channelId}:${lane}`;
 const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${tenantId}:${colo}:${seconds}`;
+
+/** Text, because Lua would write so large a number in scientific notation. The key outlives its last turn. */
+const RESERVE_SLOT = `
+local critical = tonumber(redis.call('GET', KEYS[2]) or '0')
+local held = tonumber(ARGV[3])
+if held > 0 and critical <= held then return string.format('%.0f', held) end
+local at = math.max(tonumber(ARGV[1]), critical, tonumber(redis.call('GET', KEYS[1]) or '0'))
+local next = string.format('%.0f', at + tonumber(ARGV[2]))
+redis.call('SET', KEYS[1], next, 'PXAT', string.format('%.0f', at + ${SLOT_KEPT_MS}))
+return string.format('%.0f', at)`;
+
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
 
 /** A read beside its claim. Any other value, such as that of a claim without a read yet, is none. */
@@ -113,6 +129,15 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
 
     async releaseNotice(key) {
       await guarded("release a notice", redis().del(noticeKey(key)));
+    },
+
+    async reserveSlot({ channelId, lane, held, notBefore, intervalMs }) {
+      const turn = redis().eval<[number, number, number], unknown>(
+        RESERVE_SLOT,
+        [slotKey(channelId, lane), slotKey(channelId, "critical")],
+        [notBefore, intervalMs, held ?? 0],
+      );
+      return Number(await guarded("reserve a slot", turn));
     },
 
     async ping() {

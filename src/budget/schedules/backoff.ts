@@ -22,12 +22,51 @@ export function noticeBackoffSeconds(attempts: number): number | null {
   return NOTICE_SECONDS[attempts - 1] ?? null;
 }
 
-/** The backoff, or the provider's `Retry-After` if that is longer. Null when the notice is given up. */
-export function nextNoticeSeconds(attempts: number, retryAfterSeconds: number | null): number | null {
+/** Spreads the retries of notices that failed together over a quarter of their pause. Never shortens it. */
+const JITTER = 0.25;
+
+/** A provider that limits its pace without a `Retry-After`. */
+const LIMITED_SECONDS = 30;
+
+/**
+ * The backoff, or the provider's `Retry-After` if that is longer, with jitter. Null when the notice is given up.
+ * `random` is at least 0 and below 1.
+ */
+export function nextNoticeSeconds(attempts: number, retryAfterSeconds: number | null, random: number): number | null {
   const backoff = noticeBackoffSeconds(attempts);
   if (backoff === null) return null;
-  return Math.max(backoff, Math.min(Math.ceil(retryAfterSeconds ?? 0), MAX_NOTICE_SECONDS));
+  return jittered(Math.max(backoff, retryAfterSeconds ?? 0), random);
 }
+
+/** How long a notice waits whose provider takes no more at this pace. */
+export function limitedNoticeSeconds(retryAfterSeconds: number | null, random: number): number {
+  return jittered(Math.max(retryAfterSeconds ?? LIMITED_SECONDS, 1), random);
+}
+
+function jittered(seconds: number, random: number): number {
+  return Math.min(Math.ceil(Math.ceil(seconds) * (1 + JITTER * random)), MAX_NOTICE_SECONDS);
+}
+
+/** For so long after its alert a notice may wait for a provider's pace. After that a refusal counts as an attempt. */
+export const MAX_LIMITED_MS = MAX_NOTICE_SECONDS * 1_000;
+
+/**
+ * The pause while another message is sending the same notice. A provider answers within seconds; a crashed sender's
+ * claim expires in a minute.
+ */
+export const SENDING_SECONDS = 30;
+
+/** A batch starts no send after this time, so that a slow one does not keep its messages from other consumers. */
+export const BATCH_MS = 12_000;
+
+/** Another consumer takes what a batch puts back, or the same one after its slow sends. */
+export const PUT_BACK_SECONDS = 2;
+
+/** Messages between two notices of one target: Slack takes one a second. */
+export const PACE_MS: Readonly<Record<string, number>> = { slack: 1_000 };
+
+/** A channel that does not answer is left alone after this many attempts, for this long. */
+export const BREAKER = { failures: 3, openMs: 30_000 } as const;
 
 /** A read from the queue that LiteLLM did not answer is repeated after this pause until LiteLLM answers. */
 export const LITELLM_AWAY_SECONDS = 60;

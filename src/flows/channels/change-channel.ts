@@ -18,7 +18,7 @@ export interface RequestedTarget {
 
 export interface ChangeChannelInput {
   readonly channelId: ChannelId;
-  readonly change: Pick<ChannelChange, "name" | "enabled">;
+  readonly change: Pick<ChannelChange, "name" | "enabled" | "events" | "minSeverity">;
   readonly target: RequestedTarget;
   readonly actor: Actor;
 }

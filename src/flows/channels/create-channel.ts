@@ -6,7 +6,8 @@ import type { ChannelRecord, ChannelTarget, NewChannel } from "../../records/cha
 import type { Actor } from "../../records/tenant.ts";
 import { encryptTarget } from "../notices/target-cipher.ts";
 
-export interface CreateChannelInput extends Pick<NewChannel, "tenantId" | "name" | "enabled"> {
+export interface CreateChannelInput
+  extends Pick<NewChannel, "tenantId" | "name" | "enabled" | "events" | "minSeverity"> {
   readonly target: ChannelTarget;
   readonly actor: Actor;
   /** False when an earlier request of the same operation may have shown the secret. */
@@ -21,11 +22,11 @@ export interface CreatedChannel {
 
 /** The new channel, or that of an earlier request of the same operation. @throws when Postgres cannot be reached. */
 export async function createChannel(
-  { tenantId, name, enabled, target, actor, isUnanswered }: CreateChannelInput,
+  { target, actor, isUnanswered, ...settings }: CreateChannelInput,
   deps: Pick<Ports, "channels" | "cipher">,
 ): Promise<Result<CreatedChannel, "tenant_not_found" | "other_body">> {
   const encrypted = await encryptTarget(target, deps);
-  const created = await deps.channels.create({ tenantId, kind: target.kind, name, enabled, ...encrypted }, actor);
+  const created = await deps.channels.create({ ...settings, kind: target.kind, ...encrypted }, actor);
   if (!created.ok) return created;
   const { value: found } = created;
   if (target.kind !== "webhook") return success({ channel: found, secret: null });

@@ -1,20 +1,26 @@
-// Records the outcome of one attempt at a notice: sent, skipped, failed, or to be retried. Decides when a notice is
-// given up. Sends nothing.
+// Records the outcome of one attempt at a notice: sent, skipped, failed, to be retried, or to wait. Decides when a
+// notice is given up. Sends nothing but the alert that a channel is broken.
 
 import type { Instant } from "../../budget/instant.ts";
-import { nextNoticeSeconds } from "../../budget/schedules/backoff.ts";
+import { limitedNoticeSeconds, MAX_LIMITED_MS, nextNoticeSeconds } from "../../budget/schedules/backoff.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
-import type { DeliveryKey } from "../../records/delivery.ts";
+import type { DeliveryKey, Dispatch, SendOutcome } from "../../records/delivery.ts";
+import type { PlatformDispatch } from "../../records/platform-alert.ts";
+import { sendNotices } from "../alerts/announce-alerts.ts";
 import { withRetries } from "../waiting.ts";
 import type { Attempted } from "./attempt-notice.ts";
+import { nextTurn } from "./pace-notice.ts";
 
-type Deps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "timers" | "log">;
+export type RecordDeps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "noticeQueue" | "timers" | "log">;
 
-/** The consumer acknowledges a message that is `done`, and retries one that is `later`. */
+/**
+ * The consumer acknowledges a message that is `done`, and retries one that is `later`. For one that must `wait` it
+ * sends another message: waiting must not use up the queue's retries.
+ */
 export type MessageOutcome =
   | { readonly kind: "done" }
-  | { readonly kind: "later"; readonly delaySeconds: number; readonly why: string };
+  | { readonly kind: "later" | "wait"; readonly delaySeconds: number; readonly why: string };
 
 export const DONE: MessageOutcome = { kind: "done" };
 
@@ -22,21 +28,29 @@ export function later(delaySeconds: number, why: string): MessageOutcome {
   return { kind: "later", delaySeconds, why };
 }
 
+export function wait(delaySeconds: number, why: string): MessageOutcome {
+  return { kind: "wait", delaySeconds, why };
+}
+
 export interface SendAttempt {
   readonly key: DeliveryKey;
+  readonly dispatch: Dispatch | PlatformDispatch;
   readonly queue: string;
   readonly messageId: string;
+  readonly random: number;
   readonly now: Instant;
-  /** The number of failed attempts before this one. */
-  readonly attempts: number;
+  /** False: nothing was offered to the provider. */
+  readonly hasBegun: boolean;
   readonly about: LogFields;
 }
+
+type Failed = Extract<SendOutcome, { readonly kind: "failed" | "unanswered" | "limited" }>;
 
 /** @throws Outage when Postgres does not record the outcome. */
 export async function recordAttempt(
   attempt: SendAttempt,
   { outcome, preview }: Attempted,
-  deps: Deps,
+  deps: RecordDeps,
 ): Promise<MessageOutcome> {
   const { key, now, about } = attempt;
   switch (outcome.kind) {
@@ -44,16 +58,17 @@ export async function recordAttempt(
       return recordSent(attempt, deps);
     case "not_configured":
       deps.log.info("notice preview", { ...about, why: outcome.why, preview });
-      await deps.deliveries.end(key, { status: "skipped", error: outcome.why, at: now });
+      await deps.deliveries.end(key, { status: "skipped", error: outcome.why, hasNotArrived: true, at: now });
       return DONE;
     case "rejected":
       deps.log.error("notice rejected", null, { ...about, why: outcome.why });
-      await deps.deliveries.end(key, { status: "failed", error: outcome.why, at: now });
+      await sendNotices(await deps.deliveries.reject(key, { error: outcome.why, at: now }), deps);
       return DONE;
-    case "failed": {
-      const seconds = nextNoticeSeconds(attempt.attempts + 1, outcome.retryAfterSeconds);
-      return seconds === null ? giveUp(attempt, outcome.why, deps) : postpone(attempt, outcome.why, seconds, deps);
-    }
+    case "limited":
+      return mayWait(attempt) ? waitForPace(attempt, outcome, deps) : recordFailed(attempt, outcome, deps);
+    case "failed":
+    case "unanswered":
+      return recordFailed(attempt, outcome, deps);
   }
 }
 
@@ -62,8 +77,8 @@ export async function recordAttempt(
  * it.
  * @throws when Postgres does not record it; the queue redelivers within the hour for which Redis keeps the note.
  */
-async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise<MessageOutcome> {
-  const sent = { status: "sent", error: null, at: now } as const;
+async function recordSent({ key, now, about }: SendAttempt, deps: RecordDeps): Promise<MessageOutcome> {
+  const sent = { status: "sent", error: null, hasNotArrived: false, at: now } as const;
   const noted = await withRetries("redis notice write", () => deps.claims.noteNoticeSent(key), deps);
   const recorded = await withRetries("postgres notice write", () => deps.deliveries.end(key, sent), deps);
   if (recorded.ok) {
@@ -74,20 +89,49 @@ async function recordSent({ key, now, about }: SendAttempt, deps: Deps): Promise
   throw recorded.failure;
 }
 
-async function postpone({ key, now, attempts, about }: SendAttempt, why: string, delaySeconds: number, deps: Deps) {
-  deps.log.warn("notice attempt failed", {
-    ...about,
-    why,
-    failed_attempts: attempts + 1,
-    next_in_seconds: delaySeconds,
-  });
-  await deps.deliveries.postpone(key, { error: why, nextAttemptAt: now + delaySeconds * 1_000, at: now });
-  return later(delaySeconds, why);
+/** Counts from the alert: a notice that is half a day old is no longer news. */
+function mayWait({ dispatch, now }: SendAttempt): boolean {
+  const { createdAt } = "alert" in dispatch ? dispatch.alert : dispatch.platformAlert;
+  return now - createdAt < MAX_LIMITED_MS;
+}
+
+/** Moves the channel's next turn too, so that the notices behind this one wait as well. No attempt. */
+async function waitForPace(
+  { key, dispatch, random, now, about }: SendAttempt,
+  { why, retryAfterSeconds }: Extract<SendOutcome, { readonly kind: "limited" }>,
+  deps: RecordDeps,
+): Promise<MessageOutcome> {
+  const notBefore = now + limitedNoticeSeconds(retryAfterSeconds, random) * 1_000;
+  const slotAt = await nextTurn(dispatch, notBefore, deps);
+  const nextAttemptAt = slotAt ?? notBefore;
+  const delaySeconds = Math.min(Math.ceil((nextAttemptAt - now) / 1_000), MAX_LIMITED_MS / 1_000);
+  deps.log.info("notice limited by its provider", { ...about, why, next_in_seconds: delaySeconds });
+  const next = { error: why, nextAttemptAt, slotAt, isAttempt: false, hasNotArrived: true, at: now };
+  await deps.deliveries.postpone(key, next);
+  return wait(delaySeconds, why);
+}
+
+async function recordFailed(attempt: SendAttempt, outcome: Failed, deps: RecordDeps): Promise<MessageOutcome> {
+  const { key, dispatch, random, now, hasBegun, about } = attempt;
+  const { why } = outcome;
+  const failedAttempts = dispatch.delivery.attempts + 1;
+  const retryAfterSeconds = outcome.kind === "unanswered" ? null : outcome.retryAfterSeconds;
+  const hasNotArrived = hasBegun && outcome.kind !== "unanswered";
+  const seconds = nextNoticeSeconds(failedAttempts, retryAfterSeconds, random);
+  if (seconds === null) return giveUp(attempt, { why, failedAttempts, hasNotArrived }, deps);
+  deps.log.warn("notice attempt failed", { ...about, why, failed_attempts: failedAttempts, next_in_seconds: seconds });
+  const nextAttemptAt = now + seconds * 1_000;
+  const next = { error: why, nextAttemptAt, slotAt: null, isAttempt: true, hasNotArrived, at: now };
+  await deps.deliveries.postpone(key, next);
+  return later(seconds, why);
 }
 
 /** Records the dead letter first: a crash in between then causes one more attempt, and never a lost notice. */
-async function giveUp({ key, queue, messageId, now, attempts, about }: SendAttempt, why: string, deps: Deps) {
-  const failedAttempts = attempts + 1;
+async function giveUp(
+  { key, queue, messageId, now, about }: SendAttempt,
+  { why, failedAttempts, hasNotArrived }: { why: string; failedAttempts: number; hasNotArrived: boolean },
+  deps: RecordDeps,
+): Promise<MessageOutcome> {
   await deps.deadLetters.record({
     queue,
     messageId,
@@ -98,6 +142,6 @@ async function giveUp({ key, queue, messageId, now, attempts, about }: SendAttem
   });
   const letter = { queue, message_id: messageId, why };
   deps.log.error("dead letter recorded", null, { ...about, ...letter, failed_attempts: failedAttempts });
-  await deps.deliveries.end(key, { status: "failed", error: why, at: now });
+  await deps.deliveries.end(key, { status: "failed", error: why, hasNotArrived, at: now });
   return DONE;
 }

@@ -1,36 +1,44 @@
-// Sends one recorded alert to one channel. Postgres says whether the notice is still due, a claim in Redis prevents two
-// messages from sending it at once, and Postgres records the outcome before the message is acknowledged. After a crash
-// at any step the redelivered message continues from there.
+// Sends one recorded alert to one channel. Postgres says whether the notice is still due and still true, a claim in
+// Redis prevents two messages from sending it at once, and Postgres records the outcome before the message is
+// acknowledged. After a crash at any step the redelivered message continues from there.
 
 import type { Instant } from "../../budget/instant.ts";
+import { SENDING_SECONDS } from "../../budget/schedules/backoff.ts";
 import { hasNotice } from "../../notices/copy/event-copy.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
 import type { PlatformDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
 import { type Attempted, attemptNotice } from "./attempt-notice.ts";
-import { DONE, later, type MessageOutcome, recordAttempt, type SendAttempt } from "./record-attempt.ts";
+import { takeTurn } from "./pace-notice.ts";
+import {
+  DONE,
+  later,
+  type MessageOutcome,
+  type RecordDeps,
+  recordAttempt,
+  type SendAttempt,
+  wait,
+} from "./record-attempt.ts";
 import { decryptTarget } from "./target-cipher.ts";
 
-type Deps = Pick<Ports, "deliveries" | "claims" | "cipher" | "notifier" | "policy" | "deadLetters" | "timers" | "log">;
+export type SendNoticeDeps = RecordDeps & Pick<Ports, "cipher" | "notifier" | "policy" | "channelBreakers" | "clock">;
+
+export type Loaded = Dispatch | PlatformDispatch;
 
 export interface SendNoticeInput {
-  readonly key: DeliveryKey;
+  /** A pending delivery. */
+  readonly dispatch: Loaded;
   /** The name of the message's queue in this deployment; a dead letter is replayed to it. */
   readonly queue: string;
-  /** The queue's id of the message, the same at every delivery: a redelivery passes the claim of its first delivery. */
   readonly messageId: string;
+  /** At least 0 and below 1. */
+  readonly random: number;
   readonly now: Instant;
 }
 
 /** A notice that arrives twice is better than one that waits for Redis. */
 const CLAIM_TIMEOUT_MS = 250;
-
-/**
- * The pause while another message is sending. A provider answers within seconds; a crashed sender's claim expires in a
- * minute.
- */
-const SENDING_SECONDS = 30;
 
 /** A notice that is due within a second counts as due, because clocks differ. */
 const EARLY_MS = 1_000;
@@ -41,35 +49,87 @@ const UNDECRYPTED: Attempted = {
   preview: "",
 };
 
+/** Nothing was sent, but the attempt counts: a channel that stays silent ends with a dead letter. */
+const SILENT: Attempted = {
+  outcome: { kind: "failed", why: "the channel does not answer", retryAfterSeconds: null },
+  preview: "",
+};
+
 /** @throws Outage when Postgres cannot be reached; the message is then redelivered. */
-export async function sendNotice(input: SendNoticeInput, deps: Deps): Promise<MessageOutcome> {
-  const { key, queue, messageId, now } = input;
-  const dispatch = await deps.deliveries.load(key);
-  if (dispatch === null || dispatch.delivery.status !== "pending") return DONE;
-  const earlyMs = (dispatch.delivery.nextAttemptAt ?? now) - now;
+export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): Promise<MessageOutcome> {
+  const { dispatch, queue, messageId, random, now } = input;
+  const { delivery, channel } = dispatch;
+  const key = { alertId: delivery.alertId, channelId: delivery.channelId };
+  const earlyMs = (delivery.nextAttemptAt ?? now) - now;
   // Another message of the same delivery has failed meanwhile, or this message's last delivery crashed before its
   // retry.
-  if (earlyMs > EARLY_MS) return later(Math.ceil(earlyMs / 1_000), "the next attempt is not due yet");
-  const attempt = { key, queue, messageId, now, attempts: dispatch.delivery.attempts, about: aboutOf(dispatch) };
-  if (!dispatch.channel.enabled) {
-    await deps.deliveries.end(key, { status: "skipped", error: "the channel is disabled", at: now });
+  if (earlyMs > EARLY_MS) return wait(Math.ceil(earlyMs / 1_000), "the next attempt is not due yet");
+  const attempt = { key, dispatch, queue, messageId, random, now, hasBegun: false, about: aboutOf(dispatch) };
+  if (!channel.enabled) {
+    const end = { status: "skipped", error: "the channel is disabled", hasNotArrived: false, at: now } as const;
+    await deps.deliveries.end(key, end);
     return DONE;
   }
   if ("alert" in dispatch && !hasNotice(dispatch.alert)) {
-    await deps.deliveries.end(key, { status: "skipped", error: "its event type has no notices", at: now });
+    const end = { status: "skipped", error: "its event type has no notices", hasNotArrived: false, at: now } as const;
+    await deps.deliveries.end(key, end);
     return DONE;
   }
   const claim = await claimNotice(attempt, deps);
   if (claim === "sending") return later(SENDING_SECONDS, "another message is sending it");
   if (claim === "sent") {
-    await deps.deliveries.end(key, { status: "sent", error: null, at: now });
+    await deps.deliveries.end(key, { status: "sent", error: null, hasNotArrived: false, at: now });
     return DONE;
   }
-  const target = await decryptTarget(dispatch.channel, deps);
-  const offer = { notice: dispatch, noticeId: noticeIdOf(key), about: attempt.about, now };
-  const offered = target === null ? UNDECRYPTED : await attemptNotice({ ...offer, target }, deps);
-  if (claim === "claimed" && offered.outcome.kind !== "sent") await releaseNotice(attempt, deps);
-  return recordAttempt(attempt, offered, deps);
+  const step = await takeStep(attempt, deps);
+  const isSent = step.kind === "offered" && step.offered.outcome.kind === "sent";
+  if (claim === "claimed" && !isSent) await releaseNotice(attempt, deps);
+  switch (step.kind) {
+    case "turn":
+      return waitForTurn(attempt, step.at, deps);
+    case "silent":
+      return recordAttempt(attempt, SILENT, deps);
+    case "untrue":
+      deps.log.info("notice not sent", { ...attempt.about, why: step.why });
+      return DONE;
+    case "offered":
+      return recordAttempt({ ...attempt, hasBegun: true }, step.offered, deps);
+  }
+}
+
+/** What becomes of a notice that this message has claimed. */
+type Step =
+  /** Its turn at the channel is at this instant. */
+  | { readonly kind: "turn"; readonly at: Instant }
+  | { readonly kind: "silent" }
+  /** It is superseded, or another message has taken it further meanwhile. */
+  | { readonly kind: "untrue"; readonly why: string }
+  | { readonly kind: "offered"; readonly offered: Attempted };
+
+async function takeStep(attempt: SendAttempt, deps: SendNoticeDeps): Promise<Step> {
+  const { key, dispatch, now } = attempt;
+  const { delivery, channel } = dispatch;
+  const turnAt = await takeTurn(dispatch, now, deps);
+  if (turnAt !== null && turnAt > now) return { kind: "turn", at: turnAt };
+  if (!deps.channelBreakers.admits(channel.id, now)) return { kind: "silent" };
+  const begun = await deps.deliveries.begin(key, { nextAttemptAt: delivery.nextAttemptAt, now });
+  if (begun !== "begun") return { kind: "untrue", why: begun };
+  return { kind: "offered", offered: await offerNotice(attempt, deps) };
+}
+
+async function offerNotice({ key, dispatch, about, now }: SendAttempt, deps: SendNoticeDeps): Promise<Attempted> {
+  const { channel } = dispatch;
+  const target = await decryptTarget(channel, deps);
+  if (target === null) return UNDECRYPTED;
+  const offered = await attemptNotice({ notice: dispatch, noticeId: noticeIdOf(key), about, now, target }, deps);
+  deps.channelBreakers.note(channel.id, offered.outcome.kind !== "unanswered", deps.clock());
+  return offered;
+}
+
+async function waitForTurn({ key, now }: SendAttempt, turnAt: Instant, deps: SendNoticeDeps): Promise<MessageOutcome> {
+  const turn = { nextAttemptAt: turnAt, slotAt: turnAt, error: null, isAttempt: false, hasNotArrived: false, at: now };
+  await deps.deliveries.postpone(key, turn);
+  return wait(Math.ceil((turnAt - now) / 1_000), "its channel's pace");
 }
 
 /** The id by which receivers and providers dedupe, the same at every attempt: `notice_12_3`. */
@@ -78,7 +138,7 @@ function noticeIdOf({ alertId, channelId }: DeliveryKey): string {
 }
 
 /** `unclaimed` when Redis does not answer in time: the notice is then sent without a claim, and may arrive twice. */
-async function claimNotice({ key, messageId, about }: SendAttempt, deps: Deps) {
+async function claimNotice({ key, messageId, about }: SendAttempt, deps: SendNoticeDeps) {
   const claim = await withTimeout(deps.claims.claimNotice(key, messageId), CLAIM_TIMEOUT_MS, deps);
   if (claim.kind === "done") return claim.value;
   const error = claim.kind === "slow" ? new Error("Redis is slow") : claim.error;
@@ -87,7 +147,7 @@ async function claimNotice({ key, messageId, about }: SendAttempt, deps: Deps) {
 }
 
 /** Frees the notice for the next attempt. When this fails, the claim expires by itself. */
-async function releaseNotice({ key, about }: SendAttempt, { claims, log }: Deps): Promise<void> {
+async function releaseNotice({ key, about }: SendAttempt, { claims, log }: SendNoticeDeps): Promise<void> {
   try {
     await claims.releaseNotice(key);
   } catch (cause) {
@@ -95,7 +155,7 @@ async function releaseNotice({ key, about }: SendAttempt, { claims, log }: Deps)
   }
 }
 
-function aboutOf(dispatch: Dispatch | PlatformDispatch): LogFields {
+function aboutOf(dispatch: Loaded): LogFields {
   const { delivery, channel } = dispatch;
   return {
     alert_id: delivery.alertId,

@@ -2,6 +2,7 @@
 
 import { iso } from "../../budget/instant.ts";
 import type { ChannelRecord } from "../../records/channel.ts";
+import { isoOrNull } from "../json-instant.ts";
 
 export function channelJson(channel: ChannelRecord) {
   return {
@@ -11,6 +12,11 @@ export function channelJson(channel: ChannelRecord) {
     name: channel.name,
     target_hint: channel.targetHint,
     enabled: channel.enabled,
+    events: channel.events,
+    min_severity: channel.minSeverity,
+    last_error: channel.lastError,
+    last_error_at: isoOrNull(channel.lastErrorAt),
+    broken_since: isoOrNull(channel.brokenSince),
     created_at: iso(channel.createdAt),
     updated_at: iso(channel.updatedAt),
   };

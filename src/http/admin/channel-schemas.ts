@@ -2,6 +2,7 @@
 // silently on the day that it is needed.
 
 import * as z from "zod";
+import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/delivery/severity.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
@@ -30,12 +31,22 @@ const to = z.preprocess(
 
 /** The integration key of a service in PagerDuty. */
 const routingKey = z.string().regex(/^[A-Za-z0-9]{32}$/, "must be the 32 letters and digits of an integration key");
+/** Null: the default of the channel's owner. */
+const events = z
+  .array(z.enum(CHANNEL_EVENTS as [ChannelEvent, ...ChannelEvent[]]))
+  .min(1)
+  .transform((chosen) => [...new Set(chosen)])
+  .nullable();
+
+const minSeverity = z.enum(SEVERITIES);
 
 const common = {
   name: shortName,
   /** Null: a channel of the whole platform. */
   tenant_id: tenantId.nullable().default(null),
   enabled: z.boolean().default(true),
+  events: events.default(null),
+  min_severity: minSeverity.default("info"),
 };
 
 export const newChannelBody = z.discriminatedUnion("kind", [
@@ -50,6 +61,8 @@ export const newChannelBody = z.discriminatedUnion("kind", [
 export const channelChangeBody = z.strictObject({
   name: shortName.optional(),
   enabled: z.boolean().optional(),
+  events: events.optional(),
+  min_severity: minSeverity.optional(),
   url: url.optional(),
   to: to.optional(),
   routing_key: routingKey.optional(),

@@ -67,9 +67,9 @@ async function create(
 ): Promise<OnceAnswer> {
   const wrong = "url" in body ? urlProblem(c, body.url, body.kind) : null;
   if (wrong !== null) return { response: wrong, kept: null };
-  const { tenant_id: tenantId, name, enabled } = body;
+  const { tenant_id: tenantId, name, enabled, events, min_severity: minSeverity } = body;
   const target = targetOf(body);
-  const input = { tenantId, name, enabled, target, actor: c.get("actor"), isUnanswered };
+  const input = { tenantId, name, enabled, events, minSeverity, target, actor: c.get("actor"), isUnanswered };
   const created = await createChannel(input, c.get("ports"));
   if (!created.ok) return { response: creationProblem(c, created.failure), kept: null };
   const { channel, secret } = created.value;
@@ -99,7 +99,7 @@ function targetOf(body: z.output<typeof newChannelBody>): ChannelTarget {
 async function change(
   c: Context<AppEnv>,
   id: string,
-  { name, enabled, url, to, routing_key, rotate_secret }: z.output<typeof channelChangeBody>,
+  { name, enabled, events, min_severity, url, to, routing_key, rotate_secret }: z.output<typeof channelChangeBody>,
 ): Promise<Response> {
   const channelId = channelIdFrom(id);
   if (channelId === null) return noSuchChannel(c);
@@ -110,7 +110,12 @@ async function change(
   const changed = await changeChannel(
     {
       channelId,
-      change: { ...(name !== undefined && { name }), ...(enabled !== undefined && { enabled }) },
+      change: {
+        ...(name !== undefined && { name }),
+        ...(enabled !== undefined && { enabled }),
+        ...(events !== undefined && { events }),
+        ...(min_severity !== undefined && { minSeverity: min_severity }),
+      },
       target: {
         ...(url !== undefined && { url }),
         ...(to !== undefined && { to }),
@@ -169,7 +174,9 @@ function testAnswer(c: Context<AppEnv>, outcome: SendOutcome): Response {
     case "not_configured":
       return problem(c, "channel-not-configured", { detail: outcome.why });
     case "rejected":
+    case "unanswered":
       return problem(c, "channel-failed", { detail: outcome.why });
+    case "limited":
     case "failed": {
       const { why, retryAfterSeconds } = outcome;
       const headers = retryAfterSeconds === null ? {} : { "Retry-After": String(Math.ceil(retryAfterSeconds)) };

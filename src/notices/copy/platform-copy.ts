@@ -7,8 +7,18 @@ import { type Fact, futureDate, pastDate } from "../facts.ts";
 import { instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 
-export function platformCopy({ kind }: PlatformAlertRecord): Copy {
-  return { tone: "platform", tag: "Platform", ...COPY[kind] };
+export function platformCopy({ kind, detail }: PlatformAlertRecord): Copy {
+  const copy = COPY[kind];
+  if (kind !== "budgets_reset") return { tone: "platform", tag: "Platform", ...copy };
+  return { tone: "reset", tag: "Reset", ...copy, predicate: resetPredicate(detail["tenants"]) };
+}
+
+/** "1,000 budgets were reset". */
+function resetPredicate(count: unknown): string {
+  if (count === 1) return "1 budget was reset";
+  return typeof count === "number"
+    ? `${count.toLocaleString("en-US")} budgets were reset`
+    : COPY.budgets_reset.predicate;
 }
 
 const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" | "advice">>> = {
@@ -42,6 +52,14 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
     advice:
       "LiteLLM shows less than before, without a reset: a correction, or a call with a price below zero. Compare its spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
   },
+  channel_broken: {
+    predicate: "A channel's provider refuses its notices",
+    advice: "Send the channel a new target with PATCH /v1/channels/{id}, and test it with POST /v1/channels/{id}/test.",
+  },
+  budgets_reset: {
+    predicate: "Budgets were reset",
+    advice: "GET /v1/alerts lists every reset. Remove budget_reset from the channel's events to hear of no resets.",
+  },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
     advice: "Restore LiteLLM, or fix LITELLM_URL and LITELLM_MASTER_KEY. GET /readyz shows each dependency.",
@@ -71,6 +89,8 @@ export function platformFacts({ kind, detail, begunAt, createdAt }: PlatformAler
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
+    ...text("Including", "names"),
+    ...text("Channel", "channel"),
     ...text("Key", "key_hash"),
     ...text("Spend before (USD)", "spend_before"),
     ...text("Spend now (USD)", "spend_after"),

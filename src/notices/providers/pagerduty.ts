@@ -73,13 +73,15 @@ function dedupKeyOf(notice: Notice): string {
 }
 
 /**
- * The key of the incident that an alert opens or ends: what stands, the tenant, and the period that is in the alert's
- * identity. A repetition finds its incident, and the end of a block finds the block.
+ * The key of the incident that an alert opens or ends. A tenant has one block and one suspension at a time, which may
+ * outlast a period or a limit, so that the end always finds its incident. Other crossings are of their period, and a
+ * repetition finds its incident.
  */
 export function incidentKey({ eventType, identity, tenantId }: AlertRecord): string {
   const opener = OPENED_BY[eventType] ?? eventType;
-  const [, period = ""] = identity.split("/");
-  // A suspension outlasts periods; its identity has the audit's id in the place of the period.
-  const occasion = opener === "tenant_suspended" ? "" : `${period}/`;
-  return `bursar/${opener}/${occasion}${tenantId}`;
+  const [, period] = identity.split("/");
+  return STANDING.includes(opener) ? `bursar/${opener}/${tenantId}` : `bursar/${opener}/${period}/${tenantId}`;
 }
+
+/** What Bursar ends by an alert of its own. */
+const STANDING: readonly unknown[] = Object.values(OPENED_BY);

@@ -72,12 +72,12 @@ describe("Resend", () => {
   });
 
   it.each([
-    [429, "rate_limit_exceeded"],
-    [429, "daily_quota_exceeded"],
-    [500, "application_error"],
-  ])("retries after status %i, %s", async (status, name) => {
+    [429, "rate_limit_exceeded", "limited"],
+    [429, "daily_quota_exceeded", "limited"],
+    [500, "application_error", "failed"],
+  ])("retries after status %i, %s", async (status, name, kind) => {
     receiver.answers(status, JSON.stringify({ name }), { "retry-after": "60" });
-    expect(await by(resend())).toEqual({ kind: "failed", why: `status ${status}, ${name}`, retryAfterSeconds: 60 });
+    expect(await by(resend())).toEqual({ kind, why: `status ${status}, ${name}`, retryAfterSeconds: 60 });
   });
 
   it("retries while an earlier attempt is in progress", async () => {
@@ -97,7 +97,7 @@ describe("Resend", () => {
   it("retries after a time-out", async () => {
     receiver.setFault(HANG);
     const outcome = await by(resend(), undefined, LOCAL, SHORT_MS);
-    expect(outcome).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(outcome).toEqual({ kind: "unanswered", why: "no answer in time" });
   });
 });
 
@@ -109,12 +109,14 @@ describe("Cloudflare's binding", () => {
     expect(sent).toEqual([{ from: FROM, to: TO, ...MESSAGE }]);
   });
 
-  it.each(["E_RATE_LIMIT_EXCEEDED", "E_DAILY_LIMIT_EXCEEDED", "E_INTERNAL_SERVER_ERROR", "E_DELIVERY_FAILED"])(
-    "retries after %s",
-    async (code) => {
-      expect(await by({}, throwing(code))).toEqual({ kind: "failed", why: code, retryAfterSeconds: null });
-    },
-  );
+  it.each([
+    ["E_RATE_LIMIT_EXCEEDED", "limited"],
+    ["E_DAILY_LIMIT_EXCEEDED", "limited"],
+    ["E_INTERNAL_SERVER_ERROR", "failed"],
+    ["E_DELIVERY_FAILED", "failed"],
+  ])("retries after %s", async (code, kind) => {
+    expect(await by({}, throwing(code))).toEqual({ kind, why: code, retryAfterSeconds: null });
+  });
 
   it.each(["E_SENDER_NOT_VERIFIED", "E_RECIPIENT_SUPPRESSED", "E_VALIDATION_ERROR", "E_RECIPIENT_NOT_ALLOWED"])(
     "does not retry after %s",
@@ -139,7 +141,7 @@ describe("Cloudflare's binding", () => {
       LOCAL,
       SHORT_MS,
     );
-    expect(outcome).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(outcome).toEqual({ kind: "unanswered", why: "no answer in time" });
   });
 });
 
@@ -154,7 +156,10 @@ describe("the stand-in for the binding", () => {
       inbox.fail({ kind: "email", how: { status, code } });
       return by({ bindingEndpoint: inbox.url });
     };
-    expect(await failing("E_RATE_LIMIT_EXCEEDED", 500)).toMatchObject({ kind: "failed", why: "E_RATE_LIMIT_EXCEEDED" });
+    expect(await failing("E_RATE_LIMIT_EXCEEDED", 500)).toMatchObject({
+      kind: "limited",
+      why: "E_RATE_LIMIT_EXCEEDED",
+    });
     expect(await failing("E_RECIPIENT_SUPPRESSED", 400)).toEqual({ kind: "rejected", why: "E_RECIPIENT_SUPPRESSED" });
     inbox.fail(null);
   });

@@ -35,7 +35,12 @@ describe("Slack's answers", () => {
     expect(await send()).toEqual({ kind: "sent" });
   });
 
-  it.each([408, 429, 500, 502, 503, 504])("retries after status %i", async (status) => {
+  it("waits after status 429, which is no failure", async () => {
+    receiver.answers(429, "rate_limited");
+    expect(await send()).toEqual({ kind: "limited", why: "status 429, rate_limited", retryAfterSeconds: null });
+  });
+
+  it.each([408, 500, 502, 503, 504])("retries after status %i", async (status) => {
     receiver.answers(status, "rate_limited");
     expect(await send()).toEqual({ kind: "failed", why: `status ${status}, rate_limited`, retryAfterSeconds: null });
   });
@@ -73,14 +78,14 @@ describe("no answer", () => {
   it("times out on a hanging provider, and retries later", async () => {
     receiver.setFault(HANG);
     const startedAt = performance.now();
-    expect(await send(SHORT_MS)).toEqual({ kind: "failed", why: "no answer in time", retryAfterSeconds: null });
+    expect(await send(SHORT_MS)).toEqual({ kind: "unanswered", why: "no answer in time" });
     // Its own timeout, not the usual one of ten seconds.
     expect(performance.now() - startedAt).toBeLessThan(PROVIDER_TIMEOUT_MS - 1_000);
   });
 
   it("retries later after a cut connection", async () => {
     receiver.setFault({ kind: "reset" });
-    expect(await send()).toEqual({ kind: "failed", why: "network", retryAfterSeconds: null });
+    expect(await send()).toEqual({ kind: "unanswered", why: "network" });
   });
 });
 
@@ -99,12 +104,12 @@ describe("Retry-After", () => {
     ["a date in another form", { "retry-after": "2026-11-15T12:01:30Z", date }, null],
   ])("%s", async (_, headers, retryAfterSeconds) => {
     receiver.answers(429, "rate_limited", { ...headers });
-    expect(await send()).toMatchObject({ kind: "failed", retryAfterSeconds });
+    expect(await send()).toMatchObject({ kind: "limited", retryAfterSeconds });
   });
 
   it("applies to 503 too", async () => {
     receiver.answers(503, "", { "retry-after": "7" });
-    expect(await send()).toEqual({ kind: "failed", why: "status 503", retryAfterSeconds: 7 });
+    expect(await send()).toEqual({ kind: "limited", why: "status 503", retryAfterSeconds: 7 });
   });
 });
 

@@ -20,6 +20,8 @@ function aNewChannel(differences: Partial<NewChannel> = {}): NewChannel {
     encryptedTarget: "sealed-target",
     targetHint: "hooks.slack.com",
     enabled: true,
+    events: null,
+    minSeverity: "info",
     ...differences,
   };
 }
@@ -42,7 +44,15 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
     for (const tenantId of [null, idOf("acme")]) {
       const wanted = aNewChannel({ tenantId, kind: "webhook", enabled: false });
       const made = await create(wanted);
-      expect(made).toEqual({ ...wanted, id: expect.any(String), createdAt: NOW, updatedAt: NOW });
+      expect(made).toEqual({
+        ...wanted,
+        id: expect.any(String),
+        lastError: null,
+        lastErrorAt: null,
+        brokenSince: null,
+        createdAt: NOW,
+        updatedAt: NOW,
+      });
       expect(await channels.load(made.id)).toEqual(made);
     }
   });

@@ -13,6 +13,7 @@ import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const KEY: DeliveryKey = { alertId: alertIdOf(1), channelId: channelIdOf(1) };
+const ATTEMPT = { slotAt: null, isAttempt: true, hasNotArrived: true };
 const STRANGERS: DeliveryKey[] = [
   { alertId: alertIdOf(9), channelId: channelIdOf(1) },
   { alertId: "'; drop table" as AlertId, channelId: channelIdOf(1) },
@@ -29,6 +30,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     await insertChannel(db);
   });
 
+  const load = async (key: DeliveryKey) => (await deliveries.load([key]))[0] ?? null;
   const rows = () =>
     db.query(`select status, attempts, last_error, next_attempt_at, sent_at, updated_at from notice_deliveries
       order by alert_id, channel_id`);
@@ -44,13 +46,14 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
   describe("loading", () => {
     it("returns everything that a notice is rendered from", async () => {
       await insertDelivery(db, { attempts: 2, last_error: "500", next_attempt_at: new Date(NOW + SECOND) });
-      expect(await deliveries.load(KEY)).toEqual({
+      expect(await load(KEY)).toEqual({
         delivery: {
           ...KEY,
           status: "pending",
           attempts: 2,
           nextAttemptAt: NOW + SECOND,
           lastError: "500",
+          slotAt: null,
           sentAt: null,
         },
         alert: anAlert({ identity: `identity of ${uuidOf(1)}` }),
@@ -62,6 +65,11 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           encryptedTarget: "sealed",
           targetHint: "hooks.slack.com",
           enabled: true,
+          events: null,
+          minSeverity: "info",
+          lastError: null,
+          lastErrorAt: null,
+          brokenSince: null,
           createdAt: NOW,
           updatedAt: NOW,
         },
@@ -75,7 +83,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     it("loads the notice of a tenant without a name", async () => {
       await db.query("update tenant_configs set name = null");
       await insertDelivery(db);
-      expect(await deliveries.load(KEY)).toMatchObject({ tenantName: null, enforcement: "enforce" });
+      expect(await load(KEY)).toMatchObject({ tenantName: null, enforcement: "enforce" });
     });
 
     it("keeps every digit of nano-dollars and basis points", async () => {
@@ -84,7 +92,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
         percentage,
       ]);
       await insertDelivery(db);
-      expect(await deliveries.load(KEY)).toMatchObject({
+      expect(await load(KEY)).toMatchObject({
         alert: { spendNanoUsd: 1n, threshold: 10_999n, used: BigInt(percentage.replace(".", "")) },
       });
     });
@@ -96,16 +104,16 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
         [detail],
       );
       await insertDelivery(db);
-      expect(await deliveries.load(KEY)).toMatchObject({
+      expect(await load(KEY)).toMatchObject({
         alert: { detail, threshold: null, used: null, resetsAt: null },
       });
     });
 
     it("returns null when alert or channel does not exist", async () => {
       await insertDelivery(db);
-      for (const key of STRANGERS) expect(await deliveries.load(key)).toBeNull();
+      for (const key of STRANGERS) expect(await load(key)).toBeNull();
       await db.query("delete from notification_channels");
-      expect(await deliveries.load(KEY)).toBeNull();
+      expect(await load(KEY)).toBeNull();
     });
   });
 
@@ -116,7 +124,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       ["failed", "403", 1, null],
     ] as const)("%s is final", async (status, error, attempts, sentAt) => {
       await insertDelivery(db);
-      await deliveries.end(KEY, { status, error, at: NOW + SECOND });
+      await deliveries.end(KEY, { status, error, hasNotArrived: false, at: NOW + SECOND });
       const ended = [
         {
           status,
@@ -129,9 +137,9 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       ];
       expect(await rows()).toEqual(ended);
       for (const other of ["sent", "skipped", "failed"] as const) {
-        await deliveries.end(KEY, { status: other, error: "late", at: NOW + MINUTE });
+        await deliveries.end(KEY, { status: other, error: "late", hasNotArrived: false, at: NOW + MINUTE });
       }
-      await deliveries.postpone(KEY, { error: "late", nextAttemptAt: NOW + MINUTE, at: NOW + MINUTE });
+      await deliveries.postpone(KEY, { ...ATTEMPT, error: "late", nextAttemptAt: NOW + MINUTE, at: NOW + MINUTE });
       expect(await rows()).toEqual(ended);
     });
 
@@ -139,22 +147,24 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       await insertChannel(db, { id: uuidOf(2) });
       await insertDelivery(db);
       await insertDelivery(db, { channelId: channelIdOf(2) });
-      for (const key of [KEY, ...STRANGERS]) await deliveries.end(key, { status: "sent", error: null, at: NOW });
+      for (const key of [KEY, ...STRANGERS])
+        await deliveries.end(key, { status: "sent", error: null, hasNotArrived: false, at: NOW });
       expect((await rows()).map(({ status }) => status)).toEqual(["sent", "pending"]);
     });
 
     it("stores an error with characters that Postgres rejects", async () => {
       await insertDelivery(db);
-      await deliveries.end(KEY, { status: "failed", error: "a\0b\ud83d", at: NOW });
+      await deliveries.end(KEY, { status: "failed", error: "a\0b\ud83d", hasNotArrived: false, at: NOW });
       expect(await rows()).toMatchObject([{ last_error: "a\ufffdb\ufffd" }]);
     });
   });
 
   it("postpones with the attempt, the next due time and the error", async () => {
     await insertDelivery(db);
-    await deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW + 10 * SECOND, at: NOW });
-    await deliveries.postpone(KEY, { error: "50\0", nextAttemptAt: NOW + MINUTE, at: NOW + SECOND });
-    for (const key of STRANGERS) await deliveries.postpone(key, { error: "?", nextAttemptAt: NOW, at: NOW });
+    await deliveries.postpone(KEY, { ...ATTEMPT, error: "500", nextAttemptAt: NOW + 10 * SECOND, at: NOW });
+    await deliveries.postpone(KEY, { ...ATTEMPT, error: "50\0", nextAttemptAt: NOW + MINUTE, at: NOW + SECOND });
+    for (const key of STRANGERS)
+      await deliveries.postpone(key, { ...ATTEMPT, error: "?", nextAttemptAt: NOW, at: NOW });
     expect(await rows()).toEqual([
       {
         ...PENDING,
@@ -176,7 +186,10 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
 
     it("claims pending ones due before, longest overdue first, up to the limit", async () => {
       await many(4);
-      await deliveries.end({ ...KEY, channelId: channelIdOf(4) }, { status: "sent", error: null, at: NOW });
+      await deliveries.end(
+        { ...KEY, channelId: channelIdOf(4) },
+        { status: "sent", error: null, hasNotArrived: false, at: NOW },
+      );
       await insertAlert(db, { id: uuidOf(2) });
       await insertDelivery(db, { alertId: alertIdOf(2), next_attempt_at: null });
       const taken = () => deliveries.claimOverdue(NOW - MINUTE, 1, NOW);
@@ -216,7 +229,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     });
 
     it("loads the delivery with its platform alert and without a tenant", async () => {
-      const loaded = await deliveries.load(platformKey);
+      const loaded = await load(platformKey);
       expect(loaded).toMatchObject({
         delivery: { ...platformKey, status: "pending" },
         platformAlert: {
@@ -234,13 +247,13 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     it("claims, postpones, ends and revives the delivery like any other", async () => {
       await insertDelivery(db, { next_attempt_at: new Date(NOW - 2 * MINUTE) });
       expect(await deliveries.claimOverdue(NOW, 10, NOW)).toEqual([KEY, platformKey]);
-      await deliveries.postpone(platformKey, { error: "500", nextAttemptAt: NOW + SECOND, at: NOW });
-      await deliveries.end(platformKey, { status: "failed", error: "500", at: NOW });
-      const status = async () => (await deliveries.load(platformKey))?.delivery;
+      await deliveries.postpone(platformKey, { ...ATTEMPT, error: "500", nextAttemptAt: NOW + SECOND, at: NOW });
+      await deliveries.end(platformKey, { status: "failed", error: "500", hasNotArrived: false, at: NOW });
+      const status = async () => (await load(platformKey))?.delivery;
       expect(await status()).toMatchObject({ status: "failed", attempts: 2, lastError: "500" });
       await deliveries.revive(platformKey, NOW);
       expect(await status()).toMatchObject({ status: "pending", attempts: 0 });
-      expect((await deliveries.load(KEY))?.delivery).toMatchObject({ status: "pending", attempts: 0 });
+      expect((await load(KEY))?.delivery).toMatchObject({ status: "pending", attempts: 0 });
     });
   });
 
@@ -262,9 +275,9 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
   });
 
   it.each<[string, () => Promise<unknown>]>([
-    ["loading", () => deliveries.load(KEY)],
-    ["ending", () => deliveries.end(KEY, { status: "sent", error: null, at: NOW })],
-    ["postponing", () => deliveries.postpone(KEY, { error: "500", nextAttemptAt: NOW, at: NOW })],
+    ["loading", () => load(KEY)],
+    ["ending", () => deliveries.end(KEY, { status: "sent", error: null, hasNotArrived: false, at: NOW })],
+    ["postponing", () => deliveries.postpone(KEY, { ...ATTEMPT, error: "500", nextAttemptAt: NOW, at: NOW })],
     ["taking", () => deliveries.claimOverdue(NOW, 1, NOW)],
     ["reviving", () => deliveries.revive(KEY, NOW)],
   ])("throws an outage while Postgres is down: %s", async (_, call) => {

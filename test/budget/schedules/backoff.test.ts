@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { nextNoticeSeconds, noticeBackoffSeconds, queueBackoffSeconds } from "../../../src/budget/schedules/backoff.ts";
 
 const HOUR = 3_600;
+const aRandom = fc.double({ min: 0, max: 0.999, noNaN: true });
 
 it.each([
   [1, 10],
@@ -16,7 +17,7 @@ it.each([
   [7, null],
 ])("tries a notice again, after %i failed attempts, %s seconds later", (attempts, seconds) => {
   expect(noticeBackoffSeconds(attempts)).toBe(seconds);
-  expect(nextNoticeSeconds(attempts, null)).toBe(seconds);
+  expect(nextNoticeSeconds(attempts, null, 0)).toBe(seconds);
 });
 
 it.each([
@@ -26,13 +27,13 @@ it.each([
   ["no notice waits longer than twelve hours", 2, 1e9, 12 * HOUR],
   ["the last attempt is the last, whatever the provider asks for", 6, 60, null],
 ] as const)("%s", (_, attempts, retryAfter, seconds) => {
-  expect(nextNoticeSeconds(attempts, retryAfter)).toBe(seconds);
+  expect(nextNoticeSeconds(attempts, retryAfter, 0)).toBe(seconds);
 });
 
 it("keeps any Retry-After within the delay that a queue accepts", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ noNaN: true }), (attempts, retryAfter) => {
-      const seconds = nextNoticeSeconds(attempts, retryAfter);
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ noNaN: true }), aRandom, (attempts, retryAfter, random) => {
+      const seconds = nextNoticeSeconds(attempts, retryAfter, random);
       expect(Number.isInteger(seconds)).toBe(true);
       expect(seconds).toBeGreaterThanOrEqual(noticeBackoffSeconds(attempts) ?? 0);
       expect(seconds).toBeLessThanOrEqual(12 * HOUR);

@@ -32,7 +32,7 @@ const replayQueues = {
   async send(queue: string, body: unknown) {
     if (isRefusing) throw new Outage("queue", "send", null);
     if (!queue.startsWith("bursar-")) return false;
-    sent.push([queue, body, (await deliveries.load(key))?.delivery.status ?? "none"]);
+    sent.push([queue, body, (await deliveries.load([key]))[0]?.delivery.status ?? "none"]);
     return true;
   },
 };

@@ -86,7 +86,7 @@ it("waits 10 s, 1 min, 5 min, 30 min and 1 h, and gives up after the sixth attem
 });
 
 it("records the letter before the end, so a failing Postgres causes one more attempt", async () => {
-  const key = world.has(aDispatch({ delivery: { attempts: 5 } }));
+  const key = world.has(aDispatch({ channel: { kind: "webhook" }, delivery: { attempts: 5 } }));
   world.provider.answers(failed());
   world.deadLetters.trouble("record", new Outage("postgres", "away", null));
   await expect(world.send(key)).rejects.toThrow();

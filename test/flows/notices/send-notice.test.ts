@@ -53,12 +53,15 @@ describe("a notice that is sent", () => {
     expect(contents.map(({ body }) => JSON.parse(body).type)).toEqual(["budget.threshold_crossed"]);
   });
 
-  it.each(["sent", "skipped", "failed"] as const)("leaves a delivery alone that is %s", async (status) => {
-    const key = world.has(aDispatch({ delivery: { status, attempts: 3 } }));
-    expect(await world.send(key)).toEqual(DONE);
-    expect(world.provider.offers).toEqual([]);
-    expect(world.stateOf(key)).toMatchObject({ status, attempts: 3, claim: null });
-  });
+  it.each(["sent", "skipped", "superseded", "failed"] as const)(
+    "leaves a delivery alone that is %s",
+    async (status) => {
+      const key = world.has(aDispatch({ delivery: { status, attempts: 3 } }));
+      expect(await world.send(key)).toEqual(DONE);
+      expect(world.provider.offers).toEqual([]);
+      expect(world.stateOf(key)).toMatchObject({ status, attempts: 3, claim: null });
+    },
+  );
 
   it("skips a delivery whose alert or channel is deleted", async () => {
     const { alertId, channelId } = aDispatch().delivery;
@@ -99,7 +102,7 @@ describe("another message of the same delivery", () => {
 
   it("waits with the other message when that one failed", async () => {
     const key = world.has(aDispatch({ delivery: { attempts: 2, nextAttemptAt: NOW + MINUTE } }));
-    expect(await world.send(key, { at: 1 })).toMatchObject({ kind: "later", delaySeconds: 60 });
+    expect(await world.send(key, { at: 1 })).toMatchObject({ kind: "wait", delaySeconds: 60 });
     // A message may arrive up to a second early.
     expect(await world.send(key, { at: MINUTE - SECOND })).toEqual(DONE);
     expect(world.provider.arrived).toHaveLength(1);

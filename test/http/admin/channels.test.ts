@@ -28,6 +28,11 @@ describe("creating", () => {
       name: "Finance",
       target_hint: "hooks.slack.com",
       enabled: true,
+      events: null,
+      min_severity: "info",
+      last_error: null,
+      last_error_at: null,
+      broken_since: null,
       created_at: new Date(NOW).toISOString(),
       updated_at: new Date(NOW).toISOString(),
     });
@@ -87,6 +92,9 @@ describe("creating", () => {
     ["to.0", { ...EMAIL, to: `${"x".repeat(250)}@example.com` }],
     ["to", { ...EMAIL, to: Array.from({ length: 51 }, (_, index) => `a${index}@example.com`) }],
     ["enabled", { ...SLACK, enabled: "yes" }],
+    ["events", { ...SLACK, events: [] }],
+    ["events.1", { ...SLACK, events: ["budget_blocked", "budget.blocked"] }],
+    ["min_severity", { ...SLACK, min_severity: "high" }],
     ["secret", { ...WEBHOOK, secret: "mine" }],
   ])("answers 422 naming %s: %j", async (field, body) => {
     const answer = await create(body);

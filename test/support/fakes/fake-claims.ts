@@ -3,7 +3,7 @@
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Claims, ReadClaim, SharedRead } from "../../../src/ports/ports.ts";
+import type { Claims, ReadClaim, SharedRead, SlotRequest } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../../src/records/idempotency.ts";
 
@@ -17,6 +17,8 @@ export class FakeClaims implements Claims {
   readonly readsDue = new Map<string, Instant>();
   /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
+  /** `channel lane` → the next free turn. */
+  readonly slots = new Map<string, Instant>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
 
   async claimRead({ tenantId, colo }: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
@@ -78,6 +80,16 @@ export class FakeClaims implements Claims {
   async releaseNotice({ alertId, channelId }: DeliveryKey) {
     this.#reach();
     this.notices.delete(`${alertId} ${channelId}`);
+  }
+
+  async reserveSlot({ channelId, lane, held, notBefore, intervalMs }: SlotRequest) {
+    this.#reach();
+    const name = `${channelId} ${lane}`;
+    const critical = this.slots.get(`${channelId} critical`) ?? 0;
+    if (held !== null && critical <= held) return held;
+    const at = Math.max(notBefore, critical, this.slots.get(name) ?? 0);
+    this.slots.set(name, at + intervalMs);
+    return at;
   }
 
   async ping() {

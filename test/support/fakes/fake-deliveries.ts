@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../../src/budget/instant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Deliveries } from "../../../src/ports/stores.ts";
+import type { Deliveries, Postponement } from "../../../src/ports/stores.ts";
 import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../../src/records/delivery.ts";
 import type { PlatformDispatch } from "../../../src/records/platform-alert.ts";
 
@@ -11,6 +11,14 @@ const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}
 
 export class FakeDeliveries implements Deliveries {
   isAway = false;
+  /** Deliveries that a newer alert has made untrue. */
+  readonly untrue = new Set<string>();
+  /** Channels whose provider refused a notice for good. */
+  readonly broken = new Set<string>();
+  /** The digests that are due. */
+  readonly digests: DeliveryKey[] = [];
+  /** Attempts that have begun and are not known to have failed. */
+  readonly open = new Map<string, number>();
   readonly #rows = new Map<string, Dispatch | PlatformDispatch>();
 
   has(...dispatches: readonly (Dispatch | PlatformDispatch)[]): void {
@@ -24,25 +32,70 @@ export class FakeDeliveries implements Deliveries {
     return row.delivery;
   }
 
-  async load(key: DeliveryKey) {
-    this.#reach();
-    return this.#rows.get(nameOf(key)) ?? null;
+  all(): DeliveryRecord[] {
+    return [...this.#rows.values()].map(({ delivery }) => delivery);
   }
 
-  async end(key: DeliveryKey, { status, error, at }: Parameters<Deliveries["end"]>[1]) {
+  async load(keys: readonly DeliveryKey[]) {
     this.#reach();
+    return [...new Set(keys.map(nameOf))].flatMap((name) => this.#rows.get(name) ?? []);
+  }
+
+  async begin(key: DeliveryKey, due: Parameters<Deliveries["begin"]>[1]) {
+    this.#reach();
+    const { status, nextAttemptAt } = this.of(key);
+    if (status !== "pending" || nextAttemptAt !== due.nextAttemptAt) return "changed";
+    if (!this.untrue.has(nameOf(key))) {
+      this.open.set(nameOf(key), (this.open.get(nameOf(key)) ?? 0) + 1);
+      return "begun";
+    }
+    this.#change(key, "pending", () => ({ status: "superseded", nextAttemptAt: null }));
+    return "superseded";
+  }
+
+  supersede(key: DeliveryKey): void {
+    this.untrue.add(nameOf(key));
+  }
+
+  async reject(key: DeliveryKey, { error, at }: Parameters<Deliveries["reject"]>[1]) {
+    await this.end(key, { status: "failed", error, hasNotArrived: true, at });
+    if (this.broken.has(key.channelId)) return [];
+    this.broken.add(key.channelId);
+    return [{ ...key, channelId: "the other channel" as DeliveryKey["channelId"] }];
+  }
+
+  async gatherDigests() {
+    this.#reach();
+    return this.digests.splice(0);
+  }
+
+  async end(key: DeliveryKey, { status, error, hasNotArrived, at }: Parameters<Deliveries["end"]>[1]) {
+    this.#reach();
+    this.#close(key, hasNotArrived);
     this.#change(key, "pending", ({ attempts }) => ({
       status,
       lastError: error,
       nextAttemptAt: null,
+      slotAt: null,
       sentAt: status === "sent" ? at : null,
       attempts: status === "skipped" ? attempts : attempts + 1,
     }));
   }
 
-  async postpone(key: DeliveryKey, { error, nextAttemptAt }: Parameters<Deliveries["postpone"]>[1]) {
+  async postpone(key: DeliveryKey, next: Postponement) {
     this.#reach();
-    this.#change(key, "pending", ({ attempts }) => ({ lastError: error, nextAttemptAt, attempts: attempts + 1 }));
+    this.#close(key, next.hasNotArrived);
+    const { nextAttemptAt, slotAt } = next;
+    this.#change(key, "pending", ({ attempts, lastError }) => ({
+      lastError: next.error ?? lastError,
+      nextAttemptAt,
+      slotAt,
+      attempts: next.isAttempt ? attempts + 1 : attempts,
+    }));
+  }
+
+  #close(key: DeliveryKey, hasNotArrived: boolean) {
+    if (hasNotArrived) this.open.set(nameOf(key), (this.open.get(nameOf(key)) ?? 1) - 1);
   }
 
   async claimOverdue(before: Instant, limit: number, now: Instant) {

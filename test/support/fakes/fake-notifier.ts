@@ -21,6 +21,12 @@ export function failed(why = "500", retryAfterSeconds: number | null = null): Se
   return { kind: "failed", why, retryAfterSeconds };
 }
 
+export function limited(retryAfterSeconds: number | null = null): SendOutcome {
+  return { kind: "limited", why: "status 429", retryAfterSeconds };
+}
+
+export const UNANSWERED: SendOutcome = { kind: "unanswered", why: "no answer in time" };
+
 export class FakeNotifier {
   readonly offers: Offer[] = [];
   #script: SendOutcome[] = [SENT];

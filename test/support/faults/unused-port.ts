@@ -18,6 +18,7 @@ const NAMES = [
   "noticeQueue",
   "replayQueues",
   "notifier",
+  "channelBreakers",
   "modelCalls",
 ] as const;
 type Unused = Pick<Ports, (typeof NAMES)[number]>;

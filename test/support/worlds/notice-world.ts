@@ -1,7 +1,8 @@
 // The world of sending a notice: fakes of every port, whose verbs can be slow, hang or fail. Time is virtual.
 
+import { IsolateBreakers } from "../../../src/adapters/cloudflare/isolate-breakers.ts";
 import type { MessageOutcome } from "../../../src/flows/notices/record-attempt.ts";
-import { sendNotice } from "../../../src/flows/notices/send-notice.ts";
+import { sendBatch } from "../../../src/flows/notices/send-batch.ts";
 import type { ChannelKind } from "../../../src/records/channel.ts";
 import type { DeliveryKey, Dispatch } from "../../../src/records/delivery.ts";
 import { NOW } from "../../budget/builders.ts";
@@ -10,6 +11,7 @@ import { plainCipher } from "../builders/plain-cipher.ts";
 import { FakeClaims } from "../fakes/fake-claims.ts";
 import { FakeDeadLetters } from "../fakes/fake-dead-letters.ts";
 import { FakeDeliveries } from "../fakes/fake-deliveries.ts";
+import { FakeNoticeQueue } from "../fakes/fake-notice-queue.ts";
 import { FakeNotifier } from "../fakes/fake-notifier.ts";
 import { RecordedLog } from "../fakes/recorded-log.ts";
 import { VirtualTimers } from "../fakes/virtual-timers.ts";
@@ -21,6 +23,8 @@ export class NoticeWorld {
   readonly postgres = new FakeDeliveries();
   readonly redis = new FakeClaims();
   readonly provider = new FakeNotifier();
+  readonly noticeQueue = new FakeNoticeQueue();
+  readonly channelBreakers = new IsolateBreakers();
   readonly letters = new FakeDeadLetters();
   readonly log = new RecordedLog();
   readonly deliveries = breakable(this.postgres, this.timers);
@@ -36,6 +40,8 @@ export class NoticeWorld {
       cipher: this.cipher.port,
       notifier: this.notifier.port,
       policy: POLICY,
+      noticeQueue: this.noticeQueue,
+      channelBreakers: this.channelBreakers,
       deadLetters: this.deadLetters.port,
       timers: this.timers,
       log: this.log,
@@ -54,8 +60,12 @@ export class NoticeWorld {
   }
 
   /** Delivers one message once, `at` milliseconds after the alert. */
-  send(key: DeliveryKey, { messageId = "m1", at = 0, deps = this.deps() } = {}): Promise<MessageOutcome> {
-    return this.timers.runUntil(sendNotice({ key, queue: "bursar-notices", messageId, now: NOW + at }, deps));
+  send(key: DeliveryKey, { messageId = "m1", at = 0, random = 0, deps = this.deps() } = {}): Promise<MessageOutcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<MessageOutcome>();
+    const notice = { key, messageId, end: async (outcome: MessageOutcome) => resolve(outcome), fail: reject };
+    const input = { notices: [notice], queue: "bursar-notices", random: () => random };
+    const sent = sendBatch(input, { ...deps, clock: () => NOW + at });
+    return this.timers.runUntil(sent.then(() => promise));
   }
 
   /** The state of the notice in Postgres, Redis and the dead letters. */

@@ -4,8 +4,10 @@
 
 import { type SQL, sql } from "drizzle-orm";
 import type { AlertDraft } from "../../../budget/alert.ts";
+import { audienceOf } from "../../../budget/delivery/severity.ts";
 import type { AlertEvaluation } from "../../../budget/find-alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
+import { digestAt } from "../../../budget/schedules/digest.ts";
 import type { Alerts } from "../../../ports/stores.ts";
 import type { AlertEntry } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
@@ -14,7 +16,7 @@ import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
-import { deliveryKeysFrom } from "./delivery-rows.ts";
+import { audienceJson, deliveryKeysFrom, HEARS } from "./delivery-rows.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
@@ -31,18 +33,21 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
   const [row] = await runStatement(
     database,
     sql`with turn as (${entry.evaluation === null ? tenantUnchanged(entry) : claimEvaluation(entry, entry.evaluation)}),
+    drafts as (select * from ${draftRows(entry.drafts)}),
     recorded as (insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget,
         limit_amount, percentage, period_started_at, resets_at, limit_version, occurrence, repetition, silent,
         detail, created_at)
       select gen_random_uuid(), turn.tenant_id, d.identity, d.event_type, d.threshold, d.spend, d.max_budget,
         d.limit_amount, d.percentage, d.period_started_at, d.resets_at, d.limit_version, d.occurrence, d.repetition,
         d.silent, d.detail, ${createdAt(entry)}
-      from turn cross join ${draftRows(entry.drafts)}
+      from turn cross join drafts d
       on conflict (identity) do nothing returning *),
-    deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, updated_at)
-      select r.id, c.id, ${timestampOf(entry.now)}, ${timestampOf(entry.now)}
-      from recorded r join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled
-      where not r.silent returning alert_id, channel_id),
+    deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, digest_at, updated_at)
+      select r.id, c.id, case when not ${IS_DIGESTED} then ${timestampOf(entry.now)} end,
+        case when ${IS_DIGESTED} then ${timestampOf(digestAt(entry.now))} end, ${timestampOf(entry.now)}
+      from recorded r join drafts h on h.identity = r.identity
+      join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled and ${HEARS}
+      where not r.silent returning alert_id, channel_id, digest_at),
     audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
       select r.created_at, 'bursar', ${RECORDED}, r.tenant_id, jsonb_build_object('alert_id', r.id,
         'event_type', r.event_type, 'threshold', r.threshold, 'occurrence', r.occurrence, 'repetition', r.repetition,
@@ -51,13 +56,16 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
       from recorded r on conflict (source_id) do nothing)
     select (select count(*) from recorded where not silent)::int as announced,
       (select coalesce(json_agg(json_build_object('alert_id', alert_id, 'channel_id', channel_id)), '[]'::json)
-        from deliveries) as deliveries
+        from deliveries where digest_at is null) as deliveries
     from turn`,
   );
   return row === undefined
     ? null
     : { announced: Number(row["announced"]), deliveries: deliveryKeysFrom(row["deliveries"]) };
 }
+
+/** On the first of a month a thousand budgets reset at once: the platform hears of them once an hour. */
+const IS_DIGESTED: SQL = sql`(r.event_type = 'budget_reset' and c.tenant_id is null)`;
 
 /**
  * Later than every recorded alert of the tenant, even if the clocks of two consumers differ, and even within one batch:
@@ -91,7 +99,7 @@ function tenantUnchanged({ tenantId, basis: { revision, spendNanoUsd } }: AlertE
       and (${spendNanoUsd === "any"} or s.spend is not distinct from ${spend}::numeric)`;
 }
 
-/** The drafts as a relation `d`. */
+/** The drafts as a relation, each with its audience. */
 function draftRows(drafts: readonly AlertDraft[]): SQL {
   const rows = drafts.map((draft) => ({
     identity: draft.identity,
@@ -108,11 +116,12 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
     repetition: draft.repetition,
     silent: draft.isSilent,
     detail: draft.detail,
+    ...audienceJson(audienceOf(draft.eventType)),
   }));
   return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb) as d(identity text, event_type text, threshold numeric,
     spend numeric, max_budget numeric, limit_amount numeric, percentage numeric, period_started_at timestamptz,
     resets_at timestamptz, limit_version integer, occurrence integer, repetition integer, silent boolean,
-    detail jsonb)`;
+    detail jsonb, event text, severities text[], is_default boolean)`;
 }
 
 /** Basis points as an exact decimal of percent. A tiny limit makes them larger than a double can hold. */

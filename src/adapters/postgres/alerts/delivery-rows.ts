@@ -1,9 +1,12 @@
-// From a row of `notice_deliveries` to a DeliveryRecord. Reads nothing itself.
+// From a row of `notice_deliveries` to a DeliveryRecord, and which channels get a delivery. Reads nothing itself.
 
+import { type SQL, sql } from "drizzle-orm";
+import type { Audience } from "../../../budget/delivery/severity.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, DeliveryRecord } from "../../../records/delivery.ts";
 import { instantOf } from "../instants.ts";
+import { jsonbText } from "../jsonb.ts";
 import type { noticeDeliveries } from "../schema/tables.ts";
 
 export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): DeliveryRecord {
@@ -14,9 +17,25 @@ export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): Deli
     status: row.status,
     attempts: row.attempts,
     nextAttemptAt: instantOf(row.nextAttemptAt),
+    slotAt: instantOf(row.slotAt),
     lastError: row.lastError,
     sentAt: instantOf(row.sentAt),
   };
+}
+
+/** True when the channel `c` hears of the event of the audience `h`. */
+export const HEARS: SQL = sql`(coalesce(h.event = any(c.events), c.tenant_id is not null or h.is_default)
+  and c.min_severity = any(h.severities))`;
+
+/** The columns of an audience in a JSON row. */
+export function audienceJson({ event, severities, isDefault }: Audience) {
+  return { event, severities, is_default: isDefault };
+}
+
+/** One audience as the relation `h`. */
+export function audienceRow(audience: Audience): SQL {
+  return sql`jsonb_to_record(${jsonbText(audienceJson(audience))}::jsonb)
+    as h(event text, severities text[], is_default boolean)`;
 }
 
 /** From a JSON array of objects with `alert_id` and `channel_id`. */

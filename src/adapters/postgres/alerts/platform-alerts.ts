@@ -2,6 +2,7 @@
 // One statement each; two concurrent sweeps record one alert.
 
 import { getTableColumns, sql } from "drizzle-orm";
+import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformAlerts } from "../../../ports/stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
@@ -16,7 +17,7 @@ import { type Database, runQuery, runStatement } from "../client.ts";
 import { instantOf, ms, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
-import { deliveryKeysFrom } from "./delivery-rows.ts";
+import { audienceJson, deliveryKeysFrom, HEARS } from "./delivery-rows.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 
@@ -37,7 +38,8 @@ async function record(
   const rows = await runQuery(database, (db) => {
     const seen = db
       .$with("seen", {})
-      .as(sql`select * from jsonb_to_recordset(${jsonbText(conditions)}::jsonb) as seen(kind text, detail jsonb)`);
+      .as(sql`select * from jsonb_to_recordset(${jsonbText(conditions.map(seenJson))}::jsonb)
+        as seen(kind text, detail jsonb, event text, severities text[], is_default boolean)`);
     const ended = db.$with("ended", {}).as(sql`update platform_alerts p set ended_at = ${at} from seen
       where p.kind = seen.kind and p.ended_at is null
         and (seen.detail is null or p.created_at <= ${timestampOf(remindBefore)}) returning p.kind, p.begun_at`);
@@ -51,8 +53,9 @@ async function record(
     const deliveries = db
       .$with("deliveries", {})
       .as(sql`insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
-        select p.id, c.id, ${at}, ${at} from recorded p
-        join notification_channels c on c.tenant_id is null and c.enabled returning platform_alert_id, channel_id`);
+        select p.id, c.id, ${at}, ${at} from recorded p join seen h on h.kind = p.kind
+        join notification_channels c on c.tenant_id is null and c.enabled and ${HEARS}
+        returning platform_alert_id, channel_id`);
     const audit = db.$with("audit", {}).as(sql`insert into audit_log (at, actor, action, detail, source_id)
       select ${at}, 'bursar', ${RECORDED}, p.detail || jsonb_build_object('alert_id', p.id, 'kind', p.kind),
         'platform-alert/' || p.id from recorded p`);
@@ -67,6 +70,12 @@ async function record(
     deliveries: rows.flatMap(({ deliveries }) => deliveryKeysFrom(deliveries)),
   };
 }
+
+const seenJson = ({ kind, detail }: PlatformCondition) => ({
+  kind,
+  detail,
+  ...audienceJson(audienceOfCondition(kind)),
+});
 
 const DELIVERIES_OF_RECORDED = sql<unknown>`(select coalesce(json_agg(json_build_object('alert_id', d.platform_alert_id,
   'channel_id', d.channel_id)), '[]'::json) from deliveries d where d.platform_alert_id = "recorded"."id")`;

@@ -10,6 +10,8 @@ export function channelFromRow(row: typeof notificationChannels.$inferSelect): C
     ...row,
     id: row.id as ChannelId,
     tenantId: row.tenantId as TenantId | null,
+    lastErrorAt: instantOf(row.lastErrorAt),
+    brokenSince: instantOf(row.brokenSince),
     createdAt: instantOf(row.createdAt),
     updatedAt: instantOf(row.updatedAt),
   };

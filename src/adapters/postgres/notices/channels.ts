@@ -12,6 +12,7 @@ import { creationSource, sourceIdOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { notificationChannels as channels, tenantConfigs } from "../schema/tables.ts";
 import { channelFromRow } from "./channel-rows.ts";
@@ -62,9 +63,9 @@ async function createChannel(
       ? sql`true`
       : sql`exists (select from tenant_configs where tenant_id = ${tenantId} and deleted_at is null)`;
   const after = sql`insert into notification_channels
-      (id, tenant_id, kind, name, sealed_target, target_hint, enabled, created_at, updated_at)
+      (id, tenant_id, kind, name, sealed_target, target_hint, enabled, events, min_severity, created_at, updated_at)
     select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.encryptedTarget},
-      ${channel.targetHint}, ${channel.enabled}, ${now}, ${now} where ${isThere} returning *`;
+      ${channel.targetHint}, ${channel.enabled}, ${textArray(channel.events)}, ${channel.minSeverity}, ${now}, ${now} where ${isThere} returning *`;
   const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`;
   const source = creationSource(actor, "channel_created");
   const created = await createOnce(
@@ -90,10 +91,19 @@ function changeChannel(
 ): Promise<ChannelRecord | null> {
   const asked = sql`coalesce(${change.name ?? null}::text, b.name),
     coalesce(${change.encryptedTarget ?? null}::text, b.sealed_target),
-    coalesce(${change.targetHint ?? null}::text, b.target_hint), coalesce(${change.enabled ?? null}::boolean, b.enabled)`;
+    coalesce(${change.targetHint ?? null}::text, b.target_hint), coalesce(${change.enabled ?? null}::boolean, b.enabled),
+    ${change.events === undefined ? sql`b.events` : textArray(change.events)},
+    coalesce(${change.minSeverity ?? null}::text, b.min_severity)`;
+  // Only an attempt shows whether a new target works.
+  const isMended = change.encryptedTarget !== undefined;
+  const ofError = sql.raw(
+    isMended ? "null, null::timestamptz, null::timestamptz" : "b.last_error, b.last_error_at, b.broken_since",
+  );
   const after = sql`update notification_channels c
-    set (name, sealed_target, target_hint, enabled, updated_at) = (select ${asked}, ${timestampOf(actor.now)})
-    from before b where c.id = b.id and (${asked}) is distinct from (b.name, b.sealed_target, b.target_hint, b.enabled)
+    set (name, sealed_target, target_hint, enabled, events, min_severity, last_error, last_error_at, broken_since,
+      updated_at) = (select ${asked}, ${ofError}, ${timestampOf(actor.now)})
+    from before b where c.id = b.id
+      and (${asked}) is distinct from (b.name, b.sealed_target, b.target_hint, b.enabled, b.events, b.min_severity)
     returning c.*`;
   const line = sql`select a.tenant_id, ${publicChannel("b")}, ${publicChannel("a")},
     case when a.sealed_target <> b.sealed_target then jsonb_build_object('target_changed', true) end
@@ -131,6 +141,11 @@ function lockChannel(channelId: ChannelId): SQL {
     for update of c`;
 }
 
+/** As JSON, because the driver has no arrays. Null stays null. */
+function textArray(words: readonly string[] | null): SQL {
+  return sql`(select array_agg(word) from jsonb_array_elements_text(${jsonbText(words ?? [])}::jsonb) word)`;
+}
+
 /** `line` selects tenant_id, before, after and detail; without a row the statement changes and audits nothing. */
 function auditInsert(
   action: AuditAction,
@@ -147,5 +162,6 @@ function auditInsert(
 /** Names each column, so that a new secret column never reaches the audit by itself. */
 function publicChannel(alias: "a" | "b"): SQL {
   return sql.raw(`jsonb_build_object('id', ${alias}.id, 'tenant_id', ${alias}.tenant_id, 'kind', ${alias}.kind,
-    'name', ${alias}.name, 'target_hint', ${alias}.target_hint, 'enabled', ${alias}.enabled)`);
+    'name', ${alias}.name, 'target_hint', ${alias}.target_hint, 'enabled', ${alias}.enabled,
+    'events', ${alias}.events, 'min_severity', ${alias}.min_severity)`);
 }

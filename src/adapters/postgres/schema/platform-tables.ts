@@ -14,6 +14,8 @@ const kinds = [
   "subject_missing",
   "mark_copied",
   "spend_fell",
+  "channel_broken",
+  "budgets_reset",
 ] as const;
 
 /** One row for each alert about a condition; a reminder is a row of its own. */

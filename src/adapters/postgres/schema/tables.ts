@@ -18,6 +18,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
+import { type ChannelEvent, SEVERITIES } from "../../../budget/delivery/severity.ts";
 import {
   between,
   instant,
@@ -36,7 +37,7 @@ const enforcements = ["enforce", "observe"] as const;
 const failPolicies = ["open", "closed"] as const;
 const syncStatuses = ["synced", "pending"] as const;
 const channelKinds = ["slack", "email", "webhook", "pagerduty", "teams", "discord"] as const;
-const deliveryStatuses = ["pending", "sent", "skipped", "failed"] as const;
+const deliveryStatuses = ["pending", "sent", "skipped", "superseded", "failed"] as const;
 
 /**
  * Counts every change of any tenant's config, so that a tenant created again under an old id has the higher revision.
@@ -230,11 +231,19 @@ export const notificationChannels = pgTable(
     /** The part of the target that a list may show to an administrator. */
     targetHint: text("target_hint").notNull().default(""),
     enabled: boolean("enabled").notNull().default(true),
+    /** The events that the channel gets; null: the default of its kind of owner. */
+    events: text("events").array().$type<ChannelEvent[]>(),
+    minSeverity: text("min_severity", { enum: SEVERITIES }).notNull().default("info"),
+    /** Why its provider refused a notice for good, until a notice is sent or the target changes. */
+    lastError: text("last_error"),
+    lastErrorAt: instant("last_error_at"),
+    brokenSince: instant("broken_since"),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (t) => [
     oneOf("notification_channels_kind_known", t.kind, channelKinds),
+    oneOf("notification_channels_min_severity_known", t.minSeverity, SEVERITIES),
     index("idx_notification_channels_tenant").on(t.tenantId),
   ],
 );
@@ -251,6 +260,14 @@ export const noticeDeliveries = pgTable(
     status: text("status", { enum: deliveryStatuses }).notNull().default("pending"),
     attempts: integer("attempts").notNull().default(0),
     nextAttemptAt: instant("next_attempt_at"),
+    /** The turn that the channel's pace gave to the next attempt. */
+    slotAt: instant("slot_at"),
+    /** Attempts that have begun and are not known to have failed: the notice may have arrived. */
+    openAttempts: integer("open_attempts").notNull().default(0),
+    /** When the delivery is summed up in a digest; null: it has a notice of its own. */
+    digestAt: instant("digest_at"),
+    /** The digest's alert, once there is one. */
+    digestId: uuid("digest_id").references(() => platformAlerts.id, { onDelete: "set null" }),
     lastError: text("last_error"),
     sentAt: instant("sent_at"),
     updatedAt: instant("updated_at").notNull().defaultNow(),
@@ -262,6 +279,11 @@ export const noticeDeliveries = pgTable(
     oneOf("notice_deliveries_status_known", t.status, deliveryStatuses),
     notNegative("notice_deliveries_attempts_not_negative", t.attempts),
     index("idx_notice_deliveries_pending").on(t.nextAttemptAt).where(sql`${t.status} = 'pending'`),
+    notNegative("notice_deliveries_open_attempts_not_negative", t.openAttempts),
+    index("idx_notice_deliveries_digest_due")
+      .on(t.digestAt)
+      .where(sql`${t.status} = 'pending' and ${t.digestAt} is not null and ${t.digestId} is null`),
+    index("idx_notice_deliveries_digest").on(t.digestId).where(sql`${t.digestId} is not null`),
     index("idx_notice_deliveries_channel").on(t.channelId),
   ],
 );

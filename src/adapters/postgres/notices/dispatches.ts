@@ -1,0 +1,85 @@
+// Loads deliveries with everything that their notices are rendered from. Changes nothing.
+
+import { eq, type SQL, sql } from "drizzle-orm";
+import type { DeliveryKey, Dispatch } from "../../../records/delivery.ts";
+import type { PlatformDispatch } from "../../../records/platform-alert.ts";
+import { isUuid } from "../../../wire/uuid.ts";
+import { alertFromRow, percent } from "../alerts/alert-rows.ts";
+import { deliveryFromRow } from "../alerts/delivery-rows.ts";
+import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
+import { type Database, runQuery } from "../client.ts";
+import { platformAlerts } from "../schema/platform-tables.ts";
+import {
+  budgetAlertHistory as alerts,
+  notificationChannels as channels,
+  noticeDeliveries as deliveries,
+  tenantConfigs,
+} from "../schema/tables.ts";
+import { channelFromRow } from "./channel-rows.ts";
+
+/** One statement. Leaves out deliveries that do not exist. */
+export async function loadDispatches(
+  database: Database,
+  keys: readonly DeliveryKey[],
+): Promise<(Dispatch | PlatformDispatch)[]> {
+  const ours = keys.filter(isOurs);
+  if (ours.length === 0) return [];
+  const rows = await runQuery(database, (db) =>
+    db
+      .select({
+        delivery: deliveries,
+        channel: channels,
+        platformAlert: platformAlerts,
+        alert: alerts,
+        // Drizzle takes a joined object for missing when its first column is null, so that one must never be.
+        tenant: {
+          enforcement: tenantConfigs.enforcement,
+          name: tenantConfigs.name,
+          alertThreshold: tenantConfigs.alertThreshold,
+          graceThreshold: tenantConfigs.graceThreshold,
+        },
+      })
+      .from(deliveries)
+      .innerJoin(channels, eq(channels.id, deliveries.channelId))
+      .leftJoin(platformAlerts, eq(platformAlerts.id, deliveries.platformAlertId))
+      .leftJoin(alerts, eq(alerts.id, deliveries.alertId))
+      .leftJoin(tenantConfigs, eq(tenantConfigs.tenantId, alerts.tenantId))
+      .where(isOneOf(ours)),
+  );
+  return rows.map(dispatchFromRow);
+}
+
+export const isOurs = ({ alertId, channelId }: DeliveryKey) => isUuid(alertId) && isUuid(channelId);
+
+/** Two lists, because each has an index. An alert of a tenant and one of the platform never have the same id. */
+function isOneOf(keys: readonly DeliveryKey[]): SQL {
+  const pairs = sql.join(
+    keys.map(({ alertId, channelId }) => sql`(${alertId}::uuid, ${channelId}::uuid)`),
+    sql`, `,
+  );
+  return sql`((${deliveries.alertId}, ${deliveries.channelId}) in (${pairs})
+    or (${deliveries.platformAlertId}, ${deliveries.channelId}) in (${pairs}))`;
+}
+
+function dispatchFromRow(row: {
+  delivery: typeof deliveries.$inferSelect;
+  channel: typeof channels.$inferSelect;
+  platformAlert: typeof platformAlerts.$inferSelect | null;
+  alert: typeof alerts.$inferSelect | null;
+  tenant: Pick<typeof tenantConfigs.$inferSelect, "enforcement" | "name" | "alertThreshold" | "graceThreshold"> | null;
+}): Dispatch | PlatformDispatch {
+  const delivery = deliveryFromRow(row.delivery);
+  const channel = channelFromRow(row.channel);
+  if (row.platformAlert !== null) return { delivery, channel, platformAlert: platformAlertFromRow(row.platformAlert) };
+  const { alert, tenant } = row;
+  if (alert === null || tenant === null) throw new Error("a delivery without its alert");
+  return {
+    delivery,
+    alert: alertFromRow(alert),
+    channel,
+    tenantName: tenant.name,
+    alertThreshold: percent.parse(tenant.alertThreshold),
+    graceThreshold: percent.parse(tenant.graceThreshold),
+    enforcement: tenant.enforcement,
+  };
+}

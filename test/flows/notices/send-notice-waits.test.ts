@@ -1,0 +1,140 @@
+// A notice that waits: for its channel's pace, or because its provider takes no more. Waiting is no attempt.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { Outage } from "../../../src/ports/outage.ts";
+import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
+import { aDispatch, alertIdOf, channelIdOf } from "../../support/builders/notice-builders.ts";
+import { failed, limited, REJECTED, SENT, UNANSWERED } from "../../support/fakes/fake-notifier.ts";
+import { NoticeWorld } from "../../support/worlds/notice-world.ts";
+
+const DONE = { kind: "done" };
+const HOUR = 60 * MINUTE;
+
+let world: NoticeWorld;
+beforeEach(() => {
+  world = new NoticeWorld();
+});
+
+/** Another alert to the same channel. */
+const another = (number: number, eventType: "threshold_crossed" | "budget_blocked" = "threshold_crossed") =>
+  world.has(aDispatch({ alert: { id: alertIdOf(number), eventType } }));
+const openOf = ({ alertId, channelId }: { alertId: string; channelId: string }) =>
+  world.postgres.open.get(`${alertId} ${channelId}`);
+
+describe("the pace of a channel", () => {
+  it("gives each notice for Slack its turn, a second apart, and keeps it", async () => {
+    const keys = [1, 2, 3].map((number) => another(number));
+    const ends = [];
+    for (const key of keys) ends.push(await world.send(key));
+    expect(ends).toEqual([
+      DONE,
+      { kind: "wait", delaySeconds: 1, why: "its channel's pace" },
+      { kind: "wait", delaySeconds: 2, why: "its channel's pace" },
+    ]);
+    const [, second, third] = keys;
+    expect(world.stateOf(second as never)).toMatchObject({ attempts: 0, nextAttemptAt: NOW + SECOND, claim: null });
+    expect(await world.send(second as never, { at: SECOND })).toEqual(DONE);
+    expect(await world.send(third as never, { at: 2 * SECOND })).toEqual(DONE);
+    expect(world.provider.arrived).toHaveLength(3);
+  });
+
+  it("lets a block pass a hundred other notices", async () => {
+    for (let number = 1; number <= 100; number++) await world.send(another(number));
+    expect(await world.send(another(101, "budget_blocked"))).toEqual(DONE);
+    expect(world.provider.arrived).toHaveLength(2);
+  });
+
+  it("gives way to a block that came meanwhile, whose own turn is kept", async () => {
+    const [first, second] = [another(1), another(2)];
+    await world.send(first);
+    await world.send(second);
+    const [block, next] = [another(3, "budget_blocked"), another(4, "budget_blocked")];
+    expect(await world.send(block, { at: SECOND })).toEqual(DONE);
+    expect(await world.send(next, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 1 });
+    expect(await world.send(second, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 2 });
+    expect(await world.send(next, { at: 2 * SECOND })).toEqual(DONE);
+    expect(await world.send(second, { at: 3 * SECOND })).toEqual(DONE);
+  });
+
+  it("ends while Redis is away, nor by other kinds of channel", async () => {
+    world.claims.trouble("reserveSlot", new Outage("redis", "away", null));
+    for (const number of [1, 2]) expect(await world.send(another(number))).toEqual(DONE);
+    world.claims.trouble("reserveSlot", null);
+    const calls = world.claims.calls("reserveSlot");
+    for (const number of [3, 4]) await world.send(world.hasDelivery("webhook", number));
+    expect(world.claims.calls("reserveSlot")).toBe(calls);
+    expect(world.provider.arrived).toHaveLength(4);
+  });
+});
+
+describe("a provider that takes no more", () => {
+  it("makes the notice wait as long as it asks, without an attempt, and the notices behind it too", async () => {
+    const [first, second] = [another(1), another(2)];
+    world.provider.answers(limited(30), SENT);
+    expect(await world.send(first)).toEqual({ kind: "wait", delaySeconds: 30, why: "status 429" });
+    expect(world.stateOf(first)).toMatchObject({
+      status: "pending",
+      attempts: 0,
+      lastError: "status 429",
+      nextAttemptAt: NOW + 30 * SECOND,
+      slotAt: NOW + 30 * SECOND,
+      claim: null,
+    });
+    expect(openOf(first)).toBe(0);
+    expect(await world.send(second)).toMatchObject({ kind: "wait", delaySeconds: 31 });
+    expect(await world.send(first, { at: 30 * SECOND })).toEqual(DONE);
+  });
+
+  it("never ends a notice by waiting within twelve hours; after that a refusal is an attempt", async () => {
+    const key = world.hasDelivery("webhook");
+    world.provider.answers(limited());
+    for (let at = 0; at < 12 * HOUR; at += 31 * SECOND) await world.send(key, { at });
+    expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, letters: 0 });
+    expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "later", delaySeconds: 10 });
+    expect(world.stateOf(key)).toMatchObject({ attempts: 1 });
+  });
+
+  it("waits twelve hours at most, and spreads the waiting ones", async () => {
+    const [first, second] = [world.hasDelivery("webhook", 1), world.hasDelivery("webhook", 2)];
+    world.provider.answers(limited(48 * 3_600), limited(100));
+    expect(await world.send(first)).toMatchObject({ delaySeconds: 12 * 3_600 });
+    expect(await world.send(second, { random: 0.5 })).toMatchObject({ delaySeconds: 113 });
+  });
+});
+
+describe("a failed attempt", () => {
+  it("repeats with jitter, never early", async () => {
+    const keys = [1, 2].map((number) => world.hasDelivery("webhook", number));
+    world.provider.answers(failed());
+    expect(await world.send(keys[0] as never, { random: 0 })).toMatchObject({ kind: "later", delaySeconds: 10 });
+    expect(await world.send(keys[1] as never, { random: 0.99 })).toMatchObject({ kind: "later", delaySeconds: 13 });
+  });
+
+  it("without an answer may have arrived, and says so until the notice ends", async () => {
+    const key = world.hasDelivery("webhook");
+    world.provider.answers(UNANSWERED, failed());
+    await world.send(key);
+    await world.send(key, { at: MINUTE });
+    expect(openOf(key)).toBe(1);
+  });
+});
+
+it("sends no notice that a newer alert has made untrue, and frees its claim", async () => {
+  const key = world.hasDelivery();
+  world.provider.answers(failed(), SENT);
+  await world.send(key);
+  world.postgres.supersede(key);
+  expect(await world.send(key, { at: MINUTE })).toEqual(DONE);
+  expect(world.provider.offers).toHaveLength(1);
+  expect(world.stateOf(key)).toMatchObject({ status: "superseded", nextAttemptAt: null, claim: null });
+  expect(world.log.lines.at(-1)).toMatch(/^info notice not sent .*"why":"superseded"/);
+});
+
+it("queues the alert that a channel is broken, at its first refusal only", async () => {
+  const [first, second] = [world.hasDelivery("webhook"), another(2)];
+  world.provider.answers(REJECTED);
+  await world.send(first);
+  await world.send(second);
+  expect(first.channelId).toBe(channelIdOf(1));
+  expect(world.noticeQueue.sent).toMatchObject([{ kind: "notice", channel_id: "the other channel" }]);
+});

@@ -1,0 +1,47 @@
+// What a channel asks for, and what it shows of a provider that refuses it, over the administrator's routes.
+
+import { describe, expect, it } from "vitest";
+import { NOW } from "../../budget/builders.ts";
+import { useNoticesApi } from "../../support/worlds/notices-api.ts";
+
+const SLACK = { kind: "slack", name: "Finance", url: "https://hooks.slack.com/services/T0/B0/very-secret" };
+
+describe("the filters of a channel", () => {
+  const { db, call } = useNoticesApi();
+
+  it("are kept, changed one by one, and reset to the default by null", async () => {
+    const asked = {
+      ...SLACK,
+      events: ["budget_reset", "platform.dead_letter", "budget_reset"],
+      min_severity: "warning",
+    };
+    const { status, body } = await call("POST", "/v1/channels", asked);
+    const events = ["budget_reset", "platform.dead_letter"];
+    expect([status, body.events, body.min_severity]).toEqual([201, events, "warning"]);
+    const change = async (fields: object) => {
+      const { body: changed } = await call("PATCH", `/v1/channels/${body.id}`, fields);
+      return [changed.events, changed.min_severity];
+    };
+    expect(await change({ min_severity: "critical" })).toEqual([events, "critical"]);
+    expect(await change({ events: ["budget_blocked"] })).toEqual([["budget_blocked"], "critical"]);
+    expect(await change({ events: null })).toEqual([null, "critical"]);
+    const lines = await db.query(
+      "select after->'events' as events from audit_log where action = 'channel_changed' order by id",
+    );
+    expect(lines).toEqual([{ events }, { events: ["budget_blocked"] }, { events: null }]);
+  });
+
+  it("leave the channel's error alone, and a new target clears it", async () => {
+    const { body } = await call("POST", "/v1/channels", SLACK);
+    await db.query(
+      "update notification_channels set last_error = 'status 404', last_error_at = $1, broken_since = $1",
+      [new Date(NOW)],
+    );
+    const at = new Date(NOW).toISOString();
+    const broken = { last_error: "status 404", last_error_at: at, broken_since: at };
+    expect((await call("GET", `/v1/channels/${body.id}`)).body).toMatchObject(broken);
+    expect((await call("PATCH", `/v1/channels/${body.id}`, { name: "Money" })).body).toMatchObject(broken);
+    const mended = { last_error: null, last_error_at: null, broken_since: null };
+    expect((await call("PATCH", `/v1/channels/${body.id}`, { url: `${SLACK.url}-2` })).body).toMatchObject(mended);
+  });
+});
