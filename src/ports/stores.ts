@@ -25,6 +25,7 @@ import type {
   CarriedSpend,
   NewKey,
   NewTenant,
+  OnTenantFault,
   OwnKey,
   PriorValues,
   ReplacedKey,
@@ -38,6 +39,7 @@ import type {
   TenantListQuery,
   TenantRecord,
   TenantSubject,
+  UnreadableTenant,
 } from "../records/tenant.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
@@ -148,11 +150,15 @@ export interface Overrides {
   list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
   /**
    * Records that overrides have expired, each once: audits it and sets the LiteLLM sync to pending. Returns the newly
-   * recorded ones, about `limit` of them.
+   * recorded ones that can be read, about `limit` of them.
    */
-  recordEnds(limit: number, now: Instant): Promise<OverrideRecord[]>;
-  /** Overrides that expire after `after` and up to `until`, earliest first. */
-  listEnding(within: { readonly after: Instant; readonly until: Instant }, limit: number): Promise<EndingOverride[]>;
+  recordEnds(limit: number, now: Instant, onFault?: OnTenantFault): Promise<OverrideRecord[]>;
+  /** The readable overrides that expire after `after` and up to `until`, earliest first. */
+  listEnding(
+    within: { readonly after: Instant; readonly until: Instant },
+    limit: number,
+    onFault?: OnTenantFault,
+  ): Promise<EndingOverride[]>;
 }
 
 /** The ledgers of spend. Their rules are in budget/counting.ts. */
@@ -172,14 +178,18 @@ export interface Ledgers {
 export interface SpendBatches {
   /**
    * The tenants that the references resolve to, each once, without deleted ones. `withPending`: with deliveries not yet
-   * queued.
+   * queued. `onUnreadable` takes the tenants whose row cannot be read; without it one of them fails the call.
    */
-  load(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
+  load(
+    references: readonly SpendReference[],
+    options: { withPending: boolean; onUnreadable?: (tenant: UnreadableTenant) => void },
+  ): Promise<readonly TenantBatch[]>;
   /**
    * In one transaction: counts calls that were not counted before, raises the spend to lower bounds of its period, and
-   * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards.
+   * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards. With
+   * `onFault` a tenant whose amounts Postgres refuses fails alone.
    */
-  count(reported: Reported, now: Instant): Promise<ReadonlyMap<TenantId, CountedSpend>>;
+  count(reported: Reported, now: Instant, onFault?: OnTenantFault): Promise<ReadonlyMap<TenantId, CountedSpend>>;
 }
 
 /** Leases of tenants to reconcile. An expired lease means that its consumer did not finish. */

@@ -181,6 +181,20 @@ export interface TenantBatch {
   readonly pending: readonly DeliveryKey[];
 }
 
+/** A tenant whose row cannot be read, or whose amounts Postgres refuses. That is no fault of the others in a call. */
+export interface TenantFault {
+  readonly tenantId: TenantId;
+  readonly cause: unknown;
+}
+
+/** Takes the tenants at fault out of a call about many. Without it one fault fails the whole call. */
+export type OnTenantFault = (fault: TenantFault) => void;
+
+export interface UnreadableTenant extends TenantFault {
+  /** The references that resolved to it. */
+  readonly references: readonly SpendReference[];
+}
+
 export interface NewKey extends OwnKey {
   readonly tenantId: TenantId;
   /** When the keys of the tenant so far stop working. */
