@@ -5,7 +5,15 @@ import type { AlertHistory } from "../budget/find-alerts.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Enforcement, FailPolicy, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type {
+  Enforcement,
+  FailPolicy,
+  KeyHash,
+  RefusalSettings,
+  Subject,
+  TenantConfig,
+  TenantId,
+} from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
 import type { DeliveryKey } from "./delivery.ts";
 
@@ -90,6 +98,7 @@ export interface TenantSettings {
   readonly budgetDuration: string | null;
   readonly enforcement: Enforcement;
   readonly failPolicy: FailPolicy | null;
+  readonly refusal: RefusalSettings | null;
 }
 
 export type TenantChange = Partial<TenantSettings>;

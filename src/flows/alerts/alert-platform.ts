@@ -2,6 +2,7 @@
 // it lasts. Idempotent: repeating it sends no second notice. When the queue refuses, the deliveries wait in Postgres.
 
 import { type Instant, iso } from "../../budget/instant.ts";
+import { UNREAD_MS } from "../../budget/unread.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
 import { readOutage } from "../litellm/outage.ts";
@@ -40,10 +41,16 @@ export async function recordConditions(
 }
 
 function boundsAt(now: Instant): PlatformBounds {
-  return { lettersSince: now - REMIND_MS, pendingBefore: now - PENDING_MS, readBefore: now - SILENT_MS };
+  return {
+    lettersSince: now - REMIND_MS,
+    pendingBefore: now - PENDING_MS,
+    readBefore: now - SILENT_MS,
+    unreadBefore: now - UNREAD_MS,
+  };
 }
 
-function conditionsOf({ deadLetters, pendingSyncs, missingSubjects, silence }: PlatformSigns): PlatformCondition[] {
+function conditionsOf(signs: PlatformSigns): PlatformCondition[] {
+  const { deadLetters, pendingSyncs, missingSubjects, unreadTenants, silence } = signs;
   return [
     {
       kind: "dead_letter",
@@ -64,6 +71,14 @@ function conditionsOf({ deadLetters, pendingSyncs, missingSubjects, silence }: P
         tenants: missingSubjects.count,
         tenant_id: missingSubjects.tenantId,
         since: iso(missingSubjects.since),
+      },
+    },
+    {
+      kind: "tenants_unread",
+      detail: unreadTenants && {
+        tenants: unreadTenants.count,
+        tenant_ids: unreadTenants.tenantIds.join(", "),
+        since: iso(unreadTenants.since),
       },
     },
     { kind: "litellm_silent", detail: silence && { last_read_at: silence.lastReadAt && iso(silence.lastReadAt) } },

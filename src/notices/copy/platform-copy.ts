@@ -30,6 +30,13 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
       "Bursar cannot measure the tenant's spend. An open fail policy allows its calls until FAIL_OPEN_MINUTES have passed.",
     advice: "Restore the key or team in LiteLLM, or delete the tenant. GET /v1/tenants/{id} shows subject_missing_at.",
   },
+  tenants_unread: {
+    predicate: "Some tenants' spend has not been read for an hour",
+    summary:
+      "Bursar reads other tenants, but each read of these fails. Their verdicts use the last known spend and LiteLLM's reports.",
+    advice:
+      "Search the log for their tenant ids: a read failed, or a row cannot be read. GET /v1/tenants/{id} shows unread_since.",
+  },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
     summary:
@@ -78,6 +85,7 @@ export function platformFields({ kind, detail, begunAt }: PlatformAlertRecord): 
     ...text("Queue", "queue"),
     ...count("Tenants", "tenants"),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
+    ...text("Unread longest first", "tenant_ids"),
     ...text("Key", "key_hash"),
     ...text("Error", "error"),
     ...date("Since", "since"),

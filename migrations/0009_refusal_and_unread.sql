@@ -1,0 +1,3 @@
+ALTER TABLE "platform_alerts" DROP CONSTRAINT "platform_alerts_kind_known";--> statement-breakpoint
+ALTER TABLE "tenant_configs" ADD COLUMN "refusal" jsonb;--> statement-breakpoint
+ALTER TABLE "platform_alerts" ADD CONSTRAINT "platform_alerts_kind_known" CHECK ("platform_alerts"."kind" in ('dead_letter', 'sync_pending', 'litellm_silent', 'litellm_out', 'litellm_unreadable', 'subject_missing', 'tenants_unread', 'mark_copied'));
