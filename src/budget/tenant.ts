@@ -31,9 +31,9 @@ export interface Override {
 export interface RefusalSettings {
   /** Replaces Bursar's own words, in one line; null keeps them. */
   readonly message: string | null;
-  /** An https URL, for whoever is refused; null for none. */
+  /** An https URL, for people whose call is refused; null for none. */
   readonly contactUrl: string | null;
-  /** False: no amount of money is shown to whoever has only a virtual key. */
+  /** False: no amount of money is shown to a caller with only a virtual key. */
   readonly showsAmounts: boolean;
 }
 

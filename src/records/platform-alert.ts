@@ -54,7 +54,7 @@ export interface PlatformSigns {
   /** Tenants whose key or team LiteLLM does not have; the one that has waited longest. */
   readonly missingSubjects: { readonly count: number; readonly since: Instant; readonly tenantId: TenantId } | null;
   /**
-   * Tenants without a read for an hour while others are read; up to five of them, the one that has waited longest first.
+   * Tenants without a read for an hour while others are read; up to five ids, the one that has waited longest first.
    */
   readonly unreadTenants: {
     readonly count: number;

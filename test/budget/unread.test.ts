@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UNREAD_MS, unreadSince } from "../../src/budget/unread.ts";
+import { UNREAD_MS, unreadSince } from "../../src/budget/freshness.ts";
 import { NOW } from "./builders.ts";
 
 const readAt = NOW - UNREAD_MS;

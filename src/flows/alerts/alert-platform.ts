@@ -1,8 +1,8 @@
 // Alerts the platform's channels when Bursar or LiteLLM as a whole has a problem: once when it begins, once a day while
 // it lasts. Idempotent: repeating it sends no second notice. When the queue refuses, the deliveries wait in Postgres.
 
+import { UNREAD_MS } from "../../budget/freshness.ts";
 import { type Instant, iso } from "../../budget/instant.ts";
-import { UNREAD_MS } from "../../budget/unread.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
 import { readOutage } from "../litellm/outage.ts";

@@ -22,14 +22,14 @@ export interface Refusal {
   readonly retryAfterSeconds: number | null;
 }
 
-/** `agent`: whoever has only a virtual key. `operator`: whoever has a read token, and sees every amount. */
+/** `agent`: a caller with only a virtual key. `operator`: one with a read token, who sees every amount. */
 export type Reader = "agent" | "operator";
 
 export function showsAmounts({ refusal: settings }: Verdict, reader: Reader): boolean {
   return reader === "operator" || settings === null || settings.showsAmounts;
 }
 
-/** What a person decided: the budget, the suspension, the block. The others are failures, and no message hides those. */
+/** What a person decided: budget, suspension, block. The others are failures, and no message hides those. */
 const DECIDED: readonly ProblemType[] = ["budget-exceeded", "tenant-suspended", "litellm-blocked"];
 
 /**

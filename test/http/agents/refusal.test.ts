@@ -1,4 +1,4 @@
-// The words of refusals by the settings of the tenant: in Ask, Gate and Guard, and to whoever has a read token.
+// The words of refusals by the settings of the tenant: in Ask, Gate and Guard, and to a caller with a read token.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RefusalSettings, TenantConfig } from "../../../src/budget/tenant.ts";
@@ -95,7 +95,7 @@ describe("Ask", () => {
     expect(amountsOf(body)).toEqual(NOTHING);
   });
 
-  it("shows the amounts to whoever asks with a read token", async () => {
+  it("shows the amounts to a caller with a read token", async () => {
     const world = new HttpWorld();
     world.hasTenant({ subject, refusal: OWN }, OVER);
     const { status, body } = await world.call("/v1/tenants/acme/check", { token: "read-token" });

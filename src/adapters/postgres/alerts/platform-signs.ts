@@ -47,8 +47,8 @@ export async function readSigns(
 const NAMED = 5;
 
 /**
- * By the rule of budget/unread.ts. Null while no tenant at all is read, and for as long after an outage as the sweep
- * may take to read every tenant again: those are about all tenants, and have alerts of their own.
+ * By the rule of `unreadSince` in budget/freshness.ts. Null while no tenant at all is read, and for as long after an
+ * outage as the sweep may take to read every tenant again: those have alerts of their own.
  */
 function unreadTenants(unreadBefore: Instant): SQL {
   const before = timestampOf(unreadBefore);

@@ -1,12 +1,12 @@
 // A tenant as JSON: its settings, its state now, and the status of its LiteLLM sync. No secrets.
 
+import { unreadSince } from "../../../budget/freshness.ts";
 import { type Instant, iso } from "../../../budget/instant.ts";
 import { limitAt, overridesAt } from "../../../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
 import type { Override } from "../../../budget/tenant.ts";
-import { unreadSince } from "../../../budget/unread.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
