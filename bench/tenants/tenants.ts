@@ -64,6 +64,7 @@ function configOf(tenant: BenchTenant, now: number): TenantConfig {
     createdAt: null,
     otherKeys: [],
     carriedNanoUsd: 0n,
+    refusal: null,
   };
 }
 

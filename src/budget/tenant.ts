@@ -27,6 +27,16 @@ export interface Override {
   readonly revokedAt: Instant | null;
 }
 
+/** How the refusals of a tenant read. */
+export interface RefusalSettings {
+  /** Replaces Bursar's own words, in one line; null keeps them. */
+  readonly message: string | null;
+  /** An https URL, for people whose call is refused; null for none. */
+  readonly contactUrl: string | null;
+  /** False: no amount of money is shown to a caller with only a virtual key. */
+  readonly showsAmounts: boolean;
+}
+
 /** An older key of a tenant that still counts beside the newest one. */
 export interface OtherKey {
   readonly hash: KeyHash;
@@ -73,6 +83,8 @@ export interface TenantConfig {
   readonly otherKeys: readonly OtherKey[];
   /** The last spend of the keys that were removed in this period. */
   readonly carriedNanoUsd: NanoUsd;
+  /** Null: Bursar's own words, with amounts. */
+  readonly refusal: RefusalSettings | null;
 }
 
 /** False for two tenants of one id, one of which was deleted. A tenant stays the same when its key changes. */

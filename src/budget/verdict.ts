@@ -5,7 +5,7 @@ import { limitAt } from "./limit.ts";
 import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
 import { isOfEndedPeriod, isPastReset, periodStartedAt } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
-import type { Enforcement, FailPolicy, TenantConfig, TenantId } from "./tenant.ts";
+import type { Enforcement, FailPolicy, RefusalSettings, TenantConfig, TenantId } from "./tenant.ts";
 
 export type State = "ok" | "warning" | "grace" | "blocked" | "unknown";
 
@@ -45,6 +45,8 @@ export interface Verdict {
   readonly budget: VerdictBudget | null;
   /** Null when no spend is known. */
   readonly spend: VerdictSpend | null;
+  /** How the tenant's refusals read; null without settings of its own. */
+  readonly refusal: RefusalSettings | null;
 }
 
 export interface VerdictBudget {
@@ -144,6 +146,7 @@ export function verdictOnNothing(tenantId: TenantId | null, policy: FailPolicy):
     degraded: true,
     budget: null,
     spend: null,
+    refusal: null,
   };
 }
 
@@ -182,6 +185,7 @@ function assemble(input: {
       resetsAt: record === null ? config.budgetResetAt : record.resetsAt,
     },
     spend: record === null ? null : spendPart(record, limit.limitNanoUsd, now),
+    refusal: config.refusal,
   };
 }
 

@@ -238,6 +238,11 @@ export function scheduledReadMessage(
   return { kind: "read_due", tenant_id: tenantId, subject_id: subject.id, reason, lane: LANES[reason] };
 }
 
+/** Makes the consumer reconcile tenants that are leased until `lease`. */
+export function reconcileMessage(tenantIds: readonly TenantId[], lease: Instant): SpendMessage {
+  return { kind: "reconcile", tenant_ids: [...tenantIds], lease };
+}
+
 /** Makes the consumer sync LiteLLM with the desired state. */
 export function syncMessage(tenantId: TenantId): SpendMessage {
   return { kind: "sync_litellm", tenant_id: tenantId };

@@ -15,18 +15,14 @@ import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../reco
 import type { LiteLlmFailure, LiteLlmFields, LiteLlmRow } from "../records/litellm-row.ts";
 import type { Memory, Snapshots } from "./edge.ts";
 import type { NoticeMessage, SpendMessage } from "./messages.ts";
+import type { Alerts, Channels, DeadLetters, Deliveries, PlatformAlerts } from "./notice-stores.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
 import type {
-  Alerts,
   Audit,
-  Channels,
-  DeadLetters,
-  Deliveries,
   Ledgers,
   OutageNotes,
   Overrides,
-  PlatformAlerts,
   ReadLeases,
   SpendBatches,
   TenantKeys,

@@ -1,30 +1,21 @@
-// Postgres as interfaces, continued from ports.ts. Every change is one statement or one batch that includes its audit
-// line. A change by an `Actor` is made once per operation, and looked up when its answer is lost: an outage that throws
-// then says `isUnknown`. Unless a method returns a Result, an outage throws.
+// Postgres as interfaces, continued from ports.ts; alerts and notices are in notice-stores.ts. Every change is one
+// statement or one batch that includes its audit line. A change by an `Actor` is made once per operation, and looked up
+// when its answer is lost: an outage that throws then says `isUnknown`. Unless a method returns a Result, an outage
+// throws.
 
 import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
-import type { AlertEntry } from "../records/alert.ts";
-import type { AuditRecord, LateChange } from "../records/audit.ts";
-import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";
-import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
-import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
+import type { AuditRecord } from "../records/audit.ts";
 import type { CountedSpend, LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
 import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
-import type {
-  PlatformAlertRecord,
-  PlatformBounds,
-  PlatformCondition,
-  PlatformDispatch,
-  PlatformSigns,
-} from "../records/platform-alert.ts";
 import type {
   Actor,
   AuditedChange,
   CarriedSpend,
   NewKey,
   NewTenant,
+  OnTenantFault,
   OwnKey,
   PriorValues,
   ReplacedKey,
@@ -38,6 +29,7 @@ import type {
   TenantListQuery,
   TenantRecord,
   TenantSubject,
+  UnreadableTenant,
 } from "../records/tenant.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
@@ -150,11 +142,15 @@ export interface Overrides {
   list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
   /**
    * Records that overrides have expired, each once: audits it and sets the LiteLLM sync to pending. Returns the newly
-   * recorded ones, about `limit` of them.
+   * recorded ones that can be read, about `limit` of them.
    */
-  recordEnds(limit: number, now: Instant): Promise<OverrideRecord[]>;
-  /** Overrides that expire after `after` and up to `until`, earliest first. */
-  listEnding(within: { readonly after: Instant; readonly until: Instant }, limit: number): Promise<EndingOverride[]>;
+  recordEnds(limit: number, now: Instant, onFault?: OnTenantFault): Promise<OverrideRecord[]>;
+  /** The readable overrides that expire after `after` and up to `until`, earliest first. */
+  listEnding(
+    within: { readonly after: Instant; readonly until: Instant },
+    limit: number,
+    onFault?: OnTenantFault,
+  ): Promise<EndingOverride[]>;
 }
 
 /** The ledgers of spend. Their rules are in budget/counting.ts. */
@@ -174,14 +170,18 @@ export interface Ledgers {
 export interface SpendBatches {
   /**
    * The tenants that the references resolve to, each once, without deleted ones. `withPending`: with deliveries not yet
-   * queued.
+   * queued. `onUnreadable` takes the tenants whose row cannot be read; without it one of them fails the call.
    */
-  load(references: readonly SpendReference[], options: { withPending: boolean }): Promise<readonly TenantBatch[]>;
+  load(
+    references: readonly SpendReference[],
+    options: { withPending: boolean; onUnreadable?: (tenant: UnreadableTenant) => void },
+  ): Promise<readonly TenantBatch[]>;
   /**
    * In one transaction: counts calls that were not counted before, raises the spend to lower bounds of its period, and
-   * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards.
+   * adds audit lines that do not exist yet. Returns the spend of the tenants that it names, as it is afterwards. With
+   * `onFault` a tenant whose amounts Postgres refuses fails alone.
    */
-  count(reported: Reported, now: Instant): Promise<ReadonlyMap<TenantId, CountedSpend>>;
+  count(reported: Reported, now: Instant, onFault?: OnTenantFault): Promise<ReadonlyMap<TenantId, CountedSpend>>;
 }
 
 /** Leases of tenants to reconcile. An expired lease means that its consumer did not finish. */
@@ -195,108 +195,12 @@ export interface ReadLeases {
   move(tenantIds: readonly TenantId[], from: Instant, to: Instant | null): Promise<TenantId[]>;
 }
 
-export interface Alerts {
-  /**
-   * In one step: records alerts, their audit lines and, for each announced alert, a delivery per enabled channel of the
-   * tenant or the platform. Skips an alert whose identity exists. Returns the new ones; null when another consumer has
-   * evaluated this tenant since `lastEvaluation`.
-   */
-  record(entry: AlertEntry): Promise<RecordedAlerts | null>;
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
-  /**
-   * Override grants and ends, suspensions and resumptions, audited from `since` up to `until`, without an alert; oldest
-   * first. An alert names its change by `override_id` or `audit_id` in its detail.
-   */
-  listUnannounced(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
-}
-
-export interface PlatformAlerts {
-  evaluate(bounds: PlatformBounds): Promise<PlatformSigns>;
-  /**
-   * For each condition that is new, or was last announced before `remindBefore`: records an alert, its audit line and
-   * its deliveries to the platform's channels. Ends conditions that no longer hold. Leaves conditions that are not
-   * given alone.
-   */
-  record(
-    conditions: readonly PlatformCondition[],
-    times: { remindBefore: Instant; now: Instant },
-  ): Promise<{ readonly alerts: readonly PlatformAlertRecord[]; readonly deliveries: readonly DeliveryKey[] }>;
-}
-
 /** A copy of the note in KV (see `Snapshots`), for when KV is down. */
 export interface OutageNotes {
   load(): Promise<OutageNote>;
   save(note: OutageNote): Promise<void>;
 }
 
-/** The state of each delivery. `sent`, `skipped`, `superseded` and `failed` are final. */
-export interface Deliveries {
-  /** Leaves out deliveries whose alert or channel no longer exists. */
-  load(keys: readonly DeliveryKey[]): Promise<(Dispatch | PlatformDispatch)[]>;
-  /**
-   * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
-   * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.
-   */
-  begin(key: DeliveryKey, due: DueAttempt): Promise<"begun" | "superseded" | "changed">;
-  /** Ends a pending delivery, and those that a digest stands for; an ended one stays unchanged. */
-  end(
-    key: DeliveryKey,
-    end: {
-      status: "sent" | "skipped" | "failed";
-      error: string | null;
-      /** True: the attempt that has begun certainly did not arrive. */
-      hasNotArrived: boolean;
-      at: Instant;
-    },
-  ): Promise<void>;
-  /**
-   * The provider refuses the channel for good: fails the delivery and marks the channel as broken. When it was not, an
-   * audit line and an alert to the other channels of the platform; returns its deliveries.
-   */
-  reject(key: DeliveryKey, rejection: { error: string; at: Instant }): Promise<DeliveryKey[]>;
-  postpone(key: DeliveryKey, next: Postponement): Promise<void>;
-  /** Those whose attempt was due before `before`, each for one caller only. */
-  claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
-  /** Makes a digest of the deliveries that wait for one: one for each channel and hour. Returns their deliveries. */
-  gatherDigests(now: Instant): Promise<DeliveryKey[]>;
-  /** Makes a failed delivery pending again with no attempts. */
-  revive(key: DeliveryKey, now: Instant): Promise<void>;
-}
-
-export type DueAttempt = { readonly nextAttemptAt: Instant | null; readonly now: Instant };
-
-/** The next attempt of a pending delivery. */
-export interface Postponement {
-  /** Null keeps the last one. */
-  readonly error: string | null;
-  readonly nextAttemptAt: Instant;
-  /** The turn that the channel's pace gave to the attempt; null: it has none yet. */
-  readonly slotAt: Instant | null;
-  /** False: the delivery waited, which is no attempt. */
-  readonly isAttempt: boolean;
-  readonly hasNotArrived: boolean;
-  readonly at: Instant;
-}
-
-export interface Channels {
-  load(channelId: ChannelId): Promise<ChannelRecord | null>;
-  /** `tenantId` null: every channel. */
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<ChannelRecord>>;
-  /** As `Tenants.create`: the channel of an earlier request has another target. */
-  create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found" | "other_body">>;
-  change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
-  /** False when there is no such channel. */
-  remove(channelId: ChannelId, actor: Actor): Promise<boolean>;
-}
-
 export interface Audit {
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AuditRecord>>;
-}
-
-/** Queue messages that no consumer could handle, kept for an operator to replay. */
-export interface DeadLetters {
-  record(letter: DeadLetter): Promise<void>;
-  list(query: PageQuery): Promise<Page<DeadLetterRecord>>;
-  load(id: string): Promise<DeadLetterRecord | null>;
-  markReplayed(id: string, actor: Actor): Promise<void>;
 }

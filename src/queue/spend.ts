@@ -5,14 +5,17 @@ import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
 import type { Incoming } from "../flows/spend/merge-batch.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";
-import { reconcileMessageSchema, spendMessageSchema } from "../ports/messages.ts";
+import { reconcileMessage, reconcileMessageSchema, spendMessageSchema } from "../ports/messages.ts";
 import type { Ports } from "../ports/ports.ts";
 import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
 
 /**
- * Reconciling a hundred tenants takes up to 500 KV operations, and an invocation may make a thousand. So an invocation
- * handles one reconcile message; others in the same batch, which only a backlog causes, are retried.
+ * Reconciling a hundred tenants takes up to 500 KV operations, and an invocation may make a thousand. What a backlog
+ * brings beyond that goes back to the queue.
  */
+const RECONCILED_AT_ONCE = 100;
+
+/** As lease-reads.ts spreads them, so that each comes with few others. */
 const APART_SECONDS = 3;
 
 export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
@@ -41,9 +44,7 @@ export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
     else message.ack();
   }
   // Reports are recorded before any reconcile.
-  const [first, ...others] = reconciles;
-  if (first !== undefined) await consumeReconcile(first, ports);
-  for (const [index, { message }] of others.entries()) message.retry({ delaySeconds: (index + 1) * APART_SECONDS });
+  await consumeReconciles(reconciles, ports);
 }
 
 interface Reconcile {
@@ -51,13 +52,43 @@ interface Reconcile {
   readonly input: Omit<ReconcileInput, "now">;
 }
 
-async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Promise<void> {
+/** Messages whose leases have been taken by others cost one statement and leave room for the next. */
+async function consumeReconciles(reconciles: readonly Reconcile[], ports: Ports): Promise<void> {
+  const left: Reconcile[] = [];
+  let tenants = 0;
+  for (const reconcile of reconciles) {
+    const isTooMany = tenants > 0 && tenants + reconcile.input.tenantIds.length > RECONCILED_AT_ONCE;
+    if (isTooMany) left.push(reconcile);
+    else tenants += await consumeReconcile(reconcile, ports);
+  }
+  if (left.length > 0) await putBack(left, ports);
+}
+
+/** Returns how many tenants it has read, or may have. */
+async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Promise<number> {
   try {
-    await reconcileTenants({ ...input, now: ports.clock() }, ports);
+    const tenants = await reconcileTenants({ ...input, now: ports.clock() }, ports);
     message.ack();
+    return tenants;
   } catch (cause) {
     ports.log.error("reconcile failed", cause, { tenants: input.tenantIds.length });
     message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
+    return RECONCILED_AT_ONCE;
+  }
+}
+
+/**
+ * Sends the messages again instead of retrying them: a retry counts as a failed attempt, and a backlog is no fault of
+ * theirs. A message that is sent twice finds its leases taken.
+ */
+async function putBack(reconciles: readonly Reconcile[], { spendQueue, log }: Ports): Promise<void> {
+  const bodies = reconciles.map(({ input: { tenantIds, lease } }) => reconcileMessage(tenantIds, lease));
+  try {
+    await spendQueue.sendAll(bodies, (index) => (index + 1) * APART_SECONDS);
+    for (const { message } of reconciles) message.ack();
+  } catch (cause) {
+    log.error("reconciles not put back", cause, { messages: reconciles.length });
+    for (const { message } of reconciles) message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
   }
 }
 

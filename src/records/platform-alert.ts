@@ -14,6 +14,8 @@ export type PlatformAlertKind =
   | "litellm_out"
   | "litellm_unreadable"
   | "subject_missing"
+  /** Single tenants have not been read for an hour; `litellm_silent` and `litellm_out` are about all of them. */
+  | "tenants_unread"
   /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
   | "mark_copied"
   /** LiteLLM shows much less spend of a tenant than before, within one period. */
@@ -57,6 +59,14 @@ export interface PlatformSigns {
   } | null;
   /** Tenants whose key or team LiteLLM does not have; the one that has waited longest. */
   readonly missingSubjects: { readonly count: number; readonly since: Instant; readonly tenantId: TenantId } | null;
+  /**
+   * Tenants without a read for an hour while others are read; up to five ids, the one that has waited longest first.
+   */
+  readonly unreadTenants: {
+    readonly count: number;
+    readonly since: Instant;
+    readonly tenantIds: readonly TenantId[];
+  } | null;
   /** The last read of any tenant; `lastReadAt` is null when there has been none. */
   readonly silence: { readonly lastReadAt: Instant | null } | null;
 }
@@ -66,4 +76,5 @@ export interface PlatformBounds {
   readonly lettersSince: Instant;
   readonly pendingBefore: Instant;
   readonly readBefore: Instant;
+  readonly unreadBefore: Instant;
 }

@@ -5,7 +5,15 @@ import type { AlertHistory } from "../budget/find-alerts.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { BasisPoints, NanoUsd } from "../budget/money.ts";
 import type { SpendRecord } from "../budget/spend.ts";
-import type { Enforcement, FailPolicy, KeyHash, Subject, TenantConfig, TenantId } from "../budget/tenant.ts";
+import type {
+  Enforcement,
+  FailPolicy,
+  KeyHash,
+  RefusalSettings,
+  Subject,
+  TenantConfig,
+  TenantId,
+} from "../budget/tenant.ts";
 import type { State } from "../budget/verdict.ts";
 import type { DeliveryKey } from "./delivery.ts";
 
@@ -90,6 +98,7 @@ export interface TenantSettings {
   readonly budgetDuration: string | null;
   readonly enforcement: Enforcement;
   readonly failPolicy: FailPolicy | null;
+  readonly refusal: RefusalSettings | null;
 }
 
 export type TenantChange = Partial<TenantSettings>;
@@ -179,6 +188,20 @@ export interface TenantBatch {
   /** The references that resolved to this tenant. */
   readonly references: readonly SpendReference[];
   readonly pending: readonly DeliveryKey[];
+}
+
+/** A tenant whose row cannot be read, or whose amounts Postgres refuses. That is no fault of the others in a call. */
+export interface TenantFault {
+  readonly tenantId: TenantId;
+  readonly cause: unknown;
+}
+
+/** Takes the tenants at fault out of a call about many. Without it one fault fails the whole call. */
+export type OnTenantFault = (fault: TenantFault) => void;
+
+export interface UnreadableTenant extends TenantFault {
+  /** The references that resolved to it. */
+  readonly references: readonly SpendReference[];
 }
 
 export interface NewKey extends OwnKey {

@@ -56,6 +56,7 @@ export function aTenantConfig(differences: Partial<TenantConfig> = {}): TenantCo
     createdAt: null,
     otherKeys: [],
     carriedNanoUsd: 0n,
+    refusal: null,
     ...differences,
   };
 }

@@ -124,6 +124,7 @@ describe("the verdict", () => {
         asOf: NOW - 3_999,
         ageSeconds: 3,
       },
+      refusal: null,
     });
   });
 

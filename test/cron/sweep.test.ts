@@ -46,7 +46,13 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   const alerts = { ...unusedPort<Ports["alerts"]>("alerts"), listUnannounced: found };
   const readLeases = { take: async () => [ACME], move: async () => [] };
   const platformAlerts = {
-    evaluate: async () => ({ deadLetters: null, pendingSyncs: null, missingSubjects: null, silence: null }),
+    evaluate: async () => ({
+      deadLetters: null,
+      pendingSyncs: null,
+      missingSubjects: null,
+      unreadTenants: null,
+      silence: null,
+    }),
     record: async (conditions: readonly PlatformCondition[]) => {
       judged.push(...conditions.map(({ kind }) => kind));
       return { alerts: [], deliveries: [] };
@@ -68,7 +74,14 @@ it("runs every job", async () => {
   expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, BEGAN, 1]);
   expect(periods.sort()).toEqual(["ended", "unannounced"]);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
-  expect(judged).toEqual(["dead_letter", "sync_pending", "subject_missing", "litellm_silent", "litellm_out"]);
+  expect(judged).toEqual([
+    "dead_letter",
+    "sync_pending",
+    "subject_missing",
+    "tenants_unread",
+    "litellm_silent",
+    "litellm_out",
+  ]);
   expect(world.log.lines).not.toContainEqual(expect.stringContaining("sweep job failed"));
 });
 

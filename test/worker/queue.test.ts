@@ -113,13 +113,24 @@ describe("reconciling", () => {
     ]);
   });
 
-  it("reconciles once per batch, because KV operations per invocation are limited", async () => {
-    const [one, two] = [await leased(await newKey(7)), await leased(await newKey(8))];
-    const { acked, retried, delays } = await deliver([one.message, two.message, two.message]);
-    expect([acked, retried, delays]).toEqual([[0], [1, 2], [3, 6]]);
-    expect([await spendOf(one.tenantId), await spendOf(two.tenantId)]).toEqual([[7], []]);
-    expect((await deliver([two.message], { attempts: 2 })).acked).toEqual([0]);
-    expect(await spendOf(two.tenantId)).toEqual([8]);
+  it("reads as many tenants as the KV operations of an invocation allow, and sends the other messages again", async () => {
+    const [one, two, three] = [
+      await leased(await newKey(7)),
+      await leased(await newKey(8)),
+      await leased(await newKey(9)),
+    ];
+    const full = {
+      ...three.message,
+      tenant_ids: [three.tenantId, ...Array.from({ length: 99 }, (_, n) => `none-${n}`)],
+    };
+    const { acked, retried } = await deliver([one.message, two.message, two.message, full]);
+    expect([acked, retried]).toEqual([[0, 1, 2, 3], []]);
+    expect([await spendOf(one.tenantId), await spendOf(two.tenantId)]).toEqual([[7], [8]]);
+    expect(await spendOf(three.tenantId)).toEqual([]);
+    await vi.waitFor(async () => expect(await spendOf(three.tenantId)).toEqual([9]), {
+      timeout: 60_000,
+      interval: 100,
+    });
   });
 
   it("retries a reconcile while Postgres is down", async () => {

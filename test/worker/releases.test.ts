@@ -182,7 +182,7 @@ describe("queue messages of a later release", () => {
 describe("KV values beside the previous release", () => {
   it("exchanges config, tombstone and spend with the previous release", () => {
     const { endedOverrides: _none, subjectMissingAt: _missing, litellmBlockedAt: _blocked, ...rest } = config;
-    const { createdAt: _created, otherKeys: _keys, carriedNanoUsd: _carried, ...known } = rest;
+    const { createdAt: _created, otherKeys: _keys, carriedNanoUsd: _carried, refusal: _refusal, ...known } = rest;
     const noted = { ...config, subjectMissingAt: NOW, litellmBlockedAt: NOW };
     expect(previousCodec.configValue.parse(versioned(configJson(noted)))).toEqual(known);
     expect(configValue.parse(versioned(configJson(noted)))).toEqual(noted);

@@ -36,10 +36,14 @@ const SMALL_ENTRIES_BYTES = 2_500_000;
 /** Measured with room to spare: a config and its spend, and each override of it. */
 const TENANT_BYTES = 1_500;
 const OVERRIDE_BYTES = 300;
+/** A message and a URL of 300 characters each at the most. */
+const REFUSAL_BYTES = 1_500;
 const WRITTEN_BYTES = 500;
 
 const bytesOfTenant = ({ config }: CachedTenant): number =>
-  TENANT_BYTES + (config?.overrides.length ?? 0) * OVERRIDE_BYTES;
+  TENANT_BYTES +
+  (config?.overrides.length ?? 0) * OVERRIDE_BYTES +
+  (config !== null && config.refusal !== null ? REFUSAL_BYTES : 0);
 
 const NOTHING_WRITTEN: Written = { revision: 0, spend: null };
 

@@ -8,6 +8,7 @@ import type { SpendRecord } from "../../budget/spend.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import { decimalMoney, spendRecordJson, spendRecordSchema } from "../../ports/messages.ts";
 import type { Tombstone } from "../../records/edge.ts";
+import { refusalSettings, refusalSettingsJson } from "../../wire/refusal-settings.ts";
 
 const instant = z.int();
 const basisPoints = z
@@ -78,6 +79,7 @@ const rawConfig = z.object({
   created_at: instant.nullable().default(null),
   other_keys: z.array(otherKey).default([]),
   carried: decimalMoney.default(0n),
+  refusal: refusalSettings.nullable().default(null),
 });
 
 const config = rawConfig.transform(
@@ -104,6 +106,7 @@ const config = rawConfig.transform(
     createdAt: raw.created_at,
     otherKeys: raw.other_keys,
     carriedNanoUsd: raw.carried,
+    refusal: raw.refusal,
   }),
 );
 
@@ -153,6 +156,7 @@ export function configJson(of: TenantConfig): ConfigValue {
     created_at: of.createdAt,
     other_keys: of.otherKeys.map(({ hash, createdAt, endsAt }) => ({ hash, created_at: createdAt, ends_at: endsAt })),
     carried: decimalFromNanoUsd(of.carriedNanoUsd),
+    refusal: of.refusal && refusalSettingsJson(of.refusal),
   };
 }
 

@@ -9,23 +9,69 @@ import { decimalFromNanoUsd } from "../../budget/money.ts";
 import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import { decimalMoney, spendRecordSchema } from "../../ports/messages.ts";
+import { Outage } from "../../ports/outage.ts";
 import type { AuditNote } from "../../records/audit.ts";
-import type { CountedSpend, LedgerCall, Reported, SpendBound } from "../../records/ledger.ts";
+import type { CountedSpend, LedgerCall, LedgerOwner, Reported, SpendBound } from "../../records/ledger.ts";
+import type { OnTenantFault } from "../../records/tenant.ts";
 import { type Database, type Row, runBatch } from "./client.ts";
 import { ms, timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
+import { readEach } from "./read-each.ts";
 import { HAS_BASE, lockSpend } from "./tenants/ledger-rows.ts";
 import { ownerJson, UNSETTLED } from "./tenants/ledgers.ts";
 import { SELECT_SPEND } from "./tenants/tenant-rows.ts";
 
-/** Returns the spend of every tenant that a call or a bound names, as it is afterwards. */
+/**
+ * Returns the spend of every tenant that a call or a bound names, as it is afterwards. With `onFault` an amount that
+ * Postgres refuses, such as a sum beyond any budget, undoes the transaction of its own tenant only.
+ */
 export async function countReported(
+  database: Database,
+  reported: Reported,
+  now: Instant,
+  onFault?: OnTenantFault,
+): Promise<ReadonlyMap<TenantId, CountedSpend>> {
+  try {
+    return await countAtOnce(database, reported, now, onFault);
+  } catch (cause) {
+    if (onFault === undefined || cause instanceof Outage) throw cause;
+    return await countApart(database, reported, now, onFault);
+  }
+}
+
+/** Counts tenant by tenant: every call has its identity, and every note its source. */
+async function countApart(
   database: Database,
   { calls, bounds, notes }: Reported,
   now: Instant,
+  onFault: OnTenantFault,
 ): Promise<ReadonlyMap<TenantId, CountedSpend>> {
-  const tenantIds = [...new Set([...calls, ...bounds].map(({ tenantId }) => tenantId))];
-  const reported = sql`select jsonb_array_elements_text(${jsonbText(tenantIds)}::jsonb)`;
+  await countAtOnce(database, { calls: [], bounds: [], notes }, now);
+  const counted = new Map<TenantId, CountedSpend>();
+  for (const tenantId of tenantsOf({ calls, bounds })) {
+    const isOwn = (each: LedgerOwner) => each.tenantId === tenantId;
+    const own = { calls: calls.filter(isOwn), bounds: bounds.filter(isOwn), notes: [] };
+    try {
+      for (const [id, spend] of await countAtOnce(database, own, now, onFault)) counted.set(id, spend);
+    } catch (cause) {
+      if (cause instanceof Outage) throw cause;
+      onFault({ tenantId, cause });
+    }
+  }
+  return counted;
+}
+
+function tenantsOf({ calls, bounds }: Omit<Reported, "notes">): TenantId[] {
+  return [...new Set([...calls, ...bounds].map(({ tenantId }) => tenantId))];
+}
+
+async function countAtOnce(
+  database: Database,
+  { calls, bounds, notes }: Reported,
+  now: Instant,
+  onFault?: OnTenantFault,
+): Promise<ReadonlyMap<TenantId, CountedSpend>> {
+  const reported = sql`select jsonb_array_elements_text(${jsonbText(tenantsOf({ calls, bounds }))}::jsonb)`;
   const statements = [
     ...(calls.length > 0 ? [insertCalls(calls, now)] : []),
     ...(bounds.length > 0 ? [raiseSpend(bounds)] : []),
@@ -39,8 +85,16 @@ export async function countReported(
         ${UNSETTLED} as unsettled
       from tenant_spend s where s.tenant_id in (${reported})`,
   ]);
-  return new Map((results.at(-1) ?? []).map((row) => [row["tenant_id"] as TenantId, countedFrom(row)]));
+  return new Map(
+    readEach(
+      results.at(-1) ?? [],
+      (row) => [tenantIdOf(row), countedFrom(row)] as const,
+      onFault && ((row, cause) => onFault({ tenantId: tenantIdOf(row), cause })),
+    ),
+  );
 }
+
+const tenantIdOf = (row: Row): TenantId => row["tenant_id"] as TenantId;
 
 const countedRow = z.object({
   spend: spendRecordSchema,

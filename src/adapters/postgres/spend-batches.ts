@@ -11,21 +11,27 @@ import type { SpendBatches } from "../../ports/stores.ts";
 import type { AlertId } from "../../records/alert.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
-import type { SpendReference, TenantBatch } from "../../records/tenant.ts";
+import type { SpendReference, TenantBatch, UnreadableTenant } from "../../records/tenant.ts";
 import { alertDetail } from "./alerts/alert-rows.ts";
 import { type Database, type Row, runStatement } from "./client.ts";
 import { countReported } from "./counted-calls.ts";
 import { ms } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
+import { readEach } from "./read-each.ts";
 import { selectTenants, tenantFromRow } from "./tenants/tenant-rows.ts";
 
 export function postgresSpendBatches(database: Database): SpendBatches {
   return {
-    async load(references, { withPending }) {
+    async load(references, { withPending, onUnreadable }) {
       if (references.length === 0) return [];
-      return (await runStatement(database, selectBatch(references, withPending))).map(tenantBatchFromRow);
+      const rows = await runStatement(database, selectBatch(references, withPending));
+      return readEach(
+        rows,
+        tenantBatchFromRow,
+        onUnreadable && ((row, cause) => onUnreadable({ ...identityOf(row), cause })),
+      );
     },
-    count: (reported, now) => countReported(database, reported, now),
+    count: (reported, now, onFault) => countReported(database, reported, now, onFault),
   };
 }
 
@@ -76,8 +82,18 @@ const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.al
     from notice_deliveries d join budget_alert_history a on a.id = d.alert_id
     where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
 
-const tenantBatchRow = z.object({
+/** Made by the statement itself, so that it can be read of every row. */
+const identityRow = z.object({
+  tenant_id: z.string(),
   references: z.array(z.object({ kind: z.enum(["key", "team", "tenant"]), id: z.string() })),
+});
+
+function identityOf(row: Row): Pick<UnreadableTenant, "tenantId" | "references"> {
+  const { tenant_id: id, references } = identityRow.parse(row);
+  return { tenantId: id as TenantId, references: references.map((each) => referenceFrom(each.kind, each.id)) };
+}
+
+const tenantBatchRow = z.object({
   last_evaluation: z.object({ version: z.number().nullable(), period_started_at: z.number().nullable() }).nullable(),
   alerts: z.array(
     z.object({
@@ -101,7 +117,7 @@ function tenantBatchFromRow(row: Row): TenantBatch {
   return {
     tenant: tenantFromRow(row),
     history: historyFrom(raw),
-    references: raw.references.map(({ kind, id }) => referenceFrom(kind, id)),
+    references: identityOf(row).references,
     pending: raw.pending.map(
       (each): DeliveryKey => ({ alertId: each.alert_id as AlertId, channelId: each.channel_id as ChannelId }),
     ),

@@ -29,6 +29,7 @@ const OF_CONDITION = {
   subject_missing: "warning",
   mark_copied: "warning",
   spend_fell: "warning",
+  tenants_unread: "warning",
   channel_broken: "warning",
 } as const satisfies Readonly<Record<string, Severity>>;
 

@@ -1,6 +1,7 @@
 // Alerts the platform's channels when Bursar or LiteLLM as a whole has a problem: once when it begins, once a day while
 // it lasts. Idempotent: repeating it sends no second notice. When the queue refuses, the deliveries wait in Postgres.
 
+import { UNREAD_MS } from "../../budget/freshness.ts";
 import { type Instant, iso } from "../../budget/instant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../records/platform-alert.ts";
@@ -40,10 +41,16 @@ export async function recordConditions(
 }
 
 function boundsAt(now: Instant): PlatformBounds {
-  return { lettersSince: now - REMIND_MS, pendingBefore: now - PENDING_MS, readBefore: now - SILENT_MS };
+  return {
+    lettersSince: now - REMIND_MS,
+    pendingBefore: now - PENDING_MS,
+    readBefore: now - SILENT_MS,
+    unreadBefore: now - UNREAD_MS,
+  };
 }
 
-function conditionsOf({ deadLetters, pendingSyncs, missingSubjects, silence }: PlatformSigns): PlatformCondition[] {
+function conditionsOf(signs: PlatformSigns): PlatformCondition[] {
+  const { deadLetters, pendingSyncs, missingSubjects, unreadTenants, silence } = signs;
   return [
     {
       kind: "dead_letter",
@@ -64,6 +71,14 @@ function conditionsOf({ deadLetters, pendingSyncs, missingSubjects, silence }: P
         tenants: missingSubjects.count,
         tenant_id: missingSubjects.tenantId,
         since: iso(missingSubjects.since),
+      },
+    },
+    {
+      kind: "tenants_unread",
+      detail: unreadTenants && {
+        tenants: unreadTenants.count,
+        tenant_ids: unreadTenants.tenantIds.join(", "),
+        since: iso(unreadTenants.since),
       },
     },
     { kind: "litellm_silent", detail: silence && { last_read_at: silence.lastReadAt && iso(silence.lastReadAt) } },

@@ -75,6 +75,7 @@ function inferredConfig(litellmRow: LiteLlmRow): TenantConfig | null {
     createdAt: null,
     otherKeys: [],
     carriedNanoUsd: 0n,
+    refusal: null,
   };
 }
 

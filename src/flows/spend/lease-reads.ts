@@ -2,6 +2,7 @@
 // itself. A lost message does no harm: the sweep leases its tenants again when the lease expires.
 
 import type { Instant } from "../../budget/instant.ts";
+import { reconcileMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 
 /** The maximum of one read of LiteLLM's key list. */
@@ -38,6 +39,6 @@ export async function leaseReads(
   const starts = leased.flatMap((_, index) => (index % TENANTS_PER_MESSAGE === 0 ? [index] : []));
   const messages = starts.map((start) => leased.slice(start, start + TENANTS_PER_MESSAGE));
   if (messages.length === 0) return;
-  const bodies = messages.map((tenantIds) => ({ kind: "reconcile", tenant_ids: tenantIds, lease }) as const);
+  const bodies = messages.map((tenantIds) => reconcileMessage(tenantIds, lease));
   await spendQueue.sendAll(bodies, (index) => index * EVERY_SECONDS);
 }

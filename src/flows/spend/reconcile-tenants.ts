@@ -5,10 +5,11 @@ import type { Instant } from "../../budget/instant.ts";
 import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { stateAt } from "../../budget/verdict.ts";
 import { syncMessage } from "../../ports/messages.ts";
+import { Outage } from "../../ports/outage.ts";
 import type { KeyToRead, Ports } from "../../ports/ports.ts";
 import { type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
-import type { TenantBatch, TenantRecord } from "../../records/tenant.ts";
+import type { TenantBatch, TenantFault, TenantRecord } from "../../records/tenant.ts";
 import { recordConditions } from "../alerts/alert-platform.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
 import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
@@ -48,14 +49,18 @@ interface Read {
 type RecordedRead = Read & Observed;
 
 /**
- * Moves the leases before it reads, so that a second delivery of the message finds none and does nothing.
- * @throws when Postgres or the queue cannot be reached.
+ * Moves the leases before it reads, so that a second delivery of the message finds none and does nothing. Returns how
+ * many tenants it took. @throws when Postgres or the queue cannot be reached.
  */
-export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput, deps: ReconcileDeps): Promise<void> {
+export async function reconcileTenants(
+  { tenantIds, lease, now }: ReconcileInput,
+  deps: ReconcileDeps,
+): Promise<number> {
   const until = now + LEASE_MS;
   const taken = await deps.readLeases.move(tenantIds, lease, until);
   const references = taken.map((id) => ({ kind: "tenant", id }) as const);
-  const tenantBatches = await deps.spendBatches.load(references, { withPending: false });
+  const onUnreadable = (fault: TenantFault) => logFault(fault, deps);
+  const tenantBatches = await deps.spendBatches.load(references, { withPending: false, onUnreadable });
   const { reads, unknown, failures } = await readSubjects(tenantBatches, deps);
   if (failures.length > 0 && reads.length === 0) await reportFailures(failures, now, deps);
 
@@ -71,12 +76,17 @@ export async function reconcileTenants({ tenantIds, lease, now }: ReconcileInput
   );
   await deps.readLeases.move(idsOf(done), until, null);
   await deps.readLeases.move(idsOf(noted), until, now + UNKNOWN_MS);
+  return taken.length;
+}
+
+function logFault({ tenantId, cause }: TenantFault, { log }: Pick<Ports, "log">): void {
+  log.error("tenant reconcile failed", cause, { tenant_id: tenantId });
 }
 
 async function keepSucceeded<R extends Pick<Read, "tenantBatch">>(
   reads: readonly R[],
   work: (read: R) => Promise<unknown>,
-  { log }: ReconcileDeps,
+  deps: ReconcileDeps,
 ): Promise<R[]> {
   const done: R[] = [];
   await mapConcurrently(reads, AT_ONCE, async (read) => {
@@ -84,7 +94,7 @@ async function keepSucceeded<R extends Pick<Read, "tenantBatch">>(
       await work(read);
       done.push(read);
     } catch (cause) {
-      log.error("tenant reconcile failed", cause, { tenant_id: idOf(read.tenantBatch) });
+      logFault({ tenantId: idOf(read.tenantBatch), cause }, deps);
     }
   });
   return done;
@@ -183,8 +193,10 @@ const idsOf = (reads: readonly Pick<Read, "tenantBatch">[]) => reads.map(({ tena
 
 /** Records all reads at once. A tenant whose ledger kept changing is busy, so others read it. */
 async function recordReads(reads: readonly Read[], now: Instant, deps: ReconcileDeps): Promise<RecordedRead[]> {
-  const asked = reads.map(({ tenantBatch, litellmRow }) => ({ tenantId: idOf(tenantBatch), ...litellmRow }));
-  const observed = await observeReads(asked, now, deps);
+  const observed = await observeAll(reads, now, deps).catch((cause: unknown) => {
+    if (cause instanceof Outage) throw cause;
+    return observeApart(reads, now, deps);
+  });
   await reportFalls(
     [...observed.values()].flatMap((after) => after ?? []),
     now,
@@ -194,6 +206,21 @@ async function recordReads(reads: readonly Read[], now: Instant, deps: Reconcile
     const after = observed.get(idOf(read.tenantBatch)) ?? null;
     return after === null ? [] : [{ ...read, ...after }];
   });
+}
+
+function observeAll(reads: readonly Read[], now: Instant, deps: ReconcileDeps) {
+  const asked = reads.map(({ tenantBatch, litellmRow }) => ({ tenantId: idOf(tenantBatch), ...litellmRow }));
+  return observeReads(asked, now, deps);
+}
+
+/** After a fault of one of the tenants: records each by itself. A read that was recorded already changes nothing. */
+async function observeApart(reads: readonly Read[], now: Instant, deps: ReconcileDeps) {
+  const observed = new Map<TenantId, Observed | null>();
+  const record = async (read: Read) => {
+    for (const [tenantId, outcome] of await observeAll([read], now, deps)) observed.set(tenantId, outcome);
+  };
+  await keepSucceeded(reads, record, deps);
+  return observed;
 }
 
 async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDeps): Promise<void> {

@@ -10,7 +10,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AuditNote } from "../../records/audit.ts";
 import type { CountedSpend } from "../../records/ledger.ts";
-import type { SpendReference, TenantBatch, TenantRecord } from "../../records/tenant.ts";
+import type { SpendReference, TenantBatch, TenantFault, TenantRecord, UnreadableTenant } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
 import { announcePeriod } from "../alerts/announce-period.ts";
 import { type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
@@ -40,24 +40,35 @@ export async function recordSpend(
   deps: ApplyDeps,
 ): Promise<ReadonlySet<Incoming>> {
   const withPending = incoming.some(({ isRedelivery }) => isRedelivery);
-  const tenantBatches = await deps.spendBatches.load(referencesTo(incoming), { withPending });
-  const { groups, unmatched } = groupByTenant(incoming, tenantBatches);
+  const unreadable: UnreadableTenant[] = [];
+  const onUnreadable = (tenant: UnreadableTenant) => void unreadable.push(tenant);
+  const tenantBatches = await deps.spendBatches.load(referencesTo(incoming), { withPending, onUnreadable });
+  const { groups, unmatched } = groupByTenant(incoming, tenantBatches, unreadable);
   const failed = new Set<Incoming>();
-  const attempt: Attempt = async ({ tenantId, messages }, work) => {
+  // By group, because tenants share messages: one tenant's failure must not drop the other messages of its neighbours.
+  const failedGroups = new Set<Group>();
+  const attempt: Attempt = async (group, work) => {
     try {
       return await work();
     } catch (cause) {
+      const { tenantId, messages } = group;
       deps.log.error("spend messages failed", cause, { tenant_id: tenantId, messages: messages.length });
       for (const message of messages) failed.add(message);
+      failedGroups.add(group);
       return null;
     }
   };
 
-  // By group, because tenants share messages: one tenant's failure must not drop the other messages of its neighbours.
-  const failedGroups = new Set<Group>();
-  await mapConcurrently(groups, TENANTS_AT_ONCE, async (group) => {
-    if ((await attempt(group, () => evaluateBefore(group, now, deps))) === null) failedGroups.add(group);
-  });
+  const faults = new Map(unreadable.map(({ tenantId, cause }) => [tenantId, cause]));
+  const throwFaultOf = ({ tenantId }: Group) => {
+    if (faults.has(tenantId)) throw faults.get(tenantId);
+  };
+  await mapConcurrently(groups, TENANTS_AT_ONCE, (group) =>
+    attempt(group, async () => {
+      throwFaultOf(group);
+      await evaluateBefore(group, now, deps);
+    }),
+  );
   const mergedGroups = groups
     .filter((group) => !failedGroups.has(group))
     .map((group) => ({
@@ -67,10 +78,15 @@ export async function recordSpend(
   const merges = mergedGroups.flatMap(({ merged }) => merged ?? []);
   const calls = merges.flatMap((merged) => merged.calls);
   const notes = notesOf(groups, unmatched, now);
-  const counted = await deps.spendBatches.count({ calls, bounds: [], notes }, now);
+  const onFault = ({ tenantId, cause }: TenantFault) => void faults.set(tenantId, cause);
+  const counted = await deps.spendBatches.count({ calls, bounds: [], notes }, now, onFault);
   const recorded = new Map<Group, TenantRecord | null>();
   await mapConcurrently(mergedGroups, TENANTS_AT_ONCE, async ({ group, merged }) => {
-    const tenant = merged === null ? null : await attempt(group, () => recordAndNotify({ merged, counted, now }, deps));
+    const recordMerged = async (each: MergedBatch) => {
+      throwFaultOf(group);
+      return recordAndNotify({ merged: each, counted, now }, deps);
+    };
+    const tenant = merged === null ? null : await attempt(group, () => recordMerged(merged));
     recorded.set(group, tenant);
     await attempt(group, async () => {
       if (hasMessage(group, "rewrite_config")) await rewriteConfig({ tenantId: group.tenantId, now }, deps);
@@ -177,7 +193,7 @@ type Attempt = <T>(group: Group, work: () => Promise<T>) => Promise<T | null>;
 
 interface Group {
   readonly tenantId: TenantId;
-  /** Null when there is no such tenant, or it was deleted. */
+  /** Null when there is no such tenant, it was deleted, or its row cannot be read. */
   readonly tenantBatch: TenantBatch | null;
   readonly messages: readonly Incoming[];
 }
@@ -192,9 +208,16 @@ function referencesIn(body: Incoming["body"]): readonly SpendReference[] {
   return isReport(body) ? referencesOf(body) : [{ kind: "tenant", id: body.tenant_id }];
 }
 
-function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly TenantBatch[]) {
+function groupByTenant(
+  incoming: readonly Incoming[],
+  tenantBatches: readonly TenantBatch[],
+  unreadable: readonly UnreadableTenant[],
+) {
   const byReference = new Map(
-    tenantBatches.flatMap((each) => each.references.map((name) => [referenceKey(name), each] as const)),
+    [
+      ...tenantBatches.map((each) => ({ ...each, tenantId: each.tenant.config.tenantId, tenantBatch: each })),
+      ...unreadable.map((each) => ({ ...each, tenantBatch: null })),
+    ].flatMap((named) => named.references.map((name) => [referenceKey(name), named] as const)),
   );
   const groups = new Map<TenantId, Group & { readonly messages: Incoming[] }>();
   const unmatched: Incoming[] = [];
@@ -207,9 +230,9 @@ function groupByTenant(incoming: readonly Incoming[], tenantBatches: readonly Te
     const { body } = message;
     const found = new Set(referencesIn(body).flatMap((each) => byReference.get(referenceKey(each)) ?? []));
     // A call by a key tenant inside a team tenant counts toward both.
-    const tenantBatches = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
-    for (const tenantBatch of tenantBatches) add(tenantBatch.tenant.config.tenantId, tenantBatch, message);
-    if (tenantBatches.length > 0) continue;
+    const named = body.kind === "calls" ? [...found] : [...found].slice(0, 1);
+    for (const { tenantId, tenantBatch } of named) add(tenantId, tenantBatch, message);
+    if (named.length > 0) continue;
     if (isReport(body)) unmatched.push(message);
     else add(body.tenant_id, null, message);
   }

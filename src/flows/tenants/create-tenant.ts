@@ -118,7 +118,7 @@ async function ownTenant(
 }
 
 function withDefaults(settings: TenantChange): TenantSettings {
-  return { name: null, failPolicy: null, ...DEFAULT_BUDGET, ...settings };
+  return { name: null, failPolicy: null, refusal: null, ...DEFAULT_BUDGET, ...settings };
 }
 
 /**

@@ -4,6 +4,7 @@
 import type { Instant } from "../../budget/instant.ts";
 import { syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
+import type { TenantFault } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "../alerts/announce-change.ts";
 
 /** One statement and a few requests to the queue. The next sweep takes the rest. */
@@ -22,8 +23,10 @@ export async function endOverrides(
   { now }: { now: Instant },
   deps: AnnounceChangeDeps & Pick<Ports, "overrides" | "spendQueue">,
 ): Promise<void> {
-  const { overrides, spendQueue } = deps;
-  const ended = await overrides.recordEnds(RECORDED_PER_RUN, now);
+  const { overrides, spendQueue, log } = deps;
+  const onFault = ({ tenantId, cause }: TenantFault) =>
+    log.error("override unreadable", cause, { tenant_id: tenantId });
+  const ended = await overrides.recordEnds(RECORDED_PER_RUN, now, onFault);
   const tenantIds = new Set(ended.map(({ tenantId }) => tenantId));
   // Queued, because LiteLLM may be slow and the consumer syncs several tenants at once.
   if (tenantIds.size > 0) await spendQueue.sendAll([...tenantIds].map(syncMessage));
@@ -31,7 +34,7 @@ export async function endOverrides(
     await tryAnnounceChange({ change: { eventType: "override_ended", override }, tenant: null, now }, deps);
   }
 
-  const ending = await overrides.listEnding({ after: now, until: now + AHEAD_MS }, AHEAD_PER_RUN);
+  const ending = await overrides.listEnding({ after: now, until: now + AHEAD_MS }, AHEAD_PER_RUN, onFault);
   for (const { tenantId, expiresAt } of ending) {
     await spendQueue.send(syncMessage(tenantId), Math.ceil((expiresAt - now) / 1_000));
   }

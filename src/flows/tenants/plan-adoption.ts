@@ -87,6 +87,7 @@ function settingsFrom({ maxBudgetNanoUsd, budgetDuration }: LiteLlmRow): TenantS
     ...DEFAULT_BUDGET,
     name: null,
     failPolicy: null,
+    refusal: null,
     ...(maxBudgetNanoUsd !== null && { maxBudgetNanoUsd }),
     ...(isKeptByLiteLlm(budgetDuration) && { budgetDuration }),
   };

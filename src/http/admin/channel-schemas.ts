@@ -4,13 +4,11 @@
 import * as z from "zod";
 import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/delivery/severity.ts";
 import type { ChannelId } from "../../records/channel.ts";
+import { mailAddress } from "../../wire/mail-address.ts";
 import { isUuid } from "../../wire/uuid.ts";
 import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
 
 const MAX_ADDRESSES = 50;
-
-/** The longest address that mail can be delivered to. */
-const MAX_ADDRESS_LENGTH = 254;
 
 export function channelIdFrom(text: string): ChannelId | null {
   return isUuid(text) ? (text as ChannelId) : null;
@@ -23,7 +21,7 @@ const url = z.string().min(1).max(2_000);
 const to = z.preprocess(
   (value: unknown) => (typeof value === "string" ? [value] : value),
   z
-    .array(z.email().max(MAX_ADDRESS_LENGTH))
+    .array(mailAddress)
     .min(1)
     .max(MAX_ADDRESSES)
     .transform((addresses) => [...new Set(addresses)]),

@@ -10,6 +10,7 @@ import { noSuchTenant, problem } from "../problem.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { callerNetwork, checkInput, demandedMaxAgeMs } from "./check-input.ts";
 import { keyIn } from "./key-places.ts";
+import type { Reader } from "./refusal.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 export const budgetRoutes = new Hono<AppEnv>()
@@ -18,13 +19,13 @@ export const budgetRoutes = new Hono<AppEnv>()
     if (key === null) return noKey(c);
     const outcome = await check(c, { kind: "key", keyHash: await keyHashOf(key), network: callerNetwork(c) });
     if (outcome.kind === "unknown") return unknownKey(c);
-    return answered(c, outcome);
+    return answered(c, outcome, "agent");
   })
   .get("/v1/tenants/:id/check", requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     const outcome = tenantId === null ? ({ kind: "unknown" } as const) : await check(c, { kind: "tenant", tenantId });
     if (outcome.kind === "unknown") return noSuchTenant(c);
-    return answered(c, outcome);
+    return answered(c, outcome, "operator");
   });
 
 const LOOK_UP_SLOW = "The look-up goes on and its result will be remembered. Try again in a second.";
@@ -33,10 +34,10 @@ function check(c: Context<AppEnv>, caller: Caller): Promise<CheckOutcome> {
   return checkBudget(checkInput(c, caller, demandedMaxAgeMs(c.req.header("Cache-Control"))), c.get("ports"));
 }
 
-function answered(c: Context<AppEnv>, outcome: Exclude<CheckOutcome, { kind: "unknown" }>): Response {
+function answered(c: Context<AppEnv>, outcome: Exclude<CheckOutcome, { kind: "unknown" }>, reader: Reader): Response {
   switch (outcome.kind) {
     case "verdict":
-      return verdictResponse(c, outcome.verdict, outcome.keepForMs);
+      return verdictResponse(c, outcome, reader);
     case "too_many_unknown":
       return tooManyUnknown(c);
     case "undecided":

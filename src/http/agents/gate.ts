@@ -13,6 +13,7 @@ import { callerNetwork, checkInput } from "./check-input.ts";
 import { gateCors } from "./gate-cors.ts";
 import { envelopeOf, headersBack, headersFor, isSpending, methodsOf, plainPath, queryFor } from "./gate-request.ts";
 import { keyIn } from "./key-places.ts";
+import { showsAmounts } from "./refusal.ts";
 import { verdictResponse } from "./verdict-json.ts";
 
 /** States in which an answer says how much is left. */
@@ -55,7 +56,7 @@ function answered(c: Context<AppEnv>, outcome: ForwardOutcome): Response {
     case "answered":
       return passedOn(c, outcome);
     case "verdict":
-      return verdictResponse(c, outcome.verdict, outcome.keepForMs);
+      return verdictResponse(c, outcome, "agent");
     case "unknown":
       return unknownKey(c);
     case "too_many_unknown":
@@ -82,6 +83,7 @@ function passedOn(c: Context<AppEnv>, { answer, verdict }: Extract<ForwardOutcom
   const response = c.newResponse(isHead ? null : body, status as StatusCode, Object.fromEntries(headersBack(headers)));
   if (verdict === null || verdict.spend === null || !NEAR_LIMIT.includes(verdict.state)) return response;
   response.headers.set("X-Bursar-State", verdict.state);
-  response.headers.set("X-Bursar-Remaining", decimalFromNanoUsd(verdict.spend.remainingNanoUsd));
+  if (showsAmounts(verdict, "agent"))
+    response.headers.set("X-Bursar-Remaining", decimalFromNanoUsd(verdict.spend.remainingNanoUsd));
   return response;
 }

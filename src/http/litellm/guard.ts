@@ -6,7 +6,7 @@ import { type Verdict, verdictOnNothing } from "../../budget/verdict.ts";
 import type { CheckOutcome } from "../../flows/check/check.ts";
 import { allowsUnmanaged, checkBudget } from "../../flows/check/check-budget.ts";
 import { checkInput, demandedMaxAgeMs } from "../agents/check-input.ts";
-import { refusal } from "../agents/verdict-json.ts";
+import { refusal } from "../agents/refusal.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireGuardrail } from "../auth.ts";
 import { encodingOf } from "../content-encoding.ts";
@@ -53,7 +53,7 @@ export function answerUnchecked(c: Context<AppEnv>): Response {
 
 /** The agent's developer reads the reason, so it uses the same text as Ask's refusals. */
 function answer(c: Context<AppEnv>, verdict: Verdict): Response {
-  return verdict.allowed ? allowed(c) : blocked(c, refusal(verdict, c.get("now")).detail);
+  return verdict.allowed ? allowed(c) : blocked(c, refusal(verdict, c.get("now"), "agent").detail);
 }
 
 const allowed = (c: Context<AppEnv>) => c.json({ action: "NONE" });

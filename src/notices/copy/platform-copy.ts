@@ -35,6 +35,11 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
     predicate: "LiteLLM does not have a tenant's key or team",
     advice: "Restore the key or team in LiteLLM, or delete the tenant. GET /v1/tenants/{id} shows subject_missing_at.",
   },
+  tenants_unread: {
+    predicate: "Some tenants' spend has not been read for an hour",
+    advice:
+      "Search the log for their tenant ids: a read failed, or a row cannot be read. GET /v1/tenants/{id} shows unread_since.",
+  },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
     advice: "Search the log for failed reads, and check that the spend queue has a consumer.",
@@ -91,6 +96,7 @@ export function platformFacts({ kind, detail, begunAt, createdAt }: PlatformAler
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
     ...text("Including", "names"),
     ...text("Channel", "channel"),
+    ...text("Unread longest first", "tenant_ids"),
     ...text("Key", "key_hash"),
     ...text("Spend before (USD)", "spend_before"),
     ...text("Spend now (USD)", "spend_after"),

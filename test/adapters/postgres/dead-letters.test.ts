@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
+import type { DeadLetters } from "../../../src/ports/notice-stores.ts";
 import type { Page } from "../../../src/ports/page.ts";
-import type { DeadLetters } from "../../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord } from "../../../src/records/dead-letter.ts";
 import { NOW } from "../../budget/builders.ts";
 import { anActor } from "../../support/builders/builders.ts";

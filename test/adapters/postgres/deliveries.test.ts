@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
-import type { Deliveries } from "../../../src/ports/stores.ts";
+import type { Deliveries } from "../../../src/ports/notice-stores.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
 import type { ChannelId } from "../../../src/records/channel.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";

@@ -12,8 +12,13 @@ import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const HOUR = 60 * MINUTE;
-const BOUNDS = { lettersSince: NOW - DAY, pendingBefore: NOW - 15 * MINUTE, readBefore: NOW - 2 * HOUR };
-const NO_SIGNS = { deadLetters: null, pendingSyncs: null, missingSubjects: null, silence: null };
+const BOUNDS = {
+  lettersSince: NOW - DAY,
+  pendingBefore: NOW - 15 * MINUTE,
+  readBefore: NOW - 2 * HOUR,
+  unreadBefore: NOW - HOUR,
+};
+const NO_SIGNS = { deadLetters: null, pendingSyncs: null, missingSubjects: null, unreadTenants: null, silence: null };
 
 describe.each(postgresBackends)("platform alerts on $name", (backend) => {
   const { db, create } = useTenants(backend);

@@ -70,6 +70,7 @@ function configOf(tenantId: string, hash: string, { maxBudget = 100, failPolicy 
     createdAt: null,
     otherKeys: [],
     carriedNanoUsd: 0n,
+    refusal: null,
   };
 }
 

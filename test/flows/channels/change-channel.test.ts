@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { changeChannel } from "../../../src/flows/channels/change-channel.ts";
-import type { Channels } from "../../../src/ports/stores.ts";
+import type { Channels } from "../../../src/ports/notice-stores.ts";
 import { anActor } from "../../support/builders/builders.ts";
 import { aChannel } from "../../support/builders/notice-builders.ts";
 import { RecordedLog } from "../../support/fakes/recorded-log.ts";

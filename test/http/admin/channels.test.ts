@@ -43,6 +43,12 @@ describe("creating", () => {
     expect((await create(EMAIL)).body.target_hint).toBe("…@example.com, …@corp.example");
   });
 
+  it("takes one address once, with its internationalised domain as providers write it", async () => {
+    const { status, body } = await create({ ...EMAIL, to: ["ops@münchen.example", "ops@xn--mnchen-3ya.example"] });
+    expect([status, body.target_hint]).toEqual([201, "…@xn--mnchen-3ya.example"]);
+    expect(fieldsOf(await create({ ...EMAIL, to: ["ops@münchen"] }))).toEqual(["to.0"]);
+  });
+
   it("shows a webhook's signing secret once, new each time, with no-store", async () => {
     const { headers, body } = await create(WEBHOOK);
     expect([body.signing_secret, body.target_hint]).toEqual([expect.stringMatching(SECRET), "hooks.example:8443"]);

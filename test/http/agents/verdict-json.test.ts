@@ -8,7 +8,7 @@ import { isoOrNull } from "../../../src/http/json-instant.ts";
 import { anOverride, aSpendRecord, aTenantConfig, NOW, usd } from "../../budget/builders.ts";
 
 const on = (spend: string, config = {}) =>
-  verdictJson(verdictOn(aTenantConfig(config), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache"));
+  verdictJson(verdictOn(aTenantConfig(config), aSpendRecord({ spendNanoUsd: usd(spend) }), NOW, "cache"), "agent");
 
 describe("amounts", () => {
   it.each([
@@ -61,7 +61,10 @@ describe("percent", () => {
         fc.bigInt({ min: 0n, max: 2n * 10n ** 15n }),
         (limit, spend) => {
           const record = aSpendRecord({ spendNanoUsd: spend });
-          const json = verdictJson(verdictOn(aTenantConfig({ maxBudgetNanoUsd: limit }), record, NOW, "cache"));
+          const json = verdictJson(
+            verdictOn(aTenantConfig({ maxBudgetNanoUsd: limit }), record, NOW, "cache"),
+            "agent",
+          );
           expect(json.allowed).toBe((json.used_percent ?? 0) < 110);
         },
       ),
@@ -76,7 +79,7 @@ it("has would_block only under observe", () => {
 });
 
 it("shows unknown values as null, never as zero", () => {
-  expect(verdictJson(verdictOnNothing(null, "closed"))).toEqual({
+  expect(verdictJson(verdictOnNothing(null, "closed"), "agent")).toEqual({
     tenant_id: null,
     allowed: false,
     state: "unknown",
@@ -102,7 +105,7 @@ it("shows unknown values as null, never as zero", () => {
 });
 
 it("shows a known budget without spend", () => {
-  expect(verdictJson(verdictWithoutRead(aTenantConfig(), null, NOW, "open"))).toMatchObject({
+  expect(verdictJson(verdictWithoutRead(aTenantConfig(), null, NOW, "open"), "agent")).toMatchObject({
     limit: 500,
     resets_at: "2026-12-01T00:00:00.000Z",
     spend: null,

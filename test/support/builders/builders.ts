@@ -33,6 +33,7 @@ export function aNewTenant(differences: Partial<NewTenant> = {}): NewTenant {
     tenantId: idOf("acme"),
     name: null,
     failPolicy: null,
+    refusal: null,
     subject,
     keyHashes: subject.kind === "key" ? [subject.id] : [],
     subjectCreatedAt: NOW,

@@ -1,8 +1,8 @@
 // Dead letters in memory. Recording a message twice makes one dead letter. `isAway` makes every verb throw.
 
+import type { DeadLetters } from "../../../src/ports/notice-stores.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { PageQuery } from "../../../src/ports/page.ts";
-import type { DeadLetters } from "../../../src/ports/stores.ts";
 import type { DeadLetter, DeadLetterRecord } from "../../../src/records/dead-letter.ts";
 import type { Actor } from "../../../src/records/tenant.ts";
 import { cursorOf, positionOf } from "../../../src/wire/page-cursor.ts";

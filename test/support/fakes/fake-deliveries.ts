@@ -2,8 +2,8 @@
 // verb throw.
 
 import type { Instant } from "../../../src/budget/instant.ts";
+import type { Deliveries, Postponement } from "../../../src/ports/notice-stores.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Deliveries, Postponement } from "../../../src/ports/stores.ts";
 import type { DeliveryKey, DeliveryRecord, Dispatch } from "../../../src/records/delivery.ts";
 import type { PlatformDispatch } from "../../../src/records/platform-alert.ts";
 

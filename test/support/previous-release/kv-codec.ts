@@ -60,7 +60,7 @@ const rawConfig = z.object({
 
 type PreviousConfig = Omit<
   TenantConfig,
-  "endedOverrides" | "subjectMissingAt" | "litellmBlockedAt" | "createdAt" | "otherKeys" | "carriedNanoUsd"
+  "endedOverrides" | "subjectMissingAt" | "litellmBlockedAt" | "createdAt" | "otherKeys" | "carriedNanoUsd" | "refusal"
 >;
 
 const config = rawConfig.transform(

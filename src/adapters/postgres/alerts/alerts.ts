@@ -8,7 +8,7 @@ import { audienceOf } from "../../../budget/delivery/severity.ts";
 import type { AlertEvaluation } from "../../../budget/find-alerts.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import { digestAt } from "../../../budget/schedules/digest.ts";
-import type { Alerts } from "../../../ports/stores.ts";
+import type { Alerts } from "../../../ports/notice-stores.ts";
 import type { AlertEntry } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { RecordedAlerts } from "../../../records/delivery.ts";

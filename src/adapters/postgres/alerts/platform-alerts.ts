@@ -1,23 +1,19 @@
-// The PlatformAlerts port on Postgres: reads the signs of trouble, and records the alerts that begin and end with them.
-// One statement each; two concurrent sweeps record one alert.
+// The PlatformAlerts port on Postgres: records the alerts that begin and end with the signs of platform-signs.ts.
+// One statement; two concurrent sweeps record one alert.
 
 import { getTableColumns, sql } from "drizzle-orm";
 import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
-import type { PlatformAlerts } from "../../../ports/stores.ts";
+import type { PlatformAlerts } from "../../../ports/notice-stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
-import type {
-  PlatformAlertRecord,
-  PlatformBounds,
-  PlatformCondition,
-  PlatformSigns,
-} from "../../../records/platform-alert.ts";
-import { type Database, runQuery, runStatement } from "../client.ts";
-import { instantOf, ms, timestampOf } from "../instants.ts";
+import type { PlatformAlertRecord, PlatformCondition } from "../../../records/platform-alert.ts";
+import { type Database, runQuery } from "../client.ts";
+import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
 import { audienceJson, deliveryKeysFrom, HEARS } from "./delivery-rows.ts";
+import { readSigns } from "./platform-signs.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
 
@@ -88,39 +84,4 @@ export function platformAlertFromRow(row: Omit<typeof platformAlerts.$inferSelec
     begunAt: instantOf(row.begunAt),
     createdAt: instantOf(row.createdAt),
   };
-}
-
-/** Ignores dead letters of the platform's own notices: the channel that failed would have to deliver the alert. */
-async function readSigns(
-  database: Database,
-  { lettersSince, pendingBefore, readBefore }: PlatformBounds,
-): Promise<PlatformSigns> {
-  const before = timestampOf(readBefore);
-  const [row] = await runStatement(
-    database,
-    sql`select
-      (select json_build_object('count', count(*), 'queue', (array_agg(l.queue order by l.recorded_at desc))[1],
-          'error', (array_agg(l.error order by l.recorded_at desc))[1])
-        from dead_letters l where l.recorded_at > ${timestampOf(lettersSince)} and l.replayed_at is null
-          and not exists (select from platform_alerts p where p.id::text = l.body->>'alert_id')
-        having count(*) > 0) as letters,
-      (select json_build_object('count', count(*) over (), 'since', ${ms("t.litellm_sync_since")},
-          'tenantId', t.tenant_id, 'error', t.litellm_sync_error)
-        from tenant_configs t where t.litellm_sync = 'pending' and t.litellm_sync_since <= ${timestampOf(pendingBefore)}
-        order by t.litellm_sync_since, t.tenant_id limit 1) as pending,
-      (select json_build_object('count', count(*) over (), 'since', ${ms("t.subject_missing_at")}, 'tenantId', t.tenant_id)
-        from tenant_configs t where t.subject_missing_at is not null and t.deleted_at is null
-        order by t.subject_missing_at, t.tenant_id limit 1) as missing,
-      (select json_build_object('lastReadAt', ${ms("max(s.read_at)")}) from tenant_spend s
-        having coalesce(max(s.read_at) <= ${before}, true)
-          and exists (select from tenant_configs t where t.deleted_at is null and t.litellm_sync = 'synced'
-            and t.created_at <= ${before})) as silence`,
-  );
-  // The statement builds its JSON with the names of `PlatformSigns`.
-  return {
-    deadLetters: row?.["letters"],
-    pendingSyncs: row?.["pending"],
-    missingSubjects: row?.["missing"],
-    silence: row?.["silence"],
-  } as PlatformSigns;
 }

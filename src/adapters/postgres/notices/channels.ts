@@ -3,8 +3,8 @@
 
 import { and, desc, eq, isNotNull, notExists, type SQL, sql } from "drizzle-orm";
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
+import type { Channels } from "../../../ports/notice-stores.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Channels } from "../../../ports/stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
 import type { Actor } from "../../../records/tenant.ts";

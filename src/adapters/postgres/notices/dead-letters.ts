@@ -1,7 +1,7 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
 import { desc, eq, getTableColumns, sql } from "drizzle-orm";
-import type { DeadLetters } from "../../../ports/stores.ts";
+import type { DeadLetters } from "../../../ports/notice-stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";

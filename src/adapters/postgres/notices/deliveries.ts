@@ -3,7 +3,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
-import type { Deliveries } from "../../../ports/stores.ts";
+import type { Deliveries } from "../../../ports/notice-stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelId } from "../../../records/channel.ts";

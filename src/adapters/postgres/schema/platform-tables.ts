@@ -12,6 +12,7 @@ const kinds = [
   "litellm_out",
   "litellm_unreadable",
   "subject_missing",
+  "tenants_unread",
   "mark_copied",
   "spend_fell",
   "channel_broken",

@@ -76,6 +76,8 @@ export const tenantConfigs = pgTable(
     enforcement: text("enforcement", { enum: enforcements }).notNull().default("enforce"),
     /** Null: the deployment's default applies. */
     failPolicy: text("fail_policy", { enum: failPolicies }),
+    /** How its refusals read: `{message, contact_url, amounts}`. */
+    refusal: jsonb("refusal"),
     suspendedAt: instant("suspended_at"),
     /** Since when LiteLLM says that it has no such key or team. */
     subjectMissingAt: instant("subject_missing_at"),

@@ -9,12 +9,13 @@ import type { TenantId } from "../../../budget/tenant.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
 import type { Overrides } from "../../../ports/stores.ts";
 import type { ChangedOverride, NewOverride, OverrideKey, OverrideRecord } from "../../../records/override.ts";
-import type { Actor } from "../../../records/tenant.ts";
+import type { Actor, OnTenantFault } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
+import { readEach } from "../read-each.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
@@ -38,22 +39,28 @@ export function postgresOverrides(database: Database): Overrides {
       );
       return pageOf(rows.map(fromRow), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
-    recordEnds: (limit, now) => noteEnds(database, limit, now),
-    async listEnding({ after, until }, limit) {
+    recordEnds: (limit, now, onFault) => noteEnds(database, limit, now, onFault),
+    async listEnding({ after, until }, limit, onFault) {
       const isEnding = and(isNull(o.endNotedAt), gt(o.expiresAt, new Date(after)), lte(o.expiresAt, new Date(until)));
       const isEnforced = and(isNull(tenantConfigs.deletedAt), eq(tenantConfigs.enforcement, "enforce"));
       const rows = await runQuery(database, (db) =>
         db
-          .select({ override: overrideColumn })
+          .select({ tenant_id: o.tenantId, override: overrideColumn })
           .from(o)
           .innerJoin(tenantConfigs, eq(tenantConfigs.tenantId, o.tenantId))
           .where(and(isEnding, isEnforced))
           .orderBy(o.expiresAt)
           .limit(limit),
       );
-      return rows.map(fromRow);
+      return readableOf(rows, onFault);
     },
   };
+}
+
+function readableOf(rows: readonly Row[], onFault?: OnTenantFault): OverrideRecord[] {
+  const onUnreadable =
+    onFault && ((row: Row, cause: unknown) => onFault({ tenantId: row["tenant_id"] as TenantId, cause }));
+  return readEach(rows, fromRow, onUnreadable);
 }
 
 const fromRow = ({ override }: { override?: unknown }): OverrideRecord => overrideFromRow(override);
@@ -130,7 +137,12 @@ const CHANGED_OVERRIDE = sql.raw(`jsonb_build_object('override_id', d.id,
   'granted_by', d.created_by)`);
 
 /** Skips tenants that another statement has locked; the next sweep records them. */
-async function noteEnds(database: Database, limit: number, now: Instant): Promise<OverrideRecord[]> {
+async function noteEnds(
+  database: Database,
+  limit: number,
+  now: Instant,
+  onFault?: OnTenantFault,
+): Promise<OverrideRecord[]> {
   const at = timestampOf(now);
   const isOver = sql`o.end_noted_at is null and o.expires_at <= ${at}`;
   const line = { action: "override_ended", actor: "bursar", requestId: null, at: now } as const;
@@ -143,7 +155,7 @@ async function noteEnds(database: Database, limit: number, now: Instant): Promis
     changed as (update budget_overrides o set end_noted_at = ${at} from before
       where o.tenant_id = before.tenant_id and ${isOver} returning o.*),
     ${withAudit({ ...line, before: sql`before`, after: sql`after` }, { now })}
-    select ${overrideColumn} as override from changed o order by o.expires_at, o.id`,
+    select o.tenant_id, ${overrideColumn} as override from changed o order by o.expires_at, o.id`,
   );
-  return rows.map(fromRow);
+  return readableOf(rows, onFault);
 }

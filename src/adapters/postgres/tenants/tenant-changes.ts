@@ -5,12 +5,14 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
-import type { TenantId } from "../../../budget/tenant.ts";
+import type { RefusalSettings, TenantId } from "../../../budget/tenant.ts";
 import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../records/tenant.ts";
+import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
@@ -121,6 +123,7 @@ const SETTING_COLUMNS = [
   "budget_duration",
   "enforcement",
   "fail_policy",
+  "refusal",
 ] as const;
 
 /** Each setting of the change; the value of the locked row for a setting that the change leaves out. */
@@ -133,6 +136,7 @@ function askedColumns(change: TenantChange): SQL {
     budget_duration: change.budgetDuration === undefined ? undefined : sql`${change.budgetDuration}::text`,
     enforcement: change.enforcement === undefined ? undefined : sql`${change.enforcement}::text`,
     fail_policy: change.failPolicy === undefined ? undefined : sql`${change.failPolicy}::text`,
+    refusal: change.refusal === undefined ? undefined : refusalOf(change.refusal),
   };
   const columns = SETTING_COLUMNS.map((column) => sql`${asked[column] ?? sql.raw(column)} as ${sql.raw(column)}`);
   return sql.join(columns, sql`, `);
@@ -165,4 +169,6 @@ export function pendingSync(when: SQL, actor: Pick<Actor, "now">): SQL {
 
 const money = (amount: bigint): SQL => sql`${decimalFromNanoUsd(amount)}::numeric`;
 const percent = (share: bigint): SQL => sql`${String(percentNumber(share))}::numeric`;
+export const refusalOf = (refusal: RefusalSettings | null): SQL =>
+  sql`${refusal === null ? null : jsonbText(refusalSettingsJson(refusal))}::jsonb`;
 const prefixed = (alias: string): SQL => sql.raw(SETTING_COLUMNS.map((column) => `${alias}.${column}`).join(", "));

@@ -8,6 +8,7 @@ import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money
 import type { KeyHash, OtherKey, Override, Subject, TenantId } from "../../../budget/tenant.ts";
 import { spendRecordSchema } from "../../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
+import { refusalSettings } from "../../../wire/refusal-settings.ts";
 import type { Row } from "../client.ts";
 import { ms } from "../instants.ts";
 
@@ -27,7 +28,7 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
   return sql`select t.tenant_id, t.name, t.subject_kind, t.subject_id, t.max_budget::text, t.alert_threshold::text,
       t.grace_threshold::text, t.budget_duration, ${ms("t.budget_reset_at")} as budget_reset_at,
       ${ms("t.litellm_key_last_reset")} as litellm_key_last_reset, ${ms("t.subject_created_at")} as subject_created_at,
-      t.config_version, t.revision::float8, t.enforcement, t.fail_policy, ${ms("t.suspended_at")} as suspended_at,
+      t.config_version, t.revision::float8, t.enforcement, t.fail_policy, t.refusal, ${ms("t.suspended_at")} as suspended_at,
       ${ms("t.subject_missing_at")} as subject_missing_at, ${ms("t.litellm_blocked_at")} as litellm_blocked_at,
       t.adopted, t.prior_values, t.sealed_key, t.litellm_sync, t.litellm_sync_error,
       ${ms("t.litellm_sync_since")} as litellm_sync_since, t.litellm_budget_id, t.litellm_has_set_limits,
@@ -108,6 +109,7 @@ const row = z.object({
   revision: z.number(),
   enforcement: z.enum(["enforce", "observe"]),
   fail_policy: z.enum(["open", "closed"]).nullable(),
+  refusal: refusalSettings.nullable(),
   suspended_at: instant.nullable(),
   subject_missing_at: instant.nullable(),
   litellm_blocked_at: instant.nullable(),
@@ -165,6 +167,7 @@ export function tenantFromRow(raw: Row): TenantRecord {
       createdAt: read.created_at,
       otherKeys: read.other_keys,
       carriedNanoUsd: read.carried,
+      refusal: read.refusal,
     },
     spend: read.spend,
     sync: {

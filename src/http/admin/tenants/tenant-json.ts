@@ -1,5 +1,6 @@
 // A tenant as JSON: its settings, its state now, and the status of its LiteLLM sync. No secrets.
 
+import { unreadSince } from "../../../budget/freshness.ts";
 import { type Instant, iso } from "../../../budget/instant.ts";
 import { limitAt, overridesAt } from "../../../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
@@ -8,6 +9,7 @@ import { asOf } from "../../../budget/spend.ts";
 import type { Override } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
+import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { isoOrNull } from "../../json-instant.ts";
 
 /** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
@@ -26,6 +28,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     budget_duration: config.budgetDuration,
     enforcement: config.enforcement,
     fail_policy: config.failPolicy,
+    refusal: config.refusal && refusalSettingsJson(config.refusal),
     ...stateAt(config, spend?.spendNanoUsd ?? null, now),
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
@@ -35,6 +38,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     period_started_at: isoOrNull(spend?.periodStartedAt ?? periodStartedAt(config)),
     resets_at: isoOrNull(spend === null ? config.budgetResetAt : spend.resetsAt),
     as_of: spend === null ? null : iso(asOf(spend)),
+    unread_since: isoOrNull(unreadSince(readsOf(tenant), now)),
     overrides: overridesAt(config, now).map(overrideJson),
     config_version: config.configVersion,
     litellm_sync: sync.status,
@@ -45,6 +49,14 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     litellm_blocked_at: isoOrNull(config.litellmBlockedAt),
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
+  };
+}
+
+function readsOf({ config, spend, sync }: TenantRecord) {
+  return {
+    readAt: spend?.readAt ?? null,
+    syncedSince: sync.status === "synced" ? sync.since : null,
+    isMissing: config.subjectMissingAt !== null,
   };
 }
 

@@ -7,7 +7,8 @@ import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/te
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
 import type { TenantChange } from "../../../records/tenant.ts";
 import { keyHashFrom } from "../../../wire/key-hash.ts";
-import { isKeyless, money, NO_KEY, pageSize, shortName, tenantId } from "../../fields.ts";
+import { refusalSettings } from "../../../wire/refusal-settings.ts";
+import { isKeyless, money, NO_KEY, pageSize, readBy, shortName, tenantId } from "../../fields.ts";
 
 interface Range {
   readonly min: BasisPoints;
@@ -39,6 +40,40 @@ const duration = z
     "must be 1mo, or days such as 60d: LiteLLM resets a monthly budget every month only",
   );
 
+/** Agents' developers read both in terminals and logs. */
+const MAX_REFUSAL_TEXT = 300;
+
+const NO_MESSAGE = `must be a text of 1 to ${MAX_REFUSAL_TEXT} characters`;
+
+/** One line of plain text. Control characters and those that reverse the direction of text could disguise it. */
+const refusalMessage = z
+  .string(NO_MESSAGE)
+  .trim()
+  .min(1, NO_MESSAGE)
+  .max(MAX_REFUSAL_TEXT, NO_MESSAGE)
+  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$/u, "must not hold control characters or line breaks")
+  .refine(isKeyless, NO_KEY);
+
+const contactUrl = readBy(contactUrlFrom, `must be an https URL of at most ${MAX_REFUSAL_TEXT} characters`).refine(
+  isKeyless,
+  NO_KEY,
+);
+
+/** Null when it is none, or carries a password. */
+function contactUrlFrom(text: string): string | null {
+  if (!URL.canParse(text)) return null;
+  const { href, protocol, username, password } = new URL(text);
+  return protocol === "https:" && username === "" && password === "" && href.length <= MAX_REFUSAL_TEXT ? href : null;
+}
+
+const refusal = z
+  .strictObject({
+    message: refusalMessage.nullable().default(null),
+    contact_url: contactUrl.nullable().default(null),
+    amounts: z.boolean("must be true or false").default(true),
+  })
+  .pipe(refusalSettings);
+
 const settings = {
   name: shortName.nullable(),
   max_budget: money,
@@ -47,6 +82,7 @@ const settings = {
   budget_duration: duration.nullable(),
   enforcement: z.enum(["enforce", "observe"], "must be enforce or observe"),
   fail_policy: z.enum(["open", "closed"], "must be open, closed or null").nullable(),
+  refusal: refusal.nullable(),
 };
 
 /** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
@@ -90,5 +126,6 @@ export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChang
     ...(body.budget_duration !== undefined && { budgetDuration: body.budget_duration }),
     ...(body.enforcement !== undefined && { enforcement: body.enforcement }),
     ...(body.fail_policy !== undefined && { failPolicy: body.fail_policy }),
+    ...(body.refusal !== undefined && { refusal: body.refusal }),
   };
 }
