@@ -83,6 +83,7 @@ export async function playMonth({ resets, blocks, random }: Month): Promise<Play
     clock: () => clock.now,
     timers: { after: () => ({ passed: new Promise<"passed">(() => {}), cancel: () => {} }) },
     notifier: { slack: async () => slack.take() },
+    policy: { publicUrl: "https://bursar.example" },
     noticeQueue: { sendAll: async (messages: readonly NoticeMessage[], seconds = 0) => queue.send(messages, seconds) },
   } as unknown as Ports;
   for (let batch = queue.next(BATCH); batch.length > 0; batch = queue.next(BATCH)) {
