@@ -14,7 +14,7 @@ import type {
   PlatformDispatch,
   PlatformSigns,
 } from "../records/platform-alert.ts";
-import type { Actor } from "../records/tenant.ts";
+import type { Actor, OnTenantFault } from "../records/tenant.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Result } from "./result.ts";
 
@@ -30,7 +30,11 @@ export interface Alerts {
    * Override grants and ends, suspensions and resumptions, audited from `since` up to `until`, without an alert; oldest
    * first. An alert names its change by `override_id` or `audit_id` in its detail.
    */
-  listUnannounced(audited: { readonly since: Instant; readonly until: Instant }, limit: number): Promise<LateChange[]>;
+  listUnannounced(
+    audited: { readonly since: Instant; readonly until: Instant },
+    limit: number,
+    onFault?: OnTenantFault,
+  ): Promise<LateChange[]>;
 }
 
 export interface PlatformAlerts {

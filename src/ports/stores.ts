@@ -94,7 +94,7 @@ export interface Tenants {
   /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */
   claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
   /** Tenants whose current period was first seen before `before` and has not been announced. */
-  findUnannounced(before: Instant, limit: number): Promise<TenantRecord[]>;
+  findUnannounced(before: Instant, limit: number, onFault?: OnTenantFault): Promise<TenantRecord[]>;
   /** Does nothing if another period has started since. */
   notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
   /**

@@ -2,6 +2,7 @@
 // announce a change once, because its alert is recorded once.
 
 import type { Instant } from "../../budget/instant.ts";
+import type { TenantFault } from "../../records/tenant.ts";
 import { type AnnounceChangeDeps, tryAnnounceChange } from "./announce-change.ts";
 
 /** The request that made a change announces it within this time. */
@@ -15,7 +16,9 @@ const CHANGES_PER_RUN = 100;
 
 export async function announceChanges({ now }: { now: Instant }, deps: AnnounceChangeDeps): Promise<void> {
   const audited = { since: now - WINDOW_MS, until: now - IN_FLIGHT_MS };
-  const unannounced = await deps.alerts.listUnannounced(audited, CHANGES_PER_RUN);
+  const onFault = ({ tenantId, cause }: TenantFault) =>
+    deps.log.error("change unreadable", cause, { tenant_id: tenantId });
+  const unannounced = await deps.alerts.listUnannounced(audited, CHANGES_PER_RUN, onFault);
   if (unannounced.length > 0) deps.log.warn("unannounced changes found", { changes: unannounced.length });
   // A change that has since been reverted is recorded silently, so that notices never arrive out of order.
   for (const { change, isReverted } of unannounced) {

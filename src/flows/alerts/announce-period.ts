@@ -5,7 +5,7 @@ import type { Instant } from "../../budget/instant.ts";
 import { periodStartedAt } from "../../budget/period.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
-import type { TenantRecord } from "../../records/tenant.ts";
+import type { TenantFault, TenantRecord } from "../../records/tenant.ts";
 import { zeroNewerKeys } from "../litellm/zero-newer-keys.ts";
 import { type AnnounceChangeDeps, announceChange } from "./announce-change.ts";
 
@@ -29,7 +29,9 @@ const IN_FLIGHT_MS = 60_000;
 const TENANTS_PER_RUN = 200;
 
 export async function announcePeriods({ now }: { now: Instant }, deps: Deps): Promise<void> {
-  for (const tenant of await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN)) {
+  const onFault = ({ tenantId, cause }: TenantFault) =>
+    deps.log.error("tenant unreadable", cause, { tenant_id: tenantId });
+  for (const tenant of await deps.tenants.findUnannounced(now - IN_FLIGHT_MS, TENANTS_PER_RUN, onFault)) {
     try {
       await announcePeriod(tenant, now, deps);
     } catch (cause) {

@@ -25,7 +25,7 @@ export function postgresAlerts(database: Database): Alerts {
   return {
     record: (entry) => recordAlerts(database, entry),
     list: (query) => listAlerts(database, query),
-    listUnannounced: (audited, limit) => listUnannounced(database, audited, limit),
+    listUnannounced: (audited, limit, onFault) => listUnannounced(database, audited, limit, onFault),
   };
 }
 

@@ -5,8 +5,10 @@ import * as z from "zod";
 import type { Instant } from "../../../budget/instant.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { LateChange, UnannouncedChange } from "../../../records/audit.ts";
+import type { OnTenantFault } from "../../../records/tenant.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { readEachTenant } from "../read-each.ts";
 import { overrideColumn, overrideFromRow } from "../tenants/override-rows.ts";
 
 /** The condition of the index `idx_audit_log_told`. */
@@ -27,6 +29,7 @@ export async function listUnannounced(
   database: Database,
   { since, until }: { since: Instant; until: Instant },
   limit: number,
+  onFault?: OnTenantFault,
 ): Promise<LateChange[]> {
   const rows = await runStatement(
     database,
@@ -42,7 +45,8 @@ export async function listUnannounced(
           and (h.detail->>'override_id' = o.id::text or h.detail->>'audit_id' = l.id::text))
       order by l.at, l.id limit ${limit}`,
   );
-  return rows.map((raw) => ({ change: changeFromRow(raw), isReverted: raw["is_reverted"] === true }));
+  const fromRow = (raw: Row) => ({ change: changeFromRow(raw), isReverted: raw["is_reverted"] === true });
+  return readEachTenant(rows, fromRow, onFault);
 }
 
 const row = z.object({

@@ -15,7 +15,7 @@ import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { readEach } from "../read-each.ts";
+import { readEachTenant } from "../read-each.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
@@ -52,15 +52,9 @@ export function postgresOverrides(database: Database): Overrides {
           .orderBy(o.expiresAt)
           .limit(limit),
       );
-      return readableOf(rows, onFault);
+      return readEachTenant(rows, fromRow, onFault);
     },
   };
-}
-
-function readableOf(rows: readonly Row[], onFault?: OnTenantFault): OverrideRecord[] {
-  const onUnreadable =
-    onFault && ((row: Row, cause: unknown) => onFault({ tenantId: row["tenant_id"] as TenantId, cause }));
-  return readEach(rows, fromRow, onUnreadable);
 }
 
 const fromRow = ({ override }: { override?: unknown }): OverrideRecord => overrideFromRow(override);
@@ -157,5 +151,5 @@ async function noteEnds(
     ${withAudit({ ...line, before: sql`before`, after: sql`after` }, { now })}
     select o.tenant_id, ${overrideColumn} as override from changed o order by o.expires_at, o.id`,
   );
-  return readableOf(rows, onFault);
+  return readEachTenant(rows, fromRow, onFault);
 }

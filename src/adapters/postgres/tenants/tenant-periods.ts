@@ -6,11 +6,12 @@ import type { Instant } from "../../../budget/instant.ts";
 import { PERIOD_READ_PAUSE } from "../../../budget/schedules/backoff.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { LedgerChange } from "../../../records/ledger.ts";
-import type { Actor, AuditedChange, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
+import type { Actor, AuditedChange, OnTenantFault, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { readEachTenant } from "../read-each.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend, lockTenants } from "./ledger-rows.ts";
 import { NEW_PERIOD, PERIOD_START } from "./ledgers.ts";
@@ -84,13 +85,18 @@ export async function claimEndedPeriods(database: Database, limit: number, now: 
   return rows.map((row) => ({ tenantId: row["tenant_id"] as TenantId, subjectId: String(row["subject_id"]) }));
 }
 
-export async function findUnannounced(database: Database, before: Instant, limit: number): Promise<TenantRecord[]> {
+export async function findUnannounced(
+  database: Database,
+  before: Instant,
+  limit: number,
+  onFault?: OnTenantFault,
+): Promise<TenantRecord[]> {
   const rows = await runStatement(
     database,
     sql`${selectTenants()} where not t.period_announced and t.deleted_at is null
       and t.period_seen_at <= ${timestampOf(before)} order by t.period_seen_at limit ${limit}`,
   );
-  return rows.map(tenantFromRow);
+  return readEachTenant(rows, tenantFromRow, onFault);
 }
 
 /** Changes no config, so nothing is published to the edge. */

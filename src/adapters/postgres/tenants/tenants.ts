@@ -42,7 +42,7 @@ export function postgresTenants(database: Database): Tenants {
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     resetPeriod: (change, since, actor) => resetTenantPeriod(database, change, since, actor),
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
-    findUnannounced: (before, limit) => findUnannounced(database, before, limit),
+    findUnannounced: (before, limit, onFault) => findUnannounced(database, before, limit, onFault),
     notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),
     noteSubject: (subject, finding, now) => noteSubject(database, subject, finding, now),
     ping: async () => {
