@@ -13,7 +13,9 @@ const get = (query = "") => call("GET", `/v1/audit${query}`);
 it("shows actor, action, request, and the values before and after", async () => {
   const created = await call("POST", "/v1/channels", SLACK);
   const changed = await call("PATCH", `/v1/channels/${created.body.id}`, { name: "Night", url: SLACK.url });
-  const shown = { id: created.body.id, tenant_id: null, kind: "slack", target_hint: "hooks.slack.com", enabled: true };
+  const filters = { events: null, min_severity: "info" };
+  const target = { kind: "slack", target_hint: "hooks.slack.com" };
+  const shown = { id: created.body.id, tenant_id: null, ...target, enabled: true, ...filters };
   const { status, body } = await get();
   expect(status).toBe(200);
   expect(body).toEqual({
