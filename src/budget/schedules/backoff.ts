@@ -62,8 +62,8 @@ export const BATCH_MS = 12_000;
 /** Another consumer takes what a batch puts back, or the same one after its slow sends. */
 export const PUT_BACK_SECONDS = 2;
 
-/** Messages between two notices of one target: Slack takes one a second. */
-export const PACE_MS: Readonly<Record<string, number>> = { slack: 1_000 };
+/** The time between two notices of one target. Slack takes one a second, PagerDuty two, Teams four, Discord five in two. */
+export const PACE_MS: Readonly<Record<string, number>> = { slack: 1_000, teams: 500, discord: 500, pagerduty: 500 };
 
 /** A channel that does not answer is left alone after this many attempts, for this long. */
 export const BREAKER = { failures: 3, openMs: 30_000 } as const;
