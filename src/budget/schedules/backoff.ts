@@ -62,7 +62,7 @@ export const BATCH_MS = 12_000;
 /** Another consumer takes what a batch puts back, or the same one after its slow sends. */
 export const PUT_BACK_SECONDS = 2;
 
-/** The time between two notices of one target. Slack takes one a second, PagerDuty two, Teams four, Discord five in two. */
+/** The time between two notices of a target. Slack takes one a second, PagerDuty two, Teams four, Discord 2.5. */
 export const PACE_MS: Readonly<Record<string, number>> = { slack: 1_000, teams: 500, discord: 500, pagerduty: 500 };
 
 /** A channel that does not answer is left alone after this many attempts, for this long. */
