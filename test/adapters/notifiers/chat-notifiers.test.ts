@@ -48,11 +48,7 @@ it.each([
 describe.each(["pagerduty", "teams", "discord"] as const)("%s", (kind) => {
   it("times out on a hanging provider, and retries later", async () => {
     receiver.setFault(HANG);
-    expect(await SENDERS[kind](LOCAL, SHORT_MS)).toEqual({
-      kind: "failed",
-      why: "no answer in time",
-      retryAfterSeconds: null,
-    });
+    expect(await SENDERS[kind](LOCAL, SHORT_MS)).toEqual({ kind: "unanswered", why: "no answer in time" });
   });
 
   it("sends nothing to a private host", async () => {
@@ -79,7 +75,7 @@ describe("Discord's answers", () => {
       `{"message": "You are being rate limited.", "retry_after": ${seconds}, "global": false}`,
       headers,
     );
-    expect(await SENDERS.discord()).toEqual({ kind: "failed", why: "status 429", retryAfterSeconds });
+    expect(await SENDERS.discord()).toEqual({ kind: "limited", why: "status 429", retryAfterSeconds });
   });
 
   it("waits for the seconds of the header when the body has none", async () => {

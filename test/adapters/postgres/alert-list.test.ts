@@ -60,7 +60,13 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
     await addAlert(1, NOW);
     await addDelivery(1, 11, "sent");
     await addDelivery(1, 12, "pending");
-    const delivery = { alertId: uuidOf(1), channelKind: "email", attempts: 2, nextAttemptAt: NOW + SECOND };
+    const delivery = {
+      alertId: uuidOf(1),
+      channelKind: "email",
+      attempts: 2,
+      nextAttemptAt: NOW + SECOND,
+      slotAt: null,
+    };
     expect(await list()).toEqual({
       rows: [
         {
