@@ -187,12 +187,12 @@ describe("queues that deliver", { timeout: 120_000 }, () => {
   });
 
   it("run at most ten consumers at a time", async () => {
-    for (let sent = 0; sent < 12; sent++) await send({ queue: "notices", bodies: Array(10).fill({ held: true }) });
+    for (let sent = 0; sent < 12; sent++) await send({ queue: "notices", bodies: Array(30).fill({ held: true }) });
     // An eleventh consumer would start by now.
     while ((await seen()).running < 10) await pause(20);
     await pause(500);
     await fetch(`${worker.url}/release`);
-    await deliveries(120);
+    await deliveries(360);
     expect((await seen()).mostRunning).toBe(10);
   });
 
