@@ -89,7 +89,8 @@ export class Process {
     if (this.#hasDied) throw new Killed();
     if (++this.#calls >= this.#diesAt && this.#unnoted.size === 0) return this.#die(call, work);
     const answer = await (call.port === "notifier" ? this.#offer(call, work) : this.#try(call, work));
-    if (call.port === "deliveries" && call.verb === "load") this.#noteDispatch(answer as Dispatch | null);
+    if (call.port === "deliveries" && call.verb === "load")
+      for (const dispatch of answer as Dispatch[]) this.#noteDispatch(dispatch);
     return answer;
   }
 
@@ -151,9 +152,9 @@ export class Process {
     return slackUrlOf(key.channelId) !== null && (inHand(key) > 1 || unrecorded.has(nameOf(key)));
   }
 
-  #noteDispatch(dispatch: Dispatch | null): void {
-    const url = dispatch === null ? null : this.#around.slackUrlOf(dispatch.channel.id);
-    if (dispatch === null || url === null) return;
+  #noteDispatch(dispatch: Dispatch): void {
+    const url = this.#around.slackUrlOf(dispatch.channel.id);
+    if (url === null) return;
     this.#slackNotices.set(JSON.stringify([url, slackMessage(dispatch)]), nameOf(dispatch.delivery));
   }
 
