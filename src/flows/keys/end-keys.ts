@@ -87,5 +87,5 @@ async function lastSpendOf(keyHash: KeyHash, tenant: TenantRecord, deps: EndKeyD
     if (other.ok) shownNanoUsd += other.value.spendNanoUsd;
     else if (other.failure.kind !== "not_found") return null;
   }
-  return spentByGone(tenant, keyHash, shownNanoUsd);
+  return spentByGone(tenant, shownNanoUsd);
 }

@@ -85,25 +85,26 @@ export function withOlderKeys(
   const isOld = (row: LiteLlmRow) => isOver && row.resetsAt !== resetsAt;
   const spentBy = (row: LiteLlmRow) => (isOld(row) ? 0n : row.spendNanoUsd);
   const shownNanoUsd = rows.reduce((sum, row) => sum + spentBy(row), carried);
-  const spendNanoUsd = isOver ? shownNanoUsd : withGone(tenant, shownNanoUsd, goneKeys);
+  const spendNanoUsd = isOver || goneKeys.length === 0 ? shownNanoUsd : atLeastKnown(tenant, shownNanoUsd);
   const beside = (row: LiteLlmRow): LiteLlmRow => ({ ...row, othersNanoUsd: spendNanoUsd - spentBy(row) });
   return { ...beside(newest), spendNanoUsd, begunAt, answeredAt, resetsAt, olderKeys: live.map(beside), goneKeys };
 }
 
 /** What the tenant has spent beside its newest key, which LiteLLM does not have yet. */
 export function spentBeside(tenant: KnownTenant, { rows, goneKeys }: OlderKeys): NanoUsd {
-  return withGone(tenant, sumOf(rows) + tenant.config.carriedNanoUsd, goneKeys);
+  const shownNanoUsd = sumOf(rows) + tenant.config.carriedNanoUsd;
+  return goneKeys.length === 0 ? shownNanoUsd : atLeastKnown(tenant, shownNanoUsd);
 }
 
 /** What a key had spent that LiteLLM no longer has is part of the spend that Bursar knows, until it is carried. */
-function withGone({ config, spend }: KnownTenant, shownNanoUsd: NanoUsd, goneKeys: readonly KeyHash[]): NanoUsd {
-  const knows = goneKeys.length > 0 && spend !== null && !isOfEndedPeriod(config, spend);
+function atLeastKnown({ config, spend }: KnownTenant, shownNanoUsd: NanoUsd): NanoUsd {
+  const knows = spend !== null && !isOfEndedPeriod(config, spend);
   return knows && spend.spendNanoUsd > shownNanoUsd ? spend.spendNanoUsd : shownNanoUsd;
 }
 
-/** What the key had spent that LiteLLM no longer has: the known spend without what `shown` keys have spent. */
-export function spentByGone(tenant: KnownTenant, goneKey: KeyHash, shownNanoUsd: NanoUsd): NanoUsd {
-  return withGone(tenant, shownNanoUsd, [goneKey]) - shownNanoUsd;
+/** What a key had spent that LiteLLM no longer has: the known spend without what the other keys show. */
+export function spentByGone(tenant: KnownTenant, shownNanoUsd: NanoUsd): NanoUsd {
+  return atLeastKnown(tenant, shownNanoUsd) - shownNanoUsd;
 }
 
 const sumOf = (rows: readonly LiteLlmRow[]): NanoUsd => rows.reduce((sum, row) => sum + row.spendNanoUsd, 0n);

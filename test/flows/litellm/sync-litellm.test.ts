@@ -22,6 +22,18 @@ describe("syncing", () => {
 
   const sync = () => syncLiteLlm({ tenantId: acme, now: NOW }, deps);
 
+  /** Changes the tenant before the first of these notes. Returns how often it was noted. */
+  const overtakeFirst = (verb: "noteBlock" | "noteMark") => {
+    const note = deps.tenants[verb] as (tenantId: typeof acme, revision: number) => Promise<never>;
+    let notes = 0;
+    const noteOvertaken: typeof note = async (...noted) => {
+      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
+      return note(...noted);
+    };
+    deps.tenants = { ...deps.tenants, [verb]: noteOvertaken };
+    return () => notes;
+  };
+
   it("reads and sends nothing when LiteLLM has the desired state", async () => {
     expect((await sync()).kind).toBe("synced");
     expect(world.litellm.requests().map(({ path }) => path)).toEqual(["/key/info"]);
@@ -29,15 +41,9 @@ describe("syncing", () => {
 
   it("sends no block whose note another change has overtaken, and restarts with the new desired state", async () => {
     await deps.tenants.setSuspended(acme, true, anActor());
-    const { noteBlock } = deps.tenants;
-    let notes = 0;
-    const noteOvertaken = async (...note: Parameters<typeof noteBlock>) => {
-      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
-      return noteBlock(...note);
-    };
-    deps.tenants = { ...deps.tenants, noteBlock: noteOvertaken };
+    const notes = overtakeFirst("noteBlock");
     expect((await sync()).kind).toBe("synced");
-    expect(notes).toBe(2);
+    expect(notes()).toBe(2);
     expect(await world.keyRow(hash)).toMatchObject({ blocked: true });
   });
 
@@ -71,15 +77,9 @@ describe("syncing", () => {
 
   it("restarts when another change overtakes the tenant's first mark", async () => {
     await world.db.query("update tenant_configs set mark_nonce = null");
-    const { noteMark } = deps.tenants;
-    let notes = 0;
-    const noteOvertaken = async (...note: Parameters<typeof noteMark>) => {
-      if (notes++ === 0) await deps.tenants.change(acme, { name: "Acme" }, anActor());
-      return noteMark(...note);
-    };
-    deps.tenants = { ...deps.tenants, noteMark: noteOvertaken };
+    const notes = overtakeFirst("noteMark");
     expect((await sync()).kind).toBe("synced");
-    expect([notes, (await world.keyRow(hash)).metadata]).toEqual([2, expect.objectContaining({ tenant_id: "acme" })]);
+    expect([notes(), (await world.keyRow(hash)).metadata]).toEqual([2, expect.objectContaining({ tenant_id: "acme" })]);
   });
 
   it("stays pending when LiteLLM does not take the soft budget", async () => {
