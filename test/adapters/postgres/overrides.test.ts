@@ -99,6 +99,18 @@ describe.each(postgresBackends)("overrides on $name", (backend) => {
     expect(await linesOf("override_granted")).toHaveLength(2);
   });
 
+  it("grants anew by several deliveries of one operation at once, none of which deadlocks", async () => {
+    await create();
+    for (const day of Array.from({ length: 8 }, (_, index) => index + 1)) {
+      const actor = anActor({ operation: { id: "o", idempotency: { id: "i", bodyHash: "h" } }, now: NOW + day * DAY });
+      const ids = Array.from({ length: 8 }, (_, index) => uuidOf(10 * day + index));
+      const expiresAt = actor.now + DAY;
+      const all = await Promise.all(ids.map((id) => grant(aNewOverride({ id, expiresAt }), actor)));
+      expect(new Set(all.map((each) => each?.override.id)).size).toBe(1);
+      expect(await linesOf("override_granted")).toHaveLength(day);
+    }
+  });
+
   it("grants nothing for a missing or deleted tenant", async () => {
     expect(await grant(aNewOverride(), later)).toBeNull();
     expect(await overrides.revoke(key, later)).toBeNull();

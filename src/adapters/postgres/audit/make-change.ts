@@ -35,6 +35,8 @@ export async function makeChange<Found, T>(database: Database, change: Change<Fo
   }
 }
 
+const SOURCE_UNIQUE = "audit_log_source_unique";
+
 /** Two requests may free an id at once; the second then finds what the first has created. */
 const ROUNDS = 3;
 
@@ -51,21 +53,25 @@ export async function createOnce<Found, T>(
   const { outcome, read } = change;
   const selectLine = sql`select id, request_hash, at > ${timestampOf(now)} - ${KEY_LIFETIME} as is_recent
     from audit_log where source_id = ${sourceId}`;
-  let { statements }: Pick<Change<Found, T>, "statements"> = change;
   for (let round = 1; ; round++) {
     try {
-      return success(read(await send(database, { ...change, statements })));
+      return success(read(await send(database, change)));
     } catch (error) {
-      if (violatedUnique(error) === null || round === ROUNDS) throw error;
+      const violated = violatedUnique(error);
+      if (violated === null || round === ROUNDS) throw error;
       const [{ rows }, found] = await runPatiently(database, (db) => db.batch([db.execute(selectLine), outcome(db)]));
       const [line] = rows;
+      if (line === undefined && violated === SOURCE_UNIQUE) continue; // Freed meanwhile by the other request.
       if (line === undefined) throw error;
       const made = read(found as Found);
       if (made !== null && line["is_recent"] === true) {
         return line["request_hash"] === requestHash ? success(made) : failure("other_body");
       }
-      const freed = sql`update audit_log set source_id = null where id = ${line["id"]} and source_id = ${sourceId}`;
-      statements = [freed, ...change.statements];
+      // Committed before the change, which locks the tenant first: to free the id in the change's transaction would
+      // lock the line first, and deadlock with a request that has the tenant and waits for this id.
+      await runPatiently(database, (db) =>
+        db.execute(sql`update audit_log set source_id = null where id = ${line["id"]} and source_id = ${sourceId}`),
+      );
     }
   }
 }
