@@ -59,12 +59,13 @@ export async function playBudgetStory(clients: Clients, timeline: Timeline): Pro
   await callModel(clients, timeline, virtualKey, 0.25);
   await untilState(clients, timeline, virtualKey, 6, { status: 200, state: "ok" });
 
+  await createResetChannel(clients, timeline, tenantId);
   const resetAt = Date.now();
   const reset = await clients.admin("POST", `/v1/tenants/${tenantId}/reset`);
   expectThat(reset.status === 200 && reset.body["spend"] === 0, "a new period begins with nothing spent", reset);
   timeline.addStep("the administrator resets it", "a new period, $0.00 spent", reset.edgeMs);
   await untilState(clients, timeline, virtualKey, 0, { status: 200, state: "ok" });
-  await expectNotices("reset notice", ["budget.reset"], resetAt);
+  await expectNotices("reset notice", ["budget.reset"], resetAt, ["slack"]);
   await callModel(clients, timeline, virtualKey, 0.25);
 }
 
@@ -76,28 +77,40 @@ async function grantOverride(clients: Clients, timeline: Timeline, tenantId: str
   timeline.addStep(`override of $${OVERRIDE}.00 granted`, "for an hour, LiteLLM has it too", granted.edgeMs);
 }
 
+/** Channels of the platform get no resets, so the tenant gets one of its own. */
+async function createResetChannel(clients: Clients, timeline: Timeline, tenantId: string): Promise<void> {
+  const channel = { kind: "slack", name: "resets", tenant_id: tenantId, events: ["budget_reset"] };
+  const created = await clients.admin("POST", "/v1/channels", { ...channel, url: clients.slackUrl(tenantId) });
+  expectThat(created.status === 201, "the tenant has a channel of its own", created);
+  timeline.addStep("the tenant gets a Slack channel", "of its own, for resets", created.edgeMs);
+}
+
 const CHANNELS = ["slack", "email", "webhook"] as const;
 
 /**
- * Returns a function that waits for the next notices on every channel. They must have exactly the given types, in any
- * order. @throws StoryError for a missing, wrong or additional notice.
+ * Returns a function that waits for the next notices on the channels of the platform, or on those of `kinds` only. The
+ * webhook must have exactly the given types, in any order. @throws StoryError for a missing, wrong or additional notice.
  */
 function startListening(clients: Clients, timeline: Timeline, tenantId: string) {
-  let expected = 0;
-  return async (what: string, types: readonly string[], causedAt: number): Promise<void> => {
-    expected += types.length;
+  const expected = { slack: 0, email: 0, webhook: 0 };
+  return async (
+    what: string,
+    types: readonly string[],
+    causedAt: number,
+    kinds: readonly Notice["kind"][] = CHANNELS,
+  ): Promise<void> => {
+    for (const kind of kinds) expected[kind] += types.length;
     const begunAt = Date.now();
     for (;;) {
       const notices = await clients.notices(tenantId);
       const of = (kind: Notice["kind"]) => notices.filter((notice) => notice.kind === kind);
-      if (CHANNELS.every((kind) => of(kind).length >= expected)) {
-        const newest = CHANNELS.flatMap((kind) => of(kind).slice(0, types.length).reverse());
-        const hasNoOthers = CHANNELS.every((kind) => of(kind).length === expected);
-        const hasTypes = types.every((type) =>
-          newest.some(
-            ({ kind, summary, signature }) => kind === "webhook" && summary === type && signature === "valid",
-          ),
-        );
+      if (kinds.every((kind) => of(kind).length >= expected[kind])) {
+        const newest = kinds.flatMap((kind) => of(kind).slice(0, types.length).reverse());
+        const hasNoOthers = CHANNELS.every((kind) => of(kind).length === expected[kind]);
+        const ofWebhook = newest.filter(({ kind }) => kind === "webhook");
+        const hasTypes =
+          !kinds.includes("webhook") ||
+          types.every((type) => ofWebhook.some(({ summary, signature }) => summary === type && signature === "valid"));
         if (!hasNoOthers || !hasTypes)
           throw new StoryError(`expected one ${types.join(", one ")} on each channel; got ${JSON.stringify(notices)}`);
         timeline.addStep(`${what} in the inbox`, newest.map((notice) => arrivalOf(notice, causedAt)).join(", "));

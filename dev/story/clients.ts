@@ -20,6 +20,8 @@ export interface Clients {
   admin(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Calls Ask and demands spend that is at most a second old, so that the story does not have to wait. */
   ask(virtualKey: string): Promise<Answer>;
+  /** The address of the inbox for a Slack channel of the tenant. */
+  slackUrl(tenantId: string): string;
   /** The notices about a tenant that the inbox has accepted, newest first. */
   notices(tenantId: string): Promise<Notice[]>;
   /** Makes one model call through LiteLLM that costs `usd`. */
@@ -32,6 +34,7 @@ export function clientsFor(urls: { worker: string; litellm: string; inbox: strin
   return {
     admin: (method, path, body) => send(method, urls.worker + path, adminToken, {}, body),
     ask: (virtualKey) => send("GET", `${urls.worker}/v1/budget`, virtualKey, { "Cache-Control": "max-age=1" }),
+    slackUrl: (tenantId) => `${urls.inbox}/slack/${tenantId}`,
     async notices(tenantId) {
       const response = await fetch(`${urls.inbox}/messages?tenant=${tenantId}&accepted=true`);
       const { data } = (await response.json()) as { data: readonly RawNotice[] };
