@@ -88,7 +88,7 @@ export function alertFacts({ eventType, detail }: AlertRecord, { at, overrideNan
       ];
     }
     default:
-      return overrideNanoUsd === 0n ? [] : [{ label: "Override in the limit", value: amountText(overrideNanoUsd) }];
+      return overrideNanoUsd === 0n ? [] : [{ label: "Overrides included", value: amountText(overrideNanoUsd) }];
   }
 }
 

@@ -2,7 +2,6 @@
 // button. Escapes nothing.
 
 import type { Instant } from "../budget/instant.ts";
-import type { AlertRecord } from "../records/alert.ts";
 import { type BarPart, barOf } from "./bar.ts";
 import { type BudgetSnapshot, snapshotOf } from "./budget-snapshot.ts";
 import type { Copy } from "./copy/copy.ts";
@@ -27,7 +26,7 @@ export interface Budget {
 
 export interface MessageModel extends Copy {
   readonly tenant: TenantName | null;
-  /** `repeated, the 2nd time`; null for an alert that is new. */
+  /** `2nd reminder`; null for an alert that is new, such as a crossing after a resolution. */
   readonly repetition: string | null;
   /** Null when the notice is not about a budget. */
   readonly budget: Budget | null;
@@ -62,7 +61,7 @@ export function messageModelOf(notice: Notice, publicUrl: string | null): Messag
     // The page behind the button says what helps, and does it.
     advice: button === null ? copy.advice : null,
     tenant: { name: tenantName === null ? null : oneLine(tenantName), id: oneLine(alert.tenantId) ?? "–" },
-    repetition: repetitionText(repetitionOf(alert)),
+    repetition: repetitionText(alert.repetition),
     budget: { snapshot, numbers: numbersOf(snapshot), bar: barOf(snapshot) },
     facts: alertFacts(alert, snapshot),
     button,
@@ -81,13 +80,8 @@ export function headlineOf(
   return `${tenantLabel(tenant, max - predicate.length - 1, encode)} ${predicate}`;
 }
 
-/** How often an alert that stands was announced before; 0 for a new one, such as a crossing after a resolution. */
-function repetitionOf({ repetition = 0 }: AlertRecord & { readonly repetition?: number }): number {
-  return repetition;
-}
-
 function repetitionText(repetition: number): string | null {
-  return repetition === 0 ? null : `repeated, the ${ordinal(repetition)} time`;
+  return repetition === 0 ? null : `${ordinal(repetition)} reminder`;
 }
 
 /** `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`. */

@@ -38,7 +38,7 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
   tenants_unread: {
     predicate: "Some tenants' spend has not been read for an hour",
     advice:
-      "Search the log for their tenant ids: a read failed, or a row cannot be read. GET /v1/tenants/{id} shows unread_since.",
+      "Search the log for these tenant ids. GET /v1/tenants/{id} shows unread_since.",
   },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",
@@ -55,15 +55,15 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
   spend_fell: {
     predicate: "A tenant's spend fell within its period",
     advice:
-      "LiteLLM shows less than before, without a reset: a correction, or a call with a price below zero. Compare its spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
+      "LiteLLM shows less than before, without a reset: someone corrected it, or a call had a price below zero. Compare its spend logs with GET /v1/audit (spend_fell). Correct the spend, or reset the tenant.",
   },
   channel_broken: {
     predicate: "A channel's provider refuses its notices",
-    advice: "Send the channel a new target with PATCH /v1/channels/{id}, and test it with POST /v1/channels/{id}/test.",
+    advice: "Set a new target with PATCH /v1/channels/{id}, then test it with POST /v1/channels/{id}/test.",
   },
   budgets_reset: {
     predicate: "Budgets were reset",
-    advice: "GET /v1/alerts lists every reset. Remove budget_reset from the channel's events to hear of no resets.",
+    advice: "GET /v1/alerts lists every reset. Remove budget_reset from the channel's events to stop this digest.",
   },
   litellm_out: {
     predicate: "LiteLLM is unreachable",
@@ -96,7 +96,7 @@ export function platformFacts({ kind, detail, begunAt, createdAt }: PlatformAler
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
     ...text("Including", "names"),
     ...text("Channel", "channel"),
-    ...text("Unread longest first", "tenant_ids"),
+    ...text("Longest unread", "tenant_ids"),
     ...text("Key", "key_hash"),
     ...text("Spend before (USD)", "spend_before"),
     ...text("Spend now (USD)", "spend_after"),

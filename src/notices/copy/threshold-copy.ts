@@ -25,7 +25,7 @@ export function thresholdCopy(snapshot: BudgetSnapshot): Copy {
 export function consequence({ budgetState, observes }: BudgetSnapshot): string {
   if (budgetState === "blocked") return `; requests ${observes ? "would be" : "are"} refused`;
   if (budgetState !== "grace") return "";
-  return observes ? "; it is only observed, so nothing is refused" : "; requests still go through";
+  return observes ? "; requests still go through, because its budget is only observed" : "; requests still go through";
 }
 
 /** An observed tenant keeps working, so its advice is about later enforcement. */
