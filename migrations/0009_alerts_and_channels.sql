@@ -2,7 +2,7 @@ ALTER TABLE "platform_alerts" DROP CONSTRAINT "platform_alerts_kind_known";--> s
 ALTER TABLE "notice_deliveries" DROP CONSTRAINT "notice_deliveries_status_known";--> statement-breakpoint
 ALTER TABLE "notification_channels" DROP CONSTRAINT "notification_channels_kind_known";--> statement-breakpoint
 ALTER TABLE "budget_alert_history" ADD COLUMN "repetition" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "notice_deliveries" ADD COLUMN "slot_at" timestamp (3) with time zone;--> statement-breakpoint
+ALTER TABLE "notice_deliveries" ADD COLUMN "turn_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "notice_deliveries" ADD COLUMN "open_attempts" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "notice_deliveries" ADD COLUMN "digest_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "notice_deliveries" ADD COLUMN "digest_id" uuid;--> statement-breakpoint

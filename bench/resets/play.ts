@@ -53,7 +53,8 @@ export async function playMonth({ resets, blocks, random }: Month): Promise<Play
   const queue = new VirtualQueue(clock);
   const told = new Map<string, { at: Instant; recordedAt: Instant }>();
 
-  if (audienceOf("budget_reset").isDefault) throw new Error("a reset has a notice of its own again: play each one");
+  if (audienceOf("budget_reset").isPlatformDefault)
+    throw new Error("a reset has a notice of its own again: play each one");
   for (let number = 0; number < blocks; number++) {
     const at = start + Math.floor(random() * BURST_MS);
     const key = record(postgres, number + 1, "budget_blocked", OPERATIONS, at);
@@ -147,7 +148,7 @@ class Slack {
     this.#clock.now += 100;
     if (this.#clock.now < this.#freeAt) {
       this.limited++;
-      return { kind: "limited", why: "status 429", retryAfterSeconds: 1 };
+      return { kind: "rate_limited", why: "status 429", retryAfterSeconds: 1 };
     }
     this.#freeAt = this.#clock.now + 1_000;
     return { kind: "sent" };

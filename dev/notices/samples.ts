@@ -1,11 +1,11 @@
 // Sample notices of every kind with realistic amounts, and one with hostile text. Data only.
 
 import type { AlertDetail, AlertEventType } from "../../src/budget/alert.ts";
+import type { PlatformAlertKind } from "../../src/budget/delivery/severity.ts";
 import { nanoUsdFromDecimal, shareOf } from "../../src/budget/money.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
 import type { AlertNotice, Notice, PlatformNotice } from "../../src/notices/notice.ts";
 import type { AlertId } from "../../src/records/alert.ts";
-import type { PlatformAlertKind } from "../../src/records/platform-alert.ts";
 
 const PERIOD_START = Date.UTC(2026, 10, 1);
 const RESET = Date.UTC(2026, 11, 1);

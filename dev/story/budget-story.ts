@@ -89,7 +89,8 @@ const CHANNELS = ["slack", "email", "webhook"] as const;
 
 /**
  * Returns a function that waits for the next notices on the channels of the platform, or on those of `kinds` only. The
- * webhook must have exactly the given types, in any order. @throws StoryError for a missing, wrong or additional notice.
+ * webhook must have exactly the given types, in any order. @throws StoryError for a missing, wrong or additional
+ * notice.
  */
 function startListening(clients: Clients, timeline: Timeline, tenantId: string) {
   const expected = { slack: 0, email: 0, webhook: 0 };

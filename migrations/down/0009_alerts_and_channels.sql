@@ -19,7 +19,7 @@ DROP INDEX "idx_notice_deliveries_digest_due";
 ALTER TABLE "notice_deliveries" DROP COLUMN "digest_id";
 ALTER TABLE "notice_deliveries" DROP COLUMN "digest_at";
 ALTER TABLE "notice_deliveries" DROP COLUMN "open_attempts";
-ALTER TABLE "notice_deliveries" DROP COLUMN "slot_at";
+ALTER TABLE "notice_deliveries" DROP COLUMN "turn_at";
 ALTER TABLE "notification_channels" DROP CONSTRAINT "notification_channels_min_severity_known";
 ALTER TABLE "notification_channels" DROP COLUMN "broken_since";
 ALTER TABLE "notification_channels" DROP COLUMN "last_error_at";

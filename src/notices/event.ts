@@ -3,7 +3,7 @@
 import type { AlertEventType } from "../budget/alert.ts";
 import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
-import type { PlatformAlertKind } from "../records/platform-alert.ts";
+import type { PlatformAlertRecord } from "../records/platform-alert.ts";
 import { snapshotOf } from "./budget-snapshot.ts";
 import { moneyOf } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
@@ -25,7 +25,7 @@ const EVENT_TYPES = {
   channel_test: "channel.test",
 } as const satisfies Record<NoticedEventType | "channel_test", string>;
 
-type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES] | `platform.${PlatformAlertKind}`;
+type EventType = (typeof EVENT_TYPES)[keyof typeof EVENT_TYPES] | `platform.${PlatformAlertRecord["kind"]}`;
 
 interface NoticeEvent {
   readonly type: EventType;

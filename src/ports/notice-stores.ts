@@ -6,12 +6,12 @@ import type { AlertEntry } from "../records/alert.ts";
 import type { LateChange } from "../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../records/channel.ts";
 import type { DeadLetter, DeadLetterRecord } from "../records/dead-letter.ts";
-import type { AlertListRow, DeliveryKey, Dispatch, RecordedAlerts } from "../records/delivery.ts";
+import type { AlertListRow, DeliveryKey, RecordedAlerts } from "../records/delivery.ts";
 import type {
+  NoticeDispatch,
   PlatformAlertRecord,
   PlatformBounds,
   PlatformCondition,
-  PlatformDispatch,
   PlatformSigns,
 } from "../records/platform-alert.ts";
 import type { Actor, OnTenantFault } from "../records/tenant.ts";
@@ -53,7 +53,7 @@ export interface PlatformAlerts {
 /** The state of each delivery. `sent`, `skipped`, `superseded` and `failed` are final. */
 export interface Deliveries {
   /** Leaves out deliveries whose alert or channel no longer exists. */
-  load(keys: readonly DeliveryKey[]): Promise<(Dispatch | PlatformDispatch)[]>;
+  load(keys: readonly DeliveryKey[]): Promise<NoticeDispatch[]>;
   /**
    * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
    * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.
@@ -74,7 +74,7 @@ export interface Deliveries {
    * The provider refuses the channel for good: fails the delivery and marks the channel as broken. When it was not, an
    * audit line and an alert to the other channels of the platform; returns its deliveries.
    */
-  reject(key: DeliveryKey, rejection: { error: string; at: Instant }): Promise<DeliveryKey[]>;
+  recordRejection(key: DeliveryKey, rejection: { error: string; at: Instant }): Promise<DeliveryKey[]>;
   postpone(key: DeliveryKey, next: Postponement): Promise<void>;
   /** Those whose attempt was due before `before`, each for one caller only. */
   claimOverdue(before: Instant, limit: number, now: Instant): Promise<DeliveryKey[]>;
@@ -90,7 +90,7 @@ export interface Postponement {
   readonly error: string | null;
   readonly nextAttemptAt: Instant;
   /** The turn that the channel's pace gave to the attempt; null: it has none yet. */
-  readonly slotAt: Instant | null;
+  readonly turnAt: Instant | null;
   /** False: the delivery waited, which is no attempt. */
   readonly isAttempt: boolean;
   readonly hasNotArrived: boolean;

@@ -167,13 +167,13 @@ export interface Claims {
    * The next free turn of a channel, `intervalMs` after the one before and not before `notBefore`. The others give way
    * to critical notices: a turn that one of them has `held` is kept only if no critical one has come since.
    */
-  reserveSlot(slot: SlotRequest): Promise<Instant>;
+  reserveTurn(request: TurnRequest): Promise<Instant>;
   ping(): Promise<void>;
 }
 
-export interface SlotRequest {
+export interface TurnRequest {
   readonly channelId: ChannelId;
-  readonly lane: "critical" | "others";
+  readonly priority: "critical" | "others";
   readonly held: Instant | null;
   readonly notBefore: Instant;
   readonly intervalMs: number;

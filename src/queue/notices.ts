@@ -35,7 +35,7 @@ function queuedNotice(message: Message<unknown>, key: DeliveryKey, ports: Ports)
       if (outcome.kind === "done") return message.ack();
       const { why, delaySeconds } = outcome;
       ports.log.info("notice delayed", { ...about, why, seconds: delaySeconds });
-      if (outcome.kind === "wait" && (await sendAgain(key, outcome, ports))) message.ack();
+      if (outcome.kind === "requeue" && (await requeue(key, outcome, ports))) message.ack();
       else message.retry({ delaySeconds });
     },
     fail(cause) {
@@ -46,7 +46,7 @@ function queuedNotice(message: Message<unknown>, key: DeliveryKey, ports: Ports)
 }
 
 /** False when the queue refuses. */
-async function sendAgain(
+async function requeue(
   key: DeliveryKey,
   { delaySeconds }: Exclude<MessageOutcome, { readonly kind: "done" }>,
   { noticeQueue, log }: Pick<Ports, "noticeQueue" | "log">,
@@ -55,7 +55,7 @@ async function sendAgain(
     await noticeQueue.sendAll([noticeMessage(key)], delaySeconds);
     return true;
   } catch (cause) {
-    log.error("notice not sent again", cause, { alert_id: key.alertId, channel_id: key.channelId });
+    log.error("notice not requeued", cause, { alert_id: key.alertId, channel_id: key.channelId });
     return false;
   }
 }

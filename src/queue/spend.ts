@@ -2,6 +2,7 @@
 
 import type { Instant } from "../budget/instant.ts";
 import { queueBackoffSeconds } from "../budget/schedules/backoff.ts";
+import { RECONCILE_EVERY_SECONDS } from "../flows/spend/lease-reads.ts";
 import type { Incoming } from "../flows/spend/merge-batch.ts";
 import { type ReconcileInput, reconcileTenants } from "../flows/spend/reconcile-tenants.ts";
 import { recordSpend } from "../flows/spend/record-spend.ts";
@@ -14,9 +15,6 @@ import { type Batch, recordDeadLetter } from "./record-dead-letter.ts";
  * brings beyond that goes back to the queue.
  */
 const RECONCILED_AT_ONCE = 100;
-
-/** As lease-reads.ts spreads them, so that each comes with few others. */
-const APART_SECONDS = 3;
 
 export async function consumeSpend(batch: Batch, ports: Ports): Promise<void> {
   const now = ports.clock();
@@ -61,10 +59,10 @@ async function consumeReconciles(reconciles: readonly Reconcile[], ports: Ports)
     if (isTooMany) left.push(reconcile);
     else tenants += await consumeReconcile(reconcile, ports);
   }
-  if (left.length > 0) await putBack(left, ports);
+  if (left.length > 0) await requeue(left, ports);
 }
 
-/** Returns how many tenants it has read, or may have. */
+/** Returns how many tenants it took; after a failure the maximum, because it may have read any number of them. */
 async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Promise<number> {
   try {
     const tenants = await reconcileTenants({ ...input, now: ports.clock() }, ports);
@@ -81,13 +79,13 @@ async function consumeReconcile({ message, input }: Reconcile, ports: Ports): Pr
  * Sends the messages again instead of retrying them: a retry counts as a failed attempt, and a backlog is no fault of
  * theirs. A message that is sent twice finds its leases taken.
  */
-async function putBack(reconciles: readonly Reconcile[], { spendQueue, log }: Ports): Promise<void> {
+async function requeue(reconciles: readonly Reconcile[], { spendQueue, log }: Ports): Promise<void> {
   const bodies = reconciles.map(({ input: { tenantIds, lease } }) => reconcileMessage(tenantIds, lease));
   try {
-    await spendQueue.sendAll(bodies, (index) => (index + 1) * APART_SECONDS);
+    await spendQueue.sendAll(bodies, (index) => (index + 1) * RECONCILE_EVERY_SECONDS);
     for (const { message } of reconciles) message.ack();
   } catch (cause) {
-    log.error("reconciles not put back", cause, { messages: reconciles.length });
+    log.error("reconciles not requeued", cause, { messages: reconciles.length });
     for (const { message } of reconciles) message.retry({ delaySeconds: queueBackoffSeconds(message.attempts) });
   }
 }

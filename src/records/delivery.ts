@@ -19,7 +19,7 @@ export interface DeliveryRecord extends DeliveryKey {
   readonly attempts: number;
   readonly nextAttemptAt: Instant | null;
   /** The turn that the channel's pace gave to the next attempt; null: none yet. */
-  readonly slotAt: Instant | null;
+  readonly turnAt: Instant | null;
   readonly lastError: string | null;
   readonly sentAt: Instant | null;
 }
@@ -59,7 +59,7 @@ export type SendOutcome =
   /** A retry would not help. */
   | { readonly kind: "rejected"; readonly why: string }
   /** The provider takes no more at this pace. The notice waits; nothing is wrong with it. */
-  | { readonly kind: "limited"; readonly why: string; readonly retryAfterSeconds: number | null }
+  | { readonly kind: "rate_limited"; readonly why: string; readonly retryAfterSeconds: number | null }
   | { readonly kind: "failed"; readonly why: string; readonly retryAfterSeconds: number | null }
   /** No answer: the notice may have arrived. */
   | { readonly kind: "unanswered"; readonly why: string };

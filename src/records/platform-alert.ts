@@ -1,29 +1,11 @@
 // Platform alerts: conditions of Bursar or LiteLLM that operators must act on. Types only.
 
 import type { AlertDetail } from "../budget/alert.ts";
+import type { PlatformAlertKind } from "../budget/delivery/severity.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import type { AlertId } from "./alert.ts";
 import type { Dispatch } from "./delivery.ts";
-
-/** A condition that operators are notified of while it lasts. */
-export type PlatformAlertKind =
-  | "dead_letter"
-  | "sync_pending"
-  | "litellm_silent"
-  | "litellm_out"
-  | "litellm_unreadable"
-  | "subject_missing"
-  /** Single tenants have not been read for an hour; `litellm_silent` and `litellm_out` are about all of them. */
-  | "tenants_unread"
-  /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
-  | "mark_copied"
-  /** LiteLLM shows much less spend of a tenant than before, within one period. */
-  | "spend_fell"
-  /** The provider of a channel refuses its notices for good. An event, which ends as it is recorded. */
-  | "channel_broken"
-  /** Not a condition: the digest of the resets of one hour. */
-  | "budgets_reset";
 
 export interface PlatformAlertRecord {
   readonly id: AlertId;
@@ -40,9 +22,12 @@ export interface PlatformDispatch extends Pick<Dispatch, "delivery" | "channel">
   readonly platformAlert: PlatformAlertRecord;
 }
 
+/** Everything that a notice is rendered from. */
+export type NoticeDispatch = Dispatch | PlatformDispatch;
+
 /** A condition as just evaluated. */
 export interface PlatformCondition {
-  readonly kind: Exclude<PlatformAlertKind, "budgets_reset">;
+  readonly kind: Exclude<PlatformAlertKind, "budgets_reset" | "channel_broken">;
   /** Null: the condition does not hold. */
   readonly detail: AlertDetail | null;
 }

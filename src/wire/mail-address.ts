@@ -9,7 +9,10 @@ const MAX_LENGTH = 254;
 const ASCII_ADDRESS =
   /^(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:[A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$/;
 
-/** Beyond ASCII: letters, marks and digits in labels, and dots. Other characters are refused, because `new URL` would read a port, path or user into them. */
+/**
+ * Beyond ASCII: letters, marks and digits in labels, and dots. Other characters are refused, because `new URL` would
+ * read a port, path or user into them.
+ */
 const INTERNATIONAL_DOMAIN = /^(?=.*[^\x21-\x7e])[\p{L}\p{M}\p{N}\-.\u3002\uff0e\uff61\u200c\u200d]+$/u;
 
 /** An address; its internationalised domain becomes Punycode (`ops@münchen.example` → `ops@xn--mnchen-3ya.example`). */

@@ -24,12 +24,12 @@ it("tells an event to the channels that ask for its severity or for less", () =>
   expect(audienceOfCondition("litellm_out")).toEqual({
     event: "platform.litellm_out",
     severities: ["info", "warning", "critical"],
-    isDefault: true,
+    isPlatformDefault: true,
   });
 });
 
 it("tells the platform of every event but a reset unless it asks", () => {
-  const unasked = ALERT_EVENT_TYPES.filter((eventType) => !audienceOf(eventType).isDefault);
+  const unasked = ALERT_EVENT_TYPES.filter((eventType) => !audienceOf(eventType).isPlatformDefault);
   expect(unasked).toEqual(["budget_reset"]);
 });
 

@@ -13,8 +13,8 @@ import { eventBody } from "../../src/notices/event.ts";
 import type { AlertNotice } from "../../src/notices/notice.ts";
 import { discordMessage } from "../../src/notices/providers/discord.ts";
 import { pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 import { teamsMessage } from "../../src/notices/providers/teams.ts";
-import { slackMessage } from "../../src/notices/slack.ts";
 
 const PUBLIC_URL = "https://bursar.example.com";
 const NOW = Date.UTC(2026, 10, 15, 12);
@@ -139,7 +139,7 @@ function isSuspendedAndOver(
 /** There are as many amounts as facts: spent, limit, left or over, and perhaps where it blocks and an override. */
 function eachFactOnce({ eventType }: AlertNotice["alert"], text: string, about: string): void {
   const amounts = [...text.matchAll(/\$\d+\.\d+/g)].map(([found]) => found);
-  const overrides = /Override in the limit|override of|may spend \$/.test(text) ? 1 : 0;
+  const overrides = /Overrides included|override of|may spend \$/.test(text) ? 1 : 0;
   const blocks = /[Bb]locks? at/.test(text) ? 1 : 0;
   expect(amounts, `${eventType} ${about}`).toHaveLength(3 + blocks + overrides);
 }
@@ -158,7 +158,7 @@ it("has the amounts and the state of one verdict in every event", () => {
   );
 });
 
-it("calls a projection of LiteLLM no notice", () => {
+it("has no notice for LiteLLM's projection", () => {
   expect(hasNotice({ eventType: "projected_limit_exceeded" })).toBe(false);
   expect(() => emailMessage(aNotice("projected_limit_exceeded"))).toThrow("unknown event type");
 });

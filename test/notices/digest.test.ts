@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { aPlatformNotice } from "../../dev/notices/samples.ts";
 import { eventBody } from "../../src/notices/event.ts";
-import { slackMessage } from "../../src/notices/slack.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 
 const digest = (detail: Record<string, string | number | null>) => aPlatformNotice("budgets_reset", detail);
 

@@ -118,7 +118,7 @@ describe("the critical alert", () => {
 
   it("says that nothing is refused for an observed tenant", () => {
     const { subject, text } = emailMessage(aNotice("budget_crossed", { spend: "525", enforcement: "observe" }));
-    expect(subject).toContain("; it is only observed, so nothing is refused");
+    expect(subject).toContain("; requests still go through, because its budget is only observed");
     expect(text).toContain("Would block at $550.00 (110 %)");
     expect(text).toContain(
       "What to do: Raise max_budget or grant an override before you enforce this tenant's budget.",
@@ -137,7 +137,7 @@ describe("the amounts", () => {
 
   it("name the override that is part of the limit", () => {
     const { text } = emailMessage(aNotice("budget_crossed", { spend: "610", limit: "600", maxBudget: "500" }));
-    expect(text).toContain("Override in the limit: $100.00");
+    expect(text).toContain("Overrides included: $100.00");
   });
 });
 
@@ -198,7 +198,7 @@ describe("the other kinds", () => {
     ["override-granted", "Override granted: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
     [
       "override-ended",
-      "Override ended: Acme Corp (acme) had an override of $100.00, which has expired; requests are refused",
+      "Override ended: Acme Corp (acme) no longer has an override of $100.00: it has expired; requests are refused",
     ],
     ["suspended", "Suspended: Acme Corp (acme) is suspended; requests are refused"],
     ["resumed", "Resumed: Acme Corp (acme) is no longer suspended"],
@@ -215,7 +215,7 @@ describe("the other kinds", () => {
 
   it("R2: shows an expired override with its amount, end, grantor and reason", () => {
     const { text } = emailMessage(SAMPLES["override-ended"] as Notice);
-    expect(text).toContain("had an override of $100.00, which has expired");
+    expect(text).toContain("no longer has an override of $100.00: it has expired");
     expect(text).toContain(
       "Ended:      14 November 2026, 18:00 UTC\nGranted by: dana\nReason:     Launch week, agreed with finance",
     );
@@ -223,7 +223,7 @@ describe("the other kinds", () => {
 
   it("R2: shows a revoked override with its revoker and time", () => {
     const { text } = emailMessage(SAMPLES["override-revoked"] as Notice);
-    expect(text).toContain("had an override of $100.00, which was revoked");
+    expect(text).toContain("no longer has an override of $100.00: it was revoked");
     expect(text).toContain(
       "Ended:      13 November 2026, 09:30 UTC\nRevoked by: lee\nReason:     Launch week, agreed with finance",
     );
@@ -265,12 +265,12 @@ describe("a repetition", () => {
     [112, "112th"],
   ])("says which one it is, in the subject and in both parts: %i", (repetition, ordinal) => {
     const { subject, html, text } = emailMessage(aNotice("threshold_crossed", { threshold: 8_000n, repetition }));
-    expect(subject).toBe(`Warning (repeated, the ${ordinal} time): Acme Corp (acme) has used 82.5 % of its budget`);
-    expect(html).toContain(`repeated, the ${ordinal} time`);
-    expect(text.toLowerCase()).toContain(`repeated, the ${ordinal} time`);
+    expect(subject).toBe(`Warning (${ordinal} reminder): Acme Corp (acme) has used 82.5 % of its budget`);
+    expect(html).toContain(`${ordinal} reminder`);
+    expect(text.toLowerCase()).toContain(`${ordinal} reminder`);
   });
 
-  it("has its name to itself: a new crossing after a resolution is none", () => {
+  it("names a new crossing after a resolution no reminder", () => {
     const { subject, html, text } = emailMessage(
       aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 1 }),
     );
@@ -279,6 +279,6 @@ describe("a repetition", () => {
 
   it("shows the present state of the tenant", () => {
     const notice = aNotice("threshold_crossed", { threshold: 8_000n, repetition: 1, spend: "525" });
-    expect(emailMessage(notice).subject).toMatch(/^Critical \(repeated, the 1st time\): .* has used 105 %/);
+    expect(emailMessage(notice).subject).toMatch(/^Critical \(1st reminder\): .* has used 105 %/);
   });
 });

@@ -14,8 +14,8 @@ import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
 import { discordMessage } from "../../src/notices/providers/discord.ts";
 import { pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 import { teamsMessage } from "../../src/notices/providers/teams.ts";
-import { slackMessage } from "../../src/notices/slack.ts";
 
 const withName = (tenantName: string) => aNotice("budget_blocked", { threshold: 11_000n, spend: "552", tenantName });
 const withReason = (reason: string) => aNotice("override_granted", { detail: { reason } });

@@ -121,7 +121,7 @@ describe("Teams", () => {
 
   it("says of a repetition that it is one", () => {
     expect(JSON.stringify(teamsMessage(SAMPLES["warning-repeated"] as Notice, null))).toContain(
-      "Warning · repeated, the 2nd time",
+      "Warning · 2nd reminder",
     );
   });
 });
@@ -150,7 +150,7 @@ describe("Discord", () => {
 
   it("says of a repetition that it is one", () => {
     const { embeds } = discordMessage(SAMPLES["warning-repeated"] as Notice, null);
-    expect(embeds?.[0]?.footer?.text).toContain("· repeated, the 2nd time");
+    expect(embeds?.[0]?.footer?.text).toContain("· 2nd reminder");
   });
 });
 

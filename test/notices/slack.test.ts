@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { blockProblems } from "../../dev/inbox/receivers/slack-blocks.ts";
 import { aNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import type { Notice } from "../../src/notices/notice.ts";
-import { slackMessage } from "../../src/notices/slack.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 
 interface Block {
   type: string;
@@ -30,7 +30,10 @@ describe("the state", () => {
     ["resumed", ":large_green_circle: Acme Corp (acme) is no longer suspended"],
     ["reset", ":arrows_counterclockwise: Acme Corp (acme) has started a new budget period"],
     ["override-granted", ":ticket: Acme Corp (acme) may spend $100.00 more until 22 November 2026, 18:00 UTC"],
-    ["override-ended", ":ticket: Acme Corp (acme) had an override of $100.00, which has expired; requests are refused"],
+    [
+      "override-ended",
+      ":ticket: Acme Corp (acme) no longer has an override of $100.00: it has expired; requests are refused",
+    ],
     ["suspended", ":octagonal_sign: Acme Corp (acme) is suspended; requests are refused"],
     ["platform-dead-letter", ":rotating_light: A queue message failed every attempt"],
     ["platform-sync-pending", ":rotating_light: A tenant's budget is not synced to LiteLLM"],
@@ -95,16 +98,16 @@ describe("the message", () => {
 });
 
 describe("the fallback text", () => {
-  it("says the sentence", () => {
+  it("has tag, tenant and sentence in one line", () => {
     expect(slackMessage(SAMPLES["blocked"] as Notice).text).toBe(
       ":no_entry: Blocked: Acme Corp (acme) has used 110.4 % of its budget; requests are refused.",
     );
   });
 
-  it("says of a repetition that it is one, and of a new crossing nothing of the kind", () => {
+  it("names a repetition a reminder, and a new crossing none", () => {
     const again = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", repetition: 2 }));
-    expect(again.text).toContain("Blocked (repeated, the 2nd time): Acme");
-    expect(JSON.stringify(again.blocks)).toContain("*repeated, the 2nd time*");
+    expect(again.text).toContain("Blocked (2nd reminder): Acme");
+    expect(JSON.stringify(again.blocks)).toContain("*2nd reminder*");
     const fresh = slackMessage(aNotice("budget_blocked", { threshold: 11_000n, spend: "552", occurrence: 1 }));
     expect(JSON.stringify(fresh)).not.toMatch(/repeat|remind/i);
   });

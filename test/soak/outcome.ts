@@ -3,7 +3,7 @@
 
 import type { Inbox } from "../../dev/inbox/start.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
-import { slackMessage } from "../../src/notices/slack.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 import type { DeliveryKey } from "../../src/records/delivery.ts";
 import type { TenantDatabase } from "../support/servers/tenant-database.ts";
 import type { SoakChannel } from "./channels.ts";

@@ -1,7 +1,7 @@
 // The failures of one invocation of a consumer: calls that fail, answers that are lost, and its death. Random, without
 // the failures that no sender can recover from, which exactly-once.test.ts lists.
 
-import { slackMessage } from "../../src/notices/slack.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 import { Outage } from "../../src/ports/outage.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { failure } from "../../src/ports/result.ts";

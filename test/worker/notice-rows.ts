@@ -89,7 +89,7 @@ export async function deliveryOf({ key }: SeededNotice) {
 /** Makes the next attempt due. */
 export async function makeDue({ key }: SeededNotice): Promise<void> {
   await query(
-    `update notice_deliveries set next_attempt_at = now(), slot_at = slot_at - interval '1 day' where alert_id = '${key.alertId}'`,
+    `update notice_deliveries set next_attempt_at = now(), turn_at = turn_at - interval '1 day' where alert_id = '${key.alertId}'`,
   );
 }
 

@@ -1,37 +1,37 @@
 // The ChannelBreakers port in the memory of an isolate. Only plain data; another isolate finds out for itself.
 
 import type { Instant } from "../../budget/instant.ts";
-import { BREAKER } from "../../budget/schedules/backoff.ts";
+import { BREAKER } from "../../budget/schedules/pacing.ts";
 import type { ChannelBreakers } from "../../ports/ports.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import { BoundedMap } from "./bounded-map.ts";
 
-interface Silence {
+interface Breaker {
   readonly failures: number;
   /** Until when no attempt is made. */
   readonly openUntil: Instant;
 }
 
-/** Some four thousand silent channels. */
+/** Some four thousand channels that do not answer. */
 const MAX_BYTES = 1_000_000;
 
 export class IsolateBreakers implements ChannelBreakers {
-  readonly #silent = new BoundedMap<ChannelId, Silence>(MAX_BYTES);
+  readonly #breakers = new BoundedMap<ChannelId, Breaker>(MAX_BYTES);
 
   admits(channelId: ChannelId, now: Instant): boolean {
-    const silence = this.#silent.get(channelId);
-    if (silence === undefined || silence.failures < BREAKER.failures) return true;
-    if (now < silence.openUntil) return false;
+    const breaker = this.#breakers.get(channelId);
+    if (breaker === undefined || breaker.failures < BREAKER.failures) return true;
+    if (now < breaker.openUntil) return false;
     // This attempt is the probe. The others wait for its answer.
-    this.#silent.set(channelId, { ...silence, openUntil: now + BREAKER.openMs });
+    this.#breakers.set(channelId, { ...breaker, openUntil: now + BREAKER.openMs });
     return true;
   }
 
   note(channelId: ChannelId, isAnswered: boolean, now: Instant): void {
-    if (isAnswered) this.#silent.delete(channelId);
+    if (isAnswered) this.#breakers.delete(channelId);
     else {
-      const failures = (this.#silent.get(channelId)?.failures ?? 0) + 1;
-      this.#silent.set(channelId, { failures, openUntil: now + BREAKER.openMs });
+      const failures = (this.#breakers.get(channelId)?.failures ?? 0) + 1;
+      this.#breakers.set(channelId, { failures, openUntil: now + BREAKER.openMs });
     }
   }
 }

@@ -117,7 +117,7 @@ function outcomeOfError(error: unknown): SendOutcome {
 }
 
 function outcomeOfCode(code: string, retryAfterSeconds: number | null): SendOutcome {
-  if (LIMIT_CODES.includes(code)) return { kind: "limited", why: code, retryAfterSeconds };
+  if (LIMIT_CODES.includes(code)) return { kind: "rate_limited", why: code, retryAfterSeconds };
   return RETRYABLE_CODES.includes(code) ? failed(code, retryAfterSeconds) : { kind: "rejected", why: code };
 }
 

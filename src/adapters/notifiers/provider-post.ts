@@ -67,7 +67,7 @@ export function outcomeOf(answer: ProviderAnswer, errorName: (text: string) => s
   const name = plainName(errorName(text));
   const why = name === null ? `status ${status}` : `status ${status}, ${name}`;
   const isLimited = status === 429 || (status === 503 && retryAfterSeconds !== null);
-  if (isLimited) return { kind: "limited", why, retryAfterSeconds };
+  if (isLimited) return { kind: "rate_limited", why, retryAfterSeconds };
   if (status >= 500 || status === 408) return failed(why, retryAfterSeconds);
   return { kind: "rejected", why: status < 400 ? `${why}: redirects are not followed` : why };
 }

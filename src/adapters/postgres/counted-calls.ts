@@ -16,7 +16,7 @@ import type { OnTenantFault } from "../../records/tenant.ts";
 import { type Database, type Row, runBatch } from "./client.ts";
 import { ms, timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
-import { readEach } from "./read-each.ts";
+import { readEachTenant } from "./read-each.ts";
 import { HAS_BASE, lockSpend } from "./tenants/ledger-rows.ts";
 import { ownerJson, UNSETTLED } from "./tenants/ledgers.ts";
 import { SELECT_SPEND } from "./tenants/tenant-rows.ts";
@@ -85,13 +85,7 @@ async function countAtOnce(
         ${UNSETTLED} as unsettled
       from tenant_spend s where s.tenant_id in (${reported})`,
   ]);
-  return new Map(
-    readEach(
-      results.at(-1) ?? [],
-      (row) => [tenantIdOf(row), countedFrom(row)] as const,
-      onFault && ((row, cause) => onFault({ tenantId: tenantIdOf(row), cause })),
-    ),
-  );
+  return new Map(readEachTenant(results.at(-1) ?? [], (row) => [tenantIdOf(row), countedFrom(row)] as const, onFault));
 }
 
 const tenantIdOf = (row: Row): TenantId => row["tenant_id"] as TenantId;

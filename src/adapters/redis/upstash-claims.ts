@@ -24,22 +24,25 @@ const SENDING_SECONDS = 60;
 /** No message of the same notice is queued for longer than this. */
 const SENT_SECONDS = 3_600;
 
-/** A turn in the past says nothing. Clocks differ by less. */
-const SLOT_KEPT_MS = 60_000;
+/** After its last turn a key only needs to outlive the difference of clocks. */
+const TURN_KEPT_MS = 60_000;
 
 const scheduledReadKey = (tenantId: TenantId, name: string) => `read-due:${tenantId}:${name}`;
 const noticeKey = ({ alertId, channelId }: DeliveryKey) => `notice:${alertId}:${channelId}`;
-const slotKey = (channelId: ChannelId, lane: string) => `pace:${channelId}:${lane}`;
+const turnKey = (channelId: ChannelId, priority: string) => `pace:${channelId}:${priority}`;
 const readKey = (tenantId: TenantId, colo: string, seconds: number) => `read:${tenantId}:${colo}:${seconds}`;
 
-/** Text, because Lua would write so large a number in scientific notation. The key outlives its last turn. */
-const RESERVE_SLOT = `
+/**
+ * Keeps a held turn unless a critical one came since; else gives the first turn after `notBefore`, the channel's last
+ * one and the last critical one. Answers text, because Lua writes large numbers in scientific notation.
+ */
+const RESERVE_TURN = `
 local critical = tonumber(redis.call('GET', KEYS[2]) or '0')
 local held = tonumber(ARGV[3])
 if held > 0 and critical <= held then return string.format('%.0f', held) end
 local at = math.max(tonumber(ARGV[1]), critical, tonumber(redis.call('GET', KEYS[1]) or '0'))
 local next = string.format('%.0f', at + tonumber(ARGV[2]))
-redis.call('SET', KEYS[1], next, 'PXAT', string.format('%.0f', at + ${SLOT_KEPT_MS}))
+redis.call('SET', KEYS[1], next, 'PXAT', string.format('%.0f', at + ${TURN_KEPT_MS}))
 return string.format('%.0f', at)`;
 
 const idempotencyKey = ({ actor, route, key }: IdempotencyKey) => `idempotency:${actor}:${route}:${key}`;
@@ -131,13 +134,13 @@ export function upstashClaims(options: { url: string; token: string; timeoutMs?:
       await guarded("release a notice", redis().del(noticeKey(key)));
     },
 
-    async reserveSlot({ channelId, lane, held, notBefore, intervalMs }) {
+    async reserveTurn({ channelId, priority, held, notBefore, intervalMs }) {
       const turn = redis().eval<[number, number, number], unknown>(
-        RESERVE_SLOT,
-        [slotKey(channelId, lane), slotKey(channelId, "critical")],
+        RESERVE_TURN,
+        [turnKey(channelId, priority), turnKey(channelId, "critical")],
         [notBefore, intervalMs, held ?? 0],
       );
-      return Number(await guarded("reserve a slot", turn));
+      return Number(await guarded("reserve a turn", turn));
     },
 
     async ping() {

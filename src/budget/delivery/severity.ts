@@ -1,4 +1,4 @@
-// How serious an event is, and which channels hear of it. Reads no clock.
+// How serious an event is, and which channels get it. Reads no clock.
 
 import type { AlertEventType } from "../alert.ts";
 
@@ -6,8 +6,8 @@ export const SEVERITIES = ["info", "warning", "critical"] as const;
 
 export type Severity = (typeof SEVERITIES)[number];
 
-/** A resolution has the severity of what it ends, so a channel that hears of a block hears of its end. */
-const OF_EVENT: Readonly<Record<AlertEventType, Severity>> = {
+/** A resolution has the severity of what it ends, so a channel that gets a block gets its end. */
+const SEVERITY_OF_EVENT: Readonly<Record<AlertEventType, Severity>> = {
   threshold_crossed: "warning",
   budget_crossed: "critical",
   budget_blocked: "critical",
@@ -20,48 +20,72 @@ const OF_EVENT: Readonly<Record<AlertEventType, Severity>> = {
   tenant_resumed: "critical",
 };
 
-const OF_CONDITION = {
+const SEVERITY_OF_CONDITION = {
   dead_letter: "warning",
   sync_pending: "warning",
   litellm_silent: "critical",
   litellm_out: "critical",
   litellm_unreadable: "critical",
   subject_missing: "warning",
-  mark_copied: "warning",
-  spend_fell: "warning",
+  /** Single tenants have not been read for an hour; `litellm_silent` and `litellm_out` are about all of them. */
   tenants_unread: "warning",
+  /** A second key in LiteLLM has the mark of a tenant whose own key lives. */
+  mark_copied: "warning",
+  /** LiteLLM shows much less spend of a tenant than before, within one period. */
+  spend_fell: "warning",
+  /** The provider of a channel refuses its notices for good. */
   channel_broken: "warning",
 } as const satisfies Readonly<Record<string, Severity>>;
 
 /** A condition of the platform, and the name by which a channel asks for it. */
-export type Condition = keyof typeof OF_CONDITION;
+export type Condition = keyof typeof SEVERITY_OF_CONDITION;
 export type ChannelEvent = AlertEventType | `platform.${Condition}`;
+
+/** `budgets_reset` is no condition: it is the digest of the resets of one hour. */
+export type PlatformAlertKind = Condition | "budgets_reset";
+
+export const PLATFORM_ALERT_KINDS: readonly PlatformAlertKind[] = [
+  ...(Object.keys(SEVERITY_OF_CONDITION) as Condition[]),
+  "budgets_reset",
+];
+
+/** Alerts of what has happened, not of a condition that lasts: a later one is about something else. */
+export const PLATFORM_EVENTS: readonly PlatformAlertKind[] = [
+  "mark_copied",
+  "spend_fell",
+  "channel_broken",
+  "budgets_reset",
+];
 
 /** What a channel can ask for. */
 export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
-  ...(Object.keys(OF_EVENT) as AlertEventType[]),
-  ...(Object.keys(OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
+  ...(Object.keys(SEVERITY_OF_EVENT) as AlertEventType[]),
+  ...(Object.keys(SEVERITY_OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
 ];
 
-/** Which channels hear of an event. */
+/** Which channels get an event. */
 export interface Audience {
   readonly event: ChannelEvent;
-  /** The `min_severity` of the channels that hear of it. */
+  /** The `min_severity` of the channels that get it. */
   readonly severities: readonly Severity[];
   /** Whether a channel of the platform gets it without asking: a thousand resets at once are no news to operators. */
-  readonly isDefault: boolean;
+  readonly isPlatformDefault: boolean;
 }
 
 export function severityOf(eventType: AlertEventType): Severity {
-  return OF_EVENT[eventType];
+  return SEVERITY_OF_EVENT[eventType];
+}
+
+export function severityOfCondition(condition: Condition): Severity {
+  return SEVERITY_OF_CONDITION[condition];
 }
 
 export function audienceOf(eventType: AlertEventType): Audience {
-  return { event: eventType, severities: upTo(severityOf(eventType)), isDefault: eventType !== "budget_reset" };
+  return { event: eventType, severities: upTo(severityOf(eventType)), isPlatformDefault: eventType !== "budget_reset" };
 }
 
 export function audienceOfCondition(condition: Condition): Audience {
-  return { event: `platform.${condition}`, severities: upTo(OF_CONDITION[condition]), isDefault: true };
+  return { event: `platform.${condition}`, severities: upTo(severityOfCondition(condition)), isPlatformDefault: true };
 }
 
 function upTo(severity: Severity): Severity[] {

@@ -26,7 +26,7 @@ export function noticeBackoffSeconds(attempts: number): number | null {
 const JITTER = 0.25;
 
 /** A provider that limits its pace without a `Retry-After`. */
-const LIMITED_SECONDS = 30;
+const RATE_LIMITED_SECONDS = 30;
 
 /**
  * The backoff, or the provider's `Retry-After` if that is longer, with jitter. Null when the notice is given up.
@@ -39,8 +39,8 @@ export function nextNoticeSeconds(attempts: number, retryAfterSeconds: number | 
 }
 
 /** How long a notice waits whose provider takes no more at this pace. */
-export function limitedNoticeSeconds(retryAfterSeconds: number | null, random: number): number {
-  return jittered(Math.max(retryAfterSeconds ?? LIMITED_SECONDS, 1), random);
+export function rateLimitedNoticeSeconds(retryAfterSeconds: number | null, random: number): number {
+  return jittered(Math.max(retryAfterSeconds ?? RATE_LIMITED_SECONDS, 1), random);
 }
 
 function jittered(seconds: number, random: number): number {
@@ -48,25 +48,13 @@ function jittered(seconds: number, random: number): number {
 }
 
 /** For so long after its alert a notice may wait for a provider's pace. After that a refusal counts as an attempt. */
-export const MAX_LIMITED_MS = MAX_NOTICE_SECONDS * 1_000;
+export const MAX_RATE_LIMITED_MS = MAX_NOTICE_SECONDS * 1_000;
 
 /**
  * The pause while another message is sending the same notice. A provider answers within seconds; a crashed sender's
  * claim expires in a minute.
  */
 export const SENDING_SECONDS = 30;
-
-/** A batch starts no send after this time, so that a slow one does not keep its messages from other consumers. */
-export const BATCH_MS = 12_000;
-
-/** Another consumer takes what a batch puts back, or the same one after its slow sends. */
-export const PUT_BACK_SECONDS = 2;
-
-/** The time between two notices of a target. Slack takes one a second, PagerDuty two, Teams four, Discord 2.5. */
-export const PACE_MS: Readonly<Record<string, number>> = { slack: 1_000, teams: 500, discord: 500, pagerduty: 500 };
-
-/** A channel that does not answer is left alone after this many attempts, for this long. */
-export const BREAKER = { failures: 3, openMs: 30_000 } as const;
 
 /** A read from the queue that LiteLLM did not answer is repeated after this pause until LiteLLM answers. */
 export const LITELLM_AWAY_SECONDS = 60;

@@ -8,8 +8,8 @@ import type { PlatformBounds, PlatformCondition, PlatformSigns } from "../../rec
 import { readOutage } from "../litellm/outage.ts";
 import { sendNotices } from "./announce-alerts.ts";
 
-export type RecordDeps = Parameters<typeof sendNotices>[1] & Pick<Ports, "platformAlerts" | "log">;
-type Deps = RecordDeps & Pick<Ports, "snapshots" | "outageNotes" | "policy">;
+export type RecordConditionsDeps = Parameters<typeof sendNotices>[1] & Pick<Ports, "platformAlerts" | "log">;
+type Deps = RecordConditionsDeps & Pick<Ports, "snapshots" | "outageNotes" | "policy">;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -33,7 +33,7 @@ export async function alertPlatform({ now }: { now: Instant }, deps: Deps): Prom
 export async function recordConditions(
   conditions: readonly PlatformCondition[],
   now: Instant,
-  deps: RecordDeps,
+  deps: RecordConditionsDeps,
 ): Promise<void> {
   const recorded = await deps.platformAlerts.record(conditions, { remindBefore: now - REMIND_MS, now });
   for (const { kind, detail } of recorded.alerts) deps.log.error("platform alert", null, { ...detail, kind });

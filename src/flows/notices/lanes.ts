@@ -1,27 +1,27 @@
-// Schedules the sends of one batch. One target at a time, and no tenant and no kind of target may hold every place, so
-// no slow receiver delays another's notice.
+// Schedules the sends of one batch: one at a time per channel, and at most a part of the six connections per tenant and
+// for webhooks, so that a slow receiver delays only its own notices.
 
 export interface Job {
-  /** Jobs of one lane run one after the other. */
-  readonly lane: string;
-  /** Whose places it takes. */
+  /** Jobs of one channel run one after the other. */
+  readonly channel: string;
+  /** The tenant, or the platform. */
   readonly owner: string;
-  /** A receiver that a customer runs. */
-  readonly isCustomers: boolean;
+  /** An endpoint that no chat or mail provider runs. */
+  readonly isWebhook: boolean;
   /** First attempts run before retries. */
   readonly isRetry: boolean;
   run(): Promise<void>;
   /** Called instead of `run` when the batch has no time left. */
-  putBack(): Promise<void>;
+  requeue(): Promise<void>;
 }
 
 /** A Worker may have six open connections. */
-const PLACES = 6;
-const PLACES_PER_OWNER = 3;
-/** So that Slack and e-mail always have two. */
-const CUSTOMERS_PLACES = 4;
+const MAX_SENDS = 6;
+const MAX_SENDS_PER_OWNER = 3;
+/** Leaves two of six to the providers. */
+const MAX_WEBHOOK_SENDS = 4;
 
-/** Starts nothing once `over` has resolved. `run` and `putBack` never reject. */
+/** Starts nothing once `over` has resolved. `run` and `requeue` never reject. */
 export async function runJobs(jobs: readonly Job[], over: Promise<unknown>): Promise<void> {
   let isOver = false;
   const end = over.then(() => {
@@ -30,7 +30,7 @@ export async function runJobs(jobs: readonly Job[], over: Promise<unknown>): Pro
   const waiting = [...jobs.filter(({ isRetry }) => !isRetry), ...jobs.filter(({ isRetry }) => isRetry)];
   const running = new Map<Job, Promise<void>>();
   while (waiting.length > 0 && !isOver) {
-    const next = waiting.findIndex((job) => hasPlace(job, [...running.keys()]));
+    const next = waiting.findIndex((job) => mayStart(job, [...running.keys()]));
     const [job] = next < 0 ? [] : waiting.splice(next, 1);
     if (job !== undefined)
       running.set(
@@ -39,15 +39,15 @@ export async function runJobs(jobs: readonly Job[], over: Promise<unknown>): Pro
       );
     else await Promise.race([...running.values(), end]);
   }
-  await Promise.all([...waiting.map((job) => job.putBack()), ...running.values()]);
+  await Promise.all([...waiting.map((job) => job.requeue()), ...running.values()]);
 }
 
-function hasPlace(job: Job, running: readonly Job[]): boolean {
+function mayStart(job: Job, running: readonly Job[]): boolean {
   const taken = (isSame: (other: Job) => boolean) => running.filter(isSame).length;
   return (
-    running.length < PLACES &&
-    taken(({ lane }) => lane === job.lane) === 0 &&
-    taken(({ owner }) => owner === job.owner) < PLACES_PER_OWNER &&
-    (!job.isCustomers || taken(({ isCustomers }) => isCustomers) < CUSTOMERS_PLACES)
+    running.length < MAX_SENDS &&
+    taken(({ channel }) => channel === job.channel) === 0 &&
+    taken(({ owner }) => owner === job.owner) < MAX_SENDS_PER_OWNER &&
+    (!job.isWebhook || taken(({ isWebhook }) => isWebhook) < MAX_WEBHOOK_SENDS)
   );
 }

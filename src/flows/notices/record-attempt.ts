@@ -2,39 +2,39 @@
 // notice is given up. Sends nothing but the alert that a channel is broken.
 
 import type { Instant } from "../../budget/instant.ts";
-import { limitedNoticeSeconds, MAX_LIMITED_MS, nextNoticeSeconds } from "../../budget/schedules/backoff.ts";
+import { MAX_RATE_LIMITED_MS, nextNoticeSeconds, rateLimitedNoticeSeconds } from "../../budget/schedules/backoff.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
-import type { DeliveryKey, Dispatch, SendOutcome } from "../../records/delivery.ts";
-import type { PlatformDispatch } from "../../records/platform-alert.ts";
+import type { DeliveryKey, SendOutcome } from "../../records/delivery.ts";
+import type { NoticeDispatch } from "../../records/platform-alert.ts";
 import { sendNotices } from "../alerts/announce-alerts.ts";
 import { withRetries } from "../waiting.ts";
 import type { Attempted } from "./attempt-notice.ts";
 import { nextTurn } from "./pace-notice.ts";
 
-export type RecordDeps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "noticeQueue" | "timers" | "log">;
+export type RecordAttemptDeps = Pick<Ports, "deliveries" | "claims" | "deadLetters" | "noticeQueue" | "timers" | "log">;
 
 /**
- * The consumer acknowledges a message that is `done`, and retries one that is `later`. For one that must `wait` it
- * sends another message: waiting must not use up the queue's retries.
+ * `done`: the consumer acknowledges. `retry`: it retries the message. `requeue`: it sends a new message with the delay
+ * and acknowledges this one, because waiting must not use up the queue's retries.
  */
 export type MessageOutcome =
   | { readonly kind: "done" }
-  | { readonly kind: "later" | "wait"; readonly delaySeconds: number; readonly why: string };
+  | { readonly kind: "retry" | "requeue"; readonly delaySeconds: number; readonly why: string };
 
 export const DONE: MessageOutcome = { kind: "done" };
 
-export function later(delaySeconds: number, why: string): MessageOutcome {
-  return { kind: "later", delaySeconds, why };
+export function retryAfter(delaySeconds: number, why: string): MessageOutcome {
+  return { kind: "retry", delaySeconds, why };
 }
 
-export function wait(delaySeconds: number, why: string): MessageOutcome {
-  return { kind: "wait", delaySeconds, why };
+export function requeueAfter(delaySeconds: number, why: string): MessageOutcome {
+  return { kind: "requeue", delaySeconds, why };
 }
 
 export interface SendAttempt {
   readonly key: DeliveryKey;
-  readonly dispatch: Dispatch | PlatformDispatch;
+  readonly dispatch: NoticeDispatch;
   readonly queue: string;
   readonly messageId: string;
   readonly random: number;
@@ -44,13 +44,13 @@ export interface SendAttempt {
   readonly about: LogFields;
 }
 
-type Failed = Extract<SendOutcome, { readonly kind: "failed" | "unanswered" | "limited" }>;
+type Failed = Extract<SendOutcome, { readonly kind: "failed" | "unanswered" | "rate_limited" }>;
 
 /** @throws Outage when Postgres does not record the outcome. */
 export async function recordAttempt(
   attempt: SendAttempt,
   { outcome, preview }: Attempted,
-  deps: RecordDeps,
+  deps: RecordAttemptDeps,
 ): Promise<MessageOutcome> {
   const { key, now, about } = attempt;
   switch (outcome.kind) {
@@ -62,9 +62,9 @@ export async function recordAttempt(
       return DONE;
     case "rejected":
       deps.log.error("notice rejected", null, { ...about, why: outcome.why });
-      await sendNotices(await deps.deliveries.reject(key, { error: outcome.why, at: now }), deps);
+      await sendNotices(await deps.deliveries.recordRejection(key, { error: outcome.why, at: now }), deps);
       return DONE;
-    case "limited":
+    case "rate_limited":
       return mayWait(attempt) ? waitForPace(attempt, outcome, deps) : recordFailed(attempt, outcome, deps);
     case "failed":
     case "unanswered":
@@ -77,7 +77,7 @@ export async function recordAttempt(
  * it.
  * @throws when Postgres does not record it; the queue redelivers within the hour for which Redis keeps the note.
  */
-async function recordSent({ key, now, about }: SendAttempt, deps: RecordDeps): Promise<MessageOutcome> {
+async function recordSent({ key, now, about }: SendAttempt, deps: RecordAttemptDeps): Promise<MessageOutcome> {
   const sent = { status: "sent", error: null, hasNotArrived: false, at: now } as const;
   const noted = await withRetries("redis notice write", () => deps.claims.noteNoticeSent(key), deps);
   const recorded = await withRetries("postgres notice write", () => deps.deliveries.end(key, sent), deps);
@@ -92,26 +92,26 @@ async function recordSent({ key, now, about }: SendAttempt, deps: RecordDeps): P
 /** Counts from the alert: a notice that is half a day old is no longer news. */
 function mayWait({ dispatch, now }: SendAttempt): boolean {
   const { createdAt } = "alert" in dispatch ? dispatch.alert : dispatch.platformAlert;
-  return now - createdAt < MAX_LIMITED_MS;
+  return now - createdAt < MAX_RATE_LIMITED_MS;
 }
 
 /** Moves the channel's next turn too, so that the notices behind this one wait as well. No attempt. */
 async function waitForPace(
   { key, dispatch, random, now, about }: SendAttempt,
-  { why, retryAfterSeconds }: Extract<SendOutcome, { readonly kind: "limited" }>,
-  deps: RecordDeps,
+  { why, retryAfterSeconds }: Extract<SendOutcome, { readonly kind: "rate_limited" }>,
+  deps: RecordAttemptDeps,
 ): Promise<MessageOutcome> {
-  const notBefore = now + limitedNoticeSeconds(retryAfterSeconds, random) * 1_000;
-  const slotAt = await nextTurn(dispatch, notBefore, deps);
-  const nextAttemptAt = slotAt ?? notBefore;
-  const delaySeconds = Math.min(Math.ceil((nextAttemptAt - now) / 1_000), MAX_LIMITED_MS / 1_000);
-  deps.log.info("notice limited by its provider", { ...about, why, next_in_seconds: delaySeconds });
-  const next = { error: why, nextAttemptAt, slotAt, isAttempt: false, hasNotArrived: true, at: now };
+  const notBefore = now + rateLimitedNoticeSeconds(retryAfterSeconds, random) * 1_000;
+  const turnAt = await nextTurn(dispatch, notBefore, deps);
+  const nextAttemptAt = turnAt ?? notBefore;
+  const delaySeconds = Math.min(Math.ceil((nextAttemptAt - now) / 1_000), MAX_RATE_LIMITED_MS / 1_000);
+  deps.log.info("notice rate limited", { ...about, why, next_in_seconds: delaySeconds });
+  const next = { error: why, nextAttemptAt, turnAt, isAttempt: false, hasNotArrived: true, at: now };
   await deps.deliveries.postpone(key, next);
-  return wait(delaySeconds, why);
+  return requeueAfter(delaySeconds, why);
 }
 
-async function recordFailed(attempt: SendAttempt, outcome: Failed, deps: RecordDeps): Promise<MessageOutcome> {
+async function recordFailed(attempt: SendAttempt, outcome: Failed, deps: RecordAttemptDeps): Promise<MessageOutcome> {
   const { key, dispatch, random, now, hasBegun, about } = attempt;
   const { why } = outcome;
   const failedAttempts = dispatch.delivery.attempts + 1;
@@ -121,16 +121,16 @@ async function recordFailed(attempt: SendAttempt, outcome: Failed, deps: RecordD
   if (seconds === null) return giveUp(attempt, { why, failedAttempts, hasNotArrived }, deps);
   deps.log.warn("notice attempt failed", { ...about, why, failed_attempts: failedAttempts, next_in_seconds: seconds });
   const nextAttemptAt = now + seconds * 1_000;
-  const next = { error: why, nextAttemptAt, slotAt: null, isAttempt: true, hasNotArrived, at: now };
+  const next = { error: why, nextAttemptAt, turnAt: null, isAttempt: true, hasNotArrived, at: now };
   await deps.deliveries.postpone(key, next);
-  return later(seconds, why);
+  return retryAfter(seconds, why);
 }
 
 /** Records the dead letter first: a crash in between then causes one more attempt, and never a lost notice. */
 async function giveUp(
   { key, queue, messageId, now, about }: SendAttempt,
   { why, failedAttempts, hasNotArrived }: { why: string; failedAttempts: number; hasNotArrived: boolean },
-  deps: RecordDeps,
+  deps: RecordAttemptDeps,
 ): Promise<MessageOutcome> {
   await deps.deadLetters.record({
     queue,

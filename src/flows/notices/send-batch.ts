@@ -1,11 +1,12 @@
-// Sends the notices of one batch of messages: loads them in one statement, and gives each target a lane of its own.
+// Sends the notices of one batch of messages: loads them in one statement, and gives each channel a lane of its own.
 // Whatever happens to one notice, every message gets its outcome.
 
-import { BATCH_MS, PUT_BACK_SECONDS } from "../../budget/schedules/backoff.ts";
+import { BATCH_MS, REQUEUE_SECONDS } from "../../budget/schedules/pacing.ts";
 import type { DeliveryKey } from "../../records/delivery.ts";
+import type { NoticeDispatch } from "../../records/platform-alert.ts";
 import { type Job, runJobs } from "./lanes.ts";
-import { DONE, type MessageOutcome, wait } from "./record-attempt.ts";
-import { type Loaded, type SendNoticeDeps, sendNotice } from "./send-notice.ts";
+import { DONE, type MessageOutcome, requeueAfter } from "./record-attempt.ts";
+import { type SendNoticeDeps, sendNotice } from "./send-notice.ts";
 
 export interface QueuedNotice {
   readonly key: DeliveryKey;
@@ -46,15 +47,15 @@ const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}
 
 function jobOf(
   notice: QueuedNotice,
-  dispatch: Loaded,
+  dispatch: NoticeDispatch,
   { queue, random }: Pick<SendBatchInput, "queue" | "random">,
   deps: SendNoticeDeps,
 ): Job {
   const { channel, delivery } = dispatch;
   return {
-    lane: channel.id,
+    channel: channel.id,
     owner: channel.tenantId ?? "the platform",
-    isCustomers: channel.kind === "webhook",
+    isWebhook: channel.kind === "webhook",
     isRetry: delivery.attempts > 0,
     async run() {
       try {
@@ -65,6 +66,6 @@ function jobOf(
         notice.fail(cause);
       }
     },
-    putBack: () => notice.end(wait(PUT_BACK_SECONDS, "the batch has no time left")),
+    requeue: () => notice.end(requeueAfter(REQUEUE_SECONDS, "the batch has no time left")),
   };
 }

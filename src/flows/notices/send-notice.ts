@@ -6,29 +6,28 @@ import type { Instant } from "../../budget/instant.ts";
 import { SENDING_SECONDS } from "../../budget/schedules/backoff.ts";
 import { hasNotice } from "../../notices/copy/event-copy.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
-import type { DeliveryKey, Dispatch } from "../../records/delivery.ts";
-import type { PlatformDispatch } from "../../records/platform-alert.ts";
+import type { DeliveryKey } from "../../records/delivery.ts";
+import type { NoticeDispatch } from "../../records/platform-alert.ts";
 import { withTimeout } from "../waiting.ts";
 import { type Attempted, attemptNotice } from "./attempt-notice.ts";
 import { takeTurn } from "./pace-notice.ts";
 import {
   DONE,
-  later,
   type MessageOutcome,
-  type RecordDeps,
+  type RecordAttemptDeps,
   recordAttempt,
+  requeueAfter,
+  retryAfter,
   type SendAttempt,
-  wait,
 } from "./record-attempt.ts";
 import { decryptTarget } from "./target-cipher.ts";
 
-export type SendNoticeDeps = RecordDeps & Pick<Ports, "cipher" | "notifier" | "policy" | "channelBreakers" | "clock">;
-
-export type Loaded = Dispatch | PlatformDispatch;
+export type SendNoticeDeps = RecordAttemptDeps &
+  Pick<Ports, "cipher" | "notifier" | "policy" | "channelBreakers" | "clock">;
 
 export interface SendNoticeInput {
   /** A pending delivery. */
-  readonly dispatch: Loaded;
+  readonly dispatch: NoticeDispatch;
   /** The name of the message's queue in this deployment; a dead letter is replayed to it. */
   readonly queue: string;
   readonly messageId: string;
@@ -49,8 +48,11 @@ const UNDECRYPTED: Attempted = {
   preview: "",
 };
 
-/** Nothing was sent, but the attempt counts: a channel that stays silent ends with a dead letter. */
-const SILENT: Attempted = {
+/**
+ * The channel's breaker is open: nothing was sent, but the attempt counts, so a channel that never answers ends with a
+ * dead letter.
+ */
+const UNRESPONSIVE: Attempted = {
   outcome: { kind: "failed", why: "the channel does not answer", retryAfterSeconds: null },
   preview: "",
 };
@@ -63,7 +65,7 @@ export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): 
   const earlyMs = (delivery.nextAttemptAt ?? now) - now;
   // Another message of the same delivery has failed meanwhile, or this message's last delivery crashed before its
   // retry.
-  if (earlyMs > EARLY_MS) return wait(Math.ceil(earlyMs / 1_000), "the next attempt is not due yet");
+  if (earlyMs > EARLY_MS) return requeueAfter(Math.ceil(earlyMs / 1_000), "the next attempt is not due yet");
   const attempt = { key, dispatch, queue, messageId, random, now, hasBegun: false, about: aboutOf(dispatch) };
   if (!channel.enabled) {
     const end = { status: "skipped", error: "the channel is disabled", hasNotArrived: false, at: now } as const;
@@ -76,7 +78,7 @@ export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): 
     return DONE;
   }
   const claim = await claimNotice(attempt, deps);
-  if (claim === "sending") return later(SENDING_SECONDS, "another message is sending it");
+  if (claim === "sending") return retryAfter(SENDING_SECONDS, "another message is sending it");
   if (claim === "sent") {
     await deps.deliveries.end(key, { status: "sent", error: null, hasNotArrived: false, at: now });
     return DONE;
@@ -87,9 +89,9 @@ export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): 
   switch (step.kind) {
     case "turn":
       return waitForTurn(attempt, step.at, deps);
-    case "silent":
-      return recordAttempt(attempt, SILENT, deps);
-    case "untrue":
+    case "breaker_open":
+      return recordAttempt(attempt, UNRESPONSIVE, deps);
+    case "not_due":
       deps.log.info("notice not sent", { ...attempt.about, why: step.why });
       return DONE;
     case "offered":
@@ -101,9 +103,9 @@ export async function sendNotice(input: SendNoticeInput, deps: SendNoticeDeps): 
 type Step =
   /** Its turn at the channel is at this instant. */
   | { readonly kind: "turn"; readonly at: Instant }
-  | { readonly kind: "silent" }
+  | { readonly kind: "breaker_open" }
   /** It is superseded, or another message has taken it further meanwhile. */
-  | { readonly kind: "untrue"; readonly why: string }
+  | { readonly kind: "not_due"; readonly why: string }
   | { readonly kind: "offered"; readonly offered: Attempted };
 
 async function takeStep(attempt: SendAttempt, deps: SendNoticeDeps): Promise<Step> {
@@ -111,9 +113,9 @@ async function takeStep(attempt: SendAttempt, deps: SendNoticeDeps): Promise<Ste
   const { delivery, channel } = dispatch;
   const turnAt = await takeTurn(dispatch, now, deps);
   if (turnAt !== null && turnAt > now) return { kind: "turn", at: turnAt };
-  if (!deps.channelBreakers.admits(channel.id, now)) return { kind: "silent" };
+  if (!deps.channelBreakers.admits(channel.id, now)) return { kind: "breaker_open" };
   const begun = await deps.deliveries.begin(key, { nextAttemptAt: delivery.nextAttemptAt, now });
-  if (begun !== "begun") return { kind: "untrue", why: begun };
+  if (begun !== "begun") return { kind: "not_due", why: begun };
   return { kind: "offered", offered: await offerNotice(attempt, deps) };
 }
 
@@ -127,9 +129,9 @@ async function offerNotice({ key, dispatch, about, now }: SendAttempt, deps: Sen
 }
 
 async function waitForTurn({ key, now }: SendAttempt, turnAt: Instant, deps: SendNoticeDeps): Promise<MessageOutcome> {
-  const turn = { nextAttemptAt: turnAt, slotAt: turnAt, error: null, isAttempt: false, hasNotArrived: false, at: now };
+  const turn = { nextAttemptAt: turnAt, turnAt: turnAt, error: null, isAttempt: false, hasNotArrived: false, at: now };
   await deps.deliveries.postpone(key, turn);
-  return wait(Math.ceil((turnAt - now) / 1_000), "its channel's pace");
+  return requeueAfter(Math.ceil((turnAt - now) / 1_000), "its channel's pace");
 }
 
 /** The id by which receivers and providers dedupe, the same at every attempt: `notice_12_3`. */
@@ -155,7 +157,7 @@ async function releaseNotice({ key, about }: SendAttempt, { claims, log }: SendN
   }
 }
 
-function aboutOf(dispatch: Loaded): LogFields {
+function aboutOf(dispatch: NoticeDispatch): LogFields {
   const { delivery, channel } = dispatch;
   return {
     alert_id: delivery.alertId,

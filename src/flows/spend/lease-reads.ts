@@ -15,7 +15,7 @@ const TENANTS_PER_RUN = 1_700;
  * Spreads the 17 messages of a run over its minute, so that LiteLLM is read steadily and each message gets its own
  * batch.
  */
-const EVERY_SECONDS = 3;
+export const RECONCILE_EVERY_SECONDS = 3;
 
 /**
  * Tenants with a read within this time are skipped: the checks of a busy tenant confirm it every five minutes. The rest
@@ -40,5 +40,5 @@ export async function leaseReads(
   const messages = starts.map((start) => leased.slice(start, start + TENANTS_PER_MESSAGE));
   if (messages.length === 0) return;
   const bodies = messages.map((tenantIds) => reconcileMessage(tenantIds, lease));
-  await spendQueue.sendAll(bodies, (index) => index * EVERY_SECONDS);
+  await spendQueue.sendAll(bodies, (index) => index * RECONCILE_EVERY_SECONDS);
 }

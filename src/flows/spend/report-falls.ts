@@ -4,14 +4,14 @@
 import { isLargeFall } from "../../budget/counting.ts";
 import type { Instant } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
-import { type RecordDeps, recordConditions } from "../alerts/alert-platform.ts";
+import { type RecordConditionsDeps, recordConditions } from "../alerts/alert-platform.ts";
 import type { Observed } from "../counting/observe.ts";
 
 /** @throws when Postgres or the queue cannot be reached. */
 export async function reportFalls(
   observed: readonly Pick<Observed, "tenant" | "fall">[],
   now: Instant,
-  deps: RecordDeps,
+  deps: RecordConditionsDeps,
 ): Promise<void> {
   const large = observed.flatMap(({ tenant: { config }, fall }) =>
     fall !== null && isLargeFall(fall, config, now) ? [{ tenantId: config.tenantId, fall }] : [],

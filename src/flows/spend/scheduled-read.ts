@@ -22,7 +22,7 @@ import { scheduledReadMessage, syncMessage } from "../../ports/messages.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { SpendBound } from "../../records/ledger.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
-import type { RecordDeps } from "../alerts/alert-platform.ts";
+import type { RecordConditionsDeps } from "../alerts/alert-platform.ts";
 import { type ObserveDeps, type Observed, observeRead, whyFailed } from "../counting/observe.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
 import { type NoteSubjectDeps, noteSubject } from "../litellm/note-subject.ts";
@@ -31,7 +31,7 @@ import { reportFalls } from "./report-falls.ts";
 
 export type ScheduledReadDeps = NoteSubjectDeps &
   ObserveDeps &
-  RecordDeps &
+  RecordConditionsDeps &
   Pick<Ports, "spendBatches" | "litellm" | "claims">;
 
 /** Why a read is due, other than a hint. */

@@ -176,7 +176,7 @@ function testAnswer(c: Context<AppEnv>, outcome: SendOutcome): Response {
     case "rejected":
     case "unanswered":
       return problem(c, "channel-failed", { detail: outcome.why });
-    case "limited":
+    case "rate_limited":
     case "failed": {
       const { why, retryAfterSeconds } = outcome;
       const headers = retryAfterSeconds === null ? {} : { "Retry-After": String(Math.ceil(retryAfterSeconds)) };

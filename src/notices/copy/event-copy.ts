@@ -72,7 +72,7 @@ function endedCopy({ detail }: AlertRecord, snapshot: BudgetSnapshot): Copy {
   const amount = moneyOf(detail, "override_amount");
   const override = amount === null ? "an override" : `an override of ${amountText(amount)}`;
   const end = dateOf(detail, "revoked_at") === null ? "has expired" : "was revoked";
-  return plainCopy("override", "Override ended", `had ${override}, which ${end}`, snapshot);
+  return plainCopy("override", "Override ended", `no longer has ${override}: it ${end}`, snapshot);
 }
 
 /** The same for an observed tenant: suspension refuses its requests too. */

@@ -37,8 +37,7 @@ const COPY: Readonly<Record<PlatformAlertRecord["kind"], Pick<Copy, "predicate" 
   },
   tenants_unread: {
     predicate: "Some tenants' spend has not been read for an hour",
-    advice:
-      "Search the log for these tenant ids. GET /v1/tenants/{id} shows unread_since.",
+    advice: "Search the log for these tenant ids. GET /v1/tenants/{id} shows unread_since.",
   },
   litellm_silent: {
     predicate: "Bursar has read no tenant's spend in the last two hours",

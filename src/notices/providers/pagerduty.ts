@@ -79,8 +79,9 @@ function dedupKeyOf(notice: Notice): string {
  */
 export function incidentKey({ eventType, identity, tenantId }: AlertRecord): string {
   const opener = OPENED_BY[eventType] ?? eventType;
-  const [, period] = identity.split("/");
-  return STANDING.includes(opener) ? `bursar/${opener}/${tenantId}` : `bursar/${opener}/${period}/${tenantId}`;
+  // The second part of an identity: the period, the override or the audit line.
+  const [, distinct] = identity.split("/");
+  return STANDING.includes(opener) ? `bursar/${opener}/${tenantId}` : `bursar/${opener}/${distinct}/${tenantId}`;
 }
 
 /** What Bursar ends by an alert of its own. */

@@ -75,7 +75,7 @@ describe("Discord's answers", () => {
       `{"message": "You are being rate limited.", "retry_after": ${seconds}, "global": false}`,
       headers,
     );
-    expect(await SENDERS.discord()).toEqual({ kind: "limited", why: "status 429", retryAfterSeconds });
+    expect(await SENDERS.discord()).toEqual({ kind: "rate_limited", why: "status 429", retryAfterSeconds });
   });
 
   it("waits for the seconds of the header when the body has none", async () => {

@@ -72,8 +72,8 @@ describe("Resend", () => {
   });
 
   it.each([
-    [429, "rate_limit_exceeded", "limited"],
-    [429, "daily_quota_exceeded", "limited"],
+    [429, "rate_limit_exceeded", "rate_limited"],
+    [429, "daily_quota_exceeded", "rate_limited"],
     [500, "application_error", "failed"],
   ])("retries after status %i, %s", async (status, name, kind) => {
     receiver.answers(status, JSON.stringify({ name }), { "retry-after": "60" });
@@ -110,8 +110,8 @@ describe("Cloudflare's binding", () => {
   });
 
   it.each([
-    ["E_RATE_LIMIT_EXCEEDED", "limited"],
-    ["E_DAILY_LIMIT_EXCEEDED", "limited"],
+    ["E_RATE_LIMIT_EXCEEDED", "rate_limited"],
+    ["E_DAILY_LIMIT_EXCEEDED", "rate_limited"],
     ["E_INTERNAL_SERVER_ERROR", "failed"],
     ["E_DELIVERY_FAILED", "failed"],
   ])("retries after %s", async (code, kind) => {
@@ -157,7 +157,7 @@ describe("the stand-in for the binding", () => {
       return by({ bindingEndpoint: inbox.url });
     };
     expect(await failing("E_RATE_LIMIT_EXCEEDED", 500)).toMatchObject({
-      kind: "limited",
+      kind: "rate_limited",
       why: "E_RATE_LIMIT_EXCEEDED",
     });
     expect(await failing("E_RECIPIENT_SUPPRESSED", 400)).toEqual({ kind: "rejected", why: "E_RECIPIENT_SUPPRESSED" });

@@ -5,7 +5,7 @@ import { startInbox } from "../../../dev/inbox/start.ts";
 import { SAMPLES } from "../../../dev/notices/samples.ts";
 import { PROVIDER_TIMEOUT_MS } from "../../../src/adapters/notifiers/provider-post.ts";
 import { slackNotifier } from "../../../src/adapters/notifiers/slack-notifier.ts";
-import { slackMessage } from "../../../src/notices/slack.ts";
+import { slackMessage } from "../../../src/notices/providers/slack.ts";
 import { HANG, LOCAL, PATIENT_MS, type Receiver, SHORT_MS, STRICT, startReceiver } from "./notifier-receiver.ts";
 
 const MESSAGE = { text: "Acme has used 82.5 % of its budget", blocks: [{ type: "divider" }] };
@@ -37,7 +37,7 @@ describe("Slack's answers", () => {
 
   it("waits after status 429, which is no failure", async () => {
     receiver.answers(429, "rate_limited");
-    expect(await send()).toEqual({ kind: "limited", why: "status 429, rate_limited", retryAfterSeconds: null });
+    expect(await send()).toEqual({ kind: "rate_limited", why: "status 429, rate_limited", retryAfterSeconds: null });
   });
 
   it.each([408, 500, 502, 503, 504])("retries after status %i", async (status) => {
@@ -104,12 +104,12 @@ describe("Retry-After", () => {
     ["a date in another form", { "retry-after": "2026-11-15T12:01:30Z", date }, null],
   ])("%s", async (_, headers, retryAfterSeconds) => {
     receiver.answers(429, "rate_limited", { ...headers });
-    expect(await send()).toMatchObject({ kind: "limited", retryAfterSeconds });
+    expect(await send()).toMatchObject({ kind: "rate_limited", retryAfterSeconds });
   });
 
   it("applies to 503 too", async () => {
     receiver.answers(503, "", { "retry-after": "7" });
-    expect(await send()).toEqual({ kind: "limited", why: "status 503", retryAfterSeconds: 7 });
+    expect(await send()).toEqual({ kind: "rate_limited", why: "status 503", retryAfterSeconds: 7 });
   });
 });
 

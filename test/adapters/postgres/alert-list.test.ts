@@ -65,7 +65,7 @@ describe.each(postgresBackends)("the history of alerts on $name", (backend) => {
       channelKind: "email",
       attempts: 2,
       nextAttemptAt: NOW + SECOND,
-      slotAt: null,
+      turnAt: null,
     };
     expect(await list()).toEqual({
       rows: [

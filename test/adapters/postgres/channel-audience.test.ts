@@ -154,7 +154,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
     it("marks the channel as broken and tells the platform once, through its other channels", async () => {
       const first = await delivered("threshold_crossed");
       const second = await delivered("budget_blocked");
-      const told = await deliveries.reject(first, { error, at: NOW });
+      const told = await deliveries.recordRejection(first, { error, at: NOW });
       expect(numbersOf(told)).toEqual([2]);
       expect(await deliveries.load(told)).toMatchObject([
         {
@@ -164,7 +164,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
           },
         },
       ]);
-      expect(await deliveries.reject(second, { error: "status 410", at: NOW + MINUTE })).toEqual([]);
+      expect(await deliveries.recordRejection(second, { error: "status 410", at: NOW + MINUTE })).toEqual([]);
       expect(await channel()).toEqual({
         last_error: "status 410",
         last_error_at: new Date(NOW + MINUTE),
@@ -181,17 +181,19 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
     });
 
     it("goes once a notice is sent, and the next one is told again", async () => {
-      await deliveries.reject(await delivered("threshold_crossed"), { error, at: NOW });
+      await deliveries.recordRejection(await delivered("threshold_crossed"), { error, at: NOW });
       const sent = await delivered("budget_blocked");
       await deliveries.end(sent, { status: "sent", error: null, hasNotArrived: false, at: NOW });
       expect(await channel()).toEqual({ last_error: null, last_error_at: null, broken_since: null });
-      expect(numbersOf(await deliveries.reject(await delivered("budget_crossed"), { error, at: NOW }))).toEqual([2]);
+      expect(
+        numbersOf(await deliveries.recordRejection(await delivered("budget_crossed"), { error, at: NOW })),
+      ).toEqual([2]);
     });
 
     it("changes nothing about a delivery that has ended", async () => {
       const ended = await delivered("threshold_crossed");
       await deliveries.end(ended, { status: "sent", error: null, hasNotArrived: false, at: NOW });
-      expect(await deliveries.reject(ended, { error, at: NOW })).toEqual([]);
+      expect(await deliveries.recordRejection(ended, { error, at: NOW })).toEqual([]);
       expect(await channel()).toEqual({ last_error: null, last_error_at: null, broken_since: null });
     });
   });

@@ -13,7 +13,7 @@ import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { useTenants } from "../../support/servers/tenant-database.ts";
 
 const KEY: DeliveryKey = { alertId: alertIdOf(1), channelId: channelIdOf(1) };
-const ATTEMPT = { slotAt: null, isAttempt: true, hasNotArrived: true };
+const ATTEMPT = { turnAt: null, isAttempt: true, hasNotArrived: true };
 const STRANGERS: DeliveryKey[] = [
   { alertId: alertIdOf(9), channelId: channelIdOf(1) },
   { alertId: "'; drop table" as AlertId, channelId: channelIdOf(1) },
@@ -53,7 +53,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           attempts: 2,
           nextAttemptAt: NOW + SECOND,
           lastError: "500",
-          slotAt: null,
+          turnAt: null,
           sentAt: null,
         },
         alert: anAlert({ identity: `identity of ${uuidOf(1)}` }),

@@ -148,6 +148,14 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       expect(await at(NOW + DAY + MINUTE, holds)).toEqual(NOTHING);
     });
 
+    it("tells of a later event as one of its own, at most once a day", async () => {
+      const fell: PlatformCondition = { kind: "spend_fell", detail: { tenant_id: "acme" } };
+      await at(NOW, fell);
+      expect(await at(NOW + DAY - 1, fell)).toEqual(NOTHING);
+      const { alerts } = await platform.record([fell], { remindBefore: NOW + DAY, now: NOW + 2 * DAY });
+      expect(alerts).toMatchObject([{ begunAt: NOW + 2 * DAY, createdAt: NOW + 2 * DAY }]);
+    });
+
     it("neither starts nor ends a condition that was not evaluated", async () => {
       await at(NOW, holds);
       await at(NOW + MINUTE);

@@ -148,7 +148,7 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
   it("counts an attempt as open until it is known to have failed", async () => {
     await recorded(["budget_blocked", "pending"]);
     const open = async () => (await db.query("select open_attempts from notice_deliveries"))[0];
-    const next = { error: "500", nextAttemptAt: NOW, slotAt: null, isAttempt: true, at: NOW };
+    const next = { error: "500", nextAttemptAt: NOW, turnAt: null, isAttempt: true, at: NOW };
     await begin(1);
     await deliveries.postpone(key(1), { ...next, hasNotArrived: false });
     await begin(1);

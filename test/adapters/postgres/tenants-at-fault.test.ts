@@ -70,7 +70,7 @@ describe.each(postgresBackends)("tenants at fault on $name", (backend) => {
     expect(onFault).toHaveBeenCalledExactlyOnceWith({ tenantId: "globex", cause: expect.any(Error) });
   });
 
-  it("takes an outage for nobody's fault", async () => {
+  it("throws an outage and blames no tenant", async () => {
     const onFault = vi.fn();
     db.away();
     const reported = { calls: [aCall("acme", acme, 1n)], bounds: [], notes: [] };

@@ -10,7 +10,7 @@ it("waits an hour, then four, then a day each time", () => {
   expect(hours(HOUR)).toEqual([1, 4, 24, 24, 24]);
 });
 
-it("never waits shorter than the first pause that is set", () => {
+it("never repeats sooner than the configured first pause", () => {
   expect(hours(6 * HOUR)).toEqual([6, 6, 24, 24, 24]);
   expect(hours(0)).toEqual([0, 4, 24, 24, 24]);
 });

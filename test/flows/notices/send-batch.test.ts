@@ -78,9 +78,9 @@ describe("a batch", () => {
     expect(begunAt(31)).toEqual([0]);
     expect(ends.at(-1)).toEqual({ kind: "done" });
     // Two rounds of three begin within 12 s. The rest goes back, and no attempt of it counts.
-    expect(ends.filter((end) => end?.kind === "later")).toHaveLength(6);
-    const back = { kind: "wait", delaySeconds: 2, why: "the batch has no time left" };
-    expect(ends.filter((end) => end?.kind === "wait")).toEqual(Array(24).fill(back));
+    expect(ends.filter((end) => end?.kind === "retry")).toHaveLength(6);
+    const back = { kind: "requeue", delaySeconds: 2, why: "the batch has no time left" };
+    expect(ends.filter((end) => end?.kind === "requeue")).toEqual(Array(24).fill(back));
     expect(world.postgres.of(hanging[29] as DeliveryKey).attempts).toBe(0);
     expect(world.timers.elapsedMs).toBe(20_000);
   });

@@ -21,7 +21,7 @@ beforeEach(() => {
 it("N7: a failure is logged with the provider's reason, counted, and tried again ten seconds later", async () => {
   const key = world.hasDelivery();
   world.provider.answers(failed("503 overloaded"));
-  expect(await world.send(key)).toEqual({ kind: "later", delaySeconds: 10, why: "503 overloaded" });
+  expect(await world.send(key)).toEqual({ kind: "retry", delaySeconds: 10, why: "503 overloaded" });
   expect(world.stateOf(key)).toMatchObject({
     status: "pending",
     attempts: 1,
@@ -44,7 +44,7 @@ it("N7: one channel's failure neither stops nor repeats another's notice", async
   const slow = world.send(broken);
   expect(await world.send(fine, { messageId: "m2" })).toEqual(DONE);
   expect(world.stateOf(fine).status).toBe("sent");
-  expect(await slow).toMatchObject({ kind: "later" });
+  expect(await slow).toMatchObject({ kind: "retry" });
   world.notifier.trouble("slack", null);
   world.provider.answers(SENT);
   await world.send(broken, { at: 10 * SECOND });
@@ -57,7 +57,7 @@ it("waits 10 s, 1 min, 5 min, 30 min and 1 h, and gives up after the sixth attem
   for (const [index, at] of DUE.entries()) {
     world.provider.answers(failed(`500 for the ${index + 1}.`));
     const end = await world.send(key, { at });
-    delays.push(end.kind === "later" ? end.delaySeconds : end.kind);
+    delays.push(end.kind === "retry" ? end.delaySeconds : end.kind);
   }
   expect(delays).toEqual([10, 60, 300, 1_800, 3_600, "done"]);
   expect(world.stateOf(key)).toMatchObject({
@@ -103,9 +103,9 @@ it("records the letter before the end, so a failing Postgres causes one more att
 it("honours a longer Retry-After, up to twelve hours", async () => {
   const key = world.hasDelivery();
   world.provider.answers(failed("429", 90), failed("429", 48 * 3_600));
-  expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 90 });
+  expect(await world.send(key)).toMatchObject({ kind: "retry", delaySeconds: 90 });
   expect(world.postgres.of(key).nextAttemptAt).toBe(NOW + 90 * SECOND);
-  expect(await world.send(key, { at: 90 * SECOND })).toMatchObject({ kind: "later", delaySeconds: 12 * 3_600 });
+  expect(await world.send(key, { at: 90 * SECOND })).toMatchObject({ kind: "retry", delaySeconds: 12 * 3_600 });
   expect(world.postgres.of(key).nextAttemptAt).toBe(NOW + 90 * SECOND + 12 * HOUR);
 });
 
@@ -121,7 +121,7 @@ it("counts the attempt when a claim cannot be released, and lets its own message
   const key = world.hasDelivery();
   world.provider.answers(failed(), SENT);
   world.claims.trouble("releaseNotice", new Outage("redis", "away", null));
-  expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });
+  expect(await world.send(key)).toMatchObject({ kind: "retry", delaySeconds: 10 });
   expect(world.stateOf(key)).toMatchObject({ attempts: 1, claim: "m1" });
   expect(await world.send(key, { at: 10 * SECOND })).toEqual(DONE);
   expect(world.provider.arrived).toHaveLength(1);
@@ -143,7 +143,7 @@ it("counts a notifier that throws a non-error like any failure", async () => {
   const key = world.hasDelivery();
   const slack = () => Promise.reject("a bug");
   const deps = { ...world.deps(), notifier: { ...world.provider.port, slack } };
-  expect(await world.send(key, { deps })).toMatchObject({ kind: "later", delaySeconds: 10 });
+  expect(await world.send(key, { deps })).toMatchObject({ kind: "retry", delaySeconds: 10 });
   expect(world.log.lines[0]).toContain('"error":"string"');
 });
 
@@ -155,7 +155,7 @@ it("sends a delivery without a due time at once", async () => {
 
 it("retries and reports a target that cannot be decrypted, because its key may be restored", async () => {
   const key = world.has(aDispatch({ channel: { encryptedTarget: "broken" } }));
-  expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 10 });
+  expect(await world.send(key)).toMatchObject({ kind: "retry", delaySeconds: 10 });
   expect(world.provider.offers).toEqual([]);
   expect(world.stateOf(key)).toMatchObject({
     status: "pending",

@@ -38,7 +38,7 @@ async function outcomeOf(story: (typeof STORIES)[number][1], first: (deps: Deps)
   world.provider.answers(story.outcome);
   if (story.isNoted) await world.redis.noteNoticeSent(key);
   const died = await world.send(key, { deps: first(world.deps()) }).then(
-    (end) => (end.kind === "done" ? "done" : "later"),
+    (end) => (end.kind === "done" ? "done" : "retry"),
     () => "died",
   );
   // A delivery that has to wait ends the test, whether the first consumer or the one after its death finds that.

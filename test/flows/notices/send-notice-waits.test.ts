@@ -1,6 +1,8 @@
 // A notice that waits: for its channel's pace, or because its provider takes no more. Waiting is no attempt.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { aPlatformNotice } from "../../../dev/notices/samples.ts";
+import type { PlatformAlertKind } from "../../../src/budget/delivery/severity.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { aDispatch, alertIdOf, channelIdOf } from "../../support/builders/notice-builders.ts";
@@ -28,8 +30,8 @@ describe("the pace of a channel", () => {
     for (const key of keys) ends.push(await world.send(key));
     expect(ends).toEqual([
       DONE,
-      { kind: "wait", delaySeconds: 1, why: "its channel's pace" },
-      { kind: "wait", delaySeconds: 2, why: "its channel's pace" },
+      { kind: "requeue", delaySeconds: 1, why: "its channel's pace" },
+      { kind: "requeue", delaySeconds: 2, why: "its channel's pace" },
     ]);
     const [, second, third] = keys;
     expect(world.stateOf(second as never)).toMatchObject({ attempts: 0, nextAttemptAt: NOW + SECOND, claim: null });
@@ -44,25 +46,37 @@ describe("the pace of a channel", () => {
     expect(world.provider.arrived).toHaveLength(2);
   });
 
+  it("lets a critical notice about the platform pass, and no other one", async () => {
+    await world.send(another(1));
+    const ofPlatform = (number: number, kind: PlatformAlertKind) => {
+      const { delivery, channel } = aDispatch({ alert: { id: alertIdOf(number) } });
+      world.postgres.has({ delivery, channel, ...aPlatformNotice(kind, {}) });
+      return delivery;
+    };
+    expect(await world.send(ofPlatform(2, "litellm_out"))).toEqual(DONE);
+    for (const kind of ["dead_letter", "budgets_reset"] as const)
+      expect(await world.send(ofPlatform(3, kind))).toMatchObject({ kind: "requeue" });
+  });
+
   it("gives way to a block that came meanwhile, whose own turn is kept", async () => {
     const [first, second] = [another(1), another(2)];
     await world.send(first);
     await world.send(second);
     const [block, next] = [another(3, "budget_blocked"), another(4, "budget_blocked")];
     expect(await world.send(block, { at: SECOND })).toEqual(DONE);
-    expect(await world.send(next, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 1 });
-    expect(await world.send(second, { at: SECOND })).toMatchObject({ kind: "wait", delaySeconds: 2 });
+    expect(await world.send(next, { at: SECOND })).toMatchObject({ kind: "requeue", delaySeconds: 1 });
+    expect(await world.send(second, { at: SECOND })).toMatchObject({ kind: "requeue", delaySeconds: 2 });
     expect(await world.send(next, { at: 2 * SECOND })).toEqual(DONE);
     expect(await world.send(second, { at: 3 * SECOND })).toEqual(DONE);
   });
 
-  it("ends while Redis is away, nor by other kinds of channel", async () => {
-    world.claims.trouble("reserveSlot", new Outage("redis", "away", null));
+  it("lets every notice pass while Redis is away, and webhooks always", async () => {
+    world.claims.trouble("reserveTurn", new Outage("redis", "away", null));
     for (const number of [1, 2]) expect(await world.send(another(number))).toEqual(DONE);
-    world.claims.trouble("reserveSlot", null);
-    const calls = world.claims.calls("reserveSlot");
+    world.claims.trouble("reserveTurn", null);
+    const calls = world.claims.calls("reserveTurn");
     for (const number of [3, 4]) await world.send(world.hasDelivery("webhook", number));
-    expect(world.claims.calls("reserveSlot")).toBe(calls);
+    expect(world.claims.calls("reserveTurn")).toBe(calls);
     expect(world.provider.arrived).toHaveLength(4);
   });
 });
@@ -71,17 +85,17 @@ describe("a provider that takes no more", () => {
   it("makes the notice wait as long as it asks, without an attempt, and the notices behind it too", async () => {
     const [first, second] = [another(1), another(2)];
     world.provider.answers(limited(30), SENT);
-    expect(await world.send(first)).toEqual({ kind: "wait", delaySeconds: 30, why: "status 429" });
+    expect(await world.send(first)).toEqual({ kind: "requeue", delaySeconds: 30, why: "status 429" });
     expect(world.stateOf(first)).toMatchObject({
       status: "pending",
       attempts: 0,
       lastError: "status 429",
       nextAttemptAt: NOW + 30 * SECOND,
-      slotAt: NOW + 30 * SECOND,
+      turnAt: NOW + 30 * SECOND,
       claim: null,
     });
     expect(openOf(first)).toBe(0);
-    expect(await world.send(second)).toMatchObject({ kind: "wait", delaySeconds: 31 });
+    expect(await world.send(second)).toMatchObject({ kind: "requeue", delaySeconds: 31 });
     expect(await world.send(first, { at: 30 * SECOND })).toEqual(DONE);
   });
 
@@ -90,7 +104,7 @@ describe("a provider that takes no more", () => {
     world.provider.answers(limited());
     for (let at = 0; at < 12 * HOUR; at += 31 * SECOND) await world.send(key, { at });
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, letters: 0 });
-    expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "later", delaySeconds: 10 });
+    expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "retry", delaySeconds: 10 });
     expect(world.stateOf(key)).toMatchObject({ attempts: 1 });
   });
 
@@ -106,11 +120,11 @@ describe("a failed attempt", () => {
   it("repeats with jitter, never early", async () => {
     const keys = [1, 2].map((number) => world.hasDelivery("webhook", number));
     world.provider.answers(failed());
-    expect(await world.send(keys[0] as never, { random: 0 })).toMatchObject({ kind: "later", delaySeconds: 10 });
-    expect(await world.send(keys[1] as never, { random: 0.99 })).toMatchObject({ kind: "later", delaySeconds: 13 });
+    expect(await world.send(keys[0] as never, { random: 0 })).toMatchObject({ kind: "retry", delaySeconds: 10 });
+    expect(await world.send(keys[1] as never, { random: 0.99 })).toMatchObject({ kind: "retry", delaySeconds: 13 });
   });
 
-  it("without an answer may have arrived, and says so until the notice ends", async () => {
+  it("counts an attempt without an answer as perhaps arrived until the notice ends", async () => {
     const key = world.hasDelivery("webhook");
     world.provider.answers(UNANSWERED, failed());
     await world.send(key);

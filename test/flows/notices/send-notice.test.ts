@@ -87,7 +87,7 @@ describe("another message of the same delivery", () => {
   it("waits without loss while another message is sending", async () => {
     const key = world.hasDelivery();
     await world.redis.claimNotice(key, "other");
-    expect(await world.send(key)).toMatchObject({ kind: "later", delaySeconds: 30 });
+    expect(await world.send(key)).toMatchObject({ kind: "retry", delaySeconds: 30 });
     expect(world.provider.offers).toEqual([]);
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, claim: "other" });
   });
@@ -102,7 +102,7 @@ describe("another message of the same delivery", () => {
 
   it("waits with the other message when that one failed", async () => {
     const key = world.has(aDispatch({ delivery: { attempts: 2, nextAttemptAt: NOW + MINUTE } }));
-    expect(await world.send(key, { at: 1 })).toMatchObject({ kind: "wait", delaySeconds: 60 });
+    expect(await world.send(key, { at: 1 })).toMatchObject({ kind: "requeue", delaySeconds: 60 });
     // A message may arrive up to a second early.
     expect(await world.send(key, { at: MINUTE - SECOND })).toEqual(DONE);
     expect(world.provider.arrived).toHaveLength(1);
@@ -114,7 +114,7 @@ describe("another message of the same delivery", () => {
     const messages = Array.from({ length: 50 }, (_, index) => world.send(key, { messageId: `m${index}` }));
     const ends = (await Promise.all(messages)).map(({ kind }) => kind);
     expect(world.provider.arrived).toHaveLength(1);
-    expect([ends.filter((kind) => kind === "done"), ends.filter((kind) => kind === "later")]).toMatchObject([
+    expect([ends.filter((kind) => kind === "done"), ends.filter((kind) => kind === "retry")]).toMatchObject([
       { length: 1 },
       { length: 49 },
     ]);
@@ -151,7 +151,7 @@ describe("Redis", () => {
     const key = world.hasDelivery();
     await world.redis.claimNotice(key, "other");
     world.claims.trouble("claimNotice", 249);
-    expect(await world.send(key)).toMatchObject({ kind: "later" });
+    expect(await world.send(key)).toMatchObject({ kind: "retry" });
   });
 
   it("sends once when Redis is down throughout, because Postgres records it", async () => {

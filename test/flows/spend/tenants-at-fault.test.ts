@@ -101,7 +101,7 @@ it("ends the overrides of the others when one override cannot be read, and logs 
   expect(deps.log.lines).toContainEqual(expect.stringMatching(/^error override unreadable {"tenant_id":"globex"}/));
 });
 
-it("takes an outage between the reads and their recording for nobody's fault", async () => {
+it("throws an outage between the reads and their recording, and blames no tenant", async () => {
   world.now += HOUR;
   deps.ledgers.load = () => Promise.reject(new Outage("postgres", "cannot be reached", null));
   await expect(sweepAndReconcile()).rejects.toThrow(Outage);

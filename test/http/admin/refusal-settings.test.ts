@@ -70,7 +70,7 @@ describe("refusal settings", () => {
     expect([answer.status, fieldsOf(answer)]).toEqual([422, field === "colour" ? ["colour"] : [`refusal.${field}`]]);
   });
 
-  it("take 300 characters of plain text in any language, and markup as the text that it is", async () => {
+  it("accept 300 characters of plain text in any language, and keep markup as text", async () => {
     await create();
     const message = `Größer „geht“ nicht: 予算 <b>&amp;</b> "\\" 👩‍💻 ${"é".repeat(240)}`;
     const { body } = await patch({ message, contact_url: "https://hilfe.example/ü?x=a b" });

@@ -18,7 +18,7 @@ it("shows the last read of a tenant from an hour after it on, in lists too", asy
   expect((await call("GET", "/v1/tenants")).body.data).toMatchObject([{ unread_since: new Date(NOW).toISOString() }]);
 });
 
-it("shows nothing of a tenant that LiteLLM does not have, or not yet as it should be", async () => {
+it("shows null for a tenant whose key is missing in LiteLLM or not yet synced", async () => {
   await create();
   at(600);
   await world.db.query("update tenant_configs set litellm_sync = 'pending'");

@@ -84,7 +84,7 @@ export function aDispatch(
       status: "pending",
       attempts: 0,
       nextAttemptAt: NOW,
-      slotAt: null,
+      turnAt: null,
       lastError: null,
       sentAt: null,
       ...differences.delivery,

@@ -3,7 +3,7 @@
 import type { Instant } from "../../../src/budget/instant.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
-import type { Claims, ReadClaim, SharedRead, SlotRequest } from "../../../src/ports/ports.ts";
+import type { Claims, ReadClaim, SharedRead, TurnRequest } from "../../../src/ports/ports.ts";
 import type { DeliveryKey } from "../../../src/records/delivery.ts";
 import type { IdempotencyClaim, IdempotencyKey, IdempotentAnswer } from "../../../src/records/idempotency.ts";
 
@@ -17,8 +17,8 @@ export class FakeClaims implements Claims {
   readonly readsDue = new Map<string, Instant>();
   /** `alert channel` → "sent", or the id of the message that is sending the notice. */
   readonly notices = new Map<string, string>();
-  /** `channel lane` → the next free turn. */
-  readonly slots = new Map<string, Instant>();
+  /** `channel priority` → the next free turn. */
+  readonly turns = new Map<string, Instant>();
   readonly answers = new Map<string, { bodyHash: string; answer: IdempotentAnswer | null }>();
 
   async claimRead({ tenantId, colo }: ReadClaim): Promise<"claimed" | "pending" | SharedRead> {
@@ -82,13 +82,13 @@ export class FakeClaims implements Claims {
     this.notices.delete(`${alertId} ${channelId}`);
   }
 
-  async reserveSlot({ channelId, lane, held, notBefore, intervalMs }: SlotRequest) {
+  async reserveTurn({ channelId, priority, held, notBefore, intervalMs }: TurnRequest) {
     this.#reach();
-    const name = `${channelId} ${lane}`;
-    const critical = this.slots.get(`${channelId} critical`) ?? 0;
+    const name = `${channelId} ${priority}`;
+    const critical = this.turns.get(`${channelId} critical`) ?? 0;
     if (held !== null && critical <= held) return held;
-    const at = Math.max(notBefore, critical, this.slots.get(name) ?? 0);
-    this.slots.set(name, at + intervalMs);
+    const at = Math.max(notBefore, critical, this.turns.get(name) ?? 0);
+    this.turns.set(name, at + intervalMs);
     return at;
   }
 

@@ -57,7 +57,7 @@ export class FakeDeliveries implements Deliveries {
     this.untrue.add(nameOf(key));
   }
 
-  async reject(key: DeliveryKey, { error, at }: Parameters<Deliveries["reject"]>[1]) {
+  async recordRejection(key: DeliveryKey, { error, at }: Parameters<Deliveries["recordRejection"]>[1]) {
     await this.end(key, { status: "failed", error, hasNotArrived: true, at });
     if (this.broken.has(key.channelId)) return [];
     this.broken.add(key.channelId);
@@ -76,7 +76,7 @@ export class FakeDeliveries implements Deliveries {
       status,
       lastError: error,
       nextAttemptAt: null,
-      slotAt: null,
+      turnAt: null,
       sentAt: status === "sent" ? at : null,
       attempts: status === "skipped" ? attempts : attempts + 1,
     }));
@@ -85,11 +85,11 @@ export class FakeDeliveries implements Deliveries {
   async postpone(key: DeliveryKey, next: Postponement) {
     this.#reach();
     this.#close(key, next.hasNotArrived);
-    const { nextAttemptAt, slotAt } = next;
+    const { nextAttemptAt, turnAt } = next;
     this.#change(key, "pending", ({ attempts, lastError }) => ({
       lastError: next.error ?? lastError,
       nextAttemptAt,
-      slotAt,
+      turnAt,
       attempts: next.isAttempt ? attempts + 1 : attempts,
     }));
   }

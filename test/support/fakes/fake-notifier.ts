@@ -22,7 +22,7 @@ export function failed(why = "500", retryAfterSeconds: number | null = null): Se
 }
 
 export function limited(retryAfterSeconds: number | null = null): SendOutcome {
-  return { kind: "limited", why: "status 429", retryAfterSeconds };
+  return { kind: "rate_limited", why: "status 429", retryAfterSeconds };
 }
 
 export const UNANSWERED: SendOutcome = { kind: "unanswered", why: "no answer in time" };

@@ -16,7 +16,7 @@ import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { listAlerts } from "./alert-list.ts";
-import { audienceJson, deliveryKeysFrom, HEARS } from "./delivery-rows.ts";
+import { audienceJson, deliveryKeysFrom, IS_IN_AUDIENCE } from "./delivery-rows.ts";
 import { listUnannounced } from "./unannounced-changes.ts";
 
 const RECORDED: AuditAction = "alert_recorded";
@@ -45,8 +45,8 @@ async function recordAlerts(database: Database, entry: AlertEntry): Promise<Reco
     deliveries as (insert into notice_deliveries (alert_id, channel_id, next_attempt_at, digest_at, updated_at)
       select r.id, c.id, case when not ${IS_DIGESTED} then ${timestampOf(entry.now)} end,
         case when ${IS_DIGESTED} then ${timestampOf(digestAt(entry.now))} end, ${timestampOf(entry.now)}
-      from recorded r join drafts h on h.identity = r.identity
-      join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled and ${HEARS}
+      from recorded r join drafts audience on audience.identity = r.identity
+      join notification_channels c on (c.tenant_id = r.tenant_id or c.tenant_id is null) and c.enabled and ${IS_IN_AUDIENCE}
       where not r.silent returning alert_id, channel_id, digest_at),
     audit as (insert into audit_log (at, actor, action, tenant_id, detail, source_id)
       select r.created_at, 'bursar', ${RECORDED}, r.tenant_id, jsonb_build_object('alert_id', r.id,

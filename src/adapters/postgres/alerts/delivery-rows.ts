@@ -17,25 +17,25 @@ export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): Deli
     status: row.status,
     attempts: row.attempts,
     nextAttemptAt: instantOf(row.nextAttemptAt),
-    slotAt: instantOf(row.slotAt),
+    turnAt: instantOf(row.turnAt),
     lastError: row.lastError,
     sentAt: instantOf(row.sentAt),
   };
 }
 
-/** True when the channel `c` hears of the event of the audience `h`. */
-export const HEARS: SQL = sql`(coalesce(h.event = any(c.events), c.tenant_id is not null or h.is_default)
-  and c.min_severity = any(h.severities))`;
+/** True when the channel `c` gets the event of the relation `audience`. */
+export const IS_IN_AUDIENCE: SQL = sql`(coalesce(audience.event = any(c.events), c.tenant_id is not null or audience.is_default)
+  and c.min_severity = any(audience.severities))`;
 
 /** The columns of an audience in a JSON row. */
-export function audienceJson({ event, severities, isDefault }: Audience) {
-  return { event, severities, is_default: isDefault };
+export function audienceJson({ event, severities, isPlatformDefault }: Audience) {
+  return { event, severities, is_default: isPlatformDefault };
 }
 
-/** One audience as the relation `h`. */
+/** One audience as the relation `audience`. */
 export function audienceRow(audience: Audience): SQL {
   return sql`jsonb_to_record(${jsonbText(audienceJson(audience))}::jsonb)
-    as h(event text, severities text[], is_default boolean)`;
+    as audience(event text, severities text[], is_default boolean)`;
 }
 
 /** From a JSON array of objects with `alert_id` and `channel_id`. */

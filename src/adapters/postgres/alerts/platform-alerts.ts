@@ -2,7 +2,7 @@
 // One statement; two concurrent sweeps record one alert.
 
 import { getTableColumns, sql } from "drizzle-orm";
-import { audienceOfCondition } from "../../../budget/delivery/severity.ts";
+import { audienceOfCondition, PLATFORM_EVENTS } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformAlerts } from "../../../ports/notice-stores.ts";
 import type { AlertId } from "../../../records/alert.ts";
@@ -12,7 +12,7 @@ import { type Database, runQuery } from "../client.ts";
 import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
-import { audienceJson, deliveryKeysFrom, HEARS } from "./delivery-rows.ts";
+import { audienceJson, deliveryKeysFrom, IS_IN_AUDIENCE } from "./delivery-rows.ts";
 import { readSigns } from "./platform-signs.ts";
 
 const RECORDED: AuditAction = "platform_alert_recorded";
@@ -24,7 +24,10 @@ export function postgresPlatformAlerts(database: Database): PlatformAlerts {
   };
 }
 
-/** Ends the alerts whose condition is over, and records those that begin or need a reminder. */
+/**
+ * Ends the alerts whose condition is over, and records those that begin or need a reminder. A new event replaces the
+ * alert of the one before and is no reminder of it.
+ */
 async function record(
   database: Database,
   conditions: readonly PlatformCondition[],
@@ -35,7 +38,7 @@ async function record(
     const seen = db
       .$with("seen", {})
       .as(sql`select * from jsonb_to_recordset(${jsonbText(conditions.map(seenJson))}::jsonb)
-        as seen(kind text, detail jsonb, event text, severities text[], is_default boolean)`);
+        as seen(kind text, detail jsonb, event text, severities text[], is_default boolean, is_event boolean)`);
     const ended = db.$with("ended", {}).as(sql`update platform_alerts p set ended_at = ${at} from seen
       where p.kind = seen.kind and p.ended_at is null
         and (seen.detail is null or p.created_at <= ${timestampOf(remindBefore)}) returning p.kind, p.begun_at`);
@@ -43,14 +46,14 @@ async function record(
     const recorded = db
       .$with("recorded", getTableColumns(platformAlerts))
       .as(sql`insert into platform_alerts (id, kind, detail, begun_at, created_at)
-        select gen_random_uuid(), seen.kind, seen.detail, coalesce(ended.begun_at, ${at}), ${at}
+        select gen_random_uuid(), seen.kind, seen.detail, coalesce(case when not seen.is_event then ended.begun_at end, ${at}), ${at}
         from seen left join ended on ended.kind = seen.kind where seen.detail is not null
         on conflict (kind) where ended_at is null do nothing returning *`);
     const deliveries = db
       .$with("deliveries", {})
       .as(sql`insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
-        select p.id, c.id, ${at}, ${at} from recorded p join seen h on h.kind = p.kind
-        join notification_channels c on c.tenant_id is null and c.enabled and ${HEARS}
+        select p.id, c.id, ${at}, ${at} from recorded p join seen audience on audience.kind = p.kind
+        join notification_channels c on c.tenant_id is null and c.enabled and ${IS_IN_AUDIENCE}
         returning platform_alert_id, channel_id`);
     const audit = db.$with("audit", {}).as(sql`insert into audit_log (at, actor, action, detail, source_id)
       select ${at}, 'bursar', ${RECORDED}, p.detail || jsonb_build_object('alert_id', p.id, 'kind', p.kind),
@@ -70,6 +73,7 @@ async function record(
 const seenJson = ({ kind, detail }: PlatformCondition) => ({
   kind,
   detail,
+  is_event: PLATFORM_EVENTS.includes(kind),
   ...audienceJson(audienceOfCondition(kind)),
 });
 

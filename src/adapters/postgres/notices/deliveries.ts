@@ -8,7 +8,7 @@ import type { AlertId } from "../../../records/alert.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey } from "../../../records/delivery.ts";
-import { audienceRow, HEARS } from "../alerts/delivery-rows.ts";
+import { audienceRow, IS_IN_AUDIENCE } from "../alerts/delivery-rows.ts";
 import { type Database, type Row, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { postgresText } from "../postgres-text.ts";
@@ -31,17 +31,17 @@ export function postgresDeliveries(database: Database): Deliveries {
       await run(key, sql`with ${ending(key, end)} select 1`);
     },
 
-    async reject(key, { error, at }) {
+    async recordRejection(key, { error, at }) {
       return (await run(key, rejection(key, postgresText(error), at))).map(keyFromRow);
     },
 
-    async postpone(key, { error, nextAttemptAt, slotAt, isAttempt, hasNotArrived, at }) {
+    async postpone(key, { error, nextAttemptAt, turnAt, isAttempt, hasNotArrived, at }) {
       await run(
         key,
         sql`update notice_deliveries d set attempts = d.attempts + ${isAttempt ? 1 : 0}::integer,
             open_attempts = ${openAttempts(hasNotArrived)},
             last_error = coalesce(${error === null ? null : postgresText(error)}::text, d.last_error),
-            next_attempt_at = ${timestampOf(nextAttemptAt)}, slot_at = ${timestampOf(slotAt)},
+            next_attempt_at = ${timestampOf(nextAttemptAt)}, turn_at = ${timestampOf(turnAt)},
             updated_at = ${timestampOf(at)}
           where ${isOf(key)} and d.status = 'pending'`,
       );
@@ -70,7 +70,7 @@ export function postgresDeliveries(database: Database): Deliveries {
     async revive(key, now) {
       await run(
         key,
-        sql`update notice_deliveries d set status = 'pending', attempts = 0, last_error = null, slot_at = null,
+        sql`update notice_deliveries d set status = 'pending', attempts = 0, last_error = null, turn_at = null,
             next_attempt_at = ${timestampOf(now)}, updated_at = ${timestampOf(now)}
           where ${isOf(key)} and d.status = 'failed'`,
       );
@@ -107,7 +107,7 @@ function ending(key: DeliveryKey, { status, error, hasNotArrived, at }: Paramete
   const attempts = status === "skipped" ? 0 : 1;
   return sql`ended as (update notice_deliveries d set status = ${status}, last_error = ${lastError},
         sent_at = ${sentAt}, attempts = d.attempts + ${attempts}::integer,
-        open_attempts = ${openAttempts(hasNotArrived)}, next_attempt_at = null, slot_at = null,
+        open_attempts = ${openAttempts(hasNotArrived)}, next_attempt_at = null, turn_at = null,
         updated_at = ${timestampOf(at)}
       where ${isOf(key)} and d.status = 'pending' returning d.channel_id, d.platform_alert_id),
     members as (update notice_deliveries m set status = ${status}, last_error = ${lastError}, sent_at = ${sentAt},
@@ -138,7 +138,7 @@ function rejection(key: DeliveryKey, error: string, at: Instant): SQL {
     insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
     select r.id, c.id, ${now}, ${now} from recorded r
     cross join ${audienceRow(audienceOfCondition("channel_broken"))}
-    join notification_channels c on c.tenant_id is null and c.enabled and ${HEARS}
+    join notification_channels c on c.tenant_id is null and c.enabled and ${IS_IN_AUDIENCE}
       and c.id::text <> r.detail->>'channel_id'
     returning platform_alert_id as alert_id, channel_id`;
 }

@@ -1,8 +1,8 @@
 // Loads deliveries with everything that their notices are rendered from. Changes nothing.
 
 import { eq, type SQL, sql } from "drizzle-orm";
-import type { DeliveryKey, Dispatch } from "../../../records/delivery.ts";
-import type { PlatformDispatch } from "../../../records/platform-alert.ts";
+import type { DeliveryKey } from "../../../records/delivery.ts";
+import type { NoticeDispatch } from "../../../records/platform-alert.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import { alertFromRow, percent } from "../alerts/alert-rows.ts";
 import { deliveryFromRow } from "../alerts/delivery-rows.ts";
@@ -18,10 +18,7 @@ import {
 import { channelFromRow } from "./channel-rows.ts";
 
 /** One statement. Leaves out deliveries that do not exist. */
-export async function loadDispatches(
-  database: Database,
-  keys: readonly DeliveryKey[],
-): Promise<(Dispatch | PlatformDispatch)[]> {
+export async function loadDispatches(database: Database, keys: readonly DeliveryKey[]): Promise<NoticeDispatch[]> {
   const ours = keys.filter(isOurs);
   if (ours.length === 0) return [];
   const rows = await runQuery(database, (db) =>
@@ -67,7 +64,7 @@ function dispatchFromRow(row: {
   platformAlert: typeof platformAlerts.$inferSelect | null;
   alert: typeof alerts.$inferSelect | null;
   tenant: Pick<typeof tenantConfigs.$inferSelect, "enforcement" | "name" | "alertThreshold" | "graceThreshold"> | null;
-}): Dispatch | PlatformDispatch {
+}): NoticeDispatch {
   const delivery = deliveryFromRow(row.delivery);
   const channel = channelFromRow(row.channel);
   if (row.platformAlert !== null) return { delivery, channel, platformAlert: platformAlertFromRow(row.platformAlert) };

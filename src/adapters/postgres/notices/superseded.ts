@@ -2,6 +2,7 @@
 // what a channel does not get replaces nothing there.
 
 import { type SQL, sql } from "drizzle-orm";
+import { PLATFORM_EVENTS } from "../../../budget/delivery/severity.ts";
 import { SUPERSEDINGS } from "../../../budget/delivery/superseding.ts";
 import { jsonbText } from "../jsonb.ts";
 
@@ -9,7 +10,7 @@ import { jsonbText } from "../jsonb.ts";
 export function isSuperseded(): SQL {
   return sql`(exists (${newerAlert()}) or ${isUnheardResolution()} or exists (select from platform_alerts newer
       join notice_deliveries e on e.platform_alert_id = newer.id and e.channel_id = d.channel_id
-      where newer.kind = p.kind and newer.created_at > p.created_at and newer.kind not in ('budgets_reset', 'channel_broken')))`;
+      where newer.kind = p.kind and newer.created_at > p.created_at and newer.kind not in ${[...PLATFORM_EVENTS]}))`;
 }
 
 function newerAlert(): SQL {

@@ -3,21 +3,10 @@
 import { sql } from "drizzle-orm";
 import { check, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
+import { PLATFORM_ALERT_KINDS, type PlatformAlertKind } from "../../../budget/delivery/severity.ts";
 import { instant, oneOf } from "./columns.ts";
 
-const kinds = [
-  "dead_letter",
-  "sync_pending",
-  "litellm_silent",
-  "litellm_out",
-  "litellm_unreadable",
-  "subject_missing",
-  "tenants_unread",
-  "mark_copied",
-  "spend_fell",
-  "channel_broken",
-  "budgets_reset",
-] as const;
+const kinds = PLATFORM_ALERT_KINDS as [PlatformAlertKind, ...PlatformAlertKind[]];
 
 /** One row for each alert about a condition; a reminder is a row of its own. */
 export const platformAlerts = pgTable(

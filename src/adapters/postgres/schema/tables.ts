@@ -263,7 +263,7 @@ export const noticeDeliveries = pgTable(
     attempts: integer("attempts").notNull().default(0),
     nextAttemptAt: instant("next_attempt_at"),
     /** The turn that the channel's pace gave to the next attempt. */
-    slotAt: instant("slot_at"),
+    turnAt: instant("turn_at"),
     /** Attempts that have begun and are not known to have failed: the notice may have arrived. */
     openAttempts: integer("open_attempts").notNull().default(0),
     /** When the delivery is summed up in a digest; null: it has a notice of its own. */

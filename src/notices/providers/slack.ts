@@ -1,13 +1,13 @@
 // Notices for Slack, in Block Kit: a sentence, a bar, one line of numbers, a button. Escapes text from outside, so that
 // it can add no link, mention or emphasis.
 
-import { barText } from "./bar.ts";
-import type { KnownState } from "./budget-snapshot.ts";
-import type { Tone } from "./copy/copy.ts";
-import type { Fact } from "./facts.ts";
-import { type Budget, type Button, headlineOf, type MessageModel, messageModelOf } from "./message-model.ts";
-import type { Notice, SlackMessage } from "./notice.ts";
-import { cut } from "./sanitize.ts";
+import { barText } from "../bar.ts";
+import type { KnownState } from "../budget-snapshot.ts";
+import type { Tone } from "../copy/copy.ts";
+import type { Fact } from "../facts.ts";
+import { type Budget, type Button, headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
+import type { Notice, SlackMessage } from "../notice.ts";
+import { cut } from "../sanitize.ts";
 
 /** Slack's limit, emoji and spaces included. */
 const MAX_HEADER = 150;

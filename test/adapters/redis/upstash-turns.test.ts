@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Part } from "../../../dev/part.ts";
 import { startUpstash } from "../../../dev/upstash/start-upstash.ts";
 import { upstashClaims } from "../../../src/adapters/redis/upstash-claims.ts";
-import type { Claims, SlotRequest } from "../../../src/ports/ports.ts";
+import type { Claims, TurnRequest } from "../../../src/ports/ports.ts";
 import type { ChannelId } from "../../../src/records/channel.ts";
 import { SECOND } from "../../budget/builders.ts";
 
@@ -28,8 +28,8 @@ describe.each(backends)("turns in $store", ({ options }) => {
     channelId = randomUUID() as ChannelId;
     now = Date.now();
   });
-  const reserve = async (lane: SlotRequest["lane"], { at = now, held = null as number | null } = {}) =>
-    (await claims.reserveSlot({ channelId, lane, held, notBefore: at, intervalMs: SECOND })) - now;
+  const reserve = async (priority: TurnRequest["priority"], { at = now, held = null as number | null } = {}) =>
+    (await claims.reserveTurn({ channelId, priority, held, notBefore: at, intervalMs: SECOND })) - now;
 
   it("are one interval apart, and not before the instant that is asked for", async () => {
     expect([await reserve("others"), await reserve("others"), await reserve("others")]).toEqual([0, 1_000, 2_000]);
