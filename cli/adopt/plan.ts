@@ -132,7 +132,6 @@ function changesFor(
     encryptedKey: null,
     markNonce: null,
     periodSeenAt: null,
-    periodAnnounced: true,
     deletedAt: null,
     createdAt: now,
     updatedAt: now,

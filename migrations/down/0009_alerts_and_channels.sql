@@ -27,3 +27,5 @@ ALTER TABLE "notification_channels" DROP COLUMN "last_error";
 ALTER TABLE "notification_channels" DROP COLUMN "min_severity";
 ALTER TABLE "notification_channels" DROP COLUMN "events";
 ALTER TABLE "tenant_configs" DROP COLUMN "refusal";
+DROP INDEX "idx_tenant_configs_period_seen";
+CREATE INDEX "idx_tenant_configs_unannounced" ON "tenant_configs" USING btree ("period_seen_at") WHERE not "tenant_configs"."period_announced";

@@ -4,7 +4,6 @@
 import type { Instant } from "../budget/instant.ts";
 import { alertPlatform } from "../flows/alerts/alert-platform.ts";
 import { announceChanges } from "../flows/alerts/announce-changes.ts";
-import { announcePeriods } from "../flows/alerts/announce-period.ts";
 import { forgetCalls } from "../flows/counting/forget-calls.ts";
 import { endKeys } from "../flows/keys/end-keys.ts";
 import { noteOutage } from "../flows/litellm/outage.ts";
@@ -25,7 +24,6 @@ const JOBS = {
   "requeue-deliveries": requeueDeliveries,
   "gather-digests": gatherDigests,
   "schedule-period-reads": schedulePeriodReads,
-  "announce-periods": announcePeriods,
   "lease-reads": leaseReads,
   "forget-calls": forgetCalls,
   "alert-platform": alertPlatform,

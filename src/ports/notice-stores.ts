@@ -27,11 +27,12 @@ export interface Alerts {
   record(entry: AlertEntry): Promise<RecordedAlerts | null>;
   list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
   /**
-   * Override grants and ends, suspensions and resumptions, audited from `since` up to `until`, without an alert; oldest
-   * first. An alert names its change by `override_id` or `audit_id` in its detail.
+   * The changes from `since` up to `until` without an alert, at most `limit` from each source: first what the audit log
+   * has of overrides and suspensions, then the resets that began a running period, other than the first; each oldest
+   * first. A reset dates from the read that showed it.
    */
   listUnannounced(
-    audited: { readonly since: Instant; readonly until: Instant },
+    within: { readonly since: Instant; readonly until: Instant },
     limit: number,
     onFault?: OnTenantFault,
   ): Promise<LateChange[]>;

@@ -93,10 +93,6 @@ export interface Tenants {
   resetPeriod(change: LedgerChange, since: Instant, actor: Actor): Promise<AuditedChange | "stale" | null>;
   /** Claims tenants whose period should have ended, to read them in LiteLLM: each at most every 30 s, with backoff. */
   claimEndedPeriods(limit: number, now: Instant): Promise<TenantSubject[]>;
-  /** Tenants whose current period was first seen before `before` and has not been announced. */
-  findUnannounced(before: Instant, limit: number, onFault?: OnTenantFault): Promise<TenantRecord[]>;
-  /** Does nothing if another period has started since. */
-  notePeriodAnnounced(tenantId: TenantId, periodStartedAt: Instant): Promise<void>;
   /**
    * Records what a read of LiteLLM has shown of the tenant's subject, and since when, with an audit line. Null when the
    * row shows it already, the tenant has another subject by now or was deleted, or its key is not created yet.

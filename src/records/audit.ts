@@ -1,4 +1,4 @@
-// The audit log, and the audited changes that alerts announce. Types only.
+// The audit log, and the changes that alerts announce. Types only.
 
 import type { Instant } from "../budget/instant.ts";
 import type { TenantId } from "../budget/tenant.ts";
@@ -62,22 +62,26 @@ export interface AuditNote {
   readonly at: Instant;
 }
 
-/** An audited change without an alert. */
-export type UnannouncedChange =
+/** A change that is announced once and does not come from spend. */
+export type AnnouncedChange =
   | { readonly eventType: "override_granted" | "override_ended"; readonly override: OverrideRecord }
   | {
       readonly eventType: "tenant_suspended" | "tenant_resumed";
       readonly tenantId: TenantId;
       readonly auditId: number;
-    };
+    }
+  | BudgetReset;
 
+/** A period that has begun. */
+export interface BudgetReset {
+  readonly eventType: "budget_reset";
+  readonly tenantId: TenantId;
+  readonly periodStartedAt: Instant;
+}
+
+/** A change without an alert. */
 export interface LateChange {
-  readonly change: UnannouncedChange;
+  readonly change: AnnouncedChange;
   /** True when a later change has reverted it; the later change is announced instead. */
   readonly isReverted: boolean;
 }
-
-/** A change that is announced once and does not come from spend. */
-export type AnnouncedChange =
-  | UnannouncedChange
-  | { readonly eventType: "budget_reset"; readonly tenantId: TenantId; readonly periodStartedAt: Instant };

@@ -35,8 +35,6 @@ export interface TenantRecord {
    * period.
    */
   readonly periodSeenAt: Instant | null;
-  /** False until the start of the current period is announced; true in the first period. */
-  readonly periodAnnounced: boolean;
   readonly deletedAt: Instant | null;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;

@@ -1,18 +1,21 @@
-// Announces a change by an administrator or by the clock: records the alert and queues its notices. Idempotent:
-// repeating it records no alert twice. The sweep finds changes that this flow left unannounced.
+// Announces a change that does not come from spend: records the alert and queues its notices. Idempotent: repeating it
+// records no alert twice. The sweep finds changes that this flow left unannounced.
 
 import type { AlertDetail } from "../../budget/alert.ts";
 import { type ChangeAlertKey, changeAlert, instantOf } from "../../budget/alert.ts";
 import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
+import { periodStartedAt } from "../../budget/period.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { AnnouncedChange } from "../../records/audit.ts";
 import type { RecordedAlerts } from "../../records/delivery.ts";
 import type { OverrideRecord } from "../../records/override.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
+import type { Observed } from "../counting/observe.ts";
+import { zeroNewerKeys } from "../litellm/zero-newer-keys.ts";
 import { basisOf, MAX_EVALUATIONS, previewUndelivered, sendNotices } from "./announce-alerts.ts";
 
-export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "log">;
+export type AnnounceChangeDeps = Pick<Ports, "alerts" | "noticeQueue" | "tenants" | "litellm" | "log">;
 
 export interface AnnounceChangeInput {
   readonly change: AnnouncedChange;
@@ -23,25 +26,31 @@ export interface AnnounceChangeInput {
   readonly now: Instant;
 }
 
-/** @throws when Postgres or the queue cannot be reached. */
+/** @throws when Postgres, the queue or, for a reset of a tenant with several keys, LiteLLM cannot be reached. */
 export async function announceChange(input: AnnounceChangeInput, deps: AnnounceChangeDeps): Promise<void> {
-  const { change } = input;
-  const { tenantId } = alertOf(change).key;
-  const recorded = await recordChange(input, deps);
-  if (recorded === null) return;
-  await sendNotices(recorded.deliveries, deps);
-  if (change.eventType === "budget_reset") await deps.tenants.notePeriodAnnounced(tenantId, change.periodStartedAt);
+  const { change, now } = input;
+  const tenant = input.tenant ?? (await deps.tenants.load(alertOf(change).key.tenantId));
+  if (tenant === null || isOver(change, tenant)) return;
+  if (change.eventType === "budget_reset") await zeroNewerKeys({ tenant, now }, deps);
+  const recorded = await recordChange({ ...input, tenant }, deps);
+  if (recorded !== null) await sendNotices(recorded.deliveries, deps);
 }
 
-/** Null when the tenant was deleted meanwhile: nothing to announce. */
+/** True for the reset of a period that is over by now: the next reset is announced instead. */
+function isOver(change: AnnouncedChange, { config }: Pick<TenantRecord, "config">): boolean {
+  return change.eventType === "budget_reset" && change.periodStartedAt !== periodStartedAt(config);
+}
+
+/** Null when there is nothing to announce: the tenant was deleted meanwhile, or its period is over. */
 async function recordChange(
   { change, tenant: given, isSilent = false, now }: AnnounceChangeInput,
   deps: AnnounceChangeDeps,
 ): Promise<RecordedAlerts | null> {
   const { key, detail } = alertOf(change);
   const { tenantId } = key;
-  let tenant = given ?? (await deps.tenants.load(tenantId));
-  for (let evaluations = 0; evaluations < MAX_EVALUATIONS && tenant !== null; evaluations++) {
+  let tenant = given;
+  for (let evaluations = 0; evaluations < MAX_EVALUATIONS; evaluations++) {
+    if (tenant === null || isOver(change, tenant)) return null;
     const at = instantOf(tenant.config, now);
     const isLast = evaluations === MAX_EVALUATIONS - 1;
     const draft = { ...changeAlert({ config: tenant.config, spend: tenant.spend, now: at }, key, detail), isSilent };
@@ -61,8 +70,16 @@ async function recordChange(
     }
     tenant = await deps.tenants.load(tenantId);
   }
-  if (tenant === null) return null;
   throw new Error("gave up after 3 changes of this tenant at one moment");
+}
+
+/** The period that a read has begun, if any. @throws as `announceChange`. */
+export async function announceReset(
+  { tenant, reset }: Pick<Observed, "tenant" | "reset">,
+  now: Instant,
+  deps: AnnounceChangeDeps,
+): Promise<void> {
+  if (reset !== null) await announceChange({ change: reset, tenant, now }, deps);
 }
 
 /**

@@ -6,10 +6,11 @@ import { type CountedRead, countRead, type Fall, fallOf, settlesAt } from "../..
 import { earliest, type Instant } from "../../budget/instant.ts";
 import { limitAt } from "../../budget/limit.ts";
 import type { NanoUsd } from "../../budget/money.ts";
-import { periodOf } from "../../budget/period.ts";
+import { periodOf, periodStartedAt } from "../../budget/period.ts";
 import type { SpendRead } from "../../budget/spend.ts";
-import type { Subject, TenantId } from "../../budget/tenant.ts";
+import type { Subject, TenantConfig, TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
+import type { BudgetReset } from "../../records/audit.ts";
 import type { OpenLedger } from "../../records/ledger.ts";
 import type { LiteLlmFailure } from "../../records/litellm-row.ts";
 import type { TenantRecord } from "../../records/tenant.ts";
@@ -30,6 +31,8 @@ export interface Observed {
   readonly nextReadAt: Instant | null;
   /** How far the reads have lowered the spend within its period; null when they have not. */
   readonly fall: Fall | null;
+  /** The period that the reads have begun, to announce; null when they have begun none. */
+  readonly reset: BudgetReset | null;
 }
 
 /** Calls of a busy tenant are counted every second or so; a round takes milliseconds. */
@@ -47,8 +50,10 @@ export async function observeReads(
   const observed = new Map<TenantId, Observed | null>();
   for (const wave of wavesOf(reads)) {
     for (const [tenantId, outcome] of await applyWave(wave, now, deps)) {
-      const fall = outcome?.fall ?? observed.get(tenantId)?.fall ?? null;
-      observed.set(tenantId, outcome && { ...outcome, fall });
+      const before = observed.get(tenantId);
+      const fall = outcome?.fall ?? before?.fall ?? null;
+      const reset = outcome?.reset ?? before?.reset ?? null;
+      observed.set(tenantId, outcome && { ...outcome, fall, reset });
     }
   }
   return observed;
@@ -117,9 +122,19 @@ async function applyOnce(
       if (tenant === undefined) return [tenantId, null] as const;
       const nextReadAt = earliest(proofAt, settlesAt(tenant.config, ledger, unsettledNanoUsd, now));
       const fall = fallOf(open.tenant.spend, ledger);
-      return [tenantId, { tenant, spendNanoUsd: ledger.spendNanoUsd, nextReadAt, fall }] as const;
+      const reset = resetBetween(open.tenant, tenant);
+      return [tenantId, { tenant, spendNanoUsd: ledger.spendNanoUsd, nextReadAt, fall, reset }] as const;
     }),
   );
+}
+
+function resetBetween({ config: before }: TenantRecord, { config }: TenantRecord): BudgetReset | null {
+  return periodStartedAt(config) === periodStartedAt(before) ? null : resetOf(config);
+}
+
+/** The reset that began the running period. */
+export function resetOf(config: TenantConfig): BudgetReset {
+  return { eventType: "budget_reset", tenantId: config.tenantId, periodStartedAt: periodStartedAt(config) };
 }
 
 function countedBy({ tenant, ledger, calls }: OpenLedger, read: SpendRead, now: Instant): CountedRead {

@@ -12,7 +12,7 @@ const TRIES = 1;
 
 /** @throws when LiteLLM does not zero a key that it has. */
 export async function zeroNewerKeys(
-  { tenant: { config }, now }: { readonly tenant: TenantRecord; readonly now: Instant },
+  { tenant: { config }, now }: { readonly tenant: Pick<TenantRecord, "config">; readonly now: Instant },
   { litellm }: Pick<Ports, "litellm">,
 ): Promise<void> {
   const { subject, otherKeys, budgetResetAt } = config;

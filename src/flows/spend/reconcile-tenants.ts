@@ -12,6 +12,7 @@ import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { TenantBatch, TenantFault, TenantRecord } from "../../records/tenant.ts";
 import { recordConditions } from "../alerts/alert-platform.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
+import { announceReset } from "../alerts/announce-change.ts";
 import { type Observed, observeReads, whyFailed } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { claimDriftSync } from "../litellm/drift.ts";
@@ -227,6 +228,7 @@ async function announceRead(read: RecordedRead, now: Instant, deps: ReconcileDep
   const { tenantBatch, nextReadAt } = read;
   const { history } = tenantBatch;
   const tenant = await noteSubject({ ...read, now }, deps);
+  await announceReset({ ...read, tenant }, now, deps);
   await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats: [], now }, deps);
   if (nextReadAt !== null) await confirmLater({ tenant, now }, nextReadAt, deps);
   if (isWorthPublishing(tenantBatch, read, now)) await publishSpend({ tenant, isAnnounced: false, now }, deps);

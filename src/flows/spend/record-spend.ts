@@ -12,7 +12,7 @@ import type { AuditNote } from "../../records/audit.ts";
 import type { CountedSpend } from "../../records/ledger.ts";
 import type { SpendReference, TenantBatch, TenantFault, TenantRecord, UnreadableTenant } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts, sendNotices } from "../alerts/announce-alerts.ts";
-import { announcePeriod } from "../alerts/announce-period.ts";
+import { announceReset } from "../alerts/announce-change.ts";
 import { type Observed, observeReads, type SubjectRead } from "../counting/observe.ts";
 import { publishSpend } from "../edge/publish-spend.ts";
 import { rewriteConfig } from "../edge/rewrite-config.ts";
@@ -126,7 +126,7 @@ async function recordAndNotify({ merged, counted, now }: Recording, deps: ApplyD
   const { tenant } = observed;
   const nextReadAt = earliest(observed.nextReadAt, after === undefined ? null : settledBy(after, tenant, now));
   const { history } = tenantBatch;
-  await announcePeriod(tenant, now, deps);
+  await announceReset(observed, now, deps);
   await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats, now }, deps);
   // A crashed delivery recorded these in Postgres and did not put them on the queue.
   await sendNotices(tenantBatch.pending, deps);
@@ -146,8 +146,8 @@ async function applyReads(
   reads: readonly SubjectRead[],
   now: Instant,
   deps: ApplyDeps,
-): Promise<Pick<Observed, "tenant" | "nextReadAt"> | null> {
-  if (reads.length === 0) return { tenant, nextReadAt: null };
+): Promise<Pick<Observed, "tenant" | "nextReadAt" | "reset"> | null> {
+  if (reads.length === 0) return { tenant, nextReadAt: null, reset: null };
   const observed = (await observeReads(reads, now, deps)).get(tenant.config.tenantId);
   if (observed === null) throw new Error("the ledger kept changing");
   if (observed === undefined) return null;
@@ -180,7 +180,7 @@ async function readLiteLlm(before: TenantRecord, { merged, counted, now }: Recor
   if (observed === null) return;
   const { tenant, nextReadAt } = observed;
   const { history } = tenantBatch;
-  await announcePeriod(tenant, now, deps);
+  await announceReset(observed, now, deps);
   await announceAlerts({ tenantBatch: { tenant, history }, isBaseline: false, repeats: [], now }, deps);
   await confirmLater({ tenant, now }, nextReadAt, deps);
   // A read that waits for a reset is worth a write only when the reset shows, and then the config is newer.

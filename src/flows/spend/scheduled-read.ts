@@ -107,7 +107,7 @@ async function countAnnounced(
   const counted = (await spendBatches.count({ calls: [], bounds, notes: [] }, now)).get(tenantId);
   if (counted === undefined) return null;
   const { record: spend } = counted;
-  return { tenant: { ...tenant, spend }, spendNanoUsd: spend.spendNanoUsd, nextReadAt: null, fall: null };
+  return { tenant: { ...tenant, spend }, spendNanoUsd: spend.spendNanoUsd, nextReadAt: null, fall: null, reset: null };
 }
 
 /** Null when the amount may belong to another period, or is known already. */

@@ -11,7 +11,8 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { LiteLlmFailure, LiteLlmRow } from "../../records/litellm-row.ts";
 import type { Actor, AuditedChange, TenantRecord } from "../../records/tenant.ts";
 import { type AnnounceDeps, announceAlerts } from "../alerts/announce-alerts.ts";
-import { announcePeriod } from "../alerts/announce-period.ts";
+import { announceReset } from "../alerts/announce-change.ts";
+import { resetOf } from "../counting/observe.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish.ts";
 import { readSpendOf } from "../litellm/read-spend.ts";
 import { RECHECK_SECONDS } from "../spend/scheduled-read.ts";
@@ -152,7 +153,7 @@ async function followUp({ tenant, auditId }: AuditedChange, now: Instant, deps: 
     }
   };
   if (auditId !== null) {
-    await attempt("period announcement", () => announcePeriod(tenant, now, deps));
+    await attempt("period announcement", () => announceReset({ tenant, reset: resetOf(config) }, now, deps));
     await attempt("resolution announcement", () => announceResolution(config, now, deps));
   }
   // By then LiteLLM has written to its database the calls that were in progress at the reset.

@@ -2,7 +2,6 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
-import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import type { LedgerCall } from "../../../src/records/ledger.ts";
 import type { UnreadableTenant } from "../../../src/records/tenant.ts";
@@ -39,15 +38,6 @@ describe.each(postgresBackends)("tenants at fault on $name", (backend) => {
     expect(unreadable).toMatchObject([{ tenantId: "globex", cause: expect.any(Error) }]);
     expect(unreadable[0]?.references.map(({ kind }) => kind).sort()).toEqual(["key", "tenant"]);
     await expect(spendBatches.load(references, { withPending: false })).rejects.toThrow();
-  });
-
-  it("finds the unannounced periods of the others when one row cannot be read", async () => {
-    await db.query("update tenant_configs set period_announced = false, period_seen_at = now() - interval '1 hour'");
-    await db.query("update tenant_configs set prior_values = '[]' where tenant_id = 'globex'");
-    const onFault = vi.fn();
-    const { findUnannounced } = postgresTenants(() => db.database());
-    expect((await findUnannounced(Date.now(), 10, onFault)).map(({ config }) => config.tenantId)).toEqual(["acme"]);
-    expect(onFault).toHaveBeenCalledExactlyOnceWith({ tenantId: "globex", cause: expect.any(Error) });
   });
 
   it("counts the others when the sum of one tenant's calls is more than Postgres can hold", async () => {

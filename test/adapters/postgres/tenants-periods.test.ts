@@ -76,7 +76,7 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       const done = await reset(PERIOD_START);
       expect(done).toMatchObject({
         auditId: expect.any(Number),
-        tenant: { periodAnnounced: false, spend: { spendNanoUsd: 0n } },
+        tenant: { periodSeenAt: NOW + MINUTE, spend: { spendNanoUsd: 0n } },
       });
       expect(await tenants.load(acme)).toEqual(done?.tenant);
       expect(await reset(PERIOD_START)).toEqual({ tenant: done?.tenant, auditId: null });
@@ -93,15 +93,6 @@ describe.each(postgresBackends)("Periods on $name", (backend) => {
       expect(await reset(PERIOD_START)).toBeNull();
       await create({ subject: { kind: "team", id: "red" }, subjectCreatedAt: PERIOD_START });
       expect(await reset(PERIOD_START)).toBeNull();
-    });
-
-    it("marks a period as announced only while it is current", async () => {
-      await create({ subjectCreatedAt: PERIOD_START });
-      await reset(PERIOD_START);
-      await tenants.notePeriodAnnounced(acme, PERIOD_START);
-      expect((await tenants.load(acme))?.periodAnnounced).toBe(false);
-      await tenants.notePeriodAnnounced(acme, NOW + MINUTE);
-      expect((await tenants.load(acme))?.periodAnnounced).toBe(true);
     });
   });
 });

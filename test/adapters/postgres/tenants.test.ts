@@ -67,7 +67,6 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         encryptedKey: "v1.k.iv.body",
         markNonce: expect.stringMatching(/^[0-9a-f-]{36}$/),
         periodSeenAt: null,
-        periodAnnounced: true,
         deletedAt: null,
         createdAt: NOW,
         updatedAt: NOW,

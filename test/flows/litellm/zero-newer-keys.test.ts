@@ -2,7 +2,7 @@
 
 import { beforeEach, expect, it } from "vitest";
 import type { KeyHash, OtherKey } from "../../../src/budget/tenant.ts";
-import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
+import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
 import { zeroNewerKeys } from "../../../src/flows/litellm/zero-newer-keys.ts";
 import { aTenantConfig, DAY, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
 import { aTenant, hashOf } from "../../support/builders/builders.ts";
@@ -81,10 +81,10 @@ it("waits for the sweep to announce it when a key could not be zeroed", async ()
   const { resetSpend } = deps.litellm;
   deps.litellm.resetSpend = async () => ({ ok: false, failure: AWAY });
   await expect(readNow()).rejects.toThrow("key not zeroed");
-  await announcePeriods({ now: world.now + 2 * MINUTE }, deps);
+  await announceChanges({ now: world.now + 2 * MINUTE }, deps);
   expect(await notices()).not.toContain("budget_reset");
   deps.litellm.resetSpend = resetSpend;
-  await announcePeriods({ now: world.now + 2 * MINUTE }, deps);
+  await announceChanges({ now: world.now + 2 * MINUTE }, deps);
   expect((await world.keyRow(second)).spend).toBe(0);
   expect(await notices()).toContain("budget_reset");
 });

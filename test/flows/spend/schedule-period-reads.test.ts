@@ -2,19 +2,15 @@
 // once.
 
 import { describe, expect, it } from "vitest";
-import { periodStartedAt } from "../../../src/budget/period.ts";
-import { announcePeriods } from "../../../src/flows/alerts/announce-period.ts";
-import { observeRead } from "../../../src/flows/counting/observe.ts";
-import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
 import { schedulePeriodReads } from "../../../src/flows/spend/schedule-period-reads.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../src/flows/tenants/delete-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { DAY, MINUTE, NOW, RESET, SECOND, usd } from "../../budget/builders.ts";
-import { anActor, idOf, incomingOf } from "../../support/builders/builders.ts";
+import { anActor, idOf } from "../../support/builders/builders.ts";
 import { aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
-import { killedAfter } from "../../support/faults/killed-after.ts";
 import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
@@ -160,47 +156,9 @@ describe("two sweeps at once", () => {
   });
 });
 
-describe("a consumer that dies after advancing the period", () => {
-  const OUTSIDE = ["tenants", "ledgers", "spendBatches", "alerts", "noticeQueue", "spendQueue", "snapshots"] as const;
-
-  it("leaves the announcement to the sweep, which announces once", async () => {
-    await spendTo(600, NOW);
-    world.now = RESET + 11 * MINUTE;
-    const tenant = await deps.tenants.load(acme);
-    // A refresh of a check: only the spend reached Postgres.
-    const read = { spendNanoUsd: 0n, begunAt: world.now, answeredAt: world.now, resetsAt: RESET + 31 * DAY };
-    await observeRead({ tenantId: acme, subject: (tenant ?? never()).config.subject, ...read }, world.now, deps);
-    await announcePeriods({ now: world.now + 59 * SECOND }, deps);
-    expect(await notices()).toEqual(["budget_blocked"]);
-    const later = { now: world.now + 60 * SECOND };
-    await Promise.all([announcePeriods(later, deps), announcePeriods(later, deps)]);
-    expect(await notices()).toEqual(["budget_blocked", "budget_reset"]);
-    expect(await deps.tenants.findUnannounced(Number.MAX_SAFE_INTEGER / 1_000, 10)).toEqual([]);
-  });
-
-  it("announces once by its successors, at whichever step it dies", { timeout: 2 * MINUTE }, async () => {
-    const incoming = [incomingOf(periodEndRead)];
-    for (let last = 1; last < 9; last++) {
-      const start = RESET + 11 * MINUTE;
-      await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
-      world.now = NOW;
-      await createTenant(ownKeyInput(), deps);
-      await spendTo(600, NOW);
-      world.now = start;
-      const incomingNow = [incomingOf({ ...periodEndRead })];
-      const dying = killedAfter({ ...deps }, OUTSIDE, last);
-      await recordSpend({ incoming: incomingNow, now: world.now }, dying.ports).catch(() => "died");
-      await recordSpend({ incoming: incoming.map((each) => ({ ...each, isRedelivery: true })), now: world.now }, deps);
-      await announcePeriods({ now: world.now + 2 * MINUTE }, deps);
-      expect(await notices(), `after step ${last}`).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
-      expect(await deps.tenants.load(acme), `after step ${last}`).toMatchObject({ periodAnnounced: true });
-    }
-  });
-});
-
 describe("the first period is not announced", () => {
   it("a tenant with a key of its own", async () => {
-    await announcePeriods({ now: NOW + DAY }, deps);
+    await announceChanges({ now: NOW + DAY }, deps);
     expect(await notices()).toEqual([]);
   });
 
@@ -209,21 +167,7 @@ describe("the first period is not announced", () => {
     const origin = { kind: "adopted", subject: { kind: "key", id: sha256("sk-theirs") } } as const;
     await createTenant(ownKeyInput({ tenantId: idOf("globex"), origin }), deps);
     await deliver({ kind: "read_due", tenant_id: "globex", subject_id: sha256("sk-theirs"), reason: "recheck-20s" });
-    await announcePeriods({ now: NOW + DAY }, deps);
+    await announceChanges({ now: NOW + DAY }, deps);
     expect(await notices()).toEqual([]);
   });
 });
-
-it("announces other periods when one cannot be announced", async () => {
-  await sweepAt(RESET + 11 * MINUTE);
-  await world.db.query("update tenant_configs set period_announced = false");
-  await world.db.query("delete from budget_alert_history");
-  deps.noticeQueue.isAway = true;
-  await announcePeriods({ now: RESET + 20 * MINUTE }, deps);
-  expect(deps.log.lines.join("\n")).toContain("change announcement failed");
-  expect(periodStartedAt((await configOf()) ?? never())).toBe(RESET);
-});
-
-function never(): never {
-  throw new Error("there is none");
-}

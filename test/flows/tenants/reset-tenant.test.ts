@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { planRefresh } from "../../../src/budget/freshness.ts";
+import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
 import { observeRead } from "../../../src/flows/counting/observe.ts";
 import { resetTenant } from "../../../src/flows/tenants/reset-tenant.ts";
 import { Outage } from "../../../src/ports/outage.ts";
@@ -55,7 +56,7 @@ it("begins a period now with LiteLLM's spend and LiteLLM's end", async () => {
   expect(tenant.config).toMatchObject({ litellmKeyLastReset: world.now, budgetResetAt: RESET });
   expect(tenant.spend).toMatchObject({ spendNanoUsd: 0n, periodStartedAt: world.now, resetsAt: RESET });
   expect((await world.keyRow(key)).spend).toBe(0);
-  expect(await deps.tenants.load(acme)).toEqual({ ...tenant, periodAnnounced: true });
+  expect(await deps.tenants.load(acme)).toEqual(tenant);
   const at = new Date(world.now).toISOString();
   expect(await resets()).toMatchObject([
     { before: { period_started_at: new Date(NOW - MINUTE).toISOString() }, after: { period_started_at: at } },
@@ -259,7 +260,11 @@ describe("a failing dependency", () => {
     deps.noticeQueue.isAway = true;
     const { config } = await reset();
     expect(config.litellmKeyLastReset).toBe(world.now);
-    expect(await deps.tenants.load(acme)).toMatchObject({ periodAnnounced: false });
+    deps.noticeQueue.isAway = false;
+    deps.log.lines.length = 0;
+    // The alert is recorded, and its delivery waits in Postgres.
+    await announceChanges({ now: world.now + MINUTE }, deps);
+    expect(await notices()).toEqual(["budget_blocked", "budget_reset", "budget_resolved"]);
   });
 });
 

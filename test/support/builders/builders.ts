@@ -57,7 +57,6 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
     encryptedKey: null,
     markNonce: "nonce-1",
     periodSeenAt: null,
-    periodAnnounced: true,
     deletedAt: null,
     createdAt: NOW,
     updatedAt: NOW,

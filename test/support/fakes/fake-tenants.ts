@@ -59,8 +59,6 @@ export class FakeTenants implements Tenants {
   claimPendingSyncs = notForChecks;
   resetPeriod = notForChecks;
   claimEndedPeriods = notForChecks;
-  findUnannounced = notForChecks;
-  notePeriodAnnounced = notForChecks;
 }
 
 async function notForChecks(): Promise<never> {

@@ -63,7 +63,7 @@ export const tenantConfigs = pgTable(
     litellmKeyLastReset: instant("litellm_key_last_reset"),
     /** The first read of LiteLLM in the running period, up to ten minutes after it began; null in the first period. */
     periodSeenAt: instant("period_seen_at"),
-    /** False from the start of a period until its alert is recorded. The first period has no alert. */
+    /** Only the release before reads and writes it. The next release drops it. */
     periodAnnounced: boolean("period_announced").notNull().default(true),
     /** When the sweep last scheduled a read for an ended period. */
     periodCloseTriedAt: instant("period_close_tried_at"),
@@ -128,7 +128,7 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_fail_policy_known", t.failPolicy, failPolicies),
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
-    index("idx_tenant_configs_unannounced").on(t.periodSeenAt).where(sql`not ${t.periodAnnounced}`),
+    index("idx_tenant_configs_period_seen").on(t.periodSeenAt),
     index("idx_tenant_configs_subject_missing").on(t.subjectMissingAt).where(sql`${t.subjectMissingAt} is not null`),
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)

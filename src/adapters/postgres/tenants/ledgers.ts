@@ -168,7 +168,7 @@ export function ownerJson({ tenantId, subject }: LedgerOwner) {
 
 /** The columns that a new period sets, from its spend `s`. The notice and the publication to the edge follow. */
 export const NEW_PERIOD = sql.raw(`litellm_key_last_reset = s.period_started_at, budget_reset_at = s.resets_at,
-  period_seen_at = s.read_at, period_announced = false, revision = nextval('config_revision')`);
+  period_seen_at = s.read_at, revision = nextval('config_revision')`);
 
 /** When the current period of the tenant `b` began. */
 export const PERIOD_START = sql.raw("coalesce(b.litellm_key_last_reset, b.subject_created_at)");

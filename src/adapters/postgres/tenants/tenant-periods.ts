@@ -1,22 +1,20 @@
-// Resets by an administrator, reads that are due because a period ended, and periods whose notice is pending. A reset
-// that LiteLLM makes by itself is recorded in ledgers.ts.
+// Resets by an administrator, and reads that are due because a period ended. A reset that LiteLLM makes by itself is
+// recorded in ledgers.ts.
 
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import { PERIOD_READ_PAUSE } from "../../../budget/schedules/backoff.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { LedgerChange } from "../../../records/ledger.ts";
-import type { Actor, AuditedChange, OnTenantFault, TenantRecord, TenantSubject } from "../../../records/tenant.ts";
+import type { Actor, AuditedChange, TenantSubject } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
-import { type Database, runQuery, runStatement } from "../client.ts";
+import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
-import { readEachTenant } from "../read-each.ts";
-import { tenantConfigs } from "../schema/tables.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend, lockTenants } from "./ledger-rows.ts";
 import { NEW_PERIOD, PERIOD_START } from "./ledgers.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
-import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
+import { selectTenants } from "./tenant-rows.ts";
 
 /**
  * Compare-and-set on the period that the caller read: of two concurrent resets, one begins a period. Also on the
@@ -83,33 +81,4 @@ export async function claimEndedPeriods(database: Database, limit: number, now: 
     returning t.tenant_id, t.subject_id`,
   );
   return rows.map((row) => ({ tenantId: row["tenant_id"] as TenantId, subjectId: String(row["subject_id"]) }));
-}
-
-export async function findUnannounced(
-  database: Database,
-  before: Instant,
-  limit: number,
-  onFault?: OnTenantFault,
-): Promise<TenantRecord[]> {
-  const rows = await runStatement(
-    database,
-    sql`${selectTenants()} where not t.period_announced and t.deleted_at is null
-      and t.period_seen_at <= ${timestampOf(before)} order by t.period_seen_at limit ${limit}`,
-  );
-  return readEachTenant(rows, tenantFromRow, onFault);
-}
-
-/** Changes no config, so nothing is published to the edge. */
-export async function notePeriodAnnounced(
-  database: Database,
-  tenantId: TenantId,
-  periodStartedAt: Instant,
-): Promise<void> {
-  const periodStart = sql`coalesce(${tenantConfigs.litellmKeyLastReset}, ${tenantConfigs.subjectCreatedAt})`;
-  await runQuery(database, (db) =>
-    db
-      .update(tenantConfigs)
-      .set({ periodAnnounced: true })
-      .where(and(eq(tenantConfigs.tenantId, tenantId), eq(periodStart, timestampOf(periodStartedAt)))),
-  );
 }

@@ -33,7 +33,7 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
       t.adopted, t.prior_values, t.sealed_key, t.litellm_sync, t.litellm_sync_error,
       ${ms("t.litellm_sync_since")} as litellm_sync_since, t.litellm_budget_id, t.litellm_has_set_limits,
       t.litellm_has_blocked, t.mark_nonce::text,
-      ${ms("t.deleted_at")} as deleted_at, ${ms("t.period_seen_at")} as period_seen_at, t.period_announced,
+      ${ms("t.deleted_at")} as deleted_at, ${ms("t.period_seen_at")} as period_seen_at,
       ${ms("t.created_at")} as created_at, ${ms("t.updated_at")} as updated_at,
       ${SELECT_SPEND} as spend,
       (select json_build_object('ended', count(*) filter (where o.end_noted_at is not null), 'open', coalesce(
@@ -125,7 +125,6 @@ const row = z.object({
   mark_nonce: z.string().nullable(),
   deleted_at: instant.nullable(),
   period_seen_at: instant.nullable(),
-  period_announced: z.boolean(),
   created_at: instant,
   updated_at: instant,
   spend: spendRecordSchema.nullable(),
@@ -184,7 +183,6 @@ export function tenantFromRow(raw: Row): TenantRecord {
     markNonce: read.mark_nonce,
     deletedAt: read.deleted_at,
     periodSeenAt: read.period_seen_at,
-    periodAnnounced: read.period_announced,
     createdAt: read.created_at,
     updatedAt: read.updated_at,
   };

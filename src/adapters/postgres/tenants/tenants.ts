@@ -7,7 +7,7 @@ import { type Database, runStatement } from "../client.ts";
 import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
 import { createTenant, replaceUnshownKey } from "./tenant-creation.ts";
 import { listTenants } from "./tenant-list.ts";
-import { claimEndedPeriods, findUnannounced, notePeriodAnnounced, resetTenantPeriod } from "./tenant-periods.ts";
+import { claimEndedPeriods, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 import {
   claimPendingSyncs,
@@ -42,8 +42,6 @@ export function postgresTenants(database: Database): Tenants {
     claimPendingSyncs: (limit, now) => claimPendingSyncs(database, limit, now),
     resetPeriod: (change, since, actor) => resetTenantPeriod(database, change, since, actor),
     claimEndedPeriods: (limit, now) => claimEndedPeriods(database, limit, now),
-    findUnannounced: (before, limit, onFault) => findUnannounced(database, before, limit, onFault),
-    notePeriodAnnounced: (tenantId, startedAt) => notePeriodAnnounced(database, tenantId, startedAt),
     noteSubject: (subject, finding, now) => noteSubject(database, subject, finding, now),
     ping: async () => {
       await runStatement(database, sql`select 1`);
