@@ -1,6 +1,7 @@
 // A notice that waits: for its channel's pace, or because its provider takes no more. Waiting is no attempt.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { aPlatformNotice } from "../../../dev/notices/samples.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
 import { aDispatch, alertIdOf, channelIdOf } from "../../support/builders/notice-builders.ts";
@@ -92,6 +93,14 @@ describe("a provider that takes no more", () => {
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, letters: 0 });
     expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "later", delaySeconds: 10 });
     expect(world.stateOf(key)).toMatchObject({ attempts: 1 });
+  });
+
+  it("lets a notice about the platform wait as long, from its own alert", async () => {
+    const { delivery, channel } = aDispatch({ channel: { kind: "webhook" } });
+    world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
+    world.provider.answers(limited());
+    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "wait", delaySeconds: 30 });
+    expect(await world.send(delivery, { at: 12 * HOUR })).toMatchObject({ kind: "later", delaySeconds: 10 });
   });
 
   it("waits twelve hours at most, and spreads the waiting ones", async () => {
