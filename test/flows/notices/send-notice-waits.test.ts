@@ -39,6 +39,20 @@ describe("the pace of a channel", () => {
     expect(world.provider.arrived).toHaveLength(3);
   });
 
+  it.each([
+    ["slack", 1_000],
+    ["teams", 500],
+    ["discord", 500],
+    ["pagerduty", 500],
+  ] as const)("keeps the pace that %s takes", async (kind, pauseMs) => {
+    const [first, second] = [1, 2].map((number) =>
+      world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel: { kind } })),
+    );
+    await world.send(first as never);
+    expect(await world.send(second as never)).toMatchObject({ kind: "wait", delaySeconds: 1 });
+    expect(world.stateOf(second as never)).toMatchObject({ nextAttemptAt: NOW + pauseMs });
+  });
+
   it("lets a block pass a hundred other notices", async () => {
     for (let number = 1; number <= 100; number++) await world.send(another(number));
     expect(await world.send(another(101, "budget_blocked"))).toEqual(DONE);
