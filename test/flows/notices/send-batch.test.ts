@@ -145,6 +145,18 @@ describe("a channel that does not answer", () => {
     expect(keys.map((key) => world.postgres.of(key).status)).toEqual(Array(6).fill("sent"));
   });
 
+  it("says nothing of an earlier attempt, which may have arrived", async () => {
+    const target = JSON.stringify({ kind: "webhook", url: "https://hooks.example/1", secret: "s" });
+    const channel = { id: channelIdOf(1), kind: "webhook", encryptedTarget: target } as const;
+    const keys = [1, 2, 3].map((number) => world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel })));
+    behaviours.set("https://hooks.example/1", [1_000, UNANSWERED]);
+    await deliver(keys);
+    await world.timers.pass(13 * SECOND);
+    await deliver(keys);
+    expect(keys.map((key) => world.postgres.of(key).lastError)).toEqual(Array(3).fill(SILENT));
+    expect(keys.map((key) => world.postgres.open.get(`${key.alertId} ${key.channelId}`))).toEqual([1, 1, 1]);
+  });
+
   it("is another than one that answers with an error, to which every notice is offered", async () => {
     const target = JSON.stringify({ kind: "webhook", url: "https://hooks.example/1", secret: "s" });
     const channel = { id: channelIdOf(1), kind: "webhook", encryptedTarget: target } as const;
