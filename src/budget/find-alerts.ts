@@ -99,7 +99,7 @@ function findCrossed(input: FindAlertsInput): AlertDraft[] {
       const isSilent = input.isBaseline || isSuppressed(input, each);
       return [draftOf(input, each, { occurrence: 0, repetition: 0, isSilent })];
     }
-    const repetition = isRearmed(input, each, last) ? 0 : dueRepetition(input, each);
+    const repetition = isRearmed(input, each, last) ? 0 : dueRepetition(input, each, last);
     const occurrence = last.occurrence + 1;
     return repetition === null ? [] : [draftOf(input, each, { occurrence, repetition, isSilent: false })];
   });
@@ -156,17 +156,17 @@ function isRearmed(input: FindAlertsInput, { eventType, threshold }: Threshold, 
 
 /**
  * The number of the repetition to announce: LiteLLM repeated the threshold late enough after its last notice in this
- * period, under any limit. Without a notice, the time counts from its last silent record. Null when none is due.
+ * period, under any limit. Without a notice, the time counts from `recorded`. Null when none is due.
  */
 function dueRepetition(
   { config, record, history, repeats, repeatAfterMs, now }: FindAlertsInput,
   { eventType }: Threshold,
+  recorded: RecordedAlert,
 ): number | null {
-  const recorded = history.alerts.filter(
-    (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt,
+  const notices = history.alerts.filter(
+    (alert) => alert.eventType === eventType && alert.periodStartedAt === record.periodStartedAt && !alert.isSilent,
   );
-  const last = newestOf(recorded.filter(({ isSilent }) => !isSilent)) ?? newestOf(recorded);
-  if (last === null) return null;
+  const last = newestOf(notices) ?? recorded;
   const repetition = last.repetition + 1;
   const dueAt = last.createdAt + repeatPauseMs(repetition, repeatAfterMs);
   const isDue = repeats.some((repeat) => repeat.receivedAt >= dueAt && eventTypeOf(repeat, config, now) === eventType);

@@ -17,8 +17,7 @@ export function dayText(instant: Instant): string {
   return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
 }
 
-/** `1 December 2026, 00:00 UTC`; `never` for null. */
-export function instantText(instant: Instant | null): string {
-  if (instant === null) return "never";
+/** `1 December 2026, 00:00 UTC`. */
+export function instantText(instant: Instant): string {
   return `${dayText(instant)}, ${new Date(instant).toISOString().slice(11, 16)} UTC`;
 }

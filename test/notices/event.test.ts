@@ -54,6 +54,11 @@ describe("an event", () => {
     });
   });
 
+  it("has the state warning although the alert threshold was raised since", () => {
+    const notice = aNotice("threshold_crossed", { threshold: 8_000n, spend: "412.5", alertThreshold: 9_000n });
+    expect(JSON.parse(eventBody(notice)).data).toMatchObject({ state: "warning", threshold: 80 });
+  });
+
   it("rounds 109.99 percent down", () => {
     const { data } = event(aNotice("budget_crossed", { threshold: 10_000n, spend: "549.999999999" }));
     expect(data).toMatchObject({ state: "grace", used_percent: 109.99, threshold: 100 });

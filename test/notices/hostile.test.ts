@@ -171,6 +171,8 @@ it("escapes markup, mentions and links for Discord, and allows no mention", () =
   const { embeds, allowed_mentions: allowed } = discordMessage(withName("**b** <@1> [x](http://y) @everyone"), null);
   expect(embeds?.[0]?.title).toContain("\\*\\*b\\*\\* \\<\\@1\\> \\[x\\]\\(http\\://y\\) \\@everyone (acme)");
   expect(allowed).toEqual({ parse: [] });
+  const { embeds: ofReason } = discordMessage(withReason("<@1> [x](http://y)"), null);
+  expect(ofReason?.[0]?.fields?.at(-1)?.value).toBe("\\<\\@1\\> \\[x\\]\\(http\\://y\\)");
 });
 
 it("shows text from outside to Teams only in text runs, which know no markup", () => {

@@ -8,9 +8,11 @@ import { cardOf, teamsEndpoint } from "../../dev/inbox/receivers/teams.ts";
 import { aNotice, aPlatformNotice, SAMPLES } from "../../dev/notices/samples.ts";
 import { alertIdentity } from "../../src/budget/alert.ts";
 import type { TenantId } from "../../src/budget/tenant.ts";
+import { emailMessage } from "../../src/notices/email/email.ts";
 import type { AlertNotice, Notice } from "../../src/notices/notice.ts";
 import { discordMessage } from "../../src/notices/providers/discord.ts";
 import { incidentKey, pagerDutyEvent } from "../../src/notices/providers/pagerduty.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 import { teamsMessage } from "../../src/notices/providers/teams.ts";
 
 const PUBLIC_URL = "https://bursar.example.com";
@@ -74,6 +76,17 @@ describe("PagerDuty", () => {
     expect(keyOf(aNotice("budget_crossed"))).not.toBe(keyOf(aNotice("threshold_crossed")));
   });
 
+  it("gives a crossing of the next period or of another tenant an incident of its own", () => {
+    const crossing = (ofTenant: string, periodStartedAt: number) => {
+      const identity = { tenantId: ofTenant as TenantId, periodStartedAt, limitVersion: 1, threshold: 8_000n };
+      const name = alertIdentity({ eventType: "threshold_crossed", ...identity, occurrence: 0 });
+      return keyOf(aNotice("threshold_crossed", { tenantId: ofTenant as TenantId, identity: name }));
+    };
+    const keys = [crossing("acme", PERIOD), crossing("acme", PERIOD + 1), crossing("globex", PERIOD)];
+    expect(new Set(keys).size).toBe(3);
+    expect(keyOf(aNotice("budget_blocked", { tenantId: "globex" as TenantId }))).not.toBe(keyOf(block(0)));
+  });
+
   it("resolves by tenant_resumed the incident of the suspension", () => {
     const [suspended, resumed] = (["tenant_suspended", "tenant_resumed"] as const).map((eventType, at) =>
       aNotice(eventType, { identity: alertIdentity({ eventType, tenantId, auditId: at + 7 }) }),
@@ -110,6 +123,11 @@ describe("Teams", () => {
     const complaints = Array.from({ length: context.eventCount }, (_each, at) => context.getEventAt(at).message);
     expect([...complaints, ...card.validateProperties().validationEvents.map(({ message }) => message)]).toEqual([]);
     expect(card.getItemCount()).toBe((cardOf(body)["body"] as unknown[]).length);
+  });
+
+  it("says the sentence in the list of chats", () => {
+    const fallback = cardOf(teamsMessage(WARNING, null))["fallbackText"];
+    expect(fallback).toBe("Warning: Acme Corp (acme) has used 82.5 % of its budget");
   });
 
   it("opens the tenant's page by the card's action", () => {
@@ -152,6 +170,18 @@ describe("Discord", () => {
     const { embeds } = discordMessage(SAMPLES["warning-repeated"] as Notice, null);
     expect(embeds?.[0]?.footer?.text).toContain("· 2nd reminder");
   });
+});
+
+it("shows a block and its end in colors of their own, in every kind of channel", () => {
+  const [blocked, resolved] = [SAMPLES["blocked"] as Notice, SAMPLES["resolved"] as Notice];
+  const colorsOf = (notice: Notice) => [
+    discordMessage(notice, null).embeds?.[0]?.color,
+    /"color":"(\w+)"/.exec(JSON.stringify(teamsMessage(notice, null)))?.[1],
+    /border-top:5px solid (#\w+)/.exec(emailMessage(notice).html)?.[1],
+    /^:\w+:/.exec(slackMessage(notice).text)?.[0],
+  ];
+  expect(colorsOf(blocked)).toEqual([0x7d1210, "attention", "#7d1210", ":no_entry:"]);
+  expect(colorsOf(resolved)).toEqual([0x2f9e54, "good", "#1c7539", ":large_green_circle:"]);
 });
 
 it.each(Object.entries(SAMPLES))("passes the checks of every provider: %s", (_, notice) => {

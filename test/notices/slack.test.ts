@@ -113,6 +113,15 @@ describe("the fallback text", () => {
   });
 });
 
+it.each(Object.entries(SAMPLES))("lets Slack make no link and no mention of any text: %s", (_, notice) => {
+  const verbatim: unknown[] = [];
+  JSON.stringify(slackMessage(notice).blocks, (_key, value) => {
+    if (value?.type === "mrkdwn") verbatim.push(value.verbatim);
+    return value;
+  });
+  expect(new Set(verbatim)).toEqual(new Set([true]));
+});
+
 it.each(Object.entries(SAMPLES))("stays within Slack's limits: %s", (_, notice) => {
   expect(blockProblems(slackMessage(notice, "https://bursar.example.com").blocks, "blocks")).toEqual([]);
 });

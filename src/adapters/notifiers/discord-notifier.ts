@@ -1,8 +1,8 @@
-// Sends notices to Discord webhooks. Their URLs are secrets and appear in no log and no outcome.
+// Sends notices to Discord.
 
-import type { Policy } from "../../ports/policy.ts";
-import type { Notifier } from "../../ports/ports.ts";
-import { outcomeOf, PROVIDER_TIMEOUT_MS, type ProviderAnswer, postToProvider } from "./provider-post.ts";
+import type { DiscordMessage } from "../../notices/providers/discord.ts";
+import { chatNotifier } from "./chat-notifier.ts";
+import { outcomeOf, type ProviderAnswer } from "./provider-post.ts";
 
 /** Discord's codes of a webhook that is gone, and the name that the channel shows. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -12,20 +12,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "50035": "invalid_form_body",
 };
 
-export function discordNotifier(
-  policy: Pick<Policy, "allowsLocalTargets">,
-  timeoutMs = PROVIDER_TIMEOUT_MS,
-): Notifier["discord"] {
-  return async (url, message) => {
-    const posted = await postToProvider({
-      url,
-      body: JSON.stringify(message),
-      allowsLocal: policy.allowsLocalTargets,
-      timeoutMs,
-    });
-    return posted.kind === "ended" ? posted.outcome : outcomeOf(withRetryAfter(posted.answer), errorName);
-  };
-}
+export const discordNotifier = chatNotifier<DiscordMessage>((answer) => outcomeOf(withRetryAfter(answer), errorName));
 
 function errorName(text: string): string | null {
   return NAMES[numberField(text, "code") ?? ""] ?? null;

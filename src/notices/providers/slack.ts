@@ -54,7 +54,8 @@ export function slackMessage(notice: Notice, publicUrl: string | null = null): S
 }
 
 function emojiOf({ tone, budget }: MessageModel): string {
-  return TONE_EMOJI[tone] ?? STATE_EMOJI[budget?.snapshot.state ?? "ok"];
+  const state = budget?.snapshot.state ?? "ok";
+  return TONE_EMOJI[tone] ?? STATE_EMOJI[state];
 }
 
 /** Each line has at most ten texts, which Slack shows side by side. */

@@ -50,6 +50,11 @@ describe("Slack's answers", () => {
     expect(await send()).toEqual({ kind: "rejected", why: `status ${status}, no_service` });
   });
 
+  it("shows an error name that ends in a line break", async () => {
+    receiver.answers(404, "no_service\n");
+    expect(await send()).toEqual({ kind: "rejected", why: "status 404, no_service" });
+  });
+
   it.each([
     "<html>topsecret</html>",
     "https://hooks.slack.com/services/T0/B0/topsecret",

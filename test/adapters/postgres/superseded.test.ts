@@ -67,6 +67,12 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
     expect(await begin(1)).toBe("superseded");
   });
 
+  it("supersedes a crossing of the limit by a lower threshold of another period", async () => {
+    const next = { period_started_at: new Date(NOW + MINUTE) };
+    await recorded(["budget_crossed", "pending"], ["threshold_crossed", "pending", next]);
+    expect(await begin(1)).toBe("superseded");
+  });
+
   it("supersedes an override's grant by the end of the same override only", async () => {
     const [one, two] = [{ detail: { override_id: "one" } }, { detail: { override_id: "two" } }];
     await recorded(
@@ -122,21 +128,24 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
     });
   });
 
-  it("supersedes an alert of the platform by a newer one of its kind, and no digest", async () => {
+  it("supersedes an alert of the platform by a newer one of its kind, and no digest or other broken channel", async () => {
     const insert = (id: number, kind: string, at: number) =>
       db.query(
         "insert into platform_alerts (id, kind, detail, begun_at, created_at, ended_at) values ($1, $2, '{}', $3, $3, $3)",
         [uuidOf(id), kind, new Date(NOW + at)],
       );
-    const kinds = ["litellm_out", "litellm_out", "sync_pending", "budgets_reset", "budgets_reset"];
+    const kinds = [
+      ...["litellm_out", "litellm_out", "sync_pending"],
+      ...["budgets_reset", "budgets_reset", "channel_broken", "channel_broken"],
+    ];
     for (const [index, kind] of kinds.entries()) {
       await insert(index + 1, kind, index * MINUTE);
       const columns = { platform_alert_id: uuidOf(index + 1), channelId: channelIdOf(1) };
       await insertDelivery(db, { ...columns, alertId: null as never });
     }
     const begun = [];
-    for (const number of [1, 2, 3, 4, 5]) begun.push(await begin(number));
-    expect(begun).toEqual(["superseded", "begun", "begun", "begun", "begun"]);
+    for (const number of kinds.keys()) begun.push(await begin(number + 1));
+    expect(begun).toEqual(["superseded", ...Array(6).fill("begun")]);
   });
 
   it("begins no attempt when another message has moved it", async () => {

@@ -118,7 +118,7 @@ describe("a reset that the next one has overtaken", () => {
       at.getTime(),
     );
 
-  it("is not announced, only the next one", async () => {
+  it("goes unannounced, and only the next one is announced", async () => {
     await observe(SEEN);
     await observe(RESET + 32 * DAY, RESET + 62 * DAY);
     await announceChange({ change: late, tenant: null, now: world.now }, deps);
@@ -126,7 +126,7 @@ describe("a reset that the next one has overtaken", () => {
     expect(await periods()).toEqual([RESET + 31 * DAY]);
   });
 
-  it("is not announced either when the period ends between the decision and its recording", async () => {
+  it("goes unannounced when the period ends between the decision and its recording", async () => {
     await observe(SEEN);
     const tenant = await deps.tenants.load(acme);
     await observe(RESET + 32 * DAY, RESET + 62 * DAY);

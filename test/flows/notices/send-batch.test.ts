@@ -7,8 +7,8 @@ import type { ChannelKind, ChannelRecord } from "../../../src/records/channel.ts
 import type { DeliveryKey, SendOutcome } from "../../../src/records/delivery.ts";
 import { NOW, SECOND } from "../../budget/builders.ts";
 import { idOf } from "../../support/builders/builders.ts";
-import { aDispatch, channelIdOf } from "../../support/builders/notice-builders.ts";
-import { SENT, UNANSWERED } from "../../support/fakes/fake-notifier.ts";
+import { aDispatch, alertIdOf, channelIdOf } from "../../support/builders/notice-builders.ts";
+import { failed, SENT, UNANSWERED } from "../../support/fakes/fake-notifier.ts";
 import { NoticeWorld } from "../../support/worlds/notice-world.ts";
 
 /** How long a receiver takes, and how its attempt ends. */
@@ -143,5 +143,27 @@ describe("a channel that does not answer", () => {
     await deliver(keys);
     expect(begunAt(1)).toHaveLength(9);
     expect(keys.map((key) => world.postgres.of(key).status)).toEqual(Array(6).fill("sent"));
+  });
+
+  it("says nothing of an earlier attempt, which may have arrived", async () => {
+    const target = JSON.stringify({ kind: "webhook", url: "https://hooks.example/1", secret: "s" });
+    const channel = { id: channelIdOf(1), kind: "webhook", encryptedTarget: target } as const;
+    const keys = [1, 2, 3].map((number) => world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel })));
+    behaviours.set("https://hooks.example/1", [1_000, UNANSWERED]);
+    await deliver(keys);
+    await world.timers.pass(13 * SECOND);
+    await deliver(keys);
+    expect(keys.map((key) => world.postgres.of(key).lastError)).toEqual(Array(3).fill(SILENT));
+    expect(keys.map((key) => world.postgres.open.get(`${key.alertId} ${key.channelId}`))).toEqual([1, 1, 1]);
+  });
+
+  it("leaves a channel that answers with errors in use, to which every notice is offered", async () => {
+    const target = JSON.stringify({ kind: "webhook", url: "https://hooks.example/1", secret: "s" });
+    const channel = { id: channelIdOf(1), kind: "webhook", encryptedTarget: target } as const;
+    const keys = [1, 2, 3, 4, 5].map((number) => world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel })));
+    behaviours.set("https://hooks.example/1", [100, failed("status 500")]);
+    await deliver(keys);
+    expect(begunAt(1)).toHaveLength(5);
+    expect(keys.map((key) => world.postgres.of(key).lastError)).toEqual(Array(5).fill("status 500"));
   });
 });

@@ -40,6 +40,20 @@ describe("the pace of a channel", () => {
     expect(world.provider.arrived).toHaveLength(3);
   });
 
+  it.each([
+    ["slack", 1_000],
+    ["teams", 500],
+    ["discord", 500],
+    ["pagerduty", 500],
+  ] as const)("keeps the pace that %s takes", async (kind, pauseMs) => {
+    const [first, second] = [1, 2].map((number) =>
+      world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel: { kind } })),
+    );
+    await world.send(first as never);
+    expect(await world.send(second as never)).toMatchObject({ kind: "wait", delaySeconds: 1 });
+    expect(world.stateOf(second as never)).toMatchObject({ nextAttemptAt: NOW + pauseMs });
+  });
+
   it("lets a block pass a hundred other notices", async () => {
     for (let number = 1; number <= 100; number++) await world.send(another(number));
     expect(await world.send(another(101, "budget_blocked"))).toEqual(DONE);
@@ -106,6 +120,14 @@ describe("a provider that takes no more", () => {
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, letters: 0 });
     expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "retry", delaySeconds: 10 });
     expect(world.stateOf(key)).toMatchObject({ attempts: 1 });
+  });
+
+  it("lets a notice about the platform wait as long, from its own alert", async () => {
+    const { delivery, channel } = aDispatch({ channel: { kind: "webhook" } });
+    world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
+    world.provider.answers(limited());
+    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "wait", delaySeconds: 30 });
+    expect(await world.send(delivery, { at: 12 * HOUR })).toMatchObject({ kind: "retry", delaySeconds: 10 });
   });
 
   it("waits twelve hours at most, and spreads the waiting ones", async () => {
