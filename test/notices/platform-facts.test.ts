@@ -26,7 +26,7 @@ it.each<[PlatformAlertKind, AlertDetail, string, string[]]>([
     "tenants_unread",
     { tenants: 2, tenant_ids: "acme, globex", since },
     "Some tenants' spend has not been read for an hour",
-    ["Tenants: 2", "Unread longest first: acme, globex", "Since: 15 November 2026, 10:30 UTC"],
+    ["Tenants: 2", "Longest unread: acme, globex", "Since: 15 November 2026, 10:30 UTC"],
   ],
   [
     "spend_fell",

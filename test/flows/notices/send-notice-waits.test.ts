@@ -50,7 +50,7 @@ describe("the pace of a channel", () => {
       world.has(aDispatch({ alert: { id: alertIdOf(number) }, channel: { kind } })),
     );
     await world.send(first as never);
-    expect(await world.send(second as never)).toMatchObject({ kind: "wait", delaySeconds: 1 });
+    expect(await world.send(second as never)).toMatchObject({ kind: "requeue", delaySeconds: 1 });
     expect(world.stateOf(second as never)).toMatchObject({ nextAttemptAt: NOW + pauseMs });
   });
 
@@ -126,7 +126,7 @@ describe("a provider that takes no more", () => {
     const { delivery, channel } = aDispatch({ channel: { kind: "webhook" } });
     world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
     world.provider.answers(limited());
-    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "wait", delaySeconds: 30 });
+    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "requeue", delaySeconds: 30 });
     expect(await world.send(delivery, { at: 12 * HOUR })).toMatchObject({ kind: "retry", delaySeconds: 10 });
   });
 
