@@ -43,9 +43,19 @@ export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
   ...(Object.keys(OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
 ];
 
+/**
+ * A channel that hears of the beginning hears of the end. Otherwise an incident of PagerDuty stays open for ever, and the next
+ * block is silent in it.
+ */
+const BEGUN_BY: Partial<Readonly<Record<AlertEventType, AlertEventType>>> = {
+  budget_resolved: "budget_blocked",
+  tenant_resumed: "tenant_suspended",
+};
+
 /** Which channels hear of an event. */
 export interface Audience {
-  readonly event: ChannelEvent;
+  /** Each of them is enough for a channel that names its events. */
+  readonly events: readonly ChannelEvent[];
   /** The `min_severity` of the channels that hear of it. */
   readonly severities: readonly Severity[];
   /** Whether a channel of the platform gets it without asking: a thousand resets at once are no news to operators. */
@@ -57,11 +67,16 @@ export function severityOf(eventType: AlertEventType): Severity {
 }
 
 export function audienceOf(eventType: AlertEventType): Audience {
-  return { event: eventType, severities: upTo(severityOf(eventType)), isDefault: eventType !== "budget_reset" };
+  const begun = BEGUN_BY[eventType];
+  return {
+    events: begun === undefined ? [eventType] : [eventType, begun],
+    severities: upTo(severityOf(eventType)),
+    isDefault: eventType !== "budget_reset",
+  };
 }
 
 export function audienceOfCondition(condition: Condition): Audience {
-  return { event: `platform.${condition}`, severities: upTo(OF_CONDITION[condition]), isDefault: true };
+  return { events: [`platform.${condition}`], severities: upTo(OF_CONDITION[condition]), isDefault: true };
 }
 
 function upTo(severity: Severity): Severity[] {

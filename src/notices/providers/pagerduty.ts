@@ -2,6 +2,7 @@
 
 import type { event } from "@pagerduty/pdjs";
 import type { AlertRecord } from "../../records/alert.ts";
+import type { PlatformAlertKind } from "../../records/platform-alert.ts";
 import type { Tone } from "../copy/copy.ts";
 import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
 import type { Notice } from "../notice.ts";
@@ -68,9 +69,14 @@ function numberDetails({ budget }: MessageModel): Record<string, string> {
 
 function dedupKeyOf(notice: Notice): string {
   if ("test" in notice) return notice.test.id;
-  // A reminder of a condition belongs to its incident.
-  return "platformAlert" in notice ? `bursar/platform/${notice.platformAlert.kind}` : incidentKey(notice.alert);
+  if ("alert" in notice) return incidentKey(notice.alert);
+  const { kind, id } = notice.platformAlert;
+  // A reminder of a condition belongs to its incident; two broken channels, or two digests, are two incidents.
+  return EVENTS.includes(kind) ? `bursar/platform/${kind}/${id}` : `bursar/platform/${kind}`;
 }
+
+/** Alerts of the platform that are no conditions, which last. */
+const EVENTS: readonly PlatformAlertKind[] = ["channel_broken", "budgets_reset"];
 
 /**
  * The key of the incident that an alert opens or ends. A tenant has one block and one suspension at a time, which may

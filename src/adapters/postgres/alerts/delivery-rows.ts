@@ -24,18 +24,18 @@ export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): Deli
 }
 
 /** True when the channel `c` hears of the event of the audience `h`. */
-export const HEARS: SQL = sql`(coalesce(h.event = any(c.events), c.tenant_id is not null or h.is_default)
+export const HEARS: SQL = sql`(coalesce(h.events && c.events, c.tenant_id is not null or h.is_default)
   and c.min_severity = any(h.severities))`;
 
 /** The columns of an audience in a JSON row. */
-export function audienceJson({ event, severities, isDefault }: Audience) {
-  return { event, severities, is_default: isDefault };
+export function audienceJson({ events, severities, isDefault }: Audience) {
+  return { events, severities, is_default: isDefault };
 }
 
 /** One audience as the relation `h`. */
 export function audienceRow(audience: Audience): SQL {
   return sql`jsonb_to_record(${jsonbText(audienceJson(audience))}::jsonb)
-    as h(event text, severities text[], is_default boolean)`;
+    as h(events text[], severities text[], is_default boolean)`;
 }
 
 /** From a JSON array of objects with `alert_id` and `channel_id`. */
