@@ -44,8 +44,8 @@ export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
 ];
 
 /**
- * A channel that hears of the beginning hears of the end. Otherwise an incident of PagerDuty stays open for ever, and the next
- * block is silent in it.
+ * A channel that hears of the beginning hears of the end. Otherwise an incident of PagerDuty stays open for ever, and
+ * the next block is silent in it.
  */
 const BEGUN_BY: Partial<Readonly<Record<AlertEventType, AlertEventType>>> = {
   budget_resolved: "budget_blocked",
