@@ -53,8 +53,14 @@ export interface PlatformAlerts {
 
 /** The state of each delivery. `sent`, `skipped`, `superseded` and `failed` are final. */
 export interface Deliveries {
-  /** Leaves out deliveries whose alert or channel no longer exists. */
-  load(keys: readonly DeliveryKey[]): Promise<NoticeDispatch[]>;
+  /**
+   * Leaves out deliveries whose alert or channel no longer exists, and those that a digest stands for. With
+   * `onUnreadable` also those that cannot be read; without it they throw.
+   */
+  load(
+    keys: readonly DeliveryKey[],
+    onUnreadable?: (key: DeliveryKey, cause: unknown) => void,
+  ): Promise<NoticeDispatch[]>;
   /**
    * Notes that an attempt begins, unless a newer alert to the same channel has made the notice untrue: it is then
    * `superseded`. `changed`: it has ended, or its next attempt is not at `nextAttemptAt` any more.

@@ -22,7 +22,7 @@ it("tells an event to the channels that ask for its severity or for less", () =>
   expect(audienceOf("threshold_crossed").severities).toEqual(["info", "warning"]);
   expect(audienceOf("override_granted").severities).toEqual(["info"]);
   expect(audienceOfCondition("litellm_out")).toEqual({
-    event: "platform.litellm_out",
+    events: ["platform.litellm_out"],
     severities: ["info", "warning", "critical"],
     isPlatformDefault: true,
   });

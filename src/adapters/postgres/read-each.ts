@@ -5,10 +5,10 @@ import type { OnTenantFault } from "../../records/tenant.ts";
 import type { Row } from "./client.ts";
 
 /** Hands rows that `read` refuses to `onUnreadable` and leaves them out. @throws the first of them without it. */
-export function readEach<T>(
-  rows: readonly Row[],
-  read: (row: Row) => T,
-  onUnreadable?: (row: Row, cause: unknown) => void,
+export function readEach<R, T>(
+  rows: readonly R[],
+  read: (row: R) => T,
+  onUnreadable?: (row: R, cause: unknown) => void,
 ): T[] {
   return rows.flatMap((row) => {
     try {

@@ -77,10 +77,12 @@ const ALERTS = sql`(select coalesce(json_agg(json_build_object('identity', a.ide
         where h.tenant_id = tenant.tenant_id and h.event_type in ('budget_blocked', 'budget_resolved')
         order by h.created_at desc limit 1)) a)`;
 
+/** Without those that wait for a digest or for their turn: they need no message. */
 const PENDING = sql`(select coalesce(json_agg(json_build_object('alert_id', d.alert_id, 'channel_id', d.channel_id)),
       '[]'::json)
     from notice_deliveries d join budget_alert_history a on a.id = d.alert_id
-    where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0)`;
+    where a.tenant_id = tenant.tenant_id and d.status = 'pending' and d.attempts = 0
+      and d.digest_at is null and d.turn_at is null)`;
 
 /** Made by the statement itself, so that it can be read of every row. */
 const identityRow = z.object({

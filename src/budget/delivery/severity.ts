@@ -63,9 +63,19 @@ export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
   ...(Object.keys(SEVERITY_OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
 ];
 
+/**
+ * A channel that gets the beginning gets the end. Otherwise an incident of PagerDuty stays open for ever, and the next
+ * block is silent in it.
+ */
+const BEGUN_BY: Partial<Readonly<Record<AlertEventType, AlertEventType>>> = {
+  budget_resolved: "budget_blocked",
+  tenant_resumed: "tenant_suspended",
+};
+
 /** Which channels get an event. */
 export interface Audience {
-  readonly event: ChannelEvent;
+  /** Each of them is enough for a channel that names its events. */
+  readonly events: readonly ChannelEvent[];
   /** The `min_severity` of the channels that get it. */
   readonly severities: readonly Severity[];
   /** Whether a channel of the platform gets it without asking: a thousand resets at once are no news to operators. */
@@ -81,11 +91,17 @@ export function severityOfCondition(condition: Condition): Severity {
 }
 
 export function audienceOf(eventType: AlertEventType): Audience {
-  return { event: eventType, severities: upTo(severityOf(eventType)), isPlatformDefault: eventType !== "budget_reset" };
+  const begun = BEGUN_BY[eventType];
+  return {
+    events: begun === undefined ? [eventType] : [eventType, begun],
+    severities: upTo(severityOf(eventType)),
+    isPlatformDefault: eventType !== "budget_reset",
+  };
 }
 
 export function audienceOfCondition(condition: Condition): Audience {
-  return { event: `platform.${condition}`, severities: upTo(severityOfCondition(condition)), isPlatformDefault: true };
+  const severities = upTo(severityOfCondition(condition));
+  return { events: [`platform.${condition}`], severities, isPlatformDefault: true };
 }
 
 function upTo(severity: Severity): Severity[] {

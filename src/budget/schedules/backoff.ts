@@ -43,6 +43,14 @@ export function rateLimitedNoticeSeconds(retryAfterSeconds: number | null, rando
   return jittered(Math.max(retryAfterSeconds ?? RATE_LIMITED_SECONDS, 1), random);
 }
 
+/** So that a receiver that never takes a notice, and asks to be tried again at once, is not asked 43,200 times. */
+const PART_OF_AGE = 20;
+
+/** The least wait of a notice of this age at a receiver that has no pace of its own: a hundred or so in all. */
+export function rateLimitedFloorMs(ageMs: number): number {
+  return Math.max(0, Math.ceil(ageMs / PART_OF_AGE));
+}
+
 function jittered(seconds: number, random: number): number {
   return Math.min(Math.ceil(Math.ceil(seconds) * (1 + JITTER * random)), MAX_NOTICE_SECONDS);
 }

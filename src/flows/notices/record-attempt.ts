@@ -2,7 +2,12 @@
 // notice is given up. Sends nothing but the alert that a channel is broken.
 
 import type { Instant } from "../../budget/instant.ts";
-import { MAX_RATE_LIMITED_MS, nextNoticeSeconds, rateLimitedNoticeSeconds } from "../../budget/schedules/backoff.ts";
+import {
+  MAX_RATE_LIMITED_MS,
+  nextNoticeSeconds,
+  rateLimitedFloorMs,
+  rateLimitedNoticeSeconds,
+} from "../../budget/schedules/backoff.ts";
 import { noticeMessage } from "../../ports/messages.ts";
 import type { LogFields, Ports } from "../../ports/ports.ts";
 import type { DeliveryKey, SendOutcome } from "../../records/delivery.ts";
@@ -28,8 +33,11 @@ export function retryAfter(delaySeconds: number, why: string): MessageOutcome {
   return { kind: "retry", delaySeconds, why };
 }
 
-export function requeueAfter(delaySeconds: number, why: string): MessageOutcome {
-  return { kind: "requeue", delaySeconds, why };
+/** A queue takes no longer delay. A message that comes early waits again. */
+const MAX_DELAY_SECONDS = 12 * 3_600;
+
+export function requeueAfter(seconds: number, why: string): MessageOutcome {
+  return { kind: "requeue", delaySeconds: Math.min(seconds, MAX_DELAY_SECONDS), why };
 }
 
 export interface SendAttempt {
@@ -90,21 +98,26 @@ async function recordSent({ key, now, about }: SendAttempt, deps: RecordAttemptD
 }
 
 /** Counts from the alert: a notice that is half a day old is no longer news. */
-function mayWait({ dispatch, now }: SendAttempt): boolean {
+function mayWait(attempt: SendAttempt): boolean {
+  return ageMsOf(attempt) < MAX_RATE_LIMITED_MS;
+}
+
+function ageMsOf({ dispatch, now }: SendAttempt): number {
   const { createdAt } = "alert" in dispatch ? dispatch.alert : dispatch.platformAlert;
-  return now - createdAt < MAX_RATE_LIMITED_MS;
+  return now - createdAt;
 }
 
 /** Moves the channel's next turn too, so that the notices behind this one wait as well. No attempt. */
 async function waitForPace(
-  { key, dispatch, random, now, about }: SendAttempt,
+  attempt: SendAttempt,
   { why, retryAfterSeconds }: Extract<SendOutcome, { readonly kind: "rate_limited" }>,
   deps: RecordAttemptDeps,
 ): Promise<MessageOutcome> {
+  const { key, dispatch, random, now, about } = attempt;
   const notBefore = now + rateLimitedNoticeSeconds(retryAfterSeconds, random) * 1_000;
   const turnAt = await nextTurn(dispatch, notBefore, deps);
-  const nextAttemptAt = turnAt ?? notBefore;
-  const delaySeconds = Math.min(Math.ceil((nextAttemptAt - now) / 1_000), MAX_RATE_LIMITED_MS / 1_000);
+  const nextAttemptAt = turnAt ?? Math.max(notBefore, now + rateLimitedFloorMs(ageMsOf(attempt)));
+  const delaySeconds = Math.ceil((nextAttemptAt - now) / 1_000);
   deps.log.info("notice rate limited", { ...about, why, next_in_seconds: delaySeconds });
   const next = { error: why, nextAttemptAt, turnAt, isAttempt: false, hasNotArrived: true, at: now };
   await deps.deliveries.postpone(key, next);

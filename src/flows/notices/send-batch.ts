@@ -27,12 +27,16 @@ export interface SendBatchInput {
 
 /** Reads the clock, because a batch takes many seconds. @throws Outage when Postgres does not load the deliveries. */
 export async function sendBatch({ notices, queue, random }: SendBatchInput, deps: SendNoticeDeps): Promise<void> {
-  const loaded = await deps.deliveries.load(notices.map(({ key }) => key));
+  const faults = new Map<string, unknown>();
+  const onUnreadable = (key: DeliveryKey, cause: unknown) => void faults.set(nameOf(key), cause);
+  const keys = notices.map(({ key }) => key);
+  const loaded = await deps.deliveries.load(keys, onUnreadable);
   const byName = new Map(loaded.map((dispatch) => [nameOf(dispatch.delivery), dispatch]));
   const jobs: Job[] = [];
   for (const notice of notices) {
     const dispatch = byName.get(nameOf(notice.key));
-    if (dispatch === undefined || dispatch.delivery.status !== "pending") await notice.end(DONE);
+    if (faults.has(nameOf(notice.key))) notice.fail(faults.get(nameOf(notice.key)));
+    else if (dispatch === undefined || dispatch.delivery.status !== "pending") await notice.end(DONE);
     else jobs.push(jobOf(notice, dispatch, { queue, random }, deps));
   }
   const timer = deps.timers.after(BATCH_MS);

@@ -1,6 +1,7 @@
 // Notices for PagerDuty's Events API v2. A block opens an incident and its end resolves it, by the same key.
 
 import type { event } from "@pagerduty/pdjs";
+import { PLATFORM_EVENTS } from "../../budget/delivery/severity.ts";
 import type { AlertRecord } from "../../records/alert.ts";
 import type { Tone } from "../copy/copy.ts";
 import { headlineOf, type MessageModel, messageModelOf } from "../message-model.ts";
@@ -68,8 +69,10 @@ function numberDetails({ budget }: MessageModel): Record<string, string> {
 
 function dedupKeyOf(notice: Notice): string {
   if ("test" in notice) return notice.test.id;
-  // A reminder of a condition belongs to its incident.
-  return "platformAlert" in notice ? `bursar/platform/${notice.platformAlert.kind}` : incidentKey(notice.alert);
+  if ("alert" in notice) return incidentKey(notice.alert);
+  const { kind, id } = notice.platformAlert;
+  // A reminder of a condition belongs to its incident; two broken channels, or two digests, are two incidents.
+  return PLATFORM_EVENTS.includes(kind) ? `bursar/platform/${kind}/${id}` : `bursar/platform/${kind}`;
 }
 
 /**

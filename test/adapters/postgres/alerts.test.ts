@@ -153,6 +153,25 @@ describe.each(postgresBackends)("alerts on $name", (backend) => {
     expect(await storedAlerts()).toEqual([]);
   });
 
+  it("records no end of a block whose spend has risen meanwhile, and no crossing of spend that has fallen", async () => {
+    await begin();
+    const spent = (spend: string) => ({ basis: { ...basis, spendNanoUsd: usd(spend) } });
+    await db.query("update tenant_spend set spend = 560 where tenant_id = 'acme'");
+    const end = {
+      ...aDraft("budget_blocked"),
+      eventType: "budget_resolved",
+      identity: "end",
+      threshold: null,
+    } as const;
+    expect(await alerts.record(entry([end], spent("90")))).toBeNull();
+    expect(await alerts.record(entry([aDraft("budget_blocked")], spent("570")))).toBeNull();
+    expect(await alerts.record(entry([aDraft("threshold_crossed"), end], spent("550")))).toBeNull();
+    expect(await storedAlerts()).toEqual([]);
+    expect(await alerts.record(entry([aDraft("budget_blocked")], spent("555")))).not.toBeNull();
+    const ended = entry([end], { ...spent("570"), lastEvaluation: evaluation });
+    expect(await alerts.record(ended)).not.toBeNull();
+  });
+
   it("records and delivers an alert once for ten concurrent consumers", async () => {
     await begin();
     const all = await Promise.all(Array.from({ length: 10 }, () => alerts.record(entry([aDraft("budget_blocked")]))));

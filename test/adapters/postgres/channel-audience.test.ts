@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import type { AlertEventType } from "../../../src/budget/alert.ts";
 import type { TenantId } from "../../../src/budget/tenant.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
@@ -24,6 +25,7 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
   const alerts = postgresAlerts(() => db.database());
   const platformAlerts = postgresPlatformAlerts(() => db.database());
   const deliveries = postgresDeliveries(() => db.database());
+  const spendBatches = postgresSpendBatches(() => db.database());
   let revision: number;
   beforeEach(async () => {
     await db.query("truncate notification_channels cascade");
@@ -55,6 +57,13 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
     expect(await record("budget_resolved")).toEqual([1, 2, 3, 5, 6]);
     expect(await record("override_granted")).toEqual([1, 4]);
     expect(await record("budget_reset")).toEqual([1]);
+  });
+
+  it("holds for the end of a block or a suspension each channel that asks for its beginning", async () => {
+    await insertChannel(db, { id: uuidOf(1), kind: "pagerduty", events: ["budget_blocked", "tenant_suspended"] });
+    await insertChannel(db, { id: uuidOf(2), events: ["budget_crossed"] });
+    expect(await record("budget_resolved")).toEqual([1]);
+    expect(await record("tenant_resumed")).toEqual([1]);
   });
 
   it("holds each channel of the platform that asks for a condition and its severity", async () => {
@@ -105,6 +114,15 @@ describe.each(postgresBackends)("the audience of an alert on $name", (backend) =
           createdAt: END_OF_HOUR,
         },
       });
+    });
+
+    it("never leaves by itself, not even with a redelivered report of its tenant", async () => {
+      await resets(1);
+      const [member] = await db.query("select alert_id from notice_deliveries");
+      const key = { alertId: String(member?.["alert_id"]) as AlertId, channelId: channelIdOf(1) };
+      expect(await deliveries.load([key])).toEqual([]);
+      const [batch] = await spendBatches.load([{ kind: "tenant", id: idOf("t1") }], { withPending: true });
+      expect(batch?.pending).toEqual([]);
     });
 
     it("ends together with its digest: given up, and sent after a replay", async () => {

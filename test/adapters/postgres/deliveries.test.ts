@@ -1,6 +1,6 @@
 // Deliveries on each Postgres backend: loaded, ended once, postponed, claimed by one sweep, revived.
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
 import type { Deliveries } from "../../../src/ports/notice-stores.ts";
 import type { AlertId } from "../../../src/records/alert.ts";
@@ -114,6 +114,16 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
       for (const key of STRANGERS) expect(await load(key)).toBeNull();
       await db.query("delete from notification_channels");
       expect(await load(KEY)).toBeNull();
+    });
+
+    it("leaves out a delivery whose alert cannot be read, and names it", async () => {
+      await insertAlert(db, { id: uuidOf(2), threshold: "NaN" });
+      const bad = { ...KEY, alertId: alertIdOf(2) };
+      for (const key of [KEY, bad]) await insertDelivery(db, key);
+      const onUnreadable = vi.fn();
+      expect(await deliveries.load([KEY, bad], onUnreadable)).toMatchObject([{ delivery: KEY }]);
+      expect(onUnreadable).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(bad), expect.any(Error));
+      await expect(deliveries.load([KEY, bad])).rejects.toThrow();
     });
   });
 

@@ -24,7 +24,9 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
     for (const [index, [eventType, status, columns = {}]] of alerts.entries()) {
       const { openAttempts = 0, ...ofAlert } = columns;
       const id = uuidOf(index + 1);
-      await insertAlert(db, { id, event_type: eventType, created_at: new Date(NOW + index * MINUTE), ...ofAlert });
+      const spent = eventType === "budget_resolved" && { spend: "100", percentage: "20" };
+      const createdAt = new Date(NOW + index * MINUTE);
+      await insertAlert(db, { id, event_type: eventType, created_at: createdAt, ...spent, ...ofAlert });
       const channelId = channelIdOf(status === null ? 2 : 1);
       const delivery = { status: status ?? "pending", open_attempts: openAttempts };
       await insertDelivery(db, { alertId: alertIdOf(index + 1), channelId, ...delivery });
@@ -122,9 +124,20 @@ describe.each(postgresBackends)("superseded deliveries on $name", (backend) => {
       expect(await begin(4)).toBe("begun");
     });
 
-    it("gives way to a newer block", async () => {
-      await recorded(["budget_blocked", "sent"], ["budget_resolved", "pending"], ["budget_blocked", "pending"]);
+    it.each(["slack", "pagerduty"])("gives way to a newer block at %s, which would seem to be over", async (kind) => {
+      await db.query("update notification_channels set kind = $1", [kind]);
+      await recorded(["budget_blocked", "sent"], ["budget_resolved", "pending"], ["budget_blocked", "sent"]);
       expect(await begin(2)).toBe("superseded");
+    });
+
+    it("reaches a channel without its block while the spend exceeds a threshold whose notice the block superseded", async () => {
+      const stillOver = { spend: "510", percentage: "102" };
+      await recorded(
+        ["budget_crossed", "superseded"],
+        ["budget_blocked", "superseded"],
+        ["budget_resolved", "pending", stillOver],
+      );
+      expect(await begin(3)).toBe("begun");
     });
   });
 

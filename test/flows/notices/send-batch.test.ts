@@ -112,6 +112,21 @@ describe("a batch", () => {
   });
 });
 
+it("fails the message of an unreadable delivery alone", async () => {
+  const [bad, good] = [has(1, "webhook", FAST), has(2, "webhook", FAST)];
+  world.postgres.damage(bad);
+  const ends: unknown[] = [];
+  const notices = [bad, good].map((key) => ({
+    key,
+    messageId: key.channelId,
+    end: async (outcome: MessageOutcome) => void ends.push(outcome),
+    fail: (cause: unknown) => void ends.push(cause),
+  }));
+  const deps = { ...world.deps(), clock: () => NOW };
+  await world.timers.runUntil(sendBatch({ notices, queue: "bursar-notices", random: () => 0 }, deps));
+  expect(ends).toEqual([new Error("unreadable"), { kind: "done" }]);
+});
+
 describe("a channel that does not answer", () => {
   const SILENT = "the channel does not answer";
 

@@ -118,7 +118,7 @@ describe("a provider that takes no more", () => {
     world.provider.answers(limited());
     for (let at = 0; at < 12 * HOUR; at += 31 * SECOND) await world.send(key, { at });
     expect(world.stateOf(key)).toMatchObject({ status: "pending", attempts: 0, letters: 0 });
-    expect(await world.send(key, { at: 12 * HOUR + MINUTE })).toMatchObject({ kind: "retry", delaySeconds: 10 });
+    expect(await world.send(key, { at: 13 * HOUR })).toMatchObject({ kind: "retry", delaySeconds: 10 });
     expect(world.stateOf(key)).toMatchObject({ attempts: 1 });
   });
 
@@ -126,8 +126,24 @@ describe("a provider that takes no more", () => {
     const { delivery, channel } = aDispatch({ channel: { kind: "webhook" } });
     world.postgres.has({ delivery, channel, ...aPlatformNotice("litellm_out", {}) });
     world.provider.answers(limited());
-    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "requeue", delaySeconds: 30 });
+    expect(await world.send(delivery, { at: 11 * HOUR })).toMatchObject({ kind: "requeue" });
     expect(await world.send(delivery, { at: 12 * HOUR })).toMatchObject({ kind: "retry", delaySeconds: 10 });
+  });
+
+  it("hears less and less often from a notice, even if it asks to be tried again at once", async () => {
+    const key = world.hasDelivery("webhook");
+    world.provider.answers(limited(0));
+    for (let at = 0; at < 12 * HOUR; ) {
+      const end = await world.send(key, { at });
+      at += (end.kind === "done" ? 0 : end.delaySeconds) * SECOND;
+    }
+    expect(world.provider.offers.length).toBeLessThan(200);
+  });
+
+  it("makes the notices behind one wait no longer than a queue can", async () => {
+    world.provider.answers(limited(48 * 3_600));
+    await world.send(another(1));
+    expect(await world.send(another(2))).toMatchObject({ kind: "requeue", delaySeconds: 12 * 3_600 });
   });
 
   it("waits twelve hours at most, and spreads the waiting ones", async () => {

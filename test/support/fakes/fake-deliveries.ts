@@ -11,6 +11,8 @@ const nameOf = ({ alertId, channelId }: DeliveryKey) => `${alertId} ${channelId}
 
 export class FakeDeliveries implements Deliveries {
   isAway = false;
+  /** Deliveries whose rows cannot be read. */
+  readonly unreadable = new Set<string>();
   /** Deliveries that a newer alert has made untrue. */
   readonly untrue = new Set<string>();
   /** Channels whose provider refused a notice for good. */
@@ -36,9 +38,11 @@ export class FakeDeliveries implements Deliveries {
     return [...this.#rows.values()].map(({ delivery }) => delivery);
   }
 
-  async load(keys: readonly DeliveryKey[]) {
+  async load(keys: readonly DeliveryKey[], onUnreadable?: Parameters<Deliveries["load"]>[1]) {
     this.#reach();
-    return [...new Set(keys.map(nameOf))].flatMap((name) => this.#rows.get(name) ?? []);
+    const [bad, good] = [true, false].map((isBad) => keys.filter((key) => this.unreadable.has(nameOf(key)) === isBad));
+    for (const key of bad ?? []) onUnreadable?.(key, new Error("unreadable"));
+    return [...new Set(good?.map(nameOf))].flatMap((name) => this.#rows.get(name) ?? []);
   }
 
   async begin(key: DeliveryKey, due: Parameters<Deliveries["begin"]>[1]) {
@@ -51,6 +55,10 @@ export class FakeDeliveries implements Deliveries {
     }
     this.#change(key, "pending", () => ({ status: "superseded", nextAttemptAt: null }));
     return "superseded";
+  }
+
+  damage(key: DeliveryKey): void {
+    this.unreadable.add(nameOf(key));
   }
 
   supersede(key: DeliveryKey): void {

@@ -77,15 +77,20 @@ function createdAt({ tenantId, now }: AlertEntry): SQL {
 }
 
 /**
- * Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. The spend may
- * have risen meanwhile: the consumer that counted it evaluates it.
+ * Compare-and-set on the last evaluation. Its row lock lets one consumer of a tenant record at a time. Spend that has
+ * risen meanwhile leaves a crossing true, and the consumer that counted it evaluates it; spend that has fallen leaves
+ * the end of a block true.
  */
-function claimEvaluation({ tenantId, lastEvaluation, basis }: AlertEntry, evaluation: AlertEvaluation): SQL {
+function claimEvaluation({ tenantId, lastEvaluation, drafts, basis }: AlertEntry, evaluation: AlertEvaluation): SQL {
+  const isEnd = ({ eventType }: AlertDraft) => eventType === "budget_resolved";
+  const spend = typeof basis.spendNanoUsd === "bigint" ? decimalFromNanoUsd(basis.spendNanoUsd) : null;
   return sql`update tenant_spend s
     set alerts_version = ${evaluation.limitVersion}, alerts_period_started_at = ${timestampOf(evaluation.periodStartedAt)}
     from tenant_configs t
     where s.tenant_id = ${tenantId} and t.tenant_id = s.tenant_id and t.deleted_at is null
       and t.revision = ${basis.revision}
+      and (s.spend <= ${spend}::numeric or not ${drafts.some(isEnd)})
+      and (s.spend >= ${spend}::numeric or ${drafts.every(isEnd)})
       and s.alerts_version is not distinct from ${lastEvaluation?.limitVersion ?? null}::integer
       and s.alerts_period_started_at is not distinct from ${timestampOf(lastEvaluation?.periodStartedAt ?? null)}
     returning s.tenant_id`;
@@ -121,7 +126,7 @@ function draftRows(drafts: readonly AlertDraft[]): SQL {
   return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb) as d(identity text, event_type text, threshold numeric,
     spend numeric, max_budget numeric, limit_amount numeric, percentage numeric, period_started_at timestamptz,
     resets_at timestamptz, limit_version integer, occurrence integer, repetition integer, silent boolean,
-    detail jsonb, event text, severities text[], is_default boolean)`;
+    detail jsonb, events text[], severities text[], is_default boolean)`;
 }
 
 /** Basis points as an exact decimal of percent. A tiny limit makes them larger than a double can hold. */

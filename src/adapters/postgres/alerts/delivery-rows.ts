@@ -24,18 +24,18 @@ export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): Deli
 }
 
 /** True when the channel `c` gets the event of the relation `audience`. */
-export const IS_IN_AUDIENCE: SQL = sql`(coalesce(audience.event = any(c.events), c.tenant_id is not null or audience.is_default)
+export const IS_IN_AUDIENCE: SQL = sql`(coalesce(audience.events && c.events, c.tenant_id is not null or audience.is_default)
   and c.min_severity = any(audience.severities))`;
 
 /** The columns of an audience in a JSON row. */
-export function audienceJson({ event, severities, isPlatformDefault }: Audience) {
-  return { event, severities, is_default: isPlatformDefault };
+export function audienceJson({ events, severities, isPlatformDefault }: Audience) {
+  return { events, severities, is_default: isPlatformDefault };
 }
 
 /** One audience as the relation `audience`. */
 export function audienceRow(audience: Audience): SQL {
   return sql`jsonb_to_record(${jsonbText(audienceJson(audience))}::jsonb)
-    as audience(event text, severities text[], is_default boolean)`;
+    as audience(events text[], severities text[], is_default boolean)`;
 }
 
 /** From a JSON array of objects with `alert_id` and `channel_id`. */

@@ -38,7 +38,7 @@ async function record(
     const seen = db
       .$with("seen", {})
       .as(sql`select * from jsonb_to_recordset(${jsonbText(conditions.map(seenJson))}::jsonb)
-        as seen(kind text, detail jsonb, event text, severities text[], is_default boolean, is_event boolean)`);
+        as seen(kind text, detail jsonb, events text[], severities text[], is_default boolean, is_event boolean)`);
     const ended = db.$with("ended", {}).as(sql`update platform_alerts p set ended_at = ${at} from seen
       where p.kind = seen.kind and p.ended_at is null
         and (seen.detail is null or p.created_at <= ${timestampOf(remindBefore)}) returning p.kind, p.begun_at`);

@@ -19,7 +19,7 @@ import { isSuperseded } from "./superseded.ts";
 export function postgresDeliveries(database: Database): Deliveries {
   const run = async (key: DeliveryKey, statement: SQL) => (isOurs(key) ? await runStatement(database, statement) : []);
   return {
-    load: (keys) => loadDispatches(database, keys),
+    load: (keys, onUnreadable) => loadDispatches(database, keys, onUnreadable),
 
     async begin(key, due) {
       const [row] = await run(key, beginning(key, due));
@@ -90,7 +90,7 @@ function beginning(key: DeliveryKey, { nextAttemptAt, now }: Parameters<Deliveri
   const isDue = sql`${isOf(key)} and d.status = 'pending'
     and d.next_attempt_at is not distinct from ${timestampOf(nextAttemptAt)}`;
   return sql`with judged as (select d.alert_id, d.platform_alert_id, d.channel_id, ${isSuperseded()} as superseded
-      from notice_deliveries d join notification_channels c on c.id = d.channel_id
+      from notice_deliveries d
       left join budget_alert_history a on a.id = d.alert_id left join platform_alerts p on p.id = d.platform_alert_id
       where ${isDue})
     update notice_deliveries d set status = case when j.superseded then 'superseded' else d.status end,

@@ -1,6 +1,7 @@
 // Loads deliveries with everything that their notices are rendered from. Changes nothing.
 
-import { eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import type { Deliveries } from "../../../ports/notice-stores.ts";
 import type { DeliveryKey } from "../../../records/delivery.ts";
 import type { NoticeDispatch } from "../../../records/platform-alert.ts";
 import { isUuid } from "../../../wire/uuid.ts";
@@ -8,6 +9,7 @@ import { alertFromRow, percent } from "../alerts/alert-rows.ts";
 import { deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
 import { type Database, runQuery } from "../client.ts";
+import { readEach } from "../read-each.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
 import {
   budgetAlertHistory as alerts,
@@ -17,8 +19,12 @@ import {
 } from "../schema/tables.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
-/** One statement. Leaves out deliveries that do not exist. */
-export async function loadDispatches(database: Database, keys: readonly DeliveryKey[]): Promise<NoticeDispatch[]> {
+/** One statement. A delivery of a digest is never sent by itself, even if a message names it. */
+export async function loadDispatches(
+  database: Database,
+  keys: readonly DeliveryKey[],
+  onUnreadable?: Parameters<Deliveries["load"]>[1],
+): Promise<NoticeDispatch[]> {
   const ours = keys.filter(isOurs);
   if (ours.length === 0) return [];
   const rows = await runQuery(database, (db) =>
@@ -41,9 +47,13 @@ export async function loadDispatches(database: Database, keys: readonly Delivery
       .leftJoin(platformAlerts, eq(platformAlerts.id, deliveries.platformAlertId))
       .leftJoin(alerts, eq(alerts.id, deliveries.alertId))
       .leftJoin(tenantConfigs, eq(tenantConfigs.tenantId, alerts.tenantId))
-      .where(isOneOf(ours)),
+      .where(and(isNull(deliveries.digestAt), isOneOf(ours))),
   );
-  return rows.map(dispatchFromRow);
+  return readEach(
+    rows,
+    dispatchFromRow,
+    onUnreadable && (({ delivery }, cause) => onUnreadable(deliveryFromRow(delivery), cause)),
+  );
 }
 
 export const isOurs = ({ alertId, channelId }: DeliveryKey) => isUuid(alertId) && isUuid(channelId);

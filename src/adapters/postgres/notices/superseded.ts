@@ -6,7 +6,7 @@ import { PLATFORM_EVENTS } from "../../../budget/delivery/severity.ts";
 import { SUPERSEDINGS } from "../../../budget/delivery/superseding.ts";
 import { jsonbText } from "../jsonb.ts";
 
-/** True of the delivery `d`, of the tenant's alert `a` or the platform's alert `p`. */
+/** True of the delivery `d` of the tenant's alert `a` or the platform's alert `p`. */
 export function isSuperseded(): SQL {
   return sql`(exists (${newerAlert()}) or ${isUnheardResolution()} or exists (select from platform_alerts newer
       join notice_deliveries e on e.platform_alert_id = newer.id and e.channel_id = d.channel_id
@@ -24,7 +24,10 @@ function newerAlert(): SQL {
         or s."only" = 'limit' and (newer.period_started_at, newer.limit_version) <> (a.period_started_at, a.limit_version))`;
 }
 
-/** True of the end of a block of which the channel certainly heard nothing. Without any block there it is news. */
+/**
+ * True of the end of a block of which the channel certainly heard nothing. Without any block there it is news. So it is
+ * while the spend exceeds a threshold, because the notice of that gave way to the block's.
+ */
 function isUnheardResolution(): SQL {
   const earlier = (condition: SQL, columns: SQL) => sql`select ${columns} from budget_alert_history earlier
     join notice_deliveries e on e.alert_id = earlier.id and e.channel_id = d.channel_id
@@ -32,6 +35,7 @@ function isUnheardResolution(): SQL {
   const heard = sql`earlier.event_type in ('budget_blocked', 'budget_resolved')
     and (e.status = 'sent' or e.open_attempts > 0)`;
   return sql`(a.event_type = 'budget_resolved'
+    and not exists (select from tenant_configs t where t.tenant_id = a.tenant_id and a.percentage >= t.alert_threshold)
     and exists (${earlier(sql`earlier.event_type = 'budget_blocked'`, sql``)})
     and (${earlier(heard, sql`earlier.event_type`)} order by earlier.created_at desc limit 1)
       is distinct from 'budget_blocked')`;
