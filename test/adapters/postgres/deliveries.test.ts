@@ -119,7 +119,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
     it("leaves out a delivery whose alert cannot be read, and names it", async () => {
       await insertAlert(db, { id: uuidOf(2), threshold: "NaN" });
       const bad = { ...KEY, alertId: alertIdOf(2) };
-      for (const key of [KEY, bad]) await insertDelivery(db, key);
+      for (const key of [KEY, bad]) await insertDelivery(db, { ...key });
       const onUnreadable = vi.fn();
       expect(await deliveries.load([KEY, bad], onUnreadable)).toMatchObject([{ delivery: KEY }]);
       expect(onUnreadable).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(bad), expect.any(Error));

@@ -148,12 +148,22 @@ describe.each(postgresBackends)("platform alerts on $name", (backend) => {
       expect(await at(NOW + DAY + MINUTE, holds)).toEqual(NOTHING);
     });
 
-    it("tells of a later event as one of its own, at most once a day", async () => {
-      const fell: PlatformCondition = { kind: "spend_fell", detail: { tenant_id: "acme" } };
-      await at(NOW, fell);
-      expect(await at(NOW + DAY - 1, fell)).toEqual(NOTHING);
-      const { alerts } = await platform.record([fell], { remindBefore: NOW + DAY, now: NOW + 2 * DAY });
+    it("tells of a tenant's event once a day, as one of its own, and of another tenant's too", async () => {
+      const fell = (tenant_id: string): PlatformCondition => ({ kind: "spend_fell", detail: { tenant_id } });
+      const FELL = { kinds: ["spend_fell"], channels: [uuidOf(1)] };
+      expect(await at(NOW, fell("acme"))).toEqual(FELL);
+      expect(await at(NOW + DAY - 1, fell("acme"))).toEqual(NOTHING);
+      const both = await at(NOW + MINUTE, fell("globex"), fell("initech"));
+      expect(both).toEqual({ kinds: ["spend_fell", "spend_fell"], channels: [uuidOf(1), uuidOf(1)] });
+      const { alerts } = await platform.record([fell("acme")], { remindBefore: NOW + DAY, now: NOW + 2 * DAY });
       expect(alerts).toMatchObject([{ begunAt: NOW + 2 * DAY, createdAt: NOW + 2 * DAY }]);
+    });
+
+    it("tells of at most ten events of a kind in an hour", async () => {
+      const fell = (number: number): PlatformCondition => ({ kind: "spend_fell", detail: { tenant_id: `t${number}` } });
+      for (let number = 0; number < 10; number++) expect((await at(NOW, fell(number))).kinds).toHaveLength(1);
+      expect(await at(NOW + MINUTE, fell(10))).toEqual(NOTHING);
+      expect((await at(NOW + HOUR, fell(10))).kinds).toHaveLength(1);
     });
 
     it("neither starts nor ends a condition that was not evaluated", async () => {

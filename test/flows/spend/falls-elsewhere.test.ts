@@ -12,7 +12,7 @@ const { key, sweepAndReconcile, world, deps, spendOf } = useReconcileWorld();
 const platformAlerts = () => world.db.query("select kind, detail from platform_alerts");
 const FELL = {
   kind: "spend_fell",
-  detail: { tenants: 1, tenant_id: "acme", spend_before: "120", spend_after: "90" },
+  detail: { tenant_id: "acme", spend_before: "120", spend_after: "90" },
 };
 
 /** LiteLLM shows these amounts at the next turns of the sweep. */

@@ -68,7 +68,7 @@ describe("spend that falls within a period", () => {
     await spent("120");
     deps.noticeQueue.sent.length = 0;
     await fall(90);
-    const detail = { tenants: 1, tenant_id: "acme", spend_before: "120", spend_after: "90" };
+    const detail = { tenant_id: "acme", spend_before: "120", spend_after: "90" };
     expect(await platformAlerts()).toEqual([{ kind: "spend_fell", detail }]);
     expect(deps.noticeQueue.sent).toMatchObject([{ channel_id: "22222222-2222-4222-8222-222222222222" }]);
   });

@@ -1,7 +1,7 @@
 // The PlatformAlerts port on Postgres: records the alerts that begin and end with the signs of platform-signs.ts.
 // One statement; two concurrent sweeps record one alert.
 
-import { getTableColumns, sql } from "drizzle-orm";
+import { getTableColumns, type SQL, sql } from "drizzle-orm";
 import { audienceOfCondition, PLATFORM_EVENTS } from "../../../budget/delivery/severity.ts";
 import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformAlerts } from "../../../ports/notice-stores.ts";
@@ -15,6 +15,8 @@ import { platformAlerts } from "../schema/platform-tables.ts";
 import { audienceJson, deliveryKeysFrom, IS_IN_AUDIENCE } from "./delivery-rows.ts";
 import { readSigns } from "./platform-signs.ts";
 
+const HOUR_MS = 3_600_000;
+
 const RECORDED: AuditAction = "platform_alert_recorded";
 
 export function postgresPlatformAlerts(database: Database): PlatformAlerts {
@@ -25,8 +27,8 @@ export function postgresPlatformAlerts(database: Database): PlatformAlerts {
 }
 
 /**
- * Ends the alerts whose condition is over, and records those that begin or need a reminder. A new event replaces the
- * alert of the one before and is no reminder of it.
+ * Ends the alerts whose condition is over, and records those that begin or need a reminder. An event has ended as it is
+ * recorded.
  */
 async function record(
   database: Database,
@@ -45,14 +47,16 @@ async function record(
     // The join makes `ended` run first: each kind may have one open row.
     const recorded = db
       .$with("recorded", getTableColumns(platformAlerts))
-      .as(sql`insert into platform_alerts (id, kind, detail, begun_at, created_at)
-        select gen_random_uuid(), seen.kind, seen.detail, coalesce(case when not seen.is_event then ended.begun_at end, ${at}), ${at}
-        from seen left join ended on ended.kind = seen.kind where seen.detail is not null
+      .as(sql`insert into platform_alerts (id, kind, detail, begun_at, created_at, ended_at)
+        select gen_random_uuid(), seen.kind, seen.detail, coalesce(ended.begun_at, ${at}), ${at},
+          case when seen.is_event then ${at} end
+        from seen left join ended on ended.kind = seen.kind and not seen.is_event
+        where seen.detail is not null and (not seen.is_event or ${isNews(remindBefore, now)})
         on conflict (kind) where ended_at is null do nothing returning *`);
     const deliveries = db
       .$with("deliveries", {})
       .as(sql`insert into notice_deliveries (platform_alert_id, channel_id, next_attempt_at, updated_at)
-        select p.id, c.id, ${at}, ${at} from recorded p join seen audience on audience.kind = p.kind
+        select distinct p.id, c.id, ${at}, ${at} from recorded p join seen audience on audience.kind = p.kind
         join notification_channels c on c.tenant_id is null and c.enabled and ${IS_IN_AUDIENCE}
         returning platform_alert_id, channel_id`);
     const audit = db.$with("audit", {}).as(sql`insert into audit_log (at, actor, action, detail, source_id)
@@ -68,6 +72,15 @@ async function record(
     alerts: rows.map(({ alert }) => platformAlertFromRow(alert)),
     deliveries: rows.flatMap(({ deliveries }) => deliveryKeysFrom(deliveries)),
   };
+}
+
+const MAX_EVENTS_AN_HOUR = 10;
+
+/** True of an event whose tenant had none of its kind since `remindBefore`, unless many of its kind were recorded. */
+function isNews(remindBefore: Instant, now: Instant): SQL {
+  const earlier = sql`from platform_alerts e where e.kind = seen.kind and e.created_at >`;
+  return sql`(not exists (select ${earlier} ${timestampOf(remindBefore)} and e.detail->>'tenant_id' = seen.detail->>'tenant_id')
+    and (select count(*) ${earlier} ${timestampOf(now - HOUR_MS)}) < ${MAX_EVENTS_AN_HOUR})`;
 }
 
 const seenJson = ({ kind, detail }: PlatformCondition) => ({
