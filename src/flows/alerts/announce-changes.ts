@@ -1,5 +1,5 @@
-// Announces changes that have no alert, because the process died first. Level-triggered. Overlapping sweeps announce a
-// change once, because its alert is recorded once.
+// Announces changes without an alert, because the process died first. Level-triggered. Two overlapping sweeps announce
+// a change once, because its alert is recorded once.
 
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantFault } from "../../records/tenant.ts";

@@ -67,7 +67,7 @@ describe("a consumer that dies after advancing the period", () => {
     }
   });
 
-  it("leaves the reset to the sweep while the notices queue refuses, and the others are announced", async () => {
+  it("leaves the reset to the sweep while the notices queue refuses", async () => {
     await observe(SEEN);
     deps.noticeQueue.isAway = true;
     await sweepAt(SEEN + MINUTE);
@@ -118,7 +118,7 @@ describe("a reset that the next one has overtaken", () => {
       at.getTime(),
     );
 
-  it("goes unannounced, and only the next one is announced", async () => {
+  it("leaves the announcement to the next one", async () => {
     await observe(SEEN);
     await observe(RESET + 32 * DAY, RESET + 62 * DAY);
     await announceChange({ change: late, tenant: null, now: world.now }, deps);
@@ -126,7 +126,7 @@ describe("a reset that the next one has overtaken", () => {
     expect(await periods()).toEqual([RESET + 31 * DAY]);
   });
 
-  it("goes unannounced when the period ends between the decision and its recording", async () => {
+  it("announces nothing when its period ends before the alert is recorded", async () => {
     await observe(SEEN);
     const tenant = await deps.tenants.load(acme);
     await observe(RESET + 32 * DAY, RESET + 62 * DAY);

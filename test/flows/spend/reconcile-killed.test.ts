@@ -3,6 +3,7 @@
 
 import { expect, it } from "vitest";
 import { postgresDeliveries } from "../../../src/adapters/postgres/notices/deliveries.ts";
+import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
 import { requeueDeliveries } from "../../../src/flows/notices/requeue-deliveries.ts";
 import { LEASE_MS, leaseReads } from "../../../src/flows/spend/lease-reads.ts";
 import { reconcileTenants } from "../../../src/flows/spend/reconcile-tenants.ts";
@@ -136,7 +137,8 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
   await reconcile(undisturbed.ports);
   const wanted = await dump();
   expect(wanted).toMatchObject({
-    alerts: { length: 3 },
+    // The reset of hooli, which has no channel, and the alerts of the others.
+    alerts: { length: 4 },
     notices: { length: 3 },
     queued: ['{"kind":"sync_litellm","tenant_id":"initech"}', '{"kind":"sync_litellm","tenant_id":"umbrella"}'],
     leases: [{ tenant_id: "umbrella" }],
@@ -151,11 +153,12 @@ it("after each step in turn", { timeout: 5 * MINUTE }, async () => {
     await reconcile(killedAfter({ ...deps }, OUTSIDE, step).ports).catch(() => "died");
     for (const { message } of deps.spendQueue.sent.splice(0)) kept(message);
     // The isolate's memory is lost. The message is redelivered, and the sweep leases the tenant again when the lease
-    // expires. The sweep also queues notices that were never queued.
+    // expires. The sweep also announces resets without an alert, and queues notices that were never queued.
     deps.memory = new (deps.memory.constructor as new () => typeof deps.memory)();
     if (last !== null) await deliver(last, deps);
     world.now += LEASE_MS + SECOND;
     await reconcile(deps);
+    await announceChanges({ now: world.now }, deps);
     const deliveries = postgresDeliveries(world.db.database);
     await requeueDeliveries({ now: world.now }, { ...deps, deliveries });
     expect(await dump(), `after step ${step}`).toEqual(wanted);
