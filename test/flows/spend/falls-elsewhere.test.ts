@@ -44,3 +44,14 @@ it("alerts the operators of a fall that the reads of checks show", async () => {
   }
   expect(await platformAlerts()).toEqual([FELL]);
 });
+
+it("calls a reset by LiteLLM no fall", async () => {
+  await sweepAt(120);
+  const before = await deps.tenants.load(idOf("acme"));
+  world.now = (before?.config.budgetResetAt ?? 0) + HOUR;
+  world.litellm.runResetJob();
+  await sweepAt(3);
+  expect(await spendOf()).toMatchObject({ spendNanoUsd: usd("3") });
+  expect(await world.db.query("select action from audit_log where action = 'spend_fell'")).toEqual([]);
+  expect(await platformAlerts()).toEqual([]);
+});
