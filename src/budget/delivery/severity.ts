@@ -37,9 +37,9 @@ const OF_CONDITION = {
 export type Condition = keyof typeof OF_CONDITION;
 export type ChannelEvent = AlertEventType | `platform.${Condition}`;
 
-/** What a channel can ask for. */
+/** What a channel can ask for. Projections send no notice, so a channel that asked for them would hear nothing. */
 export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
-  ...(Object.keys(OF_EVENT) as AlertEventType[]),
+  ...(Object.keys(OF_EVENT) as AlertEventType[]).filter((event) => event !== "projected_limit_exceeded"),
   ...(Object.keys(OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
 ];
 
