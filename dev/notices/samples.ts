@@ -120,6 +120,16 @@ export const SAMPLES: Readonly<Record<string, Notice>> = {
     spend_before: "552",
     spend_after: "12.5",
   }),
+  "platform-subject-missing": aPlatformNotice("subject_missing", {
+    tenants: 1,
+    tenant_id: "acme",
+    since: "2026-11-15T11:30:00.000Z",
+  }),
+  "platform-tenants-unread": aPlatformNotice("tenants_unread", {
+    tenants: 7,
+    tenant_ids: "acme, globex, initech, umbrella, wayne",
+    since: "2026-11-15T10:55:00.000Z",
+  }),
   "platform-channel-broken": aPlatformNotice("channel_broken", {
     channel_id: "7f1e0c44-9b1f-4c58-8a55-8f2b6f6a1d03",
     channel: "finance",

@@ -98,7 +98,9 @@ export function jsonFrom(text: string): unknown {
 /** One error for each invalid or unknown field. */
 export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") return issue.keys.map((field) => ({ field, message: "unknown field" }));
-    return [{ field: issue.path.join("."), message: issue.message }];
+    const field = (...more: string[]) => [...issue.path, ...more].join(".");
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({ field: field(key), message: "unknown field" }));
+    return [{ field: field(), message: issue.message }];
   });
 }

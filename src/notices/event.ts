@@ -1,6 +1,6 @@
 // The JSON event of webhook channels. Programs read it, so a name never changes its meaning.
 
-import type { AlertEventType } from "../budget/alert.ts";
+import type { AlertDetail, AlertEventType } from "../budget/alert.ts";
 import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { PlatformAlertRecord } from "../records/platform-alert.ts";
@@ -35,7 +35,7 @@ interface NoticeEvent {
 }
 
 /** Fields of a detail that hold an amount, as a decimal string. */
-const MONEY_FIELDS = ["override_amount"];
+const MONEY_FIELDS = ["override_amount", "spend_before", "spend_after"];
 
 /** The JSON text to sign and send: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
 export function eventBody(notice: Notice): string {
@@ -47,7 +47,7 @@ function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt }
   return {
     type: `platform.${kind}`,
     timestamp: iso(createdAt),
-    data: { ...detail, alert_id: id, begun_at: iso(begunAt) },
+    data: { ...detailJson(detail), alert_id: id, begun_at: iso(begunAt) },
   };
 }
 
@@ -62,7 +62,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
     timestamp: iso(alert.createdAt),
     data: {
       // First, so that no field of the detail can replace one of the fields below.
-      ...detailJson(notice),
+      ...detailJson(alert.detail),
       alert_id: alert.id,
       tenant_id: alert.tenantId,
       tenant_name: tenantName,
@@ -92,7 +92,7 @@ function testEvent({ test }: TestNotice): NoticeEvent {
   };
 }
 
-function detailJson({ alert: { detail } }: AlertNotice): Record<string, string | number | null> {
+function detailJson(detail: AlertDetail | null): Record<string, string | number | null> {
   const amounts = MONEY_FIELDS.filter((field) => detail?.[field] !== undefined).map((field) => {
     const amount = moneyOf(detail, field);
     return [field, amount === null ? null : usdNumber(amount)] as const;

@@ -15,6 +15,11 @@ it.each([
   expect(slackMessage(digest(detail)).text).toContain(headline);
 });
 
+it("has the number of budgets in its sentence only", () => {
+  const { blocks } = slackMessage(digest({ tenants: 1_000, names: "Acme" }));
+  expect(JSON.stringify(blocks).match(/1,?000/g)).toEqual(["1,000"]);
+});
+
 it("names a few of the tenants", () => {
   expect(JSON.stringify(slackMessage(digest({ tenants: 2, names: "Acme, Globex" })))).toContain("Acme, Globex");
 });

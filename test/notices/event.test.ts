@@ -6,6 +6,7 @@ import { ALERT_EVENT_TYPES, type AlertEventType } from "../../src/budget/alert.t
 import { hasNotice } from "../../src/notices/copy/event-copy.ts";
 import { eventBody } from "../../src/notices/event.ts";
 import type { Notice } from "../../src/notices/notice.ts";
+import { slackMessage } from "../../src/notices/providers/slack.ts";
 
 const event = (notice: Notice) => JSON.parse(eventBody(notice));
 
@@ -134,6 +135,12 @@ describe("an event of the platform", () => {
     "budgets_reset",
   ] as const)("has a distinct type for %s", (kind) => {
     expect(event(aPlatformNotice(kind, {})).type).toBe(`platform.${kind}`);
+  });
+
+  it("has the amounts of a fall as numbers, and its notice has them as money", () => {
+    const fall = SAMPLES["platform-spend-fell"] as Notice;
+    expect(event(fall).data).toMatchObject({ tenants: 1, spend_before: 552, spend_after: 12.5 });
+    expect(JSON.stringify(slackMessage(fall))).toMatch(/Spend before: \$552\.00.*Spend now: \$12\.50/);
   });
 
   it("has the condition and its start, without budget fields", () => {

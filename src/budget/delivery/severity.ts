@@ -57,9 +57,9 @@ export const PLATFORM_EVENTS: readonly PlatformAlertKind[] = [
   "budgets_reset",
 ];
 
-/** What a channel can ask for. */
+/** What a channel can ask for. Projections send no notice, so a channel that asked for them would hear nothing. */
 export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
-  ...(Object.keys(SEVERITY_OF_EVENT) as AlertEventType[]),
+  ...(Object.keys(SEVERITY_OF_EVENT) as AlertEventType[]).filter((event) => event !== "projected_limit_exceeded"),
   ...(Object.keys(SEVERITY_OF_CONDITION) as Condition[]).map((condition) => `platform.${condition}` as const),
 ];
 

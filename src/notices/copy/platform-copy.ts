@@ -2,8 +2,8 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import type { PlatformAlertRecord } from "../../records/platform-alert.ts";
-import { dateOf, textOf } from "../detail.ts";
-import { type Fact, futureDate, pastDate } from "../facts.ts";
+import { dateOf, moneyOf, textOf } from "../detail.ts";
+import { amountText, type Fact, futureDate, pastDate } from "../facts.ts";
 import { instantText } from "../format.ts";
 import type { Copy } from "./copy.ts";
 
@@ -85,20 +85,25 @@ export function platformFacts({ kind, detail, begunAt, createdAt }: PlatformAler
     const value = textOf(detail, field);
     return value === null ? [] : [{ label, value }];
   };
+  const money = (label: string, field: string) => {
+    const amount = moneyOf(detail, field);
+    return amount === null ? [] : [{ label, value: amountText(amount) }];
+  };
   const fact = (label: string, date: Instant | null) => (date === null ? [] : [{ label, value: instantText(date) }]);
   const past = (label: string, field: string) => fact(label, pastDate(dateOf(detail, field), createdAt));
   const openUntil = dateOf(detail, "open_until");
   return [
     ...count("Dead letters", "dead_letters"),
     ...text("Queue", "queue"),
-    ...count("Tenants", "tenants"),
+    // The sentence of a digest has their number.
+    ...(kind === "budgets_reset" ? [] : count("Tenants", "tenants")),
     ...text(OLDEST[kind] ?? "Tenant", "tenant_id"),
     ...text("Including", "names"),
     ...text("Channel", "channel"),
     ...text("Longest unread", "tenant_ids"),
     ...text("Key", "key_hash"),
-    ...text("Spend before (USD)", "spend_before"),
-    ...text("Spend now (USD)", "spend_after"),
+    ...money("Spend before", "spend_before"),
+    ...money("Spend now", "spend_after"),
     ...text("Error", "error"),
     ...past("Since", "since"),
     ...past("Last read", "last_read_at"),
