@@ -104,13 +104,13 @@ export function liftsBlock(fromNanoUsd: NanoUsd, toNanoUsd: NanoUsd, blocksAtNan
  * Merges a read into a copy of the record at the edge. Within a period the spend is the maximum: only Postgres decides
  * that LiteLLM's spend fell, and its next copy has a higher epoch. But of Gate's calls Postgres may never hear, so a
  * read that is late enough settles them; if that lifts a block, the second one, a minute later. `period` is the
- * config's. Without `blocksAtNanoUsd` every fall counts as one that lifts no block: a single read settles it.
+ * config's.
  */
 export function mergeRead(
   known: SpendRecord | null,
   read: SpendRead,
   period: Period,
-  blocksAtNanoUsd: NanoUsd = 0n,
+  blocksAtNanoUsd: NanoUsd,
 ): SpendRecord {
   if (known === null) return recordFrom(read, firstPeriodOf(read, period));
   const startedAt = periodStartOf(known, read, period);

@@ -1,13 +1,17 @@
 // The spend rate: how it is measured from one read to the next, and how it decays.
 
 import { describe, expect, it, test } from "vitest";
-import { mergeRead, type SpendRecord } from "../../src/budget/spend.ts";
+import type { Period } from "../../src/budget/period.ts";
+import { mergeRead, type SpendRead, type SpendRecord } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, NOW, PERIOD_START, RESET, usd } from "./builders.ts";
+
+/** Into a record of a tenant that no spend blocks. */
+const merge = (known: SpendRecord | null, read: SpendRead, period: Period) => mergeRead(known, read, period, 0n);
 
 /** The spend rate after a read of `dollars`, this many seconds after the record was last confirmed. */
 function spendRateAfter(dollars: string, seconds: number, known: SpendRecord = aSpendRecord()): bigint {
   const read = aRead({ spendNanoUsd: usd(dollars), begunAt: NOW + seconds * 1_000 });
-  return mergeRead(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).spendRateNanoUsdPerSecond;
+  return merge(known, read, { startedAt: PERIOD_START, resetsAt: RESET }).spendRateNanoUsdPerSecond;
 }
 
 const spending = aSpendRecord({ spendRateNanoUsdPerSecond: usd("8") });
@@ -33,7 +37,7 @@ describe("the spend rate", () => {
     let known = aSpendRecord();
     for (let call = 1; call <= 600; call++) {
       const spendNanoUsd = usd("100") + usd("0.5") * BigInt(call);
-      known = mergeRead(known, aRead({ spendNanoUsd, begunAt: NOW + call * 500 }), {
+      known = merge(known, aRead({ spendNanoUsd, begunAt: NOW + call * 500 }), {
         startedAt: PERIOD_START,
         resetsAt: RESET,
       });

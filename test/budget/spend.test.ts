@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { showsNewPeriod } from "../../src/budget/period.ts";
+import { type Period, showsNewPeriod } from "../../src/budget/period.ts";
 import {
   addCall,
   asOf,
@@ -14,6 +14,9 @@ import {
 } from "../../src/budget/spend.ts";
 import { aRead, aSpendRecord, DAY, largest, MINUTE, NOW, PERIOD_START, RESET, SECOND, usd } from "./builders.ts";
 
+/** Into a record of a tenant that no spend blocks. */
+const merge = (known: SpendRecord | null, read: SpendRead, period: Period) => mergeRead(known, read, period, 0n);
+
 const PERIOD = { startedAt: PERIOD_START, resetsAt: RESET };
 
 /** A read of the given dollars that began the given seconds from now. */
@@ -22,12 +25,12 @@ function read(dollars: string, seconds: number, resetsAt: number | null = RESET)
 }
 
 function foldAll(reads: readonly SpendRead[], from: SpendRecord | null = null): SpendRecord | null {
-  return reads.reduce<SpendRecord | null>((known, next) => mergeRead(known, next, PERIOD), from);
+  return reads.reduce<SpendRecord | null>((known, next) => merge(known, next, PERIOD), from);
 }
 
 describe("the first read", () => {
   it("becomes the record of the config's period", () => {
-    expect(mergeRead(null, read("12.5", 0), PERIOD)).toEqual({
+    expect(merge(null, read("12.5", 0), PERIOD)).toEqual({
       spendNanoUsd: usd("12.5"),
       observedAt: NOW,
       readAt: NOW,
@@ -41,41 +44,41 @@ describe("the first read", () => {
 
   it("belongs to the next period when LiteLLM has reset since the config learned the end", () => {
     const later = aRead({ begunAt: RESET + MINUTE, resetsAt: RESET + 30 * DAY });
-    expect(mergeRead(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
+    expect(merge(null, later, PERIOD)).toMatchObject({ periodStartedAt: RESET, resetsAt: RESET + 30 * DAY });
   });
 
   it("counts even when LiteLLM's clock runs ahead, so that the subject seems to be created after the read", () => {
-    const record = mergeRead(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
+    const record = merge(null, read("3", 0), { startedAt: NOW + 30 * SECOND, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("3"), periodStartedAt: NOW + 30 * SECOND });
   });
 });
 
 describe("within a period", () => {
   it("raises the spend at once by a higher read", () => {
-    const record = mergeRead(aSpendRecord(), read("100.01", 1), PERIOD);
+    const record = merge(aSpendRecord(), read("100.01", 1), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100.01"), observedAt: NOW + SECOND, readAt: NOW + SECOND });
   });
 
   it("confirms the spend by an equal read and keeps its first observation", () => {
-    const record = mergeRead(aSpendRecord(), read("100", 90), PERIOD);
+    const record = merge(aSpendRecord(), read("100", 90), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100"), observedAt: NOW, readAt: NOW + 90 * SECOND });
     expect(asOf(record)).toBe(NOW + 90 * SECOND);
   });
 
   it("keeps the spend when a read shows less: only Postgres decides that LiteLLM's spend fell", () => {
-    const record = mergeRead(aSpendRecord(), read("80", 3_600), PERIOD);
+    const record = merge(aSpendRecord(), read("80", 3_600), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100"), observedAt: NOW, readAt: NOW + 3_600 * SECOND });
   });
 
   it("keeps the epoch, whatever the read shows", () => {
-    expect(mergeRead(aSpendRecord({ epoch: 7 }), read("80", 60), PERIOD).epoch).toBe(7);
-    expect(mergeRead(aSpendRecord({ epoch: 7 }), read("120", 60), PERIOD).epoch).toBe(7);
+    expect(merge(aSpendRecord({ epoch: 7 }), read("80", 60), PERIOD).epoch).toBe(7);
+    expect(merge(aSpendRecord({ epoch: 7 }), read("120", 60), PERIOD).epoch).toBe(7);
   });
 
   it("raises the spend by a late answer, which does not count as the newest read", () => {
     const confirmed = aSpendRecord({ readAt: NOW + 90 * SECOND, resetsAt: RESET + DAY });
-    expect(mergeRead(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
-    expect(mergeRead(confirmed, read("120", 70), PERIOD)).toEqual({
+    expect(merge(confirmed, read("80", 70), PERIOD)).toEqual(confirmed);
+    expect(merge(confirmed, read("120", 70), PERIOD)).toEqual({
       ...confirmed,
       spendNanoUsd: usd("120"),
       observedAt: NOW + 70 * SECOND,
@@ -84,15 +87,15 @@ describe("within a period", () => {
 
   it("takes any read as the newest when there was none before", () => {
     const reported = aSpendRecord({ readAt: null, source: "webhook" });
-    const record = mergeRead(reported, read("90", -5), PERIOD);
+    const record = merge(reported, read("90", -5), PERIOD);
     expect(record).toMatchObject({ spendNanoUsd: usd("100"), readAt: NOW - 5 * SECOND });
   });
 
   it("takes the reset from the newest read, also when it has none any more", () => {
-    expect(mergeRead(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
-    expect(mergeRead(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
-    expect(mergeRead(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
-    expect(mergeRead(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
+    expect(merge(aSpendRecord(), read("100", 5, RESET + DAY), PERIOD).resetsAt).toBe(RESET + DAY);
+    expect(merge(aSpendRecord(), read("100", 5, null), PERIOD).resetsAt).toBeNull();
+    expect(merge(aSpendRecord({ resetsAt: null }), read("100", 5), PERIOD).resetsAt).toBe(RESET);
+    expect(merge(aSpendRecord(), read("100", -5, RESET + DAY), PERIOD).resetsAt).toBe(RESET);
   });
 
   it("never lowers the spend", () => {
@@ -117,8 +120,8 @@ describe("within a period", () => {
     fc.assert(
       fc.property(fc.array(anyRead, { minLength: 1, maxLength: 8 }), anyRead, (reads, last) => {
         const known = foldAll(reads) ?? aSpendRecord();
-        const alone = mergeRead(null, last, PERIOD);
-        expect(mergeRead(known, last, PERIOD).spendNanoUsd).toBe(joinRecords(known, alone).spendNanoUsd);
+        const alone = merge(null, last, PERIOD);
+        expect(merge(known, last, PERIOD).spendNanoUsd).toBe(joinRecords(known, alone).spendNanoUsd);
       }),
       { numRuns: 500 },
     );
@@ -164,7 +167,7 @@ describe("a new period", () => {
       spendRateNanoUsdPerSecond: usd("7"),
     });
     const shown = aRead({ spendNanoUsd: usd("0.5"), begunAt: RESET + SECOND, resetsAt: next });
-    expect(mergeRead(known, shown, PERIOD)).toEqual({
+    expect(merge(known, shown, PERIOD)).toEqual({
       spendNanoUsd: usd("0.5"),
       observedAt: RESET + SECOND,
       readAt: RESET + SECOND,
@@ -178,7 +181,7 @@ describe("a new period", () => {
 
   it("replaces the record of the period before when the config knows the new period", () => {
     const period = { startedAt: NOW, resetsAt: RESET };
-    expect(mergeRead(aSpendRecord(), read("1", 1), period)).toMatchObject({
+    expect(merge(aSpendRecord(), read("1", 1), period)).toMatchObject({
       spendNanoUsd: usd("1"),
       periodStartedAt: NOW,
     });
@@ -187,25 +190,25 @@ describe("a new period", () => {
   it("ignores the old spend of a read that was in progress as the period began", () => {
     const known = aSpendRecord({ readAt: NOW - MINUTE });
     const startedNow = { startedAt: NOW, resetsAt: RESET };
-    expect(mergeRead(known, read("550", -1), startedNow)).toEqual(known);
+    expect(merge(known, read("550", -1), startedNow)).toEqual(known);
     const afterReset = { startedAt: RESET, resetsAt: next };
-    expect(mergeRead(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
+    expect(merge(known, aRead({ begunAt: RESET + 5, resetsAt: RESET }), afterReset)).toEqual(known);
   });
 
   it("accepts a read that began long before it, because then a clock is wrong", () => {
     const known = aSpendRecord();
-    const record = mergeRead(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
+    const record = merge(known, read("550", -60), { startedAt: NOW, resetsAt: RESET });
     expect(record).toMatchObject({ spendNanoUsd: usd("550"), periodStartedAt: NOW });
-    expect(mergeRead(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
+    expect(merge(known, read("550", 0), { startedAt: NOW, resetsAt: RESET }).periodStartedAt).toBe(NOW);
   });
 
   it("ignores late answers of the period before", () => {
     const known = aSpendRecord({ spendNanoUsd: 0n, periodStartedAt: NOW, observedAt: NOW + 9, readAt: NOW + 9 });
     const period = { startedAt: NOW, resetsAt: RESET };
-    expect(mergeRead(known, read("550", -1), period)).toEqual(known);
+    expect(merge(known, read("550", -1), period)).toEqual(known);
     for (const begunAt of [NOW + 8, NOW + 9]) {
       const lateOfReplica = aRead({ spendNanoUsd: usd("550"), begunAt, resetsAt: NOW });
-      expect(mergeRead(known, lateOfReplica, period)).toEqual(known);
+      expect(merge(known, lateOfReplica, period)).toEqual(known);
     }
   });
 
@@ -223,7 +226,7 @@ describe("a new period", () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
         let known: SpendRecord | null = null;
         for (const { shown, startedAt, resetsAt } of steps) {
-          const after: SpendRecord = mergeRead(known, shown, { startedAt, resetsAt });
+          const after: SpendRecord = merge(known, shown, { startedAt, resetsAt });
           expect(after.periodStartedAt).toBeGreaterThanOrEqual(known?.periodStartedAt ?? 0);
           known = after;
         }
@@ -263,8 +266,8 @@ describe("a call through Gate that LiteLLM never charged", () => {
   const added = addCall(aSpendRecord(), usd("5"), NOW + SECOND);
 
   it("counts until a read that began 40 s after it shows less", () => {
-    expect(mergeRead(added, read("100", 40), PERIOD)).toMatchObject({ spendNanoUsd: usd("105"), source: "gate" });
-    expect(mergeRead(added, read("100", 41), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "litellm" });
+    expect(merge(added, read("100", 40), PERIOD)).toMatchObject({ spendNanoUsd: usd("105"), source: "gate" });
+    expect(merge(added, read("100", 41), PERIOD)).toMatchObject({ spendNanoUsd: usd("100"), source: "litellm" });
   });
 });
 

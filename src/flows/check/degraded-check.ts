@@ -3,7 +3,7 @@
 
 import type { Instant } from "../../budget/instant.ts";
 import { shareOf, WHOLE } from "../../budget/money.ts";
-import { mergeRead } from "../../budget/spend.ts";
+import { firstPeriodOf, recordFrom } from "../../budget/spend.ts";
 import {
   ALERT_THRESHOLD_RANGE,
   DEFAULT_BUDGET,
@@ -36,7 +36,8 @@ export async function inferVerdictFromLiteLlm(
 function verdictFrom(litellmRow: LiteLlmRow, now: Instant): InferredVerdict {
   const config = inferredConfig(litellmRow);
   if (config === null) return "no_answer";
-  const record = mergeRead(null, litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
+  const periodStartedAt = firstPeriodOf(litellmRow, { startedAt: config.subjectCreatedAt, resetsAt: null });
+  const record = recordFrom(litellmRow, periodStartedAt);
   return { ...verdictOn(config, record, now, "litellm"), degraded: true };
 }
 
