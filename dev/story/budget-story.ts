@@ -10,7 +10,7 @@ import type { Timeline } from "./timeline.ts";
 export class StoryError extends Error {}
 
 /** Spend reaches LiteLLM's database late, so the story polls for a state. After this time the step has failed. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 250;
 
 const BUDGET = 5;

@@ -30,9 +30,9 @@ it.each<[PlatformAlertKind, AlertDetail, string, string[]]>([
   ],
   [
     "spend_fell",
-    { tenants: 1, tenant_id: "acme", spend_before: "552", spend_after: "12.5" },
+    { tenant_id: "acme", spend_before: "552", spend_after: "12.5" },
     "A tenant's spend fell within its period",
-    ["Tenant: acme", "Spend before (USD): 552", "Spend now (USD): 12.5"],
+    ["Tenant: acme", "Spend before: $552.00", "Spend now: $12.50"],
   ],
   [
     "channel_broken",
