@@ -18,8 +18,10 @@ export function bearerOf(header: string | undefined): string | null {
   return BEARER.exec(header ?? "")?.[1] ?? null;
 }
 
-/** For routes that change anything. */
-export const requireAdmin = requireToken(({ admin }) => admin);
+/** For routes that change anything or show secrets. Tells a read token that it may not, and a wrong one nothing. */
+export const requireAdmin = requireToken(({ admin }) => admin, {
+  isTooWeak: async (token, { read }) => (await ownerOf(token, read)) !== null,
+});
 
 /** For reads and checks. An admin token may read too. */
 export const requireRead = requireToken(({ admin, read }) => [...read, ...admin]);
@@ -39,11 +41,15 @@ export const requireGuardrail = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 /** Accepts any of the tokens; the token's name becomes the actor. */
-function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
+function requireToken(
+  accepted: (tokens: Tokens) => readonly NamedToken[],
+  { isTooWeak = async () => false }: { isTooWeak?: (token: string, tokens: Tokens) => Promise<boolean> } = {},
+) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
-    if (owner === null) return noToken(c);
+    if (token !== null && owner === null && (await isTooWeak(token, c.get("tokens")))) return notAdmin(c);
+    if (token === null || owner === null) return noToken(c);
     const operation = { id: crypto.randomUUID(), idempotency: null };
     c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now"), operation });
     return next();
@@ -54,6 +60,14 @@ const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="bursar"' };
 
 function noToken(c: Context<AppEnv>): Response {
   return problem(c, "unauthorized", { headers: CHALLENGE });
+}
+
+/** The challenge of RFC 6750 for a token without the rights. */
+function notAdmin(c: Context<AppEnv>): Response {
+  return problem(c, "admin-token-required", {
+    detail: "This is a read token, which may read and check. Send one of ADMIN_TOKENS.",
+    headers: { "WWW-Authenticate": 'Bearer realm="bursar", error="insufficient_scope"' },
+  });
 }
 
 export function noKey(c: Context<AppEnv>): Response {

@@ -147,6 +147,8 @@ export interface Actor {
   readonly requestId: string;
   readonly now: Instant;
   readonly operation: Operation;
+  /** Why, in the caller's words; absent when none were sent. */
+  readonly reason?: string;
 }
 
 /** What the caller asks for. A change of one operation is made once, however often it is sent. */
@@ -160,6 +162,8 @@ export interface Operation {
     /** Tells two requests with one key apart. */
     readonly bodyHash: string;
   } | null;
+  /** The versions of what is changed that the caller accepts; absent: any. Compared where the row is locked. */
+  readonly ifVersion?: readonly number[];
 }
 
 export interface TenantListQuery {

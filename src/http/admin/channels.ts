@@ -11,8 +11,9 @@ import type { SendOutcome } from "../../records/delivery.ts";
 import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { fieldErrors, jsonFrom } from "../fields.ts";
+import { emptyQuery, reasonBody } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
+import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
 import { channelJson } from "./channel-json.ts";
 import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
 import { type OnceAnswer, once, replayed } from "./idempotency.ts";
@@ -22,37 +23,39 @@ const PATH = "/v1/channels/:id";
 
 export const channelRoutes = new Hono<AppEnv>()
   .post("/v1/channels", requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newChannelBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: "POST /v1/channels", json }, (isUnanswered) => create(c, body.data, isUnanswered));
+    const body = await readBody(c, newChannelBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: "POST /v1/channels", json }, (isUnanswered) => create(c, fields, isUnanswered));
   })
   .get("/v1/channels", requireRead, async (c) => {
-    const query = channelListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { tenant_id = null, cursor = null, limit } = query.data;
+    const query = readQuery(c, channelListQuery);
+    if (!query.ok) return query.failure;
+    const { tenant_id = null, cursor = null, limit } = query.value;
     const page = await c.get("ports").channels.list({ tenantId: tenant_id, before: cursor, limit });
     return c.json({ data: page.rows.map(channelJson), next_cursor: page.next });
   })
   .get(PATH, requireRead, async (c) => {
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     const channel = channelId === null ? null : await c.get("ports").channels.load(channelId);
     return channel === null ? noSuchChannel(c) : c.json(channelJson(channel));
   })
   .patch(PATH, requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = channelChangeBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return change(c, c.req.param("id"), body.data);
+    const body = await readBody(c, channelChangeBody);
+    return body.ok ? change(c, c.req.param("id"), body.value.fields) : body.failure;
   })
   .delete(PATH, requireAdmin, async (c) => {
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     const isRemoved = channelId !== null && (await c.get("ports").channels.remove(channelId, c.get("actor")));
     return isRemoved ? c.body(null, 204) : noSuchChannel(c);
   })
   .post(`${PATH}/test`, requireAdmin, async (c) => {
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     if (channelId === null) return noSuchChannel(c);
     const testId = `test_${crypto.randomUUID()}`;

@@ -117,7 +117,7 @@ describe("replaying", () => {
   });
 
   it("refuses a read token and a missing token", async () => {
-    expect((await world.replay(uuidOf(1), "read-token")).status).toBe(401);
+    expect((await world.replay(uuidOf(1), "read-token")).status).toBe(403);
     expect((await world.replay(uuidOf(1), "")).status).toBe(401);
     expect(world.sent).toEqual([]);
   });

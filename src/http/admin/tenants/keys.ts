@@ -9,8 +9,9 @@ import { addKey, removeKey } from "../../../flows/keys/change-keys.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { fieldErrors, jsonFrom, readBy } from "../../fields.ts";
+import { NO_CURSOR, pageSize, readBy, reason } from "../../fields.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
@@ -26,7 +27,15 @@ const OVERLAP = "must be 0s, or a number and s, m, h, d, w or mo, such as 1h";
 
 const overlapFrom = (text: string) => (text === NO_OVERLAP ? NO_OVERLAP : parseDuration(text));
 
-const newKeyBody = z.strictObject({ overlap: readBy(overlapFrom, OVERLAP).default(NO_OVERLAP) });
+export const newKeyBody = z.strictObject({
+  overlap: readBy(overlapFrom, OVERLAP).default(NO_OVERLAP),
+  reason: reason.optional(),
+});
+
+export const keyListQuery = z.strictObject({
+  cursor: z.string(NO_CURSOR).regex(KEY_HASH, NO_CURSOR).optional(),
+  limit: pageSize,
+});
 
 const NOT_OWN = {
   is_team: "This tenant is a team: make its keys in LiteLLM. Every key of the team counts toward the tenant.",
@@ -39,19 +48,22 @@ const IS_NEWEST = "This is the tenant's newest key. Make another one first: POST
 export const keyRoutes = new Hono<AppEnv>()
   .get(PATH, requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
+    const query = readQuery(c, keyListQuery);
+    if (!query.ok) return query.failure;
     const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
     if (tenant === null) return noSuchTenant(c);
-    return c.json({ ...keysJson(tenant.config, c.get("now")), next_cursor: null });
+    const { data, ...others } = keysJson(tenant.config, c.get("now"));
+    const page = pageOfKeys(data, query.value);
+    if (page === null) return invalidFields(c, [{ field: "cursor", message: NO_CURSOR }]);
+    return c.json({ ...page, ...others });
   })
   .post(PATH, requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const text = await c.req.text();
-    const json = text === "" ? {} : jsonFrom(text);
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newKeyBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    const { overlap } = body.data;
+    const body = await readBody(c, newKeyBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    const { overlap } = fields;
     const now = c.get("now");
     const othersEndAt = overlap === NO_OVERLAP ? now : instantAfter(now, overlap);
     return once(c, { route: `POST /v1/tenants/${tenantId}/keys`, json }, () => add(c, tenantId, othersEndAt));
@@ -60,6 +72,8 @@ export const keyRoutes = new Hono<AppEnv>()
     const tenantId = tenantIdFrom(c.req.param("id"));
     const keyHash = c.req.param("hash").toLowerCase();
     if (tenantId === null || !KEY_HASH.test(keyHash)) return noSuchKey(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const input = { tenantId, keyHash: keyHash as KeyHash, actor: c.get("actor") };
     const removed = await removeKey(input, c.get("ports"));
     if (removed.ok) return c.body(null, 204);
@@ -89,6 +103,16 @@ async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant)
       body: { ...shown, note: `The virtual key is shown once. POST /v1/tenants/${tenantId}/keys makes another one.` },
     },
   };
+}
+
+type KeyJson = ReturnType<typeof keysJson>["data"][number];
+
+/** Cut from all keys of the tenant, which are few. Null when the cursor is no key of it. */
+function pageOfKeys(keys: readonly KeyJson[], { cursor, limit }: z.output<typeof keyListQuery>) {
+  const last = cursor === undefined ? -1 : keys.findIndex(({ key_hash }) => key_hash === cursor);
+  if (cursor !== undefined && last === -1) return null;
+  const data = keys.slice(last + 1, last + 1 + limit);
+  return { data, next_cursor: last + 1 + limit < keys.length ? (data.at(-1)?.key_hash ?? null) : null };
 }
 
 /** The newest first. `carried` is the last spend of the keys that were removed in this period. */

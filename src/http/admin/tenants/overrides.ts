@@ -12,41 +12,23 @@ import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import {
-  dateTime,
-  fieldErrors,
-  isKeyless,
-  jsonFrom,
-  money,
-  NO_KEY,
-  pageCursor,
-  pageSize,
-  readBy,
-} from "../../fields.ts";
+import { dateTime, money, pageCursor, pageSize, readBy, reason } from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
-const NO_REASON = "must be a text of 1 to 500 characters";
-
 const ONE_END = "must be sent if duration is not, and only then";
 
-const newOverrideBody = z
+export const newOverrideBody = z
   .strictObject({
     override_amount: money.refine((amount) => amount > 0n, "must be greater than 0"),
     duration: readBy(parseDuration, "must be a number and s, m, h, d, w or mo, such as 7d").optional(),
     expires_at: dateTime.optional(),
-    /** One line: it becomes part of notices. */
-    reason: z
-      .string(NO_REASON)
-      .trim()
-      .min(1, NO_REASON)
-      .max(500, NO_REASON)
-      .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters")
-      .refine(isKeyless, NO_KEY),
+    reason,
   })
   .refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
     message: ONE_END,
@@ -55,25 +37,24 @@ const newOverrideBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+export const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
 
 export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newOverrideBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, body.data));
+    const body = await readBody(c, newOverrideBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, fields));
   })
   .get(PATH, requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
-    const query = overrideListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const query = readQuery(c, overrideListQuery);
+    if (!query.ok) return query.failure;
     const { overrides, tenants } = c.get("ports");
     if (tenantId === null || (await tenants.load(tenantId)) === null) return noSuchTenant(c);
-    const { cursor = null, limit } = query.data;
+    const { cursor = null, limit } = query.value;
     const page = await overrides.list({ tenantId, before: cursor, limit });
     return c.json({ data: page.rows.map((row) => overrideJson(row, c.get("now"))), next_cursor: page.next });
   })
@@ -81,6 +62,8 @@ export const overrideRoutes = new Hono<AppEnv>()
     const tenantId = tenantIdFrom(c.req.param("id"));
     const overrideId = c.req.param("overrideId");
     if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
     return revoked.ok ? c.body(null, 204) : noSuchOverride(c);
   });

@@ -5,7 +5,9 @@ import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-ten
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
+import { reasonBody } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
+import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
@@ -19,6 +21,8 @@ export const tenantActRoutes = new Hono<AppEnv>()
   .post("/v1/tenants/:id/reset", requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
     const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
     return reset.ok ? c.json(tenantJson(reset.value, c.get("now"))) : resetProblem(c, reset.failure);
   });
@@ -29,6 +33,8 @@ async function switchTenant(
 ): Promise<Response> {
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
+  const body = await readBody(c, reasonBody);
+  if (!body.ok) return body.failure;
   const switched = await run({ tenantId, actor: c.get("actor") }, c.get("ports"));
   return switched.ok ? c.json(tenantJson(switched.value, c.get("now"))) : noSuchTenant(c);
 }

@@ -10,8 +10,9 @@ import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { fieldErrors, jsonFrom } from "../../fields.ts";
+import { emptyQuery } from "../../fields.ts";
 import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
@@ -25,16 +26,15 @@ const NO_MAX_BUDGET = "must be sent, because LiteLLM has none for it; or adopt w
 
 export const tenantRoutes = new Hono<AppEnv>()
   .post("/v1/tenants", requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = await newTenantBody.safeParseAsync(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: "POST /v1/tenants", json }, (isUnanswered) => create(c, body.data, isUnanswered));
+    const body = await readBody(c, newTenantBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: "POST /v1/tenants", json }, (isUnanswered) => create(c, fields, isUnanswered));
   })
   .get("/v1/tenants", requireRead, async (c) => {
-    const query = tenantListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { state = null, cursor = null, limit } = query.data;
+    const query = readQuery(c, tenantListQuery);
+    if (!query.ok) return query.failure;
+    const { state = null, cursor = null, limit } = query.value;
     const now = c.get("now");
     const list = await c.get("ports").tenants.list({ state, after: cursor, limit, now });
     return c.json({
@@ -44,6 +44,8 @@ export const tenantRoutes = new Hono<AppEnv>()
     });
   })
   .get("/v1/tenants/:id", requireRead, async (c) => {
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
     const tenantId = tenantIdFrom(c.req.param("id"));
     const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
     return tenant === null ? noSuchTenant(c) : c.json(tenantJson(tenant, c.get("now")));
@@ -51,19 +53,17 @@ export const tenantRoutes = new Hono<AppEnv>()
   .patch("/v1/tenants/:id", requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = tenantChangeBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    const changed = await changeTenant(
-      { tenantId, change: changeFrom(body.data), actor: c.get("actor") },
-      c.get("ports"),
-    );
+    const body = await readBody(c, tenantChangeBody);
+    if (!body.ok) return body.failure;
+    const change = changeFrom(body.value.fields);
+    const changed = await changeTenant({ tenantId, change, actor: c.get("actor") }, c.get("ports"));
     return changed.ok ? c.json(tenantJson(changed.value, c.get("now"))) : noSuchTenant(c);
   })
   .delete("/v1/tenants/:id", requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const deleted = await deleteTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
     if (!deleted.ok) return noSuchTenant(c);
     if (deleted.value === "deleted") return c.body(null, 204);
