@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { PER_NETWORK } from "../flows/check/look-up-ceiling.ts";
 import type { NamedToken, Tokens } from "../ports/policy.ts";
 import { sha256Hex } from "../wire/key-hash.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -81,7 +82,12 @@ export function unknownKey(c: Context<AppEnv>): Response {
 export function tooManyUnknown(c: Context<AppEnv>): Response {
   return problem(c, "too-many-requests", {
     detail: "This network sent many unknown virtual keys, so this one was not looked up. Try again in a second.",
-    headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
+    headers: {
+      "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS),
+      // draft-ietf-httpapi-ratelimit-headers. The only limit that a caller can meet here.
+      "RateLimit-Policy": `"unknown-keys";q=${PER_NETWORK.perMinute};w=60`,
+      RateLimit: `"unknown-keys";r=0;t=${RETRY_UNKNOWN_KEYS_SECONDS}`,
+    },
   });
 }
 

@@ -78,6 +78,11 @@ export function problem(
   });
 }
 
+/** Of `If-Match`. */
+export function otherVersion(c: Context<AppEnv>): Response {
+  return problem(c, "precondition-failed", { detail: "Nothing was changed. Read it again, and send its new ETag." });
+}
+
 export function noSuchTenant(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: "There is no such tenant." });
 }

@@ -22,6 +22,10 @@ export interface TenantRecord {
   /** The latest observation in Postgres. */
   readonly spend: SpendRecord | null;
   readonly sync: LiteLlmSync;
+  /** Counts the changes that administrators made. New spend, LiteLLM's resets and the end of an override are none. */
+  readonly settingsVersion: number;
+  /** The caller's own pairs. */
+  readonly metadata: Metadata;
   /** True for a key or team that existed in LiteLLM before Bursar managed it. */
   readonly adopted: boolean;
   /** LiteLLM's values from before adoption, restored on release. */
@@ -89,6 +93,8 @@ export type SyncOutcome =
       readonly isUnreachable: boolean;
     };
 
+export type Metadata = Readonly<Record<string, string>>;
+
 /** The settings that `POST` sets and `PATCH` changes. */
 export interface TenantSettings {
   readonly name: string | null;
@@ -101,7 +107,10 @@ export interface TenantSettings {
   readonly refusal: RefusalSettings | null;
 }
 
-export type TenantChange = Partial<TenantSettings>;
+export interface TenantChange extends Partial<TenantSettings> {
+  /** The pairs to add, replace, or (null) remove; others stay. */
+  readonly metadata?: Readonly<Record<string, string | null>>;
+}
 
 export interface TenantSubject {
   readonly tenantId: TenantId;
@@ -131,6 +140,7 @@ export interface NewTenant extends TenantSettings {
   readonly adopted: boolean;
   readonly priorValues: PriorValues | null;
   readonly encryptedKey: string | null;
+  readonly metadata?: TenantChange["metadata"];
   /** The spend read at adoption. */
   readonly spend: Ledger | null;
 }

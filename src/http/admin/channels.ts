@@ -12,11 +12,12 @@ import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { emptyQuery, reasonBody } from "../fields.ts";
-import { invalidFields, problem } from "../problem.ts";
+import { invalidFields, otherVersion, problem } from "../problem.ts";
+import { etagOf, ifMatch } from "../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
 import { channelJson } from "./channel-json.ts";
 import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
-import { type OnceAnswer, once, replayed } from "./idempotency.ts";
+import { type OnceAnswer, once, onceAsAnswered, replayed } from "./idempotency.ts";
 import { signingSecretFrom } from "./signing-secret.ts";
 
 const PATH = "/v1/channels/:id";
@@ -40,27 +41,31 @@ export const channelRoutes = new Hono<AppEnv>()
     if (!query.ok) return query.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     const channel = channelId === null ? null : await c.get("ports").channels.load(channelId);
-    return channel === null ? noSuchChannel(c) : c.json(channelJson(channel));
+    return channel === null ? noSuchChannel(c) : shown(c, channel, null);
   })
-  .patch(PATH, requireAdmin, async (c) => {
+  .patch(PATH, requireAdmin, ifMatch, async (c) => {
     const body = await readBody(c, channelChangeBody);
     return body.ok ? change(c, c.req.param("id"), body.value.fields) : body.failure;
   })
-  .delete(PATH, requireAdmin, async (c) => {
+  .delete(PATH, requireAdmin, ifMatch, async (c) => {
     const deletion = await readDeletion(c);
     if (!deletion.ok) return deletion.failure;
     const channelId = channelIdFrom(c.req.param("id"));
-    const isRemoved = channelId !== null && (await c.get("ports").channels.remove(channelId, c.get("actor")));
-    return isRemoved ? c.body(null, 204) : noSuchChannel(c);
+    const { channels } = c.get("ports");
+    if (channelId === null) return noSuchChannel(c);
+    if (await channels.remove(channelId, c.get("actor"))) return c.body(null, 204);
+    return (await channels.load(channelId)) === null ? noSuchChannel(c) : otherVersion(c);
   })
   .post(`${PATH}/test`, requireAdmin, async (c) => {
     const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     if (channelId === null) return noSuchChannel(c);
-    const testId = `test_${crypto.randomUUID()}`;
-    const outcome = await testChannel({ channelId, testId, now: c.get("now") }, c.get("ports"));
-    return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
+    return onceAsAnswered(c, { route: `POST /v1/channels/${channelId}/test`, json: body.value.json }, async () => {
+      const testId = `test_${crypto.randomUUID()}`;
+      const outcome = await testChannel({ channelId, testId, now: c.get("now") }, c.get("ports"));
+      return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
+    });
   });
 
 async function create(
@@ -77,13 +82,14 @@ async function create(
   if (!created.ok) return { response: creationProblem(c, created.failure), kept: null };
   const { channel, secret } = created.value;
   const note = `The signing secret is shown once. PATCH /v1/channels/${channel.id} with rotate_secret makes a new one.`;
+  const location = `/v1/channels/${channel.id}`;
   const kept = {
     status: 201,
+    location,
     body: target.kind === "webhook" ? { ...channelJson(channel), note } : channelJson(channel),
   };
   if (target.kind === "webhook" && secret === null) return { response: replayed(c, kept), kept };
-  const headers = { Location: `/v1/channels/${channel.id}` };
-  return { response: shown(c, channel, secret, { status: 201, headers }), kept };
+  return { response: shown(c, channel, secret, { status: 201, headers: { Location: location } }), kept };
 }
 
 function creationProblem(c: Context<AppEnv>, reason: "tenant_not_found" | "other_body"): Response {
@@ -140,9 +146,8 @@ function shown(
   secret: string | null,
   { status = 200, headers = {} }: { status?: 200 | 201; headers?: Record<string, string> } = {},
 ): Response {
-  if (secret === null) return c.json(channelJson(channel), status, headers);
-  const body = { ...channelJson(channel), signing_secret: secret };
-  return c.json(body, status, { ...headers, "Cache-Control": "no-store" });
+  const body = { ...channelJson(channel), ...(secret !== null && { signing_secret: secret }) };
+  return c.json(body, status, { ...headers, ETag: etagOf(channel.version) });
 }
 
 function urlProblem(c: Context<AppEnv>, url: string, kind: ChannelKind): Response | null {
@@ -156,6 +161,8 @@ function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Respon
   switch (reason.kind) {
     case "channel_not_found":
       return noSuchChannel(c);
+    case "other_version":
+      return otherVersion(c);
     case "foreign_part": {
       const message = `must not be sent for a channel of kind ${reason.channelKind}`;
       return invalidFields(

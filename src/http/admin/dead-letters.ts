@@ -10,6 +10,7 @@ import { requireAdmin, requireRead } from "../auth.ts";
 import { pageCursor, pageSize, reasonBody } from "../fields.ts";
 import { problem } from "../problem.ts";
 import { readBody, readQuery } from "../request/read-request.ts";
+import { onceAsAnswered } from "./idempotency.ts";
 
 export const deadLetterListQuery = z.strictObject({
   cursor: pageCursor.optional(),
@@ -27,8 +28,11 @@ export const deadLetterRoutes = new Hono<AppEnv>()
   .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {
     const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
-    const replayed = await replayDeadLetter({ id: c.req.param("id"), actor: c.get("actor") }, c.get("ports"));
-    return replayed.ok ? c.json(letterJson(replayed.value)) : replayProblem(c, replayed.failure);
+    const id = c.req.param("id");
+    return onceAsAnswered(c, { route: `POST /v1/dead-letters/${id}/replay`, json: body.value.json }, async () => {
+      const replayed = await replayDeadLetter({ id, actor: c.get("actor") }, c.get("ports"));
+      return replayed.ok ? c.json(letterJson(replayed.value)) : replayProblem(c, replayed.failure);
+    });
   });
 
 function replayProblem(c: Context<AppEnv>, reason: "not_found" | "unknown_queue"): Response {

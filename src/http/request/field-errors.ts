@@ -31,6 +31,9 @@ function wordsFor(issue: z.core.$ZodRawIssue): string {
       return Array.isArray(issue["options"])
         ? `must be ${oneOf(issue["options"])}`
         : "has another type than it must have";
+    case "invalid_key":
+    case "invalid_element":
+      return "has a key or entry that it must not have";
     default:
       return "has a format that it must not have";
   }

@@ -5,10 +5,22 @@ import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE, type TenantId } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
+import { MAX_PAIRS } from "../../../flows/tenants/change-tenant.ts";
 import type { TenantChange } from "../../../records/tenant.ts";
 import { keyHashFrom } from "../../../wire/key-hash.ts";
 import { refusalSettings } from "../../../wire/refusal-settings.ts";
-import { isKeyless, money, NO_CURSOR, NO_KEY, pageSize, readBy, reason, shortName, tenantId } from "../../fields.ts";
+import {
+  isKeyless,
+  lineOfText,
+  money,
+  NO_CURSOR,
+  NO_KEY,
+  pageSize,
+  readBy,
+  reason,
+  shortName,
+  tenantId,
+} from "../../fields.ts";
 import { TENANT_ID } from "../../tenant-id.ts";
 
 interface Range {
@@ -74,6 +86,17 @@ const refusal = z
   })
   .pipe(refusalSettings);
 
+export const TOO_MANY_PAIRS = `must have at most ${MAX_PAIRS} pairs`;
+const NO_PAIRS = 'must be an object of texts, such as {"plan": "gold"}; null removes a pair';
+
+/** The caller's own. Postgres stores neither NUL nor lone surrogates. */
+const metadata = z
+  .record(z.string(), lineOfText(500).nullable(), NO_PAIRS)
+  .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, TOO_MANY_PAIRS)
+  .refine((pairs) => Object.keys(pairs).every((key) => lineOfText(40).safeParse(key).data === key), {
+    message: "must have keys of 1 to 40 characters, without a virtual key, line breaks or spaces at the ends",
+  });
+
 const settings = {
   name: shortName.nullable(),
   max_budget: money,
@@ -83,6 +106,7 @@ const settings = {
   enforcement: z.enum(["enforce", "observe"], "must be enforce or observe"),
   fail_policy: z.enum(["open", "closed"], "must be open, closed or null").nullable(),
   refusal: refusal.nullable(),
+  metadata,
 };
 
 /** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
@@ -136,5 +160,6 @@ export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChang
     ...(body.enforcement !== undefined && { enforcement: body.enforcement }),
     ...(body.fail_policy !== undefined && { failPolicy: body.fail_policy }),
     ...(body.refusal !== undefined && { refusal: body.refusal }),
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
   };
 }
