@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { PER_NETWORK } from "../flows/check/look-up-ceiling.ts";
 import type { NamedToken, Tokens } from "../ports/policy.ts";
-import { sha256Hex } from "../wire/key-hash.ts";
+import { holdsVirtualKey, sha256Hex } from "../wire/key-hash.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
@@ -50,7 +50,7 @@ function requireToken(
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
     if (token !== null && owner === null && (await isTooWeak(token, c.get("tokens")))) return notAdmin(c);
-    if (token === null || owner === null) return noToken(c);
+    if (token === null || owner === null) return noToken(c, token);
     const operation = { id: crypto.randomUUID(), idempotency: null };
     c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now"), operation });
     return next();
@@ -59,9 +59,13 @@ function requireToken(
 
 const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="bursar"' };
 
-function noToken(c: Context<AppEnv>): Response {
-  return problem(c, "unauthorized", { headers: CHALLENGE });
+/** `token`: what was sent in its place. */
+function noToken(c: Context<AppEnv>, token: string | null = null): Response {
+  const isKey = token !== null && holdsVirtualKey(token);
+  return problem(c, "unauthorized", { headers: CHALLENGE, ...(isKey && { detail: IS_KEY }) });
 }
+
+const IS_KEY = "This is a virtual key, which asks GET /v1/budget. Send a token of ADMIN_TOKENS or READ_TOKENS.";
 
 /** The challenge of RFC 6750 for a token without the rights. */
 function notAdmin(c: Context<AppEnv>): Response {

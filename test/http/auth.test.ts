@@ -48,6 +48,13 @@ describe("a token", () => {
   });
 });
 
+it("tells who sends a virtual key in the place of a token where it belongs", async () => {
+  const response = await call("/read", "Bearer sk-secret");
+  const text = await response.text();
+  expect([response.status, text]).toEqual([401, expect.stringContaining("GET /v1/budget")]);
+  expect(text).not.toContain("sk-secret");
+});
+
 it("answers 403 to a read token on an admin's route, and 401 to one that is neither", async () => {
   const weak = await call("/admin", "Bearer read-token");
   expect([weak.status, await weak.json()]).toMatchObject([403, { type: "urn:bursar:problem:admin-token-required" }]);
