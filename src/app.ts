@@ -49,7 +49,7 @@ function noSuchRoute(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: `There is no ${route}.` });
 }
 
-/** A cache must keep neither secrets nor what an administrator has just changed. Verdicts say for how long they hold. */
+/** A cache must keep neither secrets nor what was just changed. Verdicts say for how long they hold. */
 const noStore = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");

@@ -1,8 +1,8 @@
 // Postgres as interfaces, continued from ports.ts; alerts and notices are in notice-stores.ts. Every change is one
 // statement or one batch that includes its audit line. A change by an `Actor` is made once per operation, and looked up
-// when its answer is lost: an outage that throws then says `isUnknown`. One that names versions changes nothing, and
-// answers as if there were nothing to change, when the row has another version (see `Operation.ifVersion`). Unless a method returns a Result, an outage
-// throws.
+// when its answer is lost: an outage that throws then says `isUnknown`. A change that names versions
+// (`Operation.ifVersion`) is not made to a row with another one, and answers as if there were no such row. Unless a
+// method returns a Result, an outage throws.
 
 import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";

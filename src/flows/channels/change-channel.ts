@@ -25,7 +25,7 @@ export interface ChangeChannelInput {
 
 export type ChangeChannelFailure =
   | { readonly kind: "channel_not_found" }
-  /** Somebody has changed it since the caller read it. */
+  /** Another change came first. */
   | { readonly kind: "other_version" }
   /** The request names a part that a channel of this kind does not have. */
   | {

@@ -4,7 +4,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { Actor } from "../../records/tenant.ts";
 
-/** `other_version`: somebody has changed it since the caller read it. */
+/** `other_version`: another change came first. */
 export type NotChanged = "not_found" | "other_version";
 
 export async function whyNotChanged(

@@ -7,7 +7,8 @@ const { world, call, create } = useTenantsApi();
 const ACME = "/v1/tenants/acme";
 const SLACK = { kind: "slack", name: "ops", url: "https://hooks.slack.com/services/T/B/x" };
 const GRANT = { override_amount: 5, duration: "1h", reason: "launch" };
-const audited = async () => (await world.db.query("select action from audit_log order by id")).map(({ action }) => action);
+const audited = async () =>
+  (await world.db.query("select action from audit_log order by id")).map(({ action }) => action);
 
 const send = (method: string, path: string, tag: string, body?: unknown) =>
   call(method, path, body, { headers: { "if-match": tag } });
@@ -19,7 +20,11 @@ describe("the tag of a tenant", () => {
   it("names its config version, and rises with every change by an administrator", async () => {
     expect(await tagOf()).toBe('"1"');
     const patched = await call("PATCH", ACME, { max_budget: 600 });
-    expect([patched.headers.get("ETag"), patched.body.config_version, patched.body.limit_version]).toEqual(['"2"', 2, 2]);
+    expect([patched.headers.get("ETag"), patched.body.config_version, patched.body.limit_version]).toEqual([
+      '"2"',
+      2,
+      2,
+    ]);
     const named = await call("PATCH", ACME, { name: "Acme" });
     expect([named.headers.get("ETag"), named.body.config_version, named.body.limit_version]).toEqual(['"3"', 3, 2]);
     expect((await call("POST", `${ACME}/overrides`, GRANT)).headers.get("ETag")).toBe('"4"');
@@ -56,7 +61,7 @@ describe.each([
     expect([await audited(), (await call("GET", ACME)).body, world.changesSent()]).toEqual(before);
   });
 
-  it("is made when the header names the version", async () => {
+  it("makes the change when the header names the version", async () => {
     world.now += 5_000;
     expect([200, 201, 204]).toContain((await send(method, path, '"1"', body)).status);
   });

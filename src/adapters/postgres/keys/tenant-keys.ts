@@ -10,8 +10,8 @@ import type { Actor, TenantKey } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { ms, timestampOf } from "../instants.ts";
-import { isAsAccepted, NEXT_VERSION } from "../tenants/config-version.ts";
 import { lockTenant, pendingSync, updatedAt } from "../tenants/tenant-changes.ts";
 import { firstTenant, selectTenants } from "../tenants/tenant-rows.ts";
 

@@ -11,11 +11,11 @@ import type { Actor } from "../../../records/tenant.ts";
 import { creationSource, sourceIdOf, withReason } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
+import { acceptedVersions } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { notificationChannels as channels, tenantConfigs } from "../schema/tables.ts";
-import { acceptedVersions } from "../tenants/config-version.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresChannels(database: Database): Channels {

@@ -73,7 +73,7 @@ export const tenantConfigs = pgTable(
     configVersion: integer("config_version").notNull().default(1),
     /** Counts changes by administrators, of whatever kind: the `config_version` and the `ETag` of the API. */
     settingsVersion: integer("settings_version").notNull().default(1),
-    /** The caller's own pairs of texts. Nobody reads them but the caller. */
+    /** The administrators' own pairs of texts, which Bursar does not use. */
     metadata: jsonb("metadata").notNull().default({}),
     /** Every change of the row or its overrides sets a new one. Snapshots are ordered by it. */
     revision: bigint("revision", { mode: "number" }).notNull().default(nextRevision),

@@ -11,10 +11,10 @@ import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery } from "../client.ts";
+import { isAccepted, isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
-import { isAccepted, isAsAccepted, NEXT_VERSION } from "./config-version.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 /**

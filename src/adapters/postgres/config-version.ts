@@ -1,8 +1,8 @@
-// The version of a tenant's settings: which versions a change accepts, and that it makes a new one. Part of the statement
-// that locks the tenant, so that of two changes that accept the same version one is made.
+// The version of a tenant's settings: which versions a change accepts, and that it makes a new one. Part of the
+// statement that locks the tenant, so that of two changes that accept the same version one is made.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Actor } from "../../../records/tenant.ts";
+import type { Actor } from "../../records/tenant.ts";
 
 /** Of a change by an administrator. */
 export const NEXT_VERSION = sql.raw("revision = nextval('config_revision'), settings_version = t.settings_version + 1");
