@@ -30,6 +30,7 @@ describe("creating", () => {
       enabled: true,
       events: null,
       min_severity: "info",
+      config_version: 1,
       last_error: null,
       last_error_at: null,
       broken_since: null,

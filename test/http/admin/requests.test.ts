@@ -149,6 +149,12 @@ it("answers 201 with the Location of what was created, and replays it", async ()
   expect(locations).toEqual([200, 200, 200, 200]);
 });
 
+it("shows the amount of an override in an alert as a number", async () => {
+  await create();
+  await call("POST", `${ACME}/overrides`, GRANT);
+  expect((await call("GET", `${ACME}/alerts`)).body.data).toMatchObject([{ detail: { override_amount: 5 } }]);
+});
+
 it("replays the answer of an act, without acting again", async () => {
   await create();
   world.now += 5_000;
