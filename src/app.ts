@@ -37,8 +37,23 @@ export type Connect = (env: Env, execution: ExecutionContext) => { ports: Ports;
 /** Admin requests and LiteLLM's webhooks stay far below it. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-const onMethodNotAllowed = (c: Context<AppEnv>, methods: string[]) =>
-  problem(c, "method-not-allowed", { headers: { Allow: methods.join(", ") } });
+function onMethodNotAllowed(c: Context<AppEnv>, methods: string[]): Response {
+  const Allow = [...methods, "OPTIONS"].join(", ");
+  if (c.req.method === "OPTIONS") return c.body(null, 204, { Allow });
+  return problem(c, "method-not-allowed", { detail: `Send one of ${methods.join(", ")}.`, headers: { Allow } });
+}
+
+/** The caller's own path, unless it holds a key that answers and logs must not repeat. */
+function noSuchRoute(c: Context<AppEnv>): Response {
+  const route = holdsVirtualKey(c.req.path) ? "such route" : `route ${c.req.path}`;
+  return problem(c, "not-found", { detail: `There is no ${route}.` });
+}
+
+/** A cache must keep neither secrets nor what was just changed. Verdicts say for how long they hold. */
+const noStore = createMiddleware<AppEnv>(async (c, next) => {
+  await next();
+  if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+});
 
 /** Request ids reach the logs and the audit: a caller that sends its key as the id gets another one. */
 const keylessRequestId = createMiddleware<AppEnv>(async (c, next) => {
@@ -50,7 +65,8 @@ const keylessRequestId = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 export function createApp(connect: Connect) {
-  const app = new Hono<AppEnv>();
+  // A slash at the end makes no other route.
+  const app = new Hono<AppEnv>({ strict: false });
 
   app.use(requestId());
   app.use(keylessRequestId);
@@ -63,6 +79,7 @@ export function createApp(connect: Connect) {
     c.set("tokens", tokens);
     await next();
   });
+  app.use("/v1/*", noStore);
   app.use("/v1/*", refuseEncoded);
   // Registered before the body limit: events are larger and streamed under a limit of their own; Gate reads no body.
   app.route("/", eventRoutes);
@@ -84,7 +101,7 @@ export function createApp(connect: Connect) {
   app.route("/", deadLetterRoutes);
   app.route("/", setupRoutes);
 
-  app.notFound((c) => problem(c, "not-found", { detail: "There is no such route." }));
+  app.notFound(noSuchRoute);
   app.onError(answerError);
   return app;
 }

@@ -126,6 +126,8 @@ function changesFor(
   const record: TenantRecord = {
     config,
     spend: null,
+    settingsVersion: 1,
+    metadata: {},
     sync: { ...sync, hasSetLimits: enforcement === "enforce", hasBlocked: false },
     adopted,
     priorValues,

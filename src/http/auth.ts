@@ -3,8 +3,9 @@
 
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { PER_NETWORK } from "../flows/check/look-up-ceiling.ts";
 import type { NamedToken, Tokens } from "../ports/policy.ts";
-import { sha256Hex } from "../wire/key-hash.ts";
+import { holdsVirtualKey, sha256Hex } from "../wire/key-hash.ts";
 import type { AppEnv } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
@@ -18,8 +19,10 @@ export function bearerOf(header: string | undefined): string | null {
   return BEARER.exec(header ?? "")?.[1] ?? null;
 }
 
-/** For routes that change anything. */
-export const requireAdmin = requireToken(({ admin }) => admin);
+/** For routes that change anything or show secrets. Tells a read token that it may not, and a wrong one nothing. */
+export const requireAdmin = requireToken(({ admin }) => admin, {
+  isTooWeak: async (token, { read }) => (await ownerOf(token, read)) !== null,
+});
 
 /** For reads and checks. An admin token may read too. */
 export const requireRead = requireToken(({ admin, read }) => [...read, ...admin]);
@@ -39,11 +42,15 @@ export const requireGuardrail = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 /** Accepts any of the tokens; the token's name becomes the actor. */
-function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
+function requireToken(
+  accepted: (tokens: Tokens) => readonly NamedToken[],
+  { isTooWeak = async () => false }: { isTooWeak?: (token: string, tokens: Tokens) => Promise<boolean> } = {},
+) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const token = bearerOf(c.req.header("Authorization"));
     const owner = token === null ? null : await ownerOf(token, accepted(c.get("tokens")));
-    if (owner === null) return noToken(c);
+    if (token !== null && owner === null && (await isTooWeak(token, c.get("tokens")))) return notAdmin(c);
+    if (token === null || owner === null) return noToken(c, token);
     const operation = { id: crypto.randomUUID(), idempotency: null };
     c.set("actor", { name: owner, requestId: c.get("requestId"), now: c.get("now"), operation });
     return next();
@@ -52,8 +59,20 @@ function requireToken(accepted: (tokens: Tokens) => readonly NamedToken[]) {
 
 const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="bursar"' };
 
-function noToken(c: Context<AppEnv>): Response {
-  return problem(c, "unauthorized", { headers: CHALLENGE });
+/** `token`: what was sent in its place. */
+function noToken(c: Context<AppEnv>, token: string | null = null): Response {
+  const isKey = token !== null && holdsVirtualKey(token);
+  return problem(c, "unauthorized", { headers: CHALLENGE, ...(isKey && { detail: IS_KEY }) });
+}
+
+const IS_KEY = "This is a virtual key, which asks GET /v1/budget. Send a token of ADMIN_TOKENS or READ_TOKENS.";
+
+/** The challenge of RFC 6750 for a token without the rights. */
+function notAdmin(c: Context<AppEnv>): Response {
+  return problem(c, "admin-token-required", {
+    detail: "This is a read token, which may read and check. Send one of ADMIN_TOKENS.",
+    headers: { "WWW-Authenticate": 'Bearer realm="bursar", error="insufficient_scope"' },
+  });
 }
 
 export function noKey(c: Context<AppEnv>): Response {
@@ -67,7 +86,12 @@ export function unknownKey(c: Context<AppEnv>): Response {
 export function tooManyUnknown(c: Context<AppEnv>): Response {
   return problem(c, "too-many-requests", {
     detail: "This network sent many unknown virtual keys, so this one was not looked up. Try again in a second.",
-    headers: { "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS) },
+    headers: {
+      "Retry-After": String(RETRY_UNKNOWN_KEYS_SECONDS),
+      // draft-ietf-httpapi-ratelimit-headers. The only limit that a caller can meet here.
+      "RateLimit-Policy": `"unknown-keys";q=${PER_NETWORK.perMinute};w=60`,
+      RateLimit: `"unknown-keys";r=0;t=${RETRY_UNKNOWN_KEYS_SECONDS}`,
+    },
   });
 }
 

@@ -1,4 +1,4 @@
-// Parses bodies and names their invalid fields. Owns the field types that several resources share.
+// The field types that several resources share, with the words for each mistake. Parses nothing by itself.
 
 import * as z from "zod";
 import type { Instant } from "../budget/instant.ts";
@@ -6,7 +6,6 @@ import { nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import { holdsVirtualKey } from "../wire/key-hash.ts";
 import { positionOf } from "../wire/page-cursor.ts";
-import type { FieldError } from "./problem.ts";
 import { TENANT_ID } from "./tenant-id.ts";
 
 const MAX_USD = 1e9;
@@ -17,15 +16,19 @@ const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]
 
 const NO_MONEY = "must be a number of US dollars, such as 500 or 12.50";
 
-/** Refuses more than nine decimals instead of rounding: 1e-10 would become a budget of zero. */
+/** A double keeps every number of 15 digits, and not every one of 16: JSON.parse has rounded it already. */
+const EXACT_DIGITS = 15;
+
+/** Refuses what would not come back as it was sent, instead of rounding: 1e-10 would become a budget of zero. */
 export const money = z
   .number(NO_MONEY)
   .min(0, "must be 0 or more US dollars, such as 500 or 12.50")
   .max(MAX_USD, `must be at most ${MAX_USD}`)
   .transform((usd, context) => {
     const amount = nanoUsdFromNumber(usd);
-    if (amount !== null && usdNumber(amount) === usd) return amount;
-    context.addIssue("must have at most nine decimals");
+    const digits = usd.toExponential().replace(/e.*$|\D/g, "").length;
+    if (amount !== null && usdNumber(amount) === usd && digits <= EXACT_DIGITS) return amount;
+    context.addIssue(digits > EXACT_DIGITS ? "must have at most 15 digits" : "must have at most nine decimals");
     return z.NEVER;
   });
 
@@ -57,6 +60,30 @@ export const shortName = z
   .regex(/^\P{Cc}*$/u, "must not hold control characters")
   .refine(isKeyless, NO_KEY);
 
+/** One line of at most `length` characters, for people: it becomes part of notices and of the audit. */
+export const lineOfText = (length: number) => {
+  const message = `must be a text of 1 to ${length} characters`;
+  return z
+    .string(message)
+    .trim()
+    .min(1, message)
+    .max(length, message)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters or line breaks")
+    .refine(isKeyless, NO_KEY);
+};
+
+/** Why a change is made, for the audit: a field of every body, `?reason=` of every DELETE. */
+export const reason = lineOfText(500);
+
+/** Changes without fields of their own. */
+export const reasonBody = z.strictObject({ reason: reason.optional() });
+
+/** The query of every DELETE. */
+export const reasonQuery = z.strictObject({ reason: reason.optional() });
+
+/** The query of a call that takes none. */
+export const emptyQuery = z.strictObject({});
+
 const NO_TENANT_ID = "must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit";
 
 export const tenantId = z
@@ -68,39 +95,24 @@ const NO_PAGE_SIZE = `must be a whole number from 1 to ${MAX_PAGE}`;
 
 /** The number of rows of a page, from the query. */
 export const pageSize = z
-  .string()
+  .string(NO_PAGE_SIZE)
   .regex(/^\d{1,3}$/, NO_PAGE_SIZE)
   .transform(Number)
   .default(DEFAULT_PAGE)
   .pipe(z.number().min(1, NO_PAGE_SIZE).max(MAX_PAGE, NO_PAGE_SIZE));
 
+/** For a cursor that no page has named. */
+export const NO_CURSOR = "must be the next_cursor of the previous page";
+
 /** The cursor of a list that begins with the newest row. */
-export const pageCursor = z
-  .string()
-  .refine((text) => positionOf(text) !== null, "must be the next_cursor of the previous page");
+export const pageCursor = z.string(NO_CURSOR).refine((text) => positionOf(text) !== null, NO_CURSOR);
+
+/** `since` and `until` of a list, from the query: `since` <= instant < `until`. */
+export const timeRange = { since: dateTime.optional(), until: dateTime.optional() };
 
 /** Null when the text is no instant. `Date.parse` alone reads 31 February as 3 March, and accepts other formats. */
 function dateTimeFrom(text: string): Instant | null {
   const day = DATE_TIME.exec(text)?.[1];
   const instant = day === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(instant) || !new Date(`${day}T00:00Z`).toISOString().startsWith(`${day}T`) ? null : instant;
-}
-
-/** `undefined` when the text is not JSON. No JSON value is `undefined`. */
-export function jsonFrom(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** One error for each invalid or unknown field. */
-export function fieldErrors(error: z.core.$ZodError): FieldError[] {
-  return error.issues.flatMap((issue) => {
-    const field = (...more: string[]) => [...issue.path, ...more].join(".");
-    if (issue.code === "unrecognized_keys")
-      return issue.keys.map((key) => ({ field: field(key), message: "unknown field" }));
-    return [{ field: field(), message: issue.message }];
-  });
 }

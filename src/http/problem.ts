@@ -11,6 +11,7 @@ const PROBLEMS = {
   "invalid-signature": { status: 401, title: "A valid signature is required" },
   "unknown-key": { status: 401, title: "The virtual key is unknown" },
   "budget-exceeded": { status: 402, title: "Budget exceeded" },
+  "admin-token-required": { status: 403, title: "An admin token is required" },
   "tenant-suspended": { status: 403, title: "The tenant is suspended" },
   "litellm-blocked": { status: 403, title: "The key or team is blocked in LiteLLM" },
   "not-found": { status: 404, title: "Not found" },
@@ -21,6 +22,7 @@ const PROBLEMS = {
   "channel-not-configured": { status: 409, title: "This deployment cannot send to this kind of channel" },
   "request-running": { status: 409, title: "A request with this idempotency key is still running" },
   "unknown-queue": { status: 409, title: "This deployment has no such queue" },
+  "precondition-failed": { status: 412, title: "It has changed since the version in If-Match" },
   "too-large": { status: 413, title: "The body is too large" },
   "unsupported-encoding": { status: 415, title: "The encoding of the body is not supported" },
   "invalid-fields": { status: 422, title: "Some fields are invalid" },
@@ -74,6 +76,11 @@ export function problem(
     ...(envelope !== undefined && envelopeHeaders(envelope, status)),
     ...options.headers,
   });
+}
+
+/** Of `If-Match`. */
+export function otherVersion(c: Context<AppEnv>): Response {
+  return problem(c, "precondition-failed", { detail: "Nothing was changed. Read it again, and send its new ETag." });
 }
 
 export function noSuchTenant(c: Context<AppEnv>): Response {

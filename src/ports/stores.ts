@@ -1,7 +1,8 @@
 // Postgres as interfaces, continued from ports.ts; alerts and notices are in notice-stores.ts. Every change is one
 // statement or one batch that includes its audit line. A change by an `Actor` is made once per operation, and looked up
-// when its answer is lost: an outage that throws then says `isUnknown`. Unless a method returns a Result, an outage
-// throws.
+// when its answer is lost: an outage that throws then says `isUnknown`. A change that names versions
+// (`Operation.ifVersion`) is not made to a row with another one, and answers as if there were no such row. Unless a
+// method returns a Result, an outage throws.
 
 import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
@@ -133,7 +134,9 @@ export interface Overrides {
    * something else.
    */
   grant(override: NewOverride, actor: Actor): Promise<Result<ChangedOverride, "not_found" | "other_body">>;
-  /** Null when the tenant has no such override. An ended override stays unchanged. */
+  /** Null when the tenant has no such override. */
+  load(key: OverrideKey): Promise<OverrideRecord | null>;
+  /** As `load`. An ended override stays unchanged. */
   revoke(key: OverrideKey, actor: Actor): Promise<ChangedOverride | null>;
   list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
   /**

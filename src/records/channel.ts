@@ -26,6 +26,8 @@ export interface ChannelRecord {
   readonly lastError: string | null;
   readonly lastErrorAt: Instant | null;
   readonly brokenSince: Instant | null;
+  /** Counts the changes that administrators made. */
+  readonly version: number;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
 }
@@ -45,7 +47,7 @@ export type ChannelTarget =
 
 export type NewChannel = Omit<
   ChannelRecord,
-  "id" | "lastError" | "lastErrorAt" | "brokenSince" | "createdAt" | "updatedAt"
+  "id" | "lastError" | "lastErrorAt" | "brokenSince" | "version" | "createdAt" | "updatedAt"
 >;
 
 export type ChannelChange = Partial<Omit<NewChannel, "tenantId" | "kind">>;

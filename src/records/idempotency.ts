@@ -10,6 +10,8 @@ export interface IdempotencyKey {
 export interface IdempotentAnswer {
   readonly status: number;
   readonly body: unknown;
+  /** Of what was created. Absent in answers of the release before. */
+  readonly location?: string;
 }
 
 export type IdempotencyClaim =

@@ -22,6 +22,10 @@ export interface TenantRecord {
   /** The latest observation in Postgres. */
   readonly spend: SpendRecord | null;
   readonly sync: LiteLlmSync;
+  /** Counts the changes that administrators made. New spend, LiteLLM's resets and the end of an override are none. */
+  readonly settingsVersion: number;
+  /** The caller's own pairs. */
+  readonly metadata: Metadata;
   /** True for a key or team that existed in LiteLLM before Bursar managed it. */
   readonly adopted: boolean;
   /** LiteLLM's values from before adoption, restored on release. */
@@ -87,6 +91,8 @@ export type SyncOutcome =
       readonly isUnreachable: boolean;
     };
 
+export type Metadata = Readonly<Record<string, string>>;
+
 /** The settings that `POST` sets and `PATCH` changes. */
 export interface TenantSettings {
   readonly name: string | null;
@@ -99,7 +105,10 @@ export interface TenantSettings {
   readonly refusal: RefusalSettings | null;
 }
 
-export type TenantChange = Partial<TenantSettings>;
+export interface TenantChange extends Partial<TenantSettings> {
+  /** The pairs to add, replace, or (null) remove; others stay. */
+  readonly metadata?: Readonly<Record<string, string | null>>;
+}
 
 export interface TenantSubject {
   readonly tenantId: TenantId;
@@ -129,6 +138,7 @@ export interface NewTenant extends TenantSettings {
   readonly adopted: boolean;
   readonly priorValues: PriorValues | null;
   readonly encryptedKey: string | null;
+  readonly metadata?: TenantChange["metadata"];
   /** The spend read at adoption. */
   readonly spend: Ledger | null;
 }
@@ -145,6 +155,8 @@ export interface Actor {
   readonly requestId: string;
   readonly now: Instant;
   readonly operation: Operation;
+  /** Why, in the caller's words; absent when none were sent. */
+  readonly reason?: string;
 }
 
 /** What the caller asks for. A change of one operation is made once, however often it is sent. */
@@ -158,6 +170,8 @@ export interface Operation {
     /** Tells two requests with one key apart. */
     readonly bodyHash: string;
   } | null;
+  /** The versions of what is changed that the caller accepts; absent: any. Compared where the row is locked. */
+  readonly ifVersion?: readonly number[];
 }
 
 export interface TenantListQuery {

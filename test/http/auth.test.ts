@@ -32,7 +32,6 @@ describe("a token", () => {
   });
 
   it.each([
-    ["a read token on an admin's route", "/admin", "Bearer read-token"],
     ["none", "/read", undefined],
     ["an empty one", "/read", "Bearer "],
     ["the beginning of one", "/read", "Bearer read-toke"],
@@ -47,6 +46,20 @@ describe("a token", () => {
     expect(response.headers.get("WWW-Authenticate")).toBe('Bearer realm="bursar"');
     expect(await response.text()).not.toContain("read-tok");
   });
+});
+
+it("tells who sends a virtual key in the place of a token where it belongs", async () => {
+  const response = await call("/read", "Bearer sk-secret");
+  const text = await response.text();
+  expect([response.status, text]).toEqual([401, expect.stringContaining("GET /v1/budget")]);
+  expect(text).not.toContain("sk-secret");
+});
+
+it("answers 403 to a read token on an admin's route, and 401 to one that is neither", async () => {
+  const weak = await call("/admin", "Bearer read-token");
+  expect([weak.status, await weak.json()]).toMatchObject([403, { type: "urn:bursar:problem:admin-token-required" }]);
+  expect(weak.headers.get("WWW-Authenticate")).toBe('Bearer realm="bursar", error="insufficient_scope"');
+  expect((await call("/admin", "Bearer read-toke")).status).toBe(401);
 });
 
 it.each([

@@ -38,7 +38,7 @@ describe("every error", () => {
   });
 
   it("names the allowed methods in a 405", async () => {
-    expect((await world.call("/v1/budget", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD");
+    expect((await world.call("/v1/budget", { method: "POST" })).headers.get("Allow")).toBe("GET, HEAD, OPTIONS");
   });
 
   it("returns the caller's own request id", async () => {

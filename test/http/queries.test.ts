@@ -4,13 +4,17 @@ import { expect, it } from "vitest";
 import { HttpWorld } from "../support/worlds/http-world.ts";
 
 it.each([
-  ["/v1/tenants?stat=ok", "stat"],
+  ["/v1/tenants?stat=ok", "stat", "state"],
   ["/v1/alerts?tenant_id=acme", "tenant_id"],
   ["/v1/audit?tenant=acme", "tenant"],
-  ["/v1/channels?tenantid=acme", "tenantid"],
+  ["/v1/channels?tenantid=acme", "tenantid", "tenant_id"],
+  ["/v1/channels/00000000-0000-4000-8000-000000000000?x=1", "x"],
+  ["/v1/tenants/acme?fields=name", "fields"],
+  ["/v1/tenants/acme/keys?page=2", "page"],
   ["/v1/dead-letters?queue=spend", "queue"],
-  ["/v1/setup/litellm?secret=env", "secret"],
-])("answers 422 to %s and names %s", async (path, field) => {
+  ["/v1/setup/litellm?secret=env", "secret", "secrets"],
+])("answers 422 to %s and names %s", async (path, field, near?: string) => {
   const { status, body } = await new HttpWorld().call(path, { token: "admin-token" });
-  expect([status, body.errors]).toEqual([422, [{ field, message: "unknown field" }]]);
+  const message = near === undefined ? "unknown field" : `unknown field; did you mean ${near}?`;
+  expect([status, body.errors]).toEqual([422, [{ field, message }]]);
 });

@@ -8,5 +8,6 @@ export const KEYS: readonly Step[] = [
     old_key_hash: "data.1.key_hash",
   }),
   example("list-keys", 200, `curl -i "$bursar/v1/tenants/acme/keys" -H "$reader"`),
+  example("read-key", 200, `curl -i "$bursar/v1/tenants/acme/keys/$old_key_hash" -H "$reader"`),
   example("remove-key", 204, `curl -i -X DELETE "$bursar/v1/tenants/acme/keys/$old_key_hash" -H "$admin"`),
 ];

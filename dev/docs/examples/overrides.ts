@@ -16,5 +16,6 @@ export const OVERRIDES: readonly Step[] = [
   ),
   example("check-override", 200, `curl -i "$bursar/v1/tenants/acme/check" -H "$reader"`),
   example("list-overrides", 200, `curl -i "$bursar/v1/tenants/acme/overrides" -H "$reader"`),
+  example("read-override", 200, `curl -i "$bursar/v1/tenants/acme/overrides/$override_id" -H "$reader"`),
   example("revoke-override", 204, `curl -i -X DELETE "$bursar/v1/tenants/acme/overrides/$override_id" -H "$admin"`),
 ];

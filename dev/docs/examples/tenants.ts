@@ -55,6 +55,12 @@ export const TENANTS: readonly Step[] = [
 
 export const TENANTS_LATER: readonly Step[] = [
   example("patch-tenant", 200, `curl -i -X PATCH "$bursar/v1/tenants/acme" -H "$admin" -d '{"max_budget": 750}'`),
+  example(
+    "if-match",
+    412,
+    `curl -i -X PATCH "$bursar/v1/tenants/acme" -H "$admin" -H 'If-Match: "9"' \\
+  -d '{"max_budget": 750, "reason": "contract of November"}'`,
+  ),
   example("suspend-tenant", 200, `curl -i -X POST "$bursar/v1/tenants/acme/suspend" -H "$admin"`),
   example("ask-suspended", 403, `curl -i "$bursar/v1/budget" -H "Authorization: Bearer $virtual_key"`),
   example("resume-tenant", 200, `curl -i -X POST "$bursar/v1/tenants/acme/resume" -H "$admin"`),

@@ -25,6 +25,8 @@ export interface ChangeChannelInput {
 
 export type ChangeChannelFailure =
   | { readonly kind: "channel_not_found" }
+  /** Another change came first. */
+  | { readonly kind: "other_version" }
   /** The request names a part that a channel of this kind does not have. */
   | {
       readonly kind: "foreign_part";
@@ -59,7 +61,10 @@ export async function changeChannel(
   if (wanted === "unreadable") return failure({ kind: "target_unreadable" });
   const encrypted = wanted === null ? {} : await encryptTarget(wanted, deps);
   const changed = await deps.channels.change(channelId, { ...change, ...encrypted }, actor);
-  return changed === null ? failure({ kind: "channel_not_found" }) : success(changed);
+  if (changed !== null) return success(changed);
+  const { ifVersion } = actor.operation;
+  const isThere = ifVersion !== undefined && (await deps.channels.load(channelId)) !== null;
+  return failure({ kind: isThere ? "other_version" : "channel_not_found" });
 }
 
 /** Decrypts the present target only when the change keeps a part of it. */

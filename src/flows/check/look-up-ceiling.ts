@@ -8,7 +8,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { CallerName } from "../../records/edge.ts";
 
 /** A network with this many new keys at once is rare; a guesser sends thousands. */
-const PER_NETWORK: TokenRate = { burst: 30, perMinute: 60 };
+export const PER_NETWORK: TokenRate = { burst: 30, perMinute: 60 };
 const PER_ISOLATE: TokenRate = { burst: 300, perMinute: 600 };
 const RESERVE: TokenRate = { burst: 10, perMinute: 60 };
 

@@ -7,6 +7,7 @@ import type { KeyHash, TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import { publishKeys } from "../edge/publish.ts";
+import { type NotChanged, whyNotChanged } from "../tenants/not-changed.ts";
 import { type PublishChangeDeps, publishChange } from "../tenants/publish-change.ts";
 import { type EndKeyDeps, endKey } from "./end-keys.ts";
 
@@ -26,7 +27,7 @@ export interface AddKeyInput {
 export async function addKey(
   { tenantId, virtualKey, keyHash, othersEndAt, actor }: AddKeyInput,
   deps: ChangeKeysDeps,
-): Promise<Result<TenantRecord, "not_found" | "is_team" | "is_adopted">> {
+): Promise<Result<TenantRecord, NotChanged | "is_team" | "is_adopted">> {
   const before = await deps.tenants.load(tenantId);
   if (before === null) return failure("not_found");
   if (before.config.subject.kind === "team") return failure("is_team");
@@ -34,7 +35,7 @@ export async function addKey(
   if (before.adopted) return failure("is_adopted");
   const encryptedKey = await deps.cipher.encrypt(virtualKey);
   const added = await deps.tenantKeys.add({ tenantId, keyHash, encryptedKey, othersEndAt }, actor);
-  if (added === null) return failure("not_found");
+  if (added === null) return failure(await whyNotChanged(tenantId, actor, deps));
   await publishKeys({ keyHashes: [keyHash], tenantId, now: actor.now }, deps);
   const published = await publishChange(added, actor.now, deps);
   if (published.sync.status === "synced") await endDueKeys(published, actor.now, deps);
@@ -45,11 +46,12 @@ export async function addKey(
 export async function removeKey(
   { tenantId, keyHash, actor }: Pick<AddKeyInput, "tenantId" | "keyHash" | "actor">,
   deps: ChangeKeysDeps,
-): Promise<Result<TenantRecord, "not_found" | "is_newest">> {
+): Promise<Result<TenantRecord, NotChanged | "is_newest">> {
   const ended = await deps.tenantKeys.end(tenantId, keyHash, actor);
   if (ended === null) {
     const tenant = await deps.tenants.load(tenantId);
-    return failure(tenant?.config.subject.id === keyHash ? "is_newest" : "not_found");
+    if (tenant?.config.subject.id === keyHash) return failure("is_newest");
+    return failure(await whyNotChanged(tenantId, actor, deps));
   }
   await endDueKeys(ended, actor.now, deps);
   return success(await publishChange(ended, actor.now, deps));

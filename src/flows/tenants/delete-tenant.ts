@@ -6,14 +6,15 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor } from "../../records/tenant.ts";
 import { type PublishDeps, publishDeletion, publishKeys } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
+import { type NotChanged, whyNotChanged } from "./not-changed.ts";
 
 /** `pending`: LiteLLM has not released the tenant yet; the sweep retries. @throws when Postgres cannot be reached. */
 export async function deleteTenant(
   { tenantId, actor }: { tenantId: TenantId; actor: Actor },
   deps: PublishDeps & SyncDeps,
-): Promise<Result<"deleted" | "pending", "not_found">> {
+): Promise<Result<"deleted" | "pending", NotChanged>> {
   const deleted = await deps.tenants.markDeleted(tenantId, actor);
-  if (deleted === null) return failure("not_found");
+  if (deleted === null) return failure(await whyNotChanged(tenantId, actor, deps));
   await publishDeletion(deleted, actor.now, deps);
   const keyHashes = deleted.config.otherKeys.map(({ hash }) => hash);
   await publishKeys({ keyHashes, tenantId: null, now: actor.now }, deps);

@@ -2,10 +2,11 @@
 // LiteLLM. Checks apply the end of the override themselves; the sweep syncs it to LiteLLM.
 
 import type { Ports } from "../../ports/ports.ts";
-import { type Result, success } from "../../ports/result.ts";
+import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
+import { type NotChanged, whyNotChanged } from "./not-changed.ts";
 import { type PublishChangeDeps, publishAndAnnounce } from "./publish-change.ts";
 
 export type OverrideDeps = PublishChangeDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
@@ -14,9 +15,11 @@ export type OverrideDeps = PublishChangeDeps & AnnounceChangeDeps & Pick<Ports, 
 export async function grantOverride(
   { override, actor }: { override: NewOverride; actor: Actor },
   deps: OverrideDeps,
-): Promise<Result<{ override: OverrideRecord; tenant: TenantRecord }, "not_found" | "other_body">> {
+): Promise<Result<{ override: OverrideRecord; tenant: TenantRecord }, NotChanged | "other_body">> {
   const granted = await deps.overrides.grant(override, actor);
-  if (!granted.ok) return granted;
+  if (!granted.ok) {
+    return granted.failure === "not_found" ? failure(await whyNotChanged(override.tenantId, actor, deps)) : granted;
+  }
   const { override: kept, tenant } = granted.value;
   const change = { eventType: "override_granted", override: kept } as const;
   return success({ override: kept, tenant: await publishAndAnnounce(tenant, change, actor.now, deps) });

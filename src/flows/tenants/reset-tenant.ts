@@ -16,11 +16,12 @@ import { resetOf } from "../counting/observe.ts";
 import { type PublishDeps, publishPeriod } from "../edge/publish.ts";
 import { readSpendOf } from "../litellm/read-spend.ts";
 import { RECHECK_SECONDS } from "../spend/scheduled-read.ts";
+import type { NotChanged } from "./not-changed.ts";
 
 export type ResetDeps = PublishDeps & AnnounceDeps & Pick<Ports, "tenants" | "ledgers" | "litellm" | "background">;
 
 export type ResetFailure =
-  | { readonly kind: "not_found" }
+  | { readonly kind: NotChanged }
   /** LiteLLM has no way to zero a team's spend. */
   | { readonly kind: "is_team" }
   /** LiteLLM does not know the key. */
@@ -61,6 +62,9 @@ async function zeroAndBegin(
 ): Promise<Result<TenantRecord, ResetFailure>> {
   const before = await deps.tenants.load(tenantId);
   if (before === null) return failure({ kind: "not_found" });
+  // LiteLLM zeroes the spend before Postgres is asked, so this is the last moment to refuse.
+  const { ifVersion } = actor.operation;
+  if (ifVersion?.includes(before.settingsVersion) === false) return failure({ kind: "other_version" });
   const { subject } = before.config;
   if (subject.kind === "team") return failure({ kind: "is_team" });
   const zeroed = await zeroKeys(before.config, subject.id, deps);

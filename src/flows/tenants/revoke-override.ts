@@ -4,15 +4,16 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { OverrideDeps } from "./grant-override.ts";
+import { type NotChanged, whyNotChanged } from "./not-changed.ts";
 import { publishAndAnnounce } from "./publish-change.ts";
 
 /** The tenant after the revocation. @throws when Postgres cannot be reached. */
 export async function revokeOverride(
   { key, actor }: { key: OverrideKey; actor: Actor },
   deps: OverrideDeps,
-): Promise<Result<TenantRecord, "not_found">> {
+): Promise<Result<TenantRecord, NotChanged>> {
   const revoked = await deps.overrides.revoke(key, actor);
-  if (revoked === null) return failure("not_found");
+  if (revoked === null) return failure(await whyNotChanged(key.tenantId, actor, deps));
   const { tenant, override, hasChanged } = revoked;
   if (!hasChanged) return success(tenant);
   return success(await publishAndAnnounce(tenant, { eventType: "override_ended", override }, actor.now, deps));

@@ -5,6 +5,7 @@ import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
+import { type NotChanged, whyNotChanged } from "./not-changed.ts";
 import { type PublishChangeDeps, publishAgain, publishAndAnnounce } from "./publish-change.ts";
 
 export type SwitchDeps = PublishChangeDeps & AnnounceChangeDeps;
@@ -15,7 +16,7 @@ export interface SwitchInput {
 }
 
 /** The suspended tenant; `sync` says whether LiteLLM refuses its calls too. @throws when Postgres cannot be reached. */
-export async function suspendTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
+export async function suspendTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, NotChanged>> {
   return switchTenant(input, true, deps);
 }
 
@@ -23,7 +24,7 @@ export async function suspendTenant(input: SwitchInput, deps: SwitchDeps): Promi
  * Lifts Bursar's own block; a block that an administrator set in LiteLLM stays. @throws when Postgres cannot be
  * reached.
  */
-export async function resumeTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, "not_found">> {
+export async function resumeTenant(input: SwitchInput, deps: SwitchDeps): Promise<Result<TenantRecord, NotChanged>> {
   return switchTenant(input, false, deps);
 }
 
@@ -31,10 +32,10 @@ async function switchTenant(
   { tenantId, actor }: SwitchInput,
   isSuspended: boolean,
   deps: SwitchDeps,
-): Promise<Result<TenantRecord, "not_found">> {
+): Promise<Result<TenantRecord, NotChanged>> {
   const { now } = actor;
   const switched = await deps.tenants.setSuspended(tenantId, isSuspended, actor);
-  if (switched === null) return failure("not_found");
+  if (switched === null) return failure(await whyNotChanged(tenantId, actor, deps));
   const { tenant, auditId } = switched;
   if (auditId === null) return success(await publishAgain(tenant, now, deps));
   const eventType = isSuspended ? "tenant_suspended" : "tenant_resumed";

@@ -5,12 +5,13 @@ import * as z from "zod";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
-import { invalidFields, noSuchTenant } from "../problem.ts";
+import { pageCursor, pageSize } from "../fields.ts";
+import { noSuchTenant } from "../problem.ts";
+import { readQuery } from "../request/read-request.ts";
 import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
 
-const alertListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+export const alertListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
 
 export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/alerts", requireRead, (c) => list(c, null))
@@ -22,9 +23,9 @@ export const alertRoutes = new Hono<AppEnv>()
   });
 
 async function list(c: Context<AppEnv>, tenantId: TenantId | null): Promise<Response> {
-  const query = alertListQuery.safeParse(c.req.query());
-  if (!query.success) return invalidFields(c, fieldErrors(query.error));
-  const { cursor = null, limit } = query.data;
+  const query = readQuery(c, alertListQuery);
+  if (!query.ok) return query.failure;
+  const { cursor = null, limit } = query.value;
   const page = await c.get("ports").alerts.list({ tenantId, before: cursor, limit });
   return c.json({ data: page.rows.map(alertJson), next_cursor: page.next });
 }

@@ -17,6 +17,7 @@ export function channelJson(channel: ChannelRecord) {
     last_error: channel.lastError,
     last_error_at: isoOrNull(channel.lastErrorAt),
     broken_since: isoOrNull(channel.brokenSince),
+    config_version: channel.version,
     created_at: iso(channel.createdAt),
     updated_at: iso(channel.updatedAt),
   };

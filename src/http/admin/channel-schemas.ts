@@ -6,7 +6,7 @@ import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/deli
 import type { ChannelId } from "../../records/channel.ts";
 import { mailAddress } from "../../wire/mail-address.ts";
 import { isUuid } from "../../wire/uuid.ts";
-import { pageCursor, pageSize, shortName, tenantId } from "../fields.ts";
+import { pageCursor, pageSize, reason, shortName, tenantId } from "../fields.ts";
 
 const MAX_ADDRESSES = 50;
 
@@ -15,7 +15,7 @@ export function channelIdFrom(text: string): ChannelId | null {
 }
 
 /** The route checks the host by wire/target-url.ts, because the deployment's policy decides which hosts are allowed. */
-const url = z.string().min(1).max(2_000);
+const url = z.string("must be an https URL").min(1, "must be an https URL").max(2_000);
 
 /** One address or a list, without duplicates. */
 const to = z.preprocess(
@@ -45,6 +45,7 @@ const common = {
   enabled: z.boolean().default(true),
   events: events.default(null),
   min_severity: minSeverity.default("info"),
+  reason: reason.optional(),
 };
 
 export const newChannelBody = z.discriminatedUnion("kind", [
@@ -65,6 +66,7 @@ export const channelChangeBody = z.strictObject({
   to: to.optional(),
   routing_key: routingKey.optional(),
   rotate_secret: z.boolean().optional(),
+  reason: reason.optional(),
 });
 
 export const channelListQuery = z.strictObject({

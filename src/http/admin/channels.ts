@@ -11,53 +11,61 @@ import type { SendOutcome } from "../../records/delivery.ts";
 import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { fieldErrors, jsonFrom } from "../fields.ts";
-import { invalidFields, problem } from "../problem.ts";
+import { emptyQuery, reasonBody } from "../fields.ts";
+import { invalidFields, otherVersion, problem } from "../problem.ts";
+import { etagOf, ifMatch } from "../request/if-match.ts";
+import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
 import { channelJson } from "./channel-json.ts";
 import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
-import { type OnceAnswer, once, replayed } from "./idempotency.ts";
+import { type OnceAnswer, once, onceAsAnswered, replayed } from "./idempotency.ts";
 import { signingSecretFrom } from "./signing-secret.ts";
 
 const PATH = "/v1/channels/:id";
 
 export const channelRoutes = new Hono<AppEnv>()
   .post("/v1/channels", requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newChannelBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: "POST /v1/channels", json }, (isUnanswered) => create(c, body.data, isUnanswered));
+    const body = await readBody(c, newChannelBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: "POST /v1/channels", json }, (isUnanswered) => create(c, fields, isUnanswered));
   })
   .get("/v1/channels", requireRead, async (c) => {
-    const query = channelListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { tenant_id = null, cursor = null, limit } = query.data;
+    const query = readQuery(c, channelListQuery);
+    if (!query.ok) return query.failure;
+    const { tenant_id = null, cursor = null, limit } = query.value;
     const page = await c.get("ports").channels.list({ tenantId: tenant_id, before: cursor, limit });
     return c.json({ data: page.rows.map(channelJson), next_cursor: page.next });
   })
   .get(PATH, requireRead, async (c) => {
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     const channel = channelId === null ? null : await c.get("ports").channels.load(channelId);
-    return channel === null ? noSuchChannel(c) : c.json(channelJson(channel));
+    return channel === null ? noSuchChannel(c) : shown(c, channel, null);
   })
-  .patch(PATH, requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = channelChangeBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return change(c, c.req.param("id"), body.data);
+  .patch(PATH, requireAdmin, ifMatch, async (c) => {
+    const body = await readBody(c, channelChangeBody);
+    return body.ok ? change(c, c.req.param("id"), body.value.fields) : body.failure;
   })
-  .delete(PATH, requireAdmin, async (c) => {
+  .delete(PATH, requireAdmin, ifMatch, async (c) => {
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const channelId = channelIdFrom(c.req.param("id"));
-    const isRemoved = channelId !== null && (await c.get("ports").channels.remove(channelId, c.get("actor")));
-    return isRemoved ? c.body(null, 204) : noSuchChannel(c);
+    const { channels } = c.get("ports");
+    if (channelId === null) return noSuchChannel(c);
+    if (await channels.remove(channelId, c.get("actor"))) return c.body(null, 204);
+    return (await channels.load(channelId)) === null ? noSuchChannel(c) : otherVersion(c);
   })
   .post(`${PATH}/test`, requireAdmin, async (c) => {
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     if (channelId === null) return noSuchChannel(c);
-    const testId = `test_${crypto.randomUUID()}`;
-    const outcome = await testChannel({ channelId, testId, now: c.get("now") }, c.get("ports"));
-    return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
+    return onceAsAnswered(c, { route: `POST /v1/channels/${channelId}/test`, json: body.value.json }, async () => {
+      const testId = `test_${crypto.randomUUID()}`;
+      const outcome = await testChannel({ channelId, testId, now: c.get("now") }, c.get("ports"));
+      return outcome === null ? noSuchChannel(c) : testAnswer(c, outcome);
+    });
   });
 
 async function create(
@@ -74,13 +82,14 @@ async function create(
   if (!created.ok) return { response: creationProblem(c, created.failure), kept: null };
   const { channel, secret } = created.value;
   const note = `The signing secret is shown once. PATCH /v1/channels/${channel.id} with rotate_secret makes a new one.`;
+  const location = `/v1/channels/${channel.id}`;
   const kept = {
     status: 201,
+    location,
     body: target.kind === "webhook" ? { ...channelJson(channel), note } : channelJson(channel),
   };
   if (target.kind === "webhook" && secret === null) return { response: replayed(c, kept), kept };
-  const headers = { Location: `/v1/channels/${channel.id}` };
-  return { response: shown(c, channel, secret, { status: 201, headers }), kept };
+  return { response: shown(c, channel, secret, { status: 201, headers: { Location: location } }), kept };
 }
 
 function creationProblem(c: Context<AppEnv>, reason: "tenant_not_found" | "other_body"): Response {
@@ -137,9 +146,8 @@ function shown(
   secret: string | null,
   { status = 200, headers = {} }: { status?: 200 | 201; headers?: Record<string, string> } = {},
 ): Response {
-  if (secret === null) return c.json(channelJson(channel), status, headers);
-  const body = { ...channelJson(channel), signing_secret: secret };
-  return c.json(body, status, { ...headers, "Cache-Control": "no-store" });
+  const body = { ...channelJson(channel), ...(secret !== null && { signing_secret: secret }) };
+  return c.json(body, status, { ...headers, ETag: etagOf(channel.version) });
 }
 
 function urlProblem(c: Context<AppEnv>, url: string, kind: ChannelKind): Response | null {
@@ -153,6 +161,8 @@ function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Respon
   switch (reason.kind) {
     case "channel_not_found":
       return noSuchChannel(c);
+    case "other_version":
+      return otherVersion(c);
     case "foreign_part": {
       const message = `must not be sent for a channel of kind ${reason.channelKind}`;
       return invalidFields(

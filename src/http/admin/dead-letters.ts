@@ -7,25 +7,32 @@ import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
-import { invalidFields, problem } from "../problem.ts";
+import { pageCursor, pageSize, reasonBody } from "../fields.ts";
+import { problem } from "../problem.ts";
+import { readBody, readQuery } from "../request/read-request.ts";
+import { onceAsAnswered } from "./idempotency.ts";
 
-const listQuery = z.strictObject({
+export const deadLetterListQuery = z.strictObject({
   cursor: pageCursor.optional(),
   limit: pageSize,
 });
 
 export const deadLetterRoutes = new Hono<AppEnv>()
   .get("/v1/dead-letters", requireRead, async (c) => {
-    const query = listQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { cursor = null, limit } = query.data;
+    const query = readQuery(c, deadLetterListQuery);
+    if (!query.ok) return query.failure;
+    const { cursor = null, limit } = query.value;
     const page = await c.get("ports").deadLetters.list({ before: cursor, limit });
     return c.json({ data: page.rows.map(letterJson), next_cursor: page.next });
   })
   .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {
-    const replayed = await replayDeadLetter({ id: c.req.param("id"), actor: c.get("actor") }, c.get("ports"));
-    return replayed.ok ? c.json(letterJson(replayed.value)) : replayProblem(c, replayed.failure);
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
+    const id = c.req.param("id");
+    return onceAsAnswered(c, { route: `POST /v1/dead-letters/${id}/replay`, json: body.value.json }, async () => {
+      const replayed = await replayDeadLetter({ id, actor: c.get("actor") }, c.get("ports"));
+      return replayed.ok ? c.json(letterJson(replayed.value)) : replayProblem(c, replayed.failure);
+    });
   });
 
 function replayProblem(c: Context<AppEnv>, reason: "not_found" | "unknown_queue"): Response {

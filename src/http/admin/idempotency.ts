@@ -55,8 +55,21 @@ export async function once(
 }
 
 /** The answer to a request that was made before: it holds no secret. */
-export function replayed(c: Context<AppEnv>, { status, body }: IdempotentAnswer): Response {
-  return c.json(body, status as ContentfulStatusCode, { "Idempotency-Replayed": "true" });
+export function replayed(c: Context<AppEnv>, { status, body, location }: IdempotentAnswer): Response {
+  const headers = { "Idempotency-Replayed": "true", ...(location !== undefined && { Location: location }) };
+  return c.json(body, status as ContentfulStatusCode, headers);
+}
+
+/** For a request whose answer holds no secret: a success is kept as it was answered. */
+export async function onceAsAnswered(
+  c: Context<AppEnv>,
+  request: { route: string; json: unknown },
+  work: () => Promise<Response>,
+): Promise<Response> {
+  return once(c, request, async () => {
+    const response = await work();
+    return { response, kept: response.ok ? { status: response.status, body: await response.clone().json() } : null };
+  });
 }
 
 /** Bodies with equal values are equal, whatever their spaces and the order of their fields. */

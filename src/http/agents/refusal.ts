@@ -78,6 +78,14 @@ function plainRefusal(verdict: Verdict, now: Instant, reader: Reader): Refusal {
         remediation: ["Try again shortly.", "If this persists, ask an administrator to check LiteLLM."],
         retryAfterSeconds: RETRY_UNKNOWN_SECONDS,
       };
+    case "zero_limit":
+      return {
+        type: "budget-exceeded",
+        detail: `Tenant ${verdict.tenantId} has no budget: its limit is zero. Contact admin to set a limit.`,
+        remediation: ["Ask an administrator to set max_budget.", "Ask an administrator for a temporary override."],
+        // A new period has the same limit.
+        retryAfterSeconds: null,
+      };
     case "litellm_refused":
       return refusedByLiteLlm(verdict, reader);
     default:

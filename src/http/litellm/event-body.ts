@@ -5,8 +5,8 @@ import * as z from "zod";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import type { CallReport } from "../../flows/spend/accept-reports.ts";
 import { keyHashFrom, sha256Hex } from "../../wire/key-hash.ts";
-import { fieldErrors } from "../fields.ts";
 import type { FieldError } from "../problem.ts";
+import { fieldErrors, IN_OUR_WORDS } from "../request/field-errors.ts";
 import { instantOrNull, reportedCost, reportedIdentifier } from "./litellm-fields.ts";
 import { type JsonElement, ShallowJsonReader } from "./shallow-json.ts";
 
@@ -109,10 +109,10 @@ function eventFrom(element: JsonElement, index: number, parseErrors: ParseErrors
     parseErrors.note([{ field: String(index), message: element.kind === "not_json" ? "is not JSON" : "is too large" }]);
     return null;
   }
-  const parsed = event.safeParse(element.value);
+  const parsed = event.safeParse(element.value, IN_OUR_WORDS);
   if (!parsed.success) {
     parseErrors.note(
-      fieldErrors(parsed.error).map(({ field, message }) => ({
+      fieldErrors(parsed.error, event, element.value).map(({ field, message }) => ({
         field: field === "" ? String(index) : `${index}.${field}`,
         message,
       })),

@@ -5,15 +5,14 @@ import { Hono } from "hono";
 import * as z from "zod";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
-import { fieldErrors } from "../fields.ts";
-import { invalidFields } from "../problem.ts";
+import { readQuery } from "../request/read-request.ts";
 import { litellmConfigYaml } from "./litellm-config-yaml.ts";
 
-const setupQuery = z.strictObject({ secrets: z.enum(["inline", "env"]).default("inline") });
+export const setupQuery = z.strictObject({ secrets: z.enum(["inline", "env"]).default("inline") });
 
 export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAdmin, (c) => {
-  const query = setupQuery.safeParse(c.req.query());
-  if (!query.success) return invalidFields(c, fieldErrors(query.error));
+  const query = readQuery(c, setupQuery);
+  if (!query.ok) return query.failure;
   const {
     webhookUrl: [urlToken],
     events: [eventsToken],
@@ -21,7 +20,7 @@ export const setupRoutes = new Hono<AppEnv>().get("/v1/setup/litellm", requireAd
   } = c.get("tokens");
   const { defaultFailPolicy: failPolicy } = c.get("ports").policy;
   const { origin } = new URL(c.req.url);
-  const { secrets } = query.data;
+  const { secrets } = query.value;
   const yaml = litellmConfigYaml({ origin, urlToken, eventsToken, guardrailToken, failPolicy, secrets });
   return c.body(yaml, 200, { "Content-Type": "text/yaml; charset=utf-8", "Cache-Control": "no-store" });
 });

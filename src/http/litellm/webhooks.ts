@@ -10,8 +10,10 @@ import { holdsVirtualKey, keyHashFrom } from "../../wire/key-hash.ts";
 import { verifyHexSignature, verifyStandardWebhook } from "../../wire/signing.ts";
 import type { AppEnv } from "../app-env.ts";
 import { isOneOf } from "../auth.ts";
-import { fieldErrors, isKeyless, jsonFrom, NO_KEY } from "../fields.ts";
+import { isKeyless, NO_KEY } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
+import { fieldErrors, IN_OUR_WORDS } from "../request/field-errors.ts";
+import { jsonFrom } from "../request/read-request.ts";
 import { reportedIdentifier, reportedMoney, shortText } from "./litellm-fields.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -62,8 +64,8 @@ async function signedOrigin(c: Context<AppEnv>, body: Bytes): Promise<Origin | n
 async function accept(c: Context<AppEnv>, bytes: Bytes, origin: Origin): Promise<Response> {
   const json = jsonFromBytes(bytes);
   if (json === undefined) return problem(c, "malformed-json");
-  const body = webhookBody.safeParse(json);
-  if (!body.success) return invalidFields(c, fieldErrors(body.error));
+  const body = webhookBody.safeParse(json, IN_OUR_WORDS);
+  if (!body.success) return invalidFields(c, fieldErrors(body.error, webhookBody, json));
   const { event, event_group, spend, token, team_id, user_id } = body.data;
   const key_hash = await keyHashFrom(token);
   if (spend < 0n) {

@@ -64,5 +64,5 @@ it.each([
 });
 
 it("accepts admin tokens only", async () => {
-  expect((await call("GET", "/v1/audit", undefined, READER)).status).toBe(401);
+  expect((await call("GET", "/v1/audit", undefined, READER)).status).toBe(403);
 });

@@ -30,6 +30,7 @@ describe("creating", () => {
       enabled: true,
       events: null,
       min_severity: "info",
+      config_version: 1,
       last_error: null,
       last_error_at: null,
       broken_since: null,
@@ -115,10 +116,10 @@ describe("creating", () => {
     expect((await create(local)).status).toBe(201);
   });
 
-  it("answers 400 to malformed JSON, 422 to a non-object, 401 to a read token", async () => {
+  it("answers 400 to malformed JSON, 422 to a non-object, 403 to a read token", async () => {
     expect((await call("POST", "/v1/channels", "{")).status).toBe(400);
     expect((await call("POST", "/v1/channels", "[]")).status).toBe(422);
-    expect((await call("POST", "/v1/channels", SLACK, READER)).status).toBe(401);
+    expect((await call("POST", "/v1/channels", SLACK, READER)).status).toBe(403);
   });
 });
 
@@ -235,9 +236,9 @@ describe("changing", () => {
 
   it("refuses changes, deletions and tests with a read token", async () => {
     const path = await made(SLACK);
-    expect((await call("PATCH", path, { name: "x" }, READER)).status).toBe(401);
-    expect((await call("DELETE", path, undefined, READER)).status).toBe(401);
-    expect((await call("POST", `${path}/test`, undefined, READER)).status).toBe(401);
+    expect((await call("PATCH", path, { name: "x" }, READER)).status).toBe(403);
+    expect((await call("DELETE", path, undefined, READER)).status).toBe(403);
+    expect((await call("POST", `${path}/test`, undefined, READER)).status).toBe(403);
     expect((await call("GET", path, undefined, READER)).status).toBe(200);
   });
 });

@@ -104,7 +104,7 @@ describe("granting", () => {
 
   it("answers 400 to malformed JSON, 401 without an admin token, 404 for a missing tenant", async () => {
     expect((await call("POST", PATH, "{")).status).toBe(400);
-    expect((await call("POST", PATH, WISH, { token: "read" })).status).toBe(401);
+    expect((await call("POST", PATH, WISH, { token: "read" })).status).toBe(403);
     for (const id of ["nobody", "%2F"]) {
       expect((await call("POST", `/v1/tenants/${id}/overrides`, WISH)).status).toBe(404);
     }
@@ -212,7 +212,7 @@ describe("revoking", () => {
     for (const path of [`${PATH}/banana`, `/v1/tenants/%2F/overrides/${id}`]) {
       expect((await call("DELETE", path)).status).toBe(404);
     }
-    expect((await call("DELETE", `${PATH}/${id}`, undefined, { token: "read" })).status).toBe(401);
+    expect((await call("DELETE", `${PATH}/${id}`, undefined, { token: "read" })).status).toBe(403);
     expect((await call("GET", PATH)).body.data).toMatchObject([{ state: "active" }]);
   });
 });

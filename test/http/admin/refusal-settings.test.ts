@@ -25,7 +25,8 @@ describe("refusal settings", () => {
     await create();
     expect((await patch({ message: " Ask us. " })).body).toMatchObject({
       refusal: { message: "Ask us.", contact_url: null, amounts: true },
-      config_version: 1,
+      config_version: 2,
+      limit_version: 1,
       litellm_sync: "synced",
     });
     expect((await patch({ amounts: false })).body.refusal).toEqual({

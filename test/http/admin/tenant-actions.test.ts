@@ -31,7 +31,7 @@ it("suspends while LiteLLM is down, and shows a pending sync", async () => {
 
 describe.each(["suspend", "resume", "reset"])("%s", (name) => {
   it("accepts admin tokens only", async () => {
-    expect((await act(name, "acme", { token: "read" })).status).toBe(401);
+    expect((await act(name, "acme", { token: "read" })).status).toBe(403);
     expect((await act(name, "acme", { token: "wrong" })).status).toBe(401);
     expect((await call("GET", `/v1/tenants/acme/${name}`)).status).toBe(405);
   });

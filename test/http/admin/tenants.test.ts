@@ -174,7 +174,7 @@ describe("creating", () => {
 
   it("refuses to create with a read token or without a token", async () => {
     const body = { tenant_id: "acme" };
-    expect((await call("POST", "/v1/tenants", body, { token: "read" })).status).toBe(401);
+    expect((await call("POST", "/v1/tenants", body, { token: "read" })).status).toBe(403);
     expect((await call("POST", "/v1/tenants", body, { token: "wrong" })).status).toBe(401);
   });
 });
@@ -268,8 +268,8 @@ describe("changing and deleting", () => {
 
   it("refuses changes and deletions with a read token", async () => {
     await create();
-    expect((await call("PATCH", "/v1/tenants/acme", { name: "x" }, { token: "read" })).status).toBe(401);
-    expect((await call("DELETE", "/v1/tenants/acme", undefined, { token: "read" })).status).toBe(401);
+    expect((await call("PATCH", "/v1/tenants/acme", { name: "x" }, { token: "read" })).status).toBe(403);
+    expect((await call("DELETE", "/v1/tenants/acme", undefined, { token: "read" })).status).toBe(403);
     expect((await call("GET", "/v1/tenants/acme", undefined, { token: "read" })).status).toBe(200);
   });
 });

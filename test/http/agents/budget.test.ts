@@ -127,7 +127,18 @@ describe("a refusal", () => {
     world.litellm.nextTries.push(AWAY);
     const { status, body } = await world.ask();
     expect([status, body.reason, body.spend, body.used_percent]).toEqual([402, "zero_limit", null, null]);
-    expect(body.detail).toContain("Current: $0.00, Limit: $0.00");
+  });
+
+  it("tells a tenant with a zero limit to have one set, not to wait for a reset that changes nothing", async () => {
+    hasTenant({ maxBudgetNanoUsd: 0n }, { spendNanoUsd: 0n, resetsAt: NOW + DAY });
+    const { status, headers, body } = await world.ask();
+    expect([status, body.reason, body.detail]).toEqual([
+      402,
+      "zero_limit",
+      "Tenant acme has no budget: its limit is zero. Contact admin to set a limit.",
+    ]);
+    expect(headers.has("Retry-After")).toBe(false);
+    expect(JSON.stringify(body.remediation)).not.toContain("Wait");
   });
 
   it("answers 403 without Retry-After for a suspended tenant", async () => {
@@ -223,6 +234,8 @@ describe("callers", () => {
     await world.guessKeys("203.0.113.9");
     const { status, headers, body } = await world.ask({ headers: { "CF-Connecting-IP": "203.0.113.9" } });
     expect([status, body.type, headers.get("Retry-After")]).toEqual([429, "urn:bursar:problem:too-many-requests", "1"]);
+    expect(headers.get("RateLimit-Policy")).toBe('"unknown-keys";q=60;w=60');
+    expect(headers.get("RateLimit")).toBe('"unknown-keys";r=0;t=1');
     expect((await world.ask({ headers: { "CF-Connecting-IP": "203.0.113.8" } })).status).toBe(401);
     expect((await world.ask()).status).toBe(401);
   });

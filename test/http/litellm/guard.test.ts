@@ -64,7 +64,8 @@ describe("LiteLLM's request", () => {
 
   it("X1: answers BLOCKED for a zero budget", async () => {
     hasTenant({ maxBudgetNanoUsd: 0n });
-    expect((await answerTo(aQuestion())).action).toBe("BLOCKED");
+    const words = "Tenant acme has no budget: its limit is zero. Contact admin to set a limit.";
+    expect(await answerTo(aQuestion())).toEqual(blocked(words));
   });
 
   it("answers BLOCKED for a suspended tenant, and says so", async () => {

@@ -169,7 +169,7 @@ it("works as pasted, and refers to the environment only on request", async () =>
 
 it("accepts admin tokens only", async () => {
   const { status, text } = await setup("", { token: "read-token" });
-  expect(status).toBe(401);
+  expect(status).toBe(403);
   expect(text).not.toMatch(/url-token|events-token|guardrail-token/);
 });
 

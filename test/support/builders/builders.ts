@@ -51,6 +51,8 @@ export function aTenant(differences: Partial<TenantRecord> = {}): TenantRecord {
   return {
     config: aTenantConfig(),
     spend: null,
+    settingsVersion: 1,
+    metadata: {},
     sync: { status: "synced", error: null, since: NOW, budgetId: null, hasSetLimits: true, hasBlocked: false },
     adopted: false,
     priorValues: null,

@@ -61,6 +61,7 @@ export function aChannel(differences: Partial<ChannelRecord> = {}): ChannelRecor
     lastError: null,
     lastErrorAt: null,
     brokenSince: null,
+    version: 1,
     createdAt: NOW,
     updatedAt: NOW,
     ...differences,

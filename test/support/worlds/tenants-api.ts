@@ -53,11 +53,12 @@ export function useTenantsApi() {
     method: string,
     path: string,
     body?: unknown,
-    options: { token?: string; key?: string; signal?: AbortSignal } = {},
+    options: { token?: string; key?: string; signal?: AbortSignal; headers?: Record<string, string> } = {},
   ): Promise<Answer> {
     const headers: Record<string, string> = {
       authorization: `Bearer ${options.token ?? "admin"}`,
       ...(options.key !== undefined && { "idempotency-key": options.key }),
+      ...options.headers,
     };
     const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
     const { signal } = options;

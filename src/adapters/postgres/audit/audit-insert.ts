@@ -13,6 +13,8 @@ export interface AuditLine {
   /** Of the operation; absent for a change that does no harm when it is sent again. */
   readonly sourceId?: string;
   readonly requestHash?: string | null;
+  /** The caller's words; absent without any. */
+  readonly reason?: string | undefined;
   /** Null: the moment of the statement. */
   readonly at: Instant | null;
   /** The relation that holds the tenant's row before the change; null for a new tenant. */
@@ -25,9 +27,9 @@ export interface AuditLine {
 
 /** An administrator's line, between the relations `before` and `after`. */
 export function lineOf(actor: Actor, action: AuditAction): AuditLine & { readonly sourceId: string } {
-  const { name, requestId, now } = actor;
+  const { name, requestId, now, reason } = actor;
   const sourceId = sourceIdOf(actor.operation, action);
-  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after`, sourceId };
+  return { action, actor: name, requestId, at: now, before: sql`before`, after: sql`after`, sourceId, reason };
 }
 
 /** One operation may make several changes, but not two of one kind. */
@@ -55,8 +57,15 @@ export function auditInsert(line: AuditLine): SQL {
   const detailJoin = detail === undefined ? sql`` : sql`join ${detail.from} d on d.tenant_id = a.tenant_id`;
   return sql`insert into audit_log (at, actor, action, tenant_id, request_id, source_id, request_hash, before, after, detail)
     select ${at}, ${line.actor}, ${line.action}, a.tenant_id, ${line.requestId}, ${line.sourceId ?? null}, ${line.requestHash ?? null},
-      ${before}, ${publicTenant("a")}, ${detail?.value ?? sql`null::jsonb`}
+      ${before}, ${publicTenant("a")}, ${withReason(detail?.value ?? sql`null::jsonb`, line.reason)}
     from ${line.after} a ${join} ${detailJoin}`;
+}
+
+/** Beside what the detail says already: an override's own reason gives way to that of its revocation. */
+export function withReason(detail: SQL, reason: string | undefined): SQL {
+  return reason === undefined
+    ? detail
+    : sql`coalesce(${detail}, '{}') || jsonb_build_object('reason', ${reason}::text)`;
 }
 
 /**
@@ -70,8 +79,8 @@ function publicTenant(alias: "a" | "b"): SQL {
     'max_budget', trim_scale(${alias}.max_budget), 'alert_threshold', trim_scale(${alias}.alert_threshold),
     'grace_threshold', trim_scale(${alias}.grace_threshold), 'budget_duration', ${alias}.budget_duration,
     'enforcement', ${alias}.enforcement, 'fail_policy', ${alias}.fail_policy,
-    'refusal', ${alias}.refusal, 'adopted', ${alias}.adopted,
-    'config_version', ${alias}.config_version, 'suspended_at', ${iso("suspended_at")},
+    'refusal', ${alias}.refusal, 'metadata', ${alias}.metadata, 'adopted', ${alias}.adopted,
+    'config_version', ${alias}.settings_version, 'suspended_at', ${iso("suspended_at")},
     'subject_missing_at', ${iso("subject_missing_at")}, 'litellm_blocked_at', ${iso("litellm_blocked_at")},
     'period_started_at', coalesce(${iso("litellm_key_last_reset")}, ${iso("subject_created_at")}),
     'resets_at', ${iso("budget_reset_at")}, 'deleted_at', ${iso("deleted_at")})`);

@@ -6,10 +6,11 @@ import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../../budget/money.ts";
 import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import type { TenantKeys } from "../../../ports/stores.ts";
-import type { TenantKey } from "../../../records/tenant.ts";
+import type { Actor, TenantKey } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
+import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { ms, timestampOf } from "../instants.ts";
 import { lockTenant, pendingSync, updatedAt } from "../tenants/tenant-changes.ts";
 import { firstTenant, selectTenants } from "../tenants/tenant-rows.ts";
@@ -22,13 +23,13 @@ export function postgresTenantKeys(database: Database): TenantKeys {
   return {
     async add({ tenantId, keyHash, encryptedKey, othersEndAt }, actor) {
       const now = timestampOf(actor.now);
-      const added = sql`with before as (${lockTenant(tenantId)}),
+      const added = sql`with before as (${lockTenant(tenantId, actor)}),
         others as (update tenant_keys k set ends_at = least(k.ends_at, ${timestampOf(othersEndAt)})
           from before b where k.tenant_id = b.tenant_id),
         added as (insert into tenant_keys (key_hash, tenant_id, created_at) select ${keyHash}, tenant_id, ${now} from before),
         after as (update tenant_configs t set subject_id = ${keyHash}, sealed_key = ${encryptedKey},
             litellm_budget_id = null, litellm_key_last_reset = coalesce(t.litellm_key_last_reset, t.subject_created_at),
-            subject_created_at = ${now}, ${USABLE}, revision = nextval('config_revision'), ${updatedAt(actor.now)},
+            subject_created_at = ${now}, ${USABLE}, ${NEXT_VERSION}, ${updatedAt(actor.now)},
             ${pendingSync(sql`true`, actor)}
           from before b where t.tenant_id = b.tenant_id returning t.*),
         audit as (${auditInsert(withKey(lineOf(actor, "key_created"), keyHash))})
@@ -66,15 +67,19 @@ export function postgresTenantKeys(database: Database): TenantKeys {
     },
 
     end(tenantId, keyHash, actor) {
+      const line = lineOf(actor, "key_removed");
       return makeChange(database, {
-        statements: [endOf(tenantId, keyHash, lineOf(actor, "key_removed"), actor.now)],
-        outcome: (db) => db.execute(sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash}`),
+        statements: [endOf(tenantId, keyHash, line, actor)],
+        outcome: (db) =>
+          db.execute(
+            sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash} and ${isAsAccepted(actor, line)}`,
+          ),
         read: ({ rows }) => firstTenant(rows),
       });
     },
 
     async endGone(tenantId, keyHash, now) {
-      await runStatement(database, endOf(tenantId, keyHash, lineOfBursar("key_removed", now), now));
+      await runStatement(database, endOf(tenantId, keyHash, lineOfBursar("key_removed", now), { now }));
     },
 
     async listEnded(limit, now) {
@@ -115,16 +120,21 @@ export function postgresTenantKeys(database: Database): TenantKeys {
   };
 }
 
-/** Ends a key that is not the newest one. */
-function endOf(tenantId: TenantId, keyHash: KeyHash, line: AuditLine, now: Instant): SQL {
+/** Ends a key that is not the newest one. Without an operation, LiteLLM has removed it. */
+function endOf(
+  tenantId: TenantId,
+  keyHash: KeyHash,
+  line: AuditLine,
+  { now, operation }: Pick<Actor, "now"> & Partial<Actor>,
+): SQL {
   const at = timestampOf(now);
-  return sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-      and subject_id <> ${keyHash} for no key update),
+  const version = operation === undefined ? sql.raw("revision = nextval('config_revision')") : NEXT_VERSION;
+  return sql`with before as (${lockTenant(tenantId, operation && { operation }, sql`subject_id <> ${keyHash}`)}),
     ended as (update tenant_keys k set ends_at = ${at} from before b
       where k.tenant_id = b.tenant_id and k.key_hash = ${keyHash} and coalesce(k.ends_at > ${at}, true)
       returning k.tenant_id),
     after as (update tenant_configs t
-      set revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
+      set ${version}, ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
       from ended e where t.tenant_id = e.tenant_id returning t.*),
     audit as (${auditInsert(withKey(line, keyHash))})
     select from before`;

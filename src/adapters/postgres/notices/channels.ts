@@ -8,9 +8,10 @@ import { failure, type Result, success } from "../../../ports/result.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../../records/channel.ts";
 import type { Actor } from "../../../records/tenant.ts";
-import { creationSource, sourceIdOf } from "../audit/audit-insert.ts";
+import { creationSource, sourceIdOf, withReason } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
+import { acceptedVersions } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
@@ -43,11 +44,11 @@ function isOfLivingTenant(db: NeonHttpDatabase): SQL {
   return notExists(db.select({ one: sql`1` }).from(tenantConfigs).where(deleted));
 }
 
-const selectChannel = (channelId: ChannelId | SQL) => (db: NeonHttpDatabase) =>
+const selectChannel = (channelId: ChannelId | SQL, where?: SQL) => (db: NeonHttpDatabase) =>
   db
     .select()
     .from(channels)
-    .where(and(eq(channels.id, channelId), isOfLivingTenant(db)));
+    .where(and(eq(channels.id, channelId), isOfLivingTenant(db), where));
 
 const firstChannel = ([row]: (typeof channels.$inferSelect)[]) => (row === undefined ? null : channelFromRow(row));
 
@@ -66,7 +67,8 @@ async function createChannel(
       (id, tenant_id, kind, name, sealed_target, target_hint, enabled, events, min_severity, created_at, updated_at)
     select gen_random_uuid(), ${tenantId}::text, ${channel.kind}, ${channel.name}, ${channel.encryptedTarget},
       ${channel.targetHint}, ${channel.enabled}, ${textArray(channel.events)}, ${channel.minSeverity}, ${now}, ${now} where ${isThere} returning *`;
-  const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")}, null::jsonb from after a`;
+  const line = sql`select a.tenant_id, null::jsonb, ${publicChannel("a")},
+    ${withReason(sql`null::jsonb`, actor.reason)} from after a`;
   const source = creationSource(actor, "channel_created");
   const created = await createOnce(
     database,
@@ -101,30 +103,36 @@ function changeChannel(
   );
   const after = sql`update notification_channels c
     set (name, sealed_target, target_hint, enabled, events, min_severity, last_error, last_error_at, broken_since,
-      updated_at) = (select ${asked}, ${ofError}, ${timestampOf(actor.now)})
+      updated_at, version) = (select ${asked}, ${ofError}, ${timestampOf(actor.now)}, b.version + 1)
     from before b where c.id = b.id
       and (${asked}) is distinct from (b.name, b.sealed_target, b.target_hint, b.enabled, b.events, b.min_severity)
     returning c.*`;
   const line = sql`select a.tenant_id, ${publicChannel("b")}, ${publicChannel("a")},
-    case when a.sealed_target <> b.sealed_target then jsonb_build_object('target_changed', true) end
+    ${withReason(sql`case when a.sealed_target <> b.sealed_target then jsonb_build_object('target_changed', true) end`, actor.reason)}
     from after a join before b on b.id = a.id`;
+  const sourceId = sourceIdOf(actor.operation, "channel_changed");
   return makeChange(database, {
     statements: [
-      sql`with before as (${lockChannel(channelId)}), after as (${after})
-        ${auditInsert("channel_changed", { sourceId: sourceIdOf(actor.operation, "channel_changed") }, actor, line)}`,
+      sql`with before as (${lockChannel(channelId, actor)}), after as (${after})
+        ${auditInsert("channel_changed", { sourceId }, actor, line)}`,
     ],
-    outcome: selectChannel(channelId),
+    outcome: selectChannel(
+      channelId,
+      sql`(${acceptedVersions(sql`${channels.version}`, actor.operation.ifVersion)}
+        or exists (select from audit_log where source_id = ${sourceId}))`,
+    ),
     read: firstChannel,
   });
 }
 
 /** Its deliveries are deleted with it. */
 async function removeChannel(database: Database, channelId: ChannelId, actor: Actor): Promise<boolean> {
-  const line = sql`select b.tenant_id, ${publicChannel("b")}, null::jsonb, null::jsonb from gone b`;
+  const line = sql`select b.tenant_id, ${publicChannel("b")}, null::jsonb,
+    ${withReason(sql`null::jsonb`, actor.reason)} from gone b`;
   const sourceId = sourceIdOf(actor.operation, "channel_deleted");
   const removed = await makeChange(database, {
     statements: [
-      sql`with before as (${lockChannel(channelId)}),
+      sql`with before as (${lockChannel(channelId, actor)}),
         gone as (delete from notification_channels c using before b where c.id = b.id returning c.*)
         ${auditInsert("channel_deleted", { sourceId }, actor, line)}`,
     ],
@@ -134,10 +142,11 @@ async function removeChannel(database: Database, channelId: ChannelId, actor: Ac
   return removed === true;
 }
 
-function lockChannel(channelId: ChannelId): SQL {
+function lockChannel(channelId: ChannelId, { operation }: Actor): SQL {
   return sql`select c.* from notification_channels c
     where c.id = ${channelId}::uuid and not exists (select from tenant_configs t
       where t.tenant_id = c.tenant_id and t.deleted_at is not null)
+      and ${acceptedVersions(sql.raw("c.version"), operation.ifVersion)}
     for update of c`;
 }
 

@@ -5,7 +5,7 @@ import type { DeadLetters } from "../../../ports/notice-stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
 import { isUuid } from "../../../wire/uuid.ts";
-import { sourceIdOf } from "../audit/audit-insert.ts";
+import { sourceIdOf, withReason } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
 import { instantOf, timestampOf } from "../instants.ts";
@@ -15,6 +15,8 @@ import { postgresText } from "../postgres-text.ts";
 import { deadLetters } from "../schema/audit-tables.ts";
 
 const REPLAYED: AuditAction = "dead_letter_replayed";
+
+const LETTER = sql.raw("jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id)");
 
 /** The driver has parsed the body. Drizzle would parse a body that is a JSON string once more, so it is read as SQL. */
 const columns = { ...getTableColumns(deadLetters), body: sql<unknown>`${deadLetters.body}` };
@@ -68,7 +70,7 @@ export function postgresDeadLetters(database: Database): DeadLetters {
             where l.id = ${id} returning l.*)
           insert into audit_log (at, actor, action, request_id, source_id, detail)
           select ${at}, ${actor.name}, ${REPLAYED}, ${actor.requestId}, ${sourceIdOf(actor.operation, REPLAYED)},
-            jsonb_build_object('dead_letter_id', l.id, 'queue', l.queue, 'message_id', l.message_id) from replayed l`,
+            ${withReason(LETTER, actor.reason)} from replayed l`,
         ],
         outcome: (db) => db.execute(sql`select 1`),
         read: () => null,

@@ -69,8 +69,12 @@ export const tenantConfigs = pgTable(
     periodCloseTriedAt: instant("period_close_tried_at"),
     /** The start of the first period, until LiteLLM resets for the first time. */
     subjectCreatedAt: instant("subject_created_at").notNull(),
-    /** Counts changes of the limit only: thresholds re-arm with it. */
+    /** Counts changes of the limit only: thresholds re-arm with it. Part of the API's `limit_version`. */
     configVersion: integer("config_version").notNull().default(1),
+    /** Counts changes by administrators, of whatever kind: the `config_version` and the `ETag` of the API. */
+    settingsVersion: integer("settings_version").notNull().default(1),
+    /** The administrators' own pairs of texts, which Bursar does not use. */
+    metadata: jsonb("metadata").notNull().default({}),
     /** Every change of the row or its overrides sets a new one. Snapshots are ordered by it. */
     revision: bigint("revision", { mode: "number" }).notNull().default(nextRevision),
     enforcement: text("enforcement", { enum: enforcements }).notNull().default("enforce"),
@@ -240,6 +244,8 @@ export const notificationChannels = pgTable(
     lastError: text("last_error"),
     lastErrorAt: instant("last_error_at"),
     brokenSince: instant("broken_since"),
+    /** Counts changes by administrators. */
+    version: integer("version").notNull().default(1),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },

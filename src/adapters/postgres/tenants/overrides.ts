@@ -13,6 +13,7 @@ import type { Actor, OnTenantFault } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
+import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { readEachTenant } from "../read-each.ts";
@@ -28,6 +29,16 @@ export function postgresOverrides(database: Database): Overrides {
   return {
     grant: (override, actor) => grantOverride(database, override, actor),
     revoke: (key, actor) => revokeOverride(database, key, actor),
+    async load({ tenantId, overrideId }) {
+      const isLiving = sql`exists (select from tenant_configs t where t.tenant_id = ${o.tenantId} and t.deleted_at is null)`;
+      const [row] = await runQuery(database, (db) =>
+        db
+          .select({ override: overrideColumn })
+          .from(o)
+          .where(and(eq(o.tenantId, tenantId), eq(o.id, overrideId), isLiving)),
+      );
+      return row === undefined ? null : fromRow(row);
+    },
     async list({ tenantId, before, limit }) {
       const rows = await runQuery(database, (db) =>
         db
@@ -102,12 +113,13 @@ function change(
 ): Change<{ rows: Row[] }, ChangedOverride> {
   return {
     statements: [
-      sql`with before as (${lockTenant(tenantId)}), changed as (${changed}), ${withAudit(line, actor)} select from before`,
+      sql`with before as (${lockTenant(tenantId, actor)}), changed as (${changed}), ${withAudit(line, actor, NEXT_VERSION)} select from before`,
     ],
     // A statement that waited for the lock does not see changes made meanwhile. The next statement does.
     outcome: (db) =>
       db.execute(sql`select tenant.*, ${overrideColumn} as override, l.id is not null as has_changed
-        from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null) tenant
+        from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null
+          and ${isAsAccepted(actor, line)}) tenant
         left join audit_log l on l.source_id = ${line.sourceId}
         join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${id}`),
     read: ({ rows: [row] }) =>
@@ -118,10 +130,14 @@ function change(
 }
 
 /** For each tenant of an override in `changed`: a new revision, a pending sync, and a line in the audit. */
-function withAudit(line: Omit<Parameters<typeof auditInsert>[0], "detail">, { now }: Pick<Actor, "now">): SQL {
+function withAudit(
+  line: Omit<Parameters<typeof auditInsert>[0], "detail">,
+  { now }: Pick<Actor, "now">,
+  version = sql.raw("revision = nextval('config_revision')"),
+): SQL {
   const detail = { from: sql`changed`, value: CHANGED_OVERRIDE };
   return sql`after as (update tenant_configs t
-      set revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`t.enforcement = 'enforce'`, { now })}
+      set ${version}, ${updatedAt(now)}, ${pendingSync(sql`t.enforcement = 'enforce'`, { now })}
       where t.tenant_id in (select tenant_id from changed) returning t.*),
     audit as (${auditInsert({ ...line, detail })})`;
 }

@@ -11,12 +11,16 @@ import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery } from "../client.ts";
+import { isAccepted, isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
-/** Null when the tenant does not exist. A change to the present values bumps and audits nothing. */
+/**
+ * Null when the tenant does not exist, or has another version than the caller accepts. A change to the present values
+ * bumps and audits nothing.
+ */
 export async function changeTenant(
   database: Database,
   tenantId: TenantId,
@@ -29,11 +33,11 @@ export async function changeTenant(
   const movesLimit = sql`(a.max_budget, a.alert_threshold, a.grace_threshold)
     is distinct from (t.max_budget, t.alert_threshold, t.grace_threshold)`;
   const line = lineOf(actor, "tenant_changed");
-  const changed = sql`with before as (${lockTenant(tenantId)}),
+  const changed = sql`with before as (${lockTenant(tenantId, actor)}),
     asked as (select tenant_id, ${askedColumns(change)} from before),
     after as (update tenant_configs t
       set (${columns}) = (select ${columns} from asked),
-        revision = nextval('config_revision'), ${updatedAt(actor.now)},
+        ${NEXT_VERSION}, ${updatedAt(actor.now)},
         config_version = t.config_version + case when ${movesLimit} then 1 else 0 end,
         ${pendingSync(isLitellmsToo, actor)}
       from asked a
@@ -43,7 +47,7 @@ export async function changeTenant(
     select from before`;
   return makeChange(database, {
     statements: [changed],
-    outcome: (db) => db.execute(livingTenant(tenantId)),
+    outcome: (db) => db.execute(sql`${livingTenant(tenantId)} and ${isAsAccepted(actor, line)}`),
     read: ({ rows }) => firstTenant(rows),
   });
 }
@@ -56,10 +60,9 @@ export async function setTenantSuspended(
   actor: Actor,
 ): Promise<AuditedChange | null> {
   const line = lineOf(actor, isSuspended ? "tenant_suspended" : "tenant_resumed");
-  const switched = sql`with before as (${lockTenant(tenantId)}),
+  const switched = sql`with before as (${lockTenant(tenantId, actor)}),
     after as (update tenant_configs t
-      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor.now)},
-        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
+      set suspended_at = ${timestampOf(isSuspended ? actor.now : null)}, ${updatedAt(actor.now)}, ${NEXT_VERSION}, ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id and (before.suspended_at is not null) <> ${isSuspended}
       returning t.*),
     audit as (${auditInsert(line)})
@@ -68,7 +71,7 @@ export async function setTenantSuspended(
     statements: [switched],
     outcome: (db) =>
       db.execute(sql`select tenant.*, (select id::float8 from audit_log where source_id = ${line.sourceId}) as audit_id
-        from (${livingTenant(tenantId)}) tenant`),
+        from (${livingTenant(tenantId)} and ${isAsAccepted(actor, line)}) tenant`),
     read: ({ rows: [row] }) => (row === undefined ? null : auditedChange(row)),
   });
 }
@@ -92,11 +95,10 @@ export async function markTenantDeleted(
   actor: Actor,
 ): Promise<TenantRecord | null> {
   const line = lineOf(actor, "tenant_deleted");
-  const deleted = sql`with before as (${lockTenant(tenantId)}),
+  const deleted = sql`with before as (${lockTenant(tenantId, actor)}),
     keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id and k.key_hash = before.subject_id),
     after as (update tenant_configs t
-      set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)},
-        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
+      set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)}, ${NEXT_VERSION}, ${pendingSync(sql`true`, actor)}
       from before where t.tenant_id = before.tenant_id returning t.*),
     audit as (${auditInsert(line)})
     select from before`;
@@ -124,6 +126,7 @@ const SETTING_COLUMNS = [
   "enforcement",
   "fail_policy",
   "refusal",
+  "metadata",
 ] as const;
 
 /** Each setting of the change; the value of the locked row for a setting that the change leaves out. */
@@ -137,13 +140,16 @@ function askedColumns(change: TenantChange): SQL {
     enforcement: change.enforcement === undefined ? undefined : sql`${change.enforcement}::text`,
     fail_policy: change.failPolicy === undefined ? undefined : sql`${change.failPolicy}::text`,
     refusal: change.refusal === undefined ? undefined : refusalOf(change.refusal),
+    metadata: change.metadata === undefined ? undefined : pairsOf(change.metadata, sql`metadata`),
   };
   const columns = SETTING_COLUMNS.map((column) => sql`${asked[column] ?? sql.raw(column)} as ${sql.raw(column)}`);
   return sql.join(columns, sql`, `);
 }
 
-export function lockTenant(tenantId: TenantId): SQL {
-  return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null for no key update`;
+/** With an actor, only a version that it accepts: what waited for the lock then sees the version of who went before. */
+export function lockTenant(tenantId: TenantId, actor?: Pick<Actor, "operation">, where = sql`true`): SQL {
+  return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
+    and ${where} and ${isAccepted(actor)} for no key update`;
 }
 
 /**
@@ -171,4 +177,7 @@ const money = (amount: bigint): SQL => sql`${decimalFromNanoUsd(amount)}::numeri
 const percent = (share: bigint): SQL => sql`${String(percentNumber(share))}::numeric`;
 export const refusalOf = (refusal: RefusalSettings | null): SQL =>
   sql`${refusal === null ? null : jsonbText(refusalSettingsJson(refusal))}::jsonb`;
+/** `pairs` over those that are there; a null removes its pair. */
+export const pairsOf = (pairs: Readonly<Record<string, string | null>>, present: SQL): SQL =>
+  sql`jsonb_strip_nulls(${present} || ${jsonbText(pairs)}::jsonb)`;
 const prefixed = (alias: string): SQL => sql.raw(SETTING_COLUMNS.map((column) => `${alias}.${column}`).join(", "));

@@ -11,7 +11,7 @@ import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert } from "./ledger-rows.ts";
-import { pendingSync, refusalOf, updatedAt } from "./tenant-changes.ts";
+import { pairsOf, pendingSync, refusalOf, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
 const TAKEN_BY: Readonly<Record<string, "tenant_taken" | "subject_taken">> = {
@@ -104,13 +104,14 @@ function configInsert(tenant: NewTenant, actor: Actor): SQL {
   const priorValues = tenant.priorValues === null ? null : JSON.stringify(tenant.priorValues);
   return sql`insert into tenant_configs (tenant_id, name, subject_kind, subject_id, max_budget, alert_threshold,
       grace_threshold, budget_duration, enforcement, fail_policy, refusal, budget_reset_at, subject_created_at, adopted,
-      prior_values, sealed_key, mark_nonce, litellm_has_set_limits, litellm_sync, litellm_sync_since, created_at, updated_at)
+      prior_values, metadata, sealed_key, mark_nonce, litellm_has_set_limits, litellm_sync, litellm_sync_since, created_at, updated_at)
     values (${tenant.tenantId}, ${tenant.name}, ${tenant.subject.kind}, ${tenant.subject.id},
       ${decimalFromNanoUsd(tenant.maxBudgetNanoUsd)}::numeric, ${percentNumber(tenant.alertThreshold)}::numeric,
       ${percentNumber(tenant.graceThreshold)}::numeric,
       ${tenant.budgetDuration}, ${tenant.enforcement}, ${tenant.failPolicy}, ${refusalOf(tenant.refusal)},
       ${timestampOf(tenant.budgetResetAt)},
-      ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb, ${tenant.encryptedKey},
+      ${timestampOf(tenant.subjectCreatedAt)}, ${tenant.adopted}, ${priorValues}::jsonb,
+      ${pairsOf(tenant.metadata ?? {}, sql`'{}'::jsonb`)}, ${tenant.encryptedKey},
       gen_random_uuid(),
       ${tenant.enforcement === "enforce"}, 'pending', ${now}, ${now}, ${now})`;
 }

@@ -33,7 +33,7 @@ export async function resetTenantPeriod(
   const reset = sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
     spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${periodBeganAt(since)}`)}),
-    after as (update tenant_configs t set ${NEW_PERIOD}, ${updatedAt(actor.now)}
+    after as (update tenant_configs t set ${NEW_PERIOD}, settings_version = t.settings_version + 1, ${updatedAt(actor.now)}
       from spend s where t.tenant_id = s.tenant_id returning t.*),
     audit as (${auditInsert(line)}),
     overtaken as (select * from before b where not ${periodBeganAt(since)}),

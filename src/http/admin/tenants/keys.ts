@@ -6,11 +6,14 @@ import { type Instant, instantAfter, iso, parseDuration } from "../../../budget/
 import { usdNumber } from "../../../budget/money.ts";
 import type { KeyHash, TenantConfig, TenantId } from "../../../budget/tenant.ts";
 import { addKey, removeKey } from "../../../flows/keys/change-keys.ts";
+import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { fieldErrors, jsonFrom, readBy } from "../../fields.ts";
-import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { emptyQuery, NO_CURSOR, pageSize, readBy, reason } from "../../fields.ts";
+import { invalidFields, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { etagOf, ifMatch } from "../../request/if-match.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
@@ -26,7 +29,15 @@ const OVERLAP = "must be 0s, or a number and s, m, h, d, w or mo, such as 1h";
 
 const overlapFrom = (text: string) => (text === NO_OVERLAP ? NO_OVERLAP : parseDuration(text));
 
-const newKeyBody = z.strictObject({ overlap: readBy(overlapFrom, OVERLAP).default(NO_OVERLAP) });
+export const newKeyBody = z.strictObject({
+  overlap: readBy(overlapFrom, OVERLAP).default(NO_OVERLAP),
+  reason: reason.optional(),
+});
+
+export const keyListQuery = z.strictObject({
+  cursor: z.string(NO_CURSOR).regex(KEY_HASH, NO_CURSOR).optional(),
+  limit: pageSize,
+});
 
 const NOT_OWN = {
   is_team: "This tenant is a team: make its keys in LiteLLM. Every key of the team counts toward the tenant.",
@@ -39,32 +50,53 @@ const IS_NEWEST = "This is the tenant's newest key. Make another one first: POST
 export const keyRoutes = new Hono<AppEnv>()
   .get(PATH, requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
+    const query = readQuery(c, keyListQuery);
+    if (!query.ok) return query.failure;
     const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
     if (tenant === null) return noSuchTenant(c);
-    return c.json({ ...keysJson(tenant.config, c.get("now")), next_cursor: null });
+    const { data, ...others } = keysJson(tenant.config, c.get("now"));
+    const page = pageOfKeys(data, query.value);
+    if (page === null) return invalidFields(c, [{ field: "cursor", message: NO_CURSOR }]);
+    return c.json({ ...page, ...others });
   })
-  .post(PATH, requireAdmin, async (c) => {
+  .get(`${PATH}/:hash`, requireRead, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
+    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const keys = tenant === null ? [] : keysJson(tenant.config, c.get("now")).data;
+    const key = keys.find(({ key_hash }) => key_hash === c.req.param("hash").toLowerCase());
+    return key === undefined ? noSuchKey(c) : c.json(key);
+  })
+  .post(PATH, requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const text = await c.req.text();
-    const json = text === "" ? {} : jsonFrom(text);
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newKeyBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    const { overlap } = body.data;
+    const body = await readBody(c, newKeyBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    const { overlap } = fields;
     const now = c.get("now");
     const othersEndAt = overlap === NO_OVERLAP ? now : instantAfter(now, overlap);
     return once(c, { route: `POST /v1/tenants/${tenantId}/keys`, json }, () => add(c, tenantId, othersEndAt));
   })
-  .delete(`${PATH}/:hash`, requireAdmin, async (c) => {
+  .delete(`${PATH}/:hash`, requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     const keyHash = c.req.param("hash").toLowerCase();
     if (tenantId === null || !KEY_HASH.test(keyHash)) return noSuchKey(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const input = { tenantId, keyHash: keyHash as KeyHash, actor: c.get("actor") };
     const removed = await removeKey(input, c.get("ports"));
     if (removed.ok) return c.body(null, 204);
+    if (removed.failure === "other_version") return otherVersion(c);
     return removed.failure === "is_newest" ? problem(c, "key-not-replaceable", { detail: IS_NEWEST }) : noSuchKey(c);
   });
+
+function additionProblem(c: Context<AppEnv>, reason: NotChanged | keyof typeof NOT_OWN): Response {
+  if (reason === "not_found") return noSuchTenant(c);
+  if (reason === "other_version") return otherVersion(c);
+  return problem(c, "key-not-replaceable", { detail: NOT_OWN[reason] });
+}
 
 async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant): Promise<OnceAnswer> {
   const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
@@ -72,23 +104,31 @@ async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant)
   const input = { tenantId, virtualKey, keyHash, othersEndAt, actor: c.get("actor") };
   const added = await addKey(input, c.get("ports"));
   if (!added.ok) {
-    const response =
-      added.failure === "not_found"
-        ? noSuchTenant(c)
-        : problem(c, "key-not-replaceable", { detail: NOT_OWN[added.failure] });
-    return { response, kept: null };
+    return { response: additionProblem(c, added.failure), kept: null };
   }
-  const { config, sync } = added.value;
+  const { config, sync, settingsVersion } = added.value;
   const keys = keysJson(config, c.get("now"));
   const shown = { tenant_id: tenantId, key_hash: keyHash, ...keys, litellm_sync: sync.status };
-  const headers = { Location: `/v1/tenants/${tenantId}/keys`, "Cache-Control": "no-store" };
+  const location = `/v1/tenants/${tenantId}/keys/${keyHash}`;
+  const headers = { Location: location, ETag: etagOf(settingsVersion) };
   return {
     response: c.json({ ...shown, virtual_key: virtualKey }, 201, headers),
     kept: {
       status: 201,
+      location,
       body: { ...shown, note: `The virtual key is shown once. POST /v1/tenants/${tenantId}/keys makes another one.` },
     },
   };
+}
+
+type KeyJson = ReturnType<typeof keysJson>["data"][number];
+
+/** Cut from all keys of the tenant, which are few. Null when the cursor is no key of it. */
+function pageOfKeys(keys: readonly KeyJson[], { cursor, limit }: z.output<typeof keyListQuery>) {
+  const last = cursor === undefined ? -1 : keys.findIndex(({ key_hash }) => key_hash === cursor);
+  if (cursor !== undefined && last === -1) return null;
+  const data = keys.slice(last + 1, last + 1 + limit);
+  return { data, next_cursor: last + 1 + limit < keys.length ? (data.at(-1)?.key_hash ?? null) : null };
 }
 
 /** The newest first. `carried` is the last spend of the keys that were removed in this period. */

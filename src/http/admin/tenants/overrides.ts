@@ -7,46 +7,30 @@ import { instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { grantOverride } from "../../../flows/tenants/grant-override.ts";
+import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
 import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import {
-  dateTime,
-  fieldErrors,
-  isKeyless,
-  jsonFrom,
-  money,
-  NO_KEY,
-  pageCursor,
-  pageSize,
-  readBy,
-} from "../../fields.ts";
+import { dateTime, emptyQuery, money, pageCursor, pageSize, readBy, reason } from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
-import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { invalidFields, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { etagOf, ifMatch } from "../../request/if-match.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
-const NO_REASON = "must be a text of 1 to 500 characters";
-
 const ONE_END = "must be sent if duration is not, and only then";
 
-const newOverrideBody = z
+export const newOverrideBody = z
   .strictObject({
     override_amount: money.refine((amount) => amount > 0n, "must be greater than 0"),
     duration: readBy(parseDuration, "must be a number and s, m, h, d, w or mo, such as 7d").optional(),
     expires_at: dateTime.optional(),
-    /** One line: it becomes part of notices. */
-    reason: z
-      .string(NO_REASON)
-      .trim()
-      .min(1, NO_REASON)
-      .max(500, NO_REASON)
-      .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters")
-      .refine(isKeyless, NO_KEY),
+    reason,
   })
   .refine((body) => (body.duration === undefined) !== (body.expires_at === undefined), {
     message: ONE_END,
@@ -55,34 +39,45 @@ const newOverrideBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+export const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
 
 export const overrideRoutes = new Hono<AppEnv>()
-  .post(PATH, requireAdmin, async (c) => {
+  .post(PATH, requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = newOverrideBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, body.data));
+    const body = await readBody(c, newOverrideBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, fields));
   })
   .get(PATH, requireRead, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
-    const query = overrideListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
+    const query = readQuery(c, overrideListQuery);
+    if (!query.ok) return query.failure;
     const { overrides, tenants } = c.get("ports");
     if (tenantId === null || (await tenants.load(tenantId)) === null) return noSuchTenant(c);
-    const { cursor = null, limit } = query.data;
+    const { cursor = null, limit } = query.value;
     const page = await overrides.list({ tenantId, before: cursor, limit });
     return c.json({ data: page.rows.map((row) => overrideJson(row, c.get("now"))), next_cursor: page.next });
   })
-  .delete(`${PATH}/:overrideId`, requireAdmin, async (c) => {
+  .get(`${PATH}/:overrideId`, requireRead, async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    const overrideId = c.req.param("overrideId");
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
+    if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
+    const override = await c.get("ports").overrides.load({ tenantId, overrideId });
+    return override === null ? noSuchOverride(c) : c.json(overrideJson(override, c.get("now")));
+  })
+  .delete(`${PATH}/:overrideId`, requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     const overrideId = c.req.param("overrideId");
     if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
-    return revoked.ok ? c.body(null, 204) : noSuchOverride(c);
+    if (revoked.ok) return c.body(null, 204);
+    return revoked.failure === "other_version" ? otherVersion(c) : noSuchOverride(c);
   });
 
 async function grant(
@@ -99,10 +94,18 @@ async function grant(
   const override = { id, tenantId, amountNanoUsd: body.override_amount, expiresAt, reason: body.reason };
   const granted = await grantOverride({ override, actor: c.get("actor") }, c.get("ports"));
   if (!granted.ok) {
-    return refused(granted.failure === "not_found" ? noSuchTenant(c) : problem(c, "idempotency-key-reused"));
+    return refused(grantProblem(c, granted.failure));
   }
   const shown = { ...overrideJson(granted.value.override, now), litellm_sync: granted.value.tenant.sync.status };
-  return { response: c.json(shown, 201), kept: { status: 201, body: shown } };
+  const { override: kept, tenant } = granted.value;
+  const location = `/v1/tenants/${tenantId}/overrides/${kept.id}`;
+  const headers = { Location: location, ETag: etagOf(tenant.settingsVersion) };
+  return { response: c.json(shown, 201, headers), kept: { status: 201, location, body: shown } };
+}
+
+function grantProblem(c: Context<AppEnv>, reason: NotChanged | "other_body"): Response {
+  if (reason === "other_body") return problem(c, "idempotency-key-reused");
+  return reason === "not_found" ? noSuchTenant(c) : otherVersion(c);
 }
 
 const refused = (response: Response): OnceAnswer => ({ response, kept: null });

@@ -1,42 +1,62 @@
 // `POST /v1/tenants/{id}/suspend`, `…/resume` and `…/reset`. Translates only: the flows decide and act.
 
 import { type Context, Hono } from "hono";
+import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
 import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
+import { reasonBody } from "../../fields.ts";
+import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { ifMatch } from "../../request/if-match.ts";
+import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
+import { onceAsAnswered } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
-import { tenantJson } from "./tenant-json.ts";
+import { tenantAnswer } from "./tenant-json.ts";
 
 const NO_RESET_OF_TEAMS =
   "LiteLLM cannot zero the spend of a team. Raise max_budget, or grant an override until the period ends.";
 
 export const tenantActRoutes = new Hono<AppEnv>()
-  .post("/v1/tenants/:id/suspend", requireAdmin, (c) => switchTenant(c, suspendTenant))
-  .post("/v1/tenants/:id/resume", requireAdmin, (c) => switchTenant(c, resumeTenant))
-  .post("/v1/tenants/:id/reset", requireAdmin, async (c) => {
+  .post("/v1/tenants/:id/suspend", requireAdmin, ifMatch, (c) => switchTenant(c, "suspend"))
+  .post("/v1/tenants/:id/resume", requireAdmin, ifMatch, (c) => switchTenant(c, "resume"))
+  .post("/v1/tenants/:id/reset", requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
-    return reset.ok ? c.json(tenantJson(reset.value, c.get("now"))) : resetProblem(c, reset.failure);
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
+    return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/reset`, json: body.value.json }, async () => {
+      const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
+      return reset.ok ? tenantAnswer(c, reset.value) : resetProblem(c, reset.failure);
+    });
   });
+
+const SWITCHES = { suspend: suspendTenant, resume: resumeTenant };
 
 async function switchTenant(
   c: Context<AppEnv, "/v1/tenants/:id/suspend">,
-  run: typeof suspendTenant,
+  name: keyof typeof SWITCHES,
 ): Promise<Response> {
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
-  const switched = await run({ tenantId, actor: c.get("actor") }, c.get("ports"));
-  return switched.ok ? c.json(tenantJson(switched.value, c.get("now"))) : noSuchTenant(c);
+  const body = await readBody(c, reasonBody);
+  if (!body.ok) return body.failure;
+  return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/${name}`, json: body.value.json }, async () => {
+    const switched = await SWITCHES[name]({ tenantId, actor: c.get("actor") }, c.get("ports"));
+    return switched.ok ? tenantAnswer(c, switched.value) : unchanged(c, switched.failure);
+  });
+}
+
+function unchanged(c: Context<AppEnv>, reason: NotChanged): Response {
+  return reason === "not_found" ? noSuchTenant(c) : otherVersion(c);
 }
 
 function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
   switch (reason.kind) {
     case "not_found":
-      return noSuchTenant(c);
+    case "other_version":
+      return unchanged(c, reason.kind);
     case "is_team":
       return problem(c, "litellm-refused", { detail: NO_RESET_OF_TEAMS });
     case "subject_not_found":

@@ -1,16 +1,24 @@
 // A tenant as JSON: its settings, its state now, and the status of its LiteLLM sync. No secrets.
 
+import type { Context } from "hono";
 import { unreadSince } from "../../../budget/freshness.ts";
 import { type Instant, iso } from "../../../budget/instant.ts";
-import { limitAt, overridesAt } from "../../../budget/limit.ts";
-import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
+import { type Limit, limitAt, limitVersion, overridesAt } from "../../../budget/limit.ts";
+import { type NanoUsd, percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
 import type { Override } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
+import type { AppEnv } from "../../app-env.ts";
 import { isoOrNull } from "../../json-instant.ts";
+import { etagOf } from "../../request/if-match.ts";
+
+/** A tenant as the answer of a call, with the tag for `If-Match`. */
+export function tenantAnswer(c: Context<AppEnv>, tenant: TenantRecord): Response {
+  return c.json(tenantJson(tenant, c.get("now")), 200, { ETag: etagOf(tenant.settingsVersion) });
+}
 
 /** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {
@@ -33,6 +41,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
+    remaining: spend === null ? null : usdNumber(remainingOf(limit, spend.spendNanoUsd)),
     blocks_at: usdNumber(limit.blocksAtNanoUsd),
     override_amount: usdNumber(limit.overrideNanoUsd),
     period_started_at: isoOrNull(spend?.periodStartedAt ?? periodStartedAt(config)),
@@ -40,7 +49,9 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     as_of: spend === null ? null : iso(asOf(spend)),
     unread_since: isoOrNull(unreadSince(readsOf(tenant), now)),
     overrides: overridesAt(config, now).map(overrideJson),
-    config_version: config.configVersion,
+    metadata: tenant.metadata,
+    config_version: tenant.settingsVersion,
+    limit_version: limitVersion(config, now),
     litellm_sync: sync.status,
     litellm_sync_error: sync.error,
     adopted: tenant.adopted,
@@ -50,6 +61,11 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
   };
+}
+
+/** Never negative, as in a verdict. */
+function remainingOf({ limitNanoUsd }: Limit, spendNanoUsd: NanoUsd): NanoUsd {
+  return spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n;
 }
 
 function readsOf({ config, spend, sync }: TenantRecord) {

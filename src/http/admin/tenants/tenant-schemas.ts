@@ -3,12 +3,25 @@
 import * as z from "zod";
 import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
-import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
+import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE, type TenantId } from "../../../budget/tenant.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
+import { MAX_PAIRS } from "../../../flows/tenants/change-tenant.ts";
 import type { TenantChange } from "../../../records/tenant.ts";
 import { keyHashFrom } from "../../../wire/key-hash.ts";
 import { refusalSettings } from "../../../wire/refusal-settings.ts";
-import { isKeyless, money, NO_KEY, pageSize, readBy, shortName, tenantId } from "../../fields.ts";
+import {
+  isKeyless,
+  lineOfText,
+  money,
+  NO_CURSOR,
+  NO_KEY,
+  pageSize,
+  readBy,
+  reason,
+  shortName,
+  tenantId,
+} from "../../fields.ts";
+import { TENANT_ID } from "../../tenant-id.ts";
 
 interface Range {
   readonly min: BasisPoints;
@@ -29,12 +42,11 @@ const threshold = (range: Range) =>
       return z.NEVER;
     });
 
+const NO_DURATION = "must be a number and s, m, h, d, w or mo, such as 30d; null never resets";
+
 const duration = z
-  .string()
-  .refine(
-    (text) => parseDuration(text) !== null,
-    "must be a number and s, m, h, d, w or mo, such as 30d; null never resets",
-  )
+  .string(NO_DURATION)
+  .refine((text) => parseDuration(text) !== null, NO_DURATION)
   .refine(
     (text) => parseDuration(text) === null || isKeptByLiteLlm(text),
     "must be 1mo, or days such as 60d: LiteLLM resets a monthly budget every month only",
@@ -74,6 +86,17 @@ const refusal = z
   })
   .pipe(refusalSettings);
 
+export const TOO_MANY_PAIRS = `must have at most ${MAX_PAIRS} pairs`;
+const NO_PAIRS = 'must be an object of texts, such as {"plan": "gold"}; null removes a pair';
+
+/** The caller's own. Postgres stores neither NUL nor lone surrogates. */
+const metadata = z
+  .record(z.string(), lineOfText(500).nullable(), NO_PAIRS)
+  .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, TOO_MANY_PAIRS)
+  .refine((pairs) => Object.keys(pairs).every((key) => lineOfText(40).safeParse(key).data === key), {
+    message: "must have keys of 1 to 40 characters, without a virtual key, line breaks or spaces at the ends",
+  });
+
 const settings = {
   name: shortName.nullable(),
   max_budget: money,
@@ -83,20 +106,26 @@ const settings = {
   enforcement: z.enum(["enforce", "observe"], "must be enforce or observe"),
   fail_policy: z.enum(["open", "closed"], "must be open, closed or null").nullable(),
   refusal: refusal.nullable(),
+  metadata,
 };
 
 /** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
+const NO_LITELLM_KEY = "must be a virtual key (sk-…) or its sha256 hash";
+
 const litellmKey = z
-  .string()
-  .max(500)
-  .regex(/^(?:(?:Bearer +)?sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, "must be a virtual key (sk-…) or its sha256 hash")
+  .string(NO_LITELLM_KEY)
+  .max(500, NO_LITELLM_KEY)
+  .regex(/^(?:(?:Bearer +)?sk-[\x21-\x7e]+|[0-9a-fA-F]{64})$/, NO_LITELLM_KEY)
   .transform(async (named) => (await keyHashFrom(named)) ?? z.NEVER);
 
 const ONE_SUBJECT = "must not be sent together with litellm_key";
 
+/** Of PATCH. */
+export const tenantChangeBody = z.strictObject({ ...settings, reason }).partial();
+
 export const newTenantBody = z
   .strictObject({
-    ...z.strictObject(settings).partial().shape,
+    ...tenantChangeBody.shape,
     tenant_id: tenantId.refine(isKeyless, NO_KEY),
     litellm_key: litellmKey.optional(),
     litellm_team_id: z.string().min(1).max(200).refine(isKeyless, NO_KEY).optional(),
@@ -108,11 +137,15 @@ export const newTenantBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-export const tenantChangeBody = z.strictObject(settings).partial();
+/** The last tenant of the page before. */
+const tenantCursor = z
+  .string(NO_CURSOR)
+  .regex(TENANT_ID, NO_CURSOR)
+  .transform((id) => id as TenantId);
 
 export const tenantListQuery = z.strictObject({
   state: z.enum(["ok", "warning", "grace", "blocked", "unknown"]).optional(),
-  cursor: tenantId.optional(),
+  cursor: tenantCursor.optional(),
   limit: pageSize,
 });
 
@@ -127,5 +160,6 @@ export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChang
     ...(body.enforcement !== undefined && { enforcement: body.enforcement }),
     ...(body.fail_policy !== undefined && { failPolicy: body.fail_policy }),
     ...(body.refusal !== undefined && { refusal: body.refusal }),
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
   };
 }

@@ -4,19 +4,21 @@
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
 import type { Subject } from "../../../budget/tenant.ts";
-import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
+import { type ChangeTenantFailure, changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { fieldErrors, jsonFrom } from "../../fields.ts";
-import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
+import { emptyQuery } from "../../fields.ts";
+import { dependencyUnavailable, invalidFields, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { etagOf, ifMatch } from "../../request/if-match.ts";
+import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
-import { tenantJson } from "./tenant-json.ts";
-import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
+import { tenantAnswer, tenantJson } from "./tenant-json.ts";
+import { changeFrom, newTenantBody, TOO_MANY_PAIRS, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
@@ -25,16 +27,15 @@ const NO_MAX_BUDGET = "must be sent, because LiteLLM has none for it; or adopt w
 
 export const tenantRoutes = new Hono<AppEnv>()
   .post("/v1/tenants", requireAdmin, async (c) => {
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = await newTenantBody.safeParseAsync(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    return once(c, { route: "POST /v1/tenants", json }, (isUnanswered) => create(c, body.data, isUnanswered));
+    const body = await readBody(c, newTenantBody);
+    if (!body.ok) return body.failure;
+    const { json, fields } = body.value;
+    return once(c, { route: "POST /v1/tenants", json }, (isUnanswered) => create(c, fields, isUnanswered));
   })
   .get("/v1/tenants", requireRead, async (c) => {
-    const query = tenantListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { state = null, cursor = null, limit } = query.data;
+    const query = readQuery(c, tenantListQuery);
+    if (!query.ok) return query.failure;
+    const { state = null, cursor = null, limit } = query.value;
     const now = c.get("now");
     const list = await c.get("ports").tenants.list({ state, after: cursor, limit, now });
     return c.json({
@@ -44,28 +45,28 @@ export const tenantRoutes = new Hono<AppEnv>()
     });
   })
   .get("/v1/tenants/:id", requireRead, async (c) => {
+    const query = readQuery(c, emptyQuery);
+    if (!query.ok) return query.failure;
     const tenantId = tenantIdFrom(c.req.param("id"));
     const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
-    return tenant === null ? noSuchTenant(c) : c.json(tenantJson(tenant, c.get("now")));
+    return tenant === null ? noSuchTenant(c) : tenantAnswer(c, tenant);
   })
-  .patch("/v1/tenants/:id", requireAdmin, async (c) => {
+  .patch("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const json = jsonFrom(await c.req.text());
-    if (json === undefined) return problem(c, "malformed-json");
-    const body = tenantChangeBody.safeParse(json);
-    if (!body.success) return invalidFields(c, fieldErrors(body.error));
-    const changed = await changeTenant(
-      { tenantId, change: changeFrom(body.data), actor: c.get("actor") },
-      c.get("ports"),
-    );
-    return changed.ok ? c.json(tenantJson(changed.value, c.get("now"))) : noSuchTenant(c);
+    const body = await readBody(c, tenantChangeBody);
+    if (!body.ok) return body.failure;
+    const change = changeFrom(body.value.fields);
+    const changed = await changeTenant({ tenantId, change, actor: c.get("actor") }, c.get("ports"));
+    return changed.ok ? tenantAnswer(c, changed.value) : changeProblem(c, changed.failure);
   })
-  .delete("/v1/tenants/:id", requireAdmin, async (c) => {
+  .delete("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const deleted = await deleteTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
-    if (!deleted.ok) return noSuchTenant(c);
+    if (!deleted.ok) return changeProblem(c, deleted.failure);
     if (deleted.value === "deleted") return c.body(null, 204);
     return c.json({ tenant_id: tenantId, litellm_sync: "pending" }, 202);
   });
@@ -78,11 +79,23 @@ async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boo
   const { tenant, virtualKey } = created.value;
   const shown = tenantJson(tenant, c.get("now"));
   const note = `The virtual key is shown once. POST /v1/tenants/${body.tenant_id}/keys makes a new one.`;
-  const kept = { status: 201, body: origin.kind === "own_key" ? { ...shown, note } : shown };
+  const location = `/v1/tenants/${body.tenant_id}`;
+  const kept = { status: 201, location, body: origin.kind === "own_key" ? { ...shown, note } : shown };
   if (origin.kind === "own_key" && virtualKey === null) return { response: replayed(c, kept), kept };
   const withKey = virtualKey === null ? shown : { ...shown, virtual_key: virtualKey };
-  const response = c.json(withKey, 201, { Location: `/v1/tenants/${body.tenant_id}`, "Cache-Control": "no-store" });
+  const response = c.json(withKey, 201, { Location: location, ETag: etagOf(tenant.settingsVersion) });
   return { response, kept };
+}
+
+function changeProblem(c: Context<AppEnv>, reason: ChangeTenantFailure): Response {
+  switch (reason) {
+    case "not_found":
+      return noSuchTenant(c);
+    case "other_version":
+      return otherVersion(c);
+    case "too_many_pairs":
+      return invalidFields(c, [{ field: "metadata", message: TOO_MANY_PAIRS }]);
+  }
 }
 
 async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
