@@ -11,6 +11,7 @@ import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { gatherDigests } from "../flows/notices/gather-digests.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
+import { purgeOldRows } from "../flows/retention/purge-old-rows.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
 import { endOverrides } from "../flows/tenants/end-overrides.ts";
@@ -28,6 +29,7 @@ const JOBS = {
   "announce-periods": announcePeriods,
   "lease-reads": leaseReads,
   "forget-calls": forgetCalls,
+  "purge-old-rows": purgeOldRows,
   "alert-platform": alertPlatform,
 } as const;
 

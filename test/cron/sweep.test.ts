@@ -60,7 +60,13 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   };
   const ledgers = { ...unusedPort<Ports["ledgers"]>("ledgers"), forgetCalls: async () => (await found()).length };
   const tenantKeys = { ...unusedPort<Ports["tenantKeys"]>("tenantKeys"), listEnded: async () => [] };
-  const stores = { tenants, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
+  const retention = {
+    purge: async () => {
+      periods.push("purged");
+      return 0;
+    },
+  };
+  const stores = { tenants, retention, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
   return { ...unusedPorts(), ...world.deps(), ...stores, cipher: plainCipher, noticeQueue };
 }
 
@@ -72,7 +78,7 @@ const found = async (): Promise<[]> => {
 it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, BEGAN, 1]);
-  expect(periods.sort()).toEqual(["ended", "unannounced"]);
+  expect([...new Set(periods)].sort()).toEqual(["ended", "purged", "unannounced"]);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
   expect(judged).toEqual([
     "dead_letter",

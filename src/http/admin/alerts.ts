@@ -2,29 +2,35 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
+import { ALERT_EVENT_TYPES } from "../../budget/alert.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
+import { pageCursor, pageSize } from "../fields.ts";
+import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields, noSuchTenant } from "../problem.ts";
-import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
+import { tenantOfHistory } from "./tenants/deleted-tenant.ts";
 
-const alertListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+const alertListQuery = z.strictObject({
+  event_type: choiceOf(ALERT_EVENT_TYPES).optional(),
+  ...timeRange,
+  cursor: pageCursor.optional(),
+  limit: pageSize,
+});
 
 export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/alerts", requireRead, (c) => list(c, null))
   .get("/v1/tenants/:id/alerts", requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
     if (tenant === null) return noSuchTenant(c);
     return list(c, tenant.config.tenantId);
   });
 
 async function list(c: Context<AppEnv>, tenantId: TenantId | null): Promise<Response> {
-  const query = alertListQuery.safeParse(c.req.query());
-  if (!query.success) return invalidFields(c, fieldErrors(query.error));
-  const { cursor = null, limit } = query.data;
-  const page = await c.get("ports").alerts.list({ tenantId, before: cursor, limit });
+  const query = queryFrom(c, alertListQuery);
+  if (!query.ok) return invalidFields(c, query.failure);
+  const { event_type: eventType = null, cursor = null, since = null, until = null, limit } = query.value;
+  const page = await c.get("ports").alerts.list({ tenantId, eventType, since, until, before: cursor, limit });
   return c.json({ data: page.rows.map(alertJson), next_cursor: page.next });
 }

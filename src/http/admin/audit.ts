@@ -3,22 +3,68 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { iso } from "../../budget/instant.ts";
-import type { AuditRecord } from "../../records/audit.ts";
+import type { AuditAction, AuditRecord } from "../../records/audit.ts";
+import { linePositionOf } from "../../wire/page-cursor.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
-import { fieldErrors, pageSize, tenantId } from "../fields.ts";
+import { pageSize, tenantId } from "../fields.ts";
+import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields } from "../problem.ts";
 
-/** The id of the last line. Fifteen digits are exact as a number, and enough for every line. */
-const cursor = z.string().regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the previous page");
+const cursor = z
+  .string()
+  .refine((text) => linePositionOf(text) !== null, "must be the next_cursor of the previous page");
 
-const auditQuery = z.strictObject({ tenant_id: tenantId.optional(), cursor: cursor.optional(), limit: pageSize });
+/** A record, so that no action can be left out. */
+const ACTIONS = Object.keys({
+  tenant_created: true,
+  tenant_changed: true,
+  tenant_deleted: true,
+  tenant_restored: true,
+  tenant_suspended: true,
+  tenant_resumed: true,
+  subject_missing: true,
+  subject_blocked: true,
+  subject_usable: true,
+  key_created: true,
+  key_replaced: true,
+  key_removed: true,
+  mark_copied: true,
+  period_advanced: true,
+  period_reset: true,
+  override_granted: true,
+  override_revoked: true,
+  override_ended: true,
+  channel_created: true,
+  channel_changed: true,
+  channel_deleted: true,
+  channel_broken: true,
+  alert_recorded: true,
+  platform_alert_recorded: true,
+  webhook_received: true,
+  webhook_unmatched: true,
+  spend_tracked: true,
+  spend_fell: true,
+  dead_letter_replayed: true,
+} satisfies Record<AuditAction, true>) as [AuditAction, ...AuditAction[]];
+
+const NO_ACTOR = "must be the name of a token, bursar or litellm";
+
+const auditQuery = z.strictObject({
+  tenant_id: tenantId.optional(),
+  actor: z.string().min(1, NO_ACTOR).max(200, NO_ACTOR).optional(),
+  action: choiceOf(ACTIONS).optional(),
+  ...timeRange,
+  cursor: cursor.optional(),
+  limit: pageSize,
+});
 
 export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
-  const query = auditQuery.safeParse(c.req.query());
-  if (!query.success) return invalidFields(c, fieldErrors(query.error));
-  const { tenant_id = null, cursor: before = null, limit } = query.data;
-  const page = await c.get("ports").audit.list({ tenantId: tenant_id, before, limit });
+  const query = queryFrom(c, auditQuery);
+  if (!query.ok) return invalidFields(c, query.failure);
+  const { tenant_id = null, actor = null, action = null, since = null, until = null, limit } = query.value;
+  const asked = { tenantId: tenant_id, actor, action, since, until };
+  const page = await c.get("ports").audit.list({ ...asked, before: query.value.cursor ?? null, limit });
   return c.json({ data: page.rows.map(auditJson), next_cursor: page.next });
 });
 

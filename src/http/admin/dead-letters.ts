@@ -7,20 +7,22 @@ import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { fieldErrors, pageCursor, pageSize } from "../fields.ts";
+import { pageCursor, pageSize } from "../fields.ts";
+import { queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields, problem } from "../problem.ts";
 
 const listQuery = z.strictObject({
+  ...timeRange,
   cursor: pageCursor.optional(),
   limit: pageSize,
 });
 
 export const deadLetterRoutes = new Hono<AppEnv>()
   .get("/v1/dead-letters", requireRead, async (c) => {
-    const query = listQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { cursor = null, limit } = query.data;
-    const page = await c.get("ports").deadLetters.list({ before: cursor, limit });
+    const query = queryFrom(c, listQuery);
+    if (!query.ok) return invalidFields(c, query.failure);
+    const { cursor = null, since = null, until = null, limit } = query.value;
+    const page = await c.get("ports").deadLetters.list({ since, until, before: cursor, limit });
     return c.json({ data: page.rows.map(letterJson), next_cursor: page.next });
   })
   .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {

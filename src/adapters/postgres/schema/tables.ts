@@ -14,6 +14,7 @@ import {
   pgTable,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
@@ -116,7 +117,10 @@ export const tenantConfigs = pgTable(
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (t) => [
-    unique("tenant_configs_subject_unique").on(t.subjectKind, t.subjectId),
+    // The subject of a deleted tenant is free once LiteLLM has released it.
+    uniqueIndex("tenant_configs_subject_unique")
+      .on(t.subjectKind, t.subjectId)
+      .where(sql`${t.deletedAt} is null or ${t.litellmSync} = 'pending'`),
     oneOf("tenant_configs_subject_kind_known", t.subjectKind, subjectKinds),
     moneyNotNegative("tenant_configs_max_budget_not_negative", t.maxBudget),
     moneyNotNegative("tenant_configs_carried_not_negative", t.carried),
@@ -128,6 +132,7 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_fail_policy_known", t.failPolicy, failPolicies),
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
+    index("idx_tenant_configs_deleted").on(t.deletedAt).where(sql`${t.deletedAt} is not null`),
     index("idx_tenant_configs_unannounced").on(t.periodSeenAt).where(sql`not ${t.periodAnnounced}`),
     index("idx_tenant_configs_subject_missing").on(t.subjectMissingAt).where(sql`${t.subjectMissingAt} is not null`),
     index("idx_tenant_configs_sync_pending")
@@ -177,6 +182,7 @@ export const budgetOverrides = pgTable(
     check("budget_overrides_override_amount_positive", sql`${t.overrideAmount} > 0 and ${t.overrideAmount} <> 'NaN'`),
     check("budget_overrides_expires_after_creation", sql`${t.expiresAt} > ${t.createdAt}`),
     index("idx_budget_overrides_tenant").on(t.tenantId, t.expiresAt),
+    index("idx_budget_overrides_created").on(t.tenantId, newestFirst(t.createdAt), t.id),
     // Queries by the end read only overrides that have not ended.
     index("idx_budget_overrides_expiry").on(t.expiresAt).where(sql`${t.endNotedAt} is null`),
   ],
@@ -218,6 +224,7 @@ export const budgetAlertHistory = pgTable(
     notNegative("budget_alert_history_repetition_not_negative", t.repetition),
     index("idx_budget_alerts_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
     index("idx_budget_alerts_created").on(newestFirst(t.createdAt), t.id),
+    index("idx_budget_alerts_event").on(t.eventType, newestFirst(t.createdAt), t.id),
   ],
 );
 
@@ -246,7 +253,8 @@ export const notificationChannels = pgTable(
   (t) => [
     oneOf("notification_channels_kind_known", t.kind, channelKinds),
     oneOf("notification_channels_min_severity_known", t.minSeverity, SEVERITIES),
-    index("idx_notification_channels_tenant").on(t.tenantId),
+    index("idx_notification_channels_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
+    index("idx_notification_channels_created").on(newestFirst(t.createdAt), t.id),
   ],
 );
 
@@ -287,5 +295,6 @@ export const noticeDeliveries = pgTable(
       .where(sql`${t.status} = 'pending' and ${t.digestAt} is not null and ${t.digestId} is null`),
     index("idx_notice_deliveries_digest").on(t.digestId).where(sql`${t.digestId} is not null`),
     index("idx_notice_deliveries_channel").on(t.channelId),
+    index("idx_notice_deliveries_updated").on(t.updatedAt),
   ],
 );

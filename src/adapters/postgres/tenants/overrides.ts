@@ -14,7 +14,7 @@ import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
-import { comesAfter, pageOf } from "../page.ts";
+import { comesAfter, isWithin, pageOf } from "../page.ts";
 import { readEachTenant } from "../read-each.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
@@ -28,12 +28,12 @@ export function postgresOverrides(database: Database): Overrides {
   return {
     grant: (override, actor) => grantOverride(database, override, actor),
     revoke: (key, actor) => revokeOverride(database, key, actor),
-    async list({ tenantId, before, limit }) {
+    async list({ tenantId, before, limit, ...range }) {
       const rows = await runQuery(database, (db) =>
         db
           .select({ override: overrideColumn })
           .from(o)
-          .where(and(eq(o.tenantId, tenantId), comesAfter(before, o.createdAt, o.id)))
+          .where(and(eq(o.tenantId, tenantId), comesAfter(before, o.createdAt, o.id), isWithin(range, o.createdAt)))
           .orderBy(desc(o.createdAt), o.id)
           .limit(limit + 1),
       );

@@ -13,6 +13,7 @@ import { fieldErrors, jsonFrom, readBy } from "../../fields.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { noLivingTenant } from "./deleted-tenant.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 const PATH = "/v1/tenants/:id/keys";
@@ -74,7 +75,7 @@ async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant)
   if (!added.ok) {
     const response =
       added.failure === "not_found"
-        ? noSuchTenant(c)
+        ? await noLivingTenant(c, tenantId)
         : problem(c, "key-not-replaceable", { detail: NOT_OWN[added.failure] });
     return { response, kept: null };
   }

@@ -24,9 +24,11 @@ import {
   readBy,
 } from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
+import { queryFrom, timeRange } from "../list-filters.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { noLivingTenant, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
@@ -55,7 +57,7 @@ const newOverrideBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize, ...timeRange });
 
 export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, async (c) => {
@@ -68,13 +70,13 @@ export const overrideRoutes = new Hono<AppEnv>()
     return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, body.data));
   })
   .get(PATH, requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    const query = overrideListQuery.safeParse(c.req.query());
-    if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { overrides, tenants } = c.get("ports");
-    if (tenantId === null || (await tenants.load(tenantId)) === null) return noSuchTenant(c);
-    const { cursor = null, limit } = query.data;
-    const page = await overrides.list({ tenantId, before: cursor, limit });
+    const query = queryFrom(c, overrideListQuery);
+    if (!query.ok) return invalidFields(c, query.failure);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
+    if (tenant === null) return noSuchTenant(c);
+    const { cursor = null, since = null, until = null, limit } = query.value;
+    const { tenantId } = tenant.config;
+    const page = await c.get("ports").overrides.list({ tenantId, before: cursor, since, until, limit });
     return c.json({ data: page.rows.map((row) => overrideJson(row, c.get("now"))), next_cursor: page.next });
   })
   .delete(`${PATH}/:overrideId`, requireAdmin, async (c) => {
@@ -82,7 +84,11 @@ export const overrideRoutes = new Hono<AppEnv>()
     const overrideId = c.req.param("overrideId");
     if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
     const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
-    return revoked.ok ? c.body(null, 204) : noSuchOverride(c);
+    if (revoked.ok) return c.body(null, 204);
+    const tenant = await tenantOfHistory(c, tenantId);
+    return tenant === null || tenant.deletedAt === null
+      ? noSuchOverride(c)
+      : tenantDeleted(c, tenantId, tenant.deletedAt);
   });
 
 async function grant(
@@ -99,7 +105,9 @@ async function grant(
   const override = { id, tenantId, amountNanoUsd: body.override_amount, expiresAt, reason: body.reason };
   const granted = await grantOverride({ override, actor: c.get("actor") }, c.get("ports"));
   if (!granted.ok) {
-    return refused(granted.failure === "not_found" ? noSuchTenant(c) : problem(c, "idempotency-key-reused"));
+    return refused(
+      granted.failure === "not_found" ? await noLivingTenant(c, tenantId) : problem(c, "idempotency-key-reused"),
+    );
   }
   const shown = { ...overrideJson(granted.value.override, now), litellm_sync: granted.value.tenant.sync.status };
   return { response: c.json(shown, 201), kept: { status: 201, body: shown } };

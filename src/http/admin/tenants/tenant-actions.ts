@@ -1,12 +1,14 @@
 // `POST /v1/tenants/{id}/suspend`, `…/resume` and `…/reset`. Translates only: the flows decide and act.
 
 import { type Context, Hono } from "hono";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
 import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
+import { noLivingTenant } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
 
@@ -20,7 +22,7 @@ export const tenantActRoutes = new Hono<AppEnv>()
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
     const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
-    return reset.ok ? c.json(tenantJson(reset.value, c.get("now"))) : resetProblem(c, reset.failure);
+    return reset.ok ? c.json(tenantJson(reset.value, c.get("now"))) : resetProblem(c, tenantId, reset.failure);
   });
 
 async function switchTenant(
@@ -30,13 +32,13 @@ async function switchTenant(
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
   const switched = await run({ tenantId, actor: c.get("actor") }, c.get("ports"));
-  return switched.ok ? c.json(tenantJson(switched.value, c.get("now"))) : noSuchTenant(c);
+  return switched.ok ? c.json(tenantJson(switched.value, c.get("now"))) : noLivingTenant(c, tenantId);
 }
 
-function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
+async function resetProblem(c: Context<AppEnv>, tenantId: TenantId, reason: ResetFailure): Promise<Response> {
   switch (reason.kind) {
     case "not_found":
-      return noSuchTenant(c);
+      return noLivingTenant(c, tenantId);
     case "is_team":
       return problem(c, "litellm-refused", { detail: NO_RESET_OF_TEAMS });
     case "subject_not_found":

@@ -6,7 +6,7 @@ import { limitAt, overridesAt } from "../../../budget/limit.ts";
 import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
-import type { Override } from "../../../budget/tenant.ts";
+import { KEEP_DELETED_MS, type Override } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
@@ -14,7 +14,7 @@ import { isoOrNull } from "../../json-instant.ts";
 
 /** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {
-  const { config, spend, sync } = tenant;
+  const { config, spend, sync, deletedAt } = tenant;
   const limit = limitAt(config, now);
   const used = spend === null ? null : shareOf(spend.spendNanoUsd, limit.limitNanoUsd);
   return {
@@ -29,7 +29,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     enforcement: config.enforcement,
     fail_policy: config.failPolicy,
     refusal: config.refusal && refusalSettingsJson(config.refusal),
-    ...stateAt(config, spend?.spendNanoUsd ?? null, now),
+    ...(deletedAt === null ? stateAt(config, spend?.spendNanoUsd ?? null, now) : DELETED),
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
@@ -49,8 +49,13 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     litellm_blocked_at: isoOrNull(config.litellmBlockedAt),
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
+    deleted_at: isoOrNull(deletedAt),
+    purge_at: deletedAt === null ? null : iso(deletedAt + KEEP_DELETED_MS),
   };
 }
+
+/** In place of a verdict: a deleted tenant has none. */
+const DELETED = { state: "deleted", reason: "deleted" } as const;
 
 function readsOf({ config, spend, sync }: TenantRecord) {
   return {

@@ -3,7 +3,7 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
-import type { Subject } from "../../../budget/tenant.ts";
+import type { Subject, TenantId } from "../../../budget/tenant.ts";
 import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
@@ -14,6 +14,7 @@ import { fieldErrors, jsonFrom } from "../../fields.ts";
 import { dependencyUnavailable, invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
+import { noLivingTenant, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
 import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
@@ -44,8 +45,7 @@ export const tenantRoutes = new Hono<AppEnv>()
     });
   })
   .get("/v1/tenants/:id", requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
     return tenant === null ? noSuchTenant(c) : c.json(tenantJson(tenant, c.get("now")));
   })
   .patch("/v1/tenants/:id", requireAdmin, async (c) => {
@@ -59,7 +59,7 @@ export const tenantRoutes = new Hono<AppEnv>()
       { tenantId, change: changeFrom(body.data), actor: c.get("actor") },
       c.get("ports"),
     );
-    return changed.ok ? c.json(tenantJson(changed.value, c.get("now"))) : noSuchTenant(c);
+    return changed.ok ? c.json(tenantJson(changed.value, c.get("now"))) : noLivingTenant(c, tenantId);
   })
   .delete("/v1/tenants/:id", requireAdmin, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
@@ -74,7 +74,7 @@ async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boo
   const origin = await originOf(body);
   const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor"), isUnanswered };
   const created = await createTenant(input, c.get("ports"));
-  if (!created.ok) return { response: creationProblem(c, body, created.failure), kept: null };
+  if (!created.ok) return { response: await creationProblem(c, body, created.failure), kept: null };
   const { tenant, virtualKey } = created.value;
   const shown = tenantJson(tenant, c.get("now"));
   const note = `The virtual key is shown once. POST /v1/tenants/${body.tenant_id}/keys makes a new one.`;
@@ -94,11 +94,15 @@ async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
 
 const adopted = (subject: Subject): TenantOrigin => ({ kind: "adopted", subject });
 
-function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: CreateTenantFailure): Response {
+async function creationProblem(
+  c: Context<AppEnv>,
+  body: NewTenantBody,
+  reason: CreateTenantFailure,
+): Promise<Response> {
   const field = body.litellm_team_id === undefined ? "litellm_key" : "litellm_team_id";
   switch (reason.kind) {
     case "tenant_taken":
-      return problem(c, "tenant-taken", { detail: `There is a tenant ${body.tenant_id} already.` });
+      return tenantTaken(c, body.tenant_id);
     case "subject_taken":
       return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
     case "other_body":
@@ -112,4 +116,11 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "litellm_unreachable":
       return dependencyUnavailable(c, "LiteLLM cannot be reached. Nothing was changed.");
   }
+}
+
+async function tenantTaken(c: Context<AppEnv>, tenantId: TenantId): Promise<Response> {
+  const tenant = await c.get("ports").tenants.loadEvenDeleted(tenantId);
+  return tenant === null || tenant.deletedAt === null
+    ? problem(c, "tenant-taken", { detail: `There is a tenant ${tenantId} already.` })
+    : tenantDeleted(c, tenantId, tenant.deletedAt);
 }
