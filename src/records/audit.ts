@@ -60,6 +60,18 @@ export interface AuditNote {
   /** Identifies the event permanently. */
   readonly sourceId: string;
   readonly at: Instant;
+  /**
+   * The reports that the line stands for, of those that it counts already and of new ones. Each is added once. Absent
+   * for a line of one event.
+   */
+  readonly reports?: readonly FoldedReport[];
+}
+
+/** Decimal strings of US dollars. The line has the sum of the costs, and the highest spend. */
+export interface FoldedReport {
+  readonly id: string;
+  readonly cost: string | null;
+  readonly spend: string | null;
 }
 
 /** An audited change without an alert. */
