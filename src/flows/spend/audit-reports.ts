@@ -41,14 +41,14 @@ function linesOf(
   actionOf: (body: Webhook) => AuditAction,
   tenantId: TenantId | null,
 ): AuditNote[] {
-  const lines = new Map<string, Arrived[]>();
+  const lines = new Map<string, [Arrived, ...Arrived[]]>();
   for (const webhook of webhooksOf(messages)) {
     const sourceId = sourceIdOf(webhook.body, actionOf(webhook.body), tenantId);
-    lines.set(sourceId, [...(lines.get(sourceId) ?? []), webhook]);
+    const line = lines.get(sourceId);
+    if (line === undefined) lines.set(sourceId, [webhook]);
+    else line.push(webhook);
   }
-  return [...lines].flatMap(([sourceId, [first, ...others]]) =>
-    first === undefined ? [] : [lineOf(sourceId, actionOf(first.body), tenantId, [first, ...others])],
-  );
+  return [...lines].map(([sourceId, webhooks]) => lineOf(sourceId, actionOf(webhooks[0].body), tenantId, webhooks));
 }
 
 /** Names the line. Tenant ids contain no slash. */

@@ -67,9 +67,7 @@ function isUnreleased({ deletedAt, sync, adopted }: TenantRecord): boolean {
 }
 
 async function whyNotRestored(tenantId: TenantId, { tenants }: Deps): Promise<RestoreFailure> {
-  const tenant = await tenants.loadEvenDeleted(tenantId);
-  if (tenant === null) return "not_found";
-  return tenant.deletedAt === null ? "not_deleted" : "unreleased";
+  return (await tenants.load(tenantId)) === null ? "unreleased" : "not_deleted";
 }
 
 /** The consumer then compares the spend with the limits. */

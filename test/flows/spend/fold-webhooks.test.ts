@@ -28,11 +28,11 @@ const hint = (at: number, spend = "410", event = "soft_budget_crossed", of: stri
   aWebhook(of, spend, { ...stock, event, sent_at: at, received_at: at });
 
 it("writes one line an hour for a tenant whose alert LiteLLM repeats every fifteen seconds", async () => {
-  for (let index = 0; index < 12; index++) {
+  for (let index = 0; index < 4; index++) {
     world.now = NOW + index * 15 * SECOND;
     await deliver([[`a${index}`, hint(world.now, String(410 + index))]]);
   }
-  expect(await lines()).toEqual([["webhook_received", "soft_budget_crossed", 12, "421"]]);
+  expect(await lines()).toEqual([["webhook_received", "soft_budget_crossed", 4, "413"]]);
   world.now = NOW + 60 * MINUTE;
   await deliver([["next", hint(world.now)]]);
   expect(await lines()).toHaveLength(2);
@@ -57,10 +57,10 @@ it("counts the copies of a signed webhook once", async () => {
 });
 
 it("writes a few lines an hour for two thousand posts by somebody who knows the token of the URL", async () => {
-  for (let batch = 0; batch < 20; batch++) {
-    const posts = Array.from({ length: 100 }, (_, index): [string, SpendMessage] => [
+  for (let batch = 0; batch < 4; batch++) {
+    const posts = Array.from({ length: 500 }, (_, index): [string, SpendMessage] => [
       `p${batch}-${index}`,
-      hint(NOW + batch, "1", `event ${batch * 100 + index}`, hashOf("e")),
+      hint(NOW + batch, "1", `event ${batch * 500 + index}`, hashOf("e")),
     ]);
     await deliver(posts);
   }

@@ -21,9 +21,12 @@ beforeEach(async () => {
 it("shows the tenant with the end of its history, and its alerts and overrides", async () => {
   const { status, body } = await call("GET", "/v1/tenants/acme", undefined, { token: "read" });
   expect([status, body]).toEqual([200, expect.objectContaining({ state: "deleted", reason: "deleted", ...DELETED })]);
-  for (const path of ["/v1/tenants/acme/alerts", "/v1/alerts", "/v1/tenants/acme/overrides"]) {
-    expect((await call("GET", path, undefined, { token: "read" })).body.data, path).toHaveLength(1);
-  }
+  const lengthOf = async (path: string) => (await call("GET", path, undefined, { token: "read" })).body.data.length;
+  for (const path of ["/v1/tenants/acme/alerts", "/v1/alerts"]) expect(await lengthOf(path), path).toBe(2);
+  const overrides = "/v1/tenants/acme/overrides";
+  expect(await lengthOf(overrides)).toBe(1);
+  expect(await lengthOf(`${overrides}?since=${iso(NOW)}`)).toBe(1);
+  expect(await lengthOf(`${overrides}?until=${iso(NOW)}`)).toBe(0);
   expect((await call("GET", "/v1/tenants")).body.data).toEqual([]);
   expect((await call("GET", "/v1/audit?tenant_id=acme&action=tenant_deleted")).body.data).toHaveLength(1);
 });

@@ -1,5 +1,5 @@
 // The Tenants port on Postgres: its readers, and the list of all its verbs. Tenants marked as deleted are invisible,
-// except to the readers that finish the deletion in LiteLLM.
+// except to the readers of their history and those that finish the deletion in LiteLLM.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Tenants } from "../../../ports/stores.ts";
