@@ -1,6 +1,6 @@
 // Audit lines for LiteLLM's webhooks: one line for all webhooks of a tenant, an event and an hour, and one for those of
-// an event and an hour that matched no tenant. LiteLLM repeats an alert every few seconds, and a leaked token of the URL
-// lets anyone send events by any name. Decides only. Postgres adds each webhook to its line once.
+// an event and an hour that matched no tenant. LiteLLM repeats an alert every few seconds, and a leaked token of the
+// URL lets anyone send events by any name. Decides only. Postgres adds each webhook to its line once.
 
 import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";

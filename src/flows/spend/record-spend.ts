@@ -263,10 +263,7 @@ export async function evaluateBefore(
 }
 
 function notesOf(groups: readonly Group[], unmatched: readonly Incoming[]): AuditNote[] {
-  return [
-    ...groups.flatMap(({ tenantId, messages }) => noteReports(tenantId, messages)),
-    ...noteUnmatched(unmatched),
-  ];
+  return [...groups.flatMap(({ tenantId, messages }) => noteReports(tenantId, messages)), ...noteUnmatched(unmatched)];
 }
 
 /** Requests that do not concern spend; they are processed for deleted tenants too. */

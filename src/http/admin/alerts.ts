@@ -7,9 +7,9 @@ import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
 import { pageCursor, pageSize } from "../fields.ts";
-import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields, noSuchTenant } from "../problem.ts";
 import { alertJson } from "./alert-json.ts";
+import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 import { tenantOfHistory } from "./tenants/deleted-tenant.ts";
 
 const alertListQuery = z.strictObject({

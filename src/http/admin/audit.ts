@@ -8,8 +8,8 @@ import { linePositionOf } from "../../wire/page-cursor.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { pageSize, tenantId } from "../fields.ts";
-import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields } from "../problem.ts";
+import { choiceOf, queryFrom, timeRange } from "./list-filters.ts";
 
 const cursor = z
   .string()

@@ -8,8 +8,8 @@ import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
 import { pageCursor, pageSize } from "../fields.ts";
-import { queryFrom, timeRange } from "./list-filters.ts";
 import { invalidFields, problem } from "../problem.ts";
+import { queryFrom, timeRange } from "./list-filters.ts";
 
 const listQuery = z.strictObject({
   ...timeRange,

@@ -24,10 +24,10 @@ import {
   readBy,
 } from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
-import { queryFrom, timeRange } from "../list-filters.ts";
 import { invalidFields, noSuchTenant, problem } from "../../problem.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { queryFrom, timeRange } from "../list-filters.ts";
 import { noLivingTenant, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 
 const PATH = "/v1/tenants/:id/overrides";

@@ -107,7 +107,7 @@ describe("a tenant with a key of its own", () => {
       await create();
       await remove();
       const asked = input({ actor: anActor({ now: world.now, operation: { ...operation, id: crypto.randomUUID() } }) });
-      const process = killedAfter(deps, ["tenants", "litellm", "snapshots", "spendQueue", "ledgers"], step);
+      const process = killedAfter(deps, ["tenants", "litellm"], step);
       const first = await restoreTenant(asked, process.ports).catch((error: unknown) => {
         if (!(error instanceof Killed)) throw error;
         return null;
