@@ -84,6 +84,7 @@ describe("an overdue period", () => {
     ["1mo", RESET],
   ])("R1: a budget of %s resets by itself, audited and announced", async (budgetDuration, end) => {
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+    await deps.tenants.remove(acme);
     await createTenant(ownKeyInput({ settings: { budgetDuration } }), deps);
     expect(await configOf()).toMatchObject({ budgetDuration, budgetResetAt: end });
     await sweepAt(end + 11 * MINUTE);
@@ -183,6 +184,7 @@ describe("a consumer that dies after advancing the period", () => {
     for (let last = 1; last < 9; last++) {
       const start = RESET + 11 * MINUTE;
       await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+      await deps.tenants.remove(acme);
       world.now = NOW;
       await createTenant(ownKeyInput(), deps);
       await spendTo(600, NOW);
